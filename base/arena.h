@@ -1,0 +1,42 @@
+// Arenas: one block of memory per class of tensor, laid out by a first pass that only counts.
+// An arena is created without memory; orr_arena_take on it counts. orr_arena_commit allocates
+// exactly what was counted and rewinds; the second, identical pass hands out addresses. Nothing
+// is freed singly. Not thread safe.
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+
+#define ORR_ARENA_ALIGN 64
+
+typedef struct orr_arena {
+  const char *name;  // for messages and the accounting table; not owned
+  unsigned char *base; // NULL while counting
+  bool overflow;
+  size_t used;       // bytes handed out in this pass
+  size_t capacity;   // bytes committed; 0 while counting
+  // The allocator behind it; NULL = aligned host memory from orr_malloc_aligned. A device
+  // backend supplies its own.
+  void *(*alloc_fn)(size_t bytes, void *ctx);
+  void (*free_fn)(void *p, void *ctx);
+  void *ctx;
+} orr_arena;
+
+void orr_arena_init(orr_arena *a, const char *name);
+// While counting returns a placeholder: a non-NULL address with the right offsets that must not be
+// dereferenced (so that planning code can tell "present" from "absent"). After commit returns
+// 64-byte aligned memory, zeroed at commit. Taking more than was committed is a programming error:
+// it returns NULL and orr_arena_check reports it.
+void *orr_arena_take(orr_arena *a, size_t bytes);
+// Like take, with an own alignment (1 = right behind the one before, so that neighbours fuse).
+void *orr_arena_take_aligned(orr_arena *a, size_t bytes, size_t align);
+bool orr_arena_counting(const orr_arena *a);
+orr_code orr_arena_commit(orr_arena *a); // ORR_ENOMEM names the arena and the bytes
+// ORR_EINVAL unless the second pass used exactly the bytes of the first.
+orr_code orr_arena_check(const orr_arena *a);
+void orr_arena_release(orr_arena *a);
+
+#endif

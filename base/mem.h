@@ -1,0 +1,13 @@
+// Host allocations, hooked for fault sweeps. All return NULL when out of memory, without
+// recording a message: the caller knows what the bytes were for.
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+#include <stddef.h>
+void *orr_malloc(size_t bytes);
+void *orr_calloc(size_t count, size_t size);
+void *orr_realloc(void *p, size_t bytes);
+char *orr_strdup(const char *s);
+char *orr_format(const char *fmt, ...) __attribute__((format(printf, 1, 2))); // malloc'ed
+void *orr_malloc_aligned(size_t bytes, size_t align);
+void orr_free(void *p); // frees any of the above; takes NULL
+#endif

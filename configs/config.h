@@ -1,0 +1,65 @@
+// The configuration: a struct expanded from configs/rows.h, its parser (libyaml), its printers.
+// Unknown keys, wrong types and values out of range are errors that name file, line, key, what
+// was got and what is allowed.
+#ifndef CONFIGS_CONFIG_H
+#define CONFIGS_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "base/status.h"
+#include "configs/rows.h"
+
+// Lists own their entries.
+typedef struct { int64_t *v; int n; } cfg_list_i64;
+typedef struct { double *v; int n; } cfg_list_f64;
+typedef struct { char **v; int n; } cfg_list_str;
+
+// Values of ENUM rows, in the order of their choices.
+enum { CFG_DEVICE_AUTO, CFG_DEVICE_CPU, CFG_DEVICE_CUDA };
+enum { CFG_PRECISION_BF16, CFG_PRECISION_FP32 };
+enum { CFG_STAGE_DYNAMICS, CFG_STAGE_TOKENIZER };
+enum { CFG_SCHEDULE_WSD, CFG_SCHEDULE_COSINE, CFG_SCHEDULE_CONSTANT };
+
+#define CFG_F_I64(name, ...) int64_t name;
+#define CFG_F_F64(name, ...) double name;
+#define CFG_F_BOOL(name, ...) bool name;
+#define CFG_F_STR(name, ...) char *name;
+#define CFG_F_ENUM(name, ...) int name;
+#define CFG_F_LI64(name, ...) cfg_list_i64 name;
+#define CFG_F_LF64(name, ...) cfg_list_f64 name;
+#define CFG_F_LSTR(name, ...) cfg_list_str name;
+#define CFG_STRUCT(section, ROWS)                                                                  \
+  struct {                                                                                         \
+    ROWS(CFG_F_I64, CFG_F_F64, CFG_F_BOOL, CFG_F_STR, CFG_F_ENUM, CFG_F_LI64, CFG_F_LF64,          \
+         CFG_F_LSTR)                                                                               \
+  } section;
+typedef struct cfg {
+  CFG_SECTIONS(CFG_STRUCT)
+} cfg;
+
+// Local. All rows at their defaults. ORR_ENOMEM.
+orr_code cfg_create(cfg **out);
+void cfg_destroy(cfg *c);
+// Local. Reads a YAML file over the present values. ORR_ECONFIG names file, line and key.
+orr_code cfg_read_file(cfg *c, const char *path);
+// Local. The same from memory; `name` stands for the file in messages.
+orr_code cfg_read_text(cfg *c, const char *name, const char *text, size_t bytes);
+// Local. One override "section.key=value"; lists as "[a, b]". ORR_ECONFIG.
+orr_code cfg_set(cfg *c, const char *assignment);
+// Local. Rules between rows (heads divides width, product of levels = codes, ...): ORR_ECONFIG.
+orr_code cfg_check(const cfg *c);
+// Local. The whole configuration as YAML that cfg_read_text reads back to equal values; malloc'ed.
+orr_code cfg_print(const cfg *c, char **yaml);
+// Local. Reference of all rows as Markdown, to a stream.
+orr_code cfg_doc(FILE *out);
+// Local. XXH3-128 of the canonical text without rows that cannot change a result (run.dir,
+// run.threads, ckpt.*, ...).
+orr_code cfg_hash(const cfg *c, orr_hash128 *out);
+// Local. Names (into `out`) the rows whose values differ and that change results, one a line "key: a -> b".
+orr_code cfg_diff(const cfg *a, const cfg *b, char **out);
+
+#endif

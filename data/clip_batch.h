@@ -1,0 +1,73 @@
+// What training and evaluation get from data/: clips as batches in a fixed order.
+// Ranks are plain integers here: no MPI below this line.
+#ifndef DATA_CLIP_BATCH_H
+#define DATA_CLIP_BATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+typedef enum { DATA_FRAMES, DATA_TOKENS } data_kind;
+
+// B clips of T frames. `actions[t]` of a shard is applied between frames t and t+1; here
+// `action[b][t]` is the action that LED TO frame t (row t = 0 is zero: nothing led there), so with a
+// stride above 1 the last action before frame t is taken.
+typedef struct {
+  int64_t B, T;
+  int64_t height, width; // of frames (DATA_FRAMES)
+  int64_t S;             // tokens a frame (DATA_TOKENS)
+  int64_t A;             // width of the shared action layout
+  int64_t Q;             // width of /state, 0 when the shards have none or it was not asked for
+  uint8_t *frames;       // [B,T,height,width,3] or NULL
+  int32_t *tokens;       // [B,T,S] or NULL
+  float *action;         // [B,T,A], padded with zeros
+  float *valid;          // [B,T,A]: 1 where the data set defines the component
+  int32_t *branch;       // [B]: branch id of the data set
+  float *state;          // [B,T,Q] or NULL
+  uint64_t *sample;      // [B]: global sample numbers, the keys of their random numbers
+} data_clip_batch;
+
+typedef struct {
+  const char *const *dirs; // data set folders
+  const double *weights;   // per folder; NULL = by number of clips
+  const int32_t *branch_ids; // per folder
+  int count;
+  data_kind kind;
+  int64_t T, stride;
+  int64_t height, width; // wanted frame size (DATA_FRAMES); a shard that differs is an error
+  int64_t S, codes;      // wanted tokens a frame, and codes below this (DATA_TOKENS)
+  int64_t A;             // at most A actions a shard; fewer are padded and marked invalid
+  bool state;            // also read /state
+} data_mix_options;
+
+// An opened mixture: random access by global sample number.
+typedef struct data_mix data_mix;
+orr_code data_mix_open(const data_mix_options *o, uint64_t seed, data_mix **out);
+void data_mix_close(data_mix *m);
+uint64_t data_mix_clips(const data_mix *m); // clips in one epoch over all data sets
+int64_t data_mix_state_width(const data_mix *m);
+// Fills clip `row` of `batch` with global sample g: (epoch, position) -> keyed permutation -> place.
+orr_code data_mix_read(data_mix *m, uint64_t g, data_clip_batch *batch, int64_t row);
+// Clip number `clip` (0-based, in file order) of data set `set`, without shuffling: for evaluation.
+orr_code data_mix_read_clip(data_mix *m, int set, uint64_t clip, data_clip_batch *batch, int64_t row);
+
+orr_code data_clip_batch_create(const data_mix_options *o, int64_t B, int64_t Q, data_clip_batch **out);
+void data_clip_batch_destroy(data_clip_batch *b);
+
+// Reader thread: step s of rank r holds samples s*batch + r*(batch/ranks) ... in order.
+typedef struct data_loader data_loader;
+typedef struct {
+  uint64_t first_step;
+  int64_t batch;     // clips a step over all ranks; divisible by ranks
+  int rank, ranks;   // of the data axis
+  int64_t prefetch;  // batches read ahead
+} data_loader_options;
+// The loader borrows `m`, which nobody else may read from until the loader is destroyed.
+orr_code data_loader_create(data_mix *m, const data_mix_options *mo, const data_loader_options *o, data_loader **out);
+// Waits for the next batch of this rank; valid until the next call. *wait_ms (may be NULL): time
+// spent waiting. An error of the reader thread comes out here, with its message.
+orr_code data_loader_next(data_loader *l, const data_clip_batch **batch, double *wait_ms);
+void data_loader_destroy(data_loader *l);
+
+#endif

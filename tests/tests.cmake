@@ -1,0 +1,30 @@
+# One executable a test file; tests/<folder>/test_<topic>.c may use that folder and the floors
+# below it. Its first line is a comment that gives its labels and, for MPI, its rank count:
+#   // labels: quick
+#   // labels: full mpi; ranks: 2
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+foreach(folder base configs kernels data dist checkpoints train)
+  file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/test_*.c)
+  foreach(source ${sources})
+    get_filename_component(topic ${source} NAME_WE)
+    set(name ${folder}_${topic})
+    file(STRINGS ${source} first LIMIT_COUNT 1)
+    if(NOT first MATCHES "^// labels: ([a-z ]+)(; ranks: ([0-9]+))?")
+      message(FATAL_ERROR "${source}: the first line must read '// labels: ...'")
+    endif()
+    string(REPLACE " " ";" labels "${CMAKE_MATCH_1}")
+    set(ranks "${CMAKE_MATCH_3}")
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE orr_${folder} PkgConfig::CMOCKA m)
+    target_compile_definitions(${name} PRIVATE ORR_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ORR_BINARY_DIR="${CMAKE_BINARY_DIR}")
+    if(EXISTS ${CMAKE_SOURCE_DIR}/tests/${folder}/links.cmake)
+      include(${CMAKE_SOURCE_DIR}/tests/${folder}/links.cmake) # extra libraries for target ${name}
+    endif()
+    if(ranks)
+      add_test(NAME ${name} COMMAND ${MPIEXEC_EXECUTABLE} --allow-run-as-root --oversubscribe -n ${ranks} $<TARGET_FILE:${name}>)
+    else()
+      add_test(NAME ${name} COMMAND ${name})
+    endif()
+    set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 300)
+  endforeach()
+endforeach()
