@@ -1,0 +1,76 @@
+// Communication: one table of collectives with `self` (one rank, copies), `mpi` and later `nccl`
+// behind it. A comm is one axis of the grid or the world. All collectives are Collective over the
+// comm's ranks and must be called in the same order by each of them.
+//
+// Sums are in float32 for bf16 data where the implementation allows, and the same call on the same
+// layout gives the same bits every time.
+#ifndef DIST_COMM_H
+#define DIST_COMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "dist/grid.h"
+
+typedef enum { DIST_F32, DIST_BF16, DIST_F64, DIST_I64, DIST_U8 } dist_dtype;
+typedef enum { DIST_SUM, DIST_MAX, DIST_MIN } dist_op;
+
+typedef struct dist_comm dist_comm;       // one axis
+typedef struct dist_request { void *impl; } dist_request;
+
+typedef struct dist_world {
+  dist_grid grid;
+  dist_comm *axis[DIST_AXES]; // communicators by axis; sizes of 1 are `self`
+  int node_rank, node_ranks;  // among the ranks of this host: for devices, threads, caches
+} dist_world;
+
+// Collective over all ranks. Looks at the launcher's environment: started by mpirun or srun it
+// initialises MPI (MPI_THREAD_SERIALIZED), otherwise it stays alone without MPI (start-up in
+// milliseconds). Compares SLURM_NTASKS with the size of MPI_COMM_WORLD: ORR_ECOMM with the remedy
+// when srun started singletons. Axes are all `self`/world until dist_world_split.
+orr_code dist_world_open(dist_world **out);
+// Collective. Makes the axes' communicators for tp x cp x dp (dp 0 = the rest).
+orr_code dist_world_split(dist_world *w, int tp, int cp, int dp);
+// Collective unless a rank failed. Takes NULL. Finalises MPI when open initialised it.
+void dist_world_close(dist_world *w);
+// Ends every rank at once with this exit code (MPI_Abort); for the error path of main only.
+void dist_world_abort(dist_world *w, int exit_code) __attribute__((noreturn));
+
+int dist_comm_rank(const dist_comm *c);
+int dist_comm_size(const dist_comm *c);
+
+// In place sum/max/min of count elements.
+orr_code dist_all_reduce(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op);
+// send [size*count] -> recv [count]: this rank's part of the sum.
+orr_code dist_reduce_scatter(dist_comm *c, const void *send, void *recv, int64_t count, dist_dtype t, dist_op op);
+// send [count] -> recv [size*count]. send may be recv + rank*count (in place).
+orr_code dist_all_gather(dist_comm *c, const void *send, void *recv, int64_t count, dist_dtype t);
+// Block i of send goes to rank i; counts and displacements in elements, [size] each.
+orr_code dist_all_to_all(dist_comm *c, const void *send, const int64_t *send_counts, const int64_t *send_at,
+                         void *recv, const int64_t *recv_counts, const int64_t *recv_at, dist_dtype t);
+orr_code dist_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root);
+orr_code dist_barrier(dist_comm *c);
+// Non-blocking forms; buffers stay untouched until dist_wait. dist_test progresses and tells.
+orr_code dist_all_reduce_start(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op, dist_request *r);
+orr_code dist_reduce_scatter_start(dist_comm *c, const void *send, void *recv, int64_t count, dist_dtype t, dist_op op, dist_request *r);
+orr_code dist_all_gather_start(dist_comm *c, const void *send, void *recv, int64_t count, dist_dtype t, dist_request *r);
+orr_code dist_wait(dist_comm *c, dist_request *r);
+orr_code dist_test(dist_comm *c, dist_request *r, bool *done);
+
+// Texts of all ranks on the root: *texts is [size] malloc'ed strings (and a malloc'ed array) there,
+// NULL elsewhere; free with dist_texts_free.
+orr_code dist_gather_text(dist_comm *c, const char *text, int root, char ***texts);
+void dist_texts_free(char **texts, int n);
+
+// Agreement: every rank brings its own outcome of `what`. ORR_OK when all are ORR_OK; otherwise every
+// rank returns the error of the lowest failing rank, with its message ("rank 3: open data: ...").
+// The call that turns one rank's error into everyone's, so that no rank waits for ever.
+orr_code dist_agree(dist_comm *c, orr_code mine, const char *what);
+
+// Traffic counters of a comm since the start: calls and payload bytes per collective kind.
+typedef struct { int64_t calls, bytes; double ms; } dist_traffic;
+dist_traffic dist_comm_traffic(const dist_comm *c);
+
+#endif
