@@ -1,5 +1,33 @@
-# The op table and its backends.
-file(GLOB KERNELS_SOURCES CONFIGURE_DEPENDS kernels/*.c kernels/cpu/*.c)
-add_library(orr_kernels STATIC ${KERNELS_SOURCES})
+# The op table and its backends. The CPU's op files are compiled once for each instruction set
+# (kernels/cpu/isa.h); cpu.c picks one at run time, so the library runs on any x86-64.
+set(CPU_ONCE cpu.c)
+file(GLOB KERNELS_SOURCES CONFIGURE_DEPENDS kernels/*.c)
+file(GLOB CPU_OP_SOURCES CONFIGURE_DEPENDS kernels/cpu/*.c)
+foreach(once ${CPU_ONCE})
+  list(REMOVE_ITEM CPU_OP_SOURCES ${CMAKE_SOURCE_DIR}/kernels/cpu/${once})
+  list(APPEND KERNELS_SOURCES kernels/cpu/${once})
+endforeach()
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(CPU_ISAS v2 v3 v4)
+else()
+  set(CPU_ISAS plain)
+endif()
+set(CPU_FLAGS_v2 -march=x86-64-v2)
+set(CPU_FLAGS_v3 -march=x86-64-v3)
+set(CPU_FLAGS_v4 -march=x86-64-v4 -mprefer-vector-width=512)
+
+set(CPU_OBJECTS)
+foreach(isa ${CPU_ISAS})
+  add_library(orr_kernels_cpu_${isa} OBJECT ${CPU_OP_SOURCES})
+  target_compile_definitions(orr_kernels_cpu_${isa} PRIVATE CPU_ISA=${isa})
+  # -Wno-psabi: vectors are passed between inline functions only.
+  target_compile_options(orr_kernels_cpu_${isa} PRIVATE ${CPU_FLAGS_${isa}} -Wno-psabi)
+  target_link_libraries(orr_kernels_cpu_${isa} PRIVATE OpenMP::OpenMP_C)
+  list(APPEND CPU_OBJECTS $<TARGET_OBJECTS:orr_kernels_cpu_${isa}>)
+endforeach()
+
+add_library(orr_kernels STATIC ${KERNELS_SOURCES} ${CPU_OBJECTS})
+target_compile_options(orr_kernels PRIVATE -Wno-psabi)
 target_include_directories(orr_kernels PRIVATE ${DNNL_INCLUDE})
 target_link_libraries(orr_kernels PUBLIC orr_base PRIVATE ${DNNL_LIBRARY} OpenMP::OpenMP_C m)

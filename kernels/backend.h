@@ -1,0 +1,16 @@
+// What a backend gives to kernels/kern.c, and nobody else sees.
+#ifndef KERNELS_BACKEND_H
+#define KERNELS_BACKEND_H
+
+#include "kernels/kern.h"
+
+// The first member of every backend's kern->impl.
+typedef struct {
+  char bf16_reason[160];
+} kern_backend;
+
+// Local. A kern in planning mode whose table has every slot filled. The caller ends it with
+// kern_destroy. ORR_ENOMEM, ORR_EUNSUPPORTED.
+orr_code kern_cpu_create(int threads, kern **out);
+
+#endif

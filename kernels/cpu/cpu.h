@@ -1,0 +1,71 @@
+// The CPU backend: what its op files share.
+//
+// An op file is compiled once per instruction set (kernels/cpu/isa.h) and defines CPU_FN(op) for
+// the table. Its shape:
+//
+//   orr_code CPU_FN(rmsnorm_fwd)(kern *k, const kern_rmsnorm_fwd_args *a) {
+//     void *scratch;
+//     ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes_per_thread), &scratch));
+//     if (k->planning) return ORR_OK;
+//     #pragma omp parallel num_threads(k->threads)
+//     ...
+//   }
+//
+// An op without scratch only has the planning line. Threads: always num_threads(k->threads).
+#ifndef KERNELS_CPU_CPU_H
+#define KERNELS_CPU_CPU_H
+
+#include "kernels/backend.h"
+#include "kernels/cpu/isa.h"
+
+// What the machine and its operating system offer, each level with those before it.
+typedef enum {
+  CPU_LEVEL_V2,   // x86-64-v2; away from x86-64 the plain build
+  CPU_LEVEL_V3,   // AVX2, FMA
+  CPU_LEVEL_V4,   // AVX-512 F, BW, CD, DQ, VL
+  CPU_LEVEL_BF16, // the v4 build, and avx512_bf16 behind bf16 products
+  CPU_LEVEL_AMX,  // the v4 build, and AMX tiles behind bf16 products and attention
+} cpu_level;
+
+typedef struct cpu_plans cpu_plans; // kernels/cpu/primitive.h
+
+typedef struct {
+  kern_backend backend; // first
+  cpu_level level;
+  cpu_plans *plans;
+} cpu_impl;
+
+// Local. The best level of this machine.
+cpu_level cpu_level_detect(void);
+// Local. As kern_cpu_create, at a level of the caller's choice, at most cpu_level_detect().
+orr_code cpu_create(int threads, cpu_level level, kern **out);
+
+static inline const cpu_impl *cpu_impl_of(const kern *k) {
+  return (const cpu_impl *)k->impl;
+}
+
+// Local. While planning: raises k->workspace_bytes to `bytes`, *out = NULL. Afterwards *out is
+// the workspace, 64-byte aligned, whose contents nothing keeps between ops. A need beyond the
+// plan grows it and counts a late plan. ORR_ENOMEM.
+orr_code cpu_workspace(kern *k, size_t bytes, void **out);
+
+// Scratch for each thread, kept apart by cache lines: thread t's part begins at
+// cpu_scratch_of(workspace, bytes_per_thread, t).
+static inline size_t cpu_round_up(size_t bytes) {
+  return (bytes + 127) & ~(size_t)127;
+}
+static inline size_t cpu_scratch_bytes(const kern *k, size_t bytes_per_thread) {
+  return cpu_round_up(bytes_per_thread) * (size_t)k->threads;
+}
+static inline void *cpu_scratch_of(void *workspace, size_t bytes_per_thread, int thread) {
+  return (char *)workspace + cpu_round_up(bytes_per_thread) * (size_t)thread;
+}
+
+// The tables (table.c, once per instruction set) and the ops they list.
+#define CPU_OP_DECLARE(op) orr_code CPU_FN(op)(kern * k, const kern_##op##_args *a);
+KERN_OPS(CPU_OP_DECLARE)
+#undef CPU_OP_DECLARE
+extern const kern_table CPU_FN(cpu_table);
+void cpu_destroy(kern *k);
+
+#endif
