@@ -19,7 +19,7 @@ typedef struct orr_arena {
   size_t used;       // bytes handed out in this pass
   size_t capacity;   // bytes committed; 0 while counting
   // The allocator behind it; NULL = aligned host memory from orr_malloc_aligned. A device
-  // backend supplies its own.
+  // backend supplies its own, which returns zeroed memory.
   void *(*alloc_fn)(size_t bytes, void *ctx);
   void (*free_fn)(void *p, void *ctx);
   void *ctx;
@@ -31,7 +31,7 @@ void orr_arena_init(orr_arena *a, const char *name);
 // 64-byte aligned memory, zeroed at commit. Taking more than was committed is a programming error:
 // it returns NULL and orr_arena_check reports it.
 void *orr_arena_take(orr_arena *a, size_t bytes);
-// Like take, with an own alignment (1 = right behind the one before, so that neighbours fuse).
+// Like take, with an own alignment, a power of two up to ORR_ARENA_ALIGN (1 = right behind the one before, so that neighbours fuse).
 void *orr_arena_take_aligned(orr_arena *a, size_t bytes, size_t align);
 bool orr_arena_counting(const orr_arena *a);
 orr_code orr_arena_commit(orr_arena *a); // ORR_ENOMEM names the arena and the bytes

@@ -1,0 +1,18 @@
+// Clocks of the operating system in the units the rest of the program uses.
+#include "base/clock.h"
+
+#include <time.h>
+
+int64_t orr_clock_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+double orr_clock_ms(void) {
+  return (double)orr_clock_ns() * 1e-6;
+}
+
+int64_t orr_clock_wall_s(void) {
+  return (int64_t)time(NULL);
+}

@@ -1,0 +1,69 @@
+// Status messages, one per thread. The message is formatted into a scratch buffer first because an
+// argument may be the message that is being replaced.
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static _Thread_local char thread_message[ORR_STATUS_MESSAGE_MAX];
+
+orr_code orr_fail(orr_code code, const char *file, int line, const char *fmt, ...) {
+  char text[ORR_STATUS_MESSAGE_MAX];
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(text, sizeof text, fmt, args);
+  va_end(args);
+  orr_status_set(text);
+  ORR_DEBUG("%s:%d: %s: %s", file, line, orr_code_name(code), text);
+  return code;
+}
+
+const char *orr_status_message(void) {
+  return thread_message;
+}
+
+void orr_status_copy(char *out, size_t size) {
+  if (size > 0) snprintf(out, size, "%s", thread_message);
+}
+
+void orr_status_set(const char *message) {
+  if (message == thread_message) return;
+  size_t n = strnlen(message, sizeof thread_message - 1);
+  memmove(thread_message, message, n);
+  thread_message[n] = 0;
+}
+
+void orr_status_clear(void) {
+  thread_message[0] = 0;
+}
+
+const char *orr_code_name(orr_code code) {
+  switch (code) {
+  case ORR_OK:
+    return "ok";
+  case ORR_EINVAL:
+    return "invalid";
+  case ORR_ECONFIG:
+    return "configuration";
+  case ORR_ENOMEM:
+    return "out of memory";
+  case ORR_EIO:
+    return "input/output";
+  case ORR_EFORMAT:
+    return "format";
+  case ORR_ECORRUPT:
+    return "corrupt";
+  case ORR_ENOTFOUND:
+    return "not found";
+  case ORR_EUNSUPPORTED:
+    return "unsupported";
+  case ORR_ECOMM:
+    return "communication";
+  case ORR_ESTOPPED:
+    return "stopped";
+  }
+  return "unknown";
+}
