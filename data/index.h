@@ -1,0 +1,57 @@
+// The data set: a folder of shards and the index.json that lists them. A folder without index.json
+// is no data set, so the index is written last, by one process.
+//
+//   {"orrery_index": 1, "branch": "worlds", "fps": 10, "source": "...",
+//    "height": 64, "width": 64, "S": 0, "codes": 0, "action_names": [..], "state_names": [..],
+//    "bytes": .., "frames": .., "episodes": ..,                              totals
+//    "shards": [{"file": "shard-00000.h5", "bytes": .., "xxh3_128": "32 hex digits",
+//                "frames": .., "episodes": .., "lengths": [[length, episodes of it], ..]}, ..],
+//    and whatever else its maker wants to say}
+//
+// Known extra members: "forks": {"prompt": P}: episodes 2k and 2k+1 are two futures of one
+// simulator state, equal in their first P frames. "tokenizer": the checkpoint behind /tokens.
+#ifndef DATA_INDEX_H
+#define DATA_INDEX_H
+
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "data/shard.h"
+
+typedef struct {
+  const char *file; // name inside the folder
+  uint64_t bytes;
+  orr_hash128 hash; // XXH3-128 of the file
+  int64_t frames, episodes;
+  int64_t length_count;
+  const int64_t (*lengths)[2]; // {frames of an episode, episodes of that length}, by length
+} data_index_shard;
+
+typedef struct {
+  const char *dir;
+  data_shard_format format;
+  uint64_t bytes;
+  int64_t frames, episodes; // over all shards
+  int64_t count;
+  const data_index_shard *shards; // [count]
+  const json_t *json;             // the whole file, with its extra members
+} data_index;
+
+#define DATA_SHARD_NAME_MAX 32
+// Local. "shard-00042.h5" for number 42.
+void data_shard_name(char out[DATA_SHARD_NAME_MAX], int64_t number);
+
+// Local. Opens every shard-*.h5 of the folder, in the order of their numbers, checks that they
+// agree, hashes them and writes index.json (atomic). `extra`: members to add, borrowed, may be
+// NULL. ORR_EINVAL names two shards that differ; ORR_ENOTFOUND when there is no shard.
+orr_code data_index_build(const char *dir, const json_t *extra);
+
+// Local. Reads and checks index.json; opens no shard. ORR_ENOTFOUND without index.json, ORR_EFORMAT.
+orr_code data_index_open(const char *dir, data_index **out);
+void data_index_close(data_index *x); // takes NULL
+// Local. Number of clips of T frames at `stride` in shard i: one for each frame with room.
+int64_t data_index_clips(const data_index *x, int64_t i, int64_t T, int64_t stride);
+
+#endif
