@@ -1,0 +1,76 @@
+// Command lines: what a command accepts is a table; parsing, help and "did you mean" follow from
+// it.
+//
+//   static const train_option options[] = {
+//       {"data", "DIR", "data set to evaluate on", 0},
+//       {"json", "FILE", "write the figures there", 0},
+//       {0}};
+//   static const train_command command = {"eval", "CHECKPOINT", 1, 1, "measures a model", options};
+//
+//   train_args args;
+//   ORR_TRY(train_args_parse(&command, argc, argv, &args));
+//   if (args.help) return ORR_OK;
+//   const char *dir = train_args_text(&args, "data", NULL);
+//
+// Options are written --name VALUE or --name=VALUE, in any place; "--" ends them. Nothing is
+// allocated; texts point into argv.
+#ifndef TRAIN_ARGS_H
+#define TRAIN_ARGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+#define TRAIN_ARGS_MAX 256
+
+typedef enum {
+  TRAIN_OPTION_ONCE,     // given at most once
+  TRAIN_OPTION_REPEATED, // every use counts, in order
+} train_option_use;
+
+typedef struct {
+  const char *name;     // without the dashes; NULL ends a table
+  const char *value;    // what the value is, for the help: "FILE"; NULL = a flag without value
+  const char *sentence; // for the help
+  train_option_use use;
+} train_option;
+
+typedef struct {
+  const char *name;            // "eval", or "data generate"
+  const char *operands;        // "CHECKPOINT", for the help; "" = none
+  int fewest, most;            // operands wanted
+  const char *sentence;        // for the help
+  const train_option *options; // ended by {0}; NULL = none
+} train_command;
+
+typedef struct {
+  const train_command *command;
+  bool help;                           // --help or -h was given and has been printed to stdout
+  int operands;                        // number of
+  const char *operand[TRAIN_ARGS_MAX]; // in order
+  int given;                           // number of options given
+  const train_option *option[TRAIN_ARGS_MAX];
+  const char *value[TRAIN_ARGS_MAX]; // of option[i]; "" for flags
+} train_args;
+
+// Local. argv[0] is the command's own word and is skipped. ORR_ECONFIG names the command, what it
+// got and what it takes.
+orr_code train_args_parse(const train_command *command, int argc, char **argv, train_args *out);
+// Local. The help text to stdout.
+void train_args_help(const train_command *command);
+
+// Local. `name` must be in the command's table.
+bool train_args_flag(const train_args *a, const char *name);
+const char *train_args_text(const train_args *a, const char *name, const char *absent);
+// Use number i (0-based) of a repeated option; NULL past the last one.
+const char *train_args_nth(const train_args *a, const char *name, int i);
+// *out keeps its value when the option is absent. ORR_ECONFIG unless a number in [lowest, highest].
+orr_code train_args_i64(const train_args *a, const char *name, int64_t lowest, int64_t highest,
+                        int64_t *out);
+orr_code train_args_f64(const train_args *a, const char *name, double lowest, double highest,
+                        double *out);
+// ORR_ECONFIG when the option is absent.
+orr_code train_args_require(const train_args *a, const char *name, const char **out);
+
+#endif
