@@ -1,4 +1,6 @@
-// Pictures and films for people: PNG (libpng), MP4 and GIF (libav*).
+// Pictures and films for people: PNG (libpng), MP4 and GIF (libav*). Everything is encoded in
+// memory first and written at once, so that a file is whole or absent. Equal input gives equal
+// bytes with the same library versions. Local; thread safe.
 #ifndef DATA_VIDEO_H
 #define DATA_VIDEO_H
 
@@ -9,10 +11,25 @@
 
 // rgb [height,width,3]. Atomic.
 orr_code data_png_write(const char *path, const uint8_t *rgb, int64_t height, int64_t width);
-// The same into memory; *png is malloc'ed.
-orr_code data_png_encode(const uint8_t *rgb, int64_t height, int64_t width, uint8_t **png, size_t *bytes);
-// frames [n,height,width,3]. By the ending of path: .mp4 (H.264 where the build has it, else
-// MPEG-4; yuv420p), .gif (palette per film), .png (frames side by side). scale: whole number, nearest.
-orr_code data_film_write(const char *path, const uint8_t *frames, int64_t n, int64_t height, int64_t width, double fps, int scale);
+// The same into memory; *png is from orr_malloc, the caller frees it.
+orr_code data_png_encode(const uint8_t *rgb, int64_t height, int64_t width, uint8_t **png,
+                         size_t *bytes);
+
+typedef enum {
+  DATA_FILM_MP4, // H.264 where the build of libavcodec has it, else MPEG-4; yuv420p, even sides
+  DATA_FILM_GIF, // one palette for the film; at most 50 frames/s; plays for ever
+  DATA_FILM_PNG, // a still: the frames side by side, first on the left
+} data_film_format;
+
+// By the ending of path: .mp4, .gif or .png, in any case; ORR_EINVAL names another one.
+orr_code data_film_format_of(const char *path, data_film_format *format);
+// frames [n,height,width,3]; each pixel becomes scale x scale pixels. fps: of the film, ignored by
+// DATA_FILM_PNG. *film is from orr_malloc, the caller frees it. ORR_EINVAL for impossible sizes,
+// ORR_EUNSUPPORTED when libavcodec lacks the encoder.
+orr_code data_film_encode(data_film_format format, const uint8_t *frames, int64_t n, int64_t height,
+                          int64_t width, double fps, int scale, uint8_t **film, size_t *bytes);
+// The same into a file; the format by the ending of path. Atomic.
+orr_code data_film_write(const char *path, const uint8_t *frames, int64_t n, int64_t height,
+                         int64_t width, double fps, int scale);
 
 #endif
