@@ -1,0 +1,43 @@
+"""Calls that the house does not make, and the few files that may."""
+import re
+
+MEM = "allocations go through base/mem.h, so that fault sweeps reach them"
+END = "only train/main.c and the watchdog end the process: return an orr_code"
+# what a call is banned for, the names, and the files that may (a pattern from the path's start)
+RULES = [(words, re.compile(r"(?<![\w.>])(" + names + r")\s*\("), re.compile(allowed)) for words, names, allowed in (
+    (END, "exit|_exit|_Exit|quick_exit|abort|raise", r"train/main\.c$|dist/watchdog\.c$|tests/"),
+    ("no bound on what it writes: use snprintf or memcpy", "strcpy|strcat|sprintf|vsprintf|gets|stpcpy", r"$^"),
+    ("it cannot tell an error: use strtoll or strtod and check the end", "atoi|atol|atoll|atof|sscanf|fscanf|scanf", r"$^"),
+    ("random numbers come from base/rng.h", "rand|srand|random|srandom|drand48|rand_r", r"$^"),
+    ("it keeps hidden state between calls", "strtok|strerror_l|localtime|gmtime|asctime|ctime", r"$^"),
+    ("no command of a shell from inside", "system|popen", r"tests/"),
+    ("the stack has no error return", "alloca", r"$^"),
+    (MEM, "malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign|memalign|valloc|strdup|strndup|asprintf|vasprintf",
+     r"base/mem\.c$|tests/"),
+    ("files that must survive a crash go through base/fs.h, so that fault sweeps reach them",
+     "open|openat|creat|fopen|write|pwrite|writev|fwrite|rename|renameat|fsync|fdatasync|ftruncate|mkdir|rmdir|unlink|remove",
+     r"(?!checkpoints/)"),
+)]
+
+# No environment variable changes a result. These say who started the process and with what rights.
+GETENV = re.compile(r"(?<![\w.>])(?:secure_)?getenv\s*\(\s*([^)]*)\)")
+VARIABLES = [(re.compile(place), re.compile(name)) for place, name in (
+    (r"dist/", r"\"(OMPI|PMIX|PMI|SLURM|MPI)_\w+\""),  # the launcher
+    (r"data/", r"\"(AWS_\w+|SSL_CERT_FILE|SSL_CERT_DIR)\""),  # credentials of remote clips
+    (r"tests/", r".*"),
+)]
+
+
+def check(sources, root):
+    findings = []
+    for s in sources:
+        for words, call, allowed in RULES:
+            if allowed.match(s.path):
+                continue
+            findings += [s.finding(m.start(), f"{m[1]}(): {words}") for m in call.finditer(s.code)]
+        for m in GETENV.finditer(s.no_comments):
+            if s.code[m.start()] != s.no_comments[m.start()]:
+                continue  # inside a string
+            if not any(place.match(s.path) and name.fullmatch(m[1].strip()) for place, name in VARIABLES):
+                findings.append(s.finding(m.start(), f"getenv({m[1]}): no environment variable changes a result"))
+    return findings

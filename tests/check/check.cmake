@@ -1,0 +1,12 @@
+# Mechanical checks of the sources; self_test proves each of them on a broken copy.
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND)
+  foreach(name layering banned headers globals labels layout)
+    add_test(NAME check_${name} COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/check/check.py ${name})
+    set_tests_properties(check_${name} PROPERTIES LABELS quick)
+  endforeach()
+  add_test(NAME check_self_test COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/check/self_test.py)
+  set_tests_properties(check_self_test PROPERTIES LABELS quick)
+else()
+  message(STATUS "Orrery: no Python 3, so the mechanical checks of the sources are left out")
+endif()

@@ -1,0 +1,73 @@
+"""Includes go downward only; each outside library is known to the folders that may know it."""
+import os
+import re
+
+# Floors of the house. Folders on one floor are siblings and never include each other.
+FLOOR = {"base": 1, "kernels": 2, "dist": 3, "data": 3, "checkpoints": 3, "configs": 4, "train": 5}
+
+# (header, where it may appear): patterns on the path in the include and on the path of the file.
+# The first row that matches the header decides.
+LIBRARIES = [(re.compile(header), re.compile(place), why) for header, place, why in (
+    (r"mpi\.h$", r"dist/|tests/dist/", "MPI stays in dist/"),
+    (r"nccl", r"dist/comm_nccl\.", "NCCL stays in dist/comm_nccl.*"),
+    (r"(cuda|cublas|cudnn|cutlass|curand|nvtx|nvToolsExt|nvml|device_launch|mma\.h|cooperative_groups)",
+     r"kernels/cuda/|dist/comm_nccl\.", "CUDA stays in kernels/cuda/ and dist/comm_nccl.*"),
+    (r"(hdf5|H5\w*)\.h$", r"data/|tests/data/", "HDF5 stays in data/"),
+    (r"curl/", r"data/|tests/data/", "curl stays in data/"),
+    (r"lib(av|sw)\w+/", r"data/|tests/data/", "libav stays in data/"),
+    (r"png\.h$", r"data/|tests/data/", "libpng stays in data/"),
+    (r"(mujoco/|GL/)", r"data/|tests/data/", "the simulator stays in data/"),
+    (r"dnnl", r"kernels/|tests/kernels/", "oneDNN stays in kernels/"),
+    (r"yaml\.h$", r"configs/|tests/configs/", "libyaml stays in configs/"),
+    (r"xxhash\.h$", r"base/", "xxHash stays in base/: use base/hash.h"),
+    (r"Random123/", r"base/|kernels/", "Random123 stays in base/ and kernels/: use base/rng.h"),
+    (r"cmocka\.h$", r"tests/", "cmocka stays in tests/"),
+)]
+
+_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">\n]+)[">]', re.MULTILINE)
+_IFDEF_CUDA = re.compile(r"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|elif)\b[^\n]*(?:CUDA|NCCL)", re.MULTILINE)
+# One place a table chooses among the backends that were built; everything else asks the table.
+_CHOOSERS = re.compile(r"kernels/cuda/|kernels/kern\.c$|dist/comm_nccl\.|dist/comm\.c$|dist/world\.c$|tests/")
+
+
+def _owner(path):
+    """The folder whose floor a file counts for: a test counts for the folder that it tests."""
+    parts = path.split("/")
+    if parts[0] != "tests":
+        return parts[0]
+    return parts[1] if len(parts) > 2 and parts[1] in FLOOR else "train"
+
+
+def _own_include(source, target, offset, known):
+    folder, owner = target.split("/")[0], _owner(source.path)
+    if target not in known:
+        return source.finding(offset, f'"{target}" is not a path from the root; include "folder/file.h"')
+    if folder == "tests":
+        return None if source.folder == "tests" else source.finding(offset, f'"{target}": only tests include tests/')
+    if folder != owner and FLOOR[folder] >= FLOOR[owner]:
+        way = "siblings never include each other" if FLOOR[folder] == FLOOR[owner] else "includes go downward only"
+        return source.finding(offset, f'{owner}/ may not include "{target}": {way}')
+    if re.match(r"kernels/(cpu|cuda)/", target) and owner != "kernels":
+        return source.finding(offset, f'"{target}" is a backend: include "kernels/kern.h" and use the op table')
+    return None
+
+
+def check(sources, root):
+    known, findings = {s.path for s in sources}, []
+    for s in sources:
+        first = None
+        for m in _INCLUDE.finditer(s.no_comments):
+            quoted, target = m[1] == '"', m[2]
+            first = first or (m.start(), quoted, target)
+            library = next((row for row in LIBRARIES if row[0].match(target)), None)
+            if library and not quoted and not library[1].match(s.path):
+                findings.append(s.finding(m.start(), f"<{target}>: {library[2]}"))
+            if quoted:
+                findings.append(_own_include(s, target, m.start(), known))
+        header = os.path.splitext(s.path)[0] + ".h"
+        if s.path.endswith((".c", ".cu")) and header in known and first and first[2] != header:
+            findings.append(s.finding(first[0], f'the first include must be its own header "{header}"'))
+        if not _CHOOSERS.match(s.path):
+            findings += [s.finding(m.start(), "no #ifdef on CUDA or NCCL here: backends are chosen at start-up")
+                         for m in _IFDEF_CUDA.finditer(s.code)]
+    return [f for f in findings if f]

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Proves the checks: each breaks a copy of the tree in one way and must name exactly that place."""
+import importlib
+import os
+import shutil
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
+from source import FOLDERS, read_tree  # noqa: E402
+
+# (check, file, its whole text, line that must be named, words of the finding); None: nothing to find
+CASES = [
+    ("layering", "base/probe.c", '#include "kernels/kern.h"\n', 1, "downward"),
+    ("layering", "data/probe.c", '\n#include "checkpoints/checkpoint.h"\n', 2, "siblings"),
+    ("layering", "dist/probe.c", '#include "data/video.h"\n', 1, "siblings"),
+    ("layering", "tests/data/test_probe.c", '#include "train/block.h"\n', 1, "downward"),
+    ("layering", "train/probe.c", '#include "status.h"\n', 1, "path from the root"),
+    ("layering", "train/probe.c", '#include "tests/probe.h"\n', 1, "path from the root"),
+    ("layering", "train/probe.c", "#include <mpi.h>\n", 1, "MPI stays"),
+    ("layering", "data/probe.c", "#include <nccl.h>\n", 1, "NCCL stays"),
+    ("layering", "kernels/cpu/probe.c", "#include <cuda_runtime.h>\n", 1, "CUDA stays"),
+    ("layering", "train/probe.c", "#include <cublasLt.h>\n", 1, "CUDA stays"),
+    ("layering", "checkpoints/probe.c", "# include <hdf5.h>\n", 1, "HDF5 stays"),
+    ("layering", "train/probe.c", "#include <curl/curl.h>\n", 1, "curl stays"),
+    ("layering", "train/probe.c", "#include <libavcodec/avcodec.h>\n", 1, "libav stays"),
+    ("layering", "train/probe.c", "#include <dnnl.h>\n", 1, "oneDNN stays"),
+    ("layering", "train/probe.c", "#ifdef ORRERY_CUDA\n#endif\n", 1, "no #ifdef"),
+    ("layering", "train/probe.c", '// #include <mpi.h>\n#include "kernels/kern.h"\n#include <stdio.h>\n', None, None),
+    ("layering", "dist/comm_nccl.c", "#include <mpi.h>\n#include <nccl.h>\n#include <cuda_runtime.h>\n", None, None),
+    ("layering", "kernels/cuda/probe.cu", '#include "kernels/kern.h"\n#include <cuda_bf16.h>\n', None, None),
+    ("banned", "train/probe.c", "void f(void) {\n  exit(1);\n}\n", 2, "exit()"),
+    ("banned", "dist/probe.c", "void f(void) { abort (); }\n", 1, "abort()"),
+    ("banned", "base/probe.c", "void f(char *a) { strcpy(a, a); }\n", 1, "strcpy()"),
+    ("banned", "base/probe.c", 'void f(char *a) { sprintf(a, "x"); }\n', 1, "sprintf()"),
+    ("banned", "base/probe.c", "void f(char *a) { strcat(a, a); }\n", 1, "strcat()"),
+    ("banned", "base/probe.c", "void f(char *a) { gets(a); }\n", 1, "gets()"),
+    ("banned", "configs/probe.c", 'int f(void) { return atoi("1"); }\n', 1, "atoi()"),
+    ("banned", "data/probe.c", "void *f(void) { return malloc(1); }\n", 1, "base/mem.h"),
+    ("banned", "kernels/cpu/probe.c", "void *f(void) { return aligned_alloc(64, 64); }\n", 1, "base/mem.h"),
+    ("banned", "checkpoints/probe.c", "int f(int fd) { return fsync(fd); }\n", 1, "base/fs.h"),
+    ("banned", "train/probe.c", 'char *f(void) { return getenv("HOME"); }\n', 1, "environment"),
+    ("banned", "dist/probe.c", 'char *f(const char *n) { return getenv(n); }\n', 1, "environment"),
+    ("banned", "dist/probe.c", 'char *f(void) { return getenv("OMPI_COMM_WORLD_SIZE"); }\n', None, None),
+    ("banned", "train/probe.c",
+     "// exit(1)\n/* malloc(2) */\nconst char *f(T *t) { t->exit(1); t.open(2); orr_malloc(3); my_exit(4); return \"strcpy(\"; }\n",
+     None, None),
+    ("headers", "base/probe.h", "// The file.\n#include <stdint.h>\n\nint orr_probe(int a,\n              int b);\n", 4, "orr_probe()"),
+    ("headers", "base/probe.h", "// One.\nint orr_one(void);\n\nint orr_two(void);\n", 4, "orr_two()"),
+    ("headers", "base/probe.h",
+     "// One and two.\nint orr_one(void);\nint orr_two(void) __attribute__((noreturn));\n\nint orr_three(void); // three\n"
+     "typedef int (*orr_fn)(int);\n\nstruct orr_s {\n  int (*f)(void);\n};\nstatic inline int orr_four(void) { return 4; }\n",
+     None, None),
+    ("globals", "train/probe.c", "static int count;\n", 1, "'count'"),
+    ("globals", "train/probe.c", "\nconst char *names[] = {\"a\", \"b\"};\n", 2, "'names'"),
+    ("globals", "data/probe.c", "static int (*hook)(int) = 0;\n", 1, "'hook'"),
+    ("globals", "train/probe.c",
+     "static const int a = 1;\nstatic const char *const b[] = {\"a\"};\nstruct s {\n  int x;\n};\nenum { A, B };\n"
+     "int f(int (*g)(void));\nint f(int (*g)(void)) {\n  static const int c = 3;\n  return c;\n}\n"
+     "typedef struct {\n  int y;\n} t;\nextern int z;\n", None, None),
+    ("labels", "tests/base/test_probe.c", "#include <cmocka.h>\n", 1, "first line"),
+    ("labels", "tests/base/test_probe.c", "// labels: quikc\n", 1, "unknown label quikc"),
+    ("labels", "tests/dist/test_probe.c", "// labels: full mpi\n", 1, "go together"),
+    ("labels", "tests/dist/test_probe.c", "// labels: full mpi; ranks: 2\n", None, None),
+    ("layout", "base/probe.c", "int   f( void );\n", 1, "clang-format"),
+    ("layout", "base/probe.c", "int f(void);\n", None, None),
+]
+
+
+def run(case, root, before):
+    name, path, text, line, words = case
+    file = os.path.join(root, path)
+    os.makedirs(os.path.dirname(file), exist_ok=True)
+    old = None
+    if os.path.exists(file):
+        with open(file, encoding="utf-8") as f:
+            old = f.read()
+    with open(file, "w", encoding="utf-8") as f:
+        f.write(text)
+    sources = [s for s in read_tree(root) if name != "layout" or s.path == path]  # clang-format is slow
+    new = [f for f in importlib.import_module(name).check(sources, root) if f not in before]
+    os.remove(file)
+    if old is not None:
+        with open(file, "w", encoding="utf-8") as f:
+            f.write(old)
+    if line is None:
+        return None if not new else f"{name} on {path}: found {new} in\n{text}"
+    if len(new) == 1 and new[0].startswith(f"{path}:{line}: ") and words in new[0]:
+        return None
+    return f"{name} on {path}: wanted one finding on line {line} with '{words}', got {new} for\n{text}"
+
+
+def main():
+    failures, skipped = [], 0
+    with tempfile.TemporaryDirectory() as root:
+        for folder in FOLDERS:
+            if os.path.isdir(os.path.join(ROOT, folder)):
+                shutil.copytree(os.path.join(ROOT, folder), os.path.join(root, folder))
+        shutil.copy(os.path.join(ROOT, ".clang-format"), root)
+        tree = read_tree(root)
+        names = {c[0] for c in CASES} - {"layout"}
+        before = {f for n in names for f in importlib.import_module(n).check(tree, root)}
+        layout = importlib.import_module("layout")
+        decides = layout.find_tool()[1] == layout.VERSION
+        for case in CASES:
+            if case[0] == "layout" and not decides:
+                skipped += 1
+                continue
+            failures.append(run(case, root, before))
+    failures = [f for f in failures if f]
+    print(*failures, sep="\n")
+    print(f"{len(CASES) - len(failures) - skipped} of {len(CASES)} broken and sound copies judged rightly, {skipped} skipped (want clang-format 14)")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
