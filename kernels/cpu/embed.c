@@ -1,0 +1,137 @@
+// The first residual stream of the dynamics model: action, codes and registers of every frame, and
+// the gradients of their tables.
+//
+// Every sum of the backward pass is cut by columns, so each element of a table is summed by one
+// thread, over the positions in their order, and its bits do not depend on the threads. For
+// dtable the positions are first sorted by code (a counting sort, stable), so that each code's
+// rows are added without a search and without conflicts.
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/lane.h"
+
+enum { COLUMNS = 64 }; // columns in a task: 2 or 4 cache lines of a row
+
+CPU_INLINE void put_row(void *restrict x, const float *restrict src, int64_t D, kern_dtype type) {
+#pragma omp simd
+  for (int64_t i = 0; i < D; i++) cpu_lane_set(x, i, src[i], type);
+}
+
+CPU_INLINE void put_sum(void *restrict x, const float *restrict p, const float *restrict q,
+                        int64_t D, kern_dtype type) {
+#pragma omp simd
+  for (int64_t i = 0; i < D; i++) cpu_lane_set(x, i, p[i] + q[i], type);
+}
+
+CPU_INLINE void fwd_frame(const kern_embed_fwd_args *a, int64_t bt, kern_dtype type) {
+  const int64_t D = a->D, N = 1 + a->S + a->R;
+  void *x = cpu_lane_row_mut(a->x, bt * N, D, type);
+  const float *action = a->has_action[bt] ? a->action_emb + bt * D : a->no_action;
+  put_sum(x, action, a->branch + a->branch_id[bt / a->T] * D, D, type);
+  for (int64_t s = 0; s < a->S; s++) {
+    void *row = cpu_lane_row_mut(x, 1 + s, D, type);
+    int64_t code = a->tokens[bt * a->S + s] - a->v_first;
+    if (code >= 0 && code < a->v_count)
+      put_row(row, a->table + code * D, D, type);
+    else
+      memset(row, 0, (size_t)D * kern_dtype_size(type));
+  }
+  for (int64_t r = 0; r < a->R; r++)
+    put_row(cpu_lane_row_mut(x, 1 + a->S + r, D, type), a->reg + r * D, D, type);
+}
+
+orr_code CPU_FN(embed_fwd)(kern *k, const kern_embed_fwd_args *a) {
+  if (k->planning) return ORR_OK;
+#pragma omp parallel for num_threads(k->threads) schedule(static)
+  for (int64_t bt = 0; bt < a->BT; bt++) {
+    if (a->type == KERN_BF16)
+      fwd_frame(a, bt, KERN_BF16);
+    else
+      fwd_frame(a, bt, KERN_F32);
+  }
+  return ORR_OK;
+}
+
+// sum[0..n) (+=) columns first..first+n of the row of x.
+CPU_INLINE void add_columns(float *restrict sum, const void *restrict x, int64_t row, int64_t D,
+                            int64_t first, int64_t n, kern_dtype type) {
+  const void *p = cpu_lane_row(x, row, D, type);
+#pragma omp simd
+  for (int64_t i = 0; i < n; i++) sum[i] += cpu_lane_get(p, first + i, type);
+}
+
+// The positions sorted by local code: those of code v are order[start[v]] .. order[start[v+1]-1].
+typedef struct {
+  int32_t *start; // [v_count + 1]
+  int32_t *order; // [BT*S], the first start[v_count] in use
+} code_order;
+
+static void sort_by_code(const kern_embed_bwd_args *a, code_order *o) {
+  const int64_t positions = a->BT * a->S;
+  memset(o->start, 0, (size_t)(a->v_count + 1) * sizeof *o->start);
+  for (int64_t i = 0; i < positions; i++) {
+    int64_t code = a->tokens[i] - a->v_first;
+    if (code >= 0 && code < a->v_count) o->start[code + 1]++;
+  }
+  for (int64_t v = 0; v < a->v_count; v++) o->start[v + 1] += o->start[v];
+  // start[v] moves to the end of v's part, which is the beginning of the next one's ...
+  for (int64_t i = 0; i < positions; i++) {
+    int64_t code = a->tokens[i] - a->v_first;
+    if (code >= 0 && code < a->v_count) o->order[o->start[code]++] = (int32_t)i;
+  }
+  // ... and is put back by one step.
+  memmove(o->start + 1, o->start, (size_t)a->v_count * sizeof *o->start);
+  o->start[0] = 0;
+}
+
+// Columns first..first+n of dtable.
+CPU_INLINE void bwd_table(const kern_embed_bwd_args *a, const code_order *o, int64_t first,
+                          int64_t n, kern_dtype type) {
+  const int64_t N = 1 + a->S + a->R;
+  for (int64_t v = 0; v < a->v_count; v++) {
+    if (o->start[v] == o->start[v + 1]) continue;
+    float sum[COLUMNS] = {0};
+    for (int32_t i = o->start[v]; i < o->start[v + 1]; i++) {
+      int64_t bt = o->order[i] / a->S, s = o->order[i] % a->S;
+      add_columns(sum, a->dx, bt * N + 1 + s, a->D, first, n, type);
+    }
+    float *to = a->dtable + v * a->D + first;
+    for (int64_t c = 0; c < n; c++) to[c] += sum[c];
+  }
+}
+
+// Columns first..first+n of the other tables, which are short: one row a frame or fewer.
+CPU_INLINE void bwd_rest(const kern_embed_bwd_args *a, int64_t first, int64_t n, kern_dtype type) {
+  const int64_t D = a->D, N = 1 + a->S + a->R;
+  for (int64_t bt = 0; bt < a->BT; bt++) {
+    float *own = a->daction_emb + bt * D + first;
+    memset(own, 0, (size_t)n * sizeof *own);
+    add_columns(a->has_action[bt] ? own : a->dno_action + first, a->dx, bt * N, D, first, n, type);
+    float *branch = a->dbranch + a->branch_id[bt / a->T] * D + first;
+    add_columns(branch, a->dx, bt * N, D, first, n, type);
+    for (int64_t r = 0; r < a->R; r++)
+      add_columns(a->dreg + r * D + first, a->dx, bt * N + 1 + a->S + r, D, first, n, type);
+  }
+}
+
+orr_code CPU_FN(embed_bwd)(kern *k, const kern_embed_bwd_args *a) {
+  const int64_t positions = a->BT * a->S;
+  ORR_CHECK(positions <= INT32_MAX, ORR_EINVAL,
+            "embed: %lld positions in one batch are more than 2^31-1; use a smaller micro-batch",
+            (long long)positions);
+  void *workspace;
+  ORR_TRY(cpu_workspace(k, (size_t)(a->v_count + 1 + positions) * sizeof(int32_t), &workspace));
+  if (k->planning) return ORR_OK;
+  code_order order = {.start = workspace, .order = (int32_t *)workspace + a->v_count + 1};
+  sort_by_code(a, &order);
+#pragma omp parallel for num_threads(k->threads) schedule(dynamic)
+  for (int64_t first = 0; first < a->D; first += COLUMNS) {
+    int64_t n = a->D - first < COLUMNS ? a->D - first : COLUMNS;
+    if (a->type == KERN_BF16) {
+      bwd_table(a, &order, first, n, KERN_BF16);
+      bwd_rest(a, first, n, KERN_BF16);
+    } else {
+      bwd_table(a, &order, first, n, KERN_F32);
+      bwd_rest(a, first, n, KERN_F32);
+    }
+  }
+  return ORR_OK;
+}

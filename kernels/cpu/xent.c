@@ -1,0 +1,84 @@
+// Cross-entropy with z-loss (Chowdhery et al. 2022) over a vocabulary that may be sharded.
+//
+//   part one:  largest = max l      sum = sum e^(l - largest)      (of the local columns)
+//   part two:  lse = largest + ln sum
+//              loss_sum (+=) lse - l[target] + z lse^2             (over rows, in float64)
+//              dl (=) scale ((1 + 2 z lse) e^(l - lse) - onehot)
+//
+// Between the parts the caller combines the statistics of the ranks. A row fits L1 or L2 between
+// its passes.
+#include <math.h>
+
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/lane.h"
+#include "kernels/cpu/vmath.h"
+
+static void stats_row(const kern_xent_stats_args *a, int64_t m) {
+  const float *restrict l = a->logits + m * a->V;
+  float largest = -INFINITY, sum = 0;
+#pragma omp simd reduction(max : largest)
+  for (int64_t v = 0; v < a->V; v++) largest = l[v] > largest ? l[v] : largest;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t v = 0; v < a->V; v++) sum += cpu_exp(l[v] - largest);
+  const int64_t t = a->target[m] - a->v_first;
+  a->largest[m] = largest;
+  a->sum[m] = sum;
+  a->target_logit[m] = t >= 0 && t < a->V ? l[t] : 0.0f;
+}
+
+orr_code CPU_FN(xent_stats)(kern *k, const kern_xent_stats_args *a) {
+  if (k->planning) return ORR_OK;
+#pragma omp parallel for num_threads(k->threads) schedule(static)
+  for (int64_t m = 0; m < a->M; m++) {
+    if (a->target[m] >= 0) {
+      stats_row(a, m);
+      continue;
+    }
+    a->largest[m] = -INFINITY;
+    a->sum[m] = a->target_logit[m] = 0.0f;
+  }
+  return ORR_OK;
+}
+
+CPU_INLINE void grad_row(const kern_xent_grad_args *a, int64_t m, float lse, kern_dtype type) {
+  const int64_t V = a->V, t = a->target[m] - a->v_first;
+  const float *l = a->logits + m * V;
+  void *dl = cpu_lane_row_mut(a->dlogits, m, V, type);
+  const float share = a->scale * (1.0f + 2.0f * a->z_loss * lse);
+  const bool here = t >= 0 && t < V;
+  const float at_target = here ? share * cpu_exp(l[t] - lse) - a->scale : 0.0f;
+#pragma omp simd
+  for (int64_t v = 0; v < V; v++) cpu_lane_set(dl, v, share * cpu_exp(l[v] - lse), type);
+  if (here) cpu_lane_set(dl, t, at_target, type);
+}
+
+// Returns the row's loss.
+static double loss_row(const kern_xent_grad_args *a, int64_t m) {
+  if (a->target[m] < 0) {
+    if (a->dlogits)
+      memset(cpu_lane_row_mut(a->dlogits, m, a->V, a->type), 0,
+             (size_t)a->V * kern_dtype_size(a->type));
+    return 0.0;
+  }
+  const float lse = a->largest[m] + logf(a->sum[m]);
+  const double loss = (double)lse - a->target_logit[m] + (double)a->z_loss * lse * lse;
+  if (!a->dlogits) return loss;
+  if (a->type == KERN_BF16)
+    grad_row(a, m, lse, KERN_BF16);
+  else
+    grad_row(a, m, lse, KERN_F32);
+  return loss;
+}
+
+orr_code CPU_FN(xent_grad)(kern *k, const kern_xent_grad_args *a) {
+  void *workspace;
+  ORR_TRY(cpu_workspace(k, (size_t)a->M * sizeof(double), &workspace));
+  if (k->planning) return ORR_OK;
+  double *loss = workspace;
+#pragma omp parallel for num_threads(k->threads) schedule(static)
+  for (int64_t m = 0; m < a->M; m++) loss[m] = loss_row(a, m);
+  double sum = 0;
+  for (int64_t m = 0; m < a->M; m++) sum += loss[m];
+  *a->loss_sum += sum;
+  return ORR_OK;
+}
