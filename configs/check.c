@@ -1,0 +1,161 @@
+// Rules between rows. Each names the rows with their values, and what would fit.
+#include <inttypes.h>
+#include <string.h>
+
+#include "configs/config.h"
+
+#define CODES_MAX 16777216 // the range of model.codes
+
+// Attention of one model: heads divide the width, key/value heads the heads. The rotary embedding
+// of space turns K/4 pairs of numbers with y and as many with x, so K must be a multiple of 4.
+static orr_code check_heads(const char *section, int64_t width, int64_t heads, int64_t kv_heads) {
+  ORR_CHECK(width % heads == 0, ORR_ECONFIG,
+            "%s.width %" PRId64 " is not divisible by %s.heads %" PRId64, section, width, section,
+            heads);
+  ORR_CHECK(width / heads % 4 == 0, ORR_ECONFIG,
+            "%s.width %" PRId64 " / %s.heads %" PRId64 " gives a head width of %" PRId64
+            ", wanted a multiple of 4 (rotary pairs for two directions)",
+            section, width, section, heads, width / heads);
+  ORR_CHECK(heads % kv_heads == 0, ORR_ECONFIG,
+            "%s.heads %" PRId64 " is not divisible by %s.kv_heads %" PRId64, section, heads,
+            section, kv_heads);
+  return ORR_OK;
+}
+
+// *codes = product of the levels; an empty list or too many codes is an error.
+static orr_code check_levels(const cfg *c, int64_t *codes) {
+  const cfg_list_i64 *levels = &c->tokenizer.levels;
+  ORR_CHECK(levels->n > 0, ORR_ECONFIG,
+            "tokenizer.levels is empty, wanted levels like [8, 5, 5, 5]");
+  *codes = 1;
+  for (int i = 0; i < levels->n; i++) {
+    *codes *= levels->v[i]; // both below 2^24: no overflow
+    ORR_CHECK(*codes <= CODES_MAX, ORR_ECONFIG,
+              "tokenizer.levels: the first %d multiply to %" PRId64 " codes, wanted at most %d",
+              i + 1, *codes, CODES_MAX);
+  }
+  return ORR_OK;
+}
+
+static orr_code check_tokens(const cfg *c) {
+  int64_t codes = 0;
+  ORR_TRY(check_levels(c, &codes));
+  if (c->train.stage != CFG_STAGE_DYNAMICS) return ORR_OK;
+  ORR_CHECK(codes == c->model.codes, ORR_ECONFIG,
+            "tokenizer.levels multiply to %" PRId64 ", but model.codes is %" PRId64
+            "; the two must be equal",
+            codes, c->model.codes);
+  ORR_CHECK(c->tokenizer.rows == c->model.rows && c->tokenizer.cols == c->model.cols, ORR_ECONFIG,
+            "the tokenizer makes %" PRId64 " x %" PRId64 " tokens a frame (tokenizer.rows, .cols), "
+            "but the model takes %" PRId64 " x %" PRId64
+            " (model.rows, .cols); the two must be equal",
+            c->tokenizer.rows, c->tokenizer.cols, c->model.rows, c->model.cols);
+  return ORR_OK;
+}
+
+static orr_code check_time(const cfg *c) {
+  if (c->train.stage != CFG_STAGE_DYNAMICS) return ORR_OK;
+  ORR_CHECK(c->data.frames >= 2, ORR_ECONFIG,
+            "data.frames is %" PRId64
+            ", wanted at least 2: the first frame of a clip is given, and "
+            "dynamics is learned on the others",
+            c->data.frames);
+  ORR_CHECK(c->model.time_every <= c->model.layers, ORR_ECONFIG,
+            "model.time_every %" PRId64 " is above model.layers %" PRId64
+            ": no block would look back in time",
+            c->model.time_every, c->model.layers);
+  return ORR_OK;
+}
+
+static int find(const cfg_list_str *l, const char *name, int end) {
+  for (int i = 0; i < end; i++) {
+    if (strcmp(l->v[i], name) == 0) return i;
+  }
+  return -1;
+}
+
+static orr_code check_branches(const cfg *c) {
+  const cfg_list_str *names = &c->model.branches, *used = &c->data.branch;
+  ORR_CHECK(names->n > 0, ORR_ECONFIG, "model.branches is empty, wanted at least one name");
+  for (int i = 0; i < names->n; i++) {
+    ORR_CHECK(*names->v[i], ORR_ECONFIG, "model.branches: name %d is empty", i + 1);
+    ORR_CHECK(find(names, names->v[i], i) < 0, ORR_ECONFIG, "model.branches names '%s' twice",
+              names->v[i]);
+  }
+  for (int i = 0; i < used->n; i++) {
+    ORR_CHECK(find(names, used->v[i], names->n) >= 0, ORR_ECONFIG,
+              "data.branch: '%s' is none of model.branches; add it there or choose one of them",
+              used->v[i]);
+  }
+  return ORR_OK;
+}
+
+static orr_code check_mixture(const cfg *c) {
+  int sets = c->data.train.n, weights = c->data.weights.n, branches = c->data.branch.n;
+  double sum = 0;
+  ORR_CHECK(weights == 0 || weights == sets, ORR_ECONFIG,
+            "data.weights has %d entries, wanted %d, one for each of data.train, or none", weights,
+            sets);
+  ORR_CHECK(branches == 0 || branches == sets, ORR_ECONFIG,
+            "data.branch has %d entries, wanted %d, one for each of data.train, or none", branches,
+            sets);
+  for (int i = 0; i < sets; i++) {
+    ORR_CHECK(*c->data.train.v[i], ORR_ECONFIG, "data.train: folder %d is empty", i + 1);
+  }
+  for (int i = 0; i < weights; i++) sum += c->data.weights.v[i];
+  ORR_CHECK(weights == 0 || sum > 0, ORR_ECONFIG,
+            "data.weights are all 0, wanted at least one above");
+  return ORR_OK;
+}
+
+static orr_code check_schedule(const cfg *c) {
+  int64_t decay = c->optim.schedule == CFG_SCHEDULE_WSD ? c->optim.decay_steps : 0;
+  ORR_CHECK(
+      c->optim.warmup_steps + decay <= c->train.steps, ORR_ECONFIG,
+      "optim.warmup_steps %" PRId64 " and %s %" PRId64 " do not fit into train.steps %" PRId64,
+      c->optim.warmup_steps, decay ? "optim.decay_steps" : "a decay of", decay, c->train.steps);
+  return ORR_OK;
+}
+
+static orr_code check_batch(const cfg *c) {
+  int64_t batch = c->train.batch, micro = c->train.micro_batch;
+  int64_t dp = c->dist.dp > 0 ? c->dist.dp : 1; // 0: known when the ranks are, and checked then
+  ORR_CHECK(batch % dp == 0, ORR_ECONFIG,
+            "train.batch %" PRId64 " is not divisible by dist.dp %" PRId64, batch, dp);
+  ORR_CHECK(micro == 0 || batch / dp % micro == 0, ORR_ECONFIG,
+            "train.batch %" PRId64 ", %" PRId64 " clips a rank, is not divisible by "
+            "train.micro_batch %" PRId64,
+            batch, batch / dp, micro);
+  return ORR_OK;
+}
+
+static orr_code check_split(const cfg *c) {
+  int64_t tp = c->dist.tp;
+  bool dynamics = c->train.stage == CFG_STAGE_DYNAMICS;
+  const char *section = dynamics ? "model" : "tokenizer";
+  int64_t heads = dynamics ? c->model.heads : c->tokenizer.heads;
+  int64_t hidden = dynamics ? c->model.hidden : c->tokenizer.hidden;
+  ORR_CHECK(heads % tp == 0, ORR_ECONFIG,
+            "%s.heads %" PRId64 " is not divisible by dist.tp %" PRId64, section, heads, tp);
+  ORR_CHECK(hidden % tp == 0, ORR_ECONFIG,
+            "%s.hidden %" PRId64 " is not divisible by dist.tp %" PRId64, section, hidden, tp);
+  return ORR_OK;
+}
+
+orr_code cfg_check(const cfg *c) {
+  ORR_TRY(check_heads("tokenizer", c->tokenizer.width, c->tokenizer.heads, c->tokenizer.kv_heads));
+  ORR_TRY(check_heads("model", c->model.width, c->model.heads, c->model.kv_heads));
+  ORR_TRY(check_tokens(c));
+  ORR_TRY(check_time(c));
+  ORR_TRY(check_branches(c));
+  ORR_TRY(check_mixture(c));
+  ORR_TRY(check_schedule(c));
+  ORR_TRY(check_batch(c));
+  ORR_TRY(check_split(c));
+  ORR_CHECK(*c->run.dir, ORR_ECONFIG, "run.dir is empty, wanted a folder");
+  ORR_CHECK(c->ckpt.every == 0 || c->ckpt.keep_every % c->ckpt.every == 0, ORR_ECONFIG,
+            "ckpt.keep_every %" PRId64 " is not a multiple of ckpt.every %" PRId64
+            ": checkpoints are only made at those steps",
+            c->ckpt.keep_every, c->ckpt.every);
+  return ORR_OK;
+}
