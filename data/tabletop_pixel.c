@@ -1,0 +1,38 @@
+// Between the table and a picture of it, without a simulator.
+#include "data/tabletop.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct {
+  double rgb[3];
+  double middle;
+} object_look;
+#define LOOK(name, r, g, b, radius, middle) {{r, g, b}, middle},
+static const object_look object_looks[] = {DATA_TABLETOP_OBJECT_ROWS(LOOK)};
+
+const char *const data_tabletop_action_names[DATA_TABLETOP_ACTIONS] = {"vx", "vy"};
+#define NAMES(name, ...) #name ".x", #name ".y", #name ".vx", #name ".vy",
+const char *const data_tabletop_state_names[DATA_TABLETOP_STATE] = {
+    DATA_TABLETOP_OBJECT_ROWS(NAMES) "box.angle", "box.spin"};
+
+// Pixels a metre across the camera's axis.
+static double pixels_per_m(int64_t height, int64_t width) {
+  return 0.5 * (double)(height < width ? height : width) / DATA_TABLETOP_VIEW;
+}
+
+void data_tabletop_to_pixel(int64_t height, int64_t width, data_tabletop_object object, double x,
+                            double y, double *column, double *row) {
+  double scale = pixels_per_m(height, width);
+  double up = y * cos(DATA_TABLETOP_TILT) + object_looks[object].middle * sin(DATA_TABLETOP_TILT);
+  *column = 0.5 * (double)width + scale * x;
+  *row = 0.5 * (double)height - scale * up;
+}
+
+void data_tabletop_from_pixel(int64_t height, int64_t width, data_tabletop_object object,
+                              double column, double row, double *x, double *y) {
+  double scale = pixels_per_m(height, width);
+  double up = (0.5 * (double)height - row) / scale;
+  *x = (column - 0.5 * (double)width) / scale;
+  *y = (up - object_looks[object].middle * sin(DATA_TABLETOP_TILT)) / cos(DATA_TABLETOP_TILT);
+}
