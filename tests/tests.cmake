@@ -31,3 +31,4 @@ foreach(folder base configs kernels data dist checkpoints train)
 endforeach()
 
 include(tests/check/check.cmake)
+include(tests/golden/golden.cmake)

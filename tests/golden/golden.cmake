@@ -1,0 +1,17 @@
+# golden_check: the models against what the reference computed.
+add_executable(golden_check tests/golden_check.c tests/golden/golden_file.c tests/golden/golden_report.c
+                            tests/golden/golden_run.c)
+target_link_libraries(golden_check PRIVATE orr_train PkgConfig::JANSSON m)
+set_target_properties(golden_check PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+set(files ${CMAKE_SOURCE_DIR}/tests/golden/tiny.safetensors ${CMAKE_SOURCE_DIR}/tests/golden/odd.safetensors)
+foreach(variant "fp32" "bf16" "fp32 --recompute" "fp32 --threads 1")
+  string(REPLACE " " ";" arguments "--precision ${variant}")
+  string(REGEX REPLACE "[ -]+" "_" name "golden_${variant}")
+  add_test(NAME ${name} COMMAND golden_check ${files} ${arguments})
+  set_tests_properties(${name} PROPERTIES LABELS quick)
+endforeach()
+if(Python3_FOUND)
+  add_test(NAME golden_self_test COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/golden/self_test.py
+                                         $<TARGET_FILE:golden_check> ${CMAKE_SOURCE_DIR}/tests/golden/tiny.safetensors)
+  set_tests_properties(golden_self_test PROPERTIES LABELS quick)
+endif()
