@@ -80,7 +80,7 @@ const json_t *ckpt_reader_meta(const ckpt_reader *r); // borrowed
 // Checks names and shapes of a set; ORR_EINVAL names the first tensor that differs, got and wanted.
 orr_code ckpt_reader_match(const ckpt_reader *r, const ckpt_set *set);
 bool ckpt_reader_has(const ckpt_reader *r, const char *file, const char *tensor);
-// Number of tensors whose full name starts with prefix, and their names/shapes by index.
+// Tensor `i` of a series of files, in file order: its full name (borrowed), and shape[4].
 orr_code ckpt_reader_tensor(const ckpt_reader *r, const char *file, int i, const char **name, int *ndim, int64_t *shape);
 int ckpt_reader_count(const ckpt_reader *r, const char *file);
 // Reads bytes [first, first+bytes) of one tensor; checks the checksums of the extents it touches

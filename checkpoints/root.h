@@ -1,0 +1,47 @@
+// The folder that holds a run's checkpoints: names, order, `latest`, retention. Local throughout;
+// what changes the folder is for rank 0 only.
+//
+//   step-00001000/           committed
+//   step-00001000.replaced/  committed; the moment between two renames when a step is saved again
+//   .tmp-step-00001000/      being written, or left over by a crash
+//   latest                   text: the name of the newest committed folder
+#ifndef CHECKPOINTS_ROOT_H
+#define CHECKPOINTS_ROOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+typedef struct {
+  char s[64];
+} ckpt_name;
+
+ckpt_name ckpt_step_name(int64_t step); // step-00001000
+ckpt_name ckpt_tmp_name(int64_t step);  // .tmp-step-00001000
+// True for step-N and step-N.replaced.
+bool ckpt_step_parse(const char *name, int64_t *step, bool *replaced);
+
+typedef struct {
+  ckpt_name name;
+  int64_t step;
+  bool replaced;
+} ckpt_candidate;
+
+// Checkpoint folders in the order in which a run should try them: what `latest` names, then the
+// ones before it, newest first, then later ones (they belong to a run that was rolled back, or to a
+// commit that died before it moved `latest`). Without a usable `latest`: newest first. *out is
+// freed with orr_free. A root that does not exist has none.
+orr_code ckpt_root_candidates(const char *root, ckpt_candidate **out, int *count);
+// Makes the root and a fresh .tmp-step-*; removes what crashed saves left. ORR_EIO when fewer than
+// `bytes` are free.
+orr_code ckpt_root_prepare(const char *root, int64_t step, uint64_t bytes);
+// .tmp-step-N -> step-N, fsync of the root, `latest`. A step-N that is already there gives way.
+orr_code ckpt_root_publish(const char *root, int64_t step);
+// Removes committed folders of steps before `step`, except the `keep - 1` newest of them, multiples
+// of keep_every, and what `latest` names. keep <= 0 keeps all. Failures are logged, not returned:
+// the new checkpoint is safe already.
+void ckpt_root_retain(const char *root, int64_t step, int64_t keep, int64_t keep_every);
+void ckpt_root_discard(const char *root, int64_t step); // removes .tmp-step-N; failures are logged
+
+#endif
