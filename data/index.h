@@ -48,7 +48,8 @@ void data_shard_name(char out[DATA_SHARD_NAME_MAX], int64_t number);
 // NULL. ORR_EINVAL names two shards that differ; ORR_ENOTFOUND when there is no shard.
 orr_code data_index_build(const char *dir, const json_t *extra);
 
-// Local. Reads and checks index.json; opens no shard. ORR_ENOTFOUND without index.json, ORR_EFORMAT.
+// Local. Reads and checks index.json; opens no shard. ORR_ENOTFOUND without index.json,
+// ORR_EFORMAT.
 orr_code data_index_open(const char *dir, data_index **out);
 void data_index_close(data_index *x); // takes NULL
 // Local. Number of clips of T frames at `stride` in shard i: one for each frame with room.

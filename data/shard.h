@@ -20,12 +20,13 @@
 
 // What every frame of a shard has. All shards of a data set agree on it.
 typedef struct {
-  const char *branch;              // "worlds", "robotics", ...
-  const char *source;              // where the clips come from, in words
-  double fps;                      // frames a second
-  int64_t height, width;           // of /frames; 0 when there is none
-  int64_t S, codes;                // of /tokens: tokens a frame, all below codes; 0 when there is none
-  int64_t A;                       // width of /actions, at least 1
+  const char *branch;    // "worlds", "robotics", ...
+  const char *source;    // where the clips come from, in words
+  double fps;            // frames a second
+  int64_t height, width; // of /frames; 0 when there is none
+  int64_t S;             // tokens a frame; 0 when there are no /tokens
+  int64_t codes;         // all tokens are below; a reader gets 0 where the file does not say
+  int64_t A;             // width of /actions, at least 1
   const char *const *action_names; // [A]
   int64_t Q;                       // width of /state; 0 when there is none
   const char *const *state_names;  // [Q]

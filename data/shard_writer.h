@@ -19,13 +19,14 @@
 
 typedef enum { DATA_FILTER_NONE, DATA_FILTER_GZIP } data_filter;
 
-// n consecutive frames of one episode. A member is NULL exactly where the format has no such dataset.
+// n consecutive frames of one episode. A member is NULL exactly where the format has no such
+// dataset.
 typedef struct {
   int64_t n;
-  const uint8_t *frames;  // [n,height,width,3]
-  const int32_t *tokens;  // [n,S]
-  const float *actions;   // [n,A]; the row of an episode's last frame leads nowhere and is not used
-  const float *state;     // [n,Q]
+  const uint8_t *frames; // [n,height,width,3]
+  const int32_t *tokens; // [n,S]
+  const float *actions;  // [n,A]; the row of an episode's last frame leads nowhere and is not used
+  const float *state;    // [n,Q]
 } data_shard_rows;
 
 typedef struct data_shard_writer data_shard_writer;

@@ -1,0 +1,40 @@
+// HDF5 as data/ uses it: one lock for the process, errors as one line, files through base/fs.h.
+// Private to data/. Every call into HDF5 lies between data_h5_enter and data_h5_leave.
+#ifndef DATA_H5_H
+#define DATA_H5_H
+
+#include <hdf5.h>
+#include <stdbool.h>
+
+#include "base/status.h"
+
+// Takes the process's HDF5 lock, silences HDF5's own printing and forgets its old errors.
+void data_h5_enter(void);
+void data_h5_leave(void);
+
+// Records "words: HDF5's most specific reason" and returns code.
+orr_code data_h5_fail(orr_code code, const char *file, int line, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#define H5_CHECK_GOTO(cond, label, code, ...)                                                      \
+  do {                                                                                             \
+    if (!(cond)) {                                                                                 \
+      rc = data_h5_fail((code), __FILE__, __LINE__, __VA_ARGS__);                                  \
+      goto label;                                                                                  \
+    }                                                                                              \
+  } while (0)
+
+// What went wrong below HDF5, in base/fs.h: it knows errno, HDF5's own text does not.
+typedef struct {
+  orr_code rc; // of the first operation that failed
+  char message[ORR_STATUS_MESSAGE_MAX];
+} data_h5_fault;
+
+// Opens or creates an HDF5 file over base/fs.h, so that faults can be injected. `fault` outlives
+// the file. After the first failing write the file is dead: HDF5 goes on and closes in peace,
+// nothing more reaches the disk, and `fault` tells. Closing a created file syncs it. Returns a
+// negative number on failure, with `fault` set when the system refused. Lock held.
+hid_t data_h5_file_create(const char *path, data_h5_fault *fault);
+hid_t data_h5_file_open(const char *path, data_h5_fault *fault);
+
+#endif
