@@ -1,6 +1,6 @@
 # The op table and its backends. The CPU's op files are compiled once for each instruction set
 # (kernels/cpu/isa.h); cpu.c picks one at run time, so the library runs on any x86-64.
-set(CPU_ONCE cpu.c)
+set(CPU_ONCE cpu.c product.c)
 file(GLOB KERNELS_SOURCES CONFIGURE_DEPENDS kernels/*.c)
 file(GLOB CPU_OP_SOURCES CONFIGURE_DEPENDS kernels/cpu/*.c)
 foreach(once ${CPU_ONCE})

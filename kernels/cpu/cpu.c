@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "kernels/cpu/product.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -95,6 +96,7 @@ orr_code cpu_create(int threads, cpu_level level, kern **out) {
   ORR_CHECK(k != NULL, ORR_ENOMEM, "kernels: no memory for the CPU backend");
   cpu_impl *impl = orr_calloc(1, sizeof *impl);
   ORR_CHECK_GOTO(impl != NULL, free_kern, ORR_ENOMEM, "kernels: no memory for the CPU backend");
+  ORR_TRY_GOTO(cpu_products_create(&impl->products), free_impl);
   impl->level = level;
   snprintf(impl->backend.bf16_reason, sizeof impl->backend.bf16_reason, "%s", bf16_reason(level));
   snprintf(k->isa, sizeof k->isa, "%s", level_name(level));
@@ -106,12 +108,15 @@ orr_code cpu_create(int threads, cpu_level level, kern **out) {
   *out = k;
   return ORR_OK;
 
+free_impl:
+  orr_free(impl);
 free_kern:
   orr_free(k);
   return rc;
 }
 
 void cpu_destroy(kern *k) {
+  cpu_products_destroy(cpu_impl_of(k)->products);
   orr_free(k->impl);
   orr_free(k);
 }

@@ -27,12 +27,12 @@ typedef enum {
   CPU_LEVEL_AMX,  // the v4 build, and AMX tiles behind bf16 products and attention
 } cpu_level;
 
-typedef struct cpu_plans cpu_plans; // kernels/cpu/primitive.h
+typedef struct cpu_products cpu_products; // kernels/cpu/product.h
 
 typedef struct {
   kern_backend backend; // first
   cpu_level level;
-  cpu_plans *plans;
+  cpu_products *products;
 } cpu_impl;
 
 // Local. The best level of this machine.

@@ -1,0 +1,126 @@
+// The three products of a linear layer y = x w^T + bias:
+//   forward   y[M,N]  (=)        x[M,K] w[N,K]^T + bias + add
+//   backward  dx[M,K] (= or +=)  dy[M,N] w[N,K]
+//             dw[N,K] (= or +=)  dy[M,N]^T x[M,K],  dbias[N] likewise the column sums of dy
+// on oneDNN primitives; column sums are an own loop, the same for any number of threads.
+#include "kernels/cpu/matmul.h"
+
+#include "kernels/bf16.h"
+#include "kernels/cpu/product.h"
+
+// Finds the product, takes its scratch and, unless k is planning, runs it.
+static orr_code run_product(kern *k, const cpu_product_shape *shape,
+                            const cpu_product_operands *operands) {
+  const cpu_product *product;
+  void *scratch;
+  ORR_TRY(cpu_product_find(k, shape, &product));
+  ORR_TRY(cpu_workspace(k, cpu_product_scratch(product), &scratch));
+  if (k->planning) return ORR_OK;
+  return cpu_product_run(k, product, operands, scratch);
+}
+
+static bool widened(const kern *k, kern_dtype type) {
+  return type == KERN_BF16 && !k->bf16_native;
+}
+
+orr_code CPU_FN(matmul_fwd)(kern *k, const kern_matmul_fwd_args *args) {
+  kern_matmul_fwd_args a = *args;
+  ORR_CHECK(a.type == KERN_BF16 || a.y_type == KERN_F32, ORR_EINVAL,
+            "kernels: matmul of float32 operands cannot give bfloat16 results");
+  if (a.M == 0) return ORR_OK;
+  if (a.ldx == 0) a.ldx = a.K;
+  if (a.ldy == 0) a.ldy = a.N;
+  if (widened(k, a.type)) return CPU_FN(cpu_widened_fwd)(k, &a);
+  const bool in_place = a.add && a.add == a.y;
+  return run_product(
+      k,
+      &(cpu_product_shape){.type = a.type,
+                           .c_type = a.y_type,
+                           .M = a.M,
+                           .N = a.N,
+                           .K = a.K,
+                           .lda = a.ldx,
+                           .ldb = a.K,
+                           .b_transposed = true,
+                           .ldc = a.ldy,
+                           .bias = a.bias != NULL,
+                           .add = a.add && !in_place,
+                           .ld_add = a.add && !in_place ? a.ldy : 0,
+                           .accumulate = in_place},
+      &(cpu_product_operands){.a = a.x, .b = a.w, .bias = a.bias, .add = a.add, .c = a.y});
+}
+
+orr_code CPU_FN(matmul_bwd_x)(kern *k, const kern_matmul_bwd_x_args *args) {
+  kern_matmul_bwd_x_args a = *args;
+  if (a.M == 0) return ORR_OK;
+  if (a.lddy == 0) a.lddy = a.N;
+  if (a.lddx == 0) a.lddx = a.K;
+  if (widened(k, a.type)) return CPU_FN(cpu_widened_bwd_x)(k, &a);
+  return run_product(k,
+                     &(cpu_product_shape){.type = a.type,
+                                          .c_type = a.type,
+                                          .M = a.M,
+                                          .N = a.K,
+                                          .K = a.N,
+                                          .lda = a.lddy,
+                                          .ldb = a.K,
+                                          .ldc = a.lddx,
+                                          .accumulate = a.accumulate},
+                     &(cpu_product_operands){.a = a.dy, .b = a.w, .c = a.dx});
+}
+
+// Rows of dy whose column sums are added up by themselves, before the blocks are, in order.
+enum { SUM_ROWS = 128 };
+
+static void sum_block(const kern_matmul_bwd_w_args *a, int64_t block, float *sum) {
+  const int64_t first = block * SUM_ROWS;
+  const int64_t last = first + SUM_ROWS < a->M ? first + SUM_ROWS : a->M;
+  memset(sum, 0, (size_t)a->N * sizeof *sum);
+  for (int64_t m = first; m < last; m++) {
+    const float *row_f32 = (const float *)a->dy + m * a->lddy;
+    const uint16_t *row_bf16 = (const uint16_t *)a->dy + m * a->lddy;
+    if (a->type == KERN_F32)
+      for (int64_t n = 0; n < a->N; n++) sum[n] += row_f32[n];
+    else
+      for (int64_t n = 0; n < a->N; n++) sum[n] += kern_bf16_to_f32(row_bf16[n]);
+  }
+}
+
+// dbias (= or +=) the column sums of dy.
+static orr_code column_sums(kern *k, const kern_matmul_bwd_w_args *a) {
+  const int64_t blocks = (a->M + SUM_ROWS - 1) / SUM_ROWS, N = a->N;
+  void *scratch;
+  ORR_TRY(cpu_workspace(k, (size_t)(blocks * N) * sizeof(float), &scratch));
+  if (k->planning) return ORR_OK;
+  float *partial = scratch;
+#pragma omp parallel for num_threads(k->threads) schedule(static)
+  for (int64_t b = 0; b < blocks; b++) sum_block(a, b, partial + b * N);
+  if (a->overwrite) memset(a->dbias, 0, (size_t)N * sizeof *a->dbias);
+  for (int64_t b = 0; b < blocks; b++)
+    for (int64_t n = 0; n < N; n++) a->dbias[n] += partial[b * N + n];
+  return ORR_OK;
+}
+
+orr_code CPU_FN(matmul_bwd_w)(kern *k, const kern_matmul_bwd_w_args *args) {
+  kern_matmul_bwd_w_args a = *args;
+  if (a.lddy == 0) a.lddy = a.N;
+  if (a.ldx == 0) a.ldx = a.K;
+  if (a.dbias) ORR_TRY(column_sums(k, &a));
+  if (a.M == 0) {
+    if (a.overwrite && !k->planning) memset(a.dw, 0, (size_t)(a.N * a.K) * sizeof *a.dw);
+    return ORR_OK;
+  }
+  if (widened(k, a.type)) return CPU_FN(cpu_widened_bwd_w)(k, &a);
+  return run_product(k,
+                     &(cpu_product_shape){.type = a.type,
+                                          .c_type = KERN_F32,
+                                          .M = a.N,
+                                          .N = a.K,
+                                          .K = a.M,
+                                          .a_transposed = true,
+                                          .lda = a.lddy,
+                                          .ldb = a.ldx,
+                                          .ldc = a.K,
+                                          .accumulate = !a.overwrite},
+                     &(cpu_product_operands){.a = a.dy, .b = a.x, .c = a.dw});
+}
