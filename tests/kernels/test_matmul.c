@@ -16,7 +16,7 @@ typedef struct {
 // Real shapes in small, then odd ones; the last is tall enough for a packed operand.
 static const shape shapes[] = {
     {68, 96, 32, 32, 96}, {1, 1, 1, 1, 1},       {5, 17, 8, 8, 17},      {33, 40, 24, 31, 47},
-    {17, 3, 100, 100, 5}, {130, 64, 64, 96, 64}, {1025, 24, 16, 16, 24}, {2100, 48, 32, 40, 50},
+    {17, 3, 100, 100, 5}, {130, 64, 64, 96, 64}, {1025, 7, 9, 9, 7}, {2100, 9, 8, 12, 10},
 };
 
 typedef struct {
