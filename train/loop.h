@@ -1,0 +1,20 @@
+// The training run: the order of events from a configuration to a trained checkpoint.
+#ifndef TRAIN_LOOP_H
+#define TRAIN_LOOP_H
+
+#include <stdbool.h>
+
+#include "base/status.h"
+#include "configs/config.h"
+#include "dist/comm.h"
+
+typedef struct {
+  const char *resume; // "auto", "none" or a checkpoint folder
+  bool dry_run;       // stop before data is opened, after the memory table
+} train_loop_options;
+
+// Collective over the world. ORR_ESTOPPED when a signal or train.max_wall_s ended it early with a
+// checkpoint; every rank returns the same code.
+orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world);
+
+#endif

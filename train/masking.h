@@ -1,0 +1,34 @@
+// Training masks of the dynamics model, drawn per frame (DESIGN section 2): frame 0 is given whole;
+// every other frame is masked whole with probability full_mask, else at the ratio cos(pi u / 2);
+// unmasked codes are replaced by random ones at a per-clip rate; actions are dropped. All draws are
+// keyed by (seed, global sample, position): they do not depend on ranks or micro-batches.
+#ifndef TRAIN_MASKING_H
+#define TRAIN_MASKING_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+
+typedef struct {
+  int64_t T, S, A, V, N; // N = 1+S+R tokens a frame: rows are numbered bt*N + 1 + s
+  double full_mask, corrupt, action_drop;
+  uint64_t seed;
+} train_masking;
+
+// One clip of a batch, in and out. tokens_in [T,S] and action/valid [T,A] come from data/; frame t's
+// action led to frame t.
+typedef struct {
+  uint64_t sample;
+  const int32_t *tokens_in;
+  const float *action_in, *valid_in;
+  int32_t *tokens;      // [T,S] out: with MASK = V and random codes
+  float *action;        // [T,2A] out: action * valid, valid
+  uint8_t *has_action;  // [T] out
+} train_masking_clip;
+
+// Local. Fills the clip and appends its masked positions: row numbers (of a batch in which this clip
+// is number `b`) and targets. Returns how many were appended (at most (T-1)*S).
+int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c, int64_t b, int32_t *masked_row,
+                            int32_t *target);
+
+#endif

@@ -1,0 +1,26 @@
+// metrics.jsonl: one object a step, appended by rank 0 in one write each, so that a killed run leaves
+// whole lines. A resumed run first drops the lines past the step it resumes from.
+#ifndef TRAIN_METRICS_H
+#define TRAIN_METRICS_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+
+typedef struct {
+  int64_t step;
+  double loss, lr, grad_norm;
+  double tokens; // since the start of the run, over all ranks
+  double tokens_per_s, frames_per_s, step_ms;
+  double data_wait_ms, comm_ms, ckpt_stall_ms;
+  double mfu; // share of the matmul rate measured at start-up
+} train_step_metrics;
+
+typedef struct train_metrics train_metrics;
+
+// Local. Opens path for appending behind step `from` (later lines and a torn last line are dropped).
+orr_code train_metrics_open(const char *path, int64_t from, train_metrics **out);
+orr_code train_metrics_write(train_metrics *m, const train_step_metrics *s);
+void train_metrics_close(train_metrics *m); // takes NULL
+
+#endif

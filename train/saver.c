@@ -1,0 +1,139 @@
+#include "train/saver.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+struct train_saver {
+  dist_comm *world;
+  int rank, ranks;
+  train_state *state;
+  ckpt_writer *writer;
+  ckpt_plan plan;
+  int64_t step; // of the save under way
+  json_t *meta;
+  train_save_state save;
+  orr_code last; // outcome of the last save
+};
+
+orr_code train_saver_create(const cfg *c, dist_world *world, train_state *state, train_saver **out) {
+  orr_code rc;
+  train_saver *s = orr_calloc(1, sizeof *s);
+  ORR_CHECK(s, ORR_ENOMEM, "saver: out of memory");
+  *s = (train_saver){.world = world->axis[DIST_AXIS_WORLD], .rank = world->grid.rank, .ranks = world->grid.ranks,
+                     .state = state};
+  char root[4096];
+  ORR_TRY_GOTO(orr_fs_join(root, sizeof root, c->run.dir, "ckpt"), fail);
+  ORR_TRY_GOTO(train_state_plan(state, c->ckpt.file_bytes, &s->plan), fail);
+  ORR_TRY_GOTO(ckpt_writer_create(&s->plan,
+                                  &(ckpt_writer_options){.root = root, .rank = s->rank, .ranks = s->ranks,
+                                                         .async = c->ckpt.async, .keep = c->ckpt.keep,
+                                                         .keep_every = c->ckpt.keep_every},
+                                  &s->writer), fail);
+  *out = s;
+  return ORR_OK;
+fail:
+  train_saver_destroy(s);
+  return rc;
+}
+
+uint64_t train_saver_host_bytes(const train_saver *s) { return ckpt_writer_host_bytes(s->writer); }
+
+static void forget_meta(train_saver *s) {
+  json_decref(s->meta);
+  s->meta = NULL;
+}
+
+static void report_failure(train_saver *s, orr_code rc) {
+  s->last = rc;
+  if (s->rank == 0)
+    ORR_WARN("checkpoint of step %lld was not written: %s; training goes on, earlier checkpoints are intact",
+             (long long)s->step, orr_status_message());
+}
+
+orr_code train_saver_begin(train_saver *s, int64_t step, json_t *meta, double *stall_ms) {
+  const double begin = orr_clock_ms();
+  train_saver_finish(s);
+  s->step = step;
+  s->meta = meta;
+  s->last = ORR_OK;
+  orr_code rc = s->rank == 0 ? ckpt_save_prepare(s->writer, step) : ORR_OK;
+  rc = dist_agree(s->world, rc, "prepare checkpoint");
+  if (rc == ORR_OK) {
+    rc = dist_agree(s->world, ckpt_save_begin(s->writer, step, train_state_get, s->state), "begin checkpoint");
+    if (rc != ORR_OK) ckpt_save_abandon(s->writer);
+  }
+  if (rc == ORR_OK) s->save = TRAIN_SAVE_WRITING;
+  else {
+    report_failure(s, rc);
+    forget_meta(s);
+  }
+  *stall_ms += orr_clock_ms() - begin;
+  return ORR_OK;
+}
+
+train_save_state train_saver_poll(train_saver *s) {
+  orr_code rc = ORR_OK;
+  if (s->save == TRAIN_SAVE_WRITING && ckpt_save_written(s->writer, &rc))
+    s->save = rc == ORR_OK ? TRAIN_SAVE_WRITTEN : TRAIN_SAVE_FAILED;
+  return s->save;
+}
+
+static orr_code commit(train_saver *s) {
+  const char *sums = NULL;
+  char **texts = NULL;
+  orr_code rc = dist_agree(s->world, ckpt_save_sums(s->writer, &sums), "checkpoint sums");
+  if (rc != ORR_OK) return rc;
+  ORR_TRY(dist_gather_text(s->world, sums, 0, &texts));
+  if (s->rank == 0) rc = ckpt_save_commit(s->writer, (const char *const *)texts, s->meta);
+  dist_texts_free(texts, s->ranks);
+  return rc;
+}
+
+orr_code train_saver_conclude(train_saver *s, bool failed) {
+  orr_code rc = ORR_OK;
+  if (failed) {
+    orr_code mine = s->save == TRAIN_SAVE_FAILED ? ORR_EIO : ORR_OK;
+    if (mine != ORR_OK) ckpt_save_written(s->writer, &mine);
+    rc = dist_agree(s->world, mine, "write checkpoint");
+  } else {
+    rc = commit(s);
+  }
+  if (rc != ORR_OK) {
+    report_failure(s, rc);
+    ckpt_writer_wait(s->writer);
+    ckpt_save_abandon(s->writer);
+  }
+  s->save = TRAIN_SAVE_IDLE;
+  if (rc != ORR_OK || s->rank != 0) forget_meta(s);
+  return ORR_OK;
+}
+
+orr_code train_saver_finish(train_saver *s) {
+  if (s->save != TRAIN_SAVE_IDLE) {
+    orr_code mine = ckpt_writer_wait(s->writer);
+    s->save = mine == ORR_OK ? TRAIN_SAVE_WRITTEN : TRAIN_SAVE_FAILED;
+    int64_t failed = mine != ORR_OK;
+    ORR_TRY(dist_all_reduce(s->world, &failed, 1, DIST_I64, DIST_MAX));
+    ORR_TRY(train_saver_conclude(s, failed != 0));
+  }
+  orr_code committed = s->last == ORR_OK ? ckpt_writer_wait(s->writer) : ORR_OK;
+  forget_meta(s);
+  committed = dist_agree(s->world, committed, "commit checkpoint");
+  if (committed != ORR_OK) {
+    report_failure(s, committed);
+    ckpt_save_abandon(s->writer);
+  }
+  return s->last;
+}
+
+void train_saver_destroy(train_saver *s) {
+  if (!s) return;
+  ckpt_writer_destroy(s->writer);
+  forget_meta(s);
+  orr_free(s);
+}

@@ -1,0 +1,13 @@
+// Learning rate over steps: linear warm-up, then constant, half cosine (Loshchilov & Hutter 2017) or
+// warm-up-stable-decay (Hu et al. 2024; linear decay).
+#ifndef TRAIN_SCHEDULE_H
+#define TRAIN_SCHEDULE_H
+
+#include <stdint.h>
+
+#include "configs/config.h"
+
+// Local. Rate of step 1..train.steps.
+double train_schedule_lr(const cfg *c, int64_t step);
+
+#endif

@@ -1,0 +1,117 @@
+#include <string.h>
+
+#include "base/mem.h"
+#include "train/masking.h"
+#include "train/stage.h"
+
+typedef struct {
+  train_stage base;
+  train_dynamics_dims d;
+  train_dynamics_params p;
+  train_dynamics *model;
+  train_masking masking;
+  int64_t T, micros, capacity; // capacity: masked rows of a micro-batch
+  // Inputs of the whole local batch, micro-batch by micro-batch.
+  int32_t *tokens;     // [clips*T,S]
+  float *action;       // [clips*T,2A]
+  uint8_t *has_action; // [clips*T]
+  int32_t *branch;     // [clips]
+  int32_t *masked_row; // [micros,capacity]
+  int32_t *target;     // [micros,capacity]
+  int64_t *masked_rows; // [micros] with padding
+} dynamics_stage;
+
+static void stage_place(train_stage *base) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  const size_t frames = (size_t)(base->clips * s->T);
+  orr_arena *in = &base->inputs;
+  s->tokens = orr_arena_take(in, frames * (size_t)s->d.S * sizeof *s->tokens);
+  s->action = orr_arena_take(in, frames * 2 * (size_t)s->d.A * sizeof *s->action);
+  s->has_action = orr_arena_take(in, frames);
+  s->branch = orr_arena_take(in, (size_t)base->clips * sizeof *s->branch);
+  s->masked_row = orr_arena_take(in, (size_t)(s->micros * s->capacity) * sizeof *s->masked_row);
+  s->target = orr_arena_take(in, (size_t)(s->micros * s->capacity) * sizeof *s->target);
+  train_dynamics_place(s->model, &base->activations);
+}
+
+// Masks of micro-batch `micro`; returns its number of masked positions.
+static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_t micro) {
+  const int64_t T = s->T, S = s->d.S, A = s->d.A;
+  int32_t *row = s->masked_row + micro * s->capacity, *target = s->target + micro * s->capacity;
+  int64_t n = 0;
+  for (int64_t i = 0; i < s->base.micro; i++) {
+    const int64_t clip = micro * s->base.micro + i;
+    train_masking_clip c = {.sample = b->sample[clip], .tokens_in = b->tokens + clip * T * S,
+                            .action_in = b->action + clip * T * A, .valid_in = b->valid + clip * T * A,
+                            .tokens = s->tokens + clip * T * S, .action = s->action + clip * T * 2 * A,
+                            .has_action = s->has_action + clip * T};
+    n += train_masking_apply(&s->masking, &c, i, row + n, target + n);
+    s->branch[clip] = b->branch[clip];
+  }
+  s->masked_rows[micro] = (n + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
+  for (int64_t i = n; i < s->masked_rows[micro]; i++) row[i] = target[i] = -1;
+  return n;
+}
+
+static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, double *units) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  int64_t n = 0;
+  for (int64_t micro = 0; micro < s->micros; micro++) n += prepare_micro(s, b, micro);
+  *units = (double)n;
+  return ORR_OK;
+}
+
+static orr_code stage_run(train_stage *base, int64_t micro, float scale, train_grad_ready_fn ready, void *ctx) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  const int64_t first = micro * base->micro * s->T;
+  // A planning pass takes one chunk: all chunks have one shape.
+  train_dynamics_batch b = {.tokens = s->tokens + first * s->d.S, .action = s->action + first * 2 * s->d.A,
+                            .has_action = s->has_action + first, .branch = s->branch + micro * base->micro,
+                            .masked_row = s->masked_row + micro * s->capacity,
+                            .target = s->target + micro * s->capacity,
+                            .masked_rows = base->k->planning ? TRAIN_LOSS_ROWS : s->masked_rows[micro]};
+  ORR_TRY(train_dynamics_forward(s->model, &b));
+  return train_dynamics_loss(s->model, &b, scale, true, &base->loss_sum, ready, ctx);
+}
+
+static void stage_destroy(train_stage *base) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  train_dynamics_destroy(s->model);
+  orr_free(s->p.blocks);
+  orr_free(s->masked_rows);
+  orr_arena_release(&base->inputs);
+  orr_arena_release(&base->activations);
+  orr_free(s);
+}
+
+static const train_stage_table dynamics_table = {"dynamics", stage_place, stage_prepare, stage_run, stage_destroy};
+
+orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_state *state, int64_t clips, int64_t micro,
+                                     train_stage **out) {
+  orr_code rc;
+  dynamics_stage *s = orr_calloc(1, sizeof *s);
+  ORR_CHECK(s, ORR_ENOMEM, "dynamics stage: out of memory");
+  s->base = (train_stage){.table = &dynamics_table, .k = k, .c = c, .state = state, .clips = clips, .micro = micro};
+  orr_arena_init(&s->base.activations, "activations");
+  orr_arena_init(&s->base.inputs, "inputs");
+  train_dynamics_dims_from(c, &s->d);
+  s->T = c->data.frames;
+  s->micros = clips / micro;
+  s->masking = (train_masking){.T = s->T, .S = s->d.S, .A = s->d.A, .V = s->d.V, .N = s->d.N,
+                               .full_mask = c->model.full_mask, .corrupt = c->model.corrupt,
+                               .action_drop = c->model.action_drop, .seed = (uint64_t)c->run.seed};
+  s->masked_rows = orr_calloc((size_t)s->micros, sizeof *s->masked_rows);
+  ORR_CHECK_GOTO(s->masked_rows, fail, ORR_ENOMEM, "dynamics stage: out of memory");
+  ORR_TRY_GOTO(train_dynamics_list(&s->d, &state->params, &s->p), fail);
+  ORR_TRY_GOTO(train_dynamics_create(k, &s->d, &s->p, &state->weights, micro, s->T,
+                                     c->train.recompute ? TRAIN_RECOMPUTE : TRAIN_KEEP_ALL, &s->model), fail);
+  s->capacity = train_dynamics_loss_capacity(s->model);
+  s->base.tokens_per_clip = (double)(s->T * s->d.N);
+  s->base.frames_per_clip = (double)s->T;
+  s->base.flops_per_clip = train_dynamics_flops(&s->d, 1, s->T);
+  *out = &s->base;
+  return ORR_OK;
+fail:
+  stage_destroy(&s->base);
+  return rc;
+}
