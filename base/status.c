@@ -10,12 +10,22 @@
 
 static _Thread_local char thread_message[ORR_STATUS_MESSAGE_MAX];
 
+// A message is one line of printable text, whatever bytes of a broken file it quotes: no line break in
+// a log, no escape sequence on a terminal.
+static void make_printable(char *text) {
+  for (char *c = text; *c; c++) {
+    if (strchr("\t\n\r", *c)) *c = ' ';
+    else if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+  }
+}
+
 orr_code orr_fail(orr_code code, const char *file, int line, const char *fmt, ...) {
   char text[ORR_STATUS_MESSAGE_MAX];
   va_list args;
   va_start(args, fmt);
   vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
+  make_printable(text);
   orr_status_set(text);
   ORR_DEBUG("%s:%d: %s: %s", file, line, orr_code_name(code), text);
   return code;
