@@ -1,0 +1,232 @@
+// The table's front: checks, traffic counters, and what is built from other collectives.
+#include "dist/comm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "dist/comm_table.h"
+
+int dist_comm_rank(const dist_comm *c) {
+  return c->rank;
+}
+
+int dist_comm_size(const dist_comm *c) {
+  return c->size;
+}
+
+dist_traffic dist_comm_traffic(const dist_comm *c) {
+  return c->traffic;
+}
+
+size_t dist_dtype_bytes(dist_dtype t) {
+  static const size_t bytes[] = {
+      [DIST_F32] = 4, [DIST_BF16] = 2, [DIST_F64] = 8, [DIST_I64] = 8, [DIST_U8] = 1};
+  return bytes[t];
+}
+
+void dist_comm_destroy(dist_comm *c) {
+  if (!c) return;
+  if (c->table->destroy) c->table->destroy(c);
+  orr_free(c);
+}
+
+// Counts a call that moves `elements` and whose time until now is spent in communication.
+static orr_code account(dist_comm *c, orr_code rc, int64_t elements, dist_dtype t,
+                        double start_ms) {
+  c->traffic.calls++;
+  c->traffic.bytes += elements * (int64_t)dist_dtype_bytes(t);
+  c->traffic.ms += orr_clock_ms() - start_ms;
+  return rc;
+}
+
+static orr_code check_count(const dist_comm *c, const char *what, int64_t count) {
+  ORR_CHECK(count >= 0, ORR_EINVAL, "%s axis: %s of %lld elements", dist_axis_name(c->axis), what,
+            (long long)count);
+  return ORR_OK;
+}
+
+orr_code dist_all_reduce(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op) {
+  double start = orr_clock_ms();
+  ORR_TRY(check_count(c, "all_reduce", count));
+  return account(c, c->table->all_reduce(c, buf, count, t, op, NULL), count, t, start);
+}
+
+orr_code dist_reduce_scatter(dist_comm *c, const void *send, void *recv, int64_t count,
+                             dist_dtype t, dist_op op) {
+  double start = orr_clock_ms();
+  ORR_TRY(check_count(c, "reduce_scatter", count));
+  return account(c, c->table->reduce_scatter(c, send, recv, count, t, op, NULL), count * c->size, t,
+                 start);
+}
+
+orr_code dist_all_gather(dist_comm *c, const void *send, void *recv, int64_t count, dist_dtype t) {
+  double start = orr_clock_ms();
+  ORR_TRY(check_count(c, "all_gather", count));
+  return account(c, c->table->all_gather(c, send, recv, count, t, NULL), count * c->size, t, start);
+}
+
+orr_code dist_all_to_all(dist_comm *c, const void *send, const int64_t *send_counts,
+                         const int64_t *send_at, void *recv, const int64_t *recv_counts,
+                         const int64_t *recv_at, dist_dtype t) {
+  double start = orr_clock_ms();
+  int64_t sent = 0;
+  for (int i = 0; i < c->size; i++) {
+    ORR_TRY(check_count(c, "all_to_all (send)", send_counts[i]));
+    ORR_TRY(check_count(c, "all_to_all (receive)", recv_counts[i]));
+    sent += send_counts[i];
+  }
+  orr_code rc = c->table->all_to_all(c, send, send_counts, send_at, recv, recv_counts, recv_at, t);
+  return account(c, rc, sent, t, start);
+}
+
+orr_code dist_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root) {
+  double start = orr_clock_ms();
+  ORR_TRY(check_count(c, "broadcast", count));
+  ORR_CHECK(root >= 0 && root < c->size, ORR_EINVAL, "%s axis: broadcast from rank %d of %d",
+            dist_axis_name(c->axis), root, c->size);
+  return account(c, c->table->broadcast(c, buf, count, t, root), count, t, start);
+}
+
+orr_code dist_barrier(dist_comm *c) {
+  double start = orr_clock_ms();
+  return account(c, c->table->barrier(c), 0, DIST_U8, start);
+}
+
+orr_code dist_all_reduce_start(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op,
+                               dist_request *r) {
+  double start = orr_clock_ms();
+  *r = (dist_request){NULL};
+  ORR_TRY(check_count(c, "all_reduce", count));
+  return account(c, c->table->all_reduce(c, buf, count, t, op, r), count, t, start);
+}
+
+orr_code dist_reduce_scatter_start(dist_comm *c, const void *send, void *recv, int64_t count,
+                                   dist_dtype t, dist_op op, dist_request *r) {
+  double start = orr_clock_ms();
+  *r = (dist_request){NULL};
+  ORR_TRY(check_count(c, "reduce_scatter", count));
+  return account(c, c->table->reduce_scatter(c, send, recv, count, t, op, r), count * c->size, t,
+                 start);
+}
+
+orr_code dist_all_gather_start(dist_comm *c, const void *send, void *recv, int64_t count,
+                               dist_dtype t, dist_request *r) {
+  double start = orr_clock_ms();
+  *r = (dist_request){NULL};
+  ORR_TRY(check_count(c, "all_gather", count));
+  return account(c, c->table->all_gather(c, send, recv, count, t, r), count * c->size, t, start);
+}
+
+orr_code dist_wait(dist_comm *c, dist_request *r) {
+  double start = orr_clock_ms();
+  orr_code rc = r->impl ? c->table->wait(c, r) : ORR_OK;
+  r->impl = NULL;
+  c->traffic.ms += orr_clock_ms() - start;
+  return rc;
+}
+
+orr_code dist_test(dist_comm *c, dist_request *r, bool *done) {
+  *done = true;
+  if (!r->impl) return ORR_OK;
+  orr_code rc = c->table->test(c, r, done);
+  if (*done || rc != ORR_OK) r->impl = NULL;
+  return rc;
+}
+
+void dist_texts_free(char **texts, int n) {
+  for (int i = 0; texts && i < n; i++) orr_free(texts[i]);
+  orr_free(texts);
+}
+
+// Counts and places of dist_gather_text: every rank sends to the root alone.
+typedef struct {
+  int64_t *bytes;                          // [size] of each rank's text, with its terminating 0
+  int64_t *send_counts, *recv_counts, *at; // [size]
+  char *all;                               // on the root: the texts one after another
+} text_exchange;
+
+static void text_exchange_release(text_exchange *e) {
+  orr_free(e->all);
+  orr_free(e->bytes); // the other arrays lie behind it
+}
+
+static orr_code text_exchange_init(text_exchange *e, const dist_comm *c) {
+  size_t size = (size_t)c->size;
+  int64_t *v = orr_calloc(4 * size, sizeof *v);
+  *e = (text_exchange){.bytes = v};
+  ORR_CHECK(v, ORR_ENOMEM, "%s axis: no memory to gather texts", dist_axis_name(c->axis));
+  e->send_counts = v + size;
+  e->recv_counts = v + 2 * size;
+  e->at = v + 3 * size;
+  return ORR_OK;
+}
+
+// Room on the root for everyone's text; nothing to do elsewhere.
+static orr_code text_exchange_room(text_exchange *e, const dist_comm *c, int root, char ***texts) {
+  int64_t total = 0;
+  if (c->rank != root) return ORR_OK;
+  for (int i = 0; i < c->size; i++) {
+    e->at[i] = total;
+    e->recv_counts[i] = e->bytes[i];
+    total += e->bytes[i];
+  }
+  e->all = orr_malloc((size_t)total);
+  *texts = orr_calloc((size_t)c->size, sizeof **texts);
+  ORR_CHECK(e->all && *texts, ORR_ENOMEM, "rank %d: no memory for the texts of %d ranks", root,
+            c->size);
+  return ORR_OK;
+}
+
+static orr_code copy_texts(const text_exchange *e, int n, char **texts) {
+  for (int i = 0; i < n; i++) {
+    texts[i] = orr_strdup(e->all + e->at[i]);
+    ORR_CHECK(texts[i], ORR_ENOMEM, "no memory for the text of rank %d", i);
+  }
+  return ORR_OK;
+}
+
+orr_code dist_gather_text(dist_comm *c, const char *text, int root, char ***texts) {
+  text_exchange e = {0};
+  int64_t bytes = (int64_t)strlen(text) + 1;
+  *texts = NULL;
+  orr_code rc = text_exchange_init(&e, c);
+  ORR_TRY_GOTO(dist_agree(c, rc, "gather texts"), release);
+  ORR_TRY_GOTO(dist_all_gather(c, &bytes, e.bytes, 1, DIST_I64), release);
+  rc = text_exchange_room(&e, c, root, texts);
+  ORR_TRY_GOTO(dist_agree(c, rc, "gather texts"), release);
+  e.send_counts[root] = bytes;
+  // Every block starts at the text: only the root's has any bytes.
+  int64_t *send_at = e.bytes; // lengths are not needed any more
+  for (int i = 0; i < c->size; i++) send_at[i] = 0;
+  ORR_TRY_GOTO(
+      dist_all_to_all(c, text, e.send_counts, send_at, e.all, e.recv_counts, e.at, DIST_U8),
+      release);
+  if (c->rank == root) rc = copy_texts(&e, c->size, *texts);
+release:
+  text_exchange_release(&e);
+  if (rc != ORR_OK) {
+    dist_texts_free(*texts, c->size);
+    *texts = NULL;
+  }
+  return rc;
+}
+
+// The outcome of the lowest failing rank, as it is broadcast.
+typedef struct {
+  int64_t code;
+  char message[ORR_STATUS_MESSAGE_MAX];
+} verdict;
+
+orr_code dist_agree(dist_comm *c, orr_code mine, const char *what) {
+  if (c->size == 1) return mine;
+  verdict v = {.code = mine};
+  int64_t lowest = mine == ORR_OK ? c->size : c->rank;
+  snprintf(v.message, sizeof v.message, "rank %d: %s: %s", c->rank, what, orr_status_message());
+  ORR_TRY(dist_all_reduce(c, &lowest, 1, DIST_I64, DIST_MIN));
+  if (lowest == c->size) return ORR_OK;
+  ORR_TRY(dist_broadcast(c, &v, (int64_t)sizeof v, DIST_U8, (int)lowest));
+  orr_status_set(v.message);
+  return (orr_code)v.code;
+}

@@ -1,0 +1,18 @@
+// How this process was started, from its environment. Private to dist/ (and its tests).
+//
+// Launchers are recognised by what they set, because asking MPI would cost every start the better
+// part of a second:
+//   mpirun (Open MPI)        OMPI_COMM_WORLD_SIZE
+//   PMI (MPICH, srun)        PMI_RANK, PMI_SIZE
+//   srun                     SLURM_STEP_ID, SLURM_STEP_NUM_TASKS
+//   PMIx (srun --mpi=pmix)   PMIX_RANK, beside Slurm's
+// A Slurm batch script has SLURM_PROCID and SLURM_NTASKS without a step: it counts as started with
+// that many tasks, so that a forgotten srun is reported rather than run on one rank.
+#ifndef DIST_LAUNCH_H
+#define DIST_LAUNCH_H
+
+// Local. The number of ranks that were started: 1 = alone, MPI is not needed; 0 = there is a
+// launcher that does not say. *launcher is its name for messages.
+int dist_launch_ranks(const char **launcher);
+
+#endif

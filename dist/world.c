@@ -1,0 +1,120 @@
+// The world: MPI's life and the axes' communicators.
+#include <mpi.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "dist/comm_mpi.h"
+#include "dist/launch.h"
+
+typedef struct {
+  dist_world world;
+  bool mpi;      // MPI is in use
+  bool finalize; // open initialised it
+} open_world;    // `world` first: the two addresses are equal
+
+static orr_code start_mpi(open_world *w) {
+  int initialized = 0, level = 0;
+  MPI_Initialized(&initialized);
+  if (!initialized) {
+    ORR_TRY(dist_mpi_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &level),
+                           DIST_AXIS_WORLD, "start MPI"));
+    w->finalize = true;
+  } else {
+    MPI_Query_thread(&level);
+  }
+  w->mpi = true;
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  ORR_CHECK(level >= MPI_THREAD_SERIALIZED, ORR_EUNSUPPORTED,
+            "MPI: gives thread level %d, wanted MPI_THREAD_SERIALIZED (%d); use an MPI built with "
+            "threads",
+            level, MPI_THREAD_SERIALIZED);
+  return ORR_OK;
+}
+
+// Open MPI without a way to reach the launcher's PMI starts each rank as a world of its own; they
+// would all train the same thing and write the same files.
+static orr_code check_ranks(int ranks, int wanted, const char *launcher) {
+  ORR_CHECK(
+      wanted == 0 || ranks == wanted, ORR_ECOMM,
+      "world of %d rank%s, but %s started %d: MPI did not find the others; start with `srun "
+      "--mpi=pmix` (`srun --mpi=list` shows what Slurm has) or mpirun, or one rank alone with "
+      "`srun -n 1`",
+      ranks, ranks == 1 ? "" : "s", launcher, wanted);
+  return ORR_OK;
+}
+
+static orr_code find_node(dist_world *w) {
+  MPI_Comm node = MPI_COMM_NULL;
+  ORR_TRY(dist_mpi_check(
+      MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, w->grid.rank, MPI_INFO_NULL, &node),
+      DIST_AXIS_WORLD, "find the ranks of this host"));
+  MPI_Comm_rank(node, &w->node_rank);
+  MPI_Comm_size(node, &w->node_ranks);
+  MPI_Comm_free(&node);
+  return ORR_OK;
+}
+
+orr_code dist_world_open(dist_world **out) {
+  orr_code rc = ORR_OK;
+  const char *launcher = NULL;
+  int wanted = dist_launch_ranks(&launcher), rank = 0, ranks = 1;
+  open_world *w = orr_calloc(1, sizeof *w);
+  ORR_CHECK(w, ORR_ENOMEM, "world: no memory for it");
+  w->world.node_ranks = 1;
+  if (wanted != 1) {
+    ORR_TRY_GOTO(start_mpi(w), close);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+    ORR_TRY_GOTO(check_ranks(ranks, wanted, launcher), close);
+  }
+  ORR_TRY_GOTO(dist_grid_init(1, 1, 0, rank, ranks, &w->world.grid), close);
+  if (w->mpi) ORR_TRY_GOTO(find_node(&w->world), close);
+  ORR_TRY_GOTO(dist_world_split(&w->world, 1, 1, 0), close);
+  *out = &w->world;
+  return ORR_OK;
+close:
+  dist_world_close(&w->world);
+  return rc;
+}
+
+// The ranks that share `color` become one axis, ordered by `place`.
+static orr_code make_axis(dist_world *w, dist_axis axis, int size, int color, int place) {
+  MPI_Comm comm = MPI_COMM_NULL;
+  if (size == 1) return dist_comm_self_create(axis, &w->axis[axis]);
+  ORR_TRY(dist_mpi_check(MPI_Comm_split(MPI_COMM_WORLD, color, place, &comm), axis,
+                         "make its communicator"));
+  return dist_comm_mpi_create(comm, axis, &w->axis[axis]);
+}
+
+static void destroy_axes(dist_world *w) {
+  for (int i = 0; i < DIST_AXES; i++) {
+    dist_comm_destroy(w->axis[i]);
+    w->axis[i] = NULL;
+  }
+}
+
+orr_code dist_world_split(dist_world *w, int tp, int cp, int dp) {
+  dist_grid g;
+  ORR_TRY(dist_grid_init(tp, cp, dp, w->grid.rank, w->grid.ranks, &g));
+  destroy_axes(w);
+  w->grid = g;
+  // A split is collective over the world, and every rank makes the same ones: sizes are the same
+  // everywhere.
+  ORR_TRY(make_axis(w, DIST_AXIS_WORLD, g.ranks, 0, g.rank));
+  ORR_TRY(make_axis(w, DIST_AXIS_TP, g.tp, g.dp_i * g.cp + g.cp_i, g.tp_i));
+  ORR_TRY(make_axis(w, DIST_AXIS_CP, g.cp, g.dp_i * g.tp + g.tp_i, g.cp_i));
+  return make_axis(w, DIST_AXIS_DP, g.dp, g.cp_i * g.tp + g.tp_i, g.dp_i);
+}
+
+void dist_world_close(dist_world *w) {
+  if (!w) return;
+  open_world *o = (open_world *)w;
+  destroy_axes(w);
+  if (o->finalize) MPI_Finalize();
+  orr_free(o);
+}
+
+void dist_world_abort(dist_world *w, int exit_code) {
+  if (w && ((open_world *)w)->mpi) MPI_Abort(MPI_COMM_WORLD, exit_code);
+  _exit(exit_code);
+}
