@@ -10,12 +10,14 @@
 
 static _Thread_local char thread_message[ORR_STATUS_MESSAGE_MAX];
 
-// A message is one line of printable text, whatever bytes of a broken file it quotes: no line break in
-// a log, no escape sequence on a terminal.
+// A message is one line of printable text, whatever bytes of a broken file it quotes: no line break
+// in a log, no escape sequence on a terminal.
 static void make_printable(char *text) {
   for (char *c = text; *c; c++) {
-    if (strchr("\t\n\r", *c)) *c = ' ';
-    else if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+    if (strchr("\t\n\r", *c))
+      *c = ' ';
+    else if ((unsigned char)*c < 0x20 || *c == 0x7f)
+      *c = '?';
   }
 }
 

@@ -32,3 +32,4 @@ endforeach()
 
 include(tests/check/check.cmake)
 include(tests/golden/golden.cmake)
+include(tests/fuzz/fuzz.cmake)
