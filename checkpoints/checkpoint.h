@@ -49,8 +49,11 @@ typedef struct {
   int64_t keep, keep_every;
 } ckpt_writer_options;
 
+// Local. Lays out the files and takes all memory that saving needs; plan and options are not kept.
+// ORR_EINVAL for a bad plan, ORR_ENOMEM names the bytes of the staging buffer.
 orr_code ckpt_writer_create(const ckpt_plan *plan, const ckpt_writer_options *o, ckpt_writer **out);
-uint64_t ckpt_writer_host_bytes(const ckpt_writer *w); // staging buffer of this rank, taken at create
+uint64_t
+ckpt_writer_host_bytes(const ckpt_writer *w); // staging buffer of this rank, taken at create
 // Rank 0 only, before any rank begins: makes a fresh .tmp-step-* folder.
 orr_code ckpt_save_prepare(ckpt_writer *w, int64_t step);
 // Every rank: copies its extents to the staging buffer (the only stall), then writes and fsyncs in
@@ -58,7 +61,8 @@ orr_code ckpt_save_prepare(ckpt_writer *w, int64_t step);
 orr_code ckpt_save_begin(ckpt_writer *w, int64_t step, ckpt_copy_fn get, void *ctx);
 // True when this rank's files are written and synced, or failed; *rc is the outcome.
 bool ckpt_save_written(ckpt_writer *w, orr_code *rc);
-// This rank's extents and checksums as text, to be carried to rank 0. Borrowed until the next begin.
+// This rank's extents and checksums as text, to be carried to rank 0. Borrowed until the next
+// begin.
 orr_code ckpt_save_sums(ckpt_writer *w, const char **text);
 // Rank 0: manifest from all ranks' texts and `meta` (object: config, hash, layout, samples, epoch,
 // seeds, ...; borrowed), fsync, rename, fsync of the parent, `latest`, retention. In the background
@@ -81,11 +85,13 @@ const json_t *ckpt_reader_meta(const ckpt_reader *r); // borrowed
 orr_code ckpt_reader_match(const ckpt_reader *r, const ckpt_set *set);
 bool ckpt_reader_has(const ckpt_reader *r, const char *file, const char *tensor);
 // Tensor `i` of a series of files, in file order: its full name (borrowed), and shape[4].
-orr_code ckpt_reader_tensor(const ckpt_reader *r, const char *file, int i, const char **name, int *ndim, int64_t *shape);
+orr_code ckpt_reader_tensor(const ckpt_reader *r, const char *file, int i, const char **name,
+                            int *ndim, int64_t *shape);
 int ckpt_reader_count(const ckpt_reader *r, const char *file);
 // Reads bytes [first, first+bytes) of one tensor; checks the checksums of the extents it touches
 // (each extent once per reader). ORR_ECORRUPT names file and extent.
-orr_code ckpt_read(ckpt_reader *r, const char *file, const char *tensor, uint64_t first, size_t bytes, void *host);
+orr_code ckpt_read(ckpt_reader *r, const char *file, const char *tensor, uint64_t first,
+                   size_t bytes, void *host);
 orr_code ckpt_verify(ckpt_reader *r); // all extents
 void ckpt_close(ckpt_reader *r);
 

@@ -111,16 +111,21 @@ static orr_code read_file(ckpt_reader *r, int file, uint64_t at, size_t bytes, v
 
 // -- opening one checkpoint -------------------------------------------------------------------
 
+// True for the end of a file's name without its .safetensors: "-00001-of-00002".
+static bool is_part(const char *s) {
+  static const char pattern[] = "-00000-of-00000";
+  for (size_t i = 0; i < sizeof(pattern) - 1; i++)
+    if (pattern[i] == '0' ? s[i] < '0' || s[i] > '9' : s[i] != pattern[i]) return false;
+  return true;
+}
+
 // "model" of model-00001-of-00002.safetensors; NULL with ORR_OK for a file without tensors.
 static orr_code series_of(const char *name, char **out) {
   const char *end = strstr(name, ".safetensors");
   *out = NULL;
   if (!end || strcmp(end, ".safetensors") != 0) return ORR_OK;
-  size_t n = (size_t)(end - name), suffix = strlen("-00001-of-00002");
-  int part, of, used = 0;
-  if (n > suffix && sscanf(end - suffix, "-%5d-of-%5d%n", &part, &of, &used) == 2 &&
-      used == (int)suffix)
-    n -= suffix;
+  size_t n = (size_t)(end - name), part = strlen("-00001-of-00002");
+  if (n > part && is_part(end - part)) n -= part;
   *out = orr_format("%.*s", (int)n, name);
   ORR_CHECK(*out, ORR_ENOMEM, "%s: out of memory", name);
   return ORR_OK;

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +70,7 @@ static orr_code parse_entry(const char *path, const json_t *j, uint64_t header_b
   const char *dtype = json_string_value(json_object_get(j, "dtype"));
   ORR_CHECK(dtype && ckpt_dtype_bytes(dtype) > 0, ORR_EFORMAT, "%s: tensor %s: unknown dtype %s",
             path, e->name, dtype ? dtype : "(none)");
-  strcpy(e->dtype, dtype); // known ones fit
+  snprintf(e->dtype, sizeof(e->dtype), "%s", dtype);
 
   uint64_t bytes = 0, first = 0, end = 0;
   ORR_TRY(parse_shape(path, json_object_get(j, "shape"), e, &bytes));

@@ -47,13 +47,10 @@ struct ckpt_writer {
 
 // -- the thread's work ------------------------------------------------------------------------
 
+// The path of a file in the .tmp folder; "" gives the folder itself.
 static orr_code tmp_path(const ckpt_writer *w, const char *name, char *path) {
   char dir[PATH_SIZE];
   ORR_TRY(orr_fs_join(dir, sizeof(dir), w->root, ckpt_tmp_name(w->step).s));
-  if (!name) {
-    strcpy(path, dir);
-    return ORR_OK;
-  }
   return orr_fs_join(path, PATH_SIZE, dir, name);
 }
 
@@ -108,7 +105,7 @@ static orr_code commit(ckpt_writer *w) {
   for (int i = 0; i < w->index_count; i++)
     ORR_TRY(write_text(w, w->indices[i].name, w->indices[i].text));
   ORR_TRY(write_text(w, "manifest.json", w->manifest));
-  ORR_TRY(tmp_path(w, NULL, path));
+  ORR_TRY(tmp_path(w, "", path));
   ORR_TRY(orr_fs_fsync_dir(path));
   ORR_TRY(ckpt_root_publish(w->root, w->step));
   ckpt_root_retain(w->root, w->step, w->o.keep, w->o.keep_every);

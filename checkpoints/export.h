@@ -1,0 +1,16 @@
+// One safetensors file of a checkpoint's weights, for other people's tools.
+#ifndef CHECKPOINTS_EXPORT_H
+#define CHECKPOINTS_EXPORT_H
+
+#include "checkpoints/checkpoint.h"
+
+typedef enum { CKPT_EXPORT_F32, CKPT_EXPORT_BF16 } ckpt_export_dtype;
+
+// Local. Writes the model's weights, or their moving average, to `path` under the model's names.
+// bfloat16 rounds to nearest even. A reader sees the old file or the new one. Every byte is
+// verified on the way. ORR_ENOTFOUND when the checkpoint has no moving average and `ema` asks for
+// it; *bytes (may be NULL) is the size of the new file.
+orr_code ckpt_export(ckpt_reader *r, const char *path, ckpt_export_dtype dtype, bool ema,
+                     uint64_t *bytes);
+
+#endif
