@@ -44,8 +44,8 @@ static void make_data(void *arg) {
 orr_code data_tabletop_create(int64_t height, int64_t width, double fps, data_tabletop **out) {
   orr_code rc = ORR_OK;
   bool pictures = height != 0 || width != 0;
-  ORR_CHECK(!pictures || (height >= 16 && width >= 16 && height <= 4096 && width <= 4096),
-            ORR_EINVAL, "frame size %lld x %lld: each side must be from 16 to 4096 pixels",
+  ORR_CHECK(!pictures || (height >= 16 && width >= 16 && height <= 2048 && width <= 2048),
+            ORR_EINVAL, "frame size %lld x %lld: each side must be from 16 to 2048 pixels",
             (long long)height, (long long)width);
   ORR_CHECK(fps >= 1 && fps <= 100, ORR_EINVAL, "%g frames a second: must be from 1 to 100", fps);
   data_tabletop *t = orr_calloc(1, sizeof *t);

@@ -13,7 +13,7 @@
 
 // Colours of table and walls are quiet, so that what is saturated is an object.
 #define TABLE_RGBA "0.890 0.870 0.830 1"
-#define WALL_RGBA  "0.270 0.310 0.390 1"
+#define WALL_RGBA  "0.300 0.315 0.350 1"
 
 // The light's share is such that what faces up has exactly its own colour:
 // ambient + diffuse * cos(angle of the light) = 0.5 + 0.6 * (1 / 1.2) = 1.
@@ -23,7 +23,7 @@ static const char *const scene_head =
     "<option timestep='%.17g' cone='elliptic' gravity='0 0 -9.81'/>"
     "<size njmax='400' nconmax='100'/>"
     "<visual>"
-    "<quality shadowsize='0' offsamples='4' numslices='20' numstacks='10' numquads='1'/>"
+    "<quality shadowsize='0' offsamples='0' numslices='20' numstacks='10' numquads='1'/>"
     "<headlight active='0'/>"
     "</visual>"
     "<default>"
