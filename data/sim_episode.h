@@ -10,7 +10,9 @@
 
 // A portion of frames on its way to a shard.
 typedef struct data_sim_portion data_sim_portion;
+// Local. Frames of one size; ORR_ENOMEM. The caller destroys it.
 orr_code data_sim_portion_create(int64_t height, int64_t width, data_sim_portion **out);
+// Local. Takes NULL.
 void data_sim_portion_destroy(data_sim_portion *p);
 
 // Local. Simulates episode number `episode` of the data set and appends it to `w`. frames_done

@@ -1,38 +1,18 @@
-// Thread and process rules: the parent forks, counts and writes the index; only the workers touch
-// the simulator, OpenGL and the shards. They share one page: which shard is next, how many frames
-// are done, whether to stop, and the first failure.
+// Jobs are whole shards; who writes which does not matter, since an episode's draws are keyed by
+// its number.
 #include "data/sim_generate.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/fs.h"
-#include "base/mem.h"
 #include "data/index.h"
 #include "data/shard_writer.h"
 #include "data/sim_episode.h"
+#include "data/sim_workers.h"
 #include "data/tabletop.h"
-
-#define POLL_US 100000
-
-// Between parent and workers, in memory that they share.
-typedef struct {
-  _Atomic int64_t next_shard;
-  _Atomic int64_t frames_done;
-  atomic_bool stop;
-  atomic_flag failed; // taken by the first worker to fail, who owns code and message
-  orr_code code;
-  char message[ORR_STATUS_MESSAGE_MAX];
-} sim_board;
 
 typedef struct {
   const data_sim_options *o;
@@ -54,7 +34,7 @@ static orr_code shard_path(const sim_plan *plan, int64_t shard, char out[PATH_MA
 }
 
 static orr_code write_shard(const sim_plan *plan, int64_t shard, data_tabletop *scene,
-                            data_sim_portion *portion, sim_board *board) {
+                            data_sim_portion *portion, data_sim_board *board) {
   const data_sim_options *o = plan->o;
   data_shard_format format = {.branch = o->branch,
                               .source = "tabletop scene, MuJoCo",
@@ -73,24 +53,22 @@ static orr_code write_shard(const sim_plan *plan, int64_t shard, data_tabletop *
   int64_t first = shard * plan->episodes_per_shard, last = first + plan->episodes_per_shard;
   if (last > o->episodes) last = o->episodes;
   for (int64_t e = first; e < last && !atomic_load(&board->stop); e++)
-    ORR_TRY_GOTO(data_sim_episode_write(o, scene, e, portion, w, &board->frames_done), destroy);
+    ORR_TRY_GOTO(data_sim_episode_write(o, scene, e, portion, w, &board->progress), destroy);
   if (!atomic_load(&board->stop)) rc = data_shard_writer_finish(w);
 destroy:
   data_shard_writer_destroy(w);
   return rc;
 }
 
-static orr_code work(const sim_plan *plan, sim_board *board) {
+static orr_code work(void *ctx, data_sim_board *board) {
+  const sim_plan *plan = ctx;
   orr_code rc = ORR_OK;
   data_tabletop *scene = NULL;
   data_sim_portion *portion = NULL;
   ORR_TRY(data_tabletop_create(plan->o->height, plan->o->width, plan->o->fps, &scene));
   ORR_TRY_GOTO(data_sim_portion_create(plan->o->height, plan->o->width, &portion), destroy_scene);
-  for (;;) {
-    int64_t shard = atomic_fetch_add(&board->next_shard, 1);
-    if (shard >= plan->shards || atomic_load(&board->stop)) break;
+  for (int64_t shard; (shard = data_sim_board_take(board)) >= 0;)
     ORR_TRY_GOTO(write_shard(plan, shard, scene, portion, board), destroy_portion);
-  }
 destroy_portion:
   data_sim_portion_destroy(portion);
 destroy_scene:
@@ -98,82 +76,10 @@ destroy_scene:
   return rc;
 }
 
-static void post_failure(sim_board *board, orr_code code) {
-  if (!atomic_flag_test_and_set(&board->failed)) {
-    board->code = code;
-    orr_status_copy(board->message, sizeof board->message);
-  }
-  atomic_store(&board->stop, true);
-}
-
-// A worker's whole life. _exit: the parent's buffers and handlers are not the worker's to run.
-static _Noreturn void worker_main(const sim_plan *plan, sim_board *board, pid_t parent) {
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (getppid() != parent) _exit(1); // it died before the line above
-  orr_code rc = work(plan, board);
-  if (rc != ORR_OK) post_failure(board, rc);
-  _exit(rc == ORR_OK ? 0 : 1);
-}
-
-// Notes how a worker ended. One that was killed could not say why.
-static void note_end(sim_board *board, pid_t pid, int status) {
-  if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || atomic_load(&board->stop))) return;
-  if (WIFSIGNALED(status))
-    post_failure(board, ORR_FAIL(ORR_EIO,
-                                 "generate: worker process %ld was ended by signal %d (%s); out of "
-                                 "memory? fewer --processes need less",
-                                 (long)pid, WTERMSIG(status), strsignal(WTERMSIG(status))));
-  else
-    post_failure(board, ORR_FAIL(ORR_EIO,
-                                 "generate: worker process %ld ended with status %d and no message",
-                                 (long)pid, status));
-}
-
-static void report(const data_sim_options *o, sim_board *board) {
-  if (o->progress)
-    o->progress(o->ctx, atomic_load(&board->frames_done), o->episodes * o->episode_frames);
-}
-
-// Waits for every worker; a failure of one stops the others at their next episode.
-static void wait_workers(const data_sim_options *o, sim_board *board, pid_t *pids, int count) {
-  for (int alive = count; alive > 0;) {
-    for (int i = 0; i < count; i++) {
-      int status;
-      if (pids[i] <= 0 || waitpid(pids[i], &status, WNOHANG) != pids[i]) continue;
-      note_end(board, pids[i], status);
-      pids[i] = 0;
-      alive--;
-    }
-    if (alive == 0) break;
-    report(o, board);
-    usleep(POLL_US);
-  }
-  report(o, board);
-}
-
-static orr_code run_workers(const sim_plan *plan, sim_board *board) {
+static void report(void *ctx, int64_t frames) {
+  const sim_plan *plan = ctx;
   const data_sim_options *o = plan->o;
-  int count = o->processes < plan->shards ? o->processes : (int)plan->shards;
-  pid_t parent = getpid(), *pids = orr_calloc((size_t)count, sizeof *pids);
-  ORR_CHECK(pids, ORR_ENOMEM, "no memory for %d workers", count);
-  int started = 0;
-  for (; started < count; started++) {
-    pids[started] = fork();
-    if (pids[started] == 0) worker_main(plan, board, parent);
-    if (pids[started] < 0) {
-      post_failure(
-          board,
-          ORR_FAIL(ORR_EIO,
-                   "generate: cannot start worker process %d of %d: %s; ask for fewer --processes",
-                   started + 1, count, strerror(errno)));
-      break;
-    }
-  }
-  wait_workers(o, board, pids, started);
-  orr_free(pids);
-  if (!atomic_load(&board->stop)) return ORR_OK;
-  orr_status_set(board->message);
-  return board->code;
+  if (o->progress) o->progress(o->ctx, frames, o->episodes * o->episode_frames);
 }
 
 // Shards of another run would become part of this data set.
@@ -236,13 +142,14 @@ orr_code data_sim_generate(const data_sim_options *o) {
   ORR_TRY(orr_fs_mkdirs(o->dir));
   ORR_TRY(check_folder(o->dir));
   sim_plan plan = plan_shards(o);
-  sim_board *board =
-      mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  ORR_CHECK(board != MAP_FAILED, ORR_ENOMEM, "no shared memory for the workers: %s",
-            strerror(errno));
-  atomic_flag_clear(&board->failed);
-  orr_code rc = run_workers(&plan, board);
-  munmap(board, sizeof *board);
+  data_sim_workers workers = {
+      .count = o->processes < plan.shards ? o->processes : (int)plan.shards,
+      .jobs = plan.shards,
+      .work = work,
+      .report = report,
+      .ctx = &plan,
+  };
+  orr_code rc = data_sim_workers_run(&workers);
   if (rc == ORR_OK) rc = write_index(o);
   if (rc != ORR_OK) remove_shards(&plan);
   return rc;

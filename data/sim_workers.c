@@ -1,0 +1,100 @@
+#include "data/sim_workers.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define POLL_US 100000
+
+int64_t data_sim_board_take(data_sim_board *b) {
+  if (atomic_load(&b->stop)) return -1;
+  int64_t job = atomic_fetch_add(&b->next_job, 1);
+  return job < b->jobs ? job : -1;
+}
+
+static void post_failure(data_sim_board *b, orr_code code) {
+  if (!atomic_flag_test_and_set(&b->failed)) {
+    b->code = code;
+    orr_status_copy(b->message, sizeof b->message);
+  }
+  atomic_store(&b->stop, true);
+}
+
+// A worker's whole life. _exit: the parent's buffers and handlers are not the worker's to run.
+static _Noreturn void live(const data_sim_workers *w, data_sim_board *b, pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != parent) _exit(1); // the parent died before the line above
+  orr_code rc = w->work(w->ctx, b);
+  if (rc != ORR_OK) post_failure(b, rc);
+  _exit(rc == ORR_OK ? 0 : 1);
+}
+
+// One that failed has posted why; one that was killed could not.
+static void note_end(data_sim_board *b, pid_t pid, int status) {
+  if (WIFSIGNALED(status))
+    post_failure(b, ORR_FAIL(ORR_EIO,
+                             "worker process %ld was ended by signal %d (%s); if memory ran out, "
+                             "use fewer processes",
+                             (long)pid, WTERMSIG(status), strsignal(WTERMSIG(status))));
+  else if (WEXITSTATUS(status) != 0)
+    post_failure(b, ORR_FAIL(ORR_EIO, "worker process %ld ended with status %d without a reason",
+                             (long)pid, WEXITSTATUS(status)));
+}
+
+static void report(const data_sim_workers *w, data_sim_board *b) {
+  if (w->report) w->report(w->ctx, atomic_load(&b->progress));
+}
+
+static void wait_all(const data_sim_workers *w, data_sim_board *b, pid_t *pids, int started) {
+  for (int alive = started; alive > 0;) {
+    for (int i = 0; i < started; i++) {
+      int status;
+      if (pids[i] == 0 || waitpid(pids[i], &status, WNOHANG) != pids[i]) continue;
+      note_end(b, pids[i], status);
+      pids[i] = 0;
+      alive--;
+    }
+    report(w, b);
+    if (alive > 0) usleep(POLL_US);
+  }
+}
+
+// Returns how many of the workers run; fewer than wanted is a failure on the board.
+static int start_all(const data_sim_workers *w, data_sim_board *b, pid_t *pids) {
+  pid_t parent = getpid();
+  for (int i = 0; i < w->count; i++) {
+    pids[i] = fork();
+    if (pids[i] == 0) live(w, b, parent);
+    if (pids[i] > 0) continue;
+    post_failure(b, ORR_FAIL(ORR_EIO, "cannot start worker process %d of %d: %s; use fewer", i + 1,
+                             w->count, strerror(errno)));
+    return i;
+  }
+  return w->count;
+}
+
+orr_code data_sim_workers_run(const data_sim_workers *w) {
+  orr_code rc = ORR_OK;
+  data_sim_board *b =
+      mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ORR_CHECK(b != MAP_FAILED, ORR_ENOMEM, "no shared memory for the workers: %s", strerror(errno));
+  pid_t *pids = orr_calloc((size_t)w->count, sizeof *pids);
+  ORR_CHECK_GOTO(pids, unmap, ORR_ENOMEM, "no memory for %d workers", w->count);
+  b->jobs = w->jobs;
+  atomic_flag_clear(&b->failed);
+  wait_all(w, b, pids, start_all(w, b, pids));
+  if (atomic_load(&b->stop)) {
+    orr_status_set(b->message);
+    rc = b->code;
+  }
+  orr_free(pids);
+unmap:
+  munmap(b, sizeof *b);
+  return rc;
+}

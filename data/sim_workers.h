@@ -1,0 +1,41 @@
+// Worker processes that share a list of jobs: fork, take the next job until none is left, and say
+// what went wrong. Call it before the process has threads; only the workers touch what cannot
+// cross a fork (OpenGL, HDF5).
+#ifndef DATA_SIM_WORKERS_H
+#define DATA_SIM_WORKERS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+// In memory that parent and workers share.
+typedef struct data_sim_board {
+  int64_t jobs;
+  _Atomic int64_t next_job;
+  _Atomic int64_t progress; // in the caller's unit; workers add to it
+  atomic_bool stop;         // workers leave their job unfinished
+  atomic_flag failed;       // taken by the first to fail, who owns code and message
+  orr_code code;
+  char message[ORR_STATUS_MESSAGE_MAX];
+} data_sim_board;
+
+// Local, in a worker. The number of the next job, or -1 when none is left or a worker failed.
+int64_t data_sim_board_take(data_sim_board *b);
+
+typedef struct {
+  int count;
+  int64_t jobs;
+  // A worker's life: takes jobs from the board until there is none.
+  orr_code (*work)(void *ctx, data_sim_board *b);
+  // In the parent, about ten times a second and at the end; may be NULL.
+  void (*report)(void *ctx, int64_t progress);
+  void *ctx;
+} data_sim_workers;
+
+// Local. Runs the workers and waits for all of them, whatever happens. A worker that fails or dies
+// stops the others; the first failure's code and message become the caller's.
+orr_code data_sim_workers_run(const data_sim_workers *w);
+
+#endif
