@@ -1,0 +1,87 @@
+#include "data/order.h"
+
+#include <stdbool.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "data/permutation.h"
+
+#define SHARDS_KEY UINT64_MAX // no block has this number
+
+struct data_order {
+  const uint64_t *clips; // [shards]
+  int64_t shards, blocks;
+  uint64_t seed, total;
+  bool ready;
+  uint64_t epoch;            // of what follows
+  data_permutation shuffled; // of the shards
+  uint64_t *starts;          // [blocks + 1]: first position of each block
+};
+
+static uint64_t key_of(const data_order *o, uint64_t epoch, uint64_t what) {
+  orr_u32x4 r = orr_rng_draw(o->seed, ORR_STREAM_ORDER, epoch, what);
+  return (uint64_t)r.v[1] << 32 | r.v[0];
+}
+
+orr_code data_order_create(const uint64_t *clips, int64_t shards, uint64_t seed, data_order **out) {
+  data_order *o = orr_calloc(1, sizeof *o);
+  int64_t blocks = (shards + DATA_ORDER_BLOCK - 1) / DATA_ORDER_BLOCK;
+  uint64_t *starts = orr_malloc((size_t)(blocks + 1) * sizeof *starts);
+  orr_code rc = ORR_OK;
+  ORR_CHECK_GOTO(o && starts, fail, ORR_ENOMEM, "order of clips: no memory for %lld shards",
+                 (long long)shards);
+  *o = (data_order){
+      .clips = clips, .shards = shards, .blocks = blocks, .seed = seed, .starts = starts};
+  for (int64_t i = 0; i < shards; i++) o->total += clips[i];
+  ORR_CHECK_GOTO(o->total > 0, fail, ORR_EINVAL, "order of clips: no clip to order");
+  *out = o;
+  return ORR_OK;
+fail:
+  orr_free(starts);
+  orr_free(o);
+  return rc;
+}
+
+void data_order_destroy(data_order *o) {
+  if (!o) return;
+  orr_free(o->starts);
+  orr_free(o);
+}
+
+uint64_t data_order_clips(const data_order *o) {
+  return o->total;
+}
+
+static void enter_epoch(data_order *o, uint64_t epoch) {
+  uint64_t position = 0;
+  o->epoch = epoch;
+  o->ready = true;
+  o->shuffled = data_permutation_make((uint64_t)o->shards, key_of(o, epoch, SHARDS_KEY));
+  for (int64_t i = 0; i < o->shards; i++) {
+    if (i % DATA_ORDER_BLOCK == 0) o->starts[i / DATA_ORDER_BLOCK] = position;
+    position += o->clips[data_permutation_at(&o->shuffled, (uint64_t)i)];
+  }
+  o->starts[o->blocks] = position;
+}
+
+data_place data_order_at(data_order *o, uint64_t epoch, uint64_t position) {
+  if (!o->ready || o->epoch != epoch) enter_epoch(o, epoch);
+  int64_t low = 0, high = o->blocks; // the last block that starts at or before the position
+  while (high - low > 1) {
+    int64_t middle = (low + high) / 2;
+    if (o->starts[middle] <= position)
+      low = middle;
+    else
+      high = middle;
+  }
+  data_permutation block =
+      data_permutation_make(o->starts[low + 1] - o->starts[low], key_of(o, epoch, (uint64_t)low));
+  uint64_t clip = data_permutation_at(&block, position - o->starts[low]);
+  int64_t i = low * DATA_ORDER_BLOCK;
+  int64_t shard = (int64_t)data_permutation_at(&o->shuffled, (uint64_t)i);
+  while (clip >= o->clips[shard]) {
+    clip -= o->clips[shard];
+    shard = (int64_t)data_permutation_at(&o->shuffled, (uint64_t)++i);
+  }
+  return (data_place){.shard = shard, .clip = clip};
+}
