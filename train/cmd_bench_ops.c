@@ -1,0 +1,376 @@
+// Ops one by one, median of several runs, with warm caches as in a step. Matrix products and
+// attention are given in floating-point operations a second; ops that only pass over memory in
+// bytes a second, beside a measured copy.
+#include "train/cmd_bench_ops.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "kernels/bf16.h"
+#include "kernels/kern.h"
+#include "train/args.h"
+
+// One clip batch of the small preset: B 8, T 16, N 68.
+enum { CLIPS = 8, FRAMES = 16, TOKENS = 68, ROWS = CLIPS * FRAMES * TOKENS, WIDEST = 1536 };
+enum { HEADS = 4, HEAD_WIDTH = 64, WIDTH = 256, HIDDEN = 768, CODES = 1000, XENT_ROWS = 1024 };
+enum { BUFFERS = 8, WARM_RUNS = 2, LEAST_RUNS = 5, MOST_RUNS = 100 };
+#define RUN_MS 120.0
+
+typedef orr_code (*op_run)(kern *k, const void *args);
+#define BENCH_OPS(X)                                                                               \
+  X(matmul_fwd)                                                                                    \
+  X(matmul_bwd_x) X(matmul_bwd_w) X(attention_fwd) X(attention_bwd) X(rmsnorm_fwd) X(rmsnorm_bwd)  \
+      X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(swiglu_fwd) X(swiglu_bwd) X(xent_stats) X(xent_grad) \
+          X(adamw) X(sumsq) X(gather_rows) X(cast)
+#define RUN_OP(op)                                                                                 \
+  static orr_code run_##op(kern *k, const void *args) {                                            \
+    return kern_##op(k, args);                                                                     \
+  }
+BENCH_OPS(RUN_OP)
+#undef RUN_OP
+
+typedef struct {
+  kern_dtype type;
+  int threads;
+  void *t[BUFFERS]; // tensors of `type`, or float32: ROWS * WIDEST floats each
+  float *table;     // cos, sin
+  int32_t *index;   // ROWS
+  json_t *ops;
+} bench;
+
+static int by_value(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double median_ms(kern *k, op_run run, const void *args, orr_code *rc) {
+  double ms[MOST_RUNS], spent = 0;
+  int n = 0;
+  for (int i = 0; i < WARM_RUNS && *rc == ORR_OK; i++) *rc = run(k, args);
+  while (*rc == ORR_OK && n < MOST_RUNS && (n < LEAST_RUNS || spent < RUN_MS)) {
+    const double start = orr_clock_ms();
+    *rc = run(k, args);
+    spent += ms[n++] = orr_clock_ms() - start;
+  }
+  if (*rc != ORR_OK) return 0;
+  qsort(ms, (size_t)n, sizeof *ms, by_value);
+  return ms[n / 2];
+}
+
+// Plans, runs and reports one op. work: floating-point operations, or bytes for the memory-bound.
+static orr_code measure(bench *b, const char *op, const char *shape, op_run run, const void *args,
+                        const char *unit, double work) {
+  orr_code rc;
+  kern *k;
+  ORR_TRY(kern_create(KERN_DEVICE_CPU, b->threads, &k));
+  ORR_TRY_GOTO(run(k, args), destroy);
+  ORR_TRY_GOTO(kern_commit(k), destroy);
+  const double ms = median_ms(k, run, args, &rc), rate = work / (ms * 1e6);
+  if (rc != ORR_OK) goto destroy;
+  fprintf(stderr, "%-18s %-18s %9.3f ms %8.1f %s\n", op, shape, ms, rate, unit);
+  json_t *row = json_pack("{s:s, s:s, s:f, s:f}", "op", op, "shape", shape, "ms", ms,
+                          strcmp(unit, "GB/s") == 0 ? "gb_s" : "gflop_s", rate);
+  ORR_CHECK_GOTO(row && json_array_append_new(b->ops, row) == 0, destroy, ORR_ENOMEM,
+                 "bench: no memory for the report");
+destroy:
+  kern_destroy(k);
+  return rc;
+}
+
+#define MEASURE(b, op, shape, unit, work, ...)                                                     \
+  ORR_TRY(measure((b), #op, (shape), run_##op, &(kern_##op##_args)__VA_ARGS__, (unit), (work)))
+
+static orr_code bench_matmul(bench *b, int64_t M, int64_t N, int64_t K) {
+  char shape[48];
+  snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64 "x%" PRId64, M, N, K);
+  const double flops = 2.0 * (double)(M * N * K);
+  const kern_dtype type = b->type;
+  // The logits stay float32.
+  const kern_dtype y_type = N == CODES ? KERN_F32 : type;
+  MEASURE(b, matmul_fwd, shape, "GFLOP/s", flops,
+          {.type = type,
+           .y_type = y_type,
+           .M = M,
+           .N = N,
+           .K = K,
+           .x = b->t[0],
+           .w = b->t[1],
+           .y = b->t[2]});
+  MEASURE(b, matmul_bwd_x, shape, "GFLOP/s", flops,
+          {.type = type, .M = M, .N = N, .K = K, .dy = b->t[0], .w = b->t[1], .dx = b->t[2]});
+  MEASURE(b, matmul_bwd_w, shape, "GFLOP/s", flops,
+          {.type = type, .M = M, .N = N, .K = K, .dy = b->t[0], .x = b->t[1], .dw = b->t[3]});
+  return ORR_OK;
+}
+
+static orr_code bench_matmuls(bench *b) {
+  static const int64_t shapes[][3] = {
+      {ROWS, 768, 256},     {ROWS, 256, 256},     {ROWS, 1536, 256},     {ROWS, 256, 768},
+      {ROWS / 4, 768, 256}, {ROWS / 4, 256, 256}, {ROWS / 4, 1536, 256}, {ROWS / 4, 256, 768},
+      {1024, CODES, 256},   {ROWS, 384, 128},     {ROWS, 768, 128},      {ROWS, 576, 192},
+      {ROWS, 1152, 192},    {ROWS, 192, 576},
+  };
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+    ORR_TRY(bench_matmul(b, shapes[i][0], shapes[i][1], shapes[i][2]));
+  return ORR_OK;
+}
+
+// One block's attention. In a time block position t of sequence (clip, n) is row (clip T + t) N +
+// n.
+static orr_code bench_attention(bench *b, bool time) {
+  enum { LD = HEADS * HEAD_WIDTH };
+  const int64_t L = time ? FRAMES : TOKENS, seqs = ROWS / L;
+  const int64_t inner = time ? TOKENS : 1, outer = time ? FRAMES * TOKENS : TOKENS;
+  const int64_t pos = time ? TOKENS : 1;
+  const double product = 2.0 * (double)(seqs * HEADS * L * L * HEAD_WIDTH);
+  const char *shape = time ? "time 544x16x4x64" : "space 128x68x4x64";
+  float *lse = b->t[4];
+  memset(lse, 0, (size_t)(seqs * HEADS * L) * sizeof *lse);
+  MEASURE(b, attention_fwd, shape, "GFLOP/s", 2 * product,
+          {.type = b->type,
+           .seqs = seqs,
+           .L = L,
+           .H = HEADS,
+           .G = HEADS,
+           .K = HEAD_WIDTH,
+           .inner = inner,
+           .outer_stride = outer,
+           .inner_stride = 1,
+           .pos_stride = pos,
+           .q = b->t[0],
+           .k = b->t[1],
+           .v = b->t[2],
+           .ldq = LD,
+           .ldk = LD,
+           .ldv = LD,
+           .ldo = LD,
+           .causal = time,
+           .o = b->t[3],
+           .lse = lse});
+  MEASURE(b, attention_bwd, shape, "GFLOP/s", 5 * product,
+          {.type = b->type,
+           .seqs = seqs,
+           .L = L,
+           .H = HEADS,
+           .G = HEADS,
+           .K = HEAD_WIDTH,
+           .inner = inner,
+           .outer_stride = outer,
+           .inner_stride = 1,
+           .pos_stride = pos,
+           .q = b->t[0],
+           .k = b->t[1],
+           .v = b->t[2],
+           .o = b->t[3],
+           .do_ = b->t[5],
+           .ldq = LD,
+           .ldk = LD,
+           .ldv = LD,
+           .ldo = LD,
+           .dq = b->t[6],
+           .dk = b->t[6],
+           .dv = b->t[7],
+           .lddq = LD,
+           .lddk = LD,
+           .lddv = LD,
+           .causal = time,
+           .lse = lse});
+  return ORR_OK;
+}
+
+// Norms, rotary embedding and SwiGLU of one block.
+static orr_code bench_block_ops(bench *b) {
+  const kern_dtype type = b->type;
+  const double e = (double)kern_dtype_size(type), row = ROWS * e;
+  float *w = b->t[6], *rstd = b->t[4], *dw = b->t[7];
+  MEASURE(b, rmsnorm_fwd, "8704x256", "GB/s", row * WIDTH * 2,
+          {.type = type, .M = ROWS, .D = WIDTH, .x = b->t[0], .w = w, .y = b->t[1], .rstd = rstd});
+  MEASURE(b, rmsnorm_bwd, "8704x256", "GB/s", row * WIDTH * 4,
+          {.type = type,
+           .M = ROWS,
+           .D = WIDTH,
+           .dy = b->t[0],
+           .x = b->t[1],
+           .w = w,
+           .rstd = rstd,
+           .add = b->t[2],
+           .dx = b->t[2],
+           .dw = dw});
+  MEASURE(b, qknorm_rope_fwd, "8704x8x64", "GB/s", row * 2 * HEADS * HEAD_WIDTH * 2,
+          {.type = type,
+           .M = ROWS,
+           .H = HEADS,
+           .G = HEADS,
+           .K = HEAD_WIDTH,
+           .qkv = b->t[0],
+           .q_w = w,
+           .k_w = w,
+           .cos = b->table,
+           .sin = b->table,
+           .pos_div = 1,
+           .pos_mod = TOKENS,
+           .qk = b->t[1],
+           .rstd = rstd});
+  MEASURE(b, qknorm_rope_bwd, "8704x8x64", "GB/s", row * 2 * HEADS * HEAD_WIDTH * 3,
+          {.type = type,
+           .M = ROWS,
+           .H = HEADS,
+           .G = HEADS,
+           .K = HEAD_WIDTH,
+           .qkv = b->t[0],
+           .q_w = w,
+           .k_w = w,
+           .cos = b->table,
+           .sin = b->table,
+           .rstd = rstd,
+           .pos_div = 1,
+           .pos_mod = TOKENS,
+           .dqk = b->t[1],
+           .dqkv = b->t[2],
+           .dq_w = dw,
+           .dk_w = dw + HEAD_WIDTH});
+  MEASURE(b, swiglu_fwd, "8704x768", "GB/s", row * HIDDEN * 3,
+          {.type = type, .M = ROWS, .F = HIDDEN, .gu = b->t[0], .h = b->t[1]});
+  MEASURE(b, swiglu_bwd, "8704x768", "GB/s", row * HIDDEN * 5,
+          {.type = type, .M = ROWS, .F = HIDDEN, .gu = b->t[0], .dh = b->t[1], .dgu = b->t[2]});
+  return ORR_OK;
+}
+
+// The loss and the optimizer.
+static orr_code bench_step_ops(bench *b) {
+  const kern_dtype type = b->type;
+  const int64_t n = 7 * 1000 * 1000;
+  const double e = (double)kern_dtype_size(type), logits = (double)XENT_ROWS * CODES;
+  float *largest = b->t[4], *sum = largest + XENT_ROWS, *target = sum + XENT_ROWS;
+  double loss = 0;
+  MEASURE(b, xent_stats, "1024x1000", "GB/s", logits * 4,
+          {.M = XENT_ROWS,
+           .V = CODES,
+           .logits = b->t[3],
+           .target = b->index,
+           .largest = largest,
+           .sum = sum,
+           .target_logit = target});
+  MEASURE(b, xent_grad, "1024x1000", "GB/s", logits * (4 + e),
+          {.type = type,
+           .M = XENT_ROWS,
+           .V = CODES,
+           .logits = b->t[3],
+           .target = b->index,
+           .largest = largest,
+           .sum = sum,
+           .target_logit = target,
+           .z_loss = 1e-4f,
+           .scale = 1e-3f,
+           .loss_sum = &loss,
+           .dlogits = b->t[0]});
+  MEASURE(b, adamw, "7000000", "GB/s", (double)n * (7 * 4 + 2),
+          {.n = n,
+           .w = b->t[2],
+           .g = b->t[3],
+           .m = b->t[5],
+           .v = b->t[7],
+           .w_bf16 = b->t[6],
+           .lr = 1e-4f,
+           .beta1 = 0.9f,
+           .beta2 = 0.95f,
+           .eps = 1e-8f,
+           .weight_decay = 0.1f,
+           .grad_scale = 1,
+           .step = 10});
+  MEASURE(b, sumsq, "7000000", "GB/s", (double)n * 4, {.n = n, .x = b->t[3], .sum = &loss});
+  MEASURE(b, gather_rows, "8704x256", "GB/s", ROWS * WIDTH * 2 * e,
+          {.type = type, .M = ROWS, .D = WIDTH, .x = b->t[0], .index = b->index, .y = b->t[1]});
+  MEASURE(b, cast, "7000000", "GB/s", (double)n * 6,
+          {.n = n, .from = KERN_F32, .to = KERN_BF16, .x = b->t[3], .y = b->t[0]});
+  return ORR_OK;
+}
+
+static orr_code run_copy(kern *k, const void *args) {
+  void *const *t = args;
+  if (!k->planning) memcpy(t[0], t[1], (size_t)ROWS * WIDEST * sizeof(float));
+  return ORR_OK;
+}
+
+static orr_code bench_create(bench *b) {
+  static const char no_memory[] = "bench: no memory for %d tensors of %d x %d";
+  b->ops = json_array();
+  b->table = orr_calloc(TOKENS * HEAD_WIDTH, sizeof(float));
+  b->index = orr_calloc(ROWS, sizeof *b->index);
+  ORR_CHECK(b->ops && b->table && b->index, ORR_ENOMEM, no_memory, BUFFERS, ROWS, WIDEST);
+  for (int64_t i = 0; i < ROWS; i++) b->index[i] = (int32_t)(i * 7 % CODES);
+  for (int i = 0; i < BUFFERS; i++) {
+    const int64_t n = (int64_t)ROWS * WIDEST;
+    b->t[i] = orr_malloc_aligned((size_t)n * sizeof(float), 64);
+    ORR_CHECK(b->t[i] != NULL, ORR_ENOMEM, no_memory, BUFFERS, ROWS, WIDEST);
+    // Ordinary positive values whichever type an op takes them for: both halves of a float32 are
+    // a bfloat16 near 0.1.
+    uint16_t *half = b->t[i];
+    for (int64_t j = 0; j < 2 * n; j++) half[j] = (uint16_t)(0x3dc0 + j * 37 % 61);
+  }
+  return ORR_OK;
+}
+
+static void bench_release(bench *b) {
+  for (int i = 0; i < BUFFERS; i++) orr_free(b->t[i]);
+  orr_free(b->index);
+  orr_free(b->table);
+  json_decref(b->ops);
+}
+
+static orr_code bench_all(bench *b) {
+  void *const both[2] = {b->t[0], b->t[1]};
+  ORR_TRY(measure(b, "copy", "one thread", run_copy, both, "GB/s", 2.0 * ROWS * WIDEST * 4));
+  ORR_TRY(bench_matmuls(b));
+  ORR_TRY(bench_attention(b, false));
+  ORR_TRY(bench_attention(b, true));
+  ORR_TRY(bench_block_ops(b));
+  return bench_step_ops(b);
+}
+
+static orr_code print_json(const bench *b) {
+  orr_code rc = ORR_OK;
+  kern *k;
+  ORR_TRY(kern_create(KERN_DEVICE_CPU, b->threads, &k));
+  json_t *all =
+      json_pack("{s:s, s:i, s:s, s:s, s:O, s:O}", "bench", "ops", "threads", k->threads,
+                "precision", b->type == KERN_BF16 ? "bf16" : "fp32", "isa", k->isa, "copy_gb_s",
+                json_object_get(json_array_get(b->ops, 0), "gb_s"), "ops", b->ops);
+  char *text = all ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+  if (text)
+    puts(text);
+  else
+    rc = ORR_FAIL(ORR_ENOMEM, "bench: no memory for the report");
+  free(text);
+  json_decref(all);
+  kern_destroy(k);
+  return rc;
+}
+
+orr_code train_cmd_bench_ops(int argc, char **argv) {
+  static const train_option options[] = {{"threads", "N", "threads; 0 = all cores", 0},
+                                         {"precision", "P", "bf16 or fp32 (bf16)", 0},
+                                         {0}};
+  static const train_command command = {"bench ops", "", 0, 0, "times every op", options};
+  train_args args;
+  bench b = {.type = KERN_BF16};
+  int64_t threads = 0;
+  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  if (args.help) return ORR_OK;
+  ORR_TRY(train_args_i64(&args, "threads", 0, 4096, &threads));
+  const char *precision = train_args_text(&args, "precision", "bf16");
+  ORR_CHECK(strcmp(precision, "bf16") == 0 || strcmp(precision, "fp32") == 0, ORR_ECONFIG,
+            "bench ops: precision '%s'; give bf16 or fp32", precision);
+  b.type = strcmp(precision, "bf16") == 0 ? KERN_BF16 : KERN_F32;
+  b.threads = (int)threads;
+  orr_code rc = bench_create(&b);
+  if (rc == ORR_OK) rc = bench_all(&b);
+  if (rc == ORR_OK) rc = print_json(&b);
+  bench_release(&b);
+  return rc;
+}
