@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,19 +25,26 @@
 
 #define FIXTURE_RANKS_MAX 64
 
-// About 5.7 MB of weights: one tensor larger than a file, one larger than an extent, many small
-// ones.
+// Tensors larger than a file and than an extent beside many small ones: about 5 MB of weights. With
+// FIXTURE_SMALL 1/60 of that, for the sweeps, whose files then have one extent each.
+#ifdef FIXTURE_SMALL
+#define FIXTURE_WIDE 8
+#define FIXTURE_FILE 30000
+#else
+#define FIXTURE_WIDE 500
+#define FIXTURE_FILE 2500000
+#endif
 static const ckpt_tensor fixture_tensors[] = {
-    {"embed.token.weight", 2, {513, 96}},
+    {"embed.token.weight", 2, {FIXTURE_WIDE + 13, 96}},
     {"embed.no_action", 1, {96}},
     {"blocks.0.norm1.weight", 1, {96}},
     {"blocks.0.attn.q.weight", 2, {96, 96}},
-    {"blocks.0.mlp.gate.weight", 2, {1000, 517}},
-    {"blocks.0.mlp.up.weight", 2, {900, 517}},
+    {"blocks.0.mlp.gate.weight", 2, {1000, FIXTURE_WIDE + 17}},
+    {"blocks.0.mlp.up.weight", 2, {900, FIXTURE_WIDE}},
     {"blocks.0.odd", 3, {3, 5, 7}},
     {"scale", 0, {0}},
     {"norm.weight", 1, {96}},
-    {"head.weight", 4, {2, 256, 2, 48}},
+    {"head.weight", 4, {2, FIXTURE_WIDE, 2, 48}},
 };
 #define FIXTURE_TENSORS ((int)(sizeof(fixture_tensors) / sizeof(fixture_tensors[0])))
 // The optimizer's two moments share their files; the second lacks the largest tensors to keep it
@@ -47,7 +55,7 @@ static const ckpt_set fixture_sets[] = {
     {"optim", "ema.", fixture_tensors, FIXTURE_TENSORS},
 };
 #define FIXTURE_SETS ((int)(sizeof(fixture_sets) / sizeof(fixture_sets[0])))
-static const ckpt_plan fixture_plan = {fixture_sets, FIXTURE_SETS, 2500000};
+static const ckpt_plan fixture_plan = {fixture_sets, FIXTURE_SETS, FIXTURE_FILE};
 
 static inline uint64_t fixture_count(const ckpt_tensor *t) {
   uint64_t n = 1;
@@ -170,11 +178,19 @@ static inline void fixture_assert_holds(const char *path, int64_t step) {
     if ((expr) != ORR_OK) fail_msg("%s: %s", #expr, orr_status_message());                         \
   } while (0)
 
-// A fresh folder under /tmp; cmocka's state is its path.
+// A fresh folder; cmocka's state is its path. Sweeps sync thousands of times: in memory where there
+// is such a folder.
 static inline int fixture_setup(void **state) {
-  char *path = strdup("/tmp/orrery-ckpt-XXXXXX");
+#ifdef FIXTURE_SMALL
+  const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+#else
+  const char *parent = "/tmp";
+#endif
+  char *path = malloc(64);
   *state = path;
-  return path && mkdtemp(path) ? 0 : -1;
+  if (!path) return -1;
+  snprintf(path, 64, "%s/orrery-ckpt-XXXXXX", parent);
+  return mkdtemp(path) ? 0 : -1;
 }
 
 static inline int fixture_teardown(void **state) {
