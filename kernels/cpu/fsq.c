@@ -29,7 +29,7 @@ static orr_code read_levels(int n, const int32_t *levels, fsq_dim *dims) {
     ORR_CHECK(L >= 2, ORR_EINVAL, "fsq: dimension %d has %d levels, wanted 2 or more", i, L);
     ORR_CHECK(basis * L <= INT32_MAX, ORR_EINVAL,
               "fsq: more than 2^31-1 codes; use fewer dimensions or levels");
-    const float half = (float)(L - 1) * (1.0f + 1e-3f) / 2.0f;
+    const float half = (float)(L - 1) * 1.001f / 2.0f;
     const float offset = L % 2 == 0 ? 0.5f : 0.0f;
     dims[i] = (fsq_dim){.half = half,
                         .shift = atanhf(offset / half),
@@ -52,7 +52,8 @@ orr_code CPU_FN(fsq_fwd)(kern *k, const kern_fsq_fwd_args *a) {
     for (int i = 0; i < a->n; i++) {
       const fsq_dim *d = &dims[i];
       const float z = a->z[m * a->n + i];
-      const float level = rintf(tanhf(z + d->shift) * d->half - d->offset);
+      // + 0 turns -0 into 0: a level has one representation.
+      const float level = rintf(tanhf(z + d->shift) * d->half - d->offset) + 0.0f;
       cpu_lane_set(a->code, m * a->n + i, level / (float)d->middle, a->type);
       // A NaN shows in the code; its digit is the middle one.
       index += (int64_t)((level == level ? (int32_t)level : 0) + d->middle) * d->basis;
