@@ -1,0 +1,269 @@
+#include "data/clip_set.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "data/shard_format.h"
+
+#define OPEN_SHARDS (2 * DATA_ORDER_BLOCK) // the block that is read and the one before or after
+
+typedef struct {
+  int64_t number; // of the shard
+  uint64_t used;  // when, for the choice of the one to close
+  data_shard *shard;
+  uint64_t *starts; // [episodes + 1]: clips before each episode
+} open_shard;
+
+struct data_clip_set {
+  data_mix_options o;
+  data_index *index;
+  uint64_t *counts; // [index->count]
+  uint64_t *firsts; // [index->count + 1]: clips before each shard
+  uint64_t clock;
+  open_shard open[OPEN_SHARDS];
+  float *scratch; // [T - 1, A of the data set]
+};
+
+// -- opening ---------------------------------------------------------------------------------
+
+static orr_code check_frames(const char *dir, const data_shard_format *f,
+                             const data_mix_options *o) {
+  ORR_CHECK(f->height > 0, ORR_EINVAL,
+            "%s: holds tokens only, wanted frames; name the data set that they were made from",
+            dir);
+  ORR_CHECK(f->height == o->height && f->width == o->width, ORR_EINVAL,
+            "%s: frames are %" PRId64 " x %" PRId64 " (height x width), wanted %" PRId64
+            " x %" PRId64 "; change tokenizer.rows, cols or patch, or generate frames of that size",
+            dir, f->height, f->width, o->height, o->width);
+  return ORR_OK;
+}
+
+static orr_code check_tokens(const char *dir, const data_shard_format *f,
+                             const data_mix_options *o) {
+  ORR_CHECK(f->S > 0, ORR_EINVAL,
+            "%s: holds frames only, wanted tokens; run `orrery data tokenize` on it first", dir);
+  ORR_CHECK(f->S == o->S, ORR_EINVAL,
+            "%s: %" PRId64 " tokens a frame, wanted %" PRId64
+            "; set model.rows and model.cols as its tokenizer has them",
+            dir, f->S, o->S);
+  ORR_CHECK(f->codes == 0 || f->codes == o->codes, ORR_EINVAL,
+            "%s: made by a tokenizer of %" PRId64 " codes, wanted %" PRId64
+            "; set model.codes to it, or tokenize again",
+            dir, f->codes, o->codes);
+  return ORR_OK;
+}
+
+static orr_code check_wanted(const data_index *x, const data_mix_options *o) {
+  const data_shard_format *f = &x->format;
+  ORR_TRY(o->kind == DATA_FRAMES ? check_frames(x->dir, f, o) : check_tokens(x->dir, f, o));
+  ORR_CHECK(f->A <= o->A, ORR_EINVAL,
+            "%s: %" PRId64 " action components, wanted at most %" PRId64 "; raise model.actions",
+            x->dir, f->A, o->A);
+  ORR_CHECK(!o->state || f->Q > 0, ORR_EINVAL,
+            "%s: has no /state, which is wanted; generate it with the simulator", x->dir);
+  return ORR_OK;
+}
+
+static orr_code count_clips(data_clip_set *s) {
+  const data_index *x = s->index;
+  s->counts = orr_malloc((size_t)x->count * sizeof *s->counts);
+  s->firsts = orr_malloc((size_t)(x->count + 1) * sizeof *s->firsts);
+  s->scratch = orr_malloc((size_t)(s->o.T * x->format.A) * sizeof *s->scratch);
+  ORR_CHECK(s->counts && s->firsts && s->scratch, ORR_ENOMEM, "%s: no memory to list its clips",
+            x->dir);
+  s->firsts[0] = 0;
+  for (int64_t i = 0; i < x->count; i++) {
+    s->counts[i] = (uint64_t)data_index_clips(x, i, s->o.T, s->o.stride);
+    s->firsts[i + 1] = s->firsts[i] + s->counts[i];
+  }
+  ORR_CHECK(s->firsts[x->count] > 0, ORR_EINVAL,
+            "%s: no episode has the %" PRId64 " frames of a clip (%" PRId64 " at stride %" PRId64
+            "); lower data.frames or data.stride",
+            x->dir, (s->o.T - 1) * s->o.stride + 1, s->o.T, s->o.stride);
+  return ORR_OK;
+}
+
+orr_code data_clip_set_open(const char *dir, const data_mix_options *o, data_clip_set **out) {
+  orr_code rc = ORR_OK;
+  ORR_CHECK(o->T >= 1 && o->stride >= 1, ORR_EINVAL,
+            "clips of %" PRId64 " frames at stride %" PRId64 "; wanted at least 1 of both", o->T,
+            o->stride);
+  data_clip_set *s = orr_calloc(1, sizeof *s);
+  ORR_CHECK(s, ORR_ENOMEM, "%s: no memory to open it", dir);
+  s->o = *o;
+  s->o.dirs = NULL;
+  s->o.weights = NULL;
+  s->o.branch_ids = NULL;
+  ORR_TRY_GOTO(data_index_open(dir, &s->index), fail);
+  ORR_TRY_GOTO(check_wanted(s->index, o), fail);
+  ORR_TRY_GOTO(count_clips(s), fail);
+  *out = s;
+  return ORR_OK;
+fail:
+  data_clip_set_close(s);
+  return rc;
+}
+
+static void slot_close(open_shard *slot) {
+  data_shard_close(slot->shard);
+  orr_free(slot->starts);
+  *slot = (open_shard){0};
+}
+
+void data_clip_set_close(data_clip_set *s) {
+  if (!s) return;
+  for (int i = 0; i < OPEN_SHARDS; i++) slot_close(&s->open[i]);
+  orr_free(s->scratch);
+  orr_free(s->firsts);
+  orr_free(s->counts);
+  data_index_close(s->index);
+  orr_free(s);
+}
+
+const data_index *data_clip_set_index(const data_clip_set *s) {
+  return s->index;
+}
+
+const uint64_t *data_clip_set_counts(const data_clip_set *s) {
+  return s->counts;
+}
+
+uint64_t data_clip_set_clips(const data_clip_set *s) {
+  return s->firsts[s->index->count];
+}
+
+// The last entry of firsts [n + 1] that is not above `value`, as an index below n; entries repeat
+// where a shard or an episode has no clip.
+static int64_t find_last(const uint64_t *firsts, int64_t n, uint64_t value) {
+  int64_t low = 0, high = n;
+  while (high - low > 1) {
+    int64_t middle = low + (high - low) / 2;
+    if (firsts[middle] <= value)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+data_place data_clip_set_find(const data_clip_set *s, uint64_t clip) {
+  int64_t shard = find_last(s->firsts, s->index->count, clip);
+  return (data_place){.shard = shard, .clip = clip - s->firsts[shard]};
+}
+
+// -- open shards -----------------------------------------------------------------------------
+
+static orr_code slot_open(const data_clip_set *s, open_shard *slot, int64_t number) {
+  const data_index_shard *listed = &s->index->shards[number];
+  int64_t span = (s->o.T - 1) * s->o.stride;
+  char path[4096];
+  ORR_TRY(orr_fs_join(path, sizeof path, s->index->dir, listed->file));
+  ORR_TRY(data_shard_open(path, &slot->shard));
+  ORR_TRY(data_shard_format_equal(&s->index->format, "index.json",
+                                  data_shard_get_format(slot->shard), path));
+  int64_t episodes = data_shard_episodes(slot->shard);
+  const int64_t *offsets = data_shard_offsets(slot->shard);
+  slot->starts = orr_malloc((size_t)(episodes + 1) * sizeof *slot->starts);
+  ORR_CHECK(slot->starts, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes", path, episodes);
+  slot->starts[0] = 0;
+  for (int64_t e = 0; e < episodes; e++) {
+    int64_t room = offsets[e + 1] - offsets[e] - span;
+    slot->starts[e + 1] = slot->starts[e] + (room > 0 ? (uint64_t)room : 0);
+  }
+  ORR_CHECK(slot->starts[episodes] == s->counts[number], ORR_EFORMAT,
+            "%s: %" PRIu64 " clips, but index.json says %" PRIu64
+            "; the shard was changed: build the index again",
+            path, slot->starts[episodes], s->counts[number]);
+  slot->number = number;
+  return ORR_OK;
+}
+
+static orr_code get_shard(data_clip_set *s, int64_t number, open_shard **out) {
+  open_shard *slot = &s->open[0]; // an empty one, else the one used longest ago
+  for (int i = 0; i < OPEN_SHARDS; i++) {
+    open_shard *each = &s->open[i];
+    if (each->shard && each->number == number) {
+      each->used = ++s->clock;
+      *out = each;
+      return ORR_OK;
+    }
+    if (each->used < slot->used) slot = each;
+  }
+  slot_close(slot);
+  orr_code rc = slot_open(s, slot, number);
+  if (rc != ORR_OK) {
+    slot_close(slot);
+    return rc;
+  }
+  slot->used = ++s->clock;
+  *out = slot;
+  return ORR_OK;
+}
+
+// -- reading a clip --------------------------------------------------------------------------
+
+static orr_code check_finite(const data_shard *shard, const char *name, const float *p, int64_t n,
+                             int64_t width, int64_t first, int64_t stride) {
+  for (int64_t i = 0; i < n * width; i++) {
+    ORR_CHECK(isfinite(p[i]), ORR_EFORMAT,
+              "%s: /%s[%" PRId64 ",%" PRId64
+              "] is %g, wanted a finite number; `orrery data verify` "
+              "finds them all",
+              data_shard_path(shard), name, first + i / width * stride, i % width, (double)p[i]);
+  }
+  return ORR_OK;
+}
+
+static orr_code read_tokens(const data_clip_set *s, data_shard *shard, int64_t first,
+                            int32_t *out) {
+  int64_t S = s->o.S;
+  ORR_TRY(data_shard_read_tokens(shard, first, s->o.T, s->o.stride, out));
+  for (int64_t i = 0; i < s->o.T * S; i++) {
+    ORR_CHECK(out[i] >= 0 && out[i] < s->o.codes, ORR_EFORMAT,
+              "%s: /tokens[%" PRId64 ",%" PRId64 "] is %d, wanted 0 to %" PRId64
+              "; set model.codes as its tokenizer has it, or tokenize again",
+              data_shard_path(shard), first + i / S * s->o.stride, i % S, out[i], s->o.codes - 1);
+  }
+  return ORR_OK;
+}
+
+// action[t] is what led to frame t: the shard's row just before that frame. Nothing led to frame 0.
+static orr_code read_actions(data_clip_set *s, data_shard *shard, int64_t first, float *action,
+                             float *valid) {
+  int64_t T = s->o.T, A = s->o.A, own = s->index->format.A, stride = s->o.stride;
+  int64_t from = first + stride - 1;
+  memset(action, 0, (size_t)(T * A) * sizeof *action);
+  for (int64_t i = 0; i < T * A; i++) valid[i] = i % A < own ? 1.f : 0.f;
+  if (T == 1) return ORR_OK;
+  ORR_TRY(data_shard_read_actions(shard, from, T - 1, stride, s->scratch));
+  ORR_TRY(check_finite(shard, "actions", s->scratch, T - 1, own, from, stride));
+  for (int64_t t = 1; t < T; t++) {
+    memcpy(action + t * A, s->scratch + (t - 1) * own, (size_t)own * sizeof *action);
+  }
+  return ORR_OK;
+}
+
+orr_code data_clip_set_read(data_clip_set *s, data_place at, data_clip_batch *b, int64_t row) {
+  open_shard *slot = NULL;
+  int64_t T = s->o.T;
+  ORR_TRY(get_shard(s, at.shard, &slot));
+  data_shard *shard = slot->shard;
+  int64_t episode = find_last(slot->starts, data_shard_episodes(shard), at.clip);
+  int64_t first = data_shard_offsets(shard)[episode] + (int64_t)(at.clip - slot->starts[episode]);
+  if (s->o.kind == DATA_FRAMES) {
+    uint8_t *frames = b->frames + row * T * s->o.height * s->o.width * 3;
+    ORR_TRY(data_shard_read_frames(shard, first, T, s->o.stride, frames));
+  } else {
+    ORR_TRY(read_tokens(s, shard, first, b->tokens + row * T * s->o.S));
+  }
+  if (b->state) {
+    float *state = b->state + row * T * b->Q;
+    ORR_TRY(data_shard_read_state(shard, first, T, s->o.stride, state));
+    ORR_TRY(check_finite(shard, "state", state, T, b->Q, first, s->o.stride));
+  }
+  return read_actions(s, shard, first, b->action + row * T * s->o.A, b->valid + row * T * s->o.A);
+}

@@ -1,0 +1,114 @@
+// A mixture of data sets with random access by global sample number. Which set gives sample g is
+// the quota's word; that set's i-th sample is position i of its own endless sequence of epochs.
+#include <inttypes.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "data/clip_batch.h"
+#include "data/clip_set.h"
+#include "data/order.h"
+#include "data/quota.h"
+
+typedef struct {
+  data_clip_set *clips;
+  data_order *order;
+  int32_t branch;
+} mix_set;
+
+struct data_mix {
+  int count;
+  mix_set *sets;
+  data_quota *quota;
+  uint64_t clips;
+  int64_t Q;
+};
+
+// Each set has its own key: sets of equal size must not march in step.
+static uint64_t set_seed(uint64_t seed, int set) {
+  orr_u32x4 r = orr_rng_draw(seed, ORR_STREAM_ORDER, UINT64_MAX, (uint64_t)set);
+  return (uint64_t)r.v[1] << 32 | r.v[0];
+}
+
+static orr_code open_set(data_mix *m, const data_mix_options *o, uint64_t seed, int i) {
+  mix_set *s = &m->sets[i];
+  ORR_TRY(data_clip_set_open(o->dirs[i], o, &s->clips));
+  const data_index *x = data_clip_set_index(s->clips);
+  ORR_TRY(
+      data_order_create(data_clip_set_counts(s->clips), x->count, set_seed(seed, i), &s->order));
+  s->branch = o->branch_ids ? o->branch_ids[i] : 0;
+  m->clips += data_clip_set_clips(s->clips);
+  if (i == 0) m->Q = x->format.Q;
+  ORR_CHECK(!o->state || x->format.Q == m->Q, ORR_EINVAL,
+            "%s: /state has %" PRId64 " components, but %" PRId64 " in %s; read them apart", x->dir,
+            x->format.Q, m->Q, o->dirs[0]);
+  return ORR_OK;
+}
+
+static orr_code open_quota(data_mix *m, const double *weights) {
+  if (weights) return data_quota_create(weights, m->count, &m->quota);
+  uint64_t *counts = orr_malloc((size_t)m->count * sizeof *counts);
+  ORR_CHECK(counts, ORR_ENOMEM, "mixture: no memory for %d data sets", m->count);
+  for (int i = 0; i < m->count; i++) counts[i] = data_clip_set_clips(m->sets[i].clips);
+  orr_code rc = data_quota_create_counts(counts, m->count, &m->quota);
+  orr_free(counts);
+  return rc;
+}
+
+orr_code data_mix_open(const data_mix_options *o, uint64_t seed, data_mix **out) {
+  orr_code rc = ORR_OK;
+  ORR_CHECK(o->count > 0, ORR_EINVAL, "no data set; name folders with index.json (data.train)");
+  data_mix *m = orr_calloc(1, sizeof *m);
+  ORR_CHECK(m, ORR_ENOMEM, "mixture: no memory");
+  m->count = o->count;
+  m->sets = orr_calloc((size_t)o->count, sizeof *m->sets);
+  ORR_CHECK_GOTO(m->sets, fail, ORR_ENOMEM, "mixture: no memory for %d data sets", o->count);
+  for (int i = 0; i < o->count; i++) ORR_TRY_GOTO(open_set(m, o, seed, i), fail);
+  ORR_TRY_GOTO(open_quota(m, o->weights), fail);
+  *out = m;
+  return ORR_OK;
+fail:
+  data_mix_close(m);
+  return rc;
+}
+
+void data_mix_close(data_mix *m) {
+  if (!m) return;
+  data_quota_destroy(m->quota);
+  for (int i = 0; m->sets && i < m->count; i++) {
+    data_order_destroy(m->sets[i].order);
+    data_clip_set_close(m->sets[i].clips);
+  }
+  orr_free(m->sets);
+  orr_free(m);
+}
+
+uint64_t data_mix_clips(const data_mix *m) {
+  return m->clips;
+}
+
+int64_t data_mix_state_width(const data_mix *m) {
+  return m->Q;
+}
+
+orr_code data_mix_read(data_mix *m, uint64_t g, data_clip_batch *batch, int64_t row) {
+  int set = 0;
+  uint64_t index = 0;
+  data_quota_at(m->quota, g, &set, &index);
+  mix_set *s = &m->sets[set];
+  uint64_t n = data_order_clips(s->order);
+  batch->branch[row] = s->branch;
+  batch->sample[row] = g;
+  return data_clip_set_read(s->clips, data_order_at(s->order, index / n, index % n), batch, row);
+}
+
+orr_code data_mix_read_clip(data_mix *m, int set, uint64_t clip, data_clip_batch *batch,
+                            int64_t row) {
+  ORR_CHECK(set >= 0 && set < m->count, ORR_EINVAL, "data set %d asked for, of %d", set, m->count);
+  mix_set *s = &m->sets[set];
+  ORR_CHECK(clip < data_clip_set_clips(s->clips), ORR_EINVAL,
+            "%s: clip %" PRIu64 " asked for; it has %" PRIu64 ", numbered from 0",
+            data_clip_set_index(s->clips)->dir, clip, data_clip_set_clips(s->clips));
+  batch->branch[row] = s->branch;
+  batch->sample[row] = clip;
+  return data_clip_set_read(s->clips, data_clip_set_find(s->clips, clip), batch, row);
+}
