@@ -1,0 +1,69 @@
+// What a report shows: the files of a run's folder and of its sub-runs (a folder one level down
+// with a metrics.jsonl, an eval.json or pictures of its own), read forgivingly. A piece that is
+// absent is left out; one that is damaged becomes a note. Local.
+#ifndef TRAIN_REPORT_DATA_H
+#define TRAIN_REPORT_DATA_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+#define TRAIN_TABLE_COLUMNS 64
+
+// metrics.jsonl by columns: every number that any line holds, in order of appearance; NaN where a
+// line lacks it.
+typedef struct {
+  int64_t rows, room;
+  int columns;
+  char *name[TRAIN_TABLE_COLUMNS];
+  double *value[TRAIN_TABLE_COLUMNS]; // [rows]
+  int64_t unreadable;                 // lines that are not an object with a step
+} train_table;
+
+// A torn last line (the run is being written, or was killed) is skipped silently. Where a resumed
+// run repeats steps, the later lines win. ORR_ENOMEM, or what reading the file gave.
+orr_code train_table_read(const char *path, train_table *out);
+const double *train_table_column(const train_table *m, const char *name); // NULL when absent
+void train_table_release(train_table *m);
+
+typedef enum { TRAIN_MEDIUM_GIF, TRAIN_MEDIUM_MP4, TRAIN_MEDIUM_PNG } train_medium_kind;
+
+// A picture or film, whole in memory.
+typedef struct {
+  char *name; // of the file
+  train_medium_kind kind;
+  char *bytes;
+  size_t size;
+  int64_t width, height; // in pixels; 0 = unknown (MP4)
+} train_medium;
+
+#define TRAIN_REPORT_MEDIA 8
+
+typedef struct {
+  char *path, *name; // name: of the folder below the root; "" for the root itself
+  bool has_metrics;
+  train_table metrics;
+  json_t *eval;   // object or NULL
+  char *config;   // text of config.yaml or NULL
+  int64_t steps;  // planned, from the config; 0 = unknown
+  bool tokenizer; // the config trains a tokenizer
+  int media;
+  train_medium medium[TRAIN_REPORT_MEDIA]; // rollout* (films), then strip* (stills)
+} train_report_run;
+
+typedef struct {
+  char *title; // name of the root folder
+  int count;
+  train_report_run *run; // the root first, then tokenizers, then the others, each by name
+  int notes;
+  char **note; // what could not be read, one sentence each
+} train_report_data;
+
+// ORR_ENOTFOUND when the folder is missing or holds nothing to show.
+orr_code train_report_read(const char *dir, train_report_data *out);
+void train_report_release(train_report_data *d);
+
+#endif

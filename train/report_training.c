@@ -1,0 +1,256 @@
+// How the training went: curves of metrics.jsonl and where the time of a step goes.
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/report_chart.h"
+#include "train/report_page.h"
+
+typedef struct {
+  const char *column, *title, *unit;
+  bool smooth; // noisy: drawn with its envelope
+} multiple;
+
+static const multiple multiples[] = {
+    {"lr", "Learning rate", "", false},
+    {"grad_norm", "Gradient norm", "before clipping", true},
+    {"tokens_per_s", "Throughput", "tokens/s", true},
+    {"step_ms", "Step time", "ms", true},
+    {"mfu", "Matmul utilisation", "of the measured peak", true},
+};
+
+// Columns that have a place of their own, or are only sums.
+static const char *const placed[] = {"step",         "loss",    "tokens",        "frames_per_s",
+                                     "data_wait_ms", "comm_ms", "ckpt_stall_ms", NULL};
+
+static bool is_placed(const char *column) {
+  for (int i = 0; placed[i]; i++)
+    if (strcmp(column, placed[i]) == 0) return true;
+  for (size_t i = 0; i < sizeof multiples / sizeof *multiples; i++)
+    if (strcmp(column, multiples[i].column) == 0) return true;
+  return false;
+}
+
+static bool has_values(const train_table *m, const char *column) {
+  const double *v = train_table_column(m, column);
+  for (int64_t i = 0; v && i < m->rows; i++)
+    if (isfinite(v[i]) && v[i] != 0) return true;
+  return false;
+}
+
+static double total_of(const train_table *m, const char *column) {
+  const double *v = train_table_column(m, column);
+  double sum = 0;
+  for (int64_t i = 0; v && i < m->rows; i++) sum += isfinite(v[i]) ? v[i] : 0;
+  return sum;
+}
+
+static void put_curve(train_page *p, const train_table *m, const multiple *what) {
+  train_curve curve; // thinned: 16 KiB
+  train_curve_of(train_table_column(m, "step"), train_table_column(m, what->column), m->rows,
+                 &curve);
+  train_chart c = {.id = ++p->charts,
+                   .title = what->title,
+                   .x_label = "step",
+                   .y_label = what->unit,
+                   .n = curve.n,
+                   .x = curve.x,
+                   .count = 1,
+                   .small = true};
+  c.series[0] = (train_chart_series){.name = what->title,
+                                     .colour = 1,
+                                     .y = what->smooth ? curve.smooth : curve.mean,
+                                     .low = what->smooth ? curve.low : NULL,
+                                     .high = curve.high};
+  train_chart_put(&p->html, &c);
+}
+
+static void put_loss(train_page *p, const train_table *m) {
+  const double *loss = train_table_column(m, "loss");
+  if (!loss) return;
+  train_curve curve;
+  train_curve_of(train_table_column(m, "step"), loss, m->rows, &curve);
+  int64_t gaps = 0;
+  for (int64_t i = 0; i < m->rows; i++) gaps += !isfinite(loss[i]);
+  char remark[128];
+  int n = snprintf(remark, sizeof remark, "smoothed over the raw values");
+  if (gaps)
+    snprintf(remark + n, sizeof remark - (size_t)n, "; %lld steps without a finite loss",
+             (long long)gaps);
+  train_chart c = {.id = ++p->charts,
+                   .title = "Loss",
+                   .remark = remark,
+                   .x_label = "step",
+                   .y_label = "loss",
+                   .n = curve.n,
+                   .x = curve.x,
+                   .count = 1,
+                   .log_choice = true};
+  c.series[0] = (train_chart_series){
+      .name = "loss", .colour = 1, .y = curve.smooth, .low = curve.low, .high = curve.high};
+  train_chart_put(&p->html, &c);
+}
+
+// Returns how many there are.
+static int put_multiples(train_page *p, const train_table *m) {
+  int count = 0;
+  for (size_t i = 0; i < sizeof multiples / sizeof *multiples; i++) {
+    if (!has_values(m, multiples[i].column)) continue;
+    put_curve(p, m, &multiples[i]);
+    count++;
+  }
+  for (int c = 0; c < m->columns; c++) { // whatever else the run wrote down
+    if (is_placed(m->name[c]) || !has_values(m, m->name[c])) continue;
+    put_curve(p, m, &(multiple){m->name[c], m->name[c], "", true});
+    count++;
+  }
+  return count;
+}
+
+// `columns` of the grid of three are left for it.
+static void put_time(train_html *h, const train_table *m, int columns) {
+  static const struct {
+    const char *column, *name;
+  } parts[] = {{NULL, "computing"},
+               {"data_wait_ms", "waiting for clips"},
+               {"comm_ms", "waiting for other ranks"},
+               {"ckpt_stall_ms", "copying for a checkpoint"}};
+  enum { PARTS = sizeof parts / sizeof *parts };
+  double all = total_of(m, "step_ms"), spent[PARTS], rest = all;
+  if (!(all > 0)) return;
+  for (int i = 1; i < PARTS; i++) rest -= spent[i] = fmax(total_of(m, parts[i].column), 0);
+  spent[0] = fmax(rest, 0);
+  double steps = (double)m->rows;
+  train_html_format(h,
+                    "<div class=\"card time%s\"><header><h3>Where the time goes</h3>"
+                    "<span class=remark>%s ms a step on average, %s in all</span></header>",
+                    columns == 3   ? " three"
+                    : columns == 2 ? " two"
+                                   : "",
+                    train_number_of(all / steps, 3).s, train_duration_of(all / 1e3).s);
+  train_html_put(h, "<div class=bar aria-hidden=true>");
+  for (int i = 0; i < PARTS; i++)
+    if (spent[i] > 0)
+      train_html_format(h, "<i class=c%d style=\"flex:%.4f 1 0\"></i>", i + 1, spent[i] / all);
+  train_html_put(h, "</div><div class=parts>");
+  for (int i = 0; i < PARTS; i++)
+    train_html_format(h, "<span><i class=\"s c%d\"></i>%s <b>%s ms</b> · %.1f%%</span>", i + 1,
+                      parts[i].name, train_number_of(spent[i] / steps, 3).s, 100 * spent[i] / all);
+  train_html_put(h, "</div></div>\n");
+}
+
+static int compare(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double median_of(const train_table *m, const char *column) {
+  train_curve c; // of bucket means: good to well under what the eye needs
+  double kept[TRAIN_CURVE_POINTS];
+  int n = 0;
+  const double *v = train_table_column(m, column);
+  if (!v) return NAN;
+  train_curve_of(train_table_column(m, "step"), v, m->rows, &c);
+  for (int64_t i = 0; i < c.n; i++)
+    if (isfinite(c.mean[i])) kept[n++] = c.mean[i];
+  qsort(kept, (size_t)n, sizeof *kept, compare);
+  return n ? kept[n / 2] : NAN;
+}
+
+static void put_lead(train_html *h, const train_report_run *run) {
+  const train_table *m = &run->metrics;
+  double last = train_table_column(m, "step")[m->rows - 1];
+  train_html_format(h, "<p class=lead>%.0f", last);
+  if (run->steps) train_html_format(h, " of %lld", (long long)run->steps);
+  train_html_format(h, " steps%s", run->steps && last < (double)run->steps ? ", not finished" : "");
+  double rate = median_of(m, "tokens_per_s"), frames = median_of(m, "frames_per_s");
+  if (rate > 0) train_html_format(h, " · %s tokens/s", train_number_of(rate, 3).s);
+  if (frames > 0) train_html_format(h, " · %s frames/s", train_number_of(frames, 3).s);
+  double ms = total_of(m, "step_ms");
+  if (ms > 0) train_html_format(h, " · %s", train_duration_of(ms / 1e3).s);
+  train_html_put(h, "</p>");
+}
+
+void train_page_training(train_page *p, const train_report_data *d) {
+  train_html *h = &p->html;
+  for (int r = 0; r < d->count; r++) {
+    const train_report_run *run = &d->run[r];
+    if (!run->has_metrics) continue;
+    train_html_put(h, "<section><h2>Training");
+    if (run->name[0]) {
+      train_html_put(h, ": ");
+      train_html_text(h, run->name);
+    }
+    train_html_put(h, "</h2>");
+    put_lead(h, run);
+    put_loss(p, &run->metrics);
+    train_html_put(h, "<div class=grid3>");
+    int count = put_multiples(p, &run->metrics);
+    put_time(h, &run->metrics, 3 - count % 3);
+    train_html_put(h, "</div></section>\n");
+  }
+}
+
+static void put_value(train_html *h, const json_t *v) {
+  if (json_is_number(v)) {
+    train_html_put(h, train_number_of(json_number_value(v), 4).s);
+  } else if (json_is_string(v)) {
+    train_html_text(h, json_string_value(v));
+  } else if (json_is_array(v)) {
+    for (size_t i = 0; i < json_array_size(v); i++) {
+      if (i) train_html_put(h, " &nbsp;");
+      put_value(h, json_array_get(v, i));
+    }
+  } else {
+    char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+    train_html_text(h, text ? text : "…");
+    free(text); // jansson's
+  }
+}
+
+static void put_eval_table(train_html *h, const json_t *eval) {
+  const char *key;
+  json_t *v;
+  train_html_put(h, "<div class=scroll><table>");
+  json_object_foreach((json_t *)(uintptr_t)eval, key, v) {
+    train_html_put(h, "<tr><th>");
+    train_html_text(h, key);
+    train_html_put(h, "</th><td>");
+    put_value(h, v);
+    train_html_put(h, "</td></tr>");
+  }
+  train_html_put(h, "</table></div>");
+}
+
+static void open_details(train_html *h, const char *what, const train_report_run *run) {
+  train_html_put(h, "<details class=card><summary>");
+  train_html_put(h, what);
+  if (run->name[0]) {
+    train_html_put(h, " of ");
+    train_html_text(h, run->name);
+  }
+  train_html_put(h, "</summary>");
+}
+
+void train_page_details(train_page *p, const train_report_data *d) {
+  train_html *h = &p->html;
+  bool open = false;
+  for (int r = 0; r < d->count; r++) {
+    const train_report_run *run = &d->run[r];
+    if (!open && (run->eval || run->config)) train_html_put(h, "<section><h2>Details</h2>");
+    open |= run->eval || run->config;
+    if (run->eval) {
+      open_details(h, "All figures of the evaluation", run);
+      put_eval_table(h, run->eval);
+      train_html_put(h, "</details>\n");
+    }
+    if (run->config) {
+      open_details(h, "Configuration", run);
+      train_html_put(h, "<pre>");
+      train_html_text(h, run->config);
+      train_html_put(h, "</pre></details>\n");
+    }
+  }
+  if (open) train_html_put(h, "</section>\n");
+}
