@@ -77,6 +77,12 @@ orr_code ckpt_manifest_build(const ckpt_layout *l, const orr_hash128 *sums, int6
 
 // -- reading ----------------------------------------------------------------------------------
 
+static orr_code parse_sum(const char *path, const char *hex, orr_hash128 *out) {
+  ORR_CHECK(orr_hash_from_hex(hex, out) == ORR_OK, ORR_ECORRUPT,
+            "%s: '%.40s' is not a checksum: damaged or edited", path, hex);
+  return ORR_OK;
+}
+
 static orr_code parse_extent(const char *what, const json_t *j, ckpt_sum *s) {
   ORR_CHECK(json_is_array(j) && json_array_size(j) == 3 && json_is_integer(json_array_get(j, 0)) &&
                 json_is_integer(json_array_get(j, 1)) && json_is_string(json_array_get(j, 2)),
@@ -87,7 +93,7 @@ static orr_code parse_extent(const char *what, const json_t *j, ckpt_sum *s) {
             (long long)bytes, (long long)offset);
   s->offset = (uint64_t)offset;
   s->bytes = (uint64_t)bytes;
-  return orr_hash_from_hex(json_string_value(json_array_get(j, 2)), &s->sum);
+  return parse_sum(what, json_string_value(json_array_get(j, 2)), &s->sum);
 }
 
 static orr_code parse_file(const char *path, const json_t *j, ckpt_manifest *m) {
@@ -143,7 +149,7 @@ static orr_code check_sum(const char *path, const json_t *root) {
   const char *hex;
   orr_hash128 own, wanted;
   ORR_TRY(orr_json_get_str(root, path, "checksum", &hex));
-  ORR_TRY(orr_hash_from_hex(hex, &wanted));
+  ORR_TRY(parse_sum(path, hex, &wanted));
   ORR_TRY(self_sum(root, &own));
   ORR_CHECK(orr_hash_equal(own, wanted), ORR_ECORRUPT,
             "%s: its contents have checksum %s, it says %s: damaged or edited", path,
