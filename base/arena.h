@@ -13,11 +13,11 @@
 #define ORR_ARENA_ALIGN 64
 
 typedef struct orr_arena {
-  const char *name;  // for messages and the accounting table; not owned
+  const char *name;    // for messages and the accounting table; not owned
   unsigned char *base; // NULL while counting
   bool overflow;
-  size_t used;       // bytes handed out in this pass
-  size_t capacity;   // bytes committed; 0 while counting
+  size_t used;     // bytes handed out in this pass
+  size_t capacity; // bytes committed; 0 while counting
   // The allocator behind it; NULL = aligned host memory from orr_malloc_aligned. A device
   // backend supplies its own, which returns zeroed memory.
   void *(*alloc_fn)(size_t bytes, void *ctx);
@@ -25,13 +25,15 @@ typedef struct orr_arena {
   void *ctx;
 } orr_arena;
 
+// An empty arena in its counting pass; `name` must outlive it.
 void orr_arena_init(orr_arena *a, const char *name);
 // While counting returns a placeholder: a non-NULL address with the right offsets that must not be
 // dereferenced (so that planning code can tell "present" from "absent"). After commit returns
 // 64-byte aligned memory, zeroed at commit. Taking more than was committed is a programming error:
 // it returns NULL and orr_arena_check reports it.
 void *orr_arena_take(orr_arena *a, size_t bytes);
-// Like take, with an own alignment, a power of two up to ORR_ARENA_ALIGN (1 = right behind the one before, so that neighbours fuse).
+// Like take, with an own alignment, a power of two up to ORR_ARENA_ALIGN (1 = right behind the one
+// before, so that neighbours fuse).
 void *orr_arena_take_aligned(orr_arena *a, size_t bytes, size_t align);
 bool orr_arena_counting(const orr_arena *a);
 orr_code orr_arena_commit(orr_arena *a); // ORR_ENOMEM names the arena and the bytes

@@ -1,7 +1,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 #include <stdint.h>
-int64_t orr_clock_ns(void);   // monotonic
-double orr_clock_ms(void);    // monotonic, milliseconds
+int64_t orr_clock_ns(void);     // monotonic
+double orr_clock_ms(void);      // monotonic, milliseconds
 int64_t orr_clock_wall_s(void); // seconds since 1970, UTC
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 
+// DIR/NAME into out[size]; ORR_EINVAL when it does not fit.
 orr_code orr_fs_join(char *out, size_t size, const char *dir, const char *name);
 orr_code orr_fs_mkdirs(const char *path); // like mkdir -p
 bool orr_fs_exists(const char *path);
@@ -21,7 +22,8 @@ orr_code orr_fs_read_all(const char *path, char **text, size_t *bytes);
 orr_code orr_fs_write_atomic(const char *path, const void *p, size_t bytes);
 orr_code orr_fs_open(const char *path, int flags, int mode, int *fd); // hooked; path in the message
 orr_code orr_fs_pwrite_all(int fd, const char *path, const void *p, size_t bytes, uint64_t offset);
-orr_code orr_fs_pread_all(int fd, const char *path, void *p, size_t bytes, uint64_t offset); // short file: ORR_EFORMAT
+orr_code orr_fs_pread_all(int fd, const char *path, void *p, size_t bytes,
+                          uint64_t offset); // short file: ORR_EFORMAT
 orr_code orr_fs_fsync(int fd, const char *path);
 orr_code orr_fs_fsync_dir(const char *path);
 orr_code orr_fs_rename(const char *from, const char *to);

@@ -13,8 +13,11 @@ orr_code orr_json_store(const char *path, const json_t *j); // atomic, indented,
 // Typed fields of an object. `what` names the object in messages.
 orr_code orr_json_get_i64(const json_t *o, const char *what, const char *key, int64_t *out);
 orr_code orr_json_get_f64(const json_t *o, const char *what, const char *key, double *out);
-orr_code orr_json_get_str(const json_t *o, const char *what, const char *key, const char **out); // borrowed
-orr_code orr_json_get_array(const json_t *o, const char *what, const char *key, json_t **out);   // borrowed
-orr_code orr_json_get_object(const json_t *o, const char *what, const char *key, json_t **out);  // borrowed
+orr_code orr_json_get_str(const json_t *o, const char *what, const char *key,
+                          const char **out); // borrowed
+orr_code orr_json_get_array(const json_t *o, const char *what, const char *key,
+                            json_t **out); // borrowed
+orr_code orr_json_get_object(const json_t *o, const char *what, const char *key,
+                             json_t **out); // borrowed
 
 #endif

@@ -10,8 +10,8 @@ typedef enum { ORR_LOG_ERROR, ORR_LOG_WARN, ORR_LOG_INFO, ORR_LOG_DEBUG } orr_lo
 void orr_log_setup(orr_log_level level, int rank, int ranks);
 void orr_log(orr_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define ORR_ERROR(...) orr_log(ORR_LOG_ERROR, __VA_ARGS__)
-#define ORR_WARN(...) orr_log(ORR_LOG_WARN, __VA_ARGS__)
-#define ORR_INFO(...) orr_log(ORR_LOG_INFO, __VA_ARGS__)
+#define ORR_WARN(...)  orr_log(ORR_LOG_WARN, __VA_ARGS__)
+#define ORR_INFO(...)  orr_log(ORR_LOG_INFO, __VA_ARGS__)
 #define ORR_DEBUG(...) orr_log(ORR_LOG_DEBUG, __VA_ARGS__)
 
 // One line that is rewritten in place on a terminal; on a pipe it is printed at most every

@@ -3,6 +3,7 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 #include <stddef.h>
+// Like their namesakes of the C library; a size of zero gives a unique address too.
 void *orr_malloc(size_t bytes);
 void *orr_calloc(size_t count, size_t size);
 void *orr_realloc(void *p, size_t bytes);

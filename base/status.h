@@ -8,8 +8,8 @@
 
 typedef enum {
   ORR_OK = 0,
-  ORR_EINVAL,   // an argument or a combination of settings that cannot work
-  ORR_ECONFIG,  // bad usage or configuration (exit code 2)
+  ORR_EINVAL,  // an argument or a combination of settings that cannot work
+  ORR_ECONFIG, // bad usage or configuration (exit code 2)
   ORR_ENOMEM,
   ORR_EIO,      // the operating system refused: open, read, write, fsync, rename, no space
   ORR_EFORMAT,  // bytes that are not what their name says: foreign, wrong version, truncated

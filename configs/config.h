@@ -14,9 +14,18 @@
 #include "configs/rows.h"
 
 // Lists own their entries.
-typedef struct { int64_t *v; int n; } cfg_list_i64;
-typedef struct { double *v; int n; } cfg_list_f64;
-typedef struct { char **v; int n; } cfg_list_str;
+typedef struct {
+  int64_t *v;
+  int n;
+} cfg_list_i64;
+typedef struct {
+  double *v;
+  int n;
+} cfg_list_f64;
+typedef struct {
+  char **v;
+  int n;
+} cfg_list_str;
 
 // Values of ENUM rows, in the order of their choices.
 enum { CFG_DEVICE_AUTO, CFG_DEVICE_CPU, CFG_DEVICE_CUDA };
@@ -24,10 +33,10 @@ enum { CFG_PRECISION_BF16, CFG_PRECISION_FP32 };
 enum { CFG_STAGE_DYNAMICS, CFG_STAGE_TOKENIZER };
 enum { CFG_SCHEDULE_WSD, CFG_SCHEDULE_COSINE, CFG_SCHEDULE_CONSTANT };
 
-#define CFG_F_I64(name, ...) int64_t name;
-#define CFG_F_F64(name, ...) double name;
+#define CFG_F_I64(name, ...)  int64_t name;
+#define CFG_F_F64(name, ...)  double name;
 #define CFG_F_BOOL(name, ...) bool name;
-#define CFG_F_STR(name, ...) char *name;
+#define CFG_F_STR(name, ...)  char *name;
 #define CFG_F_ENUM(name, ...) int name;
 #define CFG_F_LI64(name, ...) cfg_list_i64 name;
 #define CFG_F_LF64(name, ...) cfg_list_f64 name;
@@ -56,10 +65,11 @@ orr_code cfg_check(const cfg *c);
 orr_code cfg_print(const cfg *c, char **yaml);
 // Local. Reference of all rows as Markdown, to a stream.
 orr_code cfg_doc(FILE *out);
-// Local. XXH3-128 of the canonical text without rows that cannot change a result (run.dir,
-// run.threads, ckpt.*, ...).
+// Local. XXH3-128 of the canonical text without the rows that cannot change the trained weights
+// beyond the order of sums (run.dir, run.threads, dist.*, ckpt.*, eval.*, ...: configs/identity.c).
 orr_code cfg_hash(const cfg *c, orr_hash128 *out);
-// Local. Names (into `out`) the rows whose values differ and that change results, one a line "key: a -> b".
+// Local. The rows that cfg_hash covers and whose values differ, one a line "key: a -> b"; *out is
+// malloc'ed, "" when there are none.
 orr_code cfg_diff(const cfg *a, const cfg *b, char **out);
 
 #endif

@@ -1,11 +1,11 @@
 // Every knob of Orrery, one row each: the struct, the parser, range checks, `orrery config
-// print|check|doc` and the manifest's hash all expand these rows. Append a row here and nothing else.
+// print|check|doc` and the manifest's hash all expand these rows. A new knob is a new row here.
 //
 //   I64 (name, default, lowest, highest, unit, sentence)
 //   F64 (name, default, lowest, highest, unit, sentence)
 //   BOOL(name, default, sentence)
 //   STR (name, default, sentence)
-//   ENUM(name, default, "choice|choice", sentence)   value: index of the choice, see configs/config.h
+//   ENUM(name, default, "choice|choice", sentence)   value: index of the choice (CFG_* constants)
 //   LI64(name, default "1 2 3", lowest, highest, most entries, unit, sentence)
 //   LF64(name, default, lowest, highest, most entries, unit, sentence)
 //   LSTR(name, default "a b", most entries, sentence)
@@ -24,27 +24,32 @@
   I64(steps, 1000, 1, 1000000000, "steps", "optimizer steps of the whole run")                     \
   I64(batch, 8, 1, 1048576, "clips", "clips in one optimizer step, over all ranks")                \
   I64(micro_batch, 0, 0, 1048576, "clips", "clips a rank runs at once; 0 = all of its share")      \
-  BOOL(recompute, 0, "keep only each block's input and run its forward pass again in the backward") \
-  F64(max_wall_s, 0.0, 0.0, 1e9, "s", "stop with a checkpoint and exit code 85 after this; 0 = never") \
+  BOOL(recompute, 0,                                                                               \
+       "keep only each block's input and run its forward pass again in the backward")              \
+  F64(max_wall_s, 0.0, 0.0, 1e9, "s",                                                              \
+      "stop with a checkpoint and exit code 85 after this; 0 = never")                             \
   STR(init_from, "", "checkpoint to take the weights from (fine-tuning); empty = random")
 
 #define CFG_OPTIM(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                     \
   F64(lr_peak, 3e-4, 0.0, 1.0, "", "learning rate at the end of warm-up")                          \
   F64(lr_final, 0.1, 0.0, 1.0, "", "learning rate at the last step, as a share of lr_peak")        \
-  ENUM(schedule, "wsd", "wsd|cosine|constant", "shape after warm-up: stable then decay, half cosine, flat") \
+  ENUM(schedule, "wsd", "wsd|cosine|constant",                                                     \
+       "shape after warm-up: stable then decay, half cosine, flat")                                \
   I64(warmup_steps, 100, 0, 1000000000, "steps", "linear warm-up from zero")                       \
   I64(decay_steps, 200, 0, 1000000000, "steps", "length of the final decay of wsd")                \
   F64(beta1, 0.9, 0.0, 0.99999, "", "AdamW's first moment")                                        \
   F64(beta2, 0.95, 0.0, 0.99999, "", "AdamW's second moment")                                      \
   F64(eps, 1e-8, 1e-16, 1.0, "", "AdamW's epsilon")                                                \
-  F64(weight_decay, 0.05, 0.0, 10.0, "", "decoupled decay of matrices; norms, biases and vectors have none") \
+  F64(weight_decay, 0.05, 0.0, 10.0, "",                                                           \
+      "decoupled decay of matrices; norms, biases and vectors have none")                          \
   F64(clip_norm, 1.0, 0.0, 1e9, "", "largest global gradient norm; 0 = no clipping")               \
   F64(ema_decay, 0.999, 0.0, 0.9999999, "", "moving average of the weights; 0 = none")
 
 #define CFG_DATA(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
   LSTR(train, "", 64, "data sets to train on: folders with index.json")                            \
   LF64(weights, "", 0.0, 1e9, 64, "", "share of each data set in the mixture; empty = by clips")   \
-  LSTR(branch, "", 64, "branch of each data set, a name of model.branches; empty = the shard's own") \
+  LSTR(branch, "", 64,                                                                             \
+       "branch of each data set, a name of model.branches; empty = the shard's own")               \
   I64(frames, 16, 1, 65536, "frames", "frames in a clip (T)")                                      \
   I64(stride, 1, 1, 1024, "frames", "source frames from one frame of a clip to the next")          \
   I64(prefetch, 4, 1, 1024, "batches", "batches read ahead")
@@ -72,27 +77,33 @@
   I64(heads, 4, 1, 1024, "", "attention heads (H); divides width")                                 \
   I64(kv_heads, 4, 1, 1024, "", "key/value heads (G); divides heads")                              \
   I64(hidden, 768, 1, 1048576, "", "SwiGLU hidden width (F)")                                      \
-  I64(layers, 8, 1, 1024, "blocks", "blocks; block i is a time block when (i+1) % time_every == 0") \
+  I64(layers, 8, 1, 1024, "blocks",                                                                \
+      "blocks; block i is a time block when (i+1) % time_every == 0")                              \
   I64(time_every, 4, 1, 1024, "blocks", "distance between time blocks")                            \
   I64(actions, 2, 1, 4096, "", "width of the shared action layout (A)")                            \
-  LSTR(branches, "worlds robotics avatars", 64, "names of the branches, in the order of their embedding") \
+  LSTR(branches, "worlds robotics avatars", 64,                                                    \
+       "names of the branches, in the order of their embedding")                                   \
   F64(z_loss, 1e-4, 0.0, 1.0, "", "weight of logsumexp^2 in the loss")                             \
   F64(full_mask, 0.1, 0.0, 1.0, "", "probability that a frame is masked whole in training")        \
   F64(corrupt, 0.1, 0.0, 1.0, "", "largest share of unmasked codes replaced by random codes")      \
-  F64(action_drop, 0.05, 0.0, 1.0, "", "probability that a frame's action is replaced by no_action") \
-  I64(window, 192, 1, 1048576, "frames", "frames a time block of a rollout looks back, besides frame 0")
+  F64(action_drop, 0.05, 0.0, 1.0, "",                                                             \
+      "probability that a frame's action is replaced by no_action")                                \
+  I64(window, 192, 1, 1048576, "frames",                                                           \
+      "frames a time block of a rollout looks back, besides frame 0")
 
 #define CFG_DIST(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
   I64(tp, 1, 1, 1024, "ranks", "tensor axis: heads, hidden width and vocabulary are split")        \
   I64(cp, 1, 1, 1024, "ranks", "context axis: frames or token positions are split")                \
   I64(dp, 0, 0, 1048576, "ranks", "data axis; 0 = all ranks / (tp * cp)")                          \
-  I64(bucket_bytes, 4194304, 1024, 4294967296, "B", "gradients are reduced in buckets of this size") \
+  I64(bucket_bytes, 4194304, 1024, 4294967296, "B",                                                \
+      "gradients are reduced in buckets of this size")                                             \
   F64(timeout_s, 600.0, 1.0, 1e6, "s", "a collective that takes longer is a hang")
 
 #define CFG_CKPT(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
   I64(every, 500, 0, 1000000000, "steps", "steps between checkpoints; 0 = only the last step")     \
   I64(keep, 3, 1, 1000000, "checkpoints", "newest checkpoints that stay")                          \
-  I64(keep_every, 0, 0, 1000000000, "steps", "checkpoints at multiples of this stay for ever; 0 = none") \
+  I64(keep_every, 0, 0, 1000000000, "steps",                                                       \
+      "checkpoints at multiples of this stay for ever; 0 = none")                                  \
   I64(file_bytes, 4294967296, 65536, 1099511627776, "B", "model files are cut at about this size") \
   BOOL(async, 1, "write in the background; the step waits only for the copy")
 
@@ -102,13 +113,16 @@
   I64(horizon, 12, 4, 65536, "frames", "frames rolled out")                                        \
   I64(steps, 4, 1, 1024, "passes", "decoding passes a frame (K)")                                  \
   F64(temperature, 1.0, 0.0, 100.0, "", "of the drawn codes; 0 takes the likeliest")               \
-  F64(choice_temperature, 2.0, 0.0, 100.0, "", "Gumbel noise on the confidence that orders positions") \
+  F64(choice_temperature, 2.0, 0.0, 100.0, "",                                                     \
+      "Gumbel noise on the confidence that orders positions")                                      \
   I64(seed, 7, 0, 4294967295, "", "key of the random numbers of an evaluation")
 
 // X(section name, rows)
 #define CFG_SECTIONS(X)                                                                            \
-  X(run, CFG_RUN) X(train, CFG_TRAIN) X(optim, CFG_OPTIM) X(data, CFG_DATA)                        \
-  X(tokenizer, CFG_TOKENIZER) X(model, CFG_MODEL) X(dist, CFG_DIST) X(ckpt, CFG_CKPT)              \
-  X(eval, CFG_EVAL)
+  X(run, CFG_RUN)                                                                                  \
+  X(train, CFG_TRAIN)                                                                              \
+  X(optim, CFG_OPTIM)                                                                              \
+  X(data, CFG_DATA) X(tokenizer, CFG_TOKENIZER) X(model, CFG_MODEL) X(dist, CFG_DIST)              \
+      X(ckpt, CFG_CKPT) X(eval, CFG_EVAL)
 
 #endif

@@ -32,13 +32,28 @@ void dist_comm_destroy(dist_comm *c) {
   orr_free(c);
 }
 
-// Counts a call that moves `elements` and whose time until now is spent in communication.
+// The watchdog sees what stands here between enter and leave.
+static int64_t enter(dist_comm *c, const char *op, int64_t count) {
+  atomic_store_explicit(&c->now.op, op, memory_order_relaxed);
+  atomic_store_explicit(&c->now.count, count, memory_order_relaxed);
+  atomic_fetch_add_explicit(&c->now.sequence, 1, memory_order_relaxed);
+  int64_t now = orr_clock_ns();
+  atomic_store_explicit(&c->now.entered_ns, now, memory_order_release);
+  return now;
+}
+
+static orr_code leave(dist_comm *c, orr_code rc, int64_t start_ns) {
+  atomic_store_explicit(&c->now.entered_ns, 0, memory_order_release);
+  c->traffic.ms += (double)(orr_clock_ns() - start_ns) * 1e-6;
+  return rc;
+}
+
+// Leaves a call that moved `elements`.
 static orr_code account(dist_comm *c, orr_code rc, int64_t elements, dist_dtype t,
-                        double start_ms) {
+                        int64_t start_ns) {
   c->traffic.calls++;
   c->traffic.bytes += elements * (int64_t)dist_dtype_bytes(t);
-  c->traffic.ms += orr_clock_ms() - start_ms;
-  return rc;
+  return leave(c, rc, start_ns);
 }
 
 static orr_code check_count(const dist_comm *c, const char *what, int64_t count) {
@@ -48,83 +63,83 @@ static orr_code check_count(const dist_comm *c, const char *what, int64_t count)
 }
 
 orr_code dist_all_reduce(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op) {
-  double start = orr_clock_ms();
   ORR_TRY(check_count(c, "all_reduce", count));
+  int64_t start = enter(c, "all_reduce", count);
   return account(c, c->table->all_reduce(c, buf, count, t, op, NULL), count, t, start);
 }
 
 orr_code dist_reduce_scatter(dist_comm *c, const void *send, void *recv, int64_t count,
                              dist_dtype t, dist_op op) {
-  double start = orr_clock_ms();
   ORR_TRY(check_count(c, "reduce_scatter", count));
+  int64_t start = enter(c, "reduce_scatter", count);
   return account(c, c->table->reduce_scatter(c, send, recv, count, t, op, NULL), count * c->size, t,
                  start);
 }
 
 orr_code dist_all_gather(dist_comm *c, const void *send, void *recv, int64_t count, dist_dtype t) {
-  double start = orr_clock_ms();
   ORR_TRY(check_count(c, "all_gather", count));
+  int64_t start = enter(c, "all_gather", count);
   return account(c, c->table->all_gather(c, send, recv, count, t, NULL), count * c->size, t, start);
 }
 
 orr_code dist_all_to_all(dist_comm *c, const void *send, const int64_t *send_counts,
                          const int64_t *send_at, void *recv, const int64_t *recv_counts,
                          const int64_t *recv_at, dist_dtype t) {
-  double start = orr_clock_ms();
   int64_t sent = 0;
   for (int i = 0; i < c->size; i++) {
     ORR_TRY(check_count(c, "all_to_all (send)", send_counts[i]));
     ORR_TRY(check_count(c, "all_to_all (receive)", recv_counts[i]));
     sent += send_counts[i];
   }
+  int64_t start = enter(c, "all_to_all", sent);
   orr_code rc = c->table->all_to_all(c, send, send_counts, send_at, recv, recv_counts, recv_at, t);
   return account(c, rc, sent, t, start);
 }
 
 orr_code dist_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root) {
-  double start = orr_clock_ms();
   ORR_TRY(check_count(c, "broadcast", count));
   ORR_CHECK(root >= 0 && root < c->size, ORR_EINVAL, "%s axis: broadcast from rank %d of %d",
             dist_axis_name(c->axis), root, c->size);
+  int64_t start = enter(c, "broadcast", count);
   return account(c, c->table->broadcast(c, buf, count, t, root), count, t, start);
 }
 
 orr_code dist_barrier(dist_comm *c) {
-  double start = orr_clock_ms();
+  int64_t start = enter(c, "barrier", 0);
   return account(c, c->table->barrier(c), 0, DIST_U8, start);
 }
 
 orr_code dist_all_reduce_start(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op,
                                dist_request *r) {
-  double start = orr_clock_ms();
   *r = (dist_request){NULL};
   ORR_TRY(check_count(c, "all_reduce", count));
+  int64_t start = enter(c, "all_reduce", count);
   return account(c, c->table->all_reduce(c, buf, count, t, op, r), count, t, start);
 }
 
 orr_code dist_reduce_scatter_start(dist_comm *c, const void *send, void *recv, int64_t count,
                                    dist_dtype t, dist_op op, dist_request *r) {
-  double start = orr_clock_ms();
   *r = (dist_request){NULL};
   ORR_TRY(check_count(c, "reduce_scatter", count));
+  int64_t start = enter(c, "reduce_scatter", count);
   return account(c, c->table->reduce_scatter(c, send, recv, count, t, op, r), count * c->size, t,
                  start);
 }
 
 orr_code dist_all_gather_start(dist_comm *c, const void *send, void *recv, int64_t count,
                                dist_dtype t, dist_request *r) {
-  double start = orr_clock_ms();
   *r = (dist_request){NULL};
   ORR_TRY(check_count(c, "all_gather", count));
+  int64_t start = enter(c, "all_gather", count);
   return account(c, c->table->all_gather(c, send, recv, count, t, r), count * c->size, t, start);
 }
 
 orr_code dist_wait(dist_comm *c, dist_request *r) {
-  double start = orr_clock_ms();
-  orr_code rc = r->impl ? c->table->wait(c, r) : ORR_OK;
+  if (!r->impl) return ORR_OK;
+  int64_t start = enter(c, "wait for a collective started before", 0);
+  orr_code rc = c->table->wait(c, r);
   r->impl = NULL;
-  c->traffic.ms += orr_clock_ms() - start;
-  return rc;
+  return leave(c, rc, start);
 }
 
 orr_code dist_test(dist_comm *c, dist_request *r, bool *done) {

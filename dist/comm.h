@@ -17,8 +17,10 @@
 typedef enum { DIST_F32, DIST_BF16, DIST_F64, DIST_I64, DIST_U8 } dist_dtype;
 typedef enum { DIST_SUM, DIST_MAX, DIST_MIN } dist_op;
 
-typedef struct dist_comm dist_comm;       // one axis
-typedef struct dist_request { void *impl; } dist_request;
+typedef struct dist_comm dist_comm; // one axis
+typedef struct dist_request {
+  void *impl;
+} dist_request;
 
 typedef struct dist_world {
   dist_grid grid;
@@ -38,24 +40,30 @@ void dist_world_close(dist_world *w);
 // Ends every rank at once with this exit code (MPI_Abort); for the error path of main only.
 void dist_world_abort(dist_world *w, int exit_code) __attribute__((noreturn));
 
+// Local. This rank's place on the axis, and the axis' size.
 int dist_comm_rank(const dist_comm *c);
 int dist_comm_size(const dist_comm *c);
 
 // In place sum/max/min of count elements.
 orr_code dist_all_reduce(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op);
 // send [size*count] -> recv [count]: this rank's part of the sum.
-orr_code dist_reduce_scatter(dist_comm *c, const void *send, void *recv, int64_t count, dist_dtype t, dist_op op);
+orr_code dist_reduce_scatter(dist_comm *c, const void *send, void *recv, int64_t count,
+                             dist_dtype t, dist_op op);
 // send [count] -> recv [size*count]. send may be recv + rank*count (in place).
 orr_code dist_all_gather(dist_comm *c, const void *send, void *recv, int64_t count, dist_dtype t);
 // Block i of send goes to rank i; counts and displacements in elements, [size] each.
-orr_code dist_all_to_all(dist_comm *c, const void *send, const int64_t *send_counts, const int64_t *send_at,
-                         void *recv, const int64_t *recv_counts, const int64_t *recv_at, dist_dtype t);
+orr_code dist_all_to_all(dist_comm *c, const void *send, const int64_t *send_counts,
+                         const int64_t *send_at, void *recv, const int64_t *recv_counts,
+                         const int64_t *recv_at, dist_dtype t);
 orr_code dist_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root);
 orr_code dist_barrier(dist_comm *c);
 // Non-blocking forms; buffers stay untouched until dist_wait. dist_test progresses and tells.
-orr_code dist_all_reduce_start(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op, dist_request *r);
-orr_code dist_reduce_scatter_start(dist_comm *c, const void *send, void *recv, int64_t count, dist_dtype t, dist_op op, dist_request *r);
-orr_code dist_all_gather_start(dist_comm *c, const void *send, void *recv, int64_t count, dist_dtype t, dist_request *r);
+orr_code dist_all_reduce_start(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op,
+                               dist_request *r);
+orr_code dist_reduce_scatter_start(dist_comm *c, const void *send, void *recv, int64_t count,
+                                   dist_dtype t, dist_op op, dist_request *r);
+orr_code dist_all_gather_start(dist_comm *c, const void *send, void *recv, int64_t count,
+                               dist_dtype t, dist_request *r);
 orr_code dist_wait(dist_comm *c, dist_request *r);
 orr_code dist_test(dist_comm *c, dist_request *r, bool *done);
 
@@ -64,13 +72,18 @@ orr_code dist_test(dist_comm *c, dist_request *r, bool *done);
 orr_code dist_gather_text(dist_comm *c, const char *text, int root, char ***texts);
 void dist_texts_free(char **texts, int n);
 
-// Agreement: every rank brings its own outcome of `what`. ORR_OK when all are ORR_OK; otherwise every
-// rank returns the error of the lowest failing rank, with its message ("rank 3: open data: ...").
-// The call that turns one rank's error into everyone's, so that no rank waits for ever.
+// Agreement: every rank brings its own outcome of `what`. ORR_OK when all are ORR_OK; otherwise
+// every rank returns the error of the lowest failing rank, with its message ("rank 3: open data:
+// ..."). The call that turns one rank's error into everyone's, so that no rank waits for ever.
 orr_code dist_agree(dist_comm *c, orr_code mine, const char *what);
 
-// Traffic counters of a comm since the start: calls and payload bytes per collective kind.
-typedef struct { int64_t calls, bytes; double ms; } dist_traffic;
+// Traffic of a comm since it was made: calls, payload bytes (the whole vector of a reduction or a
+// gather, whatever an implementation sends for it) and time spent inside the calls.
+typedef struct {
+  int64_t calls, bytes;
+  double ms;
+} dist_traffic;
+// Local.
 dist_traffic dist_comm_traffic(const dist_comm *c);
 
 #endif

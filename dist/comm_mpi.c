@@ -350,7 +350,9 @@ orr_code dist_comm_mpi_create(MPI_Comm comm, dist_axis axis, dist_comm **out) {
     return ORR_FAIL(ORR_ENOMEM, "%s axis: no memory for its communicator", dist_axis_name(axis));
   }
   *m = (mpi_impl){.comm = comm, .piece = PIECE_ELEMENTS};
-  *c = (dist_comm){.table = &table, .axis = axis, .impl = m};
+  c->table = &table;
+  c->axis = axis;
+  c->impl = m;
   MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
   MPI_Comm_rank(comm, &c->rank);
   MPI_Comm_size(comm, &c->size);

@@ -68,7 +68,9 @@ orr_code dist_comm_self_create(dist_axis axis, dist_comm **out) {
   };
   dist_comm *c = orr_calloc(1, sizeof *c);
   ORR_CHECK(c, ORR_ENOMEM, "%s axis: no memory for its communicator", dist_axis_name(axis));
-  *c = (dist_comm){.table = &table, .axis = axis, .size = 1};
+  c->table = &table;
+  c->axis = axis;
+  c->size = 1;
   *out = c;
   return ORR_OK;
 }

@@ -8,8 +8,8 @@
 typedef enum { DIST_AXIS_TP, DIST_AXIS_CP, DIST_AXIS_DP, DIST_AXIS_WORLD, DIST_AXES } dist_axis;
 
 typedef struct {
-  int tp, cp, dp;          // sizes
-  int tp_i, cp_i, dp_i;    // this rank's coordinates
+  int tp, cp, dp;       // sizes
+  int tp_i, cp_i, dp_i; // this rank's coordinates
   int rank, ranks;
 } dist_grid;
 

@@ -1,10 +1,10 @@
 // The world: MPI's life and the axes' communicators.
 #include <mpi.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "dist/comm_mpi.h"
 #include "dist/launch.h"
+#include "dist/watchdog.h"
 
 typedef struct {
   dist_world world;
@@ -115,6 +115,5 @@ void dist_world_close(dist_world *w) {
 }
 
 void dist_world_abort(dist_world *w, int exit_code) {
-  if (w && ((open_world *)w)->mpi) MPI_Abort(MPI_COMM_WORLD, exit_code);
-  _exit(exit_code);
+  dist_process_end(w && ((open_world *)w)->mpi, exit_code);
 }

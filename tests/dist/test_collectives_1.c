@@ -1,0 +1,7 @@
+// labels: quick
+// The collectives at 1 rank: no launcher, no MPI.
+#include "tests/dist/collectives.h"
+
+int main(void) {
+  return run_collectives(1);
+}

@@ -1,0 +1,7 @@
+// labels: quick mpi; ranks: 2
+// The collectives at 2 ranks.
+#include "tests/dist/collectives.h"
+
+int main(void) {
+  return run_collectives(2);
+}

@@ -1,0 +1,83 @@
+// labels: quick mpi; ranks: 4
+// The axes' communicators: each axis holds the ranks that differ in its coordinate alone.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dist/comm.h"
+
+// The members of an axis, as a sum of one bit a world rank.
+static int64_t members(const dist_world *w, dist_axis axis) {
+  int64_t bits = INT64_C(1) << w->grid.rank;
+  assert_int_equal(dist_all_reduce(w->axis[axis], &bits, 1, DIST_I64, DIST_SUM), ORR_OK);
+  return bits;
+}
+
+// The same from the grid's arithmetic.
+static int64_t expected(const dist_grid *g, dist_axis axis) {
+  int64_t bits = 0;
+  for (int rank = 0; rank < g->ranks; rank++) {
+    dist_grid o;
+    assert_int_equal(dist_grid_init(g->tp, g->cp, g->dp, rank, g->ranks, &o), ORR_OK);
+    bool tp = axis == DIST_AXIS_TP || o.tp_i == g->tp_i;
+    bool cp = axis == DIST_AXIS_CP || o.cp_i == g->cp_i;
+    bool dp = axis == DIST_AXIS_DP || o.dp_i == g->dp_i;
+    if (axis == DIST_AXIS_WORLD || (tp && cp && dp)) bits |= INT64_C(1) << rank;
+  }
+  return bits;
+}
+
+static void test_every_layout_of_four_ranks_makes_the_axes_of_its_grid(void **state) {
+  static const int layouts[][3] = {{1, 1, 4}, {4, 1, 1}, {1, 4, 1}, {2, 2, 1},
+                                   {2, 1, 2}, {1, 2, 2}, {1, 1, 0}, {2, 1, 0}};
+  dist_world *w = *state;
+  for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
+    assert_int_equal(dist_world_split(w, layouts[i][0], layouts[i][1], layouts[i][2]), ORR_OK);
+    const dist_grid *g = &w->grid;
+    const int place[DIST_AXES] = {g->tp_i, g->cp_i, g->dp_i, g->rank};
+    const int size[DIST_AXES] = {g->tp, g->cp, g->dp, g->ranks};
+    for (int a = 0; a < DIST_AXES; a++) {
+      assert_int_equal(dist_comm_size(w->axis[a]), size[a]);
+      assert_int_equal(dist_comm_rank(w->axis[a]), place[a]);
+      assert_int_equal(members(w, (dist_axis)a), expected(g, (dist_axis)a));
+    }
+  }
+}
+
+static void test_a_layout_that_does_not_fit_leaves_the_world_usable(void **state) {
+  dist_world *w = *state;
+  assert_int_equal(dist_world_split(w, 3, 1, 0), ORR_EINVAL);
+  assert_non_null(strstr(orr_status_message(), "dist.tp"));
+  assert_int_equal(members(w, DIST_AXIS_WORLD), 15);
+}
+
+static void test_ranks_of_one_host_count_each_other(void **state) {
+  dist_world *w = *state;
+  assert_int_equal(w->node_ranks, 4);
+  assert_int_equal(w->node_rank, w->grid.rank);
+}
+
+int main(void) {
+  dist_world *w = NULL;
+  alarm(60); // a rank that waits for ever ends the test
+  if (dist_world_open(&w) != ORR_OK || w->grid.ranks != 4) {
+    fprintf(stderr, "wanted 4 ranks: %s\n", w ? "got another number" : orr_status_message());
+    return 1;
+  }
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_prestate(test_every_layout_of_four_ranks_makes_the_axes_of_its_grid, w),
+      cmocka_unit_test_prestate(test_a_layout_that_does_not_fit_leaves_the_world_usable, w),
+      cmocka_unit_test_prestate(test_ranks_of_one_host_count_each_other, w),
+  };
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  if (failed) dist_world_abort(w, 1); // the other ranks may be waiting for this one
+  dist_world_close(w);
+  return 0;
+}
