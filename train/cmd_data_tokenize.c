@@ -1,0 +1,165 @@
+#include "train/cmd_data_tokenize.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "data/index.h"
+#include "data/shard.h"
+#include "data/shard_writer.h"
+#include "dist/comm.h"
+#include "train/args.h"
+#include "train/trained.h"
+
+enum { PORTION = 64 }; // frames encoded at once
+
+static const train_option options[] = {
+    {"tokenizer", "CHECKPOINT", "trained tokenizer: a step-* folder or a run's ckpt/", 0},
+    {"out", "DIR", "folder of the new data set", 0},
+    {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
+    {0}};
+static const train_command command = {"data tokenize", "DIR", 1, 1, "turns a data set's frames into tokens", options};
+
+typedef struct {
+  const char *out;
+  data_index *index;
+  kern *k;
+  train_trained *tokenizer;
+  train_codec *codec;
+  uint8_t *frames; // [PORTION,...]
+  int32_t *tokens; // [PORTION,S]
+  float *actions, *state;
+} job;
+
+static orr_code check_size(const job *j, const char *dir) {
+  const data_shard_format *f = &j->index->format;
+  const train_tokenizer_dims *d = &j->tokenizer->tokenizer;
+  ORR_CHECK(f->height == d->rows * d->patch && f->width == d->cols * d->patch, ORR_EINVAL,
+            "%s: frames are %lld x %lld, the tokenizer wants %lld x %lld: use the tokenizer that fits them", dir,
+            (long long)f->height, (long long)f->width, (long long)(d->rows * d->patch), (long long)(d->cols * d->patch));
+  return ORR_OK;
+}
+
+static orr_code open_job(job *j, const train_args *args, int threads) {
+  const char *checkpoint;
+  ORR_TRY(train_args_require(args, "tokenizer", &checkpoint));
+  ORR_TRY(train_args_require(args, "out", &j->out));
+  ORR_TRY(data_index_open(args->operand[0], &j->index));
+  ORR_TRY(train_kern_open("auto", threads, &j->k));
+  ORR_TRY(train_trained_open(checkpoint, CFG_STAGE_TOKENIZER, true, j->k, &j->tokenizer));
+  ORR_TRY(check_size(j, args->operand[0]));
+  ORR_TRY(train_codec_create(j->tokenizer, PORTION, &j->codec));
+  const data_shard_format *f = &j->index->format;
+  j->frames = orr_malloc((size_t)(PORTION * f->height * f->width * 3));
+  j->tokens = orr_malloc((size_t)(PORTION * j->tokenizer->tokenizer.S) * sizeof *j->tokens);
+  j->actions = orr_malloc((size_t)(PORTION * f->A) * sizeof *j->actions);
+  j->state = orr_malloc((size_t)(PORTION * (f->Q + 1)) * sizeof *j->state);
+  ORR_CHECK(j->frames && j->tokens && j->actions && j->state, ORR_ENOMEM, "%s: out of memory", args->operand[0]);
+  return orr_fs_mkdirs(j->out);
+}
+
+static void close_job(job *j) {
+  orr_free(j->state);
+  orr_free(j->actions);
+  orr_free(j->tokens);
+  orr_free(j->frames);
+  train_codec_destroy(j->codec);
+  train_trained_close(j->tokenizer);
+  kern_destroy(j->k);
+  data_index_close(j->index);
+}
+
+static orr_code copy_rows(job *j, data_shard *in, data_shard_writer *w, int64_t first, int64_t n) {
+  const data_shard_format *f = data_shard_get_format(in);
+  ORR_TRY(data_shard_read_frames(in, first, n, 1, j->frames));
+  ORR_TRY(data_shard_read_actions(in, first, n, 1, j->actions));
+  if (f->Q) ORR_TRY(data_shard_read_state(in, first, n, 1, j->state));
+  ORR_TRY(train_codec_encode(j->codec, j->frames, n, j->tokens));
+  return data_shard_writer_append(w, &(data_shard_rows){.n = n, .tokens = j->tokens, .actions = j->actions,
+                                                        .state = f->Q ? j->state : NULL});
+}
+
+static orr_code copy_episodes(job *j, data_shard *in, data_shard_writer *w) {
+  const int64_t *offsets = data_shard_offsets(in);
+  for (int64_t e = 0; e < data_shard_episodes(in); e++) {
+    for (int64_t at = offsets[e]; at < offsets[e + 1]; at += PORTION) {
+      int64_t n = offsets[e + 1] - at < PORTION ? offsets[e + 1] - at : PORTION;
+      ORR_TRY(copy_rows(j, in, w, at, n));
+    }
+    ORR_TRY(data_shard_writer_end_episode(w));
+  }
+  return data_shard_writer_finish(w);
+}
+
+static bool is_done(const char *path, int64_t frames) {
+  data_shard *s = NULL;
+  if (!orr_fs_exists(path) || data_shard_open(path, &s) != ORR_OK) return false;
+  bool done = data_shard_frames(s) == frames && data_shard_get_format(s)->S > 0;
+  data_shard_close(s);
+  return done;
+}
+
+static orr_code one_shard(job *j, int64_t i) {
+  char from[4096], to[4096];
+  ORR_TRY(orr_fs_join(from, sizeof from, j->index->dir, j->index->shards[i].file));
+  ORR_TRY(orr_fs_join(to, sizeof to, j->out, j->index->shards[i].file));
+  if (is_done(to, j->index->shards[i].frames)) return ORR_OK;
+  data_shard *in = NULL;
+  data_shard_writer *w = NULL;
+  orr_code rc;
+  ORR_TRY(data_shard_open(from, &in));
+  data_shard_format f = *data_shard_get_format(in);
+  f.height = f.width = 0;
+  f.S = j->tokenizer->tokenizer.S;
+  f.codes = train_tokenizer_codes(&j->tokenizer->tokenizer);
+  ORR_TRY_GOTO(data_shard_writer_create(to, &f, DATA_FILTER_NONE, &w), close_shard);
+  rc = copy_episodes(j, in, w);
+  data_shard_writer_destroy(w);
+close_shard:
+  data_shard_close(in);
+  return rc;
+}
+
+static orr_code my_shards(job *j, int rank, int ranks) {
+  for (int64_t i = rank; i < j->index->count; i += ranks) {
+    ORR_TRY(one_shard(j, i));
+    orr_progress(i + ranks >= j->index->count, "tokenize: shard %lld of %lld", (long long)i + 1,
+                 (long long)j->index->count);
+  }
+  return ORR_OK;
+}
+
+static orr_code write_index(const job *j) {
+  json_t *extra = json_object();
+  const json_t *forks = json_object_get(j->index->json, "forks");
+  if (forks) json_object_set(extra, "forks", (json_t *)(uintptr_t)forks);
+  json_object_set_new(extra, "tokenizer", json_string(j->tokenizer->path));
+  orr_code rc = data_index_build(j->out, extra);
+  json_decref(extra);
+  return rc;
+}
+
+orr_code train_cmd_data_tokenize(int argc, char **argv) {
+  train_args args;
+  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  if (args.help) return ORR_OK;
+  job j = {0};
+  dist_world *world = NULL;
+  int64_t threads = 0;
+  ORR_TRY(train_args_i64(&args, "threads", 0, 4096, &threads));
+  ORR_TRY(dist_world_open(&world));
+  dist_comm *all = world->axis[DIST_AXIS_WORLD];
+  const int rank = world->grid.rank, ranks = world->grid.ranks;
+  orr_log_setup(ORR_LOG_INFO, rank, ranks);
+  const int cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
+  if (threads == 0) threads = cores > world->node_ranks ? cores / world->node_ranks : 1;
+  orr_code rc = dist_agree(all, open_job(&j, &args, (int)threads), "open");
+  if (rc == ORR_OK) rc = dist_agree(all, my_shards(&j, rank, ranks), "tokenize");
+  if (rc == ORR_OK) rc = dist_agree(all, rank == 0 ? write_index(&j) : ORR_OK, "write index");
+  close_job(&j);
+  dist_world_close(world);
+  return rc;
+}

@@ -1,0 +1,74 @@
+#include "train/episodes.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "data/shard.h"
+
+struct train_episodes {
+  data_index *index;
+  data_shard *shard; // the one read last
+  int64_t open;      // its number, -1 = none
+};
+
+orr_code train_episodes_open(const char *dir, train_episodes **out) {
+  train_episodes *e = orr_calloc(1, sizeof *e);
+  ORR_CHECK(e, ORR_ENOMEM, "%s: out of memory", dir);
+  e->open = -1;
+  orr_code rc = data_index_open(dir, &e->index);
+  if (rc == ORR_OK && e->index->format.height == 0)
+    rc = ORR_FAIL(ORR_EINVAL, "%s holds tokens only, wanted frames: name the data set it was tokenized from", dir);
+  if (rc != ORR_OK) {
+    train_episodes_close(e);
+    return rc;
+  }
+  *out = e;
+  return ORR_OK;
+}
+
+void train_episodes_close(train_episodes *e) {
+  if (!e) return;
+  data_shard_close(e->shard);
+  data_index_close(e->index);
+  orr_free(e);
+}
+
+const data_index *train_episodes_index(const train_episodes *e) { return e->index; }
+int64_t train_episodes_count(const train_episodes *e) { return e->index->episodes; }
+
+// Opens the shard of episode i; *within is its number there.
+static orr_code find(train_episodes *e, int64_t i, int64_t *within) {
+  ORR_CHECK(i >= 0 && i < e->index->episodes, ORR_EINVAL, "%s: episode %lld asked for, it has 0 to %lld", e->index->dir,
+            (long long)i, (long long)e->index->episodes - 1);
+  int64_t s = 0;
+  while (i >= e->index->shards[s].episodes) i -= e->index->shards[s++].episodes;
+  *within = i;
+  if (e->open == s) return ORR_OK;
+  char path[4096];
+  data_shard_close(e->shard);
+  e->shard = NULL;
+  e->open = -1;
+  ORR_TRY(orr_fs_join(path, sizeof path, e->index->dir, e->index->shards[s].file));
+  ORR_TRY(data_shard_open(path, &e->shard));
+  e->open = s;
+  return ORR_OK;
+}
+
+orr_code train_episodes_length(train_episodes *e, int64_t i, int64_t *frames) {
+  int64_t within;
+  ORR_TRY(find(e, i, &within));
+  const int64_t *offsets = data_shard_offsets(e->shard);
+  *frames = offsets[within + 1] - offsets[within];
+  return ORR_OK;
+}
+
+orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, uint8_t *frames, float *actions, float *state) {
+  int64_t within, length;
+  ORR_TRY(train_episodes_length(e, i, &length));
+  ORR_TRY(find(e, i, &within));
+  ORR_CHECK(T <= length, ORR_EINVAL, "%s: episode %lld has %lld frames, wanted %lld: ask for fewer frames",
+            e->index->dir, (long long)i, (long long)length, (long long)T);
+  const int64_t first = data_shard_offsets(e->shard)[within];
+  ORR_TRY(data_shard_read_frames(e->shard, first, T, 1, frames));
+  ORR_TRY(data_shard_read_actions(e->shard, first, T, 1, actions));
+  return state && e->index->format.Q ? data_shard_read_state(e->shard, first, T, 1, state) : ORR_OK;
+}

@@ -1,0 +1,394 @@
+#include "train/eval.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "data/tabletop.h"
+#include "data/video.h"
+#include "train/decoder.h"
+#include "train/eval_set.h"
+#include "train/masking.h"
+#include "train/measures.h"
+
+enum {
+  CODEC_FRAMES = 64,   // frames encoded or decoded at once
+  ROLLOUT_CLIPS = 16,  // clips rolled out side by side
+  DELTA_HORIZON = 4,   // Genie's k of delta PSNR
+  CHANGED_AT = 24,     // a pixel changed when a channel differs by more than this
+};
+// Where an object that cannot be found counts as being: half a table away, in metres.
+static const double MISSED_AT = 1.0;
+
+struct train_eval {
+  const train_trained *dynamics, *tokenizer;
+  train_eval_options o;
+  train_codec *codec;
+  train_eval_set set;
+  uint8_t *predicted; // [E,horizon,height,width,3] under the true actions
+  uint8_t *other;     // the same under other actions
+};
+
+static int64_t frame_bytes(const train_eval *e) { return e->set.pixels * 3; }
+static int64_t horizon(const train_eval *e) { return e->set.T - e->set.prompt; }
+
+static const uint8_t *real_frame(const train_eval *e, int64_t clip, int64_t t) {
+  return e->set.frames + (clip * e->set.T + t) * frame_bytes(e);
+}
+
+orr_code train_eval_create(const train_trained *dynamics, const train_trained *tokenizer, train_episodes *episodes,
+                           const train_eval_options *o, train_eval **out) {
+  orr_code rc;
+  train_eval *e = orr_calloc(1, sizeof *e);
+  ORR_CHECK(e, ORR_ENOMEM, "evaluation: out of memory");
+  *e = (train_eval){.dynamics = dynamics, .tokenizer = tokenizer, .o = *o};
+  ORR_CHECK_GOTO(train_tokenizer_codes(&tokenizer->tokenizer) == dynamics->dynamics.V &&
+                     tokenizer->tokenizer.S == dynamics->dynamics.S,
+                 fail, ORR_EINVAL, "%s has %lld codes at %lld positions, the model wants %lld at %lld: another tokenizer",
+                 tokenizer->path, (long long)train_tokenizer_codes(&tokenizer->tokenizer),
+                 (long long)tokenizer->tokenizer.S, (long long)dynamics->dynamics.V, (long long)dynamics->dynamics.S);
+  ORR_TRY_GOTO(train_codec_create(tokenizer, CODEC_FRAMES, &e->codec), fail);
+  ORR_TRY_GOTO(train_eval_set_load(episodes, dynamics, e->codec, o->clips, o->prompt, o->horizon, &e->set), fail);
+  const size_t bytes = (size_t)(e->set.E * horizon(e) * frame_bytes(e));
+  e->predicted = orr_malloc(bytes);
+  e->other = orr_malloc(bytes);
+  ORR_CHECK_GOTO(e->predicted && e->other, fail, ORR_ENOMEM, "evaluation: out of memory; lower --clips");
+  *out = e;
+  return ORR_OK;
+fail:
+  train_eval_destroy(e);
+  return rc;
+}
+
+void train_eval_destroy(train_eval *e) {
+  if (!e) return;
+  orr_free(e->other);
+  orr_free(e->predicted);
+  train_eval_set_release(&e->set);
+  train_codec_destroy(e->codec);
+  orr_free(e);
+}
+
+// -- rollouts ---------------------------------------------------------------------------------
+
+// Inputs of frame t for clips first..first+B-1; clip i takes the actions of clip source[i]. Clips past
+// the last one repeat it.
+static void gather_inputs(const train_eval *e, int64_t first, int64_t B, int64_t t, const int64_t *source,
+                          float *action, uint8_t *has, int32_t *branch, int32_t *tokens) {
+  const train_eval_set *s = &e->set;
+  for (int64_t b = 0; b < B; b++) {
+    const int64_t clip = first + b < s->E ? first + b : s->E - 1, from = t < s->prompt ? clip : source[clip];
+    memcpy(action + b * 2 * s->A, s->action + (from * s->T + t) * 2 * s->A, (size_t)(2 * s->A) * sizeof *action);
+    has[b] = s->has[from * s->T + t];
+    branch[b] = s->branch;
+    memcpy(tokens + b * s->S, s->tokens + (clip * s->T + t) * s->S, (size_t)s->S * sizeof *tokens);
+  }
+}
+
+static orr_code roll_portion(train_eval *e, train_decoder *d, int64_t first, const int64_t *source, float *action,
+                             int32_t *tokens, int32_t *rolled) {
+  const train_eval_set *s = &e->set;
+  uint8_t has[ROLLOUT_CLIPS];
+  int32_t branch[ROLLOUT_CLIPS];
+  uint64_t sample[ROLLOUT_CLIPS];
+  // Two futures of one state share their random numbers, so that only the actions tell them apart.
+  for (int64_t b = 0; b < ROLLOUT_CLIPS; b++) sample[b] = (uint64_t)(s->forks ? (first + b) / 2 : first + b);
+  train_decoder_reset(d, sample);
+  for (int64_t t = 0; t < s->T; t++) {
+    gather_inputs(e, first, ROLLOUT_CLIPS, t, source, action, has, branch, tokens);
+    const train_decoder_input in = {.action = action, .has_action = has, .branch = branch};
+    if (t < s->prompt) {
+      ORR_TRY(train_decoder_push(d, tokens, &in));
+      continue;
+    }
+    ORR_TRY(train_decoder_next(d, &in, tokens));
+    for (int64_t b = 0; b < ROLLOUT_CLIPS && first + b < s->E; b++)
+      memcpy(rolled + ((first + b) * horizon(e) + t - s->prompt) * s->S, tokens + b * s->S, (size_t)s->S * sizeof *rolled);
+  }
+  return ORR_OK;
+}
+
+// All clips under the actions of clips source[i], decoded to frames [E,horizon,...].
+static orr_code roll(train_eval *e, const int64_t *source, const char *what, uint8_t *frames) {
+  const train_trained *m = e->dynamics;
+  const train_eval_set *s = &e->set;
+  orr_code rc;
+  train_decoder *d = NULL;
+  const int64_t window = m->c->model.window < s->T ? m->c->model.window : s->T;
+  float *action = orr_malloc((size_t)(ROLLOUT_CLIPS * 2 * s->A) * sizeof *action);
+  int32_t *tokens = orr_malloc((size_t)(ROLLOUT_CLIPS * s->S) * sizeof *tokens);
+  int32_t *rolled = orr_malloc((size_t)(s->E * horizon(e) * s->S) * sizeof *rolled);
+  ORR_CHECK_GOTO(action && tokens && rolled, out, ORR_ENOMEM, "rollouts: out of memory");
+  ORR_TRY_GOTO(train_decoder_create(m->k, &m->dynamics, &m->dynamics_p, &m->state.weights,
+                                    &(train_decoder_options){.B = ROLLOUT_CLIPS, .window = window, .steps = e->o.steps,
+                                                             .temperature = e->o.temperature,
+                                                             .choice_temperature = e->o.choice_temperature,
+                                                             .seed = e->o.seed}, &d), out);
+  for (int64_t first = 0; first < s->E; first += ROLLOUT_CLIPS) {
+    ORR_TRY_GOTO(roll_portion(e, d, first, source, action, tokens, rolled), out);
+    orr_progress(first + ROLLOUT_CLIPS >= s->E, "eval: rollouts under %s: clip %lld of %lld", what,
+                 (long long)(first + ROLLOUT_CLIPS < s->E ? first + ROLLOUT_CLIPS : s->E), (long long)s->E);
+  }
+  rc = train_codec_decode(e->codec, rolled, s->E * horizon(e), frames);
+out:
+  train_decoder_destroy(d);
+  orr_free(rolled);
+  orr_free(tokens);
+  orr_free(action);
+  return rc;
+}
+
+// -- measures ---------------------------------------------------------------------------------
+
+static json_t *array_of(const double *v, int64_t n) {
+  json_t *a = json_array();
+  for (int64_t i = 0; i < n; i++) json_array_append_new(a, json_real(v[i]));
+  return a;
+}
+
+static orr_code measure_tokenizer(train_eval *e, json_t *out) {
+  const train_eval_set *s = &e->set;
+  train_measure_mean mean = {0};
+  uint8_t *decoded = orr_malloc((size_t)(s->T * frame_bytes(e)));
+  ORR_CHECK(decoded, ORR_ENOMEM, "evaluation: out of memory");
+  orr_code rc = ORR_OK;
+  for (int64_t i = 0; i < s->E && rc == ORR_OK; i++) {
+    rc = train_codec_decode(e->codec, s->tokens + i * s->T * s->S, s->T, decoded);
+    if (rc == ORR_OK) train_measure_psnr_add(real_frame(e, i, 0), decoded, s->T, 1, frame_bytes(e), &mean);
+  }
+  orr_free(decoded);
+  json_object_set_new(out, "tokenizer_psnr", json_real(train_measure_mean_of(&mean)));
+  return rc;
+}
+
+// Mean PSNR at every horizon of `films` [E,horizon,...]; films NULL: the last prompt frame held still.
+static void psnr_curve(const train_eval *e, const uint8_t *films, train_measure_mean *mean) {
+  const int64_t h = horizon(e), bytes = frame_bytes(e);
+  for (int64_t i = 0; i < e->set.E; i++) {
+    const uint8_t *real = real_frame(e, i, e->set.prompt);
+    if (films) train_measure_psnr_add(real, films + i * h * bytes, 1, h, bytes, mean);
+    else train_measure_persistence_add(real, real_frame(e, i, e->set.prompt - 1), 1, h, bytes, mean);
+  }
+}
+
+static orr_code curve(const train_eval *e, const uint8_t *films, double *out) {
+  const int64_t h = horizon(e);
+  train_measure_mean *mean = orr_calloc((size_t)h, sizeof *mean);
+  ORR_CHECK(mean, ORR_ENOMEM, "evaluation: out of memory");
+  psnr_curve(e, films, mean);
+  for (int64_t k = 0; k < h; k++) out[k] = train_measure_mean_of(&mean[k]);
+  orr_free(mean);
+  return ORR_OK;
+}
+
+// psnr, persistence, drift, and delta_psnr against rollouts under another clip's actions.
+static orr_code measure_psnr(train_eval *e, json_t *out) {
+  const int64_t h = horizon(e);
+  double *v = orr_calloc((size_t)(3 * h), sizeof *v);
+  ORR_CHECK(v, ORR_ENOMEM, "evaluation: out of memory");
+  orr_code rc = curve(e, e->predicted, v);
+  if (rc == ORR_OK) rc = curve(e, NULL, v + h);
+  if (rc == ORR_OK) rc = curve(e, e->other, v + 2 * h);
+  json_object_set_new(out, "psnr", array_of(v, h));
+  json_object_set_new(out, "persistence_psnr", array_of(v + h, h));
+  json_object_set_new(out, "random_action_psnr", array_of(v + 2 * h, h));
+  if (h >= DELTA_HORIZON) json_object_set_new(out, "delta_psnr", json_real(v[DELTA_HORIZON - 1] - v[2 * h + DELTA_HORIZON - 1]));
+  json_object_set_new(out, "drift", json_real(train_measure_slope(v, h)));
+  orr_free(v);
+  return rc;
+}
+
+// Two futures of one state: what the actions change, predicted against simulated.
+static void measure_effect(const train_eval *e, json_t *out) {
+  train_measure_effect effect = {0};
+  const int64_t h = horizon(e), bytes = frame_bytes(e);
+  for (int64_t i = 0; i + 1 < e->set.E; i += 2)
+    for (int64_t k = 0; k < h; k++)
+      train_measure_effect_add(e->predicted + (i * h + k) * bytes, e->predicted + ((i + 1) * h + k) * bytes,
+                               real_frame(e, i, e->set.prompt + k), real_frame(e, i + 1, e->set.prompt + k),
+                               e->set.pixels, CHANGED_AT, &effect);
+  json_object_set_new(out, "effect_corr", json_real(train_measure_effect_corr(&effect)));
+  json_object_set_new(out, "changed_iou", json_real(train_measure_effect_iou(&effect)));
+}
+
+static void locate_objects(const train_eval *e, int64_t clip, int64_t k, train_measure_position *all) {
+  const train_eval_set *s = &e->set;
+  const uint8_t *rgb = e->predicted + (clip * horizon(e) + k) * frame_bytes(e);
+  const float *state = s->state + (clip * s->T + s->prompt + k) * s->Q;
+  for (int o = 0; o < DATA_TABLETOP_OBJECTS; o++) {
+    double x = 0.0, y = 0.0, area = 0.0;
+    data_tabletop_locate(rgb, s->height, s->width, (data_tabletop_object)o, &x, &y, &area);
+    train_measure_position_add(area > 0.0, x, y, state[4 * o], state[4 * o + 1], MISSED_AT, all);
+  }
+}
+
+static void measure_position(const train_eval *e, json_t *out) {
+  json_t *errors = json_array();
+  int64_t missed = 0;
+  for (int64_t k = 0; k < horizon(e); k++) {
+    train_measure_position all = {0};
+    for (int64_t i = 0; i < e->set.E; i++) locate_objects(e, i, k, &all);
+    json_array_append_new(errors, json_real(train_measure_mean_of(&all.error)));
+    missed += all.missed;
+  }
+  json_object_set_new(out, "position_error", errors);
+  json_object_set_new(out, "objects_missed", json_integer((json_int_t)missed));
+}
+
+// -- action shuffle ---------------------------------------------------------------------------
+
+typedef struct {
+  train_dynamics *model;
+  orr_arena acts;
+  int64_t B, T;
+  int32_t *tokens, *masked_row, *target, *branch;
+  float *action;
+  uint8_t *has;
+  double loss, positions;
+} teacher;
+
+static orr_code teacher_take(train_eval *e, teacher *t) {
+  const train_trained *m = e->dynamics;
+  const size_t frames = (size_t)(t->B * t->T);
+  orr_arena_init(&t->acts, "evaluation activations");
+  ORR_TRY(train_dynamics_create(m->k, &m->dynamics, &m->dynamics_p, &m->state.weights, t->B, t->T, TRAIN_NO_BACKWARD, &t->model));
+  train_dynamics_place(t->model, &t->acts);
+  ORR_TRY(orr_arena_commit(&t->acts));
+  train_dynamics_place(t->model, &t->acts);
+  const size_t rows = (size_t)train_dynamics_loss_capacity(t->model);
+  t->tokens = orr_malloc(frames * (size_t)e->set.S * sizeof *t->tokens);
+  t->masked_row = orr_malloc(rows * sizeof *t->masked_row);
+  t->target = orr_malloc(rows * sizeof *t->target);
+  t->branch = orr_malloc((size_t)t->B * sizeof *t->branch);
+  t->action = orr_malloc(frames * 2 * (size_t)e->set.A * sizeof *t->action);
+  t->has = orr_malloc(frames);
+  ORR_CHECK(t->tokens && t->masked_row && t->target && t->branch && t->action && t->has, ORR_ENOMEM,
+            "evaluation: out of memory");
+  return ORR_OK;
+}
+
+static void teacher_release(teacher *t) {
+  orr_free(t->has);
+  orr_free(t->action);
+  orr_free(t->branch);
+  orr_free(t->target);
+  orr_free(t->masked_row);
+  orr_free(t->tokens);
+  train_dynamics_destroy(t->model);
+  orr_arena_release(&t->acts);
+}
+
+// Training's masks on clips first..first+B-1, with the actions of clips source[i].
+static int64_t teacher_mask(train_eval *e, teacher *t, int64_t first, const int64_t *source) {
+  const train_eval_set *s = &e->set;
+  const train_masking mask = {.T = t->T, .S = s->S, .A = s->A, .V = e->dynamics->dynamics.V,
+                              .N = e->dynamics->dynamics.N, .full_mask = e->dynamics->c->model.full_mask,
+                              .seed = e->o.seed};
+  int64_t n = 0;
+  for (int64_t b = 0; b < t->B; b++) {
+    const int64_t clip = first + b, from = source[clip];
+    float value[t->T * s->A], valid[t->T * s->A];
+    for (int64_t i = 0; i < t->T * s->A; i++) {
+      const float *row = s->action + (from * s->T + i / s->A) * 2 * s->A;
+      value[i] = row[i % s->A];
+      valid[i] = row[s->A + i % s->A];
+    }
+    const train_masking_clip c = {.sample = (uint64_t)clip, .tokens_in = s->tokens + clip * s->T * s->S,
+                                  .action_in = value, .valid_in = valid, .tokens = t->tokens + b * t->T * s->S,
+                                  .action = t->action + b * t->T * 2 * s->A, .has_action = t->has + b * t->T};
+    n += train_masking_apply(&mask, &c, b, t->masked_row + n, t->target + n);
+    t->branch[b] = s->branch;
+  }
+  return n;
+}
+
+static orr_code teacher_loss(train_eval *e, teacher *t, const int64_t *source, double *loss) {
+  double sum = 0.0, positions = 0.0;
+  for (int64_t first = 0; first + t->B <= e->set.E; first += t->B) {
+    int64_t n = teacher_mask(e, t, first, source);
+    positions += (double)n;
+    int64_t rows = (n + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
+    for (; n < rows; n++) t->masked_row[n] = t->target[n] = -1;
+    const train_dynamics_batch b = {.tokens = t->tokens, .action = t->action, .has_action = t->has,
+                                    .branch = t->branch, .masked_row = t->masked_row, .target = t->target,
+                                    .masked_rows = rows};
+    ORR_TRY(train_dynamics_forward(t->model, &b));
+    ORR_TRY(train_dynamics_loss(t->model, &b, 1.0f, false, &sum, NULL, NULL));
+  }
+  *loss = positions > 0.0 ? sum / positions : 0.0;
+  return ORR_OK;
+}
+
+static orr_code measure_shuffle(train_eval *e, const int64_t *same, const int64_t *shuffled, json_t *out) {
+  teacher t = {.B = e->set.E < 8 ? e->set.E : 8,
+               .T = e->dynamics->c->data.frames < e->set.T ? e->dynamics->c->data.frames : e->set.T};
+  double loss = 0.0, other = 0.0;
+  orr_code rc = teacher_take(e, &t);
+  if (rc == ORR_OK) rc = teacher_loss(e, &t, same, &loss);
+  if (rc == ORR_OK) rc = teacher_loss(e, &t, shuffled, &other);
+  teacher_release(&t);
+  json_object_set_new(out, "loss", json_real(loss));
+  json_object_set_new(out, "action_shuffle_ratio", json_real(loss > 0.0 ? other / loss : 0.0));
+  return rc;
+}
+
+// -- the whole --------------------------------------------------------------------------------
+
+static orr_code measure_all(train_eval *e, int64_t *same, int64_t *shuffled, json_t *out) {
+  const train_eval_set *s = &e->set;
+  // Another clip's actions: half the clips on, and from the other half of a pair.
+  for (int64_t i = 0; i < s->E; i++) {
+    same[i] = i;
+    shuffled[i] = (i + s->E / 4 * 2 + 1) % s->E;
+  }
+  ORR_TRY(measure_tokenizer(e, out));
+  ORR_TRY(roll(e, same, "the true actions", e->predicted));
+  ORR_TRY(roll(e, shuffled, "other actions", e->other));
+  ORR_TRY(measure_psnr(e, out));
+  ORR_TRY(measure_shuffle(e, same, shuffled, out));
+  if (s->forks) measure_effect(e, out);
+  else ORR_INFO("eval: no effect_corr and changed_iou: the data set has no forks (orrery data generate --forks)");
+  if (s->tabletop) measure_position(e, out);
+  else ORR_INFO("eval: no position_error: the data set has no state of the tabletop scene");
+  return ORR_OK;
+}
+
+orr_code train_eval_run(train_eval *e, json_t **out) {
+  json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "checkpoint", e->dynamics->path, "step",
+                        (json_int_t)e->dynamics->step, "clips", (json_int_t)e->set.E, "prompt",
+                        (json_int_t)e->set.prompt, "horizon", (json_int_t)horizon(e), "steps", (json_int_t)e->o.steps,
+                        "temperature", e->o.temperature);
+  int64_t *source = orr_malloc((size_t)(2 * e->set.E) * sizeof *source);
+  orr_code rc = j && source ? measure_all(e, source, source + e->set.E, j) : ORR_FAIL(ORR_ENOMEM, "evaluation: out of memory");
+  orr_free(source);
+  if (rc == ORR_OK) *out = j;
+  else json_decref(j);
+  return rc;
+}
+
+// Row pairs: real above, predicted below; columns: the last prompt frame, then every second horizon.
+orr_code train_eval_strip(const train_eval *e, const char *path, int64_t rows) {
+  const train_eval_set *s = &e->set;
+  const int64_t h = horizon(e), gap = 2, scale = 2, fh = s->height * scale, fw = s->width * scale;
+  const int64_t columns = 1 + h / 2, height = rows * (2 * (fh + gap) + 3 * gap), width = columns * (fw + gap);
+  uint8_t *sheet = orr_malloc((size_t)(height * width * 3));
+  ORR_CHECK(sheet, ORR_ENOMEM, "%s: out of memory", path);
+  memset(sheet, 255, (size_t)(height * width * 3));
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t half = 0; half < 2; half++)
+      for (int64_t c = 0; c < columns; c++) {
+        const int64_t clip = r * (s->E / rows), k = 2 * c - 1;
+        const uint8_t *from = c == 0   ? real_frame(e, clip, s->prompt - 1)
+                              : half ? e->predicted + (clip * h + k) * frame_bytes(e)
+                                     : real_frame(e, clip, s->prompt + k);
+        const int64_t top = r * (2 * (fh + gap) + 3 * gap) + half * (fh + gap), left = c * (fw + gap);
+        for (int64_t y = 0; y < fh; y++)
+          for (int64_t x = 0; x < fw; x++)
+            memcpy(sheet + ((top + y) * width + left + x) * 3, from + (y / scale * s->width + x / scale) * 3, 3);
+      }
+  orr_code rc = data_png_write(path, sheet, height, width);
+  orr_free(sheet);
+  return rc;
+}

@@ -1,0 +1,141 @@
+#include "train/trained.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "checkpoints/checkpoint.h"
+
+static orr_code read_config(train_trained *m, const ckpt_reader *r, int stage) {
+  const char *text = json_string_value(json_object_get(ckpt_reader_meta(r), "config"));
+  ORR_CHECK(text, ORR_EFORMAT, "%s: manifest has no \"config\": not a checkpoint of orrery train", ckpt_reader_path(r));
+  ORR_TRY(cfg_create(&m->c));
+  ORR_TRY(cfg_read_text(m->c, ckpt_reader_path(r), text, strlen(text)));
+  static const char *const names[] = {"dynamics model", "tokenizer"};
+  ORR_CHECK(m->c->train.stage == stage, ORR_EINVAL, "%s holds a %s, wanted a %s", ckpt_reader_path(r),
+            names[m->c->train.stage], names[stage]);
+  return ORR_OK;
+}
+
+static orr_code list_parameters(train_trained *m) {
+  const kern_dtype act = m->c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
+  train_state_init(&m->state, act, false, false);
+  if (m->c->train.stage == CFG_STAGE_TOKENIZER) {
+    train_tokenizer_dims_from(m->c, &m->tokenizer);
+    return train_tokenizer_list(&m->tokenizer, &m->state.params, &m->tokenizer_p);
+  }
+  train_dynamics_dims_from(m->c, &m->dynamics);
+  return train_dynamics_list(&m->dynamics, &m->state.params, &m->dynamics_p);
+}
+
+static orr_code load(train_trained *m, ckpt_reader *r, int stage, bool ema) {
+  ORR_TRY(read_config(m, r, stage));
+  ORR_TRY(list_parameters(m));
+  train_state_place(&m->state);
+  ORR_TRY(train_state_commit(&m->state));
+  train_state_place(&m->state);
+  m->step = ckpt_reader_step(r);
+  m->path = orr_strdup(ckpt_reader_path(r));
+  ORR_CHECK(m->path, ORR_ENOMEM, "%s: out of memory", ckpt_reader_path(r));
+  return train_state_load_weights(&m->state, m->k, r, ema, &m->ema);
+}
+
+orr_code train_trained_open(const char *path, int stage, bool ema, kern *k, train_trained **out) {
+  ckpt_reader *r = NULL;
+  ORR_TRY(ckpt_open(path, &r));
+  orr_code rc = ORR_OK;
+  train_trained *m = orr_calloc(1, sizeof *m);
+  if (!m) rc = ORR_FAIL(ORR_ENOMEM, "%s: out of memory", path);
+  else {
+    m->k = k;
+    rc = load(m, r, stage, ema);
+  }
+  ckpt_close(r);
+  if (rc != ORR_OK) {
+    train_trained_close(m);
+    return rc;
+  }
+  *out = m;
+  return ORR_OK;
+}
+
+void train_trained_close(train_trained *m) {
+  if (!m) return;
+  train_state_release(&m->state);
+  orr_free(m->dynamics_p.blocks);
+  orr_free(m->tokenizer_p.enc);
+  orr_free(m->path);
+  cfg_destroy(m->c);
+  orr_free(m);
+}
+
+struct train_codec {
+  train_tokenizer *model;
+  orr_arena acts;
+  int64_t B, S, frame_bytes;
+  uint8_t *frames; // [B,height,width,3]: the last, shorter portion
+  int32_t *index;  // [B,S]
+};
+
+orr_code train_codec_create(const train_trained *m, int64_t B, train_codec **out) {
+  orr_code rc;
+  train_codec *c = orr_calloc(1, sizeof *c);
+  ORR_CHECK(c, ORR_ENOMEM, "tokenizer for %lld frames: out of memory", (long long)B);
+  c->B = B;
+  c->S = m->tokenizer.S;
+  c->frame_bytes = m->tokenizer.S * m->tokenizer.P;
+  orr_arena_init(&c->acts, "tokenizer activations");
+  c->frames = orr_calloc((size_t)B, (size_t)c->frame_bytes);
+  c->index = orr_calloc((size_t)(B * c->S), sizeof *c->index);
+  ORR_CHECK_GOTO(c->frames && c->index, fail, ORR_ENOMEM, "tokenizer for %lld frames: out of memory", (long long)B);
+  ORR_TRY_GOTO(train_tokenizer_create(m->k, &m->tokenizer, &m->tokenizer_p, &m->state.weights, B, TRAIN_NO_BACKWARD,
+                                      &c->model), fail);
+  train_tokenizer_place(c->model, &c->acts);
+  ORR_TRY_GOTO(orr_arena_commit(&c->acts), fail);
+  train_tokenizer_place(c->model, &c->acts);
+  *out = c;
+  return ORR_OK;
+fail:
+  train_codec_destroy(c);
+  return rc;
+}
+
+void train_codec_destroy(train_codec *c) {
+  if (!c) return;
+  train_tokenizer_destroy(c->model);
+  orr_arena_release(&c->acts);
+  orr_free(c->index);
+  orr_free(c->frames);
+  orr_free(c);
+}
+
+orr_code train_codec_encode(train_codec *c, const uint8_t *frames, int64_t n, int32_t *index) {
+  for (int64_t at = 0; at < n; at += c->B) {
+    const int64_t part = n - at < c->B ? n - at : c->B;
+    memcpy(c->frames, frames + at * c->frame_bytes, (size_t)(part * c->frame_bytes));
+    ORR_TRY(train_tokenizer_encode(c->model, &(train_frames){.u8 = c->frames}, c->index));
+    memcpy(index + at * c->S, c->index, (size_t)(part * c->S) * sizeof *index);
+  }
+  return ORR_OK;
+}
+
+orr_code train_codec_decode(train_codec *c, const int32_t *index, int64_t n, uint8_t *frames) {
+  for (int64_t at = 0; at < n; at += c->B) {
+    const int64_t part = n - at < c->B ? n - at : c->B;
+    memcpy(c->index, index + at * c->S, (size_t)(part * c->S) * sizeof *index);
+    ORR_TRY(train_tokenizer_decode(c->model, c->index, c->frames, NULL));
+    memcpy(frames + at * c->frame_bytes, c->frames, (size_t)(part * c->frame_bytes));
+  }
+  return ORR_OK;
+}
+
+orr_code train_kern_open(const char *device, int threads, kern **out) {
+  static const char *const names[] = {"auto", "cpu", "cuda"};
+  for (int i = 0; i < 3; i++) {
+    if (strcmp(device, names[i]) != 0) continue;
+    ORR_TRY(kern_create((kern_device)i, threads ? threads : (int)sysconf(_SC_NPROCESSORS_ONLN), out));
+    return kern_commit(*out);
+  }
+  return ORR_FAIL(ORR_ECONFIG, "--device is '%s': wanted auto, cpu or cuda", device);
+}
