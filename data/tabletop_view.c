@@ -173,7 +173,10 @@ void data_tabletop_view_destroy(data_tabletop_view *v) {
     OSMesaMakeCurrent(v->context, v->buffer, GL_UNSIGNED_BYTE, v->wide, v->high);
   if (v->has_scene) mjv_freeScene(&v->scene);
   if (v->has_renderer) mjr_freeContext(&v->renderer);
-  if (v->context) OSMesaDestroyContext(v->context);
+  if (v->context) {
+    OSMesaMakeCurrent(NULL, NULL, GL_UNSIGNED_BYTE, 0, 0); // else its address stays bound
+    OSMesaDestroyContext(v->context);
+  }
   orr_free(v->drawn);
   orr_free(v->buffer);
   orr_free(v);
