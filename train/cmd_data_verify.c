@@ -1,0 +1,36 @@
+#include "train/cmd_data_verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "data/verify.h"
+#include "train/args.h"
+
+static const train_command command = {
+    "data verify", "DIR", 1, 1, "Reads every byte of a data set and checks it against its index.",
+    NULL,
+};
+
+orr_code train_cmd_data_verify(int argc, char **argv) {
+  train_args args;
+  data_index *x = NULL;
+  orr_code rc = ORR_OK;
+  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  if (args.help) return ORR_OK;
+  double begin = orr_clock_ms();
+  ORR_TRY(data_index_open(args.operand[0], &x));
+  for (int64_t i = 0; i < x->count; i++) {
+    orr_progress(i + 1 == x->count, "verify: shard %" PRId64 " of %" PRId64, i + 1, x->count);
+    ORR_TRY_GOTO(data_verify_shard(x, i), close_index);
+  }
+  printf("%s: whole, %" PRId64 " shards, %" PRId64 " episodes, %" PRId64
+         " frames, %.1f MB, checked in "
+         "%.2f s\n",
+         x->dir, x->count, x->episodes, x->frames, (double)x->bytes / 1e6,
+         (orr_clock_ms() - begin) / 1e3);
+close_index:
+  data_index_close(x);
+  return rc;
+}
