@@ -1,10 +1,11 @@
 # Fuzz targets. An ordinary build drives each with deterministic mutations of its seeds; with clang and
 # -DORRERY_FUZZ=ON they become libFuzzer programs.
 option(ORRERY_FUZZ "Build the fuzz targets for libFuzzer (needs clang)" OFF)
-foreach(pair yaml:configs safetensors:checkpoints index:data)
+foreach(pair yaml:configs:5000 safetensors:checkpoints:5000 index:data:1000) # the last one writes a file a round
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 topic)
   list(GET pair 1 folder)
+  list(GET pair 2 rounds)
   set(name fuzz_${topic})
   if(ORRERY_FUZZ)
     add_executable(${name} tests/fuzz/${name}.c)
@@ -13,7 +14,7 @@ foreach(pair yaml:configs safetensors:checkpoints index:data)
   else()
     add_executable(${name} tests/fuzz/${name}.c tests/fuzz/drive.c)
     file(GLOB seeds CONFIGURE_DEPENDS tests/fuzz/seeds/${topic}/*)
-    add_test(NAME ${name} COMMAND ${name} 3000 ${seeds})
+    add_test(NAME ${name} COMMAND ${name} ${rounds} ${seeds})
     set_tests_properties(${name} PROPERTIES LABELS quick ENVIRONMENT "ASAN_OPTIONS=abort_on_error=1")
   endif()
   target_link_libraries(${name} PRIVATE orr_${folder})

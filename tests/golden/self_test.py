@@ -44,7 +44,7 @@ def main():
         for words, data, code, expect in cases:
             with open(copy, "wb") as f:
                 f.write(data)
-            got = subprocess.run([program, copy], capture_output=True, text=True)
+            got = subprocess.run([program, copy, "--threads", "1"], capture_output=True, text=True)
             if got.returncode != code or expect not in got.stdout + got.stderr:
                 failures += 1
                 print(f"{words}: wanted exit {code} and '{expect}', got exit {got.returncode}:\n{got.stdout}{got.stderr}")
