@@ -256,8 +256,10 @@ static void put_plot(train_html *h, const train_chart *c, bool log) {
   frame f = frame_of(c, log);
   train_html_format(h, "<div class=\"plot %s\">", log ? "log" : "lin");
   put_axes(h, c, &f);
-  train_html_format(h, "<svg viewBox=\"0 0 %d %d\" preserveAspectRatio=none aria-hidden=true>",
-                    PLOT_UNITS, PLOT_UNITS);
+  bool whole = true; // nothing was cut off: dots at the ends need not be either
+  for (int i = 0; i < c->count; i++) whole &= !c->series[i].low;
+  train_html_format(h, "<svg%s viewBox=\"0 0 %d %d\" preserveAspectRatio=none aria-hidden=true>",
+                    whole ? " class=whole" : "", PLOT_UNITS, PLOT_UNITS);
   for (int i = 0; i < c->count; i++)
     if (c->series[i].low) put_envelope(h, c, &f, &c->series[i]);
   for (int i = c->count - 1; i >= 0; i--) put_line(h, c, &f, &c->series[i]); // the first on top

@@ -113,15 +113,18 @@ static orr_code read_media(train_report_data *d, train_report_run *run, struct d
 }
 
 // The config's own reader is strict; a config of another version still shows as text.
-static void read_plan(train_report_run *run, const char *path) {
+static orr_code read_plan(train_report_run *run, const char *path) {
   cfg *c = NULL;
-  if (cfg_create(&c) == ORR_OK &&
-      cfg_read_text(c, path, run->config, strlen(run->config)) == ORR_OK) {
+  orr_code rc = cfg_create(&c);
+  if (rc == ORR_OK) rc = cfg_read_text(c, path, run->config, strlen(run->config));
+  if (rc == ORR_OK) {
     run->steps = c->train.steps;
     run->tokenizer = c->train.stage == CFG_STAGE_TOKENIZER;
   }
   cfg_destroy(c);
+  if (rc == ORR_ENOMEM) return rc;
   orr_status_clear();
+  return ORR_OK;
 }
 
 static orr_code read_files(train_report_data *d, train_report_run *run) {
@@ -149,7 +152,7 @@ static orr_code read_files(train_report_data *d, train_report_run *run) {
   if (orr_fs_exists(path)) {
     size_t bytes;
     ORR_TRY(note(d, orr_fs_read_all(path, &run->config, &bytes)));
-    if (run->config) read_plan(run, path);
+    if (run->config) ORR_TRY(read_plan(run, path));
   }
   return ORR_OK;
 }

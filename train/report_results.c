@@ -1,5 +1,6 @@
 // What the trained model can do: pictures and the measures of an evaluation.
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "train/report_chart.h"
@@ -16,12 +17,13 @@ static const figure figures[] = {
     {"delta_psnr", "Action gain", "dB",
      "PSNR with the true actions minus with random ones, 4 frames on"},
     {"action_shuffle_ratio", "Action shuffle", "×",
-     "loss with actions swapped between clips, over the loss with the true ones"},
+     "loss with swapped actions, over the loss with the true ones"},
     {"effect_corr", "Effect of actions", "",
      "correlation of what an action changes, predicted with simulated"},
     {"changed_iou", "Changed pixels", "",
      "overlap of predicted with simulated changes, 1 is perfect"},
-    {"position_error", "Position error", "", "of objects; the table is 2 wide"},
+    {"position_error", "Position error", "",
+     "of objects, from where they should be; the table is 2 wide"},
 };
 
 static void put_tile(train_html *h, const char *name, const char *value, const char *unit) {
@@ -64,7 +66,7 @@ static void put_psnr_tile(train_html *h, const double *psnr, const double *still
   put_tile(h, name, train_number_of(value, 3).s, "dB");
   if (horizon <= compared && isfinite(still[horizon - 1])) {
     double gain = value - still[horizon - 1];
-    train_html_format(h, "<b class=%s>%s%s dB</b> against standing still",
+    train_html_format(h, "<b class=%s>%s%s dB</b> over repeating the last frame",
                       gain >= 0 ? "up" : "down", gain >= 0 ? "+" : "", train_number_of(gain, 2).s);
   } else {
     train_html_put(h, "predicted against real frames");
@@ -79,7 +81,10 @@ static void put_eval_tiles(train_html *h, const json_t *eval) {
   for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
     double value;
     if (figure_of(eval, figures[i].key, &value)) {
-      put_tile(h, figures[i].name, train_number_of(value, 3).s, figures[i].unit);
+      char name[64];
+      size_t horizon = json_array_size(json_object_get(eval, figures[i].key)); // 0: a number
+      snprintf(name, sizeof name, horizon ? "%s, %zu frames on" : "%s", figures[i].name, horizon);
+      put_tile(h, name, train_number_of(value, 3).s, figures[i].unit);
       train_html_put(h, figures[i].what);
       end_tile(h);
     }
@@ -183,8 +188,10 @@ static void put_horizon_chart(train_page *p, const json_t *eval) {
                    .count = compared ? 2 : 1,
                    .lead = count_others(eval) > 0};
   c.series[0] = (train_chart_series){.name = "model", .colour = 1, .y = psnr, .dots = true};
-  c.series[1] = (train_chart_series){
-      .name = "standing still (last prompt frame repeated)", .colour = 2, .y = still, .dots = true};
+  c.series[1] = (train_chart_series){.name = "persistence (the last prompt frame repeated)",
+                                     .colour = 2,
+                                     .y = still,
+                                     .dots = true};
   train_chart_put(&p->html, &c);
 }
 
@@ -205,7 +212,7 @@ static void put_other_charts(train_page *p, const json_t *eval) {
                      .x_first = 1,
                      .count = 1,
                      .small = true};
-    c.series[0] = (train_chart_series){.name = key, .colour = 1, .y = y, .dots = n <= 32};
+    c.series[0] = (train_chart_series){.name = c.title, .colour = 1, .y = y, .dots = n <= 32};
     train_chart_put(&p->html, &c);
   }
 }
