@@ -1,15 +1,23 @@
 # The op table and its backends. The CPU's op files are compiled once for each instruction set
 # (kernels/cpu/isa.h); cpu.c picks one at run time, so the library runs on any x86-64.
 set(CPU_ONCE cpu.c product.c)
+set(CPU_AMX attention_amx.c) # once, called by the v4 set where the machine has AMX
 file(GLOB KERNELS_SOURCES CONFIGURE_DEPENDS kernels/*.c)
 file(GLOB CPU_OP_SOURCES CONFIGURE_DEPENDS kernels/cpu/*.c)
 foreach(once ${CPU_ONCE})
   list(REMOVE_ITEM CPU_OP_SOURCES ${CMAKE_SOURCE_DIR}/kernels/cpu/${once})
   list(APPEND KERNELS_SOURCES kernels/cpu/${once})
 endforeach()
+foreach(amx ${CPU_AMX})
+  list(REMOVE_ITEM CPU_OP_SOURCES ${CMAKE_SOURCE_DIR}/kernels/cpu/${amx})
+endforeach()
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(CPU_ISAS v2 v3 v4)
+  list(TRANSFORM CPU_AMX PREPEND kernels/cpu/)
+  set_source_files_properties(${CPU_AMX} PROPERTIES COMPILE_OPTIONS
+    "-march=x86-64-v4;-mavx512bf16;-mprefer-vector-width=512")
+  list(APPEND KERNELS_SOURCES ${CPU_AMX})
 else()
   set(CPU_ISAS plain)
 endif()

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <omp.h>
 
+#include "kernels/cpu/attention_amx.h"
 #include "kernels/cpu/tile.h"
 #include "kernels/cpu/vmath.h"
 
@@ -128,6 +129,9 @@ static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, flo
 }
 
 orr_code CPU_FN(attention_fwd)(kern *k, const kern_attention_fwd_args *a) {
+#if defined(__AVX512F__)
+  if (attention_amx_fits(k, a->type, a->K)) return attention_amx_fwd(k, a);
+#endif
   const size_t bytes = (size_t)fwd_scratch(a, NULL, NULL);
   void *workspace;
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
@@ -199,6 +203,9 @@ static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, flo
 }
 
 orr_code CPU_FN(attention_bwd)(kern *k, const kern_attention_bwd_args *a) {
+#if defined(__AVX512F__)
+  if (attention_amx_fits(k, a->type, a->K)) return attention_amx_bwd(k, a);
+#endif
   const size_t bytes = (size_t)bwd_scratch(a);
   void *workspace;
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));

@@ -1,0 +1,390 @@
+// Attention in bfloat16 on AMX tiles. Equations and tasks as in kernels/cpu/attention.c.
+//
+// Forward, 32 queries at a time: S = Q K^T into float32, softmax row by row, P in bfloat16 tiles,
+// O = P V. Backward works on the transposes, so that P^T and dS^T come out as left operands:
+//   S^T = K Q^T, dP^T = V dO^T in squares of 32 keys x 32 queries; P^T, dS^T and dS (transposed
+//   in registers) in bfloat16 tiles; dV = P^T dO, dK = dS^T Q per 32 keys; dQ = dS K at the end.
+// dS of one head stays in the scratch of its thread: about 2 L^2 bytes.
+#include "kernels/cpu/attention_amx.h"
+
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+#include "kernels/cpu/amx.h"
+#include "kernels/cpu/attention.h"
+#include "kernels/cpu/vmath.h"
+
+#define LOG2_E 1.44269504f
+#define LN_2   0.693147181f
+
+static int64_t pad(int64_t n, int64_t to) {
+  return (n + to - 1) / to * to;
+}
+static int64_t least(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+// Hands out the parts of a thread's scratch; with base NULL it only counts.
+typedef struct {
+  char *base;
+  size_t used;
+} bump;
+
+static void *take(bump *b, int64_t bytes) {
+  void *p = b->base ? b->base + b->used : NULL;
+  b->used += (size_t)pad(bytes, 64);
+  return p;
+}
+
+// Rows of one head in a strided matrix.
+typedef struct {
+  const uint16_t *p;
+  int64_t stride; // elements
+} head_rows;
+
+static head_rows rows_at(const void *x, int64_t row, int64_t ld, int64_t head, int64_t K,
+                         int64_t pos_stride) {
+  return (head_rows){(const uint16_t *)x + row * ld + head * K, pos_stride * ld};
+}
+
+// 32 rows from `first` as a left operand. Rows past the end (count of them) may not be read, so a
+// last, partial half is copied to `spare` [2][16][K] and padded with zeros.
+static amx_left left_of(head_rows x, int64_t first, int64_t count, int64_t K, uint16_t *spare) {
+  amx_left left = {.stride = x.stride * 2, .step = 64};
+  const int64_t rows = least(count - first, 32);
+  if (rows == 32 || rows == 16) {
+    left.top = x.p + first * x.stride;
+    left.bottom = x.p + (first + 16) * x.stride;
+    return left;
+  }
+  for (int64_t i = 0; i < pad(rows, 16); i++) {
+    if (i < rows)
+      memcpy(spare + i * K, x.p + (first + i) * x.stride, (size_t)K * 2);
+    else
+      memset(spare + i * K, 0, (size_t)K * 2);
+  }
+  left.top = spare, left.bottom = spare + 16 * K, left.stride = K * 2;
+  return left;
+}
+
+// Rows [rows, K] of float32 times factor[i] into a strided bfloat16 matrix.
+static void store_rows(const float *x, int64_t rows, int64_t K, const float *factor, uint16_t *y,
+                       int64_t stride) {
+  for (int64_t i = 0; i < rows; i++) {
+    const __m512 f = _mm512_set1_ps(factor[i]);
+    for (int64_t c = 0; c < K; c += 32)
+      _mm512_storeu_si512(y + i * stride + c,
+                          amx_narrow(_mm512_mul_ps(_mm512_loadu_ps(x + i * K + c), f),
+                                     _mm512_mul_ps(_mm512_loadu_ps(x + i * K + c + 16), f)));
+  }
+}
+
+// Which of the keys j..j+15 query i sees.
+static __mmask16 seen_keys(int64_t i, int64_t j, int64_t L, bool causal, int64_t window) {
+  const int64_t end = causal ? least(i + 1, L) : L;
+  if (end <= j) return 0;
+  __mmask16 mask = end - j >= 16 ? 0xffff : (__mmask16)((1 << (end - j)) - 1);
+  if (causal && window > 0 && i + 1 - window > j) {
+    const int64_t hidden = least(i + 1 - window - j, 16);
+    mask &= (__mmask16)(0xffffu << hidden);
+    if (j == 0) mask |= 1;
+  }
+  return mask;
+}
+
+// ---- forward ----
+
+typedef struct {
+  uint16_t *k, *v; // packed: K^T over head columns, V over keys
+  uint16_t *p;     // [2][L32/32] tiles
+  uint16_t *spare;
+  float *s; // [32, L32]
+  float *o; // [32, K]
+} fwd_memory;
+
+static fwd_memory fwd_divide(int64_t L, int64_t K, bump *b) {
+  const int64_t L32 = pad(L, 32);
+  fwd_memory m;
+  m.k = take(b, L32 * K * 2);
+  m.v = take(b, L32 * K * 2);
+  m.p = take(b, 32 * L32 * 2);
+  m.spare = take(b, 32 * K * 2);
+  m.s = take(b, 32 * L32 * 4);
+  m.o = take(b, 32 * K * 4);
+  return m;
+}
+
+// Softmax of row r (query i) of s into row r of the tiles p, unnormalized.
+static void softmax_row(const kern_attention_fwd_args *a, int64_t i, int64_t r, const float *s,
+                        uint16_t *p, float *largest, float *sum) {
+  const int64_t L32 = pad(a->L, 32);
+  const float c = LOG2_E / sqrtf((float)a->K);
+  const float *row = s + r * L32;
+  __m512 top = _mm512_set1_ps(-INFINITY);
+  for (int64_t j = 0; j < L32; j += 16)
+    top = _mm512_mask_max_ps(top, seen_keys(i, j, a->L, a->causal, a->window), top,
+                             _mm512_loadu_ps(row + j));
+  *largest = _mm512_reduce_max_ps(top) * c;
+  const __m512 shift = _mm512_set1_ps(*largest), factor = _mm512_set1_ps(c);
+  __m512 total = _mm512_setzero_ps();
+  uint16_t *out = p + (r / 16 * (L32 / 32)) * AMX_TILE + r % 16 * 32;
+  for (int64_t j = 0; j < L32; j += 32, out += AMX_TILE) {
+    const __mmask16 low = seen_keys(i, j, a->L, a->causal, a->window);
+    const __mmask16 high = seen_keys(i, j + 16, a->L, a->causal, a->window);
+    __m512 x = _mm512_fmsub_ps(_mm512_loadu_ps(row + j), factor, shift);
+    __m512 y = _mm512_fmsub_ps(_mm512_loadu_ps(row + j + 16), factor, shift);
+    x = _mm512_maskz_mov_ps(low, amx_exp2(x));
+    y = _mm512_maskz_mov_ps(high, amx_exp2(y));
+    total = _mm512_add_ps(total, _mm512_add_ps(x, y));
+    _mm512_storeu_si512(out, amx_narrow(x, y));
+  }
+  *sum = _mm512_reduce_add_ps(total);
+}
+
+// 32 queries from i0 of head h.
+static void fwd_queries(const kern_attention_fwd_args *a, int64_t s, int64_t h, int64_t i0,
+                        const fwd_memory *m) {
+  const int64_t L = a->L, K = a->K, L32 = pad(L, 32), rows = least(L - i0, 32);
+  const int halves = rows > 16 ? 2 : 1;
+  const int64_t first = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
+  const head_rows q = rows_at(a->q, first, a->ldq, h, K, a->pos_stride);
+  const amx_left left = left_of(q, i0, L, K, m->spare);
+  const int64_t key_tile = K / 32 * AMX_TILE, value_tile = L32 / 32 * AMX_TILE;
+  for (int64_t j = 0; j < L32; j += 32)
+    amx_product(halves, 2, K / 32, left, m->k + j / 16 * key_tile, m->k + (j / 16 + 1) * key_tile,
+                m->s + j, L32, false);
+
+  float largest[32] = {0}, sum[32], inverse[32];
+  for (int64_t r = 0; r < 32; r++) sum[r] = 1.0f;
+  for (int64_t r = 0; r < rows; r++) softmax_row(a, i0 + r, r, m->s, m->p, &largest[r], &sum[r]);
+  for (int64_t r = 0; r < 32; r++) inverse[r] = 1.0f / sum[r];
+  if (a->lse) {
+    float lse[32];
+    for (int64_t r = 0; r < 32; r++) lse[r] = largest[r] * LN_2 + cpu_log(sum[r]);
+    memcpy(a->lse + (s * a->H + h) * L + i0, lse, (size_t)rows * sizeof *lse);
+  }
+
+  const amx_left p = {m->p, m->p + value_tile, 64, AMX_TILE * 2};
+  for (int64_t c = 0; c < K; c += 32)
+    amx_product(halves, 2, L32 / 32, p, m->v + c / 16 * value_tile,
+                m->v + (c / 16 + 1) * value_tile, m->o + c, K, false);
+  store_rows(m->o, rows, K, inverse,
+             (uint16_t *)a->o + (first + i0 * a->pos_stride) * a->ldo + h * K,
+             a->pos_stride * a->ldo);
+}
+
+static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, void *scratch) {
+  const int64_t L32 = pad(a->L, 32), group = a->H / a->G;
+  const int64_t first = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
+  bump b = {.base = scratch};
+  const fwd_memory m = fwd_divide(a->L, a->K, &b);
+  const head_rows k = rows_at(a->k, first, a->ldk, g, a->K, a->pos_stride);
+  const head_rows v = rows_at(a->v, first, a->ldv, g, a->K, a->pos_stride);
+  amx_pack_transposed(k.p, k.stride, a->L, a->K, L32, m.k);
+  amx_pack_plain(v.p, v.stride, a->L, a->K, L32, m.v);
+  for (int64_t h = g * group; h < (g + 1) * group; h++)
+    for (int64_t i0 = 0; i0 < a->L; i0 += 32) fwd_queries(a, s, h, i0, &m);
+}
+
+orr_code attention_amx_fwd(kern *k, const kern_attention_fwd_args *a) {
+  bump count = {0};
+  fwd_divide(a->L, a->K, &count);
+  void *workspace;
+  ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, count.used), &workspace));
+  if (k->planning) return ORR_OK;
+#pragma omp parallel num_threads(k->threads)
+  {
+    void *scratch = cpu_scratch_of(workspace, count.used, omp_get_thread_num());
+    amx_begin();
+#pragma omp for schedule(static)
+    for (int64_t task = 0; task < a->seqs * a->G; task++)
+      fwd_task(a, task / a->G, task % a->G, scratch);
+    amx_end();
+  }
+  return ORR_OK;
+}
+
+// ---- backward ----
+
+typedef struct {
+  uint16_t *qt, *dot;  // Q^T and dO^T packed over head columns
+  uint16_t *q, *d, *k; // Q, dO and K packed over rows
+  uint16_t *pt, *dst;  // P^T, dS^T of 32 keys: [2][L32/32] tiles
+  uint16_t *ds;        // dS: [L32/16][L32/32] tiles
+  uint16_t *spare_k, *spare_v;
+  float *s, *dp;       // one square [32,32]
+  float *dk, *dv, *dq; // [L32,K]
+  float *lse, *delta;  // [L32]; lse in units of ln 2
+  float *factor;       // [L32]: 1
+} bwd_memory;
+
+static bwd_memory bwd_divide(int64_t L, int64_t K, bump *b) {
+  const int64_t L32 = pad(L, 32), packed = L32 * K * 2;
+  bwd_memory m;
+  m.qt = take(b, packed), m.dot = take(b, packed);
+  m.q = take(b, packed), m.d = take(b, packed), m.k = take(b, packed);
+  m.pt = take(b, 32 * L32 * 2), m.dst = take(b, 32 * L32 * 2);
+  m.ds = take(b, L32 * L32 * 2);
+  m.spare_k = take(b, 32 * K * 2), m.spare_v = take(b, 32 * K * 2);
+  m.s = take(b, 32 * 32 * 4), m.dp = take(b, 32 * 32 * 4);
+  m.dk = take(b, L32 * K * 4), m.dv = take(b, L32 * K * 4), m.dq = take(b, L32 * K * 4);
+  m.lse = take(b, L32 * 4), m.delta = take(b, L32 * 4), m.factor = take(b, L32 * 4);
+  return m;
+}
+
+// delta_i = do_i . o_i and lse; queries past the end get what makes their probabilities 0.
+static void bwd_statistics(const float *lse, head_rows o, head_rows d, int64_t L, int64_t K,
+                           const bwd_memory *m) {
+  for (int64_t i = 0; i < L; i++) {
+    __m512 sum = _mm512_setzero_ps();
+    for (int64_t c = 0; c < K; c += 32)
+      sum = _mm512_dpbf16_ps(sum, (__m512bh)_mm512_loadu_si512(o.p + i * o.stride + c),
+                             (__m512bh)_mm512_loadu_si512(d.p + i * d.stride + c));
+    m->delta[i] = _mm512_reduce_add_ps(sum);
+    m->lse[i] = lse[i] * LOG2_E;
+  }
+  for (int64_t i = L; i < pad(L, 32); i++) m->delta[i] = 0.0f, m->lse[i] = 1e30f;
+}
+
+// Which of the queries i..i+15 see key j.
+static __mmask16 seeing_queries(int64_t i, int64_t j, int64_t L, bool causal, int64_t window) {
+  if (j >= L) return 0;
+  if (!causal) return 0xffff;
+  if (j >= i + 16) return 0;
+  __mmask16 mask = j <= i ? 0xffff : (__mmask16)(0xffffu << (j - i));
+  if (window > 0 && j > 0) { // i < j + window
+    if (j + window <= i) return 0;
+    if (j + window < i + 16) mask &= (__mmask16)((1u << (j + window - i)) - 1);
+  }
+  return mask;
+}
+
+// One vector of 16 queries against key j: p and ds from s and dp.
+AMX_INLINE void bwd_vector(const float *s, const float *dp, const float *lse, const float *delta,
+                           float c, __mmask16 seen, __m512 *p, __m512 *ds) {
+  const __m512 x = _mm512_fmsub_ps(_mm512_loadu_ps(s), _mm512_set1_ps(c), _mm512_loadu_ps(lse));
+  *p = _mm512_maskz_mov_ps(seen, amx_exp2(x));
+  *ds = _mm512_maskz_mul_ps(seen, *p, _mm512_sub_ps(_mm512_loadu_ps(dp), _mm512_loadu_ps(delta)));
+}
+
+// The square of keys j0.. and queries i0..: from s and dp to the tiles of P^T, dS^T and dS.
+static void bwd_square(const kern_attention_bwd_args *a, int64_t j0, int64_t i0,
+                       const bwd_memory *m) {
+  const __m512i interleave =
+      _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                       21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const int64_t blocks = pad(a->L, 32) / 32;
+  const float c = LOG2_E / sqrtf((float)a->K);
+  uint16_t pairs[2][AMX_TILE]
+      __attribute__((aligned(64))); // dS^T: pairs of keys, 16 queries a half
+  for (int64_t r = 0; r < 32; r += 2) {
+    __m512 p[2][2], ds[2][2]; // [key][query half]
+#pragma GCC unroll 2
+    for (int n = 0; n < 2; n++)
+#pragma GCC unroll 2
+      for (int h = 0; h < 2; h++)
+        bwd_vector(m->s + (r + n) * 32 + h * 16, m->dp + (r + n) * 32 + h * 16,
+                   m->lse + i0 + h * 16, m->delta + i0 + h * 16, c,
+                   seeing_queries(i0 + h * 16, j0 + r + n, a->L, a->causal, a->window), &p[n][h],
+                   &ds[n][h]);
+    const int64_t at = (r / 16 * blocks + i0 / 32) * AMX_TILE + r % 16 * 32;
+    _mm512_storeu_si512(m->pt + at, amx_narrow(p[0][0], p[0][1]));
+    _mm512_storeu_si512(m->pt + at + 32, amx_narrow(p[1][0], p[1][1]));
+    _mm512_storeu_si512(m->dst + at, amx_narrow(ds[0][0], ds[0][1]));
+    _mm512_storeu_si512(m->dst + at + 32, amx_narrow(ds[1][0], ds[1][1]));
+#pragma GCC unroll 2
+    for (int h = 0; h < 2; h++)
+      _mm512_store_si512(pairs[h] + r / 2 * 32,
+                         _mm512_permutexvar_epi16(interleave, amx_narrow(ds[0][h], ds[1][h])));
+  }
+  for (int h = 0; h < 2; h++)
+    amx_transpose_tile(pairs[h], m->ds + ((i0 / 16 + h) * blocks + j0 / 32) * AMX_TILE);
+}
+
+// Keys j0..j0+31 of one head: their part of dS, and their rows of dK and dV.
+static void bwd_keys(const kern_attention_bwd_args *a, head_rows k, head_rows v, int64_t j0,
+                     bool accumulate, const bwd_memory *m) {
+  const int64_t K = a->K, L32 = pad(a->L, 32), blocks = L32 / 32;
+  const int halves = a->L - j0 > 16 ? 2 : 1;
+  const int64_t column_tile = K / 32 * AMX_TILE, row_tile = blocks * AMX_TILE;
+  const amx_left left_k = left_of(k, j0, a->L, K, m->spare_k);
+  const amx_left left_v = left_of(v, j0, a->L, K, m->spare_v);
+  for (int64_t i0 = 0; i0 < L32; i0 += 32) {
+    const int64_t at = i0 / 16 * column_tile;
+    amx_product(halves, 2, K / 32, left_k, m->qt + at, m->qt + at + column_tile, m->s, 32, false);
+    amx_product(halves, 2, K / 32, left_v, m->dot + at, m->dot + at + column_tile, m->dp, 32,
+                false);
+    bwd_square(a, j0, i0, m);
+  }
+  const amx_left p = {m->pt, m->pt + row_tile, 64, AMX_TILE * 2};
+  const amx_left ds = {m->dst, m->dst + row_tile, 64, AMX_TILE * 2};
+  for (int64_t c = 0; c < K; c += 32) {
+    const int64_t at = c / 16 * row_tile;
+    amx_product(halves, 2, blocks, p, m->d + at, m->d + at + row_tile, m->dv + j0 * K + c, K,
+                accumulate);
+    amx_product(halves, 2, blocks, ds, m->q + at, m->q + at + row_tile, m->dk + j0 * K + c, K,
+                accumulate);
+  }
+}
+
+static void bwd_head(const kern_attention_bwd_args *a, int64_t s, int64_t h, bool accumulate,
+                     const bwd_memory *m) {
+  const int64_t L = a->L, K = a->K, L32 = pad(L, 32), row_tile = L32 / 32 * AMX_TILE;
+  const int64_t first = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
+  const int64_t g = h / (a->H / a->G);
+  const head_rows q = rows_at(a->q, first, a->ldq, h, K, a->pos_stride);
+  const head_rows d = rows_at(a->do_, first, a->ldo, h, K, a->pos_stride);
+  const head_rows o = rows_at(a->o, first, a->ldo, h, K, a->pos_stride);
+  amx_pack_transposed(q.p, q.stride, L, K, L32, m->qt);
+  amx_pack_transposed(d.p, d.stride, L, K, L32, m->dot);
+  amx_pack_plain(q.p, q.stride, L, K, L32, m->q);
+  amx_pack_plain(d.p, d.stride, L, K, L32, m->d);
+  bwd_statistics(a->lse + (s * a->H + h) * L, o, d, L, K, m);
+  for (int64_t j0 = 0; j0 < L; j0 += 32)
+    bwd_keys(a, rows_at(a->k, first, a->ldk, g, K, a->pos_stride),
+             rows_at(a->v, first, a->ldv, g, K, a->pos_stride), j0, accumulate, m);
+  for (int64_t i0 = 0; i0 < L; i0 += 32) {
+    const uint16_t *rows = m->ds + i0 / 16 * row_tile;
+    const amx_left ds = {rows, rows + row_tile, 64, AMX_TILE * 2};
+    for (int64_t c = 0; c < K; c += 32)
+      amx_product(L - i0 > 16 ? 2 : 1, 2, L32 / 32, ds, m->k + c / 16 * row_tile,
+                  m->k + (c / 16 + 1) * row_tile, m->dq + i0 * K + c, K, false);
+  }
+  store_rows(m->dq, L, K, m->factor, (uint16_t *)a->dq + first * a->lddq + h * K,
+             a->pos_stride * a->lddq);
+}
+
+static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, void *scratch) {
+  const int64_t L = a->L, K = a->K, L32 = pad(L, 32), group = a->H / a->G;
+  const int64_t first = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
+  const head_rows k = rows_at(a->k, first, a->ldk, g, K, a->pos_stride);
+  bump b = {.base = scratch};
+  const bwd_memory m = bwd_divide(L, K, &b);
+  amx_pack_plain(k.p, k.stride, L, K, L32, m.k);
+  for (int64_t i = 0; i < L32; i++) m.factor[i] = 1.0f / sqrtf((float)K);
+  for (int64_t h = g * group; h < (g + 1) * group; h++) bwd_head(a, s, h, h > g * group, &m);
+  store_rows(m.dk, L, K, m.factor, (uint16_t *)a->dk + first * a->lddk + g * K,
+             a->pos_stride * a->lddk);
+  for (int64_t i = 0; i < L32; i++) m.factor[i] = 1.0f;
+  store_rows(m.dv, L, K, m.factor, (uint16_t *)a->dv + first * a->lddv + g * K,
+             a->pos_stride * a->lddv);
+}
+
+orr_code attention_amx_bwd(kern *k, const kern_attention_bwd_args *a) {
+  bump count = {0};
+  bwd_divide(a->L, a->K, &count);
+  void *workspace;
+  ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, count.used), &workspace));
+  if (k->planning) return ORR_OK;
+#pragma omp parallel num_threads(k->threads)
+  {
+    void *scratch = cpu_scratch_of(workspace, count.used, omp_get_thread_num());
+    amx_begin();
+#pragma omp for schedule(static)
+    for (int64_t task = 0; task < a->seqs * a->G; task++)
+      bwd_task(a, task / a->G, task % a->G, scratch);
+    amx_end();
+  }
+  return ORR_OK;
+}
