@@ -156,8 +156,8 @@ static void test_action_t_acts_between_frames_t_and_t_plus_1(void **fixture) {
           double wanted = actions[e * 40 + t + lag][i] * DATA_TABLETOP_PUCK_SPEED;
           error[lag + 1] += pow((next[i] - now[i]) * o.fps - wanted, 2);
         }
-  // Not zero: objects and walls are in the way. Measured 0.36 of the better neighbour.
-  assert_true(error[1] < 0.6 * error[0] && error[1] < 0.6 * error[2]);
+  // Not zero: objects and walls are in the way. Measured 0.24 of the better neighbour.
+  assert_true(error[1] < 0.4 * error[0] && error[1] < 0.4 * error[2]);
 }
 
 static void test_forks_share_their_prompt_and_part_after_it(void **fixture) {
@@ -203,13 +203,22 @@ static int count_files(const char *dir) {
 static void test_a_failing_worker_fails_the_command_and_leaves_nothing(void **fixture) {
   char dir[PATH_MAX];
   data_sim_options o = options(fixture, "clips", dir);
-  const orr_fault_kind kinds[] = {ORR_FAULT_MALLOC, ORR_FAULT_FSYNC, ORR_FAULT_RENAME};
-  for (int k = 0; k < 3; k++) {
-    orr_fault_arm(kinds[k], k ? 1 : 8); // inherited by each worker
+  o.processes = 1;
+  // Each worker inherits the armed fault. The last two come when a shard is already there.
+  const struct {
+    orr_fault_kind kind;
+    int64_t n;
+  } faults[] = {{ORR_FAULT_MALLOC, 8},
+                {ORR_FAULT_FSYNC, 1},
+                {ORR_FAULT_RENAME, 1},
+                {ORR_FAULT_RENAME, 2},
+                {ORR_FAULT_RENAME, 3}};
+  for (int i = 0; i < 5; i++) {
+    orr_fault_arm(faults[i].kind, faults[i].n);
     orr_code rc = data_sim_generate(&o);
-    orr_fault_arm(kinds[k], 0);
+    orr_fault_arm(faults[i].kind, 0);
     assert_int_not_equal(rc, ORR_OK);
-    assert_true(strlen(orr_status_message()) > 10);
+    assert_null(strstr(orr_status_message(), "without a reason"));
     assert_int_equal(count_files(dir), 0);
   }
   generate(&o); // and the folder is as good as new
