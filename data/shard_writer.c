@@ -60,7 +60,8 @@ static orr_code column_setup(column *c, const char *name, hid_t file_type, hid_t
     c->row_bytes *= (size_t)dims[i - 1];
     file_row *= (size_t)dims[i - 1];
   }
-  c->chunk_rows = file_row < chunk_bytes ? (int64_t)(chunk_bytes / file_row) : 1;
+  c->chunk_rows = 1; // a power of two: shards of round numbers of frames then have no unused end
+  while (2 * (size_t)c->chunk_rows * file_row <= chunk_bytes) c->chunk_rows *= 2;
   c->buffer = orr_malloc((size_t)c->chunk_rows * c->row_bytes);
   ORR_CHECK(c->buffer, ORR_ENOMEM, "%s of a shard: no memory for a chunk of %zu bytes", name,
             (size_t)c->chunk_rows * c->row_bytes);

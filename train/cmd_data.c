@@ -49,8 +49,9 @@ orr_code train_cmd_data(int argc, char **argv) {
   for (int i = 0; i < VERBS; i++) {
     if (strcmp(word, verbs[i].name) == 0) return verbs[i].run(argc - 1, argv + 1);
   }
-  ORR_CHECK(strcmp(word, "import") != 0, ORR_EUNSUPPORTED,
-            "orrery data import: not in this version; write shards with h5py as docs describe, or "
-            "generate clips with `orrery data generate`");
+  ORR_CHECK(
+      strcmp(word, "import") != 0, ORR_EUNSUPPORTED,
+      "orrery data import: not in this version; generate clips with `orrery data generate`, or "
+      "write shards with a program of your own as data/shard.h describes them");
   return fail_unknown(word);
 }
