@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "checkpoints/layout.h"
+#include "checkpoints/root.h"
 #include "checkpoints/safetensors.h"
 #include "kernels/bf16.h"
 
@@ -108,17 +109,6 @@ static orr_code write_file(exporter *x) {
   return orr_fs_fsync(x->fd, x->path);
 }
 
-// The folder that holds `path`.
-static orr_code sync_parent(const char *path) {
-  char *parent = orr_strdup(path);
-  ORR_CHECK(parent, ORR_ENOMEM, "%s: out of memory", path);
-  char *slash = strrchr(parent, '/');
-  if (slash) slash[slash == parent] = 0;
-  orr_code rc = orr_fs_fsync_dir(slash ? parent : ".");
-  orr_free(parent);
-  return rc;
-}
-
 // Under another name in the same folder, then renamed.
 static orr_code write_aside(exporter *x) {
   char *aside = orr_format("%s.tmp-%ld", x->path, (long)getpid());
@@ -131,7 +121,7 @@ static orr_code write_aside(exporter *x) {
     if (rc != ORR_OK) orr_fs_remove_tree(aside);
   }
   orr_free(aside);
-  return rc == ORR_OK ? sync_parent(x->path) : rc;
+  return rc == ORR_OK ? ckpt_sync_parent(x->path) : rc;
 }
 
 orr_code ckpt_export(ckpt_reader *r, const char *path, ckpt_export_dtype dtype, bool ema,

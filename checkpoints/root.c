@@ -164,9 +164,22 @@ static orr_code check_space(const char *root, uint64_t bytes) {
   return ORR_OK;
 }
 
+orr_code ckpt_sync_parent(const char *path) {
+  char *parent = orr_strdup(path);
+  ORR_CHECK(parent, ORR_ENOMEM, "%s: out of memory", path);
+  char *slash = strrchr(parent, '/');
+  if (slash) slash[slash == parent] = 0;
+  orr_code rc = orr_fs_fsync_dir(slash ? parent : ".");
+  orr_free(parent);
+  return rc;
+}
+
 orr_code ckpt_root_prepare(const char *root, int64_t step, uint64_t bytes) {
   char path[PATH_SIZE];
-  ORR_TRY(orr_fs_mkdirs(root));
+  if (!orr_fs_is_dir(root)) {
+    ORR_TRY(orr_fs_mkdirs(root));
+    ORR_TRY(ckpt_sync_parent(root));
+  }
   ORR_TRY(for_each_name(root, remove_leftover, (void *)root));
   ORR_TRY(check_space(root, bytes));
   ORR_TRY(orr_fs_join(path, sizeof(path), root, ckpt_tmp_name(step).s));

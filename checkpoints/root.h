@@ -43,5 +43,7 @@ orr_code ckpt_root_publish(const char *root, int64_t step);
 // the new checkpoint is safe already.
 void ckpt_root_retain(const char *root, int64_t step, int64_t keep, int64_t keep_every);
 void ckpt_root_discard(const char *root, int64_t step); // removes .tmp-step-N; failures are logged
+// fsync of the folder that holds `path`.
+orr_code ckpt_sync_parent(const char *path);
 
 #endif
