@@ -21,7 +21,7 @@ static const train_option options[] = {
     {"size", "N|HxW", "height and width of a frame in pixels (64)", TRAIN_OPTION_ONCE},
     {"seed", "S", "key of all random numbers: same seed, same bytes (1)", TRAIN_OPTION_ONCE},
     {"processes", "P", "processes that simulate and draw (the machine's cores)", TRAIN_OPTION_ONCE},
-    {"shard-frames", "N", "about so many frames a file (4096)", TRAIN_OPTION_ONCE},
+    {"shard-frames", "N", "about so many frames a file (1024)", TRAIN_OPTION_ONCE},
     {"fps", "F", "frames and actions a second (10)", TRAIN_OPTION_ONCE},
     {"forks", "C", "episodes in pairs: two futures of one start of C frames", TRAIN_OPTION_ONCE},
     {"branch", "NAME", "branch of the data set (worlds)", TRAIN_OPTION_ONCE},
@@ -82,21 +82,28 @@ static orr_code parse(const train_args *args, data_sim_options *o) {
   return ORR_OK;
 }
 
+typedef struct {
+  double begin_ms;
+  bool ended; // the last line has been printed
+} progress_line;
+
 static void show_progress(void *ctx, int64_t frames, int64_t total) {
-  const double *begin_ms = ctx;
-  double seconds = (orr_clock_ms() - *begin_ms) * 1e-3;
-  orr_progress(frames == total, "generate: %lld of %lld frames, %.0f frames/s", (long long)frames,
+  progress_line *line = ctx;
+  double seconds = (orr_clock_ms() - line->begin_ms) * 1e-3;
+  if (line->ended) return;
+  line->ended = frames == total;
+  orr_progress(line->ended, "generate: %lld of %lld frames, %.0f frames/s", (long long)frames,
                (long long)total, seconds > 0 ? (double)frames / seconds : 0.0);
 }
 
 orr_code train_cmd_data_generate(int argc, char **argv) {
   train_args args;
-  double begin_ms = orr_clock_ms();
+  progress_line line = {.begin_ms = orr_clock_ms()};
   data_sim_options o = {.episode_frames = 64,
-                        .shard_frames = 4096,
+                        .shard_frames = 1024,
                         .fps = 10,
                         .progress = show_progress,
-                        .ctx = &begin_ms};
+                        .ctx = &line};
   ORR_TRY(train_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   ORR_TRY(parse(&args, &o));
