@@ -156,7 +156,8 @@ static orr_code read_section(const reader *r, const yaml_node_t *n, const cfg_se
 
 static orr_code read_root(const reader *r) {
   const yaml_node_t *n = yaml_document_get_root_node(r->document);
-  if (!n) return ORR_OK; // an empty file: all defaults
+  bool empty = !n || (n->type == YAML_SCALAR_NODE && n->data.scalar.length == 0);
+  if (empty) return ORR_OK; // all defaults
   cfg_place p = place_of(r, n);
   if (n->type != YAML_MAPPING_NODE) {
     return fail_at(&p, "file", NULL,

@@ -118,11 +118,11 @@
   I64(seed, 7, 0, 4294967295, "", "key of the random numbers of an evaluation")
 
 // X(section name, rows)
+// clang-format off
 #define CFG_SECTIONS(X)                                                                            \
-  X(run, CFG_RUN)                                                                                  \
-  X(train, CFG_TRAIN)                                                                              \
-  X(optim, CFG_OPTIM)                                                                              \
-  X(data, CFG_DATA) X(tokenizer, CFG_TOKENIZER) X(model, CFG_MODEL) X(dist, CFG_DIST)              \
-      X(ckpt, CFG_CKPT) X(eval, CFG_EVAL)
+  X(run, CFG_RUN) X(train, CFG_TRAIN) X(optim, CFG_OPTIM) X(data, CFG_DATA)                        \
+  X(tokenizer, CFG_TOKENIZER) X(model, CFG_MODEL) X(dist, CFG_DIST) X(ckpt, CFG_CKPT)              \
+  X(eval, CFG_EVAL)
+// clang-format on
 
 #endif

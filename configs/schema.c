@@ -132,6 +132,19 @@ const void *cfg_field_const(const cfg *c, const cfg_knob *k) {
   return (const char *)c + k->section->offset + k->row->offset;
 }
 
+// "a|b" as "a, b" behind what is in out.
+static void append_choices(const char *choices, char *out, size_t size) {
+  for (size_t at = strlen(out); *choices && at + 2 < size; choices++) {
+    if (*choices == '|') {
+      out[at++] = ',';
+      out[at++] = ' ';
+    } else {
+      out[at++] = *choices;
+    }
+    out[at] = 0;
+  }
+}
+
 void cfg_knob_allowed(const cfg_knob *k, char *out, size_t size) {
   const cfg_row *r = k->row;
   switch (r->kind) {
@@ -148,7 +161,8 @@ void cfg_knob_allowed(const cfg_knob *k, char *out, size_t size) {
     snprintf(out, size, "a text");
     break;
   case CFG_KIND_ENUM:
-    snprintf(out, size, "one of %s", r->choices);
+    snprintf(out, size, "one of ");
+    append_choices(r->choices, out, size);
     break;
   case CFG_KIND_LI64:
     snprintf(out, size,

@@ -1,0 +1,162 @@
+// labels: quick
+// Rules between rows, the hash and the difference of two configurations.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "configs/config.h"
+
+#define SETS_MAX 6
+
+static cfg *with(const char *const *sets) {
+  cfg *c = NULL;
+  assert_int_equal(cfg_create(&c), ORR_OK);
+  for (int i = 0; i < SETS_MAX && sets[i]; i++) {
+    if (cfg_set(c, sets[i]) != ORR_OK) fail_msg("%s", orr_status_message());
+  }
+  return c;
+}
+
+#define WITH(...) with((const char *const[SETS_MAX]){__VA_ARGS__})
+
+static void test_settings_that_cannot_work_together_are_refused_by_name(void **state) {
+  static const struct {
+    const char *sets[SETS_MAX], *words;
+  } cases[] = {
+      {{"model.width=250"}, "model.width 250 is not divisible by model.heads 4"},
+      {{"model.heads=3", "model.width=255", "model.kv_heads=3"},
+       "model.heads 3 gives a head width of 85"},
+      {{"model.width=24", "model.kv_heads=1"}, "head width of 6, wanted a multiple of 4"},
+      {{"model.kv_heads=3"}, "model.heads 4 is not divisible by model.kv_heads 3"},
+      {{"tokenizer.heads=5"}, "tokenizer.width 128 is not divisible by tokenizer.heads 5"},
+      {{"tokenizer.levels=[8, 5, 5]"}, "tokenizer.levels multiply to 200, but model.codes is 1000"},
+      {{"tokenizer.levels=[]"}, "tokenizer.levels is empty"},
+      {{"tokenizer.levels=[65536, 65536, 65536, 65536, 65536]"},
+       "the first 2 multiply to 4294967296"},
+      {{"tokenizer.rows=4"},
+       "4 x 8 tokens a frame (tokenizer.rows, .cols), but the model takes 8 x 8"},
+      {{"data.frames=1"}, "data.frames is 1, wanted at least 2"},
+      {{"model.time_every=9"}, "model.time_every 9 is above model.layers 8"},
+      {{"model.branches=[]"}, "model.branches is empty"},
+      {{"model.branches=[a, b, a]"}, "model.branches names 'a' twice"},
+      {{"data.train=[x]", "data.branch=[cooking]"},
+       "data.branch: 'cooking' is none of model.branches"},
+      {{"data.train=[x, y]", "data.weights=[1]"}, "data.weights has 1 entries, wanted 2"},
+      {{"data.train=[x, y]", "data.weights=[0, 0]"}, "data.weights are all 0"},
+      {{"data.branch=[worlds]"}, "data.branch has 1 entries, wanted 0"},
+      {{"data.train=[\"\"]"}, "data.train: folder 1 is empty"},
+      {{"optim.warmup_steps=900"},
+       "optim.warmup_steps 900 and optim.decay_steps 200 do not fit into train.steps 1000"},
+      {{"optim.schedule=cosine", "optim.warmup_steps=1001"}, "do not fit into train.steps 1000"},
+      {{"train.batch=6", "train.micro_batch=4"}, "not divisible by train.micro_batch 4"},
+      {{"train.batch=8", "dist.dp=3"}, "train.batch 8 is not divisible by dist.dp 3"},
+      {{"train.batch=8", "dist.dp=4", "train.micro_batch=4"}, "2 clips a rank"},
+      {{"dist.tp=3"}, "model.heads 4 is not divisible by dist.tp 3"},
+      {{"model.hidden=770", "dist.tp=4"}, "model.hidden 770 is not divisible by dist.tp 4"},
+      {{"run.dir="}, "run.dir is empty"},
+      {{"ckpt.every=300", "ckpt.keep_every=500"},
+       "ckpt.keep_every 500 is not a multiple of ckpt.every 300"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    cfg *c = with(cases[i].sets);
+    orr_code rc = cfg_check(c);
+    if (rc != ORR_ECONFIG || !strstr(orr_status_message(), cases[i].words)) {
+      fail_msg("case %zu: %s '%s' lacks '%s'", i, orr_code_name(rc), orr_status_message(),
+               cases[i].words);
+    }
+    cfg_destroy(c);
+  }
+}
+
+static void test_settings_that_fit_pass(void **state) {
+  static const char *const cases[][SETS_MAX] = {
+      {NULL},
+      {"model.heads=8", "model.kv_heads=2", "dist.tp=8"},
+      {"data.train=[x, y]", "data.weights=[0, 2]", "data.branch=[worlds, avatars]"},
+      {"optim.warmup_steps=800"},
+      {"optim.schedule=constant", "optim.warmup_steps=1000"},
+      {"train.batch=8", "dist.dp=4", "train.micro_batch=2"},
+      {"train.stage=tokenizer", "tokenizer.levels=[3]", "tokenizer.rows=4", "data.frames=1"},
+      {"ckpt.every=0", "ckpt.keep_every=500"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    cfg *c = with(cases[i]);
+    if (cfg_check(c) != ORR_OK) fail_msg("case %zu: %s", i, orr_status_message());
+    cfg_destroy(c);
+  }
+}
+
+static orr_hash128 hash_of(const cfg *c) {
+  orr_hash128 h;
+  assert_int_equal(cfg_hash(c, &h), ORR_OK);
+  return h;
+}
+
+// One assignment, and whether it belongs to what decides the trained weights.
+static void test_hash_and_difference_see_what_decides_the_weights_and_nothing_else(void **state) {
+  static const struct {
+    const char *set, *difference;
+  } cases[] = {
+      {"run.seed=2", "run.seed: 1 -> 2\n"},
+      {"run.precision=fp32", "run.precision: bf16 -> fp32\n"},
+      {"train.steps=2000", "train.steps: 1000 -> 2000\n"}, // the schedule depends on it
+      {"train.batch=16", "train.batch: 8 -> 16\n"},
+      {"train.init_from=x", "train.init_from: \"\" -> \"x\"\n"},
+      {"optim.lr_peak=1e-3", "optim.lr_peak: 0.0003 -> 0.001\n"},
+      {"optim.ema_decay=0", "optim.ema_decay: 0.999 -> 0.0\n"},
+      {"data.train=[a]", "data.train: [] -> [\"a\"]\n"},
+      {"model.width=512", "model.width: 256 -> 512\n"},
+      {"tokenizer.levels=[8, 5, 5]", "tokenizer.levels: [8, 5, 5, 5] -> [8, 5, 5]\n"},
+      {"run.dir=elsewhere", ""},
+      {"run.threads=3", ""},
+      {"run.device=cpu", ""},
+      {"train.micro_batch=2", ""},
+      {"train.recompute=true", ""},
+      {"train.max_wall_s=60", ""},
+      {"data.prefetch=9", ""},
+      {"dist.tp=2", ""},
+      {"dist.bucket_bytes=2048", ""},
+      {"ckpt.every=5", ""},
+      {"eval.clips=5", ""},
+  };
+  cfg *base = WITH(NULL);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    cfg *c = WITH(cases[i].set);
+    char *difference = NULL;
+    bool equal = *cases[i].difference == 0;
+    assert_int_equal(cfg_diff(base, c, &difference), ORR_OK);
+    assert_string_equal(difference, cases[i].difference);
+    if (orr_hash_equal(hash_of(base), hash_of(c)) != equal) fail_msg("hash and %s", cases[i].set);
+    orr_free(difference);
+    cfg_destroy(c);
+  }
+  cfg_destroy(base);
+}
+
+static void test_every_configuration_that_comes_along_is_good(void **state) {
+  static const char *const names[] = {"tokenizer_small", "dynamics_small", "finetune_robotics"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    char path[512];
+    cfg *c = WITH(NULL);
+    snprintf(path, sizeof path, "%s/configs/%s.yaml", ORR_SOURCE_DIR, names[i]);
+    if (cfg_read_file(c, path) != ORR_OK || cfg_check(c) != ORR_OK)
+      fail_msg("%s", orr_status_message());
+    cfg_destroy(c);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_settings_that_cannot_work_together_are_refused_by_name),
+      cmocka_unit_test(test_settings_that_fit_pass),
+      cmocka_unit_test(test_hash_and_difference_see_what_decides_the_weights_and_nothing_else),
+      cmocka_unit_test(test_every_configuration_that_comes_along_is_good),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
