@@ -19,6 +19,13 @@ typedef struct {
   float root_bias; // 1 / sqrt(1 - beta2^step)
 } adamw_rates;
 
+// Moments of weights without a gradient (codes that do not occur) decay into the denormal numbers
+// and would stay there, each operation on them slow. Far above, they already count as nothing
+// beside eps.
+CPU_INLINE float flushed(float x) {
+  return fabsf(x) < 1e-36f ? 0.0f : x;
+}
+
 static void step_strip(const kern_adamw_args *a, const adamw_rates *r, int64_t first, int64_t n) {
   float *restrict w = a->w + first, *restrict m = a->m + first, *restrict v = a->v + first;
   const float *restrict g = a->g + first;
@@ -27,8 +34,8 @@ static void step_strip(const kern_adamw_args *a, const adamw_rates *r, int64_t f
 #pragma omp simd
   for (int64_t i = 0; i < n; i++) {
     float gi = g[i] * scale;
-    float mi = beta1 * m[i] + (1.0f - beta1) * gi;
-    float vi = beta2 * v[i] + (1.0f - beta2) * gi * gi;
+    float mi = flushed(beta1 * m[i] + (1.0f - beta1) * gi);
+    float vi = flushed(beta2 * v[i] + (1.0f - beta2) * gi * gi);
     m[i] = mi;
     v[i] = vi;
     w[i] = w[i] * decay - rate * mi / (sqrtf(vi) * root_bias + eps);

@@ -84,6 +84,17 @@ static void test_weights_without_gradient_only_decay(void **state) {
   }
 }
 
+static void test_moments_decay_to_zero_and_not_into_denormals(void **state) {
+  FOR_SETUPS(run) {
+    float w[2] = {1, 1}, g[2] = {0, 0}, m[2] = {1e-36f, -1e-36f}, v[2] = {1e-36f, 1e-35f};
+    kern_adamw_args a = settings;
+    a.n = 2, a.w = w, a.g = g, a.m = m, a.v = v, a.step = 9;
+    RUN(run, adamw, &a);
+    assert_true(m[0] == 0 && m[1] == 0 && v[0] == 0);
+    assert_true(v[1] == 0.95f * 1e-35f);
+  }
+}
+
 static void test_step_zero_is_refused(void **state) {
   kern *k = NULL;
   OK(cpu_create(1, cpu_level_detect(), &k));
@@ -96,6 +107,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_steps_equal_the_textbook_with_and_without_the_average),
       cmocka_unit_test(test_weights_without_gradient_only_decay),
+      cmocka_unit_test(test_moments_decay_to_zero_and_not_into_denormals),
       cmocka_unit_test(test_step_zero_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
