@@ -131,20 +131,28 @@ AMX_INLINE void amx_transpose_tile(const uint16_t *x, uint16_t *y) {
   for (int i = 0; i < 16; i++) _mm512_storeu_si512(y + i * 32, r[i]);
 }
 
+// One tile of x^T: `rows` rows of x (16, or fewer with zeros behind) become columns.
+AMX_INLINE void amx_pack_square(const uint16_t *x, int64_t stride, int64_t rows, uint16_t *y) {
+  __m512i r[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; i++)
+    r[i] = i < rows ? _mm512_loadu_si512(x + i * stride) : _mm512_setzero_si512();
+  amx_transpose_words(r);
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; i++) _mm512_storeu_si512(y + i * 32, r[i]);
+}
+
 // Packs x^T as a right operand, for products over the columns of x: rows of x [rows, cols] become
-// columns. `stride` in elements; cols a multiple of 32; rows are padded with zeros to padded_rows,
-// a multiple of 16.
+// columns. `stride` in elements; cols a multiple of 32; rows are padded with zeros to a multiple of
+// 16.
 static inline void amx_pack_transposed(const uint16_t *x, int64_t stride, int64_t rows,
-                                       int64_t cols, int64_t padded_rows, uint16_t *y) {
-  for (int64_t n = 0; n < padded_rows; n += 16)
+                                       int64_t cols, uint16_t *y) {
+  for (int64_t n = 0; n < rows; n += 16)
     for (int64_t c = 0; c < cols; c += 32, y += AMX_TILE) {
-      __m512i r[16];
-#pragma GCC unroll 16
-      for (int i = 0; i < 16; i++)
-        r[i] = n + i < rows ? _mm512_loadu_si512(x + (n + i) * stride + c) : _mm512_setzero_si512();
-      amx_transpose_words(r);
-#pragma GCC unroll 16
-      for (int i = 0; i < 16; i++) _mm512_storeu_si512(y + i * 32, r[i]);
+      if (n + 16 <= rows)
+        amx_pack_square(x + n * stride + c, stride, 16, y);
+      else
+        amx_pack_square(x + n * stride + c, stride, rows - n, y);
     }
 }
 

@@ -93,6 +93,38 @@ static __mmask16 seen_keys(int64_t i, int64_t j, int64_t L, bool causal, int64_t
   return mask;
 }
 
+// The rows of the head after this one, fetched into the cache a few at a time while this one is
+// computed: strided rows are beyond the hardware's own guesses, and waiting for them would take
+// half of the time.
+enum { AHEAD_MOST = 8 };
+
+typedef struct {
+  const char *next[AHEAD_MOST]; // tensors that are read, then those that are written
+  int64_t stride[AHEAD_MOST];   // bytes
+  int reads, all;
+  int64_t rows, bytes; // rows left; bytes of a row
+} ahead;
+
+static void ahead_add(ahead *f, bool write, head_rows x) {
+  f->next[f->all] = (const char *)x.p;
+  f->stride[f->all++] = x.stride * 2;
+  if (!write) f->reads = f->all;
+}
+
+AMX_INLINE void ahead_row(ahead *f) {
+  if (f->rows == 0) return;
+  f->rows--;
+  for (int t = 0; t < f->all; t++) {
+    for (int64_t c = 0; c < f->bytes; c += 64) {
+      if (t < f->reads)
+        _mm_prefetch(f->next[t] + c, _MM_HINT_T1);
+      else
+        __builtin_prefetch(f->next[t] + c, 1, 3);
+    }
+    f->next[t] += f->stride[t];
+  }
+}
+
 // ---- forward ----
 
 typedef struct {
@@ -142,9 +174,24 @@ static void softmax_row(const kern_attention_fwd_args *a, int64_t i, int64_t r, 
   *sum = _mm512_reduce_add_ps(total);
 }
 
+// What head h + 1 (or head 0 of the next sequence) reads and writes.
+static ahead fwd_ahead(const kern_attention_fwd_args *a, int64_t s, int64_t h) {
+  ahead f = {.bytes = a->K * 2};
+  if (++h == a->H) h = 0, s++;
+  if (s == a->seqs) return f;
+  const int64_t row = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
+  const int64_t g = h / (a->H / a->G);
+  f.rows = a->L;
+  ahead_add(&f, false, rows_at(a->k, row, a->ldk, g, a->K, a->pos_stride));
+  ahead_add(&f, false, rows_at(a->v, row, a->ldv, g, a->K, a->pos_stride));
+  ahead_add(&f, false, rows_at(a->q, row, a->ldq, h, a->K, a->pos_stride));
+  ahead_add(&f, true, rows_at(a->o, row, a->ldo, h, a->K, a->pos_stride));
+  return f;
+}
+
 // 32 queries from i0 of head h.
 static void fwd_queries(const kern_attention_fwd_args *a, int64_t s, int64_t h, int64_t i0,
-                        const fwd_memory *m) {
+                        const fwd_memory *m, ahead *next) {
   const int64_t L = a->L, K = a->K, L32 = pad(L, 32), rows = least(L - i0, 32);
   const int halves = rows > 16 ? 2 : 1;
   const int64_t first = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
@@ -152,12 +199,15 @@ static void fwd_queries(const kern_attention_fwd_args *a, int64_t s, int64_t h, 
   const amx_left left = left_of(q, i0, L, K, m->spare);
   const int64_t key_tile = K / 32 * AMX_TILE, value_tile = L32 / 32 * AMX_TILE;
   for (int64_t j = 0; j < L32; j += 32)
-    amx_product(halves, 2, K / 32, left, m->k + j / 16 * key_tile, m->k + (j / 16 + 1) * key_tile,
-                m->s + j, L32, false);
+    amx_product(halves, L - j > 16 ? 2 : 1, K / 32, left, m->k + j / 16 * key_tile,
+                m->k + (j / 16 + 1) * key_tile, m->s + j, L32, false);
 
   float largest[32] = {0}, sum[32], inverse[32];
   for (int64_t r = 0; r < 32; r++) sum[r] = 1.0f;
-  for (int64_t r = 0; r < rows; r++) softmax_row(a, i0 + r, r, m->s, m->p, &largest[r], &sum[r]);
+  for (int64_t r = 0; r < rows; r++) {
+    ahead_row(next);
+    softmax_row(a, i0 + r, r, m->s, m->p, &largest[r], &sum[r]);
+  }
   for (int64_t r = 0; r < 32; r++) inverse[r] = 1.0f / sum[r];
   if (a->lse) {
     float lse[32];
@@ -181,10 +231,12 @@ static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, voi
   const fwd_memory m = fwd_divide(a->L, a->K, &b);
   const head_rows k = rows_at(a->k, first, a->ldk, g, a->K, a->pos_stride);
   const head_rows v = rows_at(a->v, first, a->ldv, g, a->K, a->pos_stride);
-  amx_pack_transposed(k.p, k.stride, a->L, a->K, L32, m.k);
+  amx_pack_transposed(k.p, k.stride, a->L, a->K, m.k);
   amx_pack_plain(v.p, v.stride, a->L, a->K, L32, m.v);
-  for (int64_t h = g * group; h < (g + 1) * group; h++)
-    for (int64_t i0 = 0; i0 < a->L; i0 += 32) fwd_queries(a, s, h, i0, &m);
+  for (int64_t h = g * group; h < (g + 1) * group; h++) {
+    ahead next = fwd_ahead(a, s, h);
+    for (int64_t i0 = 0; i0 < a->L; i0 += 32) fwd_queries(a, s, h, i0, &m, &next);
+  }
 }
 
 orr_code attention_amx_fwd(kern *k, const kern_attention_fwd_args *a) {
@@ -260,7 +312,25 @@ static __mmask16 seeing_queries(int64_t i, int64_t j, int64_t L, bool causal, in
   return mask;
 }
 
-// One vector of 16 queries against key j: p and ds from s and dp.
+static ahead bwd_ahead(const kern_attention_bwd_args *a, int64_t s, int64_t h) {
+  ahead f = {.bytes = a->K * 2};
+  if (++h == a->H) h = 0, s++;
+  if (s == a->seqs) return f;
+  const int64_t row = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
+  const int64_t g = h / (a->H / a->G);
+  f.rows = a->L;
+  ahead_add(&f, false, rows_at(a->q, row, a->ldq, h, a->K, a->pos_stride));
+  ahead_add(&f, false, rows_at(a->do_, row, a->ldo, h, a->K, a->pos_stride));
+  ahead_add(&f, false, rows_at(a->o, row, a->ldo, h, a->K, a->pos_stride));
+  ahead_add(&f, false, rows_at(a->k, row, a->ldk, g, a->K, a->pos_stride));
+  ahead_add(&f, false, rows_at(a->v, row, a->ldv, g, a->K, a->pos_stride));
+  ahead_add(&f, true, rows_at(a->dq, row, a->lddq, h, a->K, a->pos_stride));
+  ahead_add(&f, true, rows_at(a->dk, row, a->lddk, g, a->K, a->pos_stride));
+  ahead_add(&f, true, rows_at(a->dv, row, a->lddv, g, a->K, a->pos_stride));
+  return f;
+}
+
+// One vector of 16 queries against one key: p and ds from s and dp.
 AMX_INLINE void bwd_vector(const float *s, const float *dp, const float *lse, const float *delta,
                            float c, __mmask16 seen, __m512 *p, __m512 *ds) {
   const __m512 x = _mm512_fmsub_ps(_mm512_loadu_ps(s), _mm512_set1_ps(c), _mm512_loadu_ps(lse));
@@ -268,43 +338,50 @@ AMX_INLINE void bwd_vector(const float *s, const float *dp, const float *lse, co
   *ds = _mm512_maskz_mul_ps(seen, *p, _mm512_sub_ps(_mm512_loadu_ps(dp), _mm512_loadu_ps(delta)));
 }
 
-// The square of keys j0.. and queries i0..: from s and dp to the tiles of P^T, dS^T and dS.
-static void bwd_square(const kern_attention_bwd_args *a, int64_t j0, int64_t i0,
-                       const bwd_memory *m) {
+// A square of keys j0.. and queries i0.., the last ones with half of the keys or queries only: from
+// s and dp to the tiles of P^T, dS^T and dS. query_halves is constant.
+AMX_INLINE void bwd_square(const kern_attention_bwd_args *a, int64_t j0, int64_t i0,
+                           int query_halves, const bwd_memory *m, ahead *next) {
   const __m512i interleave =
       _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                        21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  const int64_t blocks = pad(a->L, 32) / 32;
-  const float c = LOG2_E / sqrtf((float)a->K);
+  const int64_t L = a->L, window = a->window, blocks = pad(L, 32) / 32,
+                keys = L - j0 > 16 ? 32 : 16;
+  const bool causal = a->causal;
+  const float c = LOG2_E / sqrtf((float)a->K), *s = m->s, *dp = m->dp;
+  const float *lse = m->lse + i0, *delta = m->delta + i0;
+  uint16_t *pt = m->pt + i0 / 32 * AMX_TILE, *dst = m->dst + i0 / 32 * AMX_TILE;
   uint16_t pairs[2][AMX_TILE]
       __attribute__((aligned(64))); // dS^T: pairs of keys, 16 queries a half
-  for (int64_t r = 0; r < 32; r += 2) {
-    __m512 p[2][2], ds[2][2]; // [key][query half]
+  if (keys == 16) memset(pairs, 0, sizeof pairs);
+  for (int64_t r = 0; r < keys; r += 2) {
+    __m512 p[2][2] = {{{0}}}, ds[2][2] = {{{0}}}; // [key][query half]
+    ahead_row(next);
 #pragma GCC unroll 2
     for (int n = 0; n < 2; n++)
 #pragma GCC unroll 2
-      for (int h = 0; h < 2; h++)
-        bwd_vector(m->s + (r + n) * 32 + h * 16, m->dp + (r + n) * 32 + h * 16,
-                   m->lse + i0 + h * 16, m->delta + i0 + h * 16, c,
-                   seeing_queries(i0 + h * 16, j0 + r + n, a->L, a->causal, a->window), &p[n][h],
-                   &ds[n][h]);
-    const int64_t at = (r / 16 * blocks + i0 / 32) * AMX_TILE + r % 16 * 32;
-    _mm512_storeu_si512(m->pt + at, amx_narrow(p[0][0], p[0][1]));
-    _mm512_storeu_si512(m->pt + at + 32, amx_narrow(p[1][0], p[1][1]));
-    _mm512_storeu_si512(m->dst + at, amx_narrow(ds[0][0], ds[0][1]));
-    _mm512_storeu_si512(m->dst + at + 32, amx_narrow(ds[1][0], ds[1][1]));
+      for (int h = 0; h < query_halves; h++) {
+        const int64_t at = (r + n) * 32 + h * 16;
+        bwd_vector(s + at, dp + at, lse + h * 16, delta + h * 16, c,
+                   seeing_queries(i0 + h * 16, j0 + r + n, L, causal, window), &p[n][h], &ds[n][h]);
+      }
+    const int64_t row = r / 16 * blocks * AMX_TILE + r % 16 * 32;
+    _mm512_storeu_si512(pt + row, amx_narrow(p[0][0], p[0][1]));
+    _mm512_storeu_si512(pt + row + 32, amx_narrow(p[1][0], p[1][1]));
+    _mm512_storeu_si512(dst + row, amx_narrow(ds[0][0], ds[0][1]));
+    _mm512_storeu_si512(dst + row + 32, amx_narrow(ds[1][0], ds[1][1]));
 #pragma GCC unroll 2
-    for (int h = 0; h < 2; h++)
+    for (int h = 0; h < query_halves; h++)
       _mm512_store_si512(pairs[h] + r / 2 * 32,
                          _mm512_permutexvar_epi16(interleave, amx_narrow(ds[0][h], ds[1][h])));
   }
-  for (int h = 0; h < 2; h++)
+  for (int h = 0; h < query_halves; h++)
     amx_transpose_tile(pairs[h], m->ds + ((i0 / 16 + h) * blocks + j0 / 32) * AMX_TILE);
 }
 
 // Keys j0..j0+31 of one head: their part of dS, and their rows of dK and dV.
 static void bwd_keys(const kern_attention_bwd_args *a, head_rows k, head_rows v, int64_t j0,
-                     bool accumulate, const bwd_memory *m) {
+                     bool accumulate, const bwd_memory *m, ahead *next) {
   const int64_t K = a->K, L32 = pad(a->L, 32), blocks = L32 / 32;
   const int halves = a->L - j0 > 16 ? 2 : 1;
   const int64_t column_tile = K / 32 * AMX_TILE, row_tile = blocks * AMX_TILE;
@@ -312,10 +389,15 @@ static void bwd_keys(const kern_attention_bwd_args *a, head_rows k, head_rows v,
   const amx_left left_v = left_of(v, j0, a->L, K, m->spare_v);
   for (int64_t i0 = 0; i0 < L32; i0 += 32) {
     const int64_t at = i0 / 16 * column_tile;
-    amx_product(halves, 2, K / 32, left_k, m->qt + at, m->qt + at + column_tile, m->s, 32, false);
-    amx_product(halves, 2, K / 32, left_v, m->dot + at, m->dot + at + column_tile, m->dp, 32,
-                false);
-    bwd_square(a, j0, i0, m);
+    const int query_halves = a->L - i0 > 16 ? 2 : 1;
+    amx_product(halves, query_halves, K / 32, left_k, m->qt + at, m->qt + at + column_tile, m->s,
+                32, false);
+    amx_product(halves, query_halves, K / 32, left_v, m->dot + at, m->dot + at + column_tile, m->dp,
+                32, false);
+    if (query_halves == 2)
+      bwd_square(a, j0, i0, 2, m, next);
+    else
+      bwd_square(a, j0, i0, 1, m, next);
   }
   const amx_left p = {m->pt, m->pt + row_tile, 64, AMX_TILE * 2};
   const amx_left ds = {m->dst, m->dst + row_tile, 64, AMX_TILE * 2};
@@ -336,14 +418,15 @@ static void bwd_head(const kern_attention_bwd_args *a, int64_t s, int64_t h, boo
   const head_rows q = rows_at(a->q, first, a->ldq, h, K, a->pos_stride);
   const head_rows d = rows_at(a->do_, first, a->ldo, h, K, a->pos_stride);
   const head_rows o = rows_at(a->o, first, a->ldo, h, K, a->pos_stride);
-  amx_pack_transposed(q.p, q.stride, L, K, L32, m->qt);
-  amx_pack_transposed(d.p, d.stride, L, K, L32, m->dot);
+  amx_pack_transposed(q.p, q.stride, L, K, m->qt);
+  amx_pack_transposed(d.p, d.stride, L, K, m->dot);
   amx_pack_plain(q.p, q.stride, L, K, L32, m->q);
   amx_pack_plain(d.p, d.stride, L, K, L32, m->d);
   bwd_statistics(a->lse + (s * a->H + h) * L, o, d, L, K, m);
+  ahead next = bwd_ahead(a, s, h);
   for (int64_t j0 = 0; j0 < L; j0 += 32)
     bwd_keys(a, rows_at(a->k, first, a->ldk, g, K, a->pos_stride),
-             rows_at(a->v, first, a->ldv, g, K, a->pos_stride), j0, accumulate, m);
+             rows_at(a->v, first, a->ldv, g, K, a->pos_stride), j0, accumulate, m, &next);
   for (int64_t i0 = 0; i0 < L; i0 += 32) {
     const uint16_t *rows = m->ds + i0 / 16 * row_tile;
     const amx_left ds = {rows, rows + row_tile, 64, AMX_TILE * 2};
