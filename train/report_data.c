@@ -120,6 +120,8 @@ static orr_code read_plan(train_report_run *run, const char *path) {
   if (rc == ORR_OK) {
     run->steps = c->train.steps;
     run->tokenizer = c->train.stage == CFG_STAGE_TOKENIZER;
+    run->aspect = run->tokenizer ? (double)c->tokenizer.cols / (double)c->tokenizer.rows
+                                 : (double)c->model.cols / (double)c->model.rows;
   }
   cfg_destroy(c);
   if (rc == ORR_ENOMEM) return rc;

@@ -50,6 +50,7 @@ typedef struct {
   char *config;   // text of config.yaml or NULL
   int64_t steps;  // planned, from the config; 0 = unknown
   bool tokenizer; // the config trains a tokenizer
+  double aspect;  // width over height of a frame, from the config; 0 = unknown
   int media;
   train_medium medium[TRAIN_REPORT_MEDIA]; // rollout* (films), then strip* (stills)
 } train_report_run;

@@ -66,8 +66,8 @@ static void put_psnr_tile(train_html *h, const double *psnr, const double *still
   put_tile(h, name, train_number_of(value, 3).s, "dB");
   if (horizon <= compared && isfinite(still[horizon - 1])) {
     double gain = value - still[horizon - 1];
-    train_html_format(h, "<b class=%s>%s%s dB</b> over repeating the last frame",
-                      gain >= 0 ? "up" : "down", gain >= 0 ? "+" : "", train_number_of(gain, 2).s);
+    train_html_format(h, "<b class=%s>%s%s dB</b> over persistence", gain >= 0 ? "up" : "down",
+                      gain >= 0 ? "+" : "", train_number_of(gain, 2).s);
   } else {
     train_html_put(h, "predicted against real frames");
   }
@@ -141,11 +141,20 @@ static void put_medium(train_html *h, const train_medium *m, const char *caption
   train_html_put(h, "</figcaption></figure>\n");
 }
 
-static const char film_caption[] = "Rollout: after the first frames the model goes on alone, "
-                                   "from nothing but the actions.";
-static const char strip_caption[] =
-    "Upper row: the real frames. Lower row: what the model predicts from the same start and the "
-    "same actions.";
+#define ALONE "after the first frames the model goes on alone, from nothing but the actions."
+
+// A film twice as wide as a frame holds the real frames beside the model's.
+static const char *film_caption(const train_report_data *d, const train_medium *film) {
+  double aspect = film->height ? (double)film->width / (double)film->height : 0;
+  for (int r = 0; r < d->count; r++)
+    if (d->run[r].aspect > 0 && fabs(aspect / d->run[r].aspect - 2) < 0.2)
+      return "Left the real frames, right the model: " ALONE;
+  return "Rollout: " ALONE;
+}
+
+static const char strip_caption[] = "In each pair of rows the real frames are above, and below "
+                                    "them what the model predicts from the "
+                                    "same start under the same actions.";
 
 static const char *name_of(const char *key) {
   for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
@@ -156,7 +165,8 @@ static const char *name_of(const char *key) {
 // Arrays by horizon that have no chart of their own.
 static bool is_other(const char *key, const json_t *v) {
   return json_is_array(v) && json_array_size(v) >= 2 && json_is_number(json_array_get(v, 0)) &&
-         strcmp(key, "psnr") && strcmp(key, "persistence_psnr");
+         strcmp(key, "psnr") && strcmp(key, "persistence_psnr") &&
+         strcmp(key, "random_action_psnr");
 }
 
 static int count_others(const json_t *eval) {
@@ -168,12 +178,17 @@ static int count_others(const json_t *eval) {
 }
 
 static void put_horizon_chart(train_page *p, const json_t *eval) {
-  double psnr[HORIZONS_MAX], still[HORIZONS_MAX], k[HORIZONS_MAX], drift;
-  int64_t n = numbers_of(eval, "psnr", psnr),
-          compared = numbers_of(eval, "persistence_psnr", still);
+  static const struct {
+    const char *key, *name;
+    int colour;
+  } lines[] = {{"psnr", "model", 1},
+               {"random_action_psnr", "model under random actions", 4},
+               {"persistence_psnr", "persistence (the last prompt frame repeated)", 2}};
+  enum { LINES = sizeof lines / sizeof *lines };
+  double y[LINES][HORIZONS_MAX], k[HORIZONS_MAX], drift;
+  int64_t n = numbers_of(eval, "psnr", k);
   if (n < 2) return;
   for (int64_t i = 0; i < n; i++) k[i] = (double)(i + 1);
-  for (int64_t i = compared; i < n; i++) still[i] = NAN;
   char remark[96] = "";
   if (figure_of(eval, "drift", &drift))
     snprintf(remark, sizeof remark, "drift %s dB a frame", train_number_of(drift, 2).s);
@@ -185,13 +200,14 @@ static void put_horizon_chart(train_page *p, const json_t *eval) {
                    .n = n,
                    .x = k,
                    .x_first = 1,
-                   .count = compared ? 2 : 1,
                    .lead = count_others(eval) > 0};
-  c.series[0] = (train_chart_series){.name = "model", .colour = 1, .y = psnr, .dots = true};
-  c.series[1] = (train_chart_series){.name = "persistence (the last prompt frame repeated)",
-                                     .colour = 2,
-                                     .y = still,
-                                     .dots = true};
+  for (int l = 0; l < LINES; l++) {
+    int64_t got = numbers_of(eval, lines[l].key, y[l]);
+    for (int64_t i = got; i < n; i++) y[l][i] = NAN;
+    if (got)
+      c.series[c.count++] = (train_chart_series){
+          .name = lines[l].name, .colour = lines[l].colour, .y = y[l], .dots = n <= 32};
+  }
   train_chart_put(&p->html, &c);
 }
 
@@ -281,7 +297,7 @@ void train_page_results(train_page *p, const train_report_data *d) {
   train_html *h = &p->html;
   headline top = headline_of(d);
   train_html_format(h, "<section class=\"hero%s\">", layout_of(top.film));
-  if (top.film) put_medium(h, top.film, film_caption);
+  if (top.film) put_medium(h, top.film, film_caption(d, top.film));
   if (top.eval || top.metrics) {
     train_html_put(h, "<div class=tiles>");
     if (top.eval)

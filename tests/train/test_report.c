@@ -166,6 +166,21 @@ static void test_demo_page_shows_all_and_stands_alone(void **state) {
   orr_free(page);
 }
 
+static void test_caption_says_what_stands_beside_what(void **state) {
+  const fixture *f = *state;
+  store_metrics(f, "metrics.jsonl", 3, 0);
+  store_pictures(f, "."); // square films
+  store(f, "config.yaml", "model: {rows: 4, cols: 4}\n");
+  char *page = page_of(f);
+  assert_holds(page, "Rollout: after the first frames");
+  assert_lacks(page, "Left the real frames");
+  orr_free(page);
+  store(f, "config.yaml", "model: {rows: 8, cols: 4}\n"); // frames half as wide
+  page = page_of(f);
+  assert_holds(page, "Left the real frames, right the model");
+  orr_free(page);
+}
+
 static void test_run_still_going_has_a_page(void **state) {
   const fixture *f = *state;
   store_metrics(f, "metrics.jsonl", 3, 0);
@@ -374,6 +389,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
       TEST(test_demo_page_shows_all_and_stands_alone),
+      TEST(test_caption_says_what_stands_beside_what),
       TEST(test_run_still_going_has_a_page),
       TEST(test_damaged_pieces_become_notes),
       TEST(test_odd_values_do_not_break_the_page),
