@@ -31,7 +31,6 @@ typedef enum {
 
 #define DATA_TABLETOP_ACTIONS    2    // wanted velocity of the puck, each in [-1,1]
 #define DATA_TABLETOP_PUCK_SPEED 1.5  // m/s at action 1
-#define DATA_TABLETOP_WALL       0.12 // m, thickness of the walls round the table
 #define DATA_TABLETOP_VIEW       1.13 // m from the middle of the picture to its nearer edges
 #define DATA_TABLETOP_TILT       0.35 // rad between the camera's axis and straight down
 
