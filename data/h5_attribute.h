@@ -9,16 +9,19 @@
 
 #include "base/status.h"
 
+// Local. Written at the root; false when HDF5 refuses.
 bool data_h5_put_i64(hid_t file, const char *name, int64_t value);
+// Local. The same for a double.
 bool data_h5_put_f64(hid_t file, const char *name, double value);
-// n strings, or one scalar string for n = 0.
+// Local. n strings, or one scalar string for n = 0.
 bool data_h5_put_strings(hid_t file, const char *name, const char *const *strings, int64_t n);
 
-// `path` names the file in messages. ORR_EFORMAT: missing, of another type, or not one number.
+// Local. `path` names the file in messages. ORR_EFORMAT: missing, of another type, or not one
+// number.
 orr_code data_h5_get_i64(hid_t file, const char *path, const char *name, int64_t *value);
 orr_code data_h5_get_f64(hid_t file, const char *path, const char *name, double *value);
 
-// Strings of an attribute. (*strings)[i] point into the same block: one orr_free(*strings).
+// Local. Strings of an attribute. (*strings)[i] point into the same block: one orr_free(*strings).
 // *n is their number, 1 for a scalar string. ORR_EFORMAT, ORR_ENOMEM.
 orr_code data_h5_get_strings(hid_t file, const char *path, const char *name, char ***strings,
                              int64_t *n);

@@ -327,7 +327,7 @@ orr_code data_index_open(const char *dir, data_index **out) {
   opened *o = orr_calloc(1, sizeof *o);
   ORR_CHECK(o, ORR_ENOMEM, "%s: no memory to open it", path);
   ORR_CHECK_GOTO(strlen(dir) < sizeof o->dir, fail, ORR_EINVAL, "%.64s...: a path too long", dir);
-  strcpy(o->dir, dir);
+  memcpy(o->dir, dir, strlen(dir) + 1);
   o->index.dir = o->dir;
   ORR_TRY_GOTO(read_index(o, path), fail);
   o->index.json = o->json;

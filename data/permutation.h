@@ -11,8 +11,9 @@ typedef struct {
   uint64_t key;
 } data_permutation;
 
+// Local. The permutation of 0..n-1 that belongs to the key; n at least 1.
 data_permutation data_permutation_make(uint64_t n, uint64_t key);
-// Where i (below n) goes.
+// Local. Where i (below n) goes.
 uint64_t data_permutation_at(const data_permutation *p, uint64_t i);
 
 #endif

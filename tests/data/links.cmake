@@ -2,8 +2,8 @@
 if(name STREQUAL "data_test_film")
   target_link_libraries(${name} PRIVATE PkgConfig::AV PkgConfig::PNG)
 endif()
-# A test that damages shards from inside calls HDF5 itself.
-if(name STREQUAL "data_test_verify")
+# Tests that damage shards from inside, or count what HDF5 holds, call HDF5 themselves.
+if(name MATCHES "^data_test_(verify|faults)$")
   target_include_directories(${name} PRIVATE ${HDF5_C_INCLUDE_DIRS})
   target_link_libraries(${name} PRIVATE ${HDF5_C_LIBRARIES})
 endif()

@@ -9,6 +9,10 @@
 
 #define SIDE 8
 
+static void copy_path(char *out, const char *path) {
+  snprintf(out, 512, "%s", path);
+}
+
 static data_mix_options frame_options(const char *const *dirs, int count, int64_t T,
                                       int64_t stride) {
   return (data_mix_options){.dirs = dirs,
@@ -127,8 +131,8 @@ static void test_clips_in_file_order(void **state) {
 
 static void test_mixture_keeps_its_shares_and_branches(void **state) {
   char dirs[2][512];
-  strcpy(dirs[0], shards_folder("mix-share-a"));
-  strcpy(dirs[1], shards_folder("mix-share-b"));
+  copy_path(dirs[0], shards_folder("mix-share-a"));
+  copy_path(dirs[1], shards_folder("mix-share-b"));
   const char *const list[] = {dirs[0], dirs[1]};
   data_shard_format f = shards_format(0, 0, 5);
   shards_data_set(dirs[0], &f, 1, 3, 9);
@@ -158,8 +162,8 @@ static void test_mixture_keeps_its_shares_and_branches(void **state) {
 
 static void test_what_does_not_fit_is_named(void **state) {
   char pixels[512], codes[512];
-  strcpy(pixels, shards_folder("mix-frames"));
-  strcpy(codes, shards_folder("mix-tokens"));
+  copy_path(pixels, shards_folder("mix-frames"));
+  copy_path(codes, shards_folder("mix-tokens"));
   const char *const p = pixels, *const c = codes;
   data_shard_format f = shards_format(SIDE, SIDE, 0), g = shards_format(0, 0, 5);
   shards_data_set(pixels, &f, 1, 3, 9);

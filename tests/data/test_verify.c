@@ -1,8 +1,6 @@
 // labels: quick
 // Index and verification: totals, extra members, damage of every kind, bad shards.
-#include "tests/data/shards.h"
-
-#include <hdf5.h>
+#include "tests/data/h5_leaks.h"
 
 #include "data/lzf.h"
 #include "data/verify.h"
@@ -111,6 +109,7 @@ static void test_every_flipped_byte_is_found(void **state) {
     assert_true(rc == ORR_ECORRUPT || rc == ORR_EFORMAT || rc == ORR_EINVAL ||
                 rc == ORR_EUNSUPPORTED);
     assert_message_names(path);
+    assert_h5_holds_nothing();
     text[at] ^= 0x10;
   }
   assert_int_equal(orr_fs_write_atomic(path, text, bytes), ORR_OK);
