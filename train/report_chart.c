@@ -15,7 +15,7 @@ typedef struct {
 
 // An exponential average run both ways, so that it does not lag behind a falling loss.
 static void smooth(train_curve *c) {
-  double keep = 1 - 1 / fmax((double)c->n / 80, 1);
+  double keep = 1 - 1 / fmax((double)c->n / 40, 1);
   for (int way = 0; way < 2; way++) {
     double sum = 0, weight = 0; // the weight undoes the start from zero
     for (int64_t k = 0; k < c->n; k++) {

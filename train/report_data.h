@@ -27,6 +27,7 @@ typedef struct {
 // run repeats steps, the later lines win. ORR_ENOMEM, or what reading the file gave.
 orr_code train_table_read(const char *path, train_table *out);
 const double *train_table_column(const train_table *m, const char *name); // NULL when absent
+double train_table_total(const train_table *m, const char *name);         // of the finite values
 void train_table_release(train_table *m);
 
 typedef enum { TRAIN_MEDIUM_GIF, TRAIN_MEDIUM_MP4, TRAIN_MEDIUM_PNG } train_medium_kind;

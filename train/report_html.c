@@ -154,7 +154,7 @@ train_number train_number_of(double value, int digits) {
     while (size < steps[i].from) i++;
     double shown = value / steps[i].unit;
     int whole = size > 0 ? (int)floor(log10(fabs(shown))) + 1 : digits; // negative below 0.1
-    int decimals = digits > whole ? digits - whole : 0;
+    int decimals = digits > whole && shown != floor(shown) ? digits - whole : 0;
     snprintf(out.s, sizeof out.s, "%.*f%s", decimals, shown, steps[i].letter);
   }
   if (out.s[0] == '-') { // a real minus sign lines up with digits

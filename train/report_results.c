@@ -94,12 +94,16 @@ static void put_eval_tiles(train_html *h, const json_t *eval) {
   }
 }
 
-static void put_training_tiles(train_html *h, const train_table *m) {
+static void put_training_tiles(train_html *h, const train_report_run *run) {
+  const train_table *m = &run->metrics;
   train_curve curve;
   const double *step = train_table_column(m, "step"), *loss = train_table_column(m, "loss");
-  const double *ms = train_table_column(m, "step_ms");
+  const double *rate = train_table_column(m, "tokens_per_s");
   put_tile(h, "Steps", train_number_of(step[m->rows - 1], 4).s, "");
-  train_html_put(h, "so far");
+  if (run->steps)
+    train_html_format(h, "of %lld", (long long)run->steps);
+  else
+    train_html_put(h, "so far");
   end_tile(h);
   if (loss) {
     train_curve_of(step, loss, m->rows, &curve);
@@ -107,10 +111,15 @@ static void put_training_tiles(train_html *h, const train_table *m) {
     train_html_put(h, "smoothed, at the last step");
     end_tile(h);
   }
-  if (!ms) return;
-  double total = 0;
-  for (int64_t i = 0; i < m->rows; i++) total += isfinite(ms[i]) ? ms[i] : 0;
-  put_tile(h, "Time", train_duration_of(total / 1e3).s, "");
+  if (rate) {
+    train_curve_of(step, rate, m->rows, &curve);
+    put_tile(h, "Throughput", train_number_of(curve.smooth[curve.n - 1], 3).s, "tokens/s");
+    train_html_put(h, "smoothed, at the last step");
+    end_tile(h);
+  }
+  double spent = train_table_total(m, "step_ms") / 1e3;
+  if (spent <= 0) return;
+  put_tile(h, "Time", train_duration_of(spent).s, "");
   train_html_put(h, "in training steps");
   end_tile(h);
 }
@@ -244,7 +253,7 @@ static void put_charts(train_page *p, const json_t *eval) {
 typedef struct {
   const json_t *eval;
   const train_medium *film, *strip;
-  const train_table *metrics;
+  const train_report_run *trained;
 } headline;
 
 static headline headline_of(const train_report_data *d) {
@@ -260,7 +269,7 @@ static headline headline_of(const train_report_data *d) {
       if (film && (!top.film || r == 0)) top.film = x;
       if (!film && (!top.strip || r == 0)) top.strip = x;
     }
-    if (run->has_metrics) top.metrics = &run->metrics; // the last stage
+    if (run->has_metrics) top.trained = run; // the last stage
   }
   return top;
 }
@@ -298,12 +307,12 @@ void train_page_results(train_page *p, const train_report_data *d) {
   headline top = headline_of(d);
   train_html_format(h, "<section class=\"hero%s\">", layout_of(top.film));
   if (top.film) put_medium(h, top.film, film_caption(d, top.film));
-  if (top.eval || top.metrics) {
+  if (top.eval || top.trained) {
     train_html_put(h, "<div class=tiles>");
     if (top.eval)
       put_eval_tiles(h, top.eval);
     else
-      put_training_tiles(h, top.metrics);
+      put_training_tiles(h, top.trained);
     train_html_put(h, "</div>");
   }
   train_html_put(h, "</section>\n");

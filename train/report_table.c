@@ -18,6 +18,13 @@ const double *train_table_column(const train_table *m, const char *name) {
   return c < 0 ? NULL : m->value[c];
 }
 
+double train_table_total(const train_table *m, const char *name) {
+  const double *v = train_table_column(m, name);
+  double sum = 0;
+  for (int64_t i = 0; v && i < m->rows; i++) sum += isfinite(v[i]) ? v[i] : 0;
+  return sum;
+}
+
 // A new column, NaN in the rows so far. *column = -1 when the table is full.
 static orr_code add_column(train_table *m, const char *name, int *column) {
   *column = -1;

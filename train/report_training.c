@@ -39,13 +39,6 @@ static bool has_values(const train_table *m, const char *column) {
   return false;
 }
 
-static double total_of(const train_table *m, const char *column) {
-  const double *v = train_table_column(m, column);
-  double sum = 0;
-  for (int64_t i = 0; v && i < m->rows; i++) sum += isfinite(v[i]) ? v[i] : 0;
-  return sum;
-}
-
 static void put_curve(train_page *p, const train_table *m, const multiple *what) {
   train_curve curve; // thinned: 16 KiB
   train_curve_of(train_table_column(m, "step"), train_table_column(m, what->column), m->rows,
@@ -117,9 +110,9 @@ static void put_time(train_html *h, const train_table *m, int columns) {
                {"comm_ms", "waiting for other ranks"},
                {"ckpt_stall_ms", "copying for a checkpoint"}};
   enum { PARTS = sizeof parts / sizeof *parts };
-  double all = total_of(m, "step_ms"), spent[PARTS], rest = all;
+  double all = train_table_total(m, "step_ms"), spent[PARTS], rest = all;
   if (!(all > 0)) return;
-  for (int i = 1; i < PARTS; i++) rest -= spent[i] = fmax(total_of(m, parts[i].column), 0);
+  for (int i = 1; i < PARTS; i++) rest -= spent[i] = fmax(train_table_total(m, parts[i].column), 0);
   spent[0] = fmax(rest, 0);
   double steps = (double)m->rows;
   train_html_format(h,
@@ -167,7 +160,7 @@ static void put_lead(train_html *h, const train_report_run *run) {
   double rate = median_of(m, "tokens_per_s"), frames = median_of(m, "frames_per_s");
   if (rate > 0) train_html_format(h, " · %s tokens/s", train_number_of(rate, 3).s);
   if (frames > 0) train_html_format(h, " · %s frames/s", train_number_of(frames, 3).s);
-  double ms = total_of(m, "step_ms");
+  double ms = train_table_total(m, "step_ms");
   if (ms > 0) train_html_format(h, " · %s", train_duration_of(ms / 1e3).s);
   train_html_put(h, "</p>");
 }
