@@ -11,6 +11,7 @@
 #include <math.h>
 #include <omp.h>
 
+#include "kernels/cpu/ahead.h"
 #include "kernels/cpu/attention_amx.h"
 #include "kernels/cpu/tile.h"
 #include "kernels/cpu/vmath.h"
@@ -68,6 +69,7 @@ static float largest_seen(const float *s, int64_t keys, int64_t i, bool causal, 
   const int64_t end = causal ? i + 1 : keys;
   const int64_t begin = causal && window > 0 && i + 1 - window > 0 ? i + 1 - window : 0;
   float largest = s[0]; // position 0 is always seen
+#pragma omp simd reduction(max : largest)
   for (int64_t j = begin; j < end; j++) largest = s[j] > largest ? s[j] : largest;
   return largest;
 }
@@ -78,12 +80,9 @@ static float softmax_row(float *s, int64_t keys, float scale, int64_t i, bool ca
   const float top = largest_seen(s, keys, i, causal, window) * scale;
   for (int64_t j = 0; j < keys; j++) s[j] = cpu_exp(s[j] * scale - top);
   mask_row(s, keys, i, causal, window);
-  float part[CPU_LANES] = {0}, sum = 0.0f;
-  int64_t j = 0;
-  for (; j + CPU_LANES <= keys; j += CPU_LANES)
-    for (int c = 0; c < CPU_LANES; c++) part[c] += s[j + c];
-  for (; j < keys; j++) part[0] += s[j];
-  for (int c = 0; c < CPU_LANES; c++) sum += part[c];
+  float sum = 0.0f;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t j = 0; j < keys; j++) sum += s[j];
   *largest = top;
   return sum;
 }
@@ -109,7 +108,8 @@ static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, flo
   widen_rows(a->type, L, K, a->v, first * a->ldv + g * K, a->pos_stride * a->ldv, v);
   cpu_tile_transpose(L, K, k, Kp, kt, Lp);
 
-  for (int64_t h = g * group; h < (g + 1) * group; h++)
+  for (int64_t h = g * group; h < (g + 1) * group; h++) {
+    cpu_ahead next = cpu_ahead_fwd(a, s, h);
     for (int64_t i0 = 0; i0 < L; i0 += R) {
       const int64_t rows = L - i0 < R ? L - i0 : R, keys = a->causal ? i0 + rows : L;
       const int64_t row = first + i0 * a->pos_stride;
@@ -118,14 +118,16 @@ static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, flo
                        false);
       for (int64_t i = 0; i < rows; i++) {
         float largest;
+        cpu_ahead_row(&next);
         const float sum =
             softmax_row(p + i * Lp, keys, scale, i0 + i, a->causal, a->window, &largest);
         inv[i] = 1.0f / sum;
-        if (a->lse) a->lse[(s * a->H + h) * L + i0 + i] = largest + logf(sum);
+        if (a->lse) a->lse[(s * a->H + h) * L + i0 + i] = largest + cpu_log(sum);
       }
       cpu_tile_product(rows, Kp, keys, (cpu_tile_view){p, Lp, 1}, v, Kp, o, Kp, false);
       store_rows(a->type, rows, K, o, inv, a->o, row * a->ldo + h * K, a->pos_stride * a->ldo);
     }
+  }
 }
 
 orr_code CPU_FN(attention_fwd)(kern *k, const kern_attention_fwd_args *a) {
@@ -151,11 +153,12 @@ static int64_t bwd_scratch(const kern_attention_bwd_args *a) {
 
 // Probabilities from scores and lse, then ds from dp, both in place, row by row.
 static void bwd_rows(const kern_attention_bwd_args *a, int64_t i0, int64_t rows, int64_t keys,
-                     const float *lse, const float *delta, float *p, float *ds) {
+                     const float *lse, const float *delta, float *p, float *ds, cpu_ahead *next) {
   const int64_t Lp = cpu_tile_pad(a->L);
   const float scale = 1.0f / sqrtf((float)a->K);
   for (int64_t i = 0; i < rows; i++) {
-    float *p_row = p + i * Lp, *ds_row = ds + i * Lp;
+    float *restrict p_row = p + i * Lp, *restrict ds_row = ds + i * Lp;
+    cpu_ahead_row(next);
     for (int64_t j = 0; j < keys; j++) p_row[j] = cpu_exp(p_row[j] * scale - lse[i]);
     mask_row(p_row, keys, i0 + i, a->causal, a->window);
     for (int64_t j = 0; j < keys; j++) ds_row[j] = p_row[j] * (ds_row[j] - delta[i]) * scale;
@@ -178,7 +181,8 @@ static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, flo
   memset(dk, 0, (size_t)(L * Kp) * sizeof *dk);
   memset(dv, 0, (size_t)(L * Kp) * sizeof *dv);
 
-  for (int64_t h = g * group; h < (g + 1) * group; h++)
+  for (int64_t h = g * group; h < (g + 1) * group; h++) {
+    cpu_ahead next = cpu_ahead_bwd(a, s, h);
     for (int64_t i0 = 0; i0 < L; i0 += R) {
       const int64_t rows = L - i0 < R ? L - i0 : R, keys = a->causal ? i0 + rows : L;
       const int64_t row = first + i0 * a->pos_stride, step_o = a->pos_stride * a->ldo;
@@ -186,18 +190,21 @@ static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, flo
       widen_rows(a->type, rows, K, a->o, row * a->ldo + h * K, step_o, o);
       widen_rows(a->type, rows, K, a->do_, row * a->ldo + h * K, step_o, d);
       for (int64_t i = 0; i < rows; i++) {
-        delta[i] = 0.0f;
-        for (int64_t c = 0; c < K; c++) delta[i] += o[i * Kp + c] * d[i * Kp + c];
+        float sum = 0.0f;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t c = 0; c < Kp; c++) sum += o[i * Kp + c] * d[i * Kp + c];
+        delta[i] = sum;
       }
       const int64_t cols = cpu_tile_pad(keys);
       cpu_tile_product(rows, cols, K, (cpu_tile_view){q, Kp, 1}, kt, Lp, p, Lp, false);
       cpu_tile_product(rows, cols, K, (cpu_tile_view){d, Kp, 1}, vt, Lp, ds, Lp, false);
-      bwd_rows(a, i0, rows, keys, a->lse + (s * a->H + h) * L + i0, delta, p, ds);
+      bwd_rows(a, i0, rows, keys, a->lse + (s * a->H + h) * L + i0, delta, p, ds, &next);
       cpu_tile_product(keys, Kp, rows, (cpu_tile_view){p, 1, Lp}, d, Kp, dv, Kp, true);
       cpu_tile_product(keys, Kp, rows, (cpu_tile_view){ds, 1, Lp}, q, Kp, dk, Kp, true);
       cpu_tile_product(rows, Kp, keys, (cpu_tile_view){ds, Lp, 1}, k, Kp, dq, Kp, false);
       store_rows(a->type, rows, K, dq, NULL, a->dq, row * a->lddq + h * K, a->pos_stride * a->lddq);
     }
+  }
   store_rows(a->type, L, K, dk, NULL, a->dk, first * a->lddk + g * K, a->pos_stride * a->lddk);
   store_rows(a->type, L, K, dv, NULL, a->dv, first * a->lddv + g * K, a->pos_stride * a->lddv);
 }

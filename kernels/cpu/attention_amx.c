@@ -11,6 +11,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "kernels/cpu/ahead.h"
 #include "kernels/cpu/amx.h"
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/vmath.h"
@@ -93,38 +94,6 @@ static __mmask16 seen_keys(int64_t i, int64_t j, int64_t L, bool causal, int64_t
   return mask;
 }
 
-// The rows of the head after this one, fetched into the cache a few at a time while this one is
-// computed: strided rows are beyond the hardware's own guesses, and waiting for them would take
-// half of the time.
-enum { AHEAD_MOST = 8 };
-
-typedef struct {
-  const char *next[AHEAD_MOST]; // tensors that are read, then those that are written
-  int64_t stride[AHEAD_MOST];   // bytes
-  int reads, all;
-  int64_t rows, bytes; // rows left; bytes of a row
-} ahead;
-
-static void ahead_add(ahead *f, bool write, head_rows x) {
-  f->next[f->all] = (const char *)x.p;
-  f->stride[f->all++] = x.stride * 2;
-  if (!write) f->reads = f->all;
-}
-
-AMX_INLINE void ahead_row(ahead *f) {
-  if (f->rows == 0) return;
-  f->rows--;
-  for (int t = 0; t < f->all; t++) {
-    for (int64_t c = 0; c < f->bytes; c += 64) {
-      if (t < f->reads)
-        _mm_prefetch(f->next[t] + c, _MM_HINT_T1);
-      else
-        __builtin_prefetch(f->next[t] + c, 1, 3);
-    }
-    f->next[t] += f->stride[t];
-  }
-}
-
 // ---- forward ----
 
 typedef struct {
@@ -174,24 +143,9 @@ static void softmax_row(const kern_attention_fwd_args *a, int64_t i, int64_t r, 
   *sum = _mm512_reduce_add_ps(total);
 }
 
-// What head h + 1 (or head 0 of the next sequence) reads and writes.
-static ahead fwd_ahead(const kern_attention_fwd_args *a, int64_t s, int64_t h) {
-  ahead f = {.bytes = a->K * 2};
-  if (++h == a->H) h = 0, s++;
-  if (s == a->seqs) return f;
-  const int64_t row = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
-  const int64_t g = h / (a->H / a->G);
-  f.rows = a->L;
-  ahead_add(&f, false, rows_at(a->k, row, a->ldk, g, a->K, a->pos_stride));
-  ahead_add(&f, false, rows_at(a->v, row, a->ldv, g, a->K, a->pos_stride));
-  ahead_add(&f, false, rows_at(a->q, row, a->ldq, h, a->K, a->pos_stride));
-  ahead_add(&f, true, rows_at(a->o, row, a->ldo, h, a->K, a->pos_stride));
-  return f;
-}
-
 // 32 queries from i0 of head h.
 static void fwd_queries(const kern_attention_fwd_args *a, int64_t s, int64_t h, int64_t i0,
-                        const fwd_memory *m, ahead *next) {
+                        const fwd_memory *m, cpu_ahead *next) {
   const int64_t L = a->L, K = a->K, L32 = pad(L, 32), rows = least(L - i0, 32);
   const int halves = rows > 16 ? 2 : 1;
   const int64_t first = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
@@ -205,7 +159,7 @@ static void fwd_queries(const kern_attention_fwd_args *a, int64_t s, int64_t h, 
   float largest[32] = {0}, sum[32], inverse[32];
   for (int64_t r = 0; r < 32; r++) sum[r] = 1.0f;
   for (int64_t r = 0; r < rows; r++) {
-    ahead_row(next);
+    cpu_ahead_row(next);
     softmax_row(a, i0 + r, r, m->s, m->p, &largest[r], &sum[r]);
   }
   for (int64_t r = 0; r < 32; r++) inverse[r] = 1.0f / sum[r];
@@ -234,7 +188,7 @@ static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, voi
   amx_pack_transposed(k.p, k.stride, a->L, a->K, m.k);
   amx_pack_plain(v.p, v.stride, a->L, a->K, L32, m.v);
   for (int64_t h = g * group; h < (g + 1) * group; h++) {
-    ahead next = fwd_ahead(a, s, h);
+    cpu_ahead next = cpu_ahead_fwd(a, s, h);
     for (int64_t i0 = 0; i0 < a->L; i0 += 32) fwd_queries(a, s, h, i0, &m, &next);
   }
 }
@@ -312,24 +266,6 @@ static __mmask16 seeing_queries(int64_t i, int64_t j, int64_t L, bool causal, in
   return mask;
 }
 
-static ahead bwd_ahead(const kern_attention_bwd_args *a, int64_t s, int64_t h) {
-  ahead f = {.bytes = a->K * 2};
-  if (++h == a->H) h = 0, s++;
-  if (s == a->seqs) return f;
-  const int64_t row = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
-  const int64_t g = h / (a->H / a->G);
-  f.rows = a->L;
-  ahead_add(&f, false, rows_at(a->q, row, a->ldq, h, a->K, a->pos_stride));
-  ahead_add(&f, false, rows_at(a->do_, row, a->ldo, h, a->K, a->pos_stride));
-  ahead_add(&f, false, rows_at(a->o, row, a->ldo, h, a->K, a->pos_stride));
-  ahead_add(&f, false, rows_at(a->k, row, a->ldk, g, a->K, a->pos_stride));
-  ahead_add(&f, false, rows_at(a->v, row, a->ldv, g, a->K, a->pos_stride));
-  ahead_add(&f, true, rows_at(a->dq, row, a->lddq, h, a->K, a->pos_stride));
-  ahead_add(&f, true, rows_at(a->dk, row, a->lddk, g, a->K, a->pos_stride));
-  ahead_add(&f, true, rows_at(a->dv, row, a->lddv, g, a->K, a->pos_stride));
-  return f;
-}
-
 // One vector of 16 queries against one key: p and ds from s and dp.
 AMX_INLINE void bwd_vector(const float *s, const float *dp, const float *lse, const float *delta,
                            float c, __mmask16 seen, __m512 *p, __m512 *ds) {
@@ -341,7 +277,7 @@ AMX_INLINE void bwd_vector(const float *s, const float *dp, const float *lse, co
 // A square of keys j0.. and queries i0.., the last ones with half of the keys or queries only: from
 // s and dp to the tiles of P^T, dS^T and dS. query_halves is constant.
 AMX_INLINE void bwd_square(const kern_attention_bwd_args *a, int64_t j0, int64_t i0,
-                           int query_halves, const bwd_memory *m, ahead *next) {
+                           int query_halves, const bwd_memory *m, cpu_ahead *next) {
   const __m512i interleave =
       _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                        21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
@@ -356,7 +292,7 @@ AMX_INLINE void bwd_square(const kern_attention_bwd_args *a, int64_t j0, int64_t
   if (keys == 16) memset(pairs, 0, sizeof pairs);
   for (int64_t r = 0; r < keys; r += 2) {
     __m512 p[2][2] = {{{0}}}, ds[2][2] = {{{0}}}; // [key][query half]
-    ahead_row(next);
+    cpu_ahead_row(next);
 #pragma GCC unroll 2
     for (int n = 0; n < 2; n++)
 #pragma GCC unroll 2
@@ -381,7 +317,7 @@ AMX_INLINE void bwd_square(const kern_attention_bwd_args *a, int64_t j0, int64_t
 
 // Keys j0..j0+31 of one head: their part of dS, and their rows of dK and dV.
 static void bwd_keys(const kern_attention_bwd_args *a, head_rows k, head_rows v, int64_t j0,
-                     bool accumulate, const bwd_memory *m, ahead *next) {
+                     bool accumulate, const bwd_memory *m, cpu_ahead *next) {
   const int64_t K = a->K, L32 = pad(a->L, 32), blocks = L32 / 32;
   const int halves = a->L - j0 > 16 ? 2 : 1;
   const int64_t column_tile = K / 32 * AMX_TILE, row_tile = blocks * AMX_TILE;
@@ -423,7 +359,7 @@ static void bwd_head(const kern_attention_bwd_args *a, int64_t s, int64_t h, boo
   amx_pack_plain(q.p, q.stride, L, K, L32, m->q);
   amx_pack_plain(d.p, d.stride, L, K, L32, m->d);
   bwd_statistics(a->lse + (s * a->H + h) * L, o, d, L, K, m);
-  ahead next = bwd_ahead(a, s, h);
+  cpu_ahead next = cpu_ahead_bwd(a, s, h);
   for (int64_t j0 = 0; j0 < L; j0 += 32)
     bwd_keys(a, rows_at(a->k, first, a->ldk, g, K, a->pos_stride),
              rows_at(a->v, first, a->ldv, g, K, a->pos_stride), j0, accumulate, m, &next);
