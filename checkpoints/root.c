@@ -164,6 +164,36 @@ static orr_code check_space(const char *root, uint64_t bytes) {
   return ORR_OK;
 }
 
+static orr_code rename_in(const char *root, const char *from, const char *to) {
+  char a[PATH_SIZE], b[PATH_SIZE];
+  ORR_TRY(orr_fs_join(a, sizeof(a), root, from));
+  ORR_TRY(orr_fs_join(b, sizeof(b), root, to));
+  return orr_fs_rename(a, b);
+}
+
+static orr_code remove_in(const char *root, const char *name) {
+  char path[PATH_SIZE];
+  ORR_TRY(orr_fs_join(path, sizeof(path), root, name));
+  return orr_fs_remove_tree(path);
+}
+
+// A crash between the two renames of a commit leaves step-N.replaced alone: it takes its name back.
+static orr_code heal_replaced(const char *root) {
+  candidate_list l;
+  char path[PATH_SIZE];
+  orr_code rc = list_steps(root, &l);
+  for (int i = 0; i < l.count && rc == ORR_OK; i++) {
+    if (!l.items[i].replaced) continue;
+    ckpt_name name = ckpt_step_name(l.items[i].step);
+    rc = orr_fs_join(path, sizeof(path), root, name.s);
+    if (rc != ORR_OK) break;
+    rc = orr_fs_exists(path) ? remove_in(root, l.items[i].name.s)
+                             : rename_in(root, l.items[i].name.s, name.s);
+  }
+  orr_free(l.items);
+  return rc;
+}
+
 orr_code ckpt_sync_parent(const char *path) {
   char *parent = orr_strdup(path);
   ORR_CHECK(parent, ORR_ENOMEM, "%s: out of memory", path);
@@ -181,48 +211,26 @@ orr_code ckpt_root_prepare(const char *root, int64_t step, uint64_t bytes) {
     ORR_TRY(ckpt_sync_parent(root));
   }
   ORR_TRY(for_each_name(root, remove_leftover, (void *)root));
+  ORR_TRY(heal_replaced(root));
   ORR_TRY(check_space(root, bytes));
   ORR_TRY(orr_fs_join(path, sizeof(path), root, ckpt_tmp_name(step).s));
   return orr_fs_mkdirs(path);
 }
 
-static orr_code rename_in(const char *root, const char *from, const char *to) {
-  char a[PATH_SIZE], b[PATH_SIZE];
-  ORR_TRY(orr_fs_join(a, sizeof(a), root, from));
-  ORR_TRY(orr_fs_join(b, sizeof(b), root, to));
-  return orr_fs_rename(a, b);
-}
-
-static orr_code remove_in(const char *root, const char *name) {
-  char path[PATH_SIZE];
-  ORR_TRY(orr_fs_join(path, sizeof(path), root, name));
-  return orr_fs_remove_tree(path);
-}
-
 // A folder cannot be renamed over another one that is not empty, so the old one steps aside under a
-// name that readers still know, and is removed when the new one is in place.
-static orr_code replace_step(const char *root, int64_t step) {
+// name that readers still know; retention removes it when the new one is in place.
+static orr_code step_aside(const char *root, int64_t step) {
   ckpt_name name = ckpt_step_name(step), old = step_or_replaced(step, true);
-  ORR_TRY(remove_in(root, old.s)); // its successor is in place, or we would not have a step-N
-  ORR_TRY(rename_in(root, name.s, old.s));
-  orr_code rc = rename_in(root, ckpt_tmp_name(step).s, name.s);
-  if (rc != ORR_OK) {
-    char message[ORR_STATUS_MESSAGE_MAX];
-    orr_status_copy(message, sizeof(message));
-    if (rename_in(root, old.s, name.s) != ORR_OK) ORR_WARN("%s", orr_status_message());
-    orr_status_set(message);
-  }
-  return rc;
+  ORR_TRY(remove_in(root, old.s)); // a step-N that is in place has replaced it for good
+  return rename_in(root, name.s, old.s);
 }
 
 orr_code ckpt_root_publish(const char *root, int64_t step) {
   char path[PATH_SIZE];
   ckpt_name name = ckpt_step_name(step);
   ORR_TRY(orr_fs_join(path, sizeof(path), root, name.s));
-  if (orr_fs_exists(path))
-    ORR_TRY(replace_step(root, step));
-  else
-    ORR_TRY(rename_in(root, ckpt_tmp_name(step).s, name.s));
+  if (orr_fs_exists(path)) ORR_TRY(step_aside(root, step));
+  ORR_TRY(rename_in(root, ckpt_tmp_name(step).s, name.s));
   ORR_TRY(orr_fs_fsync_dir(root));
   ORR_TRY(orr_fs_join(path, sizeof(path), root, "latest"));
   char line[sizeof(name.s) + 1];

@@ -33,8 +33,8 @@ typedef struct {
 // commit that died before it moved `latest`). Without a usable `latest`: newest first. *out is
 // freed with orr_free. A root that does not exist has none.
 orr_code ckpt_root_candidates(const char *root, ckpt_candidate **out, int *count);
-// Makes the root and a fresh .tmp-step-*; removes what crashed saves left. ORR_EIO when fewer than
-// `bytes` are free.
+// Makes the root and a fresh .tmp-step-*; removes what crashed saves left and gives a
+// step-N.replaced without successor its name back. ORR_EIO when fewer than `bytes` are free.
 orr_code ckpt_root_prepare(const char *root, int64_t step, uint64_t bytes);
 // .tmp-step-N -> step-N, fsync of the root, `latest`. A step-N that is already there gives way.
 orr_code ckpt_root_publish(const char *root, int64_t step);

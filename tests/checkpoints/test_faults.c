@@ -24,11 +24,16 @@ static void assert_one_of_two_holds(const char *root, int64_t old, int64_t new_s
   ckpt_close(r);
 }
 
+static int open_files(void) {
+  return fixture_names("/proc/self/fd", "");
+}
+
 // Fails operation n of a save of step 2 over an existing step 1; true when the fault fired.
 static bool save_with_fault(const char *root, int ranks, bool async, orr_fault_kind kind, int n) {
   assert_ok(orr_fs_remove_tree(root));
   assert_ok(fixture_save(root, 1, false, 1, NULL));
   ckpt_writer *w[8] = {0};
+  const int files = open_files();
   orr_status_clear();
   orr_fault_arm(kind, n);
   orr_code rc = fixture_create(root, ranks, async, 1, 0, w);
@@ -44,6 +49,7 @@ static bool save_with_fault(const char *root, int ranks, bool async, orr_fault_k
   if (!created) assert_ok(fixture_save(root, 1, false, 3, NULL));
   fixture_assert_holds(root, 3);
   assert_int_equal(fixture_names(root, ".tmp"), 0);
+  assert_int_equal(open_files(), files);
   return fired;
 }
 
@@ -54,6 +60,8 @@ static void sweep_saves(const char *root, int ranks, bool async) {
     print_message("save by %d, %s: %d faults of kind %s\n", ranks, async ? "async" : "sync", n - 1,
                   kinds[k].name);
     assert_true(n > 1 || kinds[k].kind == ORR_FAULT_READ);
+    // 12 tensor files, 2 indices, manifest, their folder, the root; `latest` and its folder
+    if (kinds[k].kind == ORR_FAULT_FSYNC) assert_int_equal(n - 1, 19);
   }
 }
 
@@ -99,6 +107,7 @@ static void test_load_survives_every_fault(void **state) {
   assert_ok(fixture_save(*state, 1, false, 2, NULL));
   snprintf(folder, sizeof(folder), "%s/step-00000002", (char *)*state);
   const char *const paths[] = {*state, folder};
+  const int files = open_files();
   for (int p = 0; p < 2; p++)
     for (int k = 0; k < KINDS; k++) {
       int n = 1;
@@ -109,6 +118,7 @@ static void test_load_survives_every_fault(void **state) {
         orr_code rc = load(paths[p], &step);
         fired = orr_fault_fired(kinds[k].kind);
         orr_fault_arm(kinds[k].kind, 0);
+        assert_int_equal(open_files(), files);
         if (rc == ORR_OK)
           assert_true(step == 2 || (fired && p == 0 && step == 1)); // the one before it
         else

@@ -3,6 +3,8 @@
 #define FIXTURE_SMALL
 #include "tests/checkpoints/fixture.h"
 
+#include "checkpoints/root.h"
+
 // Saves these steps, ended by -1, with one writer.
 static void save_steps(const char *root, int64_t keep, int64_t keep_every, const int64_t *steps) {
   ckpt_writer *w;
@@ -40,11 +42,20 @@ static void test_keep_zero_keeps_all(void **state) {
 
 static void test_steps_of_a_run_that_was_rolled_back_stay_and_do_not_count(void **state) {
   save_steps(*state, 2, 0, (int64_t[]){100, 200, -1});
-  save_steps(*state, 1, 0, (int64_t[]){110, 120, -1}); // resumed at 100
-  assert_true(holds(*state, 200));
-  assert_false(holds(*state, 100));
-  assert_false(holds(*state, 110));
-  fixture_assert_holds(*state, 120); // not 200: `latest` says where the run is
+  save_steps(*state, 2, 0, (int64_t[]){110, 120, 130, -1}); // resumed at 100
+  static const int64_t kept[] = {120, 130, 200};
+  for (int i = 0; i < 3; i++) assert_true(holds(*state, kept[i]));
+  assert_int_equal(fixture_names(*state, "step-"), 3);
+  fixture_assert_holds(*state, 130); // not 200: `latest` says where the run is
+}
+
+static void test_what_latest_names_is_never_removed(void **state) {
+  save_steps(*state, 0, 0, (int64_t[]){1, 2, 3, -1});
+  set_latest(*state, "step-00000001\n");
+  ckpt_root_retain(*state, 3, 1, 0);
+  assert_true(holds(*state, 1));
+  assert_false(holds(*state, 2));
+  assert_true(holds(*state, 3));
 }
 
 static void test_leftovers_of_crashed_saves_are_removed(void **state) {
@@ -84,9 +95,11 @@ static void test_the_replaced_folder_is_opened_when_its_successor_never_came(voi
   snprintf(b, sizeof(b), "%s/step-00000005.replaced", (char *)*state);
   assert_ok(orr_fs_rename(a, b)); // a crash between the two renames of a commit
   fixture_assert_holds(*state, 5);
-  save_steps(*state, 2, 0, (int64_t[]){5, -1});
+  save_steps(*state, 2, 0, (int64_t[]){6, -1}); // it has its name back, and counts
   assert_false(orr_fs_exists(b));
-  fixture_assert_holds(*state, 5);
+  assert_true(holds(*state, 5));
+  assert_int_equal(fixture_names(*state, "step-"), 2);
+  fixture_assert_holds(*state, 6);
 }
 
 static void test_a_folder_that_cannot_be_written_is_named(void **state) {
@@ -111,6 +124,7 @@ int main(void) {
       IN_FOLDER(test_the_newest_and_the_multiples_are_kept),
       IN_FOLDER(test_keep_zero_keeps_all),
       IN_FOLDER(test_steps_of_a_run_that_was_rolled_back_stay_and_do_not_count),
+      IN_FOLDER(test_what_latest_names_is_never_removed),
       IN_FOLDER(test_leftovers_of_crashed_saves_are_removed),
       IN_FOLDER(test_latest_missing_or_senseless_means_the_newest),
       IN_FOLDER(test_a_step_saved_again_replaces_the_old_one),
