@@ -95,7 +95,7 @@ orr_code data_film_encode(data_film_format format, const uint8_t *frames, int64_
 
 orr_code data_film_write(const char *path, const uint8_t *frames, int64_t n, int64_t height,
                          int64_t width, double fps, int scale) {
-  data_film_format format;
+  data_film_format format = DATA_FILM_PNG; // set below; the compiler cannot see it
   uint8_t *film;
   size_t bytes;
   ORR_TRY(data_film_format_of(path, &format));

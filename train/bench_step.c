@@ -29,7 +29,8 @@ static const train_option options[] = {
     {"steps", "N", "steps timed (default 5); the median counts", 0},
     {"recompute", NULL, "run each block's forward pass again in the backward pass", 0},
     {0}};
-static const train_command command = {"bench step", "", 0, 0, "times whole training steps", options};
+static const train_command command = {"bench step", "", 0, 0, "times whole training steps",
+                                      options};
 
 typedef struct {
   const char *name;
@@ -37,13 +38,17 @@ typedef struct {
 } preset;
 
 static const char *const small_settings[] = {
-    "model.width=256", "model.heads=4", "model.kv_heads=4", "model.hidden=768", "model.layers=8", "model.rows=8",
-    "model.cols=8", "model.registers=3", "model.time_every=4", "model.actions=8", "model.codes=1000",
-    "model.z_loss=1e-4", "train.batch=8", "data.frames=16", NULL};
+    "model.width=256",  "model.heads=4",     "model.kv_heads=4",
+    "model.hidden=768", "model.layers=8",    "model.rows=8",
+    "model.cols=8",     "model.registers=3", "model.time_every=4",
+    "model.actions=8",  "model.codes=1000",  "model.z_loss=1e-4",
+    "train.batch=8",    "data.frames=16",    NULL};
 static const char *const large_settings[] = {
-    "model.width=1920", "model.heads=30", "model.kv_heads=3", "model.hidden=5120", "model.layers=30", "model.rows=16",
-    "model.cols=16", "model.registers=31", "model.time_every=4", "model.actions=32", "model.codes=4096",
-    "model.z_loss=1e-4", "train.batch=1", "data.frames=64", NULL};
+    "model.width=1920",  "model.heads=30",     "model.kv_heads=3",
+    "model.hidden=5120", "model.layers=30",    "model.rows=16",
+    "model.cols=16",     "model.registers=31", "model.time_every=4",
+    "model.actions=32",  "model.codes=4096",   "model.z_loss=1e-4",
+    "train.batch=1",     "data.frames=64",     NULL};
 static const preset presets[] = {{"small", small_settings}, {"1b", large_settings}};
 
 typedef struct {
@@ -85,13 +90,17 @@ static orr_code read_settings(const train_args *a, bench *b) {
 // Random tokens and actions, as the reference's batch() draws them.
 static orr_code make_batch(bench *b, int64_t clips) {
   const cfg *c = b->c;
-  const data_mix_options o = {.kind = DATA_TOKENS, .T = c->data.frames, .S = c->model.rows * c->model.cols,
-                              .codes = c->model.codes, .A = c->model.actions};
+  const data_mix_options o = {.kind = DATA_TOKENS,
+                              .T = c->data.frames,
+                              .S = c->model.rows * c->model.cols,
+                              .codes = c->model.codes,
+                              .A = c->model.actions};
   ORR_TRY(data_clip_batch_create(&o, clips, 0, &b->batch));
   data_clip_batch *d = b->batch;
   const int64_t tokens = clips * d->T * d->S, actions = clips * d->T * d->A;
   for (int64_t i = 0; i < tokens; i++)
-    d->tokens[i] = (int32_t)orr_rng_below(0, ORR_STREAM_EVAL, (uint64_t)b->world->grid.rank, (uint64_t)i, (uint64_t)o.codes);
+    d->tokens[i] = (int32_t)orr_rng_below(0, ORR_STREAM_EVAL, (uint64_t)b->world->grid.rank,
+                                          (uint64_t)i, (uint64_t)o.codes);
   for (int64_t i = 0; i < actions; i++) {
     d->action[i] = orr_rng_normal(1, ORR_STREAM_EVAL, (uint64_t)b->world->grid.rank, (uint64_t)i);
     d->valid[i] = 1.0f;
@@ -106,8 +115,10 @@ static orr_code make_batch(bench *b, int64_t clips) {
 static orr_code prepare(bench *b) {
   const cfg *c = b->c;
   const int dp = b->world->grid.dp, cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
-  ORR_CHECK(c->train.batch % dp == 0, ORR_ECONFIG, "--clips %lld is not divisible by %d ranks", (long long)c->train.batch, dp);
-  const int64_t clips = c->train.batch / dp, micro = c->train.micro_batch ? c->train.micro_batch : clips;
+  ORR_CHECK(c->train.batch % dp == 0, ORR_ECONFIG, "--clips %lld is not divisible by %d ranks",
+            (long long)c->train.batch, dp);
+  const int64_t clips = c->train.batch / dp,
+                micro = c->train.micro_batch ? c->train.micro_batch : clips;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
   int threads = (int)c->run.threads;
   if (threads == 0) threads = cores > b->world->node_ranks ? cores / b->world->node_ranks : 1;
@@ -123,8 +134,8 @@ static orr_code prepare(bench *b) {
   b->comm_ms = orr_calloc((size_t)b->steps, sizeof *b->comm_ms);
   ORR_CHECK(b->ms && b->comm_ms, ORR_ENOMEM, "bench: out of memory");
   ORR_TRY(make_batch(b, clips));
-  return train_reduce_create(b->world->axis[DIST_AXIS_DP], b->state.weights.grad, b->state.params.total,
-                             c->dist.bucket_bytes, &b->reduce);
+  return train_reduce_create(b->world->axis[DIST_AXIS_DP], b->state.weights.grad,
+                             b->state.params.total, c->dist.bucket_bytes, &b->reduce);
 }
 
 static orr_code one_step(bench *b, int64_t step, double *ms, double *comm_ms) {
@@ -134,11 +145,15 @@ static orr_code one_step(bench *b, int64_t step, double *ms, double *comm_ms) {
   ORR_TRY(b->stage->table->prepare(b->stage, b->batch, &units));
   ORR_TRY(dist_all_reduce(b->world->axis[DIST_AXIS_DP], &units, 1, DIST_F64, DIST_SUM));
   for (int64_t i = 0; i < b->micros; i++)
-    ORR_TRY(b->stage->table->run(b->stage, i, (float)(1.0 / units), i + 1 == b->micros ? train_reduce_ready : NULL, b->reduce));
+    ORR_TRY(b->stage->table->run(b->stage, i, (float)(1.0 / units),
+                                 i + 1 == b->micros ? train_reduce_ready : NULL, b->reduce));
   ORR_TRY(train_reduce_finish(b->reduce, comm_ms));
-  ORR_TRY(kern_sumsq(b->k, &(kern_sumsq_args){.n = b->state.params.total, .x = b->state.weights.grad, .sum = &sum}));
+  ORR_TRY(kern_sumsq(
+      b->k,
+      &(kern_sumsq_args){.n = b->state.params.total, .x = b->state.weights.grad, .sum = &sum}));
   const double norm = sqrt(sum);
-  ORR_TRY(train_state_update(&b->state, b->k, b->c, 1e-4, norm > 1.0 ? (float)(1.0 / norm) : 1.0f, step));
+  ORR_TRY(train_state_update(&b->state, b->k, b->c, 1e-4, norm > 1.0 ? (float)(1.0 / norm) : 1.0f,
+                             step));
   *ms = orr_clock_ms() - begin;
   return ORR_OK;
 }
@@ -153,12 +168,13 @@ static orr_code print_result(bench *b, const char *name) {
   qsort(b->comm_ms, (size_t)b->steps, sizeof *b->comm_ms, by_value);
   const double ms = b->ms[b->steps / 2], clips = (double)b->c->train.batch, s = 1e-3 * ms;
   const double flops = clips * b->stage->flops_per_clip / s;
-  json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "bench", "step", "preset", name,
-                        "precision", b->c->run.precision == CFG_PRECISION_BF16 ? "bf16" : "fp32", "device",
-                        b->k->table->name, "ranks", b->world->grid.ranks, "threads", b->k->threads, "step_ms", ms,
-                        "step_ms_min", b->ms[0], "tokens_per_s", clips * b->stage->tokens_per_clip / s,
-                        "matmul_tflops", flops / 1e12, "peak_tflops", b->peak * b->world->grid.ranks / 1e12, "mfu",
-                        flops / (b->peak * b->world->grid.ranks), "comm_ms", b->comm_ms[b->steps / 2]);
+  json_t *j = json_pack(
+      "{s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "bench", "step",
+      "preset", name, "precision", b->c->run.precision == CFG_PRECISION_BF16 ? "bf16" : "fp32",
+      "device", b->k->table->name, "ranks", b->world->grid.ranks, "threads", b->k->threads,
+      "step_ms", ms, "step_ms_min", b->ms[0], "tokens_per_s", clips * b->stage->tokens_per_clip / s,
+      "matmul_tflops", flops / 1e12, "peak_tflops", b->peak * b->world->grid.ranks / 1e12, "mfu",
+      flops / (b->peak * b->world->grid.ranks), "comm_ms", b->comm_ms[b->steps / 2]);
   ORR_CHECK(j, ORR_ENOMEM, "bench: out of memory");
   char *text = json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6));
   json_decref(j);
@@ -175,7 +191,8 @@ static orr_code run(bench *b, const char *name) {
   for (int64_t i = 0; i < b->warmup + b->steps; i++) {
     double ms = 0.0, comm = 0.0;
     ORR_TRY(one_step(b, i + 1, &ms, &comm));
-    ORR_TRY(dist_all_reduce(all, &ms, 1, DIST_F64, DIST_MAX)); // the slowest rank's time is the step's
+    ORR_TRY(
+        dist_all_reduce(all, &ms, 1, DIST_F64, DIST_MAX)); // the slowest rank's time is the step's
     if (i < b->warmup) continue;
     b->ms[i - b->warmup] = ms;
     b->comm_ms[i - b->warmup] = comm;
@@ -190,7 +207,8 @@ orr_code train_cmd_bench_step(int argc, char **argv) {
   bench b = {0};
   ORR_TRY(dist_world_open(&b.world));
   orr_log_setup(ORR_LOG_INFO, b.world->grid.rank, b.world->grid.ranks);
-  orr_code rc = dist_agree(b.world->axis[DIST_AXIS_WORLD], read_settings(&args, &b), "read settings");
+  orr_code rc =
+      dist_agree(b.world->axis[DIST_AXIS_WORLD], read_settings(&args, &b), "read settings");
   if (rc == ORR_OK) rc = run(&b, train_args_text(&args, "preset", "small"));
   train_reduce_destroy(b.reduce);
   data_clip_batch_destroy(b.batch);

@@ -61,22 +61,25 @@ typedef struct {
 orr_code train_block_add(train_params *p, const train_block_dims *d, int layers, const char *prefix,
                          train_block_params *out);
 // Local. Takes everything but acts->x, which the caller chains from block to block.
-void train_block_acts_take(train_block_acts *a, const train_block_dims *d, int64_t M, orr_arena *arena);
-void train_block_scratch_take(train_block_scratch *s, const train_block_dims *d, int64_t M, orr_arena *arena);
+void train_block_acts_take(train_block_acts *a, const train_block_dims *d, int64_t M,
+                           orr_arena *arena);
+void train_block_scratch_take(train_block_scratch *s, const train_block_dims *d, int64_t M,
+                              orr_arena *arena);
 
 // Local. a->x -> x_out [M,D]; fills the rest of a. x_out may not be a->x.
 orr_code train_block_forward(kern *k, const train_block_dims *d, const train_block_params *p,
-                             const train_weights *w, const train_block_shape *s, train_block_acts *a,
-                             void *x_out);
+                             const train_weights *w, const train_block_shape *s,
+                             train_block_acts *a, void *x_out);
 // The two halves of the forward pass around the attention, for decoding: norm1, qkv, qk; and, from
 // a->o, mid ... x_out.
 orr_code train_block_before(kern *k, const train_block_dims *d, const train_block_params *p,
-                            const train_weights *w, const train_block_shape *s, train_block_acts *a);
+                            const train_weights *w, const train_block_shape *s,
+                            train_block_acts *a);
 orr_code train_block_after(kern *k, const train_block_dims *d, const train_block_params *p,
                            const train_weights *w, int64_t M, train_block_acts *a, void *x_out);
 // Local. dx: gradient of x_out on entry, of a->x on return. Weight gradients (+=). Uses up a->gu.
 orr_code train_block_backward(kern *k, const train_block_dims *d, const train_block_params *p,
-                              const train_weights *w, const train_block_shape *s, train_block_acts *a,
-                              const train_block_scratch *t, void *dx);
+                              const train_weights *w, const train_block_shape *s,
+                              train_block_acts *a, const train_block_scratch *t, void *dx);
 
 #endif

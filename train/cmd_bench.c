@@ -12,7 +12,8 @@ orr_code train_cmd_bench(int argc, char **argv) {
   if (strcmp(what, "step") == 0) return train_cmd_bench_step(argc - 1, argv + 1);
   if (strcmp(what, "ops") == 0) return train_cmd_bench_ops(argc - 1, argv + 1);
   if (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0) {
-    puts("orrery bench step   time of a whole training step\norrery bench ops    time of each op at the shapes that matter");
+    puts("orrery bench step   time of a whole training step\norrery bench ops    time of each op "
+         "at the shapes that matter");
     return ORR_OK;
   }
   return ORR_FAIL(ORR_ECONFIG, "orrery bench: got '%s', wanted step or ops", what);

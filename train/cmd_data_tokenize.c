@@ -21,7 +21,8 @@ static const train_option options[] = {
     {"out", "DIR", "folder of the new data set", 0},
     {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
     {0}};
-static const train_command command = {"data tokenize", "DIR", 1, 1, "turns a data set's frames into tokens", options};
+static const train_command command = {
+    "data tokenize", "DIR", 1, 1, "turns a data set's frames into tokens", options};
 
 typedef struct {
   const char *out;
@@ -38,8 +39,10 @@ static orr_code check_size(const job *j, const char *dir) {
   const data_shard_format *f = &j->index->format;
   const train_tokenizer_dims *d = &j->tokenizer->tokenizer;
   ORR_CHECK(f->height == d->rows * d->patch && f->width == d->cols * d->patch, ORR_EINVAL,
-            "%s: frames are %lld x %lld, the tokenizer wants %lld x %lld: use the tokenizer that fits them", dir,
-            (long long)f->height, (long long)f->width, (long long)(d->rows * d->patch), (long long)(d->cols * d->patch));
+            "%s: frames are %lld x %lld, the tokenizer wants %lld x %lld: use the tokenizer that "
+            "fits them",
+            dir, (long long)f->height, (long long)f->width, (long long)(d->rows * d->patch),
+            (long long)(d->cols * d->patch));
   return ORR_OK;
 }
 
@@ -57,7 +60,8 @@ static orr_code open_job(job *j, const train_args *args, int threads) {
   j->tokens = orr_malloc((size_t)(PORTION * j->tokenizer->tokenizer.S) * sizeof *j->tokens);
   j->actions = orr_malloc((size_t)(PORTION * f->A) * sizeof *j->actions);
   j->state = orr_malloc((size_t)(PORTION * (f->Q + 1)) * sizeof *j->state);
-  ORR_CHECK(j->frames && j->tokens && j->actions && j->state, ORR_ENOMEM, "%s: out of memory", args->operand[0]);
+  ORR_CHECK(j->frames && j->tokens && j->actions && j->state, ORR_ENOMEM, "%s: out of memory",
+            args->operand[0]);
   return orr_fs_mkdirs(j->out);
 }
 
@@ -78,8 +82,9 @@ static orr_code copy_rows(job *j, data_shard *in, data_shard_writer *w, int64_t 
   ORR_TRY(data_shard_read_actions(in, first, n, 1, j->actions));
   if (f->Q) ORR_TRY(data_shard_read_state(in, first, n, 1, j->state));
   ORR_TRY(train_codec_encode(j->codec, j->frames, n, j->tokens));
-  return data_shard_writer_append(w, &(data_shard_rows){.n = n, .tokens = j->tokens, .actions = j->actions,
-                                                        .state = f->Q ? j->state : NULL});
+  return data_shard_writer_append(
+      w, &(data_shard_rows){
+             .n = n, .tokens = j->tokens, .actions = j->actions, .state = f->Q ? j->state : NULL});
 }
 
 static orr_code copy_episodes(job *j, data_shard *in, data_shard_writer *w) {

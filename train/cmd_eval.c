@@ -10,7 +10,8 @@
 
 static const train_option options[] = {
     {"data", "DIR", "held-out data set with frames", 0},
-    {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names", 0},
+    {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
+     0},
     {"json", "FILE", "write the figures there", 0},
     {"strip", "FILE.png", "write a picture of real over predicted frames", 0},
     {"clips", "N", "clips rolled out", 0},
@@ -24,13 +25,18 @@ static const train_option options[] = {
     {"device", "auto|cpu|cuda", "where tensors live", 0},
     {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
     {0}};
-static const train_command command = {"eval", "CHECKPOINT", 1, 1, "measures a world model on held-out episodes", options};
+static const train_command command = {
+    "eval", "CHECKPOINT", 1, 1, "measures a world model on held-out episodes", options};
 
 // The run's own settings, unless the command line says otherwise.
 static orr_code read_options(const train_args *a, const cfg *c, train_eval_options *o) {
-  *o = (train_eval_options){.clips = c->eval.clips, .prompt = c->eval.prompt, .horizon = c->eval.horizon,
-                            .steps = c->eval.steps, .temperature = c->eval.temperature,
-                            .choice_temperature = c->eval.choice_temperature, .seed = (uint64_t)c->eval.seed};
+  *o = (train_eval_options){.clips = c->eval.clips,
+                            .prompt = c->eval.prompt,
+                            .horizon = c->eval.horizon,
+                            .steps = c->eval.steps,
+                            .temperature = c->eval.temperature,
+                            .choice_temperature = c->eval.choice_temperature,
+                            .seed = (uint64_t)c->eval.seed};
   int64_t seed = c->eval.seed;
   ORR_TRY(train_args_i64(a, "clips", 2, 1000000, &o->clips));
   ORR_TRY(train_args_i64(a, "prompt", 1, 65536, &o->prompt));
@@ -44,7 +50,8 @@ static orr_code read_options(const train_args *a, const cfg *c, train_eval_optio
 }
 
 static void print_figures(const json_t *j) {
-  static const char *const single[] = {"tokenizer_psnr", "delta_psnr", "action_shuffle_ratio", "effect_corr", "changed_iou", "drift"};
+  static const char *const single[] = {"tokenizer_psnr", "delta_psnr",  "action_shuffle_ratio",
+                                       "effect_corr",    "changed_iou", "drift"};
   static const char *const curves[] = {"psnr", "persistence_psnr", "position_error"};
   for (size_t i = 0; i < sizeof single / sizeof *single; i++) {
     const json_t *v = json_object_get(j, single[i]);
@@ -54,7 +61,8 @@ static void print_figures(const json_t *j) {
     const json_t *a = json_object_get(j, curves[i]);
     if (!a) continue;
     fprintf(stderr, "  %-22s", curves[i]);
-    for (size_t k = 0; k < json_array_size(a); k++) fprintf(stderr, " %7.3f", json_number_value(json_array_get(a, k)));
+    for (size_t k = 0; k < json_array_size(a); k++)
+      fprintf(stderr, " %7.3f", json_number_value(json_array_get(a, k)));
     fputc('\n', stderr);
   }
 }
@@ -67,8 +75,10 @@ static orr_code evaluate(const train_args *a, train_world_model *m, train_episod
   ORR_TRY(train_eval_create(m->dynamics, m->tokenizer, episodes, &o, &e));
   orr_code rc = train_eval_run(e, &j);
   if (rc == ORR_OK) print_figures(j);
-  if (rc == ORR_OK && train_args_text(a, "json", NULL)) rc = orr_json_store(train_args_text(a, "json", NULL), j);
-  if (rc == ORR_OK && train_args_text(a, "strip", NULL)) rc = train_eval_strip(e, train_args_text(a, "strip", NULL), 4);
+  if (rc == ORR_OK && train_args_text(a, "json", NULL))
+    rc = orr_json_store(train_args_text(a, "json", NULL), j);
+  if (rc == ORR_OK && train_args_text(a, "strip", NULL))
+    rc = train_eval_strip(e, train_args_text(a, "strip", NULL), 4);
   json_decref(j);
   train_eval_destroy(e);
   return rc;

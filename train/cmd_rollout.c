@@ -28,12 +28,14 @@ static const train_option options[] = {
     {"temperature", "X", "of the drawn codes; 0 takes the likeliest", 0},
     {"choice-temperature", "X", "noise on the order in which positions are kept", 0},
     {"seed", "N", "key of the random numbers", 0},
-    {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names", 0},
+    {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
+     0},
     {"threads", "N", "CPU threads; 0 = all cores", 0},
     {"device", "auto|cpu|cuda", "where tensors live", 0},
     {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
     {0}};
-static const train_command command = {"rollout", "CHECKPOINT", 1, 1, "lets a world model run on under given actions", options};
+static const train_command command = {
+    "rollout", "CHECKPOINT", 1, 1, "lets a world model run on under given actions", options};
 
 typedef struct {
   int64_t clip, frames, prompt, scale, seed;
@@ -48,12 +50,12 @@ typedef struct {
   train_episodes *episodes;
   train_codec *codec;
   train_decoder *decoder;
-  int64_t known;     // frames read of the episode
-  uint8_t *real;     // [known,height,width,3]
-  float *raw;        // [rows,A_set] actions, row t acts between t and t+1
+  int64_t known; // frames read of the episode
+  uint8_t *real; // [known,height,width,3]
+  float *raw;    // [rows,A_set] actions, row t acts between t and t+1
   int64_t rows, A_set;
-  int32_t *tokens;   // [prompt+frames,S]
-  uint8_t *film;     // [prompt+frames,height,width,3]
+  int32_t *tokens; // [prompt+frames,S]
+  uint8_t *film;   // [prompt+frames,height,width,3]
 } rollout;
 
 static orr_code read_request(const train_args *a, const cfg *c, request *q) {
@@ -61,7 +63,9 @@ static orr_code read_request(const train_args *a, const cfg *c, request *q) {
   q->scale = 4;
   q->prompt = c->eval.prompt;
   q->seed = c->eval.seed;
-  q->decoder = (train_decoder_options){.B = 1, .steps = c->eval.steps, .temperature = c->eval.temperature,
+  q->decoder = (train_decoder_options){.B = 1,
+                                       .steps = c->eval.steps,
+                                       .temperature = c->eval.temperature,
                                        .choice_temperature = c->eval.choice_temperature};
   q->beside = train_args_flag(a, "beside");
   q->actions = train_args_text(a, "actions", NULL);
@@ -80,7 +84,8 @@ static orr_code read_request(const train_args *a, const cfg *c, request *q) {
 }
 
 // Numbers of `text`, A_set a line; *rows lines.
-static orr_code parse_actions(const char *path, char *text, int64_t A_set, float **out, int64_t *rows) {
+static orr_code parse_actions(const char *path, char *text, int64_t A_set, float **out,
+                              int64_t *rows) {
   int64_t lines = 1, n = 0;
   for (const char *p = text; *p; p++) lines += *p == '\n';
   float *v = orr_calloc((size_t)(lines * A_set), sizeof *v);
@@ -95,7 +100,8 @@ static orr_code parse_actions(const char *path, char *text, int64_t A_set, float
       v[n * A_set + a] = strtof(at, &end);
       if (end == at) {
         orr_free(v);
-        return ORR_FAIL(ORR_EFORMAT, "%s: line %lld has %lld numbers, wanted %lld: one action a line", path,
+        return ORR_FAIL(ORR_EFORMAT,
+                        "%s: line %lld has %lld numbers, wanted %lld: one action a line", path,
                         (long long)n + 1, (long long)a, (long long)A_set);
       }
       at = end;
@@ -104,7 +110,9 @@ static orr_code parse_actions(const char *path, char *text, int64_t A_set, float
   }
   *out = v;
   *rows = n;
-  return n > 0 ? ORR_OK : ORR_FAIL(ORR_EFORMAT, "%s: no action in it: one line of %lld numbers a frame", path, (long long)A_set);
+  return n > 0 ? ORR_OK
+               : ORR_FAIL(ORR_EFORMAT, "%s: no action in it: one line of %lld numbers a frame",
+                          path, (long long)A_set);
 }
 
 // Actions from the file are those behind the prompt; the prompt keeps its own.
@@ -141,24 +149,28 @@ static orr_code read_episode(rollout *r) {
   const int64_t total = r->q.prompt + r->q.frames, pixels = f->height * f->width;
   int64_t length;
   ORR_TRY(train_episodes_length(r->episodes, r->q.clip, &length));
-  ORR_CHECK(length >= r->q.prompt, ORR_EINVAL, "%s: episode %lld has %lld frames, fewer than the prompt's %lld",
-            r->q.data, (long long)r->q.clip, (long long)length, (long long)r->q.prompt);
+  ORR_CHECK(length >= r->q.prompt, ORR_EINVAL,
+            "%s: episode %lld has %lld frames, fewer than the prompt's %lld", r->q.data,
+            (long long)r->q.clip, (long long)length, (long long)r->q.prompt);
   r->known = length < total ? length : total;
   r->A_set = f->A;
-  ORR_CHECK(r->A_set <= r->m.dynamics->dynamics.A, ORR_EINVAL, "%s has %lld actions, the model takes %lld", r->q.data,
-            (long long)r->A_set, (long long)r->m.dynamics->dynamics.A);
+  ORR_CHECK(r->A_set <= r->m.dynamics->dynamics.A, ORR_EINVAL,
+            "%s has %lld actions, the model takes %lld", r->q.data, (long long)r->A_set,
+            (long long)r->m.dynamics->dynamics.A);
   r->real = orr_malloc((size_t)(r->known * pixels * 3));
   r->raw = orr_malloc((size_t)(r->known * r->A_set) * sizeof *r->raw);
   r->tokens = orr_malloc((size_t)(total * r->m.dynamics->dynamics.S) * sizeof *r->tokens);
   r->film = orr_malloc((size_t)(total * pixels * 3));
-  ORR_CHECK(r->real && r->raw && r->tokens && r->film, ORR_ENOMEM, "rollout of %lld frames: out of memory", (long long)total);
+  ORR_CHECK(r->real && r->raw && r->tokens && r->film, ORR_ENOMEM,
+            "rollout of %lld frames: out of memory", (long long)total);
   ORR_TRY(train_episodes_read(r->episodes, r->q.clip, r->known, r->real, r->raw, NULL));
   r->rows = r->known - 1 > 0 ? r->known - 1 : 1;
   return read_actions(r);
 }
 
 static orr_code roll(rollout *r, int32_t branch) {
-  const int64_t A = r->m.dynamics->dynamics.A, S = r->m.dynamics->dynamics.S, total = r->q.prompt + r->q.frames;
+  const int64_t A = r->m.dynamics->dynamics.A, S = r->m.dynamics->dynamics.S,
+                total = r->q.prompt + r->q.frames;
   float *action = orr_calloc((size_t)(2 * A), sizeof *action);
   ORR_CHECK(action, ORR_ENOMEM, "rollout: out of memory");
   for (int64_t a = 0; a < r->A_set; a++) action[A + a] = 1.0f;
@@ -172,13 +184,15 @@ static orr_code roll(rollout *r, int32_t branch) {
     rc = t < r->q.prompt ? train_decoder_push(r->decoder, r->tokens + t * S, &in)
                          : train_decoder_next(r->decoder, &in, r->tokens + t * S);
     if (t >= r->q.prompt)
-      orr_progress(t + 1 == total, "rollout: frame %lld of %lld", (long long)(t + 1 - r->q.prompt), (long long)r->q.frames);
+      orr_progress(t + 1 == total, "rollout: frame %lld of %lld", (long long)(t + 1 - r->q.prompt),
+                   (long long)r->q.frames);
   }
   orr_free(action);
   return rc;
 }
 
-// Real frames on the left, the model's on the right; where the episode has ended, its last frame dimmed.
+// Real frames on the left, the model's on the right; where the episode has ended, its last frame
+// dimmed.
 static orr_code write_beside(const rollout *r, const data_shard_format *f) {
   const int64_t total = r->q.prompt + r->q.frames, h = f->height, w = f->width, wide = 2 * w + 2;
   uint8_t *both = orr_malloc((size_t)(total * h * wide * 3));
@@ -206,13 +220,15 @@ static orr_code run(rollout *r) {
   ORR_TRY(read_episode(r));
   ORR_TRY(train_codec_create(r->m.tokenizer, 16, &r->codec));
   ORR_TRY(train_codec_encode(r->codec, r->real, r->q.prompt, r->tokens));
-  ORR_TRY(train_decoder_create(r->m.k, &d->dynamics, &d->dynamics_p, &d->state.weights, &r->q.decoder, &r->decoder));
+  ORR_TRY(train_decoder_create(r->m.k, &d->dynamics, &d->dynamics_p, &d->state.weights,
+                               &r->q.decoder, &r->decoder));
   const double begin = orr_clock_ms();
   ORR_TRY(roll(r, branch));
   ORR_INFO("rollout: %.1f frames/s", 1e3 * (double)r->q.frames / (orr_clock_ms() - begin));
   ORR_TRY(train_codec_decode(r->codec, r->tokens, r->q.prompt + r->q.frames, r->film));
   return r->q.beside ? write_beside(r, f)
-                     : data_film_write(r->q.out, r->film, r->q.prompt + r->q.frames, f->height, f->width, f->fps, (int)r->q.scale);
+                     : data_film_write(r->q.out, r->film, r->q.prompt + r->q.frames, f->height,
+                                       f->width, f->fps, (int)r->q.scale);
 }
 
 orr_code train_cmd_rollout(int argc, char **argv) {

@@ -11,13 +11,14 @@ static const train_option options[] = {
     {"resume", "auto|none|PATH", "auto (default): the run's latest good checkpoint, if any", 0},
     {"dry-run", NULL, "plan the model, print what memory it takes, stop", 0},
     {0}};
-static const train_command command = {"train", "CONFIG.yaml", 1, 1,
-                                      "trains a tokenizer or a dynamics model", options};
+static const train_command command = {
+    "train", "CONFIG.yaml", 1, 1, "trains a tokenizer or a dynamics model", options};
 
 static orr_code read_config(const train_args *args, cfg **out) {
   ORR_TRY(cfg_create(out));
   ORR_TRY(cfg_read_file(*out, args->operand[0]));
-  for (int i = 0; train_args_nth(args, "set", i); i++) ORR_TRY(cfg_set(*out, train_args_nth(args, "set", i)));
+  for (int i = 0; train_args_nth(args, "set", i); i++)
+    ORR_TRY(cfg_set(*out, train_args_nth(args, "set", i)));
   return cfg_check(*out);
 }
 

@@ -28,8 +28,8 @@ struct train_decoder {
   const train_dynamics_params *p;
   const train_weights *w;
   train_decoder_options o;
-  int64_t M, rows;  // B*N rows; B*S rounded up to TRAIN_LOSS_ROWS
-  int64_t slots;    // of the ring: window - 1
+  int64_t M, rows; // B*N rows; B*S rounded up to TRAIN_LOSS_ROWS
+  int64_t slots;   // of the ring: window - 1
   int64_t frame;
   train_rope space;
   orr_arena arena;
@@ -39,31 +39,36 @@ struct train_decoder {
   float *action_emb;  // [B,D]
   float *cos_, *sin_; // [K/2] of this frame
   float *sink_cos, *sink_sin;
-  float *sink_rstd;   // [M,H+G]
-  time_cache *cache;  // [layers], used for time blocks
+  float *sink_rstd;              // [M,H+G]
+  time_cache *cache;             // [layers], used for time blocks
   const void **k_slot, **v_slot; // [slots + 2]
   int64_t *ldk, *ldv;
-  int32_t *row;       // [rows] row numbers of the S positions
-  void *xg, *yg;      // [TRAIN_LOSS_ROWS, D]
+  int32_t *row;  // [rows] row numbers of the S positions
+  void *xg, *yg; // [TRAIN_LOSS_ROWS, D]
   float *rstd;
-  float *logits;      // [rows,V]
+  float *logits;          // [rows,V]
   int32_t *tokens, *code; // [B,S]
   float *log_prob;        // [B,S]
   ranked *order;          // [S]
   uint64_t *sample;       // [B]
 };
 
-static size_t esize(const train_decoder *m) { return kern_dtype_size(m->d.block.act); }
+static size_t esize(const train_decoder *m) {
+  return kern_dtype_size(m->d.block.act);
+}
 
 static void *offset(const train_decoder *m, const void *p, int64_t elements) {
   return (unsigned char *)(uintptr_t)p + (size_t)elements * esize(m);
 }
 
-static bool is_time(const train_decoder *m, int64_t layer) { return (layer + 1) % m->d.time_every == 0; }
+static bool is_time(const train_decoder *m, int64_t layer) {
+  return (layer + 1) % m->d.time_every == 0;
+}
 
 static void place_caches(train_decoder *m) {
   const train_block_dims *b = &m->d.block;
-  const size_t e = esize(m), M = (size_t)m->M, GK = (size_t)(b->G * b->K), HK = (size_t)(b->H * b->K);
+  const size_t e = esize(m), M = (size_t)m->M, GK = (size_t)(b->G * b->K),
+               HK = (size_t)(b->H * b->K);
   for (int64_t i = 0; i < m->d.layers; i++) {
     if (!is_time(m, i)) continue;
     time_cache *c = &m->cache[i];
@@ -76,7 +81,8 @@ static void place_caches(train_decoder *m) {
 
 static void place(train_decoder *m) {
   const train_block_dims *b = &m->d.block;
-  const size_t e = esize(m), M = (size_t)m->M, D = (size_t)b->D, half = (size_t)(b->K / 2), BS = (size_t)(m->o.B * m->d.S);
+  const size_t e = esize(m), M = (size_t)m->M, D = (size_t)b->D, half = (size_t)(b->K / 2),
+               BS = (size_t)(m->o.B * m->d.S);
   const size_t slots = (size_t)m->slots + 2, C = TRAIN_LOSS_ROWS;
   orr_arena *a = &m->arena;
   train_block_acts_take(&m->acts, b, m->M, a);
@@ -123,28 +129,39 @@ static orr_code take_memory(train_decoder *m) {
 
 static void list_rows(train_decoder *m) {
   const int64_t S = m->d.S, N = m->d.N;
-  for (int64_t i = 0; i < m->rows; i++) m->row[i] = i < m->o.B * S ? (int32_t)(i / S * N + 1 + i % S) : -1;
+  for (int64_t i = 0; i < m->rows; i++)
+    m->row[i] = i < m->o.B * S ? (int32_t)(i / S * N + 1 + i % S) : -1;
 }
 
 orr_code train_decoder_create(kern *k, const train_dynamics_dims *d, const train_dynamics_params *p,
-                              const train_weights *w, const train_decoder_options *o, train_decoder **out) {
+                              const train_weights *w, const train_decoder_options *o,
+                              train_decoder **out) {
   orr_code rc;
   train_decoder *m = orr_calloc(1, sizeof *m);
   ORR_CHECK(m, ORR_ENOMEM, "decoder: out of memory");
-  *m = (train_decoder){.k = k, .d = *d, .p = p, .w = w, .o = *o, .M = o->B * d->N, .slots = o->window - 1};
+  *m = (train_decoder){
+      .k = k, .d = *d, .p = p, .w = w, .o = *o, .M = o->B * d->N, .slots = o->window - 1};
   m->rows = (o->B * d->S + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
   orr_arena_init(&m->arena, "rollout");
   ORR_CHECK_GOTO(o->window >= 1 && o->steps >= 1, fail, ORR_EINVAL,
-                 "rollout of window %lld and %lld passes a frame: both must be at least 1", (long long)o->window,
-                 (long long)o->steps);
+                 "rollout of window %lld and %lld passes a frame: both must be at least 1",
+                 (long long)o->window, (long long)o->steps);
   ORR_TRY_GOTO(train_rope_space(&m->space, 1, d->rows, d->cols, d->R, d->block.K), fail);
   ORR_TRY_GOTO(take_memory(m), fail);
   list_rows(m);
-  m->space_shape = (train_block_shape){.M = m->M, .seqs = o->B, .L = d->N, .inner = 1, .outer_stride = d->N,
-                                       .pos_stride = 1, .cos = m->space.cos_, .sin = m->space.sin_, .pos_div = 1,
+  m->space_shape = (train_block_shape){.M = m->M,
+                                       .seqs = o->B,
+                                       .L = d->N,
+                                       .inner = 1,
+                                       .outer_stride = d->N,
+                                       .pos_stride = 1,
+                                       .cos = m->space.cos_,
+                                       .sin = m->space.sin_,
+                                       .pos_div = 1,
                                        .pos_mod = d->N};
   // One frame: all rows share one position.
-  m->time_shape = (train_block_shape){.M = m->M, .cos = m->cos_, .sin = m->sin_, .pos_div = m->M, .pos_mod = 1};
+  m->time_shape =
+      (train_block_shape){.M = m->M, .cos = m->cos_, .sin = m->sin_, .pos_div = m->M, .pos_mod = 1};
   *out = m;
   return ORR_OK;
 fail:
@@ -164,18 +181,29 @@ void train_decoder_reset(train_decoder *m, const uint64_t *sample) {
   memcpy(m->sample, sample, (size_t)m->o.B * sizeof *sample);
 }
 
-int64_t train_decoder_frame(const train_decoder *m) { return m->frame; }
+int64_t train_decoder_frame(const train_decoder *m) {
+  return m->frame;
+}
 
 // Once frame 0 has left the window, its keys turn on with the rollout.
 static orr_code turn_sink(train_decoder *m, int64_t layer) {
   const train_block_dims *b = &m->d.block;
   const train_block_params *p = &m->p->blocks[layer];
   time_cache *c = &m->cache[layer];
-  return kern_qknorm_rope_fwd(
-      m->k, &(kern_qknorm_rope_fwd_args){.type = b->act, .M = m->M, .H = b->H, .G = b->G, .K = b->K,
-                                         .qkv = c->sink_qkv, .q_w = m->w->master + p->q_norm,
-                                         .k_w = m->w->master + p->k_norm, .cos = m->sink_cos, .sin = m->sink_sin,
-                                         .pos_div = m->M, .pos_mod = 1, .qk = c->sink_qk, .rstd = m->sink_rstd});
+  return kern_qknorm_rope_fwd(m->k, &(kern_qknorm_rope_fwd_args){.type = b->act,
+                                                                 .M = m->M,
+                                                                 .H = b->H,
+                                                                 .G = b->G,
+                                                                 .K = b->K,
+                                                                 .qkv = c->sink_qkv,
+                                                                 .q_w = m->w->master + p->q_norm,
+                                                                 .k_w = m->w->master + p->k_norm,
+                                                                 .cos = m->sink_cos,
+                                                                 .sin = m->sink_sin,
+                                                                 .pos_div = m->M,
+                                                                 .pos_mod = 1,
+                                                                 .qk = c->sink_qk,
+                                                                 .rstd = m->sink_rstd});
 }
 
 static orr_code begin_frame(train_decoder *m) {
@@ -188,7 +216,8 @@ static orr_code begin_frame(train_decoder *m) {
   return ORR_OK;
 }
 
-static void set_slot(train_decoder *m, int64_t i, const void *k, int64_t ldk, const void *v, int64_t ldv) {
+static void set_slot(train_decoder *m, int64_t i, const void *k, int64_t ldk, const void *v,
+                     int64_t ldv) {
   m->k_slot[i] = k;
   m->v_slot[i] = v;
   m->ldk[i] = ldk;
@@ -200,16 +229,29 @@ static orr_code time_attention(train_decoder *m, int64_t layer) {
   const int64_t HK = b->H * b->K, GK = b->G * b->K, t = m->frame;
   const time_cache *c = &m->cache[layer];
   int64_t n = 0;
-  if (t > 0) set_slot(m, n++, offset(m, c->sink_qk, HK), HK + GK, offset(m, c->sink_qkv, HK + GK), HK + 2 * GK);
+  if (t > 0)
+    set_slot(m, n++, offset(m, c->sink_qk, HK), HK + GK, offset(m, c->sink_qkv, HK + GK),
+             HK + 2 * GK);
   for (int64_t f = t - m->slots > 1 ? t - m->slots : 1; f < t; f++) {
     const int64_t at = f % m->slots * m->M * GK;
     set_slot(m, n++, offset(m, c->ring_k, at), GK, offset(m, c->ring_v, at), GK);
   }
-  set_slot(m, n++, offset(m, m->acts.qk, HK), HK + GK, offset(m, m->acts.qkv, HK + GK), HK + 2 * GK);
-  return kern_attention_decode(m->k, &(kern_attention_decode_args){
-                                         .type = b->act, .M = m->M, .H = b->H, .G = b->G, .K = b->K, .slots = n,
-                                         .q = m->acts.qk, .ldq = HK + GK, .ldo = HK, .k_slots = m->k_slot,
-                                         .v_slots = m->v_slot, .ldk = m->ldk, .ldv = m->ldv, .o = m->acts.o});
+  set_slot(m, n++, offset(m, m->acts.qk, HK), HK + GK, offset(m, m->acts.qkv, HK + GK),
+           HK + 2 * GK);
+  return kern_attention_decode(m->k, &(kern_attention_decode_args){.type = b->act,
+                                                                   .M = m->M,
+                                                                   .H = b->H,
+                                                                   .G = b->G,
+                                                                   .K = b->K,
+                                                                   .slots = n,
+                                                                   .q = m->acts.qk,
+                                                                   .ldq = HK + GK,
+                                                                   .ldo = HK,
+                                                                   .k_slots = m->k_slot,
+                                                                   .v_slots = m->v_slot,
+                                                                   .ldk = m->ldk,
+                                                                   .ldv = m->ldv,
+                                                                   .o = m->acts.o});
 }
 
 // Keeps the current frame's keys and values of one time block.
@@ -226,28 +268,47 @@ static void keep_frame(train_decoder *m, int64_t layer) {
   if (m->slots == 0) return;
   const int64_t at = t % m->slots * m->M;
   for (int64_t r = 0; r < m->M; r++) {
-    memcpy(offset(m, c->ring_k, (at + r) * GK), offset(m, m->acts.qk, r * (HK + GK) + HK), (size_t)GK * e);
-    memcpy(offset(m, c->ring_v, (at + r) * GK), offset(m, m->acts.qkv, r * (HK + 2 * GK) + HK + GK), (size_t)GK * e);
+    memcpy(offset(m, c->ring_k, (at + r) * GK), offset(m, m->acts.qk, r * (HK + GK) + HK),
+           (size_t)GK * e);
+    memcpy(offset(m, c->ring_v, (at + r) * GK), offset(m, m->acts.qkv, r * (HK + 2 * GK) + HK + GK),
+           (size_t)GK * e);
   }
 }
 
 static orr_code embed(train_decoder *m, const int32_t *tokens, const train_decoder_input *in) {
   const train_dynamics_dims *d = &m->d;
   const float *w = m->w->master;
-  ORR_TRY(kern_matmul_fwd(m->k, &(kern_matmul_fwd_args){.type = KERN_F32, .y_type = KERN_F32, .M = m->o.B,
-                                                        .N = d->block.D, .K = 2 * d->A, .x = in->action,
-                                                        .w = w + m->p->action_w, .bias = w + m->p->action_b,
+  ORR_TRY(kern_matmul_fwd(m->k, &(kern_matmul_fwd_args){.type = KERN_F32,
+                                                        .y_type = KERN_F32,
+                                                        .M = m->o.B,
+                                                        .N = d->block.D,
+                                                        .K = 2 * d->A,
+                                                        .x = in->action,
+                                                        .w = w + m->p->action_w,
+                                                        .bias = w + m->p->action_b,
                                                         .y = m->action_emb}));
-  return kern_embed_fwd(m->k, &(kern_embed_fwd_args){
-                                  .type = d->block.act, .BT = m->o.B, .T = 1, .S = d->S, .R = d->R, .D = d->block.D,
-                                  .tokens = tokens, .has_action = in->has_action, .branch_id = in->branch,
-                                  .action_emb = m->action_emb, .table = w + m->p->token,
-                                  .no_action = w + m->p->no_action, .branch = w + m->p->branch, .reg = w + m->p->reg,
-                                  .v_first = 0, .v_count = d->V + 1, .x = m->x[0]});
+  return kern_embed_fwd(m->k, &(kern_embed_fwd_args){.type = d->block.act,
+                                                     .BT = m->o.B,
+                                                     .T = 1,
+                                                     .S = d->S,
+                                                     .R = d->R,
+                                                     .D = d->block.D,
+                                                     .tokens = tokens,
+                                                     .has_action = in->has_action,
+                                                     .branch_id = in->branch,
+                                                     .action_emb = m->action_emb,
+                                                     .table = w + m->p->token,
+                                                     .no_action = w + m->p->no_action,
+                                                     .branch = w + m->p->branch,
+                                                     .reg = w + m->p->reg,
+                                                     .v_first = 0,
+                                                     .v_count = d->V + 1,
+                                                     .x = m->x[0]});
 }
 
 // One pass of the current frame through all blocks; the result is in m->x[layers % 2].
-static orr_code pass(train_decoder *m, const int32_t *tokens, const train_decoder_input *in, bool keep) {
+static orr_code pass(train_decoder *m, const int32_t *tokens, const train_decoder_input *in,
+                     bool keep) {
   ORR_TRY(embed(m, tokens, in));
   for (int64_t i = 0; i < m->d.layers; i++) {
     const train_block_params *p = &m->p->blocks[i];
@@ -268,27 +329,40 @@ static orr_code pass(train_decoder *m, const int32_t *tokens, const train_decode
 static orr_code head(train_decoder *m, float *logits) {
   const train_block_dims *b = &m->d.block;
   for (int64_t at = 0; at < m->rows; at += TRAIN_LOSS_ROWS) {
-    ORR_TRY(kern_gather_rows(m->k, &(kern_gather_rows_args){.type = b->act, .M = TRAIN_LOSS_ROWS, .D = b->D,
-                                                            .x = m->x[m->d.layers % 2], .index = m->row + at,
+    ORR_TRY(kern_gather_rows(m->k, &(kern_gather_rows_args){.type = b->act,
+                                                            .M = TRAIN_LOSS_ROWS,
+                                                            .D = b->D,
+                                                            .x = m->x[m->d.layers % 2],
+                                                            .index = m->row + at,
                                                             .y = m->xg}));
-    ORR_TRY(kern_rmsnorm_fwd(m->k, &(kern_rmsnorm_fwd_args){.type = b->act, .M = TRAIN_LOSS_ROWS, .D = b->D,
-                                                            .x = m->xg, .w = m->w->master + m->p->norm, .y = m->yg,
+    ORR_TRY(kern_rmsnorm_fwd(m->k, &(kern_rmsnorm_fwd_args){.type = b->act,
+                                                            .M = TRAIN_LOSS_ROWS,
+                                                            .D = b->D,
+                                                            .x = m->xg,
+                                                            .w = m->w->master + m->p->norm,
+                                                            .y = m->yg,
                                                             .rstd = m->rstd}));
-    ORR_TRY(kern_matmul_fwd(m->k, &(kern_matmul_fwd_args){.type = b->act, .y_type = KERN_F32, .M = TRAIN_LOSS_ROWS,
-                                                          .N = m->d.V, .K = b->D, .x = m->yg,
+    ORR_TRY(kern_matmul_fwd(m->k, &(kern_matmul_fwd_args){.type = b->act,
+                                                          .y_type = KERN_F32,
+                                                          .M = TRAIN_LOSS_ROWS,
+                                                          .N = m->d.V,
+                                                          .K = b->D,
+                                                          .x = m->yg,
                                                           .w = train_operand(m->w, m->p->head),
                                                           .y = logits + at * m->d.V}));
   }
   return ORR_OK;
 }
 
-orr_code train_decoder_logits(train_decoder *m, const int32_t *tokens, const train_decoder_input *in, float *logits) {
+orr_code train_decoder_logits(train_decoder *m, const int32_t *tokens,
+                              const train_decoder_input *in, float *logits) {
   ORR_TRY(begin_frame(m));
   ORR_TRY(pass(m, tokens, in, false));
   return head(m, logits);
 }
 
-orr_code train_decoder_push(train_decoder *m, const int32_t *tokens, const train_decoder_input *in) {
+orr_code train_decoder_push(train_decoder *m, const int32_t *tokens,
+                            const train_decoder_input *in) {
   ORR_TRY(begin_frame(m));
   ORR_TRY(pass(m, tokens, in, true));
   m->frame++;
@@ -301,8 +375,8 @@ static int by_confidence(const void *a, const void *b) {
   return x->position < y->position ? -1 : 1;
 }
 
-// Keeps the most confident of clip b's masked positions, so that `left` stay masked. The Gumbel noise
-// on the confidence fades with the passes: early choices are spread over the frame.
+// Keeps the most confident of clip b's masked positions, so that `left` stay masked. The Gumbel
+// noise on the confidence fades with the passes: early choices are spread over the frame.
 static void keep_confident(train_decoder *m, int64_t b, int64_t step, int64_t left) {
   const int64_t S = m->d.S, V = m->d.V;
   const double noise = m->o.choice_temperature * (1.0 - (double)(step + 1) / (double)m->o.steps);
@@ -312,7 +386,8 @@ static void keep_confident(train_decoder *m, int64_t b, int64_t step, int64_t le
     double u = orr_rng_uniform(m->o.seed, ORR_STREAM_CHOICE, m->sample[b],
                                (uint64_t)((m->frame * m->o.steps + step) * S + s));
     double gumbel = -log(-log(u + 1e-12) + 1e-12);
-    m->order[n++] = (ranked){.confidence = (float)(m->log_prob[b * S + s] + noise * gumbel), .position = (int32_t)s};
+    m->order[n++] = (ranked){.confidence = (float)(m->log_prob[b * S + s] + noise * gumbel),
+                             .position = (int32_t)s};
   }
   qsort(m->order, (size_t)n, sizeof *m->order, by_confidence);
   for (int64_t i = 0; i < n - left; i++) {
@@ -328,11 +403,17 @@ orr_code train_decoder_next(train_decoder *m, const train_decoder_input *in, int
   for (int64_t step = 0; step < steps; step++) {
     ORR_TRY(pass(m, m->tokens, in, false));
     ORR_TRY(head(m, m->logits));
-    ORR_TRY(kern_sample(m->k, &(kern_sample_args){.M = B * S, .V = V, .rows_per_sample = S, .logits = m->logits,
-                                                  .temperature = (float)m->o.temperature, .seed = m->o.seed,
-                                                  .sample = m->sample,
-                                                  .position0 = (uint64_t)((m->frame * steps + step) * S * V),
-                                                  .code = m->code, .log_prob = m->log_prob}));
+    ORR_TRY(kern_sample(
+        m->k, &(kern_sample_args){.M = B * S,
+                                  .V = V,
+                                  .rows_per_sample = S,
+                                  .logits = m->logits,
+                                  .temperature = (float)m->o.temperature,
+                                  .seed = m->o.seed,
+                                  .sample = m->sample,
+                                  .position0 = (uint64_t)((m->frame * steps + step) * S * V),
+                                  .code = m->code,
+                                  .log_prob = m->log_prob}));
     const double share = cos(0.5 * 3.14159265358979323846 * (double)(step + 1) / (double)steps);
     int64_t left = step + 1 == steps ? 0 : (int64_t)floor((double)S * share);
     for (int64_t b = 0; b < B; b++) keep_confident(m, b, step, left);

@@ -31,7 +31,8 @@ typedef struct {
 } train_dynamics_params;
 
 // Local. Lists the parameters in the reference's names. Free blocks with orr_free.
-orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list, train_dynamics_params *out);
+orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
+                             train_dynamics_params *out);
 
 // One batch. Row numbers are bt*N + n. `masked_row`/`target` list the positions that count in the
 // loss, padded with -1 up to a multiple of TRAIN_LOSS_ROWS.
@@ -56,9 +57,9 @@ typedef struct train_dynamics train_dynamics;
 
 // Local. `acts` is an arena that is counting: create, then forward/backward once while the kern is
 // planning, then commit the arena and call train_dynamics_place again to get real addresses.
-orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d, const train_dynamics_params *p,
-                               const train_weights *w, int64_t B, int64_t T, train_keep keep,
-                               train_dynamics **out);
+orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
+                               const train_dynamics_params *p, const train_weights *w, int64_t B,
+                               int64_t T, train_keep keep, train_dynamics **out);
 void train_dynamics_destroy(train_dynamics *m);
 // Local. Takes the activations from `acts`; called once while it counts and once after commit.
 void train_dynamics_place(train_dynamics *m, orr_arena *acts);
@@ -70,11 +71,13 @@ orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b
 orr_code train_dynamics_logits(train_dynamics *m, const int32_t *row, int64_t count, float *logits);
 // Local. After forward: *loss_sum (+=) sum over masked rows of cross-entropy + z-loss. With
 // `backward`, also the gradient of scale * that sum with respect to all parameters (+=).
-orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, float scale, bool backward,
-                             double *loss_sum, train_grad_ready_fn ready, void *ready_ctx);
+orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, float scale,
+                             bool backward, double *loss_sum, train_grad_ready_fn ready,
+                             void *ready_ctx);
 // Largest masked_rows this plan takes.
 int64_t train_dynamics_loss_capacity(const train_dynamics *m);
-// Matmul FLOPs of forward and backward for one batch by the convention 6 * parameters of the matmuls
+// Matmul FLOPs of forward and backward for one batch by the convention 6 * parameters of the
+// matmuls
 // * tokens (head counted on all S positions), attention apart.
 double train_dynamics_flops(const train_dynamics_dims *d, int64_t B, int64_t T);
 

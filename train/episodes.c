@@ -16,7 +16,9 @@ orr_code train_episodes_open(const char *dir, train_episodes **out) {
   e->open = -1;
   orr_code rc = data_index_open(dir, &e->index);
   if (rc == ORR_OK && e->index->format.height == 0)
-    rc = ORR_FAIL(ORR_EINVAL, "%s holds tokens only, wanted frames: name the data set it was tokenized from", dir);
+    rc = ORR_FAIL(ORR_EINVAL,
+                  "%s holds tokens only, wanted frames: name the data set it was tokenized from",
+                  dir);
   if (rc != ORR_OK) {
     train_episodes_close(e);
     return rc;
@@ -32,13 +34,18 @@ void train_episodes_close(train_episodes *e) {
   orr_free(e);
 }
 
-const data_index *train_episodes_index(const train_episodes *e) { return e->index; }
-int64_t train_episodes_count(const train_episodes *e) { return e->index->episodes; }
+const data_index *train_episodes_index(const train_episodes *e) {
+  return e->index;
+}
+int64_t train_episodes_count(const train_episodes *e) {
+  return e->index->episodes;
+}
 
 // Opens the shard of episode i; *within is its number there.
 static orr_code find(train_episodes *e, int64_t i, int64_t *within) {
-  ORR_CHECK(i >= 0 && i < e->index->episodes, ORR_EINVAL, "%s: episode %lld asked for, it has 0 to %lld", e->index->dir,
-            (long long)i, (long long)e->index->episodes - 1);
+  ORR_CHECK(i >= 0 && i < e->index->episodes, ORR_EINVAL,
+            "%s: episode %lld asked for, it has 0 to %lld", e->index->dir, (long long)i,
+            (long long)e->index->episodes - 1);
   int64_t s = 0;
   while (i >= e->index->shards[s].episodes) i -= e->index->shards[s++].episodes;
   *within = i;
@@ -61,12 +68,14 @@ orr_code train_episodes_length(train_episodes *e, int64_t i, int64_t *frames) {
   return ORR_OK;
 }
 
-orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, uint8_t *frames, float *actions, float *state) {
+orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, uint8_t *frames,
+                             float *actions, float *state) {
   int64_t within, length;
   ORR_TRY(train_episodes_length(e, i, &length));
   ORR_TRY(find(e, i, &within));
-  ORR_CHECK(T <= length, ORR_EINVAL, "%s: episode %lld has %lld frames, wanted %lld: ask for fewer frames",
-            e->index->dir, (long long)i, (long long)length, (long long)T);
+  ORR_CHECK(T <= length, ORR_EINVAL,
+            "%s: episode %lld has %lld frames, wanted %lld: ask for fewer frames", e->index->dir,
+            (long long)i, (long long)length, (long long)T);
   const int64_t first = data_shard_offsets(e->shard)[within];
   ORR_TRY(data_shard_read_frames(e->shard, first, T, 1, frames));
   ORR_TRY(data_shard_read_actions(e->shard, first, T, 1, actions));

@@ -14,10 +14,10 @@
 #include "train/measures.h"
 
 enum {
-  CODEC_FRAMES = 64,   // frames encoded or decoded at once
-  ROLLOUT_CLIPS = 16,  // clips rolled out side by side
-  DELTA_HORIZON = 4,   // Genie's k of delta PSNR
-  CHANGED_AT = 24,     // a pixel changed when a channel differs by more than this
+  CODEC_FRAMES = 64,  // frames encoded or decoded at once
+  ROLLOUT_CLIPS = 16, // clips rolled out side by side
+  DELTA_HORIZON = 4,  // Genie's k of delta PSNR
+  CHANGED_AT = 24,    // a pixel changed when a channel differs by more than this
 };
 // Where an object that cannot be found counts as being: half a table away, in metres.
 static const double MISSED_AT = 1.0;
@@ -31,30 +31,41 @@ struct train_eval {
   uint8_t *other;     // the same under other actions
 };
 
-static int64_t frame_bytes(const train_eval *e) { return e->set.pixels * 3; }
-static int64_t horizon(const train_eval *e) { return e->set.T - e->set.prompt; }
+static int64_t frame_bytes(const train_eval *e) {
+  return e->set.pixels * 3;
+}
+static int64_t horizon(const train_eval *e) {
+  return e->set.T - e->set.prompt;
+}
 
 static const uint8_t *real_frame(const train_eval *e, int64_t clip, int64_t t) {
   return e->set.frames + (clip * e->set.T + t) * frame_bytes(e);
 }
 
-orr_code train_eval_create(const train_trained *dynamics, const train_trained *tokenizer, train_episodes *episodes,
-                           const train_eval_options *o, train_eval **out) {
+orr_code train_eval_create(const train_trained *dynamics, const train_trained *tokenizer,
+                           train_episodes *episodes, const train_eval_options *o,
+                           train_eval **out) {
   orr_code rc;
   train_eval *e = orr_calloc(1, sizeof *e);
   ORR_CHECK(e, ORR_ENOMEM, "evaluation: out of memory");
   *e = (train_eval){.dynamics = dynamics, .tokenizer = tokenizer, .o = *o};
-  ORR_CHECK_GOTO(train_tokenizer_codes(&tokenizer->tokenizer) == dynamics->dynamics.V &&
-                     tokenizer->tokenizer.S == dynamics->dynamics.S,
-                 fail, ORR_EINVAL, "%s has %lld codes at %lld positions, the model wants %lld at %lld: another tokenizer",
-                 tokenizer->path, (long long)train_tokenizer_codes(&tokenizer->tokenizer),
-                 (long long)tokenizer->tokenizer.S, (long long)dynamics->dynamics.V, (long long)dynamics->dynamics.S);
+  ORR_CHECK_GOTO(
+      train_tokenizer_codes(&tokenizer->tokenizer) == dynamics->dynamics.V &&
+          tokenizer->tokenizer.S == dynamics->dynamics.S,
+      fail, ORR_EINVAL,
+      "%s has %lld codes at %lld positions, the model wants %lld at %lld: another tokenizer",
+      tokenizer->path, (long long)train_tokenizer_codes(&tokenizer->tokenizer),
+      (long long)tokenizer->tokenizer.S, (long long)dynamics->dynamics.V,
+      (long long)dynamics->dynamics.S);
   ORR_TRY_GOTO(train_codec_create(tokenizer, CODEC_FRAMES, &e->codec), fail);
-  ORR_TRY_GOTO(train_eval_set_load(episodes, dynamics, e->codec, o->clips, o->prompt, o->horizon, &e->set), fail);
+  ORR_TRY_GOTO(
+      train_eval_set_load(episodes, dynamics, e->codec, o->clips, o->prompt, o->horizon, &e->set),
+      fail);
   const size_t bytes = (size_t)(e->set.E * horizon(e) * frame_bytes(e));
   e->predicted = orr_malloc(bytes);
   e->other = orr_malloc(bytes);
-  ORR_CHECK_GOTO(e->predicted && e->other, fail, ORR_ENOMEM, "evaluation: out of memory; lower --clips");
+  ORR_CHECK_GOTO(e->predicted && e->other, fail, ORR_ENOMEM,
+                 "evaluation: out of memory; lower --clips");
   *out = e;
   return ORR_OK;
 fail:
@@ -73,28 +84,32 @@ void train_eval_destroy(train_eval *e) {
 
 // -- rollouts ---------------------------------------------------------------------------------
 
-// Inputs of frame t for clips first..first+B-1; clip i takes the actions of clip source[i]. Clips past
-// the last one repeat it.
-static void gather_inputs(const train_eval *e, int64_t first, int64_t B, int64_t t, const int64_t *source,
-                          float *action, uint8_t *has, int32_t *branch, int32_t *tokens) {
+// Inputs of frame t for clips first..first+B-1; clip i takes the actions of clip source[i]. Clips
+// past the last one repeat it.
+static void gather_inputs(const train_eval *e, int64_t first, int64_t B, int64_t t,
+                          const int64_t *source, float *action, uint8_t *has, int32_t *branch,
+                          int32_t *tokens) {
   const train_eval_set *s = &e->set;
   for (int64_t b = 0; b < B; b++) {
-    const int64_t clip = first + b < s->E ? first + b : s->E - 1, from = t < s->prompt ? clip : source[clip];
-    memcpy(action + b * 2 * s->A, s->action + (from * s->T + t) * 2 * s->A, (size_t)(2 * s->A) * sizeof *action);
+    const int64_t clip = first + b < s->E ? first + b : s->E - 1,
+                  from = t < s->prompt ? clip : source[clip];
+    memcpy(action + b * 2 * s->A, s->action + (from * s->T + t) * 2 * s->A,
+           (size_t)(2 * s->A) * sizeof *action);
     has[b] = s->has[from * s->T + t];
     branch[b] = s->branch;
     memcpy(tokens + b * s->S, s->tokens + (clip * s->T + t) * s->S, (size_t)s->S * sizeof *tokens);
   }
 }
 
-static orr_code roll_portion(train_eval *e, train_decoder *d, int64_t first, const int64_t *source, float *action,
-                             int32_t *tokens, int32_t *rolled) {
+static orr_code roll_portion(train_eval *e, train_decoder *d, int64_t first, const int64_t *source,
+                             float *action, int32_t *tokens, int32_t *rolled) {
   const train_eval_set *s = &e->set;
   uint8_t has[ROLLOUT_CLIPS];
   int32_t branch[ROLLOUT_CLIPS];
   uint64_t sample[ROLLOUT_CLIPS];
   // Two futures of one state share their random numbers, so that only the actions tell them apart.
-  for (int64_t b = 0; b < ROLLOUT_CLIPS; b++) sample[b] = (uint64_t)(s->forks ? (first + b) / 2 : first + b);
+  for (int64_t b = 0; b < ROLLOUT_CLIPS; b++)
+    sample[b] = (uint64_t)(s->forks ? (first + b) / 2 : first + b);
   train_decoder_reset(d, sample);
   for (int64_t t = 0; t < s->T; t++) {
     gather_inputs(e, first, ROLLOUT_CLIPS, t, source, action, has, branch, tokens);
@@ -105,7 +120,8 @@ static orr_code roll_portion(train_eval *e, train_decoder *d, int64_t first, con
     }
     ORR_TRY(train_decoder_next(d, &in, tokens));
     for (int64_t b = 0; b < ROLLOUT_CLIPS && first + b < s->E; b++)
-      memcpy(rolled + ((first + b) * horizon(e) + t - s->prompt) * s->S, tokens + b * s->S, (size_t)s->S * sizeof *rolled);
+      memcpy(rolled + ((first + b) * horizon(e) + t - s->prompt) * s->S, tokens + b * s->S,
+             (size_t)s->S * sizeof *rolled);
   }
   return ORR_OK;
 }
@@ -121,15 +137,21 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, uin
   int32_t *tokens = orr_malloc((size_t)(ROLLOUT_CLIPS * s->S) * sizeof *tokens);
   int32_t *rolled = orr_malloc((size_t)(s->E * horizon(e) * s->S) * sizeof *rolled);
   ORR_CHECK_GOTO(action && tokens && rolled, out, ORR_ENOMEM, "rollouts: out of memory");
-  ORR_TRY_GOTO(train_decoder_create(m->k, &m->dynamics, &m->dynamics_p, &m->state.weights,
-                                    &(train_decoder_options){.B = ROLLOUT_CLIPS, .window = window, .steps = e->o.steps,
-                                                             .temperature = e->o.temperature,
-                                                             .choice_temperature = e->o.choice_temperature,
-                                                             .seed = e->o.seed}, &d), out);
+  ORR_TRY_GOTO(
+      train_decoder_create(m->k, &m->dynamics, &m->dynamics_p, &m->state.weights,
+                           &(train_decoder_options){.B = ROLLOUT_CLIPS,
+                                                    .window = window,
+                                                    .steps = e->o.steps,
+                                                    .temperature = e->o.temperature,
+                                                    .choice_temperature = e->o.choice_temperature,
+                                                    .seed = e->o.seed},
+                           &d),
+      out);
   for (int64_t first = 0; first < s->E; first += ROLLOUT_CLIPS) {
     ORR_TRY_GOTO(roll_portion(e, d, first, source, action, tokens, rolled), out);
     orr_progress(first + ROLLOUT_CLIPS >= s->E, "eval: rollouts under %s: clip %lld of %lld", what,
-                 (long long)(first + ROLLOUT_CLIPS < s->E ? first + ROLLOUT_CLIPS : s->E), (long long)s->E);
+                 (long long)(first + ROLLOUT_CLIPS < s->E ? first + ROLLOUT_CLIPS : s->E),
+                 (long long)s->E);
   }
   rc = train_codec_decode(e->codec, rolled, s->E * horizon(e), frames);
 out:
@@ -156,20 +178,24 @@ static orr_code measure_tokenizer(train_eval *e, json_t *out) {
   orr_code rc = ORR_OK;
   for (int64_t i = 0; i < s->E && rc == ORR_OK; i++) {
     rc = train_codec_decode(e->codec, s->tokens + i * s->T * s->S, s->T, decoded);
-    if (rc == ORR_OK) train_measure_psnr_add(real_frame(e, i, 0), decoded, s->T, 1, frame_bytes(e), &mean);
+    if (rc == ORR_OK)
+      train_measure_psnr_add(real_frame(e, i, 0), decoded, s->T, 1, frame_bytes(e), &mean);
   }
   orr_free(decoded);
   json_object_set_new(out, "tokenizer_psnr", json_real(train_measure_mean_of(&mean)));
   return rc;
 }
 
-// Mean PSNR at every horizon of `films` [E,horizon,...]; films NULL: the last prompt frame held still.
+// Mean PSNR at every horizon of `films` [E,horizon,...]; films NULL: the last prompt frame held
+// still.
 static void psnr_curve(const train_eval *e, const uint8_t *films, train_measure_mean *mean) {
   const int64_t h = horizon(e), bytes = frame_bytes(e);
   for (int64_t i = 0; i < e->set.E; i++) {
     const uint8_t *real = real_frame(e, i, e->set.prompt);
-    if (films) train_measure_psnr_add(real, films + i * h * bytes, 1, h, bytes, mean);
-    else train_measure_persistence_add(real, real_frame(e, i, e->set.prompt - 1), 1, h, bytes, mean);
+    if (films)
+      train_measure_psnr_add(real, films + i * h * bytes, 1, h, bytes, mean);
+    else
+      train_measure_persistence_add(real, real_frame(e, i, e->set.prompt - 1), 1, h, bytes, mean);
   }
 }
 
@@ -194,7 +220,9 @@ static orr_code measure_psnr(train_eval *e, json_t *out) {
   json_object_set_new(out, "psnr", array_of(v, h));
   json_object_set_new(out, "persistence_psnr", array_of(v + h, h));
   json_object_set_new(out, "random_action_psnr", array_of(v + 2 * h, h));
-  if (h >= DELTA_HORIZON) json_object_set_new(out, "delta_psnr", json_real(v[DELTA_HORIZON - 1] - v[2 * h + DELTA_HORIZON - 1]));
+  if (h >= DELTA_HORIZON)
+    json_object_set_new(out, "delta_psnr",
+                        json_real(v[DELTA_HORIZON - 1] - v[2 * h + DELTA_HORIZON - 1]));
   json_object_set_new(out, "drift", json_real(train_measure_slope(v, h)));
   orr_free(v);
   return rc;
@@ -206,14 +234,16 @@ static void measure_effect(const train_eval *e, json_t *out) {
   const int64_t h = horizon(e), bytes = frame_bytes(e);
   for (int64_t i = 0; i + 1 < e->set.E; i += 2)
     for (int64_t k = 0; k < h; k++)
-      train_measure_effect_add(e->predicted + (i * h + k) * bytes, e->predicted + ((i + 1) * h + k) * bytes,
-                               real_frame(e, i, e->set.prompt + k), real_frame(e, i + 1, e->set.prompt + k),
-                               e->set.pixels, CHANGED_AT, &effect);
+      train_measure_effect_add(
+          e->predicted + (i * h + k) * bytes, e->predicted + ((i + 1) * h + k) * bytes,
+          real_frame(e, i, e->set.prompt + k), real_frame(e, i + 1, e->set.prompt + k),
+          e->set.pixels, CHANGED_AT, &effect);
   json_object_set_new(out, "effect_corr", json_real(train_measure_effect_corr(&effect)));
   json_object_set_new(out, "changed_iou", json_real(train_measure_effect_iou(&effect)));
 }
 
-static void locate_objects(const train_eval *e, int64_t clip, int64_t k, train_measure_position *all) {
+static void locate_objects(const train_eval *e, int64_t clip, int64_t k,
+                           train_measure_position *all) {
   const train_eval_set *s = &e->set;
   const uint8_t *rgb = e->predicted + (clip * horizon(e) + k) * frame_bytes(e);
   const float *state = s->state + (clip * s->T + s->prompt + k) * s->Q;
@@ -253,7 +283,8 @@ static orr_code teacher_take(train_eval *e, teacher *t) {
   const train_trained *m = e->dynamics;
   const size_t frames = (size_t)(t->B * t->T);
   orr_arena_init(&t->acts, "evaluation activations");
-  ORR_TRY(train_dynamics_create(m->k, &m->dynamics, &m->dynamics_p, &m->state.weights, t->B, t->T, TRAIN_NO_BACKWARD, &t->model));
+  ORR_TRY(train_dynamics_create(m->k, &m->dynamics, &m->dynamics_p, &m->state.weights, t->B, t->T,
+                                TRAIN_NO_BACKWARD, &t->model));
   train_dynamics_place(t->model, &t->acts);
   ORR_TRY(orr_arena_commit(&t->acts));
   train_dynamics_place(t->model, &t->acts);
@@ -283,8 +314,12 @@ static void teacher_release(teacher *t) {
 // Training's masks on clips first..first+B-1, with the actions of clips source[i].
 static int64_t teacher_mask(train_eval *e, teacher *t, int64_t first, const int64_t *source) {
   const train_eval_set *s = &e->set;
-  const train_masking mask = {.T = t->T, .S = s->S, .A = s->A, .V = e->dynamics->dynamics.V,
-                              .N = e->dynamics->dynamics.N, .full_mask = e->dynamics->c->model.full_mask,
+  const train_masking mask = {.T = t->T,
+                              .S = s->S,
+                              .A = s->A,
+                              .V = e->dynamics->dynamics.V,
+                              .N = e->dynamics->dynamics.N,
+                              .full_mask = e->dynamics->c->model.full_mask,
                               .seed = e->o.seed};
   int64_t n = 0;
   for (int64_t b = 0; b < t->B; b++) {
@@ -295,9 +330,13 @@ static int64_t teacher_mask(train_eval *e, teacher *t, int64_t first, const int6
       value[i] = row[i % s->A];
       valid[i] = row[s->A + i % s->A];
     }
-    const train_masking_clip c = {.sample = (uint64_t)clip, .tokens_in = s->tokens + clip * s->T * s->S,
-                                  .action_in = value, .valid_in = valid, .tokens = t->tokens + b * t->T * s->S,
-                                  .action = t->action + b * t->T * 2 * s->A, .has_action = t->has + b * t->T};
+    const train_masking_clip c = {.sample = (uint64_t)clip,
+                                  .tokens_in = s->tokens + clip * s->T * s->S,
+                                  .action_in = value,
+                                  .valid_in = valid,
+                                  .tokens = t->tokens + b * t->T * s->S,
+                                  .action = t->action + b * t->T * 2 * s->A,
+                                  .has_action = t->has + b * t->T};
     n += train_masking_apply(&mask, &c, b, t->masked_row + n, t->target + n);
     t->branch[b] = s->branch;
   }
@@ -311,8 +350,12 @@ static orr_code teacher_loss(train_eval *e, teacher *t, const int64_t *source, d
     positions += (double)n;
     int64_t rows = (n + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
     for (; n < rows; n++) t->masked_row[n] = t->target[n] = -1;
-    const train_dynamics_batch b = {.tokens = t->tokens, .action = t->action, .has_action = t->has,
-                                    .branch = t->branch, .masked_row = t->masked_row, .target = t->target,
+    const train_dynamics_batch b = {.tokens = t->tokens,
+                                    .action = t->action,
+                                    .has_action = t->has,
+                                    .branch = t->branch,
+                                    .masked_row = t->masked_row,
+                                    .target = t->target,
                                     .masked_rows = rows};
     ORR_TRY(train_dynamics_forward(t->model, &b));
     ORR_TRY(train_dynamics_loss(t->model, &b, 1.0f, false, &sum, NULL, NULL));
@@ -321,9 +364,11 @@ static orr_code teacher_loss(train_eval *e, teacher *t, const int64_t *source, d
   return ORR_OK;
 }
 
-static orr_code measure_shuffle(train_eval *e, const int64_t *same, const int64_t *shuffled, json_t *out) {
+static orr_code measure_shuffle(train_eval *e, const int64_t *same, const int64_t *shuffled,
+                                json_t *out) {
   teacher t = {.B = e->set.E < 8 ? e->set.E : 8,
-               .T = e->dynamics->c->data.frames < e->set.T ? e->dynamics->c->data.frames : e->set.T};
+               .T =
+                   e->dynamics->c->data.frames < e->set.T ? e->dynamics->c->data.frames : e->set.T};
   double loss = 0.0, other = 0.0;
   orr_code rc = teacher_take(e, &t);
   if (rc == ORR_OK) rc = teacher_loss(e, &t, same, &loss);
@@ -348,31 +393,41 @@ static orr_code measure_all(train_eval *e, int64_t *same, int64_t *shuffled, jso
   ORR_TRY(roll(e, shuffled, "other actions", e->other));
   ORR_TRY(measure_psnr(e, out));
   ORR_TRY(measure_shuffle(e, same, shuffled, out));
-  if (s->forks) measure_effect(e, out);
-  else ORR_INFO("eval: no effect_corr and changed_iou: the data set has no forks (orrery data generate --forks)");
-  if (s->tabletop) measure_position(e, out);
-  else ORR_INFO("eval: no position_error: the data set has no state of the tabletop scene");
+  if (s->forks)
+    measure_effect(e, out);
+  else
+    ORR_INFO("eval: no effect_corr and changed_iou: the data set has no forks (orrery data "
+             "generate --forks)");
+  if (s->tabletop)
+    measure_position(e, out);
+  else
+    ORR_INFO("eval: no position_error: the data set has no state of the tabletop scene");
   return ORR_OK;
 }
 
 orr_code train_eval_run(train_eval *e, json_t **out) {
-  json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "checkpoint", e->dynamics->path, "step",
-                        (json_int_t)e->dynamics->step, "clips", (json_int_t)e->set.E, "prompt",
-                        (json_int_t)e->set.prompt, "horizon", (json_int_t)horizon(e), "steps", (json_int_t)e->o.steps,
-                        "temperature", e->o.temperature);
+  json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "checkpoint", e->dynamics->path,
+                        "step", (json_int_t)e->dynamics->step, "clips", (json_int_t)e->set.E,
+                        "prompt", (json_int_t)e->set.prompt, "horizon", (json_int_t)horizon(e),
+                        "steps", (json_int_t)e->o.steps, "temperature", e->o.temperature);
   int64_t *source = orr_malloc((size_t)(2 * e->set.E) * sizeof *source);
-  orr_code rc = j && source ? measure_all(e, source, source + e->set.E, j) : ORR_FAIL(ORR_ENOMEM, "evaluation: out of memory");
+  orr_code rc = j && source ? measure_all(e, source, source + e->set.E, j)
+                            : ORR_FAIL(ORR_ENOMEM, "evaluation: out of memory");
   orr_free(source);
-  if (rc == ORR_OK) *out = j;
-  else json_decref(j);
+  if (rc == ORR_OK)
+    *out = j;
+  else
+    json_decref(j);
   return rc;
 }
 
-// Row pairs: real above, predicted below; columns: the last prompt frame, then every second horizon.
+// Row pairs: real above, predicted below; columns: the last prompt frame, then every second
+// horizon.
 orr_code train_eval_strip(const train_eval *e, const char *path, int64_t rows) {
   const train_eval_set *s = &e->set;
   const int64_t h = horizon(e), gap = 2, scale = 2, fh = s->height * scale, fw = s->width * scale;
-  const int64_t columns = 1 + h / 2, height = rows * (2 * (fh + gap) + 3 * gap), width = columns * (fw + gap);
+  const int64_t columns = 1 + h / 2, height = rows * (2 * (fh + gap) + 3 * gap),
+                width = columns * (fw + gap);
   uint8_t *sheet = orr_malloc((size_t)(height * width * 3));
   ORR_CHECK(sheet, ORR_ENOMEM, "%s: out of memory", path);
   memset(sheet, 255, (size_t)(height * width * 3));
@@ -380,13 +435,15 @@ orr_code train_eval_strip(const train_eval *e, const char *path, int64_t rows) {
     for (int64_t half = 0; half < 2; half++)
       for (int64_t c = 0; c < columns; c++) {
         const int64_t clip = r * (s->E / rows), k = 2 * c - 1;
-        const uint8_t *from = c == 0   ? real_frame(e, clip, s->prompt - 1)
+        const uint8_t *from = c == 0 ? real_frame(e, clip, s->prompt - 1)
                               : half ? e->predicted + (clip * h + k) * frame_bytes(e)
                                      : real_frame(e, clip, s->prompt + k);
-        const int64_t top = r * (2 * (fh + gap) + 3 * gap) + half * (fh + gap), left = c * (fw + gap);
+        const int64_t top = r * (2 * (fh + gap) + 3 * gap) + half * (fh + gap),
+                      left = c * (fw + gap);
         for (int64_t y = 0; y < fh; y++)
           for (int64_t x = 0; x < fw; x++)
-            memcpy(sheet + ((top + y) * width + left + x) * 3, from + (y / scale * s->width + x / scale) * 3, 3);
+            memcpy(sheet + ((top + y) * width + left + x) * 3,
+                   from + (y / scale * s->width + x / scale) * 3, 3);
       }
   orr_code rc = data_png_write(path, sheet, height, width);
   orr_free(sheet);

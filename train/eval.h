@@ -1,4 +1,5 @@
-// The measures of a world model on held-out episodes (DESIGN section 8), without downloaded networks.
+// The measures of a world model on held-out episodes (DESIGN section 8), without downloaded
+// networks.
 #ifndef TRAIN_EVAL_H
 #define TRAIN_EVAL_H
 
@@ -22,8 +23,8 @@ typedef struct {
 typedef struct train_eval train_eval;
 
 // Local. Reads and tokenizes the episodes. Borrows everything.
-orr_code train_eval_create(const train_trained *dynamics, const train_trained *tokenizer, train_episodes *episodes,
-                           const train_eval_options *o, train_eval **out);
+orr_code train_eval_create(const train_trained *dynamics, const train_trained *tokenizer,
+                           train_episodes *episodes, const train_eval_options *o, train_eval **out);
 void train_eval_destroy(train_eval *e); // takes NULL
 // Local. Runs all measures; *out is a new object in the form of eval.json.
 orr_code train_eval_run(train_eval *e, json_t **out);

@@ -15,7 +15,8 @@ static orr_code allocate(train_eval_set *s) {
   s->has = orr_calloc(frames, 1);
   s->state = orr_calloc(frames * (size_t)(s->Q + 1), sizeof *s->state);
   ORR_CHECK(s->frames && s->tokens && s->action && s->has && s->state, ORR_ENOMEM,
-            "evaluation of %lld clips of %lld frames: out of memory; lower --clips", (long long)s->E, (long long)s->T);
+            "evaluation of %lld clips of %lld frames: out of memory; lower --clips",
+            (long long)s->E, (long long)s->T);
   return ORR_OK;
 }
 
@@ -64,21 +65,27 @@ static bool is_tabletop(const data_shard_format *f) {
 
 static orr_code check_fit(const data_index *x, const train_trained *dynamics) {
   ORR_CHECK(x->format.A <= dynamics->dynamics.A, ORR_EINVAL,
-            "%s has %lld actions, the model takes %lld: evaluate on the data set's own branch", x->dir,
-            (long long)x->format.A, (long long)dynamics->dynamics.A);
+            "%s has %lld actions, the model takes %lld: evaluate on the data set's own branch",
+            x->dir, (long long)x->format.A, (long long)dynamics->dynamics.A);
   return ORR_OK;
 }
 
-orr_code train_eval_set_load(train_episodes *episodes, const train_trained *dynamics, train_codec *codec,
-                             int64_t clips, int64_t prompt, int64_t horizon, train_eval_set *out) {
+orr_code train_eval_set_load(train_episodes *episodes, const train_trained *dynamics,
+                             train_codec *codec, int64_t clips, int64_t prompt, int64_t horizon,
+                             train_eval_set *out) {
   orr_code rc;
   const data_index *x = train_episodes_index(episodes);
   const json_t *forks = json_object_get(json_object_get(x->json, "forks"), "prompt");
   ORR_TRY(check_fit(x, dynamics));
-  *out = (train_eval_set){.E = clips < x->episodes ? clips : x->episodes, .prompt = prompt,
-                          .S = dynamics->dynamics.S, .A = dynamics->dynamics.A, .Q = x->format.Q,
-                          .height = x->format.height, .width = x->format.width,
-                          .pixels = x->format.height * x->format.width, .tabletop = is_tabletop(&x->format)};
+  *out = (train_eval_set){.E = clips < x->episodes ? clips : x->episodes,
+                          .prompt = prompt,
+                          .S = dynamics->dynamics.S,
+                          .A = dynamics->dynamics.A,
+                          .Q = x->format.Q,
+                          .height = x->format.height,
+                          .width = x->format.width,
+                          .pixels = x->format.height * x->format.width,
+                          .tabletop = is_tabletop(&x->format)};
   if (forks) {
     out->forks = true;
     out->prompt = json_integer_value(forks);
@@ -86,7 +93,8 @@ orr_code train_eval_set_load(train_episodes *episodes, const train_trained *dyna
     if (out->prompt != prompt)
       ORR_INFO("%s forks after %lld frames: that is the prompt", x->dir, (long long)out->prompt);
   }
-  ORR_CHECK(out->E >= 2, ORR_EINVAL, "%s has %lld episodes: an evaluation takes at least 2", x->dir, (long long)x->episodes);
+  ORR_CHECK(out->E >= 2, ORR_EINVAL, "%s has %lld episodes: an evaluation takes at least 2", x->dir,
+            (long long)x->episodes);
   out->T = out->prompt + horizon;
   ORR_TRY(train_branch_id(dynamics->c, x->format.branch, &out->branch));
   ORR_TRY_GOTO(allocate(out), fail);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "data/clip_batch.h"
+#include "dist/watchdog.h"
 #include "train/metrics.h"
 #include "train/peak.h"
 #include "train/reduce.h"
@@ -38,6 +39,8 @@ typedef struct {
   int64_t step; // steps done
   int64_t micros;
   double peak, start_ms;
+  dist_watchdog *watchdog;
+  bool apart; // between agreements: an error now is this rank's alone
 } run;
 
 // What the ranks tell each other once a step, summed.
@@ -49,7 +52,8 @@ static orr_code plan_model(run *r) {
   const cfg *c = r->c;
   const int64_t clips = c->train.batch / r->world->grid.dp;
   ORR_CHECK(c->train.batch % r->world->grid.dp == 0, ORR_ECONFIG,
-            "train.batch %lld is not divisible by the %d ranks of the data axis: change train.batch or the number of ranks",
+            "train.batch %lld is not divisible by the %d ranks of the data axis: change "
+            "train.batch or the number of ranks",
             (long long)c->train.batch, r->world->grid.dp);
   const int64_t micro = c->train.micro_batch ? c->train.micro_batch : clips;
   r->micros = clips / micro;
@@ -75,12 +79,13 @@ static void print_memory(run *r) {
   double total = (double)r->k->workspace_bytes;
   for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) {
     size_t used = strlen(text);
-    snprintf(text + used, sizeof text - used, "%s %.1f MiB, ", arenas[i]->name, (double)arenas[i]->capacity / 1048576.0);
+    snprintf(text + used, sizeof text - used, "%s %.1f MiB, ", arenas[i]->name,
+             (double)arenas[i]->capacity / 1048576.0);
     total += (double)arenas[i]->capacity;
   }
-  ORR_INFO("%s: %.2f M parameters; a rank holds %sworkspace %.1f MiB: %.1f MiB in all", r->stage->table->name,
-           (double)train_params_elements(&r->state.params) / 1e6, text, (double)r->k->workspace_bytes / 1048576.0,
-           total / 1048576.0);
+  ORR_INFO("%s: %.2f M parameters; a rank holds %sworkspace %.1f MiB: %.1f MiB in all",
+           r->stage->table->name, (double)train_params_elements(&r->state.params) / 1e6, text,
+           (double)r->k->workspace_bytes / 1048576.0, total / 1048576.0);
 }
 
 static orr_code open_run_dir(run *r) {
@@ -134,18 +139,22 @@ static orr_code open_data(run *r) {
   const cfg *c = r->c;
   int32_t branch_ids[64];
   data_mix_options o;
-  ORR_CHECK(c->data.train.n <= 64, ORR_ECONFIG, "data.train names %d folders: 64 at most", c->data.train.n);
+  ORR_CHECK(c->data.train.n <= 64, ORR_ECONFIG, "data.train names %d folders: 64 at most",
+            c->data.train.n);
   ORR_TRY(train_run_data_options(c, branch_ids, &o));
   ORR_TRY(data_mix_open(&o, (uint64_t)c->run.seed, &r->mix));
   return data_loader_create(r->mix, &o,
-                            &(data_loader_options){.first_step = (uint64_t)r->step, .batch = c->train.batch,
-                                                   .rank = r->world->grid.dp_i, .ranks = r->world->grid.dp,
+                            &(data_loader_options){.first_step = (uint64_t)r->step,
+                                                   .batch = c->train.batch,
+                                                   .rank = r->world->grid.dp_i,
+                                                   .ranks = r->world->grid.dp,
                                                    .prefetch = c->data.prefetch},
                             &r->loader);
 }
 
 static orr_code open_outputs(run *r) {
-  ORR_TRY(train_reduce_create(r->dp, r->state.weights.grad, r->state.params.total, r->c->dist.bucket_bytes, &r->reduce));
+  ORR_TRY(train_reduce_create(r->dp, r->state.weights.grad, r->state.params.total,
+                              r->c->dist.bucket_bytes, &r->reduce));
   ORR_TRY(train_saver_create(r->c, r->world, &r->state, &r->saver));
   if (r->world->grid.rank != 0) return ORR_OK;
   char path[4096];
@@ -157,14 +166,17 @@ static json_t *checkpoint_meta(run *r) {
   const cfg *c = r->c;
   const int64_t samples = r->step * c->train.batch;
   const uint64_t clips = data_mix_clips(r->mix);
-  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:{s:i, s:i, s:i}}", "stage", r->stage->table->name, "config",
-                   r->config_text, "config_hash", orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples,
-                   "epoch", (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed", (json_int_t)c->run.seed,
-                   "layout", "tp", r->world->grid.tp, "cp", r->world->grid.cp, "dp", r->world->grid.dp);
+  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:{s:i, s:i, s:i}}", "stage",
+                   r->stage->table->name, "config", r->config_text, "config_hash",
+                   orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples, "epoch",
+                   (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed",
+                   (json_int_t)c->run.seed, "layout", "tp", r->world->grid.tp, "cp",
+                   r->world->grid.cp, "dp", r->world->grid.dp);
 }
 
 // Forward, backward and gradient reduction of one step.
-static orr_code compute(run *r, const data_clip_batch *batch, double *units, train_step_metrics *s) {
+static orr_code compute(run *r, const data_clip_batch *batch, double *units,
+                        train_step_metrics *s) {
   memset(r->state.weights.grad, 0, (size_t)r->state.params.total * sizeof(float));
   r->stage->loss_sum = 0.0;
   ORR_TRY(r->stage->table->prepare(r->stage, batch, units));
@@ -172,19 +184,24 @@ static orr_code compute(run *r, const data_clip_batch *batch, double *units, tra
   const float scale = *units > 0.0 ? (float)(1.0 / *units) : 0.0f;
   for (int64_t micro = 0; micro < r->micros; micro++) {
     bool last = micro + 1 == r->micros;
-    ORR_TRY(r->stage->table->run(r->stage, micro, scale, last ? train_reduce_ready : NULL, r->reduce));
+    ORR_TRY(
+        r->stage->table->run(r->stage, micro, scale, last ? train_reduce_ready : NULL, r->reduce));
   }
   return train_reduce_finish(r->reduce, &s->comm_ms);
 }
 
-// Clipping and the optimizer. A gradient that is not finite skips the update: a result, not an error.
+// Clipping and the optimizer. A gradient that is not finite skips the update: a result, not an
+// error.
 static orr_code update(run *r, train_step_metrics *s) {
   double sum = 0.0;
-  ORR_TRY(kern_sumsq(r->k, &(kern_sumsq_args){.n = r->state.params.total, .x = r->state.weights.grad, .sum = &sum}));
+  ORR_TRY(kern_sumsq(
+      r->k,
+      &(kern_sumsq_args){.n = r->state.params.total, .x = r->state.weights.grad, .sum = &sum}));
   s->grad_norm = sqrt(sum);
   if (!isfinite(sum) || !isfinite(s->loss)) {
     if (r->world->grid.rank == 0)
-      ORR_WARN("step %lld: loss %g, gradient norm %g: update skipped", (long long)s->step, s->loss, s->grad_norm);
+      ORR_WARN("step %lld: loss %g, gradient norm %g: update skipped", (long long)s->step, s->loss,
+               s->grad_norm);
     return ORR_OK;
   }
   const double limit = r->c->optim.clip_norm;
@@ -193,13 +210,16 @@ static orr_code update(run *r, train_step_metrics *s) {
 }
 
 static bool out_of_time(const run *r) {
-  return r->c->train.max_wall_s > 0.0 && orr_clock_ms() - r->start_ms > 1e3 * r->c->train.max_wall_s;
+  return r->c->train.max_wall_s > 0.0 &&
+         orr_clock_ms() - r->start_ms > 1e3 * r->c->train.max_wall_s;
 }
 
 static orr_code vote(run *r, step_votes *v) {
   const train_save_state save = train_saver_poll(r->saver);
-  *v = (step_votes){.loss_sum = r->stage->loss_sum, .written = save == TRAIN_SAVE_WRITTEN,
-                    .failed = save == TRAIN_SAVE_FAILED, .stop = train_stop_requested() || out_of_time(r)};
+  *v = (step_votes){.loss_sum = r->stage->loss_sum,
+                    .written = save == TRAIN_SAVE_WRITTEN,
+                    .failed = save == TRAIN_SAVE_FAILED,
+                    .stop = train_stop_requested() || out_of_time(r)};
   return dist_all_reduce(r->all, v, sizeof *v / sizeof(double), DIST_F64, DIST_SUM);
 }
 
@@ -212,6 +232,7 @@ static orr_code one_step(run *r, train_step_metrics *s, bool *stop) {
   orr_code rc = data_loader_next(r->loader, &batch, &s->data_wait_ms);
   // A reader that failed on one rank must end all of them before the next collective.
   ORR_TRY(dist_agree(r->all, rc, "read data"));
+  r->apart = true;
   ORR_TRY(compute(r, batch, &units, s));
   ORR_TRY(vote(r, &v));
   s->loss = units > 0.0 ? v.loss_sum / units : 0.0;
@@ -219,12 +240,15 @@ static orr_code one_step(run *r, train_step_metrics *s, bool *stop) {
   ORR_TRY(update(r, s));
   r->step = s->step;
   *stop = v.stop > 0.0;
-  if (v.failed > 0.0) ORR_TRY(train_saver_conclude(r->saver, true));
-  else if (v.written == r->world->grid.ranks) ORR_TRY(train_saver_conclude(r->saver, false));
+  if (v.failed > 0.0)
+    ORR_TRY(train_saver_conclude(r->saver, true));
+  else if (v.written == r->world->grid.ranks)
+    ORR_TRY(train_saver_conclude(r->saver, false));
   const bool last = s->step == c->train.steps || *stop;
   if (last || (c->ckpt.every > 0 && s->step % c->ckpt.every == 0))
     ORR_TRY(train_saver_begin(r->saver, s->step, checkpoint_meta(r), &s->ckpt_stall_ms));
   s->step_ms = orr_clock_ms() - begin;
+  r->apart = false;
   return ORR_OK;
 }
 
@@ -246,18 +270,21 @@ static orr_code steps(run *r) {
     smooth_ms = smooth_ms > 0.0 ? 0.95 * smooth_ms + 0.05 * s.step_ms : s.step_ms;
     if (r->metrics) ORR_TRY(train_metrics_write(r->metrics, &s));
     orr_progress(r->step == r->c->train.steps || stop,
-                 "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left", r->stage->table->name,
-                 (long long)s.step, (long long)r->c->train.steps, s.loss, s.lr, s.tokens_per_s,
-                 1e-3 * smooth_ms * (double)(r->c->train.steps - s.step));
+                 "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
+                 r->stage->table->name, (long long)s.step, (long long)r->c->train.steps, s.loss,
+                 s.lr, s.tokens_per_s, 1e-3 * smooth_ms * (double)(r->c->train.steps - s.step));
   }
   orr_code saved = train_saver_finish(r->saver);
-  ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s", orr_status_message());
+  ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
+            orr_status_message());
   return stop && r->step < r->c->train.steps
-             ? ORR_FAIL(ORR_ESTOPPED, "stopped on request after step %lld; checkpoint written", (long long)r->step)
+             ? ORR_FAIL(ORR_ESTOPPED, "stopped on request after step %lld; checkpoint written",
+                        (long long)r->step)
              : ORR_OK;
 }
 
 static void run_close(run *r) {
+  dist_watchdog_stop(r->watchdog);
   train_metrics_close(r->metrics);
   train_saver_destroy(r->saver);
   train_reduce_destroy(r->reduce);
@@ -279,21 +306,32 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
   if (r->step >= r->c->train.steps) {
-    if (r->world->grid.rank == 0) ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
+    if (r->world->grid.rank == 0)
+      ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
     return ORR_OK;
   }
+  ORR_TRY(dist_agree(r->all, dist_watchdog_start(r->world, r->c->dist.timeout_s, &r->watchdog),
+                     "start the watchdog"));
   return steps(r);
 }
 
 orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world) {
   run r = {.c = c, .world = world, .start_ms = orr_clock_ms()};
   train_stop_install();
-  ORR_TRY(dist_world_split(world, (int)c->dist.tp, (int)c->dist.cp, (int)c->dist.dp));
+  ORR_CHECK(c->dist.tp == 1 && c->dist.cp == 1, ORR_ECONFIG,
+            "dist.tp %lld, dist.cp %lld: this version splits models along dp alone; set both to 1",
+            (long long)c->dist.tp, (long long)c->dist.cp);
+  ORR_TRY(dist_world_split(world, 1, 1, (int)c->dist.dp));
   r.all = world->axis[DIST_AXIS_WORLD];
   r.dp = world->axis[DIST_AXIS_DP];
   orr_code rc = cfg_print(c, &r.config_text);
   if (rc == ORR_OK) rc = cfg_hash(c, &r.config_hash);
   if (rc == ORR_OK) rc = run_all(&r, o);
+  if (rc != ORR_OK && r.apart && world->grid.ranks > 1) {
+    // The other ranks are waiting in a collective that this one will not enter.
+    ORR_ERROR("%s", orr_status_message());
+    dist_world_abort(world, 1);
+  }
   run_close(&r);
   return rc;
 }

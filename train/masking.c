@@ -24,8 +24,8 @@ static double mask_ratio(const train_masking *o, uint64_t sample, int64_t t) {
   return cos(0.5 * 3.14159265358979323846 * orr_u32_to_unit(u.v[0]));
 }
 
-int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c, int64_t b, int32_t *masked_row,
-                            int32_t *target) {
+int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c, int64_t b,
+                            int32_t *masked_row, int32_t *target) {
   const double corrupt = o->corrupt * orr_rng_uniform(o->seed, ORR_STREAM_CORRUPT, c->sample, 0);
   int64_t n = 0;
   mask_actions(o, c);

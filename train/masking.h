@@ -15,20 +15,20 @@ typedef struct {
   uint64_t seed;
 } train_masking;
 
-// One clip of a batch, in and out. tokens_in [T,S] and action/valid [T,A] come from data/; frame t's
-// action led to frame t.
+// One clip of a batch, in and out. tokens_in [T,S] and action/valid [T,A] come from data/; frame
+// t's action led to frame t.
 typedef struct {
   uint64_t sample;
   const int32_t *tokens_in;
   const float *action_in, *valid_in;
-  int32_t *tokens;      // [T,S] out: with MASK = V and random codes
-  float *action;        // [T,2A] out: action * valid, valid
-  uint8_t *has_action;  // [T] out
+  int32_t *tokens;     // [T,S] out: with MASK = V and random codes
+  float *action;       // [T,2A] out: action * valid, valid
+  uint8_t *has_action; // [T] out
 } train_masking_clip;
 
-// Local. Fills the clip and appends its masked positions: row numbers (of a batch in which this clip
-// is number `b`) and targets. Returns how many were appended (at most (T-1)*S).
-int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c, int64_t b, int32_t *masked_row,
-                            int32_t *target);
+// Local. Fills the clip and appends its masked positions: row numbers (of a batch in which this
+// clip is number `b`) and targets. Returns how many were appended (at most (T-1)*S).
+int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c, int64_t b,
+                            int32_t *masked_row, int32_t *target);
 
 #endif

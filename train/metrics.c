@@ -35,8 +35,8 @@ static orr_code trim(train_metrics *m, int64_t from) {
   ORR_TRY(orr_fs_read_all(m->path, &text, &bytes));
   m->at = kept_bytes(text, bytes, from);
   orr_free(text);
-  ORR_CHECK(ftruncate(m->fd, (off_t)m->at) == 0, ORR_EIO, "%s: cannot cut it to %llu bytes: %s", m->path,
-            (unsigned long long)m->at, strerror(errno));
+  ORR_CHECK(ftruncate(m->fd, (off_t)m->at) == 0, ORR_EIO, "%s: cannot cut it to %llu bytes: %s",
+            m->path, (unsigned long long)m->at, strerror(errno));
   return ORR_OK;
 }
 
@@ -59,21 +59,30 @@ fail:
 // JSON has no NaN and no infinity: they become null.
 static int print_number(char *out, size_t size, const char *name, const char *format, double v) {
   int n = snprintf(out, size, ", \"%s\": ", name);
-  return n + (isfinite(v) ? snprintf(out + n, size - (size_t)n, format, v) : snprintf(out + n, size - (size_t)n, "null"));
+  return n + (isfinite(v) ? snprintf(out + n, size - (size_t)n, format, v)
+                          : snprintf(out + n, size - (size_t)n, "null"));
 }
 
 orr_code train_metrics_write(train_metrics *m, const train_step_metrics *s) {
-  const struct { const char *name, *format; double v; } fields[] = {
-      {"loss", "%.9g", s->loss},           {"lr", "%.9g", s->lr},
-      {"grad_norm", "%.9g", s->grad_norm}, {"tokens", "%.0f", s->tokens},
-      {"tokens_per_s", "%.1f", s->tokens_per_s}, {"frames_per_s", "%.2f", s->frames_per_s},
-      {"step_ms", "%.3f", s->step_ms},     {"data_wait_ms", "%.3f", s->data_wait_ms},
-      {"comm_ms", "%.3f", s->comm_ms},     {"ckpt_stall_ms", "%.3f", s->ckpt_stall_ms},
-      {"mfu", "%.4f", s->mfu}};
+  const struct {
+    const char *name, *format;
+    double v;
+  } fields[] = {{"loss", "%.9g", s->loss},
+                {"lr", "%.9g", s->lr},
+                {"grad_norm", "%.9g", s->grad_norm},
+                {"tokens", "%.0f", s->tokens},
+                {"tokens_per_s", "%.1f", s->tokens_per_s},
+                {"frames_per_s", "%.2f", s->frames_per_s},
+                {"step_ms", "%.3f", s->step_ms},
+                {"data_wait_ms", "%.3f", s->data_wait_ms},
+                {"comm_ms", "%.3f", s->comm_ms},
+                {"ckpt_stall_ms", "%.3f", s->ckpt_stall_ms},
+                {"mfu", "%.4f", s->mfu}};
   char line[1024];
   int n = snprintf(line, sizeof line, "{\"step\": %lld", (long long)s->step);
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-    n += print_number(line + n, sizeof line - (size_t)n, fields[i].name, fields[i].format, fields[i].v);
+    n += print_number(line + n, sizeof line - (size_t)n, fields[i].name, fields[i].format,
+                      fields[i].v);
   n += snprintf(line + n, sizeof line - (size_t)n, "}\n");
   ORR_TRY(orr_fs_pwrite_all(m->fd, m->path, line, (size_t)n, m->at));
   m->at += (uint64_t)n;

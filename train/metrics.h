@@ -1,5 +1,5 @@
-// metrics.jsonl: one object a step, appended by rank 0 in one write each, so that a killed run leaves
-// whole lines. A resumed run first drops the lines past the step it resumes from.
+// metrics.jsonl: one object a step, appended by rank 0 in one write each, so that a killed run
+// leaves whole lines. A resumed run first drops the lines past the step it resumes from.
 #ifndef TRAIN_METRICS_H
 #define TRAIN_METRICS_H
 
@@ -18,7 +18,8 @@ typedef struct {
 
 typedef struct train_metrics train_metrics;
 
-// Local. Opens path for appending behind step `from` (later lines and a torn last line are dropped).
+// Local. Opens path for appending behind step `from` (later lines and a torn last line are
+// dropped).
 orr_code train_metrics_open(const char *path, int64_t from, train_metrics **out);
 orr_code train_metrics_write(train_metrics *m, const train_step_metrics *s);
 void train_metrics_close(train_metrics *m); // takes NULL

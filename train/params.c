@@ -8,7 +8,9 @@
 #include "base/mem.h"
 #include "base/rng.h"
 
-void train_params_init(train_params *p) { memset(p, 0, sizeof *p); }
+void train_params_init(train_params *p) {
+  memset(p, 0, sizeof *p);
+}
 
 void train_params_release(train_params *p) {
   for (int i = 0; i < p->count; i++) orr_free(p->list[i].name);
@@ -26,16 +28,19 @@ static orr_code params_grow(train_params *p) {
   return ORR_OK;
 }
 
-orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *at, const char *fmt, ...) {
+orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *at, const char *fmt,
+                          ...) {
   ORR_TRY(params_grow(p));
   char name[128];
   va_list args;
   va_start(args, fmt);
   int length = vsnprintf(name, sizeof name, fmt, args);
   va_end(args);
-  ORR_CHECK(length > 0 && length < (int)sizeof name, ORR_EINVAL, "parameter name '%s' is too long", name);
+  ORR_CHECK(length > 0 && length < (int)sizeof name, ORR_EINVAL, "parameter name '%s' is too long",
+            name);
   train_param *q = &p->list[p->count];
-  *q = (train_param){.ndim = s->ndim, .count = 1, .init = s->init, .std = s->std, .decay = s->decay};
+  *q =
+      (train_param){.ndim = s->ndim, .count = 1, .init = s->init, .std = s->std, .decay = s->decay};
   for (int d = 0; d < s->ndim; d++) {
     q->shape[d] = s->shape[d];
     q->count *= s->shape[d];

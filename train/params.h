@@ -46,8 +46,8 @@ typedef struct {
 } train_param_spec;
 
 // Appends a parameter named by the format; *at (may be NULL) gets its place. ORR_ENOMEM.
-orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *at, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *at, const char *fmt,
+                          ...) __attribute__((format(printf, 4, 5)));
 // The parameter of that name, or NULL.
 const train_param *train_params_find(const train_params *p, const char *name);
 int64_t train_params_elements(const train_params *p); // without padding

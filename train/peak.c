@@ -6,8 +6,8 @@
 enum { PEAK_M = 2048, PEAK_N = 1024, PEAK_K = 1024, PEAK_REPEATS = 4 };
 
 static kern_matmul_fwd_args probe(kern_dtype type, const void *x, const void *w, void *y) {
-  return (kern_matmul_fwd_args){.type = type, .y_type = type, .M = PEAK_M, .N = PEAK_N, .K = PEAK_K,
-                                .x = x, .w = w, .y = y};
+  return (kern_matmul_fwd_args){
+      .type = type, .y_type = type, .M = PEAK_M, .N = PEAK_N, .K = PEAK_K, .x = x, .w = w, .y = y};
 }
 
 orr_code train_peak_plan(kern *k, kern_dtype type) {

@@ -13,15 +13,18 @@ struct train_reduce {
   dist_request *requests; // [buckets], by order of start
 };
 
-orr_code train_reduce_create(dist_comm *comm, float *grad, int64_t n, int64_t bucket_bytes, train_reduce **out) {
+orr_code train_reduce_create(dist_comm *comm, float *grad, int64_t n, int64_t bucket_bytes,
+                             train_reduce **out) {
   train_reduce *r = orr_calloc(1, sizeof *r);
   ORR_CHECK(r, ORR_ENOMEM, "gradient buckets: out of memory");
-  *r = (train_reduce){.comm = comm, .grad = grad, .n = n, .bucket = bucket_bytes / (int64_t)sizeof(float)};
+  *r = (train_reduce){
+      .comm = comm, .grad = grad, .n = n, .bucket = bucket_bytes / (int64_t)sizeof(float)};
   r->buckets = (n + r->bucket - 1) / r->bucket;
   r->requests = orr_calloc((size_t)r->buckets, sizeof *r->requests);
   if (!r->requests) {
     orr_free(r);
-    return ORR_FAIL(ORR_ENOMEM, "%lld gradient buckets: out of memory", (long long)(n / (bucket_bytes / 4)));
+    return ORR_FAIL(ORR_ENOMEM, "%lld gradient buckets: out of memory",
+                    (long long)(n / (bucket_bytes / 4)));
   }
   *out = r;
   return ORR_OK;
@@ -40,7 +43,8 @@ orr_code train_reduce_ready(void *reduce, int64_t first) {
     int64_t at = (r->buckets - 1 - r->started) * r->bucket;
     if (at < first) break;
     int64_t count = at + r->bucket < r->n ? r->bucket : r->n - at;
-    ORR_TRY(dist_all_reduce_start(r->comm, r->grad + at, count, DIST_F32, DIST_SUM, &r->requests[r->started]));
+    ORR_TRY(dist_all_reduce_start(r->comm, r->grad + at, count, DIST_F32, DIST_SUM,
+                                  &r->requests[r->started]));
     r->started++;
   }
   // MPI moves data while it is called: look at the oldest bucket under way.
@@ -56,7 +60,8 @@ orr_code train_reduce_ready(void *reduce, int64_t first) {
 orr_code train_reduce_finish(train_reduce *r, double *wait_ms) {
   const double begin = orr_clock_ms();
   ORR_TRY(train_reduce_ready(r, 0));
-  for (; r->finished < r->started; r->finished++) ORR_TRY(dist_wait(r->comm, &r->requests[r->finished]));
+  for (; r->finished < r->started; r->finished++)
+    ORR_TRY(dist_wait(r->comm, &r->requests[r->finished]));
   r->started = r->finished = 0;
   *wait_ms += orr_clock_ms() - begin;
   return ORR_OK;

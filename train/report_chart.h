@@ -47,6 +47,7 @@ typedef struct {
   bool lead; // two columns of a grid of three
 } train_chart;
 
+// One <figure>. A chart with log_choice holds both plots; CSS shows one.
 void train_chart_put(train_html *h, const train_chart *c);
 
 #endif

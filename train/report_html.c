@@ -125,23 +125,23 @@ void train_html_release(train_html *h) {
 // 3.10e-04 -> 3.1e-4
 static void tidy_exponent(char *s) {
   char *e = strchr(s, 'e'), mantissa[32];
-  int exponent = atoi(e + 1);
+  long exponent = strtol(e + 1, NULL, 10);
   snprintf(mantissa, sizeof mantissa, "%.*s", (int)(e - s), s);
   if (strchr(mantissa, '.')) {
     size_t n = strlen(mantissa);
     while (mantissa[n - 1] == '0') n--;
     mantissa[mantissa[n - 1] == '.' ? n - 1 : n] = 0;
   }
-  snprintf(s, 32, "%.20se%d", mantissa, exponent);
+  snprintf(s, 32, "%.20se%ld", mantissa, exponent);
 }
 
 train_number train_number_of(double value, int digits) {
   train_number out;
   double size = fabs(value);
   if (isnan(value)) {
-    strcpy(out.s, "–");
+    snprintf(out.s, sizeof out.s, "–");
   } else if (isinf(value)) {
-    strcpy(out.s, value > 0 ? "∞" : "−∞");
+    snprintf(out.s, sizeof out.s, "%s", value > 0 ? "∞" : "−∞");
   } else if (size >= 1e13 || (size > 0 && size < 9.995e-4)) {
     snprintf(out.s, sizeof out.s, "%.*e", digits - 1, value);
     tidy_exponent(out.s);
@@ -168,7 +168,7 @@ train_number train_number_of(double value, int digits) {
 train_number train_duration_of(double seconds) {
   train_number out;
   if (isnan(seconds))
-    strcpy(out.s, "–");
+    snprintf(out.s, sizeof out.s, "–");
   else if (seconds < 1)
     snprintf(out.s, sizeof out.s, "%.0f ms", seconds * 1e3);
   else if (seconds < 60)

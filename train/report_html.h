@@ -30,11 +30,11 @@ void train_html_base64(train_html *h, const void *p, size_t bytes);
 orr_code train_html_status(const train_html *h);
 void train_html_release(train_html *h);
 
-// A number for people in at most `digits` significant digits: 0.512, 31.4, 20.1k, 3e-4, "-" for
-// NaN.
 typedef struct {
   char s[32];
 } train_number;
+// A number for people in `digits` significant digits: 0.512, 31.4, 20.1k, 3e-4; whole numbers
+// without decimals; a dash for NaN.
 train_number train_number_of(double value, int digits);
 // A span of time for people: "640 ms", "12.4 s", "3 min 20 s", "2 h 05 min".
 train_number train_duration_of(double seconds);

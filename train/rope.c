@@ -7,7 +7,8 @@
 static orr_code rope_take(train_rope *r, int64_t positions, int64_t half) {
   size_t n = (size_t)(positions * half);
   r->cos_ = orr_malloc_aligned(2 * n * sizeof(float), 64);
-  ORR_CHECK(r->cos_, ORR_ENOMEM, "rotary table of %lld x %lld: out of memory", (long long)positions, (long long)half);
+  ORR_CHECK(r->cos_, ORR_ENOMEM, "rotary table of %lld x %lld: out of memory", (long long)positions,
+            (long long)half);
   r->sin_ = r->cos_ + n;
   r->positions = positions;
   r->half = half;
@@ -34,7 +35,8 @@ orr_code train_rope_time(train_rope *r, int64_t first, int64_t T, int64_t K) {
   return ORR_OK;
 }
 
-orr_code train_rope_space(train_rope *r, int64_t before, int64_t rows, int64_t cols, int64_t after, int64_t K) {
+orr_code train_rope_space(train_rope *r, int64_t before, int64_t rows, int64_t cols, int64_t after,
+                          int64_t K) {
   const int64_t half = K / 2, quarter = K / 4, n = before + rows * cols + after;
   ORR_TRY(rope_take(r, n, half));
   for (int64_t i = 0; i < n; i++) {

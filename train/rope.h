@@ -1,5 +1,5 @@
-// Rotary embedding tables (Su et al. 2021): cosines and sines of the reference's angles, computed in
-// float64 and rounded once.
+// Rotary embedding tables (Su et al. 2021): cosines and sines of the reference's angles, computed
+// in float64 and rounded once.
 #ifndef TRAIN_ROPE_H
 #define TRAIN_ROPE_H
 
@@ -8,7 +8,7 @@
 
 #include "base/status.h"
 
-#define TRAIN_ROPE_TIME_BASE 10000.0
+#define TRAIN_ROPE_TIME_BASE  10000.0
 #define TRAIN_ROPE_SPACE_BASE 100.0
 
 // Both tables are malloc'ed as one block: free cos_ with orr_free.
@@ -21,7 +21,8 @@ typedef struct {
 orr_code train_rope_time(train_rope *r, int64_t first, int64_t T, int64_t K);
 // One frame's tokens: `before` unrotated, rows x cols (first half of the pairs turns with y, second
 // with x), `after` unrotated. K is divisible by 4.
-orr_code train_rope_space(train_rope *r, int64_t before, int64_t rows, int64_t cols, int64_t after, int64_t K);
+orr_code train_rope_space(train_rope *r, int64_t before, int64_t rows, int64_t cols, int64_t after,
+                          int64_t K);
 void train_rope_release(train_rope *r);
 // Fills one row of K/2 cosines and sines for frame t.
 void train_rope_time_row(double t, int64_t K, float *cos_, float *sin_);

@@ -20,20 +20,27 @@ struct train_saver {
   orr_code last; // outcome of the last save
 };
 
-orr_code train_saver_create(const cfg *c, dist_world *world, train_state *state, train_saver **out) {
+orr_code train_saver_create(const cfg *c, dist_world *world, train_state *state,
+                            train_saver **out) {
   orr_code rc;
   train_saver *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "saver: out of memory");
-  *s = (train_saver){.world = world->axis[DIST_AXIS_WORLD], .rank = world->grid.rank, .ranks = world->grid.ranks,
+  *s = (train_saver){.world = world->axis[DIST_AXIS_WORLD],
+                     .rank = world->grid.rank,
+                     .ranks = world->grid.ranks,
                      .state = state};
   char root[4096];
   ORR_TRY_GOTO(orr_fs_join(root, sizeof root, c->run.dir, "ckpt"), fail);
   ORR_TRY_GOTO(train_state_plan(state, c->ckpt.file_bytes, &s->plan), fail);
   ORR_TRY_GOTO(ckpt_writer_create(&s->plan,
-                                  &(ckpt_writer_options){.root = root, .rank = s->rank, .ranks = s->ranks,
-                                                         .async = c->ckpt.async, .keep = c->ckpt.keep,
+                                  &(ckpt_writer_options){.root = root,
+                                                         .rank = s->rank,
+                                                         .ranks = s->ranks,
+                                                         .async = c->ckpt.async,
+                                                         .keep = c->ckpt.keep,
                                                          .keep_every = c->ckpt.keep_every},
-                                  &s->writer), fail);
+                                  &s->writer),
+               fail);
   *out = s;
   return ORR_OK;
 fail:
@@ -41,7 +48,9 @@ fail:
   return rc;
 }
 
-uint64_t train_saver_host_bytes(const train_saver *s) { return ckpt_writer_host_bytes(s->writer); }
+uint64_t train_saver_host_bytes(const train_saver *s) {
+  return ckpt_writer_host_bytes(s->writer);
+}
 
 static void forget_meta(train_saver *s) {
   json_decref(s->meta);
@@ -51,7 +60,8 @@ static void forget_meta(train_saver *s) {
 static void report_failure(train_saver *s, orr_code rc) {
   s->last = rc;
   if (s->rank == 0)
-    ORR_WARN("checkpoint of step %lld was not written: %s; training goes on, earlier checkpoints are intact",
+    ORR_WARN("checkpoint of step %lld was not written: %s; training goes on, earlier checkpoints "
+             "are intact",
              (long long)s->step, orr_status_message());
 }
 
@@ -64,10 +74,12 @@ orr_code train_saver_begin(train_saver *s, int64_t step, json_t *meta, double *s
   orr_code rc = s->rank == 0 ? ckpt_save_prepare(s->writer, step) : ORR_OK;
   rc = dist_agree(s->world, rc, "prepare checkpoint");
   if (rc == ORR_OK) {
-    rc = dist_agree(s->world, ckpt_save_begin(s->writer, step, train_state_get, s->state), "begin checkpoint");
+    rc = dist_agree(s->world, ckpt_save_begin(s->writer, step, train_state_get, s->state),
+                    "begin checkpoint");
     if (rc != ORR_OK) ckpt_save_abandon(s->writer);
   }
-  if (rc == ORR_OK) s->save = TRAIN_SAVE_WRITING;
+  if (rc == ORR_OK)
+    s->save = TRAIN_SAVE_WRITING;
   else {
     report_failure(s, rc);
     forget_meta(s);

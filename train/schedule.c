@@ -17,6 +17,7 @@ double train_schedule_lr(const cfg *c, int64_t step) {
     if (into <= 0 || decay <= 0) return peak;
     return peak + (last - peak) * fmin((double)into / (double)decay, 1.0);
   }
-  default: return peak;
+  default:
+    return peak;
   }
 }

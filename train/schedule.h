@@ -1,5 +1,5 @@
-// Learning rate over steps: linear warm-up, then constant, half cosine (Loshchilov & Hutter 2017) or
-// warm-up-stable-decay (Hu et al. 2024; linear decay).
+// Learning rate over steps: linear warm-up, then constant, half cosine (Loshchilov & Hutter 2017)
+// or warm-up-stable-decay (Hu et al. 2024; linear decay).
 #ifndef TRAIN_SCHEDULE_H
 #define TRAIN_SCHEDULE_H
 

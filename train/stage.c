@@ -3,10 +3,12 @@
 orr_code train_stage_create(kern *k, const cfg *c, train_state *state, int64_t clips, int64_t micro,
                             train_stage **out) {
   ORR_CHECK(clips % micro == 0, ORR_ECONFIG,
-            "train.micro_batch %lld does not divide the %lld clips of a rank: choose a divisor, or 0 for all at once",
+            "train.micro_batch %lld does not divide the %lld clips of a rank: choose a divisor, or "
+            "0 for all at once",
             (long long)micro, (long long)clips);
-  return c->train.stage == CFG_STAGE_TOKENIZER ? train_stage_tokenizer_create(k, c, state, clips, micro, out)
-                                               : train_stage_dynamics_create(k, c, state, clips, micro, out);
+  return c->train.stage == CFG_STAGE_TOKENIZER
+             ? train_stage_tokenizer_create(k, c, state, clips, micro, out)
+             : train_stage_dynamics_create(k, c, state, clips, micro, out);
 }
 
 orr_code train_stage_commit(train_stage *s) {

@@ -32,22 +32,22 @@ struct train_stage {
   kern *k;
   const cfg *c;
   train_state *state;
-  int64_t clips, micro;     // clips of this rank a step, clips a micro-batch
-  double loss_sum;          // of the step so far; divided by the global units it is the loss
+  int64_t clips, micro; // clips of this rank a step, clips a micro-batch
+  double loss_sum;      // of the step so far; divided by the global units it is the loss
   double tokens_per_clip, frames_per_clip, flops_per_clip;
   orr_arena activations, inputs;
 };
 
 // Local. Lists the stage's parameters in state->params and creates its plan. `clips` a step on this
 // rank, in micro-batches of `micro`.
-orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_state *state, int64_t clips, int64_t micro,
-                                     train_stage **out);
-orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_state *state, int64_t clips, int64_t micro,
-                                      train_stage **out);
+orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_state *state, int64_t clips,
+                                     int64_t micro, train_stage **out);
+orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_state *state, int64_t clips,
+                                      int64_t micro, train_stage **out);
 orr_code train_stage_create(kern *k, const cfg *c, train_state *state, int64_t clips, int64_t micro,
                             train_stage **out); // by train.stage
-// Local. The planning pass: counts every arena, plans every kernel, then commits all memory. After it
-// nothing is allocated in a step.
+// Local. The planning pass: counts every arena, plans every kernel, then commits all memory. After
+// it nothing is allocated in a step.
 orr_code train_stage_commit(train_stage *s);
 void train_stage_destroy(train_stage *s); // takes NULL
 

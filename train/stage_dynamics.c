@@ -12,12 +12,12 @@ typedef struct {
   train_masking masking;
   int64_t T, micros, capacity; // capacity: masked rows of a micro-batch
   // Inputs of the whole local batch, micro-batch by micro-batch.
-  int32_t *tokens;     // [clips*T,S]
-  float *action;       // [clips*T,2A]
-  uint8_t *has_action; // [clips*T]
-  int32_t *branch;     // [clips]
-  int32_t *masked_row; // [micros,capacity]
-  int32_t *target;     // [micros,capacity]
+  int32_t *tokens;      // [clips*T,S]
+  float *action;        // [clips*T,2A]
+  uint8_t *has_action;  // [clips*T]
+  int32_t *branch;      // [clips]
+  int32_t *masked_row;  // [micros,capacity]
+  int32_t *target;      // [micros,capacity]
   int64_t *masked_rows; // [micros] with padding
 } dynamics_stage;
 
@@ -41,9 +41,12 @@ static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_
   int64_t n = 0;
   for (int64_t i = 0; i < s->base.micro; i++) {
     const int64_t clip = micro * s->base.micro + i;
-    train_masking_clip c = {.sample = b->sample[clip], .tokens_in = b->tokens + clip * T * S,
-                            .action_in = b->action + clip * T * A, .valid_in = b->valid + clip * T * A,
-                            .tokens = s->tokens + clip * T * S, .action = s->action + clip * T * 2 * A,
+    train_masking_clip c = {.sample = b->sample[clip],
+                            .tokens_in = b->tokens + clip * T * S,
+                            .action_in = b->action + clip * T * A,
+                            .valid_in = b->valid + clip * T * A,
+                            .tokens = s->tokens + clip * T * S,
+                            .action = s->action + clip * T * 2 * A,
                             .has_action = s->has_action + clip * T};
     n += train_masking_apply(&s->masking, &c, i, row + n, target + n);
     s->branch[clip] = b->branch[clip];
@@ -61,15 +64,19 @@ static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, doubl
   return ORR_OK;
 }
 
-static orr_code stage_run(train_stage *base, int64_t micro, float scale, train_grad_ready_fn ready, void *ctx) {
+static orr_code stage_run(train_stage *base, int64_t micro, float scale, train_grad_ready_fn ready,
+                          void *ctx) {
   dynamics_stage *s = (dynamics_stage *)base;
   const int64_t first = micro * base->micro * s->T;
   // A planning pass takes one chunk: all chunks have one shape.
-  train_dynamics_batch b = {.tokens = s->tokens + first * s->d.S, .action = s->action + first * 2 * s->d.A,
-                            .has_action = s->has_action + first, .branch = s->branch + micro * base->micro,
+  train_dynamics_batch b = {.tokens = s->tokens + first * s->d.S,
+                            .action = s->action + first * 2 * s->d.A,
+                            .has_action = s->has_action + first,
+                            .branch = s->branch + micro * base->micro,
                             .masked_row = s->masked_row + micro * s->capacity,
                             .target = s->target + micro * s->capacity,
-                            .masked_rows = base->k->planning ? TRAIN_LOSS_ROWS : s->masked_rows[micro]};
+                            .masked_rows =
+                                base->k->planning ? TRAIN_LOSS_ROWS : s->masked_rows[micro]};
   ORR_TRY(train_dynamics_forward(s->model, &b));
   return train_dynamics_loss(s->model, &b, scale, true, &base->loss_sum, ready, ctx);
 }
@@ -84,27 +91,37 @@ static void stage_destroy(train_stage *base) {
   orr_free(s);
 }
 
-static const train_stage_table dynamics_table = {"dynamics", stage_place, stage_prepare, stage_run, stage_destroy};
+static const train_stage_table dynamics_table = {"dynamics", stage_place, stage_prepare, stage_run,
+                                                 stage_destroy};
 
-orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_state *state, int64_t clips, int64_t micro,
-                                     train_stage **out) {
+orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_state *state, int64_t clips,
+                                     int64_t micro, train_stage **out) {
   orr_code rc;
   dynamics_stage *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "dynamics stage: out of memory");
-  s->base = (train_stage){.table = &dynamics_table, .k = k, .c = c, .state = state, .clips = clips, .micro = micro};
+  s->base = (train_stage){
+      .table = &dynamics_table, .k = k, .c = c, .state = state, .clips = clips, .micro = micro};
   orr_arena_init(&s->base.activations, "activations");
   orr_arena_init(&s->base.inputs, "inputs");
   train_dynamics_dims_from(c, &s->d);
   s->T = c->data.frames;
   s->micros = clips / micro;
-  s->masking = (train_masking){.T = s->T, .S = s->d.S, .A = s->d.A, .V = s->d.V, .N = s->d.N,
-                               .full_mask = c->model.full_mask, .corrupt = c->model.corrupt,
-                               .action_drop = c->model.action_drop, .seed = (uint64_t)c->run.seed};
+  s->masking = (train_masking){.T = s->T,
+                               .S = s->d.S,
+                               .A = s->d.A,
+                               .V = s->d.V,
+                               .N = s->d.N,
+                               .full_mask = c->model.full_mask,
+                               .corrupt = c->model.corrupt,
+                               .action_drop = c->model.action_drop,
+                               .seed = (uint64_t)c->run.seed};
   s->masked_rows = orr_calloc((size_t)s->micros, sizeof *s->masked_rows);
   ORR_CHECK_GOTO(s->masked_rows, fail, ORR_ENOMEM, "dynamics stage: out of memory");
   ORR_TRY_GOTO(train_dynamics_list(&s->d, &state->params, &s->p), fail);
   ORR_TRY_GOTO(train_dynamics_create(k, &s->d, &s->p, &state->weights, micro, s->T,
-                                     c->train.recompute ? TRAIN_RECOMPUTE : TRAIN_KEEP_ALL, &s->model), fail);
+                                     c->train.recompute ? TRAIN_RECOMPUTE : TRAIN_KEEP_ALL,
+                                     &s->model),
+               fail);
   s->capacity = train_dynamics_loss_capacity(s->model);
   s->base.tokens_per_clip = (double)(s->T * s->d.N);
   s->base.frames_per_clip = (double)s->T;

@@ -9,7 +9,7 @@ typedef struct {
   train_tokenizer_dims d;
   train_tokenizer_params p;
   train_tokenizer *model;
-  int64_t frame_values; // height * width * 3
+  int64_t frame_values;  // height * width * 3
   const uint8_t *frames; // of the batch, borrowed until the next prepare
   uint8_t *placeholder;
 } tokenizer_stage;
@@ -27,10 +27,13 @@ static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, doubl
   return ORR_OK;
 }
 
-static orr_code stage_run(train_stage *base, int64_t micro, float scale, train_grad_ready_fn ready, void *ctx) {
+static orr_code stage_run(train_stage *base, int64_t micro, float scale, train_grad_ready_fn ready,
+                          void *ctx) {
   tokenizer_stage *s = (tokenizer_stage *)base;
-  const train_frames f = {.u8 = base->k->planning ? s->placeholder
-                                                  : s->frames + micro * base->micro * base->c->data.frames * s->frame_values};
+  const train_frames f = {.u8 = base->k->planning
+                                    ? s->placeholder
+                                    : s->frames + micro * base->micro * base->c->data.frames *
+                                                      s->frame_values};
   double l2 = 0.0, l1 = 0.0;
   ORR_TRY(train_tokenizer_loss(s->model, &f, scale, true, &l2, &l1, ready, ctx));
   base->loss_sum += s->d.l2 * l2 + s->d.l1 * l1;
@@ -46,28 +49,33 @@ static void stage_destroy(train_stage *base) {
   orr_free(s);
 }
 
-static const train_stage_table tokenizer_table = {"tokenizer", stage_place, stage_prepare, stage_run, stage_destroy};
+static const train_stage_table tokenizer_table = {"tokenizer", stage_place, stage_prepare,
+                                                  stage_run, stage_destroy};
 
 // 6 FLOPs a weight and token, as for the dynamics model.
 static double flops_per_frame(const train_tokenizer_dims *d) {
   const train_block_dims *b = &d->block;
   double block = (double)b->D * (double)((2 * b->H + 2 * b->G) * b->K + 3 * b->F);
-  return 6.0 * (double)d->S * (2.0 * (double)d->layers * block + 2.0 * (double)((d->P + d->n) * b->D));
+  return 6.0 * (double)d->S *
+         (2.0 * (double)d->layers * block + 2.0 * (double)((d->P + d->n) * b->D));
 }
 
-orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_state *state, int64_t clips, int64_t micro,
-                                      train_stage **out) {
+orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_state *state, int64_t clips,
+                                      int64_t micro, train_stage **out) {
   orr_code rc;
   tokenizer_stage *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "tokenizer stage: out of memory");
-  s->base = (train_stage){.table = &tokenizer_table, .k = k, .c = c, .state = state, .clips = clips, .micro = micro};
+  s->base = (train_stage){
+      .table = &tokenizer_table, .k = k, .c = c, .state = state, .clips = clips, .micro = micro};
   orr_arena_init(&s->base.activations, "activations");
   orr_arena_init(&s->base.inputs, "inputs");
   train_tokenizer_dims_from(c, &s->d);
   s->frame_values = s->d.S * s->d.P;
   ORR_TRY_GOTO(train_tokenizer_list(&s->d, &state->params, &s->p), fail);
   ORR_TRY_GOTO(train_tokenizer_create(k, &s->d, &s->p, &state->weights, micro * c->data.frames,
-                                      c->train.recompute ? TRAIN_RECOMPUTE : TRAIN_KEEP_ALL, &s->model), fail);
+                                      c->train.recompute ? TRAIN_RECOMPUTE : TRAIN_KEEP_ALL,
+                                      &s->model),
+               fail);
   s->base.tokens_per_clip = (double)(c->data.frames * s->d.S);
   s->base.frames_per_clip = (double)c->data.frames;
   s->base.flops_per_clip = (double)c->data.frames * flops_per_frame(&s->d);

@@ -18,7 +18,8 @@ void train_state_init(train_state *s, kern_dtype act, bool training, bool ema) {
 void train_state_place(train_state *s) {
   const size_t n = (size_t)s->params.total;
   s->weights.master = orr_arena_take(&s->parameters, n * sizeof(float));
-  s->weights.work = s->weights.act == KERN_BF16 ? orr_arena_take(&s->parameters, n * sizeof(uint16_t)) : NULL;
+  s->weights.work =
+      s->weights.act == KERN_BF16 ? orr_arena_take(&s->parameters, n * sizeof(uint16_t)) : NULL;
   if (!s->training) return;
   s->weights.grad = orr_arena_take(&s->gradients, n * sizeof(float));
   s->m = orr_arena_take(&s->optimizer, n * sizeof(float));
@@ -44,8 +45,11 @@ void train_state_release(train_state *s) {
 
 orr_code train_state_refresh(train_state *s, kern *k) {
   if (!s->weights.work) return ORR_OK;
-  return kern_cast(k, &(kern_cast_args){.n = s->params.total, .from = KERN_F32, .to = KERN_BF16,
-                                        .x = s->weights.master, .y = s->weights.work});
+  return kern_cast(k, &(kern_cast_args){.n = s->params.total,
+                                        .from = KERN_F32,
+                                        .to = KERN_BF16,
+                                        .x = s->weights.master,
+                                        .y = s->weights.work});
 }
 
 orr_code train_state_fill(train_state *s, kern *k, uint64_t seed) {
@@ -57,8 +61,8 @@ orr_code train_state_fill(train_state *s, kern *k, uint64_t seed) {
   return train_state_refresh(s, k);
 }
 
-static orr_code update_range(train_state *s, kern *k, const cfg *c, const kern_adamw_args *common, int64_t at,
-                             int64_t n, bool decay) {
+static orr_code update_range(train_state *s, kern *k, const cfg *c, const kern_adamw_args *common,
+                             int64_t at, int64_t n, bool decay) {
   kern_adamw_args a = *common;
   a.n = n;
   a.w = s->weights.master + at;
@@ -71,14 +75,20 @@ static orr_code update_range(train_state *s, kern *k, const cfg *c, const kern_a
   return kern_adamw(k, &a);
 }
 
-orr_code train_state_update(train_state *s, kern *k, const cfg *c, double lr, float scale, int64_t step) {
-  const kern_adamw_args common = {.lr = (float)lr, .beta1 = (float)c->optim.beta1, .beta2 = (float)c->optim.beta2,
-                                  .eps = (float)c->optim.eps, .grad_scale = scale,
-                                  .ema_decay = (float)c->optim.ema_decay, .step = step};
+orr_code train_state_update(train_state *s, kern *k, const cfg *c, double lr, float scale,
+                            int64_t step) {
+  const kern_adamw_args common = {.lr = (float)lr,
+                                  .beta1 = (float)c->optim.beta1,
+                                  .beta2 = (float)c->optim.beta2,
+                                  .eps = (float)c->optim.eps,
+                                  .grad_scale = scale,
+                                  .ema_decay = (float)c->optim.ema_decay,
+                                  .step = step};
   const train_param *list = s->params.list;
   // Neighbours of one kind are one range: their padding is zero and stays zero.
   for (int i = 0, j; i < s->params.count; i = j) {
-    for (j = i + 1; j < s->params.count && list[j].decay == list[i].decay; j++) {}
+    for (j = i + 1; j < s->params.count && list[j].decay == list[i].decay; j++) {
+    }
     int64_t end = j < s->params.count ? list[j].at : s->params.total;
     ORR_TRY(update_range(s, k, c, &common, list[i].at, end - list[i].at, list[i].decay));
   }
@@ -91,7 +101,8 @@ orr_code train_state_plan(train_state *s, int64_t file_bytes, ckpt_plan *out) {
   static const char *const prefixes[] = {"", "m.", "v.", "ema."};
   int count = !s->training ? 1 : s->has_ema ? 4 : 3;
   for (int i = 0; i < count; i++)
-    s->sets[i] = (ckpt_set){.file = files[i], .prefix = prefixes[i], .tensors = s->tensors, .count = s->params.count};
+    s->sets[i] = (ckpt_set){
+        .file = files[i], .prefix = prefixes[i], .tensors = s->tensors, .count = s->params.count};
   *out = (ckpt_plan){.sets = s->sets, .count = count, .file_bytes = file_bytes};
   return ORR_OK;
 }
@@ -101,7 +112,8 @@ static float *set_base(train_state *s, int set) {
   return bases[set];
 }
 
-orr_code train_state_get(void *state, int set, int tensor, uint64_t first, size_t bytes, void *host) {
+orr_code train_state_get(void *state, int set, int tensor, uint64_t first, size_t bytes,
+                         void *host) {
   train_state *s = state;
   const unsigned char *base = (const unsigned char *)(set_base(s, set) + s->params.list[tensor].at);
   memcpy(host, base + first, bytes);
@@ -114,10 +126,12 @@ static orr_code load_set(train_state *s, ckpt_reader *r, const ckpt_set *set, fl
     const train_param *p = &s->params.list[i];
     char name[192];
     size_t prefix = strlen(set->prefix), length = strlen(p->name);
-    ORR_CHECK(prefix + length < sizeof name, ORR_EINVAL, "parameter name '%s' is too long", p->name);
+    ORR_CHECK(prefix + length < sizeof name, ORR_EINVAL, "parameter name '%s' is too long",
+              p->name);
     memcpy(name, set->prefix, prefix);
     memcpy(name + prefix, p->name, length + 1);
-    if (p->count > 0) ORR_TRY(ckpt_read(r, set->file, name, 0, (size_t)p->count * sizeof(float), base + p->at));
+    if (p->count > 0)
+      ORR_TRY(ckpt_read(r, set->file, name, 0, (size_t)p->count * sizeof(float), base + p->at));
   }
   return ORR_OK;
 }
@@ -129,10 +143,12 @@ orr_code train_state_load(train_state *s, kern *k, ckpt_reader *r) {
   return train_state_refresh(s, k);
 }
 
-orr_code train_state_load_weights(train_state *s, kern *k, ckpt_reader *r, bool ema, bool *took_ema) {
+orr_code train_state_load_weights(train_state *s, kern *k, ckpt_reader *r, bool ema,
+                                  bool *took_ema) {
   ckpt_plan plan;
   ORR_TRY(train_state_plan(s, 1 << 30, &plan));
-  ckpt_set average = {.file = "optim", .prefix = "ema.", .tensors = s->tensors, .count = s->params.count};
+  ckpt_set average = {
+      .file = "optim", .prefix = "ema.", .tensors = s->tensors, .count = s->params.count};
   char first[192] = "ema.";
   strncat(first, s->params.list[0].name, sizeof first - 5);
   bool use = ema && ckpt_reader_has(r, "optim", first);

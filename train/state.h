@@ -20,8 +20,8 @@ typedef struct {
   float *m, *v, *ema;    // NULL when absent
   bool training, has_ema;
   orr_arena parameters, gradients, optimizer;
-  ckpt_tensor *tensors;  // the list for checkpoints/, made on demand
-  ckpt_set sets[4];      // model, m, v, ema
+  ckpt_tensor *tensors; // the list for checkpoints/, made on demand
+  ckpt_set sets[4];     // model, m, v, ema
 } train_state;
 
 // Local. Starts with empty arenas that count; add parameters to s->params, then place.
@@ -36,16 +36,19 @@ orr_code train_state_fill(train_state *s, kern *k, uint64_t seed);
 // Local. master -> work, after the master weights were set from outside.
 orr_code train_state_refresh(train_state *s, kern *k);
 // Local. One AdamW step on everything; `scale` multiplies the gradients (clipping). step >= 1.
-orr_code train_state_update(train_state *s, kern *k, const cfg *c, double lr, float scale, int64_t step);
+orr_code train_state_update(train_state *s, kern *k, const cfg *c, double lr, float scale,
+                            int64_t step);
 
 // Local. The plan for checkpoints/ (borrowed from s) and the copy functions for it.
 orr_code train_state_plan(train_state *s, int64_t file_bytes, ckpt_plan *out);
-orr_code train_state_get(void *state, int set, int tensor, uint64_t first, size_t bytes, void *host);
+orr_code train_state_get(void *state, int set, int tensor, uint64_t first, size_t bytes,
+                         void *host);
 // Local. Everything from a checkpoint: weights, moments, average. ORR_EINVAL names the tensor that
 // does not fit the configuration.
 orr_code train_state_load(train_state *s, kern *k, ckpt_reader *r);
 // Local. Only the weights; from the moving average when `ema` and the checkpoint has one. *took_ema
 // (may be NULL) says which.
-orr_code train_state_load_weights(train_state *s, kern *k, ckpt_reader *r, bool ema, bool *took_ema);
+orr_code train_state_load_weights(train_state *s, kern *k, ckpt_reader *r, bool ema,
+                                  bool *took_ema);
 
 #endif

@@ -22,4 +22,6 @@ void train_stop_install(void) {
   sigaction(SIGINT, &a, NULL);
 }
 
-bool train_stop_requested(void) { return stop_flag != 0; }
+bool train_stop_requested(void) {
+  return stop_flag != 0;
+}

@@ -34,7 +34,8 @@ typedef struct {
 } train_tokenizer_params;
 
 // Local. Lists the parameters in the reference's names.
-orr_code train_tokenizer_list(const train_tokenizer_dims *d, train_params *list, train_tokenizer_params *out);
+orr_code train_tokenizer_list(const train_tokenizer_dims *d, train_params *list,
+                              train_tokenizer_params *out);
 
 // Frames [B, rows*p, cols*p, 3]: exactly one of the two is set.
 typedef struct {
@@ -45,18 +46,21 @@ typedef struct {
 typedef struct train_tokenizer train_tokenizer;
 
 // Local. Planning as for train_dynamics_create.
-orr_code train_tokenizer_create(kern *k, const train_tokenizer_dims *d, const train_tokenizer_params *p,
-                                const train_weights *w, int64_t B, train_keep keep, train_tokenizer **out);
+orr_code train_tokenizer_create(kern *k, const train_tokenizer_dims *d,
+                                const train_tokenizer_params *p, const train_weights *w, int64_t B,
+                                train_keep keep, train_tokenizer **out);
 void train_tokenizer_destroy(train_tokenizer *m);
 void train_tokenizer_place(train_tokenizer *m, orr_arena *acts);
 
 // Local. frames -> index [B,S]: codes 0..V-1 (and the codes themselves, kept inside).
 orr_code train_tokenizer_encode(train_tokenizer *m, const train_frames *frames, int32_t *index);
-// Local. Decodes the codes of the last encode, or those of `index` when not NULL, to u8 or f32 frames.
+// Local. Decodes the codes of the last encode, or those of `index` when not NULL, to u8 or f32
+// frames.
 orr_code train_tokenizer_decode(train_tokenizer *m, const int32_t *index, uint8_t *u8, float *f32);
-// Local. Encode, decode, loss. *l2_sum, *l1_sum (+=): sums over pixels and channels. With `backward`
-// the gradient of scale * (l2 * l2_sum + l1 * l1_sum) (+=).
-orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *frames, float scale, bool backward,
-                              double *l2_sum, double *l1_sum, train_grad_ready_fn ready, void *ready_ctx);
+// Local. Encode, decode, loss. *l2_sum, *l1_sum (+=): sums over pixels and channels. With
+// `backward` the gradient of scale * (l2 * l2_sum + l1 * l1_sum) (+=).
+orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *frames, float scale,
+                              bool backward, double *l2_sum, double *l1_sum,
+                              train_grad_ready_fn ready, void *ready_ctx);
 
 #endif

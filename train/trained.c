@@ -9,12 +9,13 @@
 
 static orr_code read_config(train_trained *m, const ckpt_reader *r, int stage) {
   const char *text = json_string_value(json_object_get(ckpt_reader_meta(r), "config"));
-  ORR_CHECK(text, ORR_EFORMAT, "%s: manifest has no \"config\": not a checkpoint of orrery train", ckpt_reader_path(r));
+  ORR_CHECK(text, ORR_EFORMAT, "%s: manifest has no \"config\": not a checkpoint of orrery train",
+            ckpt_reader_path(r));
   ORR_TRY(cfg_create(&m->c));
   ORR_TRY(cfg_read_text(m->c, ckpt_reader_path(r), text, strlen(text)));
   static const char *const names[] = {"dynamics model", "tokenizer"};
-  ORR_CHECK(m->c->train.stage == stage, ORR_EINVAL, "%s holds a %s, wanted a %s", ckpt_reader_path(r),
-            names[m->c->train.stage], names[stage]);
+  ORR_CHECK(m->c->train.stage == stage, ORR_EINVAL, "%s holds a %s, wanted a %s",
+            ckpt_reader_path(r), names[m->c->train.stage], names[stage]);
   return ORR_OK;
 }
 
@@ -46,7 +47,8 @@ orr_code train_trained_open(const char *path, int stage, bool ema, kern *k, trai
   ORR_TRY(ckpt_open(path, &r));
   orr_code rc = ORR_OK;
   train_trained *m = orr_calloc(1, sizeof *m);
-  if (!m) rc = ORR_FAIL(ORR_ENOMEM, "%s: out of memory", path);
+  if (!m)
+    rc = ORR_FAIL(ORR_ENOMEM, "%s: out of memory", path);
   else {
     m->k = k;
     rc = load(m, r, stage, ema);
@@ -88,9 +90,11 @@ orr_code train_codec_create(const train_trained *m, int64_t B, train_codec **out
   orr_arena_init(&c->acts, "tokenizer activations");
   c->frames = orr_calloc((size_t)B, (size_t)c->frame_bytes);
   c->index = orr_calloc((size_t)(B * c->S), sizeof *c->index);
-  ORR_CHECK_GOTO(c->frames && c->index, fail, ORR_ENOMEM, "tokenizer for %lld frames: out of memory", (long long)B);
-  ORR_TRY_GOTO(train_tokenizer_create(m->k, &m->tokenizer, &m->tokenizer_p, &m->state.weights, B, TRAIN_NO_BACKWARD,
-                                      &c->model), fail);
+  ORR_CHECK_GOTO(c->frames && c->index, fail, ORR_ENOMEM,
+                 "tokenizer for %lld frames: out of memory", (long long)B);
+  ORR_TRY_GOTO(train_tokenizer_create(m->k, &m->tokenizer, &m->tokenizer_p, &m->state.weights, B,
+                                      TRAIN_NO_BACKWARD, &c->model),
+               fail);
   train_tokenizer_place(c->model, &c->acts);
   ORR_TRY_GOTO(orr_arena_commit(&c->acts), fail);
   train_tokenizer_place(c->model, &c->acts);
@@ -134,7 +138,8 @@ orr_code train_kern_open(const char *device, int threads, kern **out) {
   static const char *const names[] = {"auto", "cpu", "cuda"};
   for (int i = 0; i < 3; i++) {
     if (strcmp(device, names[i]) != 0) continue;
-    ORR_TRY(kern_create((kern_device)i, threads ? threads : (int)sysconf(_SC_NPROCESSORS_ONLN), out));
+    ORR_TRY(
+        kern_create((kern_device)i, threads ? threads : (int)sysconf(_SC_NPROCESSORS_ONLN), out));
     return kern_commit(*out);
   }
   return ORR_FAIL(ORR_ECONFIG, "--device is '%s': wanted auto, cpu or cuda", device);

@@ -1,4 +1,5 @@
-// A trained model taken from a checkpoint for use without training: evaluation, rollouts, tokenizing.
+// A trained model taken from a checkpoint for use without training: evaluation, rollouts,
+// tokenizing.
 #ifndef TRAIN_TRAINED_H
 #define TRAIN_TRAINED_H
 
@@ -13,20 +14,21 @@
 #include "train/tokenizer.h"
 
 typedef struct {
-  cfg *c;          // as the checkpoint's run had it
-  char *path;      // the checkpoint folder
+  cfg *c;     // as the checkpoint's run had it
+  char *path; // the checkpoint folder
   int64_t step;
-  bool ema;        // the weights are the moving average
-  kern *k;         // borrowed
+  bool ema; // the weights are the moving average
+  kern *k;  // borrowed
   train_state state;
-  train_dynamics_dims dynamics;        // of a dynamics checkpoint
+  train_dynamics_dims dynamics; // of a dynamics checkpoint
   train_dynamics_params dynamics_p;
-  train_tokenizer_dims tokenizer;      // of a tokenizer checkpoint
+  train_tokenizer_dims tokenizer; // of a tokenizer checkpoint
   train_tokenizer_params tokenizer_p;
 } train_trained;
 
-// Local. `path`: a step-* folder, or a folder of them (its latest good one). `stage` is what the caller
-// needs: ORR_EINVAL when the checkpoint holds the other model. Runs in the checkpoint's precision.
+// Local. `path`: a step-* folder, or a folder of them (its latest good one). `stage` is what the
+// caller needs: ORR_EINVAL when the checkpoint holds the other model. Runs in the checkpoint's
+// precision.
 orr_code train_trained_open(const char *path, int stage, bool ema, kern *k, train_trained **out);
 void train_trained_close(train_trained *m); // takes NULL
 

@@ -10,6 +10,7 @@
 #include <libavformat/avformat.h>
 #include <libswscale/swscale.h>
 #include <png.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,7 +31,7 @@ typedef struct {
 // A bright square walks over a shaded floor: smooth colours, hard edges, motion.
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
-  strcpy(f->dir, "/tmp/orrery-film-XXXXXX");
+  snprintf(f->dir, sizeof f->dir, "/tmp/orrery-film-XXXXXX");
   assert_non_null(mkdtemp(f->dir));
   for (int t = 0; t < N; t++)
     for (int y = 0; y < H; y++)

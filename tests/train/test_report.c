@@ -29,7 +29,7 @@ typedef struct {
 
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
-  strcpy(f->dir, "/tmp/orrery-report-XXXXXX");
+  snprintf(f->dir, sizeof f->dir, "/tmp/orrery-report-XXXXXX");
   assert_non_null(mkdtemp(f->dir));
   orr_log_setup(ORR_LOG_ERROR, 0, 1);
   *state = f;
@@ -130,7 +130,7 @@ static void assert_balanced(const char *page) {
       assert_string_equal(name, open[--depth]);
     } else if (!is_void(name) && p[-1] != '/') {
       assert_true(depth < 64);
-      strcpy(open[depth++], name);
+      memcpy(open[depth++], name, sizeof name);
       if (!strcmp(name, "script")) p = strstr(p, "</script>") - 1;
       if (!strcmp(name, "style")) p = strstr(p, "</style>") - 1;
     }
@@ -256,7 +256,7 @@ static void test_out_names_the_page(void **state) {
   store_metrics(f, "metrics.jsonl", 3, 0);
   char out[256], dir[64];
   snprintf(out, sizeof out, "%s/elsewhere.html", f->dir);
-  strcpy(dir, f->dir);
+  snprintf(dir, sizeof dir, "%s", f->dir);
   char *argv[] = {"report", dir, "--out", out, NULL};
   assert_int_equal(train_cmd_report(4, argv), ORR_OK);
   assert_true(orr_fs_exists(out));
