@@ -197,7 +197,7 @@ static orr_code write_beside(const rollout *r, const data_shard_format *f) {
   const int64_t total = r->q.prompt + r->q.frames, h = f->height, w = f->width, wide = 2 * w + 2;
   uint8_t *both = orr_malloc((size_t)(total * h * wide * 3));
   ORR_CHECK(both, ORR_ENOMEM, "%s: out of memory", r->q.out);
-  memset(both, 255, (size_t)(total * h * wide * 3));
+  memset(both, 128, (size_t)(total * h * wide * 3));
   for (int64_t t = 0; t < total; t++)
     for (int64_t y = 0; y < h; y++) {
       uint8_t *row = both + (t * h + y) * wide * 3;

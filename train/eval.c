@@ -430,7 +430,7 @@ orr_code train_eval_strip(const train_eval *e, const char *path, int64_t rows) {
                 width = columns * (fw + gap);
   uint8_t *sheet = orr_malloc((size_t)(height * width * 3));
   ORR_CHECK(sheet, ORR_ENOMEM, "%s: out of memory", path);
-  memset(sheet, 255, (size_t)(height * width * 3));
+  memset(sheet, 128, (size_t)(height * width * 3));
   for (int64_t r = 0; r < rows; r++)
     for (int64_t half = 0; half < 2; half++)
       for (int64_t c = 0; c < columns; c++) {
