@@ -157,9 +157,9 @@ void dist_texts_free(char **texts, int n) {
 
 // Counts and places of dist_gather_text: every rank sends to the root alone.
 typedef struct {
-  int64_t *bytes;                          // [size] of each rank's text, with its terminating 0
-  int64_t *send_counts, *recv_counts, *at; // [size]
-  char *all;                               // on the root: the texts one after another
+  int64_t *bytes; // [size] of each rank's text, with its terminating 0
+  int64_t *send_counts, *recv_counts, *at, *send_at; // [size]
+  char *all;                                         // on the root: the texts one after another
 } text_exchange;
 
 static void text_exchange_release(text_exchange *e) {
@@ -169,36 +169,32 @@ static void text_exchange_release(text_exchange *e) {
 
 static orr_code text_exchange_init(text_exchange *e, const dist_comm *c) {
   size_t size = (size_t)c->size;
-  int64_t *v = orr_calloc(4 * size, sizeof *v);
+  int64_t *v = orr_calloc(5 * size, sizeof *v);
   *e = (text_exchange){.bytes = v};
   ORR_CHECK(v, ORR_ENOMEM, "%s axis: no memory to gather texts", dist_axis_name(c->axis));
   e->send_counts = v + size;
   e->recv_counts = v + 2 * size;
   e->at = v + 3 * size;
+  e->send_at = v + 4 * size; // all 0: every block but the root's is empty
   return ORR_OK;
 }
 
-// Room on the root for everyone's text; nothing to do elsewhere.
+// Room on the root for everyone's text, all of it, so that nothing can fail once the exchange has
+// begun; nothing to do elsewhere.
 static orr_code text_exchange_room(text_exchange *e, const dist_comm *c, int root, char ***texts) {
   int64_t total = 0;
   if (c->rank != root) return ORR_OK;
-  for (int i = 0; i < c->size; i++) {
+  *texts = orr_calloc((size_t)c->size, sizeof **texts);
+  bool room = *texts != NULL;
+  for (int i = 0; i < c->size && room; i++) {
     e->at[i] = total;
     e->recv_counts[i] = e->bytes[i];
     total += e->bytes[i];
+    (*texts)[i] = orr_malloc((size_t)e->bytes[i]);
+    room = (*texts)[i] != NULL;
   }
-  e->all = orr_malloc((size_t)total);
-  *texts = orr_calloc((size_t)c->size, sizeof **texts);
-  ORR_CHECK(e->all && *texts, ORR_ENOMEM, "rank %d: no memory for the texts of %d ranks", root,
-            c->size);
-  return ORR_OK;
-}
-
-static orr_code copy_texts(const text_exchange *e, int n, char **texts) {
-  for (int i = 0; i < n; i++) {
-    texts[i] = orr_strdup(e->all + e->at[i]);
-    ORR_CHECK(texts[i], ORR_ENOMEM, "no memory for the text of rank %d", i);
-  }
+  e->all = room ? orr_malloc((size_t)total) : NULL;
+  ORR_CHECK(e->all, ORR_ENOMEM, "rank %d: no memory for the texts of %d ranks", root, c->size);
   return ORR_OK;
 }
 
@@ -212,13 +208,11 @@ orr_code dist_gather_text(dist_comm *c, const char *text, int root, char ***text
   rc = text_exchange_room(&e, c, root, texts);
   ORR_TRY_GOTO(dist_agree(c, rc, "gather texts"), release);
   e.send_counts[root] = bytes;
-  // Every block starts at the text: only the root's has any bytes.
-  int64_t *send_at = e.bytes; // lengths are not needed any more
-  for (int i = 0; i < c->size; i++) send_at[i] = 0;
-  ORR_TRY_GOTO(
-      dist_all_to_all(c, text, e.send_counts, send_at, e.all, e.recv_counts, e.at, DIST_U8),
-      release);
-  if (c->rank == root) rc = copy_texts(&e, c->size, *texts);
+  rc = dist_all_to_all(c, text, e.send_counts, e.send_at, e.all, e.recv_counts, e.at, DIST_U8);
+  if (rc != ORR_OK) goto release;
+  for (int i = 0; i < c->size && *texts; i++) {
+    memcpy((*texts)[i], e.all + e.at[i], (size_t)e.bytes[i]);
+  }
 release:
   text_exchange_release(&e);
   if (rc != ORR_OK) {

@@ -77,11 +77,12 @@ close:
   return rc;
 }
 
-// The ranks that share `color` become one axis, ordered by `place`.
-static orr_code make_axis(dist_world *w, dist_axis axis, int size, int color, int place) {
+// The ranks that share `first`, the world rank at the start of their axis, become one axis, ordered
+// by `place`.
+static orr_code make_axis(dist_world *w, dist_axis axis, int size, int first, int place) {
   MPI_Comm comm = MPI_COMM_NULL;
   if (size == 1) return dist_comm_self_create(axis, &w->axis[axis]);
-  ORR_TRY(dist_mpi_check(MPI_Comm_split(MPI_COMM_WORLD, color, place, &comm), axis,
+  ORR_TRY(dist_mpi_check(MPI_Comm_split(MPI_COMM_WORLD, first, place, &comm), axis,
                          "make its communicator"));
   return dist_comm_mpi_create(comm, axis, &w->axis[axis]);
 }
@@ -101,9 +102,9 @@ orr_code dist_world_split(dist_world *w, int tp, int cp, int dp) {
   // A split is collective over the world, and every rank makes the same ones: sizes are the same
   // everywhere.
   ORR_TRY(make_axis(w, DIST_AXIS_WORLD, g.ranks, 0, g.rank));
-  ORR_TRY(make_axis(w, DIST_AXIS_TP, g.tp, g.dp_i * g.cp + g.cp_i, g.tp_i));
-  ORR_TRY(make_axis(w, DIST_AXIS_CP, g.cp, g.dp_i * g.tp + g.tp_i, g.cp_i));
-  return make_axis(w, DIST_AXIS_DP, g.dp, g.cp_i * g.tp + g.tp_i, g.dp_i);
+  ORR_TRY(make_axis(w, DIST_AXIS_TP, g.tp, dist_grid_rank(&g, 0, g.cp_i, g.dp_i), g.tp_i));
+  ORR_TRY(make_axis(w, DIST_AXIS_CP, g.cp, dist_grid_rank(&g, g.tp_i, 0, g.dp_i), g.cp_i));
+  return make_axis(w, DIST_AXIS_DP, g.dp, dist_grid_rank(&g, g.tp_i, g.cp_i, 0), g.dp_i);
 }
 
 void dist_world_close(dist_world *w) {
