@@ -76,7 +76,10 @@ void ckpt_writer_destroy(ckpt_writer *w);  // waits; takes NULL
 // -- reading ---------------------------------------------------------------------------------
 typedef struct ckpt_reader ckpt_reader;
 // Opens ROOT/step-* (a folder), or ROOT (its latest good one). A damaged checkpoint is named in a
-// warning and the one before it is used (only for ROOT). ORR_ENOTFOUND when there is none.
+// warning and the one before it is used (only for ROOT, whose candidates are verified whole before
+// one is chosen; the files of a folder that is named itself are verified as they are read).
+// ORR_ENOTFOUND when there is none, ORR_ECORRUPT when all are damaged. With several ranks, one
+// should open ROOT and the others ckpt_reader_path of it, so that all of them take the same one.
 orr_code ckpt_open(const char *path, ckpt_reader **out);
 const char *ckpt_reader_path(const ckpt_reader *r);
 int64_t ckpt_reader_step(const ckpt_reader *r);

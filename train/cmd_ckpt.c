@@ -8,10 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/fs.h"
 #include "base/json.h"
-#include "base/mem.h"
 #include "checkpoints/checkpoint.h"
 #include "checkpoints/export.h"
 #include "train/args.h"
@@ -219,10 +217,8 @@ static orr_code inspect(ckpt_reader *r, const train_args *a) {
 
 static orr_code verify(ckpt_reader *r, const train_args *a) {
   const char *file = train_args_text(a, "json", NULL);
-  double begin = orr_clock_ms();
   ORR_TRY(ckpt_verify(r));
-  printf("%s: whole, step %" PRId64 ", checked in %.2f s\n", ckpt_reader_path(r),
-         ckpt_reader_step(r), (orr_clock_ms() - begin) / 1e3);
+  printf("%s: whole, step %" PRId64 "\n", ckpt_reader_path(r), ckpt_reader_step(r));
   if (!file) return ORR_OK;
   json_t *j = json_pack("{s:s, s:I, s:b}", "path", ckpt_reader_path(r), "step",
                         (json_int_t)ckpt_reader_step(r), "whole", 1);
