@@ -11,8 +11,8 @@
 typedef enum { DATA_FRAMES, DATA_TOKENS } data_kind;
 
 // B clips of T frames. `actions[t]` of a shard is applied between frames t and t+1; here
-// `action[b][t]` is the action that LED TO frame t (row t = 0 is zero: nothing led there), so with a
-// stride above 1 the last action before frame t is taken.
+// `action[b][t]` is the action that LED TO frame t (row t = 0 is zero: nothing led there), so with
+// a stride above 1 the last action before frame t is taken.
 typedef struct {
   int64_t B, T;
   int64_t height, width; // of frames (DATA_FRAMES)
@@ -29,8 +29,8 @@ typedef struct {
 } data_clip_batch;
 
 typedef struct {
-  const char *const *dirs; // data set folders
-  const double *weights;   // per folder; NULL = by number of clips
+  const char *const *dirs;   // data set folders
+  const double *weights;     // per folder; NULL = by number of clips
   const int32_t *branch_ids; // per folder
   int count;
   data_kind kind;
@@ -43,28 +43,38 @@ typedef struct {
 
 // An opened mixture: random access by global sample number.
 typedef struct data_mix data_mix;
+// Local. Opens the folders' indexes and checks them against what is wanted; opens no shard yet.
+// ORR_EINVAL names folder, got and wanted; ORR_ENOTFOUND for a folder that is no data set.
 orr_code data_mix_open(const data_mix_options *o, uint64_t seed, data_mix **out);
-void data_mix_close(data_mix *m);
+void data_mix_close(data_mix *m);           // takes NULL
 uint64_t data_mix_clips(const data_mix *m); // clips in one epoch over all data sets
 int64_t data_mix_state_width(const data_mix *m);
-// Fills clip `row` of `batch` with global sample g: (epoch, position) -> keyed permutation -> place.
+// Local. Fills clip `row` of `batch` with global sample g: (epoch, position) -> keyed permutation
+// -> place.
 orr_code data_mix_read(data_mix *m, uint64_t g, data_clip_batch *batch, int64_t row);
-// Clip number `clip` (0-based, in file order) of data set `set`, without shuffling: for evaluation.
-orr_code data_mix_read_clip(data_mix *m, int set, uint64_t clip, data_clip_batch *batch, int64_t row);
+// Local. Clip number `clip` (0-based, in file order) of data set `set`, without shuffling: for
+// evaluation. Where T is the length of every episode, clip numbers are episode numbers. ORR_EINVAL
+// past the last clip.
+orr_code data_mix_read_clip(data_mix *m, int set, uint64_t clip, data_clip_batch *batch,
+                            int64_t row);
 
-orr_code data_clip_batch_create(const data_mix_options *o, int64_t B, int64_t Q, data_clip_batch **out);
-void data_clip_batch_destroy(data_clip_batch *b);
+// Local. Memory for B clips as `o` wants them; Q: width of the state, used when o->state.
+// ORR_ENOMEM.
+orr_code data_clip_batch_create(const data_mix_options *o, int64_t B, int64_t Q,
+                                data_clip_batch **out);
+void data_clip_batch_destroy(data_clip_batch *b); // takes NULL
 
 // Reader thread: step s of rank r holds samples s*batch + r*(batch/ranks) ... in order.
 typedef struct data_loader data_loader;
 typedef struct {
   uint64_t first_step;
-  int64_t batch;     // clips a step over all ranks; divisible by ranks
-  int rank, ranks;   // of the data axis
-  int64_t prefetch;  // batches read ahead
+  int64_t batch;    // clips a step over all ranks; divisible by ranks
+  int rank, ranks;  // of the data axis
+  int64_t prefetch; // batches read ahead
 } data_loader_options;
 // The loader borrows `m`, which nobody else may read from until the loader is destroyed.
-orr_code data_loader_create(data_mix *m, const data_mix_options *mo, const data_loader_options *o, data_loader **out);
+orr_code data_loader_create(data_mix *m, const data_mix_options *mo, const data_loader_options *o,
+                            data_loader **out);
 // Waits for the next batch of this rank; valid until the next call. *wait_ms (may be NULL): time
 // spent waiting. An error of the reader thread comes out here, with its message.
 orr_code data_loader_next(data_loader *l, const data_clip_batch **batch, double *wait_ms);
