@@ -13,4 +13,7 @@ typedef struct {
 // kern_destroy. ORR_ENOMEM, ORR_EUNSUPPORTED.
 orr_code kern_cpu_create(int threads, kern **out);
 
+// Local. ORR_EUNSUPPORTED names the backend and the op whose slot is empty.
+orr_code kern_table_check(const kern_table *table);
+
 #endif

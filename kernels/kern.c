@@ -19,7 +19,7 @@ static int usable_cores(void) {
   return n > 0 ? n : 1;
 }
 
-static orr_code check_table(const kern_table *table) {
+orr_code kern_table_check(const kern_table *table) {
 #define CHECK_SLOT(op)                                                                             \
   ORR_CHECK(table->op != NULL, ORR_EUNSUPPORTED, "kernels: backend %s has no %s; rebuild it",      \
             table->name, #op);
@@ -35,7 +35,7 @@ orr_code kern_create(kern_device device, int threads, kern **out) {
             "kernels: this build has no CUDA backend; choose device auto or cpu");
   kern *k = NULL;
   ORR_TRY(kern_cpu_create(threads ? threads : usable_cores(), &k));
-  orr_code rc = check_table(k->table);
+  orr_code rc = kern_table_check(k->table);
   if (rc != ORR_OK) {
     kern_destroy(k);
     return rc;
