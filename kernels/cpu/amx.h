@@ -156,8 +156,8 @@ static inline void amx_pack_transposed(const uint16_t *x, int64_t stride, int64_
     }
 }
 
-// Packs x as a right operand, for products over the rows of x [rows, cols]. cols a multiple of 32;
-// rows are padded with zeros to padded_rows, a multiple of 32.
+// Packs x as a right operand, for products over the rows of x [rows, cols]. Rows and columns are
+// padded with zeros to multiples of 32; padded_rows gives the first.
 static inline void amx_pack_plain(const uint16_t *x, int64_t stride, int64_t rows, int64_t cols,
                                   int64_t padded_rows, uint16_t *y) {
   const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
@@ -165,8 +165,9 @@ static inline void amx_pack_plain(const uint16_t *x, int64_t stride, int64_t row
   for (int64_t m = 0; m < padded_rows; m += 2)
     for (int64_t c = 0; c < cols; c += 32) {
       const uint16_t *row = x + m * stride + c;
-      __m512i a = m < rows ? _mm512_loadu_si512(row) : _mm512_setzero_si512();
-      __m512i b = m + 1 < rows ? _mm512_loadu_si512(row + stride) : _mm512_setzero_si512();
+      const __mmask32 inside = cols - c >= 32 ? 0xffffffffu : (1u << (cols - c)) - 1;
+      __m512i a = _mm512_maskz_loadu_epi16(m < rows ? inside : 0, row);
+      __m512i b = _mm512_maskz_loadu_epi16(m + 1 < rows ? inside : 0, row + stride);
       a = _mm512_permutexvar_epi64(order, a);
       b = _mm512_permutexvar_epi64(order, b);
       uint16_t *tile = y + (c / 16 * depth + m / 32) * AMX_TILE + m % 32 / 2 * 32;

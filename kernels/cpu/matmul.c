@@ -6,6 +6,7 @@
 #include "kernels/cpu/matmul.h"
 
 #include "kernels/bf16.h"
+#include "kernels/cpu/matmul_amx.h"
 #include "kernels/cpu/product.h"
 
 // Finds the product, takes its scratch and, unless k is planning, runs it.
@@ -111,6 +112,9 @@ orr_code CPU_FN(matmul_bwd_w)(kern *k, const kern_matmul_bwd_w_args *args) {
     return ORR_OK;
   }
   if (widened(k, a.type)) return CPU_FN(cpu_widened_bwd_w)(k, &a);
+#if defined(__AVX512F__)
+  if (matmul_amx_fits(k, &a)) return matmul_amx_bwd_w(k, &a);
+#endif
   return run_product(k,
                      &(cpu_product_shape){.type = a.type,
                                           .c_type = KERN_F32,
