@@ -95,17 +95,36 @@ static orr_code open_run_dir(run *r) {
   return orr_fs_write_atomic(path, r->config_text, strlen(r->config_text));
 }
 
-static orr_code open_checkpoint(const run *r, const char *resume, ckpt_reader **out) {
-  *out = NULL;
-  if (strcmp(resume, "none") == 0) return ORR_OK;
-  if (strcmp(resume, "auto") != 0) return ckpt_open(resume, out);
+// The folder that --resume means, chosen by rank 0 alone (it verifies what it chooses); *path is
+// empty when there is nothing to resume.
+static orr_code choose_checkpoint(const run *r, const char *resume, char path[4096]) {
   char root[4096];
-  ORR_TRY(orr_fs_join(root, sizeof root, r->c->run.dir, "ckpt"));
-  if (!orr_fs_is_dir(root)) return ORR_OK;
-  orr_code rc = ckpt_open(root, out);
-  if (rc != ORR_ENOTFOUND) return rc;
-  orr_status_clear();
-  return ORR_OK;
+  ckpt_reader *reader = NULL;
+  path[0] = '\0';
+  if (strcmp(resume, "none") == 0) return ORR_OK;
+  const bool automatic = strcmp(resume, "auto") == 0;
+  if (automatic) {
+    ORR_TRY(orr_fs_join(root, sizeof root, r->c->run.dir, "ckpt"));
+    if (!orr_fs_is_dir(root)) return ORR_OK;
+  }
+  orr_code rc = ckpt_open(automatic ? root : resume, &reader);
+  if (automatic && rc == ORR_ENOTFOUND) {
+    orr_status_clear();
+    return ORR_OK;
+  }
+  if (rc == ORR_OK) snprintf(path, 4096, "%s", ckpt_reader_path(reader));
+  ckpt_close(reader);
+  return rc;
+}
+
+// Collective over the world: all ranks open what rank 0 chose.
+static orr_code open_checkpoint(const run *r, const char *resume, ckpt_reader **out) {
+  char path[4096] = "";
+  *out = NULL;
+  orr_code rc = r->world->grid.rank == 0 ? choose_checkpoint(r, resume, path) : ORR_OK;
+  ORR_TRY(dist_agree(r->all, rc, "choose a checkpoint"));
+  ORR_TRY(dist_broadcast(r->all, path, sizeof path, DIST_U8, 0));
+  return path[0] ? ckpt_open(path, out) : ORR_OK;
 }
 
 static orr_code load_base(run *r, const char *path) {
