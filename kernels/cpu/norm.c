@@ -17,6 +17,7 @@ CPU_INLINE void fwd_row(const kern_rmsnorm_fwd_args *a, int64_t m, kern_dtype ty
   void *restrict y = cpu_lane_row_mut(a->y, m, D, type);
   const float *restrict w = a->w;
   float squares = 0;
+  cpu_lane_prefetch(x, (size_t)D * kern_dtype_size(type));
 #pragma omp simd reduction(+ : squares)
   for (int64_t i = 0; i < D; i++) {
     float v = cpu_lane_get(x, i, type);
@@ -49,6 +50,8 @@ CPU_INLINE void bwd_row(const kern_rmsnorm_bwd_args *a, int64_t m, float *restri
   const float *restrict w = a->w;
   const float rstd = a->rstd[m];
   float dot = 0;
+  cpu_lane_prefetch(x, (size_t)D * kern_dtype_size(type));
+  cpu_lane_prefetch(dy, (size_t)D * kern_dtype_size(type));
 #pragma omp simd reduction(+ : dot)
   for (int64_t i = 0; i < D; i++) {
     float product = cpu_lane_get(dy, i, type) * cpu_lane_get(x, i, type);

@@ -13,6 +13,7 @@ CPU_INLINE void fwd_row(const kern_swiglu_fwd_args *a, int64_t m, kern_dtype typ
   const void *restrict g = cpu_lane_row(a->gu, 2 * m, F, type);
   const void *restrict u = cpu_lane_row(a->gu, 2 * m + 1, F, type);
   void *restrict h = cpu_lane_row_mut(a->h, m, F, type);
+  cpu_lane_prefetch(g, (size_t)(2 * F) * kern_dtype_size(type));
 #pragma omp simd
   for (int64_t i = 0; i < F; i++) {
     float gi = cpu_lane_get(g, i, type);
@@ -40,6 +41,8 @@ CPU_INLINE void bwd_row(const kern_swiglu_bwd_args *a, int64_t m, kern_dtype typ
   const void *dh = cpu_lane_row(a->dh, m, F, type);
   void *dg = cpu_lane_row_mut(a->dgu, 2 * m, F, type);
   void *du = cpu_lane_row_mut(a->dgu, 2 * m + 1, F, type);
+  cpu_lane_prefetch(g, (size_t)(2 * F) * kern_dtype_size(type));
+  cpu_lane_prefetch(dh, (size_t)F * kern_dtype_size(type));
 #pragma omp simd
   for (int64_t i = 0; i < F; i++) {
     float gi = cpu_lane_get(g, i, type), dhi = cpu_lane_get(dh, i, type);
