@@ -319,8 +319,8 @@ static orr_code pass(train_decoder *m, const int32_t *tokens, const train_decode
       continue;
     }
     ORR_TRY(train_block_before(m->k, &m->d.block, p, m->w, &m->time_shape, &m->acts));
-    if (keep) keep_frame(m, i);
     ORR_TRY(time_attention(m, i));
+    if (keep) keep_frame(m, i); // takes the slot of a frame that was still seen
     ORR_TRY(train_block_after(m->k, &m->d.block, p, m->w, m->M, &m->acts, out));
   }
   return ORR_OK;
