@@ -156,23 +156,35 @@ static inline void amx_pack_transposed(const uint16_t *x, int64_t stride, int64_
     }
 }
 
-// Packs x as a right operand, for products over the rows of x [rows, cols]. Rows and columns are
-// padded with zeros to multiples of 32; padded_rows gives the first.
-static inline void amx_pack_plain(const uint16_t *x, int64_t stride, int64_t rows, int64_t cols,
-                                  int64_t padded_rows, uint16_t *y) {
+// Two right tiles from 32 rows and 32 columns of x, or fewer with zeros behind.
+AMX_INLINE void amx_pack_block(const uint16_t *x, int64_t stride, int64_t rows, __mmask32 columns,
+                               uint16_t *low, uint16_t *high) {
   const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
-  const int64_t depth = padded_rows / 32;
-  for (int64_t m = 0; m < padded_rows; m += 2)
+#pragma GCC unroll 4
+  for (int64_t r = 0; r < 32; r += 2, x += 2 * stride) {
+    __m512i a = _mm512_maskz_loadu_epi16(r < rows ? columns : 0, x);
+    __m512i b = _mm512_maskz_loadu_epi16(r + 1 < rows ? columns : 0, x + stride);
+    a = _mm512_permutexvar_epi64(order, a);
+    b = _mm512_permutexvar_epi64(order, b);
+    _mm512_storeu_si512(low + r * 16, _mm512_unpacklo_epi16(a, b));
+    _mm512_storeu_si512(high + r * 16, _mm512_unpackhi_epi16(a, b));
+  }
+}
+
+// Packs x as a right operand, for products over the rows of x [rows, cols]. Rows and columns are
+// padded with zeros to multiples of 32. Tiles of 32 rows are written at a time: one row of every
+// tile at a time would meet in one set of the cache.
+static inline void amx_pack_plain(const uint16_t *x, int64_t stride, int64_t rows, int64_t cols,
+                                  uint16_t *y) {
+  const int64_t depth = (rows + 31) / 32;
+  for (int64_t m = 0; m < rows; m += 32)
     for (int64_t c = 0; c < cols; c += 32) {
-      const uint16_t *row = x + m * stride + c;
-      const __mmask32 inside = cols - c >= 32 ? 0xffffffffu : (1u << (cols - c)) - 1;
-      __m512i a = _mm512_maskz_loadu_epi16(m < rows ? inside : 0, row);
-      __m512i b = _mm512_maskz_loadu_epi16(m + 1 < rows ? inside : 0, row + stride);
-      a = _mm512_permutexvar_epi64(order, a);
-      b = _mm512_permutexvar_epi64(order, b);
-      uint16_t *tile = y + (c / 16 * depth + m / 32) * AMX_TILE + m % 32 / 2 * 32;
-      _mm512_storeu_si512(tile, _mm512_unpacklo_epi16(a, b));
-      _mm512_storeu_si512(tile + depth * AMX_TILE, _mm512_unpackhi_epi16(a, b));
+      uint16_t *low = y + (c / 16 * depth + m / 32) * AMX_TILE, *high = low + depth * AMX_TILE;
+      if (m + 32 <= rows && c + 32 <= cols)
+        amx_pack_block(x + m * stride + c, stride, 32, 0xffffffffu, low, high);
+      else
+        amx_pack_block(x + m * stride + c, stride, rows - m,
+                       cols - c >= 32 ? 0xffffffffu : (1u << (cols - c)) - 1, low, high);
     }
 }
 

@@ -179,14 +179,14 @@ static void fwd_queries(const kern_attention_fwd_args *a, int64_t s, int64_t h, 
 }
 
 static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, void *scratch) {
-  const int64_t L32 = pad(a->L, 32), group = a->H / a->G;
+  const int64_t group = a->H / a->G;
   const int64_t first = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
   bump b = {.base = scratch};
   const fwd_memory m = fwd_divide(a->L, a->K, &b);
   const head_rows k = rows_at(a->k, first, a->ldk, g, a->K, a->pos_stride);
   const head_rows v = rows_at(a->v, first, a->ldv, g, a->K, a->pos_stride);
   amx_pack_transposed(k.p, k.stride, a->L, a->K, m.k);
-  amx_pack_plain(v.p, v.stride, a->L, a->K, L32, m.v);
+  amx_pack_plain(v.p, v.stride, a->L, a->K, m.v);
   for (int64_t h = g * group; h < (g + 1) * group; h++) {
     cpu_ahead next = cpu_ahead_fwd(a, s, h);
     for (int64_t i0 = 0; i0 < a->L; i0 += 32) fwd_queries(a, s, h, i0, &m, &next);
@@ -356,8 +356,8 @@ static void bwd_head(const kern_attention_bwd_args *a, int64_t s, int64_t h, boo
   const head_rows o = rows_at(a->o, first, a->ldo, h, K, a->pos_stride);
   amx_pack_transposed(q.p, q.stride, L, K, m->qt);
   amx_pack_transposed(d.p, d.stride, L, K, m->dot);
-  amx_pack_plain(q.p, q.stride, L, K, L32, m->q);
-  amx_pack_plain(d.p, d.stride, L, K, L32, m->d);
+  amx_pack_plain(q.p, q.stride, L, K, m->q);
+  amx_pack_plain(d.p, d.stride, L, K, m->d);
   bwd_statistics(a->lse + (s * a->H + h) * L, o, d, L, K, m);
   cpu_ahead next = cpu_ahead_bwd(a, s, h);
   for (int64_t j0 = 0; j0 < L; j0 += 32)
@@ -380,7 +380,7 @@ static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, voi
   const head_rows k = rows_at(a->k, first, a->ldk, g, K, a->pos_stride);
   bump b = {.base = scratch};
   const bwd_memory m = bwd_divide(L, K, &b);
-  amx_pack_plain(k.p, k.stride, L, K, L32, m.k);
+  amx_pack_plain(k.p, k.stride, L, K, m.k);
   for (int64_t i = 0; i < L32; i++) m.factor[i] = 1.0f / sqrtf((float)K);
   for (int64_t h = g * group; h < (g + 1) * group; h++) bwd_head(a, s, h, h > g * group, &m);
   store_rows(m.dk, L, K, m.factor, (uint16_t *)a->dk + first * a->lddk + g * K,

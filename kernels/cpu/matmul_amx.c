@@ -28,13 +28,13 @@ static int64_t divide_up(int64_t a, int64_t b) {
 typedef struct {
   const uint16_t *narrow, *wide;
   int64_t ld_narrow, ld_wide;
-  int64_t V, W; // columns of narrow, wide
+  int64_t M, V, W; // rows of both, columns of narrow, of wide
   int64_t narrow_block, wide_block, narrow_blocks, wide_blocks;
   bool wide_is_dy;
 } cut;
 
 static cut cut_of(const kern_matmul_bwd_w_args *a, int threads) {
-  cut c = {.wide_is_dy = a->N > a->K};
+  cut c = {.M = a->M, .wide_is_dy = a->N > a->K};
   c.narrow = c.wide_is_dy ? a->x : a->dy, c.wide = c.wide_is_dy ? a->dy : a->x;
   c.ld_narrow = c.wide_is_dy ? a->ldx : a->lddy, c.ld_wide = c.wide_is_dy ? a->lddy : a->ldx;
   c.V = c.wide_is_dy ? a->K : a->N, c.W = c.wide_is_dy ? a->N : a->K;
@@ -67,24 +67,36 @@ static memory memory_divide(const cut *c, void *scratch) {
   return m;
 }
 
-// c[v, w] (= or +=) over `rows` rows from row m; v and w are the block's own columns.
+// Asks for `rows` rows of x, `cols` columns each, to be in the second-level cache soon.
+AMX_INLINE void fetch_rows(const uint16_t *x, int64_t stride, int64_t rows, int64_t cols) {
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t c = 0; c < cols; c += 32) _mm_prefetch(x + r * stride + c, _MM_HINT_T1);
+}
+
+// c[v, w] (= or +=) over `rows` rows from row m; v and w are the block's own columns. Meanwhile the
+// next chunk's rows are fetched, a few for each square: otherwise half of the time is waiting.
 static void add_chunk(const cut *c, int64_t v0, int64_t w0, int64_t m, int64_t rows,
                       const memory *mem) {
   const int64_t depth = pad32(rows) / 32;
   const int64_t V = pad32(least(c->narrow_block, c->V - v0));
   const int64_t W = pad32(least(c->wide_block, c->W - w0));
   amx_pack_plain(c->narrow + m * c->ld_narrow + v0, c->ld_narrow, rows, least(V, c->V - v0),
-                 depth * 32, mem->left);
+                 mem->left);
   for (int64_t t = 0; t < V / 16 * depth; t++)
     amx_transpose_tile(mem->left + t * AMX_TILE, mem->left + t * AMX_TILE);
-  amx_pack_plain(c->wide + m * c->ld_wide + w0, c->ld_wide, rows, least(W, c->W - w0), depth * 32,
-                 mem->right);
+  amx_pack_plain(c->wide + m * c->ld_wide + w0, c->ld_wide, rows, least(W, c->W - w0), mem->right);
+  const int64_t step = divide_up(CHUNK, V / 32 * (W / 32));
+  int64_t next = m + rows;
   float *square = mem->c;
   for (int64_t v = 0; v < V; v += 32) {
     const uint16_t *top = mem->left + v / 16 * depth * AMX_TILE;
     const amx_left left = {top, top + depth * AMX_TILE, 64, AMX_TILE * 2};
     for (int64_t w = 0; w < W; w += 32, square += SQUARE) {
       const uint16_t *right = mem->right + w / 16 * depth * AMX_TILE;
+      const int64_t ahead = least(step, c->M - next);
+      fetch_rows(c->wide + next * c->ld_wide + w0, c->ld_wide, ahead, W);
+      fetch_rows(c->narrow + next * c->ld_narrow + v0, c->ld_narrow, ahead, V);
+      next += ahead;
       amx_product(2, 2, depth, left, right, right + depth * AMX_TILE, square, 32, m > 0);
     }
   }
