@@ -322,10 +322,11 @@ orr_code data_index_open(const char *dir, data_index **out) {
   char path[PATH_MAX_BYTES];
   orr_code rc = ORR_OK;
   ORR_TRY(orr_fs_join(path, sizeof path, dir, INDEX_NAME));
-  ORR_CHECK(
-      orr_fs_exists(path), ORR_ENOTFOUND,
-      "%s: %s; a data set is a folder with %s, which `orrery data generate` and `tokenize` make",
-      dir, orr_fs_is_dir(dir) ? "no " INDEX_NAME " in this folder" : "no such folder", INDEX_NAME);
+  ORR_CHECK(orr_fs_exists(path), ORR_ENOTFOUND,
+            "%s: %s; a data set is a folder with %s, which `orrery data generate`, `tokenize` and "
+            "`verify --index` make",
+            dir, orr_fs_is_dir(dir) ? "no " INDEX_NAME " in this folder" : "no such folder",
+            INDEX_NAME);
   opened *o = orr_calloc(1, sizeof *o);
   ORR_CHECK(o, ORR_ENOMEM, "%s: no memory to open it", path);
   ORR_CHECK_GOTO(strlen(dir) < sizeof o->dir, fail, ORR_EINVAL, "%.64s...: a path too long", dir);

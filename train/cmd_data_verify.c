@@ -8,9 +8,14 @@
 #include "data/verify.h"
 #include "train/args.h"
 
+static const train_option options[] = {
+    {"index", NULL, "write index.json first: for shards that were made elsewhere",
+     TRAIN_OPTION_ONCE},
+    {0},
+};
 static const train_command command = {
     "data verify", "DIR", 1, 1, "Reads every byte of a data set and checks it against its index.",
-    NULL,
+    options,
 };
 
 orr_code train_cmd_data_verify(int argc, char **argv) {
@@ -20,6 +25,7 @@ orr_code train_cmd_data_verify(int argc, char **argv) {
   ORR_TRY(train_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   double begin = orr_clock_ms();
+  if (train_args_flag(&args, "index")) ORR_TRY(data_index_build(args.operand[0], NULL));
   ORR_TRY(data_index_open(args.operand[0], &x));
   for (int64_t i = 0; i < x->count; i++) {
     orr_progress(i + 1 == x->count, "verify: shard %" PRId64 " of %" PRId64, i + 1, x->count);

@@ -84,6 +84,11 @@ static void test_verify_fails_on_one_flipped_bit(void **state) {
   size_t bytes = 0;
   shards_data_set(dir, &f, 2, 3, 9);
   assert_int_equal(RUN("verify", dir), ORR_OK);
+  assert_int_equal(orr_fs_join(path, sizeof path, dir, "index.json"), ORR_OK);
+  unlink(path);
+  assert_int_equal(RUN("verify", dir), ORR_ENOTFOUND);
+  assert_message_names(dir, "verify --index");
+  assert_int_equal(RUN("verify", dir, "--index"), ORR_OK);
   assert_int_equal(orr_fs_join(path, sizeof path, dir, "shard-00001.h5"), ORR_OK);
   assert_int_equal(orr_fs_read_all(path, &text, &bytes), ORR_OK);
   text[bytes / 2] ^= 4;
