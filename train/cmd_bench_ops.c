@@ -24,7 +24,8 @@ enum { BUFFERS = 8, WARM_RUNS = 2, LEAST_RUNS = 5, MOST_RUNS = 100 };
 typedef orr_code (*op_run)(kern *k, const void *args);
 #define BENCH_OPS(X)                                                                               \
   X(matmul_fwd)                                                                                    \
-  X(matmul_bwd_x) X(matmul_bwd_w) X(attention_fwd) X(attention_bwd) X(rmsnorm_fwd) X(rmsnorm_bwd)  \
+  X(matmul_bwd_x)                                                                                  \
+  X(matmul_bwd_w) X(attention_fwd) X(attention_bwd) X(rmsnorm_fwd) X(rmsnorm_bwd)                  \
       X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(swiglu_fwd) X(swiglu_bwd) X(xent_stats) X(xent_grad) \
           X(adamw) X(sumsq) X(gather_rows) X(cast)
 #define RUN_OP(op)                                                                                 \

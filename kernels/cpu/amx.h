@@ -17,6 +17,13 @@
 
 enum { AMX_ROWS = 16, AMX_DEPTH = 32, AMX_TILE = 512 }; // AMX_TILE: bfloat16 values in a tile
 
+static inline int64_t amx_pad(int64_t n, int64_t to) {
+  return (n + to - 1) / to * to;
+}
+static inline int64_t amx_least(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
 // The compiler's own intrinsics for loads do not say that they read memory.
 #define AMX_LOAD(tile, p, stride)                                                                  \
   __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #tile ::"r"(p), "r"((int64_t)(stride)) : "memory")

@@ -14,12 +14,6 @@
 enum { CHUNK = 256, NARROW_MOST = 512, WIDE_MOST = 768 };
 enum { SQUARE = 32 * 32 }; // floats of one square of c: 2 x 2 tiles
 
-static int64_t pad32(int64_t n) {
-  return (n + 31) / 32 * 32;
-}
-static int64_t least(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
 static int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
@@ -39,11 +33,11 @@ static cut cut_of(const kern_matmul_bwd_w_args *a, int threads) {
   c.ld_narrow = c.wide_is_dy ? a->ldx : a->lddy, c.ld_wide = c.wide_is_dy ? a->lddy : a->ldx;
   c.V = c.wide_is_dy ? a->K : a->N, c.W = c.wide_is_dy ? a->N : a->K;
   c.narrow_blocks = divide_up(c.V, NARROW_MOST);
-  c.narrow_block = pad32(divide_up(c.V, c.narrow_blocks));
+  c.narrow_block = amx_pad(divide_up(c.V, c.narrow_blocks), 32);
   c.narrow_blocks = divide_up(c.V, c.narrow_block);
   // As many wide blocks as keep all threads busy to the end.
   c.wide_blocks = divide_up(divide_up(c.W, WIDE_MOST), threads) * threads;
-  c.wide_block = pad32(divide_up(c.W, c.wide_blocks));
+  c.wide_block = amx_pad(divide_up(c.W, c.wide_blocks), 32);
   c.wide_blocks = divide_up(c.W, c.wide_block);
   return c;
 }
@@ -77,14 +71,15 @@ AMX_INLINE void fetch_rows(const uint16_t *x, int64_t stride, int64_t rows, int6
 // next chunk's rows are fetched, a few for each square: otherwise half of the time is waiting.
 static void add_chunk(const cut *c, int64_t v0, int64_t w0, int64_t m, int64_t rows,
                       const memory *mem) {
-  const int64_t depth = pad32(rows) / 32;
-  const int64_t V = pad32(least(c->narrow_block, c->V - v0));
-  const int64_t W = pad32(least(c->wide_block, c->W - w0));
-  amx_pack_plain(c->narrow + m * c->ld_narrow + v0, c->ld_narrow, rows, least(V, c->V - v0),
+  const int64_t depth = amx_pad(rows, 32) / 32;
+  const int64_t V = amx_pad(amx_least(c->narrow_block, c->V - v0), 32);
+  const int64_t W = amx_pad(amx_least(c->wide_block, c->W - w0), 32);
+  amx_pack_plain(c->narrow + m * c->ld_narrow + v0, c->ld_narrow, rows, amx_least(V, c->V - v0),
                  mem->left);
   for (int64_t t = 0; t < V / 16 * depth; t++)
     amx_transpose_tile(mem->left + t * AMX_TILE, mem->left + t * AMX_TILE);
-  amx_pack_plain(c->wide + m * c->ld_wide + w0, c->ld_wide, rows, least(W, c->W - w0), mem->right);
+  amx_pack_plain(c->wide + m * c->ld_wide + w0, c->ld_wide, rows, amx_least(W, c->W - w0),
+                 mem->right);
   const int64_t step = divide_up(CHUNK, V / 32 * (W / 32));
   int64_t next = m + rows;
   float *square = mem->c;
@@ -93,7 +88,7 @@ static void add_chunk(const cut *c, int64_t v0, int64_t w0, int64_t m, int64_t r
     const amx_left left = {top, top + depth * AMX_TILE, 64, AMX_TILE * 2};
     for (int64_t w = 0; w < W; w += 32, square += SQUARE) {
       const uint16_t *right = mem->right + w / 16 * depth * AMX_TILE;
-      const int64_t ahead = least(step, c->M - next);
+      const int64_t ahead = amx_least(step, c->M - next);
       fetch_rows(c->wide + next * c->ld_wide + w0, c->ld_wide, ahead, W);
       fetch_rows(c->narrow + next * c->ld_narrow + v0, c->ld_narrow, ahead, V);
       next += ahead;
@@ -128,8 +123,10 @@ static void run_task(const kern_matmul_bwd_w_args *a, const cut *c, int64_t task
                      const memory *mem) {
   const int64_t v0 = task / c->wide_blocks * c->narrow_block;
   const int64_t w0 = task % c->wide_blocks * c->wide_block;
-  const int64_t v_end = least(v0 + c->narrow_block, c->V), w_end = least(w0 + c->wide_block, c->W);
-  for (int64_t m = 0; m < a->M; m += CHUNK) add_chunk(c, v0, w0, m, least(CHUNK, a->M - m), mem);
+  const int64_t v_end = amx_least(v0 + c->narrow_block, c->V),
+                w_end = amx_least(w0 + c->wide_block, c->W);
+  for (int64_t m = 0; m < a->M; m += CHUNK)
+    add_chunk(c, v0, w0, m, amx_least(CHUNK, a->M - m), mem);
   const float *square = mem->c;
   for (int64_t v = v0; v < v_end; v += 32)
     for (int64_t w = w0; w < w_end; w += 32, square += SQUARE)
