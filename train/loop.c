@@ -242,15 +242,17 @@ static orr_code vote(run *r, step_votes *v) {
   return dist_all_reduce(r->all, v, sizeof *v / sizeof(double), DIST_F64, DIST_SUM);
 }
 
-static orr_code one_step(run *r, train_step_metrics *s, bool *stop) {
+// `logged`: how this rank fared with the line of the step before.
+static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *stop) {
   const cfg *c = r->c;
   const double begin = orr_clock_ms();
   const data_clip_batch *batch = NULL;
   step_votes v;
   double units = 0.0;
-  orr_code rc = data_loader_next(r->loader, &batch, &s->data_wait_ms);
-  // A reader that failed on one rank must end all of them before the next collective.
-  ORR_TRY(dist_agree(r->all, rc, "read data"));
+  const bool reads = logged == ORR_OK;
+  orr_code rc = reads ? data_loader_next(r->loader, &batch, &s->data_wait_ms) : logged;
+  // What failed on one rank must end all of them before the next collective.
+  ORR_TRY(dist_agree(r->all, rc, reads ? "read data" : "write metrics"));
   r->apart = true;
   ORR_TRY(compute(r, batch, &units, s));
   ORR_TRY(vote(r, &v));
@@ -282,17 +284,19 @@ static void finish_metrics(const run *r, train_step_metrics *s) {
 static orr_code steps(run *r) {
   bool stop = false;
   double smooth_ms = 0.0;
+  orr_code logged = ORR_OK;
   while (r->step < r->c->train.steps && !stop) {
     train_step_metrics s = {.step = r->step + 1};
-    ORR_TRY(one_step(r, &s, &stop));
+    ORR_TRY(one_step(r, logged, &s, &stop));
     finish_metrics(r, &s);
     smooth_ms = smooth_ms > 0.0 ? 0.95 * smooth_ms + 0.05 * s.step_ms : s.step_ms;
-    if (r->metrics) ORR_TRY(train_metrics_write(r->metrics, &s));
+    if (r->metrics) logged = train_metrics_write(r->metrics, &s);
     orr_progress(r->step == r->c->train.steps || stop,
                  "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
                  r->stage->table->name, (long long)s.step, (long long)r->c->train.steps, s.loss,
                  s.lr, s.tokens_per_s, 1e-3 * smooth_ms * (double)(r->c->train.steps - s.step));
   }
+  ORR_TRY(dist_agree(r->all, logged, "write metrics"));
   orr_code saved = train_saver_finish(r->saver);
   ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
             orr_status_message());

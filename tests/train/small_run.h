@@ -37,6 +37,7 @@ enum { SMALL_RUN_S = 6, SMALL_RUN_CODES = 20, SMALL_RUN_STEPS_MAX = 64 };
 typedef struct {
   char root[64];   // temporary folder
   char path[4096]; // the last path made by small_run_path
+  int rank;        // of this process
 } small_run;
 
 static inline const char *small_run_path(small_run *r, const char *name) {
@@ -112,13 +113,15 @@ static inline cfg *small_run_config(small_run *r, const char *name, const char *
   return c;
 }
 
-// Trains; what it has to say goes to ROOT/stderr.
+// Trains; what it has to say goes to ROOT/stderr-RANK.
 static inline orr_code small_run_train_world(small_run *r, const char *name, const char *resume,
                                              const char *const *more, dist_world *world) {
   cfg *c = small_run_config(r, name, more);
   fflush(stderr);
   const int kept = dup(2);
-  const int fd = open(small_run_path(r, "stderr"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  char file[32];
+  snprintf(file, sizeof file, "stderr-%d", r->rank);
+  const int fd = open(small_run_path(r, file), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   dup2(fd, 2);
   close(fd);
   const orr_code rc = train_loop(c, &(train_loop_options){.resume = resume}, world);
@@ -142,9 +145,10 @@ static inline orr_code small_run_train(small_run *r, const char *name, const cha
 
 // What the last run said on stderr; free with orr_free.
 static inline char *small_run_said(small_run *r) {
-  char *text = NULL;
+  char *text = NULL, file[32];
   size_t bytes;
-  small_run_ok(orr_fs_read_all(small_run_path(r, "stderr"), &text, &bytes));
+  snprintf(file, sizeof file, "stderr-%d", r->rank);
+  small_run_ok(orr_fs_read_all(small_run_path(r, file), &text, &bytes));
   return text;
 }
 
