@@ -35,9 +35,8 @@ orr_code kern_create(kern_device device, int threads, kern **out) {
   if (device == KERN_DEVICE_CUDA) {
     char words[256];
     int devices = kern_cuda_probe(words, sizeof words);
-    return ORR_FAIL(ORR_EUNSUPPORTED,
-                    "kernels: device cuda: %s%s; choose device auto or cpu", words,
-                    devices ? ", but this version has no ops for it" : "");
+    return ORR_FAIL(ORR_EUNSUPPORTED, "kernels: device cuda: %s%s; choose device auto or cpu",
+                    words, devices ? ", but this version has no ops for it" : "");
   }
   kern *k = NULL;
   ORR_TRY(kern_cpu_create(threads ? threads : usable_cores(), &k));
