@@ -325,7 +325,7 @@ static void assert_stops(small_run *r, const char *name, int number, const char 
   fclose(f);
   assert_true(steps >= (number ? 3 : 1));
   small_run_text(r, file, latest, sizeof latest);
-  assert_int_equal(atoi(latest + strlen("step-")), steps);
+  assert_int_equal(strtoll(latest + strlen("step-"), NULL, 10), steps);
 }
 
 static void test_signals_stop_a_run_with_a_checkpoint(void **state) {
