@@ -34,7 +34,7 @@ static inline size_t kern_dtype_size(kern_dtype t) {
 // y[M,N] (=) x[M,K] w[N,K]^T + bias[N] + add[M,N].
 typedef struct {
   kern_dtype type;   // of x, w, add (and y unless y_type says otherwise)
-  kern_dtype y_type; // KERN_F32 with type KERN_BF16 keeps float32 results
+  kern_dtype y_type; // of y: `type`, or KERN_F32 to keep float32 results; always set it
   int64_t M, N, K;
   const void *x;     // row stride ldx
   const void *w;     // [N,K] dense
