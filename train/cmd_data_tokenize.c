@@ -164,6 +164,7 @@ orr_code train_cmd_data_tokenize(int argc, char **argv) {
   orr_code rc = dist_agree(all, open_job(&j, &args, (int)threads), "open");
   if (rc == ORR_OK) rc = dist_agree(all, my_shards(&j, rank, ranks), "tokenize");
   if (rc == ORR_OK) rc = dist_agree(all, rank == 0 ? write_index(&j) : ORR_OK, "write index");
+  if (rank != 0) orr_status_clear(); // all ranks have the same words: rank 0 says them
   close_job(&j);
   dist_world_close(world);
   return rc;

@@ -349,6 +349,7 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
   r.dp = world->axis[DIST_AXIS_DP];
   orr_code rc = cfg_print(c, &r.config_text);
   if (rc == ORR_OK) rc = cfg_hash(c, &r.config_hash);
+  rc = dist_agree(r.all, rc, "print the configuration");
   if (rc == ORR_OK) rc = run_all(&r, o);
   if (rc != ORR_OK && r.apart && world->grid.ranks > 1) {
     // The other ranks are waiting in a collective that this one will not enter.
