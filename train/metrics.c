@@ -78,7 +78,7 @@ orr_code train_metrics_write(train_metrics *m, const train_step_metrics *s) {
                 {"comm_ms", "%.3f", s->comm_ms},
                 {"ckpt_stall_ms", "%.3f", s->ckpt_stall_ms},
                 {"mfu", "%.4f", s->mfu}};
-  char line[1024];
+  char line[4096]; // 11 numbers of at most 320 characters (%.0f of 1e308) with their names
   int n = snprintf(line, sizeof line, "{\"step\": %lld", (long long)s->step);
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
     n += print_number(line + n, sizeof line - (size_t)n, fields[i].name, fields[i].format,
