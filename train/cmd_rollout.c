@@ -154,9 +154,6 @@ static orr_code read_episode(rollout *r) {
             (long long)r->q.clip, (long long)length, (long long)r->q.prompt);
   r->known = length < total ? length : total;
   r->A_set = f->A;
-  ORR_CHECK(r->A_set <= r->m.dynamics->dynamics.A, ORR_EINVAL,
-            "%s has %lld actions, the model takes %lld", r->q.data, (long long)r->A_set,
-            (long long)r->m.dynamics->dynamics.A);
   r->real = orr_malloc((size_t)(r->known * pixels * 3));
   r->raw = orr_malloc((size_t)(r->known * r->A_set) * sizeof *r->raw);
   r->tokens = orr_malloc((size_t)(total * r->m.dynamics->dynamics.S) * sizeof *r->tokens);
@@ -241,6 +238,7 @@ orr_code train_cmd_rollout(int argc, char **argv) {
   ORR_TRY(train_args_require(&args, "out", &r.q.out));
   ORR_TRY_GOTO(train_episodes_open(r.q.data, &r.episodes), out);
   ORR_TRY_GOTO(train_world_model_open(&args, args.operand[0], &r.m), out);
+  ORR_TRY_GOTO(train_world_model_fits(&r.m, train_episodes_index(r.episodes)), out);
   ORR_TRY_GOTO(read_request(&args, r.m.dynamics->c, &r.q), out);
   rc = run(&r);
 out:

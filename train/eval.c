@@ -49,14 +49,6 @@ orr_code train_eval_create(const train_trained *dynamics, const train_trained *t
   train_eval *e = orr_calloc(1, sizeof *e);
   ORR_CHECK(e, ORR_ENOMEM, "evaluation: out of memory");
   *e = (train_eval){.dynamics = dynamics, .tokenizer = tokenizer, .o = *o};
-  ORR_CHECK_GOTO(
-      train_tokenizer_codes(&tokenizer->tokenizer) == dynamics->dynamics.V &&
-          tokenizer->tokenizer.S == dynamics->dynamics.S,
-      fail, ORR_EINVAL,
-      "%s has %lld codes at %lld positions, the model wants %lld at %lld: another tokenizer",
-      tokenizer->path, (long long)train_tokenizer_codes(&tokenizer->tokenizer),
-      (long long)tokenizer->tokenizer.S, (long long)dynamics->dynamics.V,
-      (long long)dynamics->dynamics.S);
   ORR_TRY_GOTO(train_codec_create(tokenizer, CODEC_FRAMES, &e->codec), fail);
   ORR_TRY_GOTO(
       train_eval_set_load(episodes, dynamics, e->codec, o->clips, o->prompt, o->horizon, &e->set),

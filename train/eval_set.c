@@ -63,20 +63,12 @@ static bool is_tabletop(const data_shard_format *f) {
   return true;
 }
 
-static orr_code check_fit(const data_index *x, const train_trained *dynamics) {
-  ORR_CHECK(x->format.A <= dynamics->dynamics.A, ORR_EINVAL,
-            "%s has %lld actions, the model takes %lld: evaluate on the data set's own branch",
-            x->dir, (long long)x->format.A, (long long)dynamics->dynamics.A);
-  return ORR_OK;
-}
-
 orr_code train_eval_set_load(train_episodes *episodes, const train_trained *dynamics,
                              train_codec *codec, int64_t clips, int64_t prompt, int64_t horizon,
                              train_eval_set *out) {
   orr_code rc;
   const data_index *x = train_episodes_index(episodes);
   const json_t *forks = json_object_get(json_object_get(x->json, "forks"), "prompt");
-  ORR_TRY(check_fit(x, dynamics));
   *out = (train_eval_set){.E = clips < x->episodes ? clips : x->episodes,
                           .prompt = prompt,
                           .S = dynamics->dynamics.S,
