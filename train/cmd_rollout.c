@@ -77,8 +77,7 @@ static orr_code read_request(const train_args *a, const cfg *c, request *q) {
   ORR_TRY(train_args_i64(a, "seed", 0, 4294967295, &q->seed));
   ORR_TRY(train_args_f64(a, "temperature", 0.0, 100.0, &q->decoder.temperature));
   ORR_TRY(train_args_f64(a, "choice-temperature", 0.0, 100.0, &q->decoder.choice_temperature));
-  const int64_t total = q->prompt + q->frames;
-  q->decoder.window = c->model.window < total ? c->model.window : total;
+  q->decoder.window = train_decoder_window(c, q->prompt + q->frames);
   q->decoder.seed = (uint64_t)q->seed;
   return ORR_OK;
 }

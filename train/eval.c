@@ -124,7 +124,6 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, uin
   const train_eval_set *s = &e->set;
   orr_code rc;
   train_decoder *d = NULL;
-  const int64_t window = m->c->model.window < s->T ? m->c->model.window : s->T;
   float *action = orr_malloc((size_t)(ROLLOUT_CLIPS * 2 * s->A) * sizeof *action);
   int32_t *tokens = orr_malloc((size_t)(ROLLOUT_CLIPS * s->S) * sizeof *tokens);
   int32_t *rolled = orr_malloc((size_t)(s->E * horizon(e) * s->S) * sizeof *rolled);
@@ -132,7 +131,7 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, uin
   ORR_TRY_GOTO(
       train_decoder_create(m->k, &m->dynamics, &m->dynamics_p, &m->state.weights,
                            &(train_decoder_options){.B = ROLLOUT_CLIPS,
-                                                    .window = window,
+                                                    .window = train_decoder_window(m->c, s->T),
                                                     .steps = e->o.steps,
                                                     .temperature = e->o.temperature,
                                                     .choice_temperature = e->o.choice_temperature,
