@@ -148,6 +148,28 @@ static void test_actions_lie_at_the_frame_they_led_to(void **state) {
   train_episodes_close(episodes);
 }
 
+static void test_clips_have_the_stride_of_training(void **state) {
+  const fixture *f = *state;
+  train_episodes *episodes = open_set(f, "clips");
+  train_codec *codec = NULL;
+  train_eval_set s;
+  eval_ok(train_codec_create(f->tokenizer, 8, &codec));
+  f->dynamics->c->data.stride = 2; // 9 frames of an episode are 5
+  eval_ok(train_eval_set_load(episodes, f->dynamics, codec, EPISODES, PROMPT, 2, &s));
+  for (int64_t i = 0; i < s.E * s.T; i++) {
+    const int64_t t = i % s.T, clip = i / s.T;
+    assert_int_equal(s.frames[i * PIXELS * 3], shards_shown(clip, 2 * t));
+    assert_true(s.state[i * s.Q + 1] == (float)(2 * t));
+    assert_true(s.action[i * 2 * s.A] == (t ? shards_action(clip, 2 * t - 1) : 0.0f));
+  }
+  train_eval_set_release(&s);
+  assert_int_equal(train_eval_set_load(episodes, f->dynamics, codec, 4, PROMPT, 3, &s), ORR_EINVAL);
+  assert_message_names("5 frames", "stride 2", "6");
+  f->dynamics->c->data.stride = 1;
+  train_codec_destroy(codec);
+  train_episodes_close(episodes);
+}
+
 static void test_fewer_clips_are_spread_and_pairs_stay_together(void **state) {
   const fixture *f = *state;
   train_codec *codec = NULL;
@@ -281,6 +303,7 @@ static void test_forked_clips_measure_the_effect_of_actions(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_actions_lie_at_the_frame_they_led_to),
+      cmocka_unit_test(test_clips_have_the_stride_of_training),
       cmocka_unit_test(test_fewer_clips_are_spread_and_pairs_stay_together),
       cmocka_unit_test(test_clips_that_are_too_short_or_too_few_are_refused),
       cmocka_unit_test(test_results_have_every_horizon_and_hang_together),
