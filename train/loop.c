@@ -16,6 +16,7 @@
 #include "train/metrics.h"
 #include "train/peak.h"
 #include "train/reduce.h"
+#include "train/resume.h"
 #include "train/run_data.h"
 #include "train/saver.h"
 #include "train/schedule.h"
@@ -146,7 +147,8 @@ static orr_code restore(run *r, const char *resume) {
     ORR_TRY(train_state_fill(&r->state, r->k, (uint64_t)r->c->run.seed));
     return r->c->train.init_from[0] ? load_base(r, r->c->train.init_from) : ORR_OK;
   }
-  orr_code rc = train_state_load(&r->state, r->k, reader);
+  orr_code rc = train_resume_check(r->c, reader, r->world->grid.rank == 0);
+  if (rc == ORR_OK) rc = train_state_load(&r->state, r->k, reader);
   r->step = ckpt_reader_step(reader);
   if (rc == ORR_OK && r->world->grid.rank == 0)
     ORR_INFO("resumed from %s at step %lld", ckpt_reader_path(reader), (long long)r->step);
