@@ -89,9 +89,10 @@ static void print_memory(run *r) {
            (double)r->k->workspace_bytes / 1048576.0, total / 1048576.0);
 }
 
-static orr_code open_run_dir(run *r) {
+// Written once weights, data and outputs are there: a call that fails before that leaves the words
+// of the run as they were.
+static orr_code write_config(run *r) {
   char path[4096];
-  ORR_TRY(orr_fs_mkdirs(r->c->run.dir));
   ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "config.yaml"));
   return orr_fs_write_atomic(path, r->config_text, strlen(r->config_text));
 }
@@ -263,10 +264,9 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   ORR_TRY(update(r, s));
   r->step = s->step;
   *stop = v.stop > 0.0;
-  if (v.failed > 0.0)
-    ORR_TRY(train_saver_conclude(r->saver, true));
-  else if (v.written == r->world->grid.ranks)
-    ORR_TRY(train_saver_conclude(r->saver, false));
+  const bool failed = v.failed > 0.0;
+  if (failed || v.written == r->world->grid.ranks)
+    ORR_TRY(train_saver_conclude(r->saver, failed, &s->ckpt_stall_ms));
   const bool last = s->step == c->train.steps || *stop;
   if (last || (c->ckpt.every > 0 && s->step % c->ckpt.every == 0))
     ORR_TRY(train_saver_begin(r->saver, s->step, checkpoint_meta(r), &s->ckpt_stall_ms));
@@ -325,16 +325,21 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, plan_model(r), "plan the model"));
   if (r->world->grid.rank == 0) print_memory(r);
   if (o->dry_run) return ORR_OK;
-  orr_code rc = r->world->grid.rank == 0 ? open_run_dir(r) : ORR_OK;
+  orr_code rc = r->world->grid.rank == 0 ? orr_fs_mkdirs(r->c->run.dir) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, o->resume), "load weights"));
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
+  if (r->world->grid.rank == 0)
+    ORR_INFO("checkpoints: a rank holds %.1f MiB more to copy its part into",
+             (double)train_saver_host_bytes(r->saver) / 1048576.0);
   if (r->step >= r->c->train.steps) {
     if (r->world->grid.rank == 0)
       ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
     return ORR_OK;
   }
+  rc = r->world->grid.rank == 0 ? write_config(r) : ORR_OK;
+  ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
   ORR_TRY(dist_agree(r->all, dist_watchdog_start(r->world, r->c->dist.timeout_s, &r->watchdog),
                      "start the watchdog"));
   return steps(r);
