@@ -190,7 +190,13 @@ static orr_code run(bench *b, const char *name) {
   ORR_TRY(dist_agree(all, prepare(b), "prepare the bench"));
   for (int64_t i = 0; i < b->warmup + b->steps; i++) {
     double ms = 0.0, comm = 0.0;
-    ORR_TRY(one_step(b, i + 1, &ms, &comm));
+    const orr_code rc = one_step(b, i + 1, &ms, &comm);
+    if (rc != ORR_OK && b->world->grid.ranks > 1) {
+      // The other ranks are waiting in a collective that this one will not enter.
+      ORR_ERROR("%s", orr_status_message());
+      dist_world_abort(b->world, 1);
+    }
+    ORR_TRY(rc);
     ORR_TRY(
         dist_all_reduce(all, &ms, 1, DIST_F64, DIST_MAX)); // the slowest rank's time is the step's
     if (i < b->warmup) continue;
