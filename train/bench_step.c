@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -17,6 +16,7 @@
 #include "train/peak.h"
 #include "train/reduce.h"
 #include "train/stage.h"
+#include "train/threads.h"
 
 static const train_option options[] = {
     {"preset", "small|1b", "size of the model: the reference's presets (default small)", 0},
@@ -114,15 +114,14 @@ static orr_code make_batch(bench *b, int64_t clips) {
 
 static orr_code prepare(bench *b) {
   const cfg *c = b->c;
-  const int dp = b->world->grid.dp, cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
+  const int dp = b->world->grid.dp;
   ORR_CHECK(c->train.batch % dp == 0, ORR_ECONFIG, "--clips %lld is not divisible by %d ranks",
             (long long)c->train.batch, dp);
   const int64_t clips = c->train.batch / dp,
                 micro = c->train.micro_batch ? c->train.micro_batch : clips;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
-  int threads = (int)c->run.threads;
-  if (threads == 0) threads = cores > b->world->node_ranks ? cores / b->world->node_ranks : 1;
-  ORR_TRY(kern_create((kern_device)c->run.device, threads, &b->k));
+  ORR_TRY(kern_create((kern_device)c->run.device,
+                      train_threads(c->run.threads, b->world->node_ranks), &b->k));
   train_state_init(&b->state, act, true, false);
   ORR_TRY(train_stage_create(b->k, c, &b->state, clips, micro, &b->stage));
   ORR_TRY(train_peak_plan(b->k, act));

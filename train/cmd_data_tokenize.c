@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/log.h"
@@ -12,6 +11,7 @@
 #include "data/shard_writer.h"
 #include "dist/comm.h"
 #include "train/args.h"
+#include "train/threads.h"
 #include "train/trained.h"
 
 enum { PORTION = 64 }; // frames encoded at once
@@ -148,9 +148,8 @@ orr_code train_cmd_data_tokenize(int argc, char **argv) {
   dist_comm *all = world->axis[DIST_AXIS_WORLD];
   const int rank = world->grid.rank, ranks = world->grid.ranks;
   orr_log_setup(ORR_LOG_INFO, rank, ranks);
-  const int cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
-  if (threads == 0) threads = cores > world->node_ranks ? cores / world->node_ranks : 1;
-  orr_code rc = dist_agree(all, open_job(&j, &args, (int)threads), "open");
+  orr_code rc =
+      dist_agree(all, open_job(&j, &args, train_threads(threads, world->node_ranks)), "open");
   if (rc == ORR_OK) rc = dist_agree(all, my_shards(&j, rank, ranks), "tokenize");
   if (rc == ORR_OK) rc = dist_agree(all, rank == 0 ? write_index(&j) : ORR_OK, "write index");
   if (rank != 0) orr_status_clear(); // all ranks have the same words: rank 0 says them

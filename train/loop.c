@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -22,6 +21,7 @@
 #include "train/schedule.h"
 #include "train/stage.h"
 #include "train/stop.h"
+#include "train/threads.h"
 
 typedef struct {
   const cfg *c;
@@ -59,10 +59,8 @@ static orr_code plan_model(run *r) {
   const int64_t micro = c->train.micro_batch ? c->train.micro_batch : clips;
   r->micros = clips / micro;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
-  const int cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
-  int threads = (int)c->run.threads;
-  if (threads == 0) threads = cores > r->world->node_ranks ? cores / r->world->node_ranks : 1;
-  ORR_TRY(kern_create((kern_device)c->run.device, threads, &r->k));
+  ORR_TRY(kern_create((kern_device)c->run.device,
+                      train_threads(c->run.threads, r->world->node_ranks), &r->k));
   if (r->world->grid.rank == 0)
     ORR_INFO("device %s (%s), %d threads a rank%s%s", r->k->table->name, r->k->isa, r->k->threads,
              act == KERN_BF16 ? "; " : "", act == KERN_BF16 ? kern_bf16_reason(r->k) : "");
