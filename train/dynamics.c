@@ -127,6 +127,11 @@ orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
                         .M = B * T * d->N,
                         .keep = keep};
   m->loss_rows = (m->BT * d->S + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
+  ORR_CHECK_GOTO(
+      m->M <= INT32_MAX, fail, ORR_EINVAL,
+      "%lld clips of %lld frames of %lld tokens are %lld rows, kernels count to %d: lower "
+      "train.micro_batch or data.frames",
+      (long long)B, (long long)T, (long long)d->N, (long long)m->M, INT32_MAX);
   m->acts = orr_calloc((size_t)d->layers, sizeof *m->acts);
   ORR_CHECK_GOTO(m->acts, fail, ORR_ENOMEM, "dynamics model: out of memory");
   ORR_TRY_GOTO(train_rope_space(&m->space, 1, d->rows, d->cols, d->R, d->block.K), fail);
