@@ -55,7 +55,7 @@
   I64(prefetch, 4, 1, 1024, "batches", "batches read ahead")
 
 #define CFG_TOKENIZER(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                 \
-  STR(checkpoint, "", "trained tokenizer: a step-* folder, or a run's ckpt/ (its latest)")         \
+  STR(checkpoint, "", "trained tokenizer: a run's folder or its ckpt/ (the latest), or a step-*")  \
   I64(patch, 8, 1, 256, "pixels", "side of a patch (p)")                                           \
   I64(rows, 8, 1, 1024, "tokens", "patches from top to bottom: frame height = rows * patch")       \
   I64(cols, 8, 1, 1024, "tokens", "patches from left to right: frame width = cols * patch")        \

@@ -213,7 +213,7 @@ static void test_init_from_takes_the_moving_average_and_starts_at_step_1(void **
   small_run_ok(SMALL_RUN(r, "base", "none"));
   snprintf(base, sizeof base, "%s/base/ckpt", r->root);
   snprintf(tuned, sizeof tuned, "%s/tuned/ckpt", r->root);
-  snprintf(init, sizeof init, "train.init_from=%s", base);
+  snprintf(init, sizeof init, "train.init_from=%s/base", r->root); // a run's folder
   small_run_ok(SMALL_RUN(r, "tuned", "auto", init, "optim.lr_peak=0", "train.steps=6"));
   double loss[SMALL_RUN_STEPS_MAX];
   assert_int_equal(small_run_losses(r, "tuned", loss), 6);
