@@ -19,7 +19,7 @@
 #include "train/threads.h"
 
 static const train_option options[] = {
-    {"preset", "small|1b", "size of the model: the reference's presets (default small)", 0},
+    {"preset", "small|1b", "size of the model (default small: 8 blocks of width 256)", 0},
     {"precision", "bf16|fp32", "type of matmul inputs and activations (default bf16)", 0},
     {"device", "auto|cpu|cuda", "where tensors live", 0},
     {"clips", "N", "clips a step, over all ranks", 0},
@@ -87,7 +87,7 @@ static orr_code read_settings(const train_args *a, bench *b) {
   return train_args_i64(a, "steps", 1, 1000000, &b->steps);
 }
 
-// Random tokens and actions, as the reference's batch() draws them.
+// Random tokens and actions; every rank has its own.
 static orr_code make_batch(bench *b, int64_t clips) {
   const cfg *c = b->c;
   const data_mix_options o = {.kind = DATA_TOKENS,
