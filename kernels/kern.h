@@ -368,10 +368,23 @@ typedef struct {
   X(matmul_bwd_x)                                                                                  \
   X(matmul_bwd_w)                                                                                  \
   X(rmsnorm_fwd)                                                                                   \
-  X(rmsnorm_bwd) X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(attention_fwd) X(attention_bwd)           \
-      X(attention_decode) X(swiglu_fwd) X(swiglu_bwd) X(embed_fwd) X(embed_bwd) X(gather_rows)     \
-          X(scatter_rows) X(xent_stats) X(xent_grad) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup)           \
-              X(patchify) X(unpatchify) X(pixel_loss) X(adamw) X(sumsq) X(cast) X(axpby) X(sample)
+  X(rmsnorm_bwd)                                                                                   \
+  X(qknorm_rope_fwd)                                                                               \
+  X(qknorm_rope_bwd)                                                                               \
+  X(attention_fwd)                                                                                 \
+  X(attention_bwd)                                                                                 \
+  X(attention_decode)                                                                              \
+  X(swiglu_fwd)                                                                                    \
+  X(swiglu_bwd)                                                                                    \
+  X(embed_fwd)                                                                                     \
+  X(embed_bwd)                                                                                     \
+  X(gather_rows)                                                                                   \
+  X(scatter_rows)                                                                                  \
+  X(xent_stats)                                                                                    \
+  X(xent_grad)                                                                                     \
+  X(fsq_fwd)                                                                                       \
+  X(fsq_bwd)                                                                                       \
+  X(fsq_lookup) X(patchify) X(unpatchify) X(pixel_loss) X(adamw) X(sumsq) X(cast) X(axpby) X(sample)
 
 typedef struct kern kern;
 
