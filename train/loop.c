@@ -283,6 +283,14 @@ static orr_code steps(run *r) {
              : ORR_OK;
 }
 
+static orr_code watch(run *r) {
+  char report[4096];
+  ORR_TRY(orr_fs_join(report, sizeof report, r->c->run.dir, "hang-report.txt"));
+  return dist_watchdog_start(
+      r->world, &(dist_watchdog_options){.timeout_s = r->c->dist.timeout_s, .report = report},
+      &r->watchdog);
+}
+
 static void run_close(run *r) {
   dist_watchdog_stop(r->watchdog);
   train_metrics_close(r->metrics);
@@ -310,8 +318,7 @@ static orr_code run_all(run *r, const train_loop_options *o) {
       ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
     return ORR_OK;
   }
-  ORR_TRY(dist_agree(r->all, dist_watchdog_start(r->world, r->c->dist.timeout_s, &r->watchdog),
-                     "start the watchdog"));
+  ORR_TRY(watch(r));
   return steps(r);
 }
 
@@ -328,8 +335,10 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
   if (rc == ORR_OK) rc = cfg_hash(c, &r.config_hash);
   if (rc == ORR_OK) rc = run_all(&r, o);
   if (rc != ORR_OK && r.apart && world->grid.ranks > 1) {
-    // The other ranks are waiting in a collective that this one will not enter.
+    // The other ranks are waiting in a collective that this one will not enter. It says why here,
+    // so the watchdogs need not.
     ORR_ERROR("%s", orr_status_message());
+    dist_watchdog_stop(r.watchdog);
     dist_world_abort(world, 1);
   }
   run_close(&r);
