@@ -28,6 +28,7 @@ typedef struct {
   int waiting;       // members that are inside of it
   double longest_s;  // the longest of these waits
   bool begins_there; // a member that holds it up waits in nothing itself
+  bool death;        // of a member
 } hang;
 
 typedef enum {
@@ -121,6 +122,7 @@ static hang judge(const dist_grid *g, const dist_peer *peers, int rank, const di
     part how = part_of(p, call);
     if (how != MEMBER_TAKES_PART) h.found = true;
     if (how == MEMBER_GONE || how == MEMBER_OUTSIDE) h.begins_there = true;
+    if (p->state == DIST_PEER_ENDED) h.death = true;
     if (!in || in->call.axis != call->axis || in->call.sequence != call->sequence) continue;
     double s = (double)p->recording.inside_age_ns * 1e-9;
     h.waiting += same_call(&in->call, call);
@@ -131,6 +133,7 @@ static hang judge(const dist_grid *g, const dist_peer *peers, int rank, const di
 
 static bool worse(const hang *a, const hang *b) {
   if (a->found != b->found) return a->found;
+  if (a->death != b->death) return a->death;
   if (a->begins_there != b->begins_there) return a->begins_there;
   if (a->waiting != b->waiting) return a->waiting > b->waiting;
   return a->longest_s > b->longest_s;
@@ -165,11 +168,6 @@ static bool first_difference(const dist_peer *peers, hang *h) {
     return true;
   }
   return false;
-}
-
-bool dist_hang_found(const dist_grid *g, const dist_peer *peers) {
-  hang h = worst_hang(g, peers);
-  return h.found && h.waiting > 0;
 }
 
 // -- words ---------------------------------------------------------------------------------------
@@ -249,6 +247,12 @@ static void print_missing(FILE *out, const dist_peer *peers, int rank, const dis
   fprintf(out, "%s\n", state);
 }
 
+static bool is_to_blame(const hang *h, part how, bool different) {
+  if (different) return how == MEMBER_DIFFERENT;
+  if (how == MEMBER_OUTSIDE) return !h->death;
+  return how == MEMBER_GONE || (how == MEMBER_ELSEWHERE && !h->begins_there);
+}
+
 static const char *advice(const dist_peer *peers, const hang *h, bool different) {
   if (different) return "every rank must call the collectives of an axis in the same order";
   for (int i = 0; i < h->members.n; i++) {
@@ -287,10 +291,7 @@ static void write_cause(FILE *out, const dist_grid *g, const dist_peer *peers) {
   int named = 0;
   for (int i = 0; i < h.members.n; i++) {
     part how = part_of(peers + member(&h.members, i), &h.call);
-    bool names = different ? how == MEMBER_DIFFERENT
-                           : how == MEMBER_GONE || how == MEMBER_OUTSIDE ||
-                                 (how == MEMBER_ELSEWHERE && !h.begins_there);
-    if (!names) continue;
+    if (!is_to_blame(&h, how, different)) continue;
     print_missing(out, peers, member(&h.members, i), &h.call);
     named++;
   }

@@ -25,9 +25,6 @@ typedef struct {
   dist_recording recording; // of a peer that answered
 } dist_peer;
 
-// Local. True when a rank waits in a collective that another has not entered, or that another
-// called by a different name or size: there is somebody to blame.
-bool dist_hang_found(const dist_grid *g, const dist_peer *peers);
 // Local. Writes the report on `peers` [g->ranks] (of `g` only the sizes are read): the collective
 // that hangs, each rank that is missing from it and why, a line for every rank, and the last calls
 // of each.

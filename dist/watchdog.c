@@ -26,7 +26,8 @@
 #define COUNTED_MAX_MS 1000 // of the time between two looks: the rest this process was stopped
 #define DEPUTY_MS      1500 // the first rank has this long to ask before the last one does
 #define ANSWER_MS      1500 // ranks have this long to answer
-#define ENTER_MS       500  // after a death: for the others to run into the call that needs it
+#define SETTLE_MS      400  // after a death: launchers kill the other ranks about a second after it
+#define AGAIN_MS       100  // between two questions meanwhile
 #define ALONE_MS       5000 // a rank that nobody has told to end does so
 #define LAST_RESORT_MS 2000 // for the report's file and MPI_Abort
 
@@ -134,18 +135,23 @@ static bool all_answered(const dist_watchdog *d) {
   return true;
 }
 
-// Asks, waits, reports. After a death the others may not have come to the call that needs the dead
-// rank: they are asked again for a moment.
+static bool somebody_died(const dist_watchdog *d) {
+  for (int i = 0; i < d->world->grid.ranks; i++)
+    if (d->peers[i].state == DIST_PEER_ENDED) return true;
+  return false;
+}
+
+// Asks, waits, reports. After a death the others may not have come yet to the call that needs the
+// dead rank: they are asked again until they have settled.
 static void gather(dist_watchdog *d, int64_t now_ns) {
   if (!d->asked_ns) {
     ask_all(d, now_ns);
     return;
   }
-  bool all = all_answered(d);
-  if (!all && !older(d->asked_ns, ANSWER_MS, now_ns)) return;
-  bool found = dist_hang_found(&d->world->grid, d->peers);
-  if (found || !all || older(d->first_asked_ns, ENTER_MS, now_ns)) report_and_end(d);
-  ask_all(d, now_ns);
+  bool late = older(d->asked_ns, ANSWER_MS, now_ns);
+  if (!all_answered(d) && !late) return;
+  if (late || !somebody_died(d) || older(d->first_asked_ns, SETTLE_MS, now_ns)) report_and_end(d);
+  if (older(d->asked_ns, AGAIN_MS, now_ns)) ask_all(d, now_ns);
 }
 
 // What this rank does once there is an alarm.
