@@ -16,6 +16,7 @@
 #include "train/metrics.h"
 #include "train/peak.h"
 #include "train/reduce.h"
+#include "train/replicas.h"
 #include "train/run_data.h"
 #include "train/saver.h"
 #include "train/schedule.h"
@@ -40,7 +41,8 @@ typedef struct {
   int64_t micros;
   double peak, start_ms;
   dist_watchdog *watchdog;
-  bool apart; // between agreements: an error now is this rank's alone
+  dist_replicas *replicas; // NULL = not compared
+  bool apart;              // between agreements: an error now is this rank's alone
 } run;
 
 // What the ranks tell each other once a step, summed.
@@ -156,6 +158,7 @@ static orr_code open_outputs(run *r) {
   ORR_TRY(train_reduce_create(r->dp, r->state.weights.grad, r->state.params.total,
                               r->c->dist.bucket_bytes, &r->reduce));
   ORR_TRY(train_saver_create(r->c, r->world, &r->state, &r->saver));
+  ORR_TRY(train_replicas_create(r->c, r->world, &r->state, &r->replicas));
   if (r->world->grid.rank != 0) return ORR_OK;
   char path[4096];
   ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "metrics.jsonl"));
@@ -223,6 +226,15 @@ static orr_code vote(run *r, step_votes *v) {
   return dist_all_reduce(r->all, v, sizeof *v / sizeof(double), DIST_F64, DIST_SUM);
 }
 
+// Before a checkpoint of this step could keep what differs. The outcome is everyone's: only one
+// group of replicas may have found it.
+static orr_code compare_replicas(run *r, int64_t step) {
+  if (!r->replicas || step % r->c->dist.check_replicas != 0) return ORR_OK;
+  orr_code rc = dist_agree(r->all, dist_replicas_check(r->replicas), "compare replicas");
+  r->apart = rc == ORR_OK;
+  return rc;
+}
+
 static orr_code one_step(run *r, train_step_metrics *s, bool *stop) {
   const cfg *c = r->c;
   const double begin = orr_clock_ms();
@@ -238,6 +250,7 @@ static orr_code one_step(run *r, train_step_metrics *s, bool *stop) {
   s->loss = units > 0.0 ? v.loss_sum / units : 0.0;
   s->lr = train_schedule_lr(c, s->step);
   ORR_TRY(update(r, s));
+  ORR_TRY(compare_replicas(r, s->step));
   r->step = s->step;
   *stop = v.stop > 0.0;
   if (v.failed > 0.0)
@@ -294,6 +307,7 @@ static orr_code watch(run *r) {
 static void run_close(run *r) {
   dist_watchdog_stop(r->watchdog);
   train_metrics_close(r->metrics);
+  dist_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
   train_reduce_destroy(r->reduce);
   data_loader_destroy(r->loader);
