@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,9 +18,10 @@
 #include "base/mem.h"
 #include "dist/address.h"
 
-#define ROUND      256  // ranks that connect at once: less than the kernel's queue of a listener
-#define CONNECT_MS 2000 // for each address of a centre
-#define HELLO_MS   5000
+#define ROUND       256  // ranks that connect at once: less than the kernel's queue of a listener
+#define CONNECT_MS  2000 // for each address of a centre
+#define HELLO_MS    5000
+#define OTHER_FILES 512 // descriptors that the rest of the process may need
 
 typedef struct {
   uint64_t token;
@@ -48,6 +50,7 @@ struct dist_sideband {
   link_state *links;         // [ranks]
   struct pollfd *polls;      // [ranks + 1]: a socket for each rank (-1 = none), then `wake`
   dist_identity *identities; // [ranks]
+  int64_t room;              // connections that this process may still keep
   int next;                  // rank whose socket is looked at first, so that none is starved
 };
 
@@ -96,10 +99,12 @@ static hello my_hello(const dist_sideband *s, uint64_t token) {
 static bool keep(dist_sideband *s, const hello *h, int fd) {
   int on = 1;
   link_state *l = s->links + h->rank;
+  if (s->room <= 0) return false;
   l->in = orr_calloc(1, sizeof *l->in);
   if (!l->in) return false;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  s->room--;
   s->polls[h->rank].fd = fd;
   s->identities[h->rank] = h->identity;
   return true;
@@ -175,6 +180,19 @@ static orr_code connect_all(dist_sideband *s, dist_comm *world, dist_address *ce
   return ORR_OK;
 }
 
+// A centre of many ranks needs more descriptors than the usual limit of 1024 leaves. Raises that
+// limit as far as it may be; returns the connections that fit under it.
+static int64_t make_room(int ranks) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return ranks;
+  rlim_t wanted = (rlim_t)ranks + OTHER_FILES;
+  if (limit.rlim_cur < wanted) {
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return limit.rlim_cur < wanted ? (int64_t)limit.rlim_cur / 2 : ranks;
+}
+
 // -- life ----------------------------------------------------------------------------------------
 
 static orr_code create(int rank, int ranks, dist_sideband **out) {
@@ -217,6 +235,7 @@ orr_code dist_sideband_open(dist_comm *world, dist_sideband **out, int64_t *miss
   // Without a listener the connections are missing, which the caller is told.
   if (is_centre(s, rank) && dist_address_listen(ROUND, &listener, &self) != ORR_OK)
     orr_status_clear();
+  s->room = is_centre(s, rank) ? make_room(ranks) : 2;
   memcpy(s->identities[rank].host, self.host, sizeof s->identities[rank].host);
   s->identities[rank].pid = (int64_t)getpid();
   centres[0] = centres[1] = self;

@@ -28,8 +28,8 @@
 #define ANSWER_MS      1500 // ranks have this long to answer
 #define SETTLE_MS      400  // after a death: launchers kill the other ranks about a second after it
 #define AGAIN_MS       100  // between two questions meanwhile
-#define ALONE_MS       5000 // a rank that nobody has told to end does so
-#define LAST_RESORT_MS 2000 // for the report's file and MPI_Abort
+#define ALONE_MS       4500 // a rank that nobody has told to end does so
+#define LAST_RESORT_MS 2000 // for writing the report and MPI_Abort
 
 struct dist_watchdog {
   dist_world *world;
@@ -83,12 +83,12 @@ __attribute__((noreturn)) static void report_and_end(dist_watchdog *d) {
   static const int failed = 1;
   char *text = NULL;
   size_t bytes = 0;
+  arm_last_resort(&failed); // the terminal or the file system may be what hangs
   FILE *out = open_memstream(&text, &bytes);
   if (out) {
     dist_hang_write(out, &d->world->grid, d->peers, d->timeout_s);
     if (fclose(out) == 0) print(text, bytes);
   }
-  arm_last_resort(&failed); // the file system may be what hangs
   if (d->report && text && orr_fs_write_atomic(d->report, text, bytes) != ORR_OK)
     ORR_ERROR("hang report: %s", orr_status_message());
   for (int i = 0; i < d->world->grid.ranks; i++)
