@@ -222,7 +222,7 @@ static orr_code read_lengths(const json_t *list, const char *what, const data_in
     const json_t *pair = json_array_get(list, (size_t)i);
     int64_t length = json_integer_value(json_array_get(pair, 0));
     int64_t count = json_integer_value(json_array_get(pair, 1));
-    ORR_CHECK(length >= 1 && count >= 1 && length <= s->frames && count <= s->episodes, ORR_EFORMAT,
+    ORR_CHECK(length >= 1 && count >= 1 && count <= s->frames / length, ORR_EFORMAT,
               "%s: lengths[%" PRId64 "] is not [frames of an episode, episodes of that length]",
               what, i);
     lengths[i][0] = length;
@@ -251,10 +251,12 @@ static orr_code read_shard(const json_t *entry, const char *what, data_index_sha
             "%s: xxh3_128 is '%s', wanted 32 hex digits", what, hex);
   ORR_TRY(orr_json_get_i64(entry, what, "frames", &s->frames));
   ORR_TRY(orr_json_get_i64(entry, what, "episodes", &s->episodes));
-  ORR_CHECK(
-      bytes > 0 && s->frames > 0 && s->frames <= INT64_C(1) << 40 && s->episodes > 0, ORR_EFORMAT,
-      "%s: %" PRId64 " bytes, %" PRId64 " frames, %" PRId64 " episodes; wanted at least 1 of each",
-      what, bytes, s->frames, s->episodes);
+  ORR_CHECK(bytes > 0 && s->episodes > 0 && s->episodes <= s->frames &&
+                s->frames <= DATA_SHARD_FRAMES_MAX,
+            ORR_EFORMAT,
+            "%s: %" PRId64 " bytes, %" PRId64 " frames, %" PRId64
+            " episodes; wanted at least 1 of each and a frame for each episode",
+            what, bytes, s->frames, s->episodes);
   s->bytes = (uint64_t)bytes;
   ORR_TRY(orr_json_get_array(entry, what, "lengths", lengths));
   s->length_count = (int64_t)json_array_size(*lengths);
@@ -320,10 +322,11 @@ orr_code data_index_open(const char *dir, data_index **out) {
   char path[PATH_MAX_BYTES];
   orr_code rc = ORR_OK;
   ORR_TRY(orr_fs_join(path, sizeof path, dir, INDEX_NAME));
-  ORR_CHECK(
-      orr_fs_exists(path), ORR_ENOTFOUND,
-      "%s: %s; a data set is a folder with %s, which `orrery data generate` and `tokenize` make",
-      dir, orr_fs_is_dir(dir) ? "no " INDEX_NAME " in this folder" : "no such folder", INDEX_NAME);
+  ORR_CHECK(orr_fs_exists(path), ORR_ENOTFOUND,
+            "%s: %s; a data set is a folder with %s, which `orrery data generate`, `tokenize` and "
+            "`verify --index` make",
+            dir, orr_fs_is_dir(dir) ? "no " INDEX_NAME " in this folder" : "no such folder",
+            INDEX_NAME);
   opened *o = orr_calloc(1, sizeof *o);
   ORR_CHECK(o, ORR_ENOMEM, "%s: no memory to open it", path);
   ORR_CHECK_GOTO(strlen(dir) < sizeof o->dir, fail, ORR_EINVAL, "%.64s...: a path too long", dir);

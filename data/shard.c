@@ -141,6 +141,9 @@ static orr_code open_datasets(data_shard *s) {
   ORR_CHECK(!s->pictures.name || s->pictures.dims[3] == 3, ORR_EFORMAT,
             "%s: /frames has %" PRIu64 " channels, wanted 3 (red, green, blue)", s->path,
             (uint64_t)s->pictures.dims[3]);
+  ORR_CHECK(s->actions.dims[0] >= 1 && s->actions.dims[0] <= DATA_SHARD_FRAMES_MAX, ORR_EFORMAT,
+            "%s: /actions has %" PRIu64 " rows, wanted 1 to 2^40", s->path,
+            (uint64_t)s->actions.dims[0]);
   s->frames = (int64_t)s->actions.dims[0];
   ORR_TRY(check_rows(s, &s->pictures));
   ORR_TRY(check_rows(s, &s->tokens));
@@ -152,9 +155,12 @@ static orr_code read_offsets(data_shard *s) {
   orr_code rc = dataset_open(s, &d, "episode_offsets", 1, H5T_INTEGER, true, 8, 8,
                              "i64 [episodes+1]", H5T_NATIVE_INT64);
   if (rc != ORR_OK) goto done;
-  ORR_CHECK_GOTO(d.name && d.dims[0] >= 2, done, ORR_EFORMAT,
-                 "%s: /episode_offsets %s; wanted i64 [episodes+1]", s->path,
-                 d.name ? "has no episode" : "is missing");
+  ORR_CHECK_GOTO(d.name, done, ORR_EFORMAT,
+                 "%s: /episode_offsets is missing; wanted i64 [episodes+1]", s->path);
+  ORR_CHECK_GOTO(d.dims[0] >= 2 && d.dims[0] - 1 <= (hsize_t)s->frames, done, ORR_EFORMAT,
+                 "%s: /episode_offsets has %" PRIu64 " entries for %" PRId64
+                 " frames; wanted one an episode, and one more",
+                 s->path, (uint64_t)d.dims[0], s->frames);
   s->episodes = (int64_t)d.dims[0] - 1;
   s->offsets = orr_malloc((size_t)d.dims[0] * sizeof *s->offsets);
   ORR_CHECK_GOTO(s->offsets, done, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes", s->path,

@@ -8,9 +8,10 @@
 
 #define DATA_SHARD_VERSION 1
 // Limits that no real data set meets, so that sizes multiply without overflow.
-#define DATA_SHARD_SIDE_MAX  65536
-#define DATA_SHARD_WIDTH_MAX 1048576 // actions, state components, tokens a frame
-#define DATA_SHARD_CODES_MAX 2147483647
+#define DATA_SHARD_SIDE_MAX   65536
+#define DATA_SHARD_WIDTH_MAX  1048576 // actions, state components, tokens a frame
+#define DATA_SHARD_CODES_MAX  2147483647
+#define DATA_SHARD_FRAMES_MAX (INT64_C(1) << 40)
 
 // Local. Deep copy into one block; orr_free(*out) frees it all. ORR_ENOMEM.
 orr_code data_shard_format_copy(const data_shard_format *f, data_shard_format **out);

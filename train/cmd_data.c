@@ -52,6 +52,6 @@ orr_code train_cmd_data(int argc, char **argv) {
   ORR_CHECK(
       strcmp(word, "import") != 0, ORR_EUNSUPPORTED,
       "orrery data import: not in this version; generate clips with `orrery data generate`, or "
-      "write shards with a program of your own as data/shard.h describes them");
+      "write shards with a program of your own (docs/data.md)");
   return fail_unknown(word);
 }

@@ -4,14 +4,32 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "data/verify.h"
 #include "train/args.h"
 
+static const train_option options[] = {
+    {"index", NULL, "write index.json first: for shards that were made elsewhere",
+     TRAIN_OPTION_ONCE},
+    {0},
+};
 static const train_command command = {
     "data verify", "DIR", 1, 1, "Reads every byte of a data set and checks it against its index.",
-    NULL,
+    options,
 };
+
+// Keeps what an older index says beyond the shards, such as forks.
+static orr_code write_index(const char *dir) {
+  char path[4096];
+  json_t *old = NULL;
+  ORR_TRY(orr_fs_join(path, sizeof path, dir, "index.json"));
+  if (orr_fs_exists(path)) ORR_TRY(orr_json_load(path, &old));
+  orr_code rc = data_index_build(dir, old);
+  json_decref(old);
+  return rc;
+}
 
 orr_code train_cmd_data_verify(int argc, char **argv) {
   train_args args;
@@ -20,6 +38,7 @@ orr_code train_cmd_data_verify(int argc, char **argv) {
   ORR_TRY(train_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   double begin = orr_clock_ms();
+  if (train_args_flag(&args, "index")) ORR_TRY(write_index(args.operand[0]));
   ORR_TRY(data_index_open(args.operand[0], &x));
   for (int64_t i = 0; i < x->count; i++) {
     orr_progress(i + 1 == x->count, "verify: shard %" PRId64 " of %" PRId64, i + 1, x->count);

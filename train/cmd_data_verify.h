@@ -3,9 +3,9 @@
 
 #include "base/status.h"
 
-// Local. `orrery data verify DIR`: reads every byte of a data set; argv[0] is "verify". One line
-// when it is whole; ORR_ECORRUPT or ORR_EFORMAT naming shard and place when it is not. ORR_ECONFIG
-// for bad usage.
+// Local. `orrery data verify DIR [--index]`: reads every byte of a data set; argv[0] is "verify".
+// One line when it is whole; ORR_ECORRUPT or ORR_EFORMAT naming shard and place when it is not.
+// ORR_ECONFIG for bad usage.
 orr_code train_cmd_data_verify(int argc, char **argv);
 
 #endif

@@ -28,8 +28,9 @@ struct train_decoder {
   const train_dynamics_params *p;
   const train_weights *w;
   train_decoder_options o;
-  int64_t M, rows; // B*N rows; B*S rounded up to TRAIN_LOSS_ROWS
-  int64_t slots;   // of the ring: window - 1
+  int64_t M;           // B*N rows
+  int64_t chunk, rows; // rows of the head at once; B*S rounded up to it
+  int64_t slots;       // of the ring: window - 1
   int64_t frame;
   train_rope space;
   orr_arena arena;
@@ -44,7 +45,7 @@ struct train_decoder {
   const void **k_slot, **v_slot; // [slots + 2]
   int64_t *ldk, *ldv;
   int32_t *row;  // [rows] row numbers of the S positions
-  void *xg, *yg; // [TRAIN_LOSS_ROWS, D]
+  void *xg, *yg; // [chunk,D]
   float *rstd;
   float *logits;          // [rows,V]
   int32_t *tokens, *code; // [B,S]
@@ -83,7 +84,7 @@ static void place(train_decoder *m) {
   const train_block_dims *b = &m->d.block;
   const size_t e = esize(m), M = (size_t)m->M, D = (size_t)b->D, half = (size_t)(b->K / 2),
                BS = (size_t)(m->o.B * m->d.S);
-  const size_t slots = (size_t)m->slots + 2, C = TRAIN_LOSS_ROWS;
+  const size_t slots = (size_t)m->slots + 2, C = (size_t)m->chunk;
   orr_arena *a = &m->arena;
   train_block_acts_take(&m->acts, b, m->M, a);
   for (int i = 0; i < 2; i++) m->x[i] = orr_arena_take(a, M * D * e);
@@ -133,6 +134,13 @@ static void list_rows(train_decoder *m) {
     m->row[i] = i < m->o.B * S ? (int32_t)(i / S * N + 1 + i % S) : -1;
 }
 
+int64_t train_decoder_window(const cfg *c, int64_t frames) {
+  const int64_t trained = c->data.frames > 2 ? c->data.frames - 1 : 1;
+  int64_t window = c->model.window;
+  if (window > trained) window = trained;
+  return window < frames ? window : frames;
+}
+
 orr_code train_decoder_create(kern *k, const train_dynamics_dims *d, const train_dynamics_params *p,
                               const train_weights *w, const train_decoder_options *o,
                               train_decoder **out) {
@@ -141,7 +149,8 @@ orr_code train_decoder_create(kern *k, const train_dynamics_dims *d, const train
   ORR_CHECK(m, ORR_ENOMEM, "decoder: out of memory");
   *m = (train_decoder){
       .k = k, .d = *d, .p = p, .w = w, .o = *o, .M = o->B * d->N, .slots = o->window - 1};
-  m->rows = (o->B * d->S + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
+  m->chunk = o->B * d->S < TRAIN_LOSS_ROWS ? o->B * d->S : TRAIN_LOSS_ROWS;
+  m->rows = (o->B * d->S + m->chunk - 1) / m->chunk * m->chunk;
   orr_arena_init(&m->arena, "rollout");
   ORR_CHECK_GOTO(o->window >= 1 && o->steps >= 1, fail, ORR_EINVAL,
                  "rollout of window %lld and %lld passes a frame: both must be at least 1",
@@ -319,8 +328,8 @@ static orr_code pass(train_decoder *m, const int32_t *tokens, const train_decode
       continue;
     }
     ORR_TRY(train_block_before(m->k, &m->d.block, p, m->w, &m->time_shape, &m->acts));
-    if (keep) keep_frame(m, i);
     ORR_TRY(time_attention(m, i));
+    if (keep) keep_frame(m, i); // takes the slot of a frame that was still seen
     ORR_TRY(train_block_after(m->k, &m->d.block, p, m->w, m->M, &m->acts, out));
   }
   return ORR_OK;
@@ -328,15 +337,15 @@ static orr_code pass(train_decoder *m, const int32_t *tokens, const train_decode
 
 static orr_code head(train_decoder *m, float *logits) {
   const train_block_dims *b = &m->d.block;
-  for (int64_t at = 0; at < m->rows; at += TRAIN_LOSS_ROWS) {
+  for (int64_t at = 0; at < m->rows; at += m->chunk) {
     ORR_TRY(kern_gather_rows(m->k, &(kern_gather_rows_args){.type = b->act,
-                                                            .M = TRAIN_LOSS_ROWS,
+                                                            .M = m->chunk,
                                                             .D = b->D,
                                                             .x = m->x[m->d.layers % 2],
                                                             .index = m->row + at,
                                                             .y = m->xg}));
     ORR_TRY(kern_rmsnorm_fwd(m->k, &(kern_rmsnorm_fwd_args){.type = b->act,
-                                                            .M = TRAIN_LOSS_ROWS,
+                                                            .M = m->chunk,
                                                             .D = b->D,
                                                             .x = m->xg,
                                                             .w = m->w->master + m->p->norm,
@@ -344,7 +353,7 @@ static orr_code head(train_decoder *m, float *logits) {
                                                             .rstd = m->rstd}));
     ORR_TRY(kern_matmul_fwd(m->k, &(kern_matmul_fwd_args){.type = b->act,
                                                           .y_type = KERN_F32,
-                                                          .M = TRAIN_LOSS_ROWS,
+                                                          .M = m->chunk,
                                                           .N = m->d.V,
                                                           .K = b->D,
                                                           .x = m->yg,

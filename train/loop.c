@@ -97,17 +97,36 @@ static orr_code open_run_dir(run *r) {
   return orr_fs_write_atomic(path, r->config_text, strlen(r->config_text));
 }
 
-static orr_code open_checkpoint(const run *r, const char *resume, ckpt_reader **out) {
-  *out = NULL;
-  if (strcmp(resume, "none") == 0) return ORR_OK;
-  if (strcmp(resume, "auto") != 0) return ckpt_open(resume, out);
+// The folder that --resume means, chosen by rank 0 alone (it verifies what it chooses); *path is
+// empty when there is nothing to resume.
+static orr_code choose_checkpoint(const run *r, const char *resume, char path[4096]) {
   char root[4096];
-  ORR_TRY(orr_fs_join(root, sizeof root, r->c->run.dir, "ckpt"));
-  if (!orr_fs_is_dir(root)) return ORR_OK;
-  orr_code rc = ckpt_open(root, out);
-  if (rc != ORR_ENOTFOUND) return rc;
-  orr_status_clear();
-  return ORR_OK;
+  ckpt_reader *reader = NULL;
+  path[0] = '\0';
+  if (strcmp(resume, "none") == 0) return ORR_OK;
+  const bool automatic = strcmp(resume, "auto") == 0;
+  if (automatic) {
+    ORR_TRY(orr_fs_join(root, sizeof root, r->c->run.dir, "ckpt"));
+    if (!orr_fs_is_dir(root)) return ORR_OK;
+  }
+  orr_code rc = ckpt_open(automatic ? root : resume, &reader);
+  if (automatic && rc == ORR_ENOTFOUND) {
+    orr_status_clear();
+    return ORR_OK;
+  }
+  if (rc == ORR_OK) snprintf(path, 4096, "%s", ckpt_reader_path(reader));
+  ckpt_close(reader);
+  return rc;
+}
+
+// Collective over the world: all ranks open what rank 0 chose.
+static orr_code open_checkpoint(const run *r, const char *resume, ckpt_reader **out) {
+  char path[4096] = "";
+  *out = NULL;
+  orr_code rc = r->world->grid.rank == 0 ? choose_checkpoint(r, resume, path) : ORR_OK;
+  ORR_TRY(dist_agree(r->all, rc, "choose a checkpoint"));
+  ORR_TRY(dist_broadcast(r->all, path, sizeof path, DIST_U8, 0));
+  return path[0] ? ckpt_open(path, out) : ORR_OK;
 }
 
 static orr_code load_base(run *r, const char *path) {
@@ -235,15 +254,17 @@ static orr_code compare_replicas(run *r, int64_t step) {
   return rc;
 }
 
-static orr_code one_step(run *r, train_step_metrics *s, bool *stop) {
+// `logged`: how this rank fared with the line of the step before.
+static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *stop) {
   const cfg *c = r->c;
   const double begin = orr_clock_ms();
   const data_clip_batch *batch = NULL;
   step_votes v;
   double units = 0.0;
-  orr_code rc = data_loader_next(r->loader, &batch, &s->data_wait_ms);
-  // A reader that failed on one rank must end all of them before the next collective.
-  ORR_TRY(dist_agree(r->all, rc, "read data"));
+  const bool reads = logged == ORR_OK;
+  orr_code rc = reads ? data_loader_next(r->loader, &batch, &s->data_wait_ms) : logged;
+  // What failed on one rank must end all of them before the next collective.
+  ORR_TRY(dist_agree(r->all, rc, reads ? "read data" : "write metrics"));
   r->apart = true;
   ORR_TRY(compute(r, batch, &units, s));
   ORR_TRY(vote(r, &v));
@@ -276,17 +297,19 @@ static void finish_metrics(const run *r, train_step_metrics *s) {
 static orr_code steps(run *r) {
   bool stop = false;
   double smooth_ms = 0.0;
+  orr_code logged = ORR_OK;
   while (r->step < r->c->train.steps && !stop) {
     train_step_metrics s = {.step = r->step + 1};
-    ORR_TRY(one_step(r, &s, &stop));
+    ORR_TRY(one_step(r, logged, &s, &stop));
     finish_metrics(r, &s);
     smooth_ms = smooth_ms > 0.0 ? 0.95 * smooth_ms + 0.05 * s.step_ms : s.step_ms;
-    if (r->metrics) ORR_TRY(train_metrics_write(r->metrics, &s));
+    if (r->metrics) logged = train_metrics_write(r->metrics, &s);
     orr_progress(r->step == r->c->train.steps || stop,
                  "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
                  r->stage->table->name, (long long)s.step, (long long)r->c->train.steps, s.loss,
                  s.lr, s.tokens_per_s, 1e-3 * smooth_ms * (double)(r->c->train.steps - s.step));
   }
+  ORR_TRY(dist_agree(r->all, logged, "write metrics"));
   orr_code saved = train_saver_finish(r->saver);
   ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
             orr_status_message());
@@ -347,6 +370,7 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
   r.dp = world->axis[DIST_AXIS_DP];
   orr_code rc = cfg_print(c, &r.config_text);
   if (rc == ORR_OK) rc = cfg_hash(c, &r.config_hash);
+  rc = dist_agree(r.all, rc, "print the configuration");
   if (rc == ORR_OK) rc = run_all(&r, o);
   if (rc != ORR_OK && r.apart && world->grid.ranks > 1) {
     // The other ranks are waiting in a collective that this one will not enter. It says why here,

@@ -17,6 +17,13 @@
 
 enum { AMX_ROWS = 16, AMX_DEPTH = 32, AMX_TILE = 512 }; // AMX_TILE: bfloat16 values in a tile
 
+static inline int64_t amx_pad(int64_t n, int64_t to) {
+  return (n + to - 1) / to * to;
+}
+static inline int64_t amx_least(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
 // The compiler's own intrinsics for loads do not say that they read memory.
 #define AMX_LOAD(tile, p, stride)                                                                  \
   __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #tile ::"r"(p), "r"((int64_t)(stride)) : "memory")
@@ -51,10 +58,12 @@ typedef struct {
 } amx_left;
 
 // c[16 * row_halves, 16 * column_halves] (= or +=) left x the packed tiles at b0 (columns 0..15)
-// and b1 (columns 16..31), over `depth` blocks. ldc in floats.
-AMX_INLINE void amx_product(int row_halves, int column_halves, int64_t depth, amx_left left,
-                            const uint16_t *b0, const uint16_t *b1, float *c, int64_t ldc,
-                            bool accumulate) {
+// and b1 (columns 16..31), over `depth` blocks. ldc in floats. Not
+// inlined: there the compiler runs out of registers for its addresses.
+static __attribute__((noinline, unused)) void amx_product(int row_halves, int column_halves,
+                                                          int64_t depth, amx_left left,
+                                                          const uint16_t *b0, const uint16_t *b1,
+                                                          float *c, int64_t ldc, bool accumulate) {
   const bool two_rows = row_halves > 1, two_columns = column_halves > 1;
   const int64_t c_stride = ldc * 4;
   float *lower = c + AMX_ROWS * ldc;
@@ -156,22 +165,35 @@ static inline void amx_pack_transposed(const uint16_t *x, int64_t stride, int64_
     }
 }
 
-// Packs x as a right operand, for products over the rows of x [rows, cols]. cols a multiple of 32;
-// rows are padded with zeros to padded_rows, a multiple of 32.
-static inline void amx_pack_plain(const uint16_t *x, int64_t stride, int64_t rows, int64_t cols,
-                                  int64_t padded_rows, uint16_t *y) {
+// Two right tiles from 32 rows and 32 columns of x, or fewer with zeros behind.
+AMX_INLINE void amx_pack_block(const uint16_t *x, int64_t stride, int64_t rows, __mmask32 columns,
+                               uint16_t *low, uint16_t *high) {
   const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
-  const int64_t depth = padded_rows / 32;
-  for (int64_t m = 0; m < padded_rows; m += 2)
+#pragma GCC unroll 4
+  for (int64_t r = 0; r < 32; r += 2, x += 2 * stride) {
+    __m512i a = _mm512_maskz_loadu_epi16(r < rows ? columns : 0, x);
+    __m512i b = _mm512_maskz_loadu_epi16(r + 1 < rows ? columns : 0, x + stride);
+    a = _mm512_permutexvar_epi64(order, a);
+    b = _mm512_permutexvar_epi64(order, b);
+    _mm512_storeu_si512(low + r * 16, _mm512_unpacklo_epi16(a, b));
+    _mm512_storeu_si512(high + r * 16, _mm512_unpackhi_epi16(a, b));
+  }
+}
+
+// Packs x as a right operand, for products over the rows of x [rows, cols]. Rows and columns are
+// padded with zeros to multiples of 32. Tiles of 32 rows are written at a time: one row of every
+// tile at a time would meet in one set of the cache.
+static inline void amx_pack_plain(const uint16_t *x, int64_t stride, int64_t rows, int64_t cols,
+                                  uint16_t *y) {
+  const int64_t depth = (rows + 31) / 32;
+  for (int64_t m = 0; m < rows; m += 32)
     for (int64_t c = 0; c < cols; c += 32) {
-      const uint16_t *row = x + m * stride + c;
-      __m512i a = m < rows ? _mm512_loadu_si512(row) : _mm512_setzero_si512();
-      __m512i b = m + 1 < rows ? _mm512_loadu_si512(row + stride) : _mm512_setzero_si512();
-      a = _mm512_permutexvar_epi64(order, a);
-      b = _mm512_permutexvar_epi64(order, b);
-      uint16_t *tile = y + (c / 16 * depth + m / 32) * AMX_TILE + m % 32 / 2 * 32;
-      _mm512_storeu_si512(tile, _mm512_unpacklo_epi16(a, b));
-      _mm512_storeu_si512(tile + depth * AMX_TILE, _mm512_unpackhi_epi16(a, b));
+      uint16_t *low = y + (c / 16 * depth + m / 32) * AMX_TILE, *high = low + depth * AMX_TILE;
+      if (m + 32 <= rows && c + 32 <= cols)
+        amx_pack_block(x + m * stride + c, stride, 32, 0xffffffffu, low, high);
+      else
+        amx_pack_block(x + m * stride + c, stride, rows - m,
+                       cols - c >= 32 ? 0xffffffffu : (1u << (cols - c)) - 1, low, high);
     }
 }
 

@@ -171,7 +171,7 @@ static void test_failing_loader_neither_hangs_nor_leaks(void **state) {
   // The reader thread may be ahead of what was asked for, so a fault may pass unnoticed there: each
   // must end, with or without its error.
   for (int kind = ORR_FAULT_MALLOC; kind <= ORR_FAULT_READ; kind++) {
-    for (int64_t n = 1; n < 60; n++) {
+    for (int64_t n = 1; n < 40; n++) {
       orr_fault_arm((orr_fault_kind)kind, n);
       orr_status_clear();
       orr_code rc = read_batches(dir);

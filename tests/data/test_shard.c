@@ -87,7 +87,8 @@ static void test_equal_frames_give_equal_bytes_in_any_portions(void **state) {
   for (int filter = DATA_FILTER_NONE; filter <= DATA_FILTER_GZIP; filter++) {
     orr_hash128 first = {0}, h;
     for (int64_t portion = 0; portion < 80; portion += 13) {
-      if (portion == 13) sleep(1); // HDF5's times, were they kept, count seconds
+      if (portion == 13 && filter == DATA_FILTER_NONE)
+        sleep(1); // HDF5's times, were they kept, count seconds
       char path[1024];
       path_in(path, dir, portion % 2 ? "a.h5" : "b.h5");
       // memory that HDF5 gets is not clean: what it leaves unset must not reach the file
