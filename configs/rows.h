@@ -97,7 +97,9 @@
   I64(dp, 0, 0, 1048576, "ranks", "data axis; 0 = all ranks / (tp * cp)")                          \
   I64(bucket_bytes, 4194304, 1024, 4294967296, "B",                                                \
       "gradients are reduced in buckets of this size")                                             \
-  F64(timeout_s, 600.0, 1.0, 1e6, "s", "a collective that takes longer is a hang")
+  F64(timeout_s, 600.0, 1.0, 1e6, "s", "a collective that takes longer is a hang")                 \
+  I64(check_replicas, 0, 0, 1000000000, "steps",                                                   \
+      "replicas' weights are compared to the bit every so many steps; 0 = never")
 
 #define CFG_CKPT(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
   I64(every, 500, 0, 1000000000, "steps", "steps between checkpoints; 0 = only the last step")     \

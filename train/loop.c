@@ -15,6 +15,7 @@
 #include "train/metrics.h"
 #include "train/peak.h"
 #include "train/reduce.h"
+#include "train/replicas.h"
 #include "train/resume.h"
 #include "train/run_data.h"
 #include "train/saver.h"
@@ -41,7 +42,8 @@ typedef struct {
   int64_t micros;
   double peak, start_ms;
   dist_watchdog *watchdog;
-  bool apart; // between agreements: an error now is this rank's alone
+  dist_replicas *replicas; // NULL = not compared
+  bool apart;              // between agreements: an error now is this rank's alone
 } run;
 
 // What the ranks tell each other once a step, summed.
@@ -176,6 +178,7 @@ static orr_code open_outputs(run *r) {
   ORR_TRY(train_reduce_create(r->dp, r->state.weights.grad, r->state.params.total,
                               r->c->dist.bucket_bytes, &r->reduce));
   ORR_TRY(train_saver_create(r->c, r->world, &r->state, &r->saver));
+  ORR_TRY(train_replicas_create(r->c, r->world, &r->state, &r->replicas));
   if (r->world->grid.rank != 0) return ORR_OK;
   char path[4096];
   ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "metrics.jsonl"));
@@ -243,6 +246,15 @@ static orr_code vote(run *r, step_votes *v) {
   return dist_all_reduce(r->all, v, sizeof *v / sizeof(double), DIST_F64, DIST_SUM);
 }
 
+// Before a checkpoint of this step could keep what differs. The outcome is everyone's: only one
+// group of replicas may have found it.
+static orr_code compare_replicas(run *r, int64_t step) {
+  if (!r->replicas || step % r->c->dist.check_replicas != 0) return ORR_OK;
+  orr_code rc = dist_agree(r->all, dist_replicas_check(r->replicas), "compare replicas");
+  r->apart = rc == ORR_OK;
+  return rc;
+}
+
 // `logged`: how this rank fared with the line of the step before.
 static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *stop) {
   const cfg *c = r->c;
@@ -260,6 +272,7 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   s->loss = units > 0.0 ? v.loss_sum / units : 0.0;
   s->lr = train_schedule_lr(c, s->step);
   ORR_TRY(update(r, s));
+  ORR_TRY(compare_replicas(r, s->step));
   r->step = s->step;
   *stop = v.stop > 0.0;
   const bool failed = v.failed > 0.0;
@@ -306,9 +319,18 @@ static orr_code steps(run *r) {
              : ORR_OK;
 }
 
+static orr_code watch(run *r) {
+  char report[4096];
+  ORR_TRY(orr_fs_join(report, sizeof report, r->c->run.dir, "hang-report.txt"));
+  return dist_watchdog_start(
+      r->world, &(dist_watchdog_options){.timeout_s = r->c->dist.timeout_s, .report = report},
+      &r->watchdog);
+}
+
 static void run_close(run *r) {
   dist_watchdog_stop(r->watchdog);
   train_metrics_close(r->metrics);
+  dist_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
   train_reduce_destroy(r->reduce);
   data_loader_destroy(r->loader);
@@ -338,8 +360,7 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   }
   rc = r->world->grid.rank == 0 ? write_config(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
-  ORR_TRY(dist_agree(r->all, dist_watchdog_start(r->world, r->c->dist.timeout_s, &r->watchdog),
-                     "start the watchdog"));
+  ORR_TRY(watch(r));
   return steps(r);
 }
 
@@ -357,8 +378,10 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
   rc = dist_agree(r.all, rc, "print the configuration");
   if (rc == ORR_OK) rc = run_all(&r, o);
   if (rc != ORR_OK && r.apart && world->grid.ranks > 1) {
-    // The other ranks are waiting in a collective that this one will not enter.
+    // The other ranks are waiting in a collective that this one will not enter. It says why here,
+    // so the watchdogs need not.
     ORR_ERROR("%s", orr_status_message());
+    dist_watchdog_stop(r.watchdog);
     dist_world_abort(world, 1);
   }
   run_close(&r);
