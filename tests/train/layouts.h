@@ -26,6 +26,8 @@
 typedef struct {
   int tp, cp, dp, zero, micro;
   bool bf16, recompute;
+  bool wide; // checkpoints of many extents
+  int batch; // clips a step; 0 = 6
   int steps;
   double loss_within, grad_within; // relative; grad_within 0 = not compared
 } layout;
@@ -48,16 +50,19 @@ typedef struct {
 // but what must.
 static cfg *tiny_cfg(const layout *l) {
   static const char *const settings[] = {
-      "model.width=32",     "model.heads=4",   "model.kv_heads=2",      "model.hidden=48",
-      "model.layers=4",     "model.rows=2",    "model.cols=3",          "model.registers=2",
-      "model.time_every=2", "model.actions=3", "model.codes=19",        "train.batch=6",
-      "data.frames=5",      "run.threads=1",   "dist.bucket_bytes=8192"};
+      "model.heads=4",  "model.kv_heads=2",  "model.layers=4",     "model.rows=2",
+      "model.cols=3",   "model.registers=2", "model.time_every=2", "model.actions=3",
+      "model.codes=19", "data.frames=5",     "run.threads=1",      "dist.bucket_bytes=8192"};
   char text[64];
   cfg *c;
   must(cfg_create(&c));
   for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) must(cfg_set(c, settings[i]));
   must(cfg_set(c, l->bf16 ? "run.precision=bf16" : "run.precision=fp32"));
   must(cfg_set(c, l->recompute ? "train.recompute=true" : "train.recompute=false"));
+  must(cfg_set(c, l->wide ? "model.width=128" : "model.width=32"));
+  must(cfg_set(c, l->wide ? "model.hidden=384" : "model.hidden=48"));
+  snprintf(text, sizeof text, "train.batch=%d", l->batch ? l->batch : 6);
+  must(cfg_set(c, text));
   snprintf(text, sizeof text, "dist.zero=%d", l->zero);
   must(cfg_set(c, text));
   snprintf(text, sizeof text, "train.micro_batch=%d", l->micro);
@@ -124,8 +129,8 @@ static void trainee_update(trainee *t, int64_t step) {
 }
 
 // Element `at` of the flat layout: the gradients of one parameter here against those of the whole.
-static void compare_param(const trainee *t, const trainee *whole, const train_param *p,
-                          double within, double *worst) {
+static inline void compare_param(const trainee *t, const trainee *whole, const train_param *p,
+                                 double within, double *worst) {
   const train_param *q = train_params_find(&whole->work.state.params, p->name);
   const float *want = whole->work.state.weights.grad + q->at;
   const train_state *s = &t->work.state;
@@ -149,7 +154,8 @@ static void compare_param(const trainee *t, const trainee *whole, const train_pa
 
 // What was announced before the first step, what the seams counted in it, and what the
 // communicators counted.
-static void compare_traffic(const trainee *t, const dist_world *w, const dist_traffic *before) {
+static inline void compare_traffic(const trainee *t, const dist_world *w,
+                                   const dist_traffic *before) {
   for (int a = 0; a < DIST_AXES; a++) {
     const dist_traffic now = dist_comm_traffic(w->axis[a]);
     int64_t calls = 0, bytes = 0;
@@ -169,7 +175,7 @@ static void compare_traffic(const trainee *t, const dist_world *w, const dist_tr
   }
 }
 
-static void compare_layout(dist_world *w, const layout *l) {
+static inline void compare_layout(dist_world *w, const layout *l) {
   dist_grid one;
   trainee t, whole;
   dist_traffic before[DIST_AXES];
