@@ -69,8 +69,15 @@ orr_code orr_fs_mkdirs(const char *path) {
   for (size_t i = 1; i <= n; i++) {
     if (partial[i] != '/' && partial[i] != 0) continue;
     partial[i] = 0;
-    if (mkdir(partial, 0777) != 0 && !orr_fs_is_dir(partial)) {
-      return fail_errno(partial, "make this folder");
+    if (mkdir(partial, 0777) != 0) {
+      const int e = errno; // looking at what is there replaces it
+      if (!orr_fs_is_dir(partial)) {
+        ORR_CHECK(!orr_fs_exists(partial), ORR_EIO,
+                  "%s: is a file, wanted a folder; choose another path or move the file away",
+                  partial);
+        errno = e;
+        return fail_errno(partial, "make this folder");
+      }
     }
     partial[i] = path[i];
   }

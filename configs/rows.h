@@ -89,7 +89,7 @@
   F64(action_drop, 0.05, 0.0, 1.0, "",                                                             \
       "probability that a frame's action is replaced by no_action")                                \
   I64(window, 192, 1, 1048576, "frames",                                                           \
-      "frames a time block of a rollout looks back, besides frame 0")
+      "frames a time block of a rollout sees besides frame 0; data.frames - 1 at most count")
 
 #define CFG_DIST(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
   I64(tp, 1, 1, 1024, "ranks", "tensor axis: heads, hidden width and vocabulary are split")        \

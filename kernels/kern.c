@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "kernels/backend.h"
+#include "kernels/cuda/probe.h"
 
 // The cores that this process may use (affinity, as mpirun and Slurm set it), at least 1.
 static int usable_cores(void) {
@@ -31,8 +32,12 @@ orr_code kern_table_check(const kern_table *table) {
 orr_code kern_create(kern_device device, int threads, kern **out) {
   *out = NULL;
   ORR_CHECK(threads >= 0, ORR_EINVAL, "kernels: %d threads; give 0 (all cores) or more", threads);
-  ORR_CHECK(device != KERN_DEVICE_CUDA, ORR_EUNSUPPORTED,
-            "kernels: this build has no CUDA backend; choose device auto or cpu");
+  if (device == KERN_DEVICE_CUDA) {
+    char words[256];
+    int devices = kern_cuda_probe(words, sizeof words);
+    return ORR_FAIL(ORR_EUNSUPPORTED, "kernels: device cuda: %s%s; choose device auto or cpu",
+                    words, devices ? ", but this version has no ops for it" : "");
+  }
   kern *k = NULL;
   ORR_TRY(kern_cpu_create(threads ? threads : usable_cores(), &k));
   orr_code rc = kern_table_check(k->table);

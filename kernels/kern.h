@@ -25,21 +25,23 @@
 #include "base/status.h"
 
 typedef enum { KERN_F32, KERN_BF16 } kern_dtype;
-static inline size_t kern_dtype_size(kern_dtype t) { return t == KERN_BF16 ? 2 : 4; }
+static inline size_t kern_dtype_size(kern_dtype t) {
+  return t == KERN_BF16 ? 2 : 4;
+}
 
 #define KERN_RMS_EPS 1e-6f
 
 // y[M,N] (=) x[M,K] w[N,K]^T + bias[N] + add[M,N].
 typedef struct {
-  kern_dtype type;     // of x, w, add (and y unless y_type says otherwise)
-  kern_dtype y_type;   // KERN_F32 with type KERN_BF16 keeps float32 results
+  kern_dtype type;   // of x, w, add (and y unless y_type says otherwise)
+  kern_dtype y_type; // of y: `type`, or KERN_F32 to keep float32 results; always set it
   int64_t M, N, K;
-  const void *x;       // row stride ldx
-  const void *w;       // [N,K] dense
-  const float *bias;   // may be NULL
-  const void *add;     // same type and shape as y, stride ldy; may be NULL; may equal y
-  void *y;             // row stride ldy
-  int64_t ldx, ldy;    // in elements; 0 = dense
+  const void *x;     // row stride ldx
+  const void *w;     // [N,K] dense
+  const float *bias; // may be NULL
+  const void *add;   // same type and shape as y, stride ldy; may be NULL; may equal y
+  void *y;           // row stride ldy
+  int64_t ldx, ldy;  // in elements; 0 = dense
 } kern_matmul_fwd_args;
 
 // dx[M,K] (= or +=) dy[M,N] w[N,K]
@@ -75,7 +77,8 @@ typedef struct {
   float *rstd; // [M] out
 } kern_rmsnorm_fwd_args;
 
-// dx (=) gradient through the norm + add (the residual branch's gradient, may be NULL, may equal dx)
+// dx (=) gradient through the norm + add (the residual branch's gradient, may be NULL, may equal
+// dx)
 typedef struct {
   kern_dtype type;
   int64_t M, D;
@@ -107,8 +110,8 @@ typedef struct {
   const void *qkv;
   const float *q_w, *k_w, *cos, *sin, *rstd;
   int64_t pos_div, pos_mod;
-  const void *dqk; // [M,(H+G)K]
-  void *dqkv;      // [M,(H+2G)K]: q and k parts (=); the v part is left alone
+  const void *dqk;    // [M,(H+G)K]
+  void *dqkv;         // [M,(H+2G)K]: q and k parts (=); the v part is left alone
   float *dq_w, *dk_w; // [K] (+=)
 } kern_qknorm_rope_bwd_args;
 
@@ -178,7 +181,7 @@ typedef struct {
 typedef struct {
   kern_dtype type;
   int64_t BT, T, S, R, D;
-  const int32_t *tokens;   // [BT,S]
+  const int32_t *tokens;     // [BT,S]
   const uint8_t *has_action; // [BT]
   const int32_t *branch_id;  // [BT/T]
   const float *action_emb;   // [BT,D]
@@ -194,8 +197,8 @@ typedef struct {
   const uint8_t *has_action;
   const int32_t *branch_id;
   int64_t v_first, v_count, branches;
-  const void *dx;          // [BT,N,D]
-  float *daction_emb;      // [BT,D] (=), 0 where !has_action
+  const void *dx;                              // [BT,N,D]
+  float *daction_emb;                          // [BT,D] (=), 0 where !has_action
   float *dtable, *dno_action, *dbranch, *dreg; // (+=)
 } kern_embed_bwd_args;
 
@@ -209,7 +212,8 @@ typedef struct {
   int64_t ldx, ldy; // row strides in elements; 0 = dense
 } kern_gather_rows_args;
 
-// y[index[m]] (=) x[m]; rows with index < 0 are skipped; indices are distinct. Other rows of y stay.
+// y[index[m]] (=) x[m]; rows with index < 0 are skipped; indices are distinct. Other rows of y
+// stay.
 typedef struct {
   kern_dtype type;
   int64_t M, D;
@@ -356,22 +360,24 @@ typedef struct {
   uint64_t seed;
   const uint64_t *sample;
   uint64_t position0;
-  int32_t *code;     // [M]
-  float *log_prob;   // [M]
+  int32_t *code;   // [M]
+  float *log_prob; // [M]
 } kern_sample_args;
 
 #define KERN_OPS(X)                                                                                \
-  X(matmul_fwd) X(matmul_bwd_x) X(matmul_bwd_w) X(rmsnorm_fwd) X(rmsnorm_bwd)                      \
-  X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(attention_fwd) X(attention_bwd) X(attention_decode)      \
-  X(swiglu_fwd) X(swiglu_bwd) X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows)             \
-  X(xent_stats) X(xent_grad) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify) X(unpatchify)         \
-  X(pixel_loss) X(adamw) X(sumsq) X(cast) X(axpby) X(sample)
+  X(matmul_fwd)                                                                                    \
+  X(matmul_bwd_x)                                                                                  \
+  X(matmul_bwd_w) X(rmsnorm_fwd) X(rmsnorm_bwd) X(qknorm_rope_fwd) X(qknorm_rope_bwd)              \
+      X(attention_fwd) X(attention_bwd) X(attention_decode) X(swiglu_fwd) X(swiglu_bwd)            \
+          X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows) X(xent_stats) X(xent_grad)      \
+              X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify) X(unpatchify) X(pixel_loss) X(adamw) \
+                  X(sumsq) X(cast) X(axpby) X(sample)
 
 typedef struct kern kern;
 
 typedef struct {
   const char *name; // "cpu", "cuda"
-#define KERN_SLOT(op) orr_code (*op)(kern *k, const kern_##op##_args *a);
+#define KERN_SLOT(op) orr_code (*op)(kern * k, const kern_##op##_args *a);
   KERN_OPS(KERN_SLOT)
 #undef KERN_SLOT
   void (*destroy)(kern *k);
@@ -400,7 +406,9 @@ void kern_destroy(kern *k);    // takes NULL
 const char *kern_bf16_reason(const kern *k);
 
 #define KERN_WRAP(op)                                                                              \
-  static inline orr_code kern_##op(kern *k, const kern_##op##_args *a) { return k->table->op(k, a); }
+  static inline orr_code kern_##op(kern *k, const kern_##op##_args *a) {                           \
+    return k->table->op(k, a);                                                                     \
+  }
 KERN_OPS(KERN_WRAP)
 #undef KERN_WRAP
 

@@ -10,7 +10,7 @@
 
 static int usage(void) {
   fputs("usage: golden_check FILE... [--precision fp32|bf16] [--threads N] [--recompute] [--all]\n"
-        "  FILE         written by 'world_model.py golden FILE'; its metadata holds the sizes\n"
+        "  FILE         a golden file of the reference model; its metadata holds the sizes\n"
         "  --precision  of matmul inputs and activations (fp32)\n"
         "  --threads    0 = all cores\n"
         "  --recompute  run each block's forward pass again in the backward pass\n"

@@ -14,6 +14,8 @@ if(ORRERY_SANITIZE MATCHES "address")
   # whole stacks, so that the suppressions see Open MPI in those of its unloaded components
   list(APPEND environment_mpi ASAN_OPTIONS=fast_unwind_on_malloc=0
                               LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0)
+elseif(ORRERY_SANITIZE MATCHES "thread")
+  list(APPEND environment_mpi TSAN_OPTIONS=ignore_noninstrumented_modules=1) # Open MPI's own threads
 endif()
 
 foreach(folder base configs kernels data dist checkpoints train)

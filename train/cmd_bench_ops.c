@@ -22,11 +22,12 @@ enum { BUFFERS = 8, WARM_RUNS = 2, LEAST_RUNS = 5, MOST_RUNS = 100 };
 #define RUN_MS 120.0
 
 typedef orr_code (*op_run)(kern *k, const void *args);
+// clang-format off
 #define BENCH_OPS(X)                                                                               \
-  X(matmul_fwd)                                                                                    \
-  X(matmul_bwd_x) X(matmul_bwd_w) X(attention_fwd) X(attention_bwd) X(rmsnorm_fwd) X(rmsnorm_bwd)  \
-      X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(swiglu_fwd) X(swiglu_bwd) X(xent_stats) X(xent_grad) \
-          X(adamw) X(sumsq) X(gather_rows) X(cast)
+  X(matmul_fwd) X(matmul_bwd_x) X(matmul_bwd_w) X(attention_fwd) X(attention_bwd) X(rmsnorm_fwd)   \
+  X(rmsnorm_bwd) X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(swiglu_fwd) X(swiglu_bwd) X(xent_stats)   \
+  X(xent_grad) X(adamw) X(sumsq) X(gather_rows) X(cast)
+// clang-format on
 #define RUN_OP(op)                                                                                 \
   static orr_code run_##op(kern *k, const void *args) {                                            \
     return kern_##op(k, args);                                                                     \

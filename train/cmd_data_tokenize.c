@@ -35,17 +35,6 @@ typedef struct {
   float *actions, *state;
 } job;
 
-static orr_code check_size(const job *j, const char *dir) {
-  const data_shard_format *f = &j->index->format;
-  const train_tokenizer_dims *d = &j->tokenizer->tokenizer;
-  ORR_CHECK(f->height == d->rows * d->patch && f->width == d->cols * d->patch, ORR_EINVAL,
-            "%s: frames are %lld x %lld, the tokenizer wants %lld x %lld: use the tokenizer that "
-            "fits them",
-            dir, (long long)f->height, (long long)f->width, (long long)(d->rows * d->patch),
-            (long long)(d->cols * d->patch));
-  return ORR_OK;
-}
-
 static orr_code open_job(job *j, const train_args *args, int threads) {
   const char *checkpoint;
   ORR_TRY(train_args_require(args, "tokenizer", &checkpoint));
@@ -53,7 +42,7 @@ static orr_code open_job(job *j, const train_args *args, int threads) {
   ORR_TRY(data_index_open(args->operand[0], &j->index));
   ORR_TRY(train_kern_open("auto", threads, &j->k));
   ORR_TRY(train_trained_open(checkpoint, CFG_STAGE_TOKENIZER, true, j->k, &j->tokenizer));
-  ORR_TRY(check_size(j, args->operand[0]));
+  ORR_TRY(train_trained_fits(j->tokenizer, j->index));
   ORR_TRY(train_codec_create(j->tokenizer, PORTION, &j->codec));
   const data_shard_format *f = &j->index->format;
   j->frames = orr_malloc((size_t)(PORTION * f->height * f->width * 3));
@@ -164,6 +153,7 @@ orr_code train_cmd_data_tokenize(int argc, char **argv) {
   orr_code rc = dist_agree(all, open_job(&j, &args, (int)threads), "open");
   if (rc == ORR_OK) rc = dist_agree(all, my_shards(&j, rank, ranks), "tokenize");
   if (rc == ORR_OK) rc = dist_agree(all, rank == 0 ? write_index(&j) : ORR_OK, "write index");
+  if (rank != 0) orr_status_clear(); // all ranks have the same words: rank 0 says them
   close_job(&j);
   dist_world_close(world);
   return rc;

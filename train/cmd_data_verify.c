@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "data/verify.h"
 #include "train/args.h"
@@ -18,6 +20,17 @@ static const train_command command = {
     options,
 };
 
+// Keeps what an older index says beyond the shards, such as forks.
+static orr_code write_index(const char *dir) {
+  char path[4096];
+  json_t *old = NULL;
+  ORR_TRY(orr_fs_join(path, sizeof path, dir, "index.json"));
+  if (orr_fs_exists(path)) ORR_TRY(orr_json_load(path, &old));
+  orr_code rc = data_index_build(dir, old);
+  json_decref(old);
+  return rc;
+}
+
 orr_code train_cmd_data_verify(int argc, char **argv) {
   train_args args;
   data_index *x = NULL;
@@ -25,7 +38,7 @@ orr_code train_cmd_data_verify(int argc, char **argv) {
   ORR_TRY(train_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   double begin = orr_clock_ms();
-  if (train_args_flag(&args, "index")) ORR_TRY(data_index_build(args.operand[0], NULL));
+  if (train_args_flag(&args, "index")) ORR_TRY(write_index(args.operand[0]));
   ORR_TRY(data_index_open(args.operand[0], &x));
   for (int64_t i = 0; i < x->count; i++) {
     orr_progress(i + 1 == x->count, "verify: shard %" PRId64 " of %" PRId64, i + 1, x->count);

@@ -95,6 +95,7 @@ orr_code train_cmd_eval(int argc, char **argv) {
   ORR_TRY(train_args_require(&args, "data", &dir));
   ORR_TRY_GOTO(train_episodes_open(dir, &episodes), out);
   ORR_TRY_GOTO(train_world_model_open(&args, args.operand[0], &m), out);
+  ORR_TRY_GOTO(train_world_model_fits(&m, train_episodes_index(episodes)), out);
   rc = evaluate(&args, &m, episodes);
 out:
   train_world_model_close(&m);

@@ -50,9 +50,9 @@ typedef struct {
   train_episodes *episodes;
   train_codec *codec;
   train_decoder *decoder;
-  int64_t known; // frames read of the episode
+  int64_t known; // frames read of the episode, data.stride apart
   uint8_t *real; // [known,height,width,3]
-  float *raw;    // [rows,A_set] actions, row t acts between t and t+1
+  float *raw;    // [rows,A_set] actions, row t led from frame t to t+1
   int64_t rows, A_set;
   int32_t *tokens; // [prompt+frames,S]
   uint8_t *film;   // [prompt+frames,height,width,3]
@@ -77,8 +77,7 @@ static orr_code read_request(const train_args *a, const cfg *c, request *q) {
   ORR_TRY(train_args_i64(a, "seed", 0, 4294967295, &q->seed));
   ORR_TRY(train_args_f64(a, "temperature", 0.0, 100.0, &q->decoder.temperature));
   ORR_TRY(train_args_f64(a, "choice-temperature", 0.0, 100.0, &q->decoder.choice_temperature));
-  const int64_t total = q->prompt + q->frames;
-  q->decoder.window = c->model.window < total ? c->model.window : total;
+  q->decoder.window = train_decoder_window(c, q->prompt + q->frames);
   q->decoder.seed = (uint64_t)q->seed;
   return ORR_OK;
 }
@@ -147,25 +146,28 @@ static orr_code read_actions(rollout *r) {
 static orr_code read_episode(rollout *r) {
   const data_shard_format *f = &train_episodes_index(r->episodes)->format;
   const int64_t total = r->q.prompt + r->q.frames, pixels = f->height * f->width;
+  const int64_t stride = r->m.dynamics->c->data.stride;
   int64_t length;
-  ORR_TRY(train_episodes_length(r->episodes, r->q.clip, &length));
+  ORR_TRY(train_episodes_length(r->episodes, r->q.clip, stride, &length));
   ORR_CHECK(length >= r->q.prompt, ORR_EINVAL,
             "%s: episode %lld has %lld frames, fewer than the prompt's %lld", r->q.data,
             (long long)r->q.clip, (long long)length, (long long)r->q.prompt);
   r->known = length < total ? length : total;
   r->A_set = f->A;
-  ORR_CHECK(r->A_set <= r->m.dynamics->dynamics.A, ORR_EINVAL,
-            "%s has %lld actions, the model takes %lld", r->q.data, (long long)r->A_set,
-            (long long)r->m.dynamics->dynamics.A);
   r->real = orr_malloc((size_t)(r->known * pixels * 3));
   r->raw = orr_malloc((size_t)(r->known * r->A_set) * sizeof *r->raw);
   r->tokens = orr_malloc((size_t)(total * r->m.dynamics->dynamics.S) * sizeof *r->tokens);
   r->film = orr_malloc((size_t)(total * pixels * 3));
   ORR_CHECK(r->real && r->raw && r->tokens && r->film, ORR_ENOMEM,
             "rollout of %lld frames: out of memory", (long long)total);
-  ORR_TRY(train_episodes_read(r->episodes, r->q.clip, r->known, r->real, r->raw, NULL));
-  r->rows = r->known - 1 > 0 ? r->known - 1 : 1;
-  return read_actions(r);
+  ORR_TRY(train_episodes_read(r->episodes, r->q.clip, r->known, stride, r->real, r->raw, NULL));
+  r->rows = r->known - 1;
+  ORR_TRY(read_actions(r));
+  ORR_CHECK(r->rows > 0, ORR_EINVAL,
+            "%s: episode %lld has one frame and no action to follow: take another --clip or give "
+            "--actions",
+            r->q.data, (long long)r->q.clip);
+  return ORR_OK;
 }
 
 static orr_code roll(rollout *r, int32_t branch) {
@@ -191,6 +193,11 @@ static orr_code roll(rollout *r, int32_t branch) {
   return rc;
 }
 
+// The film runs at the speed of the data.
+static double film_fps(const rollout *r) {
+  return train_episodes_index(r->episodes)->format.fps / (double)r->m.dynamics->c->data.stride;
+}
+
 // Real frames on the left, the model's on the right; where the episode has ended, its last frame
 // dimmed.
 static orr_code write_beside(const rollout *r, const data_shard_format *f) {
@@ -207,7 +214,7 @@ static orr_code write_beside(const rollout *r, const data_shard_format *f) {
         for (int64_t i = 0; i < w * 3; i++) row[i] = (uint8_t)(192 + row[i] / 4);
       memcpy(row + (w + 2) * 3, r->film + (t * h + y) * w * 3, (size_t)(w * 3));
     }
-  orr_code rc = data_film_write(r->q.out, both, total, h, wide, f->fps, (int)r->q.scale);
+  orr_code rc = data_film_write(r->q.out, both, total, h, wide, film_fps(r), (int)r->q.scale);
   orr_free(both);
   return rc;
 }
@@ -228,7 +235,7 @@ static orr_code run(rollout *r) {
   ORR_TRY(train_codec_decode(r->codec, r->tokens, r->q.prompt + r->q.frames, r->film));
   return r->q.beside ? write_beside(r, f)
                      : data_film_write(r->q.out, r->film, r->q.prompt + r->q.frames, f->height,
-                                       f->width, f->fps, (int)r->q.scale);
+                                       f->width, film_fps(r), (int)r->q.scale);
 }
 
 orr_code train_cmd_rollout(int argc, char **argv) {
@@ -241,6 +248,7 @@ orr_code train_cmd_rollout(int argc, char **argv) {
   ORR_TRY(train_args_require(&args, "out", &r.q.out));
   ORR_TRY_GOTO(train_episodes_open(r.q.data, &r.episodes), out);
   ORR_TRY_GOTO(train_world_model_open(&args, args.operand[0], &r.m), out);
+  ORR_TRY_GOTO(train_world_model_fits(&r.m, train_episodes_index(r.episodes)), out);
   ORR_TRY_GOTO(read_request(&args, r.m.dynamics->c, &r.q), out);
   rc = run(&r);
 out:

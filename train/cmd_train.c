@@ -51,6 +51,7 @@ orr_code train_cmd_train(int argc, char **argv) {
   train_loop_options o;
   if (rc == ORR_OK) rc = read_options(&args, &o);
   if (rc == ORR_OK) rc = train_loop(c, &o, world);
+  if (world->grid.rank != 0) orr_status_clear(); // all ranks have the same words: rank 0 says them
   cfg_destroy(c);
   dist_world_close(world);
   return rc;

@@ -134,6 +134,13 @@ static void list_rows(train_decoder *m) {
     m->row[i] = i < m->o.B * S ? (int32_t)(i / S * N + 1 + i % S) : -1;
 }
 
+int64_t train_decoder_window(const cfg *c, int64_t frames) {
+  const int64_t trained = c->data.frames > 2 ? c->data.frames - 1 : 1;
+  int64_t window = c->model.window;
+  if (window > trained) window = trained;
+  return window < frames ? window : frames;
+}
+
 orr_code train_decoder_create(kern *k, const train_dynamics_dims *d, const train_dynamics_params *p,
                               const train_weights *w, const train_decoder_options *o,
                               train_decoder **out) {

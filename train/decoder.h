@@ -3,7 +3,8 @@
 //
 // At frame t a time block sees the current frame, the `window - 1` frames before it, and frame 0 as
 // attention sink (Xiao et al. 2024). Keys are kept rotated by their frame number, so scores depend
-// on distances alone; once frame 0 has left the window its distance stays at `window`, which keeps
+// on distances alone; once frame 0 has left the window its distance stays at `window`. Clips of T
+// frames hold distances up to T - 1, so a window of at most T - 1 (train_decoder_window) keeps
 // every distance inside the range that training saw: a rollout never has to end. Up to frame
 // `window` this equals the full forward pass.
 //
@@ -14,12 +15,13 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "configs/config.h"
 #include "kernels/kern.h"
 #include "train/dynamics.h"
 
 typedef struct {
   int64_t B;
-  int64_t window;            // frames a time block looks back, itself included
+  int64_t window;            // frames a time block sees, the current one included, besides frame 0
   int64_t steps;             // passes a frame (K)
   double temperature;        // of the drawn codes; 0 = the likeliest
   double choice_temperature; // Gumbel noise on the confidence that orders the positions
@@ -35,6 +37,9 @@ typedef struct {
 
 typedef struct train_decoder train_decoder;
 
+// The window of a rollout of `frames` frames, prompt included, by a model trained with `c`: at most
+// model.window, no distance that data.frames did not hold, and no more than there is to see.
+int64_t train_decoder_window(const cfg *c, int64_t frames);
 // Local. Borrows k (committed), p and w. All memory is taken here.
 orr_code train_decoder_create(kern *k, const train_dynamics_dims *d, const train_dynamics_params *p,
                               const train_weights *w, const train_decoder_options *o,

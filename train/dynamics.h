@@ -24,6 +24,7 @@ typedef struct {
   train_block_dims block; // block.axes split the whole model
 } train_dynamics_dims;
 
+// Local. The sizes that a configuration describes.
 void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out);
 
 typedef struct {

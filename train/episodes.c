@@ -60,24 +60,25 @@ static orr_code find(train_episodes *e, int64_t i, int64_t *within) {
   return ORR_OK;
 }
 
-orr_code train_episodes_length(train_episodes *e, int64_t i, int64_t *frames) {
+orr_code train_episodes_length(train_episodes *e, int64_t i, int64_t stride, int64_t *frames) {
   int64_t within;
   ORR_TRY(find(e, i, &within));
   const int64_t *offsets = data_shard_offsets(e->shard);
-  *frames = offsets[within + 1] - offsets[within];
+  *frames = (offsets[within + 1] - offsets[within] + stride - 1) / stride;
   return ORR_OK;
 }
 
-orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, uint8_t *frames,
-                             float *actions, float *state) {
+orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, int64_t stride,
+                             uint8_t *frames, float *actions, float *state) {
   int64_t within, length;
-  ORR_TRY(train_episodes_length(e, i, &length));
+  ORR_TRY(train_episodes_length(e, i, stride, &length));
   ORR_TRY(find(e, i, &within));
   ORR_CHECK(T <= length, ORR_EINVAL,
-            "%s: episode %lld has %lld frames, wanted %lld: ask for fewer frames", e->index->dir,
-            (long long)i, (long long)length, (long long)T);
+            "%s: episode %lld has %lld frames (at stride %lld), wanted %lld: ask for fewer frames",
+            e->index->dir, (long long)i, (long long)length, (long long)stride, (long long)T);
   const int64_t first = data_shard_offsets(e->shard)[within];
-  ORR_TRY(data_shard_read_frames(e->shard, first, T, 1, frames));
-  ORR_TRY(data_shard_read_actions(e->shard, first, T, 1, actions));
-  return state && e->index->format.Q ? data_shard_read_state(e->shard, first, T, 1, state) : ORR_OK;
+  ORR_TRY(data_shard_read_frames(e->shard, first, T, stride, frames));
+  if (T > 1) ORR_TRY(data_shard_read_actions(e->shard, first + stride - 1, T - 1, stride, actions));
+  if (!state || !e->index->format.Q) return ORR_OK;
+  return data_shard_read_state(e->shard, first, T, stride, state);
 }

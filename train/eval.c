@@ -49,14 +49,6 @@ orr_code train_eval_create(const train_trained *dynamics, const train_trained *t
   train_eval *e = orr_calloc(1, sizeof *e);
   ORR_CHECK(e, ORR_ENOMEM, "evaluation: out of memory");
   *e = (train_eval){.dynamics = dynamics, .tokenizer = tokenizer, .o = *o};
-  ORR_CHECK_GOTO(
-      train_tokenizer_codes(&tokenizer->tokenizer) == dynamics->dynamics.V &&
-          tokenizer->tokenizer.S == dynamics->dynamics.S,
-      fail, ORR_EINVAL,
-      "%s has %lld codes at %lld positions, the model wants %lld at %lld: another tokenizer",
-      tokenizer->path, (long long)train_tokenizer_codes(&tokenizer->tokenizer),
-      (long long)tokenizer->tokenizer.S, (long long)dynamics->dynamics.V,
-      (long long)dynamics->dynamics.S);
   ORR_TRY_GOTO(train_codec_create(tokenizer, CODEC_FRAMES, &e->codec), fail);
   ORR_TRY_GOTO(
       train_eval_set_load(episodes, dynamics, e->codec, o->clips, o->prompt, o->horizon, &e->set),
@@ -132,7 +124,6 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, uin
   const train_eval_set *s = &e->set;
   orr_code rc;
   train_decoder *d = NULL;
-  const int64_t window = m->c->model.window < s->T ? m->c->model.window : s->T;
   float *action = orr_malloc((size_t)(ROLLOUT_CLIPS * 2 * s->A) * sizeof *action);
   int32_t *tokens = orr_malloc((size_t)(ROLLOUT_CLIPS * s->S) * sizeof *tokens);
   int32_t *rolled = orr_malloc((size_t)(s->E * horizon(e) * s->S) * sizeof *rolled);
@@ -140,7 +131,7 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, uin
   ORR_TRY_GOTO(
       train_decoder_create(m->k, &m->dynamics, &m->dynamics_p, &m->state.weights,
                            &(train_decoder_options){.B = ROLLOUT_CLIPS,
-                                                    .window = window,
+                                                    .window = train_decoder_window(m->c, s->T),
                                                     .steps = e->o.steps,
                                                     .temperature = e->o.temperature,
                                                     .choice_temperature = e->o.choice_temperature,

@@ -29,7 +29,7 @@ void train_eval_set_release(train_eval_set *s) {
   memset(s, 0, sizeof *s);
 }
 
-// raw [T,A_set]: row t acts between t and t+1; here row t is what led to frame t.
+// raw [T-1,A_set]: row t led from frame t to t+1; here row t is what led to frame t.
 static void align_actions(train_eval_set *s, int64_t clip, const float *raw, int64_t A_set) {
   for (int64_t t = 1; t < s->T; t++) {
     float *to = s->action + (clip * s->T + t) * 2 * s->A;
@@ -41,15 +41,16 @@ static void align_actions(train_eval_set *s, int64_t clip, const float *raw, int
   }
 }
 
-static orr_code read_clips(train_eval_set *s, train_episodes *episodes, int64_t A_set) {
+static orr_code read_clips(train_eval_set *s, train_episodes *episodes, int64_t A_set,
+                           int64_t stride) {
   const int64_t count = train_episodes_count(episodes), unit = s->forks ? 2 : 1;
   float *raw = orr_malloc((size_t)(s->T * A_set) * sizeof *raw);
   ORR_CHECK(raw, ORR_ENOMEM, "actions of a clip: out of memory");
   orr_code rc = ORR_OK;
   for (int64_t i = 0; i < s->E && rc == ORR_OK; i++) {
     const int64_t episode = i / unit * (count / unit) / (s->E / unit) * unit + i % unit;
-    rc = train_episodes_read(episodes, episode, s->T, s->frames + i * s->T * s->pixels * 3, raw,
-                             s->Q ? s->state + i * s->T * s->Q : NULL);
+    rc = train_episodes_read(episodes, episode, s->T, stride, s->frames + i * s->T * s->pixels * 3,
+                             raw, s->Q ? s->state + i * s->T * s->Q : NULL);
     if (rc == ORR_OK) align_actions(s, i, raw, A_set);
   }
   orr_free(raw);
@@ -63,20 +64,13 @@ static bool is_tabletop(const data_shard_format *f) {
   return true;
 }
 
-static orr_code check_fit(const data_index *x, const train_trained *dynamics) {
-  ORR_CHECK(x->format.A <= dynamics->dynamics.A, ORR_EINVAL,
-            "%s has %lld actions, the model takes %lld: evaluate on the data set's own branch",
-            x->dir, (long long)x->format.A, (long long)dynamics->dynamics.A);
-  return ORR_OK;
-}
-
 orr_code train_eval_set_load(train_episodes *episodes, const train_trained *dynamics,
                              train_codec *codec, int64_t clips, int64_t prompt, int64_t horizon,
                              train_eval_set *out) {
   orr_code rc;
   const data_index *x = train_episodes_index(episodes);
   const json_t *forks = json_object_get(json_object_get(x->json, "forks"), "prompt");
-  ORR_TRY(check_fit(x, dynamics));
+  const int64_t stride = dynamics->c->data.stride;
   *out = (train_eval_set){.E = clips < x->episodes ? clips : x->episodes,
                           .prompt = prompt,
                           .S = dynamics->dynamics.S,
@@ -88,7 +82,7 @@ orr_code train_eval_set_load(train_episodes *episodes, const train_trained *dyna
                           .tabletop = is_tabletop(&x->format)};
   if (forks) {
     out->forks = true;
-    out->prompt = json_integer_value(forks);
+    out->prompt = (json_integer_value(forks) - 1) / stride + 1; // frames before the futures part
     out->E = out->E / 2 * 2;
     if (out->prompt != prompt)
       ORR_INFO("%s forks after %lld frames: that is the prompt", x->dir, (long long)out->prompt);
@@ -98,7 +92,7 @@ orr_code train_eval_set_load(train_episodes *episodes, const train_trained *dyna
   out->T = out->prompt + horizon;
   ORR_TRY(train_branch_id(dynamics->c, x->format.branch, &out->branch));
   ORR_TRY_GOTO(allocate(out), fail);
-  ORR_TRY_GOTO(read_clips(out, episodes, x->format.A), fail);
+  ORR_TRY_GOTO(read_clips(out, episodes, x->format.A, stride), fail);
   ORR_TRY_GOTO(train_codec_encode(codec, out->frames, out->E * out->T, out->tokens), fail);
   return ORR_OK;
 fail:

@@ -23,7 +23,8 @@ typedef struct {
   float *state;    // [E,T,Q]
 } train_eval_set;
 
-// Local. `clips` episodes spread evenly (pairs stay together), T = prompt + horizon frames each.
+// Local. `clips` episodes spread evenly (pairs stay together), T = prompt + horizon frames each,
+// as far apart as in training (data.stride).
 orr_code train_eval_set_load(train_episodes *episodes, const train_trained *dynamics,
                              train_codec *codec, int64_t clips, int64_t prompt, int64_t horizon,
                              train_eval_set *out);

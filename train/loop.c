@@ -191,15 +191,17 @@ static orr_code vote(run *r, train_step_votes *v) {
   return train_step_vote(&r->work, v);
 }
 
-static orr_code one_step(run *r, train_step_metrics *s, bool *stop) {
+// `logged`: how this rank fared with the line of the step before.
+static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *stop) {
   const cfg *c = r->c;
   const double begin = orr_clock_ms();
   const data_clip_batch *batch = NULL;
   train_step_votes v;
   double units = 0.0;
-  orr_code rc = data_loader_next(r->loader, &batch, &s->data_wait_ms);
-  // A reader that failed on one rank must end all of them before the next collective.
-  ORR_TRY(train_axes_agree(&r->axes, rc, "read data"));
+  const bool reads = logged == ORR_OK;
+  orr_code rc = reads ? data_loader_next(r->loader, &batch, &s->data_wait_ms) : logged;
+  // What failed on one rank must end all of them before the next collective.
+  ORR_TRY(train_axes_agree(&r->axes, rc, reads ? "read data" : "write metrics"));
   r->apart = true;
   ORR_TRY(train_step_gradients(&r->work, batch, &units, &s->comm_ms));
   ORR_TRY(vote(r, &v));
@@ -231,18 +233,20 @@ static void finish_metrics(const run *r, train_step_metrics *s) {
 static orr_code steps(run *r) {
   bool stop = false;
   double smooth_ms = 0.0;
+  orr_code logged = ORR_OK;
   while (r->step < r->c->train.steps && !stop) {
     train_step_metrics s = {.step = r->step + 1};
-    ORR_TRY(one_step(r, &s, &stop));
+    ORR_TRY(one_step(r, logged, &s, &stop));
     finish_metrics(r, &s);
     smooth_ms = smooth_ms > 0.0 ? 0.95 * smooth_ms + 0.05 * s.step_ms : s.step_ms;
-    if (r->metrics) ORR_TRY(train_metrics_write(r->metrics, &s));
+    if (r->metrics) logged = train_metrics_write(r->metrics, &s);
     orr_progress(r->step == r->c->train.steps || stop,
                  "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
                  r->work.stage->table->name, (long long)s.step, (long long)r->c->train.steps,
                  s.loss, s.lr, s.tokens_per_s,
                  1e-3 * smooth_ms * (double)(r->c->train.steps - s.step));
   }
+  ORR_TRY(dist_agree(r->all, logged, "write metrics"));
   orr_code saved = train_saver_finish(r->saver);
   ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
             orr_status_message());
@@ -304,6 +308,7 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
   ORR_TRY(open_axes(&r, o));
   orr_code rc = cfg_print(c, &r.config_text);
   if (rc == ORR_OK) rc = cfg_hash(c, &r.config_hash);
+  rc = dist_agree(r.all, rc, "print the configuration");
   if (rc == ORR_OK) rc = run_all(&r, o);
   if (rc != ORR_OK && r.apart && world->grid.ranks > 1) {
     // The other ranks are waiting in a collective that this one will not enter.

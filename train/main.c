@@ -1,5 +1,6 @@
 // The command line. This file and the watchdog alone end the process; exit codes: 0 done, 1 failed,
 // 2 bad usage or configuration, 85 stopped early on request with a checkpoint written.
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,9 +63,11 @@ int main(int argc, char **argv) {
   for (int i = 0; i < COMMANDS; i++) {
     if (strcmp(argv[1], commands[i].name) != 0) continue;
     orr_code rc = commands[i].run(argc - 1, argv + 1);
-    if (rc == ORR_ESTOPPED)
+    // Of ranks that agree on an error all but one come back without a message.
+    const bool silent = *orr_status_message() == '\0';
+    if (rc == ORR_ESTOPPED && !silent)
       ORR_INFO("%s", orr_status_message());
-    else if (rc != ORR_OK)
+    else if (rc != ORR_OK && !silent)
       ORR_ERROR("%s", orr_status_message());
     return exit_code(rc);
   }

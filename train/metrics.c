@@ -17,13 +17,18 @@ struct train_metrics {
   char *path;
 };
 
+static const char line_start[] = "{\"step\": ";
+
 // Bytes of the leading lines whose step is at most `from`.
 static size_t kept_bytes(const char *text, size_t bytes, int64_t from) {
   size_t at = 0;
   while (at < bytes) {
-    const char *end = memchr(text + at, '\n', bytes - at);
-    long long step;
-    if (!end || sscanf(text + at, "{\"step\": %lld", &step) != 1 || step > from) break;
+    const char *line = text + at, *end = memchr(line, '\n', bytes - at);
+    if (!end || strncmp(line, line_start, sizeof line_start - 1) != 0) break;
+    const char *digits = line + sizeof line_start - 1;
+    char *behind;
+    const long long step = strtoll(digits, &behind, 10);
+    if (behind == digits || behind > end || step > from) break;
     at = (size_t)(end - text) + 1;
   }
   return at;
@@ -78,8 +83,8 @@ orr_code train_metrics_write(train_metrics *m, const train_step_metrics *s) {
                 {"comm_ms", "%.3f", s->comm_ms},
                 {"ckpt_stall_ms", "%.3f", s->ckpt_stall_ms},
                 {"mfu", "%.4f", s->mfu}};
-  char line[1024];
-  int n = snprintf(line, sizeof line, "{\"step\": %lld", (long long)s->step);
+  char line[4096]; // 11 numbers of at most 320 characters (%.0f of 1e308) with their names
+  int n = snprintf(line, sizeof line, "%s%lld", line_start, (long long)s->step);
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
     n += print_number(line + n, sizeof line - (size_t)n, fields[i].name, fields[i].format,
                       fields[i].v);

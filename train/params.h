@@ -41,6 +41,7 @@ typedef struct {
 // Elements between aligned parameters: 64 bytes also for the 2-byte working copy.
 #define TRAIN_PARAM_ALIGN 32
 
+// Local. An empty list; release frees its names and makes it empty again.
 void train_params_init(train_params *p);
 void train_params_release(train_params *p);
 

@@ -107,7 +107,7 @@ static orr_code commit(train_saver *s) {
   ORR_TRY(dist_gather_text(s->world, sums, 0, &texts));
   if (s->rank == 0) rc = ckpt_save_commit(s->writer, (const char *const *)texts, s->meta);
   dist_texts_free(texts, s->ranks);
-  return rc;
+  return dist_agree(s->world, rc, "commit checkpoint");
 }
 
 orr_code train_saver_conclude(train_saver *s, bool failed) {

@@ -24,14 +24,14 @@ uint64_t train_saver_host_bytes(const train_saver *s);
 // earlier one first. `meta` is taken over (rank 0 uses it). *stall_ms (+=) the time this cost the
 // step.
 orr_code train_saver_begin(train_saver *s, int64_t step, json_t *meta, double *stall_ms);
-// Local. 0 nothing under way, 1 still writing, 2 written here, 3 failed here: what this rank brings
-// to the step's reduction.
+// Where this rank's save is: nothing under way, still writing, written here, failed here.
 typedef enum {
   TRAIN_SAVE_IDLE,
   TRAIN_SAVE_WRITING,
   TRAIN_SAVE_WRITTEN,
   TRAIN_SAVE_FAILED
 } train_save_state;
+// Local. What this rank brings to the step's reduction.
 train_save_state train_saver_poll(train_saver *s);
 // Collective over the world, called when the reduction says that all ranks have written (failed =
 // false) or that one has failed.

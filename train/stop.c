@@ -13,6 +13,7 @@ static void on_signal(int number) {
 
 void train_stop_install(void) {
   struct sigaction a;
+  stop_flag = 0; // a request ends one run, not those after it in the same process
   memset(&a, 0, sizeof a);
   a.sa_handler = on_signal;
   sigemptyset(&a.sa_mask);

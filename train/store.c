@@ -155,7 +155,7 @@ static orr_code take_tables(train_store *st) {
 orr_code train_store_create(train_state *s, const train_axes *axes, const ckpt_writer *writer,
                             train_store **out) {
   orr_code rc;
-  const bool direct = axes->grid.tp == 1 && s->shard.ranks == 1;
+  const bool direct = train_axes_size(axes, DIST_AXIS_TP) == 1 && s->shard.ranks == 1;
   train_store *st = orr_calloc(1, sizeof *st);
   ORR_CHECK(st, ORR_ENOMEM, "checkpoint exchange: out of memory");
   *st = (train_store){

@@ -15,7 +15,7 @@ orr_code train_store_plan(train_state *s, int64_t file_bytes, ckpt_plan *out);
 typedef struct train_store train_store;
 
 // Collective over tp. What `writer` of this rank and its neighbours will write; takes all memory
-// that collecting needs. Borrows all three.
+// that collecting needs. Borrows all three; axes == NULL: one rank.
 orr_code train_store_create(train_state *s, const train_axes *axes, const ckpt_writer *writer,
                             train_store **out);
 void train_store_destroy(train_store *st); // takes NULL

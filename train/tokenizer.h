@@ -24,6 +24,7 @@ typedef struct {
   train_block_dims block;
 } train_tokenizer_dims;
 
+// Local. The sizes that a configuration describes.
 void train_tokenizer_dims_from(const cfg *c, train_tokenizer_dims *out);
 int64_t train_tokenizer_codes(const train_tokenizer_dims *d); // V, product of the levels
 

@@ -73,6 +73,18 @@ void train_trained_close(train_trained *m) {
   orr_free(m);
 }
 
+orr_code train_trained_fits(const train_trained *m, const data_index *x) {
+  const train_tokenizer_dims *d = &m->tokenizer;
+  const int64_t height = d->rows * d->patch, width = d->cols * d->patch;
+  ORR_CHECK(
+      x->format.height == height && x->format.width == width, ORR_EINVAL,
+      "%s: frames are %lld x %lld, the tokenizer %s wants %lld x %lld: use the tokenizer that "
+      "fits them",
+      x->dir, (long long)x->format.height, (long long)x->format.width, m->path, (long long)height,
+      (long long)width);
+  return ORR_OK;
+}
+
 struct train_codec {
   train_tokenizer *model;
   orr_arena acts;

@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "configs/config.h"
+#include "data/index.h"
 #include "kernels/kern.h"
 #include "train/dynamics.h"
 #include "train/state.h"
@@ -31,6 +32,9 @@ typedef struct {
 // precision.
 orr_code train_trained_open(const char *path, int stage, bool ema, kern *k, train_trained **out);
 void train_trained_close(train_trained *m); // takes NULL
+
+// Local. ORR_EINVAL unless the frames of the data set have the size that tokenizer `m` takes.
+orr_code train_trained_fits(const train_trained *m, const data_index *x);
 
 // A tokenizer with its plan for up to B frames at once: encodes and decodes any number.
 typedef struct train_codec train_codec;

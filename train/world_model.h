@@ -3,6 +3,7 @@
 #define TRAIN_WORLD_MODEL_H
 
 #include "base/status.h"
+#include "data/index.h"
 #include "train/args.h"
 #include "train/trained.h"
 
@@ -12,8 +13,11 @@ typedef struct {
 } train_world_model;
 
 // Local. Uses the options --tokenizer, --threads, --device and --no-ema of `a`. On failure what was
-// opened stays for close.
+// opened stays for close. ORR_EINVAL when codes or positions of the two differ.
 orr_code train_world_model_open(const train_args *a, const char *checkpoint, train_world_model *m);
+// Local. ORR_EINVAL unless the data set's frames have the tokenizer's size and its actions fit into
+// the model's: to be asked before anything is read into buffers of the model's sizes.
+orr_code train_world_model_fits(const train_world_model *m, const data_index *x);
 void train_world_model_close(train_world_model *m);
 
 #endif

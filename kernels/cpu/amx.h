@@ -17,6 +17,13 @@
 
 enum { AMX_ROWS = 16, AMX_DEPTH = 32, AMX_TILE = 512 }; // AMX_TILE: bfloat16 values in a tile
 
+static inline int64_t amx_pad(int64_t n, int64_t to) {
+  return (n + to - 1) / to * to;
+}
+static inline int64_t amx_least(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
 // The compiler's own intrinsics for loads do not say that they read memory.
 #define AMX_LOAD(tile, p, stride)                                                                  \
   __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #tile ::"r"(p), "r"((int64_t)(stride)) : "memory")
@@ -51,10 +58,12 @@ typedef struct {
 } amx_left;
 
 // c[16 * row_halves, 16 * column_halves] (= or +=) left x the packed tiles at b0 (columns 0..15)
-// and b1 (columns 16..31), over `depth` blocks. ldc in floats.
-AMX_INLINE void amx_product(int row_halves, int column_halves, int64_t depth, amx_left left,
-                            const uint16_t *b0, const uint16_t *b1, float *c, int64_t ldc,
-                            bool accumulate) {
+// and b1 (columns 16..31), over `depth` blocks. ldc in floats. Not
+// inlined: there the compiler runs out of registers for its addresses.
+static __attribute__((noinline, unused)) void amx_product(int row_halves, int column_halves,
+                                                          int64_t depth, amx_left left,
+                                                          const uint16_t *b0, const uint16_t *b1,
+                                                          float *c, int64_t ldc, bool accumulate) {
   const bool two_rows = row_halves > 1, two_columns = column_halves > 1;
   const int64_t c_stride = ldc * 4;
   float *lower = c + AMX_ROWS * ldc;

@@ -10,7 +10,9 @@ static inline bool attention_amx_fits(const kern *k, kern_dtype type, int64_t K)
   return type == KERN_BF16 && cpu_impl_of(k)->level >= CPU_LEVEL_AMX && K % 32 == 0 && K <= 256;
 }
 
+// As the ops of the same name; only where attention_amx_fits.
 orr_code attention_amx_fwd(kern *k, const kern_attention_fwd_args *a);
+// As the ops of the same name; only where attention_amx_fits.
 orr_code attention_amx_bwd(kern *k, const kern_attention_bwd_args *a);
 
 #endif

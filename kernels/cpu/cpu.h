@@ -66,6 +66,7 @@ static inline void *cpu_scratch_of(void *workspace, size_t bytes_per_thread, int
 KERN_OPS(CPU_OP_DECLARE)
 #undef CPU_OP_DECLARE
 extern const kern_table CPU_FN(cpu_table);
+// Local. The destroy slot of every table.
 void cpu_destroy(kern *k);
 
 #endif

@@ -32,6 +32,22 @@ orr_code CPU_FN(matmul_fwd)(kern *k, const kern_matmul_fwd_args *args) {
   if (a.ldx == 0) a.ldx = a.K;
   if (a.ldy == 0) a.ldy = a.N;
   if (widened(k, a.type)) return CPU_FN(cpu_widened_fwd)(k, &a);
+#if defined(__AVX512F__)
+  if (a.type == KERN_BF16 && matmul_amx_fits(k, a.M, a.N, a.K))
+    return matmul_amx_run(k, &(matmul_amx_args){.y_type = a.y_type,
+                                                .M = a.M,
+                                                .N = a.N,
+                                                .K = a.K,
+                                                .x = a.x,
+                                                .b = a.w,
+                                                .bias = a.bias,
+                                                .add = a.add,
+                                                .y = a.y,
+                                                .ldx = a.ldx,
+                                                .ldb = a.K,
+                                                .ldy = a.ldy,
+                                                .b_transposed = true});
+#endif
   const bool in_place = a.add && a.add == a.y;
   return run_product(
       k,
@@ -57,6 +73,20 @@ orr_code CPU_FN(matmul_bwd_x)(kern *k, const kern_matmul_bwd_x_args *args) {
   if (a.lddy == 0) a.lddy = a.N;
   if (a.lddx == 0) a.lddx = a.K;
   if (widened(k, a.type)) return CPU_FN(cpu_widened_bwd_x)(k, &a);
+#if defined(__AVX512F__)
+  if (a.type == KERN_BF16 && matmul_amx_fits(k, a.M, a.K, a.N))
+    return matmul_amx_run(k, &(matmul_amx_args){.y_type = KERN_BF16,
+                                                .M = a.M,
+                                                .N = a.K,
+                                                .K = a.N,
+                                                .x = a.dy,
+                                                .b = a.w,
+                                                .add = a.accumulate ? a.dx : NULL,
+                                                .y = a.dx,
+                                                .ldx = a.lddy,
+                                                .ldb = a.K,
+                                                .ldy = a.lddx});
+#endif
   return run_product(k,
                      &(cpu_product_shape){.type = a.type,
                                           .c_type = a.type,
@@ -113,7 +143,7 @@ orr_code CPU_FN(matmul_bwd_w)(kern *k, const kern_matmul_bwd_w_args *args) {
   }
   if (widened(k, a.type)) return CPU_FN(cpu_widened_bwd_w)(k, &a);
 #if defined(__AVX512F__)
-  if (matmul_amx_fits(k, &a)) return matmul_amx_bwd_w(k, &a);
+  if (matmul_amx_fits_weight(k, &a)) return matmul_amx_weight(k, &a);
 #endif
   return run_product(k,
                      &(cpu_product_shape){.type = a.type,

@@ -1,157 +1,128 @@
-// dw[N,K] (= or +=) dy[M,N]^T x[M,K] on AMX tiles.
+// y[M,N] (=) x[M,K] b[K,N] + bias + add on AMX tiles.
 //
-// The wider of dy and x is the right operand; the narrower one, transposed, is the left operand:
-// c[narrow, wide] = narrow^T wide, so that the costlier packing is that of fewer columns. c is cut
-// into blocks, one task each. A task takes CHUNK rows at a time, packs its columns of both
-// operands into the second-level cache and adds their product to its block, which stays there
-// too. Every element is summed over the rows in one order, whatever the number of threads.
+// All threads pack b into tiles once; then each takes its rows of x, 32 at a time, straight from
+// memory as left operands. Columns of y are taken in strips whose part of b stays in the
+// second-level cache, and the depth in chunks whose part of x stays in the first. Every element
+// is summed in one order, whatever the number of threads.
 #include "kernels/cpu/matmul_amx.h"
 
 #include <omp.h>
 
-#include "kernels/cpu/amx.h"
+#include "kernels/cpu/amx_rows.h"
 
-enum { CHUNK = 256, NARROW_MOST = 512, WIDE_MOST = 768 };
-enum { SQUARE = 32 * 32 }; // floats of one square of c: 2 x 2 tiles
-
-static int64_t pad32(int64_t n) {
-  return (n + 31) / 32 * 32;
-}
-static int64_t least(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-static int64_t divide_up(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
-// How c is cut: blocks of at most narrow_block x wide_block, multiples of 32.
-typedef struct {
-  const uint16_t *narrow, *wide;
-  int64_t ld_narrow, ld_wide;
-  int64_t M, V, W; // rows of both, columns of narrow, of wide
-  int64_t narrow_block, wide_block, narrow_blocks, wide_blocks;
-  bool wide_is_dy;
-} cut;
-
-static cut cut_of(const kern_matmul_bwd_w_args *a, int threads) {
-  cut c = {.M = a->M, .wide_is_dy = a->N > a->K};
-  c.narrow = c.wide_is_dy ? a->x : a->dy, c.wide = c.wide_is_dy ? a->dy : a->x;
-  c.ld_narrow = c.wide_is_dy ? a->ldx : a->lddy, c.ld_wide = c.wide_is_dy ? a->lddy : a->ldx;
-  c.V = c.wide_is_dy ? a->K : a->N, c.W = c.wide_is_dy ? a->N : a->K;
-  c.narrow_blocks = divide_up(c.V, NARROW_MOST);
-  c.narrow_block = pad32(divide_up(c.V, c.narrow_blocks));
-  c.narrow_blocks = divide_up(c.V, c.narrow_block);
-  // As many wide blocks as keep all threads busy to the end.
-  c.wide_blocks = divide_up(divide_up(c.W, WIDE_MOST), threads) * threads;
-  c.wide_block = pad32(divide_up(c.W, c.wide_blocks));
-  c.wide_blocks = divide_up(c.W, c.wide_block);
-  return c;
-}
+enum { SQUARE = 32 * 32, GROUP = 4, DEPTH_CHUNK = 512 / 32, STRIP_BYTES = 1 << 20 };
 
 // The scratch of one thread.
 typedef struct {
-  uint16_t *left, *right; // packed chunks
-  float *c;               // squares of the block
+  float *c;        // GROUP squares of y
+  uint16_t *spare; // [32,K]: the last rows of x, padded
 } memory;
 
-static size_t memory_bytes(const cut *c) {
-  return (size_t)((c->narrow_block + c->wide_block) * CHUNK * 2 +
-                  c->narrow_block * c->wide_block * 4);
-}
-
-static memory memory_divide(const cut *c, void *scratch) {
+static memory memory_divide(int64_t K, amx_scratch *b) {
   memory m;
-  m.left = scratch;
-  m.right = m.left + c->narrow_block * CHUNK;
-  m.c = (float *)(m.right + c->wide_block * CHUNK);
+  m.c = amx_scratch_take(b, GROUP * SQUARE * 4);
+  m.spare = amx_scratch_take(b, 32 * K * 2);
   return m;
 }
 
-// Asks for `rows` rows of x, `cols` columns each, to be in the second-level cache soon.
-AMX_INLINE void fetch_rows(const uint16_t *x, int64_t stride, int64_t rows, int64_t cols) {
-  for (int64_t r = 0; r < rows; r++)
-    for (int64_t c = 0; c < cols; c += 32) _mm_prefetch(x + r * stride + c, _MM_HINT_T1);
+// Packs columns n..n+31 of b (fewer at the end).
+static void pack_columns(const matmul_amx_args *a, int64_t n, uint16_t *packed) {
+  uint16_t *tiles = packed + n / 16 * (a->K / 32) * AMX_TILE;
+  const int64_t count = amx_least(32, a->N - n);
+  if (a->b_transposed)
+    amx_pack_transposed(a->b + n * a->ldb, a->ldb, count, a->K, tiles);
+  else
+    amx_pack_plain(a->b + n, a->ldb, a->K, count, tiles);
 }
 
-// c[v, w] (= or +=) over `rows` rows from row m; v and w are the block's own columns. Meanwhile the
-// next chunk's rows are fetched, a few for each square: otherwise half of the time is waiting.
-static void add_chunk(const cut *c, int64_t v0, int64_t w0, int64_t m, int64_t rows,
-                      const memory *mem) {
-  const int64_t depth = pad32(rows) / 32;
-  const int64_t V = pad32(least(c->narrow_block, c->V - v0));
-  const int64_t W = pad32(least(c->wide_block, c->W - w0));
-  amx_pack_plain(c->narrow + m * c->ld_narrow + v0, c->ld_narrow, rows, least(V, c->V - v0),
-                 mem->left);
-  for (int64_t t = 0; t < V / 16 * depth; t++)
-    amx_transpose_tile(mem->left + t * AMX_TILE, mem->left + t * AMX_TILE);
-  amx_pack_plain(c->wide + m * c->ld_wide + w0, c->ld_wide, rows, least(W, c->W - w0), mem->right);
-  const int64_t step = divide_up(CHUNK, V / 32 * (W / 32));
-  int64_t next = m + rows;
-  float *square = mem->c;
-  for (int64_t v = 0; v < V; v += 32) {
-    const uint16_t *top = mem->left + v / 16 * depth * AMX_TILE;
-    const amx_left left = {top, top + depth * AMX_TILE, 64, AMX_TILE * 2};
-    for (int64_t w = 0; w < W; w += 32, square += SQUARE) {
-      const uint16_t *right = mem->right + w / 16 * depth * AMX_TILE;
-      const int64_t ahead = least(step, c->M - next);
-      fetch_rows(c->wide + next * c->ld_wide + w0, c->ld_wide, ahead, W);
-      fetch_rows(c->narrow + next * c->ld_narrow + v0, c->ld_narrow, ahead, V);
-      next += ahead;
-      amx_product(2, 2, depth, left, right, right + depth * AMX_TILE, square, 32, m > 0);
+// 16 values of a row plus bias and add, `inside` of them real.
+AMX_INLINE __m512 finish(const matmul_amx_args *a, __m512 x, int64_t m, int64_t n,
+                         __mmask16 inside) {
+  if (a->bias) x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(inside, a->bias + n));
+  if (!a->add) return x;
+  const int64_t at = m * a->ldy + n;
+  if (a->y_type == KERN_F32)
+    return _mm512_add_ps(x, _mm512_maskz_loadu_ps(inside, (const float *)a->add + at));
+  const __m256i half = _mm256_maskz_loadu_epi16(inside, (const uint16_t *)a->add + at);
+  return _mm512_add_ps(x, (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+// A square at (m, n), `rows` rows of it, into y.
+static void store_square(const matmul_amx_args *a, const float *c, int64_t m, int64_t n,
+                         int64_t rows) {
+  const int64_t cols = amx_least(32, a->N - n);
+  const __mmask32 inside = cols == 32 ? 0xffffffffu : (1u << cols) - 1;
+  const __mmask16 low = (__mmask16)inside, high = (__mmask16)(inside >> 16);
+  for (int64_t i = 0; i < rows; i++, m++, c += 32) {
+    const __m512 x = finish(a, _mm512_loadu_ps(c), m, n, low);
+    const __m512 y = finish(a, _mm512_loadu_ps(c + 16), m, n + 16, high);
+    if (a->y_type == KERN_F32) {
+      _mm512_mask_storeu_ps((float *)a->y + m * a->ldy + n, low, x);
+      _mm512_mask_storeu_ps((float *)a->y + m * a->ldy + n + 16, high, y);
+    } else {
+      _mm512_mask_storeu_epi16((uint16_t *)a->y + m * a->ldy + n, inside, amx_narrow(x, y));
     }
   }
 }
 
-// A row of at most 16 values into dw.
-AMX_INLINE void store_row(float *dw, __m512 x, int64_t count, bool overwrite) {
-  const __mmask16 inside = count >= 16 ? 0xffff : (__mmask16)((1u << count) - 1);
-  if (!overwrite) x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(inside, dw));
-  _mm512_mask_storeu_ps(dw, inside, x);
+// Fetches row r of the next 32 rows from m: of x, and of y's columns n0..n1.
+AMX_INLINE void fetch_row(const matmul_amx_args *a, int64_t m, int64_t n0, int64_t n1) {
+  if (m >= a->M) return;
+  const int64_t size = (int64_t)kern_dtype_size(a->y_type);
+  for (int64_t k = 0; k < a->K; k += 32) _mm_prefetch(a->x + m * a->ldx + k, _MM_HINT_T1);
+  for (int64_t n = n0; n < n1; n += 64 / size)
+    __builtin_prefetch((const char *)a->y + (m * a->ldy + n) * size, 1, 2);
 }
 
-// A quarter of a square, 16 x 16 at (v, w), into dw; transposed when w counts dw's rows.
-static void store_quarter(const kern_matmul_bwd_w_args *a, const cut *c, int64_t v, int64_t w,
-                          const float *square) {
-  __m512i r[16];
-  const int64_t rows = c->wide_is_dy ? c->W - w : c->V - v;
-  const int64_t cols = c->wide_is_dy ? c->V - v : c->W - w;
-  float *dw = c->wide_is_dy ? a->dw + w * a->K + v : a->dw + v * a->K + w;
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_si512(square + i * 32);
-  if (c->wide_is_dy) amx_transpose_words(r);
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; i++)
-    if (i < rows && cols > 0) store_row(dw + i * a->K, (__m512)r[i], cols, a->overwrite);
-}
-
-static void run_task(const kern_matmul_bwd_w_args *a, const cut *c, int64_t task,
-                     const memory *mem) {
-  const int64_t v0 = task / c->wide_blocks * c->narrow_block;
-  const int64_t w0 = task % c->wide_blocks * c->wide_block;
-  const int64_t v_end = least(v0 + c->narrow_block, c->V), w_end = least(w0 + c->wide_block, c->W);
-  for (int64_t m = 0; m < a->M; m += CHUNK) add_chunk(c, v0, w0, m, least(CHUNK, a->M - m), mem);
-  const float *square = mem->c;
-  for (int64_t v = v0; v < v_end; v += 32)
-    for (int64_t w = w0; w < w_end; w += 32, square += SQUARE)
-      for (int quarter = 0; quarter < 4; quarter++) {
-        const int64_t down = quarter / 2 * 16, right = quarter % 2 * 16;
-        store_quarter(a, c, v + down, w + right, square + down * 32 + right);
+// Rows m..m+31 (fewer at the end), columns n0..n1.
+static void run_rows(const matmul_amx_args *a, int64_t m, int64_t n0, int64_t n1,
+                     const uint16_t *packed, const memory *mem) {
+  const int64_t depth = a->K / 32, rows = amx_least(32, a->M - m);
+  const int halves = rows > 16 ? 2 : 1;
+  const amx_left x = amx_rows_left((amx_rows){a->x, a->ldx}, m, a->M, a->K, mem->spare);
+  const int64_t group = depth > DEPTH_CHUNK ? GROUP : 1;
+  int64_t ahead = m + 32;
+  const int64_t ahead_end = m + 64, step = (32 * 32 + n1 - n0 - 1) / (n1 - n0);
+  for (int64_t n = n0; n < n1; n += 32 * group) {
+    const int64_t end = amx_least(n + 32 * group, n1);
+    for (int64_t d = 0; d < depth; d += DEPTH_CHUNK) {
+      const amx_left left = {(const char *)x.top + d * x.step, (const char *)x.bottom + d * x.step,
+                             x.stride, x.step};
+      for (int64_t c = n; c < end; c += 32) {
+        const uint16_t *right = packed + (c / 16 * depth + d) * AMX_TILE;
+        amx_product(halves, a->N - c > 16 ? 2 : 1, amx_least(DEPTH_CHUNK, depth - d), left, right,
+                    right + depth * AMX_TILE, mem->c + (c - n) * 32, 32, d > 0);
       }
+    }
+    for (int64_t c = n; c < end; c += 32) {
+      store_square(a, mem->c + (c - n) * 32, m, c, rows);
+      for (int64_t i = 0; i < step && ahead < ahead_end; i++) fetch_row(a, ahead++, n0, n1);
+    }
+  }
 }
 
-orr_code matmul_amx_bwd_w(kern *k, const kern_matmul_bwd_w_args *a) {
-  const cut c = cut_of(a, k->threads);
-  const size_t bytes = memory_bytes(&c);
+orr_code matmul_amx_run(kern *k, const matmul_amx_args *a) {
+  const size_t packed_bytes = (size_t)(amx_pad(a->N, 32) * a->K * 2);
+  const int64_t strip = amx_pad(amx_least(STRIP_BYTES / (a->K * 2) + 1, a->N), 32);
+  amx_scratch count = {0};
+  memory_divide(a->K, &count);
   void *workspace;
-  ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
+  ORR_TRY(cpu_workspace(k, packed_bytes + cpu_scratch_bytes(k, count.used), &workspace));
   if (k->planning) return ORR_OK;
+  uint16_t *packed = workspace;
 #pragma omp parallel num_threads(k->threads)
   {
-    const memory mem = memory_divide(&c, cpu_scratch_of(workspace, bytes, omp_get_thread_num()));
-    amx_begin();
+    amx_scratch part = {
+        .base = cpu_scratch_of((char *)workspace + packed_bytes, count.used, omp_get_thread_num())};
+    const memory mem = memory_divide(a->K, &part);
 #pragma omp for schedule(static)
-    for (int64_t task = 0; task < c.narrow_blocks * c.wide_blocks; task++)
-      run_task(a, &c, task, &mem);
+    for (int64_t n = 0; n < a->N; n += 32) pack_columns(a, n, packed);
+    amx_begin();
+    for (int64_t n = 0; n < a->N; n += strip) {
+#pragma omp for schedule(static) nowait
+      for (int64_t m = 0; m < a->M; m += 32)
+        run_rows(a, m, n, amx_least(n + strip, a->N), packed, &mem);
+    }
     amx_end();
   }
   return ORR_OK;

@@ -9,70 +9,66 @@
 
 #include "kernels/cpu/blocks.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/lane.h"
+#include "kernels/cpu/vec.h"
 
-CPU_INLINE void fwd_row(const kern_rmsnorm_fwd_args *a, int64_t m, kern_dtype type) {
+CPU_INLINE void fwd_row(const kern_rmsnorm_fwd_args *a, int64_t m, cpu_vec_kind kind) {
+  const kern_dtype type = cpu_vec_type(kind);
   const int64_t D = a->D;
-  const void *restrict x = cpu_lane_row(a->x, m, D, type);
-  void *restrict y = cpu_lane_row_mut(a->y, m, D, type);
-  const float *restrict w = a->w;
-  float squares = 0;
+  const void *x = cpu_lane_row(a->x, m, D, type);
+  void *y = cpu_lane_row_mut(a->y, m, D, type);
   cpu_lane_prefetch(x, (size_t)D * kern_dtype_size(type));
-#pragma omp simd reduction(+ : squares)
-  for (int64_t i = 0; i < D; i++) {
-    float v = cpu_lane_get(x, i, type);
+  cpu_vf squares = {0};
+  for (int64_t i = 0; i < D; i += CPU_LANES) {
+    const cpu_vf v = cpu_vec_get(x, i, D - i, kind);
     squares += v * v;
   }
-  const float rstd = 1.0f / sqrtf(squares / (float)D + KERN_RMS_EPS);
-#pragma omp simd
-  for (int64_t i = 0; i < D; i++) cpu_lane_set(y, i, cpu_lane_get(x, i, type) * rstd * w[i], type);
+  const float rstd = 1.0f / sqrtf(cpu_vec_sum(squares) / (float)D + KERN_RMS_EPS);
+  for (int64_t i = 0; i < D; i += CPU_LANES) {
+    const int64_t left = D - i;
+    cpu_vec_set(y, i, left, cpu_vec_get(x, i, left, kind) * rstd * cpu_vec_f32(a->w, i, left),
+                kind);
+  }
   a->rstd[m] = rstd;
 }
 
 orr_code CPU_FN(rmsnorm_fwd)(kern *k, const kern_rmsnorm_fwd_args *a) {
   if (k->planning) return ORR_OK;
+  const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
 #pragma omp parallel for num_threads(k->threads) schedule(static)
   for (int64_t m = 0; m < a->M; m++) {
-    if (a->type == KERN_BF16)
-      fwd_row(a, m, KERN_BF16);
+    if (kind == CPU_VEC_F32)
+      fwd_row(a, m, CPU_VEC_F32);
+    else if (kind == CPU_VEC_BF16)
+      fwd_row(a, m, CPU_VEC_BF16);
     else
-      fwd_row(a, m, KERN_F32);
+      fwd_row(a, m, CPU_VEC_BF16_NATIVE);
   }
   return ORR_OK;
 }
 
-// dw: this block's share [D]. add may be dx itself, so they are not restrict.
-CPU_INLINE void bwd_row(const kern_rmsnorm_bwd_args *a, int64_t m, float *restrict dw,
-                        kern_dtype type) {
+// dw: this block's share [D]. add may be dx itself: an element is read before it is written.
+CPU_INLINE void bwd_row(const kern_rmsnorm_bwd_args *a, int64_t m, float *dw, cpu_vec_kind kind) {
+  const kern_dtype type = cpu_vec_type(kind);
   const int64_t D = a->D;
-  const void *restrict x = cpu_lane_row(a->x, m, D, type);
-  const void *restrict dy = cpu_lane_row(a->dy, m, D, type);
-  const float *restrict w = a->w;
+  const void *x = cpu_lane_row(a->x, m, D, type), *dy = cpu_lane_row(a->dy, m, D, type);
+  const void *add = a->add ? cpu_lane_row(a->add, m, D, type) : NULL;
+  void *dx = cpu_lane_row_mut(a->dx, m, D, type);
   const float rstd = a->rstd[m];
-  float dot = 0;
   cpu_lane_prefetch(x, (size_t)D * kern_dtype_size(type));
   cpu_lane_prefetch(dy, (size_t)D * kern_dtype_size(type));
-#pragma omp simd reduction(+ : dot)
-  for (int64_t i = 0; i < D; i++) {
-    float product = cpu_lane_get(dy, i, type) * cpu_lane_get(x, i, type);
-    dot += product * w[i];
-    dw[i] += product * rstd;
+  cpu_vf dot = {0};
+  for (int64_t i = 0; i < D; i += CPU_LANES) {
+    const int64_t left = D - i;
+    const cpu_vf product = cpu_vec_get(dy, i, left, kind) * cpu_vec_get(x, i, left, kind);
+    dot += product * cpu_vec_f32(a->w, i, left);
+    cpu_vec_set(dw, i, left, cpu_vec_f32(dw, i, left) + product * rstd, CPU_VEC_F32);
   }
-  const float pull = dot / (float)D * rstd * rstd * rstd;
-  void *dx = cpu_lane_row_mut(a->dx, m, D, type);
-  if (!a->add) {
-#pragma omp simd
-    for (int64_t i = 0; i < D; i++) {
-      float g = cpu_lane_get(dy, i, type) * w[i] * rstd;
-      cpu_lane_set(dx, i, g - cpu_lane_get(x, i, type) * pull, type);
-    }
-    return;
-  }
-  const void *add = cpu_lane_row(a->add, m, D, type);
-#pragma omp simd
-  for (int64_t i = 0; i < D; i++) {
-    float g = cpu_lane_get(dy, i, type) * w[i] * rstd;
-    cpu_lane_set(dx, i, g - cpu_lane_get(x, i, type) * pull + cpu_lane_get(add, i, type), type);
+  const float pull = cpu_vec_sum(dot) / (float)D * rstd * rstd * rstd;
+  for (int64_t i = 0; i < D; i += CPU_LANES) {
+    const int64_t left = D - i;
+    const cpu_vf g = cpu_vec_get(dy, i, left, kind) * rstd * cpu_vec_f32(a->w, i, left);
+    const cpu_vf own = g - cpu_vec_get(x, i, left, kind) * pull;
+    cpu_vec_set(dx, i, left, add ? own + cpu_vec_get(add, i, left, kind) : own, kind);
   }
 }
 
@@ -82,6 +78,7 @@ orr_code CPU_FN(rmsnorm_bwd)(kern *k, const kern_rmsnorm_bwd_args *a) {
   void *workspace;
   ORR_TRY(cpu_workspace(k, (size_t)(blocks.count * D) * sizeof(float), &workspace));
   if (k->planning) return ORR_OK;
+  const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
   float *partial = workspace;
 #pragma omp parallel num_threads(k->threads)
   {
@@ -90,10 +87,12 @@ orr_code CPU_FN(rmsnorm_bwd)(kern *k, const kern_rmsnorm_bwd_args *a) {
       float *dw = partial + b * D;
       memset(dw, 0, (size_t)D * sizeof *dw);
       for (int64_t m = cpu_blocks_first(&blocks, b); m < cpu_blocks_end(&blocks, b); m++) {
-        if (a->type == KERN_BF16)
-          bwd_row(a, m, dw, KERN_BF16);
+        if (kind == CPU_VEC_F32)
+          bwd_row(a, m, dw, CPU_VEC_F32);
+        else if (kind == CPU_VEC_BF16)
+          bwd_row(a, m, dw, CPU_VEC_BF16);
         else
-          bwd_row(a, m, dw, KERN_F32);
+          bwd_row(a, m, dw, CPU_VEC_BF16_NATIVE);
       }
     }
 #pragma omp for schedule(static)

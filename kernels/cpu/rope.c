@@ -12,30 +12,31 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/vec.h"
 
-// K and, with it, the loops' lengths are constants for the usual head widths: see the calls.
+// K is a constant 64 where that is the head width, so that the loops unroll: see the calls.
 CPU_INLINE float fwd_head(const void *x, const float *w, const float *cos, const float *sin,
-                          int64_t K, void *y, kern_dtype type) {
+                          int64_t K, void *y, cpu_vec_kind kind) {
   const int64_t half = K / 2;
   cpu_vf squares = {0};
   for (int64_t j = 0; j < half; j += CPU_LANES) {
-    const cpu_vf p = cpu_vec_get(x, j, half - j, type);
-    const cpu_vf q = cpu_vec_get(x, j + half, half - j, type);
+    const cpu_vf p = cpu_vec_get(x, j, half - j, kind);
+    const cpu_vf q = cpu_vec_get(x, j + half, half - j, kind);
     squares += p * p + q * q;
   }
   const float rstd = 1.0f / sqrtf(cpu_vec_sum(squares) / (float)K + KERN_RMS_EPS);
   for (int64_t j = 0; j < half; j += CPU_LANES) {
     const int64_t left = half - j;
-    const cpu_vf c = cpu_vec_get(cos, j, left, KERN_F32), s = cpu_vec_get(sin, j, left, KERN_F32);
-    const cpu_vf p = cpu_vec_get(x, j, left, type) * rstd * cpu_vec_get(w, j, left, KERN_F32);
-    const cpu_vf q =
-        cpu_vec_get(x, j + half, left, type) * rstd * cpu_vec_get(w, j + half, left, KERN_F32);
-    cpu_vec_set(y, j, left, p * c - q * s, type);
-    cpu_vec_set(y, j + half, left, q * c + p * s, type);
+    const cpu_vf c = cpu_vec_f32(cos, j, left), s = cpu_vec_f32(sin, j, left);
+    const cpu_vf p = cpu_vec_get(x, j, left, kind) * rstd * cpu_vec_f32(w, j, left);
+    const cpu_vf q = cpu_vec_get(x, j + half, left, kind) * rstd * cpu_vec_f32(w, j + half, left);
+    cpu_vec_set(y, j, left, p * c - q * s, kind);
+    cpu_vec_set(y, j + half, left, q * c + p * s, kind);
   }
   return rstd;
 }
 
-CPU_INLINE void fwd_row(const kern_qknorm_rope_fwd_args *a, int64_t m, int64_t K, kern_dtype type) {
+CPU_INLINE void fwd_row(const kern_qknorm_rope_fwd_args *a, int64_t m, int64_t K,
+                        cpu_vec_kind kind) {
+  const kern_dtype type = cpu_vec_type(kind);
   const int64_t heads = a->H + a->G, at = m / a->pos_div % a->pos_mod * (K / 2);
   const void *x = cpu_lane_row(a->qkv, m, (heads + a->G) * K, type);
   void *y = cpu_lane_row_mut(a->qk, m, heads * K, type);
@@ -43,22 +44,31 @@ CPU_INLINE void fwd_row(const kern_qknorm_rope_fwd_args *a, int64_t m, int64_t K
   for (int64_t h = 0; h < heads; h++) {
     const float *w = h < a->H ? a->q_w : a->k_w;
     a->rstd[m * heads + h] = fwd_head(cpu_lane_row(x, h, K, type), w, a->cos + at, a->sin + at, K,
-                                      cpu_lane_row_mut(y, h, K, type), type);
+                                      cpu_lane_row_mut(y, h, K, type), kind);
   }
+}
+
+CPU_INLINE void fwd_row_by_kind(const kern_qknorm_rope_fwd_args *a, int64_t m, int64_t K,
+                                cpu_vec_kind kind) {
+  if (kind == CPU_VEC_F32)
+    fwd_row(a, m, K, CPU_VEC_F32);
+  else if (kind == CPU_VEC_BF16)
+    fwd_row(a, m, K, CPU_VEC_BF16);
+  else
+    fwd_row(a, m, K, CPU_VEC_BF16_NATIVE);
 }
 
 orr_code CPU_FN(qknorm_rope_fwd)(kern *k, const kern_qknorm_rope_fwd_args *a) {
   ORR_CHECK(a->K % 2 == 0, ORR_EINVAL,
             "qknorm_rope: head width %lld is odd; rotary pairs need it even", (long long)a->K);
   if (k->planning) return ORR_OK;
+  const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
 #pragma omp parallel for num_threads(k->threads) schedule(static)
   for (int64_t m = 0; m < a->M; m++) {
-    if (a->type == KERN_BF16 && a->K == 64)
-      fwd_row(a, m, 64, KERN_BF16);
-    else if (a->type == KERN_BF16)
-      fwd_row(a, m, a->K, KERN_BF16);
+    if (a->K == 64)
+      fwd_row_by_kind(a, m, 64, kind);
     else
-      fwd_row(a, m, a->K, KERN_F32);
+      fwd_row_by_kind(a, m, a->K, kind);
   }
   return ORR_OK;
 }
@@ -66,34 +76,35 @@ orr_code CPU_FN(qknorm_rope_fwd)(kern *k, const kern_qknorm_rope_fwd_args *a) {
 // dw: this block's share [K] for the weights of the head's kind.
 CPU_INLINE void bwd_head(const void *x, const void *dy, const float *w, const float *cos,
                          const float *sin, float rstd, int64_t K, void *dx, float *dw,
-                         kern_dtype type) {
+                         cpu_vec_kind kind) {
   const int64_t half = K / 2;
   cpu_vf dot = {0};
   for (int64_t j = 0; j < half; j += CPU_LANES) {
     const int64_t left = half - j;
-    const cpu_vf c = cpu_vec_get(cos, j, left, KERN_F32), s = cpu_vec_get(sin, j, left, KERN_F32);
-    const cpu_vf dp = cpu_vec_get(dy, j, left, type), dq = cpu_vec_get(dy, j + half, left, type);
-    const cpu_vf p = (dp * c + dq * s) * cpu_vec_get(x, j, left, type);
-    const cpu_vf q = (dq * c - dp * s) * cpu_vec_get(x, j + half, left, type);
-    dot += p * cpu_vec_get(w, j, left, KERN_F32) + q * cpu_vec_get(w, j + half, left, KERN_F32);
-    cpu_vec_set(dw, j, left, cpu_vec_get(dw, j, left, KERN_F32) + p * rstd, KERN_F32);
-    cpu_vec_set(dw, j + half, left, cpu_vec_get(dw, j + half, left, KERN_F32) + q * rstd, KERN_F32);
+    const cpu_vf c = cpu_vec_f32(cos, j, left), s = cpu_vec_f32(sin, j, left);
+    const cpu_vf dp = cpu_vec_get(dy, j, left, kind), dq = cpu_vec_get(dy, j + half, left, kind);
+    const cpu_vf p = (dp * c + dq * s) * cpu_vec_get(x, j, left, kind);
+    const cpu_vf q = (dq * c - dp * s) * cpu_vec_get(x, j + half, left, kind);
+    dot += p * cpu_vec_f32(w, j, left) + q * cpu_vec_f32(w, j + half, left);
+    cpu_vec_set(dw, j, left, cpu_vec_f32(dw, j, left) + p * rstd, CPU_VEC_F32);
+    cpu_vec_set(dw, j + half, left, cpu_vec_f32(dw, j + half, left) + q * rstd, CPU_VEC_F32);
   }
   const float pull = cpu_vec_sum(dot) / (float)K * rstd * rstd * rstd;
   for (int64_t j = 0; j < half; j += CPU_LANES) { // turning back again is cheaper than keeping it
     const int64_t left = half - j;
-    const cpu_vf c = cpu_vec_get(cos, j, left, KERN_F32), s = cpu_vec_get(sin, j, left, KERN_F32);
-    const cpu_vf dp = cpu_vec_get(dy, j, left, type), dq = cpu_vec_get(dy, j + half, left, type);
-    const cpu_vf p = (dp * c + dq * s) * rstd * cpu_vec_get(w, j, left, KERN_F32);
-    const cpu_vf q = (dq * c - dp * s) * rstd * cpu_vec_get(w, j + half, left, KERN_F32);
-    cpu_vec_set(dx, j, left, p - cpu_vec_get(x, j, left, type) * pull, type);
-    cpu_vec_set(dx, j + half, left, q - cpu_vec_get(x, j + half, left, type) * pull, type);
+    const cpu_vf c = cpu_vec_f32(cos, j, left), s = cpu_vec_f32(sin, j, left);
+    const cpu_vf dp = cpu_vec_get(dy, j, left, kind), dq = cpu_vec_get(dy, j + half, left, kind);
+    const cpu_vf p = (dp * c + dq * s) * rstd * cpu_vec_f32(w, j, left);
+    const cpu_vf q = (dq * c - dp * s) * rstd * cpu_vec_f32(w, j + half, left);
+    cpu_vec_set(dx, j, left, p - cpu_vec_get(x, j, left, kind) * pull, kind);
+    cpu_vec_set(dx, j + half, left, q - cpu_vec_get(x, j + half, left, kind) * pull, kind);
   }
 }
 
 // dw [2,K]: q's share, then k's.
 CPU_INLINE void bwd_row(const kern_qknorm_rope_bwd_args *a, int64_t m, float *dw, int64_t K,
-                        kern_dtype type) {
+                        cpu_vec_kind kind) {
+  const kern_dtype type = cpu_vec_type(kind);
   const int64_t heads = a->H + a->G, at = m / a->pos_div % a->pos_mod * (K / 2);
   const void *x = cpu_lane_row(a->qkv, m, (heads + a->G) * K, type);
   const void *dy = cpu_lane_row(a->dqk, m, heads * K, type);
@@ -104,8 +115,18 @@ CPU_INLINE void bwd_row(const kern_qknorm_rope_bwd_args *a, int64_t m, float *dw
     const int is_k = h >= a->H;
     bwd_head(cpu_lane_row(x, h, K, type), cpu_lane_row(dy, h, K, type), is_k ? a->k_w : a->q_w,
              a->cos + at, a->sin + at, a->rstd[m * heads + h], K, cpu_lane_row_mut(dx, h, K, type),
-             dw + is_k * K, type);
+             dw + is_k * K, kind);
   }
+}
+
+CPU_INLINE void bwd_row_by_kind(const kern_qknorm_rope_bwd_args *a, int64_t m, float *dw, int64_t K,
+                                cpu_vec_kind kind) {
+  if (kind == CPU_VEC_F32)
+    bwd_row(a, m, dw, K, CPU_VEC_F32);
+  else if (kind == CPU_VEC_BF16)
+    bwd_row(a, m, dw, K, CPU_VEC_BF16);
+  else
+    bwd_row(a, m, dw, K, CPU_VEC_BF16_NATIVE);
 }
 
 orr_code CPU_FN(qknorm_rope_bwd)(kern *k, const kern_qknorm_rope_bwd_args *a) {
@@ -116,18 +137,17 @@ orr_code CPU_FN(qknorm_rope_bwd)(kern *k, const kern_qknorm_rope_bwd_args *a) {
   void *workspace;
   ORR_TRY(cpu_workspace(k, (size_t)(blocks.count * width) * sizeof(float), &workspace));
   if (k->planning) return ORR_OK;
+  const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
   float *partial = workspace;
 #pragma omp parallel for num_threads(k->threads) schedule(static)
   for (int64_t b = 0; b < blocks.count; b++) {
     float *dw = partial + b * width;
     memset(dw, 0, (size_t)width * sizeof *dw);
     for (int64_t m = cpu_blocks_first(&blocks, b); m < cpu_blocks_end(&blocks, b); m++) {
-      if (a->type == KERN_BF16 && a->K == 64)
-        bwd_row(a, m, dw, 64, KERN_BF16);
-      else if (a->type == KERN_BF16)
-        bwd_row(a, m, dw, a->K, KERN_BF16);
+      if (a->K == 64)
+        bwd_row_by_kind(a, m, dw, 64, kind);
       else
-        bwd_row(a, m, dw, a->K, KERN_F32);
+        bwd_row_by_kind(a, m, dw, a->K, kind);
     }
   }
   cpu_blocks_sum(&blocks, partial, width, 0, a->K, a->dq_w);

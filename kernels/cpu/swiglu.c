@@ -5,36 +5,40 @@
 //
 // Saved: gu.
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/lane.h"
-#include "kernels/cpu/vmath.h"
+#include "kernels/cpu/vec.h"
 
-CPU_INLINE void fwd_row(const kern_swiglu_fwd_args *a, int64_t m, kern_dtype type) {
+CPU_INLINE void fwd_row(const kern_swiglu_fwd_args *a, int64_t m, cpu_vec_kind kind) {
+  const kern_dtype type = cpu_vec_type(kind);
   const int64_t F = a->F;
-  const void *restrict g = cpu_lane_row(a->gu, 2 * m, F, type);
-  const void *restrict u = cpu_lane_row(a->gu, 2 * m + 1, F, type);
-  void *restrict h = cpu_lane_row_mut(a->h, m, F, type);
+  const void *g = cpu_lane_row(a->gu, 2 * m, F, type);
+  const void *u = cpu_lane_row(a->gu, 2 * m + 1, F, type);
+  void *h = cpu_lane_row_mut(a->h, m, F, type);
   cpu_lane_prefetch(g, (size_t)(2 * F) * kern_dtype_size(type));
-#pragma omp simd
-  for (int64_t i = 0; i < F; i++) {
-    float gi = cpu_lane_get(g, i, type);
-    cpu_lane_set(h, i, gi * cpu_sigmoid(gi) * cpu_lane_get(u, i, type), type);
+  for (int64_t i = 0; i < F; i += CPU_LANES) {
+    const int64_t left = F - i;
+    const cpu_vf gi = cpu_vec_get(g, i, left, kind), ui = cpu_vec_get(u, i, left, kind);
+    cpu_vec_set(h, i, left, gi * cpu_vec_sigmoid(gi) * ui, kind);
   }
 }
 
 orr_code CPU_FN(swiglu_fwd)(kern *k, const kern_swiglu_fwd_args *a) {
   if (k->planning) return ORR_OK;
+  const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
 #pragma omp parallel for num_threads(k->threads) schedule(static)
   for (int64_t m = 0; m < a->M; m++) {
-    if (a->type == KERN_BF16)
-      fwd_row(a, m, KERN_BF16);
+    if (kind == CPU_VEC_F32)
+      fwd_row(a, m, CPU_VEC_F32);
+    else if (kind == CPU_VEC_BF16)
+      fwd_row(a, m, CPU_VEC_BF16);
     else
-      fwd_row(a, m, KERN_F32);
+      fwd_row(a, m, CPU_VEC_BF16_NATIVE);
   }
   return ORR_OK;
 }
 
-// dgu may be gu itself: every element is read before it is written, none is restrict.
-CPU_INLINE void bwd_row(const kern_swiglu_bwd_args *a, int64_t m, kern_dtype type) {
+// dgu may be gu itself: an element is read before it is written.
+CPU_INLINE void bwd_row(const kern_swiglu_bwd_args *a, int64_t m, cpu_vec_kind kind) {
+  const kern_dtype type = cpu_vec_type(kind);
   const int64_t F = a->F;
   const void *g = cpu_lane_row(a->gu, 2 * m, F, type);
   const void *u = cpu_lane_row(a->gu, 2 * m + 1, F, type);
@@ -43,24 +47,26 @@ CPU_INLINE void bwd_row(const kern_swiglu_bwd_args *a, int64_t m, kern_dtype typ
   void *du = cpu_lane_row_mut(a->dgu, 2 * m + 1, F, type);
   cpu_lane_prefetch(g, (size_t)(2 * F) * kern_dtype_size(type));
   cpu_lane_prefetch(dh, (size_t)F * kern_dtype_size(type));
-#pragma omp simd
-  for (int64_t i = 0; i < F; i++) {
-    float gi = cpu_lane_get(g, i, type), dhi = cpu_lane_get(dh, i, type);
-    float s = cpu_sigmoid(gi), dhs = dhi * s;
-    float dgi = dhs * cpu_lane_get(u, i, type) * (1.0f + gi * (1.0f - s));
-    cpu_lane_set(dg, i, dgi, type);
-    cpu_lane_set(du, i, dhs * gi, type);
+  for (int64_t i = 0; i < F; i += CPU_LANES) {
+    const int64_t left = F - i;
+    const cpu_vf gi = cpu_vec_get(g, i, left, kind), ui = cpu_vec_get(u, i, left, kind);
+    const cpu_vf s = cpu_vec_sigmoid(gi), dhs = cpu_vec_get(dh, i, left, kind) * s;
+    cpu_vec_set(dg, i, left, dhs * ui * (1.0f + gi * (1.0f - s)), kind);
+    cpu_vec_set(du, i, left, dhs * gi, kind);
   }
 }
 
 orr_code CPU_FN(swiglu_bwd)(kern *k, const kern_swiglu_bwd_args *a) {
   if (k->planning) return ORR_OK;
+  const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
 #pragma omp parallel for num_threads(k->threads) schedule(static)
   for (int64_t m = 0; m < a->M; m++) {
-    if (a->type == KERN_BF16)
-      bwd_row(a, m, KERN_BF16);
+    if (kind == CPU_VEC_F32)
+      bwd_row(a, m, CPU_VEC_F32);
+    else if (kind == CPU_VEC_BF16)
+      bwd_row(a, m, CPU_VEC_BF16);
     else
-      bwd_row(a, m, KERN_F32);
+      bwd_row(a, m, CPU_VEC_BF16_NATIVE);
   }
   return ORR_OK;
 }

@@ -16,6 +16,17 @@ typedef union {
   int32_t i;
 } cpu_bits;
 
+// e^r for |r| <= ln(2)/2, of a float or of a vector of them.
+#define CPU_EXP_POLYNOMIAL(r)                                                                      \
+  ((((((1.384360667e-03f * (r) + 8.374195620e-03f) * (r) + 4.166800473e-02f) * (r) +               \
+      1.666643080e-01f) *                                                                          \
+         (r) +                                                                                     \
+     4.999999419e-01f) *                                                                           \
+        (r) +                                                                                      \
+    1.0f) *                                                                                        \
+       (r) +                                                                                       \
+   1.0f)
+
 // x = n ln 2 + r with |r| <= ln(2)/2, then 2^n e^r. For x in [-87.3, 88.3] only.
 CPU_INLINE float cpu_exp_inside(float x) {
   const float round = 12582912.0f; // 1.5 * 2^23: adding it rounds to an integer in the low bits
@@ -23,13 +34,7 @@ CPU_INLINE float cpu_exp_inside(float x) {
   float n = t.f - round;
   float r = x - n * 0.693145752f; // ln 2 in two parts: n times the first is exact
   r -= n * 1.42860677e-6f;
-  float p = 1.384360667e-03f;
-  p = p * r + 8.374195620e-03f;
-  p = p * r + 4.166800473e-02f;
-  p = p * r + 1.666643080e-01f;
-  p = p * r + 4.999999419e-01f;
-  p = p * r + 1.0f;
-  p = p * r + 1.0f;
+  float p = CPU_EXP_POLYNOMIAL(r);
   cpu_bits scale = {.u = (t.u + 127u) << 23};
   return p * scale.f;
 }
@@ -59,19 +64,6 @@ CPU_INLINE float cpu_log(float x) {
   p = p * f + 3.333333171e-01f;
   float low = f * f * (f * p - 0.5f) + n * 1.42860677e-6f;
   return n * 0.693145752f + (f + low);
-}
-
-// 1 / (1 + e^-x); beyond +-87 as at +-87. NaN gives some value in [0, 1].
-// The bound is an integer minimum on the magnitude. As a comparison of floats GCC carries the
-// constant ends through to the caller's products, which then run into denormal numbers, at 20
-// times the cost, for a result that is thrown away.
-CPU_INLINE float cpu_sigmoid(float x) {
-  const int32_t most = 0x42ae0000; // 87.0f
-  cpu_bits v = {.f = x};
-  int32_t magnitude = v.i & INT32_MAX;
-  magnitude = magnitude < most ? magnitude : most;
-  v.u = (~v.u & 0x80000000u) | (uint32_t)magnitude; // -x
-  return 1.0f / (1.0f + cpu_exp_inside(v.f));
 }
 
 #endif

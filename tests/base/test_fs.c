@@ -70,7 +70,7 @@ static void test_mkdirs_makes_all_parents_and_accepts_what_is_there(void **state
   assert_int_equal(orr_fs_write_atomic(path, "x", 1), ORR_OK);
   in(*state, "file/below", path);
   assert_int_equal(orr_fs_mkdirs(path), ORR_EIO);
-  assert_message_has("/file: cannot make this folder");
+  assert_message_has("/file: is a file, wanted a folder");
 }
 
 static void test_written_files_read_back_and_replace_older_ones(void **state) {

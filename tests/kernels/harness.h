@@ -86,14 +86,17 @@ typedef struct {
   int threads;
 } setup;
 
-enum { MOST_SETUPS = 9 };
+enum { MOST_SETUPS = 12 };
 
-// The three builds, as far as this machine has them, each with 1, 2 and 3 threads.
+// The three builds, as far as this machine has them, and what it has beyond them (native bfloat16,
+// AMX), each with 1, 2 and 3 threads.
 static inline int all_setups(setup out[MOST_SETUPS]) {
+  const cpu_level best = cpu_level_detect();
   int n = 0;
-  for (cpu_level level = CPU_LEVEL_V2; level <= CPU_LEVEL_V4 && level <= cpu_level_detect();
-       level++)
+  for (cpu_level level = CPU_LEVEL_V2; level <= best; level++) {
+    if (level > CPU_LEVEL_V4 && level < best) continue;
     for (int threads = 1; threads <= 3; threads++) out[n++] = (setup){level, threads};
+  }
   return n;
 }
 

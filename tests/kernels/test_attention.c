@@ -28,7 +28,7 @@ static const shape shapes[] = {
     {3, 68, 2, 2, 64, false, false, 0}, {4, 16, 2, 1, 64, true, true, 0},
     {5, 5, 5, 1, 8, true, true, 3},     {2, 100, 2, 2, 24, false, true, 0},
     {3, 1, 3, 3, 16, true, true, 0},    {2, 17, 4, 2, 40, false, false, 0},
-    {2, 37, 2, 1, 32, true, true, 7},   {1, 130, 1, 1, 48, false, true, 20},
+    {2, 37, 2, 1, 32, true, true, 7},   {1, 130, 2, 1, 64, false, true, 20},
     {6, 13, 6, 3, 128, true, false, 0}, {1, 16, 1, 1, 33, false, true, 1},
 };
 

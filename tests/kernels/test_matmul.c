@@ -15,9 +15,10 @@ typedef struct {
 
 // Real shapes in small, then odd ones; the last is tall enough for a packed operand.
 static const shape shapes[] = {
-    {68, 96, 32, 32, 96},    {1, 1, 1, 1, 1},        {5, 17, 8, 8, 17},  {33, 40, 24, 31, 47},
-    {17, 3, 100, 100, 5},    {130, 64, 64, 96, 64},  {1025, 7, 9, 9, 7}, {2100, 9, 8, 12, 10},
-    {300, 200, 40, 43, 200}, {70, 33, 150, 150, 35},
+    {68, 96, 32, 32, 96},   {1, 1, 1, 1, 1},          {5, 17, 8, 8, 17},
+    {33, 40, 24, 31, 47},   {17, 3, 100, 100, 5},     {130, 64, 64, 96, 64},
+    {1025, 7, 9, 9, 7},     {2100, 9, 8, 12, 10},     {300, 200, 40, 43, 200},
+    {70, 33, 150, 150, 35}, {75, 40, 1056, 1060, 41}, {100, 576, 64, 70, 600},
 };
 
 typedef struct {
@@ -208,6 +209,48 @@ static void test_bias_gradient_has_the_same_bits_for_any_number_of_threads(void 
   orr_free(x), orr_free(dy);
 }
 
+static void test_tiles_give_the_same_bits_for_any_number_of_threads(void **state) {
+  enum { M = 300, N = 224, K = 96 };
+  if (cpu_level_detect() < CPU_LEVEL_AMX) {
+    print_message("skipped: this machine has no AMX tiles\n");
+    skip();
+  }
+  uint16_t *x = tensor_random(KERN_BF16, M * K, 1, 1), *w = tensor_random(KERN_BF16, N * K, 2, 1);
+  uint16_t *dy = tensor_random(KERN_BF16, M * N, 3, 1);
+  uint16_t *y = orr_calloc(3 * M * N, 2), *dx = orr_calloc(3 * M * K, 2);
+  float *dw = orr_calloc(3 * N * K, sizeof *dw);
+  for (int i = 0; i < 3; i++) {
+    kern *k = create(&(setting){.level = CPU_LEVEL_AMX, .threads = i + 1});
+    assert_int_equal(kern_commit(k), ORR_OK);
+    const kern_matmul_fwd_args f = {.type = KERN_BF16,
+                                    .y_type = KERN_BF16,
+                                    .M = M,
+                                    .N = N,
+                                    .K = K,
+                                    .x = x,
+                                    .w = w,
+                                    .y = y + i * M * N};
+    const kern_matmul_bwd_x_args b = {
+        .type = KERN_BF16, .M = M, .N = N, .K = K, .dy = dy, .w = w, .dx = dx + i * M * K};
+    const kern_matmul_bwd_w_args g = {.type = KERN_BF16,
+                                      .M = M,
+                                      .N = N,
+                                      .K = K,
+                                      .dy = dy,
+                                      .x = x,
+                                      .dw = dw + i * N * K,
+                                      .overwrite = true};
+    assert_int_equal(kern_matmul_fwd(k, &f), ORR_OK);
+    assert_int_equal(kern_matmul_bwd_x(k, &b), ORR_OK);
+    assert_int_equal(kern_matmul_bwd_w(k, &g), ORR_OK);
+    kern_destroy(k);
+    assert_memory_equal(y, y + i * M * N, M * N * 2);
+    assert_memory_equal(dx, dx + i * M * K, M * K * 2);
+    assert_memory_equal(dw, dw + i * N * K, N * K * sizeof *dw);
+  }
+  orr_free(dw), orr_free(dx), orr_free(y), orr_free(dy), orr_free(w), orr_free(x);
+}
+
 static void test_no_rows_give_no_gradient(void **state) {
   kern *k = create(&(setting){.level = cpu_level_detect(), .threads = 1});
   float dw[4] = {1, 2, 3, 4}, dbias[2] = {5, 6};
@@ -240,6 +283,7 @@ int main(void) {
       cmocka_unit_test(test_input_gradient_equals_sums_in_double),
       cmocka_unit_test(test_weight_gradient_equals_sums_in_double),
       cmocka_unit_test(test_bias_gradient_has_the_same_bits_for_any_number_of_threads),
+      cmocka_unit_test(test_tiles_give_the_same_bits_for_any_number_of_threads),
       cmocka_unit_test(test_no_rows_give_no_gradient),
       cmocka_unit_test(test_a_shape_that_was_not_planned_runs_and_is_counted),
   };

@@ -89,6 +89,13 @@ static void test_verify_fails_on_one_flipped_bit(void **state) {
   assert_int_equal(RUN("verify", dir), ORR_ENOTFOUND);
   assert_message_names(dir, "verify --index");
   assert_int_equal(RUN("verify", dir, "--index"), ORR_OK);
+  json_t *extra = json_pack("{s:{s:i}}", "forks", "prompt", 4), *j = NULL;
+  assert_int_equal(data_index_build(dir, extra), ORR_OK);
+  assert_int_equal(RUN("verify", dir, "--index"), ORR_OK); // keeps what the index says besides
+  assert_int_equal(orr_json_load(path, &j), ORR_OK);
+  assert_true(json_equal(json_object_get(j, "forks"), json_object_get(extra, "forks")));
+  json_decref(extra);
+  json_decref(j);
   assert_int_equal(orr_fs_join(path, sizeof path, dir, "shard-00001.h5"), ORR_OK);
   assert_int_equal(orr_fs_read_all(path, &text, &bytes), ORR_OK);
   text[bytes / 2] ^= 4;

@@ -343,8 +343,24 @@ static void test_a_window_or_passes_of_nothing_are_refused(void **state) {
   toy_close(&t);
 }
 
+static void test_a_window_holds_no_distance_that_training_did_not(void **state) {
+  (void)state;
+  cfg *c;
+  toy_ok(cfg_create(&c));
+  c->model.window = 192;
+  c->data.frames = 16;
+  assert_int_equal(train_decoder_window(c, 100), 15); // distances of 16 frames: 1 to 15
+  assert_int_equal(train_decoder_window(c, 9), 9);    // no more than there is
+  c->model.window = 7;
+  assert_int_equal(train_decoder_window(c, 100), 7);
+  c->data.frames = 1;
+  assert_int_equal(train_decoder_window(c, 100), 1);
+  cfg_destroy(c);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_a_window_holds_no_distance_that_training_did_not),
       cmocka_unit_test(test_decoding_frame_by_frame_equals_the_full_forward_pass),
       cmocka_unit_test(test_beyond_the_window_frame_0_stays_at_the_windows_distance),
       cmocka_unit_test(test_the_same_keys_give_the_same_rollout_and_others_another),

@@ -1,0 +1,201 @@
+// Whole training runs in a temporary folder: a data set of random tokens, a configuration of the
+// smallest dynamics model, and what a run leaves behind.
+#ifndef TESTS_TRAIN_SMALL_RUN_H
+#define TESTS_TRAIN_SMALL_RUN_H
+
+#include <fcntl.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "configs/config.h"
+#include "data/index.h"
+#include "data/shard_writer.h"
+#include "dist/comm.h"
+#include "train/loop.h"
+
+enum { SMALL_RUN_S = 6, SMALL_RUN_CODES = 20, SMALL_RUN_STEPS_MAX = 64 };
+
+#define small_run_ok(call)                                                                         \
+  do {                                                                                             \
+    if ((call) != ORR_OK) fail_msg("%s: %s", #call, orr_status_message());                         \
+  } while (0)
+
+typedef struct {
+  char root[64];   // temporary folder
+  char path[4096]; // the last path made by small_run_path
+  int rank;        // of this process
+} small_run;
+
+static inline const char *small_run_path(small_run *r, const char *name) {
+  snprintf(r->path, sizeof r->path, "%s/%s", r->root, name);
+  return r->path;
+}
+
+// One shard of `episodes` episodes of 8 to 10 frames with random tokens and actions.
+static inline void small_run_shard(const char *path, uint64_t seed, int64_t codes, int episodes) {
+  static const char *const actions[] = {"left", "right"};
+  const data_shard_format f = {.branch = "worlds",
+                               .source = "random tokens",
+                               .fps = 10,
+                               .S = SMALL_RUN_S,
+                               .codes = codes,
+                               .A = 2,
+                               .action_names = actions};
+  data_shard_writer *w = NULL;
+  int32_t tokens[10 * SMALL_RUN_S];
+  float action[10 * 2];
+  small_run_ok(data_shard_writer_create(path, &f, DATA_FILTER_NONE, &w));
+  for (int e = 0; e < episodes; e++) {
+    for (uint64_t i = 0; i < 10 * SMALL_RUN_S; i++)
+      tokens[i] = (int32_t)orr_rng_below(seed, ORR_STREAM_TEST, (uint64_t)e, i, (uint64_t)codes);
+    for (uint64_t i = 0; i < 10 * 2; i++)
+      action[i] = orr_rng_normal(seed, ORR_STREAM_TEST, 1000 + (uint64_t)e, i);
+    const data_shard_rows rows = {.n = 8 + e % 3, .tokens = tokens, .actions = action};
+    small_run_ok(data_shard_writer_append(w, &rows));
+    small_run_ok(data_shard_writer_end_episode(w));
+  }
+  small_run_ok(data_shard_writer_finish(w));
+  data_shard_writer_destroy(w);
+}
+
+// A data set of two shards in ROOT/name.
+static inline void small_run_data(small_run *r, const char *name) {
+  char dir[256], path[512], file[DATA_SHARD_NAME_MAX];
+  snprintf(dir, sizeof dir, "%s/%s", r->root, name);
+  small_run_ok(orr_fs_mkdirs(dir));
+  for (int i = 0; i < 2; i++) {
+    data_shard_name(file, i);
+    small_run_ok(orr_fs_join(path, sizeof path, dir, file));
+    small_run_shard(path, 50 + (uint64_t)i, SMALL_RUN_CODES, 6);
+  }
+  small_run_ok(data_index_build(dir, NULL));
+}
+
+static const char small_run_yaml[] =
+    "run: {threads: 1, precision: fp32, seed: 3}\n"
+    "train: {stage: dynamics, steps: 12, batch: 4}\n"
+    "optim: {lr_peak: 0.01, warmup_steps: 2, decay_steps: 4, "
+    "ema_decay: 0.9}\n"
+    "data: {frames: 4}\n"
+    "tokenizer: {rows: 2, cols: 3, levels: [5, 4]}\n"
+    "model: {rows: 2, cols: 3, codes: 20, registers: 2, width: 32, "
+    "heads: 4, kv_heads: 2, hidden: 40, layers: 2, time_every: 2, "
+    "actions: 2, branches: [worlds]}\n"
+    "ckpt: {every: 3, keep: 10}\n";
+
+// The configuration above with data ROOT/tokens, results in ROOT/name and further assignments,
+// ended by NULL.
+static inline cfg *small_run_config(small_run *r, const char *name, const char *const *more) {
+  cfg *c = NULL;
+  char text[512];
+  small_run_ok(cfg_create(&c));
+  small_run_ok(cfg_read_text(c, "small", small_run_yaml, strlen(small_run_yaml)));
+  snprintf(text, sizeof text, "data.train=[%s/tokens]", r->root);
+  small_run_ok(cfg_set(c, text));
+  snprintf(text, sizeof text, "run.dir=%s/%s", r->root, name);
+  small_run_ok(cfg_set(c, text));
+  for (; *more; more++) small_run_ok(cfg_set(c, *more));
+  small_run_ok(cfg_check(c));
+  return c;
+}
+
+// Trains; what it has to say goes to ROOT/stderr-RANK.
+static inline orr_code small_run_train_world(small_run *r, const char *name, const char *resume,
+                                             const char *const *more, dist_world *world) {
+  cfg *c = small_run_config(r, name, more);
+  fflush(stderr);
+  const int kept = dup(2);
+  char file[32];
+  snprintf(file, sizeof file, "stderr-%d", r->rank);
+  const int fd = open(small_run_path(r, file), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  dup2(fd, 2);
+  close(fd);
+  const orr_code rc = train_loop(c, &(train_loop_options){.resume = resume}, world);
+  fflush(stderr);
+  dup2(kept, 2);
+  close(kept);
+  cfg_destroy(c);
+  return rc;
+}
+
+static inline orr_code small_run_train(small_run *r, const char *name, const char *resume,
+                                       const char *const *more) {
+  dist_world *world = NULL;
+  small_run_ok(dist_world_open(&world));
+  const orr_code rc = small_run_train_world(r, name, resume, more, world);
+  dist_world_close(world);
+  return rc;
+}
+#define SMALL_RUN(r, name, resume, ...)                                                            \
+  small_run_train(r, name, resume, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+
+// What the last run said on stderr; free with orr_free.
+static inline char *small_run_said(small_run *r) {
+  char *text = NULL, file[32];
+  size_t bytes;
+  snprintf(file, sizeof file, "stderr-%d", r->rank);
+  small_run_ok(orr_fs_read_all(small_run_path(r, file), &text, &bytes));
+  return text;
+}
+
+// Losses of steps 1, 2, ... in ROOT/name/metrics.jsonl (null: NaN); returns their number. Fails on
+// a step that is missing or comes twice.
+static inline int small_run_losses(small_run *r, const char *name, double *loss) {
+  char path[512], line[2048];
+  int n = 0;
+  snprintf(path, sizeof path, "%s/%s/metrics.jsonl", r->root, name);
+  FILE *f = fopen(path, "r");
+  if (!f) fail_msg("%s is missing", path);
+  while (fgets(line, sizeof line, f)) {
+    json_t *j = NULL;
+    small_run_ok(orr_json_parse(path, line, strlen(line), &j));
+    assert_true(n < SMALL_RUN_STEPS_MAX);
+    assert_int_equal(json_integer_value(json_object_get(j, "step")), n + 1);
+    const json_t *v = json_object_get(j, "loss");
+    loss[n++] = json_is_number(v) ? json_number_value(v) : NAN;
+    json_decref(j);
+  }
+  fclose(f);
+  return n;
+}
+
+// The text of ROOT/name, without the newline at its end.
+static inline void small_run_text(small_run *r, const char *name, char *out, size_t size) {
+  char *text = NULL;
+  size_t bytes;
+  small_run_ok(orr_fs_read_all(small_run_path(r, name), &text, &bytes));
+  snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
+  orr_free(text);
+}
+
+static inline int small_run_setup(void **state) {
+  small_run *r = calloc(1, sizeof *r);
+  snprintf(r->root, sizeof r->root, "/tmp/orrery-run-XXXXXX");
+  if (!mkdtemp(r->root)) return -1;
+  small_run_data(r, "tokens");
+  *state = r;
+  return 0;
+}
+
+static inline int small_run_teardown(void **state) {
+  small_run *r = *state;
+  const orr_code rc = orr_fs_remove_tree(r->root);
+  free(r);
+  return rc == ORR_OK ? 0 : -1;
+}
+
+#endif

@@ -1,0 +1,232 @@
+// labels: full mpi faults; ranks: 2
+// Runs on two ranks: against one rank, across layouts, and when one rank alone has something to
+// say.
+#include "tests/train/program.h"
+#include "tests/train/small_run.h"
+
+#include "base/fault.h"
+
+typedef struct {
+  small_run run; // first, so that the helpers take it
+  dist_world *world;
+} pair;
+
+// Every run splits the world anew, so nobody keeps a communicator.
+static dist_comm *all(const pair *p) {
+  return p->world->axis[DIST_AXIS_WORLD];
+}
+
+static orr_code train(pair *p, const char *name, const char *resume, const char *const *more) {
+  return small_run_train_world(&p->run, name, resume, more, p->world);
+}
+#define TRAIN(p, name, resume, ...)                                                                \
+  train(p, name, resume, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+
+static int64_t largest(pair *p, int64_t v) {
+  small_run_ok(dist_all_reduce(all(p), &v, 1, DIST_I64, DIST_MAX));
+  return v;
+}
+
+// Both ranks returned this code, and say the same; returns the code.
+static orr_code agreed(pair *p, orr_code rc) {
+  assert_int_equal(largest(p, rc), rc);
+  assert_int_equal(-largest(p, -(int64_t)rc), rc);
+  return rc;
+}
+
+// Runs `orrery train` alone, without MPI. Rank 0.
+static void train_alone(small_run *r, const char *name, const char *resume,
+                        const char *const *more) {
+  cfg *c = small_run_config(r, name, more);
+  char *yaml = NULL, path[512], err[512];
+  small_run_ok(cfg_print(c, &yaml));
+  snprintf(path, sizeof path, "%s/alone.yaml", r->root);
+  snprintf(err, sizeof err, "%s/alone.err", r->root);
+  small_run_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
+  const char *const words[] = {program_path, "train", path, "--resume", resume, NULL};
+  assert_int_equal(program_wait(program_start(words, err, true)), 0);
+  free(yaml);
+  cfg_destroy(c);
+}
+#define TRAIN_ALONE(p, name, resume, ...)                                                          \
+  do {                                                                                             \
+    if ((p)->run.rank == 0)                                                                        \
+      train_alone(&(p)->run, name, resume,                                                         \
+                  (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL});                         \
+    small_run_ok(dist_barrier(all(p)));                                                            \
+  } while (0)
+
+// -- the same training -----------------------------------------------------------------------
+
+static void assert_near_losses(const double *a, const double *b, int n) {
+  /* fp32 gradients summed in another order over 20 steps at a rate of 0.01: measured 1e-7 */
+  for (int i = 0; i < n; i++)
+    if (!(fabs(a[i] - b[i]) < 1e-5 * fabs(b[i])))
+      fail_msg("step %d: losses %.9g and %.9g", i + 1, a[i], b[i]);
+}
+
+static void test_two_ranks_have_the_losses_of_one(void **state) {
+  pair *p = *state;
+  double one[SMALL_RUN_STEPS_MAX], two[SMALL_RUN_STEPS_MAX], again[SMALL_RUN_STEPS_MAX];
+  // buckets of 1 KiB, so that a gradient is many of them
+  TRAIN_ALONE(p, "one", "none", "train.steps=20");
+  small_run_ok(TRAIN(p, "two", "none", "train.steps=20", "dist.bucket_bytes=1024"));
+  small_run_ok(TRAIN(p, "again", "none", "train.steps=20", "dist.bucket_bytes=1024"));
+  if (p->run.rank == 0) {
+    assert_int_equal(small_run_losses(&p->run, "one", one), 20);
+    assert_int_equal(small_run_losses(&p->run, "two", two), 20);
+    assert_int_equal(small_run_losses(&p->run, "again", again), 20);
+    assert_near_losses(two, one, 20);
+    assert_memory_equal(two, again, 20 * sizeof *two); // one layout, one seed: the same bits
+    assert_true(fabs(one[19] - one[0]) > 1e-3);        // and something was learnt
+  }
+}
+
+static void test_a_run_goes_on_with_another_number_of_ranks(void **state) {
+  pair *p = *state;
+  double whole[SMALL_RUN_STEPS_MAX], mixed[SMALL_RUN_STEPS_MAX];
+  char half[512], late[512];
+  snprintf(half, sizeof half, "%s/mixed/ckpt/step-00000006", p->run.root);
+  snprintf(late, sizeof late, "%s/mixed/ckpt/step-00000009", p->run.root);
+  TRAIN_ALONE(p, "mixed", "none");
+  if (p->run.rank == 0) assert_int_equal(small_run_losses(&p->run, "mixed", whole), 12);
+  small_run_ok(TRAIN(p, "mixed", half));
+  TRAIN_ALONE(p, "mixed", late);
+  if (p->run.rank == 0) {
+    assert_int_equal(small_run_losses(&p->run, "mixed", mixed), 12);
+    assert_near_losses(mixed, whole, 12);
+  }
+}
+
+// -- one rank alone --------------------------------------------------------------------------
+
+static void test_a_data_set_missing_on_one_rank_ends_both_with_its_words(void **state) {
+  pair *p = *state;
+  const char *data = p->run.rank == 1 ? "data.train=[/nonexistent]" : "run.seed=3";
+  assert_int_equal(agreed(p, TRAIN(p, "missing", "none", data)), ORR_ENOTFOUND);
+  assert_non_null(strstr(orr_status_message(), "rank 1: open data: "));
+  assert_non_null(strstr(orr_status_message(), "/nonexistent"));
+}
+
+static void test_a_read_that_fails_on_one_rank_during_a_run_ends_both(void **state) {
+  pair *p = *state;
+  char data[300], name[32], shard[512];
+  snprintf(name, sizeof name, "own-%d", p->run.rank);
+  small_run_data(&p->run, name);
+  snprintf(data, sizeof data, "data.train=[%s/%s]", p->run.root, name);
+  if (p->run.rank == 1) { // shards are opened when their first clip is due
+    snprintf(shard, sizeof shard, "%s/%s/shard-00001.h5", p->run.root, name);
+    assert_int_equal(truncate(shard, 1000), 0);
+  }
+  const orr_code rc = agreed(p, TRAIN(p, "unreadable", "none", data));
+  assert_int_equal(rc, ORR_EFORMAT);
+  assert_non_null(strstr(orr_status_message(), "rank 1: "));
+  assert_non_null(strstr(orr_status_message(), "shard-00001.h5"));
+}
+
+static void test_a_batch_that_the_ranks_do_not_divide_is_refused_by_both(void **state) {
+  pair *p = *state;
+  assert_int_equal(agreed(p, TRAIN(p, "odd", "none", "train.batch=3")), ORR_ECONFIG);
+  assert_non_null(strstr(orr_status_message(), "train.batch 3 is not divisible by the 2 ranks"));
+}
+
+static void test_a_stop_asked_of_one_rank_stops_both(void **state) {
+  pair *p = *state;
+  const char *limit = p->run.rank == 1 ? "train.max_wall_s=0.001" : "train.max_wall_s=0";
+  assert_int_equal(agreed(p, TRAIN(p, "stopped", "none", "train.steps=1000000000", limit)),
+                   ORR_ESTOPPED);
+  char latest[64];
+  small_run_text(&p->run, "stopped/ckpt/latest", latest, sizeof latest);
+  assert_string_equal(latest, "step-00000001");
+}
+
+static void test_all_ranks_resume_from_the_checkpoint_that_rank_0_chooses(void **state) {
+  pair *p = *state;
+  double whole[SMALL_RUN_STEPS_MAX], loss[SMALL_RUN_STEPS_MAX];
+  char mine[512];
+  small_run_ok(TRAIN(p, "apart", "none"));
+  if (p->run.rank == 0) small_run_losses(&p->run, "apart", whole);
+  snprintf(mine, sizeof mine, "%s/apart/ckpt/step-0000000%d", p->run.root, p->run.rank ? 6 : 3);
+  small_run_ok(TRAIN(p, "apart", mine));
+  if (p->run.rank == 0) {
+    assert_int_equal(small_run_losses(&p->run, "apart", loss), 12);
+    assert_memory_equal(loss, whole, 12 * sizeof *loss);
+  }
+}
+
+// -- failing writes --------------------------------------------------------------------------
+
+// The n-th operation of this kind fails on one rank. Both ranks return one code; whatever it is,
+// the next run finds a whole checkpoint or none, and ends with the losses of an undisturbed run.
+static bool run_with_fault(pair *p, int rank, orr_fault_kind kind, int n, const double *whole) {
+  double loss[SMALL_RUN_STEPS_MAX];
+  char dir[512];
+  snprintf(dir, sizeof dir, "%s/fault", p->run.root);
+  if (p->run.rank == 0) small_run_ok(orr_fs_remove_tree(dir));
+  small_run_ok(dist_barrier(all(p)));
+  if (p->run.rank == rank) orr_fault_arm(kind, n);
+  const orr_code rc = TRAIN(p, "fault", "auto", "train.steps=8", "ckpt.every=3");
+  const bool fired = p->run.rank == rank && orr_fault_fired(kind);
+  orr_fault_arm(kind, 0);
+  agreed(p, rc);
+  if (rc != ORR_OK) assert_true(*orr_status_message() != 0);
+  small_run_ok(TRAIN(p, "fault", "auto", "train.steps=8", "ckpt.every=3"));
+  if (p->run.rank == 0) {
+    assert_int_equal(small_run_losses(&p->run, "fault", loss), 8);
+    assert_memory_equal(loss, whole, 8 * sizeof *loss);
+  }
+  return largest(p, fired) != 0;
+}
+
+static void test_a_write_that_fails_on_one_rank_harms_no_earlier_checkpoint(void **state) {
+  pair *p = *state;
+  const orr_fault_kind kinds[] = {ORR_FAULT_OPEN, ORR_FAULT_WRITE, ORR_FAULT_FSYNC,
+                                  ORR_FAULT_RENAME};
+  double whole[SMALL_RUN_STEPS_MAX];
+  small_run_ok(TRAIN(p, "sound", "none", "train.steps=8", "ckpt.every=3"));
+  if (p->run.rank == 0) small_run_losses(&p->run, "sound", whole);
+  for (int rank = 0; rank < 2; rank++) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+      int n = 1;
+      while (run_with_fault(p, rank, kinds[i], n, whole)) n++;
+      // rank 0 writes, and both read back when they resume
+      if (rank == 0 || kinds[i] == ORR_FAULT_OPEN) assert_true(n > 1);
+    }
+  }
+}
+
+static int setup(void **state) {
+  pair *p = calloc(1, sizeof *p);
+  if (dist_world_open(&p->world) != ORR_OK) return -1;
+  p->run.rank = p->world->grid.rank;
+  if (p->run.rank == 0) {
+    snprintf(p->run.root, sizeof p->run.root, "/tmp/orrery-run-XXXXXX");
+    if (!mkdtemp(p->run.root)) return -1;
+    small_run_data(&p->run, "tokens");
+  }
+  *state = p;
+  return dist_broadcast(all(p), p->run.root, sizeof p->run.root, DIST_U8, 0) == ORR_OK ? 0 : -1;
+}
+
+static int teardown(void **state) {
+  pair *p = *state;
+  dist_barrier(all(p));
+  if (p->run.rank == 0) orr_fs_remove_tree(p->run.root);
+  dist_world_close(p->world);
+  free(p);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_two_ranks_have_the_losses_of_one),
+      cmocka_unit_test(test_a_run_goes_on_with_another_number_of_ranks),
+      cmocka_unit_test(test_a_data_set_missing_on_one_rank_ends_both_with_its_words),
+      cmocka_unit_test(test_a_read_that_fails_on_one_rank_during_a_run_ends_both),
+      cmocka_unit_test(test_a_batch_that_the_ranks_do_not_divide_is_refused_by_both),
+      cmocka_unit_test(test_a_stop_asked_of_one_rank_stops_both),
+      cmocka_unit_test(test_all_ranks_resume_from_the_checkpoint_that_rank_0_chooses),
+      cmocka_unit_test(test_a_write_that_fails_on_one_rank_harms_no_earlier_checkpoint),
+  };
+  return cmocka_run_group_tests_name("train/loop on two ranks", tests, setup, teardown);
+}

@@ -1,0 +1,236 @@
+// labels: quick
+// What training carries from step to step: AdamW over the whole flat layout against float64, the
+// working copy, and the way to and from a checkpoint.
+#include "tests/train/toy.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "checkpoints/checkpoint.h"
+#include "train/store.h"
+
+typedef struct {
+  kern *k;
+  cfg *c;
+  train_state s;
+  train_dynamics_params p;
+} model;
+
+static void model_open(model *m, kern_dtype type, bool ema) {
+  const train_dynamics_dims d = toy_dims(type);
+  memset(m, 0, sizeof *m);
+  toy_ok(kern_create(KERN_DEVICE_CPU, 1, &m->k));
+  toy_ok(kern_commit(m->k));
+  toy_ok(cfg_create(&m->c));
+  m->c->optim.ema_decay = ema ? 0.9 : 0.0;
+  m->c->optim.weight_decay = 0.1;
+  train_state_init(&m->s, type, true, ema);
+  toy_ok(train_dynamics_list(&d, &m->s.params, &m->p));
+  train_state_place(&m->s);
+  toy_ok(train_state_commit(&m->s));
+  train_state_place(&m->s);
+  toy_ok(train_state_fill(&m->s, m->k, 5));
+}
+
+static void model_close(model *m) {
+  train_state_release(&m->s);
+  orr_free(m->p.blocks);
+  cfg_destroy(m->c);
+  kern_destroy(m->k);
+}
+
+static void draw_gradient(model *m, uint64_t step) {
+  for (int i = 0; i < m->s.params.count; i++) {
+    const train_param *p = &m->s.params.list[i];
+    for (int64_t j = 0; j < p->count; j++)
+      m->s.weights.grad[p->at + j] = toy_normal(step, 200 + (uint64_t)i, j);
+  }
+}
+
+static bool is_matrix_of_a_block(const char *name) {
+  return strstr(name, "attn.q.") || strstr(name, "attn.k.") || strstr(name, "attn.v.") ||
+         strstr(name, "attn.o.") || strstr(name, "mlp.");
+}
+
+// -- the optimizer ---------------------------------------------------------------------------
+
+// Loshchilov & Hutter 2019 for one weight, in float64.
+typedef struct {
+  double w, m, v, ema;
+} adamw;
+
+static void adamw_step(adamw *a, const cfg *c, double g, double lr, double decay, int step) {
+  a->m = c->optim.beta1 * a->m + (1.0 - c->optim.beta1) * g;
+  a->v = c->optim.beta2 * a->v + (1.0 - c->optim.beta2) * g * g;
+  const double m = a->m / (1.0 - pow(c->optim.beta1, step));
+  const double v = a->v / (1.0 - pow(c->optim.beta2, step));
+  a->w -= lr * (m / (sqrt(v) + c->optim.eps) + decay * a->w);
+  a->ema = c->optim.ema_decay * a->ema + (1.0 - c->optim.ema_decay) * a->w;
+}
+
+static void test_every_weight_follows_adamw_and_only_matrices_decay(void **state) {
+  enum { STEPS = 3 };
+  model m;
+  model_open(&m, KERN_F32, true);
+  const int64_t n = m.s.params.total;
+  const double lr = 0.03, scale = 0.5;
+  adamw *want = orr_calloc((size_t)n, sizeof *want);
+  for (int64_t i = 0; i < n; i++)
+    want[i] = (adamw){.w = m.s.weights.master[i], .ema = m.s.weights.master[i]};
+  for (int step = 1; step <= STEPS; step++) {
+    draw_gradient(&m, (uint64_t)step);
+    for (int i = 0; i < m.s.params.count; i++) {
+      const train_param *p = &m.s.params.list[i];
+      const bool decays = is_matrix_of_a_block(p->name) || strcmp(p->name, "head.weight") == 0;
+      assert_int_equal(p->decay, decays);
+      for (int64_t j = p->at; j < p->at + p->count; j++)
+        adamw_step(&want[j], m.c, scale * m.s.weights.grad[j], lr, decays ? 0.1 : 0.0, step);
+    }
+    toy_ok(train_state_update(&m.s, m.k, m.c, lr, (float)scale, step));
+  }
+  double off = 0.0;
+  for (int64_t i = 0; i < n; i++) { // padding included: it stays zero
+    off = fmax(off, fabs(want[i].w - (double)m.s.weights.master[i]));
+    off = fmax(off, fabs(want[i].m - (double)m.s.m[i]));
+    off = fmax(off, fabs(want[i].v - (double)m.s.v[i]));
+    off = fmax(off, fabs(want[i].ema - (double)m.s.ema[i]));
+  }
+  /* fp32 beside float64, values about 1: measured 1.3e-7 */
+  if (!(off < 1e-6)) fail_msg("off by %g", off);
+  orr_free(want);
+  model_close(&m);
+}
+
+static void test_the_working_copy_is_the_rounded_master(void **state) {
+  model m;
+  model_open(&m, KERN_BF16, false);
+  for (int step = 0; step < 2; step++) {
+    for (int64_t i = 0; i < m.s.params.total; i++) {
+      uint32_t bits;
+      memcpy(&bits, &m.s.weights.master[i], sizeof bits);
+      bits += 0x7fff + (bits >> 16 & 1); // to nearest, ties to even
+      assert_int_equal(m.s.weights.work[i], bits >> 16);
+    }
+    draw_gradient(&m, 1);
+    toy_ok(train_state_update(&m.s, m.k, m.c, 0.01, 1.0f, 1));
+  }
+  model_close(&m);
+}
+
+static void test_without_training_only_weights_take_memory(void **state) {
+  const train_dynamics_dims d = toy_dims(KERN_F32);
+  train_state s;
+  train_dynamics_params p;
+  train_state_init(&s, KERN_F32, false, true);
+  toy_ok(train_dynamics_list(&d, &s.params, &p));
+  train_state_place(&s);
+  toy_ok(train_state_commit(&s));
+  train_state_place(&s);
+  assert_int_equal(s.parameters.capacity, (size_t)s.params.total * sizeof(float));
+  assert_int_equal(s.gradients.capacity + s.optimizer.capacity, 0);
+  assert_null(s.weights.grad);
+  assert_null(s.ema);
+  train_state_release(&s);
+  orr_free(p.blocks);
+}
+
+// -- checkpoints -----------------------------------------------------------------------------
+
+static void save(model *m, const char *root) {
+  ckpt_plan plan;
+  ckpt_writer *w = NULL;
+  train_store *store = NULL;
+  const char *sums = NULL;
+  json_t *meta = json_object();
+  toy_ok(train_store_plan(&m->s, 65536, &plan)); // several files
+  const ckpt_writer_options o = {.root = root, .ranks = 1};
+  toy_ok(ckpt_writer_create(&plan, &o, &w));
+  toy_ok(ckpt_save_prepare(w, 1));
+  toy_ok(train_store_create(&m->s, NULL, w, &store));
+  toy_ok(ckpt_save_begin(w, 1, train_store_get, store));
+  toy_ok(ckpt_save_sums(w, &sums));
+  toy_ok(ckpt_save_commit(w, &sums, meta));
+  toy_ok(ckpt_writer_wait(w));
+  train_store_destroy(store);
+  ckpt_writer_destroy(w);
+  json_decref(meta);
+}
+
+// Weights, moments and average all different.
+static void scramble(model *m) {
+  draw_gradient(m, 77);
+  toy_ok(train_state_update(&m->s, m->k, m->c, 0.01, 1.0f, 1));
+}
+
+static void test_a_checkpoint_brings_back_every_bit(void **state) {
+  model saved, loaded;
+  ckpt_reader *r = NULL;
+  bool ema = false;
+  model_open(&saved, KERN_BF16, true);
+  model_open(&loaded, KERN_BF16, true);
+  scramble(&saved);
+  save(&saved, *state);
+  const size_t bytes = (size_t)saved.s.params.total * sizeof(float);
+  toy_ok(ckpt_open(*state, &r));
+  toy_ok(train_store_load(&loaded.s, loaded.k, r));
+  assert_memory_equal(loaded.s.weights.master, saved.s.weights.master, bytes);
+  assert_memory_equal(loaded.s.weights.work, saved.s.weights.work, bytes / 2);
+  assert_memory_equal(loaded.s.m, saved.s.m, bytes);
+  assert_memory_equal(loaded.s.v, saved.s.v, bytes);
+  assert_memory_equal(loaded.s.ema, saved.s.ema, bytes);
+  toy_ok(train_store_load_weights(&loaded.s, loaded.k, r, true, &ema));
+  assert_true(ema);
+  assert_memory_equal(loaded.s.weights.master, saved.s.ema, bytes);
+  assert_memory_equal(loaded.s.ema, saved.s.ema, bytes);
+  toy_ok(train_store_load_weights(&loaded.s, loaded.k, r, false, &ema));
+  assert_false(ema);
+  assert_memory_equal(loaded.s.weights.master, saved.s.weights.master, bytes);
+  ckpt_close(r);
+  model_close(&loaded);
+  model_close(&saved);
+}
+
+static void test_a_checkpoint_without_average_gives_the_weights_themselves(void **state) {
+  model saved, loaded;
+  ckpt_reader *r = NULL;
+  bool ema = true;
+  model_open(&saved, KERN_F32, false);
+  model_open(&loaded, KERN_F32, false);
+  scramble(&saved);
+  save(&saved, *state);
+  toy_ok(ckpt_open(*state, &r));
+  toy_ok(train_store_load_weights(&loaded.s, loaded.k, r, true, &ema));
+  assert_false(ema);
+  assert_memory_equal(loaded.s.weights.master, saved.s.weights.master,
+                      (size_t)saved.s.params.total * sizeof(float));
+  ckpt_close(r);
+  model_close(&loaded);
+  model_close(&saved);
+}
+
+static int setup(void **state) {
+  char pattern[] = "/tmp/orrery-state-XXXXXX";
+  if (!mkdtemp(pattern)) return -1;
+  *state = orr_strdup(pattern);
+  return 0;
+}
+
+static int teardown(void **state) {
+  const orr_code rc = orr_fs_remove_tree(*state);
+  orr_free(*state);
+  return rc == ORR_OK ? 0 : -1;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_every_weight_follows_adamw_and_only_matrices_decay),
+      cmocka_unit_test(test_the_working_copy_is_the_rounded_master),
+      cmocka_unit_test(test_without_training_only_weights_take_memory),
+      cmocka_unit_test_setup_teardown(test_a_checkpoint_brings_back_every_bit, setup, teardown),
+      cmocka_unit_test_setup_teardown(
+          test_a_checkpoint_without_average_gives_the_weights_themselves, setup, teardown),
+  };
+  return cmocka_run_group_tests_name("train/state", tests, NULL, NULL);
+}
