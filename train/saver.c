@@ -22,6 +22,20 @@ struct train_saver {
   orr_code last; // outcome of the last save
 };
 
+static orr_code open_writer(train_saver *s, const cfg *c) {
+  char root[4096];
+  ORR_TRY(orr_fs_join(root, sizeof root, c->run.dir, "ckpt"));
+  ORR_TRY(train_store_plan(s->state, c->ckpt.file_bytes, &s->plan));
+  return ckpt_writer_create(&s->plan,
+                            &(ckpt_writer_options){.root = root,
+                                                   .rank = s->rank,
+                                                   .ranks = s->ranks,
+                                                   .async = c->ckpt.async,
+                                                   .keep = c->ckpt.keep,
+                                                   .keep_every = c->ckpt.keep_every},
+                            &s->writer);
+}
+
 orr_code train_saver_create(const cfg *c, dist_world *world, const train_axes *axes,
                             train_state *state, train_saver **out) {
   orr_code rc;
@@ -31,18 +45,9 @@ orr_code train_saver_create(const cfg *c, dist_world *world, const train_axes *a
                      .rank = world->grid.rank,
                      .ranks = world->grid.ranks,
                      .state = state};
-  char root[4096];
-  ORR_TRY_GOTO(orr_fs_join(root, sizeof root, c->run.dir, "ckpt"), fail);
-  ORR_TRY_GOTO(train_store_plan(state, c->ckpt.file_bytes, &s->plan), fail);
-  ORR_TRY_GOTO(ckpt_writer_create(&s->plan,
-                                  &(ckpt_writer_options){.root = root,
-                                                         .rank = s->rank,
-                                                         .ranks = s->ranks,
-                                                         .async = c->ckpt.async,
-                                                         .keep = c->ckpt.keep,
-                                                         .keep_every = c->ckpt.keep_every},
-                                  &s->writer),
-               fail);
+  // Creating the store is collective: no rank may be missing from it.
+  rc = open_writer(s, c);
+  ORR_TRY_GOTO(dist_agree(s->world, rc, "plan checkpoints"), fail);
   ORR_TRY_GOTO(train_store_create(state, axes, s->writer, &s->store), fail);
   *out = s;
   return ORR_OK;
