@@ -79,7 +79,8 @@ void ckpt_writer_destroy(ckpt_writer *w);  // waits; takes NULL
 
 // -- reading ---------------------------------------------------------------------------------
 typedef struct ckpt_reader ckpt_reader;
-// Opens ROOT/step-* (a folder), or ROOT (its latest good one). A damaged checkpoint is named in a
+// Opens ROOT/step-* (a folder), or ROOT (its latest good one); a run's folder stands for the ROOT
+// ckpt/ in it. A damaged checkpoint is named in a
 // warning and the one before it is used (only for ROOT, whose candidates are verified whole before
 // one is chosen; the files of a folder that is named itself are verified as they are read).
 // ORR_ENOTFOUND when there is none, ORR_ECORRUPT when all are damaged. With several ranks, one

@@ -261,16 +261,18 @@ static orr_code open_root(const char *root, const ckpt_candidate *list, int coun
 }
 
 orr_code ckpt_open(const char *path, ckpt_reader **out) {
-  char manifest[PATH_SIZE];
+  char manifest[PATH_SIZE], inner[PATH_SIZE];
   ckpt_candidate *list = NULL;
   int count = 0;
   ORR_TRY(orr_fs_join(manifest, sizeof(manifest), path, "manifest.json"));
   if (orr_fs_exists(manifest)) return open_one(path, out);
-  ORR_TRY(ckpt_root_candidates(path, &list, &count));
+  ORR_TRY(orr_fs_join(inner, sizeof(inner), path, "ckpt"));
+  const char *root = orr_fs_is_dir(inner) ? inner : path; // a run's folder means its ckpt/
+  ORR_TRY(ckpt_root_candidates(root, &list, &count));
   orr_code rc =
-      count > 0 ? open_root(path, list, count, out)
+      count > 0 ? open_root(root, list, count, out)
                 : ORR_FAIL(ORR_ENOTFOUND,
-                           "%s: no checkpoint here: no manifest.json and no step-* folder", path);
+                           "%s: no checkpoint here: no manifest.json and no step-* folder", root);
   orr_free(list);
   return rc;
 }

@@ -214,7 +214,7 @@ orr_code ckpt_writer_create(const ckpt_plan *plan, const ckpt_writer_options *o,
   pthread_cond_init(&w->changed, NULL);
   if (o->async)
     ORR_CHECK_GOTO(pthread_create(&w->thread, NULL, serve, w) == 0, destroy_mutex, ORR_ENOMEM,
-                   "cannot start a thread for checkpoints; save with checkpoint.async: false");
+                   "cannot start a thread for checkpoints; save with ckpt.async: false");
   *out = w;
   return ORR_OK;
 destroy_mutex:

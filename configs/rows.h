@@ -55,7 +55,7 @@
   I64(prefetch, 4, 1, 1024, "batches", "batches read ahead")
 
 #define CFG_TOKENIZER(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                 \
-  STR(checkpoint, "", "trained tokenizer: a step-* folder, or a run's ckpt/ (its latest)")         \
+  STR(checkpoint, "", "trained tokenizer: a run's folder or its ckpt/ (the latest), or a step-*")  \
   I64(patch, 8, 1, 256, "pixels", "side of a patch (p)")                                           \
   I64(rows, 8, 1, 1024, "tokens", "patches from top to bottom: frame height = rows * patch")       \
   I64(cols, 8, 1, 1024, "tokens", "patches from left to right: frame width = cols * patch")        \
@@ -99,7 +99,9 @@
       "1: replicas share out optimizer states, and with bf16 also the master weights")             \
   I64(bucket_bytes, 4194304, 1024, 4294967296, "B",                                                \
       "gradients are reduced in buckets of this size")                                             \
-  F64(timeout_s, 600.0, 1.0, 1e6, "s", "a collective that takes longer is a hang")
+  F64(timeout_s, 600.0, 1.0, 1e6, "s", "a collective that takes longer is a hang")                 \
+  I64(check_replicas, 0, 0, 1000000000, "steps",                                                   \
+      "replicas' weights are compared to the bit every so many steps; 0 = never")
 
 #define CFG_CKPT(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
   I64(every, 500, 0, 1000000000, "steps", "steps between checkpoints; 0 = only the last step")     \

@@ -32,28 +32,33 @@ void dist_comm_destroy(dist_comm *c) {
   orr_free(c);
 }
 
-// The watchdog sees what stands here between enter and leave.
-static int64_t enter(dist_comm *c, const char *op, int64_t count) {
-  atomic_store_explicit(&c->now.op, op, memory_order_relaxed);
-  atomic_store_explicit(&c->now.count, count, memory_order_relaxed);
-  atomic_fetch_add_explicit(&c->now.sequence, 1, memory_order_relaxed);
-  int64_t now = orr_clock_ns();
-  atomic_store_explicit(&c->now.entered_ns, now, memory_order_release);
+// Begins a call: until `leave` the recorder says that this rank is inside of it. A started one
+// (`r` not NULL) stays unfinished there until it is awaited.
+static int64_t enter(dist_comm *c, dist_collective collective, int64_t count, dist_dtype t,
+                     dist_request *r) {
+  const dist_call call = {.collective = collective,
+                          .axis = c->axis,
+                          .type = t,
+                          .count = count,
+                          .sequence = ++c->sequence};
+  int64_t now = orr_clock_ns(), ticket = dist_recorder_enter(c->recorder, &call, now);
+  if (r) *r = (dist_request){.call = call, .ticket = ticket};
   return now;
 }
 
-static orr_code leave(dist_comm *c, orr_code rc, int64_t start_ns) {
-  atomic_store_explicit(&c->now.entered_ns, 0, memory_order_release);
-  c->traffic.ms += (double)(orr_clock_ns() - start_ns) * 1e-6;
+static orr_code leave(dist_comm *c, orr_code rc, int64_t start_ns, bool finished) {
+  int64_t now = orr_clock_ns();
+  dist_recorder_leave(c->recorder, finished, now);
+  c->traffic.ms += (double)(now - start_ns) * 1e-6;
   return rc;
 }
 
 // Leaves a call that moved `elements`.
-static orr_code account(dist_comm *c, orr_code rc, int64_t elements, dist_dtype t,
-                        int64_t start_ns) {
+static orr_code account(dist_comm *c, orr_code rc, int64_t elements, dist_dtype t, int64_t start_ns,
+                        const dist_request *r) {
   c->traffic.calls++;
   c->traffic.bytes += elements * (int64_t)dist_dtype_bytes(t);
-  return leave(c, rc, start_ns);
+  return leave(c, rc, start_ns, !r || !r->impl);
 }
 
 static orr_code check_count(const dist_comm *c, const char *what, int64_t count) {
@@ -64,22 +69,23 @@ static orr_code check_count(const dist_comm *c, const char *what, int64_t count)
 
 orr_code dist_all_reduce(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op) {
   ORR_TRY(check_count(c, "all_reduce", count));
-  int64_t start = enter(c, "all_reduce", count);
-  return account(c, c->table->all_reduce(c, buf, count, t, op, NULL), count, t, start);
+  int64_t start = enter(c, DIST_ALL_REDUCE, count, t, NULL);
+  return account(c, c->table->all_reduce(c, buf, count, t, op, NULL), count, t, start, NULL);
 }
 
 orr_code dist_reduce_scatter(dist_comm *c, const void *send, void *recv, int64_t count,
                              dist_dtype t, dist_op op) {
   ORR_TRY(check_count(c, "reduce_scatter", count));
-  int64_t start = enter(c, "reduce_scatter", count);
+  int64_t start = enter(c, DIST_REDUCE_SCATTER, count, t, NULL);
   return account(c, c->table->reduce_scatter(c, send, recv, count, t, op, NULL), count * c->size, t,
-                 start);
+                 start, NULL);
 }
 
 orr_code dist_all_gather(dist_comm *c, const void *send, void *recv, int64_t count, dist_dtype t) {
   ORR_TRY(check_count(c, "all_gather", count));
-  int64_t start = enter(c, "all_gather", count);
-  return account(c, c->table->all_gather(c, send, recv, count, t, NULL), count * c->size, t, start);
+  int64_t start = enter(c, DIST_ALL_GATHER, count, t, NULL);
+  return account(c, c->table->all_gather(c, send, recv, count, t, NULL), count * c->size, t, start,
+                 NULL);
 }
 
 orr_code dist_all_to_all(dist_comm *c, const void *send, const int64_t *send_counts,
@@ -91,62 +97,66 @@ orr_code dist_all_to_all(dist_comm *c, const void *send, const int64_t *send_cou
     ORR_TRY(check_count(c, "all_to_all (receive)", recv_counts[i]));
     sent += send_counts[i];
   }
-  int64_t start = enter(c, "all_to_all", sent);
+  int64_t start = enter(c, DIST_ALL_TO_ALL, sent, t, NULL);
   orr_code rc = c->table->all_to_all(c, send, send_counts, send_at, recv, recv_counts, recv_at, t);
-  return account(c, rc, sent, t, start);
+  return account(c, rc, sent, t, start, NULL);
 }
 
 orr_code dist_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root) {
   ORR_TRY(check_count(c, "broadcast", count));
   ORR_CHECK(root >= 0 && root < c->size, ORR_EINVAL, "%s axis: broadcast from rank %d of %d",
             dist_axis_name(c->axis), root, c->size);
-  int64_t start = enter(c, "broadcast", count);
-  return account(c, c->table->broadcast(c, buf, count, t, root), count, t, start);
+  int64_t start = enter(c, DIST_BROADCAST, count, t, NULL);
+  return account(c, c->table->broadcast(c, buf, count, t, root), count, t, start, NULL);
 }
 
 orr_code dist_barrier(dist_comm *c) {
-  int64_t start = enter(c, "barrier", 0);
-  return account(c, c->table->barrier(c), 0, DIST_U8, start);
+  int64_t start = enter(c, DIST_BARRIER, 0, DIST_U8, NULL);
+  return account(c, c->table->barrier(c), 0, DIST_U8, start, NULL);
 }
 
 orr_code dist_all_reduce_start(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op,
                                dist_request *r) {
-  *r = (dist_request){NULL};
+  *r = (dist_request){.impl = NULL};
   ORR_TRY(check_count(c, "all_reduce", count));
-  int64_t start = enter(c, "all_reduce", count);
-  return account(c, c->table->all_reduce(c, buf, count, t, op, r), count, t, start);
+  int64_t start = enter(c, DIST_ALL_REDUCE, count, t, r);
+  return account(c, c->table->all_reduce(c, buf, count, t, op, r), count, t, start, r);
 }
 
 orr_code dist_reduce_scatter_start(dist_comm *c, const void *send, void *recv, int64_t count,
                                    dist_dtype t, dist_op op, dist_request *r) {
-  *r = (dist_request){NULL};
+  *r = (dist_request){.impl = NULL};
   ORR_TRY(check_count(c, "reduce_scatter", count));
-  int64_t start = enter(c, "reduce_scatter", count);
+  int64_t start = enter(c, DIST_REDUCE_SCATTER, count, t, r);
   return account(c, c->table->reduce_scatter(c, send, recv, count, t, op, r), count * c->size, t,
-                 start);
+                 start, r);
 }
 
 orr_code dist_all_gather_start(dist_comm *c, const void *send, void *recv, int64_t count,
                                dist_dtype t, dist_request *r) {
-  *r = (dist_request){NULL};
+  *r = (dist_request){.impl = NULL};
   ORR_TRY(check_count(c, "all_gather", count));
-  int64_t start = enter(c, "all_gather", count);
-  return account(c, c->table->all_gather(c, send, recv, count, t, r), count * c->size, t, start);
+  int64_t start = enter(c, DIST_ALL_GATHER, count, t, r);
+  return account(c, c->table->all_gather(c, send, recv, count, t, r), count * c->size, t, start, r);
 }
 
 orr_code dist_wait(dist_comm *c, dist_request *r) {
   if (!r->impl) return ORR_OK;
-  int64_t start = enter(c, "wait for a collective started before", 0);
+  int64_t start = orr_clock_ns();
+  dist_recorder_resume(c->recorder, &r->call, &r->ticket, start);
   orr_code rc = c->table->wait(c, r);
   r->impl = NULL;
-  return leave(c, rc, start);
+  return leave(c, rc, start, true);
 }
 
 orr_code dist_test(dist_comm *c, dist_request *r, bool *done) {
   *done = true;
   if (!r->impl) return ORR_OK;
   orr_code rc = c->table->test(c, r, done);
-  if (*done || rc != ORR_OK) r->impl = NULL;
+  if (*done || rc != ORR_OK) {
+    r->impl = NULL;
+    dist_recorder_finish(c->recorder, r->ticket, orr_clock_ns());
+  }
   return rc;
 }
 

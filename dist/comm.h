@@ -17,15 +17,36 @@
 typedef enum { DIST_F32, DIST_BF16, DIST_F64, DIST_I64, DIST_U8 } dist_dtype;
 typedef enum { DIST_SUM, DIST_MAX, DIST_MIN } dist_op;
 
+typedef enum {
+  DIST_ALL_REDUCE,
+  DIST_REDUCE_SCATTER,
+  DIST_ALL_GATHER,
+  DIST_ALL_TO_ALL,
+  DIST_BROADCAST,
+  DIST_BARRIER
+} dist_collective;
+
+// What one call asks for, as the flight recorder (dist/recorder.h) keeps it.
+typedef struct {
+  dist_collective collective;
+  dist_axis axis;
+  dist_dtype type;
+  int64_t count;    // elements
+  int64_t sequence; // calls on this axis, this one included
+} dist_call;
+
 typedef struct dist_comm dist_comm; // one axis
 typedef struct dist_request {
-  void *impl;
+  void *impl;     // NULL = nothing under way
+  dist_call call; // what was started
+  int64_t ticket; // the recorder's
 } dist_request;
 
 typedef struct dist_world {
   dist_grid grid;
-  dist_comm *axis[DIST_AXES]; // communicators by axis; sizes of 1 are `self`
-  int node_rank, node_ranks;  // among the ranks of this host: for devices, threads, caches
+  dist_comm *axis[DIST_AXES];     // communicators by axis; sizes of 1 are `self`
+  struct dist_recorder *recorder; // the calls of all axes of more than one rank
+  int node_rank, node_ranks;      // among the ranks of this host: for devices, threads, caches
 } dist_world;
 
 // Collective over all ranks. Looks at the launcher's environment: started by mpirun or srun it

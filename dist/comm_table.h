@@ -2,9 +2,8 @@
 #ifndef DIST_COMM_TABLE_H
 #define DIST_COMM_TABLE_H
 
-#include <stdatomic.h>
-
 #include "dist/comm.h"
+#include "dist/recorder.h"
 
 // A NULL request means: return when it is done. Arguments have been checked; size is above 1 or the
 // implementation is `self`.
@@ -26,21 +25,14 @@ typedef struct {
   void (*destroy)(dist_comm *c); // frees impl
 } dist_table;
 
-// The call this rank is in, for the watchdog's thread.
-typedef struct {
-  _Atomic(const char *) op;
-  atomic_int_least64_t count;      // elements
-  atomic_int_least64_t sequence;   // calls on this comm, this one included
-  atomic_int_least64_t entered_ns; // 0 = in none
-} dist_call;
-
 struct dist_comm {
   const dist_table *table;
   dist_axis axis;
   int rank, size;
   dist_traffic traffic;
-  dist_call now;
-  void *impl; // the implementation's own
+  dist_recorder *recorder; // borrowed; NULL = none
+  int64_t sequence;        // collectives so far
+  void *impl;              // the implementation's own
 };
 
 // Local. One rank: copies and nothing else. ORR_ENOMEM.

@@ -1,98 +1,310 @@
-// The watchdog. It only reads what dist/comm.c leaves in each comm's dist_call and never calls MPI:
-// the thread that hangs may be inside MPI and hold its locks.
+// The watchdog. It reads the recorder and its own sockets and calls MPI only to abort: the thread
+// that hangs may be inside MPI and hold its locks.
+//
+// A rank that hangs says HANG to both centres (dist/sideband.h), and goes on to answer. The first
+// rank ASKs everyone for a recording, waits a moment for those who can answer, writes the report
+// and says END. The last rank is its deputy: it does the same when the first is dead or has not
+// asked. A rank that hears of no report ends by itself.
 #include "dist/watchdog.h"
 
-#include <inttypes.h>
-#include <mpi.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <mpi.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "dist/comm_table.h"
+#include "dist/sideband.h"
 
-#define LOOK_MAX_S 1.0 // seconds between two looks at most
+#define LOOK_MS        250  // between two looks at the recorder
+#define LOOK_ALARM_MS  20   // once there is an alarm
+#define COUNTED_MAX_MS 1000 // of the time between two looks: the rest this process was stopped
+#define DEPUTY_MS      1500 // the first rank has this long to ask before the last one does
+#define ANSWER_MS      1500 // ranks have this long to answer
+#define SETTLE_MS      400  // after a death: launchers kill the other ranks about a second after it
+#define AGAIN_MS       100  // between two questions meanwhile
+#define ALONE_MS       4500 // a rank that nobody has told to end does so
+#define LAST_RESORT_MS 2000 // for writing the report and MPI_Abort
 
 struct dist_watchdog {
-  const dist_world *world;
+  dist_world *world;
   double timeout_s;
+  char *report;
+  dist_sideband *sideband; // NULL for a world of one rank, which has no thread either
+  dist_peer *peers;        // [ranks] at a centre, else NULL
   pthread_t thread;
-  pthread_mutex_t lock;
-  pthread_cond_t wake; // signalled when `stop` is set
-  bool stop;
+  bool running;
+  atomic_bool stop;
+  int64_t look_ns;                  // of the last look
+  int64_t inside_ticket, waited_ns; // the call that this rank is inside of, and how long by looks
+  int64_t alarm_ns;                 // when this rank learnt of a hang; 0 = all is well
+  int64_t asked_ns, first_asked_ns; // a centre's own questions; 0 = none
+  int64_t asked_by_first_ns;        // the first rank is at it
+  bool first_gone;                  // its process is dead, or it has left
 };
 
+// -- the end -------------------------------------------------------------------------------------
+
+static void *last_resort(void *exit_code) {
+  usleep(LAST_RESORT_MS * 1000);
+  _exit(*(const int *)exit_code);
+}
+
+// From here on this process ends, whatever else gets stuck.
+static void arm_last_resort(const int *exit_code) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, last_resort, (void *)exit_code)) _exit(*exit_code);
+}
+
 void dist_process_end(bool mpi, int exit_code) {
-  if (mpi) MPI_Abort(MPI_COMM_WORLD, exit_code);
+  if (mpi) {
+    arm_last_resort(&exit_code);
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
+  }
   _exit(exit_code);
 }
 
-static void look_at(const dist_watchdog *d, dist_axis axis) {
-  dist_comm *c = d->world->axis[axis];
-  if (!c) return;
-  int64_t entered = atomic_load_explicit(&c->now.entered_ns, memory_order_acquire);
-  double inside_s = (double)(orr_clock_ns() - entered) * 1e-9;
-  if (entered == 0 || inside_s < d->timeout_s) return;
-  ORR_ERROR("rank %d: %s axis (rank %d of %d): %s of %" PRId64 " elements, call %" PRId64
-            " on this axis, has not finished in %.0f s; a rank did not take part (look for one "
-            "that ended, or raise dist.timeout_s)",
-            d->world->grid.rank, dist_axis_name(axis), c->rank, c->size,
-            atomic_load_explicit(&c->now.op, memory_order_relaxed),
-            (int64_t)atomic_load_explicit(&c->now.count, memory_order_relaxed),
-            (int64_t)atomic_load_explicit(&c->now.sequence, memory_order_relaxed), d->timeout_s);
-  dist_process_end(false, 1);
+// Straight to the descriptor: the thread that hangs may hold the stream's lock.
+static void print(const char *text, size_t bytes) {
+  while (bytes > 0) {
+    ssize_t n = write(STDERR_FILENO, text, bytes);
+    if (n <= 0) return;
+    text += n;
+    bytes -= (size_t)n;
+  }
+}
+
+__attribute__((noreturn)) static void report_and_end(dist_watchdog *d) {
+  static const int failed = 1;
+  char *text = NULL;
+  size_t bytes = 0;
+  arm_last_resort(&failed); // the terminal or the file system may be what hangs
+  FILE *out = open_memstream(&text, &bytes);
+  if (out) {
+    dist_hang_write(out, &d->world->grid, d->peers, d->timeout_s);
+    if (fclose(out) == 0) print(text, bytes);
+  }
+  if (d->report && text && orr_fs_write_atomic(d->report, text, bytes) != ORR_OK)
+    ORR_ERROR("hang report: %s", orr_status_message());
+  for (int i = 0; i < d->world->grid.ranks; i++)
+    dist_sideband_send(d->sideband, i, DIST_WORD_END, NULL);
+  dist_process_end(true, failed);
+}
+
+// Nobody reports: at least this rank says what it waits for.
+__attribute__((noreturn)) static void end_alone(dist_watchdog *d) {
+  dist_recording now;
+  char call[128] = "no collective";
+  dist_recorder_read(d->world->recorder, orr_clock_ns(), &now);
+  if (now.inside >= 0) dist_call_print(&now.records[now.inside].call, call, sizeof call);
+  ORR_ERROR(
+      "rank %d: in %s: not finished in %g s, and no report came from rank 0 or rank %d; a rank "
+      "did not take part (look for one that ended, or raise dist.timeout_s)",
+      d->world->grid.rank, call, d->timeout_s, d->world->grid.ranks - 1);
+  dist_process_end(true, 1);
+}
+
+// -- gathering -----------------------------------------------------------------------------------
+
+static bool older(int64_t since_ns, int64_t ms, int64_t now_ns) {
+  return now_ns - since_ns >= ms * 1000000;
+}
+
+static void ask_all(dist_watchdog *d, int64_t now_ns) {
+  int me = d->world->grid.rank;
+  for (int i = 0; i < d->world->grid.ranks; i++) {
+    dist_peer *p = d->peers + i;
+    if (i == me || p->state == DIST_PEER_ENDED || p->state == DIST_PEER_LEFT) continue;
+    p->state = DIST_PEER_SILENT;
+    dist_sideband_send(d->sideband, i, DIST_WORD_ASK, NULL);
+  }
+  d->peers[me].state = DIST_PEER_ANSWERED;
+  dist_recorder_read(d->world->recorder, now_ns, &d->peers[me].recording);
+  d->asked_ns = now_ns;
+  if (!d->first_asked_ns) d->first_asked_ns = now_ns;
+}
+
+static bool all_answered(const dist_watchdog *d) {
+  for (int i = 0; i < d->world->grid.ranks; i++)
+    if (d->peers[i].state == DIST_PEER_SILENT) return false;
+  return true;
+}
+
+static bool somebody_died(const dist_watchdog *d) {
+  for (int i = 0; i < d->world->grid.ranks; i++)
+    if (d->peers[i].state == DIST_PEER_ENDED) return true;
+  return false;
+}
+
+// Asks, waits, reports. After a death the others may not have come yet to the call that needs the
+// dead rank: they are asked again until they have settled.
+static void gather(dist_watchdog *d, int64_t now_ns) {
+  if (!d->asked_ns) {
+    ask_all(d, now_ns);
+    return;
+  }
+  bool late = older(d->asked_ns, ANSWER_MS, now_ns);
+  if (!all_answered(d) && !late) return;
+  if (late || !somebody_died(d) || older(d->first_asked_ns, SETTLE_MS, now_ns)) report_and_end(d);
+  if (older(d->asked_ns, AGAIN_MS, now_ns)) ask_all(d, now_ns);
+}
+
+// What this rank does once there is an alarm.
+static void act(dist_watchdog *d, int64_t now_ns) {
+  const dist_grid *g = &d->world->grid;
+  bool first = g->rank == 0, deputy = g->rank == dist_sideband_deputy(d->sideband);
+  bool deputy_turn =
+      d->first_gone || (!d->asked_by_first_ns && older(d->alarm_ns, DEPUTY_MS, now_ns));
+  if (first || (deputy && deputy_turn)) gather(d, now_ns);
+  int64_t since = d->asked_by_first_ns > d->alarm_ns ? d->asked_by_first_ns : d->alarm_ns;
+  if (older(since, ALONE_MS, now_ns)) end_alone(d);
+}
+
+// -- what comes in -------------------------------------------------------------------------------
+
+static void alarm_now(dist_watchdog *d, int64_t now_ns) {
+  if (!d->alarm_ns) d->alarm_ns = now_ns;
+}
+
+static void answer(dist_watchdog *d, int rank, int64_t now_ns) {
+  dist_recording mine;
+  dist_recorder_read(d->world->recorder, now_ns, &mine);
+  dist_sideband_send(d->sideband, rank, DIST_WORD_ANSWER, &mine);
+  alarm_now(d, now_ns);
+  if (rank != 0) return;
+  d->asked_by_first_ns = now_ns;
+  d->asked_ns = d->first_asked_ns = 0; // a deputy that has begun leaves it to the first rank
+}
+
+static void handle(dist_watchdog *d, const dist_message *m, int64_t now_ns) {
+  dist_peer *p = d->peers ? d->peers + m->rank : NULL;
+  switch (m->word) {
+  case DIST_WORD_HANG:
+    alarm_now(d, now_ns);
+    return;
+  case DIST_WORD_ASK:
+    answer(d, m->rank, now_ns);
+    return;
+  case DIST_WORD_ANSWER:
+    if (!p || !m->recording || p->state != DIST_PEER_SILENT) return;
+    p->state = DIST_PEER_ANSWERED;
+    p->recording = *m->recording;
+    return;
+  case DIST_WORD_END:
+    dist_process_end(false, 1);
+  case DIST_WORD_BYE:
+    if (p) p->state = DIST_PEER_LEFT;
+    d->first_gone = d->first_gone || m->rank == 0;
+    return;
+  case DIST_WORD_GONE:
+    if (p) p->state = DIST_PEER_ENDED;
+    d->first_gone = d->first_gone || m->rank == 0;
+    alarm_now(d, now_ns);
+    return;
+  }
+}
+
+// -- the thread ----------------------------------------------------------------------------------
+
+// Counts how long this rank has been inside of one call, by looks.
+static void look(dist_watchdog *d, int64_t now_ns) {
+  dist_recording now;
+  int64_t passed = now_ns - d->look_ns, most = COUNTED_MAX_MS * INT64_C(1000000);
+  d->look_ns = now_ns;
+  dist_recorder_read(d->world->recorder, now_ns, &now);
+  if (now.inside < 0 || now.inside_ticket != d->inside_ticket) d->waited_ns = 0;
+  d->inside_ticket = now.inside < 0 ? 0 : now.inside_ticket;
+  if (now.inside < 0) return;
+  d->waited_ns += passed < most ? passed : most;
+  if (d->waited_ns > now.inside_age_ns) d->waited_ns = now.inside_age_ns;
+  if ((double)d->waited_ns * 1e-9 < d->timeout_s || d->alarm_ns) return;
+  alarm_now(d, now_ns);
+  dist_sideband_send(d->sideband, 0, DIST_WORD_HANG, NULL);
+  dist_sideband_send(d->sideband, dist_sideband_deputy(d->sideband), DIST_WORD_HANG, NULL);
 }
 
 static void *watch(void *arg) {
   dist_watchdog *d = arg;
-  double look_s = d->timeout_s / 8 < LOOK_MAX_S ? d->timeout_s / 8 : LOOK_MAX_S;
-  pthread_mutex_lock(&d->lock);
-  while (!d->stop) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)(look_s * 1e9);
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&d->wake, &d->lock, &until);
-    for (int i = 0; i < DIST_AXES && !d->stop; i++) look_at(d, (dist_axis)i);
+  dist_message m;
+  d->look_ns = orr_clock_ns();
+  while (!atomic_load(&d->stop)) {
+    bool came = dist_sideband_receive(d->sideband, d->alarm_ns ? LOOK_ALARM_MS : LOOK_MS, &m);
+    int64_t now_ns = orr_clock_ns();
+    if (atomic_load(&d->stop)) break;
+    if (came) handle(d, &m, now_ns);
+    look(d, now_ns);
+    if (d->alarm_ns) act(d, now_ns);
   }
-  pthread_mutex_unlock(&d->lock);
   return NULL;
 }
 
-orr_code dist_watchdog_start(dist_world *w, double timeout_s, dist_watchdog **out) {
+static orr_code create(dist_world *w, const dist_watchdog_options *o, dist_watchdog **out) {
+  int rank = w->grid.rank, ranks = w->grid.ranks;
+  bool centre = ranks > 1 && (rank == 0 || rank == ranks - 1);
   dist_watchdog *d = orr_calloc(1, sizeof *d);
   ORR_CHECK(d, ORR_ENOMEM, "watchdog: no memory for it");
   d->world = w;
-  d->timeout_s = timeout_s;
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  pthread_mutex_init(&d->lock, NULL);
-  pthread_cond_init(&d->wake, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  d->timeout_s = o->timeout_s;
+  d->report = o->report ? orr_strdup(o->report) : NULL;
+  d->peers = centre ? orr_calloc((size_t)ranks, sizeof *d->peers) : NULL;
+  *out = d;
+  ORR_CHECK((d->report || !o->report) && (d->peers || !centre), ORR_ENOMEM,
+            "watchdog: no memory for the recordings of %d ranks", ranks);
+  return ORR_OK;
+}
+
+// Collective over a world of more than one rank.
+static orr_code connect_ranks(dist_watchdog *d) {
+  int64_t missing = 0;
+  const dist_grid *g = &d->world->grid;
+  ORR_TRY(dist_sideband_open(d->world->axis[DIST_AXIS_WORLD], &d->sideband, &missing));
+  if (missing && g->rank == 0)
+    ORR_WARN(
+        "watchdog: %lld connections between ranks could not be made (a firewall?): a report on "
+        "a hang will lack ranks",
+        (long long)missing);
+  for (int i = 0; d->peers && i < g->ranks; i++)
+    d->peers[i].identity = *dist_sideband_identity(d->sideband, i);
+  return ORR_OK;
+}
+
+static orr_code start_thread(dist_watchdog *d) {
   int error = pthread_create(&d->thread, NULL, watch, d);
-  if (error) {
-    pthread_cond_destroy(&d->wake);
-    pthread_mutex_destroy(&d->lock);
-    orr_free(d);
-    return ORR_FAIL(ORR_EIO, "watchdog: no thread for it: %s", strerror(error));
+  d->running = error == 0;
+  ORR_CHECK(!error, ORR_EIO, "watchdog: no thread for it: %s", strerror(error));
+  return ORR_OK;
+}
+
+orr_code dist_watchdog_start(dist_world *w, const dist_watchdog_options *o, dist_watchdog **out) {
+  dist_comm *all = w->axis[DIST_AXIS_WORLD];
+  dist_watchdog *d = NULL;
+  orr_code rc = create(w, o, &d);
+  ORR_TRY_GOTO(dist_agree(all, rc, "start the watchdog"), stop);
+  if (w->grid.ranks > 1) {
+    ORR_TRY_GOTO(connect_ranks(d), stop);
+    ORR_TRY_GOTO(dist_agree(all, start_thread(d), "start the watchdog"), stop);
   }
   *out = d;
   return ORR_OK;
+stop:
+  dist_watchdog_stop(d);
+  return rc;
 }
 
 void dist_watchdog_stop(dist_watchdog *d) {
   if (!d) return;
-  pthread_mutex_lock(&d->lock);
-  d->stop = true;
-  pthread_cond_signal(&d->wake);
-  pthread_mutex_unlock(&d->lock);
-  pthread_join(d->thread, NULL);
-  pthread_cond_destroy(&d->wake);
-  pthread_mutex_destroy(&d->lock);
+  atomic_store(&d->stop, true);
+  if (d->running) {
+    dist_sideband_wake(d->sideband);
+    pthread_join(d->thread, NULL);
+  }
+  dist_sideband_close(d->sideband);
+  orr_free(d->peers);
+  orr_free(d->report);
   orr_free(d);
 }

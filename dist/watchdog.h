@@ -1,5 +1,7 @@
-// The watchdog: a thread that ends the process when a collective does not finish in time, because
-// a rank that waits for one that never comes would hold the machines for ever.
+// The watchdog: a thread that ends the job when a collective does not finish in time or a rank
+// dies, because ranks that wait for one that never comes would hold the machines for ever. Before
+// that it gathers every rank's flight recorder over sockets of its own and reports who is missing
+// where.
 #ifndef DIST_WATCHDOG_H
 #define DIST_WATCHDOG_H
 
@@ -9,14 +11,23 @@
 
 typedef struct dist_watchdog dist_watchdog;
 
-// Local. Watches the axes of `w`, which must not be split or closed while it runs. After timeout_s
-// in one call it prints rank, axis, collective, count and its number on this axis, and ends the
-// process with exit code 1; mpirun and srun then end the other ranks. ORR_ENOMEM, ORR_EIO.
-orr_code dist_watchdog_start(dist_world *w, double timeout_s, dist_watchdog **out);
-// Local. Takes NULL.
+typedef struct {
+  double timeout_s;   // a collective that takes longer is a hang
+  const char *report; // file of the report beside stderr; NULL = none. Copied.
+} dist_watchdog_options;
+
+// Collective over the world. Watches the axes of `w`, which must not be split or closed while it
+// runs. After timeout_s in one call, or when a rank's process is gone, the first rank (or the last,
+// when the first does not do it) writes the report, and every process ends with exit code 1: within
+// 5 s, also when MPI is stuck and ranks are stopped. Time in which this process itself was stopped
+// does not count. A world of one rank has nothing to watch. All ranks return the same code:
+// ORR_ENOMEM, ORR_EIO, ORR_ECOMM.
+orr_code dist_watchdog_start(dist_world *w, const dist_watchdog_options *o, dist_watchdog **out);
+// Local. This rank may hang or end from now on. Takes NULL.
 void dist_watchdog_stop(dist_watchdog *d);
 
-// The one place in dist/ that ends a process; with `mpi` every rank ends (MPI_Abort).
+// The one place in dist/ that ends a process; with `mpi` every rank ends (MPI_Abort), or at least
+// this one, when MPI does not return.
 void dist_process_end(bool mpi, int exit_code) __attribute__((noreturn));
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "dist/comm_mpi.h"
 #include "dist/launch.h"
+#include "dist/recorder.h"
 #include "dist/watchdog.h"
 
 typedef struct {
@@ -69,6 +70,7 @@ orr_code dist_world_open(dist_world **out) {
   }
   ORR_TRY_GOTO(dist_grid_init(1, 1, 0, rank, ranks, &w->world.grid), close);
   if (w->mpi) ORR_TRY_GOTO(find_node(&w->world), close);
+  ORR_TRY_GOTO(dist_recorder_create(&w->world.recorder), close);
   ORR_TRY_GOTO(dist_world_split(&w->world, 1, 1, 0), close);
   *out = &w->world;
   return ORR_OK;
@@ -84,7 +86,9 @@ static orr_code make_axis(dist_world *w, dist_axis axis, int size, int first, in
   if (size == 1) return dist_comm_self_create(axis, &w->axis[axis]);
   ORR_TRY(dist_mpi_check(MPI_Comm_split(MPI_COMM_WORLD, first, place, &comm), axis,
                          "make its communicator"));
-  return dist_comm_mpi_create(comm, axis, &w->axis[axis]);
+  ORR_TRY(dist_comm_mpi_create(comm, axis, &w->axis[axis]));
+  w->axis[axis]->recorder = w->recorder;
+  return ORR_OK;
 }
 
 static void destroy_axes(dist_world *w) {
@@ -98,6 +102,7 @@ orr_code dist_world_split(dist_world *w, int tp, int cp, int dp) {
   dist_grid g;
   ORR_TRY(dist_grid_init(tp, cp, dp, w->grid.rank, w->grid.ranks, &g));
   destroy_axes(w);
+  dist_recorder_clear(w->recorder);
   w->grid = g;
   // A split is collective over the world, and every rank makes the same ones: sizes are the same
   // everywhere.
@@ -113,6 +118,7 @@ void dist_world_close(dist_world *w) {
   if (!w) return;
   open_world *o = (open_world *)w;
   destroy_axes(w);
+  dist_recorder_destroy(w->recorder);
   if (o->finalize) MPI_Finalize();
   orr_free(o);
 }

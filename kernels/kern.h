@@ -249,7 +249,7 @@ typedef struct {
 } kern_xent_grad_args;
 
 // FSQ (Mentzer et al. 2023): z[M,n] -> codes[M,n] in [-1,1] (of `type`), index[M] (mixed radix, the
-// first level is the fastest digit; may be NULL). See quantize() and index() of the reference.
+// first level is the fastest digit; may be NULL).
 // Saved: z.
 typedef struct {
   kern_dtype type; // of code
@@ -367,11 +367,25 @@ typedef struct {
 #define KERN_OPS(X)                                                                                \
   X(matmul_fwd)                                                                                    \
   X(matmul_bwd_x)                                                                                  \
-  X(matmul_bwd_w) X(rmsnorm_fwd) X(rmsnorm_bwd) X(qknorm_rope_fwd) X(qknorm_rope_bwd)              \
-      X(attention_fwd) X(attention_bwd) X(attention_decode) X(swiglu_fwd) X(swiglu_bwd)            \
-          X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows) X(xent_stats) X(xent_grad)      \
-              X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify) X(unpatchify) X(pixel_loss) X(adamw) \
-                  X(sumsq) X(cast) X(axpby) X(sample)
+  X(matmul_bwd_w)                                                                                  \
+  X(rmsnorm_fwd)                                                                                   \
+  X(rmsnorm_bwd)                                                                                   \
+  X(qknorm_rope_fwd)                                                                               \
+  X(qknorm_rope_bwd)                                                                               \
+  X(attention_fwd)                                                                                 \
+  X(attention_bwd)                                                                                 \
+  X(attention_decode)                                                                              \
+  X(swiglu_fwd)                                                                                    \
+  X(swiglu_bwd)                                                                                    \
+  X(embed_fwd)                                                                                     \
+  X(embed_bwd)                                                                                     \
+  X(gather_rows)                                                                                   \
+  X(scatter_rows)                                                                                  \
+  X(xent_stats)                                                                                    \
+  X(xent_grad)                                                                                     \
+  X(fsq_fwd)                                                                                       \
+  X(fsq_bwd)                                                                                       \
+  X(fsq_lookup) X(patchify) X(unpatchify) X(pixel_loss) X(adamw) X(sumsq) X(cast) X(axpby) X(sample)
 
 typedef struct kern kern;
 

@@ -1,5 +1,5 @@
-// golden_check FILE...: runs the models of golden files, as the reference writes them for any size
-// and seed, and prints how far loss, logits, code indices and gradients are from them.
+// golden_check FILE...: runs the models of golden files (docs/build.md) of any size and seed, and
+// prints how far loss, logits, code indices and gradients are from them.
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 static int usage(void) {
   fputs("usage: golden_check FILE... [--precision fp32|bf16] [--threads N] [--recompute] [--all]\n"
-        "  FILE         a golden file of the reference model; its metadata holds the sizes\n"
+        "  FILE         a golden file (docs/build.md); its metadata holds the sizes\n"
         "  --precision  of matmul inputs and activations (fp32)\n"
         "  --threads    0 = all cores\n"
         "  --recompute  run each block's forward pass again in the backward pass\n"

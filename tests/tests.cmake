@@ -47,7 +47,7 @@ foreach(folder base configs kernels data dist checkpoints train)
     else()
       set_tests_properties(${name} PROPERTIES ENVIRONMENT "${environment}")
     endif()
-    set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 300)
+    set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 900)
   endforeach()
 endforeach()
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -16,9 +15,10 @@
 #include "train/args.h"
 #include "train/peak.h"
 #include "train/step.h"
+#include "train/threads.h"
 
 static const train_option options[] = {
-    {"preset", "small|1b", "size of the model: the reference's presets (default small)", 0},
+    {"preset", "small|1b", "size of the model (default small: 8 blocks of width 256)", 0},
     {"precision", "bf16|fp32", "type of matmul inputs and activations (default bf16)", 0},
     {"device", "auto|cpu|cuda", "where tensors live", 0},
     {"clips", "N", "clips a step, over all ranks", 0},
@@ -91,7 +91,7 @@ static orr_code read_settings(const train_args *a, bench *b) {
   return train_args_i64(a, "steps", 1, 1000000, &b->steps);
 }
 
-// Random tokens and actions, as the reference's batch() draws them.
+// Random tokens and actions; every rank has its own.
 static orr_code make_batch(bench *b, int64_t clips) {
   const cfg *c = b->c;
   const data_mix_options o = {.kind = DATA_TOKENS,
@@ -118,11 +118,9 @@ static orr_code make_batch(bench *b, int64_t clips) {
 
 static orr_code prepare(bench *b) {
   const cfg *c = b->c;
-  const int cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
-  int threads = (int)c->run.threads;
-  if (threads == 0) threads = cores > b->world->node_ranks ? cores / b->world->node_ranks : 1;
-  ORR_TRY(kern_create((kern_device)c->run.device, threads, &b->k));
+  ORR_TRY(kern_create((kern_device)c->run.device,
+                      train_threads(c->run.threads, b->world->node_ranks), &b->k));
   train_axes_init(&b->axes, &b->world->grid, b->world);
   ORR_TRY(train_step_plan(&b->work, c, &b->axes, b->k));
   ORR_TRY(train_peak_plan(b->k, act));
@@ -178,7 +176,13 @@ static orr_code run(bench *b, const char *name) {
   ORR_TRY(dist_agree(all, prepare(b), "prepare the bench"));
   for (int64_t i = 0; i < b->warmup + b->steps; i++) {
     double ms = 0.0, comm = 0.0;
-    ORR_TRY(one_step(b, i + 1, &ms, &comm));
+    const orr_code rc = one_step(b, i + 1, &ms, &comm);
+    if (rc != ORR_OK && b->world->grid.ranks > 1) {
+      // The other ranks are waiting in a collective that this one will not enter.
+      ORR_ERROR("%s", orr_status_message());
+      dist_world_abort(b->world, 1);
+    }
+    ORR_TRY(rc);
     ORR_TRY(
         dist_all_reduce(all, &ms, 1, DIST_F64, DIST_MAX)); // the slowest rank's time is the step's
     if (i < b->warmup) continue;

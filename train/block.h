@@ -75,8 +75,8 @@ typedef struct {
   void *dh;   // [M,F]
 } train_block_scratch;
 
-// Local. Adds a block's parameters under "prefix." with the reference's names and initial values;
-// `layers` scales the projections back into the residual stream by 1/sqrt(2 layers).
+// Local. Adds a block's parameters under "prefix." with their names in checkpoints and initial
+// values; `layers` scales the projections back into the residual stream by 1/sqrt(2 layers).
 orr_code train_block_add(train_params *p, const train_block_dims *d, int layers, const char *prefix,
                          train_block_params *out);
 // Local. Takes everything but acts->x, which the caller chains from block to block.

@@ -1,5 +1,5 @@
 // `orrery bench ops`: the time of every op that matters for a training step, at the shapes of the
-// reference's small preset and two narrower models.
+// small preset of `orrery bench step` and of two narrower models.
 #ifndef TRAIN_CMD_BENCH_OPS_H
 #define TRAIN_CMD_BENCH_OPS_H
 

@@ -35,14 +35,6 @@ static const train_command command = {
     options,
 };
 
-// A run's folder means its ckpt/.
-static orr_code open_checkpoint(const char *path, ckpt_reader **out) {
-  char manifest[4096], inner[4096];
-  ORR_TRY(orr_fs_join(manifest, sizeof manifest, path, "manifest.json"));
-  ORR_TRY(orr_fs_join(inner, sizeof inner, path, "ckpt"));
-  return ckpt_open(!orr_fs_exists(manifest) && orr_fs_is_dir(inner) ? inner : path, out);
-}
-
 // -- statistics -------------------------------------------------------------------------------
 
 typedef struct {
@@ -256,7 +248,7 @@ orr_code train_cmd_ckpt(int argc, char **argv) {
   ORR_CHECK(v < VERBS, ORR_ECONFIG, "orrery ckpt: got '%s', wanted inspect, verify or export",
             args.operand[0]);
   ckpt_reader *r;
-  ORR_TRY(open_checkpoint(args.operand[1], &r));
+  ORR_TRY(ckpt_open(args.operand[1], &r));
   orr_code rc = verbs[v].run(r, &args);
   ckpt_close(r);
   return rc;

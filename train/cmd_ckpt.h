@@ -1,3 +1,4 @@
+// `orrery ckpt`: looks into checkpoints, checks them, exports them.
 #ifndef TRAIN_CMD_CKPT_H
 #define TRAIN_CMD_CKPT_H
 

@@ -1,3 +1,4 @@
+// `orrery config`: prints, checks and explains configurations.
 #ifndef TRAIN_CMD_CONFIG_H
 #define TRAIN_CMD_CONFIG_H
 

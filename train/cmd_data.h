@@ -1,3 +1,4 @@
+// `orrery data`: chooses among what can be done with data sets.
 #ifndef TRAIN_CMD_DATA_H
 #define TRAIN_CMD_DATA_H
 

@@ -1,3 +1,4 @@
+// `orrery data generate`: simulated clips.
 #ifndef TRAIN_CMD_DATA_GENERATE_H
 #define TRAIN_CMD_DATA_GENERATE_H
 

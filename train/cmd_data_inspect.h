@@ -1,3 +1,4 @@
+// `orrery data inspect`: what a data set holds.
 #ifndef TRAIN_CMD_DATA_INSPECT_H
 #define TRAIN_CMD_DATA_INSPECT_H
 

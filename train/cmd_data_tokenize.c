@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fs.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "data/index.h"
@@ -12,12 +12,14 @@
 #include "data/shard_writer.h"
 #include "dist/comm.h"
 #include "train/args.h"
+#include "train/threads.h"
 #include "train/trained.h"
 
 enum { PORTION = 64 }; // frames encoded at once
 
 static const train_option options[] = {
-    {"tokenizer", "CHECKPOINT", "trained tokenizer: a step-* folder or a run's ckpt/", 0},
+    {"tokenizer", "CHECKPOINT", "trained tokenizer: a run's folder, its ckpt/ or a step-* folder",
+     0},
     {"out", "DIR", "folder of the new data set", 0},
     {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
     {0}};
@@ -33,7 +35,18 @@ typedef struct {
   uint8_t *frames; // [PORTION,...]
   int32_t *tokens; // [PORTION,S]
   float *actions, *state;
+  char made_by[64]; // "; tokens by " and what tells this tokenizer's weights from all others
 } job;
+
+// The manifest holds the checksums of all weights: its hash names them, wherever the folder lies.
+static orr_code name_tokenizer(job *j) {
+  char path[4096];
+  orr_hash128 hash;
+  ORR_TRY(orr_fs_join(path, sizeof path, j->tokenizer->path, "manifest.json"));
+  ORR_TRY(orr_hash_file(path, &hash, NULL));
+  snprintf(j->made_by, sizeof j->made_by, "; tokens by %s", orr_hash_to_hex(hash).s);
+  return ORR_OK;
+}
 
 static orr_code open_job(job *j, const train_args *args, int threads) {
   const char *checkpoint;
@@ -43,6 +56,7 @@ static orr_code open_job(job *j, const train_args *args, int threads) {
   ORR_TRY(train_kern_open("auto", threads, &j->k));
   ORR_TRY(train_trained_open(checkpoint, CFG_STAGE_TOKENIZER, true, j->k, &j->tokenizer));
   ORR_TRY(train_trained_fits(j->tokenizer, j->index));
+  ORR_TRY(name_tokenizer(j));
   ORR_TRY(train_codec_create(j->tokenizer, PORTION, &j->codec));
   const data_shard_format *f = &j->index->format;
   j->frames = orr_malloc((size_t)(PORTION * f->height * f->width * 3));
@@ -88,10 +102,12 @@ static orr_code copy_episodes(job *j, data_shard *in, data_shard_writer *w) {
   return data_shard_writer_finish(w);
 }
 
-static bool is_done(const char *path, int64_t frames) {
+// Whether an earlier call with the same tokenizer and clips wrote the shard.
+static bool is_done(const char *path, int64_t frames, const char *source) {
   data_shard *s = NULL;
   if (!orr_fs_exists(path) || data_shard_open(path, &s) != ORR_OK) return false;
-  bool done = data_shard_frames(s) == frames && data_shard_get_format(s)->S > 0;
+  const data_shard_format *f = data_shard_get_format(s);
+  bool done = data_shard_frames(s) == frames && f->S > 0 && strcmp(f->source, source) == 0;
   data_shard_close(s);
   return done;
 }
@@ -100,12 +116,15 @@ static orr_code one_shard(job *j, int64_t i) {
   char from[4096], to[4096];
   ORR_TRY(orr_fs_join(from, sizeof from, j->index->dir, j->index->shards[i].file));
   ORR_TRY(orr_fs_join(to, sizeof to, j->out, j->index->shards[i].file));
-  if (is_done(to, j->index->shards[i].frames)) return ORR_OK;
   data_shard *in = NULL;
   data_shard_writer *w = NULL;
-  orr_code rc;
+  orr_code rc = ORR_OK;
   ORR_TRY(data_shard_open(from, &in));
   data_shard_format f = *data_shard_get_format(in);
+  char *source = orr_format("%s%s", f.source, j->made_by);
+  ORR_CHECK_GOTO(source, close_shard, ORR_ENOMEM, "%s: out of memory", to);
+  if (is_done(to, j->index->shards[i].frames, source)) goto close_shard;
+  f.source = source;
   f.height = f.width = 0;
   f.S = j->tokenizer->tokenizer.S;
   f.codes = train_tokenizer_codes(&j->tokenizer->tokenizer);
@@ -113,6 +132,7 @@ static orr_code one_shard(job *j, int64_t i) {
   rc = copy_episodes(j, in, w);
   data_shard_writer_destroy(w);
 close_shard:
+  orr_free(source);
   data_shard_close(in);
   return rc;
 }
@@ -148,9 +168,8 @@ orr_code train_cmd_data_tokenize(int argc, char **argv) {
   dist_comm *all = world->axis[DIST_AXIS_WORLD];
   const int rank = world->grid.rank, ranks = world->grid.ranks;
   orr_log_setup(ORR_LOG_INFO, rank, ranks);
-  const int cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
-  if (threads == 0) threads = cores > world->node_ranks ? cores / world->node_ranks : 1;
-  orr_code rc = dist_agree(all, open_job(&j, &args, (int)threads), "open");
+  orr_code rc =
+      dist_agree(all, open_job(&j, &args, train_threads(threads, world->node_ranks)), "open");
   if (rc == ORR_OK) rc = dist_agree(all, my_shards(&j, rank, ranks), "tokenize");
   if (rc == ORR_OK) rc = dist_agree(all, rank == 0 ? write_index(&j) : ORR_OK, "write index");
   if (rank != 0) orr_status_clear(); // all ranks have the same words: rank 0 says them

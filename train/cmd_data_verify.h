@@ -1,3 +1,4 @@
+// `orrery data verify`: whether a data set is whole.
 #ifndef TRAIN_CMD_DATA_VERIFY_H
 #define TRAIN_CMD_DATA_VERIFY_H
 

@@ -49,20 +49,29 @@ static orr_code read_options(const train_args *a, const cfg *c, train_eval_optio
   return ORR_OK;
 }
 
+static void print_number(const json_t *v) {
+  if (json_is_number(v))
+    fprintf(stderr, " %7.3f", json_number_value(v));
+  else
+    fprintf(stderr, " %7s", "-");
+}
+
 static void print_figures(const json_t *j) {
   static const char *const single[] = {"tokenizer_psnr", "delta_psnr",  "action_shuffle_ratio",
                                        "effect_corr",    "changed_iou", "drift"};
   static const char *const curves[] = {"psnr", "persistence_psnr", "position_error"};
   for (size_t i = 0; i < sizeof single / sizeof *single; i++) {
     const json_t *v = json_object_get(j, single[i]);
-    if (v) fprintf(stderr, "  %-22s %8.3f\n", single[i], json_number_value(v));
+    if (!v) continue;
+    fprintf(stderr, "  %-22s", single[i]);
+    print_number(v);
+    fputc('\n', stderr);
   }
   for (size_t i = 0; i < sizeof curves / sizeof *curves; i++) {
     const json_t *a = json_object_get(j, curves[i]);
     if (!a) continue;
     fprintf(stderr, "  %-22s", curves[i]);
-    for (size_t k = 0; k < json_array_size(a); k++)
-      fprintf(stderr, " %7.3f", json_number_value(json_array_get(a, k)));
+    for (size_t k = 0; k < json_array_size(a); k++) print_number(json_array_get(a, k));
     fputc('\n', stderr);
   }
 }

@@ -1,6 +1,6 @@
 #include "train/cmd_rollout.h"
 
-#include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +18,7 @@
 static const train_option options[] = {
     {"data", "DIR", "data set with frames, for the prompt and the actions", 0},
     {"clip", "N", "episode that the prompt is taken from (default 0)", 0},
-    {"frames", "N", "frames to roll out behind the prompt (default 32); there is no upper end", 0},
+    {"frames", "N", "frames to roll out behind the prompt (default 32, at most 1000000)", 0},
     {"actions", "FILE", "actions to follow, a line of numbers a frame; the last line is held", 0},
     {"out", "FILE", "film to write: .mp4, .gif or .png", 0},
     {"beside", NULL, "real frames on the left, as long as the episode lasts", 0},
@@ -82,36 +82,47 @@ static orr_code read_request(const train_args *a, const cfg *c, request *q) {
   return ORR_OK;
 }
 
-// Numbers of `text`, A_set a line; *rows lines.
+// The A_set numbers of a line; `number` is its place in the file, from 1.
+static orr_code parse_line(const char *path, int64_t number, char *line, int64_t A_set,
+                           float *action) {
+  static const char between[] = " \t\r,;[]";
+  char *at = line + strspn(line, between);
+  int64_t n = 0;
+  for (; *at; n++) {
+    char *end = at;
+    const float v = strtof(at, &end);
+    ORR_CHECK(end != at && isfinite(v), ORR_EFORMAT,
+              "%s: line %lld: '%.*s' is no finite number: one action a line, %lld numbers", path,
+              (long long)number, (int)strcspn(at, between), at, (long long)A_set);
+    if (n < A_set) action[n] = v;
+    at = end + strspn(end, between);
+  }
+  ORR_CHECK(n == A_set, ORR_EFORMAT,
+            "%s: line %lld has %lld numbers, wanted %lld: one action a line", path,
+            (long long)number, (long long)n, (long long)A_set);
+  return ORR_OK;
+}
+
+// Numbers of `text`, A_set a line; *rows lines, empty ones left out. *out is the caller's to free,
+// on failure too.
 static orr_code parse_actions(const char *path, char *text, int64_t A_set, float **out,
                               int64_t *rows) {
-  int64_t lines = 1, n = 0;
+  int64_t lines = 1, n = 0, number = 0;
   for (const char *p = text; *p; p++) lines += *p == '\n';
-  float *v = orr_calloc((size_t)(lines * A_set), sizeof *v);
+  float *v = *out = orr_calloc((size_t)(lines * A_set), sizeof *v);
   ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory", path);
-  char *save = NULL;
-  for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+  for (char *line = text, *next; line; line = next) {
+    next = strchr(line, '\n');
+    if (next) *next++ = '\0';
+    number++;
     if (line[strspn(line, " \t\r,")] == '\0') continue;
-    char *at = line;
-    for (int64_t a = 0; a < A_set; a++) {
-      at += strspn(at, " \t\r,;[]");
-      char *end = at;
-      v[n * A_set + a] = strtof(at, &end);
-      if (end == at) {
-        orr_free(v);
-        return ORR_FAIL(ORR_EFORMAT,
-                        "%s: line %lld has %lld numbers, wanted %lld: one action a line", path,
-                        (long long)n + 1, (long long)a, (long long)A_set);
-      }
-      at = end;
-    }
+    ORR_TRY(parse_line(path, number, line, A_set, v + n * A_set));
     n++;
   }
-  *out = v;
   *rows = n;
-  return n > 0 ? ORR_OK
-               : ORR_FAIL(ORR_EFORMAT, "%s: no action in it: one line of %lld numbers a frame",
-                          path, (long long)A_set);
+  ORR_CHECK(n > 0, ORR_EFORMAT, "%s: no action in it: one line of %lld numbers a frame", path,
+            (long long)A_set);
+  return ORR_OK;
 }
 
 // Actions from the file are those behind the prompt; the prompt keeps its own.

@@ -1,7 +1,11 @@
+// `orrery train`: trains a model (docs/training.md).
 #ifndef TRAIN_CMD_TRAIN_H
 #define TRAIN_CMD_TRAIN_H
+
 #include "base/status.h"
-// orrery train CONFIG.yaml [--set key=value]... [--resume auto|none|PATH] [--dry-run]
-// Collective when started by mpirun or srun.
+
+// Collective over the world when started by mpirun or srun. `orrery train CONFIG.yaml [--set
+// key=value]... [--resume auto|none|PATH] [--dry-run]`; argv[0] is "train". Codes: train/loop.h.
 orr_code train_cmd_train(int argc, char **argv);
+
 #endif

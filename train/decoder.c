@@ -155,6 +155,10 @@ orr_code train_decoder_create(kern *k, const train_dynamics_dims *d, const train
   ORR_CHECK_GOTO(o->window >= 1 && o->steps >= 1, fail, ORR_EINVAL,
                  "rollout of window %lld and %lld passes a frame: both must be at least 1",
                  (long long)o->window, (long long)o->steps);
+  ORR_CHECK_GOTO(m->M <= INT32_MAX, fail, ORR_EINVAL,
+                 "rollout of %lld clips with %lld tokens a frame: %lld rows, kernels count to %d: "
+                 "fewer clips at once",
+                 (long long)o->B, (long long)d->N, (long long)m->M, INT32_MAX);
   ORR_TRY_GOTO(train_rope_space(&m->space, 1, d->rows, d->cols, d->R, d->block.K), fail);
   ORR_TRY_GOTO(take_memory(m), fail);
   list_rows(m);

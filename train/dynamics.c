@@ -155,6 +155,11 @@ orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
                          .norm = p->norm,
                          .head = p->head,
                          .codes = train_head_codes(m->axes, d->V)};
+  ORR_CHECK_GOTO(
+      m->M <= INT32_MAX, fail, ORR_EINVAL,
+      "%lld clips of %lld frames of %lld tokens are %lld rows, kernels count to %d: lower "
+      "train.micro_batch or data.frames",
+      (long long)B, (long long)m->frames.count, (long long)d->N, (long long)m->M, INT32_MAX);
   m->acts = orr_calloc((size_t)d->layers, sizeof *m->acts);
   ORR_CHECK_GOTO(m->acts, fail, ORR_ENOMEM, "dynamics model: out of memory");
   ORR_TRY_GOTO(train_rope_space(&m->space, 1, d->rows, d->cols, d->R, d->block.K), fail);

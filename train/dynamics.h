@@ -32,7 +32,7 @@ typedef struct {
   train_block_params *blocks; // [layers], malloc'ed
 } train_dynamics_params;
 
-// Local. Lists the parameters in the reference's names. Free blocks with orr_free.
+// Local. Lists the parameters under their names in checkpoints. Free blocks with orr_free.
 orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
                              train_dynamics_params *out);
 

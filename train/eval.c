@@ -10,7 +10,8 @@
 #include "data/video.h"
 #include "train/decoder.h"
 #include "train/eval_set.h"
-#include "train/masking.h"
+#include "train/eval_shuffle.h"
+#include "train/eval_strip.h"
 #include "train/measures.h"
 
 enum {
@@ -155,9 +156,14 @@ out:
 
 // -- measures ---------------------------------------------------------------------------------
 
+// JSON has no NaN and no infinity: they become null, and no key is missing for it.
+static json_t *number(double v) {
+  return isfinite(v) ? json_real(v) : json_null();
+}
+
 static json_t *array_of(const double *v, int64_t n) {
   json_t *a = json_array();
-  for (int64_t i = 0; i < n; i++) json_array_append_new(a, json_real(v[i]));
+  for (int64_t i = 0; i < n; i++) json_array_append_new(a, number(v[i]));
   return a;
 }
 
@@ -173,7 +179,7 @@ static orr_code measure_tokenizer(train_eval *e, json_t *out) {
       train_measure_psnr_add(real_frame(e, i, 0), decoded, s->T, 1, frame_bytes(e), &mean);
   }
   orr_free(decoded);
-  json_object_set_new(out, "tokenizer_psnr", json_real(train_measure_mean_of(&mean)));
+  json_object_set_new(out, "tokenizer_psnr", number(train_measure_mean_of(&mean)));
   return rc;
 }
 
@@ -211,10 +217,9 @@ static orr_code measure_psnr(train_eval *e, json_t *out) {
   json_object_set_new(out, "psnr", array_of(v, h));
   json_object_set_new(out, "persistence_psnr", array_of(v + h, h));
   json_object_set_new(out, "random_action_psnr", array_of(v + 2 * h, h));
-  if (h >= DELTA_HORIZON)
-    json_object_set_new(out, "delta_psnr",
-                        json_real(v[DELTA_HORIZON - 1] - v[2 * h + DELTA_HORIZON - 1]));
-  json_object_set_new(out, "drift", json_real(train_measure_slope(v, h)));
+  const int64_t k = DELTA_HORIZON - 1;
+  json_object_set_new(out, "delta_psnr", number(k < h ? v[k] - v[2 * h + k] : NAN));
+  json_object_set_new(out, "drift", number(train_measure_slope(v, h)));
   orr_free(v);
   return rc;
 }
@@ -229,8 +234,8 @@ static void measure_effect(const train_eval *e, json_t *out) {
           e->predicted + (i * h + k) * bytes, e->predicted + ((i + 1) * h + k) * bytes,
           real_frame(e, i, e->set.prompt + k), real_frame(e, i + 1, e->set.prompt + k),
           e->set.pixels, CHANGED_AT, &effect);
-  json_object_set_new(out, "effect_corr", json_real(train_measure_effect_corr(&effect)));
-  json_object_set_new(out, "changed_iou", json_real(train_measure_effect_iou(&effect)));
+  json_object_set_new(out, "effect_corr", number(train_measure_effect_corr(&effect)));
+  json_object_set_new(out, "changed_iou", number(train_measure_effect_iou(&effect)));
 }
 
 static void locate_objects(const train_eval *e, int64_t clip, int64_t k,
@@ -251,133 +256,37 @@ static void measure_position(const train_eval *e, json_t *out) {
   for (int64_t k = 0; k < horizon(e); k++) {
     train_measure_position all = {0};
     for (int64_t i = 0; i < e->set.E; i++) locate_objects(e, i, k, &all);
-    json_array_append_new(errors, json_real(train_measure_mean_of(&all.error)));
+    json_array_append_new(errors, number(train_measure_mean_of(&all.error)));
     missed += all.missed;
   }
   json_object_set_new(out, "position_error", errors);
   json_object_set_new(out, "objects_missed", json_integer((json_int_t)missed));
 }
 
-// -- action shuffle ---------------------------------------------------------------------------
-
-typedef struct {
-  train_dynamics *model;
-  orr_arena acts;
-  int64_t B, T;
-  int32_t *tokens, *masked_row, *target, *branch;
-  float *action;
-  uint8_t *has;
-  double loss, positions;
-} teacher;
-
-static orr_code teacher_take(train_eval *e, teacher *t) {
-  const train_trained *m = e->dynamics;
-  const size_t frames = (size_t)(t->B * t->T);
-  orr_arena_init(&t->acts, "evaluation activations");
-  ORR_TRY(train_dynamics_create(m->k, &m->dynamics, &m->dynamics_p, &m->state.weights, t->B, t->T,
-                                TRAIN_NO_BACKWARD, &t->model));
-  train_dynamics_place(t->model, &t->acts);
-  ORR_TRY(orr_arena_commit(&t->acts));
-  train_dynamics_place(t->model, &t->acts);
-  const size_t rows = (size_t)train_dynamics_loss_capacity(t->model);
-  t->tokens = orr_malloc(frames * (size_t)e->set.S * sizeof *t->tokens);
-  t->masked_row = orr_malloc(rows * sizeof *t->masked_row);
-  t->target = orr_malloc(rows * sizeof *t->target);
-  t->branch = orr_malloc((size_t)t->B * sizeof *t->branch);
-  t->action = orr_malloc(frames * 2 * (size_t)e->set.A * sizeof *t->action);
-  t->has = orr_malloc(frames);
-  ORR_CHECK(t->tokens && t->masked_row && t->target && t->branch && t->action && t->has, ORR_ENOMEM,
-            "evaluation: out of memory");
-  return ORR_OK;
-}
-
-static void teacher_release(teacher *t) {
-  orr_free(t->has);
-  orr_free(t->action);
-  orr_free(t->branch);
-  orr_free(t->target);
-  orr_free(t->masked_row);
-  orr_free(t->tokens);
-  train_dynamics_destroy(t->model);
-  orr_arena_release(&t->acts);
-}
-
-// Training's masks on clips first..first+B-1, with the actions of clips source[i].
-static int64_t teacher_mask(train_eval *e, teacher *t, int64_t first, const int64_t *source) {
-  const train_eval_set *s = &e->set;
-  const train_masking mask = {.T = t->T,
-                              .S = s->S,
-                              .A = s->A,
-                              .V = e->dynamics->dynamics.V,
-                              .N = e->dynamics->dynamics.N,
-                              .full_mask = e->dynamics->c->model.full_mask,
-                              .seed = e->o.seed};
-  int64_t n = 0;
-  for (int64_t b = 0; b < t->B; b++) {
-    const int64_t clip = first + b, from = source[clip];
-    float value[t->T * s->A], valid[t->T * s->A];
-    for (int64_t i = 0; i < t->T * s->A; i++) {
-      const float *row = s->action + (from * s->T + i / s->A) * 2 * s->A;
-      value[i] = row[i % s->A];
-      valid[i] = row[s->A + i % s->A];
-    }
-    const train_masking_clip c = {.sample = (uint64_t)clip,
-                                  .tokens_in = s->tokens + clip * s->T * s->S,
-                                  .action_in = value,
-                                  .valid_in = valid,
-                                  .tokens = t->tokens + b * t->T * s->S,
-                                  .action = t->action + b * t->T * 2 * s->A,
-                                  .has_action = t->has + b * t->T};
-    n += train_masking_apply(&mask, &c, b, t->masked_row + n, t->target + n);
-    t->branch[b] = s->branch;
-  }
-  return n;
-}
-
-static orr_code teacher_loss(train_eval *e, teacher *t, const int64_t *source, double *loss) {
-  double sum = 0.0, positions = 0.0;
-  for (int64_t first = 0; first + t->B <= e->set.E; first += t->B) {
-    int64_t n = teacher_mask(e, t, first, source);
-    positions += (double)n;
-    int64_t rows = (n + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
-    for (; n < rows; n++) t->masked_row[n] = t->target[n] = -1;
-    const train_dynamics_batch b = {.tokens = t->tokens,
-                                    .action = t->action,
-                                    .has_action = t->has,
-                                    .branch = t->branch,
-                                    .masked_row = t->masked_row,
-                                    .target = t->target,
-                                    .masked_rows = rows};
-    ORR_TRY(train_dynamics_forward(t->model, &b));
-    ORR_TRY(train_dynamics_loss(t->model, &b, 1.0f, false, &sum, NULL, NULL));
-  }
-  *loss = positions > 0.0 ? sum / positions : 0.0;
-  return ORR_OK;
-}
-
 static orr_code measure_shuffle(train_eval *e, const int64_t *same, const int64_t *shuffled,
                                 json_t *out) {
-  teacher t = {.B = e->set.E < 8 ? e->set.E : 8,
-               .T =
-                   e->dynamics->c->data.frames < e->set.T ? e->dynamics->c->data.frames : e->set.T};
   double loss = 0.0, other = 0.0;
-  orr_code rc = teacher_take(e, &t);
-  if (rc == ORR_OK) rc = teacher_loss(e, &t, same, &loss);
-  if (rc == ORR_OK) rc = teacher_loss(e, &t, shuffled, &other);
-  teacher_release(&t);
-  json_object_set_new(out, "loss", json_real(loss));
-  json_object_set_new(out, "action_shuffle_ratio", json_real(loss > 0.0 ? other / loss : 0.0));
-  return rc;
+  ORR_TRY(train_eval_loss(e->dynamics, &e->set, e->o.seed, same, &loss));
+  ORR_TRY(train_eval_loss(e->dynamics, &e->set, e->o.seed, shuffled, &other));
+  json_object_set_new(out, "loss", number(loss));
+  json_object_set_new(out, "action_shuffle_ratio", number(loss > 0.0 ? other / loss : NAN));
+  return ORR_OK;
 }
 
 // -- the whole --------------------------------------------------------------------------------
 
+// Whose actions clip i takes instead of its own: those of the clip half of all on; of the other
+// future of the pair half of all on, never of its own twin, whose past is the same.
+static int64_t another(const train_eval_set *s, int64_t i) {
+  const int64_t unit = s->forks ? 2 : 1, n = s->E / unit;
+  return (i / unit + n / 2) % n * unit + (unit - 1 - i % unit);
+}
+
 static orr_code measure_all(train_eval *e, int64_t *same, int64_t *shuffled, json_t *out) {
   const train_eval_set *s = &e->set;
-  // Another clip's actions: half the clips on, and from the other half of a pair.
   for (int64_t i = 0; i < s->E; i++) {
     same[i] = i;
-    shuffled[i] = (i + s->E / 4 * 2 + 1) % s->E;
+    shuffled[i] = another(s, i);
   }
   ORR_TRY(measure_tokenizer(e, out));
   ORR_TRY(roll(e, same, "the true actions", e->predicted));
@@ -412,31 +321,6 @@ orr_code train_eval_run(train_eval *e, json_t **out) {
   return rc;
 }
 
-// Row pairs: real above, predicted below; columns: the last prompt frame, then every second
-// horizon.
 orr_code train_eval_strip(const train_eval *e, const char *path, int64_t rows) {
-  const train_eval_set *s = &e->set;
-  const int64_t h = horizon(e), gap = 2, scale = 2, fh = s->height * scale, fw = s->width * scale;
-  const int64_t columns = 1 + h / 2, height = rows * (2 * (fh + gap) + 3 * gap),
-                width = columns * (fw + gap);
-  uint8_t *sheet = orr_malloc((size_t)(height * width * 3));
-  ORR_CHECK(sheet, ORR_ENOMEM, "%s: out of memory", path);
-  memset(sheet, 128, (size_t)(height * width * 3));
-  for (int64_t r = 0; r < rows; r++)
-    for (int64_t half = 0; half < 2; half++)
-      for (int64_t c = 0; c < columns; c++) {
-        const int64_t clip = r * (s->E / rows), k = 2 * c - 1;
-        const uint8_t *from = c == 0 ? real_frame(e, clip, s->prompt - 1)
-                              : half ? e->predicted + (clip * h + k) * frame_bytes(e)
-                                     : real_frame(e, clip, s->prompt + k);
-        const int64_t top = r * (2 * (fh + gap) + 3 * gap) + half * (fh + gap),
-                      left = c * (fw + gap);
-        for (int64_t y = 0; y < fh; y++)
-          for (int64_t x = 0; x < fw; x++)
-            memcpy(sheet + ((top + y) * width + left + x) * 3,
-                   from + (y / scale * s->width + x / scale) * 3, 3);
-      }
-  orr_code rc = data_png_write(path, sheet, height, width);
-  orr_free(sheet);
-  return rc;
+  return train_eval_strip_write(&e->set, e->predicted, path, rows);
 }

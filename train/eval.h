@@ -1,4 +1,4 @@
-// The measures of a world model on held-out episodes (DESIGN section 8), without downloaded
+// The measures of a world model on held-out episodes (docs/evaluation.md), without downloaded
 // networks.
 #ifndef TRAIN_EVAL_H
 #define TRAIN_EVAL_H
@@ -28,7 +28,7 @@ orr_code train_eval_create(const train_trained *dynamics, const train_trained *t
 void train_eval_destroy(train_eval *e); // takes NULL
 // Local. Runs all measures; *out is a new object in the form of eval.json.
 orr_code train_eval_run(train_eval *e, json_t **out);
-// Local. After run: a picture of real over predicted frames of the first `rows` clips.
+// Local. After run: a picture of real over predicted frames of `rows` clips, spread evenly.
 orr_code train_eval_strip(const train_eval *e, const char *path, int64_t rows);
 
 #endif

@@ -87,8 +87,11 @@ orr_code train_eval_set_load(train_episodes *episodes, const train_trained *dyna
     if (out->prompt != prompt)
       ORR_INFO("%s forks after %lld frames: that is the prompt", x->dir, (long long)out->prompt);
   }
-  ORR_CHECK(out->E >= 2, ORR_EINVAL, "%s has %lld episodes: an evaluation takes at least 2", x->dir,
-            (long long)x->episodes);
+  const int64_t fewest = forks ? 4 : 2; // another clip's actions: not those of a pair's own twin
+  ORR_CHECK(out->E >= fewest, ORR_EINVAL,
+            "%lld clips of %s (%lld episodes%s): an evaluation takes at least %lld",
+            (long long)clips, x->dir, (long long)x->episodes, forks ? " in pairs" : "",
+            (long long)fewest);
   out->T = out->prompt + horizon;
   ORR_TRY(train_branch_id(dynamics->c, x->format.branch, &out->branch));
   ORR_TRY_GOTO(allocate(out), fail);

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -16,12 +15,15 @@
 #include "train/accounting.h"
 #include "train/metrics.h"
 #include "train/peak.h"
+#include "train/replicas.h"
+#include "train/resume.h"
 #include "train/run_data.h"
 #include "train/saver.h"
 #include "train/schedule.h"
 #include "train/step.h"
 #include "train/stop.h"
 #include "train/store.h"
+#include "train/threads.h"
 
 typedef struct {
   const cfg *c;
@@ -39,17 +41,16 @@ typedef struct {
   int64_t step; // steps done
   double peak, start_ms;
   dist_watchdog *watchdog;
-  bool apart; // between agreements: an error now is this rank's alone
+  dist_replicas *replicas; // NULL = not compared
+  bool apart;              // between agreements: an error now is this rank's alone
 } run;
 
 // With o->dry_run plans only: nothing is allocated.
 static orr_code plan_model(run *r, const train_loop_options *o) {
   const cfg *c = r->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
-  const int cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
-  int threads = (int)c->run.threads;
-  if (threads == 0) threads = cores > r->world->node_ranks ? cores / r->world->node_ranks : 1;
-  ORR_TRY(kern_create((kern_device)c->run.device, threads, &r->k));
+  ORR_TRY(kern_create((kern_device)c->run.device,
+                      train_threads(c->run.threads, r->world->node_ranks), &r->k));
   if (r->world->grid.rank == 0)
     ORR_INFO("device %s (%s), %d threads a rank%s%s", r->k->table->name, r->k->isa, r->k->threads,
              act == KERN_BF16 ? "; " : "", act == KERN_BF16 ? kern_bf16_reason(r->k) : "");
@@ -60,9 +61,10 @@ static orr_code plan_model(run *r, const train_loop_options *o) {
   return train_peak_measure(r->k, act, &r->peak);
 }
 
-static orr_code open_run_dir(run *r) {
+// Written once weights, data and outputs are there: a call that fails before that leaves the words
+// of the run as they were.
+static orr_code write_config(run *r) {
   char path[4096];
-  ORR_TRY(orr_fs_mkdirs(r->c->run.dir));
   ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "config.yaml"));
   return orr_fs_write_atomic(path, r->config_text, strlen(r->config_text));
 }
@@ -118,7 +120,8 @@ static orr_code restore(run *r, const char *resume) {
     ORR_TRY(train_state_fill(&r->work.state, r->k, (uint64_t)r->c->run.seed));
     return r->c->train.init_from[0] ? load_base(r, r->c->train.init_from) : ORR_OK;
   }
-  orr_code rc = train_store_load(&r->work.state, r->k, reader);
+  orr_code rc = train_resume_check(r->c, reader, r->world->grid.rank == 0);
+  if (rc == ORR_OK) rc = train_store_load(&r->work.state, r->k, reader);
   r->step = ckpt_reader_step(reader);
   if (rc == ORR_OK && r->world->grid.rank == 0)
     ORR_INFO("resumed from %s at step %lld", ckpt_reader_path(reader), (long long)r->step);
@@ -145,6 +148,7 @@ static orr_code open_data(run *r) {
 
 static orr_code open_outputs(run *r) {
   ORR_TRY(train_saver_create(r->c, r->world, &r->axes, &r->work.state, &r->saver));
+  ORR_TRY(train_replicas_create(r->c, r->world, &r->work.state, &r->replicas));
   if (r->world->grid.rank != 0) return ORR_OK;
   char path[4096];
   ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "metrics.jsonl"));
@@ -191,6 +195,15 @@ static orr_code vote(run *r, train_step_votes *v) {
   return train_step_vote(&r->work, v);
 }
 
+// Before a checkpoint of this step could keep what differs. The outcome is everyone's: only one
+// group of replicas may have found it.
+static orr_code compare_replicas(run *r, int64_t step) {
+  if (!r->replicas || step % r->c->dist.check_replicas != 0) return ORR_OK;
+  orr_code rc = dist_agree(r->all, dist_replicas_check(r->replicas), "compare replicas");
+  r->apart = rc == ORR_OK;
+  return rc;
+}
+
 // `logged`: how this rank fared with the line of the step before.
 static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *stop) {
   const cfg *c = r->c;
@@ -208,12 +221,12 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   s->loss = units > 0.0 ? v.loss_sum / units : 0.0;
   s->lr = train_schedule_lr(c, s->step);
   ORR_TRY(update(r, s));
+  ORR_TRY(compare_replicas(r, s->step));
   r->step = s->step;
   *stop = v.stop > 0.0;
-  if (v.failed > 0.0)
-    ORR_TRY(train_saver_conclude(r->saver, true));
-  else if (v.written == r->world->grid.ranks)
-    ORR_TRY(train_saver_conclude(r->saver, false));
+  const bool failed = v.failed > 0.0;
+  if (failed || v.written == r->world->grid.ranks)
+    ORR_TRY(train_saver_conclude(r->saver, failed, &s->ckpt_stall_ms));
   const bool last = s->step == c->train.steps || *stop;
   if (last || (c->ckpt.every > 0 && s->step % c->ckpt.every == 0))
     ORR_TRY(train_saver_begin(r->saver, s->step, checkpoint_meta(r), &s->ckpt_stall_ms));
@@ -256,9 +269,18 @@ static orr_code steps(run *r) {
              : ORR_OK;
 }
 
+static orr_code watch(run *r) {
+  char report[4096];
+  ORR_TRY(orr_fs_join(report, sizeof report, r->c->run.dir, "hang-report.txt"));
+  return dist_watchdog_start(
+      r->world, &(dist_watchdog_options){.timeout_s = r->c->dist.timeout_s, .report = report},
+      &r->watchdog);
+}
+
 static void run_close(run *r) {
   dist_watchdog_stop(r->watchdog);
   train_metrics_close(r->metrics);
+  dist_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
   data_loader_destroy(r->loader);
   data_mix_close(r->mix);
@@ -271,18 +293,22 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
   if (r->world->grid.rank == 0) train_accounting_log(&r->work);
   if (o->dry_run) return ORR_OK;
-  orr_code rc = r->world->grid.rank == 0 ? open_run_dir(r) : ORR_OK;
+  orr_code rc = r->world->grid.rank == 0 ? orr_fs_mkdirs(r->c->run.dir) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, o->resume), "load weights"));
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
+  if (r->world->grid.rank == 0)
+    ORR_INFO("checkpoints: a rank holds %.1f MiB more to copy its part into",
+             (double)train_saver_host_bytes(r->saver) / 1048576.0);
   if (r->step >= r->c->train.steps) {
     if (r->world->grid.rank == 0)
       ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
     return ORR_OK;
   }
-  ORR_TRY(dist_agree(r->all, dist_watchdog_start(r->world, r->c->dist.timeout_s, &r->watchdog),
-                     "start the watchdog"));
+  rc = r->world->grid.rank == 0 ? write_config(r) : ORR_OK;
+  ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
+  ORR_TRY(watch(r));
   return steps(r);
 }
 
@@ -311,8 +337,10 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
   rc = dist_agree(r.all, rc, "print the configuration");
   if (rc == ORR_OK) rc = run_all(&r, o);
   if (rc != ORR_OK && r.apart && world->grid.ranks > 1) {
-    // The other ranks are waiting in a collective that this one will not enter.
+    // The other ranks are waiting in a collective that this one will not enter. It says why here,
+    // so the watchdogs need not.
     ORR_ERROR("%s", orr_status_message());
+    dist_watchdog_stop(r.watchdog);
     dist_world_abort(world, 1);
   }
   run_close(&r);

@@ -1,4 +1,4 @@
-// Training masks of the dynamics model, drawn per frame (DESIGN section 2): frame 0 is given whole;
+// Training masks of the dynamics model, drawn per frame: frame 0 is given whole;
 // every other frame is masked whole with probability full_mask, else at the ratio cos(pi u / 2);
 // unmasked codes are replaced by random ones at a per-clip rate; actions are dropped. All draws are
 // keyed by (seed, global sample, position): they do not depend on ranks or micro-batches.

@@ -1,3 +1,4 @@
+// `orrery report`: one HTML page about a run or the demo.
 #ifndef TRAIN_REPORT_H
 #define TRAIN_REPORT_H
 

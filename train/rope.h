@@ -1,5 +1,5 @@
-// Rotary embedding tables (Su et al. 2021): cosines and sines of the reference's angles, computed
-// in float64 and rounded once.
+// Rotary embedding tables (Su et al. 2021): cosines and sines of the positions' angles, computed in
+// float64 and rounded once.
 #ifndef TRAIN_ROPE_H
 #define TRAIN_ROPE_H
 

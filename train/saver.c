@@ -79,7 +79,12 @@ orr_code train_saver_begin(train_saver *s, int64_t step, json_t *meta, double *s
   s->step = step;
   s->meta = meta;
   s->last = ORR_OK;
-  orr_code rc = s->rank == 0 ? ckpt_save_prepare(s->writer, step) : ORR_OK;
+  orr_code rc = ORR_OK;
+  if (s->rank == 0)
+    rc = meta ? ckpt_save_prepare(s->writer, step)
+              : ORR_FAIL(ORR_ENOMEM,
+                         "manifest of step %lld: out of memory, or a text in it is not UTF-8",
+                         (long long)step);
   rc = dist_agree(s->world, rc, "prepare checkpoint");
   if (rc == ORR_OK) {
     ORR_TRY(train_store_collect(s->store));
@@ -115,15 +120,13 @@ static orr_code commit(train_saver *s) {
   return dist_agree(s->world, rc, "commit checkpoint");
 }
 
-orr_code train_saver_conclude(train_saver *s, bool failed) {
-  orr_code rc = ORR_OK;
-  if (failed) {
-    orr_code mine = s->save == TRAIN_SAVE_FAILED ? ORR_EIO : ORR_OK;
-    if (mine != ORR_OK) ckpt_save_written(s->writer, &mine);
-    rc = dist_agree(s->world, mine, "write checkpoint");
-  } else {
+orr_code train_saver_conclude(train_saver *s, bool failed, double *stall_ms) {
+  const double begin = orr_clock_ms();
+  orr_code rc;
+  if (failed) // no rank may still be writing into the folder that rank 0 is about to remove
+    rc = dist_agree(s->world, ckpt_writer_wait(s->writer), "write checkpoint");
+  else
     rc = commit(s);
-  }
   if (rc != ORR_OK) {
     report_failure(s, rc);
     ckpt_writer_wait(s->writer);
@@ -131,6 +134,7 @@ orr_code train_saver_conclude(train_saver *s, bool failed) {
   }
   s->save = TRAIN_SAVE_IDLE;
   if (rc != ORR_OK || s->rank != 0) forget_meta(s);
+  *stall_ms += orr_clock_ms() - begin;
   return ORR_OK;
 }
 
@@ -140,7 +144,8 @@ orr_code train_saver_finish(train_saver *s) {
     s->save = mine == ORR_OK ? TRAIN_SAVE_WRITTEN : TRAIN_SAVE_FAILED;
     int64_t failed = mine != ORR_OK;
     ORR_TRY(dist_all_reduce(s->world, &failed, 1, DIST_I64, DIST_MAX));
-    ORR_TRY(train_saver_conclude(s, failed != 0));
+    double waited = 0.0; // counted by who called
+    ORR_TRY(train_saver_conclude(s, failed != 0, &waited));
   }
   orr_code committed = s->last == ORR_OK ? ckpt_writer_wait(s->writer) : ORR_OK;
   forget_meta(s);

@@ -21,8 +21,8 @@ orr_code train_saver_create(const cfg *c, dist_world *world, const train_axes *a
                             train_state *state, train_saver **out);
 uint64_t train_saver_host_bytes(const train_saver *s);
 // Collective over the world. Copies the state and starts writing step's checkpoint; finishes an
-// earlier one first. `meta` is taken over (rank 0 uses it). *stall_ms (+=) the time this cost the
-// step.
+// earlier one first. `meta` is taken over (rank 0 uses it; NULL fails the save). *stall_ms (+=) the
+// time this cost the step.
 orr_code train_saver_begin(train_saver *s, int64_t step, json_t *meta, double *stall_ms);
 // Where this rank's save is: nothing under way, still writing, written here, failed here.
 typedef enum {
@@ -34,8 +34,8 @@ typedef enum {
 // Local. What this rank brings to the step's reduction.
 train_save_state train_saver_poll(train_saver *s);
 // Collective over the world, called when the reduction says that all ranks have written (failed =
-// false) or that one has failed.
-orr_code train_saver_conclude(train_saver *s, bool failed);
+// false) or that one has failed. *stall_ms (+=) as above.
+orr_code train_saver_conclude(train_saver *s, bool failed, double *stall_ms);
 // Collective over the world. Waits for what is under way to be committed. The outcome of the last
 // save: ORR_OK, or why it failed.
 orr_code train_saver_finish(train_saver *s);

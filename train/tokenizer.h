@@ -34,7 +34,7 @@ typedef struct {
   train_block_params *enc, *dec; // [layers] each, one malloc'ed block: free enc with orr_free
 } train_tokenizer_params;
 
-// Local. Lists the parameters in the reference's names.
+// Local. Lists the parameters under their names in checkpoints.
 orr_code train_tokenizer_list(const train_tokenizer_dims *d, train_params *list,
                               train_tokenizer_params *out);
 

@@ -1,12 +1,12 @@
 #include "train/trained.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/mem.h"
 #include "checkpoints/checkpoint.h"
 #include "train/store.h"
+#include "train/threads.h"
 
 static orr_code read_config(train_trained *m, const ckpt_reader *r, int stage) {
   const char *text = json_string_value(json_object_get(ckpt_reader_meta(r), "config"));
@@ -151,8 +151,7 @@ orr_code train_kern_open(const char *device, int threads, kern **out) {
   static const char *const names[] = {"auto", "cpu", "cuda"};
   for (int i = 0; i < 3; i++) {
     if (strcmp(device, names[i]) != 0) continue;
-    ORR_TRY(
-        kern_create((kern_device)i, threads ? threads : (int)sysconf(_SC_NPROCESSORS_ONLN), out));
+    ORR_TRY(kern_create((kern_device)i, train_threads(threads, 1), out));
     return kern_commit(*out);
   }
   return ORR_FAIL(ORR_ECONFIG, "--device is '%s': wanted auto, cpu or cuda", device);

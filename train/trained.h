@@ -27,9 +27,9 @@ typedef struct {
   train_tokenizer_params tokenizer_p;
 } train_trained;
 
-// Local. `path`: a step-* folder, or a folder of them (its latest good one). `stage` is what the
-// caller needs: ORR_EINVAL when the checkpoint holds the other model. Runs in the checkpoint's
-// precision.
+// Local. `path`: a step-* folder, a folder of them (its latest good one), or a run's folder.
+// `stage` is what the caller needs: ORR_EINVAL when the checkpoint holds the other model. Runs in
+// the checkpoint's precision.
 orr_code train_trained_open(const char *path, int stage, bool ema, kern *k, train_trained **out);
 void train_trained_close(train_trained *m); // takes NULL
 

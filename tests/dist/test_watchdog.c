@@ -1,6 +1,6 @@
-// labels: quick
-// The watchdog ends a process that hangs in a collective, and names the collective. The hanging
-// process is a child whose barrier never returns.
+// labels: quick mpi; ranks: 2
+// The watchdog leaves a job alone whose collectives finish, and stops at once. What it does to one
+// that hangs: test_hangs.c.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,70 +9,75 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "dist/comm_table.h"
+#include "base/fault.h"
 #include "dist/watchdog.h"
 
-static orr_code barrier_that_never_returns(dist_comm *c) {
-  while (pause() != 0) continue;
-  return ORR_OK;
-}
+static const dist_watchdog_options patient = {.timeout_s = 1000.0, .report = "/nowhere/report"};
 
-static void hang_under_a_watchdog(void) {
-  dist_world *w = NULL;
+static void test_collectives_that_finish_leave_the_job_alone(void **state) {
+  dist_world *w = *state;
   dist_watchdog *d = NULL;
-  if (dist_world_open(&w) != ORR_OK) _exit(2);
-  dist_table hanging = *w->axis[DIST_AXIS_DP]->table;
-  hanging.barrier = barrier_that_never_returns;
-  if (dist_watchdog_start(w, 0.2, &d) != ORR_OK) _exit(3);
-  dist_barrier(w->axis[DIST_AXIS_DP]);
-  w->axis[DIST_AXIS_DP]->table = &hanging;
-  dist_barrier(w->axis[DIST_AXIS_DP]);
-  _exit(4);
-}
-
-static void test_a_hang_ends_the_process_and_names_axis_collective_and_call(void **state) {
-  int ends[2], status = 0;
-  char said[4096] = "";
-  assert_int_equal(pipe(ends), 0);
-  pid_t child = fork();
-  assert_true(child >= 0);
-  if (child == 0) {
-    dup2(ends[1], STDERR_FILENO);
-    hang_under_a_watchdog();
+  for (int round = 0; round < 3; round++) {
+    assert_int_equal(dist_watchdog_start(w, &patient, &d), ORR_OK);
+    for (int i = 0; i < 1000; i++) assert_int_equal(dist_barrier(w->axis[DIST_AXIS_DP]), ORR_OK);
+    dist_watchdog_stop(d); // returns at once, not after the timeout
   }
-  close(ends[1]);
-  size_t n = 0;
-  for (ssize_t got; (got = read(ends[0], said + n, sizeof said - 1 - n)) > 0;) n += (size_t)got;
-  close(ends[0]);
-  assert_int_equal(waitpid(child, &status, 0), child);
-  assert_true(WIFEXITED(status));
-  assert_int_equal(WEXITSTATUS(status), 1);
-  assert_non_null(
-      strstr(said, "dp axis (rank 0 of 1): barrier of 0 elements, call 2 on this axis"));
-  assert_non_null(strstr(said, "dist.timeout_s"));
+  dist_watchdog_stop(NULL);
 }
 
-static void test_collectives_that_finish_leave_the_process_alone(void **state) {
-  dist_world *w = NULL;
-  dist_watchdog *d = NULL;
-  assert_int_equal(dist_world_open(&w), ORR_OK);
-  assert_int_equal(dist_watchdog_start(w, 1000.0, &d), ORR_OK);
-  for (int i = 0; i < 1000; i++) assert_int_equal(dist_barrier(w->axis[DIST_AXIS_DP]), ORR_OK);
-  dist_watchdog_stop(d); // returns at once, not after the timeout
-  dist_watchdog_stop(NULL);
-  dist_world_close(w);
+// A rank that ends in good order is not a dead one, for as long as the others go on.
+static void test_a_rank_that_stops_early_raises_no_alarm(void **state) {
+  dist_world *w = *state;
+  for (int leaver = 0; leaver < 2; leaver++) {
+    dist_watchdog *d = NULL;
+    assert_int_equal(dist_watchdog_start(w, &patient, &d), ORR_OK);
+    if (w->grid.rank == leaver)
+      dist_watchdog_stop(d);
+    else
+      usleep(1500 * 1000); // longer than a report takes
+    assert_int_equal(dist_barrier(w->axis[DIST_AXIS_WORLD]), ORR_OK);
+    if (w->grid.rank != leaver) dist_watchdog_stop(d);
+  }
+}
+
+// One rank's n-th allocation fails, for n = 1, 2, ...: no rank is left waiting.
+static void
+test_a_failed_allocation_fails_the_start_on_all_ranks_or_costs_a_connection(void **state) {
+  dist_world *w = *state;
+  for (int n = 1; n < 100; n++) {
+    dist_watchdog *d = NULL;
+    int64_t outcome[2] = {0, 0}; // did the fault fire; did the start fail
+    if (w->grid.rank == 1) orr_fault_arm(ORR_FAULT_MALLOC, n);
+    outcome[1] = dist_watchdog_start(w, &patient, &d) != ORR_OK;
+    outcome[0] = w->grid.rank == 1 && orr_fault_fired(ORR_FAULT_MALLOC);
+    orr_fault_arm(ORR_FAULT_MALLOC, 0);
+    dist_comm *all = w->axis[DIST_AXIS_WORLD];
+    int64_t failed = outcome[1];
+    assert_int_equal(dist_all_reduce(all, outcome, 2, DIST_I64, DIST_SUM), ORR_OK);
+    assert_int_equal(outcome[1], 2 * failed); // all ranks or none
+    dist_watchdog_stop(d);
+    if (!outcome[0]) return;
+  }
+  fail_msg("the sweep did not end");
 }
 
 int main(void) {
-  alarm(60); // when the watchdog does not bite
+  dist_world *w = NULL;
+  alarm(120); // a rank that waits for ever ends the test
+  if (dist_world_open(&w) != ORR_OK || w->grid.ranks != 2) {
+    fprintf(stderr, "wanted 2 ranks: %s\n", w ? "got another number" : orr_status_message());
+    return 1;
+  }
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_a_hang_ends_the_process_and_names_axis_collective_and_call),
-      cmocka_unit_test(test_collectives_that_finish_leave_the_process_alone),
+      cmocka_unit_test_prestate(test_collectives_that_finish_leave_the_job_alone, w),
+      cmocka_unit_test_prestate(test_a_rank_that_stops_early_raises_no_alarm, w),
+      cmocka_unit_test_prestate(
+          test_a_failed_allocation_fails_the_start_on_all_ranks_or_costs_a_connection, w),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  if (failed) dist_world_abort(w, 1); // the other rank may be waiting for this one
+  dist_world_close(w);
+  return 0;
 }

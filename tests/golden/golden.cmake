@@ -1,4 +1,4 @@
-# golden_check: the models against what the reference computed.
+# golden_check: the models against what golden files hold.
 add_executable(golden_check tests/golden_check.c tests/golden/golden_file.c tests/golden/golden_report.c
                             tests/golden/golden_run.c)
 target_link_libraries(golden_check PRIVATE orr_train PkgConfig::JANSSON m)

@@ -51,8 +51,8 @@ orr_code golden_entry(const golden_file *f, const char *name, const ckpt_entry *
       *out = &f->table.entries[i];
       return ORR_OK;
     }
-  return ORR_FAIL(ORR_EFORMAT, "%s: no tensor %s; is it written by the reference's golden command?",
-                  f->path, name);
+  return ORR_FAIL(ORR_EFORMAT, "%s: no tensor %s: not a golden file (docs/build.md)", f->path,
+                  name);
 }
 
 static orr_code find_typed(const golden_file *f, const char *name, const char *dtype, int64_t count,

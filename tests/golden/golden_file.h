@@ -1,6 +1,6 @@
-// A golden file: what the reference model computed, as one safetensors file whose metadata holds
-// the sizes of the two models. Names: <model>.in.*, <model>.weight.*, <model>.grad.*, <model>.loss,
-// tokenizer.out.index, dynamics.out.logits.
+// A golden file: what a reference implementation computed, as one safetensors file whose metadata
+// holds the sizes of the two models. Names: <model>.in.*, <model>.weight.*, <model>.grad.*,
+// <model>.loss, tokenizer.out.index, dynamics.out.logits.
 #ifndef TESTS_GOLDEN_GOLDEN_FILE_H
 #define TESTS_GOLDEN_GOLDEN_FILE_H
 

@@ -1,4 +1,4 @@
-// The distances between what the reference computed and what was computed here, and their bars.
+// The distances between a golden file and what was computed here, and their bars.
 #ifndef TESTS_GOLDEN_GOLDEN_REPORT_H
 #define TESTS_GOLDEN_GOLDEN_REPORT_H
 

@@ -269,9 +269,11 @@ static void test_a_full_disk_ends_a_run_with_what_to_do(void **state) {
 
 static void test_ranks_that_do_not_divide_the_batch_say_so_once(void **state) {
   small_run *r = *state;
+  // what Open MPI leaks is not ours to report, and would be another exit code under a sanitizer
   expect(r,
-         (const char *const[]){"mpirun", "--oversubscribe", "-n", "2", program_path, "train",
-                               config(r, "set"), "--set", "train.batch=3", NULL},
+         (const char *const[]){"env", "ASAN_OPTIONS=detect_leaks=0", "mpirun", "--oversubscribe",
+                               "-n", "2", program_path, "train", config(r, "set"), "--set",
+                               "train.batch=3", NULL},
          2, SAYS("train.batch 3", "2 ranks", "change train.batch or the number of ranks"));
 }
 

@@ -1,6 +1,6 @@
 // labels: quick
-// The dynamics model as a whole: causality, gradients, recomputation, planning. That it computes
-// what the reference defines is shown by the golden files.
+// The dynamics model as a whole: causality, gradients, recomputation, planning. That its
+// figures are right is shown by the golden files.
 #include "tests/train/toy.h"
 
 #include <math.h>

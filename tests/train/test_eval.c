@@ -300,6 +300,96 @@ static void test_forked_clips_measure_the_effect_of_actions(void **state) {
   json_decref(j);
 }
 
+// -- what does not fit together ---------------------------------------------------------------
+
+// The program fails with code 1 and a message that has both words.
+static void expect_failure(const fixture *f, const char *const *words, const char *a,
+                           const char *b) {
+  char err[600], *text;
+  size_t bytes;
+  snprintf(err, sizeof err, "%s/err", f->root);
+  assert_int_equal(program_wait(program_start(words, err, true)), 1);
+  eval_ok(orr_fs_read_all(err, &text, &bytes));
+  if (!strstr(text, a) || !strstr(text, b)) fail_msg("no '%s' or no '%s' in: %s", a, b, text);
+  orr_free(text);
+}
+#define EXPECT_FAILURE(f, a, b, ...)                                                               \
+  expect_failure(f, (const char *const[]){program_path, __VA_ARGS__, NULL}, a, b)
+#define RUN_PROGRAM(f, ...) run_program(f, (const char *const[]){program_path, __VA_ARGS__, NULL})
+
+static const char *in(const fixture *f, const char *name, char out[600]) {
+  snprintf(out, 600, "%s/%s", f->root, name);
+  return out;
+}
+
+static void test_frames_of_another_size_are_refused_before_they_are_read(void **state) {
+  const fixture *f = *state;
+  const data_shard_format format = shards_format(HEIGHT + 8, WIDTH, 0);
+  const int64_t lengths[] = {LENGTH, LENGTH};
+  char model[600], large[600], path[700], film[600];
+  eval_ok(orr_fs_mkdirs(in(f, "large", large)));
+  snprintf(path, sizeof path, "%s/shard-00000.h5", large);
+  eval_ok(shards_write(path, &format, DATA_FILTER_NONE, 0, lengths, 2, 0));
+  eval_ok(data_index_build(large, NULL));
+  in(f, "dynamics", model);
+  EXPECT_FAILURE(f, "24 x 24", "16 x 24", "eval", model, "--data", large, "--clips", "2");
+  EXPECT_FAILURE(f, "24 x 24", "16 x 24", "rollout", model, "--data", large, "--out",
+                 in(f, "film.gif", film));
+}
+
+static int64_t codes_of(const fixture *f, const char *name) {
+  char path[600];
+  data_shard *s = NULL;
+  eval_ok(data_shard_open(in(f, name, path), &s));
+  const int64_t codes = data_shard_get_format(s)->codes;
+  data_shard_close(s);
+  return codes;
+}
+
+static void test_another_tokenizer_is_refused_and_its_tokens_are_made_anew(void **state) {
+  const fixture *f = *state;
+  char yaml[600], dir[620], model[600], clips[600], first[600], other[600], tokens[600];
+  in(f, "tokenizer.yaml", yaml);
+  in(f, "dynamics", model);
+  in(f, "clips", clips);
+  in(f, "tokenizer", first);
+  in(f, "other", other);
+  in(f, "again", tokens);
+  snprintf(dir, sizeof dir, "run.dir=%s", other);
+  RUN_PROGRAM(f, "train", yaml, "--set", dir, "--set", "tokenizer.levels=[4, 4]", "--set",
+              "model.codes=16", "--set", "train.steps=4");
+  EXPECT_FAILURE(f, "16 codes", "wants 20", "eval", model, "--data", clips, "--tokenizer", other);
+  RUN_PROGRAM(f, "data", "tokenize", clips, "--tokenizer", first, "--out", tokens);
+  assert_int_equal(codes_of(f, "again/shard-00000.h5"), 20);
+  RUN_PROGRAM(f, "data", "tokenize", clips, "--tokenizer", other, "--out", tokens);
+  assert_int_equal(codes_of(f, "again/shard-00000.h5"), 16);
+}
+
+static void test_bad_lines_of_an_actions_file_are_named_by_their_place(void **state) {
+  const fixture *f = *state;
+  static const struct {
+    const char *text, *line, *words;
+  } bad[] = {{"0 1\n\n0 1 2\n", "line 3", "has 3 numbers, wanted 2"},
+             {"0 1\n0\n", "line 2", "has 1 numbers, wanted 2"},
+             {"\n0 nan\n", "line 2", "'nan' is no finite number"},
+             {"0 1e999\n", "line 1", "no finite number"},
+             {"0 x\n", "line 1", "'x' is no finite number"},
+             {"\n\n", "no action in it", "2 numbers"}};
+  char model[600], clips[600], actions[600], film[600];
+  in(f, "dynamics", model);
+  in(f, "clips", clips);
+  in(f, "actions", actions);
+  in(f, "film.gif", film);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    eval_ok(orr_fs_write_atomic(actions, bad[i].text, strlen(bad[i].text)));
+    EXPECT_FAILURE(f, bad[i].line, bad[i].words, "rollout", model, "--data", clips, "--actions",
+                   actions, "--prompt", "2", "--frames", "3", "--out", film);
+  }
+  eval_ok(orr_fs_write_atomic(actions, "[0, 1]\n\n1;0", 11));
+  RUN_PROGRAM(f, "rollout", model, "--data", clips, "--actions", actions, "--prompt", "2",
+              "--frames", "3", "--out", film);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_actions_lie_at_the_frame_they_led_to),
@@ -309,6 +399,9 @@ int main(void) {
       cmocka_unit_test(test_results_have_every_horizon_and_hang_together),
       cmocka_unit_test(test_an_evaluation_repeats_bit_for_bit),
       cmocka_unit_test(test_forked_clips_measure_the_effect_of_actions),
+      cmocka_unit_test(test_frames_of_another_size_are_refused_before_they_are_read),
+      cmocka_unit_test(test_another_tokenizer_is_refused_and_its_tokens_are_made_anew),
+      cmocka_unit_test(test_bad_lines_of_an_actions_file_are_named_by_their_place),
   };
   return cmocka_run_group_tests_name("train/eval", tests, setup, teardown);
 }

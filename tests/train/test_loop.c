@@ -155,6 +155,21 @@ static void damage(small_run *r, const char *folder) {
   close(fd);
 }
 
+static void test_a_run_resumed_otherwise_says_which_keys_differ(void **state) {
+  small_run *r = *state;
+  small_run_ok(SMALL_RUN(r, "otherwise", "auto", "train.steps=6"));
+  small_run_ok(SMALL_RUN(r, "otherwise", "auto", "train.steps=9", "optim.lr_peak=0.02"));
+  char *said = small_run_said(r);
+  assert_non_null(strstr(said, "train.steps: 6 -> 9"));
+  assert_non_null(strstr(said, "optim.lr_peak: 0.01 -> 0.02"));
+  orr_free(said);
+  // 9 steps of 4 clips are no number of steps of 2 clips that the run has taken
+  assert_int_equal(SMALL_RUN(r, "otherwise", "auto", "train.batch=2"), ORR_ECONFIG);
+  assert_non_null(strstr(orr_status_message(), "train.batch 2"));
+  assert_non_null(strstr(orr_status_message(), "36 clips in 9 steps"));
+  assert_non_null(strstr(orr_status_message(), "train.init_from"));
+}
+
 static void test_a_damaged_checkpoint_is_named_and_the_one_before_it_continues(void **state) {
   small_run *r = *state;
   double whole[SMALL_RUN_STEPS_MAX], loss[SMALL_RUN_STEPS_MAX];
@@ -199,7 +214,7 @@ static void test_init_from_takes_the_moving_average_and_starts_at_step_1(void **
   small_run_ok(SMALL_RUN(r, "base", "none"));
   snprintf(base, sizeof base, "%s/base/ckpt", r->root);
   snprintf(tuned, sizeof tuned, "%s/tuned/ckpt", r->root);
-  snprintf(init, sizeof init, "train.init_from=%s", base);
+  snprintf(init, sizeof init, "train.init_from=%s/base", r->root); // a run's folder
   small_run_ok(SMALL_RUN(r, "tuned", "auto", init, "optim.lr_peak=0", "train.steps=6"));
   double loss[SMALL_RUN_STEPS_MAX];
   assert_int_equal(small_run_losses(r, "tuned", loss), 6);
@@ -348,6 +363,7 @@ int main(void) {
       cmocka_unit_test(test_micro_batches_give_the_losses_of_the_whole_batch),
       cmocka_unit_test(test_recomputation_and_synchronous_saving_keep_every_bit),
       cmocka_unit_test(test_a_run_resumed_at_step_6_repeats_the_losses_bit_for_bit),
+      cmocka_unit_test(test_a_run_resumed_otherwise_says_which_keys_differ),
       cmocka_unit_test(test_a_damaged_checkpoint_is_named_and_the_one_before_it_continues),
       cmocka_unit_test(test_init_from_takes_the_moving_average_and_starts_at_step_1),
       cmocka_unit_test(test_a_checkpoint_of_another_model_is_refused),

@@ -1,0 +1,39 @@
+// Replicas: arrays that every rank of an axis holds equal, to the bit. Compared by hashes, they
+// show a rank whose memory, device or program has gone astray before its numbers spread.
+#ifndef DIST_REPLICAS_H
+#define DIST_REPLICAS_H
+
+#include "base/hash.h"
+#include "dist/comm.h"
+
+typedef struct dist_replicas dist_replicas;
+
+typedef struct {
+  const char *name; // of a parameter; borrowed
+  const void *p;    // borrowed
+  size_t bytes;
+} dist_replica;
+
+// Which ranks differ, from everybody's hashes.
+typedef struct {
+  bool differ;
+  int first;          // the first part that differs somewhere
+  int parts;          // how many do
+  bool majority;      // most ranks agree on every part; false: every rank of such a part is named
+  unsigned char *bad; // [ranks], of the caller: 1 = it differs from the majority
+} dist_replicas_verdict;
+
+// Local. `parts` [n] is copied; the arrays are read by each check. ORR_ENOMEM.
+orr_code dist_replicas_create(const dist_world *w, dist_axis axis, const dist_replica *parts, int n,
+                              dist_replicas **out);
+// Local. Takes NULL.
+void dist_replicas_destroy(dist_replicas *r);
+// Collective over the axis. Every rank gives its hashes (XXH3-128) one number; only when these
+// differ are the parts' hashes gathered. ORR_ECORRUPT on all ranks of the axis names the ranks that
+// differ from the majority (all, where there is none) and the first part that does.
+orr_code dist_replicas_check(dist_replicas *r);
+
+// Local. The judgement alone: hashes [ranks][n], rank by rank. Fills v->bad.
+void dist_replicas_judge(const orr_hash128 *hashes, int ranks, int n, dist_replicas_verdict *v);
+
+#endif

@@ -1,0 +1,14 @@
+// dist.check_replicas: every so many steps the replicas' weights are compared, to the bit.
+#ifndef TRAIN_REPLICAS_H
+#define TRAIN_REPLICAS_H
+
+#include "dist/replicas.h"
+#include "train/state.h"
+
+// Local. The weights of `s` (borrowed, placed in memory) on the replica axis: each parameter's
+// master values and its working copy. *out is NULL when the check is off or there is one replica.
+// ORR_ENOMEM.
+orr_code train_replicas_create(const cfg *c, const dist_world *w, const train_state *s,
+                               dist_replicas **out);
+
+#endif
