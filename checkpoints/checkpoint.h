@@ -54,6 +54,10 @@ typedef struct {
 orr_code ckpt_writer_create(const ckpt_plan *plan, const ckpt_writer_options *o, ckpt_writer **out);
 uint64_t
 ckpt_writer_host_bytes(const ckpt_writer *w); // staging buffer of this rank, taken at create
+// Local. Calls `visit` for every piece of a tensor that rank `rank` of the writer's ranks writes,
+// in order: bytes [first, first+bytes) of tensor t of set s.
+typedef orr_code (*ckpt_piece_fn)(void *ctx, int s, int t, uint64_t first, uint64_t bytes);
+orr_code ckpt_writer_visit(const ckpt_writer *w, int rank, ckpt_piece_fn visit, void *ctx);
 // Rank 0 only, before any rank begins: makes a fresh .tmp-step-* folder.
 orr_code ckpt_save_prepare(ckpt_writer *w, int64_t step);
 // Every rank: copies its extents to the staging buffer (the only stall), then writes and fsyncs in

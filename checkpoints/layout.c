@@ -276,6 +276,21 @@ static int place_at(const ckpt_layout *l, const ckpt_file *f, uint64_t offset) {
   return low;
 }
 
+orr_code ckpt_layout_visit(const ckpt_layout *l, int extent, ckpt_piece_fn visit, void *ctx) {
+  const ckpt_extent *x = &l->extents[extent];
+  const ckpt_file *f = &l->files[x->file];
+  uint64_t at = x->offset > f->header_bytes ? x->offset : f->header_bytes,
+           end = x->offset + x->bytes;
+  for (int p = place_at(l, f, at); at < end; p++) {
+    const ckpt_place *place = &l->places[p];
+    uint64_t stop = place->offset + place->bytes;
+    uint64_t n = (stop < end ? stop : end) - at;
+    ORR_TRY(visit(ctx, place->set, place->tensor, at - place->offset, n));
+    at += n;
+  }
+  return ORR_OK;
+}
+
 orr_code ckpt_layout_fill(const ckpt_layout *l, int extent, ckpt_copy_fn get, void *ctx,
                           void *host) {
   const ckpt_extent *x = &l->extents[extent];

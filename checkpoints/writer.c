@@ -248,6 +248,13 @@ uint64_t ckpt_writer_host_bytes(const ckpt_writer *w) {
   return w->staging_bytes;
 }
 
+orr_code ckpt_writer_visit(const ckpt_writer *w, int rank, ckpt_piece_fn visit, void *ctx) {
+  int first, end;
+  ckpt_layout_share(&w->layout, rank, w->o.ranks, &first, &end);
+  for (int e = first; e < end; e++) ORR_TRY(ckpt_layout_visit(&w->layout, e, visit, ctx));
+  return ORR_OK;
+}
+
 orr_code ckpt_save_prepare(ckpt_writer *w, int64_t step) {
   phase p = phase_now(w);
   ORR_CHECK(w->o.rank == 0, ORR_EINVAL,

@@ -95,6 +95,8 @@
   I64(tp, 1, 1, 1024, "ranks", "tensor axis: heads, hidden width and vocabulary are split")        \
   I64(cp, 1, 1, 1024, "ranks", "context axis: frames or token positions are split")                \
   I64(dp, 0, 0, 1048576, "ranks", "data axis; 0 = all ranks / (tp * cp)")                          \
+  I64(zero, 0, 0, 1, "",                                                                           \
+      "1: replicas share out optimizer states, and with bf16 also the master weights")             \
   I64(bucket_bytes, 4194304, 1024, 4294967296, "B",                                                \
       "gradients are reduced in buckets of this size")                                             \
   F64(timeout_s, 600.0, 1.0, 1e6, "s", "a collective that takes longer is a hang")                 \

@@ -34,6 +34,6 @@ int dist_grid_rank(const dist_grid *g, int tp_i, int cp_i, int dp_i) {
 }
 
 const char *dist_axis_name(dist_axis a) {
-  static const char *const names[DIST_AXES] = {"tp", "cp", "dp", "world"};
+  static const char *const names[DIST_AXES] = {"tp", "cp", "dp", "replica", "world"};
   return names[a];
 }

@@ -5,7 +5,15 @@
 
 #include "base/status.h"
 
-typedef enum { DIST_AXIS_TP, DIST_AXIS_CP, DIST_AXIS_DP, DIST_AXIS_WORLD, DIST_AXES } dist_axis;
+// The replica axis holds the ranks with the same part of the weights: cp x dp, in that order.
+typedef enum {
+  DIST_AXIS_TP,
+  DIST_AXIS_CP,
+  DIST_AXIS_DP,
+  DIST_AXIS_REPLICA,
+  DIST_AXIS_WORLD,
+  DIST_AXES
+} dist_axis;
 
 typedef struct {
   int tp, cp, dp;       // sizes

@@ -48,6 +48,8 @@ static group group_of(const dist_grid *g, int rank, dist_axis axis) {
     return (group){axis, dist_grid_rank(&o, 0, o.cp_i, o.dp_i), 1, o.tp};
   case DIST_AXIS_CP:
     return (group){axis, dist_grid_rank(&o, o.tp_i, 0, o.dp_i), o.tp, o.cp};
+  case DIST_AXIS_REPLICA:
+    return (group){axis, dist_grid_rank(&o, o.tp_i, 0, 0), o.tp, o.cp * o.dp};
   default:
     return (group){axis, dist_grid_rank(&o, o.tp_i, o.cp_i, 0), o.tp * o.cp, o.dp};
   }

@@ -96,6 +96,8 @@ static int world_rank(const dist_replicas *r, int place) {
     return dist_grid_rank(g, g->tp_i, place, g->dp_i);
   case DIST_AXIS_DP:
     return dist_grid_rank(g, g->tp_i, g->cp_i, place);
+  case DIST_AXIS_REPLICA:
+    return dist_grid_rank(g, g->tp_i, place % g->cp, place / g->cp);
   default:
     return place;
   }

@@ -109,7 +109,9 @@ orr_code dist_world_split(dist_world *w, int tp, int cp, int dp) {
   ORR_TRY(make_axis(w, DIST_AXIS_WORLD, g.ranks, 0, g.rank));
   ORR_TRY(make_axis(w, DIST_AXIS_TP, g.tp, dist_grid_rank(&g, 0, g.cp_i, g.dp_i), g.tp_i));
   ORR_TRY(make_axis(w, DIST_AXIS_CP, g.cp, dist_grid_rank(&g, g.tp_i, 0, g.dp_i), g.cp_i));
-  return make_axis(w, DIST_AXIS_DP, g.dp, dist_grid_rank(&g, g.tp_i, g.cp_i, 0), g.dp_i);
+  ORR_TRY(make_axis(w, DIST_AXIS_DP, g.dp, dist_grid_rank(&g, g.tp_i, g.cp_i, 0), g.dp_i));
+  return make_axis(w, DIST_AXIS_REPLICA, g.cp * g.dp, dist_grid_rank(&g, g.tp_i, 0, 0),
+                   g.dp_i * g.cp + g.cp_i);
 }
 
 void dist_world_close(dist_world *w) {

@@ -209,6 +209,7 @@ typedef struct {
   const void *x;
   const int32_t *index;
   void *y;
+  int64_t ldx, ldy; // row strides in elements; 0 = dense
 } kern_gather_rows_args;
 
 // y[index[m]] (=) x[m]; rows with index < 0 are skipped; indices are distinct. Other rows of y

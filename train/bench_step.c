@@ -14,8 +14,7 @@
 #include "dist/comm.h"
 #include "train/args.h"
 #include "train/peak.h"
-#include "train/reduce.h"
-#include "train/stage.h"
+#include "train/step.h"
 #include "train/threads.h"
 
 static const train_option options[] = {
@@ -24,6 +23,9 @@ static const train_option options[] = {
     {"device", "auto|cpu|cuda", "where tensors live", 0},
     {"clips", "N", "clips a step, over all ranks", 0},
     {"micro-batch", "N", "clips a rank runs at once; 0 = all of its share", 0},
+    {"tp", "N", "ranks of the tensor axis (default 1)", 0},
+    {"cp", "N", "ranks of the context axis (default 1)", 0},
+    {"zero", "0|1", "1: replicas share out optimizer states (default 0)", 0},
     {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
     {"warmup", "N", "steps before the clock starts (default 2)", 0},
     {"steps", "N", "steps timed (default 5); the median counts", 0},
@@ -54,12 +56,11 @@ static const preset presets[] = {{"small", small_settings}, {"1b", large_setting
 typedef struct {
   cfg *c;
   dist_world *world;
+  train_axes axes;
   kern *k;
-  train_state state;
-  train_stage *stage;
-  train_reduce *reduce;
+  train_step work;
   data_clip_batch *batch;
-  int64_t micros, warmup, steps;
+  int64_t warmup, steps;
   double peak;
   double *ms, *comm_ms; // [steps]
 } bench;
@@ -80,6 +81,9 @@ static orr_code read_settings(const train_args *a, bench *b) {
   ORR_TRY(train_args_i64(a, "clips", 1, 1048576, &b->c->train.batch));
   ORR_TRY(train_args_i64(a, "micro-batch", 0, 1048576, &b->c->train.micro_batch));
   ORR_TRY(train_args_i64(a, "threads", 0, 4096, &b->c->run.threads));
+  ORR_TRY(train_args_i64(a, "tp", 1, 1024, &b->c->dist.tp));
+  ORR_TRY(train_args_i64(a, "cp", 1, 1024, &b->c->dist.cp));
+  ORR_TRY(train_args_i64(a, "zero", 0, 1, &b->c->dist.zero));
   b->c->train.recompute = train_args_flag(a, "recompute");
   b->warmup = 2;
   b->steps = 5;
@@ -99,14 +103,14 @@ static orr_code make_batch(bench *b, int64_t clips) {
   data_clip_batch *d = b->batch;
   const int64_t tokens = clips * d->T * d->S, actions = clips * d->T * d->A;
   for (int64_t i = 0; i < tokens; i++)
-    d->tokens[i] = (int32_t)orr_rng_below(0, ORR_STREAM_EVAL, (uint64_t)b->world->grid.rank,
+    d->tokens[i] = (int32_t)orr_rng_below(0, ORR_STREAM_EVAL, (uint64_t)b->world->grid.dp_i,
                                           (uint64_t)i, (uint64_t)o.codes);
   for (int64_t i = 0; i < actions; i++) {
-    d->action[i] = orr_rng_normal(1, ORR_STREAM_EVAL, (uint64_t)b->world->grid.rank, (uint64_t)i);
+    d->action[i] = orr_rng_normal(1, ORR_STREAM_EVAL, (uint64_t)b->world->grid.dp_i, (uint64_t)i);
     d->valid[i] = 1.0f;
   }
   for (int64_t i = 0; i < clips; i++) {
-    d->sample[i] = (uint64_t)(b->world->grid.rank * clips + i);
+    d->sample[i] = (uint64_t)(b->world->grid.dp_i * clips + i);
     d->branch[i] = (int32_t)(i % c->model.branches.n);
   }
   return ORR_OK;
@@ -114,45 +118,27 @@ static orr_code make_batch(bench *b, int64_t clips) {
 
 static orr_code prepare(bench *b) {
   const cfg *c = b->c;
-  const int dp = b->world->grid.dp;
-  ORR_CHECK(c->train.batch % dp == 0, ORR_ECONFIG, "--clips %lld is not divisible by %d ranks",
-            (long long)c->train.batch, dp);
-  const int64_t clips = c->train.batch / dp,
-                micro = c->train.micro_batch ? c->train.micro_batch : clips;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
   ORR_TRY(kern_create((kern_device)c->run.device,
                       train_threads(c->run.threads, b->world->node_ranks), &b->k));
-  train_state_init(&b->state, act, true, false);
-  ORR_TRY(train_stage_create(b->k, c, &b->state, clips, micro, &b->stage));
+  train_axes_init(&b->axes, &b->world->grid, b->world);
+  ORR_TRY(train_step_plan(&b->work, c, &b->axes, b->k));
   ORR_TRY(train_peak_plan(b->k, act));
-  ORR_TRY(train_stage_commit(b->stage));
+  ORR_TRY(train_step_commit(&b->work));
   ORR_TRY(train_peak_measure(b->k, act, &b->peak));
-  ORR_TRY(train_state_fill(&b->state, b->k, 1));
-  b->micros = clips / micro;
+  ORR_TRY(train_state_fill(&b->work.state, b->k, 1));
   b->ms = orr_calloc((size_t)b->steps, sizeof *b->ms);
   b->comm_ms = orr_calloc((size_t)b->steps, sizeof *b->comm_ms);
   ORR_CHECK(b->ms && b->comm_ms, ORR_ENOMEM, "bench: out of memory");
-  ORR_TRY(make_batch(b, clips));
-  return train_reduce_create(b->world->axis[DIST_AXIS_DP], b->state.weights.grad,
-                             b->state.params.total, c->dist.bucket_bytes, &b->reduce);
+  return make_batch(b, b->work.clips);
 }
 
 static orr_code one_step(bench *b, int64_t step, double *ms, double *comm_ms) {
   const double begin = orr_clock_ms();
-  double units = 0.0, sum = 0.0;
-  memset(b->state.weights.grad, 0, (size_t)b->state.params.total * sizeof(float));
-  ORR_TRY(b->stage->table->prepare(b->stage, b->batch, &units));
-  ORR_TRY(dist_all_reduce(b->world->axis[DIST_AXIS_DP], &units, 1, DIST_F64, DIST_SUM));
-  for (int64_t i = 0; i < b->micros; i++)
-    ORR_TRY(b->stage->table->run(b->stage, i, (float)(1.0 / units),
-                                 i + 1 == b->micros ? train_reduce_ready : NULL, b->reduce));
-  ORR_TRY(train_reduce_finish(b->reduce, comm_ms));
-  ORR_TRY(kern_sumsq(
-      b->k,
-      &(kern_sumsq_args){.n = b->state.params.total, .x = b->state.weights.grad, .sum = &sum}));
-  const double norm = sqrt(sum);
-  ORR_TRY(train_state_update(&b->state, b->k, b->c, 1e-4, norm > 1.0 ? (float)(1.0 / norm) : 1.0f,
-                             step));
+  double units = 0.0, norm = 0.0;
+  ORR_TRY(train_step_gradients(&b->work, b->batch, &units, comm_ms));
+  ORR_TRY(train_step_norm(&b->work, &norm));
+  ORR_TRY(train_step_update(&b->work, 1e-4, norm > 1.0 ? (float)(1.0 / norm) : 1.0f, step));
   *ms = orr_clock_ms() - begin;
   return ORR_OK;
 }
@@ -166,14 +152,15 @@ static orr_code print_result(bench *b, const char *name) {
   qsort(b->ms, (size_t)b->steps, sizeof *b->ms, by_value);
   qsort(b->comm_ms, (size_t)b->steps, sizeof *b->comm_ms, by_value);
   const double ms = b->ms[b->steps / 2], clips = (double)b->c->train.batch, s = 1e-3 * ms;
-  const double flops = clips * b->stage->flops_per_clip / s;
+  const double flops = clips * b->work.stage->flops_per_clip / s;
   json_t *j = json_pack(
       "{s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "bench", "step",
       "preset", name, "precision", b->c->run.precision == CFG_PRECISION_BF16 ? "bf16" : "fp32",
       "device", b->k->table->name, "ranks", b->world->grid.ranks, "threads", b->k->threads,
-      "step_ms", ms, "step_ms_min", b->ms[0], "tokens_per_s", clips * b->stage->tokens_per_clip / s,
-      "matmul_tflops", flops / 1e12, "peak_tflops", b->peak * b->world->grid.ranks / 1e12, "mfu",
-      flops / (b->peak * b->world->grid.ranks), "comm_ms", b->comm_ms[b->steps / 2]);
+      "step_ms", ms, "step_ms_min", b->ms[0], "tokens_per_s",
+      clips * b->work.stage->tokens_per_clip / s, "matmul_tflops", flops / 1e12, "peak_tflops",
+      b->peak * b->world->grid.ranks / 1e12, "mfu", flops / (b->peak * b->world->grid.ranks),
+      "comm_ms", b->comm_ms[b->steps / 2]);
   ORR_CHECK(j, ORR_ENOMEM, "bench: out of memory");
   char *text = json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6));
   json_decref(j);
@@ -184,7 +171,7 @@ static orr_code print_result(bench *b, const char *name) {
 }
 
 static orr_code run(bench *b, const char *name) {
-  ORR_TRY(dist_world_split(b->world, 1, 1, 0));
+  ORR_TRY(dist_world_split(b->world, (int)b->c->dist.tp, (int)b->c->dist.cp, 0));
   dist_comm *all = b->world->axis[DIST_AXIS_WORLD];
   ORR_TRY(dist_agree(all, prepare(b), "prepare the bench"));
   for (int64_t i = 0; i < b->warmup + b->steps; i++) {
@@ -215,12 +202,10 @@ orr_code train_cmd_bench_step(int argc, char **argv) {
   orr_code rc =
       dist_agree(b.world->axis[DIST_AXIS_WORLD], read_settings(&args, &b), "read settings");
   if (rc == ORR_OK) rc = run(&b, train_args_text(&args, "preset", "small"));
-  train_reduce_destroy(b.reduce);
   data_clip_batch_destroy(b.batch);
   orr_free(b.comm_ms);
   orr_free(b.ms);
-  train_stage_destroy(b.stage);
-  train_state_release(&b.state);
+  train_step_release(&b.work);
   kern_destroy(b.k);
   cfg_destroy(b.c);
   dist_world_close(b.world);

@@ -9,10 +9,26 @@
 static const train_option options[] = {
     {"set", "KEY=VALUE", "override one knob of the configuration", TRAIN_OPTION_REPEATED},
     {"resume", "auto|none|PATH", "auto (default): the run's latest good checkpoint, if any", 0},
-    {"dry-run", NULL, "plan the model, print what memory it takes, stop", 0},
+    {"dry-run", NULL, "plan the model, print what a rank holds and moves in a step, stop", 0},
+    {"as-rank", "R", "with --dry-run and --world: act as this rank (default 0)", 0},
+    {"world", "N", "with --dry-run: act as one of N ranks, without starting them", 0},
     {0}};
 static const train_command command = {
     "train", "CONFIG.yaml", 1, 1, "trains a tokenizer or a dynamics model", options};
+
+// Options of the run. A rank of a world that is not there can only be planned.
+static orr_code read_options(const train_args *args, train_loop_options *o) {
+  int64_t rank = 0, ranks = 0;
+  ORR_TRY(train_args_i64(args, "world", 1, 1 << 24, &ranks));
+  ORR_TRY(train_args_i64(args, "as-rank", 0, (1 << 24) - 1, &rank));
+  *o = (train_loop_options){.resume = train_args_text(args, "resume", "auto"),
+                            .dry_run = train_args_flag(args, "dry-run"),
+                            .as_rank = (int)rank,
+                            .ranks = (int)ranks};
+  ORR_CHECK(ranks == 0 ? rank == 0 : o->dry_run, ORR_ECONFIG,
+            "train: --as-rank and --world belong together, and to --dry-run");
+  return ORR_OK;
+}
 
 static orr_code read_config(const train_args *args, cfg **out) {
   ORR_TRY(cfg_create(out));
@@ -32,11 +48,9 @@ orr_code train_cmd_train(int argc, char **argv) {
   if (rc != ORR_OK) return rc;
   orr_log_setup(ORR_LOG_INFO, world->grid.rank, world->grid.ranks);
   rc = dist_agree(world->axis[DIST_AXIS_WORLD], read_config(&args, &c), "read the configuration");
-  if (rc == ORR_OK) {
-    const train_loop_options o = {.resume = train_args_text(&args, "resume", "auto"),
-                                  .dry_run = train_args_flag(&args, "dry-run")};
-    rc = train_loop(c, &o, world);
-  }
+  train_loop_options o;
+  if (rc == ORR_OK) rc = read_options(&args, &o);
+  if (rc == ORR_OK) rc = train_loop(c, &o, world);
   if (world->grid.rank != 0) orr_status_clear(); // all ranks have the same words: rank 0 says them
   cfg_destroy(c);
   dist_world_close(world);

@@ -86,7 +86,7 @@ static void place(train_decoder *m) {
                BS = (size_t)(m->o.B * m->d.S);
   const size_t slots = (size_t)m->slots + 2, C = (size_t)m->chunk;
   orr_arena *a = &m->arena;
-  train_block_acts_take(&m->acts, b, m->M, a);
+  train_block_acts_take(&m->acts, b, &(train_block_shape){.M = m->M}, a);
   for (int i = 0; i < 2; i++) m->x[i] = orr_arena_take(a, M * D * e);
   m->action_emb = orr_arena_take(a, (size_t)m->o.B * D * sizeof(float));
   m->cos_ = orr_arena_take(a, half * sizeof(float));
@@ -334,7 +334,7 @@ static orr_code pass(train_decoder *m, const int32_t *tokens, const train_decode
     ORR_TRY(train_block_before(m->k, &m->d.block, p, m->w, &m->time_shape, &m->acts));
     ORR_TRY(time_attention(m, i));
     if (keep) keep_frame(m, i); // takes the slot of a frame that was still seen
-    ORR_TRY(train_block_after(m->k, &m->d.block, p, m->w, m->M, &m->acts, out));
+    ORR_TRY(train_block_after(m->k, &m->d.block, p, m->w, &m->time_shape, &m->acts, out));
   }
   return ORR_OK;
 }

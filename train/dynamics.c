@@ -10,25 +10,25 @@ struct train_dynamics {
   train_dynamics_dims d;
   const train_dynamics_params *p;
   const train_weights *w;
-  int64_t B, T, BT, M; // M = B*T*N rows
+  train_axes *axes;
+  train_dynamics_frames frames;
+  int64_t B, T, BT; // clips, frames of a clip, frames of this rank
+  int64_t M, rows;  // BT*N rows, and those this rank of tp holds outside the products
   train_keep keep;
   train_rope space, time;
   train_block_shape space_shape, time_shape;
 
+  train_exchange exchange; // of the time blocks, with cp
+  void *full;              // [rows*tp,D], with tp
+
   train_block_acts *acts; // [layers]; all the same buffers but x when not keeping all
-  void *x_last;           // [M,D] output of the last block
+  void *x_last;           // [rows,D] output of the last block
   train_block_scratch scratch;
   float *action_emb, *daction_emb; // [BT,D]
-  void *dx;                        // [M,D]
-  // The loss runs over chunks of C = TRAIN_LOSS_ROWS gathered rows, so that logits stay small.
-  int64_t loss_rows;                   // capacity, a multiple of C
-  void *xg, *yg, *dyg;                 // [C,D]
-  float *rstd;                         // [C]
-  float *logits;                       // [C,V]
-  void *dlogits;                       // [C,V]
-  float *largest, *sum, *target_logit; // [C]
-  void *dxg;                           // [loss_rows,D]
-  int32_t *inverse;                    // [M] row -> place among the gathered rows, or -1
+  int32_t *frame_branch;           // [BT], with cp
+  void *dx;                        // [rows,D]
+  train_head head;
+  int64_t loss_rows; // capacity, a multiple of TRAIN_LOSS_ROWS
 };
 
 void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
@@ -56,37 +56,72 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
                              train_dynamics_params *out) {
   const int64_t D = d->block.D;
   const float std = 0.02f;
+  train_axes *ax = d->block.axes;
+  const train_part tokens = train_head_codes(ax, d->V + 1), codes = train_head_codes(ax, d->V);
+  const bool second = train_axes_rank(ax, DIST_AXIS_TP) > 0;
   out->blocks = orr_calloc((size_t)d->layers, sizeof *out->blocks);
   ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %lld blocks: out of memory",
             (long long)d->layers);
 #define NORMAL(...) &(train_param_spec){__VA_ARGS__, .init = TRAIN_INIT_NORMAL, .std = std}
-  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->V + 1, D}), &out->token,
-                           "embed.token.weight"));
-  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {D, 2 * d->A}), &out->action_w,
-                           "embed.action.weight"));
-  ORR_TRY(train_params_add(list, &(train_param_spec){.ndim = 1, .shape = {D}}, &out->action_b,
-                           "embed.action.bias"));
-  ORR_TRY(train_params_add(list, &(train_param_spec){.ndim = 1, .shape = {D}}, &out->no_action,
-                           "embed.no_action"));
-  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->branches, D}), &out->branch,
-                           "embed.branch.weight"));
-  ORR_TRY(
-      train_params_add(list, NORMAL(.ndim = 2, .shape = {d->R, D}), &out->reg, "embed.register"));
+#define VECTOR                                                                                     \
+  &(train_param_spec) {                                                                            \
+    .ndim = 1, .shape = {D}, .second = second                                                      \
+  }
+  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->V + 1, D}, .part = &tokens),
+                           &out->token, "embed.token.weight"));
+  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {D, 2 * d->A}, .second = second),
+                           &out->action_w, "embed.action.weight"));
+  ORR_TRY(train_params_add(list, VECTOR, &out->action_b, "embed.action.bias"));
+  ORR_TRY(train_params_add(list, VECTOR, &out->no_action, "embed.no_action"));
+  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->branches, D}, .second = second),
+                           &out->branch, "embed.branch.weight"));
+  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->R, D}, .second = second), &out->reg,
+                           "embed.register"));
   for (int i = 0; i < d->layers; i++) {
     char prefix[32];
     snprintf(prefix, sizeof prefix, "blocks.%d", i);
     ORR_TRY(train_block_add(list, &d->block, (int)d->layers, prefix, &out->blocks[i]));
   }
-  ORR_TRY(train_params_add(list,
-                           &(train_param_spec){.ndim = 1, .shape = {D}, .init = TRAIN_INIT_ONES},
-                           &out->norm, "norm.weight"));
-  return train_params_add(list, NORMAL(.ndim = 2, .shape = {d->V, D}, .decay = true), &out->head,
-                          "head.weight");
+  ORR_TRY(train_params_add(
+      list, &(train_param_spec){.ndim = 1, .shape = {D}, .init = TRAIN_INIT_ONES, .second = second},
+      &out->norm, "norm.weight"));
+  return train_params_add(list,
+                          NORMAL(.ndim = 2, .shape = {d->V, D}, .decay = true, .part = &codes),
+                          &out->head, "head.weight");
+#undef VECTOR
 #undef NORMAL
 }
 
+train_dynamics_frames train_dynamics_frames_of(const train_dynamics_dims *d, int64_t B, int64_t T) {
+  const int cp = train_axes_size(d->block.axes, DIST_AXIS_CP);
+  const train_part t = train_part_of(T, cp, train_axes_rank(d->block.axes, DIST_AXIS_CP));
+  return (train_dynamics_frames){.first = t.first,
+                                 .count = t.count,
+                                 .clip_step = cp == 1 ? T : 1,
+                                 .frame_step = cp == 1 ? 1 : B};
+}
+
+// A time block's sequences: where the frames are whole, and behind the exchange.
+static void time_shape_init(train_dynamics *m) {
+  const int64_t N = m->d.N, T = m->T, side = m->B * m->exchange.positions.count;
+  const bool split = train_axes_size(m->axes, DIST_AXIS_CP) > 1;
+  m->time_shape = (train_block_shape){.M = m->M,
+                                      .seqs = split ? side : m->B * N,
+                                      .L = T,
+                                      .inner = split ? side : N,
+                                      .outer_stride = split ? 0 : T * N,
+                                      .inner_stride = 1,
+                                      .pos_stride = split ? side : N,
+                                      .causal = true,
+                                      .cos = m->time.cos_,
+                                      .sin = m->time.sin_,
+                                      .pos_div = N * m->frames.frame_step,
+                                      .pos_mod = m->frames.count,
+                                      .exchange = split ? &m->exchange : NULL};
+}
+
 static void shapes_init(train_dynamics *m) {
-  const int64_t N = m->d.N, T = m->T;
+  const int64_t N = m->d.N;
   m->space_shape = (train_block_shape){.M = m->M,
                                        .seqs = m->BT,
                                        .L = N,
@@ -97,18 +132,7 @@ static void shapes_init(train_dynamics *m) {
                                        .sin = m->space.sin_,
                                        .pos_div = 1,
                                        .pos_mod = N};
-  m->time_shape = (train_block_shape){.M = m->M,
-                                      .seqs = m->B * N,
-                                      .L = T,
-                                      .inner = N,
-                                      .outer_stride = T * N,
-                                      .inner_stride = 1,
-                                      .pos_stride = N,
-                                      .causal = true,
-                                      .cos = m->time.cos_,
-                                      .sin = m->time.sin_,
-                                      .pos_div = N,
-                                      .pos_mod = T};
+  time_shape_init(m);
 }
 
 orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
@@ -117,25 +141,31 @@ orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
   orr_code rc;
   train_dynamics *m = orr_calloc(1, sizeof *m);
   ORR_CHECK(m, ORR_ENOMEM, "dynamics model: out of memory");
-  *m = (train_dynamics){.k = k,
-                        .d = *d,
-                        .p = p,
-                        .w = w,
-                        .B = B,
-                        .T = T,
-                        .BT = B * T,
-                        .M = B * T * d->N,
-                        .keep = keep};
+  *m = (train_dynamics){
+      .k = k, .d = *d, .p = p, .w = w, .axes = d->block.axes, .B = B, .T = T, .keep = keep};
+  m->frames = train_dynamics_frames_of(d, B, T);
+  m->BT = B * m->frames.count;
+  m->M = m->BT * d->N;
+  m->rows = train_rows_part(m->axes, m->M);
   m->loss_rows = (m->BT * d->S + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
+  m->head = (train_head){.k = k,
+                         .w = w,
+                         .d = d->block,
+                         .z_loss = d->z_loss,
+                         .norm = p->norm,
+                         .head = p->head,
+                         .codes = train_head_codes(m->axes, d->V)};
   ORR_CHECK_GOTO(
       m->M <= INT32_MAX, fail, ORR_EINVAL,
       "%lld clips of %lld frames of %lld tokens are %lld rows, kernels count to %d: lower "
       "train.micro_batch or data.frames",
-      (long long)B, (long long)T, (long long)d->N, (long long)m->M, INT32_MAX);
+      (long long)B, (long long)m->frames.count, (long long)d->N, (long long)m->M, INT32_MAX);
   m->acts = orr_calloc((size_t)d->layers, sizeof *m->acts);
   ORR_CHECK_GOTO(m->acts, fail, ORR_ENOMEM, "dynamics model: out of memory");
   ORR_TRY_GOTO(train_rope_space(&m->space, 1, d->rows, d->cols, d->R, d->block.K), fail);
-  ORR_TRY_GOTO(train_rope_time(&m->time, 0, T, d->block.K), fail);
+  ORR_TRY_GOTO(train_rope_time(&m->time, m->frames.first, m->frames.count, d->block.K), fail);
+  if (train_axes_size(m->axes, DIST_AXIS_CP) > 1)
+    ORR_TRY_GOTO(train_exchange_init(&m->exchange, m->axes, B, T, d->N), fail);
   shapes_init(m);
   *out = m;
   return ORR_OK;
@@ -146,6 +176,7 @@ fail:
 
 void train_dynamics_destroy(train_dynamics *m) {
   if (!m) return;
+  train_exchange_release(&m->exchange);
   train_rope_release(&m->time);
   train_rope_release(&m->space);
   orr_free(m->acts);
@@ -156,201 +187,169 @@ int64_t train_dynamics_loss_capacity(const train_dynamics *m) {
   return m->loss_rows;
 }
 
-void train_dynamics_place(train_dynamics *m, orr_arena *acts) {
+static const train_block_shape *shape_of(const train_dynamics *m, int64_t layer) {
+  return (layer + 1) % m->d.time_every == 0 ? &m->time_shape : &m->space_shape;
+}
+
+// Buffers that tp and cp communicate through.
+static void place_exchange(train_dynamics *m, orr_arena *arena) {
   const train_block_dims *b = &m->d.block;
-  const size_t e = kern_dtype_size(b->act), D = (size_t)b->D, C = TRAIN_LOSS_ROWS,
-               V = (size_t)m->d.V;
-  const size_t rows = (size_t)m->M, frames = (size_t)m->BT;
+  const train_block_here h = train_block_dims_here(b);
+  const int64_t tp = train_axes_size(m->axes, DIST_AXIS_TP);
+  const size_t e = kern_dtype_size(b->act), H = (size_t)(h.H * b->K) * e,
+               G = (size_t)(h.G * b->K) * e;
+  if (tp > 1) m->full = orr_arena_take(arena, (size_t)(m->rows * tp * b->D) * e);
+  m->space_shape.full = m->time_shape.full = m->full;
+  if (train_axes_size(m->axes, DIST_AXIS_CP) > 1)
+    train_exchange_place(&m->exchange, H + 2 * G, H + G, H, m->keep != TRAIN_NO_BACKWARD, arena);
+}
+
+static void place_blocks(train_dynamics *m, orr_arena *acts) {
+  const train_block_dims *b = &m->d.block;
+  const size_t row = (size_t)b->D * kern_dtype_size(b->act), rows = (size_t)m->rows;
+  const bool all = m->keep == TRAIN_KEEP_ALL;
   for (int i = 0; i < m->d.layers; i++) {
-    bool own = i == 0 || m->keep == TRAIN_KEEP_ALL;
-    if (own)
-      train_block_acts_take(&m->acts[i], b, m->M, acts);
+    // Buffers that serve every block must suit a time block, whose needs include a space block's.
+    const train_block_shape *s = all ? shape_of(m, i) : &m->time_shape;
+    if (i == 0 || all)
+      train_block_acts_take(&m->acts[i], b, s, acts);
     else
       m->acts[i] = m->acts[0];
     // Without a backward pass two buffers take turns as input and output.
     if (m->keep == TRAIN_NO_BACKWARD && i >= 2)
       m->acts[i].x = m->acts[i - 2].x;
     else
-      m->acts[i].x = orr_arena_take(acts, rows * D * e);
+      m->acts[i].x = orr_arena_take(acts, rows * row);
   }
-  m->x_last = orr_arena_take(acts, rows * D * e);
-  m->action_emb = orr_arena_take(acts, frames * D * sizeof(float));
-  m->xg = orr_arena_take(acts, C * D * e);
-  m->yg = orr_arena_take(acts, C * D * e);
-  m->rstd = orr_arena_take(acts, C * sizeof(float));
-  m->logits = orr_arena_take(acts, C * V * sizeof(float));
-  m->largest = orr_arena_take(acts, C * sizeof(float));
-  m->sum = orr_arena_take(acts, C * sizeof(float));
-  m->target_logit = orr_arena_take(acts, C * sizeof(float));
-  if (m->keep == TRAIN_NO_BACKWARD) return;
-  m->dyg = orr_arena_take(acts, C * D * e);
-  m->dlogits = orr_arena_take(acts, C * V * e);
-  m->dxg = orr_arena_take(acts, (size_t)m->loss_rows * D * e);
-  m->inverse = orr_arena_take(acts, rows * sizeof(int32_t));
-  m->dx = orr_arena_take(acts, rows * D * e);
+  m->x_last = orr_arena_take(acts, rows * row);
+}
+
+// Rows of zeros that stand for what only the first rank of tp embeds.
+static int64_t embedded_rows(const train_dynamics *m) {
+  int64_t n = m->BT;
+  if (train_axes_rank(m->axes, DIST_AXIS_TP) == 0) return n;
+  if (n < m->d.branches) n = m->d.branches;
+  return n < m->d.R ? m->d.R : n;
+}
+
+void train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena *exchange) {
+  const train_block_dims *b = &m->d.block;
+  const bool backward = m->keep != TRAIN_NO_BACKWARD;
+  const size_t e = kern_dtype_size(b->act), D = (size_t)b->D, frames = (size_t)m->BT;
+  place_exchange(m, exchange);
+  place_blocks(m, acts);
+  m->action_emb = orr_arena_take(acts, (size_t)embedded_rows(m) * D * sizeof(float));
+  m->frame_branch = orr_arena_take(acts, frames * sizeof *m->frame_branch);
+  train_head_place(&m->head, backward, acts);
+  if (!backward) return;
+  m->dx = orr_arena_take(acts, (size_t)m->rows * D * e);
   m->daction_emb = orr_arena_take(acts, frames * D * sizeof(float));
   train_block_scratch_take(&m->scratch, b, m->M, acts);
 }
 
-static const train_block_shape *shape_of(const train_dynamics *m, int64_t layer) {
-  return (layer + 1) % m->d.time_every == 0 ? &m->time_shape : &m->space_shape;
+void train_dynamics_place(train_dynamics *m, orr_arena *acts) {
+  train_dynamics_place_both(m, acts, acts);
 }
 
 static void *output_of(train_dynamics *m, int64_t layer) {
   return layer + 1 < m->d.layers ? m->acts[layer + 1].x : m->x_last;
 }
 
+static train_rows rows_of(const train_dynamics *m) {
+  return (train_rows){.axes = m->axes, .M = m->M, .rows = m->rows, .full = m->full};
+}
+
+// The branch of every frame: clips lie one behind another only where cp does not split them.
+static void fill_frame_branch(train_dynamics *m, const train_dynamics_batch *b) {
+  const train_dynamics_frames *f = &m->frames;
+  for (int64_t clip = 0; clip < m->B; clip++)
+    for (int64_t t = 0; t < f->count; t++)
+      m->frame_branch[clip * f->clip_step + t * f->frame_step] = b->branch[clip];
+}
+
+// The action's embedding stays in float32: it is small, and actions are the input users care about.
+static orr_code embed_actions(train_dynamics *m, const train_dynamics_batch *b) {
+  return kern_matmul_fwd(m->k, &(kern_matmul_fwd_args){.type = KERN_F32,
+                                                       .y_type = KERN_F32,
+                                                       .M = m->BT,
+                                                       .N = m->d.block.D,
+                                                       .K = 2 * m->d.A,
+                                                       .x = b->action,
+                                                       .w = train_plain(m->w, m->p->action_w),
+                                                       .bias = train_plain(m->w, m->p->action_b),
+                                                       .y = m->action_emb});
+}
+
+// Each rank of tp embeds the tokens of its part of the table, the first one also all the rest; the
+// sum over ranks is the residual stream.
+static orr_code embed_forward(train_dynamics *m, const train_dynamics_batch *b) {
+  const train_dynamics_dims *d = &m->d;
+  const train_weights *w = m->w;
+  const float *none = m->action_emb; // zeros where the rest is not embedded
+  const train_part tokens = train_head_codes(m->axes, d->V + 1);
+  const bool split = train_axes_size(m->axes, DIST_AXIS_TP) > 1,
+             rest = train_axes_rank(m->axes, DIST_AXIS_TP) == 0;
+  if (!m->k->planning) fill_frame_branch(m, b);
+  if (rest) ORR_TRY(embed_actions(m, b));
+  ORR_TRY(kern_embed_fwd(
+      m->k, &(kern_embed_fwd_args){.type = d->block.act,
+                                   .BT = m->BT,
+                                   .T = 1,
+                                   .S = d->S,
+                                   .R = d->R,
+                                   .D = d->block.D,
+                                   .tokens = b->tokens,
+                                   .has_action = b->has_action,
+                                   .branch_id = m->frame_branch,
+                                   .action_emb = m->action_emb,
+                                   .table = train_plain(w, m->p->token),
+                                   .no_action = rest ? train_plain(w, m->p->no_action) : none,
+                                   .branch = rest ? train_plain(w, m->p->branch) : none,
+                                   .reg = rest ? train_plain(w, m->p->reg) : none,
+                                   .v_first = tokens.first,
+                                   .v_count = tokens.count,
+                                   .x = split ? m->full : m->acts[0].x}));
+  if (!split) return ORR_OK;
+  return train_axes_reduce_scatter(m->axes, DIST_AXIS_TP, m->full, m->acts[0].x,
+                                   m->rows * d->block.D, train_wire(d->block.act));
+}
+
 orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b) {
   const train_dynamics_dims *d = &m->d;
-  const float *w = m->w->master;
-  // The action's embedding stays in float32: it is small, and actions are the input users care
-  // about.
-  ORR_TRY(kern_matmul_fwd(m->k, &(kern_matmul_fwd_args){.type = KERN_F32,
-                                                        .y_type = KERN_F32,
-                                                        .M = m->BT,
-                                                        .N = d->block.D,
-                                                        .K = 2 * d->A,
-                                                        .x = b->action,
-                                                        .w = w + m->p->action_w,
-                                                        .bias = w + m->p->action_b,
-                                                        .y = m->action_emb}));
-  ORR_TRY(kern_embed_fwd(m->k, &(kern_embed_fwd_args){.type = d->block.act,
-                                                      .BT = m->BT,
-                                                      .T = m->T,
-                                                      .S = d->S,
-                                                      .R = d->R,
-                                                      .D = d->block.D,
-                                                      .tokens = b->tokens,
-                                                      .has_action = b->has_action,
-                                                      .branch_id = b->branch,
-                                                      .action_emb = m->action_emb,
-                                                      .table = w + m->p->token,
-                                                      .no_action = w + m->p->no_action,
-                                                      .branch = w + m->p->branch,
-                                                      .reg = w + m->p->reg,
-                                                      .v_first = 0,
-                                                      .v_count = d->V + 1,
-                                                      .x = m->acts[0].x}));
+  ORR_TRY(embed_forward(m, b));
   for (int64_t i = 0; i < d->layers; i++)
     ORR_TRY(train_block_forward(m->k, &d->block, &m->p->blocks[i], m->w, shape_of(m, i),
                                 &m->acts[i], output_of(m, i)));
   return ORR_OK;
 }
 
-// One chunk of gathered rows: x rows -> xg -> yg -> logits [C,V].
-static orr_code chunk_logits(train_dynamics *m, const int32_t *row, float *logits) {
-  const train_block_dims *b = &m->d.block;
-  const int64_t C = TRAIN_LOSS_ROWS;
-  ORR_TRY(kern_gather_rows(
-      m->k, &(kern_gather_rows_args){
-                .type = b->act, .M = C, .D = b->D, .x = m->x_last, .index = row, .y = m->xg}));
-  ORR_TRY(kern_rmsnorm_fwd(m->k, &(kern_rmsnorm_fwd_args){.type = b->act,
-                                                          .M = C,
-                                                          .D = b->D,
-                                                          .x = m->xg,
-                                                          .w = m->w->master + m->p->norm,
-                                                          .y = m->yg,
-                                                          .rstd = m->rstd}));
-  return kern_matmul_fwd(m->k, &(kern_matmul_fwd_args){.type = b->act,
-                                                       .y_type = KERN_F32,
-                                                       .M = C,
-                                                       .N = m->d.V,
-                                                       .K = b->D,
-                                                       .x = m->yg,
-                                                       .w = train_operand(m->w, m->p->head),
-                                                       .y = logits});
-}
-
 orr_code train_dynamics_logits(train_dynamics *m, const int32_t *row, int64_t count,
                                float *logits) {
   for (int64_t at = 0; at < count; at += TRAIN_LOSS_ROWS)
-    ORR_TRY(chunk_logits(m, row + at, logits + at * m->d.V));
+    ORR_TRY(train_head_logits(&m->head, m->x_last, row + at, logits + at * m->d.V));
   return ORR_OK;
-}
-
-// Head and loss of one chunk; with backward, its part of dxg.
-static orr_code chunk_loss(train_dynamics *m, const train_dynamics_batch *b, int64_t first,
-                           float scale, bool backward, double *loss_sum) {
-  const train_block_dims *d = &m->d.block;
-  const int64_t C = TRAIN_LOSS_ROWS, V = m->d.V;
-  ORR_TRY(chunk_logits(m, b->masked_row + first, m->logits));
-  ORR_TRY(kern_xent_stats(m->k, &(kern_xent_stats_args){.M = C,
-                                                        .V = V,
-                                                        .logits = m->logits,
-                                                        .target = b->target + first,
-                                                        .largest = m->largest,
-                                                        .sum = m->sum,
-                                                        .target_logit = m->target_logit}));
-  ORR_TRY(kern_xent_grad(m->k, &(kern_xent_grad_args){.type = d->act,
-                                                      .M = C,
-                                                      .V = V,
-                                                      .logits = m->logits,
-                                                      .target = b->target + first,
-                                                      .largest = m->largest,
-                                                      .sum = m->sum,
-                                                      .target_logit = m->target_logit,
-                                                      .z_loss = (float)m->d.z_loss,
-                                                      .scale = scale,
-                                                      .loss_sum = loss_sum,
-                                                      .dlogits = backward ? m->dlogits : NULL}));
-  if (!backward) return ORR_OK;
-  ORR_TRY(kern_matmul_bwd_x(m->k, &(kern_matmul_bwd_x_args){.type = d->act,
-                                                            .M = C,
-                                                            .N = V,
-                                                            .K = d->D,
-                                                            .dy = m->dlogits,
-                                                            .w = train_operand(m->w, m->p->head),
-                                                            .dx = m->dyg}));
-  ORR_TRY(kern_matmul_bwd_w(m->k, &(kern_matmul_bwd_w_args){.type = d->act,
-                                                            .M = C,
-                                                            .N = V,
-                                                            .K = d->D,
-                                                            .dy = m->dlogits,
-                                                            .x = m->yg,
-                                                            .dw = m->w->grad + m->p->head}));
-  void *dxg = (unsigned char *)m->dxg + (size_t)(first * d->D) * kern_dtype_size(d->act);
-  return kern_rmsnorm_bwd(m->k, &(kern_rmsnorm_bwd_args){.type = d->act,
-                                                         .M = C,
-                                                         .D = d->D,
-                                                         .dy = m->dyg,
-                                                         .x = m->xg,
-                                                         .w = m->w->master + m->p->norm,
-                                                         .rstd = m->rstd,
-                                                         .dx = dxg,
-                                                         .dw = m->w->grad + m->p->norm});
-}
-
-// dx of the last block's output: gathered gradients back at their rows, zero elsewhere.
-static orr_code spread_gradient(train_dynamics *m, const train_dynamics_batch *b) {
-  if (!m->k->planning) {
-    memset(m->inverse, 0xff, (size_t)m->M * sizeof *m->inverse);
-    for (int64_t i = 0; i < b->masked_rows; i++)
-      if (b->masked_row[i] >= 0) m->inverse[b->masked_row[i]] = (int32_t)i;
-  }
-  return kern_gather_rows(m->k, &(kern_gather_rows_args){.type = m->d.block.act,
-                                                         .M = m->M,
-                                                         .D = m->d.block.D,
-                                                         .x = m->dxg,
-                                                         .index = m->inverse,
-                                                         .y = m->dx});
 }
 
 static orr_code embed_backward(train_dynamics *m, const train_dynamics_batch *b) {
   const train_dynamics_dims *d = &m->d;
+  const train_part tokens = train_head_codes(m->axes, d->V + 1);
+  const train_rows rows = rows_of(m);
+  const void *dx;
   float *g = m->w->grad;
+  ORR_TRY(train_rows_gather(&rows, d->block.act, d->block.D, m->dx, &dx));
   ORR_TRY(kern_embed_bwd(m->k, &(kern_embed_bwd_args){.type = d->block.act,
                                                       .BT = m->BT,
-                                                      .T = m->T,
+                                                      .T = 1,
                                                       .S = d->S,
                                                       .R = d->R,
                                                       .D = d->block.D,
                                                       .tokens = b->tokens,
                                                       .has_action = b->has_action,
-                                                      .branch_id = b->branch,
-                                                      .v_first = 0,
-                                                      .v_count = d->V + 1,
+                                                      .branch_id = m->frame_branch,
+                                                      .v_first = tokens.first,
+                                                      .v_count = tokens.count,
                                                       .branches = d->branches,
-                                                      .dx = m->dx,
+                                                      .dx = dx,
                                                       .daction_emb = m->daction_emb,
                                                       .dtable = g + m->p->token,
                                                       .dno_action = g + m->p->no_action,
@@ -372,10 +371,21 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, f
   ORR_CHECK(b->masked_rows <= m->loss_rows && b->masked_rows % TRAIN_LOSS_ROWS == 0, ORR_EINVAL,
             "%lld masked rows do not fit the plan's %lld", (long long)b->masked_rows,
             (long long)m->loss_rows);
-  for (int64_t first = 0; first < b->masked_rows; first += TRAIN_LOSS_ROWS)
-    ORR_TRY(chunk_loss(m, b, first, scale, backward, loss_sum));
+  const train_rows rows = rows_of(m);
+  const int64_t first = m->rows * train_axes_rank(m->axes, DIST_AXIS_TP);
+  const void *x;
+  ORR_TRY(train_rows_gather(&rows, m->d.block.act, m->d.block.D, m->x_last, &x));
+  ORR_TRY(train_head_loss(&m->head,
+                          &(train_head_rows){.x = x,
+                                             .row = b->masked_row,
+                                             .target = b->target,
+                                             .rows = b->masked_rows,
+                                             .scale = scale,
+                                             .first_row = first,
+                                             .own_rows = m->rows,
+                                             .dx = backward ? m->dx : NULL},
+                          loss_sum));
   if (!backward) return ORR_OK;
-  ORR_TRY(spread_gradient(m, b));
   if (ready) ORR_TRY(ready(ready_ctx, m->p->norm));
   for (int64_t i = m->d.layers - 1; i >= 0; i--) {
     train_block_acts *a = &m->acts[i];

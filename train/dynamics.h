@@ -12,6 +12,7 @@
 #include "configs/config.h"
 #include "kernels/kern.h"
 #include "train/block.h"
+#include "train/head.h"
 #include "train/params.h"
 #include "train/rope.h"
 
@@ -20,7 +21,7 @@ typedef struct {
   int64_t layers, time_every;
   int64_t A, V, branches;
   double z_loss;
-  train_block_dims block;
+  train_block_dims block; // block.axes split the whole model
 } train_dynamics_dims;
 
 // Local. The sizes that a configuration describes.
@@ -35,10 +36,11 @@ typedef struct {
 orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
                              train_dynamics_params *out);
 
-// One batch. Row numbers are bt*N + n. `masked_row`/`target` list the positions that count in the
+// One batch: this rank's part of each clip. Row numbers are frame*N + n, frames as in
+// train_dynamics_frames. `masked_row`/`target` list the positions that count in the
 // loss, padded with -1 up to a multiple of TRAIN_LOSS_ROWS.
 typedef struct {
-  const int32_t *tokens;     // [BT,S]
+  const int32_t *tokens;     // [BT,S], BT frames of this rank
   const float *action;       // [BT,2A]: action * valid, valid
   const uint8_t *has_action; // [BT]
   const int32_t *branch;     // [B]
@@ -47,8 +49,6 @@ typedef struct {
   int64_t masked_rows;       // with padding
 } train_dynamics_batch;
 
-#define TRAIN_LOSS_ROWS 1024
-
 // Called in the backward pass when the gradients at and behind element `first` are final.
 typedef orr_code (*train_grad_ready_fn)(void *ctx, int64_t first);
 
@@ -56,22 +56,33 @@ typedef enum { TRAIN_KEEP_ALL, TRAIN_RECOMPUTE, TRAIN_NO_BACKWARD } train_keep;
 
 typedef struct train_dynamics train_dynamics;
 
+// How the frames of B clips are ordered: frame t of clip b, for t from `first` on, is frame
+// b*clip_step + (t - first)*frame_step of the batch.
+typedef struct {
+  int64_t first, count, clip_step, frame_step;
+} train_dynamics_frames;
+// Local. The frames of this rank of cp.
+train_dynamics_frames train_dynamics_frames_of(const train_dynamics_dims *d, int64_t B, int64_t T);
+
 // Local. `acts` is an arena that is counting: create, then forward/backward once while the kern is
 // planning, then commit the arena and call train_dynamics_place again to get real addresses.
 orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
                                const train_dynamics_params *p, const train_weights *w, int64_t B,
                                int64_t T, train_keep keep, train_dynamics **out);
 void train_dynamics_destroy(train_dynamics *m);
-// Local. Takes the activations from `acts`; called once while it counts and once after commit.
-void train_dynamics_place(train_dynamics *m, orr_arena *acts);
+// Local. Takes the activations from `acts`, and what tp and cp communicate through from `exchange`
+// (may be the same); called once while they count and once after commit.
+void train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena *exchange);
+void train_dynamics_place(train_dynamics *m, orr_arena *acts); // on one rank
 
-// Local. The trunk: embeddings and blocks.
+// Collective over tp and cp. The trunk: embeddings and blocks.
 orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b);
-// Local. After forward: logits of `count` rows (numbers bt*N + n, -1 = zeros), float32 [count,V],
-// in pieces of TRAIN_LOSS_ROWS (`row` and `logits` have room up to the next multiple).
+// Local, on one rank. After forward: logits of `count` rows (numbers bt*N + n, -1 = zeros), float32
+// [count,V], in pieces of TRAIN_LOSS_ROWS (`row` and `logits` have room up to the next multiple).
 orr_code train_dynamics_logits(train_dynamics *m, const int32_t *row, int64_t count, float *logits);
-// Local. After forward: *loss_sum (+=) sum over masked rows of cross-entropy + z-loss. With
-// `backward`, also the gradient of scale * that sum with respect to all parameters (+=).
+// Collective over tp and cp. After forward: *loss_sum (+=) sum over masked rows here of
+// cross-entropy + z-loss. With `backward`, also the gradient of scale * that sum with respect to
+// all parameters (+=).
 orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, float scale,
                              bool backward, double *loss_sum, train_grad_ready_fn ready,
                              void *ready_ctx);

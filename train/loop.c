@@ -12,81 +12,53 @@
 #include "base/mem.h"
 #include "data/clip_batch.h"
 #include "dist/watchdog.h"
+#include "train/accounting.h"
 #include "train/metrics.h"
 #include "train/peak.h"
-#include "train/reduce.h"
 #include "train/replicas.h"
 #include "train/resume.h"
 #include "train/run_data.h"
 #include "train/saver.h"
 #include "train/schedule.h"
-#include "train/stage.h"
+#include "train/step.h"
 #include "train/stop.h"
+#include "train/store.h"
 #include "train/threads.h"
 
 typedef struct {
   const cfg *c;
   dist_world *world;
-  dist_comm *all, *dp;
+  dist_comm *all;
+  train_axes axes;
   kern *k;
-  train_state state;
-  train_stage *stage;
+  train_step work;
   data_mix *mix;
   data_loader *loader;
-  train_reduce *reduce;
   train_saver *saver;
   train_metrics *metrics; // rank 0
   char *config_text;
   orr_hash128 config_hash;
   int64_t step; // steps done
-  int64_t micros;
   double peak, start_ms;
   dist_watchdog *watchdog;
   dist_replicas *replicas; // NULL = not compared
   bool apart;              // between agreements: an error now is this rank's alone
 } run;
 
-// What the ranks tell each other once a step, summed.
-typedef struct {
-  double loss_sum, written, failed, stop;
-} step_votes;
-
-static orr_code plan_model(run *r) {
+// With o->dry_run plans only: nothing is allocated.
+static orr_code plan_model(run *r, const train_loop_options *o) {
   const cfg *c = r->c;
-  const int64_t clips = c->train.batch / r->world->grid.dp;
-  ORR_CHECK(c->train.batch % r->world->grid.dp == 0, ORR_ECONFIG,
-            "train.batch %lld is not divisible by the %d ranks of the data axis: change "
-            "train.batch or the number of ranks",
-            (long long)c->train.batch, r->world->grid.dp);
-  const int64_t micro = c->train.micro_batch ? c->train.micro_batch : clips;
-  r->micros = clips / micro;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
   ORR_TRY(kern_create((kern_device)c->run.device,
                       train_threads(c->run.threads, r->world->node_ranks), &r->k));
   if (r->world->grid.rank == 0)
     ORR_INFO("device %s (%s), %d threads a rank%s%s", r->k->table->name, r->k->isa, r->k->threads,
              act == KERN_BF16 ? "; " : "", act == KERN_BF16 ? kern_bf16_reason(r->k) : "");
-  train_state_init(&r->state, act, true, c->optim.ema_decay > 0.0);
-  ORR_TRY(train_stage_create(r->k, c, &r->state, clips, micro, &r->stage));
+  ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_peak_plan(r->k, act));
-  ORR_TRY(train_stage_commit(r->stage));
+  if (o->dry_run) return ORR_OK;
+  ORR_TRY(train_step_commit(&r->work));
   return train_peak_measure(r->k, act, &r->peak);
-}
-
-static void print_memory(run *r) {
-  const orr_arena *arenas[] = {&r->state.parameters, &r->state.gradients, &r->state.optimizer,
-                               &r->stage->activations, &r->stage->inputs};
-  char text[512] = "";
-  double total = (double)r->k->workspace_bytes;
-  for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) {
-    size_t used = strlen(text);
-    snprintf(text + used, sizeof text - used, "%s %.1f MiB, ", arenas[i]->name,
-             (double)arenas[i]->capacity / 1048576.0);
-    total += (double)arenas[i]->capacity;
-  }
-  ORR_INFO("%s: %.2f M parameters; a rank holds %sworkspace %.1f MiB: %.1f MiB in all",
-           r->stage->table->name, (double)train_params_elements(&r->state.params) / 1e6, text,
-           (double)r->k->workspace_bytes / 1048576.0, total / 1048576.0);
 }
 
 // Written once weights, data and outputs are there: a call that fails before that leaves the words
@@ -133,7 +105,7 @@ static orr_code load_base(run *r, const char *path) {
   ckpt_reader *reader;
   ORR_TRY(ckpt_open(path, &reader));
   bool ema = false;
-  orr_code rc = train_state_load_weights(&r->state, r->k, reader, true, &ema);
+  orr_code rc = train_store_load_weights(&r->work.state, r->k, reader, true, &ema);
   if (rc == ORR_OK && r->world->grid.rank == 0)
     ORR_INFO("weights from %s%s", ckpt_reader_path(reader), ema ? " (moving average)" : "");
   ckpt_close(reader);
@@ -145,11 +117,11 @@ static orr_code restore(run *r, const char *resume) {
   ckpt_reader *reader = NULL;
   ORR_TRY(open_checkpoint(r, resume, &reader));
   if (!reader) {
-    ORR_TRY(train_state_fill(&r->state, r->k, (uint64_t)r->c->run.seed));
+    ORR_TRY(train_state_fill(&r->work.state, r->k, (uint64_t)r->c->run.seed));
     return r->c->train.init_from[0] ? load_base(r, r->c->train.init_from) : ORR_OK;
   }
   orr_code rc = train_resume_check(r->c, reader, r->world->grid.rank == 0);
-  if (rc == ORR_OK) rc = train_state_load(&r->state, r->k, reader);
+  if (rc == ORR_OK) rc = train_store_load(&r->work.state, r->k, reader);
   r->step = ckpt_reader_step(reader);
   if (rc == ORR_OK && r->world->grid.rank == 0)
     ORR_INFO("resumed from %s at step %lld", ckpt_reader_path(reader), (long long)r->step);
@@ -175,10 +147,8 @@ static orr_code open_data(run *r) {
 }
 
 static orr_code open_outputs(run *r) {
-  ORR_TRY(train_reduce_create(r->dp, r->state.weights.grad, r->state.params.total,
-                              r->c->dist.bucket_bytes, &r->reduce));
-  ORR_TRY(train_saver_create(r->c, r->world, &r->state, &r->saver));
-  ORR_TRY(train_replicas_create(r->c, r->world, &r->state, &r->replicas));
+  ORR_TRY(train_saver_create(r->c, r->world, &r->axes, &r->work.state, &r->saver));
+  ORR_TRY(train_replicas_create(r->c, r->world, &r->work.state, &r->replicas));
   if (r->world->grid.rank != 0) return ORR_OK;
   char path[4096];
   ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "metrics.jsonl"));
@@ -190,38 +160,18 @@ static json_t *checkpoint_meta(run *r) {
   const int64_t samples = r->step * c->train.batch;
   const uint64_t clips = data_mix_clips(r->mix);
   return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:{s:i, s:i, s:i}}", "stage",
-                   r->stage->table->name, "config", r->config_text, "config_hash",
+                   r->work.stage->table->name, "config", r->config_text, "config_hash",
                    orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples, "epoch",
                    (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed",
                    (json_int_t)c->run.seed, "layout", "tp", r->world->grid.tp, "cp",
                    r->world->grid.cp, "dp", r->world->grid.dp);
 }
 
-// Forward, backward and gradient reduction of one step.
-static orr_code compute(run *r, const data_clip_batch *batch, double *units,
-                        train_step_metrics *s) {
-  memset(r->state.weights.grad, 0, (size_t)r->state.params.total * sizeof(float));
-  r->stage->loss_sum = 0.0;
-  ORR_TRY(r->stage->table->prepare(r->stage, batch, units));
-  ORR_TRY(dist_all_reduce(r->dp, units, 1, DIST_F64, DIST_SUM));
-  const float scale = *units > 0.0 ? (float)(1.0 / *units) : 0.0f;
-  for (int64_t micro = 0; micro < r->micros; micro++) {
-    bool last = micro + 1 == r->micros;
-    ORR_TRY(
-        r->stage->table->run(r->stage, micro, scale, last ? train_reduce_ready : NULL, r->reduce));
-  }
-  return train_reduce_finish(r->reduce, &s->comm_ms);
-}
-
 // Clipping and the optimizer. A gradient that is not finite skips the update: a result, not an
 // error.
 static orr_code update(run *r, train_step_metrics *s) {
-  double sum = 0.0;
-  ORR_TRY(kern_sumsq(
-      r->k,
-      &(kern_sumsq_args){.n = r->state.params.total, .x = r->state.weights.grad, .sum = &sum}));
-  s->grad_norm = sqrt(sum);
-  if (!isfinite(sum) || !isfinite(s->loss)) {
+  ORR_TRY(train_step_norm(&r->work, &s->grad_norm));
+  if (!isfinite(s->grad_norm) || !isfinite(s->loss)) {
     if (r->world->grid.rank == 0)
       ORR_WARN("step %lld: loss %g, gradient norm %g: update skipped", (long long)s->step, s->loss,
                s->grad_norm);
@@ -229,7 +179,7 @@ static orr_code update(run *r, train_step_metrics *s) {
   }
   const double limit = r->c->optim.clip_norm;
   const float clip = limit > 0.0 && s->grad_norm > limit ? (float)(limit / s->grad_norm) : 1.0f;
-  return train_state_update(&r->state, r->k, r->c, s->lr, clip, s->step);
+  return train_step_update(&r->work, s->lr, clip, s->step);
 }
 
 static bool out_of_time(const run *r) {
@@ -237,13 +187,12 @@ static bool out_of_time(const run *r) {
          orr_clock_ms() - r->start_ms > 1e3 * r->c->train.max_wall_s;
 }
 
-static orr_code vote(run *r, step_votes *v) {
+static orr_code vote(run *r, train_step_votes *v) {
   const train_save_state save = train_saver_poll(r->saver);
-  *v = (step_votes){.loss_sum = r->stage->loss_sum,
-                    .written = save == TRAIN_SAVE_WRITTEN,
-                    .failed = save == TRAIN_SAVE_FAILED,
-                    .stop = train_stop_requested() || out_of_time(r)};
-  return dist_all_reduce(r->all, v, sizeof *v / sizeof(double), DIST_F64, DIST_SUM);
+  *v = (train_step_votes){.written = save == TRAIN_SAVE_WRITTEN,
+                          .failed = save == TRAIN_SAVE_FAILED,
+                          .stop = train_stop_requested() || out_of_time(r)};
+  return train_step_vote(&r->work, v);
 }
 
 // Before a checkpoint of this step could keep what differs. The outcome is everyone's: only one
@@ -260,14 +209,14 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   const cfg *c = r->c;
   const double begin = orr_clock_ms();
   const data_clip_batch *batch = NULL;
-  step_votes v;
+  train_step_votes v;
   double units = 0.0;
   const bool reads = logged == ORR_OK;
   orr_code rc = reads ? data_loader_next(r->loader, &batch, &s->data_wait_ms) : logged;
   // What failed on one rank must end all of them before the next collective.
-  ORR_TRY(dist_agree(r->all, rc, reads ? "read data" : "write metrics"));
+  ORR_TRY(train_axes_agree(&r->axes, rc, reads ? "read data" : "write metrics"));
   r->apart = true;
-  ORR_TRY(compute(r, batch, &units, s));
+  ORR_TRY(train_step_gradients(&r->work, batch, &units, &s->comm_ms));
   ORR_TRY(vote(r, &v));
   s->loss = units > 0.0 ? v.loss_sum / units : 0.0;
   s->lr = train_schedule_lr(c, s->step);
@@ -288,10 +237,10 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
 
 static void finish_metrics(const run *r, train_step_metrics *s) {
   const double clips = (double)r->c->train.batch, seconds = 1e-3 * s->step_ms;
-  s->tokens = (double)s->step * clips * r->stage->tokens_per_clip;
-  s->tokens_per_s = clips * r->stage->tokens_per_clip / seconds;
-  s->frames_per_s = clips * r->stage->frames_per_clip / seconds;
-  s->mfu = clips * r->stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
+  s->tokens = (double)s->step * clips * r->work.stage->tokens_per_clip;
+  s->tokens_per_s = clips * r->work.stage->tokens_per_clip / seconds;
+  s->frames_per_s = clips * r->work.stage->frames_per_clip / seconds;
+  s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
 }
 
 static orr_code steps(run *r) {
@@ -306,8 +255,9 @@ static orr_code steps(run *r) {
     if (r->metrics) logged = train_metrics_write(r->metrics, &s);
     orr_progress(r->step == r->c->train.steps || stop,
                  "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
-                 r->stage->table->name, (long long)s.step, (long long)r->c->train.steps, s.loss,
-                 s.lr, s.tokens_per_s, 1e-3 * smooth_ms * (double)(r->c->train.steps - s.step));
+                 r->work.stage->table->name, (long long)s.step, (long long)r->c->train.steps,
+                 s.loss, s.lr, s.tokens_per_s,
+                 1e-3 * smooth_ms * (double)(r->c->train.steps - s.step));
   }
   ORR_TRY(dist_agree(r->all, logged, "write metrics"));
   orr_code saved = train_saver_finish(r->saver);
@@ -332,18 +282,16 @@ static void run_close(run *r) {
   train_metrics_close(r->metrics);
   dist_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
-  train_reduce_destroy(r->reduce);
   data_loader_destroy(r->loader);
   data_mix_close(r->mix);
-  train_stage_destroy(r->stage);
-  train_state_release(&r->state);
+  train_step_release(&r->work);
   kern_destroy(r->k);
   orr_free(r->config_text);
 }
 
 static orr_code run_all(run *r, const train_loop_options *o) {
-  ORR_TRY(dist_agree(r->all, plan_model(r), "plan the model"));
-  if (r->world->grid.rank == 0) print_memory(r);
+  ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
+  if (r->world->grid.rank == 0) train_accounting_log(&r->work);
   if (o->dry_run) return ORR_OK;
   orr_code rc = r->world->grid.rank == 0 ? orr_fs_mkdirs(r->c->run.dir) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
@@ -364,15 +312,26 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   return steps(r);
 }
 
+// The layout of this world, or, for a dry run, a rank's place in another one.
+static orr_code open_axes(run *r, const train_loop_options *o) {
+  const int tp = (int)r->c->dist.tp, cp = (int)r->c->dist.cp, dp = (int)r->c->dist.dp;
+  dist_world *w = r->world;
+  if (o->ranks > 0) {
+    dist_grid grid;
+    ORR_TRY(dist_grid_init(tp, cp, dp, o->as_rank, o->ranks, &grid));
+    train_axes_init(&r->axes, &grid, NULL);
+  } else {
+    ORR_TRY(dist_world_split(w, tp, cp, dp));
+    train_axes_init(&r->axes, &w->grid, w);
+  }
+  r->all = w->axis[DIST_AXIS_WORLD];
+  return ORR_OK;
+}
+
 orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world) {
   run r = {.c = c, .world = world, .start_ms = orr_clock_ms()};
   train_stop_install();
-  ORR_CHECK(c->dist.tp == 1 && c->dist.cp == 1, ORR_ECONFIG,
-            "dist.tp %lld, dist.cp %lld: this version splits models along dp alone; set both to 1",
-            (long long)c->dist.tp, (long long)c->dist.cp);
-  ORR_TRY(dist_world_split(world, 1, 1, (int)c->dist.dp));
-  r.all = world->axis[DIST_AXIS_WORLD];
-  r.dp = world->axis[DIST_AXIS_DP];
+  ORR_TRY(open_axes(&r, o));
   orr_code rc = cfg_print(c, &r.config_text);
   if (rc == ORR_OK) rc = cfg_hash(c, &r.config_hash);
   rc = dist_agree(r.all, rc, "print the configuration");

@@ -10,7 +10,8 @@
 
 typedef struct {
   const char *resume; // "auto", "none" or a checkpoint folder
-  bool dry_run;       // stop before data is opened, after the memory table
+  bool dry_run;       // stop when memory and traffic are counted: no data, nothing allocated
+  int as_rank, ranks; // of a dry run: act as this rank of so many; 0 ranks = those that run
 } train_loop_options;
 
 // Collective over the world. ORR_ESTOPPED when a signal or train.max_wall_s ended it early with a

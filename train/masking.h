@@ -13,6 +13,10 @@ typedef struct {
   int64_t T, S, A, V, N; // N = 1+S+R tokens a frame: rows are numbered bt*N + 1 + s
   double full_mask, corrupt, action_drop;
   uint64_t seed;
+  // The part of each clip that is filled in, and the order of frames in its batch, as in
+  // train_dynamics_frames: frame t of clip b is frame b*clip_step + (t - first)*frame_step. All
+  // frames, clip by clip, while `frames` is 0.
+  int64_t first, frames, clip_step, frame_step;
 } train_masking;
 
 // One clip of a batch, in and out. tokens_in [T,S] and action/valid [T,A] come from data/; frame
@@ -21,14 +25,17 @@ typedef struct {
   uint64_t sample;
   const int32_t *tokens_in;
   const float *action_in, *valid_in;
-  int32_t *tokens;     // [T,S] out: with MASK = V and random codes
-  float *action;       // [T,2A] out: action * valid, valid
-  uint8_t *has_action; // [T] out
+  // Out, of the whole batch or, while `frames` is 0, of this clip:
+  int32_t *tokens;     // [frames,S] with MASK = V and random codes
+  float *action;       // [frames,2A] action * valid, valid
+  uint8_t *has_action; // [frames]
 } train_masking_clip;
 
 // Local. Fills the clip and appends its masked positions: row numbers (of a batch in which this
 // clip is number `b`) and targets. Returns how many were appended (at most (T-1)*S).
 int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c, int64_t b,
                             int32_t *masked_row, int32_t *target);
+// Local. How many positions of this part of clip `sample` will be masked.
+int64_t train_masking_count(const train_masking *o, uint64_t sample);
 
 #endif

@@ -28,6 +28,19 @@ static orr_code params_grow(train_params *p) {
   return ORR_OK;
 }
 
+static void params_shape(train_param *q, const train_param_spec *s) {
+  memcpy(q->shape, s->shape, sizeof q->shape);
+  const int64_t n = s->shape[s->dim];
+  const train_part part = s->part ? *s->part : (train_part){.count = n, .room = n};
+  q->outer = q->inner = 1;
+  for (int d = 0; d < s->dim; d++) q->outer *= s->shape[d];
+  for (int d = s->dim + 1; d < s->ndim; d++) q->inner *= s->shape[d];
+  q->first = part.first;
+  q->have = part.count;
+  q->room = part.room;
+  q->count = q->outer * q->room * q->inner;
+}
+
 orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *at, const char *fmt,
                           ...) {
   ORR_TRY(params_grow(p));
@@ -39,12 +52,14 @@ orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *a
   ORR_CHECK(length > 0 && length < (int)sizeof name, ORR_EINVAL, "parameter name '%s' is too long",
             name);
   train_param *q = &p->list[p->count];
-  *q =
-      (train_param){.ndim = s->ndim, .count = 1, .init = s->init, .std = s->std, .decay = s->decay};
-  for (int d = 0; d < s->ndim; d++) {
-    q->shape[d] = s->shape[d];
-    q->count *= s->shape[d];
-  }
+  *q = (train_param){.ndim = s->ndim,
+                     .dim = s->dim,
+                     .second = s->second,
+                     .partial = s->partial,
+                     .init = s->init,
+                     .std = s->std,
+                     .decay = s->decay};
+  params_shape(q, s);
   q->name = orr_strdup(name);
   ORR_CHECK(q->name, ORR_ENOMEM, "name of parameter %s: out of memory", name);
   int64_t end = p->count ? p->list[p->count - 1].at + p->list[p->count - 1].count : 0;
@@ -55,6 +70,10 @@ orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *a
   return ORR_OK;
 }
 
+void train_params_pad(train_params *p, int64_t unit) {
+  p->total = (p->total + unit - 1) / unit * unit;
+}
+
 const train_param *train_params_find(const train_params *p, const char *name) {
   for (int i = 0; i < p->count; i++)
     if (strcmp(p->list[i].name, name) == 0) return &p->list[i];
@@ -63,8 +82,28 @@ const train_param *train_params_find(const train_params *p, const char *name) {
 
 int64_t train_params_elements(const train_params *p) {
   int64_t n = 0;
-  for (int i = 0; i < p->count; i++) n += p->list[i].count;
+  for (int i = 0; i < p->count; i++) n += train_param_whole(&p->list[i]);
   return n;
+}
+
+int64_t train_param_whole(const train_param *p) {
+  return p->outer * p->shape[p->dim] * p->inner;
+}
+
+int64_t train_param_here(const train_param *p, int64_t local, int64_t *global) {
+  const int64_t block = p->room * p->inner, used = p->have * p->inner;
+  const int64_t o = local / block, i = local % block;
+  *global = i < used ? (o * p->shape[p->dim] + p->first) * p->inner + i : -1;
+  return i < used ? used - i : block - i;
+}
+
+int64_t train_param_there(const train_param *p, int64_t global, int64_t *local) {
+  const int64_t block = p->shape[p->dim] * p->inner, begin = p->first * p->inner,
+                end = begin + p->have * p->inner;
+  const int64_t o = global / block, i = global % block;
+  const bool here = i >= begin && i < end;
+  *local = here ? o * p->room * p->inner + i - begin : -1;
+  return here ? end - i : i < begin ? begin - i : block - i;
 }
 
 void train_params_fill(const train_params *p, uint64_t seed, float *flat) {
@@ -73,11 +112,14 @@ void train_params_fill(const train_params *p, uint64_t seed, float *flat) {
     const train_param *q = &p->list[i];
     uint64_t key = orr_hash64(q->name, strlen(q->name), 0);
     float *w = flat + q->at;
-    if (q->init == TRAIN_INIT_NORMAL)
-      for (int64_t j = 0; j < q->count; j++)
-        w[j] = q->std * orr_rng_normal(seed, ORR_STREAM_INIT, key, (uint64_t)j);
-    else if (q->init == TRAIN_INIT_ONES)
-      for (int64_t j = 0; j < q->count; j++) w[j] = 1.0f;
+    if (q->init == TRAIN_INIT_ZEROS) continue;
+    for (int64_t j = 0, run, global; j < q->count; j += run) {
+      run = train_param_here(q, j, &global);
+      for (int64_t e = 0; e < run && global >= 0; e++)
+        w[j + e] = q->init == TRAIN_INIT_ONES ? 1.0f
+                                              : q->std * orr_rng_normal(seed, ORR_STREAM_INIT, key,
+                                                                        (uint64_t)(global + e));
+    }
   }
 }
 

@@ -10,18 +10,26 @@
 #include "base/status.h"
 #include "checkpoints/checkpoint.h"
 #include "kernels/kern.h"
+#include "train/axes.h"
 
 typedef enum { TRAIN_INIT_ZEROS, TRAIN_INIT_ONES, TRAIN_INIT_NORMAL } train_init;
 
+// A parameter, and the part of it that lies on this rank: entries [first, first+have) of dimension
+// `dim`, in an array with room for `room` of them, so that all ranks of tp have one flat layout.
 typedef struct {
   char *name;
   int ndim;
-  int64_t shape[4];
-  int64_t count; // elements
-  int64_t at;    // first element in the flat layout
+  int64_t shape[4]; // of the whole parameter
+  int dim;
+  int64_t first, have, room;
+  int64_t outer, inner; // products of the dimensions before and behind `dim`
+  int64_t count;        // elements here, room included
+  int64_t at;           // first element in the flat layout
+  bool second;          // another rank of tp holds the same elements and counts them
+  bool partial;         // ranks of tp that share elements each have a part of their gradient
   train_init init;
   float std;  // of TRAIN_INIT_NORMAL
-  bool decay; // takes part in weight decay
+  bool decay; // a matrix that the products read as `work`: takes part in weight decay
 } train_param;
 
 typedef struct {
@@ -43,27 +51,48 @@ typedef struct {
   train_init init;
   float std;
   bool decay;
+  int dim;                // of `part`
+  const train_part *part; // this rank's part of shape[dim]; NULL = the whole
+  bool second, partial;
   bool fuse; // lies right behind the parameter before it, so that one matmul covers both
 } train_param_spec;
 
 // Appends a parameter named by the format; *at (may be NULL) gets its place. ORR_ENOMEM.
 orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *at, const char *fmt,
                           ...) __attribute__((format(printf, 4, 5)));
+// Local. Rounds p->total up to a multiple of `unit`, itself one of TRAIN_PARAM_ALIGN.
+void train_params_pad(train_params *p, int64_t unit);
 // The parameter of that name, or NULL.
 const train_param *train_params_find(const train_params *p, const char *name);
-int64_t train_params_elements(const train_params *p); // without padding
+int64_t train_params_elements(const train_params *p); // of the whole model
+// Local. Elements from `local` on that lie side by side here and in the whole parameter; *global is
+// the place of the first one there, or -1 when these are unused room.
+int64_t train_param_here(const train_param *p, int64_t local, int64_t *global);
+// Local. The reverse: elements from `global` on; *local is -1 when these lie on other ranks.
+int64_t train_param_there(const train_param *p, int64_t global, int64_t *local);
+int64_t train_param_whole(const train_param *p); // elements of the whole parameter
 // Fills `flat` [total] with the initial values: a draw depends on (seed, name, element) alone.
 void train_params_fill(const train_params *p, uint64_t seed, float *flat);
 // The same list as checkpoints/ wants it; *out is malloc'ed, names are borrowed from p.
 orr_code train_params_tensors(const train_params *p, ckpt_tensor **out);
 
-// Where the values live. `work` is the bfloat16 copy that matmuls read, NULL in float32.
+// Where the values live. `work` is the bfloat16 copy that matmuls read, NULL in float32. Where
+// replicas share the master weights out between them there is no `master`, but `plain`: float32
+// copies of the parameters that are not matrices, one behind the other.
 typedef struct {
   kern_dtype act;
   float *master;
+  float *plain;
+  int64_t
+      *plain_at; // [total / TRAIN_PARAM_ALIGN]: place in `plain` of the parameter that lies there
   uint16_t *work;
   float *grad; // NULL when nothing is trained
 } train_weights;
+
+// The parameter at `at`, one that is not a matrix, in float32.
+static inline const float *train_plain(const train_weights *w, int64_t at) {
+  return w->plain ? w->plain + w->plain_at[at / TRAIN_PARAM_ALIGN] : w->master + at;
+}
 
 // The parameter at `at` in the type of the activations: an operand of a matmul.
 static inline const void *train_operand(const train_weights *w, int64_t at) {

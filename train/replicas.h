@@ -5,8 +5,8 @@
 #include "dist/replicas.h"
 #include "train/state.h"
 
-// Local. The weights of `s` (borrowed, placed in memory) on the data axis: each parameter's master
-// values and its working copy. *out is NULL when the check is off or there is one replica.
+// Local. The weights of `s` (borrowed, placed in memory) on the replica axis: each parameter's
+// master values and its working copy. *out is NULL when the check is off or there is one replica.
 // ORR_ENOMEM.
 orr_code train_replicas_create(const cfg *c, const dist_world *w, const train_state *s,
                                dist_replicas **out);

@@ -7,11 +7,13 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "train/store.h"
 
 struct train_saver {
   dist_comm *world;
   int rank, ranks;
   train_state *state;
+  train_store *store;
   ckpt_writer *writer;
   ckpt_plan plan;
   int64_t step; // of the save under way
@@ -20,8 +22,22 @@ struct train_saver {
   orr_code last; // outcome of the last save
 };
 
-orr_code train_saver_create(const cfg *c, dist_world *world, train_state *state,
-                            train_saver **out) {
+static orr_code open_writer(train_saver *s, const cfg *c) {
+  char root[4096];
+  ORR_TRY(orr_fs_join(root, sizeof root, c->run.dir, "ckpt"));
+  ORR_TRY(train_store_plan(s->state, c->ckpt.file_bytes, &s->plan));
+  return ckpt_writer_create(&s->plan,
+                            &(ckpt_writer_options){.root = root,
+                                                   .rank = s->rank,
+                                                   .ranks = s->ranks,
+                                                   .async = c->ckpt.async,
+                                                   .keep = c->ckpt.keep,
+                                                   .keep_every = c->ckpt.keep_every},
+                            &s->writer);
+}
+
+orr_code train_saver_create(const cfg *c, dist_world *world, const train_axes *axes,
+                            train_state *state, train_saver **out) {
   orr_code rc;
   train_saver *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "saver: out of memory");
@@ -29,18 +45,10 @@ orr_code train_saver_create(const cfg *c, dist_world *world, train_state *state,
                      .rank = world->grid.rank,
                      .ranks = world->grid.ranks,
                      .state = state};
-  char root[4096];
-  ORR_TRY_GOTO(orr_fs_join(root, sizeof root, c->run.dir, "ckpt"), fail);
-  ORR_TRY_GOTO(train_state_plan(state, c->ckpt.file_bytes, &s->plan), fail);
-  ORR_TRY_GOTO(ckpt_writer_create(&s->plan,
-                                  &(ckpt_writer_options){.root = root,
-                                                         .rank = s->rank,
-                                                         .ranks = s->ranks,
-                                                         .async = c->ckpt.async,
-                                                         .keep = c->ckpt.keep,
-                                                         .keep_every = c->ckpt.keep_every},
-                                  &s->writer),
-               fail);
+  // Creating the store is collective: no rank may be missing from it.
+  rc = open_writer(s, c);
+  ORR_TRY_GOTO(dist_agree(s->world, rc, "plan checkpoints"), fail);
+  ORR_TRY_GOTO(train_store_create(state, axes, s->writer, &s->store), fail);
   *out = s;
   return ORR_OK;
 fail:
@@ -49,7 +57,7 @@ fail:
 }
 
 uint64_t train_saver_host_bytes(const train_saver *s) {
-  return ckpt_writer_host_bytes(s->writer);
+  return ckpt_writer_host_bytes(s->writer) + train_store_bytes(s->store);
 }
 
 static void forget_meta(train_saver *s) {
@@ -79,7 +87,8 @@ orr_code train_saver_begin(train_saver *s, int64_t step, json_t *meta, double *s
                          (long long)step);
   rc = dist_agree(s->world, rc, "prepare checkpoint");
   if (rc == ORR_OK) {
-    rc = dist_agree(s->world, ckpt_save_begin(s->writer, step, train_state_get, s->state),
+    ORR_TRY(train_store_collect(s->store));
+    rc = dist_agree(s->world, ckpt_save_begin(s->writer, step, train_store_get, s->store),
                     "begin checkpoint");
     if (rc != ORR_OK) ckpt_save_abandon(s->writer);
   }
@@ -150,6 +159,7 @@ orr_code train_saver_finish(train_saver *s) {
 
 void train_saver_destroy(train_saver *s) {
   if (!s) return;
+  train_store_destroy(s->store);
   ckpt_writer_destroy(s->writer);
   forget_meta(s);
   orr_free(s);

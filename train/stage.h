@@ -22,7 +22,11 @@ typedef struct {
   // Local. Host work for a whole local batch (masks); *units gets what the loss is a mean over:
   // masked positions, or pixel values.
   orr_code (*prepare)(train_stage *s, const data_clip_batch *b, double *units);
-  // Local. Forward and backward of micro-batch `micro`; the gradient of scale * loss sum is added.
+  // Local. While planning: what the step that begins with global sample `first` of this rank will
+  // compute, where that depends on the samples.
+  void (*foresee)(train_stage *s, uint64_t first);
+  // Collective over tp and cp. Forward and backward of micro-batch `micro`; the gradient of scale *
+  // loss sum is added.
   orr_code (*run)(train_stage *s, int64_t micro, float scale, train_grad_ready_fn ready, void *ctx);
   void (*destroy)(train_stage *s);
 } train_stage_table;
@@ -31,24 +35,22 @@ struct train_stage {
   const train_stage_table *table;
   kern *k;
   const cfg *c;
+  train_axes *axes;
   train_state *state;
   int64_t clips, micro; // clips of this rank a step, clips a micro-batch
-  double loss_sum;      // of the step so far; divided by the global units it is the loss
+  double loss_sum;      // here in this step so far; ranks of tp have the same
   double tokens_per_clip, frames_per_clip, flops_per_clip;
-  orr_arena activations, inputs;
+  orr_arena activations, exchange, inputs;
 };
 
 // Local. Lists the stage's parameters in state->params and creates its plan. `clips` a step on this
-// rank, in micro-batches of `micro`.
-orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_state *state, int64_t clips,
-                                     int64_t micro, train_stage **out);
-orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_state *state, int64_t clips,
-                                      int64_t micro, train_stage **out);
-orr_code train_stage_create(kern *k, const cfg *c, train_state *state, int64_t clips, int64_t micro,
-                            train_stage **out); // by train.stage
-// Local. The planning pass: counts every arena, plans every kernel, then commits all memory. After
-// it nothing is allocated in a step.
-orr_code train_stage_commit(train_stage *s);
-void train_stage_destroy(train_stage *s); // takes NULL
+// rank, in micro-batches of `micro`; ranks of tp and cp share clips.
+orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
+                                     int64_t clips, int64_t micro, train_stage **out);
+orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
+                                      int64_t clips, int64_t micro, train_stage **out);
+orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
+                            int64_t clips, int64_t micro, train_stage **out); // by train.stage
+void train_stage_destroy(train_stage *s);                                     // takes NULL
 
 #endif

@@ -10,11 +10,12 @@ typedef struct {
   train_dynamics_params p;
   train_dynamics *model;
   train_masking masking;
+  train_dynamics_frames frames;
   int64_t T, micros, capacity; // capacity: masked rows of a micro-batch
-  // Inputs of the whole local batch, micro-batch by micro-batch.
-  int32_t *tokens;      // [clips*T,S]
-  float *action;        // [clips*T,2A]
-  uint8_t *has_action;  // [clips*T]
+  // Inputs of the whole local batch, micro-batch by micro-batch: T_cp frames of every clip.
+  int32_t *tokens;      // [clips*T_cp,S]
+  float *action;        // [clips*T_cp,2A]
+  uint8_t *has_action;  // [clips*T_cp]
   int32_t *branch;      // [clips]
   int32_t *masked_row;  // [micros,capacity]
   int32_t *target;      // [micros,capacity]
@@ -23,7 +24,7 @@ typedef struct {
 
 static void stage_place(train_stage *base) {
   dynamics_stage *s = (dynamics_stage *)base;
-  const size_t frames = (size_t)(base->clips * s->T);
+  const size_t frames = (size_t)(base->clips * s->frames.count);
   orr_arena *in = &base->inputs;
   s->tokens = orr_arena_take(in, frames * (size_t)s->d.S * sizeof *s->tokens);
   s->action = orr_arena_take(in, frames * 2 * (size_t)s->d.A * sizeof *s->action);
@@ -31,12 +32,16 @@ static void stage_place(train_stage *base) {
   s->branch = orr_arena_take(in, (size_t)base->clips * sizeof *s->branch);
   s->masked_row = orr_arena_take(in, (size_t)(s->micros * s->capacity) * sizeof *s->masked_row);
   s->target = orr_arena_take(in, (size_t)(s->micros * s->capacity) * sizeof *s->target);
-  train_dynamics_place(s->model, &base->activations);
+  train_dynamics_place_both(s->model, &base->activations, &base->exchange);
+}
+
+static int64_t padded(int64_t rows) {
+  return (rows + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
 }
 
 // Masks of micro-batch `micro`; returns its number of masked positions.
 static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_t micro) {
-  const int64_t T = s->T, S = s->d.S, A = s->d.A;
+  const int64_t T = s->T, S = s->d.S, A = s->d.A, first = micro * s->base.micro * s->frames.count;
   int32_t *row = s->masked_row + micro * s->capacity, *target = s->target + micro * s->capacity;
   int64_t n = 0;
   for (int64_t i = 0; i < s->base.micro; i++) {
@@ -45,13 +50,13 @@ static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_
                             .tokens_in = b->tokens + clip * T * S,
                             .action_in = b->action + clip * T * A,
                             .valid_in = b->valid + clip * T * A,
-                            .tokens = s->tokens + clip * T * S,
-                            .action = s->action + clip * T * 2 * A,
-                            .has_action = s->has_action + clip * T};
+                            .tokens = s->tokens + first * S,
+                            .action = s->action + first * 2 * A,
+                            .has_action = s->has_action + first};
     n += train_masking_apply(&s->masking, &c, i, row + n, target + n);
     s->branch[clip] = b->branch[clip];
   }
-  s->masked_rows[micro] = (n + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
+  s->masked_rows[micro] = padded(n);
   for (int64_t i = n; i < s->masked_rows[micro]; i++) row[i] = target[i] = -1;
   return n;
 }
@@ -64,19 +69,28 @@ static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, doubl
   return ORR_OK;
 }
 
+// Masks depend on sample numbers alone.
+static void stage_foresee(train_stage *base, uint64_t first) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  for (int64_t micro = 0; micro < s->micros; micro++) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < base->micro; i++)
+      n += train_masking_count(&s->masking, first + (uint64_t)(micro * base->micro + i));
+    s->masked_rows[micro] = padded(n);
+  }
+}
+
 static orr_code stage_run(train_stage *base, int64_t micro, float scale, train_grad_ready_fn ready,
                           void *ctx) {
   dynamics_stage *s = (dynamics_stage *)base;
-  const int64_t first = micro * base->micro * s->T;
-  // A planning pass takes one chunk: all chunks have one shape.
+  const int64_t first = micro * base->micro * s->frames.count;
   train_dynamics_batch b = {.tokens = s->tokens + first * s->d.S,
                             .action = s->action + first * 2 * s->d.A,
                             .has_action = s->has_action + first,
                             .branch = s->branch + micro * base->micro,
                             .masked_row = s->masked_row + micro * s->capacity,
                             .target = s->target + micro * s->capacity,
-                            .masked_rows =
-                                base->k->planning ? TRAIN_LOSS_ROWS : s->masked_rows[micro]};
+                            .masked_rows = s->masked_rows[micro]};
   ORR_TRY(train_dynamics_forward(s->model, &b));
   return train_dynamics_loss(s->model, &b, scale, true, &base->loss_sum, ready, ctx);
 }
@@ -87,24 +101,33 @@ static void stage_destroy(train_stage *base) {
   orr_free(s->p.blocks);
   orr_free(s->masked_rows);
   orr_arena_release(&base->inputs);
+  orr_arena_release(&base->exchange);
   orr_arena_release(&base->activations);
   orr_free(s);
 }
 
-static const train_stage_table dynamics_table = {"dynamics", stage_place, stage_prepare, stage_run,
-                                                 stage_destroy};
+static const train_stage_table dynamics_table = {"dynamics",    stage_place, stage_prepare,
+                                                 stage_foresee, stage_run,   stage_destroy};
 
-orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_state *state, int64_t clips,
-                                     int64_t micro, train_stage **out) {
+orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
+                                     int64_t clips, int64_t micro, train_stage **out) {
   orr_code rc;
   dynamics_stage *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "dynamics stage: out of memory");
-  s->base = (train_stage){
-      .table = &dynamics_table, .k = k, .c = c, .state = state, .clips = clips, .micro = micro};
+  s->base = (train_stage){.table = &dynamics_table,
+                          .k = k,
+                          .c = c,
+                          .axes = axes,
+                          .state = state,
+                          .clips = clips,
+                          .micro = micro};
   orr_arena_init(&s->base.activations, "activations");
+  orr_arena_init(&s->base.exchange, "communication");
   orr_arena_init(&s->base.inputs, "inputs");
   train_dynamics_dims_from(c, &s->d);
+  s->d.block.axes = axes;
   s->T = c->data.frames;
+  s->frames = train_dynamics_frames_of(&s->d, micro, s->T);
   s->micros = clips / micro;
   s->masking = (train_masking){.T = s->T,
                                .S = s->d.S,
@@ -114,7 +137,11 @@ orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_state *state, 
                                .full_mask = c->model.full_mask,
                                .corrupt = c->model.corrupt,
                                .action_drop = c->model.action_drop,
-                               .seed = (uint64_t)c->run.seed};
+                               .seed = (uint64_t)c->run.seed,
+                               .first = s->frames.first,
+                               .frames = s->frames.count,
+                               .clip_step = s->frames.clip_step,
+                               .frame_step = s->frames.frame_step};
   s->masked_rows = orr_calloc((size_t)s->micros, sizeof *s->masked_rows);
   ORR_CHECK_GOTO(s->masked_rows, fail, ORR_ENOMEM, "dynamics stage: out of memory");
   ORR_TRY_GOTO(train_dynamics_list(&s->d, &state->params, &s->p), fail);
@@ -123,6 +150,8 @@ orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_state *state, 
                                      &s->model),
                fail);
   s->capacity = train_dynamics_loss_capacity(s->model);
+  // Until a step is foreseen or prepared: one chunk, whose shape all chunks have.
+  for (int64_t i = 0; i < s->micros; i++) s->masked_rows[i] = TRAIN_LOSS_ROWS;
   s->base.tokens_per_clip = (double)(s->T * s->d.N);
   s->base.frames_per_clip = (double)s->T;
   s->base.flops_per_clip = train_dynamics_flops(&s->d, 1, s->T);

@@ -27,6 +27,9 @@ static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, doubl
   return ORR_OK;
 }
 
+// Every batch is as much work as any other.
+static void stage_foresee(train_stage *s, uint64_t first) {}
+
 static orr_code stage_run(train_stage *base, int64_t micro, float scale, train_grad_ready_fn ready,
                           void *ctx) {
   tokenizer_stage *s = (tokenizer_stage *)base;
@@ -45,12 +48,13 @@ static void stage_destroy(train_stage *base) {
   train_tokenizer_destroy(s->model);
   orr_free(s->p.enc);
   orr_arena_release(&base->inputs);
+  orr_arena_release(&base->exchange);
   orr_arena_release(&base->activations);
   orr_free(s);
 }
 
-static const train_stage_table tokenizer_table = {"tokenizer", stage_place, stage_prepare,
-                                                  stage_run, stage_destroy};
+static const train_stage_table tokenizer_table = {"tokenizer",   stage_place, stage_prepare,
+                                                  stage_foresee, stage_run,   stage_destroy};
 
 // 6 FLOPs a weight and token, as for the dynamics model.
 static double flops_per_frame(const train_tokenizer_dims *d) {
@@ -60,15 +64,21 @@ static double flops_per_frame(const train_tokenizer_dims *d) {
          (2.0 * (double)d->layers * block + 2.0 * (double)((d->P + d->n) * b->D));
 }
 
-orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_state *state, int64_t clips,
-                                      int64_t micro, train_stage **out) {
+orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
+                                      int64_t clips, int64_t micro, train_stage **out) {
   orr_code rc;
   tokenizer_stage *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "tokenizer stage: out of memory");
-  s->base = (train_stage){
-      .table = &tokenizer_table, .k = k, .c = c, .state = state, .clips = clips, .micro = micro};
+  s->base = (train_stage){.table = &tokenizer_table,
+                          .k = k,
+                          .c = c,
+                          .axes = axes,
+                          .state = state,
+                          .clips = clips,
+                          .micro = micro};
   orr_arena_init(&s->base.activations, "activations");
   orr_arena_init(&s->base.inputs, "inputs");
+  orr_arena_init(&s->base.exchange, "communication");
   train_tokenizer_dims_from(c, &s->d);
   s->frame_values = s->d.S * s->d.P;
   ORR_TRY_GOTO(train_tokenizer_list(&s->d, &state->params, &s->p), fail);

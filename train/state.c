@@ -15,16 +15,49 @@ void train_state_init(train_state *s, kern_dtype act, bool training, bool ema) {
   orr_arena_init(&s->optimizer, "optimizer");
 }
 
+static bool shares_master(const train_state *s) {
+  return s->shard.ranks > 1 && s->weights.act == KERN_BF16;
+}
+
+// Places of the float32 copies of what the products do not read.
+static orr_code list_plain(train_state *s) {
+  const size_t blocks = (size_t)(s->params.total / TRAIN_PARAM_ALIGN);
+  s->weights.plain_at = orr_calloc(blocks, sizeof *s->weights.plain_at);
+  ORR_CHECK(s->weights.plain_at, ORR_ENOMEM, "places of %d parameters: out of memory",
+            s->params.count);
+  for (int i = 0; i < s->params.count; i++) {
+    const train_param *p = &s->params.list[i];
+    if (p->decay) continue;
+    s->weights.plain_at[p->at / TRAIN_PARAM_ALIGN] = s->plain;
+    s->plain += (p->count + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN;
+  }
+  return ORR_OK;
+}
+
+orr_code train_state_share(train_state *s, const train_axes *axes, int64_t bucket_bytes) {
+  const int ranks = train_axes_size(axes, DIST_AXIS_REPLICA);
+  train_params_pad(&s->params, (int64_t)ranks * TRAIN_PARAM_ALIGN);
+  s->shard = train_shard_make(ranks, train_axes_rank(axes, DIST_AXIS_REPLICA), s->params.total,
+                              bucket_bytes);
+  return shares_master(s) ? list_plain(s) : ORR_OK;
+}
+
 void train_state_place(train_state *s) {
   const size_t n = (size_t)s->params.total;
-  s->weights.master = orr_arena_take(&s->parameters, n * sizeof(float));
-  s->weights.work =
-      s->weights.act == KERN_BF16 ? orr_arena_take(&s->parameters, n * sizeof(uint16_t)) : NULL;
+  train_weights *w = &s->weights;
+  if (s->shard.ranks <= 1) s->shard = train_shard_make(1, 0, s->params.total, 0);
+  const bool shared = s->shard.ranks > 1, no_master = shares_master(s);
+  const size_t own = (size_t)train_shard_elements(&s->shard);
+  w->master = no_master ? NULL : orr_arena_take(&s->parameters, n * sizeof(float));
+  w->work = w->act == KERN_BF16 ? orr_arena_take(&s->parameters, n * sizeof(uint16_t)) : NULL;
+  w->plain = no_master ? orr_arena_take(&s->parameters, (size_t)s->plain * sizeof(float)) : NULL;
   if (!s->training) return;
-  s->weights.grad = orr_arena_take(&s->gradients, n * sizeof(float));
-  s->m = orr_arena_take(&s->optimizer, n * sizeof(float));
-  s->v = orr_arena_take(&s->optimizer, n * sizeof(float));
-  s->ema = s->has_ema ? orr_arena_take(&s->optimizer, n * sizeof(float)) : NULL;
+  w->grad = orr_arena_take(&s->gradients, n * sizeof(float));
+  s->own_grad = shared ? orr_arena_take(&s->gradients, own * sizeof(float)) : w->grad;
+  s->own_master = no_master ? orr_arena_take(&s->optimizer, own * sizeof(float)) : w->master;
+  s->m = orr_arena_take(&s->optimizer, own * sizeof(float));
+  s->v = orr_arena_take(&s->optimizer, own * sizeof(float));
+  s->ema = s->has_ema ? orr_arena_take(&s->optimizer, own * sizeof(float)) : NULL;
 }
 
 orr_code train_state_commit(train_state *s) {
@@ -35,6 +68,8 @@ orr_code train_state_commit(train_state *s) {
 }
 
 void train_state_release(train_state *s) {
+  orr_free(s->weights.plain_at);
+  s->weights.plain_at = NULL;
   orr_free(s->tensors);
   s->tensors = NULL;
   orr_arena_release(&s->optimizer);
@@ -43,36 +78,86 @@ void train_state_release(train_state *s) {
   train_params_release(&s->params);
 }
 
+// Where the values of piece x of the master weights lie.
+static float *master_piece(const train_state *s, const train_shard_piece *x) {
+  return s->own_master == s->weights.master ? s->own_master + x->at : s->own_master + x->place;
+}
+
+// Copies own elements between the flat layout and an array of this rank's shard.
+static void take_own(const train_state *s, const float *flat, float *own) {
+  for (int64_t i = 0; i < train_shard_buckets(&s->shard); i++) {
+    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
+    memcpy(own + x.place, flat + x.at, (size_t)x.count * sizeof *own);
+  }
+}
+
+static void set_plain(train_state *s, const float *flat) {
+  for (int i = 0; i < s->params.count; i++) {
+    const train_param *p = &s->params.list[i];
+    if (p->decay) continue;
+    memcpy(s->weights.plain + s->weights.plain_at[p->at / TRAIN_PARAM_ALIGN], flat + p->at,
+           (size_t)p->count * sizeof(float));
+  }
+}
+
+float *train_state_weights(train_state *s) {
+  return s->weights.master ? s->weights.master : s->weights.grad;
+}
+
+void train_state_average_is_weights(train_state *s) {
+  if (s->ema) take_own(s, train_state_weights(s), s->ema);
+}
+
 orr_code train_state_refresh(train_state *s, kern *k) {
+  const float *flat = train_state_weights(s);
   if (!s->weights.work) return ORR_OK;
+  if (!s->weights.master) {
+    take_own(s, flat, s->own_master);
+    set_plain(s, flat);
+  }
   return kern_cast(k, &(kern_cast_args){.n = s->params.total,
                                         .from = KERN_F32,
                                         .to = KERN_BF16,
-                                        .x = s->weights.master,
+                                        .x = flat,
                                         .y = s->weights.work});
 }
 
 orr_code train_state_fill(train_state *s, kern *k, uint64_t seed) {
-  const size_t bytes = (size_t)s->params.total * sizeof(float);
-  train_params_fill(&s->params, seed, s->weights.master);
-  if (s->m) memset(s->m, 0, bytes);
-  if (s->v) memset(s->v, 0, bytes);
-  if (s->ema) memcpy(s->ema, s->weights.master, bytes);
+  const size_t own = (size_t)train_shard_elements(&s->shard) * sizeof(float);
+  train_params_fill(&s->params, seed, train_state_weights(s));
+  if (s->m) memset(s->m, 0, own);
+  if (s->v) memset(s->v, 0, own);
+  train_state_average_is_weights(s);
   return train_state_refresh(s, k);
 }
 
+// One AdamW step on elements [at, at+n) of the flat layout, which lie in piece x.
 static orr_code update_range(train_state *s, kern *k, const cfg *c, const kern_adamw_args *common,
-                             int64_t at, int64_t n, bool decay) {
+                             const train_shard_piece *x, int64_t at, int64_t n, bool decay) {
+  const int64_t in = at - x->at, own = x->place + in;
   kern_adamw_args a = *common;
   a.n = n;
-  a.w = s->weights.master + at;
-  a.g = s->weights.grad + at;
-  a.m = s->m + at;
-  a.v = s->v + at;
-  a.ema = s->ema ? s->ema + at : NULL;
+  a.w = master_piece(s, x) + in;
+  a.g = s->own_grad + own;
+  a.m = s->m + own;
+  a.v = s->v + own;
+  a.ema = s->ema ? s->ema + own : NULL;
   a.w_bf16 = s->weights.work ? s->weights.work + at : NULL;
   a.weight_decay = decay ? (float)c->optim.weight_decay : 0.0f;
   return kern_adamw(k, &a);
+}
+
+// Elements [first, end) of the flat layout, as far as they are this rank's.
+static orr_code update_own(train_state *s, kern *k, const cfg *c, const kern_adamw_args *common,
+                           int64_t first, int64_t end, bool decay) {
+  const int64_t bucket = s->shard.bucket;
+  for (int64_t i = first / bucket; i * bucket < end; i++) {
+    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
+    const int64_t from = x.at > first ? x.at : first,
+                  to = x.at + x.count < end ? x.at + x.count : end;
+    if (from < to) ORR_TRY(update_range(s, k, c, common, &x, from, to - from, decay));
+  }
+  return ORR_OK;
 }
 
 orr_code train_state_update(train_state *s, kern *k, const cfg *c, double lr, float scale,
@@ -90,70 +175,74 @@ orr_code train_state_update(train_state *s, kern *k, const cfg *c, double lr, fl
     for (j = i + 1; j < s->params.count && list[j].decay == list[i].decay; j++) {
     }
     int64_t end = j < s->params.count ? list[j].at : s->params.total;
-    ORR_TRY(update_range(s, k, c, &common, list[i].at, end - list[i].at, list[i].decay));
+    ORR_TRY(update_own(s, k, c, &common, list[i].at, end, list[i].decay));
   }
   return ORR_OK;
 }
 
-orr_code train_state_plan(train_state *s, int64_t file_bytes, ckpt_plan *out) {
-  if (!s->tensors) ORR_TRY(train_params_tensors(&s->params, &s->tensors));
-  static const char *const files[] = {"model", "optim", "optim", "optim"};
-  static const char *const prefixes[] = {"", "m.", "v.", "ema."};
-  int count = !s->training ? 1 : s->has_ema ? 4 : 3;
-  for (int i = 0; i < count; i++)
-    s->sets[i] = (ckpt_set){
-        .file = files[i], .prefix = prefixes[i], .tensors = s->tensors, .count = s->params.count};
-  *out = (ckpt_plan){.sets = s->sets, .count = count, .file_bytes = file_bytes};
-  return ORR_OK;
-}
-
-static float *set_base(train_state *s, int set) {
-  float *const bases[] = {s->weights.master, s->m, s->v, s->ema};
-  return bases[set];
-}
-
-orr_code train_state_get(void *state, int set, int tensor, uint64_t first, size_t bytes,
-                         void *host) {
-  train_state *s = state;
-  const unsigned char *base = (const unsigned char *)(set_base(s, set) + s->params.list[tensor].at);
-  memcpy(host, base + first, bytes);
-  return ORR_OK;
-}
-
-static orr_code load_set(train_state *s, ckpt_reader *r, const ckpt_set *set, float *base) {
-  ORR_TRY(ckpt_reader_match(r, set));
-  for (int i = 0; i < s->params.count; i++) {
-    const train_param *p = &s->params.list[i];
-    char name[192];
-    size_t prefix = strlen(set->prefix), length = strlen(p->name);
-    ORR_CHECK(prefix + length < sizeof name, ORR_EINVAL, "parameter name '%s' is too long",
-              p->name);
-    memcpy(name, set->prefix, prefix);
-    memcpy(name + prefix, p->name, length + 1);
-    if (p->count > 0)
-      ORR_TRY(ckpt_read(r, set->file, name, 0, (size_t)p->count * sizeof(float), base + p->at));
+// Squares of one parameter's gradients, as far as they are this rank's.
+static orr_code sumsq_param(train_state *s, kern *k, const train_param *p, double *sum) {
+  const int64_t bucket = s->shard.bucket, end = p->at + p->count;
+  for (int64_t i = p->at / bucket; i * bucket < end; i++) {
+    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
+    const int64_t from = x.at > p->at ? x.at : p->at,
+                  to = x.at + x.count < end ? x.at + x.count : end;
+    double part = 0.0;
+    if (from >= to) continue;
+    ORR_TRY(kern_sumsq(k, &(kern_sumsq_args){.n = to - from,
+                                             .x = s->own_grad + x.place + (from - x.at),
+                                             .sum = &part}));
+    *sum += part;
   }
   return ORR_OK;
 }
 
-orr_code train_state_load(train_state *s, kern *k, ckpt_reader *r) {
-  ckpt_plan plan;
-  ORR_TRY(train_state_plan(s, 1 << 30, &plan));
-  for (int i = 0; i < plan.count; i++) ORR_TRY(load_set(s, r, &plan.sets[i], set_base(s, i)));
-  return train_state_refresh(s, k);
+orr_code train_state_sumsq(train_state *s, kern *k, double *sum) {
+  bool all = true;
+  *sum = 0.0;
+  for (int i = 0; i < s->params.count; i++) all = all && !s->params.list[i].second;
+  if (all)
+    return kern_sumsq(
+        k, &(kern_sumsq_args){.n = train_shard_elements(&s->shard), .x = s->own_grad, .sum = sum});
+  for (int i = 0; i < s->params.count; i++)
+    if (!s->params.list[i].second) ORR_TRY(sumsq_param(s, k, &s->params.list[i], sum));
+  return ORR_OK;
 }
 
-orr_code train_state_load_weights(train_state *s, kern *k, ckpt_reader *r, bool ema,
-                                  bool *took_ema) {
-  ckpt_plan plan;
-  ORR_TRY(train_state_plan(s, 1 << 30, &plan));
-  ckpt_set average = {
-      .file = "optim", .prefix = "ema.", .tensors = s->tensors, .count = s->params.count};
-  char first[192] = "ema.";
-  strncat(first, s->params.list[0].name, sizeof first - 5);
-  bool use = ema && ckpt_reader_has(r, "optim", first);
-  ORR_TRY(load_set(s, r, use ? &average : &plan.sets[0], s->weights.master));
-  if (took_ema) *took_ema = use;
-  if (s->ema) memcpy(s->ema, s->weights.master, (size_t)s->params.total * sizeof(float));
-  return train_state_refresh(s, k);
+// The float32 copies of what the products do not read: each rank brings what it has updated, zeros
+// elsewhere, and the sum is everything.
+static orr_code gather_plain(train_state *s, train_axes *axes) {
+  float *plain = s->weights.plain;
+  if (!axes->planning) {
+    memset(plain, 0, (size_t)s->plain * sizeof *plain);
+    for (int i = 0; i < s->params.count; i++) {
+      const train_param *p = &s->params.list[i];
+      const int64_t bucket = s->shard.bucket, end = p->at + p->count;
+      for (int64_t b = p->at / bucket; !p->decay && b * bucket < end; b++) {
+        const train_shard_piece x = train_shard_piece_of(&s->shard, b);
+        const int64_t from = x.at > p->at ? x.at : p->at,
+                      to = x.at + x.count < end ? x.at + x.count : end;
+        if (from < to)
+          memcpy(plain + s->weights.plain_at[p->at / TRAIN_PARAM_ALIGN] + (from - p->at),
+                 s->own_master + x.place + (from - x.at), (size_t)(to - from) * sizeof *plain);
+      }
+    }
+  }
+  return train_axes_all_reduce(axes, DIST_AXIS_REPLICA, plain, s->plain, DIST_F32, DIST_SUM);
+}
+
+orr_code train_state_gather(train_state *s, train_axes *axes) {
+  if (s->shard.ranks == 1) return ORR_OK;
+  for (int64_t i = 0; i < train_shard_buckets(&s->shard); i++) {
+    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
+    int64_t at, count;
+    train_shard_bucket(&s->shard, i, &at, &count);
+    if (s->weights.work)
+      ORR_TRY(train_axes_all_gather(axes, DIST_AXIS_REPLICA, s->weights.work + x.at,
+                                    s->weights.work + at, x.count, DIST_BF16));
+    else
+      ORR_TRY(train_axes_all_gather(axes, DIST_AXIS_REPLICA, s->weights.master + x.at,
+                                    s->weights.master + at, x.count, DIST_F32));
+  }
+  return s->weights.plain ? gather_plain(s, axes) : ORR_OK;
 }

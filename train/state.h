@@ -12,12 +12,19 @@
 #include "checkpoints/checkpoint.h"
 #include "configs/config.h"
 #include "kernels/kern.h"
+#include "train/axes.h"
 #include "train/params.h"
+#include "train/shard.h"
 
 typedef struct {
   train_params params;   // filled by the caller before train_state_place
   train_weights weights; // master, work, grad
-  float *m, *v, *ema;    // NULL when absent
+  // What replicas may share out: total / ranks elements each, in the order of `shard`.
+  train_shard shard;
+  float *own_master;  // weights.master unless it is shared out: float32 reads that one in place
+  float *own_grad;    // weights.grad where nothing is shared out
+  float *m, *v, *ema; // NULL when absent
+  int64_t plain;      // elements of weights.plain
   bool training, has_ema;
   orr_arena parameters, gradients, optimizer;
   ckpt_tensor *tensors; // the list for checkpoints/, made on demand
@@ -26,6 +33,10 @@ typedef struct {
 
 // Local. Starts with empty arenas that count; add parameters to s->params, then place.
 void train_state_init(train_state *s, kern_dtype act, bool training, bool ema);
+// Local. Shares states out over the replicas, in the buckets that gradients are reduced in; after
+// the parameters are listed, before place. axes == NULL, or not called: one rank keeps everything.
+// ORR_ENOMEM.
+orr_code train_state_share(train_state *s, const train_axes *axes, int64_t bucket_bytes);
 // Local. Lays out all arrays: once counting (placeholders), once after train_state_commit.
 void train_state_place(train_state *s);
 orr_code train_state_commit(train_state *s); // ORR_ENOMEM names the arena
@@ -33,22 +44,20 @@ void train_state_release(train_state *s);
 
 // Local. Initial weights from the seed, moments zero, average = weights.
 orr_code train_state_fill(train_state *s, kern *k, uint64_t seed);
-// Local. master -> work, after the master weights were set from outside.
+// Local. The flat array [total] that weights are set in from outside: the master weights, or, where
+// these are shared out, the place of the gradients. Then refresh.
+float *train_state_weights(train_state *s);
+void train_state_average_is_weights(train_state *s); // of the array above; before refresh
+// Local. From that array: the working copy and what else is derived from it.
 orr_code train_state_refresh(train_state *s, kern *k);
 // Local. One AdamW step on everything; `scale` multiplies the gradients (clipping). step >= 1.
 orr_code train_state_update(train_state *s, kern *k, const cfg *c, double lr, float scale,
                             int64_t step);
 
-// Local. The plan for checkpoints/ (borrowed from s) and the copy functions for it.
-orr_code train_state_plan(train_state *s, int64_t file_bytes, ckpt_plan *out);
-orr_code train_state_get(void *state, int set, int tensor, uint64_t first, size_t bytes,
-                         void *host);
-// Local. Everything from a checkpoint: weights, moments, average. ORR_EINVAL names the tensor that
-// does not fit the configuration.
-orr_code train_state_load(train_state *s, kern *k, ckpt_reader *r);
-// Local. Only the weights; from the moving average when `ema` and the checkpoint has one. *took_ema
-// (may be NULL) says which.
-orr_code train_state_load_weights(train_state *s, kern *k, ckpt_reader *r, bool ema,
-                                  bool *took_ema);
+// Local. *sum (=) squares of the gradients that this rank counts in the norm: its own part, and of
+// what ranks of tp share the first one's alone.
+orr_code train_state_sumsq(train_state *s, kern *k, double *sum);
+// Collective over replicas. After an update of shared-out states: everyone's part to everyone.
+orr_code train_state_gather(train_state *s, train_axes *axes);
 
 #endif

@@ -137,7 +137,7 @@ void train_tokenizer_place(train_tokenizer *m, orr_arena *acts) {
                n = (size_t)m->d.n;
   for (int i = 0; i < 2 * m->d.layers; i++) {
     if (i == 0 || m->keep == TRAIN_KEEP_ALL)
-      train_block_acts_take(&m->acts[i], b, m->M, acts);
+      train_block_acts_take(&m->acts[i], b, &m->shape, acts);
     else
       m->acts[i] = m->acts[0];
     m->acts[i].x = orr_arena_take(acts, M * D * e);
@@ -171,7 +171,7 @@ static orr_code linear(train_tokenizer *m, int64_t out, int64_t in, const void *
                                                        .K = in,
                                                        .x = x,
                                                        .w = train_operand(m->w, w),
-                                                       .bias = m->w->master + b,
+                                                       .bias = train_plain(m->w, b),
                                                        .y = y});
 }
 
@@ -180,7 +180,7 @@ static orr_code norm(train_tokenizer *m, const void *x, int64_t w, void *y, floa
                                                          .M = m->M,
                                                          .D = m->d.block.D,
                                                          .x = x,
-                                                         .w = m->w->master + w,
+                                                         .w = train_plain(m->w, w),
                                                          .y = y,
                                                          .rstd = rstd});
 }
@@ -285,7 +285,7 @@ static orr_code blocks_backward(train_tokenizer *m, int64_t first, const train_b
                                                           .D = b->D,
                                                           .dy = m->dy,
                                                           .x = x,
-                                                          .w = m->w->master + norm_w,
+                                                          .w = train_plain(m->w, norm_w),
                                                           .rstd = rstd,
                                                           .dx = m->dx,
                                                           .dw = m->w->grad + norm_w}));

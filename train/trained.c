@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "checkpoints/checkpoint.h"
+#include "train/store.h"
 #include "train/threads.h"
 
 static orr_code read_config(train_trained *m, const ckpt_reader *r, int stage) {
@@ -39,7 +40,7 @@ static orr_code load(train_trained *m, ckpt_reader *r, int stage, bool ema) {
   m->step = ckpt_reader_step(r);
   m->path = orr_strdup(ckpt_reader_path(r));
   ORR_CHECK(m->path, ORR_ENOMEM, "%s: out of memory", ckpt_reader_path(r));
-  return train_state_load_weights(&m->state, m->k, r, ema, &m->ema);
+  return train_store_load_weights(&m->state, m->k, r, ema, &m->ema);
 }
 
 orr_code train_trained_open(const char *path, int stage, bool ema, kern *k, train_trained **out) {

@@ -4,14 +4,15 @@
 
 orr_code CPU_FN(gather_rows)(kern *k, const kern_gather_rows_args *a) {
   if (k->planning) return ORR_OK;
-  const size_t bytes = (size_t)a->D * kern_dtype_size(a->type);
+  const size_t e = kern_dtype_size(a->type), bytes = (size_t)a->D * e;
+  const size_t from = a->ldx ? (size_t)a->ldx * e : bytes, to = a->ldy ? (size_t)a->ldy * e : bytes;
 #pragma omp parallel for num_threads(k->threads) schedule(static)
   for (int64_t m = 0; m < a->M; m++) {
-    char *y = (char *)a->y + (size_t)m * bytes;
+    char *y = (char *)a->y + (size_t)m * to;
     if (a->index[m] < 0)
       memset(y, 0, bytes);
     else
-      memcpy(y, (const char *)a->x + (size_t)a->index[m] * bytes, bytes);
+      memcpy(y, (const char *)a->x + (size_t)a->index[m] * from, bytes);
   }
   return ORR_OK;
 }

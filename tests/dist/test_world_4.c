@@ -27,8 +27,8 @@ static int64_t expected(const dist_grid *g, dist_axis axis) {
     dist_grid o;
     assert_int_equal(dist_grid_init(g->tp, g->cp, g->dp, rank, g->ranks, &o), ORR_OK);
     bool tp = axis == DIST_AXIS_TP || o.tp_i == g->tp_i;
-    bool cp = axis == DIST_AXIS_CP || o.cp_i == g->cp_i;
-    bool dp = axis == DIST_AXIS_DP || o.dp_i == g->dp_i;
+    bool cp = axis == DIST_AXIS_CP || axis == DIST_AXIS_REPLICA || o.cp_i == g->cp_i;
+    bool dp = axis == DIST_AXIS_DP || axis == DIST_AXIS_REPLICA || o.dp_i == g->dp_i;
     if (axis == DIST_AXIS_WORLD || (tp && cp && dp)) bits |= INT64_C(1) << rank;
   }
   return bits;
@@ -41,8 +41,8 @@ static void test_every_layout_of_four_ranks_makes_the_axes_of_its_grid(void **st
   for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
     assert_int_equal(dist_world_split(w, layouts[i][0], layouts[i][1], layouts[i][2]), ORR_OK);
     const dist_grid *g = &w->grid;
-    const int place[DIST_AXES] = {g->tp_i, g->cp_i, g->dp_i, g->rank};
-    const int size[DIST_AXES] = {g->tp, g->cp, g->dp, g->ranks};
+    const int place[DIST_AXES] = {g->tp_i, g->cp_i, g->dp_i, g->dp_i * g->cp + g->cp_i, g->rank};
+    const int size[DIST_AXES] = {g->tp, g->cp, g->dp, g->cp * g->dp, g->ranks};
     for (int a = 0; a < DIST_AXES; a++) {
       assert_int_equal(dist_comm_size(w->axis[a]), size[a]);
       assert_int_equal(dist_comm_rank(w->axis[a]), place[a]);

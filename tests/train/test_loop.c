@@ -10,6 +10,7 @@
 #include "train/dynamics.h"
 #include "train/schedule.h"
 #include "train/state.h"
+#include "train/store.h"
 
 enum { STEPS = 12 };
 
@@ -245,6 +246,7 @@ static void save_with_nan(small_run *r, const char *from, const char *to) {
   train_state s;
   ckpt_reader *reader = NULL;
   ckpt_writer *w = NULL;
+  train_store *store = NULL;
   ckpt_plan plan;
   const char *sums = NULL;
   small_run_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
@@ -256,16 +258,18 @@ static void save_with_nan(small_run *r, const char *from, const char *to) {
   small_run_ok(train_state_commit(&s));
   train_state_place(&s);
   small_run_ok(ckpt_open(from, &reader));
-  small_run_ok(train_state_load(&s, k, reader));
+  small_run_ok(train_store_load(&s, k, reader));
   s.weights.master[p.head + 5] = NAN;
-  small_run_ok(train_state_plan(&s, 1 << 30, &plan));
+  small_run_ok(train_store_plan(&s, 1 << 30, &plan));
   const ckpt_writer_options o = {.root = small_run_path(r, to), .ranks = 1, .keep = 10};
   small_run_ok(ckpt_writer_create(&plan, &o, &w));
   small_run_ok(ckpt_save_prepare(w, 3));
-  small_run_ok(ckpt_save_begin(w, 3, train_state_get, &s));
+  small_run_ok(train_store_create(&s, NULL, w, &store));
+  small_run_ok(ckpt_save_begin(w, 3, train_store_get, store));
   small_run_ok(ckpt_save_sums(w, &sums));
   small_run_ok(ckpt_save_commit(w, &sums, ckpt_reader_meta(reader)));
   small_run_ok(ckpt_writer_wait(w));
+  train_store_destroy(store);
   ckpt_writer_destroy(w);
   ckpt_close(reader);
   train_state_release(&s);

@@ -9,7 +9,6 @@
 
 #include "base/mem.h"
 #include "dist/comm.h"
-#include "dist/comm_table.h"
 #include "train/reduce.h"
 
 // What rank r brings; sums over two ranks are exact in float32.
@@ -17,17 +16,22 @@ static float brought(int rank, int64_t i) {
   return (float)((i % 1000 + 1) * (rank + 1));
 }
 
-static dist_comm *all(void **state) {
-  return ((dist_world *)*state)->axis[DIST_AXIS_WORLD];
-}
-
 // Reduces n elements; `step` elements become final at a time, from the end to the start.
-static void check(dist_comm *c, int64_t n, int64_t bucket_bytes, int64_t step, int times) {
-  const int size = dist_comm_size(c), rank = dist_comm_rank(c);
+static void check(const dist_world *w, int64_t n, int64_t bucket_bytes, int64_t step, int times) {
   train_reduce *r = NULL;
+  train_state s = {0};
+  train_axes axes;
+  dist_grid one;
   double wait_ms = 0.0;
   float *grad = orr_malloc((size_t)n * sizeof *grad);
-  assert_int_equal(train_reduce_create(c, grad, n, bucket_bytes, &r), ORR_OK);
+  assert_int_equal(dist_grid_init(1, 1, 1, 0, 1, &one), ORR_OK);
+  train_axes_init(&axes, w ? &w->grid : &one, w);
+  axes.planning = false;
+  const int size = train_axes_size(&axes, DIST_AXIS_REPLICA), rank = axes.grid.rank;
+  s.params.total = n;
+  s.weights.grad = s.own_grad = grad;
+  s.shard = train_shard_make(1, 0, n, 0);
+  assert_int_equal(train_reduce_create(&axes, &s, bucket_bytes, &r), ORR_OK);
   for (int time = 0; time < times; time++) {
     for (int64_t i = 0; i < n; i++) grad[i] = -1e9f; // not final yet: must not travel
     for (int64_t first = n; step > 0 && first > 0;) {
@@ -55,20 +59,17 @@ static void test_every_element_is_summed_once_whatever_the_buckets(void **state)
   const int64_t sizes[] = {1, 255, 256, 257, 1000, 4096, 5001};
   const int64_t steps[] = {0, 1000000, 256, 100, 37}; // whole, on and off the buckets' edges
   for (int i = 0; i < 7; i++) {
-    for (int j = 0; j < 5; j++) check(all(state), sizes[i], 1024, steps[j], 1);
+    for (int j = 0; j < 5; j++) check(*state, sizes[i], 1024, steps[j], 1);
   }
 }
 
 static void test_one_reducer_serves_step_after_step(void **state) {
-  check(all(state), 5001, 1024, 300, 5);
-  check(all(state), 5001, 1 << 20, 300, 5); // one bucket
+  check(*state, 5001, 1024, 300, 5);
+  check(*state, 5001, 1 << 20, 300, 5); // one bucket
 }
 
 static void test_one_rank_keeps_its_gradient(void **state) {
-  dist_comm *self = NULL;
-  assert_int_equal(dist_comm_self_create(DIST_AXIS_DP, &self), ORR_OK);
-  check(self, 5001, 1024, 300, 2);
-  dist_comm_destroy(self);
+  check(NULL, 5001, 1024, 300, 2);
 }
 
 static int setup(void **state) {

@@ -7,6 +7,7 @@
 
 #include "train/masking.h"
 #include "train/stage.h"
+#include "train/step.h"
 #include "train/tokenizer.h"
 
 enum { CLIPS = 4, T = 5 };
@@ -52,28 +53,30 @@ static data_clip_batch *draw(const cfg *c, data_kind kind) {
 
 typedef struct {
   kern *k;
-  train_state state;
-  train_stage *stage;
+  train_axes axes;
+  train_step work;
   double units;
 } opened;
 
-static void stage_open(opened *s, const cfg *c, int64_t micro) {
+static void stage_open(opened *s, cfg *c, int64_t micro) {
+  dist_grid one;
   memset(s, 0, sizeof *s);
+  c->train.micro_batch = micro;
+  toy_ok(dist_grid_init(1, 1, 1, 0, 1, &one));
+  train_axes_init(&s->axes, &one, NULL);
   toy_ok(kern_create(KERN_DEVICE_CPU, 1, &s->k));
-  train_state_init(&s->state, KERN_F32, true, false);
-  toy_ok(train_stage_create(s->k, c, &s->state, CLIPS, micro, &s->stage));
-  toy_ok(train_stage_commit(s->stage));
-  toy_ok(train_state_fill(&s->state, s->k, 6));
+  toy_ok(train_step_plan(&s->work, c, &s->axes, s->k));
+  toy_ok(train_step_commit(&s->work));
+  toy_ok(train_state_fill(&s->work.state, s->k, 6));
 }
 
 static void stage_close(opened *s) {
-  train_stage_destroy(s->stage);
-  train_state_release(&s->state);
+  train_step_release(&s->work);
   kern_destroy(s->k);
 }
 
 static double stage_step(opened *s, const data_clip_batch *b) {
-  train_stage *g = s->stage;
+  train_stage *g = s->work.stage;
   g->loss_sum = 0.0;
   toy_ok(g->table->prepare(g, b, &s->units));
   for (int64_t i = 0; i < g->clips / g->micro; i++)
@@ -128,7 +131,7 @@ static void test_a_dynamics_stage_feeds_the_model_what_the_masks_say(void **stat
   for (int64_t micro = 1; micro <= CLIPS; micro *= 2) {
     opened s;
     stage_open(&s, c, micro);
-    const double got = stage_step(&s, b), off = gradient_error(&s.state, &t.state);
+    const double got = stage_step(&s, b), off = gradient_error(&s.work.state, &t.state);
     assert_true(s.units == (double)t.masked);
     /* fp32, another order of sums: measured 1e-16 and 3e-7 */
     if (!(fabs(got - want) < 1e-6 * want && off < 3e-6))
@@ -152,7 +155,8 @@ static void test_a_tokenizer_stage_covers_every_frame_of_every_clip(void **state
   assert_true(fabs(want / whole.units - (1.0 / 12 + 0.5 / 4)) < 0.03);
   for (int64_t micro = 1; micro < CLIPS; micro *= 2) {
     stage_open(&part, c, micro);
-    const double got = stage_step(&part, b), off = gradient_error(&part.state, &whole.state);
+    const double got = stage_step(&part, b),
+                 off = gradient_error(&part.work.state, &whole.work.state);
     if (!(fabs(got - want) < 1e-6 * want && off < 3e-6))
       fail_msg("micro-batch %d: loss %.9g, wanted %.9g; gradient off by %g", (int)micro, got, want,
                off);
@@ -173,7 +177,7 @@ static void test_micro_batches_that_do_not_divide_are_refused(void **state) {
   train_stage *stage = NULL;
   toy_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
   train_state_init(&s, KERN_F32, true, false);
-  assert_int_equal(train_stage_create(k, c, &s, CLIPS, 3, &stage), ORR_ECONFIG);
+  assert_int_equal(train_stage_create(k, c, NULL, &s, CLIPS, 3, &stage), ORR_ECONFIG);
   assert_null(stage);
   train_state_release(&s);
   kern_destroy(k);

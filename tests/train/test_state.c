@@ -9,6 +9,7 @@
 
 #include "base/fs.h"
 #include "checkpoints/checkpoint.h"
+#include "train/store.h"
 
 typedef struct {
   kern *k;
@@ -140,16 +141,19 @@ static void test_without_training_only_weights_take_memory(void **state) {
 static void save(model *m, const char *root) {
   ckpt_plan plan;
   ckpt_writer *w = NULL;
+  train_store *store = NULL;
   const char *sums = NULL;
   json_t *meta = json_object();
-  toy_ok(train_state_plan(&m->s, 65536, &plan)); // several files
+  toy_ok(train_store_plan(&m->s, 65536, &plan)); // several files
   const ckpt_writer_options o = {.root = root, .ranks = 1};
   toy_ok(ckpt_writer_create(&plan, &o, &w));
   toy_ok(ckpt_save_prepare(w, 1));
-  toy_ok(ckpt_save_begin(w, 1, train_state_get, &m->s));
+  toy_ok(train_store_create(&m->s, NULL, w, &store));
+  toy_ok(ckpt_save_begin(w, 1, train_store_get, store));
   toy_ok(ckpt_save_sums(w, &sums));
   toy_ok(ckpt_save_commit(w, &sums, meta));
   toy_ok(ckpt_writer_wait(w));
+  train_store_destroy(store);
   ckpt_writer_destroy(w);
   json_decref(meta);
 }
@@ -170,17 +174,17 @@ static void test_a_checkpoint_brings_back_every_bit(void **state) {
   save(&saved, *state);
   const size_t bytes = (size_t)saved.s.params.total * sizeof(float);
   toy_ok(ckpt_open(*state, &r));
-  toy_ok(train_state_load(&loaded.s, loaded.k, r));
+  toy_ok(train_store_load(&loaded.s, loaded.k, r));
   assert_memory_equal(loaded.s.weights.master, saved.s.weights.master, bytes);
   assert_memory_equal(loaded.s.weights.work, saved.s.weights.work, bytes / 2);
   assert_memory_equal(loaded.s.m, saved.s.m, bytes);
   assert_memory_equal(loaded.s.v, saved.s.v, bytes);
   assert_memory_equal(loaded.s.ema, saved.s.ema, bytes);
-  toy_ok(train_state_load_weights(&loaded.s, loaded.k, r, true, &ema));
+  toy_ok(train_store_load_weights(&loaded.s, loaded.k, r, true, &ema));
   assert_true(ema);
   assert_memory_equal(loaded.s.weights.master, saved.s.ema, bytes);
   assert_memory_equal(loaded.s.ema, saved.s.ema, bytes);
-  toy_ok(train_state_load_weights(&loaded.s, loaded.k, r, false, &ema));
+  toy_ok(train_store_load_weights(&loaded.s, loaded.k, r, false, &ema));
   assert_false(ema);
   assert_memory_equal(loaded.s.weights.master, saved.s.weights.master, bytes);
   ckpt_close(r);
@@ -197,7 +201,7 @@ static void test_a_checkpoint_without_average_gives_the_weights_themselves(void 
   scramble(&saved);
   save(&saved, *state);
   toy_ok(ckpt_open(*state, &r));
-  toy_ok(train_state_load_weights(&loaded.s, loaded.k, r, true, &ema));
+  toy_ok(train_store_load_weights(&loaded.s, loaded.k, r, true, &ema));
   assert_false(ema);
   assert_memory_equal(loaded.s.weights.master, saved.s.weights.master,
                       (size_t)saved.s.params.total * sizeof(float));

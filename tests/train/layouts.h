@@ -1,0 +1,227 @@
+// A tiny dynamics model trained in a layout of ranks and, on every rank by itself, on one: losses,
+// gradients, norms and announced traffic side by side. Each tests/train/test_layouts_<ranks>.c
+// names its layouts.
+#ifndef TESTS_TRAIN_LAYOUTS_H
+#define TESTS_TRAIN_LAYOUTS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "train/step.h"
+
+#define HANG_LIMIT_S 240 // a rank that waits for ever ends the test instead of the build
+
+typedef struct {
+  int tp, cp, dp, zero, micro;
+  bool bf16, recompute;
+  bool wide; // checkpoints of many extents
+  int batch; // clips a step; 0 = 6
+  int steps;
+  double loss_within, grad_within; // relative; grad_within 0 = not compared
+} layout;
+
+typedef struct {
+  cfg *c;
+  train_axes axes;
+  kern *k;
+  train_step work;
+  data_clip_batch *batch;
+  double loss, norm;
+} trainee;
+
+#define must(call)                                                                                 \
+  do {                                                                                             \
+    if ((call) != ORR_OK) fail_msg("%s: %s", #call, orr_status_message());                         \
+  } while (0)
+
+// 4 heads over 2 key/value heads, 9 tokens, 5 frames, 19 codes: nothing divides evenly by 2, 3 or 4
+// but what must.
+static cfg *tiny_cfg(const layout *l) {
+  static const char *const settings[] = {
+      "model.heads=4",  "model.kv_heads=2",  "model.layers=4",     "model.rows=2",
+      "model.cols=3",   "model.registers=2", "model.time_every=2", "model.actions=3",
+      "model.codes=19", "data.frames=5",     "run.threads=1",      "dist.bucket_bytes=8192"};
+  char text[64];
+  cfg *c;
+  must(cfg_create(&c));
+  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) must(cfg_set(c, settings[i]));
+  must(cfg_set(c, l->bf16 ? "run.precision=bf16" : "run.precision=fp32"));
+  must(cfg_set(c, l->recompute ? "train.recompute=true" : "train.recompute=false"));
+  must(cfg_set(c, l->wide ? "model.width=128" : "model.width=32"));
+  must(cfg_set(c, l->wide ? "model.hidden=384" : "model.hidden=48"));
+  snprintf(text, sizeof text, "train.batch=%d", l->batch ? l->batch : 6);
+  must(cfg_set(c, text));
+  snprintf(text, sizeof text, "dist.zero=%d", l->zero);
+  must(cfg_set(c, text));
+  snprintf(text, sizeof text, "train.micro_batch=%d", l->micro);
+  must(cfg_set(c, text));
+  return c;
+}
+
+// Tokens and actions of global sample g.
+static void fill_clip(const cfg *c, data_clip_batch *b, int64_t i, uint64_t g) {
+  for (int64_t j = 0; j < b->T * b->S; j++)
+    b->tokens[i * b->T * b->S + j] =
+        (int32_t)orr_rng_below(1, ORR_STREAM_TEST, g, (uint64_t)j, (uint64_t)c->model.codes);
+  for (int64_t j = 0; j < b->T * b->A; j++) {
+    b->action[i * b->T * b->A + j] = orr_rng_normal(2, ORR_STREAM_TEST, g, (uint64_t)j);
+    b->valid[i * b->T * b->A + j] = j % b->A < 2 ? 1.0f : 0.0f;
+  }
+  b->sample[i] = g;
+  b->branch[i] = (int32_t)(g % (uint64_t)c->model.branches.n);
+}
+
+static void trainee_fill(trainee *t, int64_t step) {
+  const int64_t first = step * t->c->train.batch + t->axes.grid.dp_i * t->work.clips;
+  for (int64_t i = 0; i < t->work.clips; i++) fill_clip(t->c, t->batch, i, (uint64_t)(first + i));
+}
+
+static void trainee_open(trainee *t, const layout *l, const dist_grid *grid,
+                         const dist_world *world) {
+  memset(t, 0, sizeof *t);
+  t->c = tiny_cfg(l);
+  train_axes_init(&t->axes, grid, world);
+  must(kern_create(KERN_DEVICE_CPU, 1, &t->k));
+  must(train_step_plan(&t->work, t->c, &t->axes, t->k));
+  must(train_step_commit(&t->work));
+  must(train_state_fill(&t->work.state, t->k, 3));
+  const data_mix_options o = {.kind = DATA_TOKENS,
+                              .T = t->c->data.frames,
+                              .S = t->c->model.rows * t->c->model.cols,
+                              .codes = t->c->model.codes,
+                              .A = t->c->model.actions};
+  must(data_clip_batch_create(&o, t->work.clips, 0, &t->batch));
+}
+
+static void trainee_close(trainee *t) {
+  data_clip_batch_destroy(t->batch);
+  train_step_release(&t->work);
+  kern_destroy(t->k);
+  cfg_destroy(t->c);
+}
+
+// Up to the gradients; then the rest of the step.
+static void trainee_gradients(trainee *t, int64_t step) {
+  train_step_votes votes = {0};
+  double units = 0.0, ms = 0.0;
+  trainee_fill(t, step);
+  must(train_axes_agree(&t->axes, ORR_OK, "read data"));
+  must(train_step_gradients(&t->work, t->batch, &units, &ms));
+  must(train_step_vote(&t->work, &votes));
+  t->loss = votes.loss_sum / units;
+}
+
+static void trainee_update(trainee *t, int64_t step) {
+  must(train_step_norm(&t->work, &t->norm));
+  must(train_step_update(&t->work, 1e-3, t->norm > 1.0 ? (float)(1.0 / t->norm) : 1.0f, step + 1));
+}
+
+// Element `at` of the flat layout: the gradients of one parameter here against those of the whole.
+static inline void compare_param(const trainee *t, const trainee *whole, const train_param *p,
+                                 double within, double *worst) {
+  const train_param *q = train_params_find(&whole->work.state.params, p->name);
+  const float *want = whole->work.state.weights.grad + q->at;
+  const train_state *s = &t->work.state;
+  double largest = 0.0;
+  for (int64_t i = 0; i < q->count; i++) largest = fmax(largest, fabs((double)want[i]));
+  for (int64_t b = 0; b < train_shard_buckets(&s->shard); b++) {
+    const train_shard_piece x = train_shard_piece_of(&s->shard, b);
+    for (int64_t at = x.at; at < x.at + x.count; at++) {
+      int64_t global;
+      if (at < p->at || at >= p->at + p->count) continue;
+      train_param_here(p, at - p->at, &global);
+      const double got = (double)s->own_grad[x.place + at - x.at],
+                   ref = global < 0 ? 0.0 : (double)want[global], off = fabs(got - ref) / largest;
+      if (largest > 0.0 && off > *worst) *worst = off;
+      if (largest > 0.0 ? off > within : got != 0.0)
+        fail_msg("rank %d: gradient of %s, element %lld: %.9g, one rank has %.9g",
+                 t->axes.grid.rank, p->name, (long long)global, got, ref);
+    }
+  }
+}
+
+// What was announced before the first step, what the seams counted in it, and what the
+// communicators counted.
+static inline void compare_traffic(const trainee *t, const dist_world *w,
+                                   const dist_traffic *before) {
+  for (int a = 0; a < DIST_AXES; a++) {
+    const dist_traffic now = dist_comm_traffic(w->axis[a]);
+    int64_t calls = 0, bytes = 0;
+    for (int m = 0; m < TRAIN_MOVES; m++) {
+      const train_moved want = t->work.announced[a][m], got = t->axes.moved[a][m];
+      if (want.bytes != got.bytes || want.calls != got.calls)
+        fail_msg("rank %d, %s axis, %s: announced %lld bytes in %lld calls, moved %lld in %lld",
+                 t->axes.grid.rank, dist_axis_name((dist_axis)a), train_move_name((train_move)m),
+                 (long long)want.bytes, (long long)want.calls, (long long)got.bytes,
+                 (long long)got.calls);
+      calls += got.calls;
+      bytes += got.bytes;
+    }
+    if (dist_comm_size(w->axis[a]) == 1) continue;
+    assert_int_equal(now.bytes - before[a].bytes, bytes);
+    assert_int_equal(now.calls - before[a].calls, calls);
+  }
+}
+
+static inline void compare_layout(dist_world *w, const layout *l) {
+  dist_grid one;
+  trainee t, whole;
+  dist_traffic before[DIST_AXES];
+  double worst_loss = 0.0, worst_grad = 0.0;
+  layout single = *l;
+  single.zero = single.micro = 0;
+  must(dist_grid_init(1, 1, 1, 0, 1, &one));
+  must(dist_world_split(w, l->tp, l->cp, l->dp));
+  trainee_open(&whole, &single, &one, NULL);
+  trainee_open(&t, l, &w->grid, w);
+  for (int a = 0; a < DIST_AXES; a++) before[a] = dist_comm_traffic(w->axis[a]);
+  for (int64_t step = 0; step < l->steps; step++) {
+    trainee_gradients(&t, step);
+    trainee_gradients(&whole, step);
+    for (int i = 0; step == 0 && l->grad_within > 0.0 && i < t.work.state.params.count; i++)
+      compare_param(&t, &whole, &t.work.state.params.list[i], l->grad_within, &worst_grad);
+    trainee_update(&t, step);
+    trainee_update(&whole, step);
+    if (step == 0) compare_traffic(&t, w, before);
+    const double off = fabs(t.loss / whole.loss - 1.0);
+    worst_loss = fmax(worst_loss, off);
+    if (!(off < l->loss_within))
+      fail_msg("step %d: loss %.9g, one rank has %.9g", (int)step + 1, t.loss, whole.loss);
+    if (step == 0) assert_true(fabs(t.norm / whole.norm - 1.0) < (l->bf16 ? 2e-2 : 1e-5));
+  }
+  if (w->grid.rank == 0)
+    print_message("tp%d cp%d dp%d zero%d micro%d %s: loss %.3f off by %.1e, gradients by %.1e\n",
+                  l->tp, l->cp, l->dp, l->zero, l->micro, l->bf16 ? "bf16" : "fp32", t.loss,
+                  worst_loss, worst_grad);
+  trainee_close(&t);
+  trainee_close(&whole);
+}
+
+static inline int layouts_main(int ranks, int (*tests)(dist_world *w)) {
+  dist_world *w = NULL;
+  alarm(HANG_LIMIT_S);
+  if (dist_world_open(&w) != ORR_OK || w->grid.ranks != ranks) {
+    fprintf(stderr, "wanted %d ranks: %s\n", ranks,
+            w ? "got another number" : orr_status_message());
+    return 1;
+  }
+  int failed = tests(w);
+  // A rank that failed has left the others in a collective.
+  if (failed) dist_world_abort(w, 1);
+  dist_world_close(w);
+  return failed;
+}
+
+#endif

@@ -1,0 +1,52 @@
+// labels: full mpi; ranks: 2
+// Layouts of 2 ranks against one rank.
+#include "tests/train/layouts.h"
+
+/* fp32, sums in other orders: measured 2e-8 of the loss, 1e-6 of a gradient's largest element */
+#define EXACT .steps = 20, .loss_within = 1e-5, .grad_within = 1e-4
+/* bf16 rounds partial sums: measured 1e-4 of the loss */
+#define COARSE .bf16 = true, .steps = 50, .loss_within = 1e-2
+
+static void test_tp2_equals_one_rank(void **state) {
+  compare_layout(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, EXACT});
+}
+
+static void test_cp2_equals_one_rank(void **state) {
+  compare_layout(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, EXACT});
+}
+
+static void test_dp2_equals_one_rank(void **state) {
+  compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, EXACT});
+}
+
+static void test_micro_batches_reduce_once_and_equal_one_rank(void **state) {
+  compare_layout(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, .micro = 2, EXACT});
+  compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 1, .micro = 1, EXACT});
+}
+
+static void test_recomputed_blocks_equal_one_rank(void **state) {
+  compare_layout(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, .recompute = true, EXACT});
+  compare_layout(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, .recompute = true, EXACT});
+}
+
+static void test_bf16_stays_near_one_rank(void **state) {
+  compare_layout(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, COARSE});
+  compare_layout(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, COARSE});
+  compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 1, COARSE});
+}
+
+static int all_tests(dist_world *w) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_prestate(test_tp2_equals_one_rank, w),
+      cmocka_unit_test_prestate(test_cp2_equals_one_rank, w),
+      cmocka_unit_test_prestate(test_dp2_equals_one_rank, w),
+      cmocka_unit_test_prestate(test_micro_batches_reduce_once_and_equal_one_rank, w),
+      cmocka_unit_test_prestate(test_recomputed_blocks_equal_one_rank, w),
+      cmocka_unit_test_prestate(test_bf16_stays_near_one_rank, w),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void) {
+  return layouts_main(2, all_tests);
+}

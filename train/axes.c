@@ -1,0 +1,132 @@
+#include "train/axes.h"
+
+#include <string.h>
+
+train_part train_part_of(int64_t n, int parts, int i) {
+  const int64_t small = n / parts, larger = n % parts;
+  return (train_part){.first = i * small + (i < larger ? i : larger),
+                      .count = small + (i < larger),
+                      .room = small + (larger > 0)};
+}
+
+train_part train_part_heads(int64_t n, int parts, int i) {
+  if (n >= parts) return train_part_of(n, parts, i);
+  return (train_part){.first = i * n / parts, .count = 1, .room = 1};
+}
+
+const char *train_move_name(train_move m) {
+  static const char *const names[TRAIN_MOVES] = {"all_reduce", "reduce_scatter", "all_gather",
+                                                 "all_to_all"};
+  return names[m];
+}
+
+void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *world) {
+  *ax = (train_axes){.grid = *grid, .planning = true};
+  if (world) memcpy(ax->comm, world->axis, sizeof ax->comm);
+}
+
+static orr_code check_model(const cfg *c, const dist_grid *g) {
+  const int64_t G = c->model.kv_heads, N = 1 + c->model.rows * c->model.cols + c->model.registers;
+  ORR_CHECK(G % g->tp == 0 || g->tp % G == 0, ORR_ECONFIG,
+            "dist.tp %d and model.kv_heads %lld: one must divide the other, so that every rank has "
+            "whole heads or ranks share one evenly",
+            g->tp, (long long)G);
+  ORR_CHECK(c->model.codes >= g->tp, ORR_ECONFIG,
+            "dist.tp %d is above model.codes %lld: a rank would have no code", g->tp,
+            (long long)c->model.codes);
+  ORR_CHECK(c->data.frames >= g->cp, ORR_ECONFIG,
+            "dist.cp %d is above data.frames %lld: a rank would have no frame", g->cp,
+            (long long)c->data.frames);
+  ORR_CHECK(N >= g->cp, ORR_ECONFIG,
+            "dist.cp %d is above the %lld tokens of a frame: a rank would have none", g->cp,
+            (long long)N);
+  return ORR_OK;
+}
+
+orr_code train_axes_check(const cfg *c, const dist_grid *g) {
+  if (c->train.stage == CFG_STAGE_DYNAMICS) return check_model(c, g);
+  ORR_CHECK(g->tp == 1 && g->cp == 1, ORR_ECONFIG,
+            "train.stage tokenizer with dist.tp %d, dist.cp %d: the tokenizer is small and is "
+            "split along dp alone; set both to 1",
+            g->tp, g->cp);
+  return ORR_OK;
+}
+
+int train_axes_size(const train_axes *ax, dist_axis axis) {
+  if (!ax) return 1;
+  const dist_grid *g = &ax->grid;
+  const int sizes[DIST_AXES] = {[DIST_AXIS_TP] = g->tp,
+                                [DIST_AXIS_CP] = g->cp,
+                                [DIST_AXIS_DP] = g->dp,
+                                [DIST_AXIS_REPLICA] = g->cp * g->dp,
+                                [DIST_AXIS_WORLD] = g->ranks};
+  return sizes[axis];
+}
+
+int train_axes_rank(const train_axes *ax, dist_axis axis) {
+  if (!ax) return 0;
+  const dist_grid *g = &ax->grid;
+  const int ranks[DIST_AXES] = {[DIST_AXIS_TP] = g->tp_i,
+                                [DIST_AXIS_CP] = g->cp_i,
+                                [DIST_AXIS_DP] = g->dp_i,
+                                [DIST_AXIS_REPLICA] = g->dp_i * g->cp + g->cp_i,
+                                [DIST_AXIS_WORLD] = g->rank};
+  return ranks[axis];
+}
+
+static const int64_t wire_bytes[] = {
+    [DIST_F32] = 4, [DIST_BF16] = 2, [DIST_F64] = 8, [DIST_I64] = 8, [DIST_U8] = 1};
+
+// Counts `elements`; true when the call must then be made.
+static bool moves(train_axes *ax, dist_axis axis, train_move move, int64_t elements, dist_dtype t) {
+  if (train_axes_size(ax, axis) == 1) return false;
+  ax->moved[axis][move].calls++;
+  ax->moved[axis][move].bytes += elements * wire_bytes[t];
+  return !ax->planning;
+}
+
+orr_code train_axes_all_reduce(train_axes *ax, dist_axis axis, void *buf, int64_t count,
+                               dist_dtype t, dist_op op) {
+  if (!moves(ax, axis, TRAIN_ALL_REDUCE, count, t)) return ORR_OK;
+  return dist_all_reduce(ax->comm[axis], buf, count, t, op);
+}
+
+orr_code train_axes_reduce_scatter(train_axes *ax, dist_axis axis, const void *send, void *recv,
+                                   int64_t count, dist_dtype t) {
+  if (!moves(ax, axis, TRAIN_REDUCE_SCATTER, count * train_axes_size(ax, axis), t)) return ORR_OK;
+  return dist_reduce_scatter(ax->comm[axis], send, recv, count, t, DIST_SUM);
+}
+
+orr_code train_axes_all_gather(train_axes *ax, dist_axis axis, const void *send, void *recv,
+                               int64_t count, dist_dtype t) {
+  if (!moves(ax, axis, TRAIN_ALL_GATHER, count * train_axes_size(ax, axis), t)) return ORR_OK;
+  return dist_all_gather(ax->comm[axis], send, recv, count, t);
+}
+
+orr_code train_axes_all_to_all(train_axes *ax, dist_axis axis, const void *send,
+                               const int64_t *send_counts, const int64_t *send_at, void *recv,
+                               const int64_t *recv_counts, const int64_t *recv_at, dist_dtype t) {
+  int64_t sent = 0;
+  for (int i = 0; i < train_axes_size(ax, axis); i++) sent += send_counts[i];
+  if (!moves(ax, axis, TRAIN_ALL_TO_ALL, sent, t)) return ORR_OK;
+  return dist_all_to_all(ax->comm[axis], send, send_counts, send_at, recv, recv_counts, recv_at, t);
+}
+
+orr_code train_axes_agree(train_axes *ax, orr_code mine, const char *what) {
+  if (!moves(ax, DIST_AXIS_WORLD, TRAIN_ALL_REDUCE, 1, DIST_I64)) return mine;
+  return dist_agree(ax->comm[DIST_AXIS_WORLD], mine, what);
+}
+
+orr_code train_axes_all_reduce_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,
+                                     dist_dtype t, dist_request *r) {
+  *r = (dist_request){NULL};
+  if (!moves(ax, axis, TRAIN_ALL_REDUCE, count, t)) return ORR_OK;
+  return dist_all_reduce_start(ax->comm[axis], buf, count, t, DIST_SUM, r);
+}
+
+orr_code train_axes_reduce_scatter_start(train_axes *ax, dist_axis axis, const void *send,
+                                         void *recv, int64_t count, dist_dtype t, dist_request *r) {
+  *r = (dist_request){NULL};
+  if (!moves(ax, axis, TRAIN_REDUCE_SCATTER, count * train_axes_size(ax, axis), t)) return ORR_OK;
+  return dist_reduce_scatter_start(ax->comm[axis], send, recv, count, t, DIST_SUM, r);
+}

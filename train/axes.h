@@ -1,0 +1,84 @@
+// The axes of a run as the model sees them: which part of everything is this rank's, and the
+// collectives at the seams. tp splits heads, hidden width, vocabulary and, between the products,
+// rows; cp splits frames and, inside the time blocks' attention, token positions; ranks that hold
+// the same weights (cp x dp) are replicas.
+//
+// Every seam counts what it moves. While `planning` is true it only counts, so that a planning pass
+// announces exactly what a step will move, for this rank or, without a world, for any other one.
+// An axis of one rank moves and counts nothing. Functions take ax == NULL for a run on one rank.
+#ifndef TRAIN_AXES_H
+#define TRAIN_AXES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "configs/config.h"
+#include "dist/comm.h"
+#include "kernels/kern.h"
+
+// One rank's part of n things. `room` is the largest part of any rank: what is allocated where all
+// ranks need one layout.
+typedef struct {
+  int64_t first, count, room;
+} train_part;
+
+// Local. Parts of n differ by one at most; the first n % parts ranks have the larger ones.
+train_part train_part_of(int64_t n, int parts, int i);
+// Local. Key/value heads: equal parts, or, when there are fewer heads than ranks, one head shared
+// by parts/n neighbours.
+train_part train_part_heads(int64_t n, int parts, int i);
+
+typedef enum {
+  TRAIN_ALL_REDUCE,
+  TRAIN_REDUCE_SCATTER,
+  TRAIN_ALL_GATHER,
+  TRAIN_ALL_TO_ALL,
+  TRAIN_MOVES
+} train_move;
+// Local. "all_reduce", ...
+const char *train_move_name(train_move m);
+
+typedef struct {
+  int64_t calls, bytes; // payload, as dist_comm_traffic counts it
+} train_moved;
+
+typedef struct {
+  dist_grid grid;
+  dist_comm *comm[DIST_AXES]; // all NULL when no world stands behind the plan
+  bool planning;
+  train_moved moved[DIST_AXES][TRAIN_MOVES];
+} train_axes;
+
+// Local. Starts planning. `world` may be NULL: then the axes can only plan.
+void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *world);
+// Local. ORR_ECONFIG when the model cannot be split like this: one line with both numbers.
+orr_code train_axes_check(const cfg *c, const dist_grid *grid);
+// Local. Sizes and places; 1 and 0 for ax == NULL.
+int train_axes_size(const train_axes *ax, dist_axis axis);
+int train_axes_rank(const train_axes *ax, dist_axis axis);
+
+// Collective over the axis. Buffers as in dist/comm.h.
+orr_code train_axes_all_reduce(train_axes *ax, dist_axis axis, void *buf, int64_t count,
+                               dist_dtype t, dist_op op);
+orr_code train_axes_reduce_scatter(train_axes *ax, dist_axis axis, const void *send, void *recv,
+                                   int64_t count, dist_dtype t);
+orr_code train_axes_all_gather(train_axes *ax, dist_axis axis, const void *send, void *recv,
+                               int64_t count, dist_dtype t);
+orr_code train_axes_all_to_all(train_axes *ax, dist_axis axis, const void *send,
+                               const int64_t *send_counts, const int64_t *send_at, void *recv,
+                               const int64_t *recv_counts, const int64_t *recv_at, dist_dtype t);
+// Collective over the world: dist_agree, counted.
+orr_code train_axes_agree(train_axes *ax, orr_code mine, const char *what);
+// The same two that a step overlaps with the backward pass; wait with dist_wait unless planning.
+orr_code train_axes_all_reduce_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,
+                                     dist_dtype t, dist_request *r);
+orr_code train_axes_reduce_scatter_start(train_axes *ax, dist_axis axis, const void *send,
+                                         void *recv, int64_t count, dist_dtype t, dist_request *r);
+
+static inline dist_dtype train_wire(kern_dtype t) {
+  return t == KERN_BF16 ? DIST_BF16 : DIST_F32;
+}
+
+#endif

@@ -1,0 +1,149 @@
+#include "train/head.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { C = TRAIN_LOSS_ROWS };
+
+train_part train_head_codes(const train_axes *axes, int64_t V) {
+  return train_part_of(V, train_axes_size(axes, DIST_AXIS_TP), train_axes_rank(axes, DIST_AXIS_TP));
+}
+
+static bool whole(const train_head *h) {
+  return train_axes_size(h->d.axes, DIST_AXIS_TP) == 1;
+}
+
+void train_head_place(train_head *h, bool backward, orr_arena *arena) {
+  const size_t e = kern_dtype_size(h->d.act), row = (size_t)h->d.D * e;
+  const size_t codes = (size_t)h->codes.count;
+  h->xg = orr_arena_take(arena, C * row);
+  h->yg = orr_arena_take(arena, C * row);
+  h->rstd = orr_arena_take(arena, C * sizeof(float));
+  h->logits = orr_arena_take(arena, C * codes * sizeof(float));
+  h->largest = orr_arena_take(arena, C * sizeof(float));
+  h->own_largest = whole(h) ? NULL : orr_arena_take(arena, C * sizeof(float));
+  h->sum = orr_arena_take(arena, 2 * C * sizeof(float));
+  h->target_logit = h->sum + C;
+  if (!backward) return;
+  h->dyg = orr_arena_take(arena, C * row);
+  h->dxg = orr_arena_take(arena, C * row);
+  h->dlogits = orr_arena_take(arena, C * codes * e);
+  h->own_row = orr_arena_take(arena, C * sizeof *h->own_row);
+}
+
+orr_code train_head_logits(train_head *h, const void *x, const int32_t *row, float *logits) {
+  const train_block_dims *d = &h->d;
+  ORR_TRY(kern_gather_rows(
+      h->k, &(kern_gather_rows_args){
+                .type = d->act, .M = C, .D = d->D, .x = x, .index = row, .y = h->xg}));
+  ORR_TRY(kern_rmsnorm_fwd(h->k, &(kern_rmsnorm_fwd_args){.type = d->act,
+                                                          .M = C,
+                                                          .D = d->D,
+                                                          .x = h->xg,
+                                                          .w = train_plain(h->w, h->norm),
+                                                          .y = h->yg,
+                                                          .rstd = h->rstd}));
+  return kern_matmul_fwd(h->k, &(kern_matmul_fwd_args){.type = d->act,
+                                                       .y_type = KERN_F32,
+                                                       .M = C,
+                                                       .N = h->codes.count,
+                                                       .K = d->D,
+                                                       .x = h->yg,
+                                                       .w = train_operand(h->w, h->head),
+                                                       .y = logits});
+}
+
+// The softmax' statistics over all codes from those over each rank's.
+static orr_code combine(train_head *h) {
+  train_axes *ax = h->d.axes;
+  if (whole(h)) return ORR_OK;
+  const bool touch = !h->k->planning;
+  if (touch) memcpy(h->own_largest, h->largest, C * sizeof(float));
+  ORR_TRY(train_axes_all_reduce(ax, DIST_AXIS_TP, h->largest, C, DIST_F32, DIST_MAX));
+  // A row without target has -inf everywhere, and its sum is 0 already.
+  for (int i = 0; touch && i < C; i++)
+    if (h->sum[i] > 0.0f) h->sum[i] *= expf(h->own_largest[i] - h->largest[i]);
+  return train_axes_all_reduce(ax, DIST_AXIS_TP, h->sum, 2 * C, DIST_F32, DIST_SUM);
+}
+
+static orr_code chunk_loss(train_head *h, const int32_t *target, const train_head_rows *r,
+                           double *loss_sum) {
+  ORR_TRY(kern_xent_stats(h->k, &(kern_xent_stats_args){.M = C,
+                                                        .V = h->codes.count,
+                                                        .v_first = h->codes.first,
+                                                        .logits = h->logits,
+                                                        .target = target,
+                                                        .largest = h->largest,
+                                                        .sum = h->sum,
+                                                        .target_logit = h->target_logit}));
+  ORR_TRY(combine(h));
+  return kern_xent_grad(h->k, &(kern_xent_grad_args){.type = h->d.act,
+                                                     .M = C,
+                                                     .V = h->codes.count,
+                                                     .v_first = h->codes.first,
+                                                     .logits = h->logits,
+                                                     .target = target,
+                                                     .largest = h->largest,
+                                                     .sum = h->sum,
+                                                     .target_logit = h->target_logit,
+                                                     .z_loss = (float)h->z_loss,
+                                                     .scale = r->scale,
+                                                     .loss_sum = loss_sum,
+                                                     .dlogits = r->dx ? h->dlogits : NULL});
+}
+
+// dlogits -> dxg. Every rank of tp brings the part of its codes, and goes on with the sum.
+static orr_code chunk_backward(train_head *h) {
+  const train_block_dims *d = &h->d;
+  ORR_TRY(kern_matmul_bwd_x(h->k, &(kern_matmul_bwd_x_args){.type = d->act,
+                                                            .M = C,
+                                                            .N = h->codes.count,
+                                                            .K = d->D,
+                                                            .dy = h->dlogits,
+                                                            .w = train_operand(h->w, h->head),
+                                                            .dx = h->dyg}));
+  ORR_TRY(kern_matmul_bwd_w(h->k, &(kern_matmul_bwd_w_args){.type = d->act,
+                                                            .M = C,
+                                                            .N = h->codes.count,
+                                                            .K = d->D,
+                                                            .dy = h->dlogits,
+                                                            .x = h->yg,
+                                                            .dw = h->w->grad + h->head}));
+  if (!whole(h))
+    ORR_TRY(train_axes_all_reduce(d->axes, DIST_AXIS_TP, h->dyg, C * d->D, train_wire(d->act),
+                                  DIST_SUM));
+  return kern_rmsnorm_bwd(h->k, &(kern_rmsnorm_bwd_args){.type = d->act,
+                                                         .M = C,
+                                                         .D = d->D,
+                                                         .dy = h->dyg,
+                                                         .x = h->xg,
+                                                         .w = train_plain(h->w, h->norm),
+                                                         .rstd = h->rstd,
+                                                         .dx = h->dxg,
+                                                         .dw = h->w->grad + h->norm});
+}
+
+// Puts gradients where their rows are, if these are this rank's.
+static orr_code spread(train_head *h, const int32_t *row, const train_head_rows *r) {
+  for (int i = 0; !h->k->planning && i < C; i++) {
+    const int64_t own = row[i] - r->first_row;
+    h->own_row[i] = row[i] >= 0 && own >= 0 && own < r->own_rows ? (int32_t)own : -1;
+  }
+  return kern_scatter_rows(
+      h->k,
+      &(kern_scatter_rows_args){
+          .type = h->d.act, .M = C, .D = h->d.D, .x = h->dxg, .index = h->own_row, .y = r->dx});
+}
+
+orr_code train_head_loss(train_head *h, const train_head_rows *r, double *loss_sum) {
+  if (r->dx && !h->k->planning)
+    memset(r->dx, 0, (size_t)(r->own_rows * h->d.D) * kern_dtype_size(h->d.act));
+  for (int64_t first = 0; first < r->rows; first += C) {
+    ORR_TRY(train_head_logits(h, r->x, r->row + first, h->logits));
+    ORR_TRY(chunk_loss(h, r->target + first, r, loss_sum));
+    if (!r->dx) continue;
+    ORR_TRY(chunk_backward(h));
+    ORR_TRY(spread(h, r->row + first, r));
+  }
+  return ORR_OK;
+}
