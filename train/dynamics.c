@@ -75,8 +75,9 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
   ORR_TRY(train_params_add(list, VECTOR, &out->no_action, "embed.no_action"));
   ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->branches, D}, .second = second),
                            &out->branch, "embed.branch.weight"));
-  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->R, D}, .second = second), &out->reg,
-                           "embed.register"));
+  if (d->R > 0) // files of tensors have no empty ones
+    ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->R, D}, .second = second),
+                             &out->reg, "embed.register"));
   for (int i = 0; i < d->layers; i++) {
     char prefix[32];
     snprintf(prefix, sizeof prefix, "blocks.%d", i);
