@@ -27,15 +27,15 @@ static pid_t start(small_run *r, const char *name) {
       (const char *const[]){program_path, "train", config, "--resume", "auto", NULL}, err, true);
 }
 
+// Read as it grows: a run that goes on cuts the file back first, so its size may not hold still.
 static int64_t lines(small_run *r, const char *name) {
-  char path[512], *text = NULL;
-  size_t bytes;
+  char path[512];
   int64_t n = 0;
   snprintf(path, sizeof path, "%s/%s/metrics.jsonl", r->root, name);
-  if (!orr_fs_exists(path)) return 0;
-  small_run_ok(orr_fs_read_all(path, &text, &bytes));
-  for (size_t i = 0; i < bytes; i++) n += text[i] == '\n';
-  orr_free(text);
+  FILE *f = fopen(path, "r");
+  if (!f) return 0;
+  for (int c = getc(f); c != EOF; c = getc(f)) n += c == '\n';
+  fclose(f);
   return n;
 }
 
