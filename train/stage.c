@@ -14,3 +14,18 @@ orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state
 void train_stage_destroy(train_stage *s) {
   if (s) s->table->destroy(s);
 }
+
+void train_stage_init(train_stage *s, const train_stage_table *table, kern *k, const cfg *c,
+                      train_axes *axes, train_state *state, int64_t clips, int64_t micro) {
+  *s = (train_stage){
+      .table = table, .k = k, .c = c, .axes = axes, .state = state, .clips = clips, .micro = micro};
+  orr_arena_init(&s->activations, "activations");
+  orr_arena_init(&s->exchange, "communication");
+  orr_arena_init(&s->inputs, "inputs");
+}
+
+void train_stage_release(train_stage *s) {
+  orr_arena_release(&s->inputs);
+  orr_arena_release(&s->exchange);
+  orr_arena_release(&s->activations);
+}

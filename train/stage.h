@@ -52,5 +52,10 @@ orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_axes *axes, t
 orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
                             int64_t clips, int64_t micro, train_stage **out); // by train.stage
 void train_stage_destroy(train_stage *s);                                     // takes NULL
+// Local. For the create functions: what all stages share, with empty arenas that count.
+void train_stage_init(train_stage *s, const train_stage_table *table, kern *k, const cfg *c,
+                      train_axes *axes, train_state *state, int64_t clips, int64_t micro);
+// Local. For the destroy functions: gives the arenas back.
+void train_stage_release(train_stage *s);
 
 #endif

@@ -100,9 +100,7 @@ static void stage_destroy(train_stage *base) {
   train_dynamics_destroy(s->model);
   orr_free(s->p.blocks);
   orr_free(s->masked_rows);
-  orr_arena_release(&base->inputs);
-  orr_arena_release(&base->exchange);
-  orr_arena_release(&base->activations);
+  train_stage_release(base);
   orr_free(s);
 }
 
@@ -114,16 +112,7 @@ orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_axes *axes, tr
   orr_code rc;
   dynamics_stage *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "dynamics stage: out of memory");
-  s->base = (train_stage){.table = &dynamics_table,
-                          .k = k,
-                          .c = c,
-                          .axes = axes,
-                          .state = state,
-                          .clips = clips,
-                          .micro = micro};
-  orr_arena_init(&s->base.activations, "activations");
-  orr_arena_init(&s->base.exchange, "communication");
-  orr_arena_init(&s->base.inputs, "inputs");
+  train_stage_init(&s->base, &dynamics_table, k, c, axes, state, clips, micro);
   train_dynamics_dims_from(c, &s->d);
   s->d.block.axes = axes;
   s->T = c->data.frames;

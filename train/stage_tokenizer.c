@@ -47,9 +47,7 @@ static void stage_destroy(train_stage *base) {
   tokenizer_stage *s = (tokenizer_stage *)base;
   train_tokenizer_destroy(s->model);
   orr_free(s->p.enc);
-  orr_arena_release(&base->inputs);
-  orr_arena_release(&base->exchange);
-  orr_arena_release(&base->activations);
+  train_stage_release(base);
   orr_free(s);
 }
 
@@ -69,16 +67,7 @@ orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_axes *axes, t
   orr_code rc;
   tokenizer_stage *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "tokenizer stage: out of memory");
-  s->base = (train_stage){.table = &tokenizer_table,
-                          .k = k,
-                          .c = c,
-                          .axes = axes,
-                          .state = state,
-                          .clips = clips,
-                          .micro = micro};
-  orr_arena_init(&s->base.activations, "activations");
-  orr_arena_init(&s->base.inputs, "inputs");
-  orr_arena_init(&s->base.exchange, "communication");
+  train_stage_init(&s->base, &tokenizer_table, k, c, axes, state, clips, micro);
   train_tokenizer_dims_from(c, &s->d);
   s->frame_values = s->d.S * s->d.P;
   ORR_TRY_GOTO(train_tokenizer_list(&s->d, &state->params, &s->p), fail);
