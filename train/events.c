@@ -9,7 +9,7 @@
 #include "base/crc32c.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "event.pb-c.h"
+#include "train/event.pb-c.h"
 
 struct train_events {
   int fd;

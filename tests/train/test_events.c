@@ -16,7 +16,7 @@
 #include "base/fault.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "event.pb-c.h"
+#include "train/event.pb-c.h"
 #include "train/events.h"
 
 static int setup(void **state) {
