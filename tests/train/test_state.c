@@ -88,7 +88,7 @@ static void test_every_weight_follows_adamw_and_only_matrices_decay(void **state
       for (int64_t j = p->at; j < p->at + p->count; j++)
         adamw_step(&want[j], m.c, scale * m.s.weights.grad[j], lr, decays ? 0.1 : 0.0, step);
     }
-    toy_ok(train_state_update(&m.s, m.k, m.c, lr, (float)scale, step));
+    toy_ok(train_state_update(&m.s, m.k, m.c, lr, (float)scale, step, NULL, NULL));
   }
   double off = 0.0;
   for (int64_t i = 0; i < n; i++) { // padding included: it stays zero
@@ -114,7 +114,7 @@ static void test_the_working_copy_is_the_rounded_master(void **state) {
       assert_int_equal(m.s.weights.work[i], bits >> 16);
     }
     draw_gradient(&m, 1);
-    toy_ok(train_state_update(&m.s, m.k, m.c, 0.01, 1.0f, 1));
+    toy_ok(train_state_update(&m.s, m.k, m.c, 0.01, 1.0f, 1, NULL, NULL));
   }
   model_close(&m);
 }
@@ -161,7 +161,7 @@ static void save(model *m, const char *root) {
 // Weights, moments and average all different.
 static void scramble(model *m) {
   draw_gradient(m, 77);
-  toy_ok(train_state_update(&m->s, m->k, m->c, 0.01, 1.0f, 1));
+  toy_ok(train_state_update(&m->s, m->k, m->c, 0.01, 1.0f, 1, NULL, NULL));
 }
 
 static void test_a_checkpoint_brings_back_every_bit(void **state) {
