@@ -165,15 +165,14 @@ static orr_code update_bucket(train_state *s, kern *k, const cfg *c, const kern_
   return ORR_OK;
 }
 
-orr_code train_state_update(train_state *s, kern *k, const cfg *c, double lr, float scale,
-                            int64_t step, train_updated_fn updated, void *ctx) {
-  const kern_adamw_args common = {.lr = (float)lr,
-                                  .beta1 = (float)c->optim.beta1,
+orr_code train_state_update(train_state *s, kern *k, const cfg *c, const kern_adamw_rates *rates,
+                            const kern_verdict *verdict, train_updated_fn updated, void *ctx) {
+  const kern_adamw_args common = {.beta1 = (float)c->optim.beta1,
                                   .beta2 = (float)c->optim.beta2,
                                   .eps = (float)c->optim.eps,
-                                  .grad_scale = scale,
                                   .ema_decay = (float)c->optim.ema_decay,
-                                  .step = step};
+                                  .rates = rates,
+                                  .verdict = verdict};
   int p = 0;
   for (int64_t i = 0; i < train_shard_buckets(&s->shard); i++) {
     ORR_TRY(update_bucket(s, k, c, &common, i, &p));

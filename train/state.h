@@ -52,10 +52,10 @@ void train_state_average_is_weights(train_state *s); // of the array above; befo
 orr_code train_state_refresh(train_state *s, kern *k);
 // Called when this rank's part of a bucket is updated; buckets come in order.
 typedef orr_code (*train_updated_fn)(void *ctx, int64_t bucket);
-// Local. One AdamW step on everything, bucket by bucket; `scale` multiplies the gradients
-// (clipping). step >= 1. `updated` may be NULL.
-orr_code train_state_update(train_state *s, kern *k, const cfg *c, double lr, float scale,
-                            int64_t step, train_updated_fn updated, void *ctx);
+// Local. One AdamW step on everything, bucket by bucket; rates and verdict lie in device memory.
+// `updated` may be NULL.
+orr_code train_state_update(train_state *s, kern *k, const cfg *c, const kern_adamw_rates *rates,
+                            const kern_verdict *verdict, train_updated_fn updated, void *ctx);
 
 // Local. *sum (=) squares of the gradients that this rank counts in the norm: its own part, and of
 // what ranks of tp share the first one's alone.
