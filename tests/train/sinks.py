@@ -155,7 +155,7 @@ class Sinks(unittest.TestCase):
         events = event_accumulator.EventAccumulator(str(self.root / "seen" / "tensorboard"))
         events.Reload()
         lines = self.lines("seen")
-        for tag in ("loss", "lr", "tokens_per_s"):
+        for tag in ("loss", "lr", "grad_norm"):
             shown = events.Scalars(tag)
             self.assertEqual([e.step for e in shown], [l["step"] for l in lines])
             for e, l in zip(shown, lines):
