@@ -26,6 +26,12 @@ size_t dist_dtype_bytes(dist_dtype t) {
   return bytes[t];
 }
 
+const char *dist_collective_name(dist_collective c) {
+  static const char *const names[] = {"all_reduce", "reduce_scatter", "all_gather",
+                                      "all_to_all", "broadcast",      "barrier"};
+  return names[c];
+}
+
 void dist_comm_destroy(dist_comm *c) {
   if (!c) return;
   if (c->table->destroy) c->table->destroy(c);
