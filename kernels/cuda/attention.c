@@ -51,8 +51,7 @@ static void split_further(split *s, int64_t parts) {
 }
 
 static int64_t first_row(const split *s, int64_t part) {
-  return part / s->inner_parts * s->outer_stride +
-         part % s->inner_parts * s->seqs * s->seq_stride;
+  return part / s->inner_parts * s->outer_stride + part % s->inner_parts * s->seqs * s->seq_stride;
 }
 
 // Whether an operand's rows begin at multiples of 16 bytes.
@@ -147,18 +146,18 @@ orr_code cuda_attention_bwd(kern *k, const kern_attention_bwd_args *a) {
   if (k->planning) return ORR_OK;
   for (int64_t p = 0; p < s.parts; p++) {
     const int64_t row = first_row(&s, p);
-    ORR_TRY(cuda_sdpa_run(
-        k, plan,
-        &(cuda_sdpa_operands){{[CUDA_SDPA_Q] = at_row(a->q, row, a->ldq),
-                               [CUDA_SDPA_K] = at_row(a->k, row, a->ldk),
-                               [CUDA_SDPA_V] = at_row(a->v, row, a->ldv),
-                               [CUDA_SDPA_O] = at_row(a->o, row, a->ldo),
-                               [CUDA_SDPA_DO] = at_row(a->do_, row, a->ldo),
-                               [CUDA_SDPA_DQ] = at_row(a->dq, row, a->lddq),
-                               [CUDA_SDPA_DK] = at_row(a->dk, row, a->lddk),
-                               [CUDA_SDPA_DV] = at_row(a->dv, row, a->lddv),
-                               [CUDA_SDPA_LSE] = a->lse + p * s.seqs * a->H * a->L}},
-        scratch));
+    ORR_TRY(
+        cuda_sdpa_run(k, plan,
+                      &(cuda_sdpa_operands){{[CUDA_SDPA_Q] = at_row(a->q, row, a->ldq),
+                                             [CUDA_SDPA_K] = at_row(a->k, row, a->ldk),
+                                             [CUDA_SDPA_V] = at_row(a->v, row, a->ldv),
+                                             [CUDA_SDPA_O] = at_row(a->o, row, a->ldo),
+                                             [CUDA_SDPA_DO] = at_row(a->do_, row, a->ldo),
+                                             [CUDA_SDPA_DQ] = at_row(a->dq, row, a->lddq),
+                                             [CUDA_SDPA_DK] = at_row(a->dk, row, a->lddk),
+                                             [CUDA_SDPA_DV] = at_row(a->dv, row, a->lddv),
+                                             [CUDA_SDPA_LSE] = a->lse + p * s.seqs * a->H * a->L}},
+                      scratch));
   }
   return ORR_OK;
 }

@@ -53,8 +53,9 @@ void cuda_graph_set(cuda_graph *g, cuda_node node, cudnnBackendAttributeName_t n
 void cuda_graph_finish(cuda_graph *g, cuda_node node);
 
 // Local. The plan of the first engine that cuDNN proposes, that says of itself it gives the same
-// bits each time, and that takes the graph. The caller ends *plan with cudnnBackendDestroyDescriptor.
-// *workspace (=) bytes. ORR_EUNSUPPORTED with cuDNN's words when there is none.
+// bits each time, and that takes the graph. The caller ends *plan with
+// cudnnBackendDestroyDescriptor. *workspace (=) bytes. ORR_EUNSUPPORTED with cuDNN's words when
+// there is none.
 orr_code cuda_graph_plan(cuda_graph *g, cuda_node *plan, int64_t *workspace);
 // Local. Destroys what the graph owns.
 void cuda_graph_release(cuda_graph *g);

@@ -87,10 +87,8 @@ orr_code cuda_matmul_bwd_x(kern *k, const kern_matmul_bwd_x_args *a) {
                                           .ldc = a->lddx ? a->lddx : a->K,
                                           .type = (int32_t)a->type,
                                           .c_type = (int32_t)a->type},
-                     &(cuda_product_operands){.a = a->dy,
-                                              .b = a->w,
-                                              .add = a->accumulate ? a->dx : NULL,
-                                              .c = a->dx},
+                     &(cuda_product_operands){
+                         .a = a->dy, .b = a->w, .add = a->accumulate ? a->dx : NULL, .c = a->dx},
                      0, NULL);
 }
 
@@ -103,19 +101,17 @@ orr_code cuda_matmul_bwd_w(kern *k, const kern_matmul_bwd_w_args *args) {
     if (!a.overwrite) return ORR_OK;
     return cuda_fill(k, &(kern_fill_args){a.dw, (size_t)(a.N * a.K) * sizeof *a.dw});
   }
-  return run_product(k,
-                     (cuda_product_shape){.M = a.N,
-                                          .N = a.K,
-                                          .K = a.M,
-                                          .lda = a.lddy,
-                                          .ldb = a.ldx,
-                                          .ldc = a.K,
-                                          .type = (int32_t)a.type,
-                                          .c_type = KERN_F32,
-                                          .a_transposed = true},
-                     &(cuda_product_operands){.a = a.dy,
-                                              .b = a.x,
-                                              .add = a.overwrite ? NULL : a.dw,
-                                              .c = a.dw},
-                     0, NULL);
+  return run_product(
+      k,
+      (cuda_product_shape){.M = a.N,
+                           .N = a.K,
+                           .K = a.M,
+                           .lda = a.lddy,
+                           .ldb = a.ldx,
+                           .ldc = a.K,
+                           .type = (int32_t)a.type,
+                           .c_type = KERN_F32,
+                           .a_transposed = true},
+      &(cuda_product_operands){.a = a.dy, .b = a.x, .add = a.overwrite ? NULL : a.dw, .c = a.dw}, 0,
+      NULL);
 }

@@ -13,8 +13,8 @@
 #include "kernels/cuda/plans.h"
 
 enum {
-  MOST_ALIGNMENT = 16,         // what the widest loads and the bulk copies ask for
-  WORKSPACE_LIMIT = 64 << 20,  // bytes a product may ask for
+  MOST_ALIGNMENT = 16,        // what the widest loads and the bulk copies ask for
+  WORKSPACE_LIMIT = 64 << 20, // bytes a product may ask for
 };
 
 _Static_assert(sizeof(cuda_product_shape) == 6 * sizeof(int64_t) + 6 * sizeof(int32_t),
@@ -130,9 +130,9 @@ static orr_code prefer(const cuda_products *ps, const cuda_product *p,
   BLAS_TRY(ps->lt.cublasLtMatmulPreferenceSetAttribute(
                preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &most, sizeof most),
            "limit its workspace", &p->shape);
-  BLAS_TRY(ps->lt.cublasLtMatmulPreferenceSetAttribute(
-               preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reduction,
-               sizeof reduction),
+  BLAS_TRY(ps->lt.cublasLtMatmulPreferenceSetAttribute(preference,
+                                                       CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+                                                       &reduction, sizeof reduction),
            "be held to one order of summation", &p->shape);
   for (int i = 0; i < 4; i++)
     BLAS_TRY(ps->lt.cublasLtMatmulPreferenceSetAttribute(preference, alignments[i], &alignment,
@@ -191,8 +191,8 @@ orr_code cuda_product_run(kern *k, const cuda_product *p, const cuda_product_ope
   const float one = 1.0f, beta = o->add ? 1.0f : 0.0f;
   if (p->shape.bias) ORR_TRY(set_bias(ps, p, o->bias));
   BLAS_TRY(ps->lt.cublasLtMatmul(ps->handle, p->op, &one, o->b, p->b, o->a, p->a, &beta,
-                                 o->add ? o->add : o->c, p->c, o->c, p->c, &p->algorithm,
-                                 scratch, p->scratch, impl->stream),
+                                 o->add ? o->add : o->c, p->c, o->c, p->c, &p->algorithm, scratch,
+                                 p->scratch, impl->stream),
            "start", &p->shape);
   return ORR_OK;
 }
@@ -204,8 +204,8 @@ orr_code cuda_products_create(cuda_products **out) {
   *out = NULL;
   cuda_products *ps = orr_calloc(1, sizeof *ps);
   ORR_CHECK(ps, ORR_ENOMEM, "kernels: no memory for the plans of products");
-  ps->plans = (cuda_plans){
-      .key_bytes = sizeof(cuda_product_shape), .destroy = product_destroy, .ctx = ps};
+  ps->plans =
+      (cuda_plans){.key_bytes = sizeof(cuda_product_shape), .destroy = product_destroy, .ctx = ps};
   ORR_TRY_GOTO(cuda_blas_library_open(&ps->lt), destroy);
   cublasStatus_t status = ps->lt.cublasLtCreate(&ps->handle);
   ORR_CHECK_GOTO(status == CUBLAS_STATUS_SUCCESS, destroy,

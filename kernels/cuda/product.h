@@ -10,13 +10,13 @@
 // of it: that is a factor of the run.
 typedef struct {
   int64_t M, N, K;
-  int64_t lda, ldb, ldc;   // row strides of the matrices as they are stored; add has ldc
-  int32_t type;            // kern_dtype of a and b
-  int32_t c_type;          // of c and add
-  int32_t a_transposed;    // a is stored [K,M]
-  int32_t b_transposed;    // b is stored [N,K]
-  int32_t bias;            // float32; only where c_type is
-  int32_t alignment;       // of every address, in bytes, at most 16: cuda_product_alignment
+  int64_t lda, ldb, ldc; // row strides of the matrices as they are stored; add has ldc
+  int32_t type;          // kern_dtype of a and b
+  int32_t c_type;        // of c and add
+  int32_t a_transposed;  // a is stored [K,M]
+  int32_t b_transposed;  // b is stored [N,K]
+  int32_t bias;          // float32; only where c_type is
+  int32_t alignment;     // of every address, in bytes, at most 16: cuda_product_alignment
 } cuda_product_shape;
 
 typedef struct {

@@ -144,8 +144,8 @@ orr_code cuda_sdpa_create(cudaStream_t stream, cuda_sdpa **out) {
     cuda_sdpa_destroy(sdpa);
     return ORR_OK;
   }
-  snprintf(sdpa->name, sizeof sdpa->name, "cuDNN %zu.%zu.%zu", version / 10000,
-           version / 100 % 100, version % 100);
+  snprintf(sdpa->name, sizeof sdpa->name, "cuDNN %zu.%zu.%zu", version / 10000, version / 100 % 100,
+           version % 100);
   *out = sdpa;
   return ORR_OK;
 }

@@ -1,5 +1,5 @@
-// Forward: cuDNN's one operation for it. Backward: cuDNN 9.19 names one operation too, but its graph
-// library does not build it, so it is spelled out (Dao et al. 2022), a pattern that cuDNN
+// Forward: cuDNN's one operation for it. Backward: cuDNN 9.19 names one operation too, but its
+// graph library does not build it, so it is spelled out (Dao et al. 2022), a pattern that cuDNN
 // recognizes as a whole and runs as one kernel:
 //   delta = sum_c do*o,  p = exp(scale q k^T - lse),  dv = p^T do,
 //   ds = p (do v^T - delta) scale,  dk = ds^T q,  dq = ds k
@@ -46,22 +46,22 @@ static cuda_node number(builder *b, int64_t id) {
 }
 
 static cuda_node inner(builder *b, cudnnDataType_t type, int64_t rows, int64_t cols) {
-  return cuda_graph_tensor(
-      b->g, &(cuda_tensor){.id = b->next++,
-                           .type = type,
-                           .dim = {b->seqs, b->H, rows, cols},
-                           .stride = {b->H * rows * cols, rows * cols, cols, 1},
-                           .is_virtual = true});
+  return cuda_graph_tensor(b->g,
+                           &(cuda_tensor){.id = b->next++,
+                                          .type = type,
+                                          .dim = {b->seqs, b->H, rows, cols},
+                                          .stride = {b->H * rows * cols, rows * cols, cols, 1},
+                                          .is_virtual = true});
 }
 
 // A virtual view of scores with rows and columns exchanged, rounded for the matrix units.
 static cuda_node exchanged(builder *b, cuda_node x) {
-  cuda_node y = cuda_graph_tensor(b->g, &(cuda_tensor){.id = b->next++,
-                                                       .type = CUDNN_DATA_BFLOAT16,
-                                                       .dim = {b->seqs, b->H, b->L, b->L},
-                                                       .stride = {b->H * b->L * b->L, b->L * b->L,
-                                                                  1, b->L},
-                                                       .is_virtual = true});
+  cuda_node y =
+      cuda_graph_tensor(b->g, &(cuda_tensor){.id = b->next++,
+                                             .type = CUDNN_DATA_BFLOAT16,
+                                             .dim = {b->seqs, b->H, b->L, b->L},
+                                             .stride = {b->H * b->L * b->L, b->L * b->L, 1, b->L},
+                                             .is_virtual = true});
   cuda_graph_op(b->g, CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR,
                 (cuda_port[]){{CUDNN_ATTR_OPERATION_RESHAPE_XDESC, x},
                               {CUDNN_ATTR_OPERATION_RESHAPE_YDESC, y}},
@@ -129,18 +129,17 @@ static builder builder_of(cuda_graph *g, const cuda_sdpa_shape *s) {
 
 void cuda_sdpa_graph_fwd(cuda_graph *g, const cuda_sdpa_shape *s) {
   builder b = builder_of(g, s);
-  cuda_graph_op(
-      g, CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR,
-      (cuda_port[]){
-          {CUDNN_ATTR_OPERATION_SDPA_FWD_QDESC, strided(&b, CUDA_SDPA_Q, s->H, s->q)},
-          {CUDNN_ATTR_OPERATION_SDPA_FWD_KDESC, strided(&b, CUDA_SDPA_K, s->G, s->k)},
-          {CUDNN_ATTR_OPERATION_SDPA_FWD_VDESC, strided(&b, CUDA_SDPA_V, s->G, s->v)},
-          {CUDNN_ATTR_OPERATION_SDPA_FWD_ODESC, strided(&b, CUDA_SDPA_O, s->H, s->o)},
-          {CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC, number(&b, CUDA_SDPA_SCALE)},
-          {CUDNN_ATTR_OPERATION_SDPA_FWD_STATSDESC,
-           s->lse ? per_row(&b, CUDA_SDPA_LSE, false) : NULL},
-      },
-      6);
+  cuda_graph_op(g, CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR,
+                (cuda_port[]){
+                    {CUDNN_ATTR_OPERATION_SDPA_FWD_QDESC, strided(&b, CUDA_SDPA_Q, s->H, s->q)},
+                    {CUDNN_ATTR_OPERATION_SDPA_FWD_KDESC, strided(&b, CUDA_SDPA_K, s->G, s->k)},
+                    {CUDNN_ATTR_OPERATION_SDPA_FWD_VDESC, strided(&b, CUDA_SDPA_V, s->G, s->v)},
+                    {CUDNN_ATTR_OPERATION_SDPA_FWD_ODESC, strided(&b, CUDA_SDPA_O, s->H, s->o)},
+                    {CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC, number(&b, CUDA_SDPA_SCALE)},
+                    {CUDNN_ATTR_OPERATION_SDPA_FWD_STATSDESC,
+                     s->lse ? per_row(&b, CUDA_SDPA_LSE, false) : NULL},
+                },
+                6);
 }
 
 void cuda_sdpa_graph_bwd(cuda_graph *g, const cuda_sdpa_shape *s) {
@@ -152,8 +151,7 @@ void cuda_sdpa_graph_bwd(cuda_graph *g, const cuda_sdpa_shape *s) {
   cuda_node scale = number(&b, CUDA_SDPA_SCALE), one = number(&b, CUDA_SDPA_ONE);
 
   cuda_node delta = per_row(&b, CUDA_SDPA_DELTA, false);
-  cuda_node d_o =
-      pointwise(&b, CUDNN_POINTWISE_MUL, d, o, inner(&b, CUDNN_DATA_FLOAT, L, K));
+  cuda_node d_o = pointwise(&b, CUDNN_POINTWISE_MUL, d, o, inner(&b, CUDNN_DATA_FLOAT, L, K));
   cuda_node rows = sum(&b, d_o, per_row(&b, b.next++, true));
   pointwise(&b, CUDNN_POINTWISE_MUL, rows, one, delta); // the pattern has a factor here
 

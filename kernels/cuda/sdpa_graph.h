@@ -12,9 +12,9 @@ typedef struct {
 
 typedef struct {
   int64_t seqs, L, H, G, K;
-  cuda_sdpa_strides q, k, v, o;  // o: also of do
-  cuda_sdpa_strides dq, dk, dv;  // zero in a forward shape
-  int64_t backward, lse; // 0 or 1; lse: a forward shape keeps it
+  cuda_sdpa_strides q, k, v, o; // o: also of do
+  cuda_sdpa_strides dq, dk, dv; // zero in a forward shape
+  int64_t backward, lse;        // 0 or 1; lse: a forward shape keeps it
 } cuda_sdpa_shape;
 
 // The tensors of both graphs, by their numbers in them. CUDA_SDPA_DELTA is float32 scratch of
