@@ -184,8 +184,10 @@ void cuda_graph_free(kern *k, void *graph) {
 
 static void describe(kern *k, const cuda_device *d) {
   cuda_impl *impl = cuda_impl_of(k);
+  size_t unused = 0, memory = 0;
+  if (cudaMemGetInfo(&unused, &memory) != cudaSuccess) (void)cudaGetLastError();
   snprintf(k->isa, sizeof k->isa, "%.40s, sm_%d, %.0f GiB", d->name, d->sm,
-           (double)d->memory / 1073741824.0);
+           (double)memory / 1073741824.0);
   snprintf(k->device_id, sizeof k->device_id, "%s", d->id);
   snprintf(impl->backend.bf16_reason, sizeof impl->backend.bf16_reason,
            "bf16: matrix units; driver %d.%d; attention: %s", d->driver / 1000,

@@ -63,7 +63,6 @@ orr_code cuda_device_choose(const kern_setup *s, cuda_device *out) {
   ORR_TRY(attribute(&out->shared_max, cudaDevAttrMaxSharedMemoryPerBlockOptin, out->number));
   ORR_TRY(cuda_check(cudaGetDeviceProperties(&prop, out->number), "ask for a device's name"));
   out->sm = 10 * major + minor;
-  out->memory = prop.totalGlobalMem;
   snprintf(out->name, sizeof out->name, "%s", prop.name);
   for (int i = 0; i < 16; i++)
     snprintf(out->id + 2 * i, 3, "%02x", (unsigned)(unsigned char)prop.uuid.bytes[i]);

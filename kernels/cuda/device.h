@@ -11,7 +11,6 @@ typedef struct {
   int sms;        // multiprocessors
   int shared_max; // bytes of shared memory a block may ask for
   int driver;     // the CUDA version that the driver supports, 13000 for 13.0
-  size_t memory;  // bytes
   char name[256];
   char id[33]; // its UUID in hexadecimal digits
 } cuda_device;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "kernels/cuda/graph.h"
+#include "kernels/cuda/dnn_graph.h"
 #include "kernels/cuda/plans.h"
 
 enum { LEAST_VERSION = 91301 };
@@ -13,7 +13,7 @@ _Static_assert(sizeof(cuda_sdpa_shape) == 21 * sizeof(int64_t), "a key without p
 
 struct cuda_sdpa_plan {
   cuda_sdpa_shape shape;
-  cuda_node plan; // NULL: cuDNN does not take the shape
+  cuda_dnn_node plan; // NULL: cuDNN does not take the shape
   size_t workspace, delta;
   float scale, one;
 };
@@ -39,13 +39,13 @@ static size_t round_up(size_t bytes) {
 static orr_code build(const cuda_sdpa *sdpa, cuda_sdpa_plan *p) {
   const cuda_sdpa_shape *s = &p->shape;
   int64_t workspace = 0;
-  cuda_graph g = {.dnn = &sdpa->dnn, .handle = sdpa->handle};
+  cuda_dnn_graph g = {.dnn = &sdpa->dnn, .handle = sdpa->handle};
   if (s->backward)
     cuda_sdpa_graph_bwd(&g, s);
   else
     cuda_sdpa_graph_fwd(&g, s);
-  orr_code rc = g.rc == ORR_OK ? cuda_graph_plan(&g, &p->plan, &workspace) : g.rc;
-  cuda_graph_release(&g);
+  orr_code rc = g.rc == ORR_OK ? cuda_dnn_plan(&g, &p->plan, &workspace) : g.rc;
+  cuda_dnn_release(&g);
   p->workspace = round_up((size_t)workspace);
   p->delta = s->backward ? round_up((size_t)(s->seqs * s->H * s->L) * sizeof(float)) : 0;
   p->scale = 1.0f / sqrtf((float)s->K);
@@ -82,7 +82,7 @@ size_t cuda_sdpa_scratch(const cuda_sdpa_plan *p) {
   return p->workspace + p->delta;
 }
 
-static cudnnStatus_t fill_pack(const cuda_dnn_library *dnn, cuda_node pack, int64_t count,
+static cudnnStatus_t fill_pack(const cuda_dnn_library *dnn, cuda_dnn_node pack, int64_t count,
                                const int64_t *id, const void **at, void *workspace) {
   cudnnStatus_t status = dnn->cudnnBackendSetAttribute(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS,
                                                        CUDNN_TYPE_INT64, count, id);
@@ -112,7 +112,7 @@ orr_code cuda_sdpa_run(kern *k, const cuda_sdpa_plan *p, const cuda_sdpa_operand
     id[count] = i;
     at[count++] = o.at[i];
   }
-  cuda_node pack = NULL;
+  cuda_dnn_node pack = NULL;
   cudnnStatus_t status =
       dnn->cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &pack);
   if (status == CUDNN_STATUS_SUCCESS) status = fill_pack(dnn, pack, count, id, at, scratch);

@@ -2,7 +2,7 @@
 #ifndef KERNELS_CUDA_SDPA_GRAPH_H
 #define KERNELS_CUDA_SDPA_GRAPH_H
 
-#include "kernels/cuda/graph.h"
+#include "kernels/cuda/dnn_graph.h"
 
 // Sizes and strides in elements: also the key of the cache, so it has no padding. Element
 // (sequence s, head h, position l, c) of q lies at s*q.seq + h*K + l*q.pos + c.
@@ -36,7 +36,7 @@ enum {
 };
 
 // Local. Puts the shape's operations into the graph, which says whether that went well.
-void cuda_sdpa_graph_fwd(cuda_graph *g, const cuda_sdpa_shape *s);
-void cuda_sdpa_graph_bwd(cuda_graph *g, const cuda_sdpa_shape *s);
+void cuda_sdpa_graph_fwd(cuda_dnn_graph *g, const cuda_sdpa_shape *s);
+void cuda_sdpa_graph_bwd(cuda_dnn_graph *g, const cuda_sdpa_shape *s);
 
 #endif
