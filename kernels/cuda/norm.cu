@@ -158,10 +158,9 @@ extern "C" orr_code cuda_rmsnorm_fwd(kern *k, const kern_rmsnorm_fwd_args *a) {
 template <typename T, int N, int PER> static orr_code bwd(kern *k, const kern_rmsnorm_bwd_args *a) {
   ORR_TRY(check_width(a->D, N, PER));
   const dim3 block = block_of(a->D / N, PER);
-  int64_t blocks = cuda_ceil_div(a->M, block.y);
-  if (blocks > CUDA_MOST_PARTIALS) blocks = CUDA_MOST_PARTIALS;
+  const int64_t blocks = cuda_partials_of(cuda_ceil_div(a->M, block.y));
   void *partial;
-  ORR_TRY(cuda_workspace(k, (size_t)(blocks * a->D) * sizeof(float), &partial));
+  ORR_TRY(cuda_workspace(k, (size_t)(cuda_partials_of(a->M) * a->D) * sizeof(float), &partial));
   if (k->planning || a->M == 0) return ORR_OK;
   const size_t scratch = 2 * cuda_row_scratch(block) * sizeof(float);
   const size_t sum = block.y > 1 ? (size_t)a->D * sizeof(float) : 0;

@@ -5,7 +5,10 @@
 
 #include "kernels/cuda/cuda.h"
 
-enum { CUDA_MOST_PARTIALS = 512 };
+// How many partial sums, for work that could be cut into `most` pieces.
+static inline int64_t cuda_partials_of(int64_t most) {
+  return most < 512 ? most : 512;
+}
 
 // Local. out[c] (+=, or = when overwrite) the sum over i < count of partial[i * stride + c], for
 // c < width. What: for errors.

@@ -59,8 +59,8 @@ const char *cuda_host_fault(void) {
 }
 
 static int fail(const char *words) {
-  snprintf(now.fault, sizeof now.fault, "block (%u,%u,%u): %s", blockIdx.x, blockIdx.y,
-           blockIdx.z, words);
+  snprintf(now.fault, sizeof now.fault, "block (%u,%u,%u): %s", blockIdx.x, blockIdx.y, blockIdx.z,
+           words);
   return -1;
 }
 

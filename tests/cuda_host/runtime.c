@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cuda_runtime_api.h"
+#include "tests/cuda_host/include/cuda_runtime_api.h"
 
 struct cuda_host_stream {
   unsigned flags;

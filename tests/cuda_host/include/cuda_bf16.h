@@ -2,7 +2,7 @@
 #ifndef TESTS_CUDA_HOST_CUDA_BF16_H
 #define TESTS_CUDA_HOST_CUDA_BF16_H
 
-#include "cuda_runtime.h"
+#include "tests/cuda_host/include/cuda_runtime.h"
 #include "kernels/bf16.h"
 
 struct __nv_bfloat16 {

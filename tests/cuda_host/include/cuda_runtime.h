@@ -8,9 +8,9 @@
 #include <cstring>
 #include <tuple>
 
-#include "cuda_runtime_api.h"
+#include "tests/cuda_host/include/cuda_runtime_api.h"
 
-#define __global__ static
+#define __global__
 #define __device__
 #define __host__
 #define __shared__
@@ -74,6 +74,8 @@ cudaError_t cudaFuncSetAttribute(void (*kernel)(A...), cudaFuncAttribute what, i
 
 // --- threads that meet ----------------------------------------------------------------------
 
+#define __expf(x) expf(x)
+
 #define CUDA_HOST_TEXT_(x) #x
 #define CUDA_HOST_TEXT(x)  CUDA_HOST_TEXT_(x)
 #define CUDA_HOST_PLACE    __FILE__ ":" CUDA_HOST_TEXT(__LINE__)
@@ -132,9 +134,6 @@ static inline int __popc(uint32_t x) {
 }
 static inline uint32_t __umulhi(uint32_t a, uint32_t b) {
   return (uint32_t)((uint64_t)a * b >> 32);
-}
-static inline float __expf(float x) {
-  return expf(x);
 }
 static inline float rsqrtf(float x) {
   return 1.0f / sqrtf(x);
