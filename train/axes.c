@@ -130,3 +130,19 @@ orr_code train_axes_reduce_scatter_start(train_axes *ax, dist_axis axis, const v
   if (!moves(ax, axis, TRAIN_REDUCE_SCATTER, count * train_axes_size(ax, axis), t)) return ORR_OK;
   return dist_reduce_scatter_start(ax->comm[axis], send, recv, count, t, DIST_SUM, r);
 }
+
+orr_code train_axes_all_gather_start(train_axes *ax, dist_axis axis, const void *send, void *recv,
+                                     int64_t count, dist_dtype t, dist_request *r) {
+  *r = (dist_request){NULL};
+  if (!moves(ax, axis, TRAIN_ALL_GATHER, count * train_axes_size(ax, axis), t)) return ORR_OK;
+  return dist_all_gather_start(ax->comm[axis], send, recv, count, t, r);
+}
+
+orr_code train_axes_push(train_axes *ax, dist_axis axis, dist_request *requests, int64_t started,
+                         int64_t *finished) {
+  for (bool done = true; *finished < started; ++*finished) {
+    if (!ax->planning) ORR_TRY(dist_test(ax->comm[axis], &requests[*finished], &done));
+    if (!done) break;
+  }
+  return ORR_OK;
+}

@@ -71,11 +71,17 @@ orr_code train_axes_all_to_all(train_axes *ax, dist_axis axis, const void *send,
                                const int64_t *recv_counts, const int64_t *recv_at, dist_dtype t);
 // Collective over the world: dist_agree, counted.
 orr_code train_axes_agree(train_axes *ax, orr_code mine, const char *what);
-// The same two that a step overlaps with the backward pass; wait with dist_wait unless planning.
+// The same, as a step overlaps them with its work; wait with dist_wait unless planning.
 orr_code train_axes_all_reduce_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,
                                      dist_dtype t, dist_request *r);
 orr_code train_axes_reduce_scatter_start(train_axes *ax, dist_axis axis, const void *send,
                                          void *recv, int64_t count, dist_dtype t, dist_request *r);
+orr_code train_axes_all_gather_start(train_axes *ax, dist_axis axis, const void *send, void *recv,
+                                     int64_t count, dist_dtype t, dist_request *r);
+// Local. Gives the oldest of requests [*finished, started) a push, for MPI moves data while it is
+// called; passes over those that are done.
+orr_code train_axes_push(train_axes *ax, dist_axis axis, dist_request *requests, int64_t started,
+                         int64_t *finished);
 
 static inline dist_dtype train_wire(kern_dtype t) {
   return t == KERN_BF16 ? DIST_BF16 : DIST_F32;

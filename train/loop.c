@@ -18,6 +18,7 @@
 #include "train/replicas.h"
 #include "train/resume.h"
 #include "train/run_data.h"
+#include "train/same.h"
 #include "train/saver.h"
 #include "train/schedule.h"
 #include "train/step.h"
@@ -195,8 +196,9 @@ static orr_code vote(run *r, train_step_votes *v) {
   return train_step_vote(&r->work, v);
 }
 
-// Before a checkpoint of this step could keep what differs. The outcome is everyone's: only one
-// group of replicas may have found it.
+// Ahead of the update, which makes anew what is derived (bfloat16 copies, and all weights where
+// states are shared out) and would cover what differed. The outcome is everyone's: only one group
+// of replicas may have found it.
 static orr_code compare_replicas(run *r, int64_t step) {
   if (!r->replicas || step % r->c->dist.check_replicas != 0) return ORR_OK;
   orr_code rc = dist_agree(r->all, dist_replicas_check(r->replicas), "compare replicas");
@@ -220,8 +222,8 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   ORR_TRY(vote(r, &v));
   s->loss = units > 0.0 ? v.loss_sum / units : 0.0;
   s->lr = train_schedule_lr(c, s->step);
-  ORR_TRY(update(r, s));
   ORR_TRY(compare_replicas(r, s->step));
+  ORR_TRY(update(r, s));
   r->step = s->step;
   *stop = v.stop > 0.0;
   const bool failed = v.failed > 0.0;
@@ -328,13 +330,20 @@ static orr_code open_axes(run *r, const train_loop_options *o) {
   return ORR_OK;
 }
 
+// Before the axes are split: ranks that differ would make different communicators.
+static orr_code agree_on_run(run *r) {
+  orr_code rc = cfg_print(r->c, &r->config_text);
+  if (rc == ORR_OK) rc = cfg_hash(r->c, &r->config_hash);
+  r->all = r->world->axis[DIST_AXIS_WORLD];
+  ORR_TRY(dist_agree(r->all, rc, "print the configuration"));
+  return train_same_check(r->all, r->config_text);
+}
+
 orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world) {
   run r = {.c = c, .world = world, .start_ms = orr_clock_ms()};
   train_stop_install();
-  ORR_TRY(open_axes(&r, o));
-  orr_code rc = cfg_print(c, &r.config_text);
-  if (rc == ORR_OK) rc = cfg_hash(c, &r.config_hash);
-  rc = dist_agree(r.all, rc, "print the configuration");
+  orr_code rc = agree_on_run(&r);
+  if (rc == ORR_OK) rc = open_axes(&r, o);
   if (rc == ORR_OK) rc = run_all(&r, o);
   if (rc != ORR_OK && r.apart && world->grid.ranks > 1) {
     // The other ranks are waiting in a collective that this one will not enter. It says why here,
