@@ -47,7 +47,7 @@
   F64(ema_decay, 0.999, 0.0, 0.9999999, "", "moving average of the weights; 0 = none")
 
 #define CFG_DATA(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
-  LSTR(train, "", 64, "data sets to train on: folders, or http://, https://, s3:// addresses")      \
+  LSTR(train, "", 64, "data sets to train on: folders, or http://, https://, s3:// addresses")     \
   LF64(weights, "", 0.0, 1e9, 64, "", "share of each data set in the mixture; empty = by clips")   \
   LSTR(branch, "", 64,                                                                             \
        "branch of each data set, a name of model.branches; empty = the shard's own")               \

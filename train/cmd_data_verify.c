@@ -18,7 +18,11 @@ static const train_option options[] = {
     {0},
 };
 static const train_command command = {
-    "data verify", "DIR|URL", 1, 1, "Reads every byte of a data set and checks it against its index.",
+    "data verify",
+    "DIR|URL",
+    1,
+    1,
+    "Reads every byte of a data set and checks it against its index.",
     options,
 };
 
