@@ -47,13 +47,21 @@
   F64(ema_decay, 0.999, 0.0, 0.9999999, "", "moving average of the weights; 0 = none")
 
 #define CFG_DATA(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
-  LSTR(train, "", 64, "data sets to train on: folders with index.json")                            \
+  LSTR(train, "", 64, "data sets to train on: folders, or http://, https://, s3:// addresses")     \
   LF64(weights, "", 0.0, 1e9, 64, "", "share of each data set in the mixture; empty = by clips")   \
   LSTR(branch, "", 64,                                                                             \
        "branch of each data set, a name of model.branches; empty = the shard's own")               \
   I64(frames, 16, 1, 65536, "frames", "frames in a clip (T)")                                      \
   I64(stride, 1, 1, 1024, "frames", "source frames from one frame of a clip to the next")          \
-  I64(prefetch, 4, 1, 1024, "batches", "batches read ahead")
+  I64(prefetch, 4, 1, 1024, "batches", "batches read ahead")                                       \
+  STR(cache_dir, "", "where remote sets are kept, for all of the node; empty = ~/.cache/orrery")   \
+  I64(cache_bytes, 107374182400, 0, 1152921504606846976, "B",                                      \
+      "kept there at most; shards that are being read may exceed it")                              \
+  I64(downloads, 4, 1, 256, "files", "downloads at a time, over all ranks of the node")            \
+  F64(timeout_s, 300.0, 0.1, 1e6, "s", "a remote file without progress for this long is an error") \
+  STR(endpoint, "", "http(s)://host[:port] of s3:// sets; empty = AWS_ENDPOINT_URL, or Amazon's")  \
+  STR(region, "", "of s3:// sets; empty = AWS_REGION, the profile's, or us-east-1")                \
+  STR(ca_file, "", "certificates of trusted authorities (PEM); empty = the system's")
 
 #define CFG_TOKENIZER(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                 \
   STR(checkpoint, "", "trained tokenizer: a run's folder or its ckpt/ (the latest), or a step-*")  \

@@ -18,6 +18,7 @@
 #include "train/metrics.h"
 #include "train/peak.h"
 #include "train/replicas.h"
+#include "train/remote_data.h"
 #include "train/resume.h"
 #include "train/run_data.h"
 #include "train/same.h"
@@ -35,6 +36,7 @@ typedef struct {
   train_axes axes;
   kern *k;
   train_step work;
+  data_remote *remote;
   data_mix *mix;
   data_loader *loader;
   train_saver *saver;
@@ -136,7 +138,8 @@ static orr_code open_data(run *r) {
   data_mix_options o;
   ORR_CHECK(c->data.train.n <= 64, ORR_ECONFIG, "data.train names %d folders: 64 at most",
             c->data.train.n);
-  ORR_TRY(train_run_data_options(c, branch_ids, &o));
+  ORR_TRY(train_remote_create(c, &r->remote));
+  ORR_TRY(train_run_data_options(c, r->remote, branch_ids, &o));
   ORR_TRY(data_mix_open(&o, (uint64_t)c->run.seed, &r->mix));
   return data_loader_create(r->mix, &o,
                             &(data_loader_options){.first_step = (uint64_t)r->step,
@@ -299,8 +302,10 @@ static void run_close(run *r) {
   train_metrics_close(r->metrics);
   dist_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
+  data_remote_interrupt(r->remote); // or a reader would wait for its download
   data_loader_destroy(r->loader);
   data_mix_close(r->mix);
+  data_remote_destroy(r->remote);
   train_step_release(&r->work);
   kern_destroy(r->k);
   orr_free(r->config_text);
