@@ -1,0 +1,13 @@
+# `orrery data import` on recordings that h5py and ffmpeg write here, as their makers lay them out.
+find_program(FFMPEG ffmpeg)
+execute_process(COMMAND /usr/bin/python3 -c "import h5py, numpy" RESULT_VARIABLE without_h5py OUTPUT_QUIET ERROR_QUIET)
+foreach(topic hdf5 video resume)
+  set(name import_test_${topic})
+  if(NOT FFMPEG OR NOT without_h5py EQUAL 0)
+    add_test(NAME ${name} COMMAND ${CMAKE_COMMAND} -E echo "skipped: needs ffmpeg and Debian's python3-h5py and python3-numpy")
+    set_tests_properties(${name} PROPERTIES LABELS quick SKIP_REGULAR_EXPRESSION "skipped:")
+    continue()
+  endif()
+  add_test(NAME ${name} COMMAND /usr/bin/python3 -B ${CMAKE_SOURCE_DIR}/tests/import/test_${topic}.py)
+  set_tests_properties(${name} PROPERTIES LABELS quick TIMEOUT 600 ENVIRONMENT "ORRERY=$<TARGET_FILE:orrery>")
+endforeach()
