@@ -74,7 +74,7 @@ static void test_unknown_commands_options_and_missing_operands(void **state) {
          SAYS("unknown option --resme", "did you mean --resume"));
   expect(*state, WORDS("rollout", "a", "--clip", "first", "--data", "b", "--out", "c"), 1,
          SAYS("b: no such folder"));
-  expect(*state, WORDS("eval", "a"), 2, SAYS("--data DIR is missing"));
+  expect(*state, WORDS("eval", "a"), 2, SAYS("--data DIR|URL is missing"));
   expect(*state, WORDS("data", "tokenize", "a", "--out", "b"), 2, SAYS("--tokenizer"));
   expect(*state, WORDS("data", "frobnicate"), 2, SAYS("got 'frobnicate'", "wanted generate"));
   expect(*state, WORDS("config", "show"), 2, SAYS("got 'show'", "wanted print, check or doc"));
