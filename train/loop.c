@@ -13,6 +13,7 @@
 #include "data/clip_batch.h"
 #include "dist/watchdog.h"
 #include "train/accounting.h"
+#include "train/device.h"
 #include "train/history.h"
 #include "train/metrics.h"
 #include "train/peak.h"
@@ -27,7 +28,6 @@
 #include "train/step.h"
 #include "train/stop.h"
 #include "train/store.h"
-#include "train/threads.h"
 
 typedef struct {
   const cfg *c;
@@ -56,11 +56,7 @@ typedef struct {
 static orr_code plan_model(run *r, const train_loop_options *o) {
   const cfg *c = r->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
-  ORR_TRY(kern_create((kern_device)c->run.device,
-                      train_threads(c->run.threads, r->world->node_ranks), &r->k));
-  if (r->world->grid.rank == 0)
-    ORR_INFO("device %s (%s), %d threads a rank%s%s", r->k->table->name, r->k->isa, r->k->threads,
-             act == KERN_BF16 ? "; " : "", act == KERN_BF16 ? kern_bf16_reason(r->k) : "");
+  ORR_TRY(train_device_open(c, r->world, &r->k));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_peak_plan(r->k, act));
   if (o->dry_run) return ORR_OK;
