@@ -22,7 +22,9 @@ const char *train_move_name(train_move m) {
 
 void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *world) {
   *ax = (train_axes){.grid = *grid, .planning = true};
-  if (world) memcpy(ax->comm, world->axis, sizeof ax->comm);
+  if (!world) return;
+  memcpy(ax->comm, world->axis, sizeof ax->comm);
+  memcpy(ax->host, world->axis, sizeof ax->host);
 }
 
 static orr_code check_model(const cfg *c, const dist_grid *g) {
@@ -112,9 +114,14 @@ orr_code train_axes_all_to_all(train_axes *ax, dist_axis axis, const void *send,
   return dist_all_to_all(ax->comm[axis], send, send_counts, send_at, recv, recv_counts, recv_at, t);
 }
 
+orr_code train_axes_host_sum(train_axes *ax, dist_axis axis, double *v, int64_t count) {
+  if (!moves(ax, axis, TRAIN_ALL_REDUCE, count, DIST_F64)) return ORR_OK;
+  return dist_all_reduce(ax->host[axis], v, count, DIST_F64, DIST_SUM);
+}
+
 orr_code train_axes_agree(train_axes *ax, orr_code mine, const char *what) {
   if (!moves(ax, DIST_AXIS_WORLD, TRAIN_ALL_REDUCE, 1, DIST_I64)) return mine;
-  return dist_agree(ax->comm[DIST_AXIS_WORLD], mine, what);
+  return dist_agree(ax->host[DIST_AXIS_WORLD], mine, what);
 }
 
 orr_code train_axes_all_reduce_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,
@@ -129,4 +136,20 @@ orr_code train_axes_reduce_scatter_start(train_axes *ax, dist_axis axis, const v
   *r = (dist_request){NULL};
   if (!moves(ax, axis, TRAIN_REDUCE_SCATTER, count * train_axes_size(ax, axis), t)) return ORR_OK;
   return dist_reduce_scatter_start(ax->comm[axis], send, recv, count, t, DIST_SUM, r);
+}
+
+orr_code train_axes_all_gather_start(train_axes *ax, dist_axis axis, const void *send, void *recv,
+                                     int64_t count, dist_dtype t, dist_request *r) {
+  *r = (dist_request){NULL};
+  if (!moves(ax, axis, TRAIN_ALL_GATHER, count * train_axes_size(ax, axis), t)) return ORR_OK;
+  return dist_all_gather_start(ax->comm[axis], send, recv, count, t, r);
+}
+
+orr_code train_axes_push(train_axes *ax, dist_axis axis, dist_request *requests, int64_t started,
+                         int64_t *finished) {
+  for (bool done = true; *finished < started; ++*finished) {
+    if (!ax->planning) ORR_TRY(dist_test(ax->comm[axis], &requests[*finished], &done));
+    if (!done) break;
+  }
+  return ORR_OK;
 }

@@ -13,7 +13,15 @@ static orr_code create_parts(train_step *s) {
   ORR_TRY(train_axes_check(c, &s->axes->grid));
   ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
   ORR_TRY(train_state_share(&s->state, c->dist.zero ? s->axes : NULL, c->dist.bucket_bytes));
-  return train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, &s->reduce);
+  ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, &s->reduce));
+  ORR_TRY(train_gather_create(s->axes, &s->state, &s->gather));
+  train_step_overlap(s, c->dist.overlap);
+  return ORR_OK;
+}
+
+void train_step_overlap(train_step *s, bool overlap) {
+  train_reduce_overlap(s->reduce, overlap);
+  train_gather_overlap(s->gather, overlap);
 }
 
 static void place(train_step *s) {
@@ -79,10 +87,12 @@ orr_code train_step_commit(train_step *s) {
 }
 
 void train_step_release(train_step *s) {
+  train_gather_destroy(s->gather);
   train_reduce_destroy(s->reduce);
   train_stage_destroy(s->stage);
   orr_arena_release(&s->exchange);
   train_state_release(&s->state);
+  s->gather = NULL;
   s->reduce = NULL;
   s->stage = NULL;
 }
@@ -122,8 +132,10 @@ orr_code train_step_norm(train_step *s, double *norm) {
 
 orr_code train_step_update(train_step *s, double lr, float scale, int64_t step) {
   const kern_verdict verdict = {.scale = scale};
+  const bool shared = s->state.shard.ranks > 1;
   kern_adamw_rates rates;
   ORR_TRY(kern_adamw_rates_of(lr, s->c->optim.beta1, s->c->optim.beta2, step, &rates));
-  ORR_TRY(train_state_update(&s->state, s->k, s->c, &rates, &verdict));
-  return train_state_gather(&s->state, s->axes);
+  ORR_TRY(train_state_update(&s->state, s->k, s->c, &rates, &verdict,
+                             shared ? train_gather_bucket : NULL, s->gather));
+  return train_gather_finish(s->gather);
 }

@@ -45,7 +45,7 @@ static void update(model *m, double lr, float scale, int64_t step) {
   kern_adamw_rates rates;
   const kern_verdict verdict = {.scale = scale};
   toy_ok(kern_adamw_rates_of(lr, m->c->optim.beta1, m->c->optim.beta2, step, &rates));
-  toy_ok(train_state_update(&m->s, m->k, m->c, &rates, &verdict));
+  toy_ok(train_state_update(&m->s, m->k, m->c, &rates, &verdict, NULL, NULL));
 }
 
 static void draw_gradient(model *m, uint64_t step) {
