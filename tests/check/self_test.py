@@ -50,7 +50,6 @@ CASES = [
      None, None),
     ("banned", "train/broken_copy.c", "long f(void) { return time(0); }\n", 1, "two nodes' clocks"),
     ("banned", "checkpoints/broken_copy.c", "long f(struct stat *s) { return s->st_mtime; }\n", 1, "two nodes' clocks"),
-    ("banned", "dist/broken_copy.c", "\nint c = f(CLOCK_REALTIME);\n", 2, "two nodes' clocks"),
     ("banned", "dist/broken_copy.c", "// st_mtime\nint c = f(CLOCK_MONOTONIC, run_time(1));\n", None, None),
     ("headers", "base/broken_copy.h", "// The file.\n#include <stdint.h>\n\nint orr_probe(int a,\n              int b);\n", 4, "orr_probe()"),
     ("headers", "base/broken_copy.h", "// One.\nint orr_one(void);\n\nint orr_two(void);\n", 4, "orr_two()"),
