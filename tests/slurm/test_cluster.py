@@ -10,7 +10,7 @@ import unittest
 
 from cluster import Cluster
 
-STEPS = 1500
+STEPS = 900
 FOUR = ["--nodes=4", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1"]
 SETTINGS = [f"train.steps={STEPS}", "ckpt.every=50", "dist.tp=2", "run.device=cpu"]
 args = None
