@@ -152,7 +152,9 @@ orr_code dist_wait(dist_comm *c, dist_request *r) {
 orr_code dist_test(dist_comm *c, dist_request *r, bool *done) {
   *done = true;
   if (!r->impl) return ORR_OK;
+  int64_t start = orr_clock_ns();
   orr_code rc = c->table->test(c, r, done);
+  c->traffic.ms += (double)(orr_clock_ns() - start) * 1e-6;
   if (*done || rc != ORR_OK) {
     r->impl = NULL;
     dist_recorder_finish(c->recorder, r->ticket, orr_clock_ns());
