@@ -25,6 +25,14 @@ void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *wo
   if (world) memcpy(ax->comm, world->axis, sizeof ax->comm);
 }
 
+orr_code train_axes_commit(train_axes *ax) {
+  ax->planning = false;
+  memset(ax->moved, 0, sizeof ax->moved);
+  for (int a = 0; a < DIST_AXES; a++)
+    if (ax->stage[a] > 0) ORR_TRY(dist_comm_reserve(ax->comm[a], ax->stage[a]));
+  return ORR_OK;
+}
+
 static orr_code check_model(const cfg *c, const dist_grid *g) {
   const int64_t G = c->model.kv_heads, N = 1 + c->model.rows * c->model.cols + c->model.registers;
   ORR_CHECK(G % g->tp == 0 || g->tp % G == 0, ORR_ECONFIG,
@@ -85,14 +93,22 @@ static bool moves(train_axes *ax, dist_axis axis, train_move move, int64_t eleme
   return !ax->planning;
 }
 
+static void holds(train_axes *ax, dist_axis axis, dist_collective what, dist_dtype t,
+                  int64_t count) {
+  const size_t bytes = dist_stage_bytes(what, t, count, train_axes_size(ax, axis));
+  if (ax->planning && bytes > ax->stage[axis]) ax->stage[axis] = bytes;
+}
+
 orr_code train_axes_all_reduce(train_axes *ax, dist_axis axis, void *buf, int64_t count,
                                dist_dtype t, dist_op op) {
+  holds(ax, axis, DIST_ALL_REDUCE, t, count);
   if (!moves(ax, axis, TRAIN_ALL_REDUCE, count, t)) return ORR_OK;
   return dist_all_reduce(ax->comm[axis], buf, count, t, op);
 }
 
 orr_code train_axes_reduce_scatter(train_axes *ax, dist_axis axis, const void *send, void *recv,
                                    int64_t count, dist_dtype t) {
+  holds(ax, axis, DIST_REDUCE_SCATTER, t, count);
   if (!moves(ax, axis, TRAIN_REDUCE_SCATTER, count * train_axes_size(ax, axis), t)) return ORR_OK;
   return dist_reduce_scatter(ax->comm[axis], send, recv, count, t, DIST_SUM);
 }

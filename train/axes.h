@@ -49,10 +49,13 @@ typedef struct {
   dist_comm *comm[DIST_AXES]; // all NULL when no world stands behind the plan
   bool planning;
   train_moved moved[DIST_AXES][TRAIN_MOVES];
+  size_t stage[DIST_AXES]; // bytes that the collectives hold beside what they are given
 } train_axes;
 
 // Local. Starts planning. `world` may be NULL: then the axes can only plan.
 void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *world);
+// Local. Ends planning: nothing has moved yet, and what collectives hold is taken. ORR_ENOMEM.
+orr_code train_axes_commit(train_axes *ax);
 // Local. ORR_ECONFIG when the model cannot be split like this: one line with both numbers.
 orr_code train_axes_check(const cfg *c, const dist_grid *grid);
 // Local. Sizes and places; 1 and 0 for ax == NULL.
