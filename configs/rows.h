@@ -28,7 +28,8 @@
        "keep only each block's input and run its forward pass again in the backward")              \
   F64(max_wall_s, 0.0, 0.0, 1e9, "s",                                                              \
       "stop with a checkpoint and exit code 85 after this; 0 = never")                             \
-  STR(init_from, "", "checkpoint to take the weights from (fine-tuning); empty = random")
+  STR(init_from, "", "checkpoint to take the weights from (fine-tuning); empty = random")          \
+  STR(trace_steps, "", "steps A-B whose times on all ranks are written to trace/; empty = none")
 
 #define CFG_OPTIM(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                     \
   F64(lr_peak, 3e-4, 0.0, 1.0, "", "learning rate at the end of warm-up")                          \
@@ -122,12 +123,29 @@
       "Gumbel noise on the confidence that orders positions")                                      \
   I64(seed, 7, 0, 4294967295, "", "key of the random numbers of an evaluation")
 
+#define CFG_GUARD(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                     \
+  F64(z, 8.0, 0.0, 1e6, "sigma",                                                                   \
+      "a loss or gradient norm this far above its mean is a spike; 0 = only NaN and infinity are") \
+  I64(window, 128, 2, 65536, "steps", "accepted steps that a spike is measured against")           \
+  I64(rewind_after, 10, 0, 1000000, "steps",                                                       \
+      "skipped steps in a row that send a run back to its last checkpoint; 0 = never")             \
+  I64(rewinds, 3, 0, 1000000, "", "times that a process goes back before it gives up")
+
+#define CFG_METRICS(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                   \
+  BOOL(tensorboard, 1, "write event files into the run's folder tensorboard/")                     \
+  STR(pushgateway, "", "a Prometheus Pushgateway's address, or @FILE that holds it; empty = none") \
+  F64(push_every_s, 15.0, 0.1, 86400.0, "s", "shortest time between two pushes")                   \
+  STR(job, "orrery", "label job of what is pushed")                                                \
+  STR(webhook, "", "address told of changes of state, or @FILE that holds it; empty = none")       \
+  I64(ranks_every, 10, 0, 1000000, "steps",                                                        \
+      "steps between comparisons of the ranks' times; 0 = never")
+
 // X(section name, rows)
 // clang-format off
 #define CFG_SECTIONS(X)                                                                            \
   X(run, CFG_RUN) X(train, CFG_TRAIN) X(optim, CFG_OPTIM) X(data, CFG_DATA)                        \
   X(tokenizer, CFG_TOKENIZER) X(model, CFG_MODEL) X(dist, CFG_DIST) X(ckpt, CFG_CKPT)              \
-  X(eval, CFG_EVAL)
+  X(guard, CFG_GUARD) X(metrics, CFG_METRICS) X(eval, CFG_EVAL)
 // clang-format on
 
 #endif

@@ -51,6 +51,8 @@ foreach(folder base configs kernels data dist checkpoints train)
   endforeach()
 endforeach()
 
+include(tests/cuda_host/cuda_host.cmake)
 include(tests/check/check.cmake)
 include(tests/golden/golden.cmake)
 include(tests/fuzz/fuzz.cmake)
+include(tests/train/sinks.cmake)

@@ -22,7 +22,9 @@ const char *train_move_name(train_move m) {
 
 void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *world) {
   *ax = (train_axes){.grid = *grid, .planning = true};
-  if (world) memcpy(ax->comm, world->axis, sizeof ax->comm);
+  if (!world) return;
+  memcpy(ax->comm, world->axis, sizeof ax->comm);
+  memcpy(ax->host, world->axis, sizeof ax->host);
 }
 
 orr_code train_axes_commit(train_axes *ax) {
@@ -128,9 +130,14 @@ orr_code train_axes_all_to_all(train_axes *ax, dist_axis axis, const void *send,
   return dist_all_to_all(ax->comm[axis], send, send_counts, send_at, recv, recv_counts, recv_at, t);
 }
 
+orr_code train_axes_host_sum(train_axes *ax, dist_axis axis, double *v, int64_t count) {
+  if (!moves(ax, axis, TRAIN_ALL_REDUCE, count, DIST_F64)) return ORR_OK;
+  return dist_all_reduce(ax->host[axis], v, count, DIST_F64, DIST_SUM);
+}
+
 orr_code train_axes_agree(train_axes *ax, orr_code mine, const char *what) {
   if (!moves(ax, DIST_AXIS_WORLD, TRAIN_ALL_REDUCE, 1, DIST_I64)) return mine;
-  return dist_agree(ax->comm[DIST_AXIS_WORLD], mine, what);
+  return dist_agree(ax->host[DIST_AXIS_WORLD], mine, what);
 }
 
 orr_code train_axes_all_reduce_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,

@@ -46,7 +46,8 @@ typedef struct {
 
 typedef struct {
   dist_grid grid;
-  dist_comm *comm[DIST_AXES]; // all NULL when no world stands behind the plan
+  dist_comm *comm[DIST_AXES]; // of tensors; all NULL when no world stands behind the plan
+  dist_comm *host[DIST_AXES]; // of numbers and texts in host memory; on the CPU the same
   bool planning;
   train_moved moved[DIST_AXES][TRAIN_MOVES];
   size_t stage[DIST_AXES]; // bytes that the collectives hold beside what they are given
@@ -62,7 +63,7 @@ orr_code train_axes_check(const cfg *c, const dist_grid *grid);
 int train_axes_size(const train_axes *ax, dist_axis axis);
 int train_axes_rank(const train_axes *ax, dist_axis axis);
 
-// Collective over the axis. Buffers as in dist/comm.h.
+// Collective over the axis. Buffers as in dist/comm.h, in device memory.
 orr_code train_axes_all_reduce(train_axes *ax, dist_axis axis, void *buf, int64_t count,
                                dist_dtype t, dist_op op);
 orr_code train_axes_reduce_scatter(train_axes *ax, dist_axis axis, const void *send, void *recv,
@@ -72,6 +73,8 @@ orr_code train_axes_all_gather(train_axes *ax, dist_axis axis, const void *send,
 orr_code train_axes_all_to_all(train_axes *ax, dist_axis axis, const void *send,
                                const int64_t *send_counts, const int64_t *send_at, void *recv,
                                const int64_t *recv_counts, const int64_t *recv_at, dist_dtype t);
+// Collective over the axis. Sums `count` numbers in host memory.
+orr_code train_axes_host_sum(train_axes *ax, dist_axis axis, double *v, int64_t count);
 // Collective over the world: dist_agree, counted.
 orr_code train_axes_agree(train_axes *ax, orr_code mine, const char *what);
 // The same, as a step overlaps them with its work; wait with dist_wait unless planning.

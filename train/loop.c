@@ -13,6 +13,7 @@
 #include "data/clip_batch.h"
 #include "dist/watchdog.h"
 #include "train/accounting.h"
+#include "train/history.h"
 #include "train/metrics.h"
 #include "train/peak.h"
 #include "train/replicas.h"
@@ -21,6 +22,7 @@
 #include "train/same.h"
 #include "train/saver.h"
 #include "train/schedule.h"
+#include "train/sinks.h"
 #include "train/step.h"
 #include "train/stop.h"
 #include "train/store.h"
@@ -36,7 +38,9 @@ typedef struct {
   data_mix *mix;
   data_loader *loader;
   train_saver *saver;
-  train_metrics *metrics; // rank 0
+  train_metrics *metrics; // rank 0; the next two as well
+  train_history *history;
+  train_sinks *sinks; // NULL = none
   char *config_text;
   orr_hash128 config_hash;
   int64_t step; // steps done
@@ -153,7 +157,15 @@ static orr_code open_outputs(run *r) {
   if (r->world->grid.rank != 0) return ORR_OK;
   char path[4096];
   ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "metrics.jsonl"));
-  return train_metrics_open(path, r->step, &r->metrics);
+  ORR_TRY(train_history_open(r->c->run.dir, &r->world->grid, r->step, &r->history));
+  ORR_TRY(train_metrics_open(path, r->step, &r->metrics));
+  return train_sinks_create(r->c, r->step, &r->sinks);
+}
+
+// What people want to hear of: into the history, and to the webhook. Rank 0 alone speaks.
+static void tell(run *r, const char *event, int64_t step, const char *words) {
+  train_history_add(r->history, event, step, words);
+  train_sinks_tell(r->sinks, event, step, words);
 }
 
 static json_t *checkpoint_meta(run *r) {
@@ -254,7 +266,12 @@ static orr_code steps(run *r) {
     ORR_TRY(one_step(r, logged, &s, &stop));
     finish_metrics(r, &s);
     smooth_ms = smooth_ms > 0.0 ? 0.95 * smooth_ms + 0.05 * s.step_ms : s.step_ms;
-    if (r->metrics) logged = train_metrics_write(r->metrics, &s);
+    if (r->metrics) {
+      train_scalars v;
+      train_metrics_list(&s, &v);
+      logged = train_metrics_write(r->metrics, &v);
+      train_sinks_put(r->sinks, &v);
+    }
     orr_progress(r->step == r->c->train.steps || stop,
                  "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
                  r->work.stage->table->name, (long long)s.step, (long long)r->c->train.steps,
@@ -281,6 +298,8 @@ static orr_code watch(run *r) {
 
 static void run_close(run *r) {
   dist_watchdog_stop(r->watchdog);
+  train_sinks_destroy(r->sinks);
+  train_history_close(r->history);
   train_metrics_close(r->metrics);
   dist_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
@@ -311,6 +330,7 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   rc = r->world->grid.rank == 0 ? write_config(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
   ORR_TRY(watch(r));
+  tell(r, "ready", r->step, "training begins");
   return steps(r);
 }
 
@@ -345,6 +365,11 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
   orr_code rc = agree_on_run(&r);
   if (rc == ORR_OK) rc = open_axes(&r, o);
   if (rc == ORR_OK) rc = run_all(&r, o);
+  tell(&r,
+       rc == ORR_OK         ? "finished"
+       : rc == ORR_ESTOPPED ? "stopped"
+                            : "failed",
+       r.step, rc == ORR_OK ? "all steps are done" : orr_status_message());
   if (rc != ORR_OK && r.apart && world->grid.ranks > 1) {
     // The other ranks are waiting in a collective that this one will not enter. It says why here,
     // so the watchdogs need not.
