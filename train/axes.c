@@ -121,11 +121,16 @@ orr_code train_axes_all_gather(train_axes *ax, dist_axis axis, const void *send,
   return dist_all_gather(ax->comm[axis], send, recv, count, t);
 }
 
+static int64_t sum_of(const train_axes *ax, dist_axis axis, const int64_t *counts) {
+  int64_t sum = 0;
+  for (int i = 0; i < train_axes_size(ax, axis); i++) sum += counts[i];
+  return sum;
+}
+
 orr_code train_axes_all_to_all(train_axes *ax, dist_axis axis, const void *send,
                                const int64_t *send_counts, const int64_t *send_at, void *recv,
                                const int64_t *recv_counts, const int64_t *recv_at, dist_dtype t) {
-  int64_t sent = 0;
-  for (int i = 0; i < train_axes_size(ax, axis); i++) sent += send_counts[i];
+  const int64_t sent = sum_of(ax, axis, send_counts);
   if (!moves(ax, axis, TRAIN_ALL_TO_ALL, sent, t)) return ORR_OK;
   return dist_all_to_all(ax->comm[axis], send, send_counts, send_at, recv, recv_counts, recv_at, t);
 }
@@ -135,9 +140,31 @@ orr_code train_axes_host_sum(train_axes *ax, dist_axis axis, double *v, int64_t 
   return dist_all_reduce(ax->host[axis], v, count, DIST_F64, DIST_SUM);
 }
 
+orr_code train_axes_host_all_to_all(train_axes *ax, dist_axis axis, const void *send,
+                                    const int64_t *send_bytes, const int64_t *send_at, void *recv,
+                                    const int64_t *recv_bytes, const int64_t *recv_at) {
+  if (!moves(ax, axis, TRAIN_ALL_TO_ALL, sum_of(ax, axis, send_bytes), DIST_U8)) return ORR_OK;
+  return dist_all_to_all(ax->host[axis], send, send_bytes, send_at, recv, recv_bytes, recv_at,
+                         DIST_U8);
+}
+
 orr_code train_axes_agree(train_axes *ax, orr_code mine, const char *what) {
   if (!moves(ax, DIST_AXIS_WORLD, TRAIN_ALL_REDUCE, 1, DIST_I64)) return mine;
   return dist_agree(ax->host[DIST_AXIS_WORLD], mine, what);
+}
+
+// As dist_gather_text goes about it: two agreements, everyone's size to everyone, the texts.
+void train_axes_count_text(train_axes *ax, dist_axis axis, uint64_t bytes) {
+  moves(ax, axis, TRAIN_ALL_REDUCE, 1, DIST_I64);
+  moves(ax, axis, TRAIN_ALL_REDUCE, 1, DIST_I64);
+  moves(ax, axis, TRAIN_ALL_GATHER, train_axes_size(ax, axis), DIST_I64);
+  moves(ax, axis, TRAIN_ALL_TO_ALL, (int64_t)bytes, DIST_U8);
+}
+
+orr_code train_axes_gather_text(train_axes *ax, dist_axis axis, const char *text, int root,
+                                char ***texts) {
+  train_axes_count_text(ax, axis, strlen(text) + 1);
+  return dist_gather_text(ax->host[axis], text, root, texts);
 }
 
 orr_code train_axes_all_reduce_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,

@@ -75,8 +75,17 @@ orr_code train_axes_all_to_all(train_axes *ax, dist_axis axis, const void *send,
                                const int64_t *recv_counts, const int64_t *recv_at, dist_dtype t);
 // Collective over the axis. Sums `count` numbers in host memory.
 orr_code train_axes_host_sum(train_axes *ax, dist_axis axis, double *v, int64_t count);
+// Collective over the axis. Bytes in host memory; nothing is done on an axis of one rank.
+orr_code train_axes_host_all_to_all(train_axes *ax, dist_axis axis, const void *send,
+                                    const int64_t *send_bytes, const int64_t *send_at, void *recv,
+                                    const int64_t *recv_bytes, const int64_t *recv_at);
 // Collective over the world: dist_agree, counted.
 orr_code train_axes_agree(train_axes *ax, orr_code mine, const char *what);
+// Collective over the axis. dist_gather_text, counted; and what it counts for a text of that many
+// bytes, its 0 included.
+orr_code train_axes_gather_text(train_axes *ax, dist_axis axis, const char *text, int root,
+                                char ***texts);
+void train_axes_count_text(train_axes *ax, dist_axis axis, uint64_t bytes);
 // The same, as a step overlaps them with its work; wait with dist_wait unless planning.
 orr_code train_axes_all_reduce_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,
                                      dist_dtype t, dist_request *r);
