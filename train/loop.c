@@ -13,10 +13,12 @@
 #include "data/clip_batch.h"
 #include "dist/watchdog.h"
 #include "train/accounting.h"
+#include "train/device.h"
 #include "train/history.h"
 #include "train/metrics.h"
 #include "train/peak.h"
 #include "train/replicas.h"
+#include "train/remote_data.h"
 #include "train/resume.h"
 #include "train/run_data.h"
 #include "train/same.h"
@@ -26,7 +28,6 @@
 #include "train/step.h"
 #include "train/stop.h"
 #include "train/store.h"
-#include "train/threads.h"
 
 typedef struct {
   const cfg *c;
@@ -36,6 +37,7 @@ typedef struct {
   kern *k;
   train_step work;
   train_accounting accounting;
+  data_remote *remote;
   data_mix *mix;
   data_loader *loader;
   train_saver *saver;
@@ -55,11 +57,7 @@ typedef struct {
 static orr_code plan_model(run *r, const train_loop_options *o) {
   const cfg *c = r->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
-  ORR_TRY(kern_create((kern_device)c->run.device,
-                      train_threads(c->run.threads, r->world->node_ranks), &r->k));
-  if (r->world->grid.rank == 0)
-    ORR_INFO("device %s (%s), %d threads a rank%s%s", r->k->table->name, r->k->isa, r->k->threads,
-             act == KERN_BF16 ? "; " : "", act == KERN_BF16 ? kern_bf16_reason(r->k) : "");
+  ORR_TRY(train_device_open(c, r->world, &r->k));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
   ORR_TRY(train_peak_plan(r->k, act));
@@ -142,7 +140,8 @@ static orr_code open_data(run *r) {
   data_mix_options o;
   ORR_CHECK(c->data.train.n <= 64, ORR_ECONFIG, "data.train names %d folders: 64 at most",
             c->data.train.n);
-  ORR_TRY(train_run_data_options(c, branch_ids, &o));
+  ORR_TRY(train_remote_create(c, &r->remote));
+  ORR_TRY(train_run_data_options(c, r->remote, branch_ids, &o));
   ORR_TRY(data_mix_open(&o, (uint64_t)c->run.seed, &r->mix));
   return data_loader_create(r->mix, &o,
                             &(data_loader_options){.first_step = (uint64_t)r->step,
@@ -305,8 +304,10 @@ static void run_close(run *r) {
   train_metrics_close(r->metrics);
   dist_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
+  data_remote_interrupt(r->remote); // or a reader would wait for its download
   data_loader_destroy(r->loader);
   data_mix_close(r->mix);
+  data_remote_destroy(r->remote);
   train_step_release(&r->work);
   kern_destroy(r->k);
   orr_free(r->config_text);
