@@ -15,6 +15,7 @@
 #include "train/accounting.h"
 #include "train/device.h"
 #include "train/history.h"
+#include "train/lease.h"
 #include "train/metrics.h"
 #include "train/peak.h"
 #include "train/replicas.h"
@@ -41,9 +42,10 @@ typedef struct {
   data_mix *mix;
   data_loader *loader;
   train_saver *saver;
-  train_metrics *metrics; // rank 0; the next two as well
+  train_metrics *metrics; // rank 0; the next three as well
   train_history *history;
   train_sinks *sinks; // NULL = none
+  train_lease *lease;
   char *config_text;
   orr_hash128 config_hash;
   int64_t step; // steps done
@@ -64,6 +66,15 @@ static orr_code plan_model(run *r, const train_loop_options *o) {
   if (o->dry_run) return ORR_OK;
   ORR_TRY(train_step_commit(&r->work));
   return train_peak_measure(r->k, act, &r->peak);
+}
+
+// The run's folder, for this run alone.
+static orr_code open_folder(run *r) {
+  ORR_TRY(orr_fs_mkdirs(r->c->run.dir));
+  return train_lease_take(&(train_lease_options){.dir = r->c->run.dir,
+                                                 .job = dist_job_number(),
+                                                 .beat_s = TRAIN_LEASE_BEAT_S},
+                          &r->lease);
 }
 
 // Written once weights, data and outputs are there: a call that fails before that leaves the words
@@ -270,7 +281,8 @@ static orr_code steps(run *r) {
     if (r->metrics) {
       train_scalars v;
       train_metrics_list(&s, &v);
-      logged = train_metrics_write(r->metrics, &v);
+      logged = train_lease_held(r->lease);
+      if (logged == ORR_OK) logged = train_metrics_write(r->metrics, &v);
       train_sinks_put(r->sinks, &v);
     }
     orr_progress(r->step == r->c->train.steps || stop,
@@ -310,6 +322,7 @@ static void run_close(run *r) {
   data_remote_destroy(r->remote);
   train_step_release(&r->work);
   kern_destroy(r->k);
+  train_lease_release(r->lease);
   orr_free(r->config_text);
 }
 
@@ -317,7 +330,7 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
   if (r->world->grid.rank == 0) train_accounting_log(&r->accounting);
   if (o->dry_run) return ORR_OK;
-  orr_code rc = r->world->grid.rank == 0 ? orr_fs_mkdirs(r->c->run.dir) : ORR_OK;
+  orr_code rc = r->world->grid.rank == 0 ? open_folder(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, o->resume), "load weights"));
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
@@ -378,5 +391,6 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
     dist_world_abort(world, 1);
   }
   run_close(&r);
+  train_stop_clear();
   return rc;
 }
