@@ -86,9 +86,8 @@ orr_code train_observer_end(train_observer *o, const train_step_metrics *s, orr_
   train_scalars v;
   train_profile_end(o->profile, &times);
   train_metrics_list(s, &v);
-  *logged = ORR_OK;
   ORR_TRY(train_ranks_step(o->ranks, s->step, &times, &v));
-  if (o->metrics) {
+  if (o->metrics && *logged == ORR_OK) {
     *logged = train_metrics_write(o->metrics, &v);
     train_sinks_put(o->sinks, &v);
     tell_straggler(o, s->step);
