@@ -235,7 +235,9 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   if (failed || v.written == r->world->grid.ranks)
     ORR_TRY(train_saver_conclude(r->saver, failed, &s->ckpt_stall_ms));
   const bool last = s->step == c->train.steps || *stop;
-  if (last || (c->ckpt.every > 0 && s->step % c->ckpt.every == 0))
+  // Not among bad steps: what a run goes back to lies before the first of them.
+  const bool due = c->ckpt.every > 0 && s->step % c->ckpt.every == 0 && r->guard.skipped == 0;
+  if (last || due)
     ORR_TRY(train_saver_begin(r->saver, s->step, checkpoint_meta(r), &s->ckpt_stall_ms));
   train_profile_leave(profile);
   s->step_ms = orr_clock_ms() - begin;
