@@ -41,8 +41,15 @@ orr_code cuda_host_kern_create(kern **out) {
   s->table.alloc = standin_alloc;
   s->table.free = standin_free;
   s->table.destroy = standin_destroy;
-  s->table.rmsnorm_fwd = cuda_rmsnorm_fwd;
-  s->table.rmsnorm_bwd = cuda_rmsnorm_bwd;
+#define OWN(op) s->table.op = cuda_##op;
+  OWN(rmsnorm_fwd)
+  OWN(rmsnorm_bwd)
+  OWN(qknorm_rope_fwd) OWN(qknorm_rope_bwd) OWN(swiglu_fwd) OWN(swiglu_bwd) OWN(embed_fwd)
+      OWN(embed_bwd) OWN(gather_rows) OWN(scatter_rows) OWN(xent_stats) OWN(xent_rescale)
+          OWN(xent_grad) OWN(fsq_fwd) OWN(fsq_bwd) OWN(fsq_lookup) OWN(patchify) OWN(unpatchify)
+              OWN(pixel_loss) OWN(clip) OWN(adamw) OWN(sumsq) OWN(cast) OWN(axpby) OWN(sample)
+#undef OWN
+                  s->table.matmul_bwd_w = cuda_column_sums; // the bias's part
   s->kern = (kern){.table = &s->table, .threads = 1, .planning = true, .impl = &s->impl};
   *out = &s->kern;
   return ORR_OK;
