@@ -13,10 +13,13 @@
 #include "data/clip_batch.h"
 #include "dist/watchdog.h"
 #include "train/accounting.h"
+#include "train/device.h"
 #include "train/history.h"
+#include "train/lease.h"
 #include "train/metrics.h"
 #include "train/peak.h"
 #include "train/replicas.h"
+#include "train/remote_data.h"
 #include "train/resume.h"
 #include "train/run_data.h"
 #include "train/same.h"
@@ -26,7 +29,6 @@
 #include "train/step.h"
 #include "train/stop.h"
 #include "train/store.h"
-#include "train/threads.h"
 
 typedef struct {
   const cfg *c;
@@ -35,12 +37,14 @@ typedef struct {
   train_axes axes;
   kern *k;
   train_step work;
+  data_remote *remote;
   data_mix *mix;
   data_loader *loader;
   train_saver *saver;
-  train_metrics *metrics; // rank 0; the next two as well
+  train_metrics *metrics; // rank 0; the next three as well
   train_history *history;
   train_sinks *sinks; // NULL = none
+  train_lease *lease;
   char *config_text;
   orr_hash128 config_hash;
   int64_t step; // steps done
@@ -54,16 +58,21 @@ typedef struct {
 static orr_code plan_model(run *r, const train_loop_options *o) {
   const cfg *c = r->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
-  ORR_TRY(kern_create((kern_device)c->run.device,
-                      train_threads(c->run.threads, r->world->node_ranks), &r->k));
-  if (r->world->grid.rank == 0)
-    ORR_INFO("device %s (%s), %d threads a rank%s%s", r->k->table->name, r->k->isa, r->k->threads,
-             act == KERN_BF16 ? "; " : "", act == KERN_BF16 ? kern_bf16_reason(r->k) : "");
+  ORR_TRY(train_device_open(c, r->world, &r->k));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_peak_plan(r->k, act));
   if (o->dry_run) return ORR_OK;
   ORR_TRY(train_step_commit(&r->work));
   return train_peak_measure(r->k, act, &r->peak);
+}
+
+// The run's folder, for this run alone.
+static orr_code open_folder(run *r) {
+  ORR_TRY(orr_fs_mkdirs(r->c->run.dir));
+  return train_lease_take(&(train_lease_options){.dir = r->c->run.dir,
+                                                 .job = dist_job_number(),
+                                                 .beat_s = TRAIN_LEASE_BEAT_S},
+                          &r->lease);
 }
 
 // Written once weights, data and outputs are there: a call that fails before that leaves the words
@@ -140,7 +149,8 @@ static orr_code open_data(run *r) {
   data_mix_options o;
   ORR_CHECK(c->data.train.n <= 64, ORR_ECONFIG, "data.train names %d folders: 64 at most",
             c->data.train.n);
-  ORR_TRY(train_run_data_options(c, branch_ids, &o));
+  ORR_TRY(train_remote_create(c, &r->remote));
+  ORR_TRY(train_run_data_options(c, r->remote, branch_ids, &o));
   ORR_TRY(data_mix_open(&o, (uint64_t)c->run.seed, &r->mix));
   return data_loader_create(r->mix, &o,
                             &(data_loader_options){.first_step = (uint64_t)r->step,
@@ -269,7 +279,8 @@ static orr_code steps(run *r) {
     if (r->metrics) {
       train_scalars v;
       train_metrics_list(&s, &v);
-      logged = train_metrics_write(r->metrics, &v);
+      logged = train_lease_held(r->lease);
+      if (logged == ORR_OK) logged = train_metrics_write(r->metrics, &v);
       train_sinks_put(r->sinks, &v);
     }
     orr_progress(r->step == r->c->train.steps || stop,
@@ -303,10 +314,13 @@ static void run_close(run *r) {
   train_metrics_close(r->metrics);
   dist_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
+  data_remote_interrupt(r->remote); // or a reader would wait for its download
   data_loader_destroy(r->loader);
   data_mix_close(r->mix);
+  data_remote_destroy(r->remote);
   train_step_release(&r->work);
   kern_destroy(r->k);
+  train_lease_release(r->lease);
   orr_free(r->config_text);
 }
 
@@ -314,7 +328,7 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
   if (r->world->grid.rank == 0) train_accounting_log(&r->work);
   if (o->dry_run) return ORR_OK;
-  orr_code rc = r->world->grid.rank == 0 ? orr_fs_mkdirs(r->c->run.dir) : ORR_OK;
+  orr_code rc = r->world->grid.rank == 0 ? open_folder(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, o->resume), "load weights"));
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
@@ -378,5 +392,6 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
     dist_world_abort(world, 1);
   }
   run_close(&r);
+  train_stop_clear();
   return rc;
 }
