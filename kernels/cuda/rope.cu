@@ -77,10 +77,6 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
   }
 }
 
-// A lane's sums of dw for its packs: q's weights, then k's; of each the first half, then the
-// second.
-template <int N, int PER> struct weight_sums { float of[2][PER][2][N]; };
-
 // One head, of which this lane has `mine` packs in reach (0: none): dx, and its share of dw.
 template <typename T, int N, int PER>
 __device__ __forceinline__ void
@@ -125,11 +121,12 @@ bwd_head(const T *x, const T *dy, T *dx, const float *w, float rstd, int K, int 
   }
 }
 
-// partial[block][2 K] = the block's sums of dw: over the lanes of a warp that share packs, then
-// over its warps.
+// partial[block][2 K] = the block's sums of dw. A lane has those of its packs: for q's weights and
+// k's, of each the first half and the second. They are added over the lanes of a warp that share
+// packs, then over its warps.
 template <int N, int PER>
-__device__ __forceinline__ void write_sums(weight_sums<N, PER> &dw, int K, int packs, int lanes,
-                                           float *partial) {
+__device__ __forceinline__ void write_sums(const float (&dw)[2][PER][2][N], int K, int packs,
+                                           int lanes, float *partial) {
   float *sums = cuda_shared_as<float>(); // [WARPS][2 K]
 #pragma unroll
   for (int of = 0; of < 2; of++)
@@ -139,7 +136,7 @@ __device__ __forceinline__ void write_sums(weight_sums<N, PER> &dw, int K, int p
       for (int half = 0; half < 2; half++)
 #pragma unroll
         for (int e = 0; e < N; e++) {
-          float v = dw.of[of][j][half][e];
+          float v = dw[of][j][half][e];
           for (int step = lanes; step < CUDA_WARP; step *= 2)
             v += __shfl_xor_sync(CUDA_ALL_LANES, v, step);
           const int i = (int)threadIdx.x + j * lanes;
@@ -159,7 +156,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
     bwd_kernel(const kern_qknorm_rope_bwd_args a, const int lanes, float *partial) {
   const int K = (int)a.K, packs = K / 2 / N, heads = (int)(a.H + a.G), at_once = CUDA_WARP / lanes;
   const int first = (int)threadIdx.x % lanes;
-  weight_sums<N, PER> dw = {};
+  float dw[2][PER][2][N] = {};
   for (int64_t m = (int64_t)blockIdx.x * WARPS + threadIdx.y; m < a.M;
        m += (int64_t)gridDim.x * WARPS) {
     float c[PER][N], s[PER][N];
@@ -177,12 +174,12 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
     for (int h0 = 0; h0 < (int)a.H; h0 += at_once) {
       const int h = h0 + (int)threadIdx.x / lanes, mine = h < (int)a.H ? packs : 0;
       bwd_head<T, N, PER>(x + h * K, dy + h * K, dx + h * K, a.q_w, mine ? rstd[h] : 0.0f, K, first,
-                          lanes, mine, c, s, dw.of[0]);
+                          lanes, mine, c, s, dw[0]);
     }
     for (int h0 = (int)a.H; h0 < heads; h0 += at_once) {
       const int h = h0 + (int)threadIdx.x / lanes, mine = h < heads ? packs : 0;
       bwd_head<T, N, PER>(x + h * K, dy + h * K, dx + h * K, a.k_w, mine ? rstd[h] : 0.0f, K, first,
-                          lanes, mine, c, s, dw.of[1]);
+                          lanes, mine, c, s, dw[1]);
     }
   }
   write_sums(dw, K, packs, lanes, partial);
