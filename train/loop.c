@@ -37,6 +37,7 @@ typedef struct {
   train_axes axes;
   kern *k;
   train_step work;
+  train_accounting accounting;
   data_remote *remote;
   data_mix *mix;
   data_loader *loader;
@@ -60,6 +61,7 @@ static orr_code plan_model(run *r, const train_loop_options *o) {
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
   ORR_TRY(train_device_open(c, r->world, &r->k));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
+  ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
   ORR_TRY(train_peak_plan(r->k, act));
   if (o->dry_run) return ORR_OK;
   ORR_TRY(train_step_commit(&r->work));
@@ -162,7 +164,7 @@ static orr_code open_data(run *r) {
 }
 
 static orr_code open_outputs(run *r) {
-  ORR_TRY(train_saver_create(r->c, r->world, &r->axes, &r->work.state, &r->saver));
+  ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
   ORR_TRY(train_replicas_create(r->c, r->world, &r->work.state, &r->replicas));
   if (r->world->grid.rank != 0) return ORR_OK;
   char path[4096];
@@ -326,16 +328,13 @@ static void run_close(run *r) {
 
 static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
-  if (r->world->grid.rank == 0) train_accounting_log(&r->work);
+  if (r->world->grid.rank == 0) train_accounting_log(&r->accounting);
   if (o->dry_run) return ORR_OK;
   orr_code rc = r->world->grid.rank == 0 ? open_folder(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, o->resume), "load weights"));
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
-  if (r->world->grid.rank == 0)
-    ORR_INFO("checkpoints: a rank holds %.1f MiB more to copy its part into",
-             (double)train_saver_host_bytes(r->saver) / 1048576.0);
   if (r->step >= r->c->train.steps) {
     if (r->world->grid.rank == 0)
       ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
