@@ -1,11 +1,8 @@
 #include "train/goodput.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
-
-#include "base/fs.h"
-#include "base/json.h"
-#include "base/mem.h"
 
 // Where the reading of history.jsonl stands.
 typedef struct {
@@ -56,24 +53,6 @@ static void take_line(reading *r, const json_t *line) {
   see(r, time);
 }
 
-static orr_code read_history(const char *run_dir, reading *r) {
-  char path[4096], *text;
-  size_t bytes;
-  ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "history.jsonl"));
-  if (!orr_fs_exists(path)) return ORR_OK;
-  ORR_TRY(orr_fs_read_all(path, &text, &bytes));
-  for (char *p = text, *end = text + bytes; p < end;) {
-    char *newline = memchr(p, '\n', (size_t)(end - p));
-    const size_t n = (size_t)((newline ? newline : end) - p);
-    json_t *line = n ? json_loadb(p, n, 0, NULL) : NULL;
-    if (line) take_line(r, line);
-    json_decref(line);
-    p += n + 1;
-  }
-  orr_free(text);
-  return ORR_OK;
-}
-
 static double at(const double *column, int64_t i) {
   return column && isfinite(column[i]) ? column[i] : 0.0;
 }
@@ -99,17 +78,16 @@ static void add_steps(reading *r, const train_table *m) {
   }
 }
 
-orr_code train_goodput_read(const char *run_dir, const train_table *metrics, train_goodput *out) {
+void train_goodput_of(const json_t *history, const train_table *metrics, train_goodput *out) {
   *out = (train_goodput){0};
   reading r = {.g = out};
-  ORR_TRY(read_history(run_dir, &r));
-  if (out->starts == 0) return ORR_OK;
+  for (size_t i = 0; i < json_array_size(history); i++) take_line(&r, json_array_get(history, i));
+  if (out->starts == 0) return;
   add_steps(&r, metrics);
   if (!r.ready) out->start_s += fmax(r.seen - r.start, 0.0);
   out->wall_s = fmax(r.seen - r.first, 0.0);
   out->other_s = out->wall_s - out->steps_s - out->data_s - out->checkpoint_s - out->skipped_s -
                  out->lost_s - out->start_s - out->down_s;
-  return ORR_OK;
 }
 
 double train_goodput_share(const train_goodput *g) {

@@ -3,10 +3,10 @@
 #ifndef TRAIN_GOODPUT_H
 #define TRAIN_GOODPUT_H
 
+#include <jansson.h>
 #include <stdint.h>
 
-#include "base/status.h"
-#include "train/report_data.h"
+#include "train/table.h"
 
 // Seconds. They add up to wall_s; `other` takes what is in no class (writing metrics, farewells)
 // and clocks of different nodes that disagree.
@@ -23,9 +23,9 @@ typedef struct {
   int64_t starts, lost_steps, skipped_steps;
 } train_goodput;
 
-// Local. `metrics` of the run as it stands. A run without history.jsonl gives zeros and ORR_OK.
-// ORR_EIO, ORR_ENOMEM; lines that cannot be read are left out.
-orr_code train_goodput_read(const char *run_dir, const train_table *metrics, train_goodput *out);
+// Local. From a run's history (train_history_read) and metrics as they stand; zeros without a
+// history.
+void train_goodput_of(const json_t *history, const train_table *metrics, train_goodput *out);
 // Local. steps_s / wall_s, 0 without wall time.
 double train_goodput_share(const train_goodput *g);
 

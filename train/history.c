@@ -9,7 +9,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "train/report_data.h"
+#include "train/table.h"
 
 struct train_history {
   int fd;
@@ -56,16 +56,17 @@ static orr_code find_lost(const char *run_dir, int64_t from, lost_part *out) {
   return ORR_OK;
 }
 
-static orr_code put_start(train_history *h, const char *run_dir, const dist_grid *g, int64_t from) {
+static orr_code put_start(train_history *h, const char *run_dir, const dist_grid *g, int64_t from,
+                          json_t *memory) {
   char host[256] = "";
   lost_part lost;
   ORR_TRY(find_lost(run_dir, from, &lost));
   gethostname(host, sizeof host - 1);
-  return put_line(h, json_pack("{s:f, s:s, s:I, s:i, s:i, s:i, s:i, s:s, s:I, s:f, s:f}", "time",
-                               orr_clock_wall(), "event", "start", "step", (json_int_t)from,
+  return put_line(h, json_pack("{s:f, s:s, s:I, s:i, s:i, s:i, s:i, s:s, s:O*, s:I, s:f, s:f}",
+                               "time", orr_clock_wall(), "event", "start", "step", (json_int_t)from,
                                "ranks", g->ranks, "tp", g->tp, "cp", g->cp, "dp", g->dp, "host",
-                               host, "lost_steps", (json_int_t)lost.steps, "lost_s", lost.seconds,
-                               "seen", lost.seen));
+                               host, "memory", memory, "lost_steps", (json_int_t)lost.steps,
+                               "lost_s", lost.seconds, "seen", lost.seen));
 }
 
 orr_code train_history_rewind(train_history *h, const char *run_dir, int64_t from) {
@@ -90,7 +91,7 @@ static orr_code close_torn_line(train_history *h) {
 }
 
 orr_code train_history_open(const char *run_dir, const dist_grid *grid, int64_t from,
-                            train_history **out) {
+                            json_t *memory, train_history **out) {
   orr_code rc;
   train_history *h = orr_calloc(1, sizeof *h);
   ORR_CHECK(h, ORR_ENOMEM, "%s/history.jsonl: out of memory", run_dir);
@@ -99,7 +100,7 @@ orr_code train_history_open(const char *run_dir, const dist_grid *grid, int64_t 
   ORR_CHECK_GOTO(h->path, fail, ORR_ENOMEM, "%s/history.jsonl: out of memory", run_dir);
   ORR_TRY_GOTO(orr_fs_open(h->path, O_WRONLY | O_CREAT, 0644, &h->fd), fail);
   ORR_TRY_GOTO(close_torn_line(h), fail);
-  ORR_TRY_GOTO(put_start(h, run_dir, grid, from), fail);
+  ORR_TRY_GOTO(put_start(h, run_dir, grid, from, memory), fail);
   *out = h;
   return ORR_OK;
 fail:
@@ -115,6 +116,43 @@ void train_history_add(train_history *h, const char *event, int64_t step, const 
   if (put_line(h, line) == ORR_OK) return;
   if (!h->silent) ORR_WARN("%s; training goes on", orr_status_message());
   h->silent = true;
+}
+
+static orr_code split_lines(char *text, size_t bytes, json_t *list) {
+  for (char *p = text, *end = text + bytes; p < end;) {
+    char *newline = memchr(p, '\n', (size_t)(end - p));
+    const size_t n = (size_t)((newline ? newline : end) - p);
+    json_t *line = n ? json_loadb(p, n, 0, NULL) : NULL;
+    if (json_is_object(line))
+      ORR_CHECK(json_array_append_new(list, line) == 0, ORR_ENOMEM, "history: out of memory");
+    else
+      json_decref(line);
+    p += n + 1;
+  }
+  return ORR_OK;
+}
+
+orr_code train_history_read(const char *run_dir, json_t **out) {
+  char path[4096], *text;
+  size_t bytes;
+  *out = NULL;
+  ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "history.jsonl"));
+  json_t *list = json_array();
+  ORR_CHECK(list, ORR_ENOMEM, "history: out of memory");
+  orr_code rc = ORR_OK;
+  if (orr_fs_exists(path)) {
+    rc = orr_fs_read_all(path, &text, &bytes);
+    if (rc == ORR_OK) {
+      rc = split_lines(text, bytes, list);
+      orr_free(text);
+    }
+  }
+  if (rc != ORR_OK) {
+    json_decref(list);
+    return rc;
+  }
+  *out = list;
+  return ORR_OK;
 }
 
 void train_history_close(train_history *h) {

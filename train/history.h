@@ -3,6 +3,7 @@
 //
 //   {"time": s, "event": "start", "step": 40, "ranks": 8, "tp": .., "cp": .., "dp": .., "host":
 //   "..",
+//    "memory": {"parameters": bytes, ..},
 //    "lost_steps": 7, "lost_s": 9.1, "seen": s}     a process begins behind step 40; steps 41..47
 //    of
 //                                                   the one before are lost; it was last seen then
@@ -23,15 +24,19 @@
 typedef struct train_history train_history;
 
 // Local. Opens RUN_DIR/history.jsonl for appending and writes the start line of this process, which
-// goes on behind step `from`; before metrics.jsonl is cut back to that step. ORR_EIO, ORR_ENOMEM.
+// goes on behind step `from`; before metrics.jsonl is cut back to that step. `memory`: bytes by
+// class, NULL = not said; borrowed. ORR_EIO, ORR_ENOMEM.
 orr_code train_history_open(const char *run_dir, const dist_grid *grid, int64_t from,
-                            train_history **out);
+                            json_t *memory, train_history **out);
 // Local. The process itself goes back to behind step `from`: notes which steps are lost, before
 // metrics.jsonl is cut back. ORR_EIO, ORR_ENOMEM.
 orr_code train_history_rewind(train_history *h, const char *run_dir, int64_t from);
 // Local. One line; `words` may be NULL. A failure is logged once and forgotten: the run is worth
 // more than its history. Takes NULL.
 void train_history_add(train_history *h, const char *event, int64_t step, const char *words);
+// Local. *out (json_decref) is the array of the lines of RUN_DIR/history.jsonl, empty without the
+// file; lines that cannot be read are left out. ORR_EIO, ORR_ENOMEM.
+orr_code train_history_read(const char *run_dir, json_t **out);
 void train_history_close(train_history *h); // takes NULL
 
 #endif

@@ -31,20 +31,34 @@ static orr_code open_metrics(train_observer *o, int64_t from) {
   return train_metrics_open(path, from, &o->metrics);
 }
 
-static orr_code open_files(train_observer *o, int64_t from) {
-  ORR_TRY(train_history_open(o->c->run.dir, &o->world->grid, from, &o->history));
+// Bytes by class; NULL without memory for it.
+static json_t *memory_of(const train_accounting *a) {
+  train_account all[TRAIN_ACCOUNTS];
+  json_t *j = json_object();
+  train_accounting_memory(a, all);
+  for (int i = 0; i < TRAIN_ACCOUNTS; i++)
+    json_object_set_new(j, all[i].name, json_integer((json_int_t)all[i].bytes));
+  return j;
+}
+
+static orr_code open_files(train_observer *o, const train_accounting *memory, int64_t from) {
+  json_t *bytes = memory_of(memory);
+  const orr_code rc = train_history_open(o->c->run.dir, &o->world->grid, from, bytes, &o->history);
+  json_decref(bytes);
+  ORR_TRY(rc);
   ORR_TRY(open_metrics(o, from));
   return train_sinks_create(o->c, from, &o->sinks);
 }
 
-orr_code train_observer_create(const cfg *c, dist_world *w, int64_t from, train_observer **out) {
+orr_code train_observer_create(const cfg *c, dist_world *w, const train_accounting *memory,
+                               int64_t from, train_observer **out) {
   orr_code rc = ORR_OK;
   train_observer *o = orr_calloc(1, sizeof *o);
   if (o) {
     *o = (train_observer){.c = c, .world = w};
     rc = train_trace_parse(c->train.trace_steps, &o->traced);
     if (rc == ORR_OK && c->metrics.profile) rc = train_profile_create(w->recorder, &o->profile);
-    if (rc == ORR_OK && w->grid.rank == 0) rc = open_files(o, from);
+    if (rc == ORR_OK && w->grid.rank == 0) rc = open_files(o, memory, from);
   } else {
     rc = ORR_FAIL(ORR_ENOMEM, "metrics: out of memory");
   }

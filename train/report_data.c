@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "configs/config.h"
+#include "train/history.h"
 
 enum { MEDIUM_BYTES_MAX = 64 << 20 }; // of one file: browsers choke on larger data URIs
 
@@ -129,6 +130,12 @@ static orr_code read_plan(train_report_run *run, const char *path) {
   return ORR_OK;
 }
 
+static orr_code read_history(train_report_run *run) {
+  ORR_TRY(train_history_read(run->path, &run->history));
+  train_goodput_of(run->history, &run->metrics, &run->goodput);
+  return ORR_OK;
+}
+
 static orr_code read_files(train_report_data *d, train_report_run *run) {
   char path[PATH_MAX];
   ORR_TRY(orr_fs_join(path, sizeof path, run->path, "metrics.jsonl"));
@@ -140,6 +147,7 @@ static orr_code read_files(train_report_data *d, train_report_run *run) {
     ORR_TRY(note(d, rc));
     run->has_metrics = run->metrics.rows > 0;
   }
+  ORR_TRY(note(d, read_history(run)));
   ORR_TRY(orr_fs_join(path, sizeof path, run->path, "eval.json"));
   if (orr_fs_exists(path)) {
     orr_code rc = orr_json_load(path, &run->eval);
@@ -166,6 +174,7 @@ static void release_run(train_report_run *run) {
   }
   train_table_release(&run->metrics);
   json_decref(run->eval);
+  json_decref(run->history);
   orr_free(run->config);
   orr_free(run->path);
   orr_free(run->name);

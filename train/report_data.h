@@ -10,25 +10,8 @@
 #include <stdint.h>
 
 #include "base/status.h"
-
-#define TRAIN_TABLE_COLUMNS 128
-
-// metrics.jsonl by columns: every number that any line holds, in order of appearance; NaN where a
-// line lacks it.
-typedef struct {
-  int64_t rows, room;
-  int columns;
-  char *name[TRAIN_TABLE_COLUMNS];
-  double *value[TRAIN_TABLE_COLUMNS]; // [rows]
-  int64_t unreadable;                 // lines that are not an object with a step
-} train_table;
-
-// A torn last line (the run is being written, or was killed) is skipped silently. Where a resumed
-// run repeats steps, the later lines win. ORR_ENOMEM, or what reading the file gave.
-orr_code train_table_read(const char *path, train_table *out);
-const double *train_table_column(const train_table *m, const char *name); // NULL when absent
-double train_table_total(const train_table *m, const char *name);         // of the finite values
-void train_table_release(train_table *m);
+#include "train/goodput.h"
+#include "train/table.h"
 
 typedef enum { TRAIN_MEDIUM_GIF, TRAIN_MEDIUM_MP4, TRAIN_MEDIUM_PNG } train_medium_kind;
 
@@ -47,11 +30,13 @@ typedef struct {
   char *path, *name; // name: of the folder below the root; "" for the root itself
   bool has_metrics;
   train_table metrics;
-  json_t *eval;   // object or NULL
-  char *config;   // text of config.yaml or NULL
-  int64_t steps;  // planned, from the config; 0 = unknown
-  bool tokenizer; // the config trains a tokenizer
-  double aspect;  // width over height of a frame, from the config; 0 = unknown
+  json_t *eval;          // object or NULL
+  json_t *history;       // array: the lines of history.jsonl; NULL without
+  train_goodput goodput; // zeros without
+  char *config;          // text of config.yaml or NULL
+  int64_t steps;         // planned, from the config; 0 = unknown
+  bool tokenizer;        // the config trains a tokenizer
+  double aspect;         // width over height of a frame, from the config; 0 = unknown
   int media;
   train_medium medium[TRAIN_REPORT_MEDIA]; // rollout* (films), then strip* (stills)
 } train_report_run;

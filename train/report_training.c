@@ -17,19 +17,26 @@ static const multiple multiples[] = {
     {"grad_norm", "Gradient norm", "before clipping", true},
     {"tokens_per_s", "Throughput", "tokens/s", true},
     {"step_ms", "Step time", "ms", true},
-    {"mfu", "Matmul utilisation", "of the measured peak", true},
+    {"mfu", "Matmul utilisation", "of the measured peak, 6 FLOPs a weight and token", true},
+    {"straggler_score", "Slowest rank", "times the median rank's computing", false},
 };
 
 // Columns that have a place of their own, or are only sums.
-static const char *const placed[] = {"step",         "loss",    "tokens",        "frames_per_s",
-                                     "data_wait_ms", "comm_ms", "ckpt_stall_ms", NULL};
+static const char *const placed[] = {"step", "loss",    "tokens", "frames_per_s",
+                                     "time", "skipped", NULL};
+
+static bool ends_with(const char *s, const char *end) {
+  const size_t n = strlen(s), m = strlen(end);
+  return n >= m && strcmp(s + n - m, end) == 0;
+}
 
 static bool is_placed(const char *column) {
   for (int i = 0; placed[i]; i++)
     if (strcmp(column, placed[i]) == 0) return true;
   for (size_t i = 0; i < sizeof multiples / sizeof *multiples; i++)
     if (strcmp(column, multiples[i].column) == 0) return true;
-  return false;
+  // shares of a step, and the ranks'
+  return ends_with(column, "_ms") || strstr(column, "_ms_") != NULL;
 }
 
 static bool has_values(const train_table *m, const char *column) {
@@ -101,38 +108,6 @@ static int put_multiples(train_page *p, const train_table *m) {
   return count;
 }
 
-// `columns` of the grid of three are left for it.
-static void put_time(train_html *h, const train_table *m, int columns) {
-  static const struct {
-    const char *column, *name;
-  } parts[] = {{NULL, "computing"},
-               {"data_wait_ms", "waiting for clips"},
-               {"comm_ms", "waiting for other ranks"},
-               {"ckpt_stall_ms", "copying for a checkpoint"}};
-  enum { PARTS = sizeof parts / sizeof *parts };
-  double all = train_table_total(m, "step_ms"), spent[PARTS], rest = all;
-  if (!(all > 0)) return;
-  for (int i = 1; i < PARTS; i++) rest -= spent[i] = fmax(train_table_total(m, parts[i].column), 0);
-  spent[0] = fmax(rest, 0);
-  double steps = (double)m->rows;
-  train_html_format(h,
-                    "<div class=\"card time%s\"><header><h3>Where the time goes</h3>"
-                    "<span class=remark>%s ms a step on average, %s in all</span></header>",
-                    columns == 3   ? " three"
-                    : columns == 2 ? " two"
-                                   : "",
-                    train_number_of(all / steps, 3).s, train_duration_of(all / 1e3).s);
-  train_html_put(h, "<div class=bar aria-hidden=true>");
-  for (int i = 0; i < PARTS; i++)
-    if (spent[i] > 0)
-      train_html_format(h, "<i class=c%d style=\"flex:%.4f 1 0\"></i>", i + 1, spent[i] / all);
-  train_html_put(h, "</div><div class=parts>");
-  for (int i = 0; i < PARTS; i++)
-    train_html_format(h, "<span><i class=\"s c%d\"></i>%s <b>%s ms</b> · %.1f%%</span>", i + 1,
-                      parts[i].name, train_number_of(spent[i] / steps, 3).s, 100 * spent[i] / all);
-  train_html_put(h, "</div></div>\n");
-}
-
 static int compare(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
@@ -180,7 +155,8 @@ void train_page_training(train_page *p, const train_report_data *d) {
     put_loss(p, &run->metrics);
     train_html_put(h, "<div class=grid3>");
     int count = put_multiples(p, &run->metrics);
-    put_time(h, &run->metrics, 3 - count % 3);
+    train_page_phases(h, &run->metrics, 3 - count % 3);
+    train_page_insight(h, run);
     train_html_put(h, "</div></section>\n");
   }
 }

@@ -1,11 +1,11 @@
-// metrics.jsonl into columns; see report_data.h.
+#include "train/table.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "train/report_data.h"
 
 static int find_column(const train_table *m, const char *name) {
   for (int c = 0; c < m->columns; c++)
