@@ -79,7 +79,7 @@ static void test_a_run_shows_goodput_phases_ranks_memory_and_events(void **state
   assert_has(page, "backward <b>50 ms</b> · 50.0%");
   assert_has(page, "waiting along tp <b>15 ms</b> · 15.0%");
   assert_has(page, "<th>computing</th><td>70</td><td>80</td><td>120</td><td>3</td>");
-  assert_has(page, "activations <b>3.00 GiB</b>");
+  assert_has(page, "activations <b>3 GiB</b>");
   assert_has(page, "the first on n&#60;1&#62;");
   assert_has(page, "rank 3 &#38; co");
   assert_null(strstr(page, "busy_ms")); // no curve of its own
