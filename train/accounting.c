@@ -15,6 +15,7 @@ void train_accounting_memory(const train_step *s, train_account out[TRAIN_ACCOUN
       {"inputs", s->stage->inputs.used},
       {"communication", s->stage->exchange.used + s->exchange.used},
       {"workspace", s->k->workspace_bytes},
+      {"staging", s->stage->staging[0].used + s->stage->staging[1].used + s->results.used},
   };
   memcpy(out, all, sizeof all);
 }

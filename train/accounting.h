@@ -10,7 +10,7 @@ typedef struct {
   uint64_t bytes;
 } train_account;
 
-enum { TRAIN_ACCOUNTS = 7 };
+enum { TRAIN_ACCOUNTS = 8 };
 
 // Local. Bytes of this rank by class, after train_step_plan; the same after train_step_commit.
 void train_accounting_memory(const train_step *s, train_account out[TRAIN_ACCOUNTS]);

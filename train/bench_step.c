@@ -1,11 +1,9 @@
 #include "train/bench_step.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -13,6 +11,7 @@
 #include "configs/config.h"
 #include "dist/comm.h"
 #include "train/args.h"
+#include "train/marks.h"
 #include "train/peak.h"
 #include "train/step.h"
 #include "train/threads.h"
@@ -29,6 +28,8 @@ static const train_option options[] = {
     {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
     {"warmup", "N", "steps before the clock starts (default 2)", 0},
     {"steps", "N", "steps timed (default 5); the median counts", 0},
+    {"peak-tflops", "X", "rate to hold the step against, besides the measured one; default: the "
+                         "device's data sheet, if known", 0},
     {"recompute", NULL, "run each block's forward pass again in the backward pass", 0},
     {0}};
 static const train_command command = {"bench step", "", 0, 0, "times whole training steps",
@@ -61,8 +62,9 @@ typedef struct {
   train_step work;
   data_clip_batch *batch;
   int64_t warmup, steps;
-  double peak;
-  double *ms, *comm_ms; // [steps]
+  double peak, sheet; // FLOP/s: measured here, and of the data sheet or --peak-tflops (0 = unknown)
+  double *ms;                    // [steps]
+  double *phase_ms[TRAIN_PHASES]; // [steps]
 } bench;
 
 static orr_code read_settings(const train_args *a, bench *b) {
@@ -88,6 +90,7 @@ static orr_code read_settings(const train_args *a, bench *b) {
   b->warmup = 2;
   b->steps = 5;
   ORR_TRY(train_args_i64(a, "warmup", 0, 1000000, &b->warmup));
+  ORR_TRY(train_args_f64(a, "peak-tflops", 0.0, 1e9, &b->sheet));
   return train_args_i64(a, "steps", 1, 1000000, &b->steps);
 }
 
@@ -126,20 +129,53 @@ static orr_code prepare(bench *b) {
   ORR_TRY(train_peak_plan(b->k, act));
   ORR_TRY(train_step_commit(&b->work));
   ORR_TRY(train_peak_measure(b->k, act, &b->peak));
-  ORR_TRY(train_state_fill(&b->work.state, b->k, 1));
-  b->ms = orr_calloc((size_t)b->steps, sizeof *b->ms);
-  b->comm_ms = orr_calloc((size_t)b->steps, sizeof *b->comm_ms);
-  ORR_CHECK(b->ms && b->comm_ms, ORR_ENOMEM, "bench: out of memory");
+  b->sheet = b->sheet > 0.0 ? 1e12 * b->sheet : train_peak_data_sheet(b->k, act);
+  ORR_TRY(train_state_fill(&b->work.state, 1));
+  b->ms = orr_calloc((size_t)b->steps * (1 + TRAIN_PHASES), sizeof *b->ms);
+  ORR_CHECK(b->ms, ORR_ENOMEM, "bench: out of memory");
+  for (int i = 0; i < TRAIN_PHASES; i++) b->phase_ms[i] = b->ms + (i + 1) * b->steps;
   return make_batch(b, b->work.clips);
 }
 
-static orr_code one_step(bench *b, int64_t step, double *ms, double *comm_ms) {
-  const double begin = orr_clock_ms();
-  double units = 0.0, norm = 0.0;
-  ORR_TRY(train_step_gradients(&b->work, b->batch, &units, comm_ms));
-  ORR_TRY(train_step_norm(&b->work, &norm));
-  ORR_TRY(train_step_update(&b->work, 1e-4, norm > 1.0 ? (float)(1.0 / norm) : 1.0f, step));
-  *ms = orr_clock_ms() - begin;
+static int end_mark(int64_t i) {
+  return TRAIN_MARK_END + (int)(i & 1);
+}
+
+// Step i has been issued, and perhaps the one behind it: its time, from end to end, and its phases.
+static orr_code note_step(bench *b, int64_t i) {
+  train_step_result x;
+  double ms;
+  ORR_TRY(train_step_results(&b->work, &x));
+  ORR_TRY(kern_await(b->k, end_mark(i)));
+  ORR_TRY(kern_elapsed(b->k, end_mark(i - 1), end_mark(i), &ms));
+  if (i < b->warmup) return ORR_OK;
+  b->ms[i - b->warmup] = ms;
+  for (int p = 0; p < TRAIN_PHASES; p++) b->phase_ms[p][i - b->warmup] = x.phase_ms[p];
+  return ORR_OK;
+}
+
+// One step runs while the next is issued, as in training.
+static orr_code run_steps(bench *b) {
+  const int64_t n = b->warmup + b->steps;
+  ORR_TRY(kern_mark(b->k, end_mark(-1)));
+  for (int64_t i = 0; i < n; i++) {
+    ORR_TRY(train_step_run(&b->work, b->batch, 1e-4, i + 1));
+    if (i > 0) ORR_TRY(note_step(b, i - 1));
+    ORR_TRY(kern_mark(b->k, end_mark(i)));
+  }
+  return note_step(b, n - 1);
+}
+
+// Steps that are replayed do not tell their phases apart: a few more do, one by one.
+static orr_code run_phases(bench *b) {
+  if (!b->work.capture) return ORR_OK;
+  b->work.capture = false;
+  for (int64_t i = 0; i < b->steps; i++) {
+    train_step_result x;
+    ORR_TRY(train_step_run(&b->work, b->batch, 1e-4, b->warmup + b->steps + i + 1));
+    ORR_TRY(train_step_results(&b->work, &x));
+    for (int p = 0; p < TRAIN_PHASES; p++) b->phase_ms[p][i] = x.phase_ms[p];
+  }
   return ORR_OK;
 }
 
@@ -148,20 +184,36 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+static double median(double *v, int64_t n) {
+  qsort(v, (size_t)n, sizeof *v, by_value);
+  return v[n / 2];
+}
+
+static json_t *phases_of(bench *b) {
+  json_t *j = json_object();
+  for (int i = 0; i < TRAIN_PHASES; i++)
+    json_object_set_new(j, train_phase_name((train_phase)i),
+                        json_real(median(b->phase_ms[i], b->steps)));
+  return j;
+}
+
 static orr_code print_result(bench *b, const char *name) {
-  qsort(b->ms, (size_t)b->steps, sizeof *b->ms, by_value);
-  qsort(b->comm_ms, (size_t)b->steps, sizeof *b->comm_ms, by_value);
-  const double ms = b->ms[b->steps / 2], clips = (double)b->c->train.batch, s = 1e-3 * ms;
+  const int ranks = b->world->grid.ranks;
+  const double ms = median(b->ms, b->steps), clips = (double)b->c->train.batch, s = 1e-3 * ms;
   const double flops = clips * b->work.stage->flops_per_clip / s;
   json_t *j = json_pack(
-      "{s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "bench", "step",
-      "preset", name, "precision", b->c->run.precision == CFG_PRECISION_BF16 ? "bf16" : "fp32",
-      "device", b->k->table->name, "ranks", b->world->grid.ranks, "threads", b->k->threads,
-      "step_ms", ms, "step_ms_min", b->ms[0], "tokens_per_s",
-      clips * b->work.stage->tokens_per_clip / s, "matmul_tflops", flops / 1e12, "peak_tflops",
-      b->peak * b->world->grid.ranks / 1e12, "mfu", flops / (b->peak * b->world->grid.ranks),
-      "comm_ms", b->comm_ms[b->steps / 2]);
+      "{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:I}", "bench",
+      "step", "preset", name, "precision",
+      b->c->run.precision == CFG_PRECISION_BF16 ? "bf16" : "fp32", "device", b->k->table->name,
+      "isa", b->k->isa, "ranks", ranks, "threads", b->k->threads, "step_ms", ms, "step_ms_min",
+      b->ms[0], "tokens_per_s", clips * b->work.stage->tokens_per_clip / s, "matmul_tflops",
+      flops / 1e12, "peak_tflops", b->peak * ranks / 1e12, "mfu", flops / (b->peak * ranks),
+      "comm_ms", median(b->phase_ms[TRAIN_PHASE_COMMUNICATION], b->steps), "phases_ms",
+      phases_of(b), "captured", (json_int_t)train_replay_captured(b->work.replay));
   ORR_CHECK(j, ORR_ENOMEM, "bench: out of memory");
+  const bool known = b->sheet > 0.0;
+  json_object_set_new(j, "sheet_tflops", known ? json_real(b->sheet * ranks / 1e12) : json_null());
+  json_object_set_new(j, "mfu_sheet", known ? json_real(flops / (b->sheet * ranks)) : json_null());
   char *text = json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6));
   json_decref(j);
   ORR_CHECK(text, ORR_ENOMEM, "bench: out of memory");
@@ -174,21 +226,16 @@ static orr_code run(bench *b, const char *name) {
   ORR_TRY(dist_world_split(b->world, (int)b->c->dist.tp, (int)b->c->dist.cp, 0));
   dist_comm *all = b->world->axis[DIST_AXIS_WORLD];
   ORR_TRY(dist_agree(all, prepare(b), "prepare the bench"));
-  for (int64_t i = 0; i < b->warmup + b->steps; i++) {
-    double ms = 0.0, comm = 0.0;
-    const orr_code rc = one_step(b, i + 1, &ms, &comm);
-    if (rc != ORR_OK && b->world->grid.ranks > 1) {
-      // The other ranks are waiting in a collective that this one will not enter.
-      ORR_ERROR("%s", orr_status_message());
-      dist_world_abort(b->world, 1);
-    }
-    ORR_TRY(rc);
-    ORR_TRY(
-        dist_all_reduce(all, &ms, 1, DIST_F64, DIST_MAX)); // the slowest rank's time is the step's
-    if (i < b->warmup) continue;
-    b->ms[i - b->warmup] = ms;
-    b->comm_ms[i - b->warmup] = comm;
+  orr_code rc = run_steps(b);
+  if (rc == ORR_OK) rc = run_phases(b);
+  if (rc != ORR_OK && b->world->grid.ranks > 1) {
+    // The other ranks are waiting in a collective that this one will not enter.
+    ORR_ERROR("%s", orr_status_message());
+    dist_world_abort(b->world, 1);
   }
+  ORR_TRY(rc);
+  // The slowest rank's time is the step's.
+  ORR_TRY(dist_all_reduce(all, b->ms, b->steps * (1 + TRAIN_PHASES), DIST_F64, DIST_MAX));
   return b->world->grid.rank == 0 ? print_result(b, name) : ORR_OK;
 }
 
@@ -203,7 +250,6 @@ orr_code train_cmd_bench_step(int argc, char **argv) {
       dist_agree(b.world->axis[DIST_AXIS_WORLD], read_settings(&args, &b), "read settings");
   if (rc == ORR_OK) rc = run(&b, train_args_text(&args, "preset", "small"));
   data_clip_batch_destroy(b.batch);
-  orr_free(b.comm_ms);
   orr_free(b.ms);
   train_step_release(&b.work);
   kern_destroy(b.k);

@@ -2,7 +2,6 @@
 // before the next collective, so that no rank waits for one that has left.
 #include "train/loop.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 #include "data/clip_batch.h"
 #include "dist/watchdog.h"
 #include "train/accounting.h"
+#include "train/marks.h"
 #include "train/metrics.h"
 #include "train/peak.h"
 #include "train/replicas.h"
@@ -42,8 +42,13 @@ typedef struct {
   int64_t step; // steps done
   double peak, start_ms;
   dist_watchdog *watchdog;
-  dist_replicas *replicas; // NULL = not compared
-  bool apart;              // between agreements: an error now is this rank's alone
+  train_replicas *replicas; // NULL = not compared
+  bool apart;               // between agreements: an error now is this rank's alone
+  // Of the step that was issued last, until its results are there: step 0 = none.
+  train_step_metrics pending;
+  int64_t issued;   // steps by this process
+  double smooth_ms; // of a step
+  orr_code logged;  // how this rank fared with its last line
 } run;
 
 // With o->dry_run plans only: nothing is allocated.
@@ -106,7 +111,7 @@ static orr_code load_base(run *r, const char *path) {
   ckpt_reader *reader;
   ORR_TRY(ckpt_open(path, &reader));
   bool ema = false;
-  orr_code rc = train_store_load_weights(&r->work.state, r->k, reader, true, &ema);
+  orr_code rc = train_store_load_weights(&r->work.state, reader, true, &ema);
   if (rc == ORR_OK && r->world->grid.rank == 0)
     ORR_INFO("weights from %s%s", ckpt_reader_path(reader), ema ? " (moving average)" : "");
   ckpt_close(reader);
@@ -118,11 +123,11 @@ static orr_code restore(run *r, const char *resume) {
   ckpt_reader *reader = NULL;
   ORR_TRY(open_checkpoint(r, resume, &reader));
   if (!reader) {
-    ORR_TRY(train_state_fill(&r->work.state, r->k, (uint64_t)r->c->run.seed));
+    ORR_TRY(train_state_fill(&r->work.state, (uint64_t)r->c->run.seed));
     return r->c->train.init_from[0] ? load_base(r, r->c->train.init_from) : ORR_OK;
   }
   orr_code rc = train_resume_check(r->c, reader, r->world->grid.rank == 0);
-  if (rc == ORR_OK) rc = train_store_load(&r->work.state, r->k, reader);
+  if (rc == ORR_OK) rc = train_store_load(&r->work.state, reader);
   r->step = ckpt_reader_step(reader);
   if (rc == ORR_OK && r->world->grid.rank == 0)
     ORR_INFO("resumed from %s at step %lld", ckpt_reader_path(reader), (long long)r->step);
@@ -168,21 +173,6 @@ static json_t *checkpoint_meta(run *r) {
                    r->world->grid.cp, "dp", r->world->grid.dp);
 }
 
-// Clipping and the optimizer. A gradient that is not finite skips the update: a result, not an
-// error.
-static orr_code update(run *r, train_step_metrics *s) {
-  ORR_TRY(train_step_norm(&r->work, &s->grad_norm));
-  if (!isfinite(s->grad_norm) || !isfinite(s->loss)) {
-    if (r->world->grid.rank == 0)
-      ORR_WARN("step %lld: loss %g, gradient norm %g: update skipped", (long long)s->step, s->loss,
-               s->grad_norm);
-    return ORR_OK;
-  }
-  const double limit = r->c->optim.clip_norm;
-  const float clip = limit > 0.0 && s->grad_norm > limit ? (float)(limit / s->grad_norm) : 1.0f;
-  return train_step_update(&r->work, s->lr, clip, s->step);
-}
-
 static bool out_of_time(const run *r) {
   return r->c->train.max_wall_s > 0.0 &&
          orr_clock_ms() - r->start_ms > 1e3 * r->c->train.max_wall_s;
@@ -201,40 +191,9 @@ static orr_code vote(run *r, train_step_votes *v) {
 // of replicas may have found it.
 static orr_code compare_replicas(run *r, int64_t step) {
   if (!r->replicas || step % r->c->dist.check_replicas != 0) return ORR_OK;
-  orr_code rc = dist_agree(r->all, dist_replicas_check(r->replicas), "compare replicas");
+  orr_code rc = dist_agree(r->all, train_replicas_check(r->replicas), "compare replicas");
   r->apart = rc == ORR_OK;
   return rc;
-}
-
-// `logged`: how this rank fared with the line of the step before.
-static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *stop) {
-  const cfg *c = r->c;
-  const double begin = orr_clock_ms();
-  const data_clip_batch *batch = NULL;
-  train_step_votes v;
-  double units = 0.0;
-  const bool reads = logged == ORR_OK;
-  orr_code rc = reads ? data_loader_next(r->loader, &batch, &s->data_wait_ms) : logged;
-  // What failed on one rank must end all of them before the next collective.
-  ORR_TRY(train_axes_agree(&r->axes, rc, reads ? "read data" : "write metrics"));
-  r->apart = true;
-  ORR_TRY(train_step_gradients(&r->work, batch, &units, &s->comm_ms));
-  ORR_TRY(vote(r, &v));
-  s->loss = units > 0.0 ? v.loss_sum / units : 0.0;
-  s->lr = train_schedule_lr(c, s->step);
-  ORR_TRY(compare_replicas(r, s->step));
-  ORR_TRY(update(r, s));
-  r->step = s->step;
-  *stop = v.stop > 0.0;
-  const bool failed = v.failed > 0.0;
-  if (failed || v.written == r->world->grid.ranks)
-    ORR_TRY(train_saver_conclude(r->saver, failed, &s->ckpt_stall_ms));
-  const bool last = s->step == c->train.steps || *stop;
-  if (last || (c->ckpt.every > 0 && s->step % c->ckpt.every == 0))
-    ORR_TRY(train_saver_begin(r->saver, s->step, checkpoint_meta(r), &s->ckpt_stall_ms));
-  s->step_ms = orr_clock_ms() - begin;
-  r->apart = false;
-  return ORR_OK;
 }
 
 static void finish_metrics(const run *r, train_step_metrics *s) {
@@ -245,23 +204,84 @@ static void finish_metrics(const run *r, train_step_metrics *s) {
   s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
 }
 
+// The mark at the end of the n-th step issued by this process, n = -1 for its beginning.
+static int end_mark(int64_t n) {
+  return TRAIN_MARK_END + (int)(n & 1);
+}
+
+// The results of the pending step, n-th of this process. Its time goes from the end of the step
+// before to its own.
+static orr_code take_results(run *r, int64_t n, train_step_metrics *s) {
+  train_step_result x;
+  ORR_TRY(train_step_results(&r->work, &x));
+  ORR_TRY(kern_await(r->k, end_mark(n)));
+  ORR_TRY(kern_elapsed(r->k, end_mark(n - 1), end_mark(n), &s->step_ms));
+  s->loss = x.loss;
+  s->grad_norm = x.grad_norm;
+  s->comm_ms = x.phase_ms[TRAIN_PHASE_COMMUNICATION];
+  finish_metrics(r, s);
+  if (x.skipped && r->world->grid.rank == 0) // a result, not an error
+    ORR_WARN("step %lld: loss %g, gradient norm %g: update skipped", (long long)s->step, s->loss,
+             s->grad_norm);
+  return ORR_OK;
+}
+
+// Takes the results of the pending step and logs them; `last`: no step follows.
+static orr_code settle(run *r, int64_t n, bool last) {
+  train_step_metrics *s = &r->pending;
+  if (s->step == 0) return ORR_OK;
+  ORR_TRY(take_results(r, n, s));
+  r->smooth_ms = r->smooth_ms > 0.0 ? 0.95 * r->smooth_ms + 0.05 * s->step_ms : s->step_ms;
+  if (r->metrics) r->logged = train_metrics_write(r->metrics, s);
+  orr_progress(last, "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
+               r->work.stage->table->name, (long long)s->step, (long long)r->c->train.steps,
+               s->loss, s->lr, s->tokens_per_s,
+               1e-3 * r->smooth_ms * (double)(r->c->train.steps - s->step));
+  s->step = 0;
+  return ORR_OK;
+}
+
+// Concludes a save that every rank has written, and begins the one that is due behind this step.
+static orr_code save(run *r, const train_step_votes *v, bool last, double *stall_ms) {
+  const cfg *c = r->c;
+  const bool failed = v->failed > 0.0;
+  if (failed || v->written == r->world->grid.ranks)
+    ORR_TRY(train_saver_conclude(r->saver, failed, stall_ms));
+  if (last || (c->ckpt.every > 0 && r->step % c->ckpt.every == 0))
+    ORR_TRY(train_saver_begin(r->saver, r->step, checkpoint_meta(r), stall_ms));
+  return ORR_OK;
+}
+
+// Issues a step, and settles the one before while it runs. A checkpoint is committed behind the
+// lines of all steps that it holds.
+static orr_code one_step(run *r, bool *stop) {
+  train_step_metrics s = {.step = r->step + 1, .lr = train_schedule_lr(r->c, r->step + 1)};
+  const data_clip_batch *batch = NULL;
+  train_step_votes v;
+  const bool reads = r->logged == ORR_OK;
+  orr_code rc = reads ? data_loader_next(r->loader, &batch, &s.data_wait_ms) : r->logged;
+  // What failed on one rank must end all of them before the next collective.
+  ORR_TRY(train_axes_agree(&r->axes, rc, reads ? "read data" : "write metrics"));
+  r->apart = true;
+  ORR_TRY(compare_replicas(r, s.step));
+  ORR_TRY(train_step_run(&r->work, batch, s.lr, s.step));
+  ORR_TRY(vote(r, &v));
+  ORR_TRY(settle(r, r->issued - 1, false));
+  r->step = s.step;
+  *stop = v.stop > 0.0;
+  ORR_TRY(save(r, &v, s.step == r->c->train.steps || *stop, &s.ckpt_stall_ms));
+  ORR_TRY(kern_mark(r->k, end_mark(r->issued++)));
+  r->pending = s;
+  r->apart = false;
+  return ORR_OK;
+}
+
 static orr_code steps(run *r) {
   bool stop = false;
-  double smooth_ms = 0.0;
-  orr_code logged = ORR_OK;
-  while (r->step < r->c->train.steps && !stop) {
-    train_step_metrics s = {.step = r->step + 1};
-    ORR_TRY(one_step(r, logged, &s, &stop));
-    finish_metrics(r, &s);
-    smooth_ms = smooth_ms > 0.0 ? 0.95 * smooth_ms + 0.05 * s.step_ms : s.step_ms;
-    if (r->metrics) logged = train_metrics_write(r->metrics, &s);
-    orr_progress(r->step == r->c->train.steps || stop,
-                 "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
-                 r->work.stage->table->name, (long long)s.step, (long long)r->c->train.steps,
-                 s.loss, s.lr, s.tokens_per_s,
-                 1e-3 * smooth_ms * (double)(r->c->train.steps - s.step));
-  }
-  ORR_TRY(dist_agree(r->all, logged, "write metrics"));
+  ORR_TRY(dist_agree(r->all, kern_mark(r->k, end_mark(-1)), "begin"));
+  while (r->step < r->c->train.steps && !stop) ORR_TRY(one_step(r, &stop));
+  ORR_TRY(dist_agree(r->all, settle(r, r->issued - 1, true), "end the last step"));
+  ORR_TRY(dist_agree(r->all, r->logged, "write metrics"));
   orr_code saved = train_saver_finish(r->saver);
   ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
             orr_status_message());
@@ -282,7 +302,7 @@ static orr_code watch(run *r) {
 static void run_close(run *r) {
   dist_watchdog_stop(r->watchdog);
   train_metrics_close(r->metrics);
-  dist_replicas_destroy(r->replicas);
+  train_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
   data_loader_destroy(r->loader);
   data_mix_close(r->mix);
