@@ -49,6 +49,8 @@ typedef struct dist_world {
   int node_rank, node_ranks;      // among the ranks of this host: for devices, threads, caches
 } dist_world;
 
+// Local. The scheduler's number of this job, for messages; NULL outside of one.
+const char *dist_job_number(void);
 // Collective over all ranks. Looks at the launcher's environment: started by mpirun or srun it
 // initialises MPI (MPI_THREAD_SERIALIZED), otherwise it stays alone without MPI (start-up in
 // milliseconds). Compares SLURM_NTASKS with the size of MPI_COMM_WORLD: ORR_ECOMM with the remedy

@@ -11,10 +11,10 @@
 #include "configs/config.h"
 #include "dist/comm.h"
 #include "train/args.h"
+#include "train/device.h"
 #include "train/marks.h"
 #include "train/peak.h"
 #include "train/step.h"
-#include "train/threads.h"
 
 static const train_option options[] = {
     {"preset", "small|1b", "size of the model (default small: 8 blocks of width 256)", 0},
@@ -122,8 +122,7 @@ static orr_code make_batch(bench *b, int64_t clips) {
 static orr_code prepare(bench *b) {
   const cfg *c = b->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
-  ORR_TRY(kern_create((kern_device)c->run.device,
-                      train_threads(c->run.threads, b->world->node_ranks), &b->k));
+  ORR_TRY(train_device_open(c, b->world, &b->k));
   train_axes_init(&b->axes, &b->world->grid, b->world);
   ORR_TRY(train_step_plan(&b->work, c, &b->axes, b->k));
   ORR_TRY(train_peak_plan(b->k, act));

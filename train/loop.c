@@ -12,19 +12,23 @@
 #include "data/clip_batch.h"
 #include "dist/watchdog.h"
 #include "train/accounting.h"
+#include "train/device.h"
+#include "train/history.h"
+#include "train/lease.h"
 #include "train/marks.h"
 #include "train/metrics.h"
 #include "train/peak.h"
 #include "train/replicas.h"
+#include "train/remote_data.h"
 #include "train/resume.h"
 #include "train/run_data.h"
 #include "train/same.h"
 #include "train/saver.h"
 #include "train/schedule.h"
+#include "train/sinks.h"
 #include "train/step.h"
 #include "train/stop.h"
 #include "train/store.h"
-#include "train/threads.h"
 
 typedef struct {
   const cfg *c;
@@ -33,10 +37,14 @@ typedef struct {
   train_axes axes;
   kern *k;
   train_step work;
+  data_remote *remote;
   data_mix *mix;
   data_loader *loader;
   train_saver *saver;
-  train_metrics *metrics; // rank 0
+  train_metrics *metrics; // rank 0; the next three as well
+  train_history *history;
+  train_sinks *sinks; // NULL = none
+  train_lease *lease;
   char *config_text;
   orr_hash128 config_hash;
   int64_t step; // steps done
@@ -55,16 +63,21 @@ typedef struct {
 static orr_code plan_model(run *r, const train_loop_options *o) {
   const cfg *c = r->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
-  ORR_TRY(kern_create((kern_device)c->run.device,
-                      train_threads(c->run.threads, r->world->node_ranks), &r->k));
-  if (r->world->grid.rank == 0)
-    ORR_INFO("device %s (%s), %d threads a rank%s%s", r->k->table->name, r->k->isa, r->k->threads,
-             act == KERN_BF16 ? "; " : "", act == KERN_BF16 ? kern_bf16_reason(r->k) : "");
+  ORR_TRY(train_device_open(c, r->world, &r->k));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_peak_plan(r->k, act));
   if (o->dry_run) return ORR_OK;
   ORR_TRY(train_step_commit(&r->work));
   return train_peak_measure(r->k, act, &r->peak);
+}
+
+// The run's folder, for this run alone.
+static orr_code open_folder(run *r) {
+  ORR_TRY(orr_fs_mkdirs(r->c->run.dir));
+  return train_lease_take(&(train_lease_options){.dir = r->c->run.dir,
+                                                 .job = dist_job_number(),
+                                                 .beat_s = TRAIN_LEASE_BEAT_S},
+                          &r->lease);
 }
 
 // Written once weights, data and outputs are there: a call that fails before that leaves the words
@@ -141,7 +154,8 @@ static orr_code open_data(run *r) {
   data_mix_options o;
   ORR_CHECK(c->data.train.n <= 64, ORR_ECONFIG, "data.train names %d folders: 64 at most",
             c->data.train.n);
-  ORR_TRY(train_run_data_options(c, branch_ids, &o));
+  ORR_TRY(train_remote_create(c, &r->remote));
+  ORR_TRY(train_run_data_options(c, r->remote, branch_ids, &o));
   ORR_TRY(data_mix_open(&o, (uint64_t)c->run.seed, &r->mix));
   return data_loader_create(r->mix, &o,
                             &(data_loader_options){.first_step = (uint64_t)r->step,
@@ -158,7 +172,15 @@ static orr_code open_outputs(run *r) {
   if (r->world->grid.rank != 0) return ORR_OK;
   char path[4096];
   ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "metrics.jsonl"));
-  return train_metrics_open(path, r->step, &r->metrics);
+  ORR_TRY(train_history_open(r->c->run.dir, &r->world->grid, r->step, &r->history));
+  ORR_TRY(train_metrics_open(path, r->step, &r->metrics));
+  return train_sinks_create(r->c, r->step, &r->sinks);
+}
+
+// What people want to hear of: into the history, and to the webhook. Rank 0 alone speaks.
+static void tell(run *r, const char *event, int64_t step, const char *words) {
+  train_history_add(r->history, event, step, words);
+  train_sinks_tell(r->sinks, event, step, words);
 }
 
 static json_t *checkpoint_meta(run *r) {
@@ -226,13 +248,22 @@ static orr_code take_results(run *r, int64_t n, train_step_metrics *s) {
   return ORR_OK;
 }
 
+// The line of a step, to everyone who keeps it.
+static void log_step(run *r, const train_step_metrics *s) {
+  train_scalars v;
+  train_metrics_list(s, &v);
+  r->logged = train_lease_held(r->lease);
+  if (r->logged == ORR_OK) r->logged = train_metrics_write(r->metrics, &v);
+  train_sinks_put(r->sinks, &v);
+}
+
 // Takes the results of the pending step and logs them; `last`: no step follows.
 static orr_code settle(run *r, int64_t n, bool last) {
   train_step_metrics *s = &r->pending;
   if (s->step == 0) return ORR_OK;
   ORR_TRY(take_results(r, n, s));
   r->smooth_ms = r->smooth_ms > 0.0 ? 0.95 * r->smooth_ms + 0.05 * s->step_ms : s->step_ms;
-  if (r->metrics) r->logged = train_metrics_write(r->metrics, s);
+  if (r->metrics) log_step(r, s);
   orr_progress(last, "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
                r->work.stage->table->name, (long long)s->step, (long long)r->c->train.steps,
                s->loss, s->lr, s->tokens_per_s,
@@ -301,13 +332,18 @@ static orr_code watch(run *r) {
 
 static void run_close(run *r) {
   dist_watchdog_stop(r->watchdog);
+  train_sinks_destroy(r->sinks);
+  train_history_close(r->history);
   train_metrics_close(r->metrics);
   train_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
+  data_remote_interrupt(r->remote); // or a reader would wait for its download
   data_loader_destroy(r->loader);
   data_mix_close(r->mix);
+  data_remote_destroy(r->remote);
   train_step_release(&r->work);
   kern_destroy(r->k);
+  train_lease_release(r->lease);
   orr_free(r->config_text);
 }
 
@@ -315,7 +351,7 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
   if (r->world->grid.rank == 0) train_accounting_log(&r->work);
   if (o->dry_run) return ORR_OK;
-  orr_code rc = r->world->grid.rank == 0 ? orr_fs_mkdirs(r->c->run.dir) : ORR_OK;
+  orr_code rc = r->world->grid.rank == 0 ? open_folder(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, o->resume), "load weights"));
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
@@ -331,6 +367,7 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   rc = r->world->grid.rank == 0 ? write_config(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
   ORR_TRY(watch(r));
+  tell(r, "ready", r->step, "training begins");
   return steps(r);
 }
 
@@ -365,6 +402,11 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
   orr_code rc = agree_on_run(&r);
   if (rc == ORR_OK) rc = open_axes(&r, o);
   if (rc == ORR_OK) rc = run_all(&r, o);
+  tell(&r,
+       rc == ORR_OK         ? "finished"
+       : rc == ORR_ESTOPPED ? "stopped"
+                            : "failed",
+       r.step, rc == ORR_OK ? "all steps are done" : orr_status_message());
   if (rc != ORR_OK && r.apart && world->grid.ranks > 1) {
     // The other ranks are waiting in a collective that this one will not enter. It says why here,
     // so the watchdogs need not.
@@ -373,5 +415,6 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
     dist_world_abort(world, 1);
   }
   run_close(&r);
+  train_stop_clear();
   return rc;
 }

@@ -70,7 +70,7 @@ orr_code train_stage_prepare(train_stage *s, const data_clip_batch *b, double *u
   return s->table->prepare(s, b, units);
 }
 
-orr_code train_stage_send(train_stage *s, const train_scalars *scalars) {
+orr_code train_stage_send(train_stage *s, const train_step_scalars *scalars) {
   const orr_arena *from = &s->staging[s->turn];
   if (s->k->planning) return ORR_OK;
   *s->scalars[s->turn] = *scalars;

@@ -22,7 +22,7 @@ typedef struct train_stage train_stage;
 typedef struct {
   float scale; // of the gradient: the loss is a mean
   kern_adamw_rates rates;
-} train_scalars;
+} train_step_scalars;
 
 typedef struct {
   const char *name;
@@ -57,7 +57,7 @@ struct train_stage {
   double tokens_per_clip, frames_per_clip, flops_per_clip;
   orr_arena activations, exchange, inputs, staging[2];
   int turn;                                  // the staging buffer that is next
-  train_scalars *scalars[TRAIN_INPUT_SETS]; // of a step, beside its inputs
+  train_step_scalars *scalars[TRAIN_INPUT_SETS]; // of a step, beside its inputs
   double *loss_sum;                          // in device memory; borrowed, set by the step
   train_phases *phases;                      // borrowed; may be NULL
 };
@@ -79,7 +79,7 @@ orr_code train_stage_check(const train_stage *s);
 // Local. Waits until the next staging buffer is free and prepares the batch in it.
 orr_code train_stage_prepare(train_stage *s, const data_clip_batch *b, double *units);
 // Local. The prepared batch, and the scalars, to the device.
-orr_code train_stage_send(train_stage *s, const train_scalars *scalars);
+orr_code train_stage_send(train_stage *s, const train_step_scalars *scalars);
 
 // Local. For the create functions: what all stages share, with empty arenas that count.
 void train_stage_init(train_stage *s, const train_stage_table *table, kern *k, const cfg *c,

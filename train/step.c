@@ -105,7 +105,7 @@ void train_step_release(train_step *s) {
 
 // The batch and the step's scalars, to the device.
 static orr_code send_inputs(train_step *s, const data_clip_batch *b, double lr, int64_t step) {
-  train_scalars scalars = {0};
+  train_step_scalars scalars = {0};
   double units = 0.0;
   if (!s->axes->planning) {
     ORR_TRY(train_phases_begin(s->phases, !s->capture));

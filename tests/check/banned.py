@@ -3,6 +3,7 @@ import re
 
 MEM = "allocations go through base/mem.h, so that fault sweeps reach them"
 END = "only train/main.c and the watchdog end the process: return an orr_code"
+SKEW = "nothing may depend on two nodes' clocks: the order of things comes from steps, names and base/clock.h's monotonic clock"
 # what a call is banned for, the names, and the files that may (a pattern from the path's start)
 RULES = [(words, re.compile(r"(?<![\w.>])(" + names + r")\s*\("), re.compile(allowed)) for words, names, allowed in (
     (END, "exit|_Exit|quick_exit|abort|raise", r"train/main\.c$|dist/watchdog\.c$|tests/"),
@@ -19,13 +20,18 @@ RULES = [(words, re.compile(r"(?<![\w.>])(" + names + r")\s*\("), re.compile(all
     ("files that must survive a crash go through base/fs.h, so that fault sweeps reach them",
      "open|openat|creat|fopen|write|pwrite|writev|fwrite|rename|renameat|fsync|fdatasync|ftruncate|mkdir|rmdir|unlink|remove",
      r"(?!checkpoints/)"),
+    (SKEW, "time|gettimeofday|ftime", r"base/clock\.c$|tests/"),
 )]
+# the same for words that are no calls
+CLOCKS = re.compile(r"\b(st_[acm]tim(?:e|ensec)?)\b")
+CLOCKS_COUNT = re.compile(r"(train|dist|checkpoints)/")
 
 # No environment variable changes a result. These say who started the process and with what rights.
 GETENV = re.compile(r"(?<![\w.>])(?:secure_)?getenv\s*\(\s*([^)]*)\)")
 VARIABLES = [(re.compile(place), re.compile(name)) for place, name in (
     (r"dist/", r"\"(OMPI|PMIX|PMI|SLURM|MPI)_\w+\""),  # the launcher
     (r"data/", r"\"(AWS_\w+|SSL_CERT_FILE|SSL_CERT_DIR)\""),  # credentials of remote clips
+    (r"data/home\.c$", r"\"(HOME|XDG_CACHE_HOME)\""),  # where the cache lies
     (r"tests/", r".*"),
 )]
 
@@ -37,6 +43,8 @@ def check(sources, root):
             if allowed.match(s.path):
                 continue
             findings += [s.finding(m.start(), f"{m[1]}(): {words}") for m in call.finditer(s.code)]
+        if CLOCKS_COUNT.match(s.path):
+            findings += [s.finding(m.start(), f"{m[1]}: {SKEW}") for m in CLOCKS.finditer(s.code)]
         for m in GETENV.finditer(s.no_comments):
             if s.code[m.start()] != s.no_comments[m.start()]:
                 continue  # inside a string

@@ -2,6 +2,10 @@
 if(name MATCHES "^train_test_(loop_mpi|kill|cli|eval|relay)$")
   add_dependencies(${name} orrery)
 endif()
+if(name STREQUAL "train_test_events")
+  target_include_directories(${name} PRIVATE ${GENERATED})
+  target_link_libraries(${name} PRIVATE PkgConfig::PROTOBUF_C)
+endif()
 # Stands between the loop and the update.
 if(name STREQUAL "train_test_flip_3")
   target_link_options(${name} PRIVATE -Wl,--wrap=train_step_update)

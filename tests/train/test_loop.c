@@ -25,7 +25,7 @@ static void test_a_run_writes_its_configuration_and_every_field_of_every_step(vo
   small_run *r = *state;
   static const char *const fields[] = {
       "loss",    "lr",           "grad_norm", "tokens",        "tokens_per_s", "frames_per_s",
-      "step_ms", "data_wait_ms", "comm_ms",   "ckpt_stall_ms", "mfu"};
+      "step_ms", "data_wait_ms", "comm_ms",   "ckpt_stall_ms", "mfu",          "time"};
   char path[512], line[2048], latest[64];
   int step = 0;
   small_run_ok(SMALL_RUN(r, "whole", "auto"));
