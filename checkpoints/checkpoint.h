@@ -51,8 +51,8 @@ typedef struct {
   bool async;
   int64_t keep, keep_every;
   ckpt_arrived_fn arrived; // called with the copies' ctx before their bytes are read; may be NULL
-  orr_arena staging;       // made by the caller, empty, for the staging buffer; without a name: host
-                           // memory
+  orr_arena staging; // made by the caller, empty, for the staging buffer; without a name: host
+                     // memory
 } ckpt_writer_options;
 
 // Local. Lays out the files and takes all memory that saving needs; plan and options are not kept,

@@ -180,7 +180,8 @@ static orr_code create_buffers(const ckpt_plan *plan, ckpt_writer *w) {
   for (int e = w->first; e < w->end; e++) w->staging_bytes += w->layout.extents[e].bytes;
   if (!w->o.staging.name) orr_arena_init(&w->o.staging, "staging buffer of checkpoints");
   orr_arena_take(&w->o.staging, w->staging_bytes);
-  ORR_TRY(orr_arena_commit(&w->o.staging)); // touches the pages: the first save must not pay for them
+  ORR_TRY(
+      orr_arena_commit(&w->o.staging)); // touches the pages: the first save must not pay for them
   w->staging = orr_arena_take(&w->o.staging, w->staging_bytes);
   w->sums = orr_calloc(count, sizeof(*w->sums));
   w->sums_text = orr_calloc(text_bytes, 1);

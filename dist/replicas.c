@@ -17,8 +17,8 @@ struct dist_replicas {
   dist_replica *parts; // [n]
   dist_replica_read_fn read;
   void *ctx;
-  orr_hash128 *mine;   // [n]
-  orr_hash128 *sums;   // [ranks]: the hash of each rank's hashes
+  orr_hash128 *mine; // [n]
+  orr_hash128 *sums; // [ranks]: the hash of each rank's hashes
 };
 
 orr_code dist_replicas_create(const dist_world *w, dist_axis axis, const dist_replica *parts, int n,

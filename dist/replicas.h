@@ -26,8 +26,8 @@ typedef struct {
   unsigned char *bad; // [ranks], of the caller: 1 = it differs from the majority
 } dist_replicas_verdict;
 
-// Local. `parts` [n] is copied; the arrays are read by each check, through `read` with its ctx where
-// they do not lie in host memory (NULL: they do). ORR_ENOMEM.
+// Local. `parts` [n] is copied; the arrays are read by each check, through `read` with its ctx
+// where they do not lie in host memory (NULL: they do). ORR_ENOMEM.
 orr_code dist_replicas_create(const dist_world *w, dist_axis axis, const dist_replica *parts, int n,
                               dist_replica_read_fn read, void *ctx, dist_replicas **out);
 // Local. Takes NULL.

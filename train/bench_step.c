@@ -28,8 +28,10 @@ static const train_option options[] = {
     {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
     {"warmup", "N", "steps before the clock starts (default 2)", 0},
     {"steps", "N", "steps timed (default 5); the median counts", 0},
-    {"peak-tflops", "X", "rate to hold the step against, besides the measured one; default: the "
-                         "device's data sheet, if known", 0},
+    {"peak-tflops", "X",
+     "rate to hold the step against, besides the measured one; default: the "
+     "device's data sheet, if known",
+     0},
     {"recompute", NULL, "run each block's forward pass again in the backward pass", 0},
     {0}};
 static const train_command command = {"bench step", "", 0, 0, "times whole training steps",
@@ -63,7 +65,7 @@ typedef struct {
   data_clip_batch *batch;
   int64_t warmup, steps;
   double peak, sheet; // FLOP/s: measured here, and of the data sheet or --peak-tflops (0 = unknown)
-  double *ms;                    // [steps]
+  double *ms;         // [steps]
   double *phase_ms[TRAIN_PHASES]; // [steps]
 } bench;
 

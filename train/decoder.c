@@ -226,8 +226,7 @@ static orr_code begin_frame(train_decoder *m, const int32_t *tokens,
   const bool turns = t >= m->o.window && t > 0;
   if (turns) train_rope_time_row((double)(t - m->o.window), K, to->sink_cos, to->sink_sin);
   ORR_TRY(send_inputs(m));
-  return turns ? train_ring_turn_sink(m->ring, m->p, m->w, m->in.sink_cos, m->in.sink_sin)
-               : ORR_OK;
+  return turns ? train_ring_turn_sink(m->ring, m->p, m->w, m->in.sink_cos, m->in.sink_sin) : ORR_OK;
 }
 
 static orr_code embed(train_decoder *m) {
@@ -315,11 +314,11 @@ orr_code train_decoder_logits(train_decoder *m, const int32_t *tokens,
   ORR_TRY(begin_frame(m, tokens, in));
   ORR_TRY(pass(m, false));
   ORR_TRY(head(m));
-  ORR_TRY(kern_copy(
-      m->k, &(kern_copy_args){.dst = logits,
-                              .src = m->logits,
-                              .bytes = (size_t)(m->o.B * m->d.S * m->d.V) * sizeof *logits,
-                              .way = KERN_COPY_OUT}));
+  ORR_TRY(kern_copy(m->k,
+                    &(kern_copy_args){.dst = logits,
+                                      .src = m->logits,
+                                      .bytes = (size_t)(m->o.B * m->d.S * m->d.V) * sizeof *logits,
+                                      .way = KERN_COPY_OUT}));
   return kern_sync(m->k);
 }
 
@@ -364,17 +363,16 @@ static void keep_confident(train_decoder *m, int64_t b, int64_t step, int64_t le
 static orr_code draw(train_decoder *m, int64_t step) {
   const int64_t S = m->d.S, V = m->d.V;
   ORR_TRY(kern_sample(
-      m->k,
-      &(kern_sample_args){.M = m->o.B * S,
-                          .V = V,
-                          .rows_per_sample = S,
-                          .logits = m->logits,
-                          .temperature = (float)m->o.temperature,
-                          .seed = m->o.seed,
-                          .sample = m->in.sample,
-                          .position0 = (uint64_t)((m->frame * m->o.steps + step) * S * V),
-                          .code = m->out.code,
-                          .log_prob = m->out.log_prob}));
+      m->k, &(kern_sample_args){.M = m->o.B * S,
+                                .V = V,
+                                .rows_per_sample = S,
+                                .logits = m->logits,
+                                .temperature = (float)m->o.temperature,
+                                .seed = m->o.seed,
+                                .sample = m->in.sample,
+                                .position0 = (uint64_t)((m->frame * m->o.steps + step) * S * V),
+                                .code = m->out.code,
+                                .log_prob = m->out.log_prob}));
   ORR_TRY(kern_copy(m->k, &(kern_copy_args){.dst = m->host_draws.base,
                                             .src = m->draws.base,
                                             .bytes = m->draws.used,

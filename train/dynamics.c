@@ -207,8 +207,8 @@ static orr_code place_exchange(train_dynamics *m, orr_arena *arena) {
   if (tp > 1) m->full = orr_arena_take(arena, (size_t)(m->rows * tp * b->D) * e);
   m->space_shape.full = m->time_shape.full = m->full;
   if (train_axes_size(m->axes, DIST_AXIS_CP) == 1) return ORR_OK;
-  return train_exchange_place(&m->exchange, m->k, H + 2 * G, H + G, H,
-                              m->keep != TRAIN_NO_BACKWARD, arena);
+  return train_exchange_place(&m->exchange, m->k, H + 2 * G, H + G, H, m->keep != TRAIN_NO_BACKWARD,
+                              arena);
 }
 
 static void place_blocks(train_dynamics *m, orr_arena *acts) {

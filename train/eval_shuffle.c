@@ -114,7 +114,8 @@ static int64_t mask_clips(teacher *t, int64_t first, const int64_t *source) {
   return n;
 }
 
-// The loss of the batch in t->host, of which `rows` count or are padding, is added to *t->host_loss.
+// The loss of the batch in t->host, of which `rows` count or are padding, is added to
+// *t->host_loss.
 static orr_code add_loss(teacher *t, int64_t rows) {
   kern *k = t->dynamics->k;
   const teacher_inputs *in = &t->in;
@@ -131,10 +132,9 @@ static orr_code add_loss(teacher *t, int64_t rows) {
                                          .way = KERN_COPY_IN}));
   ORR_TRY(train_dynamics_forward(t->model, &b));
   ORR_TRY(train_dynamics_loss(t->model, &b, NULL, false, t->loss, NULL, NULL));
-  ORR_TRY(kern_copy(k, &(kern_copy_args){.dst = t->host_loss,
-                                         .src = t->loss,
-                                         .bytes = sizeof *t->loss,
-                                         .way = KERN_COPY_OUT}));
+  ORR_TRY(kern_copy(
+      k, &(kern_copy_args){
+             .dst = t->host_loss, .src = t->loss, .bytes = sizeof *t->loss, .way = KERN_COPY_OUT}));
   return kern_sync(k);
 }
 

@@ -32,8 +32,8 @@ orr_code train_exchange_init(train_exchange *e, train_axes *axes, int64_t B, int
   e->M_time = B * T * e->positions.count;
   e->host = orr_malloc(2 * (size_t)e->M * sizeof *e->host);
   e->counts = orr_malloc(4 * (size_t)cp * sizeof *e->counts);
-  ORR_CHECK(e->host && e->counts, ORR_ENOMEM,
-            "tables for the exchange of %lld rows: out of memory", (long long)e->M);
+  ORR_CHECK(e->host && e->counts, ORR_ENOMEM, "tables for the exchange of %lld rows: out of memory",
+            (long long)e->M);
   fill_order(e);
   return ORR_OK;
 }

@@ -33,8 +33,8 @@ orr_code train_exchange_init(train_exchange *e, train_axes *axes, int64_t B, int
 void train_exchange_release(train_exchange *e);
 // Local. Takes the buffers, and fills the tables once the arena is committed; qkv, qk, o: bytes of
 // their rows.
-orr_code train_exchange_place(train_exchange *e, kern *k, size_t qkv_bytes, size_t qk_bytes, size_t o_bytes,
-                          bool backward, orr_arena *arena);
+orr_code train_exchange_place(train_exchange *e, kern *k, size_t qkv_bytes, size_t qk_bytes,
+                              size_t o_bytes, bool backward, orr_arena *arena);
 
 // Collective over cp. Rows of `width` numbers: [M] in the order of `order` -> [M_time].
 orr_code train_exchange_to_time(const train_exchange *e, kern_dtype t, int64_t width,

@@ -78,9 +78,10 @@ void train_params_fill(const train_params *p, uint64_t seed, int64_t first, int6
 // The same list as checkpoints/ wants it; *out is malloc'ed, names are borrowed from p.
 orr_code train_params_tensors(const train_params *p, ckpt_tensor **out);
 
-// Where the values live, all in device memory but plain_at. `work` is the bfloat16 copy that matmuls read, NULL in float32. Where
-// replicas share the master weights out between them there is no `master`, but `plain`: float32
-// copies of the parameters that are not matrices, one behind the other.
+// Where the values live, all in device memory but plain_at. `work` is the bfloat16 copy that
+// matmuls read, NULL in float32. Where replicas share the master weights out between them there is
+// no `master`, but `plain`: float32 copies of the parameters that are not matrices, one behind the
+// other.
 typedef struct {
   kern_dtype act;
   float *master;

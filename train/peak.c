@@ -31,13 +31,13 @@ orr_code train_peak_plan(kern *k, kern_dtype type) {
   return run_probe(k, type, nothing, nothing, (void *)(uintptr_t)nothing);
 }
 
-// A device multiplies zeros faster than numbers: it draws less power. Both halves of a float32 are a
-// bfloat16 of the same kind.
+// A device multiplies zeros faster than numbers: it draws less power. Both halves of a float32 are
+// a bfloat16 of the same kind.
 static orr_code give_numbers(void *ctx, int64_t first, int64_t count, float *to) {
   for (int64_t i = 0; i < count; i++) {
     const uint32_t high = 0x3c00u + (uint32_t)((first + i) * 2654435761u >> 21) % 0x0380u,
-                   sign = (uint32_t)(first + i) * 40503u >> 8 & 1u,
-                   half = high | sign << 15, bits = half << 16 | half;
+                   sign = (uint32_t)(first + i) * 40503u >> 8 & 1u, half = high | sign << 15,
+                   bits = half << 16 | half;
     memcpy(&to[i], &bits, sizeof bits);
   }
   return ORR_OK;
@@ -77,8 +77,8 @@ double train_peak_data_sheet(const kern *k, kern_dtype type) {
   static const struct {
     const char *name;
     double tflops;
-  } devices[] = {{"H100 PCIe", 756}, {"H100 NVL", 835}, {"H100", 989},  {"H200", 989},
-                 {"B200", 2250},     {"A100", 312}};
+  } devices[] = {{"H100 PCIe", 756}, {"H100 NVL", 835}, {"H100", 989},
+                 {"H200", 989},      {"B200", 2250},    {"A100", 312}};
   if (type != KERN_BF16) return 0.0;
   for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
     if (strstr(k->isa, devices[i].name)) return 1e12 * devices[i].tflops;

@@ -1,5 +1,5 @@
-// What a step's matmul rate is held against: the rate of one large product measured on this machine,
-// and the number on the device's data sheet.
+// What a step's matmul rate is held against: the rate of one large product measured on this
+// machine, and the number on the device's data sheet.
 #ifndef TRAIN_PEAK_H
 #define TRAIN_PEAK_H
 

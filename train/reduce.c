@@ -68,14 +68,14 @@ static orr_code copy_shared(const train_reduce *r, const train_param *p, float *
   if (!back)
     ORR_TRY(kern_fill(r->state->k,
                       &(kern_fill_args){.x = whole, .bytes = (size_t)train_param_whole(p) * one}));
-  return kern_copy_rows(
-      r->state->k, &(kern_copy_rows_args){.dst = back ? own : here,
-                                          .src = back ? here : own,
-                                          .dst_pitch = back ? own_pitch : whole_pitch,
-                                          .src_pitch = back ? whole_pitch : own_pitch,
-                                          .width = (size_t)(p->have * p->inner) * one,
-                                          .rows = p->outer,
-                                          .way = KERN_COPY_WITHIN});
+  return kern_copy_rows(r->state->k,
+                        &(kern_copy_rows_args){.dst = back ? own : here,
+                                               .src = back ? here : own,
+                                               .dst_pitch = back ? own_pitch : whole_pitch,
+                                               .src_pitch = back ? whole_pitch : own_pitch,
+                                               .width = (size_t)(p->have * p->inner) * one,
+                                               .rows = p->outer,
+                                               .way = KERN_COPY_WITHIN});
 }
 
 // Parameters [first, end), whose partial ones fit into the buffer together.

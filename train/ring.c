@@ -97,8 +97,8 @@ static orr_code turn_layer(train_ring *r, const block_cache *c, const train_bloc
                                                                  .rstd = r->sink_rstd});
 }
 
-orr_code train_ring_turn_sink(train_ring *r, const train_dynamics_params *p,
-                              const train_weights *w, const float *cos_, const float *sin_) {
+orr_code train_ring_turn_sink(train_ring *r, const train_dynamics_params *p, const train_weights *w,
+                              const float *cos_, const float *sin_) {
   for (int64_t i = 0; i < r->d->layers; i++)
     if (is_time(r, i)) ORR_TRY(turn_layer(r, &r->cache[i], &p->blocks[i], w, cos_, sin_));
   return ORR_OK;

@@ -1,7 +1,7 @@
 // What is trained, seen from a step: the tokenizer or the dynamics model behind one table. A stage
 // owns its model plan and the way of a batch to it: `prepare` writes inputs to one of two pinned
-// staging buffers, `send` starts their copy to the device, and while that runs the next batch can be
-// prepared in the other one.
+// staging buffers, `send` starts their copy to the device, and while that runs the next batch can
+// be prepared in the other one.
 #ifndef TRAIN_STAGE_H
 #define TRAIN_STAGE_H
 
@@ -31,8 +31,8 @@ typedef struct {
   void (*place_inputs)(train_stage *s, orr_arena *arena, int set);
   // Local. Takes the model's arrays; once counting, once committed.
   orr_code (*place)(train_stage *s);
-  // Local. Host work for a whole local batch (masks), into set s->turn; *units gets what the loss is
-  // a mean over: masked positions, or pixel values.
+  // Local. Host work for a whole local batch (masks), into set s->turn; *units gets what the loss
+  // is a mean over: masked positions, or pixel values.
   orr_code (*prepare)(train_stage *s, const data_clip_batch *b, double *units);
   // Local. While planning: what the step that begins with global sample `first` of this rank will
   // compute, where that depends on the samples.
@@ -56,10 +56,10 @@ struct train_stage {
   int64_t shape, shapes;
   double tokens_per_clip, frames_per_clip, flops_per_clip;
   orr_arena activations, exchange, inputs, staging[2];
-  int turn;                                  // the staging buffer that is next
+  int turn;                                      // the staging buffer that is next
   train_step_scalars *scalars[TRAIN_INPUT_SETS]; // of a step, beside its inputs
-  double *loss_sum;                          // in device memory; borrowed, set by the step
-  train_phases *phases;                      // borrowed; may be NULL
+  double *loss_sum;                              // in device memory; borrowed, set by the step
+  train_phases *phases;                          // borrowed; may be NULL
 };
 
 // Local. Lists the stage's parameters in state->params and creates its plan. `clips` a step on this

@@ -21,7 +21,7 @@ typedef struct {
   train_dynamics_frames frames;
   int64_t T, micros, capacity; // capacity: masked rows of a micro-batch
   dynamics_inputs inputs[TRAIN_INPUT_SETS];
-  int64_t unit;                 // of their number where steps are captured
+  int64_t unit;                  // of their number where steps are captured
   int64_t *masked, *masked_rows; // [micros] positions, and rows with padding
 } dynamics_stage;
 
@@ -58,7 +58,8 @@ static void settle_rows(dynamics_stage *s) {
   if (!s->base.k->can_capture) return;
   const int64_t rows = rounded_up(most, s->unit);
   s->base.shape = rows / s->unit - 1;
-  for (int64_t i = 0; i < s->micros; i++) s->masked_rows[i] = rows < s->capacity ? rows : s->capacity;
+  for (int64_t i = 0; i < s->micros; i++)
+    s->masked_rows[i] = rows < s->capacity ? rows : s->capacity;
 }
 
 // Masks of micro-batch `micro`; returns its number of masked positions.
@@ -106,7 +107,8 @@ static void stage_foresee(train_stage *base, uint64_t first) {
   for (int64_t micro = 0; micro < s->micros; micro++) {
     s->masked[micro] = 0;
     for (int64_t i = 0; i < base->micro; i++)
-      s->masked[micro] += train_masking_count(&s->masking, first + (uint64_t)(micro * base->micro + i));
+      s->masked[micro] +=
+          train_masking_count(&s->masking, first + (uint64_t)(micro * base->micro + i));
   }
   settle_rows(s);
 }

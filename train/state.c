@@ -224,9 +224,9 @@ orr_code train_state_sumsq(train_state *s, double *sum) {
   bool all = true;
   for (int i = 0; i < s->params.count; i++) all = all && !s->params.list[i].second;
   if (all)
-    return kern_sumsq(s->k, &(kern_sumsq_args){.n = train_shard_elements(&s->shard),
-                                               .x = s->own_grad,
-                                               .sum = sum});
+    return kern_sumsq(
+        s->k,
+        &(kern_sumsq_args){.n = train_shard_elements(&s->shard), .x = s->own_grad, .sum = sum});
   ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = sum, .bytes = sizeof *sum}));
   for (int i = 0; i < s->params.count; i++)
     if (!s->params.list[i].second) ORR_TRY(sumsq_param(s, &s->params.list[i], sum));
@@ -248,8 +248,8 @@ static orr_code own_plain_param(train_state *s, const train_param *p) {
 }
 
 orr_code train_state_own_plain(train_state *s) {
-  ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = s->weights.plain,
-                                            .bytes = (size_t)s->plain * sizeof(float)}));
+  ORR_TRY(kern_fill(
+      s->k, &(kern_fill_args){.x = s->weights.plain, .bytes = (size_t)s->plain * sizeof(float)}));
   for (int i = 0; i < s->params.count; i++)
     if (!s->params.list[i].decay) ORR_TRY(own_plain_param(s, &s->params.list[i]));
   return ORR_OK;

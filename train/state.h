@@ -59,8 +59,8 @@ typedef orr_code (*train_updated_fn)(void *ctx, int64_t bucket);
 orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates *rates,
                             const kern_verdict *verdict, train_updated_fn updated, void *ctx);
 
-// Local. *sum (=), in device memory, squares of the gradients that this rank counts in the norm: its
-// own part, and of what ranks of tp share the first one's alone.
+// Local. *sum (=), in device memory, squares of the gradients that this rank counts in the norm:
+// its own part, and of what ranks of tp share the first one's alone.
 orr_code train_state_sumsq(train_state *s, double *sum);
 // Local. weights.plain becomes this rank's updated part and zeros elsewhere: the sum over replicas
 // is everything.

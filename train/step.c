@@ -134,8 +134,8 @@ static orr_code make_gradients(train_step *s) {
     ORR_TRY(s->stage->table->run(s->stage, micro, last ? train_reduce_ready : NULL, s->reduce));
   }
   ORR_TRY(train_reduce_finish(s->reduce));
-  ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, &s->totals->loss, 1, DIST_F64,
-                                DIST_SUM));
+  ORR_TRY(
+      train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, &s->totals->loss, 1, DIST_F64, DIST_SUM));
   return train_phases_end(s->phases, TRAIN_PHASE_COMMUNICATION);
 }
 

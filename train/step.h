@@ -39,7 +39,7 @@ typedef struct {
 typedef struct {
   int64_t step;
   double loss, grad_norm;
-  bool skipped; // loss or norm was not finite: weights and moments are as before
+  bool skipped;                  // loss or norm was not finite: weights and moments are as before
   double phase_ms[TRAIN_PHASES]; // zeros in a step that was replayed
 } train_step_result;
 

@@ -69,8 +69,7 @@ static orr_code send_run(sender *x, int t, int64_t first, int64_t local, int64_t
   if (x->to) {
     memcpy(x->to + x->bytes, &head, sizeof head);
     ORR_TRY(copy_out(x->state, x->to + x->bytes + sizeof head,
-                     x->flat + x->state->params.list[t].at + local,
-                     (size_t)count * sizeof(float)));
+                     x->flat + x->state->params.list[t].at + local, (size_t)count * sizeof(float)));
   }
   x->bytes += (int64_t)sizeof head + count * (int64_t)sizeof(float);
   return ORR_OK;
@@ -320,8 +319,8 @@ static orr_code give_elements(void *ctx, int64_t first, int64_t count, float *to
                   end = x.place + x.count < first + count ? x.place + x.count : first + count,
                   flat = x.at - x.place;
     if (begin < end)
-      ORR_TRY(load_range(l->state, l->reader, l->set, flat + begin, flat + end,
-                         to + (begin - first)));
+      ORR_TRY(
+          load_range(l->state, l->reader, l->set, flat + begin, flat + end, to + (begin - first)));
   }
   return ORR_OK;
 }

@@ -141,8 +141,8 @@ void train_codec_destroy(train_codec *c) {
 }
 
 static orr_code move(train_codec *c, void *dst, const void *src, int64_t bytes, kern_copy_way way) {
-  return kern_copy(
-      c->k, &(kern_copy_args){.dst = dst, .src = src, .bytes = (size_t)bytes, .way = way});
+  return kern_copy(c->k,
+                   &(kern_copy_args){.dst = dst, .src = src, .bytes = (size_t)bytes, .way = way});
 }
 
 orr_code train_codec_encode(train_codec *c, const uint8_t *frames, int64_t n, int32_t *index) {
@@ -150,10 +150,9 @@ orr_code train_codec_encode(train_codec *c, const uint8_t *frames, int64_t n, in
   for (int64_t at = 0; at < n; at += c->B) {
     const int64_t part = n - at < c->B ? n - at : c->B;
     memcpy(c->host.frames, frames + at * c->frame_bytes, (size_t)(part * c->frame_bytes));
+    ORR_TRY(move(c, c->device.frames, c->host.frames, c->B * c->frame_bytes, KERN_COPY_IN));
     ORR_TRY(
-        move(c, c->device.frames, c->host.frames, c->B * c->frame_bytes, KERN_COPY_IN));
-    ORR_TRY(train_tokenizer_encode(c->model, &(train_frames){.u8 = c->device.frames},
-                                   c->device.index));
+        train_tokenizer_encode(c->model, &(train_frames){.u8 = c->device.frames}, c->device.index));
     ORR_TRY(move(c, c->host.index, c->device.index, part * index_bytes, KERN_COPY_OUT));
     ORR_TRY(kern_sync(c->k));
     memcpy(index + at * c->S, c->host.index, (size_t)(part * index_bytes));

@@ -16,10 +16,9 @@ static orr_code send_pieces(kern *k, float *device, int64_t count, train_upload_
     if (at >= 2 * PIECE) ORR_TRY(kern_await(k, TRAIN_MARK_UPLOAD + turn));
     memset(half[turn], 0, bytes);
     ORR_TRY(give(ctx, at, n, half[turn]));
-    ORR_TRY(kern_copy(k, &(kern_copy_args){.dst = device + at,
-                                           .src = half[turn],
-                                           .bytes = bytes,
-                                           .way = KERN_COPY_IN}));
+    ORR_TRY(kern_copy(
+        k, &(kern_copy_args){
+               .dst = device + at, .src = half[turn], .bytes = bytes, .way = KERN_COPY_IN}));
     ORR_TRY(kern_mark(k, TRAIN_MARK_UPLOAD + turn));
   }
   return kern_sync(k);
