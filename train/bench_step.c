@@ -1,5 +1,6 @@
 #include "train/bench_step.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static const train_option options[] = {
     {"tp", "N", "ranks of the tensor axis (default 1)", 0},
     {"cp", "N", "ranks of the context axis (default 1)", 0},
     {"zero", "0|1", "1: replicas share out optimizer states (default 0)", 0},
+    {"overlap", "on|off|both", "replicas communicate while they compute; both: in turn", 0},
     {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
     {"warmup", "N", "steps before the clock starts (default 2)", 0},
     {"steps", "N", "steps timed (default 5); the median counts", 0},
@@ -56,6 +58,21 @@ static const char *const large_settings[] = {
     "train.batch=1",     "data.frames=64",     NULL};
 static const preset presets[] = {{"small", small_settings}, {"1b", large_settings}};
 
+// One figure a step.
+typedef struct {
+  int64_t n;
+  double *ms;
+  double *exposed_ms;        // in all calls between replicas
+  double *part[TRAIN_TIMED]; // of the step
+} timing;
+
+// A step that was issued, until its time is known.
+typedef struct {
+  timing *t; // NULL = not timed
+  double exposed_ms;
+  bool issued;
+} pending_step;
+
 typedef struct {
   cfg *c;
   dist_world *world;
@@ -64,9 +81,11 @@ typedef struct {
   train_step work;
   data_clip_batch *batch;
   int64_t warmup, steps;
+  const char *overlap;
   double peak, sheet; // FLOP/s: measured here, and of the data sheet or --peak-tflops (0 = unknown)
-  double *ms;         // [steps]
-  double *phase_ms[TRAIN_PHASES]; // [steps]
+  timing with, without; // of what replicas say to each other overlapping with the step
+  pending_step pending;
+  int64_t step; // issued so far
 } bench;
 
 static orr_code read_settings(const train_args *a, bench *b) {
@@ -88,6 +107,10 @@ static orr_code read_settings(const train_args *a, bench *b) {
   ORR_TRY(train_args_i64(a, "tp", 1, 1024, &b->c->dist.tp));
   ORR_TRY(train_args_i64(a, "cp", 1, 1024, &b->c->dist.cp));
   ORR_TRY(train_args_i64(a, "zero", 0, 1, &b->c->dist.zero));
+  b->overlap = train_args_text(a, "overlap", "on");
+  ORR_CHECK(strcmp(b->overlap, "on") == 0 || strcmp(b->overlap, "off") == 0 ||
+                strcmp(b->overlap, "both") == 0,
+            ORR_ECONFIG, "--overlap is '%s': wanted on, off or both", b->overlap);
   b->c->train.recompute = train_args_flag(a, "recompute");
   b->warmup = 2;
   b->steps = 5;
@@ -121,6 +144,14 @@ static orr_code make_batch(bench *b, int64_t clips) {
   return ORR_OK;
 }
 
+static orr_code timing_create(timing *t, int64_t steps) {
+  t->ms = orr_calloc((2 + TRAIN_TIMED) * (size_t)steps, sizeof *t->ms);
+  ORR_CHECK(t->ms, ORR_ENOMEM, "bench: out of memory");
+  t->exposed_ms = t->ms + steps;
+  for (int i = 0; i < TRAIN_TIMED; i++) t->part[i] = t->ms + (2 + i) * steps;
+  return ORR_OK;
+}
+
 static orr_code prepare(bench *b) {
   const cfg *c = b->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
@@ -132,50 +163,56 @@ static orr_code prepare(bench *b) {
   ORR_TRY(train_peak_measure(b->k, act, &b->peak));
   b->sheet = b->sheet > 0.0 ? 1e12 * b->sheet : train_peak_data_sheet(b->k, act);
   ORR_TRY(train_state_fill(&b->work.state, 1));
-  b->ms = orr_calloc((size_t)b->steps * (1 + TRAIN_PHASES), sizeof *b->ms);
-  ORR_CHECK(b->ms, ORR_ENOMEM, "bench: out of memory");
-  for (int i = 0; i < TRAIN_PHASES; i++) b->phase_ms[i] = b->ms + (i + 1) * b->steps;
+  ORR_TRY(timing_create(&b->with, b->steps));
+  ORR_TRY(timing_create(&b->without, b->steps));
   return make_batch(b, b->work.clips);
 }
 
-static int end_mark(int64_t i) {
-  return TRAIN_MARK_END + (int)(i & 1);
+static int end_mark(int64_t step) {
+  return TRAIN_MARK_END + (int)(step & 1);
 }
 
-// Step i has been issued, and perhaps the one behind it: its time, from end to end, and its phases.
-static orr_code note_step(bench *b, int64_t i) {
+// The time of step number `step`, from the end of the one before to its own.
+static orr_code note_step(bench *b, int64_t step) {
+  timing *t = b->pending.t;
   train_step_result x;
   double ms;
+  if (!b->pending.issued) return ORR_OK;
+  b->pending.issued = false;
   ORR_TRY(train_step_results(&b->work, &x));
-  ORR_TRY(kern_await(b->k, end_mark(i)));
-  ORR_TRY(kern_elapsed(b->k, end_mark(i - 1), end_mark(i), &ms));
-  if (i < b->warmup) return ORR_OK;
-  b->ms[i - b->warmup] = ms;
-  for (int p = 0; p < TRAIN_PHASES; p++) b->phase_ms[p][i - b->warmup] = x.phase_ms[p];
+  ORR_TRY(kern_await(b->k, end_mark(step)));
+  ORR_TRY(kern_elapsed(b->k, end_mark(step - 1), end_mark(step), &ms));
+  if (!t) return ORR_OK;
+  t->ms[t->n] = ms;
+  for (int i = 0; i < TRAIN_TIMED; i++) t->part[i][t->n] = x.timed_ms[i];
+  t->exposed_ms[t->n++] = b->pending.exposed_ms;
   return ORR_OK;
 }
 
-// One step runs while the next is issued, as in training.
-static orr_code run_steps(bench *b) {
-  const int64_t n = b->warmup + b->steps;
-  ORR_TRY(kern_mark(b->k, end_mark(-1)));
-  for (int64_t i = 0; i < n; i++) {
-    ORR_TRY(train_step_run(&b->work, b->batch, 1e-4, i + 1));
-    if (i > 0) ORR_TRY(note_step(b, i - 1));
-    ORR_TRY(kern_mark(b->k, end_mark(i)));
-  }
-  return note_step(b, n - 1);
+// One step, timed into t (NULL = not at all); it runs while the next one is issued, as in training.
+static orr_code one_step(bench *b, timing *t) {
+  const dist_comm *replicas = b->world->axis[DIST_AXIS_REPLICA];
+  const double before_ms = dist_comm_traffic(replicas).ms;
+  const train_step_request q = {
+      .step = ++b->step, .lr = 1e-4, .most_loss = INFINITY, .most_norm = INFINITY};
+  ORR_TRY(train_step_run(&b->work, b->batch, &q));
+  const double exposed_ms = dist_comm_traffic(replicas).ms - before_ms;
+  ORR_TRY(note_step(b, b->step - 1));
+  b->pending = (pending_step){.t = t, .exposed_ms = exposed_ms, .issued = true};
+  return kern_mark(b->k, end_mark(b->step));
 }
 
-// Steps that are replayed do not tell their phases apart: a few more do, one by one.
-static orr_code run_phases(bench *b) {
+// Steps that are replayed do not tell their parts apart: a few more do, one by one.
+static orr_code time_parts(bench *b) {
   if (!b->work.capture) return ORR_OK;
   b->work.capture = false;
-  for (int64_t i = 0; i < b->steps; i++) {
+  for (int64_t i = 0; i < b->with.n; i++) {
     train_step_result x;
-    ORR_TRY(train_step_run(&b->work, b->batch, 1e-4, b->warmup + b->steps + i + 1));
+    const train_step_request q = {
+        .step = ++b->step, .lr = 1e-4, .most_loss = INFINITY, .most_norm = INFINITY};
+    ORR_TRY(train_step_run(&b->work, b->batch, &q));
     ORR_TRY(train_step_results(&b->work, &x));
-    for (int p = 0; p < TRAIN_PHASES; p++) b->phase_ms[p][i] = x.phase_ms[p];
+    for (int p = 0; p < TRAIN_TIMED; p++) b->with.part[p][i] = x.timed_ms[p];
   }
   return ORR_OK;
 }
@@ -185,37 +222,51 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static double median(double *v, int64_t n) {
-  qsort(v, (size_t)n, sizeof *v, by_value);
-  return v[n / 2];
+static double median(double *values, int64_t n) {
+  qsort(values, (size_t)n, sizeof *values, by_value);
+  return values[n / 2];
 }
 
-static json_t *phases_of(bench *b) {
+static json_t *parts_of(timing *t) {
   json_t *j = json_object();
-  for (int i = 0; i < TRAIN_PHASES; i++)
-    json_object_set_new(j, train_phase_name((train_phase)i),
-                        json_real(median(b->phase_ms[i], b->steps)));
+  for (int i = 0; i < TRAIN_TIMED; i++)
+    json_object_set_new(j, train_timed_name((train_timed)i), json_real(median(t->part[i], t->n)));
   return j;
 }
 
+// What the step is held against besides the measured rate; null where nobody says.
+static bool add_sheet(const bench *b, double flops, json_t *j) {
+  const double sheet = b->sheet * b->world->grid.ranks;
+  return json_object_set_new(j, "sheet_tflops",
+                             sheet > 0.0 ? json_real(sheet / 1e12) : json_null()) == 0 &&
+         json_object_set_new(j, "mfu_sheet",
+                             sheet > 0.0 ? json_real(flops / sheet) : json_null()) == 0;
+}
+
+// "with" is what is printed under the plain names; where both were timed, the other follows.
 static orr_code print_result(bench *b, const char *name) {
-  const int ranks = b->world->grid.ranks;
-  const double ms = median(b->ms, b->steps), clips = (double)b->c->train.batch, s = 1e-3 * ms;
+  timing *t = b->with.n ? &b->with : &b->without;
+  const double ms = median(t->ms, t->n), clips = (double)b->c->train.batch, s = 1e-3 * ms;
   const double flops = clips * b->work.stage->flops_per_clip / s;
   json_t *j = json_pack(
-      "{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:I}", "bench",
-      "step", "preset", name, "precision",
+      "{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:f, s:s, "
+      "s:f}",
+      "bench", "step", "preset", name, "precision",
       b->c->run.precision == CFG_PRECISION_BF16 ? "bf16" : "fp32", "device", b->k->table->name,
-      "isa", b->k->isa, "ranks", ranks, "threads", b->k->threads, "step_ms", ms, "step_ms_min",
-      b->ms[0], "tokens_per_s", clips * b->work.stage->tokens_per_clip / s, "matmul_tflops",
-      flops / 1e12, "peak_tflops", b->peak * ranks / 1e12, "mfu", flops / (b->peak * ranks),
-      "comm_ms", median(b->phase_ms[TRAIN_PHASE_COMMUNICATION], b->steps), "phases_ms",
-      phases_of(b), "captured", (json_int_t)train_replay_captured(b->work.replay));
-  ORR_CHECK(j, ORR_ENOMEM, "bench: out of memory");
-  const bool known = b->sheet > 0.0;
-  json_object_set_new(j, "sheet_tflops", known ? json_real(b->sheet * ranks / 1e12) : json_null());
-  json_object_set_new(j, "mfu_sheet", known ? json_real(flops / (b->sheet * ranks)) : json_null());
-  char *text = json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6));
+      "isa", b->k->isa, "ranks", b->world->grid.ranks, "threads", b->k->threads, "step_ms", ms,
+      "step_ms_min", t->ms[0], "tokens_per_s", clips * b->work.stage->tokens_per_clip / s,
+      "matmul_tflops", flops / 1e12, "peak_tflops", b->peak * b->world->grid.ranks / 1e12, "mfu",
+      flops / (b->peak * b->world->grid.ranks), "parts_ms", parts_of(t), "captured",
+      (json_int_t)train_replay_captured(b->work.replay), "comm_ms",
+      median(t->part[TRAIN_TIMED_COMMUNICATION], t->n), "overlap", b->overlap, "exposed_ms",
+      median(t->exposed_ms, t->n));
+  bool whole = j != NULL && add_sheet(b, flops, j);
+  if (whole && b->with.n && b->without.n) {
+    json_t *other = json_pack("{s:f, s:f}", "step_ms", median(b->without.ms, b->without.n),
+                              "exposed_ms", median(b->without.exposed_ms, b->without.n));
+    whole = json_object_set_new(j, "without_overlap", other) == 0;
+  }
+  char *text = whole ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
   json_decref(j);
   ORR_CHECK(text, ORR_ENOMEM, "bench: out of memory");
   puts(text);
@@ -223,20 +274,43 @@ static orr_code print_result(bench *b, const char *name) {
   return ORR_OK;
 }
 
+// One step in every mode asked for, in turn, so that a busy moment hits all of them alike.
+static orr_code one_round(bench *b, bool timed) {
+  for (int overlap = 1; overlap >= 0; overlap--) {
+    if (strcmp(b->overlap, overlap ? "off" : "on") == 0) continue;
+    train_step_overlap(&b->work, overlap);
+    ORR_TRY(one_step(b, !timed ? NULL : overlap ? &b->with : &b->without));
+  }
+  return ORR_OK;
+}
+
+// The slowest rank's time is the step's.
+static orr_code slowest(dist_comm *all, timing *t) {
+  ORR_TRY(dist_all_reduce(all, t->ms, t->n, DIST_F64, DIST_MAX));
+  for (int i = 0; i < TRAIN_TIMED; i++)
+    ORR_TRY(dist_all_reduce(all, t->part[i], t->n, DIST_F64, DIST_MAX));
+  return dist_all_reduce(all, t->exposed_ms, t->n, DIST_F64, DIST_MAX);
+}
+
 static orr_code run(bench *b, const char *name) {
   ORR_TRY(dist_world_split(b->world, (int)b->c->dist.tp, (int)b->c->dist.cp, 0));
   dist_comm *all = b->world->axis[DIST_AXIS_WORLD];
   ORR_TRY(dist_agree(all, prepare(b), "prepare the bench"));
-  orr_code rc = run_steps(b);
-  if (rc == ORR_OK) rc = run_phases(b);
-  if (rc != ORR_OK && b->world->grid.ranks > 1) {
-    // The other ranks are waiting in a collective that this one will not enter.
-    ORR_ERROR("%s", orr_status_message());
-    dist_world_abort(b->world, 1);
+  ORR_TRY(kern_mark(b->k, end_mark(0)));
+  for (int64_t i = 0; i < b->warmup + b->steps; i++) {
+    const orr_code rc = one_round(b, i >= b->warmup);
+    if (rc != ORR_OK && b->world->grid.ranks > 1) {
+      // The other ranks are waiting in a collective that this one will not enter.
+      ORR_ERROR("%s", orr_status_message());
+      dist_world_abort(b->world, 1);
+    }
+    ORR_TRY(rc);
+    ORR_TRY(dist_barrier(all));
   }
-  ORR_TRY(rc);
-  // The slowest rank's time is the step's.
-  ORR_TRY(dist_all_reduce(all, b->ms, b->steps * (1 + TRAIN_PHASES), DIST_F64, DIST_MAX));
+  ORR_TRY(note_step(b, b->step));
+  ORR_TRY(time_parts(b));
+  ORR_TRY(slowest(all, &b->with));
+  ORR_TRY(slowest(all, &b->without));
   return b->world->grid.rank == 0 ? print_result(b, name) : ORR_OK;
 }
 
@@ -251,7 +325,8 @@ orr_code train_cmd_bench_step(int argc, char **argv) {
       dist_agree(b.world->axis[DIST_AXIS_WORLD], read_settings(&args, &b), "read settings");
   if (rc == ORR_OK) rc = run(&b, train_args_text(&args, "preset", "small"));
   data_clip_batch_destroy(b.batch);
-  orr_free(b.ms);
+  orr_free(b.without.ms);
+  orr_free(b.with.ms);
   train_step_release(&b.work);
   kern_destroy(b.k);
   cfg_destroy(b.c);

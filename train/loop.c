@@ -13,10 +13,10 @@
 #include "dist/watchdog.h"
 #include "train/accounting.h"
 #include "train/device.h"
-#include "train/history.h"
+#include "train/guard.h"
 #include "train/lease.h"
 #include "train/marks.h"
-#include "train/metrics.h"
+#include "train/observer.h"
 #include "train/peak.h"
 #include "train/replicas.h"
 #include "train/remote_data.h"
@@ -25,10 +25,16 @@
 #include "train/same.h"
 #include "train/saver.h"
 #include "train/schedule.h"
-#include "train/sinks.h"
 #include "train/step.h"
 #include "train/stop.h"
 #include "train/store.h"
+
+// A step that was issued, until its line is written. step 0 = none.
+typedef struct {
+  train_step_metrics s;
+  train_guard_limits limits;
+  bool judged; // its results are there
+} pending_step;
 
 typedef struct {
   const cfg *c;
@@ -37,26 +43,32 @@ typedef struct {
   train_axes axes;
   kern *k;
   train_step work;
+  train_accounting accounting;
   data_remote *remote;
+  int32_t branch_ids[64];
+  data_mix_options mix_options;
   data_mix *mix;
   data_loader *loader;
   train_saver *saver;
-  train_metrics *metrics; // rank 0; the next three as well
-  train_history *history;
-  train_sinks *sinks; // NULL = none
-  train_lease *lease;
+  train_observer *observer;
+  train_lease *lease; // rank 0
   char *config_text;
   orr_hash128 config_hash;
-  int64_t step; // steps done
+  int64_t step;  // steps done
+  int64_t ahead; // steps of data passed over, besides
+  train_guard guard;
+  int64_t rewinds; // of this process
   double peak, start_ms;
   dist_watchdog *watchdog;
   train_replicas *replicas; // NULL = not compared
   bool apart;               // between agreements: an error now is this rank's alone
-  // Of the step that was issued last, until its results are there: step 0 = none.
-  train_step_metrics pending;
-  int64_t issued;   // steps by this process
-  double smooth_ms; // of a step
-  orr_code logged;  // how this rank fared with its last line
+  // On a device of its own a step's results are taken while the next one runs.
+  bool late;
+  pending_step pending;
+  int64_t issued;        // steps by this process
+  int64_t lined, saving; // last step with a line; step of the last save begun
+  double smooth_ms;      // of a step
+  orr_code logged;       // how this rank fared with its last line
 } run;
 
 // With o->dry_run plans only: nothing is allocated.
@@ -65,6 +77,7 @@ static orr_code plan_model(run *r, const train_loop_options *o) {
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
   ORR_TRY(train_device_open(c, r->world, &r->k));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
+  ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
   ORR_TRY(train_peak_plan(r->k, act));
   if (o->dry_run) return ORR_OK;
   ORR_TRY(train_step_commit(&r->work));
@@ -88,38 +101,6 @@ static orr_code write_config(run *r) {
   return orr_fs_write_atomic(path, r->config_text, strlen(r->config_text));
 }
 
-// The folder that --resume means, chosen by rank 0 alone (it verifies what it chooses); *path is
-// empty when there is nothing to resume.
-static orr_code choose_checkpoint(const run *r, const char *resume, char path[4096]) {
-  char root[4096];
-  ckpt_reader *reader = NULL;
-  path[0] = '\0';
-  if (strcmp(resume, "none") == 0) return ORR_OK;
-  const bool automatic = strcmp(resume, "auto") == 0;
-  if (automatic) {
-    ORR_TRY(orr_fs_join(root, sizeof root, r->c->run.dir, "ckpt"));
-    if (!orr_fs_is_dir(root)) return ORR_OK;
-  }
-  orr_code rc = ckpt_open(automatic ? root : resume, &reader);
-  if (automatic && rc == ORR_ENOTFOUND) {
-    orr_status_clear();
-    return ORR_OK;
-  }
-  if (rc == ORR_OK) snprintf(path, 4096, "%s", ckpt_reader_path(reader));
-  ckpt_close(reader);
-  return rc;
-}
-
-// Collective over the world: all ranks open what rank 0 chose.
-static orr_code open_checkpoint(const run *r, const char *resume, ckpt_reader **out) {
-  char path[4096] = "";
-  *out = NULL;
-  orr_code rc = r->world->grid.rank == 0 ? choose_checkpoint(r, resume, path) : ORR_OK;
-  ORR_TRY(dist_agree(r->all, rc, "choose a checkpoint"));
-  ORR_TRY(dist_broadcast(r->all, path, sizeof path, DIST_U8, 0));
-  return path[0] ? ckpt_open(path, out) : ORR_OK;
-}
-
 static orr_code load_base(run *r, const char *path) {
   ckpt_reader *reader;
   ORR_TRY(ckpt_open(path, &reader));
@@ -131,67 +112,67 @@ static orr_code load_base(run *r, const char *path) {
   return rc;
 }
 
+static orr_code load(run *r, ckpt_reader *reader) {
+  ORR_TRY(train_store_load(&r->work.state, reader));
+  r->step = ckpt_reader_step(reader);
+  r->ahead = train_resume_ahead(reader);
+  train_guard_load(&r->guard, json_object_get(ckpt_reader_meta(reader), "guard"));
+  return ORR_OK;
+}
+
 // Weights from a checkpoint of this run, from the base named by train.init_from, or from the seed.
 static orr_code restore(run *r, const char *resume) {
   ckpt_reader *reader = NULL;
-  ORR_TRY(open_checkpoint(r, resume, &reader));
+  ORR_TRY(train_resume_open(r->all, r->c->run.dir, resume, &reader));
   if (!reader) {
     ORR_TRY(train_state_fill(&r->work.state, (uint64_t)r->c->run.seed));
     return r->c->train.init_from[0] ? load_base(r, r->c->train.init_from) : ORR_OK;
   }
   orr_code rc = train_resume_check(r->c, reader, r->world->grid.rank == 0);
-  if (rc == ORR_OK) rc = train_store_load(&r->work.state, reader);
-  r->step = ckpt_reader_step(reader);
+  if (rc == ORR_OK) rc = load(r, reader);
   if (rc == ORR_OK && r->world->grid.rank == 0)
     ORR_INFO("resumed from %s at step %lld", ckpt_reader_path(reader), (long long)r->step);
   ckpt_close(reader);
   return rc;
 }
 
-static orr_code open_data(run *r) {
-  const cfg *c = r->c;
-  int32_t branch_ids[64];
-  data_mix_options o;
-  ORR_CHECK(c->data.train.n <= 64, ORR_ECONFIG, "data.train names %d folders: 64 at most",
-            c->data.train.n);
-  ORR_TRY(train_remote_create(c, &r->remote));
-  ORR_TRY(train_run_data_options(c, r->remote, branch_ids, &o));
-  ORR_TRY(data_mix_open(&o, (uint64_t)c->run.seed, &r->mix));
-  return data_loader_create(r->mix, &o,
-                            &(data_loader_options){.first_step = (uint64_t)r->step,
-                                                   .batch = c->train.batch,
+static orr_code open_loader(run *r) {
+  return data_loader_create(r->mix, &r->mix_options,
+                            &(data_loader_options){.first_step = (uint64_t)(r->step + r->ahead),
+                                                   .batch = r->c->train.batch,
                                                    .rank = r->world->grid.dp_i,
                                                    .ranks = r->world->grid.dp,
-                                                   .prefetch = c->data.prefetch},
+                                                   .prefetch = r->c->data.prefetch},
                             &r->loader);
 }
 
-static orr_code open_outputs(run *r) {
-  ORR_TRY(train_saver_create(r->c, r->world, &r->axes, &r->work.state, &r->saver));
-  ORR_TRY(train_replicas_create(r->c, r->world, &r->work.state, &r->replicas));
-  if (r->world->grid.rank != 0) return ORR_OK;
-  char path[4096];
-  ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "metrics.jsonl"));
-  ORR_TRY(train_history_open(r->c->run.dir, &r->world->grid, r->step, &r->history));
-  ORR_TRY(train_metrics_open(path, r->step, &r->metrics));
-  return train_sinks_create(r->c, r->step, &r->sinks);
+static orr_code open_data(run *r) {
+  const cfg *c = r->c;
+  ORR_CHECK(c->data.train.n <= 64, ORR_ECONFIG, "data.train names %d folders: 64 at most",
+            c->data.train.n);
+  ORR_TRY(train_remote_create(c, &r->remote));
+  ORR_TRY(train_run_data_options(c, r->remote, r->branch_ids, &r->mix_options));
+  ORR_TRY(data_mix_open(&r->mix_options, (uint64_t)c->run.seed, &r->mix));
+  return open_loader(r);
 }
 
-// What people want to hear of: into the history, and to the webhook. Rank 0 alone speaks.
-static void tell(run *r, const char *event, int64_t step, const char *words) {
-  train_history_add(r->history, event, step, words);
-  train_sinks_tell(r->sinks, event, step, words);
+static orr_code open_outputs(run *r) {
+  ORR_TRY(train_observer_create(r->c, r->world, r->step, &r->observer));
+  r->axes.profile = train_observer_profile(r->observer);
+  ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
+  return train_replicas_create(r->c, r->world, &r->work.state, &r->replicas);
 }
 
 static json_t *checkpoint_meta(run *r) {
   const cfg *c = r->c;
-  const int64_t samples = r->step * c->train.batch;
+  const int64_t samples = (r->step + r->ahead) * c->train.batch;
   const uint64_t clips = data_mix_clips(r->mix);
-  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:{s:i, s:i, s:i}}", "stage",
+  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:{s:i, s:i, s:i}}", "stage",
                    r->work.stage->table->name, "config", r->config_text, "config_hash",
                    orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples, "epoch",
                    (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed",
-                   (json_int_t)c->run.seed, "layout", "tp", r->world->grid.tp, "cp",
+                   (json_int_t)c->run.seed, "ahead_steps", (json_int_t)r->ahead, "guard",
+                   train_guard_save(&r->guard), "layout", "tp", r->world->grid.tp, "cp",
                    r->world->grid.cp, "dp", r->world->grid.dp);
 }
 
@@ -226,92 +207,193 @@ static void finish_metrics(const run *r, train_step_metrics *s) {
   s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
 }
 
-// The mark at the end of the n-th step issued by this process, n = -1 for its beginning.
+// The mark at the end of the n-th step issued by this process; n = -1: at the beginning.
 static int end_mark(int64_t n) {
   return TRAIN_MARK_END + (int)(n & 1);
 }
 
-// The results of the pending step, n-th of this process. Its time goes from the end of the step
-// before to its own.
-static orr_code take_results(run *r, int64_t n, train_step_metrics *s) {
+// What the n-th step has found out, when it is over. A bad step skipped the update: a result, not
+// an error.
+static orr_code judge(run *r) {
+  train_step_metrics *s = &r->pending.s;
+  const train_guard_limits *limits = &r->pending.limits;
   train_step_result x;
+  if (s->step == 0 || r->pending.judged) return ORR_OK;
   ORR_TRY(train_step_results(&r->work, &x));
-  ORR_TRY(kern_await(r->k, end_mark(n)));
-  ORR_TRY(kern_elapsed(r->k, end_mark(n - 1), end_mark(n), &s->step_ms));
   s->loss = x.loss;
   s->grad_norm = x.grad_norm;
-  s->comm_ms = x.phase_ms[TRAIN_PHASE_COMMUNICATION];
-  finish_metrics(r, s);
-  if (x.skipped && r->world->grid.rank == 0) // a result, not an error
-    ORR_WARN("step %lld: loss %g, gradient norm %g: update skipped", (long long)s->step, s->loss,
-             s->grad_norm);
+  s->skipped = x.skipped;
+  s->comm_ms = x.timed_ms[TRAIN_TIMED_COMMUNICATION];
+  r->pending.judged = true;
+  train_guard_note(&r->guard, !x.skipped, x.loss, x.grad_norm);
+  if (x.skipped)
+    train_observer_tell_step(r->observer, "skipped", s->step,
+                             "%s: loss %g (at most %g), gradient norm %g (at most %g); update "
+                             "skipped, %lld in a row",
+                             train_guard_reason(limits, x.loss, x.grad_norm), x.loss, limits->loss,
+                             x.grad_norm, limits->norm, (long long)r->guard.skipped);
   return ORR_OK;
 }
 
-// The line of a step, to everyone who keeps it.
-static void log_step(run *r, const train_step_metrics *s) {
-  train_scalars v;
-  train_metrics_list(s, &v);
-  r->logged = train_lease_held(r->lease);
-  if (r->logged == ORR_OK) r->logged = train_metrics_write(r->metrics, &v);
-  train_sinks_put(r->sinks, &v);
-}
-
-// Takes the results of the pending step and logs them; `last`: no step follows.
-static orr_code settle(run *r, int64_t n, bool last) {
-  train_step_metrics *s = &r->pending;
+// The time of the n-th step, from the end of the one before to its own.
+static orr_code clock_step(run *r, int64_t n) {
+  train_step_metrics *s = &r->pending.s;
   if (s->step == 0) return ORR_OK;
-  ORR_TRY(take_results(r, n, s));
-  r->smooth_ms = r->smooth_ms > 0.0 ? 0.95 * r->smooth_ms + 0.05 * s->step_ms : s->step_ms;
-  if (r->metrics) log_step(r, s);
-  orr_progress(last, "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
-               r->work.stage->table->name, (long long)s->step, (long long)r->c->train.steps,
-               s->loss, s->lr, s->tokens_per_s,
-               1e-3 * r->smooth_ms * (double)(r->c->train.steps - s->step));
-  s->step = 0;
+  ORR_TRY(kern_await(r->k, end_mark(n)));
+  ORR_TRY(kern_elapsed(r->k, end_mark(n - 1), end_mark(n), &s->step_ms));
+  finish_metrics(r, s);
   return ORR_OK;
 }
 
-// Concludes a save that every rank has written, and begins the one that is due behind this step.
-static orr_code save(run *r, const train_step_votes *v, bool last, double *stall_ms) {
-  const cfg *c = r->c;
-  const bool failed = v->failed > 0.0;
-  if (failed || v->written == r->world->grid.ranks)
+// Concludes a save that every rank has written, and begins the one that is due behind this step. A
+// checkpoint is committed behind the lines of all steps that it holds.
+static orr_code save(run *r, const train_step_votes *v, bool begin, double *stall_ms) {
+  const bool failed = v->failed > 0.0, written = v->written == r->world->grid.ranks;
+  train_profile_enter(r->axes.profile, TRAIN_PHASE_CHECKPOINT, "checkpoint", -1);
+  if (failed || (written && r->lined >= r->saving))
     ORR_TRY(train_saver_conclude(r->saver, failed, stall_ms));
-  if (last || (c->ckpt.every > 0 && r->step % c->ckpt.every == 0))
+  if (begin) {
     ORR_TRY(train_saver_begin(r->saver, r->step, checkpoint_meta(r), stall_ms));
+    r->saving = r->step;
+  }
+  train_profile_leave(r->axes.profile);
   return ORR_OK;
 }
 
-// Issues a step, and settles the one before while it runs. A checkpoint is committed behind the
-// lines of all steps that it holds.
-static orr_code one_step(run *r, bool *stop) {
-  train_step_metrics s = {.step = r->step + 1, .lr = train_schedule_lr(r->c, r->step + 1)};
-  const data_clip_batch *batch = NULL;
-  train_step_votes v;
+// The batch of step `step`; what failed on one rank ends all of them before the next collective.
+static orr_code read_batch(run *r, const data_clip_batch **batch, double *wait_ms) {
   const bool reads = r->logged == ORR_OK;
-  orr_code rc = reads ? data_loader_next(r->loader, &batch, &s.data_wait_ms) : r->logged;
-  // What failed on one rank must end all of them before the next collective.
-  ORR_TRY(train_axes_agree(&r->axes, rc, reads ? "read data" : "write metrics"));
+  train_profile_enter(r->axes.profile, TRAIN_PHASE_DATA, "data", -1);
+  orr_code rc = reads ? data_loader_next(r->loader, batch, wait_ms) : r->logged;
+  train_profile_leave(r->axes.profile);
+  return train_axes_agree(&r->axes, rc, reads ? "read data" : "write metrics");
+}
+
+// Issues a step as `now`, and settles the one before while it runs.
+static orr_code issue(run *r, pending_step *now, train_step_votes *v) {
+  train_step_metrics *s = &now->s;
+  const data_clip_batch *batch = NULL;
+  ORR_TRY(read_batch(r, &batch, &s->data_wait_ms));
   r->apart = true;
-  ORR_TRY(compare_replicas(r, s.step));
-  ORR_TRY(train_step_run(&r->work, batch, s.lr, s.step));
-  ORR_TRY(vote(r, &v));
-  ORR_TRY(settle(r, r->issued - 1, false));
-  r->step = s.step;
+  ORR_TRY(compare_replicas(r, s->step));
+  now->limits = train_guard_limits_of(&r->guard);
+  s->lr = train_schedule_lr(r->c, s->step);
+  ORR_TRY(train_step_run(&r->work, batch,
+                         &(train_step_request){.step = s->step,
+                                               .lr = s->lr,
+                                               .most_loss = now->limits.loss,
+                                               .most_norm = now->limits.norm}));
+  ORR_TRY(vote(r, v));
+  ORR_TRY(judge(r));
+  return clock_step(r, r->issued - 1);
+}
+
+// One step. *line (=) the step whose line is now to be written; none, step 0, in the first one on a
+// device.
+static orr_code one_step(run *r, train_step_metrics *line, bool *stop) {
+  const cfg *c = r->c;
+  pending_step now = {.s = {.step = r->step + 1}};
+  train_step_votes v;
+  ORR_TRY(issue(r, &now, &v));
+  *line = r->pending.s;
+  r->pending = now;
+  r->step = now.s.step;
   *stop = v.stop > 0.0;
-  ORR_TRY(save(r, &v, s.step == r->c->train.steps || *stop, &s.ckpt_stall_ms));
+  const bool last = r->step == c->train.steps || *stop,
+             due = c->ckpt.every > 0 && r->step % c->ckpt.every == 0;
+  // What a checkpoint holds is judged before: its window decides as that of a run that goes on.
+  if (!r->late || last || due) ORR_TRY(judge(r));
+  // Not among bad steps: what a run goes back to lies before the first of them.
+  ORR_TRY(save(r, &v, last || (due && r->guard.skipped == 0), &r->pending.s.ckpt_stall_ms));
   ORR_TRY(kern_mark(r->k, end_mark(r->issued++)));
-  r->pending = s;
+  if (!r->late) {
+    ORR_TRY(clock_step(r, r->issued - 1));
+    *line = r->pending.s;
+    r->pending = (pending_step){0};
+  }
   r->apart = false;
   return ORR_OK;
 }
 
+// Collective over the world. `last`: no step follows.
+static orr_code write_line(run *r, const train_step_metrics *s, bool last) {
+  if (s->step == 0) return ORR_OK;
+  r->smooth_ms = r->smooth_ms > 0.0 ? 0.95 * r->smooth_ms + 0.05 * s->step_ms : s->step_ms;
+  r->logged = r->lease ? train_lease_held(r->lease) : ORR_OK;
+  ORR_TRY(train_observer_end(r->observer, s, &r->logged));
+  r->lined = s->step;
+  orr_progress(last, "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
+               r->work.stage->table->name, (long long)s->step, (long long)r->c->train.steps,
+               s->loss, s->lr, s->tokens_per_s,
+               1e-3 * r->smooth_ms * (double)(r->c->train.steps - s->step));
+  return ORR_OK;
+}
+
+static orr_code rewind_to(run *r, ckpt_reader *reader) {
+  const int64_t reached = r->step + r->ahead;
+  ORR_TRY(load(r, reader));
+  r->ahead = reached - r->step;
+  r->guard.skipped = 0;
+  r->lined = r->saving = r->step;
+  data_loader_destroy(r->loader);
+  r->loader = NULL;
+  ORR_TRY(open_loader(r));
+  return train_observer_rewind(r->observer, r->step);
+}
+
+// Collective over the world. Too many bad steps in a row: the weights may be bad already. Back to
+// the last checkpoint, and on with the data behind the bad steps.
+static orr_code rewind_run(run *r) {
+  const int64_t from = r->step, bad = r->guard.skipped;
+  ckpt_reader *reader = NULL;
+  ORR_CHECK(
+      r->rewinds < r->c->guard.rewinds, ORR_EINVAL,
+      "step %lld: %lld steps in a row were skipped, and the run went back %lld times already "
+      "(guard.rewinds): look at the data and the learning rate, history.jsonl has the reasons",
+      (long long)from, (long long)bad, (long long)r->rewinds);
+  r->rewinds++;
+  train_saver_finish(r->saver);
+  ORR_TRY(train_resume_open(r->all, r->c->run.dir, "auto", &reader));
+  ORR_CHECK(
+      reader, ORR_ENOTFOUND,
+      "step %lld: %lld steps in a row were skipped, and there is no checkpoint to go back to: "
+      "set ckpt.every, or look at the data and the learning rate",
+      (long long)from, (long long)bad);
+  const orr_code rc = dist_agree(r->all, rewind_to(r, reader), "go back to a checkpoint");
+  ckpt_close(reader);
+  if (rc == ORR_OK)
+    train_observer_tell_step(r->observer, "rewound", r->step,
+                             "%lld steps in a row were skipped: from step %lld back to step %lld, "
+                             "and on with data %lld steps further",
+                             (long long)bad, (long long)from, (long long)r->step,
+                             (long long)r->ahead);
+  return rc;
+}
+
+// Collective over the world. The line of a step that is still pending.
+static orr_code end_pending(run *r) {
+  orr_code rc = judge(r);
+  if (rc == ORR_OK) rc = clock_step(r, r->issued - 1);
+  ORR_TRY(dist_agree(r->all, rc, "end a step"));
+  const train_step_metrics s = r->pending.s;
+  r->pending = (pending_step){0};
+  return write_line(r, &s, true);
+}
+
 static orr_code steps(run *r) {
   bool stop = false;
-  ORR_TRY(dist_agree(r->all, kern_mark(r->k, end_mark(-1)), "begin"));
-  while (r->step < r->c->train.steps && !stop) ORR_TRY(one_step(r, &stop));
-  ORR_TRY(dist_agree(r->all, settle(r, r->issued - 1, true), "end the last step"));
+  r->late = r->k->apart;
+  ORR_TRY(kern_mark(r->k, end_mark(-1)));
+  while (r->step < r->c->train.steps && !stop) {
+    train_step_metrics line;
+    if (r->logged == ORR_OK) r->logged = train_observer_begin(r->observer, r->step + 1);
+    ORR_TRY(one_step(r, &line, &stop));
+    ORR_TRY(write_line(r, &line, r->step == r->c->train.steps || stop));
+    if (!train_guard_lost(&r->guard) || stop) continue;
+    ORR_TRY(end_pending(r));
+    ORR_TRY(rewind_run(r));
+  }
+  ORR_TRY(end_pending(r));
   ORR_TRY(dist_agree(r->all, r->logged, "write metrics"));
   orr_code saved = train_saver_finish(r->saver);
   ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
@@ -332,15 +414,14 @@ static orr_code watch(run *r) {
 
 static void run_close(run *r) {
   dist_watchdog_stop(r->watchdog);
-  train_sinks_destroy(r->sinks);
-  train_history_close(r->history);
-  train_metrics_close(r->metrics);
+  train_observer_destroy(r->observer);
   train_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
   data_remote_interrupt(r->remote); // or a reader would wait for its download
   data_loader_destroy(r->loader);
   data_mix_close(r->mix);
   data_remote_destroy(r->remote);
+  train_guard_release(&r->guard);
   train_step_release(&r->work);
   kern_destroy(r->k);
   train_lease_release(r->lease);
@@ -349,16 +430,14 @@ static void run_close(run *r) {
 
 static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
-  if (r->world->grid.rank == 0) train_accounting_log(&r->work);
+  if (r->world->grid.rank == 0) train_accounting_log(&r->accounting);
   if (o->dry_run) return ORR_OK;
-  orr_code rc = r->world->grid.rank == 0 ? open_folder(r) : ORR_OK;
+  orr_code rc = train_guard_init(&r->guard, r->c);
+  if (rc == ORR_OK && r->world->grid.rank == 0) rc = open_folder(r);
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, o->resume), "load weights"));
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
-  if (r->world->grid.rank == 0)
-    ORR_INFO("checkpoints: a rank holds %.1f MiB more to copy its part into",
-             (double)train_saver_host_bytes(r->saver) / 1048576.0);
   if (r->step >= r->c->train.steps) {
     if (r->world->grid.rank == 0)
       ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
@@ -367,7 +446,7 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   rc = r->world->grid.rank == 0 ? write_config(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
   ORR_TRY(watch(r));
-  tell(r, "ready", r->step, "training begins");
+  train_observer_tell(r->observer, "ready", r->step, "training begins");
   return steps(r);
 }
 
@@ -402,11 +481,11 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
   orr_code rc = agree_on_run(&r);
   if (rc == ORR_OK) rc = open_axes(&r, o);
   if (rc == ORR_OK) rc = run_all(&r, o);
-  tell(&r,
-       rc == ORR_OK         ? "finished"
-       : rc == ORR_ESTOPPED ? "stopped"
-                            : "failed",
-       r.step, rc == ORR_OK ? "all steps are done" : orr_status_message());
+  train_observer_tell(r.observer,
+                      rc == ORR_OK         ? "finished"
+                      : rc == ORR_ESTOPPED ? "stopped"
+                                           : "failed",
+                      r.step, rc == ORR_OK ? "all steps are done" : orr_status_message());
   if (rc != ORR_OK && r.apart && world->grid.ranks > 1) {
     // The other ranks are waiting in a collective that this one will not enter. It says why here,
     // so the watchdogs need not.

@@ -9,8 +9,8 @@ enum {
   TRAIN_MARK_RESULTS = 2,                  // 2: the results of a step have been copied
   TRAIN_MARK_END = 4,                      // 2: all of a step is over
   TRAIN_MARK_UPLOAD = 6,                   // 2: a piece of an upload has been copied
-  TRAIN_MARK_PHASES = 8,                   // 2 sets: the ends of a step's phases
-  TRAIN_PHASE_MARKS = (KERN_MARKS - 8) / 2 // of a set
+  TRAIN_MARK_TIMER = 8,                    // 2 sets: the ends of a step's phases
+  TRAIN_TIMER_MARKS = (KERN_MARKS - 8) / 2 // of a set
 };
 
 #endif

@@ -16,4 +16,9 @@ void train_replicas_destroy(train_replicas *r); // takes NULL
 // Collective over the replica axis: dist_replicas_check. Waits for the device.
 orr_code train_replicas_check(train_replicas *r);
 
+// Local, while axes plan. Adds what one comparison that finds no difference moves; nothing where
+// none is made.
+void train_replicas_foresee(const cfg *c, const train_axes *axes,
+                            train_moved moved[DIST_AXES][TRAIN_MOVES]);
+
 #endif

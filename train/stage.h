@@ -13,7 +13,7 @@
 #include "data/clip_batch.h"
 #include "kernels/kern.h"
 #include "train/dynamics.h"
-#include "train/phases.h"
+#include "train/timer.h"
 #include "train/state.h"
 
 typedef struct train_stage train_stage;
@@ -22,6 +22,7 @@ typedef struct train_stage train_stage;
 typedef struct {
   float scale; // of the gradient: the loss is a mean
   kern_adamw_rates rates;
+  kern_bounds bounds;
 } train_step_scalars;
 
 typedef struct {
@@ -59,7 +60,7 @@ struct train_stage {
   int turn;                                      // the staging buffer that is next
   train_step_scalars *scalars[TRAIN_INPUT_SETS]; // of a step, beside its inputs
   double *loss_sum;                              // in device memory; borrowed, set by the step
-  train_phases *phases;                          // borrowed; may be NULL
+  train_timer *timer;                            // borrowed; may be NULL
 };
 
 // Local. Lists the stage's parameters in state->params and creates its plan. `clips` a step on this
@@ -70,7 +71,10 @@ orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_axes *axes, t
                                       int64_t clips, int64_t micro, train_stage **out);
 orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
                             int64_t clips, int64_t micro, train_stage **out); // by train.stage
-void train_stage_destroy(train_stage *s);                                     // takes NULL
+// Local. The parameters of the rank that `axes` stand for, in order of the flat layout; of another
+// rank of tp than this one, too. ORR_ENOMEM; release *out also then.
+orr_code train_stage_list(const cfg *c, train_axes *axes, train_params *out);
+void train_stage_destroy(train_stage *s); // takes NULL
 
 // Local. Takes all arrays; once counting, once committed.
 orr_code train_stage_place(train_stage *s);

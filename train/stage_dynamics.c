@@ -124,11 +124,16 @@ static orr_code stage_run(train_stage *base, int64_t micro, train_grad_ready_fn 
                                   .masked_row = in->masked_row + micro * s->capacity,
                                   .target = in->target + micro * s->capacity,
                                   .masked_rows = s->masked_rows[micro]};
+  train_profile *profile = base->axes->profile;
+  train_profile_enter(profile, TRAIN_PHASE_FORWARD, "forward", -1);
   ORR_TRY(train_dynamics_forward(s->model, &b));
-  ORR_TRY(train_phases_end(base->phases, TRAIN_PHASE_FORWARD));
+  ORR_TRY(train_timer_end(base->timer, TRAIN_TIMED_FORWARD));
+  train_profile_leave(profile);
+  train_profile_enter(profile, TRAIN_PHASE_BACKWARD, "loss and backward", -1);
   ORR_TRY(train_dynamics_loss(s->model, &b, &base->scalars[TRAIN_INPUTS_ON_DEVICE]->scale, true,
                               base->loss_sum, ready, ctx));
-  return train_phases_end(base->phases, TRAIN_PHASE_BACKWARD);
+  train_profile_leave(profile);
+  return train_timer_end(base->timer, TRAIN_TIMED_BACKWARD);
 }
 
 static void stage_destroy(train_stage *base) {

@@ -40,11 +40,16 @@ static orr_code stage_run(train_stage *base, int64_t micro, train_grad_ready_fn 
   tokenizer_stage *s = (tokenizer_stage *)base;
   const train_frames f = {.u8 = s->frames[TRAIN_INPUTS_ON_DEVICE] +
                                 micro * input_bytes(s, base->micro)};
+  train_profile *profile = base->axes->profile;
+  train_profile_enter(profile, TRAIN_PHASE_FORWARD, "forward", -1);
   ORR_TRY(train_tokenizer_forward(s->model, &f));
-  ORR_TRY(train_phases_end(base->phases, TRAIN_PHASE_FORWARD));
+  ORR_TRY(train_timer_end(base->timer, TRAIN_TIMED_FORWARD));
+  train_profile_leave(profile);
+  train_profile_enter(profile, TRAIN_PHASE_BACKWARD, "loss and backward", -1);
   ORR_TRY(train_tokenizer_loss(s->model, &f, &base->scalars[TRAIN_INPUTS_ON_DEVICE]->scale, true,
                                base->loss_sum, ready, ctx));
-  return train_phases_end(base->phases, TRAIN_PHASE_BACKWARD);
+  train_profile_leave(profile);
+  return train_timer_end(base->timer, TRAIN_TIMED_BACKWARD);
 }
 
 static void stage_destroy(train_stage *base) {
@@ -78,6 +83,7 @@ orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_axes *axes, t
   ORR_CHECK(s, ORR_ENOMEM, "tokenizer stage: out of memory");
   train_stage_init(&s->base, &tokenizer_table, k, c, axes, state, clips, micro);
   train_tokenizer_dims_from(c, &s->d);
+  s->d.block.axes = axes; // of one rank: train_axes_check
   s->frame_values = s->d.S * s->d.P;
   ORR_TRY_GOTO(train_tokenizer_list(&s->d, &state->params, &s->p), fail);
   ORR_TRY_GOTO(train_tokenizer_create(k, &s->d, &s->p, &state->weights, micro * c->data.frames,

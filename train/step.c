@@ -13,9 +13,9 @@ static orr_code create_parts(train_step *s) {
   kern_arena_init(s->k, &s->exchange, "communication");
   kern_arena_init_pinned(s->k, &s->results, "results");
   ORR_TRY(train_axes_check(c, &s->axes->grid));
-  ORR_TRY(train_phases_create(s->k, &s->phases));
+  ORR_TRY(train_timer_create(s->k, &s->timer));
   ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
-  s->stage->phases = s->phases;
+  s->stage->timer = s->timer;
   ORR_TRY(train_replay_create(s->k, s->stage->shapes, &s->replay));
   s->capture = s->k->can_capture && train_axes_size(s->axes, DIST_AXIS_WORLD) == 1;
   ORR_TRY(train_state_share(&s->state, c->dist.zero ? s->axes : NULL, c->dist.bucket_bytes));
@@ -44,7 +44,7 @@ static orr_code place(train_step *s) {
 static orr_code rehearse(train_step *s) {
   train_step_votes votes = {0};
   ORR_TRY(train_axes_agree(s->axes, ORR_OK, "read data"));
-  ORR_TRY(train_step_gradients(s, NULL, 0.0, 1));
+  ORR_TRY(train_step_gradients(s, NULL, &(train_step_request){.step = 1}));
   ORR_TRY(train_step_vote(s, &votes));
   return train_step_update(s);
 }
@@ -82,9 +82,7 @@ orr_code train_step_commit(train_step *s) {
   ORR_TRY(train_stage_check(s->stage));
   ORR_TRY(orr_arena_check(&s->exchange));
   ORR_TRY(orr_arena_check(&s->results));
-  s->axes->planning = false;
-  memset(s->axes->moved, 0, sizeof s->axes->moved);
-  return ORR_OK;
+  return train_axes_commit(s->axes);
 }
 
 void train_step_release(train_step *s) {
@@ -92,7 +90,7 @@ void train_step_release(train_step *s) {
   train_reduce_destroy(s->reduce);
   train_replay_destroy(s->replay);
   train_stage_destroy(s->stage);
-  train_phases_destroy(s->phases);
+  train_timer_destroy(s->timer);
   orr_arena_release(&s->results);
   orr_arena_release(&s->exchange);
   train_state_release(&s->state);
@@ -100,23 +98,26 @@ void train_step_release(train_step *s) {
   s->reduce = NULL;
   s->replay = NULL;
   s->stage = NULL;
-  s->phases = NULL;
+  s->timer = NULL;
 }
 
 // The batch and the step's scalars, to the device.
-static orr_code send_inputs(train_step *s, const data_clip_batch *b, double lr, int64_t step) {
-  train_step_scalars scalars = {0};
-  double units = 0.0;
+static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train_step_request *q) {
+  train_step_scalars x = {.bounds = {.loss = q->most_loss, .norm = q->most_norm}};
+  train_profile *profile = s->axes->profile;
+  double *units = &x.bounds.units;
+  train_profile_enter(profile, TRAIN_PHASE_INPUT, "input", -1);
   if (!s->axes->planning) {
-    ORR_TRY(train_phases_begin(s->phases, !s->capture));
-    ORR_TRY(train_stage_prepare(s->stage, b, &units));
+    ORR_TRY(train_timer_begin(s->timer, !s->capture));
+    ORR_TRY(train_stage_prepare(s->stage, b, units));
   }
-  ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, &units, 1));
-  scalars.scale = units > 0.0 ? (float)(1.0 / units) : 0.0f;
-  ORR_TRY(kern_adamw_rates_of(lr, s->c->optim.beta1, s->c->optim.beta2, step, &scalars.rates));
-  s->issued[s->turn] = (train_issued){.step = step, .units = units};
-  ORR_TRY(train_stage_send(s->stage, &scalars));
-  return train_phases_end(s->phases, TRAIN_PHASE_INPUTS);
+  train_profile_leave(profile);
+  ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, units, 1));
+  x.scale = *units > 0.0 ? (float)(1.0 / *units) : 0.0f;
+  ORR_TRY(kern_adamw_rates_of(q->lr, s->c->optim.beta1, s->c->optim.beta2, q->step, &x.rates));
+  s->issued[s->turn] = (train_issued){.step = q->step, .units = *units};
+  ORR_TRY(train_stage_send(s->stage, &x));
+  return train_timer_end(s->timer, TRAIN_TIMED_INPUTS);
 }
 
 static orr_code clear(train_step *s) {
@@ -136,24 +137,28 @@ static orr_code make_gradients(train_step *s) {
   ORR_TRY(train_reduce_finish(s->reduce));
   ORR_TRY(
       train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, &s->totals->loss, 1, DIST_F64, DIST_SUM));
-  return train_phases_end(s->phases, TRAIN_PHASE_COMMUNICATION);
+  return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
 }
 
 static orr_code make_update(train_step *s) {
   const bool shared = s->state.shard.ranks > 1;
   train_totals *t = s->totals;
+  const train_step_scalars *x = s->stage->scalars[TRAIN_INPUTS_ON_DEVICE];
+  train_profile_enter(s->axes->profile, TRAIN_PHASE_OPTIMIZER, "optimizer", -1);
   ORR_TRY(train_state_sumsq(&s->state, &t->sumsq));
   ORR_TRY(train_axes_all_reduce(s->axes, shared ? DIST_AXIS_WORLD : DIST_AXIS_TP, &t->sumsq, 1,
                                 DIST_F64, DIST_SUM));
   ORR_TRY(kern_clip(s->k, &(kern_clip_args){.sumsq = &t->sumsq,
-                                            .loss = &t->loss,
+                                            .loss_sum = &t->loss,
+                                            .bounds = &x->bounds,
                                             .limit = s->c->optim.clip_norm,
                                             .out = &t->verdict}));
-  ORR_TRY(train_state_update(&s->state, s->c, &s->stage->scalars[TRAIN_INPUTS_ON_DEVICE]->rates,
-                             &t->verdict, shared ? train_gather_bucket : NULL, s->gather));
-  ORR_TRY(train_phases_end(s->phases, TRAIN_PHASE_OPTIMIZER));
+  ORR_TRY(train_state_update(&s->state, s->c, &x->rates, &t->verdict,
+                             shared ? train_gather_bucket : NULL, s->gather));
+  ORR_TRY(train_timer_end(s->timer, TRAIN_TIMED_OPTIMIZER));
   ORR_TRY(train_gather_finish(s->gather));
-  return train_phases_end(s->phases, TRAIN_PHASE_COMMUNICATION);
+  train_profile_leave(s->axes->profile);
+  return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
 }
 
 static orr_code make_both(void *step) {
@@ -172,8 +177,9 @@ static orr_code send_results(train_step *s) {
   return ORR_OK;
 }
 
-orr_code train_step_gradients(train_step *s, const data_clip_batch *b, double lr, int64_t step) {
-  ORR_TRY(send_inputs(s, b, lr, step));
+orr_code train_step_gradients(train_step *s, const data_clip_batch *b,
+                              const train_step_request *q) {
+  ORR_TRY(send_inputs(s, b, q));
   return make_gradients(s);
 }
 
@@ -182,8 +188,8 @@ orr_code train_step_update(train_step *s) {
   return send_results(s);
 }
 
-orr_code train_step_run(train_step *s, const data_clip_batch *b, double lr, int64_t step) {
-  ORR_TRY(send_inputs(s, b, lr, step));
+orr_code train_step_run(train_step *s, const data_clip_batch *b, const train_step_request *q) {
+  ORR_TRY(send_inputs(s, b, q));
   if (s->capture)
     ORR_TRY(train_replay_run(s->replay, s->stage->shape, make_both, s));
   else
@@ -200,7 +206,7 @@ orr_code train_step_results(train_step *s, train_step_result *out) {
                              .grad_norm = sqrt(t->sumsq),
                              .skipped = t->verdict.skip != 0};
   s->taken ^= 1;
-  return train_phases_read(s->phases, out->phase_ms);
+  return train_timer_read(s->timer, out->timed_ms);
 }
 
 orr_code train_step_vote(train_step *s, train_step_votes *votes) {

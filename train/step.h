@@ -13,7 +13,7 @@
 #include "data/clip_batch.h"
 #include "train/axes.h"
 #include "train/gather.h"
-#include "train/phases.h"
+#include "train/timer.h"
 #include "train/reduce.h"
 #include "train/replay.h"
 #include "train/stage.h"
@@ -36,11 +36,19 @@ typedef struct {
   double units;
 } train_issued;
 
+// What the next step is. A loss (the mean) or a gradient norm above the largest that is accepted, or
+// not finite, makes its update one that is skipped.
+typedef struct {
+  int64_t step; // counts from 1
+  double lr;
+  double most_loss, most_norm; // INFINITY = any that is finite
+} train_step_request;
+
 typedef struct {
   int64_t step;
   double loss, grad_norm;
-  bool skipped;                  // loss or norm was not finite: weights and moments are as before
-  double phase_ms[TRAIN_PHASES]; // zeros in a step that was replayed
+  bool skipped;                // weights and moments are as before
+  double timed_ms[TRAIN_TIMED]; // zeros in a step that was replayed
 } train_step_result;
 
 typedef struct {
@@ -51,7 +59,7 @@ typedef struct {
   train_stage *stage;
   train_reduce *reduce;
   train_gather *gather;
-  train_phases *phases;
+  train_timer *timer;
   train_replay *replay;
   bool capture;       // steps are captured and replayed
   orr_arena exchange; // what axes communicate through, besides the stage's
@@ -74,11 +82,11 @@ void train_step_release(train_step *s);
 // Local. Whether replicas communicate while they compute (dist.overlap); the results are the same.
 void train_step_overlap(train_step *s, bool overlap);
 
-// Collective over the world. Issues step `step` >= 1 on this rank's clips `b`, which are free again
-// when it returns. At most two steps are issued whose results have not been taken.
-orr_code train_step_run(train_step *s, const data_clip_batch *b, double lr, int64_t step);
+// Collective over the world. Issues a step on this rank's clips `b`, which are free again when it
+// returns. At most two steps are issued whose results have not been taken.
+orr_code train_step_run(train_step *s, const data_clip_batch *b, const train_step_request *q);
 // The same in two halves: up to the reduced gradients of the mean loss, then the update.
-orr_code train_step_gradients(train_step *s, const data_clip_batch *b, double lr, int64_t step);
+orr_code train_step_gradients(train_step *s, const data_clip_batch *b, const train_step_request *q);
 orr_code train_step_update(train_step *s);
 // Local. Waits for the earliest step issued whose results have not been taken, and takes them.
 orr_code train_step_results(train_step *s, train_step_result *out);

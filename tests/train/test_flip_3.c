@@ -14,12 +14,15 @@ typedef struct {
 } flip;
 static flip next_flip; // the wrapped function's signature leaves no other way in
 
-orr_code __real_train_step_run(train_step *s, const data_clip_batch *b, double lr, int64_t step);
-orr_code __wrap_train_step_run(train_step *s, const data_clip_batch *b, double lr, int64_t step);
+orr_code __real_train_step_run(train_step *s, const data_clip_batch *b,
+                               const train_step_request *q);
+orr_code __wrap_train_step_run(train_step *s, const data_clip_batch *b,
+                               const train_step_request *q);
 
-orr_code __wrap_train_step_run(train_step *s, const data_clip_batch *b, double lr, int64_t step) {
-  const orr_code rc = __real_train_step_run(s, b, lr, step);
-  if (!next_flip.armed || step != next_flip.step) return rc;
+orr_code __wrap_train_step_run(train_step *s, const data_clip_batch *b,
+                               const train_step_request *q) {
+  const orr_code rc = __real_train_step_run(s, b, q);
+  if (!next_flip.armed || q->step != next_flip.step) return rc;
   const train_param *p = train_params_find(&s->state.params, next_flip.parameter);
   const train_weights *w = &s->state.weights;
   assert_non_null(p);

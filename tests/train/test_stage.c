@@ -77,7 +77,7 @@ static void stage_close(opened *s) {
 
 static double stage_step(opened *s, const data_clip_batch *b) {
   train_step_result x;
-  toy_ok(train_step_gradients(&s->work, b, 0.0, 1));
+  toy_ok(train_step_gradients(&s->work, b, &(train_step_request){1, 0.0, INFINITY, INFINITY}));
   s->units = s->work.issued[s->work.turn].units;
   toy_ok(train_step_update(&s->work)); // at a rate of 0: nothing moves
   toy_ok(train_step_results(&s->work, &x));
