@@ -36,8 +36,8 @@ typedef struct {
   double units;
 } train_issued;
 
-// What the next step is. A loss (the mean) or a gradient norm above the largest that is accepted, or
-// not finite, makes its update one that is skipped.
+// What the next step is. A loss (the mean) or a gradient norm above the largest that is accepted,
+// or not finite, makes its update one that is skipped.
 typedef struct {
   int64_t step; // counts from 1
   double lr;
@@ -47,7 +47,7 @@ typedef struct {
 typedef struct {
   int64_t step;
   double loss, grad_norm;
-  bool skipped;                // weights and moments are as before
+  bool skipped;                 // weights and moments are as before
   double timed_ms[TRAIN_TIMED]; // zeros in a step that was replayed
 } train_step_result;
 
