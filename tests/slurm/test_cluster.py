@@ -12,7 +12,7 @@ from cluster import Cluster
 
 STEPS = 900
 FOUR = ["--nodes=4", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1"]
-SETTINGS = [f"train.steps={STEPS}", "ckpt.every=50", "dist.tp=2", "run.device=cpu"]
+SETTINGS = [f"train.steps={STEPS}", "ckpt.every=50", "dist.tp=2"]
 args = None
 cluster = None
 
@@ -27,7 +27,7 @@ def tearDownModule():
     if args.keep:
         print(f"kept: {cluster.root}", file=sys.stderr)
     else:
-        shutil.rmtree(cluster.root)
+        cluster.remove()
 
 
 class TestJobs(unittest.TestCase):
@@ -82,7 +82,7 @@ class TestJobs(unittest.TestCase):
         while True: # a minute is the shortest limit: more steps where they are faster than expected
             name = f"limit{steps}"
             one = ["--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=1", "--time=1", "--signal=USR1@10"]
-            number = cluster.train(name, one, [f"train.steps={steps}", "ckpt.every=0", "run.device=cpu"])
+            number = cluster.train(name, one, [f"train.steps={steps}", "ckpt.every=0"])
             job = cluster.ended(number, name)
             if int(job["Restarts"]) > 0:
                 break
@@ -94,7 +94,7 @@ class TestJobs(unittest.TestCase):
         self.assertEqual(len(cluster.numbers(name)), steps)
 
     def test_srun_without_pmix_is_told_what_is_missing(self):
-        done = cluster.run(["srun", "--nodes=4", "--mpi=none", cluster.env["ORRERY"], "train",
+        done = cluster.run(["srun", "--nodes=4", "--mpi=none", cluster.orrery, "train",
                             cluster.path("small.yaml")], check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("--mpi=pmix", done.stderr)
