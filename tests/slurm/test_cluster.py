@@ -128,10 +128,10 @@ class TestJobs(unittest.TestCase):
         with open(cluster.path("nvl72.sbatch"), "w", encoding="utf-8") as f:
             f.writelines(lines)
         four = ["--nodes=2", "--ntasks-per-node=2", "--gpus-per-node=2", "--cpus-per-task=1"]
-        fits = cluster.train("rack", four, ["train.steps=5", "dist.tp=4"], cluster.path("nvl72.sbatch"))
+        fits = cluster.train("rack", four, ["dist.tp=4"], cluster.path("nvl72.sbatch"))
         cluster.ended(fits, "rack")
         self.assertIn("rank 0 of 4 (tp 4, cp 1, dp 1)", cluster.log("rack"))
-        spills = cluster.train("spills", four, ["train.steps=5", "dist.tp=3"], cluster.path("nvl72.sbatch"))
+        spills = cluster.train("spills", four, ["dist.tp=3"], cluster.path("nvl72.sbatch"))
         cluster.wait("the job is refused", 60, lambda: cluster.job(spills)["JobState"] == "FAILED")
         self.assertIn("does not divide 64, the GPUs of a segment", cluster.log("spills"))
 
