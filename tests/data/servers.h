@@ -23,7 +23,7 @@ extern char **environ;
 typedef struct {
   pid_t pid;
   int port, in; // in: it ends when this is closed
-  char log[600];
+  char log[704];
 } server;
 
 static inline pid_t server_spawn(const char *const *words, int in, int out) {
@@ -140,6 +140,7 @@ static inline orr_code set_read(const char *where, data_remote *remote, uint64_t
   data_mix *m = NULL;
   data_clip_batch *b = NULL;
   orr_hash_stream *h = orr_hash_stream_create();
+  if (!h) return ORR_FAIL(ORR_ENOMEM, "no memory to fold clips"); // a fault of the test's own
   orr_code rc = data_mix_open(&o, 5, &m);
   if (rc == ORR_OK) rc = data_clip_batch_create(&o, 1, 0, &b);
   for (uint64_t g = first; rc == ORR_OK && g < first + n; g++) {
