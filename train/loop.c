@@ -13,7 +13,9 @@
 #include "data/clip_batch.h"
 #include "dist/watchdog.h"
 #include "train/accounting.h"
+#include "train/device.h"
 #include "train/history.h"
+#include "train/lease.h"
 #include "train/metrics.h"
 #include "train/peak.h"
 #include "train/replicas.h"
@@ -27,7 +29,6 @@
 #include "train/step.h"
 #include "train/stop.h"
 #include "train/store.h"
-#include "train/threads.h"
 
 typedef struct {
   const cfg *c;
@@ -36,13 +37,15 @@ typedef struct {
   train_axes axes;
   kern *k;
   train_step work;
+  train_accounting accounting;
   data_remote *remote;
   data_mix *mix;
   data_loader *loader;
   train_saver *saver;
-  train_metrics *metrics; // rank 0; the next two as well
+  train_metrics *metrics; // rank 0; the next three as well
   train_history *history;
   train_sinks *sinks; // NULL = none
+  train_lease *lease;
   char *config_text;
   orr_hash128 config_hash;
   int64_t step; // steps done
@@ -56,16 +59,22 @@ typedef struct {
 static orr_code plan_model(run *r, const train_loop_options *o) {
   const cfg *c = r->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
-  ORR_TRY(kern_create((kern_device)c->run.device,
-                      train_threads(c->run.threads, r->world->node_ranks), &r->k));
-  if (r->world->grid.rank == 0)
-    ORR_INFO("device %s (%s), %d threads a rank%s%s", r->k->table->name, r->k->isa, r->k->threads,
-             act == KERN_BF16 ? "; " : "", act == KERN_BF16 ? kern_bf16_reason(r->k) : "");
+  ORR_TRY(train_device_open(c, r->world, &r->k));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
+  ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
   ORR_TRY(train_peak_plan(r->k, act));
   if (o->dry_run) return ORR_OK;
   ORR_TRY(train_step_commit(&r->work));
   return train_peak_measure(r->k, act, &r->peak);
+}
+
+// The run's folder, for this run alone.
+static orr_code open_folder(run *r) {
+  ORR_TRY(orr_fs_mkdirs(r->c->run.dir));
+  return train_lease_take(&(train_lease_options){.dir = r->c->run.dir,
+                                                 .job = dist_job_number(),
+                                                 .beat_s = TRAIN_LEASE_BEAT_S},
+                          &r->lease);
 }
 
 // Written once weights, data and outputs are there: a call that fails before that leaves the words
@@ -155,7 +164,7 @@ static orr_code open_data(run *r) {
 }
 
 static orr_code open_outputs(run *r) {
-  ORR_TRY(train_saver_create(r->c, r->world, &r->axes, &r->work.state, &r->saver));
+  ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
   ORR_TRY(train_replicas_create(r->c, r->world, &r->work.state, &r->replicas));
   if (r->world->grid.rank != 0) return ORR_OK;
   char path[4096];
@@ -272,7 +281,8 @@ static orr_code steps(run *r) {
     if (r->metrics) {
       train_scalars v;
       train_metrics_list(&s, &v);
-      logged = train_metrics_write(r->metrics, &v);
+      logged = train_lease_held(r->lease);
+      if (logged == ORR_OK) logged = train_metrics_write(r->metrics, &v);
       train_sinks_put(r->sinks, &v);
     }
     orr_progress(r->step == r->c->train.steps || stop,
@@ -312,21 +322,19 @@ static void run_close(run *r) {
   data_remote_destroy(r->remote);
   train_step_release(&r->work);
   kern_destroy(r->k);
+  train_lease_release(r->lease);
   orr_free(r->config_text);
 }
 
 static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
-  if (r->world->grid.rank == 0) train_accounting_log(&r->work);
+  if (r->world->grid.rank == 0) train_accounting_log(&r->accounting);
   if (o->dry_run) return ORR_OK;
-  orr_code rc = r->world->grid.rank == 0 ? orr_fs_mkdirs(r->c->run.dir) : ORR_OK;
+  orr_code rc = r->world->grid.rank == 0 ? open_folder(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, o->resume), "load weights"));
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
-  if (r->world->grid.rank == 0)
-    ORR_INFO("checkpoints: a rank holds %.1f MiB more to copy its part into",
-             (double)train_saver_host_bytes(r->saver) / 1048576.0);
   if (r->step >= r->c->train.steps) {
     if (r->world->grid.rank == 0)
       ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
@@ -383,5 +391,6 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
     dist_world_abort(world, 1);
   }
   run_close(&r);
+  train_stop_clear();
   return rc;
 }

@@ -81,9 +81,7 @@ orr_code train_step_commit(train_step *s) {
   ORR_TRY(orr_arena_check(&s->stage->inputs));
   ORR_TRY(orr_arena_check(&s->exchange));
   s->stage->loss_sum = 0.0;
-  s->axes->planning = false;
-  memset(s->axes->moved, 0, sizeof s->axes->moved);
-  return ORR_OK;
+  return train_axes_commit(s->axes);
 }
 
 void train_step_release(train_step *s) {

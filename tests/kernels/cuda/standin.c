@@ -48,6 +48,12 @@ orr_code cuda_host_kern_create(kern **out) {
   return ORR_OK;
 }
 
+// In place of the real one, which would bring the real runtime into the test.
+orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
+  *out = NULL;
+  return ORR_FAIL(ORR_EUNSUPPORTED, "a test has no such device");
+}
+
 orr_code cuda_workspace(kern *k, size_t bytes, void **out) {
   *out = k->workspace;
   if (bytes <= k->workspace_bytes) return ORR_OK;
