@@ -4,6 +4,7 @@
 #define TESTS_DATA_SERVERS_H
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
