@@ -17,6 +17,7 @@
 #include "configs/config.h"
 #include "dist/comm.h"
 #include "kernels/kern.h"
+#include "train/profile.h"
 
 // One rank's part of n things. `room` is the largest part of any rank: what is allocated where all
 // ranks need one layout.
@@ -50,10 +51,19 @@ typedef struct {
   dist_comm *host[DIST_AXES]; // of numbers and texts in host memory; on the CPU the same
   bool planning;
   train_moved moved[DIST_AXES][TRAIN_MOVES];
+  train_profile *profile;  // of this rank's time; NULL = nobody looks
+  size_t stage[DIST_AXES]; // bytes that the collectives hold beside what they are given
 } train_axes;
+
+// Local. Takes NULL.
+static inline train_profile *train_axes_profile(const train_axes *ax) {
+  return ax ? ax->profile : NULL;
+}
 
 // Local. Starts planning. `world` may be NULL: then the axes can only plan.
 void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *world);
+// Local. Ends planning: nothing has moved yet, and what collectives hold is taken. ORR_ENOMEM.
+orr_code train_axes_commit(train_axes *ax);
 // Local. ORR_ECONFIG when the model cannot be split like this: one line with both numbers.
 orr_code train_axes_check(const cfg *c, const dist_grid *grid);
 // Local. Sizes and places; 1 and 0 for ax == NULL.
@@ -72,8 +82,17 @@ orr_code train_axes_all_to_all(train_axes *ax, dist_axis axis, const void *send,
                                const int64_t *recv_counts, const int64_t *recv_at, dist_dtype t);
 // Collective over the axis. Sums `count` numbers in host memory.
 orr_code train_axes_host_sum(train_axes *ax, dist_axis axis, double *v, int64_t count);
+// Collective over the axis. Bytes in host memory; nothing is done on an axis of one rank.
+orr_code train_axes_host_all_to_all(train_axes *ax, dist_axis axis, const void *send,
+                                    const int64_t *send_bytes, const int64_t *send_at, void *recv,
+                                    const int64_t *recv_bytes, const int64_t *recv_at);
 // Collective over the world: dist_agree, counted.
 orr_code train_axes_agree(train_axes *ax, orr_code mine, const char *what);
+// Collective over the axis. dist_gather_text, counted; and what it counts for a text of that many
+// bytes, its 0 included.
+orr_code train_axes_gather_text(train_axes *ax, dist_axis axis, const char *text, int root,
+                                char ***texts);
+void train_axes_count_text(train_axes *ax, dist_axis axis, uint64_t bytes);
 // The same, as a step overlaps them with its work; wait with dist_wait unless planning.
 orr_code train_axes_all_reduce_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,
                                      dist_dtype t, dist_request *r);

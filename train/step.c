@@ -81,9 +81,7 @@ orr_code train_step_commit(train_step *s) {
   ORR_TRY(orr_arena_check(&s->stage->inputs));
   ORR_TRY(orr_arena_check(&s->exchange));
   s->stage->loss_sum = 0.0;
-  s->axes->planning = false;
-  memset(s->axes->moved, 0, sizeof s->axes->moved);
-  return ORR_OK;
+  return train_axes_commit(s->axes);
 }
 
 void train_step_release(train_step *s) {
@@ -103,7 +101,9 @@ orr_code train_step_gradients(train_step *s, const data_clip_batch *b, double *u
   if (!s->axes->planning) {
     memset(s->state.weights.grad, 0, (size_t)s->state.params.total * sizeof(float));
     stage->loss_sum = 0.0;
+    train_profile_enter(s->axes->profile, TRAIN_PHASE_INPUT, "input", -1);
     ORR_TRY(stage->table->prepare(stage, b, units));
+    train_profile_leave(s->axes->profile);
   }
   ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, units, 1, DIST_F64, DIST_SUM));
   const float scale = *units > 0.0 ? (float)(1.0 / *units) : 0.0f;

@@ -17,6 +17,7 @@ LIBRARIES = [(re.compile(header), re.compile(place), why) for header, place, why
     (r"curl/", r"data/|tests/data/", "curl stays in data/"),
     (r"lib(av|sw)\w+/", r"data/|tests/data/", "libav stays in data/"),
     (r"png\.h$", r"data/|tests/data/", "libpng stays in data/"),
+    (r"(turbojpeg|jpeglib)\.h$", r"data/|tests/data/", "libjpeg-turbo stays in data/"),
     (r"(mujoco/|GL/)", r"data/|tests/data/", "the simulator stays in data/"),
     (r"dnnl", r"kernels/|tests/kernels/", "oneDNN stays in kernels/"),
     (r"protobuf-c/", r"train/|tests/train/", "protobuf-c stays in train/"),

@@ -155,7 +155,7 @@ static void save(model *m, const char *root) {
   const ckpt_writer_options o = {.root = root, .ranks = 1};
   toy_ok(ckpt_writer_create(&plan, &o, &w));
   toy_ok(ckpt_save_prepare(w, 1));
-  toy_ok(train_store_create(&m->s, NULL, w, &store));
+  toy_ok(train_store_create(NULL, &m->s, NULL, w, &store));
   toy_ok(ckpt_save_begin(w, 1, train_store_get, store));
   toy_ok(ckpt_save_sums(w, &sums));
   toy_ok(ckpt_save_commit(w, &sums, meta));
