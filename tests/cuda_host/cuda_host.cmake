@@ -46,6 +46,7 @@ foreach(source ${parity_tests})
   set_tests_properties(${name} PROPERTIES LABELS ${CMAKE_MATCH_1} TIMEOUT 300)
 endforeach()
 
-if(ORRERY_CUDA)
+file(GLOB own_attention kernels/cuda/attention*.cu)
+if(ORRERY_CUDA AND own_attention)
   include(${CUDA_HOST_DIR}/backend.cmake)
 endif()
