@@ -46,7 +46,6 @@ foreach(source ${parity_tests})
   set_tests_properties(${name} PROPERTIES LABELS ${CMAKE_MATCH_1} TIMEOUT 300)
 endforeach()
 
-file(GLOB own_attention kernels/cuda/attention*.cu)
-if(ORRERY_CUDA AND own_attention)
+if(ORRERY_CUDA)
   include(${CUDA_HOST_DIR}/backend.cmake)
 endif()

@@ -12,14 +12,14 @@ typedef struct {
   int64_t unseen; // frames at the end of each clip
 } shape;
 static const shape shapes[] = {
-    {1, 3, 33, 2, 2, 16, false, 0, true},   // frames
-    {2, 2, 40, 4, 2, 8, false, 0, true},    // grouped heads
-    {1, 2, 64, 4, 1, 24, false, 0, false},  // one key/value head
-    {2, 3, 32, 2, 2, 8, false, 0, true, 1}, // two levels of sequences
-    {1, 2, 5, 2, 1, 8, false, 0, true},     // short frames
-    {1, 2, 36, 2, 2, 12, false, 0, true},   // an odd head width
-    {2, 6, 5, 2, 1, 16, true, 0, true},     // time
-    {1, 9, 3, 2, 2, 8, true, 4, true},      // time with a window
+    {1, 3, 33, 2, 2, 16, false, 0, true, 0},  // frames
+    {2, 2, 40, 4, 2, 8, false, 0, true, 0},   // grouped heads
+    {1, 2, 64, 4, 1, 24, false, 0, false, 0}, // one key/value head
+    {2, 3, 32, 2, 2, 8, false, 0, true, 1},   // two levels of sequences
+    {1, 2, 5, 2, 1, 8, false, 0, true, 0},    // short frames
+    {1, 2, 36, 2, 2, 12, false, 0, true, 0},  // an odd head width
+    {2, 6, 5, 2, 1, 16, true, 0, true, 0},    // time
+    {1, 9, 3, 2, 2, 8, true, 4, true, 0},     // time with a window
 };
 
 // Probabilities and their gradients are rounded to bfloat16 at other places: measured 6e-3
