@@ -15,7 +15,7 @@
 
 typedef struct {
   H5FD_t base; // HDF5 fills it; first, so that the addresses agree
-  int fd;
+  data_h5_window window; // its bytes: the length at the open
   bool writes;
   char *path;
   haddr_t eoa; // end of what HDF5 has allocated
@@ -45,12 +45,12 @@ static H5FD_t *file_open(const char *name, unsigned flags, hid_t fapl, haddr_t m
   orr_code rc = ORR_OK;
   ORR_CHECK_GOTO(f && path, fail, ORR_ENOMEM, "%s: no memory to open it", name);
   *f = (h5_file){.writes = writes, .path = path, .fault = options->fault};
-  ORR_TRY_GOTO(orr_fs_open(name, how | O_CLOEXEC, 0666, &f->fd), fail);
+  ORR_TRY_GOTO(orr_fs_open(name, how | O_CLOEXEC, 0666, &f->window.fd), fail);
   ORR_TRY_GOTO(orr_fs_size(name, &bytes), close_file);
-  f->eof = bytes;
+  f->eof = f->window.bytes = bytes;
   return &f->base;
 close_file:
-  close(f->fd);
+  close(f->window.fd);
 fail:
   orr_free(path);
   orr_free(f);
@@ -61,10 +61,10 @@ fail:
 static herr_t file_close(H5FD_t *base) {
   h5_file *f = (h5_file *)base;
   if (f->writes && f->fault->rc == ORR_OK) {
-    orr_code rc = orr_fs_fsync(f->fd, f->path);
+    orr_code rc = orr_fs_fsync(f->window.fd, f->path);
     if (rc != ORR_OK) remember(f->fault, rc);
   }
-  close(f->fd);
+  close(f->window.fd);
   orr_free(f->path);
   orr_free(f);
   return 0;
@@ -92,7 +92,12 @@ static haddr_t file_get_eof(const H5FD_t *base, H5FD_mem_t type) {
 static herr_t file_read(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t address, size_t bytes,
                         void *p) {
   h5_file *f = (h5_file *)base;
-  orr_code rc = orr_fs_pread_all(f->fd, f->path, p, bytes, address);
+  if (f->window.probing && type == H5FD_MEM_DRAW) {
+    f->window.address = address;
+    f->window.length = bytes;
+    return 0;
+  }
+  orr_code rc = orr_fs_pread_all(f->window.fd, f->path, p, bytes, address);
   if (rc == ORR_OK) return 0;
   if (rc != ORR_EFORMAT) remember(f->fault, rc); // a file too short is HDF5's to judge
   return -1;
@@ -103,7 +108,7 @@ static herr_t file_write(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t addr
   h5_file *f = (h5_file *)base;
   if (address + bytes > f->eof) f->eof = address + bytes;
   if (f->fault->rc != ORR_OK) return 0;
-  orr_code rc = orr_fs_pwrite_all(f->fd, f->path, p, bytes, address);
+  orr_code rc = orr_fs_pwrite_all(f->window.fd, f->path, p, bytes, address);
   if (rc != ORR_OK) remember(f->fault, rc);
   return 0;
 }
@@ -113,6 +118,11 @@ static herr_t file_truncate(H5FD_t *base, hid_t dxpl, hbool_t closing) {
   static const unsigned char zero = 0;
   h5_file *f = (h5_file *)base;
   if (f->eoa > f->eof) return file_write(base, H5FD_MEM_DRAW, dxpl, f->eoa - 1, 1, &zero);
+  return 0;
+}
+
+static herr_t file_get_handle(H5FD_t *base, hid_t fapl, void **handle) {
+  *handle = &((h5_file *)base)->window;
   return 0;
 }
 
@@ -131,6 +141,7 @@ static const H5FD_class_t driver_class = {
     .get_eoa = file_get_eoa,
     .set_eoa = file_set_eoa,
     .get_eof = file_get_eof,
+    .get_handle = file_get_handle,
     .read = file_read,
     .write = file_write,
     .truncate = file_truncate,
@@ -171,4 +182,9 @@ hid_t data_h5_file_open(const char *path, data_h5_fault *fault) {
   hid_t file = access < 0 ? H5I_INVALID_HID : H5Fopen(path, H5F_ACC_RDONLY, access);
   if (access >= 0) H5Pclose(access);
   return file;
+}
+
+data_h5_window *data_h5_file_window(hid_t file) {
+  void *window = NULL;
+  return H5Fget_vfd_handle(file, H5P_DEFAULT, &window) < 0 ? NULL : window;
 }
