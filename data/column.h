@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "data/h5.h"
+#include "data/tap.h"
 #include "data/unpack.h"
 
 typedef struct {
@@ -64,7 +65,7 @@ orr_code data_column_read(const data_column_source *from, const data_column *c, 
                           int64_t n, int64_t stride, void *out);
 // No lock; any thread. The same rows of a direct column without filters, as they lie in the file:
 // [n] rows of file_row_bytes. ORR_EIO, ORR_EFORMAT for a file that has become shorter.
-orr_code data_column_pread(const char *path, int fd, const data_column *c, int64_t first, int64_t n,
+orr_code data_column_pread(data_tap *tap, const data_column *c, int64_t first, int64_t n,
                            int64_t stride, void *out);
 // u16 in the second half of `values` [n] become i32 in place.
 void data_column_widen(int32_t *values, int64_t n);
