@@ -2,8 +2,6 @@
 #include "base/arena.h"
 
 #include <stdint.h>
-#include <string.h>
-#include <sys/mman.h>
 
 #include "base/mem.h"
 
@@ -34,16 +32,13 @@ bool orr_arena_counting(const orr_arena *a) {
   return a->base == NULL;
 }
 
-// Large arenas lie on huge pages where the system gives them on request: passes over tensors of
-// megabytes miss the TLB a few hundred times less.
-static void *host_alloc(size_t bytes) {
-  const size_t huge = (size_t)2 << 20;
-  if (bytes < 2 * huge) return orr_malloc_aligned(bytes, ORR_ARENA_ALIGN);
-  void *p = orr_malloc_aligned(bytes, huge);
-#ifdef MADV_HUGEPAGE
-  if (p) (void)madvise(p, bytes / huge * huge, MADV_HUGEPAGE); // advice: refusal changes nothing
-#endif
-  return p;
+orr_code orr_arena_host_alloc(void *ctx, size_t bytes, const char *name, void **out) {
+  *out = orr_malloc_pages(bytes);
+  ORR_CHECK(*out, ORR_ENOMEM,
+            "arena %s: %zu bytes (%.1f MiB) are not available; use a smaller model or batch, "
+            "train.recompute, or more ranks",
+            name, bytes, (double)bytes / 1048576.0);
+  return ORR_OK;
 }
 
 orr_code orr_arena_commit(orr_arena *a) {
@@ -51,12 +46,8 @@ orr_code orr_arena_commit(orr_arena *a) {
             a->name,
             a->overflow ? "more bytes asked for than an address can count" : "committed before");
   size_t bytes = a->used ? a->used : 1; // a committed arena has an address even when empty
-  void *p = a->alloc_fn ? a->alloc_fn(bytes, a->ctx) : host_alloc(bytes);
-  ORR_CHECK(p, ORR_ENOMEM,
-            "arena %s: %zu bytes (%.1f MiB) are not available; use a smaller model or batch, "
-            "train.recompute, or more ranks",
-            a->name, a->used, (double)a->used / 1048576.0);
-  if (!a->alloc_fn) memset(p, 0, bytes); // also touches every page before the first step
+  void *p = NULL;
+  ORR_TRY((a->alloc_fn ? a->alloc_fn : orr_arena_host_alloc)(a->ctx, bytes, a->name, &p));
   a->base = p;
   a->capacity = a->used;
   a->used = 0;
@@ -76,7 +67,7 @@ orr_code orr_arena_check(const orr_arena *a) {
 void orr_arena_release(orr_arena *a) {
   if (a->base) {
     if (a->alloc_fn) {
-      a->free_fn(a->base, a->ctx);
+      a->free_fn(a->ctx, a->base);
     } else {
       orr_free(a->base);
     }

@@ -18,10 +18,10 @@ typedef struct orr_arena {
   bool overflow;
   size_t used;     // bytes handed out in this pass
   size_t capacity; // bytes committed; 0 while counting
-  // The allocator behind it; NULL = aligned host memory from orr_malloc_aligned. A device
-  // backend supplies its own, which returns zeroed memory.
-  void *(*alloc_fn)(size_t bytes, void *ctx);
-  void (*free_fn)(void *p, void *ctx);
+  // The allocator behind it, which gives zeroed memory or ORR_ENOMEM with the arena's name; NULL =
+  // orr_arena_host_alloc and orr_free.
+  orr_code (*alloc_fn)(void *ctx, size_t bytes, const char *name, void **out);
+  void (*free_fn)(void *ctx, void *p);
   void *ctx;
 } orr_arena;
 
@@ -40,5 +40,7 @@ orr_code orr_arena_commit(orr_arena *a); // ORR_ENOMEM names the arena and the b
 // ORR_EINVAL unless the second pass used exactly the bytes of the first.
 orr_code orr_arena_check(const orr_arena *a);
 void orr_arena_release(orr_arena *a);
+// Zeroed host memory for `name` (base/mem.h's pages), to be freed with orr_free. ORR_ENOMEM.
+orr_code orr_arena_host_alloc(void *ctx, size_t bytes, const char *name, void **out);
 
 #endif

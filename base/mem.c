@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/fault.h"
 
@@ -50,6 +51,19 @@ void *orr_malloc_aligned(size_t bytes, size_t align) {
   return posix_memalign(&p, align < sizeof(void *) ? sizeof(void *) : align, bytes ? bytes : 1) == 0
              ? p
              : NULL;
+}
+
+// Passes over tensors of megabytes miss the TLB a few hundred times less on huge pages, where the
+// system gives them on request.
+void *orr_malloc_pages(size_t bytes) {
+  const size_t huge = (size_t)2 << 20;
+  void *p = orr_malloc_aligned(bytes, bytes < 2 * huge ? 64 : huge);
+  if (!p) return NULL;
+#ifdef MADV_HUGEPAGE
+  if (bytes >= 2 * huge)
+    (void)madvise(p, bytes / huge * huge, MADV_HUGEPAGE); // advice: refusal changes nothing
+#endif
+  return memset(p, 0, bytes);
 }
 
 void orr_free(void *p) {

@@ -10,5 +10,7 @@ void *orr_realloc(void *p, size_t bytes);
 char *orr_strdup(const char *s);
 char *orr_format(const char *fmt, ...) __attribute__((format(printf, 1, 2))); // malloc'ed
 void *orr_malloc_aligned(size_t bytes, size_t align);
+// Zeroed, every page touched, aligned to 64 bytes at least; large blocks on huge pages.
+void *orr_malloc_pages(size_t bytes);
 void orr_free(void *p); // frees any of the above; takes NULL
 #endif

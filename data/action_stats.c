@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/fs.h"
 #include "base/mem.h"
 
 #define ROWS 4096 // rows read at once
@@ -57,14 +56,12 @@ static orr_code each_row(gathering *g, const data_index *x, float *rows,
                          void (*gather)(gathering *g, const float *row)) {
   for (int64_t i = 0; i < x->count; i++) {
     data_shard *s = NULL;
-    char path[4096];
-    ORR_TRY(orr_fs_join(path, sizeof path, x->dir, x->shards[i].file));
-    ORR_TRY(data_shard_open(path, &s));
+    ORR_TRY(data_index_open_shard(x, i, &s));
     orr_code rc = data_shard_get_format(s)->A == g->A
                       ? each_row_of_shard(g, s, rows, gather)
                       : ORR_FAIL(ORR_EFORMAT,
                                  "%s: %" PRId64 " action components, but index.json says %" PRId64,
-                                 path, data_shard_get_format(s)->A, g->A);
+                                 data_shard_path(s), data_shard_get_format(s)->A, g->A);
     data_shard_close(s);
     ORR_TRY(rc);
   }

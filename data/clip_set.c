@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/fs.h"
 #include "base/mem.h"
 #include "data/shard_format.h"
 #include "data/shard_part.h"
@@ -156,11 +155,9 @@ data_place data_clip_set_find(const data_clip_set *s, uint64_t clip) {
 // -- open shards -----------------------------------------------------------------------------
 
 static orr_code slot_open(const data_clip_set *s, open_shard *slot, int64_t number) {
-  const data_index_shard *listed = &s->index->shards[number];
   int64_t span = (s->o.T - 1) * s->o.stride;
-  char path[4096];
-  ORR_TRY(orr_fs_join(path, sizeof path, s->index->dir, listed->file));
-  ORR_TRY(data_shard_open(path, &slot->shard));
+  ORR_TRY(data_index_open_shard(s->index, number, &slot->shard));
+  const char *path = data_shard_path(slot->shard);
   ORR_TRY(data_shard_format_equal(&s->index->format, "index.json",
                                   data_shard_get_format(slot->shard), path));
   int64_t episodes = data_shard_episodes(slot->shard);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -349,6 +350,23 @@ void data_index_close(data_index *x) {
   orr_free(o->format);
   json_decref(o->json);
   orr_free(o);
+}
+
+orr_code data_index_pin(const data_index *x, int64_t i, char *path, size_t size, int *pin) {
+  *pin = -1;
+  return orr_fs_join(path, size, x->dir, x->shards[i].file);
+}
+
+orr_code data_index_open_shard(const data_index *x, int64_t i, data_shard **out) {
+  char path[PATH_MAX_BYTES];
+  int pin = -1;
+  ORR_TRY(data_index_pin(x, i, path, sizeof path, &pin));
+  orr_code rc = data_shard_open(path, out);
+  if (rc == ORR_OK)
+    data_shard_hold(*out, pin);
+  else if (pin >= 0)
+    close(pin);
+  return rc;
 }
 
 int64_t data_index_clips(const data_index *x, int64_t i, int64_t T, int64_t stride) {

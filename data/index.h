@@ -52,6 +52,15 @@ orr_code data_index_build(const char *dir, const json_t *extra);
 // ORR_EFORMAT.
 orr_code data_index_open(const char *dir, data_index **out);
 void data_index_close(data_index *x); // takes NULL
+
+// Local. Where shard i can be read, into path[size]; for a data set afar this waits until the shard
+// is in the cache and its checksum is right. *pin is a descriptor to close when the file is no
+// longer read, -1 = none: until then it stays in the cache.
+orr_code data_index_pin(const data_index *x, int64_t i, char *path, size_t size, int *pin);
+// Local. Opens shard i, wherever it lies: data_shard_close lets go of it. Errors as of
+// data_shard_open, and those of the way.
+orr_code data_index_open_shard(const data_index *x, int64_t i, data_shard **out);
+
 // Local. Number of clips of T frames at `stride` in shard i: one for each frame with room.
 int64_t data_index_clips(const data_index *x, int64_t i, int64_t T, int64_t stride);
 

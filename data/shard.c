@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "data/column.h"
@@ -17,6 +18,7 @@ struct data_shard {
   char *path;
   data_shard_format *format;
   data_h5_fault fault;
+  int pin; // closed with the shard; -1 = none
   hid_t file;
   int fd; // of the open file, for reads beside HDF5
   atomic_int holders;
@@ -195,6 +197,7 @@ orr_code data_shard_open(const char *path, data_shard **out) {
     s->columns[i].set = s->columns[i].space = H5I_INVALID_HID;
   }
   s->file = H5I_INVALID_HID;
+  s->pin = -1;
   s->path = orr_strdup(path);
   ORR_CHECK_GOTO(s->path, fail, ORR_ENOMEM, "%s: no memory to open it", path);
   data_h5_enter();
@@ -218,10 +221,15 @@ void data_shard_close(data_shard *s) {
   for (int i = 0; i < DATA_SHARD_PARTS; i++) data_column_close(&s->columns[i]);
   if (s->file >= 0) H5Fclose(s->file);
   data_h5_leave();
+  if (s->pin >= 0) close(s->pin);
   orr_free(s->offsets);
   orr_free(s->format);
   orr_free(s->path);
   orr_free(s);
+}
+
+void data_shard_hold(data_shard *s, int pin) {
+  s->pin = pin;
 }
 
 const char *data_shard_path(const data_shard *s) {

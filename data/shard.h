@@ -39,6 +39,9 @@ typedef struct data_shard data_shard;
 // ORR_EIO, ORR_ENOTFOUND; ORR_EFORMAT for a foreign, truncated or wrong-version file.
 orr_code data_shard_open(const char *path, data_shard **out);
 void data_shard_close(data_shard *s); // takes NULL
+// Local. Closing the shard closes `pin` too, a descriptor that keeps its file in the cache of the
+// node (data/remote.h); -1 = none.
+void data_shard_hold(data_shard *s, int pin);
 
 // Local. Borrowed until close. offsets: [episodes + 1].
 const char *data_shard_path(const data_shard *s);

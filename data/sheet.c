@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/fs.h"
 #include "base/mem.h"
 #include "data/video.h"
 
@@ -34,18 +33,17 @@ static int64_t spread(int64_t i, int64_t n, int64_t all) {
 
 static orr_code put_episode(sheet *s, const data_index *x, int64_t row, int64_t episode) {
   data_shard *shard = NULL;
-  char path[4096];
   int64_t i = 0;
   for (; i + 1 < x->count && episode >= x->shards[i].episodes; i++)
     episode -= x->shards[i].episodes;
   orr_code rc = ORR_OK;
-  ORR_TRY(orr_fs_join(path, sizeof path, x->dir, x->shards[i].file));
-  ORR_TRY(data_shard_open(path, &shard));
+  ORR_TRY(data_index_open_shard(x, i, &shard));
   const data_shard_format *f = data_shard_get_format(shard);
   const int64_t *offsets = data_shard_offsets(shard);
-  ORR_CHECK_GOTO(
-      f->height == s->height && f->width == s->width && episode < data_shard_episodes(shard),
-      close_shard, ORR_EFORMAT, "%s: not as index.json says; build the index again", path);
+  ORR_CHECK_GOTO(f->height == s->height && f->width == s->width &&
+                     episode < data_shard_episodes(shard),
+                 close_shard, ORR_EFORMAT, "%s: not as index.json says; build the index again",
+                 data_shard_path(shard));
   int64_t length = offsets[episode + 1] - offsets[episode];
   int64_t columns = length < s->columns ? length : s->columns;
   for (int64_t c = 0; c < columns; c++) {

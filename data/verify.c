@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/hash.h"
@@ -96,13 +97,10 @@ static orr_code check_content(const data_index *x, const data_index_shard *liste
   return f->S ? check_tokens(s) : ORR_OK;
 }
 
-orr_code data_verify_shard(const data_index *x, int64_t i) {
-  const data_index_shard *listed = &x->shards[i];
+static orr_code verify_file(const data_index *x, const data_index_shard *listed, const char *path) {
   data_shard *s = NULL;
   orr_hash128 hash;
   uint64_t bytes = 0;
-  char path[4096];
-  ORR_TRY(orr_fs_join(path, sizeof path, x->dir, listed->file));
   ORR_TRY(orr_fs_size(path, &bytes));
   ORR_CHECK(bytes == listed->bytes, ORR_ECORRUPT,
             "%s: %" PRIu64 " bytes, but index.json says %" PRIu64
@@ -118,4 +116,13 @@ orr_code data_verify_shard(const data_index *x, int64_t i) {
             "%s: its XXH3-128 is %s, but index.json says %s; fetch or write the shard again", path,
             orr_hash_to_hex(hash).s, orr_hash_to_hex(listed->hash).s);
   return ORR_OK;
+}
+
+orr_code data_verify_shard(const data_index *x, int64_t i) {
+  char path[4096];
+  int pin = -1;
+  ORR_TRY(data_index_pin(x, i, path, sizeof path, &pin));
+  orr_code rc = verify_file(x, &x->shards[i], path);
+  if (pin >= 0) close(pin);
+  return rc;
 }

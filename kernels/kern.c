@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "kernels/kern.h"
 
+#include <math.h>
 #include <sched.h>
 #include <string.h>
 
@@ -25,6 +26,18 @@ orr_code kern_table_check(const kern_table *table) {
   ORR_CHECK(table->op != NULL, ORR_EUNSUPPORTED, "kernels: backend %s has no %s; rebuild it",      \
             table->name, #op);
   KERN_OPS(CHECK_SLOT)
+  CHECK_SLOT(alloc)
+  CHECK_SLOT(free)
+  CHECK_SLOT(sync)
+  CHECK_SLOT(mark)
+  CHECK_SLOT(await)
+  CHECK_SLOT(elapsed)
+  CHECK_SLOT(capture_begin)
+  CHECK_SLOT(capture_end)
+  CHECK_SLOT(replay)
+  CHECK_SLOT(graph_free)
+  CHECK_SLOT(stream)
+  CHECK_SLOT(destroy)
 #undef CHECK_SLOT
   return ORR_OK;
 }
@@ -52,10 +65,8 @@ orr_code kern_create(kern_device device, int threads, kern **out) {
 orr_code kern_commit(kern *k) {
   ORR_CHECK(k->planning, ORR_EINVAL, "kernels: committed twice");
   if (k->workspace_bytes) {
-    k->workspace = orr_malloc_aligned(k->workspace_bytes, ORR_ARENA_ALIGN);
-    ORR_CHECK(k->workspace != NULL, ORR_ENOMEM,
-              "kernels: no memory for a workspace of %zu bytes; use a smaller batch",
-              k->workspace_bytes);
+    ORR_TRY(
+        kern_alloc(k, KERN_DEVICE, k->workspace_bytes, "workspace of the kernels", &k->workspace));
   }
   k->planning = false;
   return ORR_OK;
@@ -63,8 +74,45 @@ orr_code kern_commit(kern *k) {
 
 void kern_destroy(kern *k) {
   if (!k) return;
-  orr_free(k->workspace);
+  kern_free(k, KERN_DEVICE, k->workspace);
   k->table->destroy(k);
+}
+
+static orr_code space_alloc(void *ctx, size_t bytes, const char *what, void **out) {
+  const kern_space *s = ctx;
+  return kern_alloc(s->k, s->kind, bytes, what, out);
+}
+
+static void space_free(void *ctx, void *p) {
+  const kern_space *s = ctx;
+  kern_free(s->k, s->kind, p);
+}
+
+static void arena_init(kern *k, kern_memory kind, orr_arena *a, const char *name) {
+  k->space[kind] = (kern_space){k, kind};
+  orr_arena_init(a, name);
+  a->alloc_fn = space_alloc;
+  a->free_fn = space_free;
+  a->ctx = &k->space[kind];
+}
+
+void kern_arena_init(kern *k, orr_arena *a, const char *name) {
+  arena_init(k, KERN_DEVICE, a, name);
+}
+
+void kern_arena_init_pinned(kern *k, orr_arena *a, const char *name) {
+  arena_init(k, KERN_PINNED, a, name);
+}
+
+orr_code kern_adamw_rates_of(double lr, double beta1, double beta2, int64_t step,
+                             kern_adamw_rates *out) {
+  ORR_CHECK(step >= 1, ORR_EINVAL, "adamw: step %lld, steps count from 1", (long long)step);
+  // What takes part is what the op sees: the float32 of each.
+  const float rate = (float)lr, b1 = (float)beta1, b2 = (float)beta2;
+  *out = (kern_adamw_rates){.lr = rate,
+                            .rate = (float)(rate / (1.0 - pow(b1, (double)step))),
+                            .root_bias = (float)(1.0 / sqrt(1.0 - pow(b2, (double)step)))};
+  return ORR_OK;
 }
 
 const char *kern_bf16_reason(const kern *k) {

@@ -1,6 +1,6 @@
 # The op table and its backends. The CPU's op files are compiled once for each instruction set
 # (kernels/cpu/isa.h); cpu.c picks one at run time, so the library runs on any x86-64.
-set(CPU_ONCE cpu.c product.c)
+set(CPU_ONCE cpu.c memory.c product.c)
 set(CPU_AMX attention_amx_fwd.c attention_amx_bwd.c matmul_amx.c
             matmul_amx_weight.c) # once, called by the v4 set where the machine has AMX
 file(GLOB KERNELS_SOURCES CONFIGURE_DEPENDS kernels/*.c)

@@ -249,6 +249,10 @@ static orr_code bench_step_ops(bench *b) {
   const double e = (double)kern_dtype_size(type), logits = (double)XENT_ROWS * CODES;
   float *largest = b->t[4], *sum = largest + XENT_ROWS, *target = sum + XENT_ROWS;
   double loss = 0;
+  const float scale = 1e-3f;
+  const kern_verdict verdict = {.scale = 1.0f};
+  kern_adamw_rates rates;
+  ORR_TRY(kern_adamw_rates_of(1e-4, 0.9, 0.95, 10, &rates));
   MEASURE(b, xent_stats, "1024x1000", "GB/s", logits * 4,
           {.M = XENT_ROWS,
            .V = CODES,
@@ -267,7 +271,7 @@ static orr_code bench_step_ops(bench *b) {
            .sum = sum,
            .target_logit = target,
            .z_loss = 1e-4f,
-           .scale = 1e-3f,
+           .scale = &scale,
            .loss_sum = &loss,
            .dlogits = b->t[0]});
   MEASURE(b, adamw, "7000000", "GB/s", (double)n * (7 * 4 + 2),
@@ -277,13 +281,12 @@ static orr_code bench_step_ops(bench *b) {
            .m = b->t[5],
            .v = b->t[7],
            .w_bf16 = b->t[6],
-           .lr = 1e-4f,
            .beta1 = 0.9f,
            .beta2 = 0.95f,
            .eps = 1e-8f,
            .weight_decay = 0.1f,
-           .grad_scale = 1,
-           .step = 10});
+           .rates = &rates,
+           .verdict = &verdict});
   MEASURE(b, sumsq, "7000000", "GB/s", (double)n * 4, {.n = n, .x = b->t[3], .sum = &loss});
   MEASURE(b, gather_rows, "8704x256", "GB/s", ROWS * WIDTH * 2 * e,
           {.type = type, .M = ROWS, .D = WIDTH, .x = b->t[0], .index = b->index, .y = b->t[1]});

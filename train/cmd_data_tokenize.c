@@ -113,13 +113,12 @@ static bool is_done(const char *path, int64_t frames, const char *source) {
 }
 
 static orr_code one_shard(job *j, int64_t i) {
-  char from[4096], to[4096];
-  ORR_TRY(orr_fs_join(from, sizeof from, j->index->dir, j->index->shards[i].file));
+  char to[4096];
   ORR_TRY(orr_fs_join(to, sizeof to, j->out, j->index->shards[i].file));
   data_shard *in = NULL;
   data_shard_writer *w = NULL;
   orr_code rc = ORR_OK;
-  ORR_TRY(data_shard_open(from, &in));
+  ORR_TRY(data_index_open_shard(j->index, i, &in));
   data_shard_format f = *data_shard_get_format(in);
   char *source = orr_format("%s%s", f.source, j->made_by);
   ORR_CHECK_GOTO(source, close_shard, ORR_ENOMEM, "%s: out of memory", to);

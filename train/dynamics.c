@@ -366,7 +366,7 @@ static orr_code embed_backward(train_dynamics *m, const train_dynamics_batch *b)
                                                            .dbias = g + m->p->action_b});
 }
 
-orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, float scale,
+orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, const float *scale,
                              bool backward, double *loss_sum, train_grad_ready_fn ready,
                              void *ready_ctx) {
   ORR_CHECK(b->masked_rows <= m->loss_rows && b->masked_rows % TRAIN_LOSS_ROWS == 0, ORR_EINVAL,

@@ -81,9 +81,9 @@ orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b
 // [count,V], in pieces of TRAIN_LOSS_ROWS (`row` and `logits` have room up to the next multiple).
 orr_code train_dynamics_logits(train_dynamics *m, const int32_t *row, int64_t count, float *logits);
 // Collective over tp and cp. After forward: *loss_sum (+=) sum over masked rows here of
-// cross-entropy + z-loss. With `backward`, also the gradient of scale * that sum with respect to
-// all parameters (+=).
-orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, float scale,
+// cross-entropy + z-loss. With `backward`, also the gradient of *scale * that sum with respect to
+// all parameters (+=). loss_sum and scale lie in device memory.
+orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, const float *scale,
                              bool backward, double *loss_sum, train_grad_ready_fn ready,
                              void *ready_ctx);
 // Largest masked_rows this plan takes.

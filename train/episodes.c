@@ -1,6 +1,5 @@
 #include "train/episodes.h"
 
-#include "base/fs.h"
 #include "base/mem.h"
 #include "data/shard.h"
 
@@ -50,18 +49,16 @@ static orr_code find(train_episodes *e, int64_t i, int64_t *within) {
   while (i >= e->index->shards[s].episodes) i -= e->index->shards[s++].episodes;
   *within = i;
   if (e->open == s) return ORR_OK;
-  char path[4096];
   data_shard_close(e->shard);
   e->shard = NULL;
   e->open = -1;
-  ORR_TRY(orr_fs_join(path, sizeof path, e->index->dir, e->index->shards[s].file));
-  ORR_TRY(data_shard_open(path, &e->shard));
+  ORR_TRY(data_index_open_shard(e->index, s, &e->shard));
   e->open = s;
   return ORR_OK;
 }
 
 orr_code train_episodes_length(train_episodes *e, int64_t i, int64_t stride, int64_t *frames) {
-  int64_t within;
+  int64_t within = 0;
   ORR_TRY(find(e, i, &within));
   const int64_t *offsets = data_shard_offsets(e->shard);
   *frames = (offsets[within + 1] - offsets[within] + stride - 1) / stride;
@@ -70,7 +67,7 @@ orr_code train_episodes_length(train_episodes *e, int64_t i, int64_t stride, int
 
 orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, int64_t stride,
                              uint8_t *frames, float *actions, float *state) {
-  int64_t within, length;
+  int64_t within = 0, length = 0;
   ORR_TRY(train_episodes_length(e, i, stride, &length));
   ORR_TRY(find(e, i, &within));
   ORR_CHECK(T <= length, ORR_EINVAL,

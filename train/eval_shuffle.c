@@ -112,7 +112,7 @@ static orr_code run(teacher *t, const int64_t *source, double *loss) {
                                     .target = t->target,
                                     .masked_rows = rows};
     ORR_TRY(train_dynamics_forward(t->model, &b));
-    ORR_TRY(train_dynamics_loss(t->model, &b, 1.0f, false, &sum, NULL, NULL));
+    ORR_TRY(train_dynamics_loss(t->model, &b, NULL, false, &sum, NULL, NULL));
   }
   *loss = positions > 0.0 ? sum / positions : 0.0;
   return ORR_OK;

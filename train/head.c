@@ -1,8 +1,5 @@
 #include "train/head.h"
 
-#include <math.h>
-#include <string.h>
-
 enum { C = TRAIN_LOSS_ROWS };
 
 train_part train_head_codes(const train_axes *axes, int64_t V) {
@@ -28,7 +25,6 @@ void train_head_place(train_head *h, bool backward, orr_arena *arena) {
   h->dyg = orr_arena_take(arena, C * row);
   h->dxg = orr_arena_take(arena, C * row);
   h->dlogits = orr_arena_take(arena, C * codes * e);
-  h->own_row = orr_arena_take(arena, C * sizeof *h->own_row);
 }
 
 orr_code train_head_logits(train_head *h, const void *x, const int32_t *row, float *logits) {
@@ -57,12 +53,14 @@ orr_code train_head_logits(train_head *h, const void *x, const int32_t *row, flo
 static orr_code combine(train_head *h) {
   train_axes *ax = h->d.axes;
   if (whole(h)) return ORR_OK;
-  const bool touch = !h->k->planning;
-  if (touch) memcpy(h->own_largest, h->largest, C * sizeof(float));
+  ORR_TRY(kern_copy(h->k, &(kern_copy_args){.dst = h->own_largest,
+                                            .src = h->largest,
+                                            .bytes = C * sizeof(float),
+                                            .way = KERN_COPY_WITHIN}));
   ORR_TRY(train_axes_all_reduce(ax, DIST_AXIS_TP, h->largest, C, DIST_F32, DIST_MAX));
-  // A row without target has -inf everywhere, and its sum is 0 already.
-  for (int i = 0; touch && i < C; i++)
-    if (h->sum[i] > 0.0f) h->sum[i] *= expf(h->own_largest[i] - h->largest[i]);
+  ORR_TRY(kern_xent_rescale(
+      h->k, &(kern_xent_rescale_args){
+                .M = C, .own_largest = h->own_largest, .largest = h->largest, .sum = h->sum}));
   return train_axes_all_reduce(ax, DIST_AXIS_TP, h->sum, 2 * C, DIST_F32, DIST_SUM);
 }
 
@@ -125,19 +123,21 @@ static orr_code chunk_backward(train_head *h) {
 
 // Puts gradients where their rows are, if these are this rank's.
 static orr_code spread(train_head *h, const int32_t *row, const train_head_rows *r) {
-  for (int i = 0; !h->k->planning && i < C; i++) {
-    const int64_t own = row[i] - r->first_row;
-    h->own_row[i] = row[i] >= 0 && own >= 0 && own < r->own_rows ? (int32_t)own : -1;
-  }
-  return kern_scatter_rows(
-      h->k,
-      &(kern_scatter_rows_args){
-          .type = h->d.act, .M = C, .D = h->d.D, .x = h->dxg, .index = h->own_row, .y = r->dx});
+  return kern_scatter_rows(h->k, &(kern_scatter_rows_args){.type = h->d.act,
+                                                           .M = C,
+                                                           .D = h->d.D,
+                                                           .x = h->dxg,
+                                                           .index = row,
+                                                           .first = r->first_row,
+                                                           .rows = r->own_rows,
+                                                           .y = r->dx});
 }
 
 orr_code train_head_loss(train_head *h, const train_head_rows *r, double *loss_sum) {
-  if (r->dx && !h->k->planning)
-    memset(r->dx, 0, (size_t)(r->own_rows * h->d.D) * kern_dtype_size(h->d.act));
+  if (r->dx)
+    ORR_TRY(kern_fill(h->k, &(kern_fill_args){.x = r->dx,
+                                              .bytes = (size_t)(r->own_rows * h->d.D) *
+                                                       kern_dtype_size(h->d.act)}));
   for (int64_t first = 0; first < r->rows; first += C) {
     ORR_TRY(train_head_logits(h, r->x, r->row + first, h->logits));
     ORR_TRY(chunk_loss(h, r->target + first, r, loss_sum));

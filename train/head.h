@@ -30,7 +30,6 @@ typedef struct {
   float *largest;            // [C]
   float *own_largest;        // [C] before the ranks combined theirs
   float *sum, *target_logit; // [C], one behind the other
-  int32_t *own_row;          // [C] numbers among this rank's rows, or -1
 } train_head;
 
 // What the loss is about.
@@ -38,7 +37,7 @@ typedef struct {
   const void *x;               // [M,D] all rows of the model's output
   const int32_t *row, *target; // [rows], -1 where there is none
   int64_t rows;                // a multiple of TRAIN_LOSS_ROWS
-  float scale;                 // of the gradient
+  const float *scale;          // of the gradient, in device memory
   int64_t first_row, own_rows; // of M: those whose gradients this rank keeps
   void *dx;                    // [own_rows,D] (=); NULL: loss only
 } train_head_rows;
@@ -49,7 +48,8 @@ train_part train_head_codes(const train_axes *axes, int64_t V);
 void train_head_place(train_head *h, bool backward, orr_arena *arena);
 // Local, on one rank of tp. logits [C,V] of the rows row[0..C) of x [M,D]; -1 = zeros.
 orr_code train_head_logits(train_head *h, const void *x, const int32_t *row, float *logits);
-// Collective over tp. *loss_sum (+=), the same on all ranks of tp; gradients of weights (+=).
+// Collective over tp. *loss_sum (+=), in device memory, the same on all ranks of tp; gradients of
+// weights (+=).
 orr_code train_head_loss(train_head *h, const train_head_rows *r, double *loss_sum);
 
 #endif

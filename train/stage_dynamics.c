@@ -92,7 +92,7 @@ static orr_code stage_run(train_stage *base, int64_t micro, float scale, train_g
                             .target = s->target + micro * s->capacity,
                             .masked_rows = s->masked_rows[micro]};
   ORR_TRY(train_dynamics_forward(s->model, &b));
-  return train_dynamics_loss(s->model, &b, scale, true, &base->loss_sum, ready, ctx);
+  return train_dynamics_loss(s->model, &b, &scale, true, &base->loss_sum, ready, ctx);
 }
 
 static void stage_destroy(train_stage *base) {

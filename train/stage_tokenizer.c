@@ -37,10 +37,7 @@ static orr_code stage_run(train_stage *base, int64_t micro, float scale, train_g
                                     ? s->placeholder
                                     : s->frames + micro * base->micro * base->c->data.frames *
                                                       s->frame_values};
-  double l2 = 0.0, l1 = 0.0;
-  ORR_TRY(train_tokenizer_loss(s->model, &f, scale, true, &l2, &l1, ready, ctx));
-  base->loss_sum += s->d.l2 * l2 + s->d.l1 * l1;
-  return ORR_OK;
+  return train_tokenizer_loss(s->model, &f, &scale, true, &base->loss_sum, ready, ctx);
 }
 
 static void stage_destroy(train_stage *base) {

@@ -160,15 +160,14 @@ static orr_code update_own(train_state *s, kern *k, const cfg *c, const kern_ada
   return ORR_OK;
 }
 
-orr_code train_state_update(train_state *s, kern *k, const cfg *c, double lr, float scale,
-                            int64_t step) {
-  const kern_adamw_args common = {.lr = (float)lr,
-                                  .beta1 = (float)c->optim.beta1,
+orr_code train_state_update(train_state *s, kern *k, const cfg *c, const kern_adamw_rates *rates,
+                            const kern_verdict *verdict) {
+  const kern_adamw_args common = {.beta1 = (float)c->optim.beta1,
                                   .beta2 = (float)c->optim.beta2,
                                   .eps = (float)c->optim.eps,
-                                  .grad_scale = scale,
                                   .ema_decay = (float)c->optim.ema_decay,
-                                  .step = step};
+                                  .rates = rates,
+                                  .verdict = verdict};
   const train_param *list = s->params.list;
   // Neighbours of one kind are one range: their padding is zero and stays zero.
   for (int i = 0, j; i < s->params.count; i = j) {

@@ -50,9 +50,9 @@ float *train_state_weights(train_state *s);
 void train_state_average_is_weights(train_state *s); // of the array above; before refresh
 // Local. From that array: the working copy and what else is derived from it.
 orr_code train_state_refresh(train_state *s, kern *k);
-// Local. One AdamW step on everything; `scale` multiplies the gradients (clipping). step >= 1.
-orr_code train_state_update(train_state *s, kern *k, const cfg *c, double lr, float scale,
-                            int64_t step);
+// Local. One AdamW step on everything; rates and verdict lie in device memory.
+orr_code train_state_update(train_state *s, kern *k, const cfg *c, const kern_adamw_rates *rates,
+                            const kern_verdict *verdict);
 
 // Local. *sum (=) squares of the gradients that this rank counts in the norm: its own part, and of
 // what ranks of tp share the first one's alone.

@@ -121,6 +121,9 @@ orr_code train_step_norm(train_step *s, double *norm) {
 }
 
 orr_code train_step_update(train_step *s, double lr, float scale, int64_t step) {
-  ORR_TRY(train_state_update(&s->state, s->k, s->c, lr, scale, step));
+  const kern_verdict verdict = {.scale = scale};
+  kern_adamw_rates rates;
+  ORR_TRY(kern_adamw_rates_of(lr, s->c->optim.beta1, s->c->optim.beta2, step, &rates));
+  ORR_TRY(train_state_update(&s->state, s->k, s->c, &rates, &verdict));
   return train_state_gather(&s->state, s->axes);
 }

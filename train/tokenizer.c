@@ -50,7 +50,7 @@ void train_tokenizer_dims_from(const cfg *c, train_tokenizer_dims *out) {
                 .act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32}};
   out->S = out->rows * out->cols;
   out->P = 3 * out->patch * out->patch;
-  for (int i = 0; i < out->n && i < TRAIN_FSQ_MAX; i++)
+  for (int i = 0; i < out->n && i < KERN_FSQ_MAX; i++)
     out->levels[i] = (int32_t)c->tokenizer.levels.v[i];
 }
 
@@ -330,9 +330,9 @@ static orr_code backward(train_tokenizer *m, train_grad_ready_fn ready, void *re
   return ready ? ready(ready_ctx, 0) : ORR_OK;
 }
 
-orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *f, float scale,
-                              bool with_backward, double *l2_sum, double *l1_sum,
-                              train_grad_ready_fn ready, void *ready_ctx) {
+orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *f, const float *scale,
+                              bool with_backward, double *loss_sum, train_grad_ready_fn ready,
+                              void *ready_ctx) {
   const train_tokenizer_dims *d = &m->d;
   ORR_TRY(train_tokenizer_encode(m, f, NULL));
   ORR_TRY(decode_code(m));
@@ -344,11 +344,10 @@ orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *f, float s
                                                         .x = m->pixels,
                                                         .frames_u8 = f->u8,
                                                         .frames_f32 = f->f32,
-                                                        .l2 = (float)d->l2,
-                                                        .l1 = (float)d->l1,
+                                                        .l2 = d->l2,
+                                                        .l1 = d->l1,
                                                         .scale = scale,
-                                                        .l2_sum = l2_sum,
-                                                        .l1_sum = l1_sum,
+                                                        .loss_sum = loss_sum,
                                                         .dx = with_backward ? m->dpixels : NULL}));
   return with_backward ? backward(m, ready, ready_ctx) : ORR_OK;
 }

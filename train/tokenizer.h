@@ -14,12 +14,10 @@
 #include "train/dynamics.h"
 #include "train/params.h"
 
-#define TRAIN_FSQ_MAX 16
-
 typedef struct {
   int64_t rows, cols, patch, S, P, layers;
   int n; // FSQ dims
-  int32_t levels[TRAIN_FSQ_MAX];
+  int32_t levels[KERN_FSQ_MAX];
   double l2, l1;
   train_block_dims block;
 } train_tokenizer_dims;
@@ -58,10 +56,11 @@ orr_code train_tokenizer_encode(train_tokenizer *m, const train_frames *frames, 
 // Local. Decodes the codes of the last encode, or those of `index` when not NULL, to u8 or f32
 // frames.
 orr_code train_tokenizer_decode(train_tokenizer *m, const int32_t *index, uint8_t *u8, float *f32);
-// Local. Encode, decode, loss. *l2_sum, *l1_sum (+=): sums over pixels and channels. With
-// `backward` the gradient of scale * (l2 * l2_sum + l1 * l1_sum) (+=).
-orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *frames, float scale,
-                              bool backward, double *l2_sum, double *l1_sum,
-                              train_grad_ready_fn ready, void *ready_ctx);
+// Local. Encode, decode, loss. *loss_sum (+=) l2 * squares + l1 * absolute values of the errors,
+// summed over pixels and channels. With `backward` the gradient of *scale * that sum (+=). loss_sum
+// and scale lie in device memory.
+orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *frames, const float *scale,
+                              bool backward, double *loss_sum, train_grad_ready_fn ready,
+                              void *ready_ctx);
 
 #endif

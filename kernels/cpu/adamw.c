@@ -1,8 +1,11 @@
-// AdamW (Loshchilov & Hutter 2019) with the weights' moving average and their bfloat16 copy.
+// AdamW (Loshchilov & Hutter 2019) with the weights' moving average and their bfloat16 copy, and
+// the verdict on a gradient before it.
 //
-//   g' = g grad_scale            m (=) beta1 m + (1 - beta1) g'     v (=) beta2 v + (1 - beta2)
-//   g'^2 w (=) w (1 - lr decay) - lr / (1 - beta1^step)  m / (sqrt(v / (1 - beta2^step)) + eps) ema
-//   (=) ema_decay ema + (1 - ema_decay) w
+//   g' = g scale
+//   m (=) beta1 m + (1 - beta1) g'
+//   v (=) beta2 v + (1 - beta2) g'^2
+//   w (=) w (1 - lr decay) - lr / (1 - beta1^step) m / (sqrt(v / (1 - beta2^step)) + eps)
+//   ema (=) ema_decay ema + (1 - ema_decay) w
 //
 // The flat range is walked once, in strips whose five arrays fit L1 together: the three loops over
 // a strip touch memory once.
@@ -13,12 +16,6 @@
 
 enum { STRIP = 1024 };
 
-typedef struct {
-  float decay;     // 1 - lr weight_decay
-  float rate;      // lr / (1 - beta1^step)
-  float root_bias; // 1 / sqrt(1 - beta2^step)
-} adamw_rates;
-
 // Moments of weights without a gradient (codes that do not occur) decay into the denormal numbers
 // and would stay there, each operation on them slow. Far above, they already count as nothing
 // beside eps.
@@ -26,11 +23,11 @@ CPU_INLINE float flushed(float x) {
   return fabsf(x) < 1e-36f ? 0.0f : x;
 }
 
-static void step_strip(const kern_adamw_args *a, const adamw_rates *r, int64_t first, int64_t n) {
+static void step_strip(const kern_adamw_args *a, float decay, int64_t first, int64_t n) {
   float *restrict w = a->w + first, *restrict m = a->m + first, *restrict v = a->v + first;
   const float *restrict g = a->g + first;
-  const float beta1 = a->beta1, beta2 = a->beta2, eps = a->eps, scale = a->grad_scale;
-  const float decay = r->decay, rate = r->rate, root_bias = r->root_bias;
+  const float beta1 = a->beta1, beta2 = a->beta2, eps = a->eps, scale = a->verdict->scale;
+  const float rate = a->rates->rate, root_bias = a->rates->root_bias;
 #pragma omp simd
   for (int64_t i = 0; i < n; i++) {
     float gi = g[i] * scale;
@@ -54,15 +51,19 @@ static void step_strip(const kern_adamw_args *a, const adamw_rates *r, int64_t f
 }
 
 orr_code CPU_FN(adamw)(kern *k, const kern_adamw_args *a) {
-  ORR_CHECK(a->step >= 1, ORR_EINVAL, "adamw: step %lld, steps count from 1", (long long)a->step);
-  if (k->planning) return ORR_OK;
-  const adamw_rates rates = {
-      .decay = (float)(1.0 - (double)a->lr * a->weight_decay),
-      .rate = (float)(a->lr / (1.0 - pow(a->beta1, (double)a->step))),
-      .root_bias = (float)(1.0 / sqrt(1.0 - pow(a->beta2, (double)a->step))),
-  };
+  if (k->planning || a->verdict->skip) return ORR_OK;
+  const float decay = (float)(1.0 - (double)a->rates->lr * a->weight_decay);
 #pragma omp parallel for num_threads(k->threads) schedule(static)
   for (int64_t first = 0; first < a->n; first += STRIP)
-    step_strip(a, &rates, first, a->n - first < STRIP ? a->n - first : STRIP);
+    step_strip(a, decay, first, a->n - first < STRIP ? a->n - first : STRIP);
+  return ORR_OK;
+}
+
+orr_code CPU_FN(clip)(kern *k, const kern_clip_args *a) {
+  if (k->planning) return ORR_OK;
+  const double norm = sqrt(*a->sumsq);
+  *a->out =
+      (kern_verdict){.scale = a->limit > 0.0 && norm > a->limit ? (float)(a->limit / norm) : 1.0f,
+                     .skip = !isfinite(norm) || !isfinite(*a->loss)};
   return ORR_OK;
 }

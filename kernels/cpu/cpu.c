@@ -128,9 +128,9 @@ orr_code cpu_workspace(kern *k, size_t bytes, void **out) {
     k->workspace_bytes = bytes;
     return ORR_OK;
   }
-  void *grown = orr_malloc_aligned(bytes, ORR_ARENA_ALIGN);
-  ORR_CHECK(grown != NULL, ORR_ENOMEM, "kernels: no memory for a workspace of %zu bytes", bytes);
-  orr_free(k->workspace);
+  void *grown;
+  ORR_TRY(kern_alloc(k, KERN_DEVICE, bytes, "workspace of the kernels", &grown));
+  kern_free(k, KERN_DEVICE, k->workspace);
   *out = k->workspace = grown;
   k->workspace_bytes = bytes;
   k->late_plans++;

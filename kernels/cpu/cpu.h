@@ -33,6 +33,7 @@ typedef struct {
   kern_backend backend; // first
   cpu_level level;
   cpu_products *products;
+  double mark_ms[KERN_MARKS];
 } cpu_impl;
 
 // Local. The best level of this machine.
@@ -66,7 +67,18 @@ static inline void *cpu_scratch_of(void *workspace, size_t bytes_per_thread, int
 KERN_OPS(CPU_OP_DECLARE)
 #undef CPU_OP_DECLARE
 extern const kern_table CPU_FN(cpu_table);
-// Local. The destroy slot of every table.
+// The other slots, the same in every table (memory.c, and cpu.c for the last).
+orr_code cpu_alloc(kern *k, kern_memory kind, size_t bytes, const char *what, void **out);
+void cpu_free(kern *k, kern_memory kind, void *p);
+orr_code cpu_sync(kern *k);
+orr_code cpu_mark(kern *k, int slot);
+orr_code cpu_await(kern *k, int slot);
+orr_code cpu_elapsed(kern *k, int from, int to, double *ms);
+orr_code cpu_capture_begin(kern *k);
+orr_code cpu_capture_end(kern *k, void **graph);
+orr_code cpu_replay(kern *k, void *graph);
+void cpu_graph_free(kern *k, void *graph);
+void *cpu_stream(kern *k);
 void cpu_destroy(kern *k);
 
 #endif

@@ -12,8 +12,6 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/lane.h"
 
-enum { MOST_DIMS = 16 };
-
 typedef struct {
   float half, shift, offset; // of the bound, in float32 as the definition has them
   int32_t middle;            // L / 2
@@ -21,8 +19,8 @@ typedef struct {
 } fsq_dim;
 
 static orr_code read_levels(int n, const int32_t *levels, fsq_dim *dims) {
-  ORR_CHECK(n >= 1 && n <= MOST_DIMS, ORR_EINVAL, "fsq: %d dimensions, wanted 1 to %d", n,
-            MOST_DIMS);
+  ORR_CHECK(n >= 1 && n <= KERN_FSQ_MAX, ORR_EINVAL, "fsq: %d dimensions, wanted 1 to %d", n,
+            KERN_FSQ_MAX);
   int64_t basis = 1;
   for (int i = 0; i < n; i++) {
     const int32_t L = levels[i];
@@ -43,7 +41,7 @@ static orr_code read_levels(int n, const int32_t *levels, fsq_dim *dims) {
 }
 
 orr_code CPU_FN(fsq_fwd)(kern *k, const kern_fsq_fwd_args *a) {
-  fsq_dim dims[MOST_DIMS];
+  fsq_dim dims[KERN_FSQ_MAX];
   ORR_TRY(read_levels(a->n, a->levels, dims));
   if (k->planning) return ORR_OK;
 #pragma omp parallel for num_threads(k->threads) schedule(static)
@@ -64,7 +62,7 @@ orr_code CPU_FN(fsq_fwd)(kern *k, const kern_fsq_fwd_args *a) {
 }
 
 orr_code CPU_FN(fsq_bwd)(kern *k, const kern_fsq_bwd_args *a) {
-  fsq_dim dims[MOST_DIMS];
+  fsq_dim dims[KERN_FSQ_MAX];
   ORR_TRY(read_levels(a->n, a->levels, dims));
   if (k->planning) return ORR_OK;
 #pragma omp parallel for num_threads(k->threads) schedule(static)
@@ -81,7 +79,7 @@ orr_code CPU_FN(fsq_bwd)(kern *k, const kern_fsq_bwd_args *a) {
 }
 
 orr_code CPU_FN(fsq_lookup)(kern *k, const kern_fsq_lookup_args *a) {
-  fsq_dim dims[MOST_DIMS];
+  fsq_dim dims[KERN_FSQ_MAX];
   ORR_TRY(read_levels(a->n, a->levels, dims));
   if (k->planning) return ORR_OK;
 #pragma omp parallel for num_threads(k->threads) schedule(static)

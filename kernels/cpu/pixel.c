@@ -121,7 +121,8 @@ typedef struct {
 CPU_INLINE void loss_run(const kern_pixel_loss_args *a, const void *restrict x,
                          const float *restrict frame, int64_t n, void *restrict dx,
                          pixel_sums *sums, kern_dtype type) {
-  const float by_d = a->l2 * a->scale, by_sign = 0.5f * a->l1 * a->scale;
+  const float scale = dx ? *a->scale : 0.0f;
+  const float by_d = (float)a->l2 * scale, by_sign = 0.5f * (float)a->l1 * scale;
   float l2 = 0, l1 = 0;
 #pragma omp simd reduction(+ : l2, l1)
   for (int64_t i = 0; i < n; i++) {
@@ -176,7 +177,6 @@ orr_code CPU_FN(pixel_loss)(kern *k, const kern_pixel_loss_args *a) {
     total.l2 += sums[band].l2;
     total.l1 += sums[band].l1;
   }
-  *a->l2_sum += total.l2;
-  *a->l1_sum += total.l1;
+  *a->loss_sum += a->l2 * total.l2 + a->l1 * total.l1;
   return ORR_OK;
 }

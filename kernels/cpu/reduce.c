@@ -23,6 +23,6 @@ orr_code CPU_FN(sumsq)(kern *k, const kern_sumsq_args *a) {
   }
   double sum = 0;
   for (int64_t b = 0; b < blocks; b++) sum += partial[b];
-  *a->sum = sum;
+  *a->sum = a->accumulate ? *a->sum + sum : sum;
   return ORR_OK;
 }

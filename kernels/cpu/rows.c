@@ -22,9 +22,9 @@ orr_code CPU_FN(scatter_rows)(kern *k, const kern_scatter_rows_args *a) {
   const size_t bytes = (size_t)a->D * kern_dtype_size(a->type);
 #pragma omp parallel for num_threads(k->threads) schedule(static)
   for (int64_t m = 0; m < a->M; m++) {
-    if (a->index[m] < 0) continue;
-    memcpy((char *)a->y + (size_t)a->index[m] * bytes, (const char *)a->x + (size_t)m * bytes,
-           bytes);
+    const int64_t row = a->index[m] - a->first;
+    if (a->index[m] < 0 || row < 0 || row >= a->rows) continue;
+    memcpy((char *)a->y + (size_t)row * bytes, (const char *)a->x + (size_t)m * bytes, bytes);
   }
   return ORR_OK;
 }

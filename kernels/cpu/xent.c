@@ -5,7 +5,8 @@
 //              loss_sum (+=) lse - l[target] + z lse^2             (over rows, in float64)
 //              dl (=) scale ((1 + 2 z lse) e^(l - lse) - onehot)
 //
-// Between the parts the caller combines the statistics of the ranks. A row fits L1 or L2 between
+// Between the parts the caller combines the statistics of the ranks (xent_rescale is its part of
+// that on one rank). A row fits L1 or L2 between
 // its passes.
 #include <math.h>
 
@@ -40,13 +41,21 @@ orr_code CPU_FN(xent_stats)(kern *k, const kern_xent_stats_args *a) {
   return ORR_OK;
 }
 
+orr_code CPU_FN(xent_rescale)(kern *k, const kern_xent_rescale_args *a) {
+  if (k->planning) return ORR_OK;
+  for (int64_t m = 0; m < a->M; m++)
+    if (a->sum[m] > 0.0f) a->sum[m] *= expf(a->own_largest[m] - a->largest[m]);
+  return ORR_OK;
+}
+
 CPU_INLINE void grad_row(const kern_xent_grad_args *a, int64_t m, float lse, kern_dtype type) {
   const int64_t V = a->V, t = a->target[m] - a->v_first;
   const float *l = a->logits + m * V;
   void *dl = cpu_lane_row_mut(a->dlogits, m, V, type);
-  const float share = a->scale * (1.0f + 2.0f * a->z_loss * lse);
+  const float scale = *a->scale;
+  const float share = scale * (1.0f + 2.0f * a->z_loss * lse);
   const bool here = t >= 0 && t < V;
-  const float at_target = here ? share * cpu_exp(l[t] - lse) - a->scale : 0.0f;
+  const float at_target = here ? share * cpu_exp(l[t] - lse) - scale : 0.0f;
 #pragma omp simd
   for (int64_t v = 0; v < V; v++) cpu_lane_set(dl, v, share * cpu_exp(l[v] - lse), type);
   if (here) cpu_lane_set(dl, t, at_target, type);

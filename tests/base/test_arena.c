@@ -92,11 +92,13 @@ static void test_an_empty_arena_commits(void **state) {
 }
 
 static unsigned char own_memory[256];
-static void *own_alloc(size_t bytes, void *ctx) {
+static orr_code own_alloc(void *ctx, size_t bytes, const char *name, void **out) {
+  assert_string_equal(name, "device");
   *(size_t *)ctx = bytes;
-  return own_memory;
+  *out = own_memory;
+  return ORR_OK;
 }
-static void own_free(void *p, void *ctx) {
+static void own_free(void *ctx, void *p) {
   *(size_t *)ctx = 0;
 }
 

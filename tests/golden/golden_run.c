@@ -53,9 +53,9 @@ static orr_code read_tokenizer(const json_t *sizes, kern_dtype act, train_tokeni
   ORR_TRY(orr_json_get_f64(sizes, what, "l2", &d->l2));
   ORR_TRY(orr_json_get_f64(sizes, what, "l1", &d->l1));
   ORR_TRY(orr_json_get_array(sizes, what, "levels", &levels));
-  ORR_CHECK(json_array_size(levels) <= TRAIN_FSQ_MAX, ORR_EFORMAT,
+  ORR_CHECK(json_array_size(levels) <= KERN_FSQ_MAX, ORR_EFORMAT,
             "%s: %zu levels, at most %d are supported", what, json_array_size(levels),
-            TRAIN_FSQ_MAX);
+            KERN_FSQ_MAX);
   d->n = (int)json_array_size(levels);
   for (int i = 0; i < d->n; i++)
     d->levels[i] = (int32_t)json_integer_value(json_array_get(levels, (size_t)i));
@@ -159,10 +159,11 @@ static void tokenizer_place(tokenizer_run *t) {
 
 // The loss is l2 * mean of squares + l1 * mean of magnitudes.
 static orr_code tokenizer_loss(tokenizer_run *t, double *loss) {
-  double l2 = 0, l1 = 0, n = (double)t->pixels;
+  double sum = 0, n = (double)t->pixels;
+  const float scale = (float)(1 / n);
   const train_frames frames = {.f32 = t->frames};
-  ORR_TRY(train_tokenizer_loss(t->model, &frames, (float)(1 / n), true, &l2, &l1, NULL, NULL));
-  *loss = (t->d.l2 * l2 + t->d.l1 * l1) / n;
+  ORR_TRY(train_tokenizer_loss(t->model, &frames, &scale, true, &sum, NULL, NULL));
+  *loss = sum / n;
   return train_tokenizer_encode(t->model, &frames, t->index);
 }
 
@@ -269,8 +270,8 @@ static orr_code dynamics_loss(dynamics_run *t, int64_t masked, double *loss) {
   double sum = 0;
   ORR_TRY(train_dynamics_forward(t->model, &batch));
   ORR_TRY(train_dynamics_logits(t->model, t->row, t->positions, t->logits));
-  ORR_TRY(
-      train_dynamics_loss(t->model, &batch, (float)(1.0 / (double)masked), true, &sum, NULL, NULL));
+  ORR_TRY(train_dynamics_loss(t->model, &batch, &(float){(float)(1.0 / (double)masked)}, true, &sum,
+                              NULL, NULL));
   *loss = sum / (double)masked;
   return ORR_OK;
 }

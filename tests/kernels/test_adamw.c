@@ -1,24 +1,27 @@
 // labels: quick
-// AdamW over several steps against the textbook's form in double.
+// AdamW over several steps against the textbook's form in double, and the verdict before it.
 #include "tests/kernels/harness.h"
 
 enum { STEPS = 4 };
-static const kern_adamw_args settings = {.lr = 1e-2f,
-                                         .beta1 = 0.9f,
-                                         .beta2 = 0.95f,
-                                         .eps = 1e-8f,
-                                         .weight_decay = 0.1f,
-                                         .grad_scale = 0.25f,
-                                         .ema_decay = 0.9f};
+static const kern_adamw_args settings = {
+    .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .weight_decay = 0.1f, .ema_decay = 0.9f};
+static const float rate = 1e-2f;
+static const kern_verdict quarter = {.scale = 0.25f};
+
+static kern_adamw_rates rates_of(int64_t step) {
+  kern_adamw_rates r;
+  OK(kern_adamw_rates_of(rate, settings.beta1, settings.beta2, step, &r));
+  return r;
+}
 
 typedef struct {
   double *w, *m, *v, *ema;
 } states;
 
 static void step_in_double(const states *s, const double *g, int64_t n, int64_t step) {
-  const double b1 = settings.beta1, b2 = settings.beta2, lr = settings.lr;
+  const double b1 = settings.beta1, b2 = settings.beta2, lr = rate;
   for (int64_t i = 0; i < n; i++) {
-    const double gi = g[i] * settings.grad_scale;
+    const double gi = g[i] * quarter.scale;
     s->w[i] -= lr * settings.weight_decay * s->w[i];
     s->m[i] = b1 * s->m[i] + (1 - b1) * gi;
     s->v[i] = b2 * s->v[i] + (1 - b2) * gi * gi;
@@ -52,7 +55,9 @@ static void check_steps(int64_t n) {
     a.w_bf16 = pool_take(&p, (size_t)n * 2);
     for (int t = 0; t < STEPS; t++) {
       a.g = bare.g = pool_typed(&p, g[t], n, KERN_F32);
-      a.step = bare.step = t + 1;
+      const kern_adamw_rates rates = rates_of(t + 1);
+      a.rates = bare.rates = &rates;
+      a.verdict = bare.verdict = &quarter;
       RUN(run, adamw, &a);
       RUN(run, adamw, &bare);
     }
@@ -78,7 +83,8 @@ static void test_weights_without_gradient_only_decay(void **state) {
   FOR_SETUPS(run) {
     float w = 2.0f, g = 0, m = 0, v = 0;
     kern_adamw_args a = settings;
-    a.n = 1, a.w = &w, a.g = &g, a.m = &m, a.v = &v, a.step = 1;
+    const kern_adamw_rates rates = rates_of(1);
+    a.n = 1, a.w = &w, a.g = &g, a.m = &m, a.v = &v, a.rates = &rates, a.verdict = &quarter;
     RUN(run, adamw, &a);
     assert_true(fabsf(w - 2.0f * (1 - 1e-3f)) < 2e-7f);
   }
@@ -88,7 +94,8 @@ static void test_moments_decay_to_zero_and_not_into_denormals(void **state) {
   FOR_SETUPS(run) {
     float w[2] = {1, 1}, g[2] = {0, 0}, m[2] = {1e-36f, -1e-36f}, v[2] = {1e-36f, 1e-35f};
     kern_adamw_args a = settings;
-    a.n = 2, a.w = w, a.g = g, a.m = m, a.v = v, a.step = 9;
+    const kern_adamw_rates rates = rates_of(9);
+    a.n = 2, a.w = w, a.g = g, a.m = m, a.v = v, a.rates = &rates, a.verdict = &quarter;
     RUN(run, adamw, &a);
     assert_true(m[0] == 0 && m[1] == 0 && v[0] == 0);
     assert_true(v[1] == 0.95f * 1e-35f);
@@ -96,11 +103,44 @@ static void test_moments_decay_to_zero_and_not_into_denormals(void **state) {
 }
 
 static void test_step_zero_is_refused(void **state) {
-  kern *k = NULL;
-  OK(cpu_create(1, cpu_level_detect(), &k));
-  kern_adamw_args a = settings;
-  assert_int_equal(kern_adamw(k, &a), ORR_EINVAL);
-  kern_destroy(k);
+  kern_adamw_rates r;
+  assert_int_equal(kern_adamw_rates_of(rate, 0.9, 0.95, 0, &r), ORR_EINVAL);
+}
+
+static void test_a_skipped_update_leaves_every_bit(void **state) {
+  FOR_SETUPS(run) {
+    float w = 2.0f, g = NAN, m = 0.5f, v = 0.25f, ema = 3.0f;
+    uint16_t copy = 7;
+    const kern_adamw_rates rates = rates_of(1);
+    const kern_verdict skip = {.scale = NAN, .skip = 1};
+    kern_adamw_args a = settings;
+    a.n = 1, a.w = &w, a.g = &g, a.m = &m, a.v = &v, a.ema = &ema, a.w_bf16 = &copy;
+    a.rates = &rates, a.verdict = &skip;
+    RUN(run, adamw, &a);
+    assert_true(w == 2.0f && m == 0.5f && v == 0.25f && ema == 3.0f && copy == 7);
+  }
+}
+
+static kern_verdict verdict_of(const setup *run, double sumsq, double loss, double limit) {
+  kern_verdict out = {.scale = -1, .skip = -1};
+  RUN(run, clip, &((kern_clip_args){.sumsq = &sumsq, .loss = &loss, .limit = limit, .out = &out}));
+  return out;
+}
+
+static void test_clipping_scales_a_long_gradient_to_the_limit_and_no_other(void **state) {
+  FOR_SETUPS(run) {
+    assert_true(verdict_of(run, 16.0, 1.0, 1.0).scale == 0.25f);
+    assert_true(verdict_of(run, 16.0, 1.0, 4.0).scale == 1.0f);
+    assert_true(verdict_of(run, 16.0, 1.0, 0.0).scale == 1.0f);
+    assert_int_equal(verdict_of(run, 16.0, 1.0, 1.0).skip, 0);
+  }
+}
+
+static void test_what_is_not_finite_is_skipped(void **state) {
+  FOR_SETUPS(run) {
+    assert_true(verdict_of(run, NAN, 1.0, 1.0).skip && verdict_of(run, INFINITY, 1.0, 1.0).skip);
+    assert_true(verdict_of(run, 1.0, NAN, 1.0).skip && verdict_of(run, 1.0, -INFINITY, 0.0).skip);
+  }
 }
 
 int main(void) {
@@ -109,6 +149,9 @@ int main(void) {
       cmocka_unit_test(test_weights_without_gradient_only_decay),
       cmocka_unit_test(test_moments_decay_to_zero_and_not_into_denormals),
       cmocka_unit_test(test_step_zero_is_refused),
+      cmocka_unit_test(test_a_skipped_update_leaves_every_bit),
+      cmocka_unit_test(test_clipping_scales_a_long_gradient_to_the_limit_and_no_other),
+      cmocka_unit_test(test_what_is_not_finite_is_skipped),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,12 +153,12 @@ static void check_loss(shape s, kern_dtype type, bool bytes) {
   in.frame = pool_take(&p, (size_t)n * sizeof *in.frame);
   for (int64_t i = 0; i < n; i++) in.frame[i] = q.f32[i];
   double *dx = pool_take(&p, (size_t)n * sizeof *dx), sum2, sum1;
-  pixel_loss(&in, &sum2, &sum1);
+  const double want = pixel_loss(&in, &sum2, &sum1);
   slopes(weighted_loss, &in, in.x, n, dx);
-  void *kept = NULL, *kept_sums = NULL;
+  void *kept = NULL, *kept_loss = NULL;
   FOR_SETUPS(run) {
     void *got = pool_take(&p, (size_t)n * kern_dtype_size(type));
-    double sums[2] = {0.5, 0.25}, only[2] = {0.5, 0.25};
+    double loss = 0.5, only = 0.5, squares = 0, magnitudes = 0;
     kern_pixel_loss_args a = {.type = type,
                               .B = s.B,
                               .rows = s.rows,
@@ -169,21 +169,25 @@ static void check_loss(shape s, kern_dtype type, bool bytes) {
                               .frames_f32 = bytes ? NULL : q.f32,
                               .l2 = l2,
                               .l1 = l1,
-                              .scale = scale,
-                              .l2_sum = &sums[0],
-                              .l1_sum = &sums[1],
+                              .scale = &scale,
+                              .loss_sum = &loss,
                               .dx = got};
     RUN(run, pixel_loss, &a);
-    a.dx = NULL, a.l2_sum = &only[0], a.l1_sum = &only[1];
+    a.dx = NULL, a.scale = NULL, a.loss_sum = &only;
     RUN(run, pixel_loss, &a);
-    assert_memory_equal(sums, only, sizeof sums);
+    assert_memory_equal(&loss, &only, sizeof loss);
+    a.l2 = 1, a.l1 = 0, a.loss_sum = &squares;
+    RUN(run, pixel_loss, &a);
+    a.l2 = 0, a.l1 = 1, a.loss_sum = &magnitudes;
+    RUN(run, pixel_loss, &a);
     /* sums of 24 float32 terms, then float64: measured 5e-8 */
-    assert_true(fabs(sums[0] - 0.5 - sum2) <= 5e-7 * sum2);
-    assert_true(fabs(sums[1] - 0.25 - sum1) <= 5e-7 * sum1);
+    assert_true(fabs(squares - sum2) <= 5e-7 * sum2);
+    assert_true(fabs(magnitudes - sum1) <= 5e-7 * sum1);
+    assert_true(fabs(loss - 0.5 - want) <= 5e-7 * want);
     /* float32 against differences of step 1e-4: measured 9.1e-8 */
     expect_close("dx", got, type, dx, n, 1e-6);
     expect_same_bits(&p, &kept, run, got, (size_t)n * kern_dtype_size(type));
-    expect_same_bits(&p, &kept_sums, run, sums, sizeof sums);
+    expect_same_bits(&p, &kept_loss, run, &loss, sizeof loss);
   }
   pool_free(&p);
 }
@@ -200,11 +204,11 @@ static void test_a_pixel_that_is_right_has_no_gradient(void **state) {
   const float x[3] = {0.0f, 1.0f, -1.0f}, frame[3] = {0.5f, 1.0f, 0.0f};
   FOR_SETUPS(run) {
     float dx[3] = {9, 9, 9};
-    double sum2 = 0, sum1 = 0;
-    kern_pixel_loss_args a = {KERN_F32, 1,    1,    1,    1,     x,     NULL,
-                              frame,    1.0f, 1.0f, 1.0f, &sum2, &sum1, dx};
+    const float one = 1.0f;
+    double sum = 0;
+    kern_pixel_loss_args a = {KERN_F32, 1, 1, 1, 1, x, NULL, frame, 1.0, 1.0, &one, &sum, dx};
     RUN(run, pixel_loss, &a);
-    assert_true(sum2 == 0 && sum1 == 0 && dx[0] == 0 && dx[1] == 0 && dx[2] == 0);
+    assert_true(sum == 0 && dx[0] == 0 && dx[1] == 0 && dx[2] == 0);
   }
 }
 

@@ -28,7 +28,7 @@ static void plan_layers(kern *k) {
        .branch_id = t, .v_count = 6, .branches = 1, .dx = t, .daction_emb = t, .dtable = t,
        .dno_action = t, .dbranch = t, .dreg = t);
   PLAN(gather_rows, .M = 9, .D = 8, .x = t, .index = t, .y = t);
-  PLAN(scatter_rows, .M = 9, .D = 8, .x = t, .index = t, .y = t);
+  PLAN(scatter_rows, .M = 9, .D = 8, .x = t, .index = t, .rows = 9, .y = t);
 }
 
 static void plan_losses(kern *k) {
@@ -37,19 +37,25 @@ static void plan_losses(kern *k) {
   PLAN(xent_stats, .M = 9, .V = 8, .logits = t, .target = t, .largest = t, .sum = t,
        .target_logit = t);
   PLAN(xent_grad, .M = 9, .V = 8, .logits = t, .target = t, .largest = t, .sum = t,
-       .target_logit = t, .loss_sum = t, .dlogits = t);
+       .target_logit = t, .scale = t, .loss_sum = t, .dlogits = t);
+  PLAN(xent_rescale, .M = 9, .own_largest = t, .largest = t, .sum = t);
   PLAN(fsq_fwd, .M = 9, .n = 2, .levels = levels, .z = t, .code = t, .index = t);
   PLAN(fsq_bwd, .M = 9, .n = 2, .levels = levels, .z = t, .dcode = t, .dz = t);
   PLAN(fsq_lookup, .M = 9, .n = 2, .levels = levels, .index = t, .code = t);
   PLAN(patchify, .B = 1, .rows = 2, .cols = 2, .p = 2, .frames_u8 = t, .x = t);
   PLAN(unpatchify, .B = 1, .rows = 2, .cols = 2, .p = 2, .x = t, .frames_u8 = t, .frames_f32 = t);
-  PLAN(pixel_loss, .B = 1, .rows = 2, .cols = 2, .p = 2, .x = t, .frames_f32 = t, .l2_sum = t,
-       .l1_sum = t, .dx = t);
+  PLAN(pixel_loss, .B = 1, .rows = 2, .cols = 2, .p = 2, .x = t, .frames_f32 = t, .scale = t,
+       .loss_sum = t, .dx = t);
 }
 
 static void plan_flat_ranges(kern *k) {
   void *t = NOWHERE;
-  PLAN(adamw, .n = 9, .w = t, .g = t, .m = t, .v = t, .ema = t, .w_bf16 = t, .step = 1);
+  PLAN(adamw, .n = 9, .w = t, .g = t, .m = t, .v = t, .ema = t, .w_bf16 = t, .rates = t,
+       .verdict = t);
+  PLAN(clip, .sumsq = t, .loss = t, .limit = 1, .out = t);
+  PLAN(copy, .dst = t, .src = t, .bytes = 9, .way = KERN_COPY_WITHIN);
+  PLAN(copy_rows, .dst = t, .src = t, .dst_pitch = 3, .src_pitch = 3, .width = 3, .rows = 3);
+  PLAN(fill, .x = t, .bytes = 9);
   PLAN(sumsq, .n = 9, .x = t, .sum = t);
   PLAN(cast, .n = 9, .from = KERN_F32, .to = KERN_BF16, .x = t, .y = t);
   PLAN(axpby, .n = 9, .a = 1, .b = 1, .x = t, .y = t);

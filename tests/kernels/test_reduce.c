@@ -15,6 +15,10 @@ static void check_sum(int64_t n) {
     /* float64 sums of 50,000 positive terms: measured 8e-15 */
     assert_true(fabsl(sum - want) <= 1e-13L * want);
     expect_same_bits(&p, &kept, run, &sum, sizeof sum);
+    double more = 2.0;
+    a.sum = &more, a.accumulate = true;
+    RUN(run, sumsq, &a);
+    assert_true(more == 2.0 + sum);
   }
   pool_free(&p);
 }

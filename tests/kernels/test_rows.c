@@ -3,8 +3,8 @@
 #include "tests/kernels/harness.h"
 
 static const int32_t from[] = {4, -1, 0, 4, 2};
-static const int32_t to[] = {3, -1, 0, 5, 1};
-enum { M = 5, ROWS = 6 };
+static const int32_t to[] = {5, -1, 2, 7, 3}; // row 2 is the first here
+enum { M = 5, ROWS = 6, FIRST = 2, HERE = 5 };
 
 static void check_rows(int64_t D, kern_dtype type) {
   pool p = {0};
@@ -15,7 +15,7 @@ static void check_rows(int64_t D, kern_dtype type) {
   for (int64_t i = 0; i < M * D; i++) {
     const int64_t m = i / D, c = i % D;
     gathered[i] = from[m] < 0 ? 0.0 : x[from[m] * D + c];
-    if (to[m] >= 0) scattered[to[m] * D + c] = x[i];
+    if (to[m] >= FIRST && to[m] < FIRST + HERE) scattered[(to[m] - FIRST) * D + c] = x[i];
   }
   FOR_SETUPS(run) {
     void *typed = pool_typed(&p, x, ROWS * D, type);
@@ -25,7 +25,14 @@ static void check_rows(int64_t D, kern_dtype type) {
     assert_memory_equal(got, pool_typed(&p, gathered, M * D, type),
                         (size_t)(M * D) * kern_dtype_size(type));
     got = pool_typed(&p, before, ROWS * D, type);
-    kern_scatter_rows_args s = {.type = type, .M = M, .D = D, .x = typed, .index = to, .y = got};
+    kern_scatter_rows_args s = {.type = type,
+                                .M = M,
+                                .D = D,
+                                .x = typed,
+                                .index = to,
+                                .first = FIRST,
+                                .rows = HERE,
+                                .y = got};
     RUN(run, scatter_rows, &s);
     assert_memory_equal(got, pool_typed(&p, scattered, ROWS * D, type),
                         (size_t)(ROWS * D) * kern_dtype_size(type));

@@ -86,7 +86,7 @@ static void run_grad(const setup *run, const xent *x, const shard *d, kern_dtype
                            .sum = d->sum,
                            .target_logit = d->target_logit,
                            .z_loss = x->s.z_loss,
-                           .scale = scale,
+                           .scale = &scale,
                            .loss_sum = loss,
                            .dlogits = dlogits};
   RUN(run, xent_grad, &a);
@@ -147,15 +147,19 @@ static void test_ignored_rows_have_empty_statistics_and_no_gradient(void **state
 }
 
 // What the ranks do between the two parts.
-static void combine(int64_t M, shard *a, shard *b) {
+static void combine(const setup *run, pool *p, int64_t M, shard *a, shard *b) {
+  float *largest = pool_take(p, (size_t)M * sizeof *largest);
+  for (int64_t m = 0; m < M; m++) largest[m] = fmaxf(a->largest[m], b->largest[m]);
+  for (shard *s = a;; s = b) {
+    kern_xent_rescale_args r = {
+        .M = M, .own_largest = s->largest, .largest = largest, .sum = s->sum};
+    RUN(run, xent_rescale, &r);
+    if (s == b) break;
+  }
   for (int64_t m = 0; m < M; m++) {
-    const float largest = fmaxf(a->largest[m], b->largest[m]);
-    const float sum = largest == -INFINITY ? 0
-                                           : a->sum[m] * expf(a->largest[m] - largest) +
-                                                 b->sum[m] * expf(b->largest[m] - largest);
     a->target_logit[m] = b->target_logit[m] = a->target_logit[m] + b->target_logit[m];
-    a->largest[m] = b->largest[m] = largest;
-    a->sum[m] = b->sum[m] = sum;
+    a->largest[m] = b->largest[m] = largest[m];
+    a->sum[m] = b->sum[m] = a->sum[m] + b->sum[m];
   }
 }
 
@@ -172,7 +176,7 @@ static void check_halves(shape s, int64_t cut) {
   run_stats(&run, &x, &whole);
   run_stats(&run, &x, &low);
   run_stats(&run, &x, &high);
-  combine(s.M, &low, &high);
+  combine(&run, &p, s.M, &low, &high);
   run_grad(&run, &x, &whole, KERN_F32, &loss, d_whole);
   run_grad(&run, &x, &low, KERN_F32, &loss_low, d_low);
   run_grad(&run, &x, &high, KERN_F32, &loss_high, d_high);
@@ -207,6 +211,7 @@ static void test_a_nan_logit_shows_in_the_loss(void **state) {
                              .largest = &largest,
                              .sum = &sum,
                              .target_logit = &at,
+                             .scale = &scale,
                              .loss_sum = &loss};
     RUN(run, xent_grad, &g);
     assert_true(isnan(loss));

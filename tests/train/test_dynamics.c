@@ -189,8 +189,8 @@ static void test_loss_and_gradient_are_sums_over_clips_and_chunks(void **state) 
     const train_dynamics_batch b = toy_batch(&half);
     assert_int_equal(b.masked_rows, TRAIN_LOSS_ROWS);
     toy_ok(train_dynamics_forward(half.model, &b));
-    toy_ok(
-        train_dynamics_loss(half.model, &b, (float)(1.0 / (double)masked), true, &got, NULL, NULL));
+    toy_ok(train_dynamics_loss(half.model, &b, &(float){(float)(1.0 / (double)masked)}, true, &got,
+                               NULL, NULL));
   }
   assert_true(fabs(got - want) < 1e-9 * want); /* float64 sums of the same rows: measured 0 */
   double off = 0.0, norm = 0.0;
@@ -256,7 +256,8 @@ static void test_an_error_of_the_callback_ends_the_backward_pass(void **state) {
   toy_open(&t, &d, 2, 5, TRAIN_KEEP_ALL, 7);
   const train_dynamics_batch b = toy_batch(&t);
   toy_ok(train_dynamics_forward(t.model, &b));
-  assert_int_equal(train_dynamics_loss(t.model, &b, 1.0f, true, &sum, fail_ready, NULL), ORR_ECOMM);
+  assert_int_equal(train_dynamics_loss(t.model, &b, &(float){1.0f}, true, &sum, fail_ready, NULL),
+                   ORR_ECOMM);
   toy_close(&t);
 }
 
@@ -295,7 +296,8 @@ static void test_more_masked_rows_than_planned_are_refused(void **state) {
   toy_open(&t, &d, 2, 5, TRAIN_NO_BACKWARD, 8);
   train_dynamics_batch b = toy_batch(&t);
   b.masked_rows = train_dynamics_loss_capacity(t.model) + TRAIN_LOSS_ROWS;
-  assert_int_equal(train_dynamics_loss(t.model, &b, 1.0f, false, &sum, NULL, NULL), ORR_EINVAL);
+  assert_int_equal(train_dynamics_loss(t.model, &b, &(float){1.0f}, false, &sum, NULL, NULL),
+                   ORR_EINVAL);
   toy_close(&t);
 }
 

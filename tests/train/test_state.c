@@ -41,6 +41,13 @@ static void model_close(model *m) {
   kern_destroy(m->k);
 }
 
+static void update(model *m, double lr, float scale, int64_t step) {
+  kern_adamw_rates rates;
+  const kern_verdict verdict = {.scale = scale};
+  toy_ok(kern_adamw_rates_of(lr, m->c->optim.beta1, m->c->optim.beta2, step, &rates));
+  toy_ok(train_state_update(&m->s, m->k, m->c, &rates, &verdict));
+}
+
 static void draw_gradient(model *m, uint64_t step) {
   for (int i = 0; i < m->s.params.count; i++) {
     const train_param *p = &m->s.params.list[i];
@@ -88,7 +95,7 @@ static void test_every_weight_follows_adamw_and_only_matrices_decay(void **state
       for (int64_t j = p->at; j < p->at + p->count; j++)
         adamw_step(&want[j], m.c, scale * m.s.weights.grad[j], lr, decays ? 0.1 : 0.0, step);
     }
-    toy_ok(train_state_update(&m.s, m.k, m.c, lr, (float)scale, step));
+    update(&m, lr, (float)scale, step);
   }
   double off = 0.0;
   for (int64_t i = 0; i < n; i++) { // padding included: it stays zero
@@ -114,7 +121,7 @@ static void test_the_working_copy_is_the_rounded_master(void **state) {
       assert_int_equal(m.s.weights.work[i], bits >> 16);
     }
     draw_gradient(&m, 1);
-    toy_ok(train_state_update(&m.s, m.k, m.c, 0.01, 1.0f, 1));
+    update(&m, 0.01, 1.0f, 1);
   }
   model_close(&m);
 }
@@ -161,7 +168,7 @@ static void save(model *m, const char *root) {
 // Weights, moments and average all different.
 static void scramble(model *m) {
   draw_gradient(m, 77);
-  toy_ok(train_state_update(&m->s, m->k, m->c, 0.01, 1.0f, 1));
+  update(m, 0.01, 1.0f, 1);
 }
 
 static void test_a_checkpoint_brings_back_every_bit(void **state) {

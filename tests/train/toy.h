@@ -121,8 +121,8 @@ static inline double toy_loss_ready(toy *t, bool backward, train_grad_ready_fn r
   train_dynamics_batch b = toy_batch(t);
   if (t->k->planning) b.masked_rows = TRAIN_LOSS_ROWS;
   toy_ok(train_dynamics_forward(t->model, &b));
-  toy_ok(train_dynamics_loss(t->model, &b, (float)(1.0 / (double)t->masked), backward, &sum, ready,
-                             ctx));
+  toy_ok(train_dynamics_loss(t->model, &b, &(float){(float)(1.0 / (double)t->masked)}, backward,
+                             &sum, ready, ctx));
   return sum / (double)t->masked;
 }
 

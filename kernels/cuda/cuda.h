@@ -1,0 +1,73 @@
+// The CUDA backend: what its files share. C files hold the host side (context, matrix products,
+// the choice of an attention); .cu files hold our own kernels and their entry points. Both are
+// built wherever the toolkit is, and run where a driver and a device are.
+//
+// An entry point's shape, as on the CPU (kernels/cpu/cpu.h), but in the order of the stream:
+//
+//   extern "C" orr_code cuda_rmsnorm_fwd(kern *k, const kern_rmsnorm_fwd_args *a) {
+//     void *scratch;
+//     ORR_TRY(cuda_workspace(k, bytes, &scratch));
+//     if (k->planning || a->M == 0) return ORR_OK;
+//     CUDA_LAUNCH(kernel, grid, block, shared_bytes, cuda_impl_of(k)->stream, ...);
+//     return cuda_check(cudaGetLastError(), "start rmsnorm_fwd");
+//   }
+//
+// Nothing here waits for the device but the slots that say so. Errors of a kernel that has been
+// started show at a later call: cuda_check says so.
+#ifndef KERNELS_CUDA_CUDA_H
+#define KERNELS_CUDA_CUDA_H
+
+#include <cuda_runtime_api.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "kernels/backend.h"
+
+typedef struct cuda_blas cuda_blas; // kernels/cuda/blas.h
+typedef struct cuda_dnn cuda_dnn;   // kernels/cuda/dnn.h
+
+typedef struct {
+  kern_backend backend; // first
+  int device;           // the runtime's number
+  int sm;               // compute capability, 90 for 9.0
+  int sms;              // multiprocessors
+  int shared_max;       // bytes of shared memory a block may ask for (cudaFuncSetAttribute)
+  cudaStream_t stream;  // every op is issued here
+  cuda_blas *blas;
+  cuda_dnn *dnn;
+} cuda_impl;
+
+static inline cuda_impl *cuda_impl_of(const kern *k) {
+  return (cuda_impl *)k->impl;
+}
+
+// Local. As cpu_workspace: while planning raises k->workspace_bytes to `bytes`, *out = NULL.
+// Afterwards *out is device memory, 256-byte aligned, whose contents nothing keeps between ops. A
+// need beyond the plan waits for the device, grows the workspace and counts a late plan.
+// ORR_ENOMEM.
+orr_code cuda_workspace(kern *k, size_t bytes, void **out);
+
+// Local. ORR_OK for cudaSuccess; otherwise records "cannot <what>" with the runtime's words.
+// ORR_ENOMEM for the lack of memory, else ORR_EUNSUPPORTED or ORR_EIO.
+orr_code cuda_check(cudaError_t e, const char *what);
+
+// The ops that table.c lists: the products (matmul.c), attention (attention.c), and our own (.cu).
+#define CUDA_OP_DECLARE(op) orr_code cuda_##op(kern *k, const kern_##op##_args *a);
+KERN_OPS(CUDA_OP_DECLARE)
+#undef CUDA_OP_DECLARE
+
+// Our own attention (attention.cu): any type, masks and windows. attention.c calls it where
+// cuDNN does not fit.
+orr_code cuda_attention_own_fwd(kern *k, const kern_attention_fwd_args *a);
+orr_code cuda_attention_own_bwd(kern *k, const kern_attention_bwd_args *a);
+
+// dbias[N] (= or +=) the column sums of dy[M,N], in an order that the shape alone decides.
+orr_code cuda_column_sums(kern *k, const kern_matmul_bwd_w_args *a);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,432 @@
+// What each op computes: the argument structs, and the list of ops that makes the table.
+//
+// Legend for shapes (capital suffix = logical shape): M rows, B clips, T frames, S spatial tokens
+// a frame, R registers, N = 1+S+R tokens a frame, D width, H heads, G key/value heads, K head
+// width, F hidden width, A action width, V codes, P = 3 p^2 values a patch. Row-major everywhere.
+// Gradients are marked: dx (=) overwritten, dw (+=) accumulated.
+//
+// Every pointer is device memory - tensors, tables, indices, sums and scalars alike - except where
+// a comment says host. Scalars that change from step to step come from device memory, so that a
+// captured step can be replayed.
+#ifndef KERNELS_OPS_H
+#define KERNELS_OPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { KERN_F32, KERN_BF16 } kern_dtype;
+static inline size_t kern_dtype_size(kern_dtype t) {
+  return t == KERN_BF16 ? 2 : 4;
+}
+
+#define KERN_RMS_EPS 1e-6f
+
+// y[M,N] (=) x[M,K] w[N,K]^T + bias[N] + add[M,N].
+typedef struct {
+  kern_dtype type;   // of x, w, add (and y unless y_type says otherwise)
+  kern_dtype y_type; // of y: `type`, or KERN_F32 to keep float32 results; always set it
+  int64_t M, N, K;
+  const void *x;     // row stride ldx
+  const void *w;     // [N,K] dense
+  const float *bias; // may be NULL
+  const void *add;   // same type and shape as y, stride ldy; may be NULL; may equal y
+  void *y;           // row stride ldy
+  int64_t ldx, ldy;  // in elements; 0 = dense
+} kern_matmul_fwd_args;
+
+// dx[M,K] (= or +=) dy[M,N] w[N,K]
+typedef struct {
+  kern_dtype type;
+  int64_t M, N, K;
+  const void *dy, *w;
+  void *dx;
+  int64_t lddy, lddx; // 0 = dense
+  bool accumulate;    // dx (+=)
+} kern_matmul_bwd_x_args;
+
+// dw[N,K] (+=, or = when overwrite) dy[M,N]^T x[M,K]; dbias[N] likewise = column sums of dy.
+// dw and dbias are float32 whatever the type of dy and x.
+typedef struct {
+  kern_dtype type; // of dy and x
+  int64_t M, N, K;
+  const void *dy, *x;
+  float *dw;
+  float *dbias; // may be NULL
+  int64_t lddy, ldx;
+  bool overwrite;
+} kern_matmul_bwd_w_args;
+
+// RMSNorm (Zhang & Sennrich 2019): y = x * rstd * w, rstd = 1/sqrt(mean(x^2) + eps).
+// Saved for the backward pass: x, rstd.
+typedef struct {
+  kern_dtype type;
+  int64_t M, D;
+  const void *x;
+  const float *w;
+  void *y;
+  float *rstd; // [M] out
+} kern_rmsnorm_fwd_args;
+
+// dx (=) gradient through the norm + add (the residual branch's gradient, may be NULL, may equal
+// dx)
+typedef struct {
+  kern_dtype type;
+  int64_t M, D;
+  const void *dy, *x;
+  const float *w, *rstd;
+  const void *add; // [M,D] or NULL
+  void *dx;
+  float *dw; // [D] (+=)
+} kern_rmsnorm_bwd_args;
+
+// Per-head RMSNorm of q and k, then RoPE (Su et al. 2021; pair j is (x[j], x[j+K/2])).
+// qkv [M, (H+2G)K] raw; qk [M, (H+G)K] out: q heads, then k heads. v is not touched.
+// The row r has position (r / pos_div) % pos_mod in the tables cos, sin [pos_mod, K/2].
+// Saved: qkv, rstd [M, H+G].
+typedef struct {
+  kern_dtype type;
+  int64_t M, H, G, K;
+  const void *qkv;
+  const float *q_w, *k_w; // [K]
+  const float *cos, *sin;
+  int64_t pos_div, pos_mod;
+  void *qk;
+  float *rstd;
+} kern_qknorm_rope_fwd_args;
+
+typedef struct {
+  kern_dtype type;
+  int64_t M, H, G, K;
+  const void *qkv;
+  const float *q_w, *k_w, *cos, *sin, *rstd;
+  int64_t pos_div, pos_mod;
+  const void *dqk;    // [M,(H+G)K]
+  void *dqkv;         // [M,(H+2G)K]: q and k parts (=); the v part is left alone
+  float *dq_w, *dk_w; // [K] (+=)
+} kern_qknorm_rope_bwd_args;
+
+// Softmax attention over sequences that lie strided in a [rows, ...] matrix, so that space blocks
+// and time blocks read the same tensor without a transpose:
+//   row(s, l) = (s / inner) * outer_stride + (s % inner) * inner_stride + l * pos_stride
+// for sequence s in 0..seqs-1 and position l in 0..L-1. Head h reads key/value head h / (H/G).
+// window > 0 with causal: position t sees {0} and (t - window, t] (attention sink at 0).
+// lse [seqs, H, L] = logsumexp of the scaled scores, saved for the backward pass.
+typedef struct {
+  kern_dtype type;
+  int64_t seqs, L, H, G, K;
+  int64_t inner, outer_stride, inner_stride, pos_stride;
+  const void *q, *k, *v; // heads are adjacent: element (row, h, c) at row*ld + h*K + c
+  int64_t ldq, ldk, ldv, ldo;
+  bool causal;
+  int64_t window; // 0 = none
+  void *o;
+  float *lse; // may be NULL when no backward pass follows
+} kern_attention_fwd_args;
+
+// dq, dk, dv (=), each with the stride of its own: dq and dk usually point into one dqk [M,(H+G)K]
+// and dv into dqkv [M,(H+2G)K].
+typedef struct {
+  kern_dtype type;
+  int64_t seqs, L, H, G, K;
+  int64_t inner, outer_stride, inner_stride, pos_stride;
+  const void *q, *k, *v, *o, *do_;
+  int64_t ldq, ldk, ldv, ldo; // ldo: of o and do_
+  void *dq, *dk, *dv;
+  int64_t lddq, lddk, lddv;
+  bool causal;
+  int64_t window;
+  const float *lse;
+} kern_attention_bwd_args;
+
+// One query position a row against `slots` cached positions (rollouts): o[m] = softmax over i of
+// q[m].k_slots[i][m]. k_slots[i] and v_slots[i] are [M, G*K] with row strides ldk[i], ldv[i]; the
+// four arrays [slots] themselves are host memory, and the caller's again when the call returns.
+typedef struct {
+  kern_dtype type;
+  int64_t M, H, G, K, slots;
+  const void *q;
+  int64_t ldq, ldo;
+  const void *const *k_slots, *const *v_slots;
+  const int64_t *ldk, *ldv;
+  void *o;
+} kern_attention_decode_args;
+
+// h[M,F] = silu(g) * u with gu [M,2F] = (g, u). Saved: gu.
+typedef struct {
+  kern_dtype type;
+  int64_t M, F;
+  const void *gu;
+  void *h;
+} kern_swiglu_fwd_args;
+
+typedef struct {
+  kern_dtype type;
+  int64_t M, F;
+  const void *gu, *dh;
+  void *dgu; // (=), may equal gu
+} kern_swiglu_bwd_args;
+
+// x[BT,N,D] (=): row 0 = (has ? action_emb : no_action) + branch[branch_id[bt / T]];
+// rows 1..S = token table rows; the rest = registers. Tables are float32, x has `type`.
+// Rows of the table outside [v_first, v_first+v_count) give zeros (vocabulary-parallel).
+typedef struct {
+  kern_dtype type;
+  int64_t BT, T, S, R, D;
+  const int32_t *tokens;     // [BT,S]
+  const uint8_t *has_action; // [BT]
+  const int32_t *branch_id;  // [BT/T]
+  const float *action_emb;   // [BT,D]
+  const float *table, *no_action, *branch, *reg;
+  int64_t v_first, v_count;
+  void *x;
+} kern_embed_fwd_args;
+
+typedef struct {
+  kern_dtype type;
+  int64_t BT, T, S, R, D;
+  const int32_t *tokens;
+  const uint8_t *has_action;
+  const int32_t *branch_id;
+  int64_t v_first, v_count, branches;
+  const void *dx;                              // [BT,N,D]
+  float *daction_emb;                          // [BT,D] (=), 0 where !has_action
+  float *dtable, *dno_action, *dbranch, *dreg; // (+=)
+} kern_embed_bwd_args;
+
+// y[m] = x[index[m]] ; index < 0 gives a zero row.
+typedef struct {
+  kern_dtype type;
+  int64_t M, D;
+  const void *x;
+  const int32_t *index;
+  void *y;
+  int64_t ldx, ldy; // row strides in elements; 0 = dense
+} kern_gather_rows_args;
+
+// y[index[m] - first] (=) x[m] where that is one of y's rows, 0 .. rows-1; the others are skipped,
+// and so is index[m] < 0. Indices are distinct. Other rows of y stay.
+typedef struct {
+  kern_dtype type;
+  int64_t M, D;
+  const void *x;
+  const int32_t *index;
+  int64_t first, rows;
+  void *y;
+} kern_scatter_rows_args;
+
+// Cross-entropy over sharded vocabulary, part one: per row of logits[M,V_local] the largest value,
+// the sum of exp(logit - largest) and the target's logit (0 when the target lies elsewhere).
+// target < 0: row ignored (outputs -inf, 0, 0).
+typedef struct {
+  int64_t M, V; // V: local columns, the first one has code v_first
+  const float *logits;
+  const int32_t *target;
+  int64_t v_first;
+  float *largest, *sum, *target_logit; // [M]
+} kern_xent_stats_args;
+
+// Between the parts, when ranks share the vocabulary and have agreed on the largest value:
+// sum (=) sum * exp(own_largest - largest). Rows whose sum is 0 stay (largest may be -inf).
+typedef struct {
+  int64_t M;
+  const float *own_largest, *largest; // [M] of this rank, of all
+  float *sum;                         // [M]
+} kern_xent_rescale_args;
+
+// Part two, after the ranks have combined the statistics: lse = largest + log(sum);
+// *loss_sum (+=) sum over rows of lse - target_logit + z_loss * lse^2;
+// dlogits (=) *scale * ((1 + 2 z_loss lse) softmax - onehot); ignored rows give 0.
+typedef struct {
+  kern_dtype type; // of dlogits
+  int64_t M, V;
+  const float *logits;
+  const int32_t *target;
+  int64_t v_first;
+  const float *largest, *sum, *target_logit;
+  float z_loss;
+  const float *scale; // not read without dlogits
+  double *loss_sum;
+  void *dlogits; // NULL: loss only
+} kern_xent_grad_args;
+
+#define KERN_FSQ_MAX 16
+
+// FSQ (Mentzer et al. 2023): z[M,n] -> codes[M,n] in [-1,1] (of `type`), index[M] (mixed radix, the
+// first level is the fastest digit; may be NULL).
+// Saved: z.
+typedef struct {
+  kern_dtype type; // of code
+  int64_t M;
+  int n;                 // at most KERN_FSQ_MAX
+  const int32_t *levels; // [n], host
+  const float *z;
+  void *code;
+  int32_t *index;
+} kern_fsq_fwd_args;
+
+// dz (=) dcode through the bound, straight through the rounding.
+typedef struct {
+  kern_dtype type; // of dcode
+  int64_t M;
+  int n;                 // at most KERN_FSQ_MAX
+  const int32_t *levels; // [n], host
+  const float *z;
+  const void *dcode;
+  float *dz;
+} kern_fsq_bwd_args;
+
+// codes from indices (decoding tokens)
+typedef struct {
+  kern_dtype type;
+  int64_t M;
+  int n;                 // at most KERN_FSQ_MAX
+  const int32_t *levels; // [n], host
+  const int32_t *index;
+  void *code;
+} kern_fsq_lookup_args;
+
+// x[B*S, P] (=) 2*frame - 1 in patches; frames [B,H,W,3] either u8 (0..255 means 0..1) or f32.
+typedef struct {
+  kern_dtype type;
+  int64_t B, rows, cols, p;
+  const uint8_t *frames_u8; // exactly one of the two
+  const float *frames_f32;
+  void *x;
+} kern_patchify_args;
+
+// frames (=) clamp((x + 1)/2) for u8, unclamped (x+1)/2 for f32.
+typedef struct {
+  kern_dtype type;
+  int64_t B, rows, cols, p;
+  const void *x;
+  uint8_t *frames_u8; // either may be NULL
+  float *frames_f32;
+} kern_unpatchify_args;
+
+// d = (x+1)/2 - frame; *loss_sum (+=) l2 * sum d^2 + l1 * sum |d|;
+// dx (=) (l2 * 2d + l1 * sign(d)) * 0.5 * *scale; NULL: loss only.
+typedef struct {
+  kern_dtype type;
+  int64_t B, rows, cols, p;
+  const void *x;
+  const uint8_t *frames_u8;
+  const float *frames_f32;
+  double l2, l1;
+  const float *scale; // not read without dx
+  double *loss_sum;
+  void *dx;
+} kern_pixel_loss_args;
+
+// The last step before an update, taken where its numbers are: norm = sqrt(*sumsq) of the whole
+// gradient; *out (=) the factor that clips the gradient to `limit` (0 = no limit), and whether the
+// update must be skipped because norm or *loss is not finite.
+typedef struct {
+  float scale;
+  int32_t skip;
+} kern_verdict;
+typedef struct {
+  const double *sumsq, *loss;
+  double limit;
+  kern_verdict *out;
+} kern_clip_args;
+
+// What of a step's AdamW follows from its number: kern_adamw_rates_of (kernels/kern.h).
+typedef struct {
+  float lr;
+  float rate;      // lr / (1 - beta1^step)
+  float root_bias; // 1 / sqrt(1 - beta2^step)
+} kern_adamw_rates;
+
+// AdamW (Loshchilov & Hutter 2019) on one flat range. g is multiplied by verdict->scale first;
+// verdict->skip leaves everything as it is. ema may be NULL; w_bf16 may be NULL (working copy for
+// matmuls).
+typedef struct {
+  int64_t n;
+  float *w;
+  const float *g;
+  float *m, *v;
+  float *ema;
+  uint16_t *w_bf16;
+  float beta1, beta2, eps, weight_decay, ema_decay;
+  const kern_adamw_rates *rates;
+  const kern_verdict *verdict;
+} kern_adamw_args;
+
+// *sum (=, or += with accumulate) sum of squares in float64 over fixed blocks; NaN and Inf show in
+// it.
+typedef struct {
+  int64_t n;
+  const float *x;
+  double *sum;
+  bool accumulate;
+} kern_sumsq_args;
+
+typedef struct {
+  int64_t n;
+  kern_dtype from, to;
+  const void *x;
+  void *y;
+} kern_cast_args;
+
+// y (=) a*x + b*y elementwise (b = 0 never reads y)
+typedef struct {
+  kern_dtype type;
+  int64_t n;
+  float a, b;
+  const void *x;
+  void *y;
+} kern_axpby_args;
+
+// Draws one code a row from softmax(logits / temperature) by the Gumbel-max trick, and the drawn
+// code's log probability at temperature 1. Noise: Philox keyed by (seed, ORR_STREAM_DECODE),
+// counter (sample[m / rows_per_sample], position0 + (m % rows_per_sample) * V + v).
+// temperature 0: argmax.
+typedef struct {
+  int64_t M, V, rows_per_sample;
+  const float *logits;
+  float temperature;
+  uint64_t seed;
+  const uint64_t *sample;
+  uint64_t position0;
+  int32_t *code;   // [M]
+  float *log_prob; // [M]
+} kern_sample_args;
+
+// Copies. The host's side of KERN_COPY_IN and KERN_COPY_OUT is any host memory, best pinned
+// (KERN_PINNED): a copy runs when its turn comes, so that side stays untouched until a mark behind
+// it has been awaited, or kern_sync. Within device memory the ranges must not overlap.
+typedef enum { KERN_COPY_IN, KERN_COPY_OUT, KERN_COPY_WITHIN } kern_copy_way;
+typedef struct {
+  void *dst;
+  const void *src;
+  size_t bytes;
+  kern_copy_way way;
+} kern_copy_args;
+
+// `rows` pieces of `width` bytes, each `pitch` bytes behind the one before.
+typedef struct {
+  void *dst;
+  const void *src;
+  size_t dst_pitch, src_pitch, width;
+  int64_t rows;
+  kern_copy_way way;
+} kern_copy_rows_args;
+
+// x (=) zero bytes
+typedef struct {
+  void *x;
+  size_t bytes;
+} kern_fill_args;
+
+// clang-format off
+#define KERN_OPS(X)                                                                                \
+  X(matmul_fwd) X(matmul_bwd_x) X(matmul_bwd_w) X(rmsnorm_fwd) X(rmsnorm_bwd)                      \
+  X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(attention_fwd) X(attention_bwd) X(attention_decode)      \
+  X(swiglu_fwd) X(swiglu_bwd) X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows)             \
+  X(xent_stats) X(xent_rescale) X(xent_grad) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify)       \
+  X(unpatchify) X(pixel_loss) X(clip) X(adamw) X(sumsq) X(cast) X(axpby) X(sample) X(copy)         \
+  X(copy_rows) X(fill)
+// clang-format on
+
+#endif
