@@ -17,9 +17,12 @@ static bool decides_weights(const cfg_knob *k) {
       {"train", "recompute"},   // trades time for memory
       {"train", "max_wall_s"},  // when to pause; a resumed run goes on where it stopped
       {"data", "prefetch"},     // reading ahead does not change what is read
-      {"dist", "*"},            // any layout continues any other's run
-      {"ckpt", "*"},            // what is kept on disk
-      {"eval", "*"},            // read after training
+      {"data", "prefetch_bytes"},
+      {"data", "unpack_threads"},
+      {"data", "chunk_cache_bytes"},
+      {"dist", "*"}, // any layout continues any other's run
+      {"ckpt", "*"}, // what is kept on disk
+      {"eval", "*"}, // read after training
   };
   for (size_t i = 0; i < sizeof operational / sizeof *operational; i++) {
     const char *section = operational[i][0], *name = operational[i][1];

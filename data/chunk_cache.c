@@ -27,7 +27,7 @@ struct data_cached_chunk {
   int64_t holders;
   size_t packed_bytes;
   buffer packed, out;
-  data_cached_chunk *next;           // of its bucket
+  data_cached_chunk *next;          // of its bucket
   data_cached_chunk *newer, *older; // by last use
 };
 

@@ -1,7 +1,7 @@
 // Unpacked chunks of packed datasets. Those that are in use stay; beyond them up to a number of
-// bytes is kept, and the chunk used longest ago goes first. The reading thread finds or enters a chunk with its packed bytes; whoever first
-// needs the rows unpacks it, outside all locks, and others who need it meanwhile wait. Buffers are
-// used again. Private to data/.
+// bytes is kept, and the chunk used longest ago goes first. The reading thread finds or enters a
+// chunk with its packed bytes; whoever first needs the rows unpacks it, outside all locks, and
+// others who need it meanwhile wait. Buffers are used again. Private to data/.
 #ifndef DATA_CHUNK_CACHE_H
 #define DATA_CHUNK_CACHE_H
 

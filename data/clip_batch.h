@@ -36,10 +36,10 @@ typedef struct {
   int count;
   data_kind kind;
   int64_t T, stride;
-  int64_t height, width; // wanted frame size (DATA_FRAMES); a shard that differs is an error
-  int64_t S, codes;      // wanted tokens a frame, and codes below this (DATA_TOKENS)
-  int64_t A;             // at most A actions a shard; fewer are padded and marked invalid
-  bool state;            // also read /state
+  int64_t height, width;    // wanted frame size (DATA_FRAMES); a shard that differs is an error
+  int64_t S, codes;         // wanted tokens a frame, and codes below this (DATA_TOKENS)
+  int64_t A;                // at most A actions a shard; fewer are padded and marked invalid
+  bool state;               // also read /state
   size_t chunk_cache_bytes; // unpacked chunks of packed shards that stay in memory; 0 = 64 MiB
 } data_mix_options;
 

@@ -138,7 +138,7 @@ orr_code data_clip_read_begin(data_clip_read *r, const data_clip_source *from,
   r->tap = (data_tap){
       .path = data_shard_path(from->shard), .watch = from->watch, .watcher = from->watcher};
   data_shard_column(from->shard, DATA_SHARD_ACTIONS, &r->tap.fd);
-  data_shard_hold(from->shard);
+  data_shard_share(from->shard);
   orr_code rc = begin_parts(r);
   if (rc != ORR_OK) let_go(r);
   return rc;

@@ -1,5 +1,5 @@
-// One clip on its way from a shard into a row of a batch, in two halves: `begin` reads its bytes, in
-// the thread that owns the shards; `finish` unpacks, converts and checks them, in any thread and
+// One clip on its way from a shard into a row of a batch, in two halves: `begin` reads its bytes,
+// in the thread that owns the shards; `finish` unpacks, converts and checks them, in any thread and
 // without HDF5. Used again and again. Private to data/.
 #ifndef DATA_CLIP_READ_H
 #define DATA_CLIP_READ_H

@@ -71,8 +71,7 @@ static orr_code count_clips(data_clip_set *s) {
   const data_index *x = s->index;
   s->counts = orr_malloc((size_t)x->count * sizeof *s->counts);
   s->firsts = orr_malloc((size_t)(x->count + 1) * sizeof *s->firsts);
-  ORR_CHECK(s->counts && s->firsts, ORR_ENOMEM, "%s: no memory to list its clips",
-            x->dir);
+  ORR_CHECK(s->counts && s->firsts, ORR_ENOMEM, "%s: no memory to list its clips", x->dir);
   s->firsts[0] = 0;
   for (int64_t i = 0; i < x->count; i++) {
     s->counts[i] = (uint64_t)data_index_clips(x, i, s->o.T, s->o.stride);

@@ -1,7 +1,7 @@
 // One dataset of an open shard: /frames, /tokens, /actions or /state. Rows are read straight from
-// the file where its layout allows (`direct`): contiguous or in chunks of whole rows, little endian,
-// packed with nothing but what data/unpack.h undoes, every chunk written. All others go through
-// HDF5. Private to data/.
+// the file where its layout allows (`direct`): contiguous or in chunks of whole rows, little
+// endian, packed with nothing but what data/unpack.h undoes, every chunk written. All others go
+// through HDF5. Private to data/.
 #ifndef DATA_COLUMN_H
 #define DATA_COLUMN_H
 

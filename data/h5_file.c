@@ -14,7 +14,7 @@
 #endif
 
 typedef struct {
-  H5FD_t base; // HDF5 fills it; first, so that the addresses agree
+  H5FD_t base;           // HDF5 fills it; first, so that the addresses agree
   data_h5_window window; // its bytes: the length at the open
   bool writes;
   char *path;

@@ -39,7 +39,8 @@ struct data_loader {
   orr_crew *crew; // NULL: the reader finishes every clip
   pthread_t thread;
   pthread_mutex_t lock;
-  pthread_cond_t changed;
+  pthread_cond_t room;  // for the reader: a slot, an idle job, the end
+  pthread_cond_t ready; // for the consumer: a batch, an error
   atomic_uint_least64_t bytes_read;
   // under the lock:
   clip_job *idle;
@@ -54,77 +55,79 @@ struct data_loader {
 
 // -- filling (reader and workers) ------------------------------------------------------------
 
-// `parts` of batch k are done, with an outcome. Of several errors that of the earliest batch counts.
-static void settle(data_loader *l, int64_t k, int64_t parts, orr_code rc) {
-  pthread_mutex_lock(&l->lock);
-  l->ring[k % l->slots].left -= parts;
-  if (rc != ORR_OK && k < l->failed) {
-    l->failed = k;
-    l->rc = rc;
-    orr_status_copy(l->message, sizeof l->message);
-  }
-  pthread_cond_broadcast(&l->changed);
-  pthread_mutex_unlock(&l->lock);
+// Records how batch k failed. Of several errors that of the earliest batch counts. Under the lock.
+static void fail(data_loader *l, int64_t k, orr_code rc) {
+  if (rc == ORR_OK || k >= l->failed) return;
+  l->failed = k;
+  l->rc = rc;
+  orr_status_copy(l->message, sizeof l->message);
+  pthread_cond_signal(&l->ready);
+  pthread_cond_signal(&l->room);
 }
 
-static void put_back(data_loader *l, clip_job *j) {
+// `parts` of batch k are done, with an outcome; job j (may be NULL) is idle again.
+static void settle(data_loader *l, int64_t k, int64_t parts, orr_code rc, clip_job *j) {
   pthread_mutex_lock(&l->lock);
-  j->next = l->idle;
-  l->idle = j;
-  pthread_cond_broadcast(&l->changed);
+  ring_slot *slot = &l->ring[k % l->slots];
+  slot->left -= parts;
+  if (slot->left == 0) pthread_cond_signal(&l->ready);
+  fail(l, k, rc);
+  if (j) {
+    j->next = l->idle;
+    l->idle = j;
+    pthread_cond_signal(&l->room);
+  }
   pthread_mutex_unlock(&l->lock);
 }
 
 static void finish_clip(void *ctx) {
   clip_job *j = ctx;
-  data_loader *l = j->loader;
   int64_t k = j->k;
   orr_code rc = data_clip_read_finish(j->read);
-  put_back(l, j);
-  settle(l, k, 1, rc);
+  settle(j->loader, k, 1, rc, j);
 }
 
 // NULL when the loader is being destroyed or has failed.
 static clip_job *wait_for_job(data_loader *l) {
   pthread_mutex_lock(&l->lock);
-  while (!l->idle && !l->stop && l->failed == INT64_MAX) pthread_cond_wait(&l->changed, &l->lock);
+  while (!l->idle && !l->stop && l->failed == INT64_MAX) pthread_cond_wait(&l->room, &l->lock);
   clip_job *j = l->stop || l->failed != INT64_MAX ? NULL : l->idle;
   if (j) l->idle = j->next;
   pthread_mutex_unlock(&l->lock);
   return j;
 }
 
-// Begins the clips of batch k; false ends the thread.
+// Begins the clips of batch k, and finishes those that nobody else has to; false ends the thread.
 static bool fill(data_loader *l, int64_t k) {
   uint64_t step = l->o.first_step + (uint64_t)k;
   uint64_t first = step * (uint64_t)l->o.batch + (uint64_t)(l->o.rank * l->local);
   data_clip_batch *b = l->ring[k % l->slots].batch;
-  for (int64_t row = 0; row < l->local; row++) {
-    clip_job *j = wait_for_job(l);
-    if (!j) return false;
-    orr_code rc = data_mix_begin(l->mix, first + (uint64_t)row, j->read, b, row);
+  int64_t parts = 1;
+  clip_job *j = NULL;
+  orr_code rc = ORR_OK;
+  for (int64_t row = 0; rc == ORR_OK && row < l->local; row++) {
+    if (!j && !(j = wait_for_job(l))) return false;
+    rc = data_mix_begin(l->mix, first + (uint64_t)row, j->read, b, row);
     atomic_fetch_add_explicit(&l->bytes_read, data_clip_read_bytes(j->read), memory_order_relaxed);
-    if (rc != ORR_OK) {
-      put_back(l, j);
-      settle(l, k, 0, rc);
-      return false;
-    }
-    j->k = k;
+    if (rc != ORR_OK) break;
     if (l->crew && data_clip_read_packed(j->read)) {
+      j->k = k;
       orr_crew_give(l->crew, j);
+      j = NULL;
     } else {
-      finish_clip(j);
+      rc = data_clip_read_finish(j->read);
+      parts++;
     }
   }
-  settle(l, k, 1, ORR_OK);
-  return true;
+  settle(l, k, rc == ORR_OK ? parts : 0, rc, j);
+  return rc == ORR_OK;
 }
 
 // Waits until a slot is free and claims it; false when the loader is being destroyed or has failed.
 static bool wait_for_slot(data_loader *l, int64_t k) {
   pthread_mutex_lock(&l->lock);
   while (!l->stop && l->failed == INT64_MAX && k - l->released >= l->slots) {
-    pthread_cond_wait(&l->changed, &l->lock);
+    pthread_cond_wait(&l->room, &l->lock);
   }
   bool go = !l->stop && l->failed == INT64_MAX;
   if (go) l->ring[k % l->slots].left = l->local + 1;
@@ -211,7 +214,8 @@ orr_code data_loader_create(data_mix *m, const data_mix_options *mo, const data_
   l->failed = INT64_MAX;
   atomic_init(&l->bytes_read, 0);
   pthread_mutex_init(&l->lock, NULL);
-  pthread_cond_init(&l->changed, NULL);
+  pthread_cond_init(&l->room, NULL);
+  pthread_cond_init(&l->ready, NULL);
   ORR_TRY_GOTO(ring_create(l, mo), fail);
   ORR_TRY_GOTO(jobs_create(l, mo), fail);
   if (o->workers > 0) {
@@ -226,7 +230,8 @@ fail:
   orr_crew_destroy(l->crew);
   jobs_destroy(l);
   ring_destroy(l);
-  pthread_cond_destroy(&l->changed);
+  pthread_cond_destroy(&l->ready);
+  pthread_cond_destroy(&l->room);
   pthread_mutex_destroy(&l->lock);
   orr_free(l);
   return rc;
@@ -236,13 +241,14 @@ void data_loader_destroy(data_loader *l) {
   if (!l) return;
   pthread_mutex_lock(&l->lock);
   l->stop = true;
-  pthread_cond_broadcast(&l->changed);
+  pthread_cond_signal(&l->room);
   pthread_mutex_unlock(&l->lock);
   pthread_join(l->thread, NULL);
   orr_crew_destroy(l->crew); // finishes what was begun
   jobs_destroy(l);
   ring_destroy(l);
-  pthread_cond_destroy(&l->changed);
+  pthread_cond_destroy(&l->ready);
+  pthread_cond_destroy(&l->room);
   pthread_mutex_destroy(&l->lock);
   orr_free(l);
 }
@@ -261,12 +267,12 @@ orr_code data_loader_next(data_loader *l, const data_clip_batch **batch, double 
   if (l->taken > l->released) { // the batch of the call before
     l->ring[l->released % l->slots].left = 1;
     l->released = l->taken;
-    pthread_cond_broadcast(&l->changed);
+    pthread_cond_signal(&l->room);
   }
   ring_slot *slot = &l->ring[l->taken % l->slots];
   l->queue = count_ready(l);
   l->waits += l->queue == 0;
-  while (slot->left > 0 && l->taken < l->failed) pthread_cond_wait(&l->changed, &l->lock);
+  while (slot->left > 0 && l->taken < l->failed) pthread_cond_wait(&l->ready, &l->lock);
   orr_code rc = l->taken < l->failed ? ORR_OK : l->rc;
   if (rc == ORR_OK) {
     *batch = slot->batch;

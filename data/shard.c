@@ -90,8 +90,8 @@ static orr_code check_offsets(const data_shard *s) {
 }
 
 static orr_code read_offsets(data_shard *s) {
-  const data_column_spec spec = {
-      "episode_offsets", 1, H5T_INTEGER, true, 8, 8, H5T_NATIVE_INT64, "i64 [episodes+1]"};
+  const data_column_spec spec = {"episode_offsets", 1, H5T_INTEGER, true, 8, 8, H5T_NATIVE_INT64,
+                                 "i64 [episodes+1]"};
   const data_column_source from = source_of(s);
   data_column c;
   orr_code rc = data_column_open(&from, &spec, &c);
@@ -211,7 +211,7 @@ fail:
   return rc;
 }
 
-void data_shard_hold(data_shard *s) {
+void data_shard_share(data_shard *s) {
   atomic_fetch_add_explicit(&s->holders, 1, memory_order_relaxed);
 }
 

@@ -14,7 +14,7 @@ typedef enum {
 } data_shard_part;
 
 // Local. One more data_shard_close is then needed, from any thread, before the shard goes.
-void data_shard_hold(data_shard *s);
+void data_shard_share(data_shard *s);
 // Local. Borrowed until close. *fd (may be NULL): of the file, for data_column_pread.
 const data_column *data_shard_column(const data_shard *s, data_shard_part part, int *fd);
 // Local. Takes HDF5's lock. Rows that the shard has, in the memory type, through HDF5 whatever the

@@ -116,11 +116,13 @@ static bool put_filter(hid_t create, data_filter filter, size_t chunk_bytes) {
   // as h5py sets them: version of its filter, version of LibLZF, bytes of an unpacked chunk
   const unsigned values[] = {4, 0x0105, (unsigned)chunk_bytes};
   switch (filter) {
-    case DATA_FILTER_NONE: return true;
-    case DATA_FILTER_GZIP: return H5Pset_deflate(create, 4) >= 0;
-    case DATA_FILTER_LZF:
-      return data_lzf_register() == ORR_OK &&
-             H5Pset_filter(create, DATA_LZF_FILTER, H5Z_FLAG_OPTIONAL, 3, values) >= 0;
+  case DATA_FILTER_NONE:
+    return true;
+  case DATA_FILTER_GZIP:
+    return H5Pset_deflate(create, 4) >= 0;
+  case DATA_FILTER_LZF:
+    return data_lzf_register() == ORR_OK &&
+           H5Pset_filter(create, DATA_LZF_FILTER, H5Z_FLAG_OPTIONAL, 3, values) >= 0;
   }
   return false;
 }

@@ -17,7 +17,8 @@ typedef struct {
   uint64_t bytes; // read so far
 } data_tap;
 
-// Local. bytes [at, at + bytes) of the file. ORR_EIO, ORR_EFORMAT for a file that has become shorter.
+// Local. bytes [at, at + bytes) of the file. ORR_EIO, ORR_EFORMAT for a file that has become
+// shorter.
 static inline orr_code data_tap_read(data_tap *t, void *out, size_t bytes, uint64_t at) {
   ORR_TRY(orr_fs_pread_all(t->fd, t->path, out, bytes, at));
   t->bytes += bytes;

@@ -13,10 +13,17 @@ bool data_unpack_from(hid_t create, data_unpack *out) {
     unsigned flags, config;
     size_t values = 0;
     switch (H5Pget_filter2(create, (unsigned)i, &flags, &values, NULL, 0, NULL, &config)) {
-      case H5Z_FILTER_DEFLATE: out->step[i] = DATA_UNPACK_GZIP; break;
-      case H5Z_FILTER_SHUFFLE: out->step[i] = DATA_UNPACK_SHUFFLE; break;
-      case DATA_LZF_FILTER: out->step[i] = DATA_UNPACK_LZF; break;
-      default: return false;
+    case H5Z_FILTER_DEFLATE:
+      out->step[i] = DATA_UNPACK_GZIP;
+      break;
+    case H5Z_FILTER_SHUFFLE:
+      out->step[i] = DATA_UNPACK_SHUFFLE;
+      break;
+    case DATA_LZF_FILTER:
+      out->step[i] = DATA_UNPACK_LZF;
+      break;
+    default:
+      return false;
     }
   }
   return true;
@@ -45,15 +52,16 @@ static void unshuffle(const unsigned char *in, size_t bytes, size_t element, uns
 static const char *undo(const data_unpack *u, data_unpack_kind kind, const unsigned char *in,
                         size_t bytes, unsigned char *out, size_t *made) {
   switch (kind) {
-    case DATA_UNPACK_GZIP: return gunzip(in, bytes, out, u->bytes, made);
-    case DATA_UNPACK_LZF:
-      *made = data_lzf_unpack(in, bytes, out, u->bytes);
-      return *made ? NULL : "lzf: no valid stream, or more bytes than a chunk holds";
-    case DATA_UNPACK_SHUFFLE:
-      *made = bytes;
-      if (bytes > u->bytes) return "shuffle: more bytes than a chunk holds";
-      unshuffle(in, bytes, u->element, out);
-      return NULL;
+  case DATA_UNPACK_GZIP:
+    return gunzip(in, bytes, out, u->bytes, made);
+  case DATA_UNPACK_LZF:
+    *made = data_lzf_unpack(in, bytes, out, u->bytes);
+    return *made ? NULL : "lzf: no valid stream, or more bytes than a chunk holds";
+  case DATA_UNPACK_SHUFFLE:
+    *made = bytes;
+    if (bytes > u->bytes) return "shuffle: more bytes than a chunk holds";
+    unshuffle(in, bytes, u->element, out);
+    return NULL;
   }
   return "an unknown filter";
 }

@@ -24,7 +24,8 @@ typedef struct {
 bool data_unpack_from(hid_t create, data_unpack *out);
 
 // Local; any thread, no lock. packed [packed_bytes] -> out [u->bytes]. Bit i of `skipped`: filter i
-// was left out for this chunk. `spare` [u->bytes] may be NULL for fewer than two filters. NULL when it went well, else the reason in words.
+// was left out for this chunk. `spare` [u->bytes] may be NULL for fewer than two filters. NULL when
+// it went well, else the reason in words.
 const char *data_unpack_run(const data_unpack *u, uint32_t skipped, const unsigned char *packed,
                             size_t packed_bytes, unsigned char *out, unsigned char *spare);
 

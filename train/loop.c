@@ -34,6 +34,7 @@ typedef struct {
   train_step work;
   data_mix *mix;
   data_loader *loader;
+  data_loader_counters read; // at the end of the step before
   train_saver *saver;
   train_metrics *metrics; // rank 0
   char *config_text;
@@ -142,7 +143,9 @@ static orr_code open_data(run *r) {
                                                    .batch = c->train.batch,
                                                    .rank = r->world->grid.dp_i,
                                                    .ranks = r->world->grid.dp,
-                                                   .prefetch = c->data.prefetch},
+                                                   .prefetch = c->data.prefetch,
+                                                   .prefetch_bytes = (size_t)c->data.prefetch_bytes,
+                                                   .workers = (int)c->data.unpack_threads},
                             &r->loader);
 }
 
@@ -235,11 +238,19 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   return ORR_OK;
 }
 
-static void finish_metrics(const run *r, train_step_metrics *s) {
+static void finish_metrics(run *r, train_step_metrics *s) {
   const double clips = (double)r->c->train.batch, seconds = 1e-3 * s->step_ms;
   s->tokens = (double)s->step * clips * r->work.stage->tokens_per_clip;
   s->tokens_per_s = clips * r->work.stage->tokens_per_clip / seconds;
   s->frames_per_s = clips * r->work.stage->frames_per_clip / seconds;
+  data_loader_counters now;
+  data_loader_count(r->loader, &now);
+  s->data_bytes = (double)(now.bytes_read - r->read.bytes_read);
+  s->data_unpacked_bytes = (double)(now.bytes_unpacked - r->read.bytes_unpacked);
+  s->data_chunks = (double)(now.chunk_reads - r->read.chunk_reads);
+  s->data_chunk_hits = (double)(now.chunk_hits - r->read.chunk_hits);
+  s->data_queue = (double)now.queue;
+  r->read = now;
   s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
 }
 

@@ -82,8 +82,13 @@ orr_code train_metrics_write(train_metrics *m, const train_step_metrics *s) {
                 {"data_wait_ms", "%.3f", s->data_wait_ms},
                 {"comm_ms", "%.3f", s->comm_ms},
                 {"ckpt_stall_ms", "%.3f", s->ckpt_stall_ms},
+                {"data_bytes", "%.0f", s->data_bytes},
+                {"data_unpacked_bytes", "%.0f", s->data_unpacked_bytes},
+                {"data_chunks", "%.0f", s->data_chunks},
+                {"data_chunk_hits", "%.0f", s->data_chunk_hits},
+                {"data_queue", "%.0f", s->data_queue},
                 {"mfu", "%.4f", s->mfu}};
-  char line[4096]; // 11 numbers of at most 320 characters (%.0f of 1e308) with their names
+  char line[8192]; // 16 numbers of at most 320 characters (%.0f of 1e308) with their names
   int n = snprintf(line, sizeof line, "%s%lld", line_start, (long long)s->step);
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
     n += print_number(line + n, sizeof line - (size_t)n, fields[i].name, fields[i].format,

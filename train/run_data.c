@@ -48,6 +48,7 @@ orr_code train_run_data_options(const cfg *c, int32_t *branch_ids, data_mix_opti
                             .width = t.cols * t.patch,
                             .S = c->model.rows * c->model.cols,
                             .codes = c->model.codes,
-                            .A = c->model.actions};
+                            .A = c->model.actions,
+                            .chunk_cache_bytes = (size_t)c->data.chunk_cache_bytes};
   return ORR_OK;
 }
