@@ -148,24 +148,31 @@ static const H5FD_class_t driver_class = {
     .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
-// File access through the driver, with a fixed version of the format's low-level structures.
-static hid_t access_list(data_h5_fault *fault) {
+// Registered once, for the life of the process: closing a file, HDF5 1.10 lets go of the driver
+// before it calls it, and with the last reference the driver's table is freed under that call.
+static hid_t driver(void) {
+  static hid_t id = 0; // lock held
+  if (H5Iis_valid(id) <= 0) id = H5FDregister(&driver_class);
+  return id;
+}
+
+// File access through the driver. Files are written with a fixed version of the format's low-level
+// structures, and read in any.
+static hid_t access_list(data_h5_fault *fault, bool writes) {
   h5_options options = {.fault = fault};
-  hid_t driver = H5FDregister(&driver_class);
   hid_t list = H5Pcreate(H5P_FILE_ACCESS);
-  if (driver < 0 || list < 0 || H5Pset_driver(list, driver, &options) < 0 ||
-      H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0) {
+  if (list < 0 || H5Pset_driver(list, driver(), &options) < 0 ||
+      (writes && H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0)) {
     if (list >= 0) H5Pclose(list);
     list = H5I_INVALID_HID;
   }
-  if (driver >= 0) H5FDunregister(driver); // the list and the open files hold it from here on
   return list;
 }
 
 hid_t data_h5_file_create(const char *path, data_h5_fault *fault) {
   hid_t file = H5I_INVALID_HID;
   *fault = (data_h5_fault){.rc = ORR_OK};
-  hid_t access = access_list(fault);
+  hid_t access = access_list(fault, true);
   hid_t create = H5Pcreate(H5P_FILE_CREATE);
   // Times of creation would make equal data unequal bytes.
   if (access >= 0 && create >= 0 && H5Pset_obj_track_times(create, false) >= 0) {
@@ -178,7 +185,7 @@ hid_t data_h5_file_create(const char *path, data_h5_fault *fault) {
 
 hid_t data_h5_file_open(const char *path, data_h5_fault *fault) {
   *fault = (data_h5_fault){.rc = ORR_OK};
-  hid_t access = access_list(fault);
+  hid_t access = access_list(fault, false);
   hid_t file = access < 0 ? H5I_INVALID_HID : H5Fopen(path, H5F_ACC_RDONLY, access);
   if (access >= 0) H5Pclose(access);
   return file;
