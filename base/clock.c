@@ -16,3 +16,9 @@ double orr_clock_ms(void) {
 int64_t orr_clock_wall_s(void) {
   return (int64_t)time(NULL);
 }
+
+double orr_clock_wall(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}

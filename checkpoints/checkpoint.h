@@ -46,14 +46,16 @@ typedef struct {
   const char *root; // RUN_DIR/ckpt
   int rank, ranks;
   bool async;
+  bool plan; // only lays out: for host_bytes, sums_bytes and visit
   int64_t keep, keep_every;
 } ckpt_writer_options;
 
 // Local. Lays out the files and takes all memory that saving needs; plan and options are not kept.
 // ORR_EINVAL for a bad plan, ORR_ENOMEM names the bytes of the staging buffer.
 orr_code ckpt_writer_create(const ckpt_plan *plan, const ckpt_writer_options *o, ckpt_writer **out);
-uint64_t
-ckpt_writer_host_bytes(const ckpt_writer *w); // staging buffer of this rank, taken at create
+// Local. What create takes, or would take, to copy this rank's extents into and to sum them up.
+uint64_t ckpt_writer_host_bytes(const ckpt_writer *w);
+uint64_t ckpt_writer_sums_bytes(const ckpt_writer *w); // of ckpt_save_sums' text, its 0 included
 // Local. Calls `visit` for every piece of a tensor that rank `rank` of the writer's ranks writes,
 // in order: bytes [first, first+bytes) of tensor t of set s.
 typedef orr_code (*ckpt_piece_fn)(void *ctx, int s, int t, uint64_t first, uint64_t bytes);

@@ -10,13 +10,22 @@ size_t ckpt_sums_size(int count) {
   return 160 + (size_t)count * LINE_BYTES;
 }
 
-// The first line: everything two ranks must agree on before their checksums mean anything.
+// The first line: everything two ranks must agree on before their checksums mean anything. The step
+// has a fixed width, so that the text's size does not change during a run.
 static int format_head(char *out, size_t size, const ckpt_layout *l, int64_t step, int rank,
                        int ranks) {
   int first, end;
   ckpt_layout_share(l, rank, ranks, &first, &end);
-  return snprintf(out, size, "sums %" PRId64 " %d %d %s %d %d\n", step, rank, ranks,
+  return snprintf(out, size, "sums %019" PRId64 " %d %d %s %d %d\n", step, rank, ranks,
                   orr_hash_to_hex(l->id).s, first, end - first);
+}
+
+size_t ckpt_sums_bytes(const ckpt_layout *l, int rank, int ranks) {
+  char head[160];
+  int first, end;
+  ckpt_layout_share(l, rank, ranks, &first, &end);
+  return (size_t)format_head(head, sizeof head, l, 0, rank, ranks) +
+         (size_t)(end - first) * LINE_BYTES + 1;
 }
 
 void ckpt_sums_format(char *out, size_t size, const ckpt_layout *l, int64_t step, int rank,

@@ -10,6 +10,8 @@
 
 size_t
 ckpt_sums_size(int count); // bytes that the text of `count` extents takes at most, its 0 included
+// Local. Exactly what the text of rank `rank` takes, its 0 included.
+size_t ckpt_sums_bytes(const ckpt_layout *l, int rank, int ranks);
 void ckpt_sums_format(char *out, size_t size, const ckpt_layout *l, int64_t step, int rank,
                       int ranks, const orr_hash128 *sums);
 // Local. Puts the checksums of rank `rank` of `ranks` into all[extent_count]. ORR_EINVAL when the

@@ -178,6 +178,7 @@ static orr_code create_buffers(const ckpt_plan *plan, ckpt_writer *w) {
   ckpt_layout_share(&w->layout, w->o.rank, w->o.ranks, &w->first, &w->end);
   size_t count = (size_t)(w->end - w->first), text_bytes = ckpt_sums_size(w->end - w->first);
   for (int e = w->first; e < w->end; e++) w->staging_bytes += w->layout.extents[e].bytes;
+  if (w->o.plan) return ORR_OK;
   w->staging = orr_malloc_aligned(w->staging_bytes, CKPT_PAGE);
   w->sums = orr_calloc(count, sizeof(*w->sums));
   w->sums_text = orr_calloc(text_bytes, 1);
@@ -212,7 +213,8 @@ orr_code ckpt_writer_create(const ckpt_plan *plan, const ckpt_writer_options *o,
   ORR_TRY_GOTO(create_buffers(plan, w), free_buffers);
   pthread_mutex_init(&w->mutex, NULL);
   pthread_cond_init(&w->changed, NULL);
-  if (o->async)
+  w->o.async = o->async && !o->plan; // no work, no thread
+  if (w->o.async)
     ORR_CHECK_GOTO(pthread_create(&w->thread, NULL, serve, w) == 0, destroy_mutex, ORR_ENOMEM,
                    "cannot start a thread for checkpoints; save with ckpt.async: false");
   *out = w;
@@ -245,7 +247,12 @@ void ckpt_writer_destroy(ckpt_writer *w) {
 }
 
 uint64_t ckpt_writer_host_bytes(const ckpt_writer *w) {
-  return w->staging_bytes;
+  return w->staging_bytes + (uint64_t)(w->end - w->first) * sizeof *w->sums +
+         ckpt_sums_size(w->end - w->first);
+}
+
+uint64_t ckpt_writer_sums_bytes(const ckpt_writer *w) {
+  return ckpt_sums_bytes(&w->layout, w->o.rank, w->o.ranks);
 }
 
 orr_code ckpt_writer_visit(const ckpt_writer *w, int rank, ckpt_piece_fn visit, void *ctx) {

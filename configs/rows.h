@@ -28,7 +28,8 @@
        "keep only each block's input and run its forward pass again in the backward")              \
   F64(max_wall_s, 0.0, 0.0, 1e9, "s",                                                              \
       "stop with a checkpoint and exit code 85 after this; 0 = never")                             \
-  STR(init_from, "", "checkpoint to take the weights from (fine-tuning); empty = random")
+  STR(init_from, "", "checkpoint to take the weights from (fine-tuning); empty = random")          \
+  STR(trace_steps, "", "steps A-B whose times on all ranks are written to trace/; empty = none")
 
 #define CFG_OPTIM(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                     \
   F64(lr_peak, 3e-4, 0.0, 1.0, "", "learning rate at the end of warm-up")                          \
@@ -46,7 +47,7 @@
   F64(ema_decay, 0.999, 0.0, 0.9999999, "", "moving average of the weights; 0 = none")
 
 #define CFG_DATA(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
-  LSTR(train, "", 64, "data sets to train on: folders with index.json")                            \
+  LSTR(train, "", 64, "data sets to train on: folders, or http://, https://, s3:// addresses")     \
   LF64(weights, "", 0.0, 1e9, 64, "", "share of each data set in the mixture; empty = by clips")   \
   LSTR(branch, "", 64,                                                                             \
        "branch of each data set, a name of model.branches; empty = the shard's own")               \
@@ -58,7 +59,15 @@
   I64(unpack_threads, 2, 0, 256, "threads",                                                        \
       "threads of a rank that unpack gzip and lzf; 0 = the reader does it")                        \
   I64(chunk_cache_bytes, 67108864, 1, 1099511627776, "B",                                          \
-      "memory of a rank for unpacked chunks of gzip and lzf shards")
+      "memory of a rank for unpacked chunks of gzip and lzf shards")                               \
+  STR(cache_dir, "", "where remote sets are kept, for all of the node; empty = ~/.cache/orrery")   \
+  I64(cache_bytes, 107374182400, 0, 1152921504606846976, "B",                                      \
+      "kept there at most; shards that are being read may exceed it")                              \
+  I64(downloads, 4, 1, 256, "files", "downloads at a time, over all ranks of the node")            \
+  F64(timeout_s, 300.0, 0.1, 1e6, "s", "a remote file without progress for this long is an error") \
+  STR(endpoint, "", "http(s)://host[:port] of s3:// sets; empty = AWS_ENDPOINT_URL, or Amazon's")  \
+  STR(region, "", "of s3:// sets; empty = AWS_REGION, the profile's, or us-east-1")                \
+  STR(ca_file, "", "certificates of trusted authorities (PEM); empty = the system's")
 
 #define CFG_TOKENIZER(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                 \
   STR(checkpoint, "", "trained tokenizer: a run's folder or its ckpt/ (the latest), or a step-*")  \
@@ -105,6 +114,8 @@
       "1: replicas share out optimizer states, and with bf16 also the master weights")             \
   I64(bucket_bytes, 4194304, 1024, 4294967296, "B",                                                \
       "gradients are reduced in buckets of this size")                                             \
+  BOOL(overlap, 1, "replicas communicate while they compute; 0 only to see what that saves")       \
+  BOOL(share_devices, 0, "let several ranks of a machine take one GPU, to try things out")         \
   F64(timeout_s, 600.0, 1.0, 1e6, "s", "a collective that takes longer is a hang")                 \
   I64(check_replicas, 0, 0, 1000000000, "steps",                                                   \
       "replicas' weights are compared to the bit every so many steps; 0 = never")
@@ -127,12 +138,30 @@
       "Gumbel noise on the confidence that orders positions")                                      \
   I64(seed, 7, 0, 4294967295, "", "key of the random numbers of an evaluation")
 
+#define CFG_GUARD(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                     \
+  F64(z, 8.0, 0.0, 1e6, "sigma",                                                                   \
+      "a loss or gradient norm this far above its mean is a spike; 0 = only NaN and infinity are") \
+  I64(window, 128, 2, 65536, "steps", "accepted steps that a spike is measured against")           \
+  I64(rewind_after, 10, 0, 1000000, "steps",                                                       \
+      "skipped steps in a row that send a run back to its last checkpoint; 0 = never")             \
+  I64(rewinds, 3, 0, 1000000, "", "times that a process goes back before it gives up")
+
+#define CFG_METRICS(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                   \
+  BOOL(profile, 1, "where the time of each step goes, by phase and axis")                          \
+  BOOL(tensorboard, 1, "write event files into the run's folder tensorboard/")                     \
+  STR(pushgateway, "", "a Prometheus Pushgateway's address, or @FILE that holds it; empty = none") \
+  F64(push_every_s, 15.0, 0.1, 86400.0, "s", "shortest time between two pushes")                   \
+  STR(job, "orrery", "label job of what is pushed")                                                \
+  STR(webhook, "", "address told of changes of state, or @FILE that holds it; empty = none")       \
+  I64(ranks_every, 10, 0, 1000000, "steps",                                                        \
+      "steps between comparisons of the ranks' times; 0 = never")
+
 // X(section name, rows)
 // clang-format off
 #define CFG_SECTIONS(X)                                                                            \
   X(run, CFG_RUN) X(train, CFG_TRAIN) X(optim, CFG_OPTIM) X(data, CFG_DATA)                        \
   X(tokenizer, CFG_TOKENIZER) X(model, CFG_MODEL) X(dist, CFG_DIST) X(ckpt, CFG_CKPT)              \
-  X(eval, CFG_EVAL)
+  X(guard, CFG_GUARD) X(metrics, CFG_METRICS) X(eval, CFG_EVAL)
 // clang-format on
 
 #endif

@@ -54,6 +54,7 @@ static orr_code each_row_of_shard(gathering *g, data_shard *s, float *rows,
 
 static orr_code each_row(gathering *g, const data_index *x, float *rows,
                          void (*gather)(gathering *g, const float *row)) {
+  ORR_TRY(data_index_want_in_order(x, 0));
   for (int64_t i = 0; i < x->count; i++) {
     data_shard *s = NULL;
     ORR_TRY(data_index_open_shard(x, i, &s));

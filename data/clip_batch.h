@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "data/remote.h"
 
 typedef enum { DATA_FRAMES, DATA_TOKENS } data_kind;
 
@@ -30,7 +31,7 @@ typedef struct {
 } data_clip_batch;
 
 typedef struct {
-  const char *const *dirs;   // data set folders
+  const char *const *dirs;   // data sets: folders, or addresses that `remote` reads
   const double *weights;     // per folder; NULL = by number of clips
   const int32_t *branch_ids; // per folder
   int count;
@@ -41,6 +42,7 @@ typedef struct {
   int64_t A;                // at most A actions a shard; fewer are padded and marked invalid
   bool state;               // also read /state
   size_t chunk_cache_bytes; // unpacked chunks of packed shards that stay in memory; 0 = 64 MiB
+  data_remote *remote;      // for addresses; outlives the mixture; NULL = folders only
 } data_mix_options;
 
 // An opened mixture: random access by global sample number.

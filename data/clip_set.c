@@ -95,7 +95,7 @@ orr_code data_clip_set_open(const char *dir, const data_mix_options *o, data_cli
   s->o.dirs = NULL;
   s->o.weights = NULL;
   s->o.branch_ids = NULL;
-  ORR_TRY_GOTO(data_index_open(dir, &s->index), fail);
+  ORR_TRY_GOTO(data_index_open_from(dir, o->remote, &s->index), fail);
   ORR_TRY_GOTO(check_wanted(s->index, o), fail);
   ORR_TRY_GOTO(count_clips(s), fail);
   *out = s;

@@ -10,11 +10,14 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "data/remote_set.h"
 #include "data/shard_format.h"
+#include "data/url.h"
 
-#define INDEX_VERSION  1
-#define INDEX_NAME     "index.json"
-#define PATH_MAX_BYTES 4096
+#define INDEX_VERSION   1
+#define INDEX_NAME      "index.json"
+#define PATH_MAX_BYTES  4096
+#define SHARD_BYTES_MAX (INT64_C(1) << 50) // sums of them do not overflow
 
 void data_shard_name(char out[DATA_SHARD_NAME_MAX], int64_t number) {
   snprintf(out, DATA_SHARD_NAME_MAX, "shard-%05" PRId64 ".h5", number);
@@ -244,15 +247,16 @@ static orr_code read_shard(const json_t *entry, const char *what, data_index_sha
   int64_t bytes = 0;
   ORR_CHECK(json_is_object(entry), ORR_EFORMAT, "%s: not an object", what);
   ORR_TRY(orr_json_get_str(entry, what, "file", &s->file));
-  ORR_CHECK(s->file[0] && !strchr(s->file, '/'), ORR_EFORMAT,
-            "%s: file is '%s', wanted a name inside the folder", what, s->file);
+  ORR_CHECK(data_url_is_name(s->file), ORR_EFORMAT,
+            "%s: file is '%.200s', wanted a name inside the folder: letters, digits, '.', '_', '-'",
+            what, s->file);
   ORR_TRY(orr_json_get_i64(entry, what, "bytes", &bytes));
   ORR_TRY(orr_json_get_str(entry, what, "xxh3_128", &hex));
   ORR_CHECK(orr_hash_from_hex(hex, &s->hash) == ORR_OK, ORR_EFORMAT,
             "%s: xxh3_128 is '%s', wanted 32 hex digits", what, hex);
   ORR_TRY(orr_json_get_i64(entry, what, "frames", &s->frames));
   ORR_TRY(orr_json_get_i64(entry, what, "episodes", &s->episodes));
-  ORR_CHECK(bytes > 0 && s->episodes > 0 && s->episodes <= s->frames &&
+  ORR_CHECK(bytes > 0 && bytes <= SHARD_BYTES_MAX && s->episodes > 0 && s->episodes <= s->frames &&
                 s->frames <= DATA_SHARD_FRAMES_MAX,
             ORR_EFORMAT,
             "%s: %" PRId64 " bytes, %" PRId64 " frames, %" PRId64
@@ -306,7 +310,6 @@ static orr_code check_total(const json_t *top, const char *path, const char *key
 static orr_code read_index(opened *o, const char *path) {
   json_t *list = NULL;
   int64_t version = 0;
-  ORR_TRY(orr_json_load(path, &o->json));
   ORR_TRY(orr_json_get_i64(o->json, path, "orrery_index", &version));
   ORR_CHECK(version == INDEX_VERSION, ORR_EFORMAT, "%s: an index of version %" PRId64 ", wanted %d",
             path, version, INDEX_VERSION);
@@ -319,22 +322,43 @@ static orr_code read_index(opened *o, const char *path) {
   return check_total(o->json, path, "episodes", o->index.episodes);
 }
 
-orr_code data_index_open(const char *dir, data_index **out) {
-  char path[PATH_MAX_BYTES];
-  orr_code rc = ORR_OK;
-  ORR_TRY(orr_fs_join(path, sizeof path, dir, INDEX_NAME));
+static orr_code load_local(opened *o, const char *dir, char path[PATH_MAX_BYTES]) {
+  ORR_TRY(orr_fs_join(path, PATH_MAX_BYTES, dir, INDEX_NAME));
   ORR_CHECK(orr_fs_exists(path), ORR_ENOTFOUND,
             "%s: %s; a data set is a folder with %s, which `orrery data generate`, `tokenize` and "
             "`verify --index` make",
             dir, orr_fs_is_dir(dir) ? "no " INDEX_NAME " in this folder" : "no such folder",
             INDEX_NAME);
-  opened *o = orr_calloc(1, sizeof *o);
-  ORR_CHECK(o, ORR_ENOMEM, "%s: no memory to open it", path);
-  ORR_CHECK_GOTO(strlen(dir) < sizeof o->dir, fail, ORR_EINVAL, "%.64s...: a path too long", dir);
+  ORR_CHECK(strlen(dir) < sizeof o->dir, ORR_EINVAL, "%.64s...: a path too long", dir);
   memcpy(o->dir, dir, strlen(dir) + 1);
+  return orr_json_load(path, &o->json);
+}
+
+static orr_code load_remote(opened *o, const char *where, data_remote *remote,
+                            char path[PATH_MAX_BYTES]) {
+  char *text = NULL;
+  size_t bytes = 0;
+  ORR_TRY(data_remote_set_open(remote, where, &o->index.remote));
+  snprintf(o->dir, sizeof o->dir, "%s", data_remote_set_address(o->index.remote));
+  ORR_TRY(orr_fs_join(path, PATH_MAX_BYTES, o->dir, INDEX_NAME));
+  ORR_TRY(data_remote_set_fetch_index(o->index.remote, &text, &bytes));
+  orr_code rc = orr_json_parse(path, text, bytes, &o->json);
+  orr_free(text);
+  return rc;
+}
+
+orr_code data_index_open_from(const char *where, data_remote *remote, data_index **out) {
+  char path[PATH_MAX_BYTES];
+  orr_code rc = ORR_OK;
+  opened *o = orr_calloc(1, sizeof *o);
+  ORR_CHECK(o, ORR_ENOMEM, "%s: no memory to open it", where);
   o->index.dir = o->dir;
+  rc = data_url_is(where) ? load_remote(o, where, remote, path) : load_local(o, where, path);
+  if (rc != ORR_OK) goto fail;
   ORR_TRY_GOTO(read_index(o, path), fail);
   o->index.json = o->json;
+  if (o->index.remote)
+    ORR_TRY_GOTO(data_remote_set_list(o->index.remote, o->shards, o->index.count), fail);
   *out = &o->index;
   return ORR_OK;
 fail:
@@ -342,9 +366,14 @@ fail:
   return rc;
 }
 
+orr_code data_index_open(const char *dir, data_index **out) {
+  return data_index_open_from(dir, NULL, out);
+}
+
 void data_index_close(data_index *x) {
   opened *o = (opened *)x; // its first member
   if (!o) return;
+  data_remote_set_close(o->index.remote);
   orr_free(o->lengths);
   orr_free(o->shards);
   orr_free(o->format);
@@ -354,6 +383,7 @@ void data_index_close(data_index *x) {
 
 orr_code data_index_pin(const data_index *x, int64_t i, char *path, size_t size, int *pin) {
   *pin = -1;
+  if (x->remote) return data_remote_set_pin(x->remote, i, path, size, pin);
   return orr_fs_join(path, size, x->dir, x->shards[i].file);
 }
 
@@ -366,6 +396,21 @@ orr_code data_index_open_shard(const data_index *x, int64_t i, data_shard **out)
     data_shard_hold(*out, pin);
   else if (pin >= 0)
     close(pin);
+  return rc;
+}
+
+orr_code data_index_want(const data_index *x, const data_index_need *needs, int64_t count) {
+  return x->remote ? data_remote_set_want(x->remote, needs, count) : ORR_OK;
+}
+
+orr_code data_index_want_in_order(const data_index *x, int64_t first) {
+  if (!x->remote) return ORR_OK;
+  data_index_need *needs = orr_malloc((size_t)(x->count - first) * sizeof *needs);
+  ORR_CHECK(needs, ORR_ENOMEM, "%s: no memory to order its shards", x->dir);
+  for (int64_t i = first; i < x->count; i++)
+    needs[i - first] = (data_index_need){.shard = i, .need = (uint64_t)(i - first)};
+  orr_code rc = data_index_want(x, needs, x->count - first);
+  orr_free(needs);
   return rc;
 }
 

@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "data/remote.h"
 #include "data/shard.h"
 
 typedef struct {
@@ -29,8 +30,10 @@ typedef struct {
   const int64_t (*lengths)[2]; // {frames of an episode, episodes of that length}, by length
 } data_index_shard;
 
+struct data_remote_set;
 typedef struct {
-  const char *dir;
+  const char *dir;                // or address, without a slash at the end
+  struct data_remote_set *remote; // NULL for a folder
   data_shard_format format;
   uint64_t bytes;
   int64_t frames, episodes; // over all shards
@@ -52,6 +55,22 @@ orr_code data_index_build(const char *dir, const json_t *extra);
 // ORR_EFORMAT.
 orr_code data_index_open(const char *dir, data_index **out);
 void data_index_close(data_index *x); // takes NULL
+// Local. The same for a folder or an address (http://, https://, s3://), which is read through
+// `remote`: it outlives the index. Fetches index.json, no shard. NULL: folders only.
+orr_code data_index_open_from(const char *where, data_remote *remote, data_index **out);
+
+// A shard and how soon it will be read: lower = sooner, on a scale that all data sets of a process
+// share.
+typedef struct {
+  int64_t shard;
+  uint64_t need;
+} data_index_need;
+// Local. What will be read next, so that it can be fetched ahead; replaces what was said before. A
+// shard that is not named may be the first to leave the cache. Nothing to do for a folder.
+// ORR_ENOMEM.
+orr_code data_index_want(const data_index *x, const data_index_need *needs, int64_t count);
+// Local. All shards from `first` on will be read, in the order of the index.
+orr_code data_index_want_in_order(const data_index *x, int64_t first);
 
 // Local. Where shard i can be read, into path[size]; for a data set afar this waits until the shard
 // is in the cache and its checksum is right. *pin is a descriptor to close when the file is no

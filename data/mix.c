@@ -18,6 +18,10 @@ typedef struct {
   data_clip_set *clips;
   data_order *order;
   int32_t branch;
+  double share; // of the mixture's samples
+  // of a set afar: for which place of the order the shards ahead were named
+  uint64_t planned_epoch;
+  int64_t planned_block; // -1 = none yet
 } mix_set;
 
 struct data_mix {
@@ -53,7 +57,19 @@ static orr_code open_set(data_mix *m, const data_mix_options *o, uint64_t seed, 
   return ORR_OK;
 }
 
+static void set_shares(data_mix *m, const double *weights) {
+  double sum = 0;
+  for (int i = 0; i < m->count; i++) {
+    mix_set *s = &m->sets[i];
+    s->share = weights ? weights[i] : (double)data_clip_set_clips(s->clips);
+    sum += s->share;
+    s->planned_block = -1;
+  }
+  for (int i = 0; i < m->count; i++) m->sets[i].share /= sum > 0 ? sum : 1;
+}
+
 static orr_code open_quota(data_mix *m, const double *weights) {
+  set_shares(m, weights);
   if (weights) return data_quota_create(weights, m->count, &m->quota);
   uint64_t *counts = orr_malloc((size_t)m->count * sizeof *counts);
   ORR_CHECK(counts, ORR_ENOMEM, "mixture: no memory for %d data sets", m->count);
@@ -121,6 +137,31 @@ static orr_code begin(data_mix *m, mix_set *s, data_place at, data_clip_read *r,
   return data_clip_set_begin(s->clips, at, &from, r, b, row);
 }
 
+// Tells a set afar which shards come next, where a block of the order begins: on the scale of the
+// mixture's samples, so that sets compare.
+static orr_code plan_ahead(mix_set *s, uint64_t g, uint64_t epoch, uint64_t position) {
+  const data_index *x = data_clip_set_index(s->clips);
+  if (!x->remote) return ORR_OK;
+  int64_t block = data_order_block(s->order, epoch, position);
+  if (s->planned_block == block && s->planned_epoch == epoch) return ORR_OK;
+  uint64_t *distance = orr_malloc((size_t)x->count * sizeof *distance);
+  data_index_need *needs = orr_malloc((size_t)x->count * sizeof *needs);
+  orr_code rc = ORR_OK;
+  ORR_CHECK_GOTO(distance && needs, done, ORR_ENOMEM, "%s: no memory to plan ahead", x->dir);
+  data_order_ahead(s->order, epoch, position, distance);
+  for (int64_t i = 0; i < x->count; i++) {
+    double ahead = s->share > 0 ? (double)distance[i] / s->share : 0;
+    needs[i] = (data_index_need){.shard = i, .need = g + (uint64_t)(ahead < 1e18 ? ahead : 1e18)};
+  }
+  ORR_TRY_GOTO(data_index_want(x, needs, x->count), done);
+  s->planned_epoch = epoch;
+  s->planned_block = block;
+done:
+  orr_free(needs);
+  orr_free(distance);
+  return rc;
+}
+
 orr_code data_mix_begin(data_mix *m, uint64_t g, data_clip_read *r, data_clip_batch *b,
                         int64_t row) {
   int set = 0;
@@ -129,6 +170,7 @@ orr_code data_mix_begin(data_mix *m, uint64_t g, data_clip_read *r, data_clip_ba
   mix_set *s = &m->sets[set];
   uint64_t n = data_order_clips(s->order);
   b->sample[row] = g;
+  ORR_TRY(plan_ahead(s, g, index / n, index % n));
   return begin(m, s, data_order_at(s->order, index / n, index % n), r, b, row);
 }
 

@@ -64,7 +64,7 @@ static void enter_epoch(data_order *o, uint64_t epoch) {
   o->starts[o->blocks] = position;
 }
 
-data_place data_order_at(data_order *o, uint64_t epoch, uint64_t position) {
+int64_t data_order_block(data_order *o, uint64_t epoch, uint64_t position) {
   if (!o->ready || o->epoch != epoch) enter_epoch(o, epoch);
   int64_t low = 0, high = o->blocks; // the last block that starts at or before the position
   while (high - low > 1) {
@@ -74,14 +74,48 @@ data_place data_order_at(data_order *o, uint64_t epoch, uint64_t position) {
     else
       high = middle;
   }
-  data_permutation block =
-      data_permutation_make(o->starts[low + 1] - o->starts[low], key_of(o, epoch, (uint64_t)low));
-  uint64_t clip = data_permutation_at(&block, position - o->starts[low]);
-  int64_t i = low * DATA_ORDER_BLOCK;
+  return low;
+}
+
+data_place data_order_at(data_order *o, uint64_t epoch, uint64_t position) {
+  int64_t block = data_order_block(o, epoch, position);
+  data_permutation mixed = data_permutation_make(o->starts[block + 1] - o->starts[block],
+                                                 key_of(o, epoch, (uint64_t)block));
+  uint64_t clip = data_permutation_at(&mixed, position - o->starts[block]);
+  int64_t i = block * DATA_ORDER_BLOCK;
   int64_t shard = (int64_t)data_permutation_at(&o->shuffled, (uint64_t)i);
   while (clip >= o->clips[shard]) {
     clip -= o->clips[shard];
     shard = (int64_t)data_permutation_at(&o->shuffled, (uint64_t)++i);
   }
   return (data_place){.shard = shard, .clip = clip};
+}
+
+// Shards that have no distance yet get that of their block in the epoch that is entered, seen from
+// `before` positions ahead of its beginning and `from` positions behind it.
+static void ahead_in_blocks(const data_order *o, int64_t first, uint64_t before, uint64_t from,
+                            uint64_t *distance) {
+  for (int64_t i = first * DATA_ORDER_BLOCK; i < o->shards; i++) {
+    int64_t shard = (int64_t)data_permutation_at(&o->shuffled, (uint64_t)i);
+    uint64_t start = o->starts[i / DATA_ORDER_BLOCK];
+    if (distance[shard] == UINT64_MAX) distance[shard] = before + start - from;
+  }
+}
+
+void data_order_ahead(data_order *o, uint64_t epoch, uint64_t position, uint64_t *distance) {
+  int64_t block = data_order_block(o, epoch, position);
+  uint64_t end = o->starts[block + 1];
+  int64_t first = block * DATA_ORDER_BLOCK, last = first + DATA_ORDER_BLOCK;
+  int64_t missing = (last < o->shards ? last : o->shards) - first;
+  for (int64_t i = 0; i < o->shards; i++) distance[i] = UINT64_MAX;
+  for (uint64_t p = position; p < end && missing > 0; p++) {
+    int64_t shard = data_order_at(o, epoch, p).shard;
+    if (distance[shard] != UINT64_MAX) continue;
+    distance[shard] = p - position;
+    missing--;
+  }
+  ahead_in_blocks(o, block + 1, 0, position, distance);
+  enter_epoch(o, epoch + 1);
+  ahead_in_blocks(o, 0, o->total - position, 0, distance);
+  enter_epoch(o, epoch);
 }

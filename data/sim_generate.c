@@ -11,7 +11,7 @@
 #include "data/index.h"
 #include "data/shard_writer.h"
 #include "data/sim_episode.h"
-#include "data/sim_workers.h"
+#include "data/workers.h"
 #include "data/tabletop.h"
 
 typedef struct {
@@ -34,7 +34,7 @@ static orr_code shard_path(const sim_plan *plan, int64_t shard, char out[PATH_MA
 }
 
 static orr_code write_shard(const sim_plan *plan, int64_t shard, data_tabletop *scene,
-                            data_sim_portion *portion, data_sim_board *board) {
+                            data_sim_portion *portion, data_board *board) {
   const data_sim_options *o = plan->o;
   data_shard_format format = {.branch = o->branch,
                               .source = "tabletop scene, MuJoCo",
@@ -60,14 +60,14 @@ destroy:
   return rc;
 }
 
-static orr_code work(void *ctx, data_sim_board *board) {
+static orr_code work(void *ctx, data_board *board) {
   const sim_plan *plan = ctx;
   orr_code rc = ORR_OK;
   data_tabletop *scene = NULL;
   data_sim_portion *portion = NULL;
   ORR_TRY(data_tabletop_create(plan->o->height, plan->o->width, plan->o->fps, &scene));
   ORR_TRY_GOTO(data_sim_portion_create(plan->o->height, plan->o->width, &portion), destroy_scene);
-  for (int64_t shard; (shard = data_sim_board_take(board)) >= 0;)
+  for (int64_t shard; (shard = data_board_take(board)) >= 0;)
     ORR_TRY_GOTO(write_shard(plan, shard, scene, portion, board), destroy_portion);
 destroy_portion:
   data_sim_portion_destroy(portion);
@@ -142,14 +142,14 @@ orr_code data_sim_generate(const data_sim_options *o) {
   ORR_TRY(orr_fs_mkdirs(o->dir));
   ORR_TRY(check_folder(o->dir));
   sim_plan plan = plan_shards(o);
-  data_sim_workers workers = {
+  data_workers workers = {
       .count = o->processes < plan.shards ? o->processes : (int)plan.shards,
       .jobs = plan.shards,
       .work = work,
       .report = report,
       .ctx = &plan,
   };
-  orr_code rc = data_sim_workers_run(&workers);
+  orr_code rc = data_workers_run(&workers);
   if (rc == ORR_OK) rc = write_index(o);
   if (rc != ORR_OK) remove_shards(&plan);
   return rc;

@@ -26,6 +26,27 @@ size_t dist_dtype_bytes(dist_dtype t) {
   return bytes[t];
 }
 
+const char *dist_collective_name(dist_collective c) {
+  static const char *const names[] = {"all_reduce", "reduce_scatter", "all_gather",
+                                      "all_to_all", "broadcast",      "barrier"};
+  return names[c];
+}
+
+size_t dist_stage_bytes(dist_collective what, dist_dtype t, int64_t count, int size) {
+  if (t != DIST_BF16 || size == 1) return 0;
+  if (what == DIST_ALL_REDUCE) return (size_t)count * sizeof(float);
+  if (what == DIST_REDUCE_SCATTER) return (size_t)(count * (size + 1)) * sizeof(float); // + result
+  return 0;
+}
+
+orr_code dist_comm_reserve(dist_comm *c, size_t bytes) {
+  return c->table->reserve ? c->table->reserve(c, bytes) : ORR_OK;
+}
+
+size_t dist_comm_reserved(const dist_comm *c) {
+  return c->table->reserved ? c->table->reserved(c) : 0;
+}
+
 void dist_comm_destroy(dist_comm *c) {
   if (!c) return;
   if (c->table->destroy) c->table->destroy(c);
@@ -152,7 +173,9 @@ orr_code dist_wait(dist_comm *c, dist_request *r) {
 orr_code dist_test(dist_comm *c, dist_request *r, bool *done) {
   *done = true;
   if (!r->impl) return ORR_OK;
+  int64_t start = orr_clock_ns();
   orr_code rc = c->table->test(c, r, done);
+  c->traffic.ms += (double)(orr_clock_ns() - start) * 1e-6;
   if (*done || rc != ORR_OK) {
     r->impl = NULL;
     dist_recorder_finish(c->recorder, r->ticket, orr_clock_ns());

@@ -25,6 +25,8 @@ typedef enum {
   DIST_BROADCAST,
   DIST_BARRIER
 } dist_collective;
+// Local. "all_reduce", ...
+const char *dist_collective_name(dist_collective c);
 
 // What one call asks for, as the flight recorder (dist/recorder.h) keeps it.
 typedef struct {
@@ -49,6 +51,8 @@ typedef struct dist_world {
   int node_rank, node_ranks;      // among the ranks of this host: for devices, threads, caches
 } dist_world;
 
+// Local. The scheduler's number of this job, for messages; NULL outside of one.
+const char *dist_job_number(void);
 // Collective over all ranks. Looks at the launcher's environment: started by mpirun or srun it
 // initialises MPI (MPI_THREAD_SERIALIZED), otherwise it stays alone without MPI (start-up in
 // milliseconds). Compares SLURM_NTASKS with the size of MPI_COMM_WORLD: ORR_ECOMM with the remedy
@@ -87,6 +91,13 @@ orr_code dist_all_gather_start(dist_comm *c, const void *send, void *recv, int64
                                dist_dtype t, dist_request *r);
 orr_code dist_wait(dist_comm *c, dist_request *r);
 orr_code dist_test(dist_comm *c, dist_request *r, bool *done);
+
+// Local. What a blocking call of an axis of `size` ranks over MPI takes beside its buffers: float32
+// stand-ins for bf16 operands of a sum. `count` as in the call.
+size_t dist_stage_bytes(dist_collective what, dist_dtype t, int64_t count, int size);
+// Local. Takes that much now, so that no call has to. ORR_ENOMEM.
+orr_code dist_comm_reserve(dist_comm *c, size_t bytes);
+size_t dist_comm_reserved(const dist_comm *c); // what it holds by now
 
 // Texts of all ranks on the root: *texts is [size] malloc'ed strings (and a malloc'ed array) there,
 // NULL elsewhere; free with dist_texts_free.

@@ -93,15 +93,13 @@ static orr_code flight_reserve(dist_comm *c, flight *f, int64_t more) {
   return ORR_OK;
 }
 
-// float32 room for `count` elements.
-static orr_code flight_stage(dist_comm *c, flight *f, int64_t count) {
-  size_t bytes = (size_t)count * sizeof *f->stage;
+static orr_code flight_stage(dist_comm *c, flight *f, size_t bytes) {
   if (bytes <= f->stage_bytes) return ORR_OK;
   orr_free(f->stage);
   f->stage_bytes = 0;
   f->stage = orr_malloc(bytes);
-  ORR_CHECK(f->stage, ORR_ENOMEM, "%s axis: no memory for %lld bf16 numbers as float32 (%zu bytes)",
-            dist_axis_name(c->axis), (long long)count, bytes);
+  ORR_CHECK(f->stage, ORR_ENOMEM, "%s axis: no memory for bf16 numbers as float32 (%zu bytes)",
+            dist_axis_name(c->axis), bytes);
   f->stage_bytes = bytes;
   return ORR_OK;
 }
@@ -136,7 +134,7 @@ static orr_code mpi_all_reduce(dist_comm *c, void *buf, int64_t count, dist_dtyp
   flight *f = NULL;
   ORR_TRY(flight_take(c, "all_reduce", &f));
   if (t == DIST_BF16) {
-    ORR_TRY(flight_stage(c, f, count));
+    ORR_TRY(flight_stage(c, f, dist_stage_bytes(DIST_ALL_REDUCE, t, count, c->size)));
     widen(buf, f->stage, count);
     f->narrow_from = f->stage;
     f->narrow_to = buf;
@@ -181,7 +179,7 @@ static orr_code mpi_reduce_scatter(dist_comm *c, const void *send, void *recv, i
   flight *f = NULL;
   ORR_TRY(flight_take(c, "reduce_scatter", &f));
   if (t == DIST_BF16) { // stage: the operands, then the result
-    ORR_TRY(flight_stage(c, f, (c->size + 1) * count));
+    ORR_TRY(flight_stage(c, f, dist_stage_bytes(DIST_REDUCE_SCATTER, t, count, c->size)));
     widen(send, f->stage, c->size * count);
     f->narrow_from = f->stage + c->size * count;
     f->narrow_to = recv;
@@ -316,6 +314,21 @@ static orr_code mpi_test(dist_comm *c, dist_request *r, bool *done) {
 
 // -- life ----------------------------------------------------------------------------------------
 
+// For the flight that a blocking call takes when none is on its way.
+static orr_code mpi_reserve(dist_comm *c, size_t bytes) {
+  flight *f = NULL;
+  ORR_TRY(flight_take(c, "reserve", &f));
+  f->busy = false;
+  return flight_stage(c, f, bytes);
+}
+
+static size_t mpi_reserved(const dist_comm *c) {
+  const mpi_impl *m = c->impl;
+  size_t bytes = 0;
+  for (const flight *f = m->flights; f; f = f->next) bytes += f->stage_bytes;
+  return bytes;
+}
+
 static void mpi_destroy(dist_comm *c) {
   mpi_impl *m = c->impl;
   for (flight *f = m->flights, *next; f; f = next) {
@@ -339,6 +352,8 @@ orr_code dist_comm_mpi_create(MPI_Comm comm, dist_axis axis, dist_comm **out) {
       .barrier = mpi_barrier,
       .wait = mpi_wait,
       .test = mpi_test,
+      .reserve = mpi_reserve,
+      .reserved = mpi_reserved,
       .destroy = mpi_destroy,
   };
   dist_comm *c = orr_calloc(1, sizeof *c);

@@ -22,6 +22,8 @@ typedef struct {
   orr_code (*barrier)(dist_comm *c);
   orr_code (*wait)(dist_comm *c, dist_request *r);
   orr_code (*test)(dist_comm *c, dist_request *r, bool *done);
+  orr_code (*reserve)(dist_comm *c, size_t bytes); // dist_comm_reserve; NULL = needs nothing
+  size_t (*reserved)(const dist_comm *c);
   void (*destroy)(dist_comm *c); // frees impl
 } dist_table;
 

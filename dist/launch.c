@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "dist/comm.h"
+
 // A positive whole number; 0 when absent (NULL) or something else.
 static int count_of(const char *text) {
   long v = text ? strtol(text, NULL, 10) : 0;
@@ -21,4 +23,12 @@ int dist_launch_ranks(const char **launcher) {
   if (ranks > 0) return ranks;
   *launcher = "the launcher";
   return getenv("PMIX_RANK") || getenv("PMI_RANK") ? 0 : 1;
+}
+
+bool dist_launch_connected(void) {
+  return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
+}
+
+const char *dist_job_number(void) {
+  return getenv("SLURM_JOB_ID");
 }

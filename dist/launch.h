@@ -11,8 +11,14 @@
 #ifndef DIST_LAUNCH_H
 #define DIST_LAUNCH_H
 
+#include <stdbool.h>
+
 // Local. The number of ranks that were started: 1 = alone, MPI is not needed; 0 = there is a
 // launcher that does not say. *launcher is its name for messages.
 int dist_launch_ranks(const char **launcher);
+// Local. False when Slurm started this process with nothing through which MPI could find the other
+// tasks (`srun` without --mpi=pmix, or no srun at all): Open MPI would end it without a word that
+// helps.
+bool dist_launch_connected(void);
 
 #endif

@@ -6,6 +6,8 @@
 #include "base/hash.h"
 #include "dist/comm.h"
 
+#define DIST_REPLICA_BYTES 16 // that a rank gathers from every other where all are equal
+
 typedef struct dist_replicas dist_replicas;
 
 typedef struct {
@@ -28,9 +30,10 @@ orr_code dist_replicas_create(const dist_world *w, dist_axis axis, const dist_re
                               dist_replicas **out);
 // Local. Takes NULL.
 void dist_replicas_destroy(dist_replicas *r);
-// Collective over the axis. Every rank gives its hashes (XXH3-128) one number; only when these
-// differ are the parts' hashes gathered. ORR_ECORRUPT on all ranks of the axis names the ranks that
-// differ from the majority (all, where there is none) and the first part that does.
+// Collective over the axis. Every rank gives its hashes (XXH3-128) one number of
+// DIST_REPLICA_BYTES; only when these differ are the parts' hashes gathered. ORR_ECORRUPT on all
+// ranks of the axis names the ranks that differ from the majority (all, where there is none) and
+// the first part that does.
 orr_code dist_replicas_check(dist_replicas *r);
 
 // Local. The judgement alone: hashes [ranks][n], rank by rank. Fills v->bad.

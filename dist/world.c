@@ -63,6 +63,7 @@ orr_code dist_world_open(dist_world **out) {
   ORR_CHECK(w, ORR_ENOMEM, "world: no memory for it");
   w->world.node_ranks = 1;
   if (wanted != 1) {
+    if (!dist_launch_connected()) ORR_TRY_GOTO(check_ranks(1, wanted, launcher), close);
     ORR_TRY_GOTO(start_mpi(w), close);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);

@@ -9,9 +9,10 @@ typedef struct {
   char bf16_reason[160];
 } kern_backend;
 
-// Local. A kern in planning mode whose table has every slot filled. The caller ends it with
-// kern_destroy. ORR_ENOMEM, ORR_EUNSUPPORTED.
-orr_code kern_cpu_create(int threads, kern **out);
+// Local. A kern in planning mode, which the caller ends with kern_destroy; setup->threads is at
+// least 1. ORR_ENOMEM; ORR_EUNSUPPORTED: this machine, or this build, has no such device.
+orr_code kern_cpu_create(const kern_setup *setup, kern **out);
+orr_code kern_cuda_create(const kern_setup *setup, kern **out);
 
 // Local. ORR_EUNSUPPORTED names the backend and the op whose slot is empty.
 orr_code kern_table_check(const kern_table *table);

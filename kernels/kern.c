@@ -5,12 +5,12 @@
 
 #include <math.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/mem.h"
 #include "kernels/backend.h"
-#include "kernels/cuda/probe.h"
 
 // The cores that this process may use (affinity, as mpirun and Slurm set it), at least 1.
 static int usable_cores(void) {
@@ -42,17 +42,10 @@ orr_code kern_table_check(const kern_table *table) {
   return ORR_OK;
 }
 
-orr_code kern_create(kern_device device, int threads, kern **out) {
-  *out = NULL;
-  ORR_CHECK(threads >= 0, ORR_EINVAL, "kernels: %d threads; give 0 (all cores) or more", threads);
-  if (device == KERN_DEVICE_CUDA) {
-    char words[256];
-    int devices = kern_cuda_probe(words, sizeof words);
-    return ORR_FAIL(ORR_EUNSUPPORTED, "kernels: device cuda: %s%s; choose device auto or cpu",
-                    words, devices ? ", but this version has no ops for it" : "");
-  }
+static orr_code open_backend(orr_code (*create)(const kern_setup *, kern **), const kern_setup *s,
+                             kern **out) {
   kern *k = NULL;
-  ORR_TRY(kern_cpu_create(threads ? threads : usable_cores(), &k));
+  ORR_TRY(create(s, &k));
   orr_code rc = kern_table_check(k->table);
   if (rc != ORR_OK) {
     kern_destroy(k);
@@ -60,6 +53,29 @@ orr_code kern_create(kern_device device, int threads, kern **out) {
   }
   *out = k;
   return ORR_OK;
+}
+
+orr_code kern_open(const kern_setup *setup, kern **out) {
+  kern_setup s = *setup;
+  char why[ORR_STATUS_MESSAGE_MAX] = "";
+  *out = NULL;
+  ORR_CHECK(s.threads >= 0, ORR_EINVAL, "kernels: %d threads; give 0 (all cores) or more",
+            s.threads);
+  if (s.threads == 0) s.threads = usable_cores();
+  if (s.device != KERN_DEVICE_CPU) {
+    orr_code rc = open_backend(kern_cuda_create, &s, out);
+    // what says that there is no such device here; any other failure of a device is one
+    if (rc != ORR_EUNSUPPORTED || s.device == KERN_DEVICE_CUDA) return rc;
+    orr_status_copy(why, sizeof why);
+    orr_status_clear();
+  }
+  ORR_TRY(open_backend(kern_cpu_create, &s, out));
+  snprintf((*out)->why_cpu, sizeof(*out)->why_cpu, "%s", why);
+  return ORR_OK;
+}
+
+orr_code kern_create(kern_device device, int threads, kern **out) {
+  return kern_open(&(kern_setup){.device = device, .threads = threads, .node_ranks = 1}, out);
 }
 
 orr_code kern_commit(kern *k) {

@@ -75,15 +75,27 @@ struct kern {
   void *workspace;        // NULL while planning
   int64_t late_plans;     // shapes planned after kern_commit
   bool bf16_native;       // AMX or avx512_bf16 behind bf16 matmuls
-  char isa[64];           // what the backend chose, for the log: "avx512_core_amx", ...
+  char isa[96];           // what the backend chose, for the log: "avx512_core_amx", ...
+  char device_id[40];     // tells this machine's devices apart; empty on the CPU
+  char why_cpu[256];      // why KERN_DEVICE_AUTO took the CPU; else empty
   kern_space space[KERN_MEMORIES];
   void *impl; // the backend's own
 };
 
 typedef enum { KERN_DEVICE_AUTO, KERN_DEVICE_CPU, KERN_DEVICE_CUDA } kern_device;
 
-// Local. Chooses the backend; threads 0 = all cores this process may use. Starts in planning mode.
-// ORR_EUNSUPPORTED when the device is not there. `want` is for the reason line about bf16.
+typedef struct {
+  kern_device device;
+  int threads;               // of the CPU; 0 = all cores this process may use
+  int node_rank, node_ranks; // among the processes of this run on this machine: one device each
+  bool share_devices;        // let several processes take one device
+} kern_setup;
+
+// Local. Chooses the backend, and on a machine with several devices the one of this rank. Starts in
+// planning mode. KERN_DEVICE_AUTO takes the CPU where there is no device that works, and keeps why;
+// KERN_DEVICE_CUDA then is ORR_EUNSUPPORTED. ORR_EINVAL: more ranks than devices.
+orr_code kern_open(const kern_setup *setup, kern **out);
+// Local. The same for a process that is alone.
 orr_code kern_create(kern_device device, int threads, kern **out);
 orr_code kern_commit(kern *k); // allocates the workspace, ends planning
 void kern_destroy(kern *k);    // takes NULL

@@ -167,15 +167,16 @@ typedef struct {
   void *dgu; // (=), may equal gu
 } kern_swiglu_bwd_args;
 
-// x[BT,N,D] (=): row 0 = (has ? action_emb : no_action) + branch[branch_id[bt / T]];
+// x[BT,N,D] (=): row 0 = (has ? action_emb : no_action) + branch[branch_id[bt / T % clips]] (frames
+// lie clip by clip with T the frames of one, or with T = 1 frame by frame, all clips of each);
 // rows 1..S = token table rows; the rest = registers. Tables are float32, x has `type`.
 // Rows of the table outside [v_first, v_first+v_count) give zeros (vocabulary-parallel).
 typedef struct {
   kern_dtype type;
-  int64_t BT, T, S, R, D;
+  int64_t BT, T, clips, S, R, D;
   const int32_t *tokens;     // [BT,S]
   const uint8_t *has_action; // [BT]
-  const int32_t *branch_id;  // [BT/T]
+  const int32_t *branch_id;  // [clips]
   const float *action_emb;   // [BT,D]
   const float *table, *no_action, *branch, *reg;
   int64_t v_first, v_count;
@@ -184,7 +185,7 @@ typedef struct {
 
 typedef struct {
   kern_dtype type;
-  int64_t BT, T, S, R, D;
+  int64_t BT, T, clips, S, R, D;
   const int32_t *tokens;
   const uint8_t *has_action;
   const int32_t *branch_id;

@@ -148,3 +148,25 @@ orr_code train_args_f64(const train_args *a, const char *name, double lowest, do
   *out = v;
   return ORR_OK;
 }
+
+orr_code train_args_size(const train_args *a, const char *name, int64_t lowest, int64_t highest,
+                         int64_t *height, int64_t *width) {
+  const char *text = train_args_nth(a, name, 0);
+  if (!text) return ORR_OK;
+  char *end;
+  int64_t h = strtoll(text, &end, 10), w = h;
+  bool good = end != text;
+  if (good && *end == 'x') {
+    const char *second = end + 1;
+    w = strtoll(second, &end, 10);
+    good = end != second;
+  }
+  ORR_CHECK(good && *end == 0 && h >= lowest && h <= highest && w >= lowest && w <= highest,
+            ORR_ECONFIG,
+            "orrery %s: --%s: got '%s', wanted one number or HEIGHTxWIDTH, e.g. 64 or 48x64, with "
+            "sides from %" PRId64 " to %" PRId64 " pixels",
+            a->command->name, name, text, lowest, highest);
+  *height = h;
+  *width = w;
+  return ORR_OK;
+}

@@ -70,6 +70,9 @@ orr_code train_args_i64(const train_args *a, const char *name, int64_t lowest, i
                         int64_t *out);
 orr_code train_args_f64(const train_args *a, const char *name, double lowest, double highest,
                         double *out);
+// "64" or "48x64", height first, each in [lowest, highest]; ORR_ECONFIG for anything else.
+orr_code train_args_size(const train_args *a, const char *name, int64_t lowest, int64_t highest,
+                         int64_t *height, int64_t *width);
 // ORR_ECONFIG when the option is absent.
 orr_code train_args_require(const train_args *a, const char *name, const char **out);
 

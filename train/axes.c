@@ -22,7 +22,17 @@ const char *train_move_name(train_move m) {
 
 void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *world) {
   *ax = (train_axes){.grid = *grid, .planning = true};
-  if (world) memcpy(ax->comm, world->axis, sizeof ax->comm);
+  if (!world) return;
+  memcpy(ax->comm, world->axis, sizeof ax->comm);
+  memcpy(ax->host, world->axis, sizeof ax->host);
+}
+
+orr_code train_axes_commit(train_axes *ax) {
+  ax->planning = false;
+  memset(ax->moved, 0, sizeof ax->moved);
+  for (int a = 0; a < DIST_AXES; a++)
+    if (ax->stage[a] > 0) ORR_TRY(dist_comm_reserve(ax->comm[a], ax->stage[a]));
+  return ORR_OK;
 }
 
 static orr_code check_model(const cfg *c, const dist_grid *g) {
@@ -85,14 +95,22 @@ static bool moves(train_axes *ax, dist_axis axis, train_move move, int64_t eleme
   return !ax->planning;
 }
 
+static void holds(train_axes *ax, dist_axis axis, dist_collective what, dist_dtype t,
+                  int64_t count) {
+  const size_t bytes = dist_stage_bytes(what, t, count, train_axes_size(ax, axis));
+  if (ax->planning && bytes > ax->stage[axis]) ax->stage[axis] = bytes;
+}
+
 orr_code train_axes_all_reduce(train_axes *ax, dist_axis axis, void *buf, int64_t count,
                                dist_dtype t, dist_op op) {
+  holds(ax, axis, DIST_ALL_REDUCE, t, count);
   if (!moves(ax, axis, TRAIN_ALL_REDUCE, count, t)) return ORR_OK;
   return dist_all_reduce(ax->comm[axis], buf, count, t, op);
 }
 
 orr_code train_axes_reduce_scatter(train_axes *ax, dist_axis axis, const void *send, void *recv,
                                    int64_t count, dist_dtype t) {
+  holds(ax, axis, DIST_REDUCE_SCATTER, t, count);
   if (!moves(ax, axis, TRAIN_REDUCE_SCATTER, count * train_axes_size(ax, axis), t)) return ORR_OK;
   return dist_reduce_scatter(ax->comm[axis], send, recv, count, t, DIST_SUM);
 }
@@ -103,18 +121,50 @@ orr_code train_axes_all_gather(train_axes *ax, dist_axis axis, const void *send,
   return dist_all_gather(ax->comm[axis], send, recv, count, t);
 }
 
+static int64_t sum_of(const train_axes *ax, dist_axis axis, const int64_t *counts) {
+  int64_t sum = 0;
+  for (int i = 0; i < train_axes_size(ax, axis); i++) sum += counts[i];
+  return sum;
+}
+
 orr_code train_axes_all_to_all(train_axes *ax, dist_axis axis, const void *send,
                                const int64_t *send_counts, const int64_t *send_at, void *recv,
                                const int64_t *recv_counts, const int64_t *recv_at, dist_dtype t) {
-  int64_t sent = 0;
-  for (int i = 0; i < train_axes_size(ax, axis); i++) sent += send_counts[i];
+  const int64_t sent = sum_of(ax, axis, send_counts);
   if (!moves(ax, axis, TRAIN_ALL_TO_ALL, sent, t)) return ORR_OK;
   return dist_all_to_all(ax->comm[axis], send, send_counts, send_at, recv, recv_counts, recv_at, t);
 }
 
+orr_code train_axes_host_sum(train_axes *ax, dist_axis axis, double *v, int64_t count) {
+  if (!moves(ax, axis, TRAIN_ALL_REDUCE, count, DIST_F64)) return ORR_OK;
+  return dist_all_reduce(ax->host[axis], v, count, DIST_F64, DIST_SUM);
+}
+
+orr_code train_axes_host_all_to_all(train_axes *ax, dist_axis axis, const void *send,
+                                    const int64_t *send_bytes, const int64_t *send_at, void *recv,
+                                    const int64_t *recv_bytes, const int64_t *recv_at) {
+  if (!moves(ax, axis, TRAIN_ALL_TO_ALL, sum_of(ax, axis, send_bytes), DIST_U8)) return ORR_OK;
+  return dist_all_to_all(ax->host[axis], send, send_bytes, send_at, recv, recv_bytes, recv_at,
+                         DIST_U8);
+}
+
 orr_code train_axes_agree(train_axes *ax, orr_code mine, const char *what) {
   if (!moves(ax, DIST_AXIS_WORLD, TRAIN_ALL_REDUCE, 1, DIST_I64)) return mine;
-  return dist_agree(ax->comm[DIST_AXIS_WORLD], mine, what);
+  return dist_agree(ax->host[DIST_AXIS_WORLD], mine, what);
+}
+
+// As dist_gather_text goes about it: two agreements, everyone's size to everyone, the texts.
+void train_axes_count_text(train_axes *ax, dist_axis axis, uint64_t bytes) {
+  moves(ax, axis, TRAIN_ALL_REDUCE, 1, DIST_I64);
+  moves(ax, axis, TRAIN_ALL_REDUCE, 1, DIST_I64);
+  moves(ax, axis, TRAIN_ALL_GATHER, train_axes_size(ax, axis), DIST_I64);
+  moves(ax, axis, TRAIN_ALL_TO_ALL, (int64_t)bytes, DIST_U8);
+}
+
+orr_code train_axes_gather_text(train_axes *ax, dist_axis axis, const char *text, int root,
+                                char ***texts) {
+  train_axes_count_text(ax, axis, strlen(text) + 1);
+  return dist_gather_text(ax->host[axis], text, root, texts);
 }
 
 orr_code train_axes_all_reduce_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,
@@ -129,4 +179,20 @@ orr_code train_axes_reduce_scatter_start(train_axes *ax, dist_axis axis, const v
   *r = (dist_request){NULL};
   if (!moves(ax, axis, TRAIN_REDUCE_SCATTER, count * train_axes_size(ax, axis), t)) return ORR_OK;
   return dist_reduce_scatter_start(ax->comm[axis], send, recv, count, t, DIST_SUM, r);
+}
+
+orr_code train_axes_all_gather_start(train_axes *ax, dist_axis axis, const void *send, void *recv,
+                                     int64_t count, dist_dtype t, dist_request *r) {
+  *r = (dist_request){NULL};
+  if (!moves(ax, axis, TRAIN_ALL_GATHER, count * train_axes_size(ax, axis), t)) return ORR_OK;
+  return dist_all_gather_start(ax->comm[axis], send, recv, count, t, r);
+}
+
+orr_code train_axes_push(train_axes *ax, dist_axis axis, dist_request *requests, int64_t started,
+                         int64_t *finished) {
+  for (bool done = true; *finished < started; ++*finished) {
+    if (!ax->planning) ORR_TRY(dist_test(ax->comm[axis], &requests[*finished], &done));
+    if (!done) break;
+  }
+  return ORR_OK;
 }

@@ -13,9 +13,9 @@
 #include "configs/config.h"
 #include "dist/comm.h"
 #include "train/args.h"
+#include "train/device.h"
 #include "train/peak.h"
 #include "train/step.h"
-#include "train/threads.h"
 
 static const train_option options[] = {
     {"preset", "small|1b", "size of the model (default small: 8 blocks of width 256)", 0},
@@ -26,6 +26,7 @@ static const train_option options[] = {
     {"tp", "N", "ranks of the tensor axis (default 1)", 0},
     {"cp", "N", "ranks of the context axis (default 1)", 0},
     {"zero", "0|1", "1: replicas share out optimizer states (default 0)", 0},
+    {"overlap", "on|off|both", "replicas communicate while they compute; both: in turn", 0},
     {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
     {"warmup", "N", "steps before the clock starts (default 2)", 0},
     {"steps", "N", "steps timed (default 5); the median counts", 0},
@@ -53,6 +54,14 @@ static const char *const large_settings[] = {
     "train.batch=1",     "data.frames=64",     NULL};
 static const preset presets[] = {{"small", small_settings}, {"1b", large_settings}};
 
+// One figure a step.
+typedef struct {
+  int64_t n;
+  double *ms;
+  double *wait_ms;    // at the end of the reduction
+  double *exposed_ms; // in all calls between replicas
+} timing;
+
 typedef struct {
   cfg *c;
   dist_world *world;
@@ -61,8 +70,9 @@ typedef struct {
   train_step work;
   data_clip_batch *batch;
   int64_t warmup, steps;
+  const char *overlap;
   double peak;
-  double *ms, *comm_ms; // [steps]
+  timing with, without; // of what replicas say to each other overlapping with the step
 } bench;
 
 static orr_code read_settings(const train_args *a, bench *b) {
@@ -84,6 +94,10 @@ static orr_code read_settings(const train_args *a, bench *b) {
   ORR_TRY(train_args_i64(a, "tp", 1, 1024, &b->c->dist.tp));
   ORR_TRY(train_args_i64(a, "cp", 1, 1024, &b->c->dist.cp));
   ORR_TRY(train_args_i64(a, "zero", 0, 1, &b->c->dist.zero));
+  b->overlap = train_args_text(a, "overlap", "on");
+  ORR_CHECK(strcmp(b->overlap, "on") == 0 || strcmp(b->overlap, "off") == 0 ||
+                strcmp(b->overlap, "both") == 0,
+            ORR_ECONFIG, "--overlap is '%s': wanted on, off or both", b->overlap);
   b->c->train.recompute = train_args_flag(a, "recompute");
   b->warmup = 2;
   b->steps = 5;
@@ -116,30 +130,41 @@ static orr_code make_batch(bench *b, int64_t clips) {
   return ORR_OK;
 }
 
+static orr_code timing_create(timing *t, int64_t steps) {
+  t->ms = orr_calloc(3 * (size_t)steps, sizeof *t->ms);
+  ORR_CHECK(t->ms, ORR_ENOMEM, "bench: out of memory");
+  t->wait_ms = t->ms + steps;
+  t->exposed_ms = t->wait_ms + steps;
+  return ORR_OK;
+}
+
 static orr_code prepare(bench *b) {
   const cfg *c = b->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
-  ORR_TRY(kern_create((kern_device)c->run.device,
-                      train_threads(c->run.threads, b->world->node_ranks), &b->k));
+  ORR_TRY(train_device_open(c, b->world, &b->k));
   train_axes_init(&b->axes, &b->world->grid, b->world);
   ORR_TRY(train_step_plan(&b->work, c, &b->axes, b->k));
   ORR_TRY(train_peak_plan(b->k, act));
   ORR_TRY(train_step_commit(&b->work));
   ORR_TRY(train_peak_measure(b->k, act, &b->peak));
   ORR_TRY(train_state_fill(&b->work.state, b->k, 1));
-  b->ms = orr_calloc((size_t)b->steps, sizeof *b->ms);
-  b->comm_ms = orr_calloc((size_t)b->steps, sizeof *b->comm_ms);
-  ORR_CHECK(b->ms && b->comm_ms, ORR_ENOMEM, "bench: out of memory");
+  ORR_TRY(timing_create(&b->with, b->steps));
+  ORR_TRY(timing_create(&b->without, b->steps));
   return make_batch(b, b->work.clips);
 }
 
-static orr_code one_step(bench *b, int64_t step, double *ms, double *comm_ms) {
-  const double begin = orr_clock_ms();
-  double units = 0.0, norm = 0.0;
-  ORR_TRY(train_step_gradients(&b->work, b->batch, &units, comm_ms));
+// Step number `step`, timed into t (NULL = not at all).
+static orr_code one_step(bench *b, int64_t step, timing *t) {
+  const dist_comm *replicas = b->world->axis[DIST_AXIS_REPLICA];
+  const double begin = orr_clock_ms(), before_ms = dist_comm_traffic(replicas).ms;
+  double units = 0.0, norm = 0.0, wait_ms = 0.0;
+  ORR_TRY(train_step_gradients(&b->work, b->batch, &units, &wait_ms));
   ORR_TRY(train_step_norm(&b->work, &norm));
   ORR_TRY(train_step_update(&b->work, 1e-4, norm > 1.0 ? (float)(1.0 / norm) : 1.0f, step));
-  *ms = orr_clock_ms() - begin;
+  if (!t) return ORR_OK;
+  t->ms[t->n] = orr_clock_ms() - begin;
+  t->wait_ms[t->n] = wait_ms;
+  t->exposed_ms[t->n++] = dist_comm_traffic(replicas).ms - before_ms;
   return ORR_OK;
 }
 
@@ -148,21 +173,32 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+static double median(double *values, int64_t n) {
+  qsort(values, (size_t)n, sizeof *values, by_value);
+  return values[n / 2];
+}
+
+// "with" is what is printed under the plain names; where both were timed, the other follows.
 static orr_code print_result(bench *b, const char *name) {
-  qsort(b->ms, (size_t)b->steps, sizeof *b->ms, by_value);
-  qsort(b->comm_ms, (size_t)b->steps, sizeof *b->comm_ms, by_value);
-  const double ms = b->ms[b->steps / 2], clips = (double)b->c->train.batch, s = 1e-3 * ms;
+  timing *t = b->with.n ? &b->with : &b->without;
+  const double ms = median(t->ms, t->n), clips = (double)b->c->train.batch, s = 1e-3 * ms;
   const double flops = clips * b->work.stage->flops_per_clip / s;
   json_t *j = json_pack(
-      "{s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "bench", "step",
-      "preset", name, "precision", b->c->run.precision == CFG_PRECISION_BF16 ? "bf16" : "fp32",
-      "device", b->k->table->name, "ranks", b->world->grid.ranks, "threads", b->k->threads,
-      "step_ms", ms, "step_ms_min", b->ms[0], "tokens_per_s",
-      clips * b->work.stage->tokens_per_clip / s, "matmul_tflops", flops / 1e12, "peak_tflops",
-      b->peak * b->world->grid.ranks / 1e12, "mfu", flops / (b->peak * b->world->grid.ranks),
-      "comm_ms", b->comm_ms[b->steps / 2]);
-  ORR_CHECK(j, ORR_ENOMEM, "bench: out of memory");
-  char *text = json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6));
+      "{s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:f}", "bench",
+      "step", "preset", name, "precision",
+      b->c->run.precision == CFG_PRECISION_BF16 ? "bf16" : "fp32", "device", b->k->table->name,
+      "ranks", b->world->grid.ranks, "threads", b->k->threads, "step_ms", ms, "step_ms_min",
+      t->ms[0], "tokens_per_s", clips * b->work.stage->tokens_per_clip / s, "matmul_tflops",
+      flops / 1e12, "peak_tflops", b->peak * b->world->grid.ranks / 1e12, "mfu",
+      flops / (b->peak * b->world->grid.ranks), "comm_ms", median(t->wait_ms, t->n), "overlap",
+      b->overlap, "exposed_ms", median(t->exposed_ms, t->n));
+  bool whole = j != NULL;
+  if (whole && b->with.n && b->without.n) {
+    json_t *other = json_pack("{s:f, s:f}", "step_ms", median(b->without.ms, b->without.n),
+                              "exposed_ms", median(b->without.exposed_ms, b->without.n));
+    whole = json_object_set_new(j, "without_overlap", other) == 0;
+  }
+  char *text = whole ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
   json_decref(j);
   ORR_CHECK(text, ORR_ENOMEM, "bench: out of memory");
   puts(text);
@@ -170,25 +206,40 @@ static orr_code print_result(bench *b, const char *name) {
   return ORR_OK;
 }
 
+// One step in every mode asked for, in turn, so that a busy moment hits all of them alike.
+static orr_code one_round(bench *b, int64_t *step, bool timed) {
+  for (int overlap = 1; overlap >= 0; overlap--) {
+    if (strcmp(b->overlap, overlap ? "off" : "on") == 0) continue;
+    train_step_overlap(&b->work, overlap);
+    ORR_TRY(one_step(b, ++*step, !timed ? NULL : overlap ? &b->with : &b->without));
+  }
+  return ORR_OK;
+}
+
+// The slowest rank's time is the step's.
+static orr_code slowest(dist_comm *all, timing *t) {
+  ORR_TRY(dist_all_reduce(all, t->ms, t->n, DIST_F64, DIST_MAX));
+  ORR_TRY(dist_all_reduce(all, t->wait_ms, t->n, DIST_F64, DIST_MAX));
+  return dist_all_reduce(all, t->exposed_ms, t->n, DIST_F64, DIST_MAX);
+}
+
 static orr_code run(bench *b, const char *name) {
   ORR_TRY(dist_world_split(b->world, (int)b->c->dist.tp, (int)b->c->dist.cp, 0));
   dist_comm *all = b->world->axis[DIST_AXIS_WORLD];
   ORR_TRY(dist_agree(all, prepare(b), "prepare the bench"));
+  int64_t step = 0;
   for (int64_t i = 0; i < b->warmup + b->steps; i++) {
-    double ms = 0.0, comm = 0.0;
-    const orr_code rc = one_step(b, i + 1, &ms, &comm);
+    const orr_code rc = one_round(b, &step, i >= b->warmup);
     if (rc != ORR_OK && b->world->grid.ranks > 1) {
       // The other ranks are waiting in a collective that this one will not enter.
       ORR_ERROR("%s", orr_status_message());
       dist_world_abort(b->world, 1);
     }
     ORR_TRY(rc);
-    ORR_TRY(
-        dist_all_reduce(all, &ms, 1, DIST_F64, DIST_MAX)); // the slowest rank's time is the step's
-    if (i < b->warmup) continue;
-    b->ms[i - b->warmup] = ms;
-    b->comm_ms[i - b->warmup] = comm;
+    ORR_TRY(dist_barrier(all));
   }
+  ORR_TRY(slowest(all, &b->with));
+  ORR_TRY(slowest(all, &b->without));
   return b->world->grid.rank == 0 ? print_result(b, name) : ORR_OK;
 }
 
@@ -203,8 +254,8 @@ orr_code train_cmd_bench_step(int argc, char **argv) {
       dist_agree(b.world->axis[DIST_AXIS_WORLD], read_settings(&args, &b), "read settings");
   if (rc == ORR_OK) rc = run(&b, train_args_text(&args, "preset", "small"));
   data_clip_batch_destroy(b.batch);
-  orr_free(b.comm_ms);
-  orr_free(b.ms);
+  orr_free(b.without.ms);
+  orr_free(b.with.ms);
   train_step_release(&b.work);
   kern_destroy(b.k);
   cfg_destroy(b.c);

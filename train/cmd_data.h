@@ -4,8 +4,9 @@
 
 #include "base/status.h"
 
-// `orrery data generate|tokenize|inspect|verify ...`; argv[0] is "data". Text goes to stdout.
-// Collective for tokenize when started by mpirun or srun, else local. ORR_ECONFIG for bad usage.
+// `orrery data generate|import|tokenize|inspect|verify ...`; argv[0] is "data". Text goes to
+// stdout. Collective for tokenize when started by mpirun or srun, else local. ORR_ECONFIG for bad
+// usage.
 orr_code train_cmd_data(int argc, char **argv);
 
 #endif

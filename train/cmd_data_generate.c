@@ -1,7 +1,6 @@
 // orrery data generate: simulated clips as a data set.
 #include "train/cmd_data_generate.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -31,24 +30,6 @@ static const train_command command = {
     "data generate", "", 0, 0, "Simulates clips and writes them as a data set.", options,
 };
 
-// "64" or "48x64"; height first, as everywhere.
-static orr_code parse_size(const char *text, int64_t *height, int64_t *width) {
-  char *end;
-  *height = *width = strtoll(text, &end, 10);
-  bool good = end != text;
-  if (good && *end == 'x') {
-    const char *second = end + 1;
-    *width = strtoll(second, &end, 10);
-    good = end != second;
-  }
-  ORR_CHECK(good && *end == 0, ORR_ECONFIG,
-            "data generate --size: got '%s', wanted one number or HEIGHTxWIDTH, e.g. 64 or 48x64",
-            text);
-  ORR_CHECK(*height >= 16 && *height <= 2048 && *width >= 16 && *width <= 2048, ORR_ECONFIG,
-            "data generate --size: got '%s', wanted sides from 16 to 2048 pixels", text);
-  return ORR_OK;
-}
-
 static orr_code parse_amount(const train_args *args, data_sim_options *o) {
   int64_t total = 0;
   ORR_TRY(train_args_i64(args, "episode-frames", 2, 1000000, &o->episode_frames));
@@ -69,7 +50,7 @@ static orr_code parse(const train_args *args, data_sim_options *o) {
   ORR_CHECK(strcmp(scene, "tabletop") == 0, ORR_ECONFIG,
             "data generate --scene: got '%s', wanted tabletop", scene);
   ORR_TRY(train_args_require(args, "out", &o->dir));
-  ORR_TRY(parse_size(train_args_text(args, "size", "64"), &o->height, &o->width));
+  ORR_TRY(train_args_size(args, "size", 16, 2048, &o->height, &o->width));
   ORR_TRY(train_args_i64(args, "seed", 0, INT64_MAX, &seed));
   ORR_TRY(train_args_i64(args, "processes", 1, 1024, &processes));
   ORR_TRY(train_args_i64(args, "shard-frames", 1, 1000000000, &o->shard_frames));
@@ -99,7 +80,9 @@ static void show_progress(void *ctx, int64_t frames, int64_t total) {
 orr_code train_cmd_data_generate(int argc, char **argv) {
   train_args args;
   progress_line line = {.begin_ms = orr_clock_ms()};
-  data_sim_options o = {.episode_frames = 64,
+  data_sim_options o = {.height = 64,
+                        .width = 64,
+                        .episode_frames = 64,
                         .shard_frames = 1024,
                         .fps = 10,
                         .progress = show_progress,

@@ -9,6 +9,7 @@
 #include "data/action_stats.h"
 #include "data/sheet.h"
 #include "train/args.h"
+#include "train/remote_data.h"
 
 #define SHEET_ROWS    8
 #define SHEET_COLUMNS 10
@@ -16,10 +17,11 @@
 static const train_option options[] = {
     {"sheet", "FILE.png", "write a picture with frames of some episodes", TRAIN_OPTION_ONCE},
     {"json", "FILE", "write the same facts for programs", TRAIN_OPTION_ONCE},
+    TRAIN_REMOTE_OPTION,
     {0},
 };
 static const train_command command = {
-    "data inspect", "DIR", 1, 1, "Shows what a data set holds.", options,
+    "data inspect", "DIR|URL", 1, 1, "Shows what a data set holds.", options,
 };
 
 static double hours(const data_index *x) {
@@ -130,16 +132,20 @@ static orr_code inspect(const data_index *x, const train_args *args, data_action
 
 orr_code train_cmd_data_inspect(int argc, char **argv) {
   train_args args;
+  data_remote *remote = NULL;
   data_index *x = NULL;
   orr_code rc = ORR_OK;
   ORR_TRY(train_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
-  ORR_TRY(data_index_open(args.operand[0], &x));
+  ORR_TRY(train_remote_create_args(&args, &remote));
+  ORR_TRY_GOTO(data_index_open_from(args.operand[0], remote, &x), destroy_remote);
   data_action_stats *stats = orr_calloc((size_t)x->format.A, sizeof *stats);
   ORR_CHECK_GOTO(stats, close_index, ORR_ENOMEM, "%s: no memory to look at its actions", x->dir);
   rc = inspect(x, &args, stats);
   orr_free(stats);
 close_index:
   data_index_close(x);
+destroy_remote:
+  data_remote_destroy(remote);
   return rc;
 }

@@ -12,6 +12,7 @@
 #include "data/shard_writer.h"
 #include "dist/comm.h"
 #include "train/args.h"
+#include "train/remote_data.h"
 #include "train/threads.h"
 #include "train/trained.h"
 
@@ -22,12 +23,14 @@ static const train_option options[] = {
      0},
     {"out", "DIR", "folder of the new data set", 0},
     {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
+    TRAIN_REMOTE_OPTION,
     {0}};
 static const train_command command = {
-    "data tokenize", "DIR", 1, 1, "turns a data set's frames into tokens", options};
+    "data tokenize", "DIR|URL", 1, 1, "turns a data set's frames into tokens", options};
 
 typedef struct {
   const char *out;
+  data_remote *remote;
   data_index *index;
   kern *k;
   train_trained *tokenizer;
@@ -52,7 +55,8 @@ static orr_code open_job(job *j, const train_args *args, int threads) {
   const char *checkpoint;
   ORR_TRY(train_args_require(args, "tokenizer", &checkpoint));
   ORR_TRY(train_args_require(args, "out", &j->out));
-  ORR_TRY(data_index_open(args->operand[0], &j->index));
+  ORR_TRY(train_remote_create_args(args, &j->remote));
+  ORR_TRY(data_index_open_from(args->operand[0], j->remote, &j->index));
   ORR_TRY(train_kern_open("auto", threads, &j->k));
   ORR_TRY(train_trained_open(checkpoint, CFG_STAGE_TOKENIZER, true, j->k, &j->tokenizer));
   ORR_TRY(train_trained_fits(j->tokenizer, j->index));
@@ -77,6 +81,7 @@ static void close_job(job *j) {
   train_trained_close(j->tokenizer);
   kern_destroy(j->k);
   data_index_close(j->index);
+  data_remote_destroy(j->remote);
 }
 
 static orr_code copy_rows(job *j, data_shard *in, data_shard_writer *w, int64_t first, int64_t n) {

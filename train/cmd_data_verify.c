@@ -9,14 +9,20 @@
 #include "base/log.h"
 #include "data/verify.h"
 #include "train/args.h"
+#include "train/remote_data.h"
 
 static const train_option options[] = {
     {"index", NULL, "write index.json first: for shards that were made elsewhere",
      TRAIN_OPTION_ONCE},
+    TRAIN_REMOTE_OPTION,
     {0},
 };
 static const train_command command = {
-    "data verify", "DIR", 1, 1, "Reads every byte of a data set and checks it against its index.",
+    "data verify",
+    "DIR|URL",
+    1,
+    1,
+    "Reads every byte of a data set and checks it against its index.",
     options,
 };
 
@@ -33,13 +39,16 @@ static orr_code write_index(const char *dir) {
 
 orr_code train_cmd_data_verify(int argc, char **argv) {
   train_args args;
+  data_remote *remote = NULL;
   data_index *x = NULL;
   orr_code rc = ORR_OK;
   ORR_TRY(train_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   double begin = orr_clock_ms();
   if (train_args_flag(&args, "index")) ORR_TRY(write_index(args.operand[0]));
-  ORR_TRY(data_index_open(args.operand[0], &x));
+  ORR_TRY(train_remote_create_args(&args, &remote));
+  ORR_TRY_GOTO(data_index_open_from(args.operand[0], remote, &x), destroy_remote);
+  ORR_TRY_GOTO(data_index_want_in_order(x, 0), close_index);
   for (int64_t i = 0; i < x->count; i++) {
     orr_progress(i + 1 == x->count, "verify: shard %" PRId64 " of %" PRId64, i + 1, x->count);
     ORR_TRY_GOTO(data_verify_shard(x, i), close_index);
@@ -51,5 +60,7 @@ orr_code train_cmd_data_verify(int argc, char **argv) {
          (orr_clock_ms() - begin) / 1e3);
 close_index:
   data_index_close(x);
+destroy_remote:
+  data_remote_destroy(remote);
   return rc;
 }

@@ -6,10 +6,11 @@
 #include "base/log.h"
 #include "train/args.h"
 #include "train/eval.h"
+#include "train/remote_data.h"
 #include "train/world_model.h"
 
 static const train_option options[] = {
-    {"data", "DIR", "held-out data set with frames", 0},
+    {"data", "DIR|URL", "held-out data set with frames", 0},
     {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
      0},
     {"json", "FILE", "write the figures there", 0},
@@ -24,6 +25,7 @@ static const train_option options[] = {
     {"threads", "N", "CPU threads; 0 = all cores", 0},
     {"device", "auto|cpu|cuda", "where tensors live", 0},
     {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
+    TRAIN_REMOTE_OPTION,
     {0}};
 static const train_command command = {
     "eval", "CHECKPOINT", 1, 1, "measures a world model on held-out episodes", options};
@@ -99,15 +101,18 @@ orr_code train_cmd_eval(int argc, char **argv) {
   if (args.help) return ORR_OK;
   const char *dir;
   train_world_model m = {0};
+  data_remote *remote = NULL;
   train_episodes *episodes = NULL;
   orr_code rc;
   ORR_TRY(train_args_require(&args, "data", &dir));
-  ORR_TRY_GOTO(train_episodes_open(dir, &episodes), out);
+  ORR_TRY(train_remote_create_args(&args, &remote));
+  ORR_TRY_GOTO(train_episodes_open(dir, remote, &episodes), out);
   ORR_TRY_GOTO(train_world_model_open(&args, args.operand[0], &m), out);
   ORR_TRY_GOTO(train_world_model_fits(&m, train_episodes_index(episodes)), out);
   rc = evaluate(&args, &m, episodes);
 out:
   train_world_model_close(&m);
   train_episodes_close(episodes);
+  data_remote_destroy(remote);
   return rc;
 }

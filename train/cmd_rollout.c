@@ -12,11 +12,12 @@
 #include "train/args.h"
 #include "train/decoder.h"
 #include "train/episodes.h"
+#include "train/remote_data.h"
 #include "train/run_data.h"
 #include "train/world_model.h"
 
 static const train_option options[] = {
-    {"data", "DIR", "data set with frames, for the prompt and the actions", 0},
+    {"data", "DIR|URL", "data set with frames, for the prompt and the actions", 0},
     {"clip", "N", "episode that the prompt is taken from (default 0)", 0},
     {"frames", "N", "frames to roll out behind the prompt (default 32, at most 1000000)", 0},
     {"actions", "FILE", "actions to follow, a line of numbers a frame; the last line is held", 0},
@@ -33,6 +34,7 @@ static const train_option options[] = {
     {"threads", "N", "CPU threads; 0 = all cores", 0},
     {"device", "auto|cpu|cuda", "where tensors live", 0},
     {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
+    TRAIN_REMOTE_OPTION,
     {0}};
 static const train_command command = {
     "rollout", "CHECKPOINT", 1, 1, "lets a world model run on under given actions", options};
@@ -47,6 +49,7 @@ typedef struct {
 typedef struct {
   request q;
   train_world_model m;
+  data_remote *remote;
   train_episodes *episodes;
   train_codec *codec;
   train_decoder *decoder;
@@ -257,7 +260,8 @@ orr_code train_cmd_rollout(int argc, char **argv) {
   orr_code rc;
   ORR_TRY(train_args_require(&args, "data", &r.q.data));
   ORR_TRY(train_args_require(&args, "out", &r.q.out));
-  ORR_TRY_GOTO(train_episodes_open(r.q.data, &r.episodes), out);
+  ORR_TRY(train_remote_create_args(&args, &r.remote));
+  ORR_TRY_GOTO(train_episodes_open(r.q.data, r.remote, &r.episodes), out);
   ORR_TRY_GOTO(train_world_model_open(&args, args.operand[0], &r.m), out);
   ORR_TRY_GOTO(train_world_model_fits(&r.m, train_episodes_index(r.episodes)), out);
   ORR_TRY_GOTO(read_request(&args, r.m.dynamics->c, &r.q), out);
@@ -271,5 +275,6 @@ out:
   orr_free(r.real);
   train_world_model_close(&r.m);
   train_episodes_close(r.episodes);
+  data_remote_destroy(r.remote);
   return rc;
 }

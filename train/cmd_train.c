@@ -5,6 +5,7 @@
 #include "dist/comm.h"
 #include "train/args.h"
 #include "train/loop.h"
+#include "train/stop.h"
 
 static const train_option options[] = {
     {"set", "KEY=VALUE", "override one knob of the configuration", TRAIN_OPTION_REPEATED},
@@ -44,6 +45,7 @@ orr_code train_cmd_train(int argc, char **argv) {
   if (args.help) return ORR_OK;
   cfg *c = NULL;
   dist_world *world = NULL;
+  train_stop_install();
   orr_code rc = dist_world_open(&world);
   if (rc != ORR_OK) return rc;
   orr_log_setup(ORR_LOG_INFO, world->grid.rank, world->grid.ranks);

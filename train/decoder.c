@@ -303,6 +303,7 @@ static orr_code embed(train_decoder *m, const int32_t *tokens, const train_decod
   return kern_embed_fwd(m->k, &(kern_embed_fwd_args){.type = d->block.act,
                                                      .BT = m->o.B,
                                                      .T = 1,
+                                                     .clips = m->o.B,
                                                      .S = d->S,
                                                      .R = d->R,
                                                      .D = d->block.D,

@@ -25,7 +25,6 @@ struct train_dynamics {
   void *x_last;           // [rows,D] output of the last block
   train_block_scratch scratch;
   float *action_emb, *daction_emb; // [BT,D]
-  int32_t *frame_branch;           // [BT], with cp
   void *dx;                        // [rows,D]
   train_head head;
   int64_t loss_rows; // capacity, a multiple of TRAIN_LOSS_ROWS
@@ -240,7 +239,6 @@ void train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena *ex
   place_exchange(m, exchange);
   place_blocks(m, acts);
   m->action_emb = orr_arena_take(acts, (size_t)embedded_rows(m) * D * sizeof(float));
-  m->frame_branch = orr_arena_take(acts, frames * sizeof *m->frame_branch);
   train_head_place(&m->head, backward, acts);
   if (!backward) return;
   m->dx = orr_arena_take(acts, (size_t)m->rows * D * e);
@@ -260,12 +258,9 @@ static train_rows rows_of(const train_dynamics *m) {
   return (train_rows){.axes = m->axes, .M = m->M, .rows = m->rows, .full = m->full};
 }
 
-// The branch of every frame: clips lie one behind another only where cp does not split them.
-static void fill_frame_branch(train_dynamics *m, const train_dynamics_batch *b) {
-  const train_dynamics_frames *f = &m->frames;
-  for (int64_t clip = 0; clip < m->B; clip++)
-    for (int64_t t = 0; t < f->count; t++)
-      m->frame_branch[clip * f->clip_step + t * f->frame_step] = b->branch[clip];
+// Frames of one clip that lie side by side: all of them, or, where cp splits them, one.
+static int64_t frames_together(const train_dynamics *m) {
+  return m->frames.clip_step == 1 ? 1 : m->T;
 }
 
 // The action's embedding stays in float32: it is small, and actions are the input users care about.
@@ -290,18 +285,18 @@ static orr_code embed_forward(train_dynamics *m, const train_dynamics_batch *b) 
   const train_part tokens = train_head_codes(m->axes, d->V + 1);
   const bool split = train_axes_size(m->axes, DIST_AXIS_TP) > 1,
              rest = train_axes_rank(m->axes, DIST_AXIS_TP) == 0;
-  if (!m->k->planning) fill_frame_branch(m, b);
   if (rest) ORR_TRY(embed_actions(m, b));
   ORR_TRY(kern_embed_fwd(
       m->k, &(kern_embed_fwd_args){.type = d->block.act,
                                    .BT = m->BT,
-                                   .T = 1,
+                                   .T = frames_together(m),
+                                   .clips = m->B,
                                    .S = d->S,
                                    .R = d->R,
                                    .D = d->block.D,
                                    .tokens = b->tokens,
                                    .has_action = b->has_action,
-                                   .branch_id = m->frame_branch,
+                                   .branch_id = b->branch,
                                    .action_emb = m->action_emb,
                                    .table = train_plain(w, m->p->token),
                                    .no_action = rest ? train_plain(w, m->p->no_action) : none,
@@ -340,13 +335,14 @@ static orr_code embed_backward(train_dynamics *m, const train_dynamics_batch *b)
   ORR_TRY(train_rows_gather(&rows, d->block.act, d->block.D, m->dx, &dx));
   ORR_TRY(kern_embed_bwd(m->k, &(kern_embed_bwd_args){.type = d->block.act,
                                                       .BT = m->BT,
-                                                      .T = 1,
+                                                      .T = frames_together(m),
+                                                      .clips = m->B,
                                                       .S = d->S,
                                                       .R = d->R,
                                                       .D = d->block.D,
                                                       .tokens = b->tokens,
                                                       .has_action = b->has_action,
-                                                      .branch_id = m->frame_branch,
+                                                      .branch_id = b->branch,
                                                       .v_first = tokens.first,
                                                       .v_count = tokens.count,
                                                       .branches = d->branches,

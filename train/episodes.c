@@ -9,15 +9,15 @@ struct train_episodes {
   int64_t open;      // its number, -1 = none
 };
 
-orr_code train_episodes_open(const char *dir, train_episodes **out) {
+orr_code train_episodes_open(const char *where, data_remote *remote, train_episodes **out) {
   train_episodes *e = orr_calloc(1, sizeof *e);
-  ORR_CHECK(e, ORR_ENOMEM, "%s: out of memory", dir);
+  ORR_CHECK(e, ORR_ENOMEM, "%s: out of memory", where);
   e->open = -1;
-  orr_code rc = data_index_open(dir, &e->index);
+  orr_code rc = data_index_open_from(where, remote, &e->index);
   if (rc == ORR_OK && e->index->format.height == 0)
     rc = ORR_FAIL(ORR_EINVAL,
                   "%s holds tokens only, wanted frames: name the data set it was tokenized from",
-                  dir);
+                  where);
   if (rc != ORR_OK) {
     train_episodes_close(e);
     return rc;

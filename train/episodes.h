@@ -9,8 +9,9 @@
 
 typedef struct train_episodes train_episodes;
 
-// Local. ORR_EINVAL when the data set has no /frames.
-orr_code train_episodes_open(const char *dir, train_episodes **out);
+// Local. A folder, or an address that `remote` reads (NULL: folders only) and that outlives the
+// episodes. ORR_EINVAL when the data set has no /frames.
+orr_code train_episodes_open(const char *where, data_remote *remote, train_episodes **out);
 void train_episodes_close(train_episodes *e);                    // takes NULL
 const data_index *train_episodes_index(const train_episodes *e); // borrowed
 int64_t train_episodes_count(const train_episodes *e);

@@ -13,17 +13,20 @@
 #include "data/clip_batch.h"
 #include "dist/watchdog.h"
 #include "train/accounting.h"
-#include "train/metrics.h"
+#include "train/device.h"
+#include "train/lease.h"
+#include "train/observer.h"
 #include "train/peak.h"
 #include "train/replicas.h"
+#include "train/remote_data.h"
 #include "train/resume.h"
 #include "train/run_data.h"
+#include "train/same.h"
 #include "train/saver.h"
 #include "train/schedule.h"
 #include "train/step.h"
 #include "train/stop.h"
 #include "train/store.h"
-#include "train/threads.h"
 
 typedef struct {
   const cfg *c;
@@ -32,11 +35,14 @@ typedef struct {
   train_axes axes;
   kern *k;
   train_step work;
+  train_accounting accounting;
+  data_remote *remote;
   data_mix *mix;
   data_loader *loader;
   data_loader_counters read; // at the end of the step before
   train_saver *saver;
-  train_metrics *metrics; // rank 0
+  train_observer *observer;
+  train_lease *lease; // rank 0
   char *config_text;
   orr_hash128 config_hash;
   int64_t step; // steps done
@@ -50,16 +56,22 @@ typedef struct {
 static orr_code plan_model(run *r, const train_loop_options *o) {
   const cfg *c = r->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
-  ORR_TRY(kern_create((kern_device)c->run.device,
-                      train_threads(c->run.threads, r->world->node_ranks), &r->k));
-  if (r->world->grid.rank == 0)
-    ORR_INFO("device %s (%s), %d threads a rank%s%s", r->k->table->name, r->k->isa, r->k->threads,
-             act == KERN_BF16 ? "; " : "", act == KERN_BF16 ? kern_bf16_reason(r->k) : "");
+  ORR_TRY(train_device_open(c, r->world, &r->k));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
+  ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
   ORR_TRY(train_peak_plan(r->k, act));
   if (o->dry_run) return ORR_OK;
   ORR_TRY(train_step_commit(&r->work));
   return train_peak_measure(r->k, act, &r->peak);
+}
+
+// The run's folder, for this run alone.
+static orr_code open_folder(run *r) {
+  ORR_TRY(orr_fs_mkdirs(r->c->run.dir));
+  return train_lease_take(&(train_lease_options){.dir = r->c->run.dir,
+                                                 .job = dist_job_number(),
+                                                 .beat_s = TRAIN_LEASE_BEAT_S},
+                          &r->lease);
 }
 
 // Written once weights, data and outputs are there: a call that fails before that leaves the words
@@ -136,7 +148,8 @@ static orr_code open_data(run *r) {
   data_mix_options o;
   ORR_CHECK(c->data.train.n <= 64, ORR_ECONFIG, "data.train names %d folders: 64 at most",
             c->data.train.n);
-  ORR_TRY(train_run_data_options(c, branch_ids, &o));
+  ORR_TRY(train_remote_create(c, &r->remote));
+  ORR_TRY(train_run_data_options(c, r->remote, branch_ids, &o));
   ORR_TRY(data_mix_open(&o, (uint64_t)c->run.seed, &r->mix));
   return data_loader_create(r->mix, &o,
                             &(data_loader_options){.first_step = (uint64_t)r->step,
@@ -150,12 +163,10 @@ static orr_code open_data(run *r) {
 }
 
 static orr_code open_outputs(run *r) {
-  ORR_TRY(train_saver_create(r->c, r->world, &r->axes, &r->work.state, &r->saver));
-  ORR_TRY(train_replicas_create(r->c, r->world, &r->work.state, &r->replicas));
-  if (r->world->grid.rank != 0) return ORR_OK;
-  char path[4096];
-  ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "metrics.jsonl"));
-  return train_metrics_open(path, r->step, &r->metrics);
+  ORR_TRY(train_observer_create(r->c, r->world, r->step, &r->observer));
+  r->axes.profile = train_observer_profile(r->observer);
+  ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
+  return train_replicas_create(r->c, r->world, &r->work.state, &r->replicas);
 }
 
 static json_t *checkpoint_meta(run *r) {
@@ -198,8 +209,9 @@ static orr_code vote(run *r, train_step_votes *v) {
   return train_step_vote(&r->work, v);
 }
 
-// Before a checkpoint of this step could keep what differs. The outcome is everyone's: only one
-// group of replicas may have found it.
+// Ahead of the update, which makes anew what is derived (bfloat16 copies, and all weights where
+// states are shared out) and would cover what differed. The outcome is everyone's: only one group
+// of replicas may have found it.
 static orr_code compare_replicas(run *r, int64_t step) {
   if (!r->replicas || step % r->c->dist.check_replicas != 0) return ORR_OK;
   orr_code rc = dist_agree(r->all, dist_replicas_check(r->replicas), "compare replicas");
@@ -212,10 +224,13 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   const cfg *c = r->c;
   const double begin = orr_clock_ms();
   const data_clip_batch *batch = NULL;
+  train_profile *profile = r->axes.profile;
   train_step_votes v;
   double units = 0.0;
   const bool reads = logged == ORR_OK;
+  train_profile_enter(profile, TRAIN_PHASE_DATA, "data", -1);
   orr_code rc = reads ? data_loader_next(r->loader, &batch, &s->data_wait_ms) : logged;
+  train_profile_leave(profile);
   // What failed on one rank must end all of them before the next collective.
   ORR_TRY(train_axes_agree(&r->axes, rc, reads ? "read data" : "write metrics"));
   r->apart = true;
@@ -223,16 +238,20 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   ORR_TRY(vote(r, &v));
   s->loss = units > 0.0 ? v.loss_sum / units : 0.0;
   s->lr = train_schedule_lr(c, s->step);
-  ORR_TRY(update(r, s));
   ORR_TRY(compare_replicas(r, s->step));
+  train_profile_enter(profile, TRAIN_PHASE_OPTIMIZER, "optimizer", -1);
+  ORR_TRY(update(r, s));
+  train_profile_leave(profile);
   r->step = s->step;
   *stop = v.stop > 0.0;
   const bool failed = v.failed > 0.0;
+  train_profile_enter(profile, TRAIN_PHASE_CHECKPOINT, "checkpoint", -1);
   if (failed || v.written == r->world->grid.ranks)
     ORR_TRY(train_saver_conclude(r->saver, failed, &s->ckpt_stall_ms));
   const bool last = s->step == c->train.steps || *stop;
   if (last || (c->ckpt.every > 0 && s->step % c->ckpt.every == 0))
     ORR_TRY(train_saver_begin(r->saver, s->step, checkpoint_meta(r), &s->ckpt_stall_ms));
+  train_profile_leave(profile);
   s->step_ms = orr_clock_ms() - begin;
   r->apart = false;
   return ORR_OK;
@@ -260,10 +279,12 @@ static orr_code steps(run *r) {
   orr_code logged = ORR_OK;
   while (r->step < r->c->train.steps && !stop) {
     train_step_metrics s = {.step = r->step + 1};
+    logged = logged == ORR_OK ? train_observer_begin(r->observer, s.step) : logged;
     ORR_TRY(one_step(r, logged, &s, &stop));
     finish_metrics(r, &s);
     smooth_ms = smooth_ms > 0.0 ? 0.95 * smooth_ms + 0.05 * s.step_ms : s.step_ms;
-    if (r->metrics) logged = train_metrics_write(r->metrics, &s);
+    logged = r->lease ? train_lease_held(r->lease) : ORR_OK;
+    ORR_TRY(train_observer_end(r->observer, &s, &logged));
     orr_progress(r->step == r->c->train.steps || stop,
                  "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
                  r->work.stage->table->name, (long long)s.step, (long long)r->c->train.steps,
@@ -290,28 +311,28 @@ static orr_code watch(run *r) {
 
 static void run_close(run *r) {
   dist_watchdog_stop(r->watchdog);
-  train_metrics_close(r->metrics);
+  train_observer_destroy(r->observer);
   dist_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
+  data_remote_interrupt(r->remote); // or a reader would wait for its download
   data_loader_destroy(r->loader);
   data_mix_close(r->mix);
+  data_remote_destroy(r->remote);
   train_step_release(&r->work);
   kern_destroy(r->k);
+  train_lease_release(r->lease);
   orr_free(r->config_text);
 }
 
 static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
-  if (r->world->grid.rank == 0) train_accounting_log(&r->work);
+  if (r->world->grid.rank == 0) train_accounting_log(&r->accounting);
   if (o->dry_run) return ORR_OK;
-  orr_code rc = r->world->grid.rank == 0 ? orr_fs_mkdirs(r->c->run.dir) : ORR_OK;
+  orr_code rc = r->world->grid.rank == 0 ? open_folder(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, o->resume), "load weights"));
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
-  if (r->world->grid.rank == 0)
-    ORR_INFO("checkpoints: a rank holds %.1f MiB more to copy its part into",
-             (double)train_saver_host_bytes(r->saver) / 1048576.0);
   if (r->step >= r->c->train.steps) {
     if (r->world->grid.rank == 0)
       ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
@@ -320,6 +341,7 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   rc = r->world->grid.rank == 0 ? write_config(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
   ORR_TRY(watch(r));
+  train_observer_tell(r->observer, "ready", r->step, "training begins");
   return steps(r);
 }
 
@@ -339,14 +361,26 @@ static orr_code open_axes(run *r, const train_loop_options *o) {
   return ORR_OK;
 }
 
+// Before the axes are split: ranks that differ would make different communicators.
+static orr_code agree_on_run(run *r) {
+  orr_code rc = cfg_print(r->c, &r->config_text);
+  if (rc == ORR_OK) rc = cfg_hash(r->c, &r->config_hash);
+  r->all = r->world->axis[DIST_AXIS_WORLD];
+  ORR_TRY(dist_agree(r->all, rc, "print the configuration"));
+  return train_same_check(r->all, r->config_text);
+}
+
 orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world) {
   run r = {.c = c, .world = world, .start_ms = orr_clock_ms()};
   train_stop_install();
-  ORR_TRY(open_axes(&r, o));
-  orr_code rc = cfg_print(c, &r.config_text);
-  if (rc == ORR_OK) rc = cfg_hash(c, &r.config_hash);
-  rc = dist_agree(r.all, rc, "print the configuration");
+  orr_code rc = agree_on_run(&r);
+  if (rc == ORR_OK) rc = open_axes(&r, o);
   if (rc == ORR_OK) rc = run_all(&r, o);
+  train_observer_tell(r.observer,
+                      rc == ORR_OK         ? "finished"
+                      : rc == ORR_ESTOPPED ? "stopped"
+                                           : "failed",
+                      r.step, rc == ORR_OK ? "all steps are done" : orr_status_message());
   if (rc != ORR_OK && r.apart && world->grid.ranks > 1) {
     // The other ranks are waiting in a collective that this one will not enter. It says why here,
     // so the watchdogs need not.
@@ -355,5 +389,6 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
     dist_world_abort(world, 1);
   }
   run_close(&r);
+  train_stop_clear();
   return rc;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
@@ -68,32 +69,34 @@ static int print_number(char *out, size_t size, const char *name, const char *fo
                           : snprintf(out + n, size - (size_t)n, "null"));
 }
 
-orr_code train_metrics_write(train_metrics *m, const train_step_metrics *s) {
-  const struct {
-    const char *name, *format;
-    double v;
-  } fields[] = {{"loss", "%.9g", s->loss},
-                {"lr", "%.9g", s->lr},
-                {"grad_norm", "%.9g", s->grad_norm},
-                {"tokens", "%.0f", s->tokens},
-                {"tokens_per_s", "%.1f", s->tokens_per_s},
-                {"frames_per_s", "%.2f", s->frames_per_s},
-                {"step_ms", "%.3f", s->step_ms},
-                {"data_wait_ms", "%.3f", s->data_wait_ms},
-                {"comm_ms", "%.3f", s->comm_ms},
-                {"ckpt_stall_ms", "%.3f", s->ckpt_stall_ms},
-                {"data_bytes", "%.0f", s->data_bytes},
-                {"data_unpacked_bytes", "%.0f", s->data_unpacked_bytes},
-                {"data_chunks", "%.0f", s->data_chunks},
-                {"data_chunk_hits", "%.0f", s->data_chunk_hits},
-                {"data_queue", "%.0f", s->data_queue},
-                {"mfu", "%.4f", s->mfu}};
-  char line[8192]; // 16 numbers of at most 320 characters (%.0f of 1e308) with their names
+void train_metrics_list(const train_step_metrics *s, train_scalars *out) {
+  *out = (train_scalars){.step = s->step, .wall_s = orr_clock_wall()};
+  train_scalars_add(out, "loss", "%.9g", s->loss);
+  train_scalars_add(out, "lr", "%.9g", s->lr);
+  train_scalars_add(out, "grad_norm", "%.9g", s->grad_norm);
+  train_scalars_add(out, "tokens", "%.0f", s->tokens);
+  train_scalars_add(out, "tokens_per_s", "%.1f", s->tokens_per_s);
+  train_scalars_add(out, "frames_per_s", "%.2f", s->frames_per_s);
+  train_scalars_add(out, "step_ms", "%.3f", s->step_ms);
+  train_scalars_add(out, "data_wait_ms", "%.3f", s->data_wait_ms);
+  train_scalars_add(out, "comm_ms", "%.3f", s->comm_ms);
+  train_scalars_add(out, "ckpt_stall_ms", "%.3f", s->ckpt_stall_ms);
+  train_scalars_add(out, "data_bytes", "%.0f", s->data_bytes);
+  train_scalars_add(out, "data_unpacked_bytes", "%.0f", s->data_unpacked_bytes);
+  train_scalars_add(out, "data_chunks", "%.0f", s->data_chunks);
+  train_scalars_add(out, "data_chunk_hits", "%.0f", s->data_chunk_hits);
+  train_scalars_add(out, "data_queue", "%.0f", s->data_queue);
+  train_scalars_add(out, "mfu", "%.4f", s->mfu);
+}
+
+orr_code train_metrics_write(train_metrics *m, const train_scalars *s) {
+  // a number takes at most 318 characters ("%.3f" of 1e308)
+  char line[(TRAIN_SCALARS + 2) * 400];
   int n = snprintf(line, sizeof line, "%s%lld", line_start, (long long)s->step);
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-    n += print_number(line + n, sizeof line - (size_t)n, fields[i].name, fields[i].format,
-                      fields[i].v);
-  n += snprintf(line + n, sizeof line - (size_t)n, "}\n");
+  for (int i = 0; i < s->n; i++)
+    n += print_number(line + n, sizeof line - (size_t)n, s->v[i].name, s->v[i].format,
+                      s->v[i].value);
+  n += snprintf(line + n, sizeof line - (size_t)n, ", \"time\": %.3f}\n", s->wall_s);
   ORR_TRY(orr_fs_pwrite_all(m->fd, m->path, line, (size_t)n, m->at));
   m->at += (uint64_t)n;
   return ORR_OK;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "train/scalars.h"
 
 typedef struct {
   int64_t step;
@@ -21,10 +22,13 @@ typedef struct {
 
 typedef struct train_metrics train_metrics;
 
+// Local. The numbers of a step under their names, stamped with the wall clock.
+void train_metrics_list(const train_step_metrics *s, train_scalars *out);
+
 // Local. Opens path for appending behind step `from` (later lines and a torn last line are
 // dropped).
 orr_code train_metrics_open(const char *path, int64_t from, train_metrics **out);
-orr_code train_metrics_write(train_metrics *m, const train_step_metrics *s);
+orr_code train_metrics_write(train_metrics *m, const train_scalars *s);
 void train_metrics_close(train_metrics *m); // takes NULL
 
 #endif

@@ -8,6 +8,7 @@
 struct train_reduce {
   train_axes *axes;
   train_state *state;
+  bool overlap;
   train_shard buckets; // where they are cut; also without sharded states
   int64_t started;     // buckets started in this step, counted from the end
   int64_t finished;
@@ -28,7 +29,8 @@ orr_code train_reduce_create(train_axes *axes, train_state *state, int64_t bucke
                              train_reduce **out) {
   train_reduce *r = orr_calloc(1, sizeof *r);
   ORR_CHECK(r, ORR_ENOMEM, "gradient buckets: out of memory");
-  *r = (train_reduce){.axes = axes, .state = state, .untouched = state->params.count};
+  *r = (train_reduce){
+      .axes = axes, .state = state, .overlap = true, .untouched = state->params.count};
   r->buckets = state->shard;
   if (state->shard.ranks == 1) r->buckets.bucket = bucket_bytes / (int64_t)sizeof(float);
   for (int i = 0; i < state->params.count; i++) {
@@ -51,6 +53,10 @@ void train_reduce_destroy(train_reduce *r) {
   if (!r) return;
   orr_free(r->requests);
   orr_free(r);
+}
+
+void train_reduce_overlap(train_reduce *r, bool overlap) {
+  r->overlap = overlap;
 }
 
 void train_reduce_place(train_reduce *r, orr_arena *arena) {
@@ -121,28 +127,28 @@ static orr_code start_bucket(train_reduce *r, int64_t i, dist_request *request) 
                                          request);
 }
 
-orr_code train_reduce_ready(void *reduce, int64_t first) {
-  train_reduce *r = reduce;
-  dist_comm *comm = r->axes->comm[DIST_AXIS_REPLICA];
+// Starts the buckets at and behind `first`, whose sums over tp are made.
+static orr_code start_final(train_reduce *r, int64_t first) {
   const int64_t n = train_shard_buckets(&r->buckets);
-  ORR_TRY(sum_shared(r, first));
   if (train_axes_size(r->axes, DIST_AXIS_REPLICA) == 1) return ORR_OK;
   for (; r->started < n; r->started++) {
     const int64_t i = n - 1 - r->started;
     if (i * r->buckets.bucket < first) break;
     ORR_TRY(start_bucket(r, i, &r->requests[r->started]));
   }
-  // MPI moves data while it is called: look at the oldest bucket under way.
-  for (bool done = true; r->finished < r->started; r->finished++) {
-    if (!r->axes->planning) ORR_TRY(dist_test(comm, &r->requests[r->finished], &done));
-    if (!done) break;
-  }
-  return ORR_OK;
+  return train_axes_push(r->axes, DIST_AXIS_REPLICA, r->requests, r->started, &r->finished);
+}
+
+orr_code train_reduce_ready(void *reduce, int64_t first) {
+  train_reduce *r = reduce;
+  ORR_TRY(sum_shared(r, first));
+  return r->overlap ? start_final(r, first) : ORR_OK;
 }
 
 orr_code train_reduce_finish(train_reduce *r, double *wait_ms) {
   const double begin = orr_clock_ms();
-  ORR_TRY(train_reduce_ready(r, 0));
+  ORR_TRY(sum_shared(r, 0));
+  ORR_TRY(start_final(r, 0));
   for (; r->finished < r->started; r->finished++)
     ORR_TRY(dist_wait(r->axes->comm[DIST_AXIS_REPLICA], &r->requests[r->finished]));
   r->started = r->finished = 0;

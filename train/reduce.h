@@ -8,6 +8,7 @@
 #ifndef TRAIN_REDUCE_H
 #define TRAIN_REDUCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -22,6 +23,8 @@ typedef struct train_reduce train_reduce;
 orr_code train_reduce_create(train_axes *axes, train_state *state, int64_t bucket_bytes,
                              train_reduce **out);
 void train_reduce_destroy(train_reduce *r); // takes NULL
+// Local. False: no bucket starts before finish, for a comparison. True at first.
+void train_reduce_overlap(train_reduce *r, bool overlap);
 // Local. Takes its buffer; once counting, once committed.
 void train_reduce_place(train_reduce *r, orr_arena *arena);
 // Collective over tp and replicas. Gradients at and behind `first` are final: starts their buckets

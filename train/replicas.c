@@ -22,3 +22,13 @@ orr_code train_replicas_create(const cfg *c, const dist_world *w, const train_st
   orr_free(parts);
   return rc;
 }
+
+void train_replicas_foresee(const cfg *c, const train_axes *axes,
+                            train_moved moved[DIST_AXES][TRAIN_MOVES]) {
+  const int replicas = train_axes_size(axes, DIST_AXIS_REPLICA);
+  if (c->dist.check_replicas == 0 || replicas == 1) return;
+  moved[DIST_AXIS_REPLICA][TRAIN_ALL_GATHER] =
+      (train_moved){.calls = 1, .bytes = DIST_REPLICA_BYTES * replicas};
+  moved[DIST_AXIS_WORLD][TRAIN_ALL_REDUCE] = // the agreement on the outcome
+      (train_moved){.calls = 1, .bytes = sizeof(int64_t)};
+}

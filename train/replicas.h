@@ -11,4 +11,9 @@
 orr_code train_replicas_create(const cfg *c, const dist_world *w, const train_state *s,
                                dist_replicas **out);
 
+// Local, while axes plan. Adds what one comparison that finds no difference moves; nothing where
+// none is made.
+void train_replicas_foresee(const cfg *c, const train_axes *axes,
+                            train_moved moved[DIST_AXES][TRAIN_MOVES]);
+
 #endif

@@ -21,22 +21,23 @@ orr_code train_branch_id(const cfg *c, const char *name, int32_t *id) {
                   name, known);
 }
 
-static orr_code branch_of(const cfg *c, int set, int32_t *id) {
+static orr_code branch_of(const cfg *c, data_remote *remote, int set, int32_t *id) {
   if (c->data.branch.n > set) return train_branch_id(c, c->data.branch.v[set], id);
   data_index *index;
-  ORR_TRY(data_index_open(c->data.train.v[set], &index));
+  ORR_TRY(data_index_open_from(c->data.train.v[set], remote, &index));
   orr_code rc = train_branch_id(c, index->format.branch, id);
   data_index_close(index);
   return rc;
 }
 
-orr_code train_run_data_options(const cfg *c, int32_t *branch_ids, data_mix_options *out) {
+orr_code train_run_data_options(const cfg *c, data_remote *remote, int32_t *branch_ids,
+                                data_mix_options *out) {
   ORR_CHECK(c->data.train.n > 0, ORR_ECONFIG,
             "data.train is empty: name at least one data set folder");
   const bool tokens = c->train.stage == CFG_STAGE_DYNAMICS;
   train_tokenizer_dims t;
   train_tokenizer_dims_from(c, &t);
-  for (int i = 0; i < c->data.train.n; i++) ORR_TRY(branch_of(c, i, &branch_ids[i]));
+  for (int i = 0; i < c->data.train.n; i++) ORR_TRY(branch_of(c, remote, i, &branch_ids[i]));
   *out = (data_mix_options){.dirs = (const char *const *)c->data.train.v,
                             .weights = c->data.weights.n ? c->data.weights.v : NULL,
                             .branch_ids = branch_ids,
@@ -49,6 +50,7 @@ orr_code train_run_data_options(const cfg *c, int32_t *branch_ids, data_mix_opti
                             .S = c->model.rows * c->model.cols,
                             .codes = c->model.codes,
                             .A = c->model.actions,
+                            .remote = remote,
                             .chunk_cache_bytes = (size_t)c->data.chunk_cache_bytes};
   return ORR_OK;
 }

@@ -6,8 +6,10 @@
 #include "configs/config.h"
 #include "data/clip_batch.h"
 
-// Local. Options of the training mixture; borrows from c. `branch_ids` has room for data.train.n.
-orr_code train_run_data_options(const cfg *c, int32_t *branch_ids, data_mix_options *out);
+// Local. Options of the training mixture; borrows from c and `remote`, which reads what lies afar.
+// `branch_ids` has room for data.train.n.
+orr_code train_run_data_options(const cfg *c, data_remote *remote, int32_t *branch_ids,
+                                data_mix_options *out);
 // Local. Id of a branch by its name among model.branches; ORR_ECONFIG lists the known ones.
 orr_code train_branch_id(const cfg *c, const char *name, int32_t *id);
 

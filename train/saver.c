@@ -1,6 +1,7 @@
 #include "train/saver.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -10,7 +11,7 @@
 #include "train/store.h"
 
 struct train_saver {
-  dist_comm *world;
+  train_axes *axes;
   int rank, ranks;
   train_state *state;
   train_store *store;
@@ -31,27 +32,50 @@ static orr_code open_writer(train_saver *s, const cfg *c) {
                                                    .rank = s->rank,
                                                    .ranks = s->ranks,
                                                    .async = c->ckpt.async,
+                                                   .plan = s->axes->planning,
                                                    .keep = c->ckpt.keep,
                                                    .keep_every = c->ckpt.keep_every},
                             &s->writer);
 }
 
-orr_code train_saver_create(const cfg *c, dist_world *world, const train_axes *axes,
-                            train_state *state, train_saver **out) {
+orr_code train_saver_create(const cfg *c, train_axes *axes, train_state *state, train_saver **out) {
   orr_code rc;
   train_saver *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "saver: out of memory");
-  *s = (train_saver){.world = world->axis[DIST_AXIS_WORLD],
-                     .rank = world->grid.rank,
-                     .ranks = world->grid.ranks,
-                     .state = state};
-  // Creating the store is collective: no rank may be missing from it.
-  rc = open_writer(s, c);
-  ORR_TRY_GOTO(dist_agree(s->world, rc, "plan checkpoints"), fail);
-  ORR_TRY_GOTO(train_store_create(state, axes, s->writer, &s->store), fail);
+  *s = (train_saver){
+      .axes = axes, .rank = axes->grid.rank, .ranks = axes->grid.ranks, .state = state};
+  ORR_TRY_GOTO(open_writer(s, c), fail);
+  ORR_TRY_GOTO(train_store_create(c, state, axes, s->writer, &s->store), fail);
   *out = s;
   return ORR_OK;
 fail:
+  train_saver_destroy(s);
+  return rc;
+}
+
+// What the ranks say to each other from begin to the end of commit, in order.
+static orr_code rehearse(train_saver *s) {
+  static const char *const agreements[] = {"commit checkpoint", "prepare checkpoint",
+                                           "begin checkpoint", "checkpoint sums",
+                                           "commit checkpoint"};
+  for (size_t i = 0; i < sizeof agreements / sizeof *agreements; i++)
+    ORR_TRY(train_axes_agree(s->axes, ORR_OK, agreements[i]));
+  ORR_TRY(train_store_collect(s->store));
+  train_axes_count_text(s->axes, DIST_AXIS_WORLD, ckpt_writer_sums_bytes(s->writer));
+  return ORR_OK;
+}
+
+orr_code train_saver_plan(const cfg *c, train_axes *axes, train_state *state,
+                          train_saver_needs *out) {
+  train_saver *s = NULL;
+  train_moved before[DIST_AXES][TRAIN_MOVES];
+  ORR_TRY(train_saver_create(c, axes, state, &s));
+  memcpy(before, axes->moved, sizeof before);
+  memset(axes->moved, 0, sizeof axes->moved);
+  orr_code rc = rehearse(s);
+  out->host_bytes = train_saver_host_bytes(s);
+  memcpy(out->moved, axes->moved, sizeof out->moved);
+  memcpy(axes->moved, before, sizeof before);
   train_saver_destroy(s);
   return rc;
 }
@@ -85,11 +109,11 @@ orr_code train_saver_begin(train_saver *s, int64_t step, json_t *meta, double *s
               : ORR_FAIL(ORR_ENOMEM,
                          "manifest of step %lld: out of memory, or a text in it is not UTF-8",
                          (long long)step);
-  rc = dist_agree(s->world, rc, "prepare checkpoint");
+  rc = train_axes_agree(s->axes, rc, "prepare checkpoint");
   if (rc == ORR_OK) {
     ORR_TRY(train_store_collect(s->store));
-    rc = dist_agree(s->world, ckpt_save_begin(s->writer, step, train_store_get, s->store),
-                    "begin checkpoint");
+    rc = train_axes_agree(s->axes, ckpt_save_begin(s->writer, step, train_store_get, s->store),
+                          "begin checkpoint");
     if (rc != ORR_OK) ckpt_save_abandon(s->writer);
   }
   if (rc == ORR_OK)
@@ -112,19 +136,19 @@ train_save_state train_saver_poll(train_saver *s) {
 static orr_code commit(train_saver *s) {
   const char *sums = NULL;
   char **texts = NULL;
-  orr_code rc = dist_agree(s->world, ckpt_save_sums(s->writer, &sums), "checkpoint sums");
+  orr_code rc = train_axes_agree(s->axes, ckpt_save_sums(s->writer, &sums), "checkpoint sums");
   if (rc != ORR_OK) return rc;
-  ORR_TRY(dist_gather_text(s->world, sums, 0, &texts));
+  ORR_TRY(train_axes_gather_text(s->axes, DIST_AXIS_WORLD, sums, 0, &texts));
   if (s->rank == 0) rc = ckpt_save_commit(s->writer, (const char *const *)texts, s->meta);
   dist_texts_free(texts, s->ranks);
-  return dist_agree(s->world, rc, "commit checkpoint");
+  return train_axes_agree(s->axes, rc, "commit checkpoint");
 }
 
 orr_code train_saver_conclude(train_saver *s, bool failed, double *stall_ms) {
   const double begin = orr_clock_ms();
   orr_code rc;
   if (failed) // no rank may still be writing into the folder that rank 0 is about to remove
-    rc = dist_agree(s->world, ckpt_writer_wait(s->writer), "write checkpoint");
+    rc = train_axes_agree(s->axes, ckpt_writer_wait(s->writer), "write checkpoint");
   else
     rc = commit(s);
   if (rc != ORR_OK) {
@@ -142,14 +166,14 @@ orr_code train_saver_finish(train_saver *s) {
   if (s->save != TRAIN_SAVE_IDLE) {
     orr_code mine = ckpt_writer_wait(s->writer);
     s->save = mine == ORR_OK ? TRAIN_SAVE_WRITTEN : TRAIN_SAVE_FAILED;
-    int64_t failed = mine != ORR_OK;
-    ORR_TRY(dist_all_reduce(s->world, &failed, 1, DIST_I64, DIST_MAX));
+    double failed = mine != ORR_OK;
+    ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_WORLD, &failed, 1));
     double waited = 0.0; // counted by who called
-    ORR_TRY(train_saver_conclude(s, failed != 0, &waited));
+    ORR_TRY(train_saver_conclude(s, failed > 0.0, &waited));
   }
   orr_code committed = s->last == ORR_OK ? ckpt_writer_wait(s->writer) : ORR_OK;
   forget_meta(s);
-  committed = dist_agree(s->world, committed, "commit checkpoint");
+  committed = train_axes_agree(s->axes, committed, "commit checkpoint");
   if (committed != ORR_OK) {
     report_failure(s, committed);
     ckpt_save_abandon(s->writer);

@@ -10,15 +10,22 @@
 #include "base/status.h"
 #include "checkpoints/checkpoint.h"
 #include "configs/config.h"
-#include "dist/comm.h"
 #include "train/axes.h"
 #include "train/state.h"
 
 typedef struct train_saver train_saver;
 
-// Collective over the world. The staging buffer is taken here. Borrows world, axes and state.
-orr_code train_saver_create(const cfg *c, dist_world *world, const train_axes *axes,
-                            train_state *state, train_saver **out);
+// What saving takes and moves.
+typedef struct {
+  uint64_t host_bytes;                       // buffers of this rank
+  train_moved moved[DIST_AXES][TRAIN_MOVES]; // from begin until the checkpoint is committed
+} train_saver_needs;
+
+// Local, while axes plan. What a saver will need.
+orr_code train_saver_plan(const cfg *c, train_axes *axes, train_state *state,
+                          train_saver_needs *out);
+// Local. All buffers are taken here. Borrows axes and state.
+orr_code train_saver_create(const cfg *c, train_axes *axes, train_state *state, train_saver **out);
 uint64_t train_saver_host_bytes(const train_saver *s);
 // Collective over the world. Copies the state and starts writing step's checkpoint; finishes an
 // earlier one first. `meta` is taken over (rank 0 uses it; NULL fails the save). *stall_ms (+=) the

@@ -51,7 +51,10 @@ orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_axes *axes, t
                                       int64_t clips, int64_t micro, train_stage **out);
 orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
                             int64_t clips, int64_t micro, train_stage **out); // by train.stage
-void train_stage_destroy(train_stage *s);                                     // takes NULL
+// Local. The parameters of the rank that `axes` stand for, in order of the flat layout; of another
+// rank of tp than this one, too. ORR_ENOMEM; release *out also then.
+orr_code train_stage_list(const cfg *c, train_axes *axes, train_params *out);
+void train_stage_destroy(train_stage *s); // takes NULL
 // Local. For the create functions: what all stages share, with empty arenas that count.
 void train_stage_init(train_stage *s, const train_stage_table *table, kern *k, const cfg *c,
                       train_axes *axes, train_state *state, int64_t clips, int64_t micro);

@@ -147,34 +147,36 @@ static orr_code update_range(train_state *s, kern *k, const cfg *c, const kern_a
   return kern_adamw(k, &a);
 }
 
-// Elements [first, end) of the flat layout, as far as they are this rank's.
-static orr_code update_own(train_state *s, kern *k, const cfg *c, const kern_adamw_args *common,
-                           int64_t first, int64_t end, bool decay) {
-  const int64_t bucket = s->shard.bucket;
-  for (int64_t i = first / bucket; i * bucket < end; i++) {
-    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
-    const int64_t from = x.at > first ? x.at : first,
-                  to = x.at + x.count < end ? x.at + x.count : end;
-    if (from < to) ORR_TRY(update_range(s, k, c, common, &x, from, to - from, decay));
+// This rank's part of bucket i, range by range: neighbours of one kind are one range, for their
+// padding is zero and stays zero. *p is the parameter that the bucket before ended in.
+static orr_code update_bucket(train_state *s, kern *k, const cfg *c, const kern_adamw_args *common,
+                              int64_t i, int *p) {
+  const train_shard_piece x = train_shard_piece_of(&s->shard, i);
+  const train_param *list = s->params.list;
+  const int64_t stop = x.at + x.count;
+  for (int64_t at = x.at, end; at < stop; at = end) {
+    while (*p + 1 < s->params.count && list[*p + 1].at <= at) ++*p;
+    const bool decay = list[*p].decay;
+    int next = *p + 1;
+    while (next < s->params.count && list[next].at < stop && list[next].decay == decay) next++;
+    end = next < s->params.count && list[next].at < stop ? list[next].at : stop;
+    ORR_TRY(update_range(s, k, c, common, &x, at, end - at, decay));
   }
   return ORR_OK;
 }
 
 orr_code train_state_update(train_state *s, kern *k, const cfg *c, const kern_adamw_rates *rates,
-                            const kern_verdict *verdict) {
+                            const kern_verdict *verdict, train_updated_fn updated, void *ctx) {
   const kern_adamw_args common = {.beta1 = (float)c->optim.beta1,
                                   .beta2 = (float)c->optim.beta2,
                                   .eps = (float)c->optim.eps,
                                   .ema_decay = (float)c->optim.ema_decay,
                                   .rates = rates,
                                   .verdict = verdict};
-  const train_param *list = s->params.list;
-  // Neighbours of one kind are one range: their padding is zero and stays zero.
-  for (int i = 0, j; i < s->params.count; i = j) {
-    for (j = i + 1; j < s->params.count && list[j].decay == list[i].decay; j++) {
-    }
-    int64_t end = j < s->params.count ? list[j].at : s->params.total;
-    ORR_TRY(update_own(s, k, c, &common, list[i].at, end, list[i].decay));
+  int p = 0;
+  for (int64_t i = 0; i < train_shard_buckets(&s->shard); i++) {
+    ORR_TRY(update_bucket(s, k, c, &common, i, &p));
+    if (updated) ORR_TRY(updated(ctx, i));
   }
   return ORR_OK;
 }
@@ -208,40 +210,19 @@ orr_code train_state_sumsq(train_state *s, kern *k, double *sum) {
   return ORR_OK;
 }
 
-// The float32 copies of what the products do not read: each rank brings what it has updated, zeros
-// elsewhere, and the sum is everything.
-static orr_code gather_plain(train_state *s, train_axes *axes) {
+void train_state_own_plain(train_state *s) {
   float *plain = s->weights.plain;
-  if (!axes->planning) {
-    memset(plain, 0, (size_t)s->plain * sizeof *plain);
-    for (int i = 0; i < s->params.count; i++) {
-      const train_param *p = &s->params.list[i];
-      const int64_t bucket = s->shard.bucket, end = p->at + p->count;
-      for (int64_t b = p->at / bucket; !p->decay && b * bucket < end; b++) {
-        const train_shard_piece x = train_shard_piece_of(&s->shard, b);
-        const int64_t from = x.at > p->at ? x.at : p->at,
-                      to = x.at + x.count < end ? x.at + x.count : end;
-        if (from < to)
-          memcpy(plain + s->weights.plain_at[p->at / TRAIN_PARAM_ALIGN] + (from - p->at),
-                 s->own_master + x.place + (from - x.at), (size_t)(to - from) * sizeof *plain);
-      }
+  memset(plain, 0, (size_t)s->plain * sizeof *plain);
+  for (int i = 0; i < s->params.count; i++) {
+    const train_param *p = &s->params.list[i];
+    const int64_t bucket = s->shard.bucket, end = p->at + p->count;
+    for (int64_t b = p->at / bucket; !p->decay && b * bucket < end; b++) {
+      const train_shard_piece x = train_shard_piece_of(&s->shard, b);
+      const int64_t from = x.at > p->at ? x.at : p->at,
+                    to = x.at + x.count < end ? x.at + x.count : end;
+      if (from < to)
+        memcpy(plain + s->weights.plain_at[p->at / TRAIN_PARAM_ALIGN] + (from - p->at),
+               s->own_master + x.place + (from - x.at), (size_t)(to - from) * sizeof *plain);
     }
   }
-  return train_axes_all_reduce(axes, DIST_AXIS_REPLICA, plain, s->plain, DIST_F32, DIST_SUM);
-}
-
-orr_code train_state_gather(train_state *s, train_axes *axes) {
-  if (s->shard.ranks == 1) return ORR_OK;
-  for (int64_t i = 0; i < train_shard_buckets(&s->shard); i++) {
-    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
-    int64_t at, count;
-    train_shard_bucket(&s->shard, i, &at, &count);
-    if (s->weights.work)
-      ORR_TRY(train_axes_all_gather(axes, DIST_AXIS_REPLICA, s->weights.work + x.at,
-                                    s->weights.work + at, x.count, DIST_BF16));
-    else
-      ORR_TRY(train_axes_all_gather(axes, DIST_AXIS_REPLICA, s->weights.master + x.at,
-                                    s->weights.master + at, x.count, DIST_F32));
-  }
-  return s->weights.plain ? gather_plain(s, axes) : ORR_OK;
 }

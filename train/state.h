@@ -50,14 +50,18 @@ float *train_state_weights(train_state *s);
 void train_state_average_is_weights(train_state *s); // of the array above; before refresh
 // Local. From that array: the working copy and what else is derived from it.
 orr_code train_state_refresh(train_state *s, kern *k);
-// Local. One AdamW step on everything; rates and verdict lie in device memory.
+// Called when this rank's part of a bucket is updated; buckets come in order.
+typedef orr_code (*train_updated_fn)(void *ctx, int64_t bucket);
+// Local. One AdamW step on everything, bucket by bucket; rates and verdict lie in device memory.
+// `updated` may be NULL.
 orr_code train_state_update(train_state *s, kern *k, const cfg *c, const kern_adamw_rates *rates,
-                            const kern_verdict *verdict);
+                            const kern_verdict *verdict, train_updated_fn updated, void *ctx);
 
 // Local. *sum (=) squares of the gradients that this rank counts in the norm: its own part, and of
 // what ranks of tp share the first one's alone.
 orr_code train_state_sumsq(train_state *s, kern *k, double *sum);
-// Collective over replicas. After an update of shared-out states: everyone's part to everyone.
-orr_code train_state_gather(train_state *s, train_axes *axes);
+// Local. weights.plain becomes this rank's updated part and zeros elsewhere: the sum over replicas
+// is everything.
+void train_state_own_plain(train_state *s);
 
 #endif

@@ -13,7 +13,15 @@ static orr_code create_parts(train_step *s) {
   ORR_TRY(train_axes_check(c, &s->axes->grid));
   ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
   ORR_TRY(train_state_share(&s->state, c->dist.zero ? s->axes : NULL, c->dist.bucket_bytes));
-  return train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, &s->reduce);
+  ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, &s->reduce));
+  ORR_TRY(train_gather_create(s->axes, &s->state, &s->gather));
+  train_step_overlap(s, c->dist.overlap);
+  return ORR_OK;
+}
+
+void train_step_overlap(train_step *s, bool overlap) {
+  train_reduce_overlap(s->reduce, overlap);
+  train_gather_overlap(s->gather, overlap);
 }
 
 static void place(train_step *s) {
@@ -73,16 +81,16 @@ orr_code train_step_commit(train_step *s) {
   ORR_TRY(orr_arena_check(&s->stage->inputs));
   ORR_TRY(orr_arena_check(&s->exchange));
   s->stage->loss_sum = 0.0;
-  s->axes->planning = false;
-  memset(s->axes->moved, 0, sizeof s->axes->moved);
-  return ORR_OK;
+  return train_axes_commit(s->axes);
 }
 
 void train_step_release(train_step *s) {
+  train_gather_destroy(s->gather);
   train_reduce_destroy(s->reduce);
   train_stage_destroy(s->stage);
   orr_arena_release(&s->exchange);
   train_state_release(&s->state);
+  s->gather = NULL;
   s->reduce = NULL;
   s->stage = NULL;
 }
@@ -93,7 +101,9 @@ orr_code train_step_gradients(train_step *s, const data_clip_batch *b, double *u
   if (!s->axes->planning) {
     memset(s->state.weights.grad, 0, (size_t)s->state.params.total * sizeof(float));
     stage->loss_sum = 0.0;
+    train_profile_enter(s->axes->profile, TRAIN_PHASE_INPUT, "input", -1);
     ORR_TRY(stage->table->prepare(stage, b, units));
+    train_profile_leave(s->axes->profile);
   }
   ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, units, 1, DIST_F64, DIST_SUM));
   const float scale = *units > 0.0 ? (float)(1.0 / *units) : 0.0f;
@@ -122,8 +132,10 @@ orr_code train_step_norm(train_step *s, double *norm) {
 
 orr_code train_step_update(train_step *s, double lr, float scale, int64_t step) {
   const kern_verdict verdict = {.scale = scale};
+  const bool shared = s->state.shard.ranks > 1;
   kern_adamw_rates rates;
   ORR_TRY(kern_adamw_rates_of(lr, s->c->optim.beta1, s->c->optim.beta2, step, &rates));
-  ORR_TRY(train_state_update(&s->state, s->k, s->c, &rates, &verdict));
-  return train_state_gather(&s->state, s->axes);
+  ORR_TRY(train_state_update(&s->state, s->k, s->c, &rates, &verdict,
+                             shared ? train_gather_bucket : NULL, s->gather));
+  return train_gather_finish(s->gather);
 }

@@ -7,6 +7,7 @@
 #include "configs/config.h"
 #include "data/clip_batch.h"
 #include "train/axes.h"
+#include "train/gather.h"
 #include "train/reduce.h"
 #include "train/stage.h"
 #include "train/state.h"
@@ -23,6 +24,7 @@ typedef struct {
   train_state state;
   train_stage *stage;
   train_reduce *reduce;
+  train_gather *gather;
   orr_arena exchange; // what axes communicate through, besides the stage's
   int64_t clips, micro, micros;
   // What one step moves, announced by the planning pass for the first step of a run.
@@ -36,6 +38,8 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
 // Local. Ends planning: allocates exactly what was counted.
 orr_code train_step_commit(train_step *s);
 void train_step_release(train_step *s);
+// Local. Whether replicas communicate while they compute (dist.overlap); the results are the same.
+void train_step_overlap(train_step *s, bool overlap);
 
 // Collective over the world. Gradients of the mean loss, reduced; *units (=) what the loss is a
 // mean over, of all ranks; wait_ms (+=) time spent waiting for reductions.

@@ -13,7 +13,6 @@ static void on_signal(int number) {
 
 void train_stop_install(void) {
   struct sigaction a;
-  stop_flag = 0; // a request ends one run, not those after it in the same process
   memset(&a, 0, sizeof a);
   a.sa_handler = on_signal;
   sigemptyset(&a.sa_mask);
@@ -25,4 +24,8 @@ void train_stop_install(void) {
 
 bool train_stop_requested(void) {
   return stop_flag != 0;
+}
+
+void train_stop_clear(void) {
+  stop_flag = 0;
 }

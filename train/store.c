@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/stage.h"
 
 // A run of elements on its way to the rank that writes it; the elements follow.
 typedef struct {
@@ -16,7 +17,7 @@ typedef struct {
 
 struct train_store {
   train_state *state;
-  const train_axes *axes;
+  train_axes *axes;
   const ckpt_writer *writer;
   int sets;
   bool direct;                      // everything lies on every rank as files want it
@@ -49,9 +50,10 @@ static float *set_array(const train_state *s, int set, bool *shared) {
 
 // -- what is sent ---------------------------------------------------------------------------------
 
-// The runs of one set that go to one rank of tp: counted while `to` is NULL, else written there.
+// The runs of one set that one rank of tp sends another: counted while `to` is NULL, else written
+// there.
 typedef struct {
-  const train_state *state;
+  const train_param *list; // of the sender
   const float *flat;
   int set;
   unsigned char *to;
@@ -62,7 +64,7 @@ static void send_run(sender *x, int t, int64_t first, int64_t local, int64_t cou
   const run_head head = {t, first, count};
   if (x->to) {
     memcpy(x->to + x->bytes, &head, sizeof head);
-    memcpy(x->to + x->bytes + sizeof head, x->flat + x->state->params.list[t].at + local,
+    memcpy(x->to + x->bytes + sizeof head, x->flat + x->list[t].at + local,
            (size_t)count * sizeof(float));
   }
   x->bytes += (int64_t)sizeof head + count * (int64_t)sizeof(float);
@@ -71,7 +73,7 @@ static void send_run(sender *x, int t, int64_t first, int64_t local, int64_t cou
 // A piece that the other rank writes, as far as it lies here.
 static orr_code send_piece(void *ctx, int set, int t, uint64_t first, uint64_t bytes) {
   sender *x = ctx;
-  const train_param *p = &x->state->params.list[t];
+  const train_param *p = &x->list[t];
   const int64_t begin = (int64_t)(first / sizeof(float)),
                 end = begin + (int64_t)(bytes / sizeof(float));
   if (set != x->set || p->second) return ORR_OK;
@@ -99,22 +101,29 @@ static orr_code note_own(void *ctx, int set, int t, uint64_t first, uint64_t byt
   return ORR_OK;
 }
 
-// Bytes that go to and come from each rank of tp, set by set.
-static orr_code count_bytes(train_store *st) {
-  const int tp = st->axes->grid.tp;
-  int64_t *places = st->send_at, *ones = st->recv_at;
-  for (int i = 0; i < tp; i++) places[i] = i, ones[i] = 1;
-  for (int s = 0; s < st->sets; s++) {
-    int64_t *send = st->send_bytes + s * tp;
-    for (int i = 0; i < tp; i++) {
-      sender x = {.state = st->state, .set = s};
-      ORR_TRY(ckpt_writer_visit(st->writer, neighbour(st, i), send_piece, &x));
-      send[i] = x.bytes;
-    }
-    ORR_TRY(dist_all_to_all(st->axes->comm[DIST_AXIS_TP], send, ones, places,
-                            st->recv_bytes + s * tp, ones, places, DIST_I64));
-  }
+// Bytes of one set that a rank with the parameters `list` sends to the rank `to` of tp.
+static orr_code count_set(const train_store *st, const train_param *list, int set, int to,
+                          int64_t *bytes) {
+  sender x = {.list = list, .set = set};
+  ORR_TRY(ckpt_writer_visit(st->writer, neighbour(st, to), send_piece, &x));
+  *bytes = x.bytes;
   return ORR_OK;
+}
+
+// What goes to rank i of tp and what comes from it, set by set. What it has follows from the
+// configuration.
+static orr_code count_neighbour(train_store *st, const cfg *c, int i) {
+  train_axes other = *st->axes;
+  train_params theirs;
+  other.grid.tp_i = i;
+  orr_code rc = train_stage_list(c, &other, &theirs);
+  for (int s = 0; s < st->sets && rc == ORR_OK; s++) {
+    const int64_t at = (int64_t)s * st->axes->grid.tp + i;
+    rc = count_set(st, st->state->params.list, s, i, &st->send_bytes[at]);
+    if (rc == ORR_OK) rc = count_set(st, theirs.list, s, st->axes->grid.tp_i, &st->recv_bytes[at]);
+  }
+  train_params_release(&theirs);
+  return rc;
 }
 
 static int64_t most(const int64_t *bytes, int sets, int tp) {
@@ -131,13 +140,15 @@ static orr_code take_buffers(train_store *st) {
   const int tp = st->axes->grid.tp;
   const int64_t send = most(st->send_bytes, st->sets, tp),
                 recv = most(st->recv_bytes, st->sets, tp);
-  st->collected = orr_malloc((size_t)st->bytes + 1);
+  const uint64_t collected = st->bytes;
+  st->bytes += (uint64_t)(send + recv);
+  if (st->axes->planning) return ORR_OK;
+  st->collected = orr_malloc((size_t)collected + 1);
   st->send = orr_malloc((size_t)send + 1);
   st->recv = orr_malloc((size_t)recv + 1);
   ORR_CHECK(st->collected && st->send && st->recv, ORR_ENOMEM,
             "buffers to collect a checkpoint in: %lld bytes are not available",
-            (long long)(st->bytes + (uint64_t)(send + recv)));
-  st->bytes += (uint64_t)(send + recv);
+            (long long)st->bytes);
   return ORR_OK;
 }
 
@@ -152,8 +163,8 @@ static orr_code take_tables(train_store *st) {
   return ckpt_writer_visit(st->writer, st->axes->grid.rank, note_own, st);
 }
 
-orr_code train_store_create(train_state *s, const train_axes *axes, const ckpt_writer *writer,
-                            train_store **out) {
+orr_code train_store_create(const cfg *c, train_state *s, train_axes *axes,
+                            const ckpt_writer *writer, train_store **out) {
   orr_code rc;
   const bool direct = train_axes_size(axes, DIST_AXIS_TP) == 1 && s->shard.ranks == 1;
   train_store *st = orr_calloc(1, sizeof *st);
@@ -162,9 +173,8 @@ orr_code train_store_create(train_state *s, const train_axes *axes, const ckpt_w
       .state = s, .axes = axes, .writer = writer, .sets = s->has_ema ? 4 : 3, .direct = direct};
   *out = st;
   if (direct) return ORR_OK;
-  rc = take_tables(st);
-  ORR_TRY_GOTO(dist_agree(axes->comm[DIST_AXIS_TP], rc, "plan checkpoints"), fail);
-  ORR_TRY_GOTO(count_bytes(st), fail);
+  ORR_TRY_GOTO(take_tables(st), fail);
+  for (int i = 0; i < axes->grid.tp; i++) ORR_TRY_GOTO(count_neighbour(st, c, i), fail);
   ORR_TRY_GOTO(take_buffers(st), fail);
   return ORR_OK;
 fail:
@@ -199,41 +209,50 @@ static orr_code whole_set(train_store *st, int set, const float **flat) {
     const train_shard_piece x = train_shard_piece_of(&s->shard, i);
     int64_t at, count;
     train_shard_bucket(&s->shard, i, &at, &count);
-    ORR_TRY(dist_all_gather(st->axes->comm[DIST_AXIS_REPLICA], own + x.place, s->weights.grad + at,
-                            x.count, DIST_F32));
+    ORR_TRY(train_axes_all_gather(st->axes, DIST_AXIS_REPLICA, own + x.place, s->weights.grad + at,
+                                  x.count, DIST_F32));
   }
   return ORR_OK;
 }
 
-static void receive_runs(train_store *st, int set, int64_t bytes) {
+static void receive_runs(train_store *st, const unsigned char *from, int set, int64_t bytes) {
   for (int64_t at = 0; at < bytes;) {
     run_head head;
-    memcpy(&head, st->recv + at, sizeof head);
+    memcpy(&head, from + at, sizeof head);
     at += (int64_t)sizeof head;
     const own_piece *p = &st->own[set * st->state->params.count + head.tensor];
-    memcpy(st->collected + p->at + (head.first - p->first), st->recv + at,
+    memcpy(st->collected + p->at + (head.first - p->first), from + at,
            (size_t)head.count * sizeof(float));
     at += head.count * (int64_t)sizeof(float);
   }
+}
+
+static orr_code pack_set(train_store *st, int set, const float *flat, int64_t *received) {
+  const int tp = st->axes->grid.tp;
+  int64_t sent = 0;
+  *received = 0;
+  for (int i = 0; i < tp; i++) {
+    sender x = {.list = st->state->params.list, .set = set, .flat = flat, .to = st->send + sent};
+    ORR_TRY(ckpt_writer_visit(st->writer, neighbour(st, i), send_piece, &x));
+    st->send_at[i] = sent;
+    st->recv_at[i] = *received;
+    sent += st->send_bytes[set * tp + i];
+    *received += st->recv_bytes[set * tp + i];
+  }
+  return ORR_OK;
 }
 
 static orr_code collect_set(train_store *st, int set) {
   const int tp = st->axes->grid.tp;
   const int64_t *send = st->send_bytes + set * tp, *recv = st->recv_bytes + set * tp;
   const float *flat;
-  int64_t sent = 0, received = 0;
+  int64_t received = 0;
   ORR_TRY(whole_set(st, set, &flat));
-  for (int i = 0; i < tp; i++) {
-    sender x = {.state = st->state, .set = set, .flat = flat, .to = st->send + sent};
-    ORR_TRY(ckpt_writer_visit(st->writer, neighbour(st, i), send_piece, &x));
-    st->send_at[i] = sent;
-    st->recv_at[i] = received;
-    sent += send[i];
-    received += recv[i];
-  }
-  ORR_TRY(dist_all_to_all(st->axes->comm[DIST_AXIS_TP], st->send, send, st->send_at, st->recv, recv,
-                          st->recv_at, DIST_U8));
-  receive_runs(st, set, received);
+  if (!st->axes->planning) ORR_TRY(pack_set(st, set, flat, &received));
+  ORR_TRY(train_axes_host_all_to_all(st->axes, DIST_AXIS_TP, st->send, send, st->send_at, st->recv,
+                                     recv, st->recv_at));
+  if (st->axes->planning) return ORR_OK;
+  receive_runs(st, tp == 1 ? st->send : st->recv, set, received);
   return ORR_OK;
 }
 

@@ -14,14 +14,16 @@ orr_code train_store_plan(train_state *s, int64_t file_bytes, ckpt_plan *out);
 
 typedef struct train_store train_store;
 
-// Collective over tp. What `writer` of this rank and its neighbours will write; takes all memory
-// that collecting needs. Borrows all three; axes == NULL: one rank.
-orr_code train_store_create(train_state *s, const train_axes *axes, const ckpt_writer *writer,
-                            train_store **out);
+// Local. What `writer` of this rank and its neighbours will write; takes all memory that collecting
+// needs, or, while axes plan, only counts it. Borrows the last three; axes == NULL: one rank, which
+// needs no configuration.
+orr_code train_store_create(const cfg *c, train_state *s, train_axes *axes,
+                            const ckpt_writer *writer, train_store **out);
 void train_store_destroy(train_store *st); // takes NULL
 uint64_t train_store_bytes(const train_store *st);
 // Collective over tp and replicas. Brings together what this rank will write. The gradients are
-// used up where states are shared out. Nothing moves where a rank has everything.
+// used up where states are shared out. Nothing moves where a rank has everything. While axes plan
+// it only counts.
 orr_code train_store_collect(train_store *st);
 // Local. A ckpt_copy_fn; ctx is the store, after collect.
 orr_code train_store_get(void *store, int set, int tensor, uint64_t first, size_t bytes,

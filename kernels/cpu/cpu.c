@@ -85,8 +85,8 @@ static const char *bf16_reason(cpu_level level) {
 
 #endif
 
-orr_code kern_cpu_create(int threads, kern **out) {
-  return cpu_create(threads, cpu_level_detect(), out);
+orr_code kern_cpu_create(const kern_setup *setup, kern **out) {
+  return cpu_create(setup->threads, cpu_level_detect(), out);
 }
 
 orr_code cpu_create(int threads, cpu_level level, kern **out) {

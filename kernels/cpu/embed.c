@@ -25,7 +25,7 @@ CPU_INLINE void fwd_frame(const kern_embed_fwd_args *a, int64_t bt, kern_dtype t
   const int64_t D = a->D, N = 1 + a->S + a->R;
   void *x = cpu_lane_row_mut(a->x, bt * N, D, type);
   const float *action = a->has_action[bt] ? a->action_emb + bt * D : a->no_action;
-  put_sum(x, action, a->branch + a->branch_id[bt / a->T] * D, D, type);
+  put_sum(x, action, a->branch + a->branch_id[bt / a->T % a->clips] * D, D, type);
   for (int64_t s = 0; s < a->S; s++) {
     void *row = cpu_lane_row_mut(x, 1 + s, D, type);
     int64_t code = a->tokens[bt * a->S + s] - a->v_first;
@@ -105,7 +105,7 @@ CPU_INLINE void bwd_rest(const kern_embed_bwd_args *a, int64_t first, int64_t n,
     float *own = a->daction_emb + bt * D + first;
     memset(own, 0, (size_t)n * sizeof *own);
     add_columns(a->has_action[bt] ? own : a->dno_action + first, a->dx, bt * N, D, first, n, type);
-    float *branch = a->dbranch + a->branch_id[bt / a->T] * D + first;
+    float *branch = a->dbranch + a->branch_id[bt / a->T % a->clips] * D + first;
     add_columns(branch, a->dx, bt * N, D, first, n, type);
     for (int64_t r = 0; r < a->R; r++)
       add_columns(a->dreg + r * D + first, a->dx, bt * N + 1 + a->S + r, D, first, n, type);

@@ -1,9 +1,7 @@
-// In place of probe.c where there was no CUDA Toolkit at build time.
-#include "kernels/cuda/probe.h"
+// In place of the CUDA backend where there was no CUDA Toolkit at build time.
+#include "kernels/backend.h"
 
-#include <stdio.h>
-
-int kern_cuda_probe(char *words, size_t size) {
-  snprintf(words, size, "this build was made without the CUDA Toolkit");
-  return 0;
+orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
+  *out = NULL;
+  return ORR_FAIL(ORR_EUNSUPPORTED, "this build was made without the CUDA Toolkit");
 }

@@ -25,8 +25,8 @@ extern "C" {
 
 #include "kernels/backend.h"
 
-typedef struct cuda_blas cuda_blas; // kernels/cuda/blas.h
-typedef struct cuda_dnn cuda_dnn;   // kernels/cuda/dnn.h
+typedef struct cuda_products cuda_products; // kernels/cuda/product.h
+typedef struct cuda_sdpa cuda_sdpa;         // kernels/cuda/sdpa.h
 
 typedef struct {
   kern_backend backend; // first
@@ -35,8 +35,10 @@ typedef struct {
   int sms;              // multiprocessors
   int shared_max;       // bytes of shared memory a block may ask for (cudaFuncSetAttribute)
   cudaStream_t stream;  // every op is issued here
-  cuda_blas *blas;
-  cuda_dnn *dnn;
+  cudaEvent_t mark[KERN_MARKS];
+  bool capturing;
+  cuda_products *products;
+  cuda_sdpa *sdpa; // NULL: this machine has no cuDNN that fits
 } cuda_impl;
 
 static inline cuda_impl *cuda_impl_of(const kern *k) {
@@ -62,6 +64,17 @@ KERN_OPS(CUDA_OP_DECLARE)
 // cuDNN does not fit.
 orr_code cuda_attention_own_fwd(kern *k, const kern_attention_fwd_args *a);
 orr_code cuda_attention_own_bwd(kern *k, const kern_attention_bwd_args *a);
+
+// y[M,N] (=) acc[M,N] + bias[N] + add[M,N], rounded once (bias.cu). `add` may be NULL.
+typedef struct {
+  kern_dtype type; // of add and y
+  int64_t M, N;
+  const float *acc, *bias; // acc dense
+  const void *add;         // row stride ldy; may equal y
+  void *y;
+  int64_t ldy;
+} cuda_bias_args;
+orr_code cuda_bias_add(kern *k, const cuda_bias_args *a);
 
 // dbias[N] (= or +=) the column sums of dy[M,N], in an order that the shape alone decides.
 orr_code cuda_column_sums(kern *k, const kern_matmul_bwd_w_args *a);

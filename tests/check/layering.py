@@ -1,4 +1,5 @@
 """Includes go downward only; each outside library is known to the folders that may know it."""
+import glob
 import os
 import re
 
@@ -16,8 +17,10 @@ LIBRARIES = [(re.compile(header), re.compile(place), why) for header, place, why
     (r"curl/", r"data/|tests/data/", "curl stays in data/"),
     (r"lib(av|sw)\w+/", r"data/|tests/data/", "libav stays in data/"),
     (r"png\.h$", r"data/|tests/data/", "libpng stays in data/"),
+    (r"(turbojpeg|jpeglib)\.h$", r"data/|tests/data/", "libjpeg-turbo stays in data/"),
     (r"(mujoco/|GL/)", r"data/|tests/data/", "the simulator stays in data/"),
     (r"dnnl", r"kernels/|tests/kernels/", "oneDNN stays in kernels/"),
+    (r"protobuf-c/", r"train/|tests/train/", "protobuf-c stays in train/"),
     (r"yaml\.h$", r"configs/|tests/configs/", "libyaml stays in configs/"),
     (r"xxhash\.h$", r"base/", "xxHash stays in base/: use base/hash.h"),
     (r"Random123/", r"base/|kernels/", "Random123 stays in base/ and kernels/: use base/rng.h"),
@@ -54,6 +57,8 @@ def _own_include(source, target, offset, known):
 
 def check(sources, root):
     known, findings = {s.path for s in sources}, []
+    # protoc-c writes a header for each of these
+    known |= {os.path.relpath(p, root)[:-len(".proto")] + ".pb-c.h" for p in glob.glob(f"{root}/*/*.proto")}
     for s in sources:
         first = None
         for m in _INCLUDE.finditer(s.no_comments):

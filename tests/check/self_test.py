@@ -48,6 +48,9 @@ CASES = [
     ("banned", "train/broken_copy.c",
      "// exit(1)\n/* malloc(2) */\nconst char *f(T *t) { t->exit(1); t.open(2); orr_malloc(3); my_exit(4); return \"strcpy(\"; }\n",
      None, None),
+    ("banned", "train/broken_copy.c", "long f(void) { return time(0); }\n", 1, "two nodes' clocks"),
+    ("banned", "checkpoints/broken_copy.c", "long f(struct stat *s) { return s->st_mtime; }\n", 1, "two nodes' clocks"),
+    ("banned", "dist/broken_copy.c", "// st_mtime\nint c = f(CLOCK_MONOTONIC, run_time(1));\n", None, None),
     ("headers", "base/broken_copy.h", "// The file.\n#include <stdint.h>\n\nint orr_probe(int a,\n              int b);\n", 4, "orr_probe()"),
     ("headers", "base/broken_copy.h", "// One.\nint orr_one(void);\n\nint orr_two(void);\n", 4, "orr_two()"),
     ("headers", "base/broken_copy.h",
@@ -65,6 +68,9 @@ CASES = [
     ("labels", "tests/base/test_broken_copy.c", "// labels: quikc\n", 1, "unknown label quikc"),
     ("labels", "tests/dist/test_broken_copy.c", "// labels: full mpi\n", 1, "go together"),
     ("labels", "tests/dist/test_broken_copy.c", "// labels: full mpi; ranks: 2\n", None, None),
+    ("shell", "slurm/broken_copy", "#!/bin/bash\nrm $1\n", 2, "Double quote"),
+    ("shell", "slurm/broken_copy", "#!/usr/bin/env bash\n\nread x\necho \"$x\"\n", 3, "backslashes"),
+    ("shell", "slurm/broken_copy", "#!/bin/bash\n#SBATCH --nodes=1\nrm \"$1\"\n", None, None),
     ("layout", "base/broken_copy.c", "int   f( void );\n", 1, "clang-format"),
     ("layout", "base/broken_copy.c", "int f(void);\n", None, None),
 ]
@@ -95,16 +101,16 @@ def main():
         shutil.copy(os.path.join(ROOT, ".clang-format"), root)
         tree = read_tree(root)
         before = set(importlib.import_module("layering").check(tree, root))
-        layout = importlib.import_module("layout")
-        decides = layout.find_tool()[1] == layout.VERSION
+        layout, shell = importlib.import_module("layout"), importlib.import_module("shell")
+        decide = {"layout": layout.find_tool()[1] == layout.VERSION, "shell": shell.find_tool() is not None}
         for case in CASES:
-            if case[0] == "layout" and not decides:
+            if not decide.get(case[0], True):
                 skipped += 1
                 continue
             failures.append(run(case, root, tree, before))
     failures = [f for f in failures if f]
     print(*failures, sep="\n")
-    print(f"{len(CASES) - len(failures) - skipped} of {len(CASES)} broken and sound copies judged rightly, {skipped} skipped (want clang-format 14)")
+    print(f"{len(CASES) - len(failures) - skipped} of {len(CASES)} broken and sound copies judged rightly, {skipped} skipped (want clang-format 14, shellcheck)")
     return 1 if failures else 0
 
 

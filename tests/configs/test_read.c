@@ -97,7 +97,7 @@ static void test_bad_files_are_refused_with_one_line_that_says_all(void **state)
        "x.yaml:2: train.qqqq: unknown key; `orrery config doc` lists all keys"},
       {"trian:\n  steps: 1\n", "x.yaml:1: trian: unknown section, did you mean train; sections are "
                                "run, train, optim, data, "
-                               "tokenizer, model, dist, ckpt, eval"},
+                               "tokenizer, model, dist, ckpt, guard, metrics, eval"},
       {"train:\n  steps: many\n",
        "x.yaml:2: train.steps: got 'many', wanted a whole number from 1 to 1000000000"},
       {"train:\n  steps: 1e3\n",

@@ -22,7 +22,7 @@
 #include "data/index.h"
 #include "data/shard.h"
 #include "data/sim_generate.h"
-#include "data/sim_workers.h"
+#include "data/workers.h"
 #include "data/tabletop.h"
 
 enum { SIDE = 32, LENGTH = 12, Q = DATA_TABLETOP_STATE };
@@ -225,15 +225,15 @@ static void test_a_failing_worker_fails_the_command_and_leaves_nothing(void **fi
   assert_int_equal(count_files(dir), 4);
 }
 
-static orr_code die_at_the_second_job(void *ctx, data_sim_board *b) {
-  for (int64_t job; (job = data_sim_board_take(b)) >= 0;)
+static orr_code die_at_the_second_job(void *ctx, data_board *b) {
+  for (int64_t job; (job = data_board_take(b)) >= 0;)
     if (job == 1) kill(getpid(), SIGKILL);
   return ORR_OK;
 }
 
 static void test_a_killed_worker_is_reported_with_its_signal(void **unused) {
-  data_sim_workers w = {.count = 2, .jobs = 10, .work = die_at_the_second_job};
-  assert_int_equal(data_sim_workers_run(&w), ORR_EIO);
+  data_workers w = {.count = 2, .jobs = 10, .work = die_at_the_second_job};
+  assert_int_equal(data_workers_run(&w), ORR_EIO);
   assert_non_null(strstr(orr_status_message(), "signal 9"));
 }
 

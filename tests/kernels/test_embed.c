@@ -6,9 +6,12 @@ enum { BRANCHES = 3 };
 
 typedef struct {
   int64_t B, T, S, R, D, V; // V + 1 rows in the whole table
+  bool by_frame;            // frame t of all clips, then frame t+1, ...
 } shape;
-static const shape shapes[] = {
-    {1, 1, 1, 0, 24, 5}, {2, 3, 4, 2, 40, 7}, {3, 5, 6, 1, 100, 11}, {2, 4, 17, 3, 7, 4}};
+static const shape shapes[] = {{1, 1, 1, 0, 24, 5, false},
+                               {2, 3, 4, 2, 40, 7, false},
+                               {3, 5, 6, 1, 100, 11, true},
+                               {2, 4, 17, 3, 7, 4, true}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 typedef struct {
@@ -17,11 +20,12 @@ typedef struct {
   uint8_t *has;
   double *action, *table, *none, *branch, *reg, *dx;
   int64_t v_first, v_count;
+  int64_t together; // frames of a clip that lie side by side: all, or one
 } embed;
 
 static embed draw_embed(pool *p, shape s, kern_dtype type) {
   const int64_t BT = s.B * s.T, N = 1 + s.S + s.R;
-  embed e = {.s = s, .v_first = 0, .v_count = s.V + 1};
+  embed e = {.s = s, .v_first = 0, .v_count = s.V + 1, .together = s.by_frame ? 1 : s.T};
   e.tokens = pool_take(p, (size_t)(BT * s.S) * sizeof *e.tokens);
   e.branch_id = pool_take(p, (size_t)s.B * sizeof *e.branch_id);
   e.has = pool_take(p, (size_t)BT);
@@ -44,7 +48,7 @@ static double embedded(const embed *e, int64_t bt, int64_t n, int64_t c) {
   const shape s = e->s;
   if (n == 0)
     return (e->has[bt] ? e->action[bt * s.D + c] : e->none[c]) +
-           e->branch[e->branch_id[bt / s.T] * s.D + c];
+           e->branch[e->branch_id[bt / e->together % s.B] * s.D + c];
   if (n > s.S) return e->reg[(n - 1 - s.S) * s.D + c];
   const int64_t code = e->tokens[bt * s.S + n - 1] - e->v_first;
   return code >= 0 && code < e->v_count ? e->table[(e->v_first + code) * s.D + c] : 0.0;
@@ -73,7 +77,8 @@ static void check_forward(shape s, kern_dtype type, int64_t v_first, int64_t v_c
     void *got = pool_typed(&p, e.dx, BT * N * s.D, type);
     kern_embed_fwd_args a = {.type = type,
                              .BT = BT,
-                             .T = s.T,
+                             .T = e.together,
+                             .clips = s.B,
                              .S = s.S,
                              .R = s.R,
                              .D = s.D,
@@ -154,7 +159,8 @@ static void check_backward(shape s, kern_dtype type, int64_t v_first, int64_t v_
     float *reg = pool_typed(&p, before.reg, s.R * s.D, KERN_F32);
     kern_embed_bwd_args a = {.type = type,
                              .BT = BT,
-                             .T = s.T,
+                             .T = e.together,
+                             .clips = s.B,
                              .S = s.S,
                              .R = s.R,
                              .D = s.D,

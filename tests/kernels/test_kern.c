@@ -32,10 +32,30 @@ static void test_an_empty_slot_is_refused_by_name(void **state) {
   kern_destroy(k);
 }
 
+// Where there is no GPU the request for one fails with the words that the automatic choice keeps;
+// where there is one, both take it.
+static void test_the_automatic_choice_says_why_it_took_the_cpu(void **state) {
+  kern *k, *wanted;
+  assert_int_equal(kern_create(KERN_DEVICE_AUTO, 1, &k), ORR_OK);
+  const bool gpu = strcmp(k->table->name, "cpu") != 0;
+  assert_int_equal(kern_create(KERN_DEVICE_CUDA, 1, &wanted), gpu ? ORR_OK : ORR_EUNSUPPORTED);
+  if (gpu) {
+    assert_string_equal(k->why_cpu, "");
+    kern_destroy(wanted);
+  } else {
+    assert_null(wanted);
+    assert_non_null(strstr(orr_status_message(), k->why_cpu));
+    assert_true(strlen(k->why_cpu) > 10);
+    assert_null(strchr(k->why_cpu, '\n'));
+  }
+  kern_destroy(k);
+  assert_int_equal(kern_create(KERN_DEVICE_CPU, 1, &k), ORR_OK);
+  assert_string_equal(k->why_cpu, "");
+  kern_destroy(k);
+}
+
 static void test_bad_requests_are_refused(void **state) {
   kern *k;
-  assert_int_equal(kern_create(KERN_DEVICE_CUDA, 1, &k), ORR_EUNSUPPORTED);
-  assert_null(k);
   assert_int_equal(kern_create(KERN_DEVICE_CPU, -1, &k), ORR_EINVAL);
   assert_null(k);
   kern_destroy(NULL);
@@ -116,6 +136,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_level_up_to_this_machines_has_a_full_table),
       cmocka_unit_test(test_an_empty_slot_is_refused_by_name),
+      cmocka_unit_test(test_the_automatic_choice_says_why_it_took_the_cpu),
       cmocka_unit_test(test_bad_requests_are_refused),
       cmocka_unit_test(test_zero_threads_means_all_usable_cores),
       cmocka_unit_test(test_planning_ends_once),

@@ -21,10 +21,10 @@ static void plan_layers(kern *k) {
        .sin = t, .pos_div = 1, .pos_mod = 3, .rstd = t, .dqk = t, .dqkv = t, .dq_w = t, .dk_w = t);
   PLAN(swiglu_fwd, .M = 9, .F = 8, .gu = t, .h = t);
   PLAN(swiglu_bwd, .M = 9, .F = 8, .gu = t, .dh = t, .dgu = t);
-  PLAN(embed_fwd, .BT = 4, .T = 2, .S = 3, .R = 1, .D = 8, .tokens = t, .has_action = t,
+  PLAN(embed_fwd, .BT = 4, .T = 2, .clips = 2, .S = 3, .R = 1, .D = 8, .tokens = t, .has_action = t,
        .branch_id = t, .action_emb = t, .table = t, .no_action = t, .branch = t, .reg = t,
        .v_count = 6, .x = t);
-  PLAN(embed_bwd, .BT = 4, .T = 2, .S = 3, .R = 1, .D = 8, .tokens = t, .has_action = t,
+  PLAN(embed_bwd, .BT = 4, .T = 2, .clips = 2, .S = 3, .R = 1, .D = 8, .tokens = t, .has_action = t,
        .branch_id = t, .v_count = 6, .branches = 1, .dx = t, .daction_emb = t, .dtable = t,
        .dno_action = t, .dbranch = t, .dreg = t);
   PLAN(gather_rows, .M = 9, .D = 8, .x = t, .index = t, .y = t);

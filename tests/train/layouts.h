@@ -26,8 +26,9 @@
 typedef struct {
   int tp, cp, dp, zero, micro;
   bool bf16, recompute;
-  bool wide; // checkpoints of many extents
-  int batch; // clips a step; 0 = 6
+  bool tokenizer; // instead of the dynamics model
+  bool wide;      // checkpoints of many extents
+  int batch;      // clips a step; 0 = 6
   int steps;
   double loss_within, grad_within; // relative; grad_within 0 = not compared
 } layout;
@@ -50,14 +51,18 @@ typedef struct {
 // but what must.
 static cfg *tiny_cfg(const layout *l) {
   static const char *const settings[] = {
-      "model.heads=4",  "model.kv_heads=2",  "model.layers=4",     "model.rows=2",
-      "model.cols=3",   "model.registers=2", "model.time_every=2", "model.actions=3",
-      "model.codes=19", "data.frames=5",     "run.threads=1",      "dist.bucket_bytes=8192"};
+      "model.heads=4",      "model.kv_heads=2",  "model.layers=4",       "model.rows=2",
+      "model.cols=3",       "model.registers=2", "model.time_every=2",   "model.actions=3",
+      "model.codes=19",     "data.frames=5",     "run.threads=1",        "dist.bucket_bytes=8192",
+      "tokenizer.rows=2",   "tokenizer.cols=3",  "tokenizer.patch=4",    "tokenizer.levels=[5, 4]",
+      "tokenizer.width=32", "tokenizer.heads=4", "tokenizer.kv_heads=2", "tokenizer.hidden=48",
+      "tokenizer.layers=2", "tokenizer.l1=0.5"};
   char text[64];
   cfg *c;
   must(cfg_create(&c));
   for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) must(cfg_set(c, settings[i]));
   must(cfg_set(c, l->bf16 ? "run.precision=bf16" : "run.precision=fp32"));
+  must(cfg_set(c, l->tokenizer ? "train.stage=tokenizer" : "train.stage=dynamics"));
   must(cfg_set(c, l->recompute ? "train.recompute=true" : "train.recompute=false"));
   must(cfg_set(c, l->wide ? "model.width=128" : "model.width=32"));
   must(cfg_set(c, l->wide ? "model.hidden=384" : "model.hidden=48"));
@@ -70,9 +75,12 @@ static cfg *tiny_cfg(const layout *l) {
   return c;
 }
 
-// Tokens and actions of global sample g.
+// Frames, or tokens and actions, of global sample g.
 static void fill_clip(const cfg *c, data_clip_batch *b, int64_t i, uint64_t g) {
-  for (int64_t j = 0; j < b->T * b->S; j++)
+  const int64_t values = b->T * b->height * b->width * 3;
+  for (int64_t j = 0; b->frames && j < values; j++)
+    b->frames[i * values + j] = (uint8_t)orr_rng_below(1, ORR_STREAM_TEST, g, (uint64_t)j, 256);
+  for (int64_t j = 0; b->tokens && j < b->T * b->S; j++)
     b->tokens[i * b->T * b->S + j] =
         (int32_t)orr_rng_below(1, ORR_STREAM_TEST, g, (uint64_t)j, (uint64_t)c->model.codes);
   for (int64_t j = 0; j < b->T * b->A; j++) {
@@ -88,21 +96,34 @@ static void trainee_fill(trainee *t, int64_t step) {
   for (int64_t i = 0; i < t->work.clips; i++) fill_clip(t->c, t->batch, i, (uint64_t)(first + i));
 }
 
-static void trainee_open(trainee *t, const layout *l, const dist_grid *grid,
-                         const dist_world *world) {
+// Up to the end of planning.
+static void trainee_start(trainee *t, const layout *l, const dist_grid *grid,
+                          const dist_world *world) {
   memset(t, 0, sizeof *t);
   t->c = tiny_cfg(l);
   train_axes_init(&t->axes, grid, world);
   must(kern_create(KERN_DEVICE_CPU, 1, &t->k));
   must(train_step_plan(&t->work, t->c, &t->axes, t->k));
+}
+
+static void trainee_commit(trainee *t) {
   must(train_step_commit(&t->work));
   must(train_state_fill(&t->work.state, t->k, 3));
-  const data_mix_options o = {.kind = DATA_TOKENS,
+  const data_mix_options o = {.kind = t->c->train.stage == CFG_STAGE_TOKENIZER ? DATA_FRAMES
+                                                                               : DATA_TOKENS,
                               .T = t->c->data.frames,
+                              .height = t->c->tokenizer.rows * t->c->tokenizer.patch,
+                              .width = t->c->tokenizer.cols * t->c->tokenizer.patch,
                               .S = t->c->model.rows * t->c->model.cols,
                               .codes = t->c->model.codes,
                               .A = t->c->model.actions};
   must(data_clip_batch_create(&o, t->work.clips, 0, &t->batch));
+}
+
+static inline void trainee_open(trainee *t, const layout *l, const dist_grid *grid,
+                                const dist_world *world) {
+  trainee_start(t, l, grid, world);
+  trainee_commit(t);
 }
 
 static void trainee_close(trainee *t) {
@@ -172,6 +193,7 @@ static inline void compare_traffic(const trainee *t, const dist_world *w,
     if (dist_comm_size(w->axis[a]) == 1) continue;
     assert_int_equal(now.bytes - before[a].bytes, bytes);
     assert_int_equal(now.calls - before[a].calls, calls);
+    assert_int_equal(dist_comm_reserved(w->axis[a]), t->axes.stage[a]);
   }
 }
 
@@ -202,9 +224,9 @@ static inline void compare_layout(dist_world *w, const layout *l) {
     if (step == 0) assert_true(fabs(t.norm / whole.norm - 1.0) < (l->bf16 ? 2e-2 : 1e-5));
   }
   if (w->grid.rank == 0)
-    print_message("tp%d cp%d dp%d zero%d micro%d %s: loss %.3f off by %.1e, gradients by %.1e\n",
-                  l->tp, l->cp, l->dp, l->zero, l->micro, l->bf16 ? "bf16" : "fp32", t.loss,
-                  worst_loss, worst_grad);
+    print_message("%stp%d cp%d dp%d zero%d micro%d %s: loss %.3f off by %.1e, gradients by %.1e\n",
+                  l->tokenizer ? "tokenizer " : "", l->tp, l->cp, l->dp, l->zero, l->micro,
+                  l->bf16 ? "bf16" : "fp32", t.loss, worst_loss, worst_grad);
   trainee_close(&t);
   trainee_close(&whole);
 }

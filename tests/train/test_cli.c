@@ -2,6 +2,7 @@
 // What the program says to bad input: one line of error on stderr that names object, got, wanted
 // and remedy, and the exit code: 1 failed, 2 bad usage or configuration.
 #define _GNU_SOURCE
+#include "kernels/kern.h"
 #include "tests/train/program.h"
 #include "tests/train/small_run.h"
 
@@ -64,6 +65,36 @@ static void expect_set(small_run *r, const char *assignment, int code, const cha
   expect(r, WORDS("train", config(r, "set"), "--set", set, "--resume", "none"), code, parts);
 }
 
+// -- the device ------------------------------------------------------------------------------
+
+// With run.device auto and no GPU that works: one line says why, and the run goes on.
+static void test_a_run_without_a_gpu_says_why_in_one_line(void **state) {
+  small_run *r = *state;
+  char err[256], *text = NULL;
+  size_t bytes;
+  kern *k = NULL;
+  small_run_ok(kern_create(KERN_DEVICE_AUTO, 1, &k));
+  char why[sizeof k->why_cpu];
+  memcpy(why, k->why_cpu, sizeof why);
+  kern_destroy(k);
+  snprintf(err, sizeof err, "%s/err", r->root);
+  const char *const *words =
+      WORDS("train", config(r, "auto"), "--set", "run.device=auto", "--dry-run");
+  if (program_wait(program_start(words, err, true)) != 0) fail_msg("the dry run failed");
+  small_run_ok(orr_fs_read_all(err, &text, &bytes));
+  if (*why) {
+    const char *line = strstr(text, "no GPU is used: ");
+    if (!line || !strstr(line, why)) fail_msg("no line with '%s' in: %s", why, text);
+    assert_null(strstr(line + 1, "no GPU is used: "));
+    assert_non_null(strstr(line, "device cpu "));
+  } else {
+    assert_non_null(strstr(text, "device cuda "));
+  }
+  orr_free(text);
+  expect(r, WORDS("train", config(r, "cuda"), "--set", "run.device=cuda", "--dry-run"),
+         *why ? 1 : 0, SAYS(*why ? why : ""));
+}
+
 // -- usage -----------------------------------------------------------------------------------
 
 static void test_unknown_commands_options_and_missing_operands(void **state) {
@@ -74,7 +105,7 @@ static void test_unknown_commands_options_and_missing_operands(void **state) {
          SAYS("unknown option --resme", "did you mean --resume"));
   expect(*state, WORDS("rollout", "a", "--clip", "first", "--data", "b", "--out", "c"), 1,
          SAYS("b: no such folder"));
-  expect(*state, WORDS("eval", "a"), 2, SAYS("--data DIR is missing"));
+  expect(*state, WORDS("eval", "a"), 2, SAYS("--data DIR|URL is missing"));
   expect(*state, WORDS("data", "tokenize", "a", "--out", "b"), 2, SAYS("--tokenizer"));
   expect(*state, WORDS("data", "frobnicate"), 2, SAYS("got 'frobnicate'", "wanted generate"));
   expect(*state, WORDS("config", "show"), 2, SAYS("got 'show'", "wanted print, check or doc"));
@@ -279,6 +310,7 @@ static void test_ranks_that_do_not_divide_the_batch_say_so_once(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_a_run_without_a_gpu_says_why_in_one_line),
       cmocka_unit_test(test_unknown_commands_options_and_missing_operands),
       cmocka_unit_test(test_unknown_and_ill_typed_keys_are_named_with_their_line),
       cmocka_unit_test(test_rows_that_do_not_fit_together_are_named_with_their_values),

@@ -113,7 +113,7 @@ static train_episodes *open_set(const fixture *f, const char *name) {
   char dir[600];
   train_episodes *e = NULL;
   snprintf(dir, sizeof dir, "%s/%s", f->root, name);
-  eval_ok(train_episodes_open(dir, &e));
+  eval_ok(train_episodes_open(dir, NULL, &e));
   return e;
 }
 

@@ -17,11 +17,41 @@ static void test_tp2_dp2_with_shared_out_states_equals_one_rank(void **state) {
   compare_layout(*state, &(layout){.tp = 2, .cp = 1, .dp = 2, .zero = 1, EXACT});
 }
 
+// The same buckets in the same order, whenever they start.
+static void test_overlapping_changes_no_bit(void **state) {
+  static const layout layouts[] = {{.tp = 2, .cp = 1, .dp = 2, .zero = 1, .bf16 = true},
+                                   {.tp = 1, .cp = 2, .dp = 2, .zero = 1},
+                                   {.tp = 1, .cp = 4, .dp = 1}};
+  dist_world *w = *state;
+  for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
+    const layout *l = &layouts[i];
+    trainee t[2];
+    must(dist_world_split(w, l->tp, l->cp, l->dp));
+    for (int overlap = 0; overlap < 2; overlap++) {
+      trainee_open(&t[overlap], l, &w->grid, w);
+      train_step_overlap(&t[overlap].work, overlap);
+    }
+    for (int64_t step = 0; step < 4; step++) {
+      for (int overlap = 0; overlap < 2; overlap++) {
+        trainee_gradients(&t[overlap], step);
+        trainee_update(&t[overlap], step);
+      }
+      assert_true(t[0].loss == t[1].loss && t[0].norm == t[1].norm);
+    }
+    const train_state *a = &t[0].work.state, *b = &t[1].work.state;
+    const size_t n = (size_t)a->params.total;
+    if (a->weights.master) assert_memory_equal(a->weights.master, b->weights.master, 4 * n);
+    if (a->weights.work) assert_memory_equal(a->weights.work, b->weights.work, 2 * n);
+    for (int overlap = 0; overlap < 2; overlap++) trainee_close(&t[overlap]);
+  }
+}
+
 static int all_tests(dist_world *w) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_tp4_over_two_key_heads_equals_one_rank, w),
       cmocka_unit_test_prestate(test_tp2_cp2_equals_one_rank, w),
       cmocka_unit_test_prestate(test_tp2_dp2_with_shared_out_states_equals_one_rank, w),
+      cmocka_unit_test_prestate(test_overlapping_changes_no_bit, w),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

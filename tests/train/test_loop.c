@@ -23,11 +23,18 @@ static void assert_same_losses(const double *a, const double *b, int n) {
 
 static void test_a_run_writes_its_configuration_and_every_field_of_every_step(void **state) {
   small_run *r = *state;
-  static const char *const fields[] = {
-      "loss",         "lr",         "grad_norm",           "tokens",      "tokens_per_s",
-      "frames_per_s", "step_ms",    "data_wait_ms",        "comm_ms",     "ckpt_stall_ms",
-      "mfu",          "data_bytes", "data_unpacked_bytes", "data_chunks", "data_chunk_hits",
-      "data_queue"};
+  static const char *const fields[] = {"loss",         "lr",
+                                       "grad_norm",    "tokens",
+                                       "tokens_per_s", "frames_per_s",
+                                       "step_ms",      "data_wait_ms",
+                                       "comm_ms",      "ckpt_stall_ms",
+                                       "mfu",          "time",
+                                       "data_bytes",   "data_unpacked_bytes",
+                                       "data_chunks",  "data_chunk_hits",
+                                       "data_queue",   "other_ms",
+                                       "input_ms",     "forward_ms",
+                                       "backward_ms",  "optimizer_ms",
+                                       "busy_ms"};
   char path[512], line[2048], latest[64];
   int step = 0;
   small_run_ok(SMALL_RUN(r, "whole", "auto"));
@@ -266,7 +273,7 @@ static void save_with_nan(small_run *r, const char *from, const char *to) {
   const ckpt_writer_options o = {.root = small_run_path(r, to), .ranks = 1, .keep = 10};
   small_run_ok(ckpt_writer_create(&plan, &o, &w));
   small_run_ok(ckpt_save_prepare(w, 3));
-  small_run_ok(train_store_create(&s, NULL, w, &store));
+  small_run_ok(train_store_create(NULL, &s, NULL, w, &store));
   small_run_ok(ckpt_save_begin(w, 3, train_store_get, store));
   small_run_ok(ckpt_save_sums(w, &sums));
   small_run_ok(ckpt_save_commit(w, &sums, ckpt_reader_meta(reader)));

@@ -1,6 +1,9 @@
 // labels: full mpi faults; ranks: 2
 // Runs on two ranks: against one rank, across layouts, and when one rank alone has something to
 // say.
+#include <pthread.h>
+#include <signal.h>
+
 #include "tests/train/program.h"
 #include "tests/train/small_run.h"
 
@@ -100,28 +103,53 @@ static void test_a_run_goes_on_with_another_number_of_ranks(void **state) {
 
 // -- one rank alone --------------------------------------------------------------------------
 
+// Configurations are alike on all ranks; what a relative path leads to may not be.
+static void stand_in_own_folder(pair *p, const char *name) {
+  char dir[512];
+  snprintf(dir, sizeof dir, "%s/%s-%d", p->run.root, name, p->run.rank);
+  small_run_ok(orr_fs_mkdirs(dir));
+  assert_int_equal(chdir(dir), 0);
+}
+
 static void test_a_data_set_missing_on_one_rank_ends_both_with_its_words(void **state) {
   pair *p = *state;
-  const char *data = p->run.rank == 1 ? "data.train=[/nonexistent]" : "run.seed=3";
-  assert_int_equal(agreed(p, TRAIN(p, "missing", "none", data)), ORR_ENOTFOUND);
+  char name[64];
+  stand_in_own_folder(p, "sparse");
+  snprintf(name, sizeof name, "sparse-%d/clips", p->run.rank);
+  if (p->run.rank == 0) small_run_data(&p->run, name);
+  const orr_code rc = agreed(p, TRAIN(p, "missing", "none", "data.train=[clips]"));
+  assert_int_equal(chdir("/"), 0);
+  assert_int_equal(rc, ORR_ENOTFOUND);
   assert_non_null(strstr(orr_status_message(), "rank 1: open data: "));
-  assert_non_null(strstr(orr_status_message(), "/nonexistent"));
+  assert_non_null(strstr(orr_status_message(), "clips"));
 }
 
 static void test_a_read_that_fails_on_one_rank_during_a_run_ends_both(void **state) {
   pair *p = *state;
-  char data[300], name[32], shard[512];
-  snprintf(name, sizeof name, "own-%d", p->run.rank);
+  char name[64];
+  stand_in_own_folder(p, "torn");
+  snprintf(name, sizeof name, "torn-%d/clips", p->run.rank);
   small_run_data(&p->run, name);
-  snprintf(data, sizeof data, "data.train=[%s/%s]", p->run.root, name);
-  if (p->run.rank == 1) { // shards are opened when their first clip is due
-    snprintf(shard, sizeof shard, "%s/%s/shard-00001.h5", p->run.root, name);
-    assert_int_equal(truncate(shard, 1000), 0);
-  }
-  const orr_code rc = agreed(p, TRAIN(p, "unreadable", "none", data));
+  if (p->run.rank == 1) // shards are opened when their first clip is due
+    assert_int_equal(truncate("clips/shard-00001.h5", 1000), 0);
+  const orr_code rc = agreed(p, TRAIN(p, "unreadable", "none", "data.train=[clips]"));
+  assert_int_equal(chdir("/"), 0);
   assert_int_equal(rc, ORR_EFORMAT);
   assert_non_null(strstr(orr_status_message(), "rank 1: "));
   assert_non_null(strstr(orr_status_message(), "shard-00001.h5"));
+}
+
+static void test_ranks_with_another_configuration_are_named_before_anything_else(void **state) {
+  pair *p = *state;
+  const char *own = p->run.rank == 1 ? "train.batch=8" : "train.batch=4";
+  assert_int_equal(agreed(p, TRAIN(p, "unlike", "none", own)), ORR_ECONFIG);
+  assert_non_null(strstr(orr_status_message(), "rank 1: compare configurations: "));
+  assert_non_null(
+      strstr(orr_status_message(), "under 'train:' it has 'batch: 8', rank 0 has 'batch: 4'"));
+  // layouts that would split the world into other communicators
+  own = p->run.rank == 1 ? "dist.tp=2" : "dist.cp=2";
+  assert_int_equal(agreed(p, TRAIN(p, "unlike", "none", own)), ORR_ECONFIG);
+  assert_non_null(strstr(orr_status_message(), "it has 'tp: 2', rank 0 has 'tp: 1'"));
 }
 
 static void test_a_batch_that_the_ranks_do_not_divide_is_refused_by_both(void **state) {
@@ -130,14 +158,27 @@ static void test_a_batch_that_the_ranks_do_not_divide_is_refused_by_both(void **
   assert_non_null(strstr(orr_status_message(), "train.batch 3 is not divisible by the 2 ranks"));
 }
 
+// Asks this process to stop once a run has written its first line.
+static void *ask_to_stop(void *metrics) {
+  uint64_t bytes = 0;
+  while (!orr_fs_exists(metrics) || orr_fs_size(metrics, &bytes) != ORR_OK || bytes == 0)
+    usleep(1000);
+  kill(getpid(), SIGUSR1);
+  return NULL;
+}
+
 static void test_a_stop_asked_of_one_rank_stops_both(void **state) {
   pair *p = *state;
-  const char *limit = p->run.rank == 1 ? "train.max_wall_s=0.001" : "train.max_wall_s=0";
-  assert_int_equal(agreed(p, TRAIN(p, "stopped", "none", "train.steps=1000000000", limit)),
-                   ORR_ESTOPPED);
-  char latest[64];
+  pthread_t thread;
+  char metrics[512], latest[64];
+  snprintf(metrics, sizeof metrics, "%s/stopped/metrics.jsonl", p->run.root);
+  if (p->run.rank == 1) assert_int_equal(pthread_create(&thread, NULL, ask_to_stop, metrics), 0);
+  const orr_code rc = TRAIN(p, "stopped", "none", "train.steps=1000000000");
+  if (p->run.rank == 1) pthread_join(thread, NULL);
+  assert_int_equal(agreed(p, rc), ORR_ESTOPPED);
+  assert_non_null(strstr(orr_status_message(), "stopped on request after step "));
   small_run_text(&p->run, "stopped/ckpt/latest", latest, sizeof latest);
-  assert_string_equal(latest, "step-00000001");
+  assert_int_equal(strncmp(latest, "step-", 5), 0);
 }
 
 static void test_all_ranks_resume_from_the_checkpoint_that_rank_0_chooses(void **state) {
@@ -223,6 +264,7 @@ int main(void) {
       cmocka_unit_test(test_a_run_goes_on_with_another_number_of_ranks),
       cmocka_unit_test(test_a_data_set_missing_on_one_rank_ends_both_with_its_words),
       cmocka_unit_test(test_a_read_that_fails_on_one_rank_during_a_run_ends_both),
+      cmocka_unit_test(test_ranks_with_another_configuration_are_named_before_anything_else),
       cmocka_unit_test(test_a_batch_that_the_ranks_do_not_divide_is_refused_by_both),
       cmocka_unit_test(test_a_stop_asked_of_one_rank_stops_both),
       cmocka_unit_test(test_all_ranks_resume_from_the_checkpoint_that_rank_0_chooses),

@@ -36,7 +36,7 @@ static void save(trainee *t, dist_world *w, const char *root, int64_t step) {
   snprintf(text, sizeof text, "run.dir=%s", root);
   must(cfg_set(t->c, text));
   must(cfg_set(t->c, "ckpt.keep=100"));
-  must(train_saver_create(t->c, w, &t->axes, &t->work.state, &s));
+  must(train_saver_create(t->c, &t->axes, &t->work.state, &s));
   must(train_saver_begin(s, step, json_pack("{s:s}", "stage", "dynamics"), &ms));
   must(train_saver_finish(s));
   train_saver_destroy(s);
@@ -53,7 +53,7 @@ static void save_alone(trainee *t, const char *root, int64_t step) {
   must(train_store_plan(&t->work.state, 1 << 30, &plan));
   must(ckpt_writer_create(&plan, &(ckpt_writer_options){.root = path, .ranks = 1, .keep = 100},
                           &writer));
-  must(train_store_create(&t->work.state, &t->axes, writer, &store));
+  must(train_store_create(t->c, &t->work.state, &t->axes, writer, &store));
   must(train_store_collect(store));
   must(ckpt_save_prepare(writer, step));
   must(ckpt_save_begin(writer, step, train_store_get, store));

@@ -45,7 +45,7 @@ static void update(model *m, double lr, float scale, int64_t step) {
   kern_adamw_rates rates;
   const kern_verdict verdict = {.scale = scale};
   toy_ok(kern_adamw_rates_of(lr, m->c->optim.beta1, m->c->optim.beta2, step, &rates));
-  toy_ok(train_state_update(&m->s, m->k, m->c, &rates, &verdict));
+  toy_ok(train_state_update(&m->s, m->k, m->c, &rates, &verdict, NULL, NULL));
 }
 
 static void draw_gradient(model *m, uint64_t step) {
@@ -155,7 +155,7 @@ static void save(model *m, const char *root) {
   const ckpt_writer_options o = {.root = root, .ranks = 1};
   toy_ok(ckpt_writer_create(&plan, &o, &w));
   toy_ok(ckpt_save_prepare(w, 1));
-  toy_ok(train_store_create(&m->s, NULL, w, &store));
+  toy_ok(train_store_create(NULL, &m->s, NULL, w, &store));
   toy_ok(ckpt_save_begin(w, 1, train_store_get, store));
   toy_ok(ckpt_save_sums(w, &sums));
   toy_ok(ckpt_save_commit(w, &sums, meta));

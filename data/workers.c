@@ -1,4 +1,4 @@
-#include "data/sim_workers.h"
+#include "data/workers.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -10,15 +10,16 @@
 
 #include "base/mem.h"
 
-#define POLL_US 100000
+#define POLL_US      10000
+#define REPORT_POLLS 10
 
-int64_t data_sim_board_take(data_sim_board *b) {
+int64_t data_board_take(data_board *b) {
   if (atomic_load(&b->stop)) return -1;
   int64_t job = atomic_fetch_add(&b->next_job, 1);
   return job < b->jobs ? job : -1;
 }
 
-static void post_failure(data_sim_board *b, orr_code code) {
+static void post_failure(data_board *b, orr_code code) {
   if (!atomic_flag_test_and_set(&b->failed)) {
     b->code = code;
     orr_status_copy(b->message, sizeof b->message);
@@ -27,7 +28,7 @@ static void post_failure(data_sim_board *b, orr_code code) {
 }
 
 // A worker's whole life. _exit: the parent's buffers and handlers are not the worker's to run.
-static _Noreturn void live(const data_sim_workers *w, data_sim_board *b, pid_t parent) {
+static _Noreturn void live(const data_workers *w, data_board *b, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(1); // the parent died before the line above
   orr_code rc = w->work(w->ctx, b);
@@ -36,7 +37,7 @@ static _Noreturn void live(const data_sim_workers *w, data_sim_board *b, pid_t p
 }
 
 // One that failed has posted why; one that was killed could not.
-static void note_end(data_sim_board *b, pid_t pid, int status) {
+static void note_end(data_board *b, pid_t pid, int status) {
   if (WIFSIGNALED(status))
     post_failure(b, ORR_FAIL(ORR_EIO,
                              "worker process %ld was ended by signal %d (%s); if memory ran out, "
@@ -47,12 +48,13 @@ static void note_end(data_sim_board *b, pid_t pid, int status) {
                              (long)pid, WEXITSTATUS(status)));
 }
 
-static void report(const data_sim_workers *w, data_sim_board *b) {
+static void report(const data_workers *w, data_board *b) {
   if (w->report) w->report(w->ctx, atomic_load(&b->progress));
 }
 
-static void wait_all(const data_sim_workers *w, data_sim_board *b, pid_t *pids, int started) {
-  for (int alive = started; alive > 0;) {
+static void wait_all(const data_workers *w, data_board *b, pid_t *pids, int started) {
+  int alive = started;
+  for (int64_t poll = 0; alive > 0; poll++) {
     for (int i = 0; i < started; i++) {
       int status;
       if (pids[i] == 0 || waitpid(pids[i], &status, WNOHANG) != pids[i]) continue;
@@ -60,13 +62,13 @@ static void wait_all(const data_sim_workers *w, data_sim_board *b, pid_t *pids, 
       pids[i] = 0;
       alive--;
     }
-    report(w, b);
+    if (alive == 0 || poll % REPORT_POLLS == 0) report(w, b);
     if (alive > 0) usleep(POLL_US);
   }
 }
 
 // Returns how many of the workers run; fewer than wanted is a failure on the board.
-static int start_all(const data_sim_workers *w, data_sim_board *b, pid_t *pids) {
+static int start_all(const data_workers *w, data_board *b, pid_t *pids) {
   pid_t parent = getpid();
   for (int i = 0; i < w->count; i++) {
     pids[i] = fork();
@@ -79,10 +81,9 @@ static int start_all(const data_sim_workers *w, data_sim_board *b, pid_t *pids) 
   return w->count;
 }
 
-orr_code data_sim_workers_run(const data_sim_workers *w) {
+orr_code data_workers_run(const data_workers *w) {
   orr_code rc = ORR_OK;
-  data_sim_board *b =
-      mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  data_board *b = mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ORR_CHECK(b != MAP_FAILED, ORR_ENOMEM, "no shared memory for the workers: %s", strerror(errno));
   pid_t *pids = orr_calloc((size_t)w->count, sizeof *pids);
   ORR_CHECK_GOTO(pids, unmap, ORR_ENOMEM, "no memory for %d workers", w->count);

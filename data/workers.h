@@ -1,8 +1,8 @@
 // Worker processes that share a list of jobs: fork, take the next job until none is left, and say
-// what went wrong. Call it before the process has threads; only the workers touch what cannot
-// cross a fork (OpenGL, HDF5).
-#ifndef DATA_SIM_WORKERS_H
-#define DATA_SIM_WORKERS_H
+// what went wrong. Call it before the process has threads, and with neither an OpenGL context nor
+// an HDF5 file open: those do not cross a fork.
+#ifndef DATA_WORKERS_H
+#define DATA_WORKERS_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -11,7 +11,7 @@
 #include "base/status.h"
 
 // In memory that parent and workers share.
-typedef struct data_sim_board {
+typedef struct data_board {
   int64_t jobs;
   _Atomic int64_t next_job;
   _Atomic int64_t progress; // in the caller's unit; workers add to it
@@ -19,23 +19,23 @@ typedef struct data_sim_board {
   atomic_flag failed;       // taken by the first to fail, who owns code and message
   orr_code code;
   char message[ORR_STATUS_MESSAGE_MAX];
-} data_sim_board;
+} data_board;
 
 // Local, in a worker. The number of the next job, or -1 when none is left or a worker failed.
-int64_t data_sim_board_take(data_sim_board *b);
+int64_t data_board_take(data_board *b);
 
 typedef struct {
   int count;
   int64_t jobs;
   // A worker's life: takes jobs from the board until there is none.
-  orr_code (*work)(void *ctx, data_sim_board *b);
+  orr_code (*work)(void *ctx, data_board *b);
   // In the parent, about ten times a second and at the end; may be NULL.
   void (*report)(void *ctx, int64_t progress);
   void *ctx;
-} data_sim_workers;
+} data_workers;
 
 // Local. Runs the workers and waits for all of them, whatever happens. A worker that fails or dies
 // stops the others; the first failure's code and message become the caller's.
-orr_code data_sim_workers_run(const data_sim_workers *w);
+orr_code data_workers_run(const data_workers *w);
 
 #endif

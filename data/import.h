@@ -1,0 +1,82 @@
+// Imports recordings in the formats that people have (HDF5 by ALOHA/ACT, robomimic, DIAMOND's
+// CS:GO, flat columns; videos with actions in CSV or JSON lines) as data sets. First every source
+// is looked at (frames, actions, cameras, sizes: every fault comes out here, before anything is
+// written), then worker processes write whole shards. What is written is a function of the sources
+// and the options without `processes`: an import that was killed goes on where it stopped and ends
+// with the same bytes.
+#ifndef DATA_IMPORT_H
+#define DATA_IMPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+// How the actions of frames that --fps leaves out join the next kept one's.
+typedef enum {
+  DATA_MERGE_LAST, // commanded positions
+  DATA_MERGE_FIRST,
+  DATA_MERGE_MEAN, // velocities
+  DATA_MERGE_SUM,  // displacements, such as a mouse's
+  DATA_MERGE_MAX,  // buttons
+} data_merge;
+
+typedef enum { DATA_CHANNELS_AUTO, DATA_CHANNELS_RGB, DATA_CHANNELS_BGR } data_channels;
+
+// A list of words that somebody else owns.
+typedef struct {
+  const char *const *v;
+  int64_t n;
+} data_words;
+
+typedef struct {
+  data_words inputs;            // files and folders
+  const char *dir;              // of the data set; made when missing
+  const char *format;           // a name from data_import_formats, NULL = find out
+  data_words cameras;           // one: that one; several: side by side. None: the only one there
+  int64_t tile_rows, tile_cols; // of several cameras; 0: one row
+  int64_t height, width;        // of a frame; 0: as the source has it
+  bool crop_centre;             // cut the middle part of --size's proportions
+  int64_t crop[4];              // or: top, left, height, width in source pixels; height 0: no
+  double fps, source_fps;       // wanted, and of the source; 0: as the source says
+  int64_t action_shift;         // actions[t] = recorded[t + shift]
+  data_words actions;           // datasets or columns; none: the format's usual ones
+  data_words action_names;      // none: the source's
+  bool range_auto;              // map the range found over all episodes to [-1,1]
+  const double (*ranges)[2];    // or: these low and high values
+  int64_t range_count;          // 0: leave the values; 1: one for all components
+  const data_merge *merges;     // NULL: the format's usual ones
+  int64_t merge_count;          // 1: one for all components
+  data_channels channels;       // order of the source's colours
+  const char *mask;             // robomimic's filter key; NULL: all demos
+  const char *branch, *source;  // of the data set; source NULL: made from the format
+  double validation;            // share of the episodes for dir/validation; 0: no split
+  uint64_t seed;                // of the split
+  int64_t min_frames;           // shorter episodes are left out
+  int64_t slack;                // numbers of frames and actions may differ by so many
+  bool gzip;                    // pack the shards
+  int64_t shard_frames;         // about so many frames a shard; 0: about 64 MiB
+  int processes;                // that write
+  void (*looked)(void *ctx, int64_t files, int64_t files_total);    // may be NULL
+  void (*written)(void *ctx, int64_t frames, int64_t frames_total); // may be NULL
+  void *ctx;
+} data_import_options;
+
+typedef struct {
+  const char *format;
+  int64_t episodes, frames; // written or there already, validation included
+  int64_t validation_episodes;
+  int64_t too_short; // episodes left out
+  int64_t height, width, A;
+  double fps;
+  bool finished_before; // an earlier call had done it all
+} data_import_report;
+
+// Local. Forks workers: call it before the process has threads. ORR_EINVAL, ORR_EFORMAT and
+// ORR_ENOTFOUND name file and field, what was found, and the remedy.
+orr_code data_import(const data_import_options *o, data_import_report *report);
+
+// Local. Number i of the format names, NULL past the last.
+const char *data_import_format_name(int i);
+
+#endif

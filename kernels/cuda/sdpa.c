@@ -1,0 +1,163 @@
+#include "kernels/cuda/sdpa.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "kernels/cuda/dnn_graph.h"
+#include "kernels/cuda/plans.h"
+
+enum { LEAST_VERSION = 91301 };
+
+_Static_assert(sizeof(cuda_sdpa_shape) == 21 * sizeof(int64_t), "a key without padding");
+
+struct cuda_sdpa_plan {
+  cuda_sdpa_shape shape;
+  cuda_dnn_node plan; // NULL: cuDNN does not take the shape
+  size_t workspace, delta;
+  float scale, one;
+};
+
+struct cuda_sdpa {
+  cuda_dnn_library dnn;
+  cudnnHandle_t handle;
+  cuda_plans plans;
+  char name[32];
+};
+
+static void plan_destroy(void *ctx, void *plan) {
+  const cuda_sdpa *sdpa = ctx;
+  cuda_sdpa_plan *p = plan;
+  if (p->plan) sdpa->dnn.cudnnBackendDestroyDescriptor(p->plan);
+  orr_free(p);
+}
+
+static size_t round_up(size_t bytes) {
+  return (bytes + 255) & ~(size_t)255;
+}
+
+static orr_code build(const cuda_sdpa *sdpa, cuda_sdpa_plan *p) {
+  const cuda_sdpa_shape *s = &p->shape;
+  int64_t workspace = 0;
+  cuda_dnn_graph g = {.dnn = &sdpa->dnn, .handle = sdpa->handle};
+  if (s->backward)
+    cuda_sdpa_graph_bwd(&g, s);
+  else
+    cuda_sdpa_graph_fwd(&g, s);
+  orr_code rc = g.rc == ORR_OK ? cuda_dnn_plan(&g, &p->plan, &workspace) : g.rc;
+  cuda_dnn_release(&g);
+  p->workspace = round_up((size_t)workspace);
+  p->delta = s->backward ? round_up((size_t)(s->seqs * s->H * s->L) * sizeof(float)) : 0;
+  p->scale = 1.0f / sqrtf((float)s->K);
+  p->one = 1.0f;
+  return rc;
+}
+
+orr_code cuda_sdpa_find(kern *k, const cuda_sdpa_shape *shape, const cuda_sdpa_plan **out) {
+  cuda_sdpa *sdpa = cuda_impl_of(k)->sdpa;
+  *out = NULL;
+  if (!sdpa) return ORR_OK;
+  cuda_sdpa_plan *p = cuda_plans_find(&sdpa->plans, shape);
+  if (!p) {
+    p = orr_calloc(1, sizeof *p);
+    ORR_CHECK(p, ORR_ENOMEM, "kernels: no memory for the plan of an attention");
+    p->shape = *shape;
+    orr_code rc = build(sdpa, p);
+    if (rc == ORR_EUNSUPPORTED) {
+      orr_status_clear(); // own kernels take it
+      rc = ORR_OK;
+    }
+    if (rc == ORR_OK) rc = cuda_plans_put(&sdpa->plans, shape, p);
+    if (rc != ORR_OK) {
+      plan_destroy(sdpa, p);
+      return rc;
+    }
+    if (!k->planning) k->late_plans++;
+  }
+  if (p->plan) *out = p;
+  return ORR_OK;
+}
+
+size_t cuda_sdpa_scratch(const cuda_sdpa_plan *p) {
+  return p->workspace + p->delta;
+}
+
+static cudnnStatus_t fill_pack(const cuda_dnn_library *dnn, cuda_dnn_node pack, int64_t count,
+                               const int64_t *id, const void **at, void *workspace) {
+  cudnnStatus_t status = dnn->cudnnBackendSetAttribute(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS,
+                                                       CUDNN_TYPE_INT64, count, id);
+  if (status == CUDNN_STATUS_SUCCESS)
+    status = dnn->cudnnBackendSetAttribute(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS,
+                                           CUDNN_TYPE_VOID_PTR, count, at);
+  if (status == CUDNN_STATUS_SUCCESS)
+    status = dnn->cudnnBackendSetAttribute(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE,
+                                           CUDNN_TYPE_VOID_PTR, 1, &workspace);
+  return status == CUDNN_STATUS_SUCCESS ? dnn->cudnnBackendFinalize(pack) : status;
+}
+
+orr_code cuda_sdpa_run(kern *k, const cuda_sdpa_plan *p, const cuda_sdpa_operands *operands,
+                       void *scratch) {
+  const cuda_sdpa *sdpa = cuda_impl_of(k)->sdpa;
+  const cuda_dnn_library *dnn = &sdpa->dnn;
+  cuda_sdpa_operands o = *operands;
+  int64_t id[CUDA_SDPA_INNER], count = 0;
+  const void *at[CUDA_SDPA_INNER];
+  o.at[CUDA_SDPA_SCALE] = &p->scale;
+  if (p->shape.backward) {
+    o.at[CUDA_SDPA_ONE] = &p->one;
+    o.at[CUDA_SDPA_DELTA] = (char *)scratch + p->workspace;
+  }
+  for (int64_t i = CUDA_SDPA_Q; i < CUDA_SDPA_INNER; i++) {
+    if (!o.at[i]) continue;
+    id[count] = i;
+    at[count++] = o.at[i];
+  }
+  cuda_dnn_node pack = NULL;
+  cudnnStatus_t status =
+      dnn->cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &pack);
+  if (status == CUDNN_STATUS_SUCCESS) status = fill_pack(dnn, pack, count, id, at, scratch);
+  if (status == CUDNN_STATUS_SUCCESS)
+    status = dnn->cudnnBackendExecute(sdpa->handle, p->plan, pack);
+  if (pack) dnn->cudnnBackendDestroyDescriptor(pack);
+  ORR_CHECK(status == CUDNN_STATUS_SUCCESS, ORR_EIO,
+            "kernels: cuDNN cannot run an attention of %lld sequences of %lld positions: %s",
+            (long long)p->shape.seqs, (long long)p->shape.L, dnn->cudnnGetErrorString(status));
+  return ORR_OK;
+}
+
+// --- life -----------------------------------------------------------------------------------
+
+orr_code cuda_sdpa_create(cudaStream_t stream, cuda_sdpa **out) {
+  *out = NULL;
+  cuda_sdpa *sdpa = orr_calloc(1, sizeof *sdpa);
+  ORR_CHECK(sdpa, ORR_ENOMEM, "kernels: no memory for the plans of attention");
+  sdpa->plans =
+      (cuda_plans){.key_bytes = sizeof(cuda_sdpa_shape), .destroy = plan_destroy, .ctx = sdpa};
+  if (cuda_dnn_library_open(&sdpa->dnn) != ORR_OK) {
+    orr_status_clear();
+    cuda_sdpa_destroy(sdpa);
+    return ORR_OK;
+  }
+  const size_t version = sdpa->dnn.cudnnGetVersion();
+  if (version < LEAST_VERSION || sdpa->dnn.cudnnCreate(&sdpa->handle) != CUDNN_STATUS_SUCCESS ||
+      sdpa->dnn.cudnnSetStream(sdpa->handle, stream) != CUDNN_STATUS_SUCCESS) {
+    cuda_sdpa_destroy(sdpa);
+    return ORR_OK;
+  }
+  snprintf(sdpa->name, sizeof sdpa->name, "cuDNN %zu.%zu.%zu", version / 10000, version / 100 % 100,
+           version % 100);
+  *out = sdpa;
+  return ORR_OK;
+}
+
+void cuda_sdpa_destroy(cuda_sdpa *sdpa) {
+  if (!sdpa) return;
+  cuda_plans_release(&sdpa->plans);
+  if (sdpa->handle) sdpa->dnn.cudnnDestroy(sdpa->handle);
+  cuda_dnn_library_close(&sdpa->dnn);
+  orr_free(sdpa);
+}
+
+const char *cuda_sdpa_name(const cuda_sdpa *sdpa) {
+  return sdpa->name;
+}

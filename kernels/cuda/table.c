@@ -1,0 +1,26 @@
+#include "kernels/cuda/table.h"
+
+// An op that this build lacks leaves its slot empty, and kern_open names it.
+#define TABLE_WEAK(op)                                                                             \
+  extern orr_code cuda_##op(kern *k, const kern_##op##_args *a) __attribute__((weak));
+KERN_OPS(TABLE_WEAK)
+#undef TABLE_WEAK
+
+const kern_table cuda_table = {
+    .name = "cuda",
+#define TABLE_SLOT(op) .op = cuda_##op,
+    KERN_OPS(TABLE_SLOT)
+#undef TABLE_SLOT
+        .alloc = cuda_alloc,
+    .free = cuda_free,
+    .sync = cuda_sync,
+    .mark = cuda_mark,
+    .await = cuda_await,
+    .elapsed = cuda_elapsed,
+    .capture_begin = cuda_capture_begin,
+    .capture_end = cuda_capture_end,
+    .replay = cuda_replay,
+    .graph_free = cuda_graph_free,
+    .stream = cuda_stream,
+    .destroy = cuda_destroy,
+};

@@ -1,0 +1,86 @@
+// The CUDA backend's table on the host that plays the device: its own kernels, and for what is not
+// a kernel the CPU's (memory, copies) or nothing.
+#include "tests/kernels/cuda/standin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/cuda/cuda.h"
+#include "tests/cuda_host/host.h"
+
+// clang-format off
+#define OWN_OPS(X)                                                                                 \
+  X(rmsnorm_fwd) X(rmsnorm_bwd) X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(swiglu_fwd) X(swiglu_bwd)  \
+  X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows) X(xent_stats) X(xent_rescale)           \
+  X(xent_grad) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify) X(unpatchify) X(pixel_loss) X(clip) \
+  X(adamw) X(sumsq) X(cast) X(axpby) X(sample)
+// clang-format on
+
+typedef struct {
+  kern_table table;
+  cuda_impl impl;
+  kern kern;
+} standin;
+
+// Exactly `bytes`, so that the first access beyond them is seen.
+static orr_code standin_alloc(kern *k, kern_memory kind, size_t bytes, const char *what,
+                              void **out) {
+  *out = cuda_host_malloc(bytes);
+  ORR_CHECK(*out != NULL, ORR_ENOMEM, "no memory for %s", what);
+  return ORR_OK;
+}
+
+static void standin_free(kern *k, kern_memory kind, void *p) {
+  cuda_host_free(p);
+}
+
+static void standin_destroy(kern *k) {
+  free((char *)k - offsetof(standin, kern));
+}
+
+orr_code cuda_host_kern_create(kern **out) {
+  kern *cpu;
+  ORR_TRY(kern_create(KERN_DEVICE_CPU, 1, &cpu));
+  standin *s = calloc(1, sizeof *s);
+  ORR_CHECK(s != NULL, ORR_ENOMEM, "no memory for a test");
+  s->table = *cpu->table;
+  kern_destroy(cpu);
+  s->table.name = "cuda-host";
+  s->table.alloc = standin_alloc;
+  s->table.free = standin_free;
+  s->table.destroy = standin_destroy;
+#define OWN_SLOT(op) s->table.op = cuda_##op;
+  OWN_OPS(OWN_SLOT)
+#undef OWN_SLOT
+  s->table.matmul_bwd_w = cuda_column_sums; // the bias's part
+  s->kern = (kern){.table = &s->table, .threads = 1, .planning = true, .impl = &s->impl};
+  *out = &s->kern;
+  return ORR_OK;
+}
+
+// In place of the real one, which would bring the real runtime into the test.
+orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
+  *out = NULL;
+  return ORR_FAIL(ORR_EUNSUPPORTED, "a test has no such device");
+}
+
+orr_code cuda_workspace(kern *k, size_t bytes, void **out) {
+  *out = k->workspace;
+  if (bytes <= k->workspace_bytes) return ORR_OK;
+  if (k->planning) {
+    k->workspace_bytes = bytes;
+    return ORR_OK;
+  }
+  void *grown;
+  ORR_TRY(kern_alloc(k, KERN_DEVICE, bytes, "workspace of the kernels", &grown));
+  kern_free(k, KERN_DEVICE, k->workspace);
+  *out = k->workspace = grown;
+  k->workspace_bytes = bytes;
+  k->late_plans++;
+  return ORR_OK;
+}
+
+orr_code cuda_check(cudaError_t e, const char *what) {
+  ORR_CHECK(e == cudaSuccess, ORR_EIO, "cannot %s: %s", what, cudaGetErrorString(e));
+  return ORR_OK;
+}

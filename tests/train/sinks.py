@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Where a run's metrics go: a real Pushgateway that dies half-way, a webhook that first refuses, and
+TensorBoard's own reader.
+
+usage: sinks.py BIN_DIR    BIN_DIR/orrery trains, BIN_DIR/slurm_small_set writes what it trains on
+"""
+import base64
+import glob
+import http.server
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.request
+
+BIN = pathlib.Path(sys.argv[1])
+GATEWAY = "prometheus-pushgateway"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Webhook(http.server.BaseHTTPRequestHandler):
+    """Refuses the first message once; keeps what it was told afterwards."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.tries += 1
+        refused = self.server.tries == 1
+        if not refused:
+            self.server.told.append(json.loads(body))
+        self.send_response(503 if refused else 204)
+        self.end_headers()
+
+    def log_message(self, *words):
+        pass
+
+
+class Sinks(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory(prefix="orrery-sinks-")
+        self.root = pathlib.Path(self.dir.name)
+        subprocess.run([BIN / "slurm_small_set", self.root], check=True)
+
+    def tearDown(self):
+        self.dir.cleanup()
+
+    def command(self, name, *more):
+        words = [BIN / "orrery", "train", self.root / "small.yaml", "--set", f"run.dir={self.root / name}"]
+        for m in more:
+            words += ["--set", m]
+        return words
+
+    def train(self, name, *more):
+        return subprocess.run(self.command(name, *more), capture_output=True, text=True, timeout=120)
+
+    def lines(self, name, file="metrics.jsonl"):
+        return [json.loads(l) for l in (self.root / name / file).read_text().splitlines()]
+
+    def losses(self, name):
+        return [l["loss"] for l in self.lines(name)]
+
+    def start_gateway(self, port):
+        gateway = subprocess.Popen([GATEWAY, f"--web.listen-address=127.0.0.1:{port}"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(gateway.wait)
+        self.addCleanup(gateway.kill)
+        for _ in range(200):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready").close()
+                return gateway
+            except OSError:
+                time.sleep(0.05)
+        self.fail(f"{GATEWAY} does not answer")
+
+    def test_a_pushgateway_shows_the_last_step(self):
+        port = free_port()
+        self.start_gateway(port)
+        done = self.train("pushed", f"metrics.pushgateway=http://127.0.0.1:{port}/", "metrics.job=nightly")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            shown = [l for l in answer.read().decode().splitlines() if l.startswith("orrery_")]
+        last = self.lines("pushed")[-1]
+        values = {l.split("{")[0]: float(l.split()[-1]) for l in shown}
+        self.assertEqual(values["orrery_step"], last["step"])
+        self.assertAlmostEqual(values["orrery_loss"], last["loss"], delta=1e-8)
+        self.assertTrue(all('job="nightly"' in l and f'run="{self.root / "pushed"}"' in l for l in shown))
+
+    def test_a_gateway_that_dies_changes_nothing(self):
+        port = free_port()
+        gateway = self.start_gateway(port)
+        self.assertEqual(self.train("plain", "train.steps=400").returncode, 0)
+        run = subprocess.Popen(self.command("bereft", "train.steps=400", "metrics.push_every_s=0.1",
+                                            f"metrics.pushgateway=http://127.0.0.1:{port}"),
+                               stderr=subprocess.PIPE, text=True)
+        metrics = self.root / "bereft" / "metrics.jsonl"
+        while run.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") > 20):
+            time.sleep(0.01)
+        gateway.kill()
+        said = run.communicate(timeout=120)[1]
+        self.assertEqual(run.returncode, 0, said)
+        self.assertEqual(self.losses("bereft"), self.losses("plain"))
+        self.assertEqual(said.count("metrics.pushgateway: "), 1, said)  # one warning, not one a push
+
+    def test_a_gateway_that_never_answers_does_not_hold_the_run(self):
+        with socket.socket() as deaf:  # takes connections into its queue, and that is all
+            deaf.bind(("127.0.0.1", 0))
+            deaf.listen(8)
+            begin = time.monotonic()
+            done = self.train("held", f"metrics.pushgateway=http://127.0.0.1:{deaf.getsockname()[1]}")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(len(self.losses("held")), 12)
+            self.assertIn("did not reach their sinks", done.stderr)
+            # a request may take ten seconds, the farewell five
+            self.assertLess(time.monotonic() - begin, 9)
+
+    def test_a_webhook_hears_of_every_change_of_state(self):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
+        server.tries, server.told = 0, []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        secret = self.root / "webhook"
+        secret.write_text(f"http://127.0.0.1:{server.server_address[1]}/hook/s3cr3t\n")
+        done = self.train("told", f"metrics.webhook=@{secret}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([m["state"] for m in server.told], ["ready", "finished"])
+        self.assertEqual(server.told[-1]["step"], 12)
+        self.assertEqual(server.told[-1]["run"], str(self.root / "told"))
+        kept = (self.root / "told" / "config.yaml").read_text() + done.stderr
+        self.assertNotIn("s3cr3t", kept)
+
+    def test_an_address_without_a_scheme_is_one_warning(self):
+        done = self.train("vague", "metrics.webhook=nonsense://x")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr.count("metrics.webhook: "), 1, done.stderr)
+
+    def test_tensorboard_reads_every_step(self):
+        try:
+            from tensorboard.backend.event_processing import event_accumulator
+        except ImportError as missing:
+            self.skipTest(f"{missing}: see tests/python.txt")
+        self.assertEqual(self.train("seen", "train.steps=7").returncode, 0)
+        self.assertEqual(self.train("seen", "train.steps=12").returncode, 0)
+        self.assertEqual(len(glob.glob(str(self.root / "seen/tensorboard/events.out.tfevents.*"))), 2)
+        events = event_accumulator.EventAccumulator(str(self.root / "seen" / "tensorboard"))
+        events.Reload()
+        lines = self.lines("seen")
+        for tag in ("loss", "lr", "grad_norm"):
+            shown = events.Scalars(tag)
+            self.assertEqual([e.step for e in shown], [l["step"] for l in lines])
+            for e, l in zip(shown, lines):
+                self.assertAlmostEqual(e.value, l[tag], delta=1e-6 * abs(l[tag]))  # float32
+
+    def test_history_tells_of_every_process(self):
+        self.assertEqual(self.train("twice", "train.steps=7", "ckpt.every=0").returncode, 0)
+        self.assertEqual(self.train("twice", "train.steps=9", "ckpt.every=0").returncode, 0)
+        history = self.lines("twice", "history.jsonl")
+        self.assertEqual([(h["event"], h["step"]) for h in history],
+                         [("start", 0), ("ready", 0), ("finished", 7), ("start", 7), ("ready", 7), ("finished", 9)])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)

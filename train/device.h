@@ -1,0 +1,15 @@
+// The device of each rank.
+#ifndef TRAIN_DEVICE_H
+#define TRAIN_DEVICE_H
+
+#include "configs/config.h"
+#include "dist/comm.h"
+#include "kernels/kern.h"
+
+// Collective over w. *out (=) this rank's kern, in planning mode; rank 0 logs what it runs on, and
+// why not on a GPU where run.device leaves the choice. An error on all ranks when one of them
+// cannot have the device, when some ranks have a GPU and others none, and when two have the same
+// one without dist.share_devices.
+orr_code train_device_open(const cfg *c, dist_world *w, kern **out);
+
+#endif

@@ -1,0 +1,31 @@
+// history.jsonl: what happened to a run, one object a line, appended by rank 0 and never cut back,
+// so that it tells of all the processes that worked on the run, of the lost ones too.
+//
+//   {"time": s, "event": "start", "step": 40, "ranks": 8, "tp": .., "cp": .., "dp": .., "host":
+//   "..",
+//    "lost_steps": 7, "lost_s": 9.1, "seen": s}     a process begins behind step 40; steps 41..47
+//    of
+//                                                   the one before are lost; it was last seen then
+//   {"time": s, "event": "ready", "step": 40}       start-up is over
+//   {"time": s, "event": E, "step": n, "words": "..."}   skipped, rewound, checkpoint_failed, slow,
+//                                                        stopped, finished, failed
+#ifndef TRAIN_HISTORY_H
+#define TRAIN_HISTORY_H
+
+#include <jansson.h>
+
+#include "base/status.h"
+#include "dist/grid.h"
+
+typedef struct train_history train_history;
+
+// Local. Opens RUN_DIR/history.jsonl for appending and writes the start line of this process, which
+// goes on behind step `from`; before metrics.jsonl is cut back to that step. ORR_EIO, ORR_ENOMEM.
+orr_code train_history_open(const char *run_dir, const dist_grid *grid, int64_t from,
+                            train_history **out);
+// Local. One line; `words` may be NULL. A failure is logged once and forgotten: the run is worth
+// more than its history. Takes NULL.
+void train_history_add(train_history *h, const char *event, int64_t step, const char *words);
+void train_history_close(train_history *h); // takes NULL
+
+#endif

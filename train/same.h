@@ -1,0 +1,13 @@
+// Whether all ranks run the same thing. Ranks that plan different collectives would hang in the
+// first one, so this comes before anything else.
+#ifndef TRAIN_SAME_H
+#define TRAIN_SAME_H
+
+#include "dist/comm.h"
+
+// Collective over `all`. Compares every rank's configuration (cfg_print's text) and program (the
+// bytes of its executable) with rank 0's. ORR_ECONFIG on all ranks names the lowest rank that
+// differs, and the first line of the configuration that does.
+orr_code train_same_check(dist_comm *all, const char *config_text);
+
+#endif
