@@ -87,6 +87,7 @@ void train_metrics_list(const train_step_metrics *s, train_scalars *out) {
   train_scalars_add(out, "data_chunk_hits", "%.0f", s->data_chunk_hits);
   train_scalars_add(out, "data_queue", "%.0f", s->data_queue);
   train_scalars_add(out, "mfu", "%.4f", s->mfu);
+  if (s->skipped) train_scalars_add(out, "skipped", "%.0f", 1.0);
 }
 
 orr_code train_metrics_write(train_metrics *m, const train_scalars *s) {

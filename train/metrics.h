@@ -3,6 +3,7 @@
 #ifndef TRAIN_METRICS_H
 #define TRAIN_METRICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -17,7 +18,8 @@ typedef struct {
   // The reader of rank 0 since the step before: bytes from shards, what packed chunks became, how
   // many of them were read and how many found in memory; and batches ready when the step began.
   double data_bytes, data_unpacked_bytes, data_chunks, data_chunk_hits, data_queue;
-  double mfu; // share of the matmul rate measured at start-up
+  bool skipped; // a bad step: no update
+  double mfu;   // share of the matmul rate measured at start-up
 } train_step_metrics;
 
 typedef struct train_metrics train_metrics;
