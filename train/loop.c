@@ -14,6 +14,7 @@
 #include "dist/watchdog.h"
 #include "train/accounting.h"
 #include "train/device.h"
+#include "train/guard.h"
 #include "train/lease.h"
 #include "train/observer.h"
 #include "train/peak.h"
@@ -37,6 +38,8 @@ typedef struct {
   train_step work;
   train_accounting accounting;
   data_remote *remote;
+  int32_t branch_ids[64];
+  data_mix_options mix_options;
   data_mix *mix;
   data_loader *loader;
   train_saver *saver;
@@ -44,7 +47,10 @@ typedef struct {
   train_lease *lease; // rank 0
   char *config_text;
   orr_hash128 config_hash;
-  int64_t step; // steps done
+  int64_t step;  // steps done
+  int64_t ahead; // steps of data passed over, besides
+  train_guard guard;
+  int64_t rewinds; // of this process
   double peak, start_ms;
   dist_watchdog *watchdog;
   dist_replicas *replicas; // NULL = not compared
@@ -81,38 +87,6 @@ static orr_code write_config(run *r) {
   return orr_fs_write_atomic(path, r->config_text, strlen(r->config_text));
 }
 
-// The folder that --resume means, chosen by rank 0 alone (it verifies what it chooses); *path is
-// empty when there is nothing to resume.
-static orr_code choose_checkpoint(const run *r, const char *resume, char path[4096]) {
-  char root[4096];
-  ckpt_reader *reader = NULL;
-  path[0] = '\0';
-  if (strcmp(resume, "none") == 0) return ORR_OK;
-  const bool automatic = strcmp(resume, "auto") == 0;
-  if (automatic) {
-    ORR_TRY(orr_fs_join(root, sizeof root, r->c->run.dir, "ckpt"));
-    if (!orr_fs_is_dir(root)) return ORR_OK;
-  }
-  orr_code rc = ckpt_open(automatic ? root : resume, &reader);
-  if (automatic && rc == ORR_ENOTFOUND) {
-    orr_status_clear();
-    return ORR_OK;
-  }
-  if (rc == ORR_OK) snprintf(path, 4096, "%s", ckpt_reader_path(reader));
-  ckpt_close(reader);
-  return rc;
-}
-
-// Collective over the world: all ranks open what rank 0 chose.
-static orr_code open_checkpoint(const run *r, const char *resume, ckpt_reader **out) {
-  char path[4096] = "";
-  *out = NULL;
-  orr_code rc = r->world->grid.rank == 0 ? choose_checkpoint(r, resume, path) : ORR_OK;
-  ORR_TRY(dist_agree(r->all, rc, "choose a checkpoint"));
-  ORR_TRY(dist_broadcast(r->all, path, sizeof path, DIST_U8, 0));
-  return path[0] ? ckpt_open(path, out) : ORR_OK;
-}
-
 static orr_code load_base(run *r, const char *path) {
   ckpt_reader *reader;
   ORR_TRY(ckpt_open(path, &reader));
@@ -124,39 +98,48 @@ static orr_code load_base(run *r, const char *path) {
   return rc;
 }
 
+static orr_code load(run *r, ckpt_reader *reader) {
+  ORR_TRY(train_store_load(&r->work.state, r->k, reader));
+  r->step = ckpt_reader_step(reader);
+  r->ahead = train_resume_ahead(reader);
+  train_guard_load(&r->guard, json_object_get(ckpt_reader_meta(reader), "guard"));
+  return ORR_OK;
+}
+
 // Weights from a checkpoint of this run, from the base named by train.init_from, or from the seed.
 static orr_code restore(run *r, const char *resume) {
   ckpt_reader *reader = NULL;
-  ORR_TRY(open_checkpoint(r, resume, &reader));
+  ORR_TRY(train_resume_open(r->all, r->c->run.dir, resume, &reader));
   if (!reader) {
     ORR_TRY(train_state_fill(&r->work.state, r->k, (uint64_t)r->c->run.seed));
     return r->c->train.init_from[0] ? load_base(r, r->c->train.init_from) : ORR_OK;
   }
   orr_code rc = train_resume_check(r->c, reader, r->world->grid.rank == 0);
-  if (rc == ORR_OK) rc = train_store_load(&r->work.state, r->k, reader);
-  r->step = ckpt_reader_step(reader);
+  if (rc == ORR_OK) rc = load(r, reader);
   if (rc == ORR_OK && r->world->grid.rank == 0)
     ORR_INFO("resumed from %s at step %lld", ckpt_reader_path(reader), (long long)r->step);
   ckpt_close(reader);
   return rc;
 }
 
+static orr_code open_loader(run *r) {
+  return data_loader_create(r->mix, &r->mix_options,
+                            &(data_loader_options){.first_step = (uint64_t)(r->step + r->ahead),
+                                                   .batch = r->c->train.batch,
+                                                   .rank = r->world->grid.dp_i,
+                                                   .ranks = r->world->grid.dp,
+                                                   .prefetch = r->c->data.prefetch},
+                            &r->loader);
+}
+
 static orr_code open_data(run *r) {
   const cfg *c = r->c;
-  int32_t branch_ids[64];
-  data_mix_options o;
   ORR_CHECK(c->data.train.n <= 64, ORR_ECONFIG, "data.train names %d folders: 64 at most",
             c->data.train.n);
   ORR_TRY(train_remote_create(c, &r->remote));
-  ORR_TRY(train_run_data_options(c, r->remote, branch_ids, &o));
-  ORR_TRY(data_mix_open(&o, (uint64_t)c->run.seed, &r->mix));
-  return data_loader_create(r->mix, &o,
-                            &(data_loader_options){.first_step = (uint64_t)r->step,
-                                                   .batch = c->train.batch,
-                                                   .rank = r->world->grid.dp_i,
-                                                   .ranks = r->world->grid.dp,
-                                                   .prefetch = c->data.prefetch},
-                            &r->loader);
+  ORR_TRY(train_run_data_options(c, r->remote, r->branch_ids, &r->mix_options));
+  ORR_TRY(data_mix_open(&r->mix_options, (uint64_t)c->run.seed, &r->mix));
+  return open_loader(r);
 }
 
 static orr_code open_outputs(run *r) {
@@ -168,24 +151,30 @@ static orr_code open_outputs(run *r) {
 
 static json_t *checkpoint_meta(run *r) {
   const cfg *c = r->c;
-  const int64_t samples = r->step * c->train.batch;
+  const int64_t samples = (r->step + r->ahead) * c->train.batch;
   const uint64_t clips = data_mix_clips(r->mix);
-  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:{s:i, s:i, s:i}}", "stage",
+  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:{s:i, s:i, s:i}}", "stage",
                    r->work.stage->table->name, "config", r->config_text, "config_hash",
                    orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples, "epoch",
                    (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed",
-                   (json_int_t)c->run.seed, "layout", "tp", r->world->grid.tp, "cp",
+                   (json_int_t)c->run.seed, "ahead_steps", (json_int_t)r->ahead, "guard",
+                   train_guard_save(&r->guard), "layout", "tp", r->world->grid.tp, "cp",
                    r->world->grid.cp, "dp", r->world->grid.dp);
 }
 
-// Clipping and the optimizer. A gradient that is not finite skips the update: a result, not an
-// error.
+// Clipping and the optimizer. A bad step skips the update: a result, not an error.
 static orr_code update(run *r, train_step_metrics *s) {
+  const train_guard_limits limits = train_guard_limits_of(&r->guard);
   ORR_TRY(train_step_norm(&r->work, &s->grad_norm));
-  if (!isfinite(s->grad_norm) || !isfinite(s->loss)) {
-    if (r->world->grid.rank == 0)
-      ORR_WARN("step %lld: loss %g, gradient norm %g: update skipped", (long long)s->step, s->loss,
-               s->grad_norm);
+  const char *why = train_guard_reason(&limits, s->loss, s->grad_norm);
+  train_guard_note(&r->guard, !why, s->loss, s->grad_norm);
+  s->skipped = why != NULL;
+  if (why) {
+    train_observer_tell_step(r->observer, "skipped", s->step,
+                             "%s: loss %g (at most %g), gradient norm %g (at most %g); update "
+                             "skipped, %lld in a row",
+                             why, s->loss, limits.loss, s->grad_norm, limits.norm,
+                             (long long)r->guard.skipped);
     return ORR_OK;
   }
   const double limit = r->c->optim.clip_norm;
@@ -246,7 +235,9 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   if (failed || v.written == r->world->grid.ranks)
     ORR_TRY(train_saver_conclude(r->saver, failed, &s->ckpt_stall_ms));
   const bool last = s->step == c->train.steps || *stop;
-  if (last || (c->ckpt.every > 0 && s->step % c->ckpt.every == 0))
+  // Not among bad steps: what a run goes back to lies before the first of them.
+  const bool due = c->ckpt.every > 0 && s->step % c->ckpt.every == 0 && r->guard.skipped == 0;
+  if (last || due)
     ORR_TRY(train_saver_begin(r->saver, s->step, checkpoint_meta(r), &s->ckpt_stall_ms));
   train_profile_leave(profile);
   s->step_ms = orr_clock_ms() - begin;
@@ -262,6 +253,46 @@ static void finish_metrics(const run *r, train_step_metrics *s) {
   s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
 }
 
+static orr_code rewind_to(run *r, ckpt_reader *reader) {
+  const int64_t reached = r->step + r->ahead;
+  ORR_TRY(load(r, reader));
+  r->ahead = reached - r->step;
+  r->guard.skipped = 0;
+  data_loader_destroy(r->loader);
+  r->loader = NULL;
+  ORR_TRY(open_loader(r));
+  return train_observer_rewind(r->observer, r->step);
+}
+
+// Collective over the world. Too many bad steps in a row: the weights may be bad already. Back to
+// the last checkpoint, and on with the data behind the bad steps.
+static orr_code rewind_run(run *r) {
+  const int64_t from = r->step, bad = r->guard.skipped;
+  ckpt_reader *reader = NULL;
+  ORR_CHECK(
+      r->rewinds < r->c->guard.rewinds, ORR_EINVAL,
+      "step %lld: %lld steps in a row were skipped, and the run went back %lld times already "
+      "(guard.rewinds): look at the data and the learning rate, history.jsonl has the reasons",
+      (long long)from, (long long)bad, (long long)r->rewinds);
+  r->rewinds++;
+  train_saver_finish(r->saver);
+  ORR_TRY(train_resume_open(r->all, r->c->run.dir, "auto", &reader));
+  ORR_CHECK(
+      reader, ORR_ENOTFOUND,
+      "step %lld: %lld steps in a row were skipped, and there is no checkpoint to go back to: "
+      "set ckpt.every, or look at the data and the learning rate",
+      (long long)from, (long long)bad);
+  const orr_code rc = dist_agree(r->all, rewind_to(r, reader), "go back to a checkpoint");
+  ckpt_close(reader);
+  if (rc == ORR_OK)
+    train_observer_tell_step(r->observer, "rewound", r->step,
+                             "%lld steps in a row were skipped: from step %lld back to step %lld, "
+                             "and on with data %lld steps further",
+                             (long long)bad, (long long)from, (long long)r->step,
+                             (long long)r->ahead);
+  return rc;
+}
+
 static orr_code steps(run *r) {
   bool stop = false;
   double smooth_ms = 0.0;
@@ -274,6 +305,7 @@ static orr_code steps(run *r) {
     smooth_ms = smooth_ms > 0.0 ? 0.95 * smooth_ms + 0.05 * s.step_ms : s.step_ms;
     logged = r->lease ? train_lease_held(r->lease) : ORR_OK;
     ORR_TRY(train_observer_end(r->observer, &s, &logged));
+    if (train_guard_lost(&r->guard) && !stop) ORR_TRY(rewind_run(r));
     orr_progress(r->step == r->c->train.steps || stop,
                  "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
                  r->work.stage->table->name, (long long)s.step, (long long)r->c->train.steps,
@@ -307,6 +339,7 @@ static void run_close(run *r) {
   data_loader_destroy(r->loader);
   data_mix_close(r->mix);
   data_remote_destroy(r->remote);
+  train_guard_release(&r->guard);
   train_step_release(&r->work);
   kern_destroy(r->k);
   train_lease_release(r->lease);
@@ -317,7 +350,8 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
   if (r->world->grid.rank == 0) train_accounting_log(&r->accounting);
   if (o->dry_run) return ORR_OK;
-  orr_code rc = r->world->grid.rank == 0 ? open_folder(r) : ORR_OK;
+  orr_code rc = train_guard_init(&r->guard, r->c);
+  if (rc == ORR_OK && r->world->grid.rank == 0) rc = open_folder(r);
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, o->resume), "load weights"));
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));

@@ -1,5 +1,8 @@
 #include "train/observer.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,12 +25,15 @@ struct train_observer {
   train_sinks *sinks; // NULL = none
 };
 
-static orr_code open_files(train_observer *o, int64_t from) {
-  const char *dir = o->c->run.dir;
+static orr_code open_metrics(train_observer *o, int64_t from) {
   char path[4096];
-  ORR_TRY(orr_fs_join(path, sizeof path, dir, "metrics.jsonl"));
-  ORR_TRY(train_history_open(dir, &o->world->grid, from, &o->history));
-  ORR_TRY(train_metrics_open(path, from, &o->metrics));
+  ORR_TRY(orr_fs_join(path, sizeof path, o->c->run.dir, "metrics.jsonl"));
+  return train_metrics_open(path, from, &o->metrics);
+}
+
+static orr_code open_files(train_observer *o, int64_t from) {
+  ORR_TRY(train_history_open(o->c->run.dir, &o->world->grid, from, &o->history));
+  ORR_TRY(open_metrics(o, from));
   return train_sinks_create(o->c, from, &o->sinks);
 }
 
@@ -76,9 +82,7 @@ orr_code train_observer_begin(train_observer *o, int64_t step) {
 
 static void tell_straggler(train_observer *o, int64_t step) {
   const char *words = train_ranks_straggler(o->ranks);
-  if (!words) return;
-  ORR_WARN("step %lld: %s", (long long)step, words);
-  train_observer_tell(o, "slow", step, words);
+  if (words) train_observer_tell_step(o, "slow", step, "%s", words);
 }
 
 orr_code train_observer_end(train_observer *o, const train_step_metrics *s, orr_code *logged) {
@@ -101,4 +105,26 @@ void train_observer_tell(train_observer *o, const char *event, int64_t step, con
   if (!o) return;
   train_history_add(o->history, event, step, words);
   train_sinks_tell(o->sinks, event, step, words);
+}
+
+void train_observer_tell_step(train_observer *o, const char *event, int64_t step, const char *fmt,
+                              ...) {
+  char words[512];
+  va_list args;
+  if (!o || !o->history) return;
+  va_start(args, fmt);
+  vsnprintf(words, sizeof words, fmt, args);
+  va_end(args);
+  ORR_WARN("step %lld: %s", (long long)step, words);
+  train_observer_tell(o, event, step, words);
+}
+
+orr_code train_observer_rewind(train_observer *o, int64_t from) {
+  if (!o->metrics) return ORR_OK;
+  train_metrics_close(o->metrics);
+  o->metrics = NULL;
+  ORR_TRY(train_history_rewind(o->history, o->c->run.dir, from));
+  ORR_TRY(open_metrics(o, from));
+  train_sinks_rewind(o->sinks, from);
+  return ORR_OK;
 }

@@ -20,11 +20,17 @@ train_profile *train_observer_profile(train_observer *o);
 
 // Local. Step number `step` begins. ORR_ENOMEM.
 orr_code train_observer_begin(train_observer *o, int64_t step);
-// Collective over the world. The step has ended. Its line is written on rank 0; how that fared is
-// in *logged, to be agreed on before the next collective.
+// Collective over the world. The step has ended. Its line is written on rank 0 if *logged is
+// ORR_OK; in *logged, to be agreed on before the next collective.
 orr_code train_observer_end(train_observer *o, const train_step_metrics *s, orr_code *logged);
 // Local. Something happened that people want to hear of: history.jsonl and the webhook. Rank 0
 // alone speaks; takes NULL.
 void train_observer_tell(train_observer *o, const char *event, int64_t step, const char *words);
+
+// Local. The same with a sentence made of parts, which is logged as a warning, too.
+void train_observer_tell_step(train_observer *o, const char *event, int64_t step, const char *fmt,
+                              ...) __attribute__((format(printf, 4, 5)));
+// Local. The run goes back to behind step `from`: metrics.jsonl is cut back, what is lost is noted.
+orr_code train_observer_rewind(train_observer *o, int64_t from);
 
 #endif

@@ -290,7 +290,7 @@ static void test_a_loss_that_is_no_number_skips_the_update_and_is_logged(void **
   save_with_nan(r, good, "nan-start");
   small_run_ok(SMALL_RUN(r, "nan", bad, "train.steps=6"));
   char *said = small_run_said(r);
-  assert_non_null(strstr(said, "step 4: loss nan"));
+  assert_non_null(strstr(said, "step 4: the loss is not finite: loss nan"));
   assert_non_null(strstr(said, "update skipped"));
   orr_free(said);
   assert_int_equal(small_run_losses(r, "nan", loss), 6);
