@@ -69,11 +69,13 @@ typedef struct {
   void *stream; // the compute stream, a cudaStream_t of this thread's current device
   bool shared;  // other ranks have the same GPU (NCCL then goes by sockets)
 } dist_device;
-// Collective. Behind dist_world_split, and undone by the next: w->device, over NCCL, of which those
-// of one rank are w->axis'. Calls are put into the order of the device and return; dist_wait orders
-// what the compute stream is given next behind them (dist/comm_nccl.h). ORR_EUNSUPPORTED,
-// ORR_ECOMM; the same on all ranks.
+// Collective. Behind dist_world_split, and undone by the next or by leave: w->device, over NCCL, of
+// which those of one rank are w->axis'. Calls are put into the order of the device and return;
+// dist_wait orders what the compute stream is given next behind them (dist/comm_nccl.h).
+// ORR_EUNSUPPORTED, ORR_ECOMM; the same on all ranks.
 orr_code dist_world_split_device(dist_world *w, const dist_device *d);
+// Collective unless a rank failed. Undoes it: before the stream and registered memory go.
+void dist_world_leave_device(dist_world *w);
 // Local, from any thread. Whether a collective on the device has failed under way: ORR_ECOMM with
 // the axis and the library's words.
 orr_code dist_world_fault(const dist_world *w);

@@ -283,12 +283,12 @@ static void nccl_destroy(dist_comm *c) {
   orr_free(m);
 }
 
-// A stream before the others', so that a reduction does not wait behind queued kernels.
+// A stream before the others (CUDA takes the nearest priority that it has), so that a reduction
+// does not wait behind queued kernels.
 static orr_code open_stream(nccl_impl *m, dist_axis axis) {
-  int least = 0, greatest = 0;
-  ORR_TRY(check_cuda(cudaDeviceGetStreamPriorityRange(&least, &greatest), axis, "ask the device"));
-  ORR_TRY(check_cuda(cudaStreamCreateWithPriority(&m->stream, cudaStreamNonBlocking, greatest),
-                     axis, "create a stream"));
+  enum { FIRST = -100 };
+  ORR_TRY(check_cuda(cudaStreamCreateWithPriority(&m->stream, cudaStreamNonBlocking, FIRST), axis,
+                     "create a stream"));
   return check_cuda(cudaEventCreateWithFlags(&m->ready, cudaEventDisableTiming), axis,
                     "create an event");
 }

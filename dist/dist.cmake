@@ -11,8 +11,8 @@ endif()
 
 if(ORRERY_NCCL)
   add_library(orr_dist STATIC ${DIST_SOURCES} ${DIST_NCCL_SOURCES})
-  set_source_files_properties(${DIST_NCCL_SOURCES} PROPERTIES
-    INCLUDE_DIRECTORIES "${CUDAToolkit_INCLUDE_DIRS};${NCCL_INCLUDE}"
+  target_include_directories(orr_dist SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${NCCL_INCLUDE})
+  set_source_files_properties(dist/comm_nccl_library.c PROPERTIES
     COMPILE_DEFINITIONS CUDA_LIBRARY_DIR="${CUDAToolkit_LIBRARY_DIR}")
   target_link_libraries(orr_dist PRIVATE CUDA::cudart_static ${CMAKE_DL_LIBS})
 else()

@@ -112,7 +112,7 @@ static orr_code make_axis(dist_world *w, dist_axis axis) {
   return ORR_OK;
 }
 
-static void destroy_device(dist_world *w) {
+void dist_world_leave_device(dist_world *w) {
   for (int i = 0; i < DIST_AXES; i++) {
     if (w->device[i] != w->axis[i]) dist_comm_destroy(w->device[i]);
     w->device[i] = NULL;
@@ -122,7 +122,7 @@ static void destroy_device(dist_world *w) {
 }
 
 static void destroy_axes(dist_world *w) {
-  destroy_device(w);
+  dist_world_leave_device(w);
   for (int i = 0; i < DIST_AXES; i++) {
     dist_comm_destroy(w->axis[i]);
     w->axis[i] = NULL;
@@ -157,7 +157,7 @@ static orr_code make_device_axis(dist_world *w, dist_axis axis) {
 orr_code dist_world_split_device(dist_world *w, const dist_device *d) {
   orr_code rc = ORR_OK;
   dist_comm *all = w->axis[DIST_AXIS_WORLD];
-  destroy_device(w);
+  dist_world_leave_device(w);
   if (w->grid.ranks > 1) ORR_TRY(dist_nccl_open(all, d, &w->nccl));
   for (int i = 0; i < DIST_AXES; i++) {
     rc = make_device_axis(w, (dist_axis)i);
@@ -165,7 +165,7 @@ orr_code dist_world_split_device(dist_world *w, const dist_device *d) {
   }
   return ORR_OK;
 destroy:
-  destroy_device(w);
+  dist_world_leave_device(w);
   return rc;
 }
 
