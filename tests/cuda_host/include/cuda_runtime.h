@@ -16,6 +16,7 @@
 #define __shared__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
+#define __grid_constant__
 
 typedef cuda_host_index uint3;
 struct dim3 {
