@@ -18,7 +18,8 @@ typedef struct {
   char root[512], set[600], cache[600], log[600];
 } fixture;
 
-enum { SHARDS = 20 };
+// EPOCH: samples, at least; two episodes of 29 to 31 clips a shard.
+enum { SHARDS = 20, EPOCH = SHARDS * 62 };
 
 static int set_up(void **state) {
   static fixture f;
@@ -253,8 +254,8 @@ static int child_reads(const fixture *f, const char *where) {
   orr_hash128 own, folder;
   o.timeout_s = 60;
   if (data_remote_create(&o, &r) != ORR_OK) return 1;
-  bool same = set_read(where, r, 0, 400, &own) == ORR_OK &&
-              set_read(f->set, NULL, 0, 400, &folder) == ORR_OK && orr_hash_equal(own, folder);
+  bool same = set_read(where, r, 0, EPOCH, &own) == ORR_OK &&
+              set_read(f->set, NULL, 0, EPOCH, &folder) == ORR_OK && orr_hash_equal(own, folder);
   data_remote_destroy(r);
   return same ? 0 : 1;
 }

@@ -7,7 +7,8 @@
 
 #include "train/episodes.h"
 
-enum { SHARDS = 20 };
+// An epoch of 20 shards has 720 clips.
+enum { SHARDS = 20, STEPS = 12 };
 
 // Twenty shards of random tokens in ROOT/many, and frames in ROOT/frames.
 static int set_up(void **state) {
@@ -27,7 +28,7 @@ static int set_up(void **state) {
   return 0;
 }
 
-// Trains 4 steps of 8 clips on `ranks` ranks with the program; stderr goes to ROOT/name.err.
+// Trains STEPS steps of 64 clips on `ranks` ranks with the program; stderr goes to ROOT/name.err.
 static void train(small_run *r, const char *name, const char *data, const char *ranks,
                   const char *knob) {
   char config[512], err[512], cache[512], *yaml = NULL;
@@ -35,8 +36,8 @@ static void train(small_run *r, const char *name, const char *data, const char *
   snprintf(err, sizeof err, "%s/%s.err", r->root, name);
   snprintf(cache, sizeof cache, "data.cache_dir=%s/cache-%s", r->root, name);
   cfg *c = small_run_config(r, name,
-                            (const char *const[]){"train.steps=4", "optim.decay_steps=1",
-                                                  "train.batch=8", "ckpt.every=0", data, cache,
+                            (const char *const[]){"train.steps=12", "optim.decay_steps=1",
+                                                  "train.batch=64", "ckpt.every=0", data, cache,
                                                   knob, NULL});
   small_run_ok(cfg_print(c, &yaml));
   small_run_ok(orr_fs_write_atomic(config, yaml, strlen(yaml)));
@@ -55,9 +56,9 @@ static void train(small_run *r, const char *name, const char *data, const char *
 
 static void assert_same_losses(small_run *r, const char *a, const char *b) {
   double x[SMALL_RUN_STEPS_MAX], y[SMALL_RUN_STEPS_MAX];
-  assert_int_equal(small_run_losses(r, a, x), 4);
-  assert_int_equal(small_run_losses(r, b, y), 4);
-  assert_memory_equal(x, y, 4 * sizeof *x);
+  assert_int_equal(small_run_losses(r, a, x), STEPS);
+  assert_int_equal(small_run_losses(r, b, y), STEPS);
+  assert_memory_equal(x, y, STEPS * sizeof *x);
 }
 
 static void test_8_ranks_train_on_an_address_with_20_downloads_as_on_the_folder(void **state) {
