@@ -1,5 +1,5 @@
 # Tests that decode films link the libraries that data/ keeps to itself.
-if(name STREQUAL "data_test_film")
+if(name MATCHES "^data_test_(film|sheet)$")
   target_link_libraries(${name} PRIVATE PkgConfig::AV PkgConfig::PNG)
 endif()
 # Tests that damage shards from inside, or count what HDF5 holds, call HDF5 themselves.

@@ -8,8 +8,7 @@
 
 #define PIXELS_MAX (1 << 22) // no seed comes near
 
-static orr_code read_item(const data_import_plan *p, const data_import_item *item,
-                          uint8_t *frame) {
+static orr_code read_item(const data_import_plan *p, const data_import_item *item, uint8_t *frame) {
   data_import_framer *framer = NULL;
   float *actions = NULL;
   orr_code rc = data_import_plan_actions(p, item, &actions);
@@ -49,7 +48,7 @@ static void one(const uint8_t *data, size_t size) {
                              .processes = 1};
     data_import_plan p;
     if (pass) o.cameras = (data_words){&camera, 1};
-    orr_code rc = data_import_plan_make(&o, &p);
+    orr_code rc = data_import_plan_make(&o, NULL, &p);
     if (rc == ORR_OK) {
       check_plan(&p);
       data_import_plan_release(&p);
