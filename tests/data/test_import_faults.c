@@ -2,7 +2,7 @@
 // Sweeps: the n-th malloc, open, read fails while recordings of every layout are looked at and
 // read. A clean error each time and no leak (the dev preset's ASan looks), or, where what failed
 // was not needed, the same result. Writing is data_shard_writer's, which has its own sweep.
-#include "tests/data/shards.h"
+#include "tests/data/h5_leaks.h"
 
 #include "base/fault.h"
 #include "base/mem.h"
@@ -49,10 +49,12 @@ static void sweep(const char *path, orr_fault_kind kind) {
   if (import(path, &whole) != ORR_OK) fail_msg("%s", orr_status_message());
   for (int64_t n = 1; n < 5000; n++) {
     orr_status_clear();
+    h5_mark mark = h5_mark_make();
     orr_fault_arm(kind, n);
     orr_code rc = import(path, &key);
     bool fired = orr_fault_fired(kind);
     orr_fault_arm(kind, 0);
+    assert_h5_holds_nothing_since(mark);
     assert_true(rc == ORR_OK ? orr_hash_equal(key, whole) : orr_status_message()[0] != 0);
     if (!fired) {
       assert_int_equal(rc, ORR_OK);
