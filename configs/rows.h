@@ -141,6 +141,7 @@
   I64(rewinds, 3, 0, 1000000, "", "times that a process goes back before it gives up")
 
 #define CFG_METRICS(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                   \
+  BOOL(profile, 1, "where the time of each step goes, by phase and axis")                          \
   BOOL(tensorboard, 1, "write event files into the run's folder tensorboard/")                     \
   STR(pushgateway, "", "a Prometheus Pushgateway's address, or @FILE that holds it; empty = none") \
   F64(push_every_s, 15.0, 0.1, 86400.0, "s", "shortest time between two pushes")                   \

@@ -26,6 +26,12 @@ size_t dist_dtype_bytes(dist_dtype t) {
   return bytes[t];
 }
 
+const char *dist_collective_name(dist_collective c) {
+  static const char *const names[] = {"all_reduce", "reduce_scatter", "all_gather",
+                                      "all_to_all", "broadcast",      "barrier"};
+  return names[c];
+}
+
 size_t dist_stage_bytes(dist_collective what, dist_dtype t, int64_t count, int size) {
   if (t != DIST_BF16 || size == 1) return 0;
   if (what == DIST_ALL_REDUCE) return (size_t)count * sizeof(float);

@@ -25,6 +25,8 @@ typedef enum {
   DIST_BROADCAST,
   DIST_BARRIER
 } dist_collective;
+// Local. "all_reduce", ...
+const char *dist_collective_name(dist_collective c);
 
 // What one call asks for, as the flight recorder (dist/recorder.h) keeps it.
 typedef struct {

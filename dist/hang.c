@@ -175,10 +175,8 @@ static bool first_difference(const dist_peer *peers, hang *h) {
 // -- words ---------------------------------------------------------------------------------------
 
 void dist_call_print(const dist_call *call, char *text, size_t size) {
-  static const char *const names[] = {"all_reduce", "reduce_scatter", "all_gather",
-                                      "all_to_all", "broadcast",      "barrier"};
   static const char *const types[] = {"f32", "bf16", "f64", "i64", "u8"};
-  const char *axis = dist_axis_name(call->axis), *name = names[call->collective];
+  const char *axis = dist_axis_name(call->axis), *name = dist_collective_name(call->collective);
   if (call->collective == DIST_BARRIER)
     snprintf(text, size, "%s %s, call %" PRId64, axis, name, call->sequence);
   else

@@ -22,6 +22,8 @@ struct dist_recorder {
   atomic_int_least64_t inside;    // ticket, 0 = inside of nothing
   atomic_int_least64_t inside_ns; // since when
   atomic_int_least64_t entered[DIST_AXES];
+  dist_recorder_tap_fn tap; // the writer's
+  void *tap_ctx;
   slot slots[DIST_RECORDED];
 };
 
@@ -45,6 +47,12 @@ orr_code dist_recorder_create(dist_recorder **out) {
 
 void dist_recorder_destroy(dist_recorder *r) {
   orr_free(r);
+}
+
+void dist_recorder_tap(dist_recorder *r, dist_recorder_tap_fn tap, void *ctx) {
+  if (!r) return;
+  r->tap = tap;
+  r->tap_ctx = ctx;
 }
 
 void dist_recorder_clear(dist_recorder *r) {
@@ -87,27 +95,47 @@ void dist_recorder_resume(dist_recorder *r, const dist_call *call, int64_t *tick
   go_inside(r, *ticket, now_ns);
 }
 
+static dist_call call_of(const slot *s) {
+  const int64_t what = load(&s->what);
+  return (dist_call){.collective = (dist_collective)(what / 256),
+                     .axis = (dist_axis)(what / 16 % 16),
+                     .type = (dist_dtype)(what % 16),
+                     .count = load(&s->count),
+                     .sequence = load(&s->sequence)};
+}
+
+// Of the record in s, which is the writer's own.
+static void tell(dist_recorder *r, const slot *s, bool flight, int64_t from_ns, int64_t to_ns) {
+  if (!r->tap) return;
+  const dist_call call = call_of(s);
+  r->tap(r->tap_ctx, &call, flight, from_ns, to_ns);
+}
+
+static void set_finished(dist_recorder *r, int64_t ticket, bool flight, int64_t now_ns) {
+  slot *s = slot_of(r, ticket);
+  if (ticket == 0 || load(&s->ticket) != ticket) return;
+  store(&s->finished_ns, now_ns);
+  if (flight) tell(r, s, true, load(&s->entered_ns), now_ns);
+}
+
 void dist_recorder_leave(dist_recorder *r, bool finished, int64_t now_ns) {
   if (!r) return;
-  int64_t ticket = load(&r->inside);
+  const int64_t ticket = load(&r->inside), since_ns = load(&r->inside_ns);
+  const slot *s = slot_of(r, ticket);
   store(&r->inside, 0);
-  if (finished) dist_recorder_finish(r, ticket, now_ns);
+  if (ticket == 0) return;
+  tell(r, s, false, since_ns, now_ns);
+  if (finished) set_finished(r, ticket, since_ns != load(&s->entered_ns), now_ns);
 }
 
 void dist_recorder_finish(dist_recorder *r, int64_t ticket, int64_t now_ns) {
-  if (!r || ticket == 0) return;
-  slot *s = slot_of(r, ticket);
-  if (load(&s->ticket) == ticket) store(&s->finished_ns, now_ns);
+  if (r) set_finished(r, ticket, true, now_ns);
 }
 
 static bool read_slot(const slot *s, int64_t ticket, int64_t now_ns, dist_record *out) {
   if (load(&s->ticket) != ticket) return false;
-  int64_t what = load(&s->what), finished_ns = load(&s->finished_ns);
-  *out = (dist_record){.call = {.collective = (dist_collective)(what / 256),
-                                .axis = (dist_axis)(what / 16 % 16),
-                                .type = (dist_dtype)(what % 16),
-                                .count = load(&s->count),
-                                .sequence = load(&s->sequence)},
+  const int64_t finished_ns = load(&s->finished_ns);
+  *out = (dist_record){.call = call_of(s),
                        .entered_age_ns = now_ns - load(&s->entered_ns),
                        .finished_age_ns = finished_ns ? now_ns - finished_ns : -1};
   return load(&s->ticket) == ticket;

@@ -17,6 +17,7 @@
 #include "configs/config.h"
 #include "dist/comm.h"
 #include "kernels/kern.h"
+#include "train/profile.h"
 
 // One rank's part of n things. `room` is the largest part of any rank: what is allocated where all
 // ranks need one layout.
@@ -50,8 +51,14 @@ typedef struct {
   dist_comm *host[DIST_AXES]; // of numbers and texts in host memory; on the CPU the same
   bool planning;
   train_moved moved[DIST_AXES][TRAIN_MOVES];
+  train_profile *profile;  // of this rank's time; NULL = nobody looks
   size_t stage[DIST_AXES]; // bytes that the collectives hold beside what they are given
 } train_axes;
+
+// Local. Takes NULL.
+static inline train_profile *train_axes_profile(const train_axes *ax) {
+  return ax ? ax->profile : NULL;
+}
 
 // Local. Starts planning. `world` may be NULL: then the axes can only plan.
 void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *world);

@@ -191,9 +191,13 @@ orr_code train_block_after(kern *k, const train_block_dims *d, const train_block
 orr_code train_block_forward(kern *k, const train_block_dims *d, const train_block_params *p,
                              const train_weights *w, const train_block_shape *s,
                              train_block_acts *a, void *x_out) {
+  train_profile *profile = train_axes_profile(d->axes);
+  train_profile_enter(profile, TRAIN_PHASE_FORWARD, s->causal ? "time block" : "space block", -1);
   ORR_TRY(train_block_before(k, d, p, w, s, a));
   ORR_TRY(train_attention_fwd(k, d, s, a));
-  return train_block_after(k, d, p, w, s, a, x_out);
+  ORR_TRY(train_block_after(k, d, p, w, s, a, x_out));
+  train_profile_leave(profile);
+  return ORR_OK;
 }
 
 // dx (=) gradient of the norm's input: that of its output, t->dy, through the norm, + dx.
@@ -260,6 +264,11 @@ static orr_code backward_attention(kern *k, const train_block_dims *d, const tra
 orr_code train_block_backward(kern *k, const train_block_dims *d, const train_block_params *p,
                               const train_weights *w, const train_block_shape *s,
                               train_block_acts *a, const train_block_scratch *t, void *dx) {
+  train_profile *profile = train_axes_profile(d->axes);
+  train_profile_enter(profile, TRAIN_PHASE_BACKWARD,
+                      s->causal ? "time block, backward" : "space block, backward", -1);
   ORR_TRY(backward_mlp(k, d, p, w, s, a, t, dx));
-  return backward_attention(k, d, p, w, s, a, t, dx);
+  ORR_TRY(backward_attention(k, d, p, w, s, a, t, dx));
+  train_profile_leave(profile);
+  return ORR_OK;
 }

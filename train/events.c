@@ -42,15 +42,20 @@ static orr_code put_event(train_events *e, const Train__ScalarEvent *event) {
   return rc;
 }
 
-static orr_code put_start(train_events *e, int64_t from, double wall_s) {
+static orr_code put_version(train_events *e, double wall_s) {
   char version[] = "brain.Event:2";
   Train__ScalarEvent event = TRAIN__SCALAR_EVENT__INIT;
-  Train__SessionLog log = TRAIN__SESSION_LOG__INIT;
   event.wall_time = wall_s;
   event.what_case = TRAIN__SCALAR_EVENT__WHAT_FILE_VERSION;
   event.file_version = version;
-  ORR_TRY(put_event(e, &event));
+  return put_event(e, &event);
+}
+
+orr_code train_events_rewind(train_events *e, int64_t from, double wall_s) {
+  Train__ScalarEvent event = TRAIN__SCALAR_EVENT__INIT;
+  Train__SessionLog log = TRAIN__SESSION_LOG__INIT;
   log.status = TRAIN__SESSION_LOG__STATUS__START;
+  event.wall_time = wall_s;
   event.step = from + 1;
   event.what_case = TRAIN__SCALAR_EVENT__WHAT_SESSION_LOG;
   event.session_log = &log;
@@ -73,7 +78,8 @@ orr_code train_events_open(const char *dir, int64_t from, double wall_s, train_e
   e->path = path_of(dir, wall_s);
   ORR_CHECK_GOTO(e->path, fail, ORR_ENOMEM, "%s: out of memory", dir);
   ORR_TRY_GOTO(orr_fs_open(e->path, O_WRONLY | O_CREAT | O_TRUNC, 0644, &e->fd), fail);
-  ORR_TRY_GOTO(put_start(e, from, wall_s), fail);
+  ORR_TRY_GOTO(put_version(e, wall_s), fail);
+  ORR_TRY_GOTO(train_events_rewind(e, from, wall_s), fail);
   *out = e;
   return ORR_OK;
 fail:

@@ -14,6 +14,8 @@ typedef struct train_events train_events;
 orr_code train_events_open(const char *dir, int64_t from, double wall_s, train_events **out);
 // Local. One record with all finite values of the step, in one write.
 orr_code train_events_write(train_events *e, const train_scalars *s);
+// Local. Readers forget what the file says of steps behind `from`.
+orr_code train_events_rewind(train_events *e, int64_t from, double wall_s);
 void train_events_close(train_events *e); // takes NULL
 
 #endif

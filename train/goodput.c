@@ -45,6 +45,10 @@ static void take_line(reading *r, const json_t *line) {
     take_start(r, line, time);
     return;
   }
+  if (strcmp(event, "rewind") == 0) {
+    r->g->lost_steps += (int64_t)number(line, "lost_steps");
+    r->g->lost_s += number(line, "lost_s");
+  }
   if (strcmp(event, "ready") == 0 && !r->ready) {
     r->g->start_s += fmax(time - r->start, 0.0);
     r->ready = true;

@@ -68,6 +68,14 @@ static orr_code put_start(train_history *h, const char *run_dir, const dist_grid
                                "seen", lost.seen));
 }
 
+orr_code train_history_rewind(train_history *h, const char *run_dir, int64_t from) {
+  lost_part lost;
+  ORR_TRY(find_lost(run_dir, from, &lost));
+  return put_line(h, json_pack("{s:f, s:s, s:I, s:I, s:f}", "time", orr_clock_wall(), "event",
+                               "rewind", "step", (json_int_t)from, "lost_steps",
+                               (json_int_t)lost.steps, "lost_s", lost.seconds));
+}
+
 // A killed process can leave half a line: what follows must not be glued to it.
 static orr_code close_torn_line(train_history *h) {
   char last = '\n';

@@ -7,6 +7,9 @@
 //    of
 //                                                   the one before are lost; it was last seen then
 //   {"time": s, "event": "ready", "step": 40}       start-up is over
+//   {"time": s, "event": "rewind", "step": 40, "lost_steps": 7, "lost_s": 9.1}   the process itself
+//   goes
+//                                                   back behind step 40
 //   {"time": s, "event": E, "step": n, "words": "..."}   skipped, rewound, checkpoint_failed, slow,
 //                                                        stopped, finished, failed
 #ifndef TRAIN_HISTORY_H
@@ -23,6 +26,9 @@ typedef struct train_history train_history;
 // goes on behind step `from`; before metrics.jsonl is cut back to that step. ORR_EIO, ORR_ENOMEM.
 orr_code train_history_open(const char *run_dir, const dist_grid *grid, int64_t from,
                             train_history **out);
+// Local. The process itself goes back to behind step `from`: notes which steps are lost, before
+// metrics.jsonl is cut back. ORR_EIO, ORR_ENOMEM.
+orr_code train_history_rewind(train_history *h, const char *run_dir, int64_t from);
 // Local. One line; `words` may be NULL. A failure is logged once and forgotten: the run is worth
 // more than its history. Takes NULL.
 void train_history_add(train_history *h, const char *event, int64_t step, const char *words);

@@ -14,9 +14,9 @@
 #include "dist/watchdog.h"
 #include "train/accounting.h"
 #include "train/device.h"
-#include "train/history.h"
+#include "train/guard.h"
 #include "train/lease.h"
-#include "train/metrics.h"
+#include "train/observer.h"
 #include "train/peak.h"
 #include "train/replicas.h"
 #include "train/remote_data.h"
@@ -25,7 +25,6 @@
 #include "train/same.h"
 #include "train/saver.h"
 #include "train/schedule.h"
-#include "train/sinks.h"
 #include "train/step.h"
 #include "train/stop.h"
 #include "train/store.h"
@@ -39,16 +38,19 @@ typedef struct {
   train_step work;
   train_accounting accounting;
   data_remote *remote;
+  int32_t branch_ids[64];
+  data_mix_options mix_options;
   data_mix *mix;
   data_loader *loader;
   train_saver *saver;
-  train_metrics *metrics; // rank 0; the next three as well
-  train_history *history;
-  train_sinks *sinks; // NULL = none
-  train_lease *lease;
+  train_observer *observer;
+  train_lease *lease; // rank 0
   char *config_text;
   orr_hash128 config_hash;
-  int64_t step; // steps done
+  int64_t step;  // steps done
+  int64_t ahead; // steps of data passed over, besides
+  train_guard guard;
+  int64_t rewinds; // of this process
   double peak, start_ms;
   dist_watchdog *watchdog;
   dist_replicas *replicas; // NULL = not compared
@@ -85,38 +87,6 @@ static orr_code write_config(run *r) {
   return orr_fs_write_atomic(path, r->config_text, strlen(r->config_text));
 }
 
-// The folder that --resume means, chosen by rank 0 alone (it verifies what it chooses); *path is
-// empty when there is nothing to resume.
-static orr_code choose_checkpoint(const run *r, const char *resume, char path[4096]) {
-  char root[4096];
-  ckpt_reader *reader = NULL;
-  path[0] = '\0';
-  if (strcmp(resume, "none") == 0) return ORR_OK;
-  const bool automatic = strcmp(resume, "auto") == 0;
-  if (automatic) {
-    ORR_TRY(orr_fs_join(root, sizeof root, r->c->run.dir, "ckpt"));
-    if (!orr_fs_is_dir(root)) return ORR_OK;
-  }
-  orr_code rc = ckpt_open(automatic ? root : resume, &reader);
-  if (automatic && rc == ORR_ENOTFOUND) {
-    orr_status_clear();
-    return ORR_OK;
-  }
-  if (rc == ORR_OK) snprintf(path, 4096, "%s", ckpt_reader_path(reader));
-  ckpt_close(reader);
-  return rc;
-}
-
-// Collective over the world: all ranks open what rank 0 chose.
-static orr_code open_checkpoint(const run *r, const char *resume, ckpt_reader **out) {
-  char path[4096] = "";
-  *out = NULL;
-  orr_code rc = r->world->grid.rank == 0 ? choose_checkpoint(r, resume, path) : ORR_OK;
-  ORR_TRY(dist_agree(r->all, rc, "choose a checkpoint"));
-  ORR_TRY(dist_broadcast(r->all, path, sizeof path, DIST_U8, 0));
-  return path[0] ? ckpt_open(path, out) : ORR_OK;
-}
-
 static orr_code load_base(run *r, const char *path) {
   ckpt_reader *reader;
   ORR_TRY(ckpt_open(path, &reader));
@@ -128,78 +98,83 @@ static orr_code load_base(run *r, const char *path) {
   return rc;
 }
 
+static orr_code load(run *r, ckpt_reader *reader) {
+  ORR_TRY(train_store_load(&r->work.state, r->k, reader));
+  r->step = ckpt_reader_step(reader);
+  r->ahead = train_resume_ahead(reader);
+  train_guard_load(&r->guard, json_object_get(ckpt_reader_meta(reader), "guard"));
+  return ORR_OK;
+}
+
 // Weights from a checkpoint of this run, from the base named by train.init_from, or from the seed.
 static orr_code restore(run *r, const char *resume) {
   ckpt_reader *reader = NULL;
-  ORR_TRY(open_checkpoint(r, resume, &reader));
+  ORR_TRY(train_resume_open(r->all, r->c->run.dir, resume, &reader));
   if (!reader) {
     ORR_TRY(train_state_fill(&r->work.state, r->k, (uint64_t)r->c->run.seed));
     return r->c->train.init_from[0] ? load_base(r, r->c->train.init_from) : ORR_OK;
   }
   orr_code rc = train_resume_check(r->c, reader, r->world->grid.rank == 0);
-  if (rc == ORR_OK) rc = train_store_load(&r->work.state, r->k, reader);
-  r->step = ckpt_reader_step(reader);
+  if (rc == ORR_OK) rc = load(r, reader);
   if (rc == ORR_OK && r->world->grid.rank == 0)
     ORR_INFO("resumed from %s at step %lld", ckpt_reader_path(reader), (long long)r->step);
   ckpt_close(reader);
   return rc;
 }
 
-static orr_code open_data(run *r) {
-  const cfg *c = r->c;
-  int32_t branch_ids[64];
-  data_mix_options o;
-  ORR_CHECK(c->data.train.n <= 64, ORR_ECONFIG, "data.train names %d folders: 64 at most",
-            c->data.train.n);
-  ORR_TRY(train_remote_create(c, &r->remote));
-  ORR_TRY(train_run_data_options(c, r->remote, branch_ids, &o));
-  ORR_TRY(data_mix_open(&o, (uint64_t)c->run.seed, &r->mix));
-  return data_loader_create(r->mix, &o,
-                            &(data_loader_options){.first_step = (uint64_t)r->step,
-                                                   .batch = c->train.batch,
+static orr_code open_loader(run *r) {
+  return data_loader_create(r->mix, &r->mix_options,
+                            &(data_loader_options){.first_step = (uint64_t)(r->step + r->ahead),
+                                                   .batch = r->c->train.batch,
                                                    .rank = r->world->grid.dp_i,
                                                    .ranks = r->world->grid.dp,
-                                                   .prefetch = c->data.prefetch},
+                                                   .prefetch = r->c->data.prefetch},
                             &r->loader);
 }
 
-static orr_code open_outputs(run *r) {
-  ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
-  ORR_TRY(train_replicas_create(r->c, r->world, &r->work.state, &r->replicas));
-  if (r->world->grid.rank != 0) return ORR_OK;
-  char path[4096];
-  ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "metrics.jsonl"));
-  ORR_TRY(train_history_open(r->c->run.dir, &r->world->grid, r->step, &r->history));
-  ORR_TRY(train_metrics_open(path, r->step, &r->metrics));
-  return train_sinks_create(r->c, r->step, &r->sinks);
+static orr_code open_data(run *r) {
+  const cfg *c = r->c;
+  ORR_CHECK(c->data.train.n <= 64, ORR_ECONFIG, "data.train names %d folders: 64 at most",
+            c->data.train.n);
+  ORR_TRY(train_remote_create(c, &r->remote));
+  ORR_TRY(train_run_data_options(c, r->remote, r->branch_ids, &r->mix_options));
+  ORR_TRY(data_mix_open(&r->mix_options, (uint64_t)c->run.seed, &r->mix));
+  return open_loader(r);
 }
 
-// What people want to hear of: into the history, and to the webhook. Rank 0 alone speaks.
-static void tell(run *r, const char *event, int64_t step, const char *words) {
-  train_history_add(r->history, event, step, words);
-  train_sinks_tell(r->sinks, event, step, words);
+static orr_code open_outputs(run *r) {
+  ORR_TRY(train_observer_create(r->c, r->world, r->step, &r->observer));
+  r->axes.profile = train_observer_profile(r->observer);
+  ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
+  return train_replicas_create(r->c, r->world, &r->work.state, &r->replicas);
 }
 
 static json_t *checkpoint_meta(run *r) {
   const cfg *c = r->c;
-  const int64_t samples = r->step * c->train.batch;
+  const int64_t samples = (r->step + r->ahead) * c->train.batch;
   const uint64_t clips = data_mix_clips(r->mix);
-  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:{s:i, s:i, s:i}}", "stage",
+  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:{s:i, s:i, s:i}}", "stage",
                    r->work.stage->table->name, "config", r->config_text, "config_hash",
                    orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples, "epoch",
                    (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed",
-                   (json_int_t)c->run.seed, "layout", "tp", r->world->grid.tp, "cp",
+                   (json_int_t)c->run.seed, "ahead_steps", (json_int_t)r->ahead, "guard",
+                   train_guard_save(&r->guard), "layout", "tp", r->world->grid.tp, "cp",
                    r->world->grid.cp, "dp", r->world->grid.dp);
 }
 
-// Clipping and the optimizer. A gradient that is not finite skips the update: a result, not an
-// error.
+// Clipping and the optimizer. A bad step skips the update: a result, not an error.
 static orr_code update(run *r, train_step_metrics *s) {
+  const train_guard_limits limits = train_guard_limits_of(&r->guard);
   ORR_TRY(train_step_norm(&r->work, &s->grad_norm));
-  if (!isfinite(s->grad_norm) || !isfinite(s->loss)) {
-    if (r->world->grid.rank == 0)
-      ORR_WARN("step %lld: loss %g, gradient norm %g: update skipped", (long long)s->step, s->loss,
-               s->grad_norm);
+  const char *why = train_guard_reason(&limits, s->loss, s->grad_norm);
+  train_guard_note(&r->guard, !why, s->loss, s->grad_norm);
+  s->skipped = why != NULL;
+  if (why) {
+    train_observer_tell_step(r->observer, "skipped", s->step,
+                             "%s: loss %g (at most %g), gradient norm %g (at most %g); update "
+                             "skipped, %lld in a row",
+                             why, s->loss, limits.loss, s->grad_norm, limits.norm,
+                             (long long)r->guard.skipped);
     return ORR_OK;
   }
   const double limit = r->c->optim.clip_norm;
@@ -235,10 +210,13 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   const cfg *c = r->c;
   const double begin = orr_clock_ms();
   const data_clip_batch *batch = NULL;
+  train_profile *profile = r->axes.profile;
   train_step_votes v;
   double units = 0.0;
   const bool reads = logged == ORR_OK;
+  train_profile_enter(profile, TRAIN_PHASE_DATA, "data", -1);
   orr_code rc = reads ? data_loader_next(r->loader, &batch, &s->data_wait_ms) : logged;
+  train_profile_leave(profile);
   // What failed on one rank must end all of them before the next collective.
   ORR_TRY(train_axes_agree(&r->axes, rc, reads ? "read data" : "write metrics"));
   r->apart = true;
@@ -247,15 +225,21 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   s->loss = units > 0.0 ? v.loss_sum / units : 0.0;
   s->lr = train_schedule_lr(c, s->step);
   ORR_TRY(compare_replicas(r, s->step));
+  train_profile_enter(profile, TRAIN_PHASE_OPTIMIZER, "optimizer", -1);
   ORR_TRY(update(r, s));
+  train_profile_leave(profile);
   r->step = s->step;
   *stop = v.stop > 0.0;
   const bool failed = v.failed > 0.0;
+  train_profile_enter(profile, TRAIN_PHASE_CHECKPOINT, "checkpoint", -1);
   if (failed || v.written == r->world->grid.ranks)
     ORR_TRY(train_saver_conclude(r->saver, failed, &s->ckpt_stall_ms));
   const bool last = s->step == c->train.steps || *stop;
-  if (last || (c->ckpt.every > 0 && s->step % c->ckpt.every == 0))
+  // Not among bad steps: what a run goes back to lies before the first of them.
+  const bool due = c->ckpt.every > 0 && s->step % c->ckpt.every == 0 && r->guard.skipped == 0;
+  if (last || due)
     ORR_TRY(train_saver_begin(r->saver, s->step, checkpoint_meta(r), &s->ckpt_stall_ms));
+  train_profile_leave(profile);
   s->step_ms = orr_clock_ms() - begin;
   r->apart = false;
   return ORR_OK;
@@ -269,22 +253,59 @@ static void finish_metrics(const run *r, train_step_metrics *s) {
   s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
 }
 
+static orr_code rewind_to(run *r, ckpt_reader *reader) {
+  const int64_t reached = r->step + r->ahead;
+  ORR_TRY(load(r, reader));
+  r->ahead = reached - r->step;
+  r->guard.skipped = 0;
+  data_loader_destroy(r->loader);
+  r->loader = NULL;
+  ORR_TRY(open_loader(r));
+  return train_observer_rewind(r->observer, r->step);
+}
+
+// Collective over the world. Too many bad steps in a row: the weights may be bad already. Back to
+// the last checkpoint, and on with the data behind the bad steps.
+static orr_code rewind_run(run *r) {
+  const int64_t from = r->step, bad = r->guard.skipped;
+  ckpt_reader *reader = NULL;
+  ORR_CHECK(
+      r->rewinds < r->c->guard.rewinds, ORR_EINVAL,
+      "step %lld: %lld steps in a row were skipped, and the run went back %lld times already "
+      "(guard.rewinds): look at the data and the learning rate, history.jsonl has the reasons",
+      (long long)from, (long long)bad, (long long)r->rewinds);
+  r->rewinds++;
+  train_saver_finish(r->saver);
+  ORR_TRY(train_resume_open(r->all, r->c->run.dir, "auto", &reader));
+  ORR_CHECK(
+      reader, ORR_ENOTFOUND,
+      "step %lld: %lld steps in a row were skipped, and there is no checkpoint to go back to: "
+      "set ckpt.every, or look at the data and the learning rate",
+      (long long)from, (long long)bad);
+  const orr_code rc = dist_agree(r->all, rewind_to(r, reader), "go back to a checkpoint");
+  ckpt_close(reader);
+  if (rc == ORR_OK)
+    train_observer_tell_step(r->observer, "rewound", r->step,
+                             "%lld steps in a row were skipped: from step %lld back to step %lld, "
+                             "and on with data %lld steps further",
+                             (long long)bad, (long long)from, (long long)r->step,
+                             (long long)r->ahead);
+  return rc;
+}
+
 static orr_code steps(run *r) {
   bool stop = false;
   double smooth_ms = 0.0;
   orr_code logged = ORR_OK;
   while (r->step < r->c->train.steps && !stop) {
     train_step_metrics s = {.step = r->step + 1};
+    logged = logged == ORR_OK ? train_observer_begin(r->observer, s.step) : logged;
     ORR_TRY(one_step(r, logged, &s, &stop));
     finish_metrics(r, &s);
     smooth_ms = smooth_ms > 0.0 ? 0.95 * smooth_ms + 0.05 * s.step_ms : s.step_ms;
-    if (r->metrics) {
-      train_scalars v;
-      train_metrics_list(&s, &v);
-      logged = train_lease_held(r->lease);
-      if (logged == ORR_OK) logged = train_metrics_write(r->metrics, &v);
-      train_sinks_put(r->sinks, &v);
-    }
+    logged = r->lease ? train_lease_held(r->lease) : ORR_OK;
+    ORR_TRY(train_observer_end(r->observer, &s, &logged));
+    if (train_guard_lost(&r->guard) && !stop) ORR_TRY(rewind_run(r));
     orr_progress(r->step == r->c->train.steps || stop,
                  "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
                  r->work.stage->table->name, (long long)s.step, (long long)r->c->train.steps,
@@ -311,15 +332,14 @@ static orr_code watch(run *r) {
 
 static void run_close(run *r) {
   dist_watchdog_stop(r->watchdog);
-  train_sinks_destroy(r->sinks);
-  train_history_close(r->history);
-  train_metrics_close(r->metrics);
+  train_observer_destroy(r->observer);
   dist_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
   data_remote_interrupt(r->remote); // or a reader would wait for its download
   data_loader_destroy(r->loader);
   data_mix_close(r->mix);
   data_remote_destroy(r->remote);
+  train_guard_release(&r->guard);
   train_step_release(&r->work);
   kern_destroy(r->k);
   train_lease_release(r->lease);
@@ -330,7 +350,8 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
   if (r->world->grid.rank == 0) train_accounting_log(&r->accounting);
   if (o->dry_run) return ORR_OK;
-  orr_code rc = r->world->grid.rank == 0 ? open_folder(r) : ORR_OK;
+  orr_code rc = train_guard_init(&r->guard, r->c);
+  if (rc == ORR_OK && r->world->grid.rank == 0) rc = open_folder(r);
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, o->resume), "load weights"));
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
@@ -343,7 +364,7 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   rc = r->world->grid.rank == 0 ? write_config(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
   ORR_TRY(watch(r));
-  tell(r, "ready", r->step, "training begins");
+  train_observer_tell(r->observer, "ready", r->step, "training begins");
   return steps(r);
 }
 
@@ -378,11 +399,11 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
   orr_code rc = agree_on_run(&r);
   if (rc == ORR_OK) rc = open_axes(&r, o);
   if (rc == ORR_OK) rc = run_all(&r, o);
-  tell(&r,
-       rc == ORR_OK         ? "finished"
-       : rc == ORR_ESTOPPED ? "stopped"
-                            : "failed",
-       r.step, rc == ORR_OK ? "all steps are done" : orr_status_message());
+  train_observer_tell(r.observer,
+                      rc == ORR_OK         ? "finished"
+                      : rc == ORR_ESTOPPED ? "stopped"
+                                           : "failed",
+                      r.step, rc == ORR_OK ? "all steps are done" : orr_status_message());
   if (rc != ORR_OK && r.apart && world->grid.ranks > 1) {
     // The other ranks are waiting in a collective that this one will not enter. It says why here,
     // so the watchdogs need not.

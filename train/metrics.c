@@ -82,6 +82,7 @@ void train_metrics_list(const train_step_metrics *s, train_scalars *out) {
   train_scalars_add(out, "comm_ms", "%.3f", s->comm_ms);
   train_scalars_add(out, "ckpt_stall_ms", "%.3f", s->ckpt_stall_ms);
   train_scalars_add(out, "mfu", "%.4f", s->mfu);
+  if (s->skipped) train_scalars_add(out, "skipped", "%.0f", 1.0);
 }
 
 orr_code train_metrics_write(train_metrics *m, const train_scalars *s) {

@@ -3,6 +3,7 @@
 #ifndef TRAIN_METRICS_H
 #define TRAIN_METRICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -14,7 +15,8 @@ typedef struct {
   double tokens; // since the start of the run, over all ranks
   double tokens_per_s, frames_per_s, step_ms;
   double data_wait_ms, comm_ms, ckpt_stall_ms;
-  double mfu; // share of the matmul rate measured at start-up
+  bool skipped; // a bad step: no update
+  double mfu;   // share of the matmul rate measured at start-up
 } train_step_metrics;
 
 typedef struct train_metrics train_metrics;

@@ -11,7 +11,7 @@
 
 #include "base/status.h"
 
-#define TRAIN_TABLE_COLUMNS 64
+#define TRAIN_TABLE_COLUMNS 128
 
 // metrics.jsonl by columns: every number that any line holds, in order of appearance; NaN where a
 // line lacks it.

@@ -1,9 +1,46 @@
 #include "train/resume.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/log.h"
+
+// *path is empty when there is nothing to resume.
+static orr_code choose(const char *run_dir, const char *resume, char path[4096]) {
+  char root[4096];
+  ckpt_reader *reader = NULL;
+  path[0] = '\0';
+  if (strcmp(resume, "none") == 0) return ORR_OK;
+  const bool automatic = strcmp(resume, "auto") == 0;
+  if (automatic) {
+    ORR_TRY(orr_fs_join(root, sizeof root, run_dir, "ckpt"));
+    if (!orr_fs_is_dir(root)) return ORR_OK;
+  }
+  orr_code rc = ckpt_open(automatic ? root : resume, &reader);
+  if (automatic && rc == ORR_ENOTFOUND) {
+    orr_status_clear();
+    return ORR_OK;
+  }
+  if (rc == ORR_OK) snprintf(path, 4096, "%s", ckpt_reader_path(reader));
+  ckpt_close(reader);
+  return rc;
+}
+
+orr_code train_resume_open(dist_comm *all, const char *run_dir, const char *resume,
+                           ckpt_reader **out) {
+  char path[4096] = "";
+  *out = NULL;
+  const orr_code rc = dist_comm_rank(all) == 0 ? choose(run_dir, resume, path) : ORR_OK;
+  ORR_TRY(dist_agree(all, rc, "choose a checkpoint"));
+  ORR_TRY(dist_broadcast(all, path, sizeof path, DIST_U8, 0));
+  return path[0] ? ckpt_open(path, out) : ORR_OK;
+}
+
+int64_t train_resume_ahead(const ckpt_reader *r) {
+  return json_integer_value(json_object_get(ckpt_reader_meta(r), "ahead_steps"));
+}
 
 static orr_code read_config(const ckpt_reader *r, cfg **out) {
   const char *text = json_string_value(json_object_get(ckpt_reader_meta(r), "config"));
@@ -15,7 +52,8 @@ static orr_code read_config(const ckpt_reader *r, cfg **out) {
 
 static orr_code check_samples(const cfg *now, const ckpt_reader *r) {
   const json_t *samples = json_object_get(ckpt_reader_meta(r), "samples");
-  const int64_t step = ckpt_reader_step(r), seen = json_integer_value(samples);
+  const int64_t step = ckpt_reader_step(r) + train_resume_ahead(r),
+                seen = json_integer_value(samples);
   ORR_CHECK(!json_is_integer(samples) || seen == step * now->train.batch, ORR_ECONFIG,
             "%s has seen %lld clips in %lld steps, train.batch %lld would make them %lld: resume "
             "with the same train.batch, or start anew from its weights with --resume none and "

@@ -18,6 +18,7 @@
 #include "train/prometheus.h"
 
 enum { QUEUE = 64, NOTES = 16, WORDS = 512, FAREWELL_MS = 5000, REQUEST_S = 10 };
+enum { REWIND = -1 }; // in place of a number of values: the run goes back to behind that step
 
 typedef struct {
   char state[32], words[WORDS];
@@ -113,7 +114,11 @@ static bool post_note(train_sinks *s, const note *n) {
 }
 
 static void write_events(train_sinks *s) {
-  if (!s->events || train_events_write(s->events, &s->taken) == ORR_OK) return;
+  if (!s->events) return;
+  const orr_code rc = s->taken.n == REWIND
+                          ? train_events_rewind(s->events, s->taken.step, s->taken.wall_s)
+                          : train_events_write(s->events, &s->taken);
+  if (rc == ORR_OK) return;
   ORR_WARN("metrics.tensorboard: %s; training goes on without these files", orr_status_message());
   train_events_close(s->events);
   s->events = NULL;
@@ -124,8 +129,10 @@ static void take_step(train_sinks *s) {
   s->taken = s->step[s->steps_out++ % QUEUE];
   pthread_mutex_unlock(&s->lock);
   write_events(s);
-  s->latest = s->taken;
-  s->fresh = true;
+  if (s->taken.n != REWIND) {
+    s->latest = s->taken;
+    s->fresh = true;
+  }
   pthread_mutex_lock(&s->lock);
 }
 
@@ -226,6 +233,10 @@ void train_sinks_put(train_sinks *s, const train_scalars *v) {
     s->lost++;
   pthread_cond_signal(&s->changed);
   pthread_mutex_unlock(&s->lock);
+}
+
+void train_sinks_rewind(train_sinks *s, int64_t from) {
+  train_sinks_put(s, &(train_scalars){.step = from, .wall_s = orr_clock_wall(), .n = REWIND});
 }
 
 void train_sinks_tell(train_sinks *s, const char *state, int64_t step, const char *words) {

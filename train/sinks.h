@@ -15,6 +15,8 @@ typedef struct train_sinks train_sinks;
 orr_code train_sinks_create(const cfg *c, int64_t from, train_sinks **out);
 // Local. Queues a step's numbers, or drops them when the queue is full. Takes NULL.
 void train_sinks_put(train_sinks *s, const train_scalars *v);
+// Local. Steps behind `from` will be written anew. Takes NULL.
+void train_sinks_rewind(train_sinks *s, int64_t from);
 // Local. Queues a change of state for the webhook: "started", "skipped", "finished", ... with a
 // sentence. Takes NULL.
 void train_sinks_tell(train_sinks *s, const char *state, int64_t step, const char *words);

@@ -91,8 +91,14 @@ static orr_code stage_run(train_stage *base, int64_t micro, float scale, train_g
                             .masked_row = s->masked_row + micro * s->capacity,
                             .target = s->target + micro * s->capacity,
                             .masked_rows = s->masked_rows[micro]};
+  train_profile *profile = base->axes->profile;
+  train_profile_enter(profile, TRAIN_PHASE_FORWARD, "forward", -1);
   ORR_TRY(train_dynamics_forward(s->model, &b));
-  return train_dynamics_loss(s->model, &b, &scale, true, &base->loss_sum, ready, ctx);
+  train_profile_leave(profile);
+  train_profile_enter(profile, TRAIN_PHASE_BACKWARD, "loss and backward", -1);
+  ORR_TRY(train_dynamics_loss(s->model, &b, &scale, true, &base->loss_sum, ready, ctx));
+  train_profile_leave(profile);
+  return ORR_OK;
 }
 
 static void stage_destroy(train_stage *base) {

@@ -101,7 +101,9 @@ orr_code train_step_gradients(train_step *s, const data_clip_batch *b, double *u
   if (!s->axes->planning) {
     memset(s->state.weights.grad, 0, (size_t)s->state.params.total * sizeof(float));
     stage->loss_sum = 0.0;
+    train_profile_enter(s->axes->profile, TRAIN_PHASE_INPUT, "input", -1);
     ORR_TRY(stage->table->prepare(stage, b, units));
+    train_profile_leave(s->axes->profile);
   }
   ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, units, 1, DIST_F64, DIST_SUM));
   const float scale = *units > 0.0 ? (float)(1.0 / *units) : 0.0f;

@@ -334,6 +334,8 @@ orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *f, const f
                               bool with_backward, double *loss_sum, train_grad_ready_fn ready,
                               void *ready_ctx) {
   const train_tokenizer_dims *d = &m->d;
+  train_profile *profile = train_axes_profile(d->block.axes);
+  train_profile_enter(profile, TRAIN_PHASE_FORWARD, "forward", -1);
   ORR_TRY(train_tokenizer_encode(m, f, NULL));
   ORR_TRY(decode_code(m));
   ORR_TRY(kern_pixel_loss(m->k, &(kern_pixel_loss_args){.type = d->block.act,
@@ -349,5 +351,10 @@ orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *f, const f
                                                         .scale = scale,
                                                         .loss_sum = loss_sum,
                                                         .dx = with_backward ? m->dpixels : NULL}));
-  return with_backward ? backward(m, ready, ready_ctx) : ORR_OK;
+  train_profile_leave(profile);
+  if (!with_backward) return ORR_OK;
+  train_profile_enter(profile, TRAIN_PHASE_BACKWARD, "backward", -1);
+  ORR_TRY(backward(m, ready, ready_ctx));
+  train_profile_leave(profile);
+  return ORR_OK;
 }

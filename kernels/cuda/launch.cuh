@@ -22,6 +22,21 @@ static inline int64_t cuda_ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
+// For kernels of independent elements in rows: x runs along a row, y over rows, and a kernel steps
+// by gridDim.y * blockDim.y rows where there are more than a grid can have.
+static inline dim3 cuda_rows_block(int64_t packs) {
+  const int64_t x = packs < 256 ? cuda_ceil_div(packs, CUDA_WARP) * CUDA_WARP : 256;
+  return dim3((unsigned)x, (unsigned)(256 / x));
+}
+static inline dim3 cuda_rows_grid(int64_t rows, int64_t packs, dim3 block) {
+  const int64_t y = cuda_ceil_div(rows, block.y);
+  return dim3((unsigned)cuda_ceil_div(packs, block.x), (unsigned)(y < 65535 ? y : 65535));
+}
+#define CUDA_ROW_PACK() ((int)(blockIdx.x * blockDim.x + threadIdx.x))
+#define CUDA_FOR_ROWS(m, rows)                                                                     \
+  for (int64_t m = (int64_t)blockIdx.y * blockDim.y + threadIdx.y; m < (rows);                     \
+       m += (int64_t)gridDim.y * blockDim.y)
+
 // Local. Starts kernel(arguments...) on k's stream; `what` names the op in an error.
 template <typename... Expected, typename... Actual>
 static orr_code cuda_start(kern *k, const char *what, void (*kernel)(Expected...), dim3 grid,

@@ -35,6 +35,18 @@ template <typename V> __device__ __forceinline__ V cuda_row_sum(V v, V *scratch)
   for (int i = 1; i < warps; i++) v += row[i];
   return v;
 }
+// The largest value likewise; NaN never wins.
+__device__ __forceinline__ float cuda_row_max(float v, float *scratch) {
+  v = cuda_warp_max(v);
+  const int warps = (int)blockDim.x / CUDA_WARP;
+  if (warps == 1) return v;
+  float *row = scratch + threadIdx.y * warps;
+  if (threadIdx.x % CUDA_WARP == 0) row[threadIdx.x / CUDA_WARP] = v;
+  __syncthreads();
+  v = row[0];
+  for (int i = 1; i < warps; i++) v = fmaxf(v, row[i]);
+  return v;
+}
 static inline int cuda_row_scratch(dim3 block) {
   return (int)(block.x * block.y) / CUDA_WARP;
 }

@@ -12,7 +12,7 @@ ALLOWED = [(re.compile(place), re.compile(name)) for place, name in (
     (r"tests/", r".*"),
 )]
 
-_TYPE_ONLY = re.compile(r"(typedef\b|extern\b|_Static_assert\b|(static )?(const )?(struct|union|enum)( \w+)? ?(\{\})?;)")
+_TYPE_ONLY = re.compile(r"(template ?<[^>]*> ?)?(typedef\b|extern\b|_Static_assert\b|(static )?(const )?(struct|union|enum)( \w+)? ?(\{\})?;)")
 _FUNCTION_POINTER = re.compile(r"[\w\s*]+\(\s*\*\s*(?:const\s+)?\w+")
 
 

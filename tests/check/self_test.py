@@ -63,7 +63,7 @@ CASES = [
     ("globals", "train/broken_copy.c",
      "static const int a = 1;\nstatic const char *const b[] = {\"a\"};\nstruct s {\n  int x;\n};\nenum { A, B };\n"
      "int f(int (*g)(void));\nint f(int (*g)(void)) {\n  static const int c = 3;\n  return c;\n}\n"
-     "typedef struct {\n  int y;\n} t;\nextern int z;\n", None, None),
+     "typedef struct {\n  int y;\n} t;\nextern int z;\ntemplate <typename T> struct u {\n  T v;\n};\n", None, None),
     ("labels", "tests/base/test_broken_copy.c", "#include <cmocka.h>\n", 1, "first line"),
     ("labels", "tests/base/test_broken_copy.c", "// labels: quikc\n", 1, "unknown label quikc"),
     ("labels", "tests/dist/test_broken_copy.c", "// labels: full mpi\n", 1, "go together"),

@@ -1,4 +1,5 @@
-# tests/train/sinks.py, under the Python that has TensorBoard where `./run` made it.
+# Tests in Python that start the program: sinks.py under the Python that has TensorBoard, where `./run`
+# made it.
 if(NOT TARGET slurm_small_set)
   add_executable(slurm_small_set tests/slurm/small_set.c)
   target_link_libraries(slurm_small_set PRIVATE orr_train PkgConfig::CMOCKA m)
@@ -6,5 +7,7 @@ endif()
 if(Python3_FOUND)
   add_test(NAME train_sinks COMMAND sh -c "python=build/python/bin/python; test -x $python || python=${Python3_EXECUTABLE}; \
 exec $python tests/train/sinks.py ${CMAKE_BINARY_DIR}" WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(train_sinks PROPERTIES LABELS "full" TIMEOUT 300)
+  add_test(NAME train_insight COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/train/insight.py ${CMAKE_BINARY_DIR})
+  set_tests_properties(train_sinks train_insight PROPERTIES LABELS full TIMEOUT 300 ENVIRONMENT "${environment}")
+  set_tests_properties(train_insight PROPERTIES LABELS "full;mpi" PROCESSORS 2)
 endif()

@@ -3,9 +3,9 @@
 #ifndef TESTS_CUDA_HOST_CUDA_RUNTIME_H
 #define TESTS_CUDA_HOST_CUDA_RUNTIME_H
 
-#include <cmath>
-#include <cstdint>
-#include <cstring>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
 #include <tuple>
 
 #include "tests/cuda_host/include/cuda_runtime_api.h"
@@ -16,6 +16,7 @@
 #define __shared__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
+#define __grid_constant__
 
 typedef cuda_host_index uint3;
 struct dim3 {

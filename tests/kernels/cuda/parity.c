@@ -138,7 +138,7 @@ static void compare(const parity_tensor *want, const parity_tensor *got, int ske
     if (w == g || (isnan(w) && isnan(g) && want->tolerance < 0)) continue;
     const double slack = want->type == VALUE_BF16 ? fabs(w) / 128 : 0;
     const double off = fabs(g - w) - slack;
-    if (!(off <= want->tolerance * largest))
+    if (!(off <= fabs(want->tolerance) * largest))
       fail_msg("%s[%lld of %lld], skew %d: got %.9g, the CPU's %.9g (largest %.3g, tolerance %.1e)",
                want->name, (long long)i, (long long)want->n, skew, g, w, largest, want->tolerance);
     worst = fmax(worst, off / largest);

@@ -8,6 +8,14 @@
 #include "kernels/cuda/cuda.h"
 #include "tests/cuda_host/host.h"
 
+// clang-format off
+#define OWN_OPS(X)                                                                                 \
+  X(rmsnorm_fwd) X(rmsnorm_bwd) X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(swiglu_fwd) X(swiglu_bwd)  \
+  X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows) X(xent_stats) X(xent_rescale)           \
+  X(xent_grad) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify) X(unpatchify) X(pixel_loss) X(clip) \
+  X(adamw) X(sumsq) X(cast) X(axpby) X(sample) X(attention_decode)
+// clang-format on
+
 typedef struct {
   kern_table table;
   cuda_impl impl;
@@ -41,8 +49,12 @@ orr_code cuda_host_kern_create(kern **out) {
   s->table.alloc = standin_alloc;
   s->table.free = standin_free;
   s->table.destroy = standin_destroy;
-  s->table.rmsnorm_fwd = cuda_rmsnorm_fwd;
-  s->table.rmsnorm_bwd = cuda_rmsnorm_bwd;
+#define OWN_SLOT(op) s->table.op = cuda_##op;
+  OWN_OPS(OWN_SLOT)
+#undef OWN_SLOT
+  s->table.attention_fwd = cuda_attention_own_fwd;
+  s->table.attention_bwd = cuda_attention_own_bwd;
+  s->table.matmul_bwd_w = cuda_column_sums; // the bias's part
   s->kern = (kern){.table = &s->table, .threads = 1, .planning = true, .impl = &s->impl};
   *out = &s->kern;
   return ORR_OK;

@@ -1,0 +1,159 @@
+// labels: quick
+// Elementwise ops, the optimizer and sums on the device against the CPU: whole packs and tails.
+#include "tests/kernels/cuda/parity.h"
+
+#include <math.h>
+
+static const int64_t lengths[] = {1, 7, 64, 1023, 5000};
+
+typedef struct {
+  int64_t M, F;
+} shape;
+static const shape shapes[] = {{1, 8}, {3, 24}, {5, 7}, {2, 2056}, {300, 32}};
+
+static void swiglu_forward(side *s, const void *of, kern_dtype type) {
+  const shape *h = of;
+  // the exponential of another library: measured 1.2e-7
+  SIDE_RUN(s, swiglu_fwd, .type = type, .M = h->M, .F = h->F,
+           .gu = side_draw(s, type, 2 * h->M * h->F, 2.0),
+           .h = side_out(s, "h", value_of(type), h->M * h->F, 1e-6));
+}
+
+static void swiglu_backward(side *s, const void *of, kern_dtype type) {
+  const shape *h = of;
+  SIDE_RUN(s, swiglu_bwd, .type = type, .M = h->M, .F = h->F,
+           .gu = side_draw(s, type, 2 * h->M * h->F, 2.0),
+           .dh = side_draw(s, type, h->M * h->F, 1.0),
+           .dgu = side_out(s, "dgu", value_of(type), 2 * h->M * h->F, 1e-6));
+}
+
+static void swiglu_in_place(side *s, const void *of, kern_dtype type) {
+  const shape *h = of;
+  void *gu = side_both(s, "dgu", type, 2 * h->M * h->F, 2.0, 1e-6);
+  SIDE_RUN(s, swiglu_bwd, .type = type, .M = h->M, .F = h->F, .gu = gu,
+           .dh = side_draw(s, type, h->M * h->F, 1.0), .dgu = gu);
+}
+
+static void test_swiglu_equals_the_cpu(void **state) {
+  PARITY_SHAPES(swiglu_forward, shapes, 1);
+  PARITY_SHAPES(swiglu_backward, shapes, 1);
+  PARITY_SHAPES(swiglu_in_place, shapes, 0);
+}
+
+static void cast_there(side *s, const void *of, kern_dtype type) { // exact, NaN and Inf included
+  const int64_t n = *(const int64_t *)of;
+  const kern_dtype to = type == KERN_F32 ? KERN_BF16 : KERN_F32;
+  SIDE_RUN(s, cast, .n = n, .from = type, .to = to, .x = side_draw(s, type, n, 3.0),
+           .y = side_out(s, "y", value_of(to), n, 0));
+}
+
+static void cast_same(side *s, const void *of, kern_dtype type) {
+  const int64_t n = *(const int64_t *)of;
+  SIDE_RUN(s, cast, .n = n, .from = type, .to = type, .x = side_draw(s, type, n, 3.0),
+           .y = side_out(s, "y", value_of(type), n, 0));
+}
+
+static void axpby(side *s, const void *of, kern_dtype type) {
+  const int64_t n = *(const int64_t *)of;
+  SIDE_RUN(s, axpby, .type = type, .n = n, .a = 0.7f, .b = -1.3f, .x = side_draw(s, type, n, 1.0),
+           .y = side_both(s, "y", type, n, 1.0, 2e-7)); // one rounding more without fma
+}
+
+static void axpby_fresh(side *s, const void *of, kern_dtype type) {
+  const int64_t n = *(const int64_t *)of;
+  SIDE_RUN(s, axpby, .type = type, .n = n, .a = 0.7f, .x = side_draw(s, type, n, 1.0),
+           .y = side_out(s, "y", value_of(type), n, 0));
+}
+
+static void test_casts_and_sums_of_two_equal_the_cpu(void **state) {
+  PARITY_SHAPES(cast_there, lengths, 1);
+  PARITY_SHAPES(cast_same, lengths, 1);
+  PARITY_SHAPES(axpby, lengths, 1);
+  PARITY_SHAPES(axpby_fresh, lengths, 1);
+}
+
+// type: whether there is a bfloat16 copy and an average.
+static void adamw_with(side *s, int64_t n, bool more, bool skip) {
+  const kern_verdict verdict = {.scale = 0.5f, .skip = skip};
+  kern_adamw_rates rates;
+  side_ok(s, kern_adamw_rates_of(1e-2, 0.9, 0.95, 3, &rates));
+  float v[5000];
+  for (int64_t i = 0; i < n; i++) v[i] = 1e-3f * (float)(i % 17);
+  // sums of three with and without fma: measured 1.2e-7
+  SIDE_RUN(s, adamw, .n = n, .w = side_both(s, "w", KERN_F32, n, 1.0, 1e-6),
+           .g = side_draw(s, KERN_F32, n, 0.1), .m = side_both(s, "m", KERN_F32, n, 0.1, 1e-6),
+           .v = side_both_given(s, "v", VALUE_F32, v, n, 1e-6),
+           .ema = more ? side_both(s, "ema", KERN_F32, n, 1.0, 1e-6) : NULL,
+           .w_bf16 = more ? side_both(s, "w_bf16", KERN_BF16, n, 1.0, 1e-6) : NULL, .beta1 = 0.9f,
+           .beta2 = 0.95f, .eps = 1e-8f, .weight_decay = 0.1f, .ema_decay = 0.99f,
+           .rates = side_given(s, VALUE_RAW, &rates, sizeof rates),
+           .verdict = side_given(s, VALUE_RAW, &verdict, sizeof verdict));
+}
+
+static void adamw(side *s, const void *of, kern_dtype type) {
+  adamw_with(s, *(const int64_t *)of, type == KERN_BF16, false);
+}
+static void adamw_skipped(side *s, const void *of, kern_dtype type) {
+  adamw_with(s, *(const int64_t *)of, type == KERN_BF16, true);
+}
+
+static void test_adamw_equals_the_cpu_and_skips(void **state) {
+  PARITY_SHAPES(adamw, lengths, 0);
+  PARITY_SHAPES(adamw_skipped, lengths, 0);
+}
+
+static void clip(side *s, const void *of, kern_dtype type) {
+  const double *sumsq_limit_loss = of;
+  const kern_verdict none = {.scale = NAN, .skip = -1};
+  SIDE_RUN(s, clip, .sumsq = side_given(s, VALUE_F64, &sumsq_limit_loss[0], 1),
+           .limit = sumsq_limit_loss[1], .loss = side_given(s, VALUE_F64, &sumsq_limit_loss[2], 1),
+           .out = side_both_given(s, "verdict", VALUE_RAW, &none, sizeof none, 0));
+}
+
+static void test_verdicts_equal_the_cpu(void **state) {
+  const double cases[][3] = {{4, 1, 3},        {4, 0, 3},   {4, 3, 3},
+                             {INFINITY, 1, 3}, {NAN, 1, 3}, {4, 1, NAN}};
+  for (int i = 0; i < 6; i++) parity_check(clip, cases[i], KERN_F32, 0);
+}
+
+static void sumsq(side *s, const void *of, kern_dtype type) {
+  const int64_t n = *(const int64_t *)of;
+  const double before = 2.5;
+  // float64 in another order
+  SIDE_RUN(s, sumsq, .n = n, .x = side_draw(s, KERN_F32, n, 1.0),
+           .sum = side_both_given(s, "sum", VALUE_F64, &before, 1, 1e-13),
+           .accumulate = type == KERN_BF16);
+}
+
+static void test_sums_of_squares_equal_the_cpu(void **state) {
+  PARITY_SHAPES(sumsq, lengths, 0);
+  const int64_t more[] = {0, 20000, 300001};
+  PARITY_SHAPES(sumsq, more, 0);
+}
+
+static void bias(side *s, const void *of, kern_dtype type) {
+  const shape *h = of;
+  // sums of up to 700 terms in another order: measured 4e-7
+  SIDE_RUN(s, matmul_bwd_w, .type = type, .M = h->M, .N = h->F, .K = 8,
+           .dy = side_draw(s, type, h->M * (h->F + 8), 1.0), .x = side_draw(s, type, h->M * 8, 1.0),
+           .dw = side_draw(s, KERN_F32, h->F * 8, 1.0),
+           .dbias = side_both(s, "dbias", KERN_F32, h->F, 1.0, 2e-6), .lddy = h->F + 8,
+           .overwrite = h->M % 2);
+}
+
+static void test_bias_gradients_equal_the_cpu(void **state) {
+  const shape more[] = {{1, 8}, {700, 40}, {65, 7}, {130, 300}};
+  PARITY_SHAPES(bias, more, 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_swiglu_equals_the_cpu),
+      cmocka_unit_test(test_casts_and_sums_of_two_equal_the_cpu),
+      cmocka_unit_test(test_adamw_equals_the_cpu_and_skips),
+      cmocka_unit_test(test_verdicts_equal_the_cpu),
+      cmocka_unit_test(test_sums_of_squares_equal_the_cpu),
+      cmocka_unit_test(test_bias_gradients_equal_the_cpu),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

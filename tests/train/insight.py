@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""A rank that is held up on purpose is named: in metrics.jsonl, in history.jsonl, in the trace.
+
+usage: insight.py BIN_DIR
+"""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+BIN = pathlib.Path(sys.argv[1])
+SLOW = 1  # the rank that is held up
+
+
+def process_of(rank, launcher):
+    """The process id of a rank that `launcher` (mpirun) started."""
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == launcher and f"OMPI_COMM_WORLD_RANK={rank}\0" in (entry / "environ").read_text():
+                return int(entry.name)
+        except (OSError, ValueError, IndexError):
+            continue
+    return None
+
+
+class Insight(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory(prefix="orrery-insight-")
+        self.root = pathlib.Path(self.dir.name)
+        subprocess.run([BIN / "slurm_small_set", self.root], check=True)
+
+    def tearDown(self):
+        self.dir.cleanup()
+
+    def start(self, *settings):
+        words = ["mpirun", "-n", "2", BIN / "orrery", "train", self.root / "small.yaml", "--set",
+                 f"run.dir={self.root / 'run'}"]
+        for s in settings:
+            words += ["--set", s]
+        return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def lines(self, file):
+        return [json.loads(l) for l in (self.root / "run" / file).read_text().splitlines()]
+
+    def hold_up(self, run, stop):
+        """Stops the rank for most of every 20 ms until told to leave it alone."""
+        pid = None
+        while pid is None and run.poll() is None:
+            pid = process_of(SLOW, run.pid)
+            time.sleep(0.01)
+        while not stop.is_set() and run.poll() is None:
+            try:
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(0.016)
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                return
+            time.sleep(0.004)
+
+    def test_a_rank_that_is_held_up_is_named(self):
+        # wide enough that a rank computes most of the time
+        run = self.start("train.steps=60", "train.batch=8", "model.width=128", "model.hidden=512",
+                         "metrics.ranks_every=10", "train.trace_steps=40-41", "ckpt.every=0")
+        stop = threading.Event()
+        holder = threading.Thread(target=self.hold_up, args=(run, stop))
+        holder.start()
+        said = run.communicate(timeout=300)[1]
+        stop.set()
+        holder.join()
+        self.assertEqual(run.returncode, 0, said)
+        slow = [h for h in self.lines("history.jsonl") if h["event"] == "slow"]
+        self.assertTrue(slow, said)
+        self.assertTrue(slow[0]["words"].startswith(f"rank {SLOW} on {os.uname().nodename} computes"), slow)
+        self.assertIn(slow[0]["words"], said)
+        compared = [l for l in self.lines("metrics.jsonl") if "busy_ms_rank" in l]
+        self.assertEqual([l["step"] for l in compared], [10, 20, 30, 40, 50, 60])
+        named = [l["busy_ms_rank"] for l in compared]
+        self.assertGreater(named.count(SLOW), len(named) / 2, named)
+        for l in compared:
+            self.assertGreaterEqual(l["busy_ms_max"], l["busy_ms_median"])
+            self.assertGreaterEqual(l["busy_ms_median"], l["busy_ms_min"])
+        self.check_trace()
+
+    def check_trace(self):
+        events = json.loads((self.root / "run/trace/steps-40-41.json").read_text())["traceEvents"]
+        spans = [e for e in events if e["ph"] == "X"]
+        for rank in (0, 1):
+            mine = [e for e in spans if e["pid"] == rank]
+            self.assertEqual(sum(e["name"] == "step" for e in mine), 2)
+            self.assertEqual(sum(e["name"] == "forward" for e in mine), 2)
+            self.assertEqual(sum(e["name"] == "time block" for e in mine), 2)
+            self.assertTrue(any(e["tid"] > 0 and e["name"] == "all_reduce" for e in mine))
+        # One host, one clock: what every rank leaves together ends together, give or take a slice of
+        # the scheduler and the stops above.
+        ends = [[e["ts"] + e["dur"] for e in spans if e["pid"] == rank and e["cat"] == "world" and e["tid"] == 0]
+                for rank in (0, 1)]
+        self.assertEqual(len(ends[0]), len(ends[1]))
+        apart = sorted(abs(a - b) for a, b in zip(*ends))
+        self.assertLess(apart[len(apart) // 2], 60e3)
+
+    def test_profile_off_leaves_the_line_as_it_was(self):
+        run = self.start("metrics.profile=false")
+        said = run.communicate(timeout=120)[1]
+        self.assertEqual(run.returncode, 0, said)
+        self.assertNotIn("forward_ms", self.lines("metrics.jsonl")[-1])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)

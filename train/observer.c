@@ -1,0 +1,130 @@
+#include "train/observer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "train/history.h"
+#include "train/ranks.h"
+#include "train/sinks.h"
+#include "train/trace.h"
+
+enum { SPANS = 1 << 16 }; // of a traced step, at most
+
+struct train_observer {
+  const cfg *c;
+  dist_world *world;
+  train_profile *profile; // NULL = off, and so the next one
+  train_ranks *ranks;
+  train_trace_range traced;
+  // Rank 0.
+  train_metrics *metrics;
+  train_history *history;
+  train_sinks *sinks; // NULL = none
+};
+
+static orr_code open_metrics(train_observer *o, int64_t from) {
+  char path[4096];
+  ORR_TRY(orr_fs_join(path, sizeof path, o->c->run.dir, "metrics.jsonl"));
+  return train_metrics_open(path, from, &o->metrics);
+}
+
+static orr_code open_files(train_observer *o, int64_t from) {
+  ORR_TRY(train_history_open(o->c->run.dir, &o->world->grid, from, &o->history));
+  ORR_TRY(open_metrics(o, from));
+  return train_sinks_create(o->c, from, &o->sinks);
+}
+
+orr_code train_observer_create(const cfg *c, dist_world *w, int64_t from, train_observer **out) {
+  orr_code rc = ORR_OK;
+  train_observer *o = orr_calloc(1, sizeof *o);
+  if (o) {
+    *o = (train_observer){.c = c, .world = w};
+    rc = train_trace_parse(c->train.trace_steps, &o->traced);
+    if (rc == ORR_OK && c->metrics.profile) rc = train_profile_create(w->recorder, &o->profile);
+    if (rc == ORR_OK && w->grid.rank == 0) rc = open_files(o, from);
+  } else {
+    rc = ORR_FAIL(ORR_ENOMEM, "metrics: out of memory");
+  }
+  rc = dist_agree(w->axis[DIST_AXIS_WORLD], rc, "open outputs");
+  if (rc == ORR_OK && c->metrics.profile)
+    rc = train_ranks_create(w, c->metrics.ranks_every, &o->ranks);
+  if (rc != ORR_OK) {
+    train_observer_destroy(o);
+    return rc;
+  }
+  *out = o;
+  return ORR_OK;
+}
+
+void train_observer_destroy(train_observer *o) {
+  if (!o) return;
+  train_sinks_destroy(o->sinks);
+  train_metrics_close(o->metrics);
+  train_history_close(o->history);
+  train_ranks_destroy(o->ranks);
+  train_profile_destroy(o->profile);
+  orr_free(o);
+}
+
+train_profile *train_observer_profile(train_observer *o) {
+  return o ? o->profile : NULL;
+}
+
+orr_code train_observer_begin(train_observer *o, int64_t step) {
+  if (o->profile && step == o->traced.first)
+    ORR_TRY(train_profile_trace(o->profile, SPANS * (o->traced.last - o->traced.first + 1)));
+  train_profile_begin(o->profile);
+  return ORR_OK;
+}
+
+static void tell_straggler(train_observer *o, int64_t step) {
+  const char *words = train_ranks_straggler(o->ranks);
+  if (words) train_observer_tell_step(o, "slow", step, "%s", words);
+}
+
+orr_code train_observer_end(train_observer *o, const train_step_metrics *s, orr_code *logged) {
+  train_times times;
+  train_scalars v;
+  train_profile_end(o->profile, &times);
+  train_metrics_list(s, &v);
+  ORR_TRY(train_ranks_step(o->ranks, s->step, &times, &v));
+  if (o->metrics && *logged == ORR_OK) {
+    *logged = train_metrics_write(o->metrics, &v);
+    train_sinks_put(o->sinks, &v);
+    tell_straggler(o, s->step);
+  }
+  if (o->profile && s->step == o->traced.last)
+    return train_trace_write(o->profile, o->world, o->c->run.dir, &o->traced);
+  return ORR_OK;
+}
+
+void train_observer_tell(train_observer *o, const char *event, int64_t step, const char *words) {
+  if (!o) return;
+  train_history_add(o->history, event, step, words);
+  train_sinks_tell(o->sinks, event, step, words);
+}
+
+void train_observer_tell_step(train_observer *o, const char *event, int64_t step, const char *fmt,
+                              ...) {
+  char words[512];
+  va_list args;
+  if (!o || !o->history) return;
+  va_start(args, fmt);
+  vsnprintf(words, sizeof words, fmt, args);
+  va_end(args);
+  ORR_WARN("step %lld: %s", (long long)step, words);
+  train_observer_tell(o, event, step, words);
+}
+
+orr_code train_observer_rewind(train_observer *o, int64_t from) {
+  if (!o->metrics) return ORR_OK;
+  train_metrics_close(o->metrics);
+  o->metrics = NULL;
+  ORR_TRY(train_history_rewind(o->history, o->c->run.dir, from));
+  ORR_TRY(open_metrics(o, from));
+  train_sinks_rewind(o->sinks, from);
+  return ORR_OK;
+}

@@ -1,0 +1,161 @@
+#include "train/profile.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "dist/recorder.h"
+
+enum { DEPTH = 16 };
+
+typedef struct {
+  train_phase phase;
+  const char *name;
+  int64_t index, from_ns;
+} level;
+
+struct train_profile {
+  dist_recorder *recorder;
+  train_times now;
+  int64_t flown_ns[DIST_AXES]; // up to here what is in flight was counted
+  int64_t charged_ns;          // up to here the step's time is in a phase
+  level stack[DEPTH];
+  int depth;        // level 0 is the step
+  int64_t too_deep; // entered beyond the stack
+  bool keeping;
+  train_span *spans;
+  int64_t room, n, dropped;
+};
+
+const char *train_phase_name(train_phase p) {
+  static const char *const names[] = {"other",    "data",      "input",     "forward",
+                                      "backward", "optimizer", "checkpoint"};
+  return p < TRAIN_PHASE_AXIS ? names[p] : dist_axis_name((dist_axis)(p - TRAIN_PHASE_AXIS));
+}
+
+static void charge(train_profile *p, train_phase phase, int64_t now_ns) {
+  p->now.phase[phase] += 1e-6 * (double)(now_ns - p->charged_ns);
+  p->charged_ns = now_ns;
+}
+
+static void keep(train_profile *p, train_span span) {
+  if (!p->keeping) return;
+  if (p->n < p->room)
+    p->spans[p->n++] = span;
+  else
+    p->dropped++;
+}
+
+// Calls in flight together count once; they end in the order of their starts.
+static void count_flight(train_profile *p, dist_axis axis, int64_t from_ns, int64_t to_ns) {
+  if (from_ns < p->flown_ns[axis]) from_ns = p->flown_ns[axis];
+  if (to_ns <= from_ns) return;
+  p->now.hidden[axis] += 1e-6 * (double)(to_ns - from_ns);
+  p->flown_ns[axis] = to_ns;
+}
+
+// A stay inside a call ends: what came before it is the phase's, the stay is the axis'.
+static void hear(void *ctx, const dist_call *call, bool flight, int64_t from_ns, int64_t to_ns) {
+  train_profile *p = ctx;
+  const train_phase phase = (train_phase)(TRAIN_PHASE_AXIS + (int)call->axis);
+  if (flight) {
+    count_flight(p, call->axis, from_ns, to_ns);
+  } else if (from_ns >= p->charged_ns) {
+    charge(p, p->stack[p->depth].phase, from_ns);
+    charge(p, phase, to_ns);
+  }
+  keep(p, (train_span){.from_ns = from_ns,
+                       .to_ns = to_ns,
+                       .phase = phase,
+                       .flight = flight,
+                       .index = -1,
+                       .call = *call});
+}
+
+orr_code train_profile_create(dist_recorder *recorder, train_profile **out) {
+  train_profile *p = orr_calloc(1, sizeof *p);
+  ORR_CHECK(p, ORR_ENOMEM, "profile: out of memory");
+  p->recorder = recorder;
+  p->charged_ns = orr_clock_ns();
+  dist_recorder_tap(recorder, hear, p);
+  *out = p;
+  return ORR_OK;
+}
+
+void train_profile_destroy(train_profile *p) {
+  if (!p) return;
+  dist_recorder_tap(p->recorder, NULL, NULL);
+  orr_free(p->spans);
+  orr_free(p);
+}
+
+void train_profile_begin(train_profile *p) {
+  if (!p) return;
+  const int64_t now = orr_clock_ns();
+  p->now = (train_times){0};
+  p->charged_ns = now;
+  p->depth = 0;
+  p->too_deep = 0;
+  p->stack[0] = (level){.phase = TRAIN_PHASE_OTHER, .name = "step", .index = -1, .from_ns = now};
+}
+
+void train_profile_end(train_profile *p, train_times *out) {
+  *out = (train_times){0};
+  if (!p) return;
+  const int64_t now = orr_clock_ns();
+  charge(p, p->stack[p->depth].phase, now);
+  p->depth = 0; // an error in between may have left some
+  keep(p, (train_span){
+              .from_ns = p->stack[0].from_ns, .to_ns = now, .name = p->stack[0].name, .index = -1});
+  *out = p->now;
+  // What a rank waits for at last is not hidden.
+  for (int a = 0; a < DIST_AXES; a++)
+    out->hidden[a] = out->hidden[a] > out->phase[TRAIN_PHASE_AXIS + a]
+                         ? out->hidden[a] - out->phase[TRAIN_PHASE_AXIS + a]
+                         : 0.0;
+}
+
+void train_profile_enter(train_profile *p, train_phase phase, const char *name, int64_t index) {
+  if (!p) return;
+  if (p->depth + 1 == DEPTH) {
+    p->too_deep++;
+    return;
+  }
+  const int64_t now = orr_clock_ns();
+  charge(p, p->stack[p->depth].phase, now);
+  p->stack[++p->depth] = (level){.phase = phase, .name = name, .index = index, .from_ns = now};
+}
+
+void train_profile_leave(train_profile *p) {
+  if (!p) return;
+  if (p->too_deep > 0) {
+    p->too_deep--;
+    return;
+  }
+  if (p->depth == 0) return;
+  const int64_t now = orr_clock_ns();
+  const level *l = &p->stack[p->depth--];
+  charge(p, l->phase, now);
+  keep(p, (train_span){.from_ns = l->from_ns,
+                       .to_ns = now,
+                       .phase = l->phase,
+                       .name = l->name,
+                       .index = l->index});
+}
+
+orr_code train_profile_trace(train_profile *p, int64_t room) {
+  orr_free(p->spans);
+  p->n = p->dropped = 0;
+  p->room = room;
+  p->spans = orr_calloc((size_t)room, sizeof *p->spans);
+  ORR_CHECK(p->spans, ORR_ENOMEM, "trace: no memory for %lld spans", (long long)room);
+  p->keeping = true;
+  return ORR_OK;
+}
+
+int64_t train_profile_spans(train_profile *p, const train_span **spans, int64_t *dropped) {
+  *spans = p->spans;
+  *dropped = p->dropped;
+  p->keeping = false;
+  return p->n;
+}

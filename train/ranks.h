@@ -1,0 +1,27 @@
+// The ranks compared: every so many steps each brings the means of its step times, and rank 0 has
+// their least, median and largest, and whose the largest is. A rank that computes longer than the
+// others holds all of them up: the others wait for it inside collectives, so its own time, not the
+// step's, tells who it is.
+#ifndef TRAIN_RANKS_H
+#define TRAIN_RANKS_H
+
+#include "base/status.h"
+#include "dist/comm.h"
+#include "train/profile.h"
+#include "train/scalars.h"
+
+typedef struct train_ranks train_ranks;
+
+// Collective over the world. Compares every `every` steps; 0 = never, *out is NULL. ORR_ENOMEM.
+orr_code train_ranks_create(dist_world *w, int64_t every, train_ranks **out);
+void train_ranks_destroy(train_ranks *r); // takes NULL
+
+// Collective over the world in the steps that compare, local in the others. Adds this rank's times
+// of the step to `s` (<phase>_ms, replica_hidden_ms), and in the former, on rank 0, <phase>_ms_min,
+// _median, _max and _rank. Takes r == NULL.
+orr_code train_ranks_step(train_ranks *r, int64_t step, const train_times *t, train_scalars *s);
+// Local, rank 0. A sentence once a rank has been the straggler in three comparisons in a row, NULL
+// otherwise; each rank is named once until another one is. Takes NULL.
+const char *train_ranks_straggler(train_ranks *r);
+
+#endif
