@@ -15,7 +15,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
-enum { FOREIGN_EXIT = 77, FOREIGN_SECONDS = 5, FOREIGN_FRAMES = 64 };
+enum { FOREIGN_EXIT = 77, FOREIGN_SECONDS = 3, FOREIGN_FRAMES = 64 };
 
 // Whether the innermost frame that is neither the C library's nor a sanitizer's is the library's.
 static int foreign_is_to_blame(const char *library) {
