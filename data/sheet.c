@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/fs.h"
 #include "base/mem.h"
 #include "data/font.h"
 #include "data/resize.h"
@@ -162,19 +161,17 @@ static orr_code put_frames(sheet *s, data_shard *shard, int64_t first, int64_t l
 static orr_code put_episode(sheet *s, int64_t row, int64_t episode) {
   const data_index *x = s->index;
   data_shard *shard = NULL;
-  char path[4096];
   int64_t i = 0, number = episode;
   for (; i + 1 < x->count && episode >= x->shards[i].episodes; i++)
     episode -= x->shards[i].episodes;
   orr_code rc = ORR_OK;
-  ORR_TRY(orr_fs_join(path, sizeof path, x->dir, x->shards[i].file));
-  ORR_TRY(data_shard_open(path, &shard));
+  ORR_TRY(data_index_open_shard(x, i, &shard));
   const data_shard_format *f = data_shard_get_format(shard);
   const int64_t *offsets = data_shard_offsets(shard);
   ORR_CHECK_GOTO(f->height == s->height && f->width == s->width && f->A == x->format.A &&
                      episode < data_shard_episodes(shard),
                  close_shard, ORR_EFORMAT, "%s: not as index.json says; build the index again",
-                 path);
+                 data_shard_path(shard));
   rc = put_frames(s, shard, offsets[episode], offsets[episode + 1] - offsets[episode],
                   GAP + LINE + GAP + row * s->row_height, number);
 close_shard:

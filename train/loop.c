@@ -42,6 +42,7 @@ typedef struct {
   data_mix_options mix_options;
   data_mix *mix;
   data_loader *loader;
+  data_loader_counters read; // at the end of the step before
   train_saver *saver;
   train_observer *observer;
   train_lease *lease; // rank 0
@@ -123,13 +124,17 @@ static orr_code restore(run *r, const char *resume) {
 }
 
 static orr_code open_loader(run *r) {
-  return data_loader_create(r->mix, &r->mix_options,
-                            &(data_loader_options){.first_step = (uint64_t)(r->step + r->ahead),
-                                                   .batch = r->c->train.batch,
-                                                   .rank = r->world->grid.dp_i,
-                                                   .ranks = r->world->grid.dp,
-                                                   .prefetch = r->c->data.prefetch},
-                            &r->loader);
+  const cfg *c = r->c;
+  const data_loader_options o = {.first_step = (uint64_t)(r->step + r->ahead),
+                                 .batch = c->train.batch,
+                                 .rank = r->world->grid.dp_i,
+                                 .ranks = r->world->grid.dp,
+                                 .prefetch = c->data.prefetch,
+                                 .prefetch_bytes = (size_t)c->data.prefetch_bytes,
+                                 .workers = (int)c->data.unpack_threads};
+  ORR_TRY(data_loader_create(r->mix, &r->mix_options, &o, &r->loader));
+  data_loader_count(r->loader, &r->read);
+  return ORR_OK;
 }
 
 static orr_code open_data(run *r) {
@@ -245,11 +250,19 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   return ORR_OK;
 }
 
-static void finish_metrics(const run *r, train_step_metrics *s) {
+static void finish_metrics(run *r, train_step_metrics *s) {
   const double clips = (double)r->c->train.batch, seconds = 1e-3 * s->step_ms;
   s->tokens = (double)s->step * clips * r->work.stage->tokens_per_clip;
   s->tokens_per_s = clips * r->work.stage->tokens_per_clip / seconds;
   s->frames_per_s = clips * r->work.stage->frames_per_clip / seconds;
+  data_loader_counters now;
+  data_loader_count(r->loader, &now);
+  s->data_bytes = (double)(now.bytes_read - r->read.bytes_read);
+  s->data_unpacked_bytes = (double)(now.bytes_unpacked - r->read.bytes_unpacked);
+  s->data_chunks = (double)(now.chunk_reads - r->read.chunk_reads);
+  s->data_chunk_hits = (double)(now.chunk_hits - r->read.chunk_hits);
+  s->data_queue = (double)now.queue;
+  r->read = now;
   s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
 }
 
