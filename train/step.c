@@ -82,6 +82,9 @@ orr_code train_step_commit(train_step *s) {
   ORR_TRY(train_stage_check(s->stage));
   ORR_TRY(orr_arena_check(&s->exchange));
   ORR_TRY(orr_arena_check(&s->results));
+  ORR_TRY(train_axes_register(s->axes, &s->state.parameters));
+  ORR_TRY(train_axes_register(s->axes, &s->state.gradients));
+  ORR_TRY(train_axes_register(s->axes, &s->stage->exchange));
   return train_axes_commit(s->axes);
 }
 
