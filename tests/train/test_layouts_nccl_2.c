@@ -17,6 +17,7 @@ void __wrap_train_axes_init(train_axes *ax, const dist_grid *grid, const dist_wo
   must(dist_world_split_device((dist_world *)world, &(dist_device){.stream = device_stream()}));
   memcpy(ax->comm, world->device, sizeof ax->comm);
   ax->on_device = true;
+  ax->world = (dist_world *)world;
 }
 
 /* fp32, sums in other orders: measured 1e-8 of the loss, 2e-6 of a gradient's largest element */
