@@ -63,6 +63,8 @@ static orr_code plan_model(run *r, const train_loop_options *o) {
   const cfg *c = r->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
   ORR_TRY(train_device_open(c, r->world, &r->k));
+  ORR_TRY(
+      train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c->dist.share_devices));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
   ORR_TRY(train_peak_plan(r->k, act));
@@ -353,6 +355,7 @@ static void run_close(run *r) {
   data_mix_close(r->mix);
   data_remote_destroy(r->remote);
   train_guard_release(&r->guard);
+  dist_world_leave_device(r->world);
   train_step_release(&r->work);
   kern_destroy(r->k);
   train_lease_release(r->lease);

@@ -22,3 +22,17 @@ foreach(topic ${CUDA_BACKEND_TESTS})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS quick TIMEOUT 300)
 endforeach()
+
+# NVIDIA's libraries themselves, as far as they go without a device.
+add_library(orr_cuda_driver SHARED ${CUDA_HOST_DIR}/real/driver.c)
+set_target_properties(orr_cuda_driver PROPERTIES OUTPUT_NAME cuda SOVERSION 1
+                      LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/cuda_host/driver)
+add_executable(cuda_host_cudnn ${CUDA_HOST_DIR}/real/test_cudnn.c kernels/cuda/library.c kernels/cuda/dnn_graph.c
+                               kernels/cuda/sdpa_graph.c)
+target_include_directories(cuda_host_cudnn SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${CUBLASLT_INCLUDE} ${CUDNN_INCLUDE})
+target_compile_definitions(cuda_host_cudnn PRIVATE CUDA_LIBRARY_DIR="${CUDAToolkit_LIBRARY_DIR}")
+target_link_libraries(cuda_host_cudnn PRIVATE orr_base PkgConfig::CMOCKA ${CMAKE_DL_LIBS})
+add_dependencies(cuda_host_cudnn orr_cuda_driver)
+add_test(NAME cuda_host_cudnn COMMAND cuda_host_cudnn)
+set_tests_properties(cuda_host_cudnn PROPERTIES LABELS full TIMEOUT 600 ENVIRONMENT
+                     "LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/cuda_host/driver:$ENV{LD_LIBRARY_PATH}")
