@@ -1,5 +1,5 @@
 # Tests that start the program itself.
-if(name MATCHES "^train_test_(loop_mpi|kill|cli|eval|relay|remote)$")
+if(name MATCHES "^train_test_(bench_comm|loop_mpi|kill|cli|eval|relay|remote)$")
   add_dependencies(${name} orrery)
 endif()
 if(name STREQUAL "train_test_bad_steps")
@@ -11,7 +11,7 @@ if(name STREQUAL "train_test_events")
 endif()
 # Stands between the loop and the update.
 if(name STREQUAL "train_test_flip_3")
-  target_link_options(${name} PRIVATE -Wl,--wrap=train_step_update)
+  target_link_options(${name} PRIVATE -Wl,--wrap=train_step_run)
 endif()
 # Stands in front of the allocator.
 if(name STREQUAL "train_test_accounting_4")
