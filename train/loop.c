@@ -42,6 +42,7 @@ typedef struct {
   data_mix_options mix_options;
   data_mix *mix;
   data_loader *loader;
+  data_loader_counters read; // at the end of the step before
   train_saver *saver;
   train_observer *observer;
   train_lease *lease; // rank 0
@@ -62,6 +63,8 @@ static orr_code plan_model(run *r, const train_loop_options *o) {
   const cfg *c = r->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
   ORR_TRY(train_device_open(c, r->world, &r->k));
+  ORR_TRY(
+      train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c->dist.share_devices));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
   ORR_TRY(train_peak_plan(r->k, act));
@@ -123,13 +126,17 @@ static orr_code restore(run *r, const char *resume) {
 }
 
 static orr_code open_loader(run *r) {
-  return data_loader_create(r->mix, &r->mix_options,
-                            &(data_loader_options){.first_step = (uint64_t)(r->step + r->ahead),
-                                                   .batch = r->c->train.batch,
-                                                   .rank = r->world->grid.dp_i,
-                                                   .ranks = r->world->grid.dp,
-                                                   .prefetch = r->c->data.prefetch},
-                            &r->loader);
+  const cfg *c = r->c;
+  const data_loader_options o = {.first_step = (uint64_t)(r->step + r->ahead),
+                                 .batch = c->train.batch,
+                                 .rank = r->world->grid.dp_i,
+                                 .ranks = r->world->grid.dp,
+                                 .prefetch = c->data.prefetch,
+                                 .prefetch_bytes = (size_t)c->data.prefetch_bytes,
+                                 .workers = (int)c->data.unpack_threads};
+  ORR_TRY(data_loader_create(r->mix, &r->mix_options, &o, &r->loader));
+  data_loader_count(r->loader, &r->read);
+  return ORR_OK;
 }
 
 static orr_code open_data(run *r) {
@@ -245,11 +252,19 @@ static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *s
   return ORR_OK;
 }
 
-static void finish_metrics(const run *r, train_step_metrics *s) {
+static void finish_metrics(run *r, train_step_metrics *s) {
   const double clips = (double)r->c->train.batch, seconds = 1e-3 * s->step_ms;
   s->tokens = (double)s->step * clips * r->work.stage->tokens_per_clip;
   s->tokens_per_s = clips * r->work.stage->tokens_per_clip / seconds;
   s->frames_per_s = clips * r->work.stage->frames_per_clip / seconds;
+  data_loader_counters now;
+  data_loader_count(r->loader, &now);
+  s->data_bytes = (double)(now.bytes_read - r->read.bytes_read);
+  s->data_unpacked_bytes = (double)(now.bytes_unpacked - r->read.bytes_unpacked);
+  s->data_chunks = (double)(now.chunk_reads - r->read.chunk_reads);
+  s->data_chunk_hits = (double)(now.chunk_hits - r->read.chunk_hits);
+  s->data_queue = (double)now.queue;
+  r->read = now;
   s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
 }
 
@@ -340,6 +355,7 @@ static void run_close(run *r) {
   data_mix_close(r->mix);
   data_remote_destroy(r->remote);
   train_guard_release(&r->guard);
+  dist_world_leave_device(r->world);
   train_step_release(&r->work);
   kern_destroy(r->k);
   train_lease_release(r->lease);

@@ -81,6 +81,9 @@ orr_code train_step_commit(train_step *s) {
   ORR_TRY(orr_arena_check(&s->stage->inputs));
   ORR_TRY(orr_arena_check(&s->exchange));
   s->stage->loss_sum = 0.0;
+  ORR_TRY(train_axes_register(s->axes, &s->state.parameters));
+  ORR_TRY(train_axes_register(s->axes, &s->state.gradients));
+  ORR_TRY(train_axes_register(s->axes, &s->stage->exchange));
   return train_axes_commit(s->axes);
 }
 

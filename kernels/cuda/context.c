@@ -48,7 +48,7 @@ static orr_code no_device_memory(const char *what, size_t bytes) {
   if (cudaMemGetInfo(&free_bytes, &total) != cudaSuccess) (void)cudaGetLastError();
   return ORR_FAIL(ORR_ENOMEM,
                   "%s: %.1f MiB of GPU memory wanted, %.1f of %.1f MiB are free; use a smaller "
-                  "train.batch (with train.accumulate), train.recompute, dist.zero 1, or more GPUs",
+                  "train.batch or train.micro_batch, train.recompute, dist.zero 1, or more GPUs",
                   what, (double)bytes / 1048576.0, (double)free_bytes / 1048576.0,
                   (double)total / 1048576.0);
 }

@@ -28,7 +28,11 @@ if(CUDA_HOST_SANITIZE)
 endif()
 
 set(PARITY tests/kernels/cuda)
+set(CUDA_BACKEND_TESTS matmul attention libraries) # of the host side: they want the toolkit's headers
 file(GLOB parity_tests CONFIGURE_DEPENDS ${PARITY}/test_*.c)
+foreach(topic ${CUDA_BACKEND_TESTS})
+  list(REMOVE_ITEM parity_tests ${CMAKE_SOURCE_DIR}/${PARITY}/test_${topic}.c)
+endforeach()
 foreach(source ${parity_tests})
   get_filename_component(topic ${source} NAME_WE)
   string(REPLACE test_ cuda_host_ name ${topic})
@@ -49,4 +53,8 @@ if(Python3_FOUND AND CUDA_HOST_SANITIZE)
   add_test(NAME cuda_host_mutants COMMAND ${Python3_EXECUTABLE} ${CUDA_HOST_DIR}/mutants.py
            --compiler ${CMAKE_CXX_COMPILER} --build ${CMAKE_BINARY_DIR})
   set_tests_properties(cuda_host_mutants PROPERTIES LABELS full TIMEOUT 600)
+endif()
+
+if(ORRERY_CUDA)
+  include(${CUDA_HOST_DIR}/backend.cmake)
 endif()

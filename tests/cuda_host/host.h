@@ -49,6 +49,14 @@ void cuda_host_barrier(const char *place);
 typedef uint32_t cuda_host_words[CUDA_HOST_WORDS];
 const cuda_host_words *cuda_host_exchange(const char *place, const uint32_t *words, int count);
 
+// The machine that is played; a test changes it and puts it back.
+typedef struct {
+  int driver, devices; // CUDA version of the driver, 0 = none
+  int major, minor;    // compute capability
+  size_t memory;       // bytes of each device
+} cuda_host_machine;
+extern cuda_host_machine cuda_host_here;
+
 // Device memory: every byte 0xff (NaN in all types, -1). NULL when there is none.
 void *cuda_host_malloc(size_t bytes);
 void cuda_host_free(void *p);

@@ -1,7 +1,7 @@
 # Fuzz targets. An ordinary build drives each with deterministic mutations of its seeds; with clang and
 # -DORRERY_FUZZ=ON they become libFuzzer programs.
 option(ORRERY_FUZZ "Build the fuzz targets for libFuzzer (needs clang)" OFF)
-foreach(pair yaml:configs:5000 safetensors:checkpoints:5000 index:data:1000) # the last one writes a file a round
+foreach(pair yaml:configs:5000 safetensors:checkpoints:5000 url:data:20000 reply:data:20000 index:data:1000) # the last one writes a file a round
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 topic)
   list(GET pair 1 folder)

@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "data/index.h"
+#include "data/url.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_index(const data_index *x) {
@@ -11,7 +12,8 @@ static void check_index(const data_index *x) {
   FUZZ_PROMISE(x->count >= 0);
   for (int64_t i = 0; i < x->count; i++) {
     const data_index_shard *s = &x->shards[i];
-    FUZZ_PROMISE(s->file && !strchr(s->file, '/') && s->frames >= 0 && s->episodes >= 0);
+    FUZZ_PROMISE(s->file && data_url_is_name(s->file) && s->frames >= 0 && s->episodes >= 0);
+    FUZZ_PROMISE(!strpbrk(s->file, "/\\%?#:@ ") && strncmp(s->file, "..", 2) != 0);
     frames += s->frames;
     episodes += s->episodes;
     int64_t clips = data_index_clips(x, i, 4, 2);

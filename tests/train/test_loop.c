@@ -23,10 +23,18 @@ static void assert_same_losses(const double *a, const double *b, int n) {
 
 static void test_a_run_writes_its_configuration_and_every_field_of_every_step(void **state) {
   small_run *r = *state;
-  static const char *const fields[] = {
-      "loss",     "lr",           "grad_norm",  "tokens",        "tokens_per_s", "frames_per_s",
-      "step_ms",  "data_wait_ms", "comm_ms",    "ckpt_stall_ms", "mfu",          "time",
-      "other_ms", "input_ms",     "forward_ms", "backward_ms",   "optimizer_ms", "busy_ms"};
+  static const char *const fields[] = {"loss",         "lr",
+                                       "grad_norm",    "tokens",
+                                       "tokens_per_s", "frames_per_s",
+                                       "step_ms",      "data_wait_ms",
+                                       "comm_ms",      "ckpt_stall_ms",
+                                       "mfu",          "time",
+                                       "data_bytes",   "data_unpacked_bytes",
+                                       "data_chunks",  "data_chunk_hits",
+                                       "data_queue",   "other_ms",
+                                       "input_ms",     "forward_ms",
+                                       "backward_ms",  "optimizer_ms",
+                                       "busy_ms"};
   char path[512], line[2048], latest[64];
   int step = 0;
   small_run_ok(SMALL_RUN(r, "whole", "auto"));
