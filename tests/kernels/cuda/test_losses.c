@@ -32,7 +32,7 @@ static void rescale(side *s, const void *of, kern_dtype type) {
               all[] = {-INFINITY, 1.0f, 4.0f};
   SIDE_RUN(s, xent_rescale, .M = 3, .own_largest = side_given(s, VALUE_F32, own, 3),
            .largest = side_given(s, VALUE_F32, all, 3),
-           .sum = side_both_given(s, "sum", VALUE_F32, sum, 3, 1e-7));
+           .sum = side_both_given(s, "sum", VALUE_F32, sum, 3, 5e-7));
 }
 
 static void gradient_with(side *s, const shape *h, kern_dtype type, bool loss_only) {
