@@ -93,8 +93,9 @@ def main():
     p.add_argument("--compiler", default="c++")
     p.add_argument("--build", default=os.path.join(ROOT, "build/release"))
     p.add_argument("--all", action="store_true", help="every mutant, not the cheap and telling ones alone")
+    p.add_argument("--only", metavar="FILE", help="the mutants of one file, all of them")
     a = p.parse_args()
-    chosen = [m for m in MUTANTS if a.all or m[-1]]
+    chosen = [m for m in MUTANTS if (m[0] == a.only if a.only else a.all or m[-1])]
     failures, seen = 0, set()
     with tempfile.TemporaryDirectory() as work:
         bench = Bench(a.compiler, a.build, work)
