@@ -13,6 +13,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "checkpoints/direct.h"
 #include "checkpoints/index.h"
 #include "checkpoints/layout.h"
 #include "checkpoints/manifest.h"
@@ -54,6 +55,11 @@ static orr_code tmp_path(const ckpt_writer *w, const char *name, char *path) {
   return orr_fs_join(path, PATH_SIZE, dir, name);
 }
 
+// What an extent takes in the staging buffer: whole pages, so that each begins on one.
+static uint64_t staged_bytes(const ckpt_extent *x) {
+  return (x->bytes + CKPT_PAGE - 1) / CKPT_PAGE * CKPT_PAGE;
+}
+
 // Writes extents [e, end) of one file and syncs it.
 static orr_code write_run(ckpt_writer *w, int e, int end, const unsigned char *from) {
   orr_code rc = ORR_OK;
@@ -63,9 +69,8 @@ static orr_code write_run(ckpt_writer *w, int e, int end, const unsigned char *f
   ORR_TRY(orr_fs_open(path, O_WRONLY | O_CREAT, 0666, &fd));
   for (; e < end; e++) {
     const ckpt_extent *x = &w->layout.extents[e];
-    w->sums[e - w->first] = orr_hash_bytes(from, x->bytes);
-    ORR_TRY_GOTO(orr_fs_pwrite_all(fd, path, from, x->bytes, x->offset), close_file);
-    from += x->bytes;
+    ORR_TRY_GOTO(ckpt_direct_write(fd, path, from, x->bytes, x->offset), close_file);
+    from += staged_bytes(x);
   }
   rc = orr_fs_fsync(fd, path);
 close_file:
@@ -73,19 +78,43 @@ close_file:
   return rc;
 }
 
-static orr_code write_extents(ckpt_writer *w) {
+static void *hash_extents(void *arg) {
+  ckpt_writer *w = arg;
+  const unsigned char *from = w->staging;
+  for (int e = w->first; e < w->end; e++) {
+    const ckpt_extent *x = &w->layout.extents[e];
+    w->sums[e - w->first] = orr_hash_bytes(from, x->bytes);
+    from += staged_bytes(x);
+  }
+  return NULL;
+}
+
+static orr_code write_files(ckpt_writer *w) {
   const unsigned char *from = w->staging;
   for (int e = w->first, next; e < w->end; e = next) {
     uint64_t bytes = 0;
     for (next = e; next < w->end && w->layout.extents[next].file == w->layout.extents[e].file;
          next++)
-      bytes += w->layout.extents[next].bytes;
+      bytes += staged_bytes(&w->layout.extents[next]);
     ORR_TRY(write_run(w, e, next, from));
     from += bytes;
   }
-  ckpt_sums_format(w->sums_text, ckpt_sums_size(w->end - w->first), &w->layout, w->step, w->o.rank,
-                   w->o.ranks, w->sums);
   return ORR_OK;
+}
+
+// The disk need not wait for the checksums; without a second thread it does.
+static orr_code write_extents(ckpt_writer *w) {
+  pthread_t hasher;
+  const bool beside = pthread_create(&hasher, NULL, hash_extents, w) == 0;
+  const orr_code rc = write_files(w);
+  if (beside)
+    pthread_join(hasher, NULL);
+  else
+    hash_extents(w);
+  if (rc == ORR_OK)
+    ckpt_sums_format(w->sums_text, ckpt_sums_size(w->end - w->first), &w->layout, w->step,
+                     w->o.rank, w->o.ranks, w->sums);
+  return rc;
 }
 
 static orr_code write_text(ckpt_writer *w, const char *name, const char *text) {
@@ -177,7 +206,7 @@ static orr_code create_buffers(const ckpt_plan *plan, ckpt_writer *w) {
   ORR_TRY(ckpt_layout_build(plan, &w->layout));
   ckpt_layout_share(&w->layout, w->o.rank, w->o.ranks, &w->first, &w->end);
   size_t count = (size_t)(w->end - w->first), text_bytes = ckpt_sums_size(w->end - w->first);
-  for (int e = w->first; e < w->end; e++) w->staging_bytes += w->layout.extents[e].bytes;
+  for (int e = w->first; e < w->end; e++) w->staging_bytes += staged_bytes(&w->layout.extents[e]);
   if (w->o.plan) return ORR_OK;
   w->staging = orr_malloc_aligned(w->staging_bytes, CKPT_PAGE);
   w->sums = orr_calloc(count, sizeof(*w->sums));
@@ -291,7 +320,7 @@ orr_code ckpt_save_begin(ckpt_writer *w, int64_t step, ckpt_copy_fn get, void *c
       finish(w, rc);
       return rc;
     }
-    to += w->layout.extents[e].bytes;
+    to += staged_bytes(&w->layout.extents[e]);
   }
   return start(w, WRITING);
 }

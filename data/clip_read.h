@@ -15,7 +15,7 @@
 typedef struct data_clip_read data_clip_read;
 
 // Where a clip lies, and what else its reading needs.
-typedef struct {
+typedef struct data_clip_source {
   data_shard *shard;
   data_chunk_cache *cache;
   uint64_t columns; // number of the shard's first column in the cache

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "data/clip_read.h"
 #include "data/shard_format.h"
 #include "data/shard_part.h"
 

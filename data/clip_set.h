@@ -7,11 +7,12 @@
 
 #include "base/status.h"
 #include "data/clip_batch.h"
-#include "data/clip_read.h"
 #include "data/index.h"
 #include "data/order.h"
 
 typedef struct data_clip_set data_clip_set;
+typedef struct data_clip_read data_clip_read;     // data/clip_read.h
+typedef struct data_clip_source data_clip_source; // data/clip_read.h
 
 // Local. Opens the folder and checks it against what `o` wants; opens no shard. `o` is copied but
 // for its lists. ORR_EINVAL names folder, got and wanted; ORR_ENOTFOUND without index.json.

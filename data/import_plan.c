@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "data/import_frame.h"
 #include "data/import_hdf5.h"
@@ -45,22 +44,28 @@ static orr_code count_kinds(const data_import_options *o, const data_import_path
   return ORR_OK;
 }
 
-static void show_looked(const data_import_options *o, int64_t n, int64_t all) {
-  if (o->looked) o->looked(o->ctx, n, all);
+// A library may fall over a damaged file: then this is what the message says.
+static void note(const data_import_plan *p, const char *path) {
+  char doing[DATA_NOTE_MAX];
+  snprintf(doing, sizeof doing, "reading %s", path);
+  data_board_note(p->board, doing);
 }
 
 static orr_code list_videos(data_import_plan *p, const data_import_paths *paths) {
   ORR_TRY(data_import_video_pair(paths, &p->episodes));
-  for (int64_t i = 0; i < p->episodes.n; i++)
+  for (int64_t i = 0; i < p->episodes.n; i++) {
+    note(p, p->episodes.v[i].cameras[0].place);
     ORR_TRY(data_import_video_look(p->o, &p->episodes.v[i]));
+  }
   return ORR_OK;
 }
 
 static orr_code list_hdf5(data_import_plan *p, const data_import_paths *paths) {
   for (int64_t i = 0; i < paths->n; i++) {
     const data_import_path *path = &paths->v[i];
-    if (path->kind == DATA_PATH_HDF5)
-      ORR_TRY(data_import_hdf5_list(p->o, path->path, path->name, &p->episodes));
+    if (path->kind != DATA_PATH_HDF5) continue;
+    note(p, path->path);
+    ORR_TRY(data_import_hdf5_list(p->o, path->path, path->name, &p->episodes));
   }
   return ORR_OK;
 }
@@ -347,8 +352,9 @@ static orr_code make(looking *l) {
   p->items = orr_malloc((size_t)p->episodes.n * sizeof *p->items);
   ORR_CHECK(p->items, ORR_ENOMEM, "no memory for %" PRId64 " episodes", p->episodes.n);
   for (int64_t i = 0; i < p->episodes.n; i++) {
+    note(p, p->episodes.v[i].file);
     ORR_TRY(look_at_episode(l, i));
-    show_looked(p->o, i + 1, p->episodes.n);
+    if (p->board) atomic_fetch_add(&p->board->progress, 1);
   }
   ORR_CHECK(p->count, ORR_EINVAL,
             "all %" PRId64 " episodes are shorter than %" PRId64
@@ -361,8 +367,9 @@ static orr_code make(looking *l) {
   return cut_shards(p);
 }
 
-orr_code data_import_plan_make(const data_import_options *o, data_import_plan *out) {
-  *out = (data_import_plan){.o = o};
+orr_code data_import_plan_make(const data_import_options *o, data_board *board,
+                               data_import_plan *out) {
+  *out = (data_import_plan){.o = o, .board = board};
   looking l = {.p = out, .first = -1, .hash = orr_hash_stream_create()};
   orr_code rc = l.hash ? make(&l) : ORR_FAIL(ORR_ENOMEM, "no memory for a checksum");
   orr_hash_stream_destroy(l.hash);

@@ -27,7 +27,8 @@ static const train_option options[] = {
     {"clips", "N", "clips read in a round (1024)", 0},
     {"rounds", "N", "rounds of each kind (5)", 0},
     {"workers", "N", "threads that unpack (2)", 0},
-    {"work", "DIR", "folder below which it makes them (/tmp)", 0},
+    {"url", "URL", "measure this data set afar, with an empty cache and with a full one", 0},
+    {"work", "DIR", "folder below which it makes data sets and caches (/tmp)", 0},
     {0}};
 static const train_command command = {
     "bench io", "", 0, 0, "times reading clips beside plain reads of the same bytes", options};
@@ -113,20 +114,23 @@ static orr_code take(data_loader *loader, int64_t batches) {
   return ORR_OK;
 }
 
-// Reads b->clips clips as training does, once every batch of the ring has been touched. `r` (may be
-// NULL) learns what was read.
-static orr_code load(const bench *b, const data_mix_options *o, ranges *r, pass *out) {
+// Reads b->clips clips as training does, from the opening on; with `warm`, once every batch of the
+// ring has been touched. `r` (may be NULL) learns what was read.
+static orr_code load(const bench *b, const data_mix_options *o, bool warm, ranges *r, pass *out) {
   const data_loader_options lo = {
       .batch = BATCH, .ranks = 1, .prefetch_bytes = b->ahead, .workers = (int)b->workers};
   data_mix *mix = NULL;
   data_loader *loader = NULL;
   data_loader_counters before = {0}, after = {0};
+  double begin = orr_clock_ms();
   ORR_TRY(data_mix_open(o, 1, &mix));
   data_mix_watch(mix, r ? watch : NULL, r);
   orr_code rc = data_loader_create(mix, o, &lo, &loader);
-  if (rc == ORR_OK) rc = take(loader, WARM);
-  if (rc == ORR_OK) data_loader_count(loader, &before);
-  const double begin = orr_clock_ms();
+  if (warm && rc == ORR_OK) {
+    rc = take(loader, WARM);
+    data_loader_count(loader, &before);
+    begin = orr_clock_ms();
+  }
   if (rc == ORR_OK) rc = take(loader, b->clips / BATCH);
   out->seconds = 1e-3 * (orr_clock_ms() - begin);
   if (rc == ORR_OK) data_loader_count(loader, &after);
@@ -186,7 +190,7 @@ static orr_code rounds(bench *b, const data_mix_options *o, const ranges *r, con
   ORR_CHECK(buffer, ORR_ENOMEM, "bench io: no memory for %zu bytes", largest);
   for (int64_t i = 0; i < b->rounds; i++) {
     pass loaded, plainly;
-    ORR_TRY_GOTO(load(b, o, NULL, &loaded), free_buffer);
+    ORR_TRY_GOTO(load(b, o, true, NULL, &loaded), free_buffer);
     ORR_TRY_GOTO(plain(r, buffer, largest, &plainly), free_buffer);
     frames[i] = (double)(b->clips * o->T) / loaded.seconds;
     bytes[i] = (double)loaded.bytes / loaded.seconds;
@@ -200,9 +204,9 @@ free_buffer:
   return rc;
 }
 
-static orr_code options_of(const char *const *dir, data_mix_options *o) {
+static orr_code options_of(const char *const *dir, data_remote *remote, data_mix_options *o) {
   data_index *x;
-  ORR_TRY(data_index_open(*dir, &x));
+  ORR_TRY(data_index_open_from(*dir, remote, &x));
   const data_shard_format *f = &x->format;
   *o = (data_mix_options){.dirs = dir,
                           .count = 1,
@@ -213,18 +217,19 @@ static orr_code options_of(const char *const *dir, data_mix_options *o) {
                           .width = f->width,
                           .S = f->S,
                           .codes = f->codes ? f->codes : INT32_MAX,
-                          .A = f->A};
+                          .A = f->A,
+                          .remote = remote};
   data_index_close(x);
   return ORR_OK;
 }
 
-static orr_code measure(bench *b, const char *name, const char *dir) {
+static orr_code measure(bench *b, const char *name, const char *dir, data_remote *remote) {
   data_mix_options o;
   pass first;
-  ORR_TRY(options_of(&dir, &o));
+  ORR_TRY(options_of(&dir, remote, &o));
   ranges *r = orr_calloc(1, sizeof *r);
   ORR_CHECK(r, ORR_ENOMEM, "bench io: out of memory");
-  orr_code rc = load(b, &o, r, &first);
+  orr_code rc = load(b, &o, true, r, &first);
   if (rc == ORR_OK && r->count == 0)
     rc =
         ORR_FAIL(ORR_EUNSUPPORTED,
@@ -243,22 +248,67 @@ static orr_code make_and_measure(bench *b, const char *name, int64_t side, int64
   char dir[4096];
   ORR_TRY(orr_fs_join(dir, sizeof dir, b->folder, name));
   ORR_TRY(train_bench_io_write(dir, &set));
-  return measure(b, name, dir);
+  return measure(b, name, dir, NULL);
 }
 
-static orr_code measure_own(bench *b, const char *below) {
+static orr_code make_folder(bench *b, const char *below) {
   b->folder = orr_format("%s/orrery-bench-io-XXXXXX", below);
   ORR_CHECK(b->folder, ORR_ENOMEM, "bench io: out of memory");
-  if (!mkdtemp(b->folder)) {
-    orr_free(b->folder);
-    b->folder = NULL;
-    return ORR_FAIL(ORR_EIO, "bench io: cannot make a folder below %s; name another with --work",
-                    below);
-  }
+  if (mkdtemp(b->folder)) return ORR_OK;
+  orr_free(b->folder);
+  b->folder = NULL;
+  return ORR_FAIL(ORR_EIO, "bench io: cannot make a folder below %s; name another with --work",
+                  below);
+}
+
+static orr_code measure_own(bench *b) {
   ORR_TRY(make_and_measure(b, "raw", SIDE, 0, DATA_FILTER_NONE));
   ORR_TRY(make_and_measure(b, "gzip", SIDE, 0, DATA_FILTER_GZIP));
   ORR_TRY(make_and_measure(b, "lzf", SIDE, 0, DATA_FILTER_LZF));
   return make_and_measure(b, "tokens", 0, SIDE, DATA_FILTER_NONE);
+}
+
+// One round with an empty cache: until the clips are there, the opening included.
+static orr_code cold_round(const bench *b, const char *url, data_remote *remote, pass *out) {
+  data_mix_options o;
+  data_remote_counters before, after;
+  data_remote_count(remote, &before);
+  ORR_TRY(options_of(&url, remote, &o));
+  ORR_TRY(load(b, &o, false, NULL, out));
+  data_remote_count(remote, &after);
+  out->bytes = after.bytes - before.bytes;
+  return ORR_OK;
+}
+
+static orr_code open_remote(const bench *b, int64_t round, data_remote **out) {
+  char cache[4096];
+  snprintf(cache, sizeof cache, "%s/cache-%lld", b->folder, (long long)round);
+  data_remote_options o = data_remote_defaults();
+  o.cache_dir = cache;
+  return data_remote_create(&o, out);
+}
+
+// Every round downloads into a cache of its own; the last one's is then read again.
+static orr_code measure_afar(bench *b, const char *url) {
+  double frames[ROUNDS_MAX], bytes[ROUNDS_MAX];
+  orr_code rc = ORR_OK;
+  for (int64_t i = 0; i < b->rounds; i++) {
+    data_remote *remote;
+    pass p = {0};
+    ORR_TRY(open_remote(b, i, &remote));
+    rc = cold_round(b, url, remote, &p);
+    if (rc == ORR_OK && i + 1 == b->rounds) rc = measure(b, "afar, warm", url, remote);
+    data_remote_destroy(remote);
+    ORR_TRY(rc);
+    frames[i] = (double)(b->clips * CLIP) / p.seconds;
+    bytes[i] = (double)p.bytes / p.seconds;
+  }
+  const double f = median(frames, b->rounds), n = median(bytes, b->rounds);
+  fprintf(stderr, "%-12s %9.0f frames/s %9.1f MB/s downloaded\n", "afar, cold", f, 1e-6 * n);
+  json_t *row = json_pack("{s:s, s:f, s:f}", "name", "afar, cold", "frames_per_s", f,
+                          "downloaded_bytes_per_s", n);
+  ORR_CHECK(row && json_array_append_new(b->rows, row) == 0, ORR_ENOMEM, "bench io: out of memory");
+  return ORR_OK;
 }
 
 static orr_code print_json(const bench *b) {
@@ -288,11 +338,13 @@ orr_code train_cmd_bench_io(int argc, char **argv) {
   if (args.help) return ORR_OK;
   bench b = {.frames = 8192, .clips = 1024, .rounds = 5, .workers = 2, .ahead = (size_t)64 << 20};
   ORR_TRY(read_settings(&args, &b));
-  const char *dir = train_args_text(&args, "data", NULL);
+  const char *dir = train_args_text(&args, "data", NULL),
+             *url = train_args_text(&args, "url", NULL);
   b.rows = json_array();
   ORR_CHECK(b.rows, ORR_ENOMEM, "bench io: out of memory");
-  orr_code rc =
-      dir ? measure(&b, "data", dir) : measure_own(&b, train_args_text(&args, "work", "/tmp"));
+  orr_code rc = make_folder(&b, train_args_text(&args, "work", "/tmp"));
+  if (rc == ORR_OK)
+    rc = url ? measure_afar(&b, url) : dir ? measure(&b, "data", dir, NULL) : measure_own(&b);
   if (rc == ORR_OK) rc = print_json(&b);
   if (b.folder) orr_fs_remove_tree(b.folder);
   orr_free(b.folder);

@@ -1,11 +1,9 @@
 // The index of a data set: what is accepted adds up.
 #include <string.h>
-#include <unistd.h>
 
-#include "base/fs.h"
 #include "data/index.h"
 #include "data/url.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/scratch.h"
 
 static void check_index(const data_index *x) {
   int64_t frames = 0, episodes = 0;
@@ -22,26 +20,10 @@ static void check_index(const data_index *x) {
   FUZZ_PROMISE(frames == x->frames && episodes == x->episodes);
 }
 
-// The folder that stands for a data set, made at the first call and removed at the end.
-static char dir[] = "/tmp/orrery-fuzz-XXXXXX";
-static char path[sizeof dir + 16];
-
-static void remove_dir(void) {
-  orr_fs_remove_tree(dir);
-}
-
-static void make_dir(void) {
-  FUZZ_PROMISE(mkdtemp(dir) != NULL);
-  snprintf(path, sizeof path, "%s/index.json", dir);
-  atexit(remove_dir);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  if (!path[0]) make_dir();
-  FILE *f = fopen(path, "wb");
-  FUZZ_PROMISE(f && fwrite(data, 1, size, f) == size && fclose(f) == 0);
+  scratch_file("index.json", data, size);
   data_index *x = NULL;
-  orr_code rc = data_index_open(dir, &x);
+  orr_code rc = data_index_open(scratch_folder(), &x);
   if (rc == ORR_OK)
     check_index(x);
   else

@@ -1,7 +1,9 @@
 # Jobs under a real Slurm on this machine (slurm/local-cluster). What a machine lacks for it is said, and
 # the test skipped.
-add_executable(slurm_small_set tests/slurm/small_set.c)
-target_link_libraries(slurm_small_set PRIVATE orr_train PkgConfig::CMOCKA m)
+if(NOT TARGET slurm_small_set)
+  add_executable(slurm_small_set tests/slurm/small_set.c) # of all tests from outside
+  target_link_libraries(slurm_small_set PRIVATE orr_train PkgConfig::CMOCKA m)
+endif()
 
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)

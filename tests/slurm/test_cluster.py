@@ -12,7 +12,7 @@ from cluster import Cluster
 
 STEPS = 900
 FOUR = ["--nodes=4", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1"]
-SETTINGS = [f"train.steps={STEPS}", "ckpt.every=50", "dist.tp=2", "run.device=cpu"]
+SETTINGS = [f"train.steps={STEPS}", "ckpt.every=50", "dist.tp=2"]
 args = None
 cluster = None
 
@@ -27,7 +27,7 @@ def tearDownModule():
     if args.keep:
         print(f"kept: {cluster.root}", file=sys.stderr)
     else:
-        shutil.rmtree(cluster.root)
+        cluster.remove()
 
 
 class TestJobs(unittest.TestCase):
@@ -82,7 +82,7 @@ class TestJobs(unittest.TestCase):
         while True: # a minute is the shortest limit: more steps where they are faster than expected
             name = f"limit{steps}"
             one = ["--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=1", "--time=1", "--signal=USR1@10"]
-            number = cluster.train(name, one, [f"train.steps={steps}", "ckpt.every=0", "run.device=cpu"])
+            number = cluster.train(name, one, [f"train.steps={steps}", "ckpt.every=0"])
             job = cluster.ended(number, name)
             if int(job["Restarts"]) > 0:
                 break
@@ -93,8 +93,65 @@ class TestJobs(unittest.TestCase):
         self.assertIn(f"at step {stopped}\n", log)
         self.assertEqual(len(cluster.numbers(name)), steps)
 
+    def test_a_second_job_on_the_same_run_folder_is_refused_and_gives_up(self):
+        one = ["--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=1", "--gpus-per-node=1"]
+        first = cluster.train("shared", one, ["train.steps=1000000"])
+        cluster.wait("the first job trains", 60, lambda: cluster.steps("shared") > 10)
+        second = cluster.submit("intruder", one, ["slurm/pretrain.sbatch", *cluster.words("shared", [])[2:]])
+        text = cluster.wait("the second job is refused", 90, lambda: "choose another run.dir" in (t := cluster.log("intruder")) and t)
+        self.assertRegex(text, rf"process \d+ on \S+, job {first} is training here")
+        before = cluster.steps("shared")
+        cluster.wait("the first job goes on", 60, lambda: cluster.steps("shared") > before)
+        # cancelled is cancelled, though the ranks save and ask to come back
+        cluster.run(["scancel", first, second])
+        cluster.wait("both are gone", 60, lambda: not cluster.run(["squeue", "-h", f"-j{first},{second}"], check=False).stdout)
+
+    def test_a_job_that_fails_without_progress_gives_up(self):
+        number = cluster.train("broken", FOUR, [*SETTINGS, f"data.train=[{cluster.path('nowhere')}]"])
+        job = cluster.wait("the job gives up", 120, lambda: (j := cluster.job(number))["JobState"] == "FAILED" and j)
+        self.assertEqual(job["Restarts"], "2")
+        self.assertIn("3 times in a row without a new checkpoint", cluster.log("broken"))
+
+    def test_a_configuration_that_is_wrong_is_not_tried_again(self):
+        number = cluster.train("wrong", FOUR, ["dist.tp=3"])
+        job = cluster.wait("the job ends", 60, lambda: (j := cluster.job(number))["JobState"] == "FAILED" and j)
+        self.assertEqual((job["Restarts"], job["ExitCode"]), ("0", "2:0"))
+
+    def test_a_base_is_fine_tuned_and_an_nvl72_job_fits_its_domain(self):
+        words = cluster.words("tuned", ["train.steps=5", "ckpt.every=2", "optim.warmup_steps=1", "optim.decay_steps=1"])
+        number = cluster.submit("tuned", FOUR, ["slurm/finetune.sbatch", words[2], cluster.path("calm"), *words[3:]])
+        cluster.ended(number, "tuned")
+        self.assertIn(f"weights from {cluster.path('calm')}", cluster.log("tuned"))
+        # --segment is of a newer Slurm than the tests': all other lines are submitted as they are
+        with open("slurm/pretrain-nvl72.sbatch", encoding="utf-8") as f:
+            lines = [line for line in f if not line.startswith("#SBATCH --segment")]
+        with open(cluster.path("nvl72.sbatch"), "w", encoding="utf-8") as f:
+            f.writelines(lines)
+        four = ["--nodes=2", "--ntasks-per-node=2", "--gpus-per-node=2", "--cpus-per-task=1"]
+        fits = cluster.train("rack", four, ["dist.tp=4"], cluster.path("nvl72.sbatch"))
+        cluster.ended(fits, "rack")
+        self.assertIn("rank 0 of 4 (tp 4, cp 1, dp 1)", cluster.log("rack"))
+        spills = cluster.train("spills", four, ["dist.tp=3"], cluster.path("nvl72.sbatch"))
+        cluster.wait("the job is refused", 60, lambda: cluster.job(spills)["JobState"] == "FAILED")
+        self.assertIn("does not divide 64, the GPUs of a segment", cluster.log("spills"))
+
+    def test_an_array_of_layouts_ends_in_one_table_and_one_plot(self):
+        with open(cluster.path("cases.txt"), "w", encoding="utf-8") as f:
+            f.write("# nodes tp cp zero clips\n1 1 1 0 1\n2 1 1 1 1\n2 2 1 0 2\n4 2 1 1 2\n")
+        cluster.env["ORRERY_CASES"] = cluster.path("cases.txt")
+        cluster.submit("scaling", ["--array=1-4%1", *FOUR], ["slurm/scaling.sbatch", cluster.path("scaling"), "--device",
+                                                             "cpu", "--warmup", "1", "--steps", "1"])
+        cluster.wait("all cases are timed", 240, lambda: not cluster.run(["squeue", "-h"]).stdout)
+        with open(cluster.path("scaling", "scaling.md"), encoding="utf-8") as f:
+            rows = [line.split("|")[1:6] for line in f][2:]
+        self.assertEqual([[int(x) for x in r] for r in rows],
+                         [[1, 1, 0, 1, 1], [1, 1, 1, 2, 2], [2, 1, 0, 2, 2], [2, 1, 1, 4, 4]], cluster.log("scaling"))
+        with open(cluster.path("scaling", "scaling.svg"), encoding="utf-8") as f:
+            self.assertEqual(f.read().count("<polyline"), 2)
+        self.assertNotIn("keeps all its nodes", cluster.log("scaling"))
+
     def test_srun_without_pmix_is_told_what_is_missing(self):
-        done = cluster.run(["srun", "--nodes=4", "--mpi=none", cluster.env["ORRERY"], "train",
+        done = cluster.run(["srun", "--nodes=4", "--mpi=none", cluster.orrery, "train",
                             cluster.path("small.yaml")], check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("--mpi=pmix", done.stderr)

@@ -233,15 +233,18 @@ static void test_init_from_takes_the_moving_average_and_starts_at_step_1(void **
       tensor_distance(tuned, "model", "head.weight", base, "model", "head.weight", 20 * 32) > 1e-4);
 }
 
-static void test_a_checkpoint_of_another_model_is_refused(void **state) {
+static void test_a_checkpoint_of_another_model_is_refused_with_the_key(void **state) {
   small_run *r = *state;
   char ckpt[512];
   small_run_ok(SMALL_RUN(r, "narrow", "none", "train.steps=6"));
   snprintf(ckpt, sizeof ckpt, "%s/narrow/ckpt", r->root);
-  assert_int_equal(SMALL_RUN(r, "wide", ckpt, "model.hidden=48"), ORR_EINVAL);
-  assert_non_null(strstr(orr_status_message(), "mlp.gate.weight"));
-  assert_non_null(strstr(orr_status_message(), "[40, 32]"));
-  assert_non_null(strstr(orr_status_message(), "[48, 32]"));
+  assert_int_equal(SMALL_RUN(r, "wide", ckpt, "model.hidden=48"), ORR_ECONFIG);
+  assert_non_null(strstr(orr_status_message(), "model.hidden: 40 -> 48"));
+  assert_non_null(strstr(orr_status_message(), "another run.dir"));
+  // the shapes would fit: only the key tells
+  assert_int_equal(SMALL_RUN(r, "narrow", "auto", "model.time_every=1"), ORR_ECONFIG);
+  assert_non_null(strstr(orr_status_message(), "model.time_every: 2 -> 1"));
+  small_run_ok(SMALL_RUN(r, "narrow", "auto", "model.z_loss=0.01"));
 }
 
 // -- steps without a number ------------------------------------------------------------------
@@ -375,7 +378,7 @@ int main(void) {
       cmocka_unit_test(test_a_run_resumed_otherwise_says_which_keys_differ),
       cmocka_unit_test(test_a_damaged_checkpoint_is_named_and_the_one_before_it_continues),
       cmocka_unit_test(test_init_from_takes_the_moving_average_and_starts_at_step_1),
-      cmocka_unit_test(test_a_checkpoint_of_another_model_is_refused),
+      cmocka_unit_test(test_a_checkpoint_of_another_model_is_refused_with_the_key),
       cmocka_unit_test(test_a_loss_that_is_no_number_skips_the_update_and_is_logged),
       cmocka_unit_test(test_signals_stop_a_run_with_a_checkpoint),
       cmocka_unit_test(test_max_wall_s_stops_a_run_with_a_checkpoint),
