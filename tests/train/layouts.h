@@ -108,7 +108,7 @@ static void trainee_start(trainee *t, const layout *l, const dist_grid *grid,
 
 static void trainee_commit(trainee *t) {
   must(train_step_commit(&t->work));
-  must(train_state_fill(&t->work.state, t->k, 3));
+  must(train_state_fill(&t->work.state, 3));
   const data_mix_options o = {.kind = t->c->train.stage == CFG_STAGE_TOKENIZER ? DATA_FRAMES
                                                                                : DATA_TOKENS,
                               .T = t->c->data.frames,
@@ -136,17 +136,20 @@ static void trainee_close(trainee *t) {
 // Up to the gradients; then the rest of the step.
 static void trainee_gradients(trainee *t, int64_t step) {
   train_step_votes votes = {0};
-  double units = 0.0, ms = 0.0;
   trainee_fill(t, step);
   must(train_axes_agree(&t->axes, ORR_OK, "read data"));
-  must(train_step_gradients(&t->work, t->batch, &units, &ms));
+  must(train_step_gradients(&t->work, t->batch,
+                            &(train_step_request){step + 1, 1e-3, INFINITY, INFINITY}));
   must(train_step_vote(&t->work, &votes));
-  t->loss = votes.loss_sum / units;
 }
 
 static void trainee_update(trainee *t, int64_t step) {
-  must(train_step_norm(&t->work, &t->norm));
-  must(train_step_update(&t->work, 1e-3, t->norm > 1.0 ? (float)(1.0 / t->norm) : 1.0f, step + 1));
+  train_step_result x;
+  must(train_step_update(&t->work));
+  must(train_step_results(&t->work, &x));
+  assert_int_equal(x.step, step + 1);
+  t->loss = x.loss;
+  t->norm = x.grad_norm;
 }
 
 // Element `at` of the flat layout: the gradients of one parameter here against those of the whole.

@@ -11,7 +11,7 @@ if(name STREQUAL "train_test_events")
 endif()
 # Stands between the loop and the update.
 if(name STREQUAL "train_test_flip_3")
-  target_link_options(${name} PRIVATE -Wl,--wrap=train_step_update)
+  target_link_options(${name} PRIVATE -Wl,--wrap=train_step_run)
 endif()
 # Stands in front of the allocator.
 if(name STREQUAL "train_test_accounting_4")
