@@ -202,6 +202,7 @@ static orr_code vote(run *r, train_step_votes *v) {
 // of replicas may have found it.
 static orr_code compare_replicas(run *r, int64_t step) {
   if (!r->replicas || step % r->c->dist.check_replicas != 0) return ORR_OK;
+  ORR_TRY(train_axes_sync(&r->axes, r->k)); // the weights are there; what hangs, hangs in sight
   orr_code rc = dist_agree(r->all, train_replicas_check(r->replicas), "compare replicas");
   r->apart = rc == ORR_OK;
   return rc;
