@@ -49,7 +49,8 @@ typedef struct {
   data_mix_options mix_options;
   data_mix *mix;
   data_loader *loader;
-  data_loader_counters read; // at the end of the step before
+  data_remote_counters fetched; // likewise
+  data_loader_counters read;    // at the end of the step before
   train_saver *saver;
   train_observer *observer;
   train_lease *lease; // rank 0
@@ -201,6 +202,7 @@ static orr_code vote(run *r, train_step_votes *v) {
 // of replicas may have found it.
 static orr_code compare_replicas(run *r, int64_t step) {
   if (!r->replicas || step % r->c->dist.check_replicas != 0) return ORR_OK;
+  ORR_TRY(train_axes_sync(&r->axes, r->k)); // the weights are there; what hangs, hangs in sight
   orr_code rc = dist_agree(r->all, train_replicas_check(r->replicas), "compare replicas");
   r->apart = rc == ORR_OK;
   return rc;
@@ -219,6 +221,7 @@ static void finish_metrics(run *r, train_step_metrics *s) {
   s->data_chunk_hits = (double)(now.chunk_hits - r->read.chunk_hits);
   s->data_queue = (double)now.queue;
   r->read = now;
+  train_remote_metrics(r->c, r->remote, &r->fetched, s);
   s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
 }
 
@@ -453,6 +456,7 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, o->resume), "load weights"));
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
+  ORR_TRY(train_same_data(r->all, r->mix));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
   if (r->step >= r->c->train.steps) {
     if (r->world->grid.rank == 0)

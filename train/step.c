@@ -203,7 +203,7 @@ orr_code train_step_run(train_step *s, const data_clip_batch *b, const train_ste
 orr_code train_step_results(train_step *s, train_step_result *out) {
   const train_totals *t = s->result[s->taken];
   const train_issued *of = &s->issued[s->taken];
-  ORR_TRY(kern_await(s->k, TRAIN_MARK_RESULTS + s->taken));
+  ORR_TRY(train_axes_await(s->axes, s->k, TRAIN_MARK_RESULTS + s->taken));
   *out = (train_step_result){.step = of->step,
                              .loss = of->units > 0.0 ? t->loss / of->units : 0.0,
                              .grad_norm = sqrt(t->sumsq),

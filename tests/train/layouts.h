@@ -176,12 +176,20 @@ static inline void compare_param(const trainee *t, const trainee *whole, const t
   }
 }
 
+// Of an axis: its communicators for host and device memory together.
+static inline dist_traffic axis_traffic(const dist_world *w, int a) {
+  dist_traffic t = dist_comm_traffic(w->axis[a]);
+  if (!w->device[a] || w->device[a] == w->axis[a]) return t;
+  const dist_traffic more = dist_comm_traffic(w->device[a]);
+  return (dist_traffic){.calls = t.calls + more.calls, .bytes = t.bytes + more.bytes};
+}
+
 // What was announced before the first step, what the seams counted in it, and what the
 // communicators counted.
 static inline void compare_traffic(const trainee *t, const dist_world *w,
                                    const dist_traffic *before) {
   for (int a = 0; a < DIST_AXES; a++) {
-    const dist_traffic now = dist_comm_traffic(w->axis[a]);
+    const dist_traffic now = axis_traffic(w, a);
     int64_t calls = 0, bytes = 0;
     for (int m = 0; m < TRAIN_MOVES; m++) {
       const train_moved want = t->work.announced[a][m], got = t->axes.moved[a][m];
@@ -211,7 +219,7 @@ static inline void compare_layout(dist_world *w, const layout *l) {
   must(dist_world_split(w, l->tp, l->cp, l->dp));
   trainee_open(&whole, &single, &one, NULL);
   trainee_open(&t, l, &w->grid, w);
-  for (int a = 0; a < DIST_AXES; a++) before[a] = dist_comm_traffic(w->axis[a]);
+  for (int a = 0; a < DIST_AXES; a++) before[a] = axis_traffic(w, a);
   for (int64_t step = 0; step < l->steps; step++) {
     trainee_gradients(&t, step);
     trainee_gradients(&whole, step);
