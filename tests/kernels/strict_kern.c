@@ -201,7 +201,7 @@ static orr_code strict_sync(kern *k) {
 }
 
 static void strict_free(kern *k, kern_memory kind, void *p) {
-  if (p) (void)run_until(k, strict_of(k)->called);
+  if (p && !strict_of(k)->open) (void)run_until(k, strict_of(k)->called);
 }
 
 static orr_code strict_mark(kern *k, int slot) {
