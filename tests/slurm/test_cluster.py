@@ -2,6 +2,7 @@
 
 The moments of preemption and loss are random; the seed is printed, and --seed repeats it."""
 import argparse
+import json
 import os
 import random
 import shutil
@@ -134,6 +135,27 @@ class TestJobs(unittest.TestCase):
         spills = cluster.train("spills", four, ["dist.tp=3"], cluster.path("nvl72.sbatch"))
         cluster.wait("the job is refused", 60, lambda: cluster.job(spills)["JobState"] == "FAILED")
         self.assertIn("does not divide 64, the GPUs of a segment", cluster.log("spills"))
+
+    def test_a_trained_model_is_evaluated_by_a_job(self):
+        clips, tokens = cluster.path("clips"), cluster.path("codes")
+        short = [w for s in ("run.device=cpu", "train.steps=2", "optim.warmup_steps=1", "optim.decay_steps=1", "train.batch=2")
+                 for w in ("--set", s)]
+        made = cluster.run([cluster.orrery, "data", "generate", "--scene", "tabletop", "--out", clips, "--episodes", "4",
+                            "--seed", "1", "--forks", "2"], check=False)
+        if made.returncode != 0 and "MuJoCo" in made.stderr:
+            self.skipTest("this build has no simulator to make clips with frames")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        cluster.run([cluster.orrery, "train", "configs/demo_tokenizer.yaml", *short, "--set", f"data.train=[{clips}]", "--set",
+                     f"run.dir={cluster.path('coder')}"])
+        cluster.run([cluster.orrery, "data", "tokenize", clips, "--tokenizer", cluster.path("coder", "ckpt"), "--out", tokens])
+        cluster.run([cluster.orrery, "train", "configs/demo_dynamics.yaml", *short, "--set", f"data.train=[{tokens}]", "--set",
+                     f"tokenizer.checkpoint={cluster.path('coder')}", "--set", f"run.dir={cluster.path('world')}"])
+        number = cluster.submit("eval", ["--cpus-per-task=1"], ["slurm/eval.sbatch", cluster.path("world", "ckpt"), clips,
+                                                                "--clips", "2", "--horizon", "4", "--device", "cpu"])
+        cluster.ended(number, "eval")
+        with open(cluster.path("world", "eval.json"), encoding="utf-8") as f:
+            self.assertEqual(len(json.load(f)["psnr"]), 4)
+        self.assertTrue(os.path.exists(cluster.path("world", "strip.png")))
 
     def test_an_array_of_layouts_ends_in_one_table_and_one_plot(self):
         with open(cluster.path("cases.txt"), "w", encoding="utf-8") as f:
