@@ -168,7 +168,8 @@ static orr_code read_index(opened *o, const char *path) {
 static orr_code load_local(opened *o, const char *dir, char path[PATH_MAX_BYTES]) {
   ORR_TRY(orr_fs_join(path, PATH_MAX_BYTES, dir, DATA_INDEX_NAME));
   ORR_CHECK(orr_fs_exists(path), ORR_ENOTFOUND,
-            "%s: %s; a data set is a folder with %s, which `orrery data generate`, `tokenize` and "
+            "%s: %s; a data set is a folder with %s, which `orrery data generate`, `import`, "
+            "`tokenize` and "
             "`verify --index` make",
             dir, orr_fs_is_dir(dir) ? "no " DATA_INDEX_NAME " in this folder" : "no such folder",
             DATA_INDEX_NAME);

@@ -11,7 +11,7 @@
 #include "data/resize.h"
 #include "data/video.h"
 
-#define GAP 8 // pixels around frames
+#define GAP 16 // pixels around frames
 #define CELL_SIDE                                                                                  \
   192            // frames are magnified up to about this side, and made smaller beyond twice it
 #define SCALE  2 // pixels a dot of the letters

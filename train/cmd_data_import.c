@@ -217,6 +217,7 @@ typedef struct {
 
 static void show_looked(void *ctx, int64_t episodes) {
   progress_line *line = ctx;
+  if (!episodes) return;
   orr_progress(false, "import: looked at %" PRId64 " episodes", episodes);
   line->begin_ms = orr_clock_ms();
 }

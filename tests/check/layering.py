@@ -9,10 +9,10 @@ FLOOR = {"base": 1, "kernels": 2, "dist": 3, "data": 3, "checkpoints": 3, "confi
 # (header, where it may appear): patterns on the path in the include and on the path of the file.
 # The first row that matches the header decides.
 LIBRARIES = [(re.compile(header), re.compile(place), why) for header, place, why in (
-    (r"mpi\.h$", r"dist/|tests/dist/|tests/cuda_host/nccl/", "MPI stays in dist/"),
-    (r"nccl", r"dist/comm_nccl[._]|tests/cuda_host/nccl/", "NCCL stays in dist/comm_nccl.*"),
+    (r"mpi\.h$", r"dist/|tests/dist/", "MPI stays in dist/"),
+    (r"nccl", r"dist/comm_nccl[._]|tests/dist/played/", "NCCL stays in dist/comm_nccl.*"),
     (r"(cuda|cublas|cudnn|cutlass|curand|nvtx|nvToolsExt|nvml|device_launch|mma\.h|cooperative_groups)",
-     r"kernels/cuda/|dist/comm_nccl[._]|tests/cuda_host/|tests/dist/device_cuda\.c", "CUDA stays in kernels/cuda/ and dist/comm_nccl.*"),
+     r"kernels/cuda/|dist/comm_nccl[._]|tests/cuda_host/|tests/dist/played/|tests/dist/device_cuda\.c", "CUDA stays in kernels/cuda/ and dist/comm_nccl.*"),
     (r"(hdf5|H5\w*)\.h$", r"data/|tests/data/", "HDF5 stays in data/"),
     (r"curl/", r"data/|tests/data/", "curl stays in data/"),
     (r"lib(av|sw)\w+/", r"data/|tests/data/", "libav stays in data/"),
@@ -38,8 +38,8 @@ def _owner(path):
     parts = path.split("/")
     if parts[0] != "tests":
         return parts[0]
-    if parts[1] == "cuda_host":  # plays what is below kernels/cuda
-        return "kernels"
+    if parts[1] == "cuda_host":  # plays what is below kernels/cuda and below dist/comm_nccl
+        return "dist" if parts[2] == "nccl" else "kernels"
     return parts[1] if len(parts) > 2 and parts[1] in FLOOR else "train"
 
 

@@ -7,7 +7,7 @@ file(GLOB CUDA_LIBRARY_DOUBLES CONFIGURE_DEPENDS ${CUDA_HOST_DIR}/libraries/*.c)
 add_library(orr_cuda_backend_host OBJECT ${CUDA_BACKEND_SOURCES} ${CUDA_LIBRARY_DOUBLES})
 target_include_directories(orr_cuda_backend_host SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${CUBLASLT_INCLUDE} ${CUDNN_INCLUDE})
 target_compile_definitions(orr_cuda_backend_host PRIVATE CUDA_MOST_SCORES=131072)
-target_compile_options(orr_cuda_backend_host PRIVATE -O2)
+target_compile_options(orr_cuda_backend_host PRIVATE -O2 -fopenmp-simd)
 if(CUDA_HOST_SANITIZE)
   target_compile_options(orr_cuda_backend_host PRIVATE -fsanitize=${CUDA_HOST_SANITIZE})
 endif()
@@ -36,3 +36,12 @@ add_dependencies(cuda_host_cudnn orr_cuda_driver)
 add_test(NAME cuda_host_cudnn COMMAND cuda_host_cudnn)
 set_tests_properties(cuda_host_cudnn PROPERTIES LABELS full TIMEOUT 600 ENVIRONMENT
                      "LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/cuda_host/driver:$ENV{LD_LIBRARY_PATH}")
+
+# Training on the device that the host plays.
+add_executable(cuda_host_training tests/train/test_device.c $<TARGET_OBJECTS:orr_cuda_backend_host>
+                                  $<TARGET_OBJECTS:orr_cuda_host>)
+target_link_libraries(cuda_host_training PRIVATE orr_train PkgConfig::CMOCKA m)
+target_compile_definitions(cuda_host_training PRIVATE ORR_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ORR_BINARY_DIR="${CMAKE_BINARY_DIR}")
+target_link_options(cuda_host_training PRIVATE -fsanitize=${CUDA_HOST_SANITIZE})
+add_test(NAME cuda_host_training COMMAND cuda_host_training)
+set_tests_properties(cuda_host_training PROPERTIES LABELS full TIMEOUT 600 ENVIRONMENT "${environment};ASAN_OPTIONS=detect_leaks=0")

@@ -64,12 +64,12 @@ static void test_bars_are_as_long_as_actions(void **state) {
   const char *dir = shards_folder("sheet-bars");
   const float actions[] = {2, -1, 0.5f, 2}; // the last one leads nowhere
   picture p = sheet_of(dir, 16, 16, actions);
-  const int64_t cell = (p.width - 8) / 4;
+  const int64_t cell = (p.width - 16) / 4;
   int64_t up[4], down[4], black[4];
   for (int i = 0; i < 4; i++) {
-    up[i] = count(&p, 8 + i * cell, cell - 8, 38, 110, 200);
-    down[i] = count(&p, 8 + i * cell, cell - 8, 214, 96, 24);
-    black[i] = count(&p, 8 + i * cell, cell - 8, 0, 0, 0);
+    up[i] = count(&p, 16 + i * cell, cell - 16, 38, 110, 200);
+    down[i] = count(&p, 16 + i * cell, cell - 16, 214, 96, 24);
+    black[i] = count(&p, 16 + i * cell, cell - 16, 0, 0, 0);
     assert_int_equal(black[i], 192 * 192); // each frame, 12 times as large
   }
   assert_true(up[0] > 0 && down[0] == 0 && up[1] == 0 && down[1] > 0 && down[2] == 0);
@@ -90,7 +90,7 @@ static void test_large_and_long_frames_fit(void **state) {
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     const char *dir = shards_folder("sheet-sizes");
     picture p = sheet_of(dir, sizes[i][0], sizes[i][1], actions);
-    assert_true(p.width <= 4 * (384 + 8) + 8 && p.height <= 384 + 200);
+    assert_true(p.width <= 4 * (384 + 16) + 16 && p.height <= 384 + 200);
     assert_true(count(&p, 0, p.width, 0, 0, 0) > 0);
     free(p.rgb);
     orr_fs_remove_tree(dir);

@@ -1,5 +1,5 @@
 // The device that a test of dist/comm_nccl.c runs on: a real one (device_cuda.c), or the host that
-// plays one (tests/cuda_host/nccl/device_host.c). Everything is put into the compute stream.
+// plays one (tests/dist/played/device_host.c). Everything is put into the compute stream.
 #ifndef TESTS_DIST_DEVICE_H
 #define TESTS_DIST_DEVICE_H
 

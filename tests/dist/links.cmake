@@ -1,9 +1,9 @@
 target_link_libraries(${name} PRIVATE MPI::MPI_C)
 # On a device and an NCCL that the host plays, whether or not the toolkit is there; or on a real one.
 if(name MATCHES "^dist_test_(nccl_[0-9]+|hangs)$")
-  file(GLOB played CONFIGURE_DEPENDS tests/cuda_host/nccl/*.c)
+  file(GLOB played CONFIGURE_DEPENDS tests/dist/played/*.c)
   target_sources(${name} PRIVATE dist/comm_nccl.c ${played})
-  target_include_directories(${name} BEFORE PRIVATE tests/cuda_host/nccl tests/cuda_host/include)
+  target_include_directories(${name} BEFORE PRIVATE tests/dist/played tests/cuda_host/include)
 elseif(name MATCHES "^dist_test_nccl_gpu")
   if(ORRERY_NCCL)
     target_sources(${name} PRIVATE tests/dist/device_cuda.c)

@@ -23,7 +23,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "dist/watchdog.h"
-#include "tests/cuda_host/nccl/nccl_host.h"
+#include "tests/dist/played/nccl_host.h"
 #include "tests/dist/device.h"
 
 enum { RANKS = 3 };

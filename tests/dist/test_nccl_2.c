@@ -1,7 +1,7 @@
 // labels: quick mpi; ranks: 2
 // dist/comm_nccl.c on a device and an NCCL that the host plays over MPI: exact sums, order between
 // the streams, errors.
-#include "tests/cuda_host/nccl/nccl_host.h"
+#include "tests/dist/played/nccl_host.h"
 #include "tests/dist/nccl.h"
 
 static orr_code split_device(dist_world *w) {

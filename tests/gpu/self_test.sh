@@ -25,8 +25,13 @@ for name in op_sound_op losses_fp32 losses_bf16 rerun_fp32 rerun_bf16 resume ran
 done
 expect '^skipped bench .*--no-bench' "$dir/all/summary.txt"
 expect '20 steps, losses differ by' "$dir/all/ranks_tp.log"
-python3 -c 'import json, sys; s = json.load(open(sys.argv[1])); assert s["failed"] == 0 and s["passed"] > 8' \
-  "$dir/all/summary.json"
+python3 - "$dir/all/summary.json" <<'PY'
+import json, sys
+s = json.load(open(sys.argv[1]))
+assert s["failed"] == 0 and s["passed"] > 8, s
+assert len(s["pieces"]) == s["passed"] + s["skipped"], s
+assert {p["name"]: p["result"] for p in s["pieces"]}["ranks_cp"] == "passed", s
+PY
 
 # a failing program, no programs at all, and a run that goes another way
 cp /bin/false "$dir/bin/broken_op"

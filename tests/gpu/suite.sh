@@ -241,7 +241,7 @@ summary() {
       "$(count passed)" "$(count failed)" "$(count skipped)"
     awk -F '\t' '{
       printf "%s\n  {\"name\": \"%s\", \"result\": \"%s\", \"seconds\": %d, \"words\": \"%s\"}",
-        NR > 1 ? "," : "", $2, $1, $3, $4
+        (NR > 1 ? "," : ""), $2, $1, $3, $4
     }' "$OUT/results"
     printf '\n], "benches": ['
     grep -h '^{"bench"' "$OUT"/bench_*.log 2>/dev/null | paste -sd, - || true

@@ -1,5 +1,5 @@
 # Tests that start the program itself.
-if(name MATCHES "^train_test_(loop_mpi|kill|cli|eval|relay|remote)$")
+if(name MATCHES "^train_test_(bench_comm|loop_mpi|kill|cli|eval|relay|remote)$")
   add_dependencies(${name} orrery)
 endif()
 if(name STREQUAL "train_test_bad_steps")

@@ -1,4 +1,4 @@
-#include "tests/cuda_host/nccl/streams.h"
+#include "tests/dist/played/streams.h"
 
 #include <stdlib.h>
 #include <string.h>

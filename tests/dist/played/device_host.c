@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/cuda_host/nccl/streams.h"
+#include "tests/dist/played/streams.h"
 #include "tests/dist/device.h"
 
 typedef struct {

@@ -1,7 +1,7 @@
 // The part of NCCL that dist/comm_nccl.c uses, as declarations of our own, so that its tests need
 // no toolkit; played by nccl_host.c.
-#ifndef TESTS_CUDA_HOST_NCCL_NCCL_H
-#define TESTS_CUDA_HOST_NCCL_NCCL_H
+#ifndef TESTS_DIST_PLAYED_NCCL_H
+#define TESTS_DIST_PLAYED_NCCL_H
 
 #include <cuda_runtime_api.h>
 #include <stddef.h>

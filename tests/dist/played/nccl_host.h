@@ -1,7 +1,7 @@
 // NCCL played over MPI on host memory. Calls are put into their stream (streams.h). Errors can be
 // had on demand.
-#ifndef TESTS_CUDA_HOST_NCCL_NCCL_HOST_H
-#define TESTS_CUDA_HOST_NCCL_NCCL_HOST_H
+#ifndef TESTS_DIST_PLAYED_NCCL_HOST_H
+#define TESTS_DIST_PLAYED_NCCL_HOST_H
 
 #include <stdbool.h>
 

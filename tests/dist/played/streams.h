@@ -1,8 +1,8 @@
 // Streams and events that run late, for tests of what dist/comm_nccl.c puts into which order:
 // nothing runs before somebody waits, and then the streams take turns as badly as the events allow.
 // Order that is not expressed by an event shows as a wrong result in one of the two schedules.
-#ifndef TESTS_CUDA_HOST_NCCL_STREAMS_H
-#define TESTS_CUDA_HOST_NCCL_STREAMS_H
+#ifndef TESTS_DIST_PLAYED_STREAMS_H
+#define TESTS_DIST_PLAYED_STREAMS_H
 
 #include <cuda_runtime_api.h>
 #include <stdbool.h>

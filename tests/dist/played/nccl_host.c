@@ -1,4 +1,4 @@
-#include "tests/cuda_host/nccl/nccl_host.h"
+#include "tests/dist/played/nccl_host.h"
 
 #include <mpi.h>
 #include <nccl.h>
@@ -10,7 +10,7 @@
 
 #include "dist/comm_nccl_library.h"
 #include "kernels/bf16.h"
-#include "tests/cuda_host/nccl/streams.h"
+#include "tests/dist/played/streams.h"
 
 enum { MOST_GROUPED = 256, TAG = 7 };
 
