@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hash.h"
 #include "base/status.h"
 #include "data/remote.h"
 
@@ -53,6 +54,8 @@ orr_code data_mix_open(const data_mix_options *o, uint64_t seed, data_mix **out)
 void data_mix_close(data_mix *m);           // takes NULL
 uint64_t data_mix_clips(const data_mix *m); // clips in one epoch over all data sets
 int64_t data_mix_state_width(const data_mix *m);
+// Local. XXH3-128 over the indexes of all data sets, to compare what ranks opened. ORR_ENOMEM.
+orr_code data_mix_hash(const data_mix *m, orr_hash128 *out);
 // Local. From here on `watch` is told of every range of a shard that a read takes beside HDF5, by
 // the thread that reads; NULL ends it. Before any read, or between two of them.
 typedef void (*data_read_watch)(void *ctx, const char *path, uint64_t offset, size_t bytes);

@@ -3,6 +3,8 @@
 #include "data/mix.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/rng.h"
@@ -119,6 +121,24 @@ uint64_t data_mix_clips(const data_mix *m) {
 
 int64_t data_mix_state_width(const data_mix *m) {
   return m->Q;
+}
+
+orr_code data_mix_hash(const data_mix *m, orr_hash128 *out) {
+  orr_hash_stream *h = orr_hash_stream_create();
+  orr_code rc = ORR_OK;
+  ORR_CHECK(h, ORR_ENOMEM, "mixture: no memory");
+  for (int i = 0; rc == ORR_OK && i < m->count; i++) {
+    const data_index *x = data_clip_set_index(m->sets[i].clips);
+    char *text = json_dumps(x->json, JSON_COMPACT | JSON_SORT_KEYS);
+    if (text)
+      orr_hash_stream_update(h, text, strlen(text) + 1);
+    else
+      rc = ORR_FAIL(ORR_ENOMEM, "%s: no memory to compare its index", x->dir);
+    free(text);
+  }
+  *out = orr_hash_stream_digest(h);
+  orr_hash_stream_destroy(h);
+  return rc;
 }
 
 void data_mix_watch(data_mix *m, data_read_watch watch, void *ctx) {

@@ -33,7 +33,22 @@ orr_code train_axes_use_device(train_axes *ax, kern *k, dist_world *world, bool 
   ORR_TRY(
       dist_world_split_device(world, &(dist_device){.stream = kern_stream(k), .shared = shared}));
   memcpy(ax->comm, world->device, sizeof ax->comm);
+  ax->world = world;
   return ORR_OK;
+}
+
+orr_code train_axes_await(train_axes *ax, kern *k, int mark) {
+  if (ax->world) dist_device_wait_begin(ax->world);
+  const orr_code rc = kern_await(k, mark);
+  if (ax->world) dist_device_wait_end(ax->world);
+  return rc;
+}
+
+orr_code train_axes_sync(train_axes *ax, kern *k) {
+  if (ax->world) dist_device_wait_begin(ax->world);
+  const orr_code rc = kern_sync(k);
+  if (ax->world) dist_device_wait_end(ax->world);
+  return rc;
 }
 
 orr_code train_axes_register(train_axes *ax, const orr_arena *a) {

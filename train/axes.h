@@ -51,7 +51,8 @@ typedef struct {
   dist_comm *comm[DIST_AXES]; // of tensors; all NULL when no world stands behind the plan
   dist_comm *host[DIST_AXES]; // of numbers and texts in host memory; on the CPU the same
   bool planning;
-  bool on_device; // comm is not host
+  bool on_device;    // comm is not host
+  dist_world *world; // with NCCL behind it, else NULL
   train_moved moved[DIST_AXES][TRAIN_MOVES];
   train_profile *profile;  // of this rank's time; NULL = nobody looks
   size_t stage[DIST_AXES]; // bytes that the collectives hold beside what they are given
@@ -67,6 +68,10 @@ void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *wo
 // Collective over the world, before planning. Where the tensors of k lie on a GPU they travel over
 // NCCL; `world` as in init, `shared`: ranks may have the same GPU. ORR_EUNSUPPORTED, ORR_ECOMM.
 orr_code train_axes_use_device(train_axes *ax, kern *k, dist_world *world, bool shared);
+// Local. kern_await and kern_sync, watched (dist/watchdog.h): what is waited for may wait for ranks
+// that never come. All ranks make the same calls.
+orr_code train_axes_await(train_axes *ax, kern *k, int mark);
+orr_code train_axes_sync(train_axes *ax, kern *k);
 // Local, behind planning. Says that collectives will often be given memory of this arena, in use
 // until the device is left. ORR_ENOMEM.
 orr_code train_axes_register(train_axes *ax, const orr_arena *a);

@@ -180,6 +180,16 @@ void cuda_graph_free(kern *k, void *graph) {
   (void)cudaGraphExecDestroy((cudaGraphExec_t)graph);
 }
 
+// Whether this stream captures at all: under some tools it does not.
+static bool captures(const cuda_impl *impl) {
+  cudaGraph_t nothing = NULL;
+  bool able = cudaStreamBeginCapture(impl->stream, cudaStreamCaptureModeThreadLocal) == cudaSuccess;
+  if (able) able = cudaStreamEndCapture(impl->stream, &nothing) == cudaSuccess;
+  if (nothing) cudaGraphDestroy(nothing);
+  if (!able) (void)cudaGetLastError();
+  return able;
+}
+
 // --- life -----------------------------------------------------------------------------------
 
 static void describe(kern *k, const cuda_device *d) {
@@ -215,7 +225,6 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   k->table = &cuda_table;
   k->threads = setup->threads;
   k->planning = true;
-  k->can_capture = true;
   k->apart = true;
   k->bf16_native = true;
   k->impl = impl;
@@ -224,6 +233,7 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   impl->sms = d.sms;
   impl->shared_max = d.shared_max;
   ORR_TRY_GOTO(open_order(impl), destroy);
+  k->can_capture = captures(impl);
   ORR_TRY_GOTO(cuda_products_create(&impl->products), destroy);
   ORR_TRY_GOTO(cuda_sdpa_create(impl->stream, &impl->sdpa), destroy);
   describe(k, &d);

@@ -16,7 +16,8 @@ foreach(kernel ${CUDA_HOST_KERNELS})
   file(CONFIGURE OUTPUT ${unit} CONTENT "#include \"${kernel}\"\n")
   list(APPEND units ${unit})
 endforeach()
-add_library(orr_cuda_host STATIC ${units} ${CUDA_HOST_SOURCES})
+# shared, so that mutants.py can put a broken kernel in front of a sound one
+add_library(orr_cuda_host SHARED ${units} ${CUDA_HOST_SOURCES})
 target_include_directories(orr_cuda_host BEFORE PUBLIC ${CUDA_HOST_DIR}/include)
 target_compile_definitions(orr_cuda_host PRIVATE CUDA_MOST_PARTIALS=5)
 target_compile_features(orr_cuda_host PRIVATE cxx_std_17)
@@ -25,7 +26,6 @@ if(CUDA_HOST_SANITIZE)
   target_compile_options(orr_cuda_host PRIVATE -fsanitize=${CUDA_HOST_SANITIZE})
   target_link_options(orr_cuda_host PUBLIC -fsanitize=${CUDA_HOST_SANITIZE})
 endif()
-target_link_libraries(orr_cuda_host PUBLIC orr_kernels)
 
 set(PARITY tests/kernels/cuda)
 set(CUDA_BACKEND_TESTS matmul attention libraries) # of the host side: they want the toolkit's headers
@@ -41,10 +41,19 @@ foreach(source ${parity_tests})
     message(FATAL_ERROR "${source}: the first line must read '// labels: quick' or '// labels: full'")
   endif()
   add_executable(${name} ${source} ${PARITY}/parity.c ${PARITY}/device_host.c ${PARITY}/standin.c)
-  target_link_libraries(${name} PRIVATE orr_cuda_host PkgConfig::CMOCKA m)
+  target_link_libraries(${name} PRIVATE orr_cuda_host orr_kernels PkgConfig::CMOCKA m)
+  set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON) # the kernels' entries call back
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${CMAKE_MATCH_1} TIMEOUT 300)
 endforeach()
+
+# A broken index, barrier or element must fail the tests above.
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND AND CUDA_HOST_SANITIZE)
+  add_test(NAME cuda_host_mutants COMMAND ${Python3_EXECUTABLE} ${CUDA_HOST_DIR}/mutants.py
+           --compiler ${CMAKE_CXX_COMPILER} --build ${CMAKE_BINARY_DIR})
+  set_tests_properties(cuda_host_mutants PROPERTIES LABELS full TIMEOUT 600)
+endif()
 
 if(ORRERY_CUDA)
   include(${CUDA_HOST_DIR}/backend.cmake)

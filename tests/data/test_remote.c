@@ -153,6 +153,35 @@ static void test_shards_come_in_the_order_of_the_sampler(void **state) {
   server_kill(&s);
 }
 
+static void test_shards_are_fetched_before_they_are_wanted(void **state) {
+  fixture *f = *state;
+  server s;
+  char where[64], paths[SHARDS][700];
+  const char *dirs = where;
+  data_remote *r = NULL;
+  data_mix *m = NULL;
+  data_clip_batch *b = NULL;
+  data_remote_counters c;
+  data_remote_options o = set_remote(f->cache);
+  server_start(&s, f->root, f->log, NULL);
+  snprintf(where, sizeof where, "http://127.0.0.1:%d/tabletop", s.port);
+  assert_int_equal(data_remote_create(&o, &r), ORR_OK);
+  data_mix_options mo = set_options(&dirs, r);
+  assert_int_equal(data_mix_open(&mo, 5, &m), ORR_OK);
+  assert_int_equal(data_clip_batch_create(&mo, 1, 0, &b), ORR_OK);
+  assert_int_equal(data_mix_read(m, 0, b, 0), ORR_OK); // asks for one shard
+  for (int i = 0; i < 1000 && cached_shards(f->cache, paths, SHARDS) < SHARDS; i++) usleep(10000);
+  assert_int_equal(cached_shards(f->cache, paths, SHARDS), SHARDS);
+  for (uint64_t g = 1; g < SAMPLES; g++) assert_int_equal(data_mix_read(m, g, b, 0), ORR_OK);
+  data_clip_batch_destroy(b);
+  data_mix_close(m);
+  data_remote_count(r, &c);
+  data_remote_destroy(r);
+  assert_int_equal(c.waits, 1); // for the first
+  assert_int_equal(c.hits, SHARDS - 1);
+  server_kill(&s);
+}
+
 // -- the object store ------------------------------------------------------------------------
 
 static void set_keys(const char *key, const char *secret, const char *token) {
@@ -349,6 +378,7 @@ int main(void) {
       cmocka_unit_test_setup(test_clips_over_http_equal_those_of_the_folder, start_test),
       cmocka_unit_test_setup(test_damaged_file_of_the_cache_is_fetched_again, start_test),
       cmocka_unit_test_setup(test_shards_come_in_the_order_of_the_sampler, start_test),
+      cmocka_unit_test_setup(test_shards_are_fetched_before_they_are_wanted, start_test),
       cmocka_unit_test(test_server_agrees_with_the_published_example_of_a_signature),
       cmocka_unit_test_setup(test_clips_of_a_store_that_checks_signatures_equal_the_folder,
                              start_test),

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 
+#include "tests/data/h5_leaks.h"
 #include "tests/data/servers.h"
 
 #include "base/clock.h"

@@ -5,7 +5,8 @@
 #
 #   tests/gpu/suite.sh [--only PATTERN] [--device cuda|cpu] [--ops PREFIX] [--no-bench] [BIN_DIR [OUT_DIR]]
 #
-# BIN_DIR (build/release) holds orrery, gpu_clips and the test programs PREFIX* (gpu_). OUT_DIR
+# BIN_DIR (build/release) holds orrery, gpu_clips, the test programs PREFIX* (gpu_), and where
+# they were built train_test_device and dist_test_nccl_gpu_*. OUT_DIR
 # (a new folder in the working directory) gets a log for each piece, summary.txt and summary.json.
 # Exit code 0: nothing failed. What could not run here is named as skipped, with the reason.
 # --device cpu tries the suite itself on a machine without a GPU.
@@ -21,7 +22,7 @@ while [ $# -gt 0 ]; do
     --ops) PREFIX=$2 && shift 2 ;;
     --only) ONLY=$2 && shift 2 ;;
     --no-bench) BENCH=false && shift ;;
-    -*) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+    -*) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
     *) break ;;
   esac
 done
@@ -176,6 +177,19 @@ same_weights() { # NAME OTHER: the last checkpoint, to the bit
   $found || { echo "no checkpoint of step 20 in $WORK/$1"; return 1; }
 }
 
+# The NCCL tests of dist/, by the number of their ranks, and whole training runs.
+nccl_tests() {
+  local ranks found=false
+  for ranks in 2 4; do
+    [ -x "$BIN/dist_test_nccl_gpu_$ranks" ] || continue
+    found=true
+    # shellcheck disable=SC2016
+    piece "nccl_$ranks" test_program mpirun -n $ranks sh -c \
+      'NCCL_HOSTID=$OMPI_COMM_WORLD_RANK NCCL_SOCKET_IFNAME=lo exec "$1"' sh "$BIN/dist_test_nccl_gpu_$ranks"
+  done
+  $found || skipped nccl "no programs dist_test_nccl_gpu_* in $BIN"
+}
+
 against_cpu() { # PRECISION TOLERANCE
   train "cpu_$1" 1 "run.precision=$1" run.device=cpu && train "gpu_$1" 1 "run.precision=$1" "run.device=$DEVICE" &&
     compare "gpu_$1" "cpu_$1" "$2"
@@ -200,6 +214,7 @@ training() {
     return
   fi
   config
+  if [ -x "$BIN/train_test_device" ]; then piece train_test_device test_program "$BIN/train_test_device"; fi
   piece losses_fp32 against_cpu fp32 1e-5
   piece losses_bf16 against_cpu bf16 1e-2
   piece rerun_fp32 again fp32
@@ -210,6 +225,7 @@ training() {
     return
   fi
   for axis in dp tp cp; do piece "ranks_$axis" split $axis; done
+  nccl_tests
 }
 
 # -- benches ---------------------------------------------------------------------------------

@@ -264,13 +264,13 @@ static void save_with_nan(small_run *r, const char *from, const char *to) {
   small_run_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
   small_run_ok(kern_commit(k));
   train_dynamics_dims_from(c, &d);
-  train_state_init(&s, KERN_F32, true, true);
+  train_state_init(&s, k, KERN_F32, true, true);
   small_run_ok(train_dynamics_list(&d, &s.params, &p));
   train_state_place(&s);
   small_run_ok(train_state_commit(&s));
   train_state_place(&s);
   small_run_ok(ckpt_open(from, &reader));
-  small_run_ok(train_store_load(&s, k, reader));
+  small_run_ok(train_store_load(&s, reader));
   s.weights.master[p.head + 5] = NAN;
   small_run_ok(train_store_plan(&s, 1 << 30, &plan));
   const ckpt_writer_options o = {.root = small_run_path(r, to), .ranks = 1, .keep = 10};

@@ -29,8 +29,9 @@ static int set_up(void **state) {
 }
 
 // Trains STEPS steps of 64 clips on `ranks` ranks with the program; stderr goes to ROOT/name.err.
-static void train(small_run *r, const char *name, const char *data, const char *ranks,
-                  const char *knob) {
+// Returns the exit code.
+static int train_code(small_run *r, const char *name, const char *data, const char *ranks,
+                      const char *knob) {
   char config[512], err[512], cache[512], *yaml = NULL;
   snprintf(config, sizeof config, "%s/%s.yaml", r->root, name);
   snprintf(err, sizeof err, "%s/%s.err", r->root, name);
@@ -43,15 +44,43 @@ static void train(small_run *r, const char *name, const char *data, const char *
   small_run_ok(orr_fs_write_atomic(config, yaml, strlen(yaml)));
   free(yaml);
   cfg_destroy(c);
-  const int code = program_wait(
+  return program_wait(
       program_start((const char *const[]){"mpirun", "--allow-run-as-root", "--oversubscribe", "-n",
                                           ranks, program_path, "train", config, NULL},
                     err, true));
-  if (code == 0) return;
-  char *text = NULL;
+}
+
+// The text of ROOT/name.err; free with orr_free.
+static char *said(small_run *r, const char *name) {
+  char err[512], *text = NULL;
   size_t bytes;
+  snprintf(err, sizeof err, "%s/%s.err", r->root, name);
   small_run_ok(orr_fs_read_all(err, &text, &bytes));
-  fail_msg("%s: exit code %d: %s", name, code, text);
+  return text;
+}
+
+static void train(small_run *r, const char *name, const char *data, const char *ranks,
+                  const char *knob) {
+  int code = train_code(r, name, data, ranks, knob);
+  if (code != 0) fail_msg("%s: exit code %d: %s", name, code, said(r, name));
+}
+
+// The sum over a run's steps of a number in metrics.jsonl; fails on a line without it.
+static double metric_sum(small_run *r, const char *name, const char *key) {
+  char path[512], line[8192];
+  double sum = 0;
+  snprintf(path, sizeof path, "%s/%s/metrics.jsonl", r->root, name);
+  FILE *f = fopen(path, "r");
+  assert_non_null(f);
+  while (fgets(line, sizeof line, f)) {
+    json_t *j = NULL;
+    small_run_ok(orr_json_parse(path, line, strlen(line), &j));
+    assert_true(json_is_number(json_object_get(j, key)));
+    sum += json_number_value(json_object_get(j, key));
+    json_decref(j);
+  }
+  fclose(f);
+  return sum;
 }
 
 static void assert_same_losses(small_run *r, const char *a, const char *b) {
@@ -72,7 +101,32 @@ static void test_8_ranks_train_on_an_address_with_20_downloads_as_on_the_folder(
   snprintf(data, sizeof data, "data.train=['http://127.0.0.1:%d/many']", s.port);
   train(r, "address", data, "8", "data.downloads=4");
   assert_same_losses(r, "folder", "address");
+  assert_true(metric_sum(r, "address", "data_fetched_bytes") > 0);
+  assert_true(metric_sum(r, "address", "data_cache_hits") +
+                  metric_sum(r, "address", "data_fetch_waits") >=
+              16); // the first block's shards, by rank 0
   assert_int_equal(server_count(&s, "shard-", ""), SHARDS);
+  server_kill(&s);
+}
+
+static void test_ranks_that_got_another_index_say_so(void **state) {
+  small_run *r = *state;
+  char data[600], log[600], path[512], rule[64], *text = NULL;
+  size_t bytes;
+  server s;
+  snprintf(log, sizeof log, "%s/other.log", r->root);
+  snprintf(path, sizeof path, "%s/tokens/index.json", r->root);
+  small_run_ok(orr_fs_read_all(path, &text, &bytes));
+  const char *word = strstr(text, "random tokens"); // one of two ranks will read "sandom tokens"
+  assert_non_null(word);
+  snprintf(rule, sizeof rule, "index.json,1,wrong,%d", (int)(word - text));
+  orr_free(text);
+  server_start(&s, r->root, log, "--fault", rule);
+  snprintf(data, sizeof data, "data.train=['http://127.0.0.1:%d/tokens']", s.port);
+  assert_int_equal(train_code(r, "other", data, "2", "data.branch=[worlds]"), 2);
+  text = said(r, "other");
+  assert_non_null(strstr(text, "index.json of its data sets is not rank 0's"));
+  orr_free(text);
   server_kill(&s);
 }
 
@@ -177,6 +231,7 @@ static void test_episodes_of_an_address_equal_those_of_the_folder(void **state) 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_8_ranks_train_on_an_address_with_20_downloads_as_on_the_folder),
+      cmocka_unit_test(test_ranks_that_got_another_index_say_so),
       cmocka_unit_test(test_training_from_a_store_leaves_no_key_in_any_file),
       cmocka_unit_test(test_inspect_and_verify_say_the_same_of_address_and_folder),
       cmocka_unit_test(test_episodes_of_an_address_equal_those_of_the_folder),

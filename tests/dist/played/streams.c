@@ -41,11 +41,16 @@ static op *push(cudaStream_t s, op_kind kind) {
   return o;
 }
 
+static void settle(void) {
+  if (device.schedule == STREAMS_AT_ONCE && !streams_finish()) abort();
+}
+
 void streams_call(cudaStream_t s, void (*call)(void *context), const void *context, size_t bytes) {
   if (bytes > STREAMS_CONTEXT) abort();
   op *o = push(s, CALL);
   o->call = call;
   memcpy(o->context, context, bytes);
+  settle();
 }
 
 // Runs what the stream can run; true when it ran something.
@@ -105,6 +110,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags) {
   op *o = push(s, WAIT);
   o->event = e;
   o->version = e->recorded; // what it stands for now: a later record changes nothing
+  settle();
   return cudaSuccess;
 }
 
@@ -123,5 +129,6 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
   op *o = push(s, RECORD);
   o->event = e;
   o->version = ++e->recorded;
+  settle();
   return cudaSuccess;
 }

@@ -7,8 +7,9 @@
 #include <cuda_runtime_api.h>
 #include <stdbool.h>
 
-// Which stream runs while it can: the oldest one (the compute stream), or the newest.
-typedef enum { STREAMS_OLDEST_FIRST, STREAMS_NEWEST_FIRST } streams_schedule;
+// Which stream runs while it can: the oldest one (the compute stream), or the newest. Or all of
+// them at once, beside kernels that run in the middle of their calls.
+typedef enum { STREAMS_OLDEST_FIRST, STREAMS_NEWEST_FIRST, STREAMS_AT_ONCE } streams_schedule;
 void streams_set_schedule(streams_schedule s);
 
 // Puts a call into the order of a stream: a kernel, played. `context` is copied.
