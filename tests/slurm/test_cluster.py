@@ -156,7 +156,7 @@ class TestJobs(unittest.TestCase):
         cluster.run([cluster.orrery, "train", "configs/demo_dynamics.yaml", *short, "--set", f"data.train=[{tokens}]", "--set",
                      f"tokenizer.checkpoint={cluster.path('coder')}", "--set", f"run.dir={cluster.path('world')}"])
         number = cluster.submit("eval", ["--cpus-per-task=1"], ["slurm/eval.sbatch", cluster.path("world", "ckpt"), clips,
-                                                                "--clips", "2", "--horizon", "4", "--device", "cpu"])
+                                                                "--clips", "4", "--horizon", "4", "--device", "cpu"])
         cluster.ended(number, "eval")
         with open(cluster.path("world", "eval.json"), encoding="utf-8") as f:
             self.assertEqual(len(json.load(f)["psnr"]), 4)
