@@ -56,6 +56,12 @@ class Runs:
                 kept.append(line.split(', "tokens_per_s"')[0])
         return kept
 
+    def step_ms(self, name):
+        """The median of a run's steps."""
+        with open(self.path(name, "metrics.jsonl"), encoding="utf-8") as f:
+            times = sorted(json.loads(line)["step_ms"] for line in f)
+        return times[len(times) // 2]
+
     def checkpoints(self, name):
         """Steps whose folders have a name of a committed checkpoint."""
         try:

@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from runs import Runs  # noqa: E402
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")
+PATIENCE = 6
 
 
 class Cluster(Runs):
@@ -55,17 +56,18 @@ class Cluster(Runs):
             return ""
 
     def wait(self, what, seconds, condition):
-        """Until condition() is true; the time is there to end a test that would wait for ever."""
-        until = time.monotonic() + seconds
+        """Until condition() is true. The time only ends a test that would wait for ever: a machine may be
+        PATIENCE times slower than an idle one."""
+        until = time.monotonic() + PATIENCE * seconds
         while time.monotonic() < until:
             value = condition()
             if value:
                 return value
             time.sleep(0.05)
-        raise AssertionError(f"{what}: not within {seconds} s\n{self.run(['squeue', '-l']).stdout}"
+        raise AssertionError(f"{what}: not within {PATIENCE * seconds} s\n{self.run(['squeue', '-l']).stdout}"
                              f"{self.run(['sinfo', '-l']).stdout}")
 
-    def ended(self, number, name, seconds=240):
+    def ended(self, number, name, seconds=100):
         """Waits for the end of a job and wants it COMPLETED."""
         job = self.wait(f"job {number} ({name}) ends", seconds,
                         lambda: (j := self.job(number))["JobState"] in ENDED and j)

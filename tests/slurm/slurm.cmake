@@ -10,5 +10,5 @@ if(Python3_FOUND)
   add_test(NAME slurm_cluster COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/slurm/test_cluster.py
            --source ${CMAKE_SOURCE_DIR} --build ${CMAKE_BINARY_DIR})
   # four ranks and the daemons want all cores for themselves
-  set_tests_properties(slurm_cluster PROPERTIES LABELS "full;mpi" TIMEOUT 900 PROCESSORS 4 SKIP_RETURN_CODE 77)
+  set_tests_properties(slurm_cluster PROPERTIES LABELS "full;mpi" TIMEOUT 1800 PROCESSORS 4 SKIP_RETURN_CODE 77)
 endif()

@@ -244,7 +244,8 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
   library.aborted++;
   library.comms--;
-  return ncclSuccess; // MPI's part stays: other ranks may not come
+  free(comm); // MPI's part stays: other ranks may not come
+  return ncclSuccess;
 }
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *error) {
