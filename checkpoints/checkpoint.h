@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/status.h"
 
 typedef struct {
@@ -39,6 +40,8 @@ typedef struct {
 // between the caller's memory and `host`. The caller may be asked for any range of an extent that
 // is this rank's, in increasing order.
 typedef orr_code (*ckpt_copy_fn)(void *ctx, int s, int t, uint64_t first, size_t bytes, void *host);
+// Waits for the copies asked for so far: an implementation of ckpt_copy_fn may only start them.
+typedef orr_code (*ckpt_arrived_fn)(void *ctx);
 
 // -- writing ---------------------------------------------------------------------------------
 typedef struct ckpt_writer ckpt_writer;
@@ -48,9 +51,13 @@ typedef struct {
   bool async;
   bool plan; // only lays out: for host_bytes, sums_bytes and visit
   int64_t keep, keep_every;
+  ckpt_arrived_fn arrived; // called with the copies' ctx before their bytes are read; may be NULL
+  orr_arena staging; // made by the caller, empty, for the staging buffer; without a name: host
+                     // memory
 } ckpt_writer_options;
 
-// Local. Lays out the files and takes all memory that saving needs; plan and options are not kept.
+// Local. Lays out the files and takes all memory that saving needs; plan and options are not kept,
+// and what `staging` allocates with outlives the writer.
 // ORR_EINVAL for a bad plan, ORR_ENOMEM names the bytes of the staging buffer.
 orr_code ckpt_writer_create(const ckpt_plan *plan, const ckpt_writer_options *o, ckpt_writer **out);
 // Local. What create takes, or would take, to copy this rank's extents into and to sum them up.

@@ -13,6 +13,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "checkpoints/direct.h"
 #include "checkpoints/index.h"
 #include "checkpoints/layout.h"
 #include "checkpoints/manifest.h"
@@ -30,7 +31,7 @@ struct ckpt_writer {
   ckpt_text_file *indices; // rank 0
   int index_count;
   int first, end;         // this rank's extents
-  unsigned char *staging; // their bytes, back to back
+  unsigned char *staging; // their bytes, back to back, in o.staging
   uint64_t staging_bytes;
   orr_hash128 *sums; // [end - first]
   char *sums_text;
@@ -54,6 +55,11 @@ static orr_code tmp_path(const ckpt_writer *w, const char *name, char *path) {
   return orr_fs_join(path, PATH_SIZE, dir, name);
 }
 
+// What an extent takes in the staging buffer: whole pages, so that each begins on one.
+static uint64_t staged_bytes(const ckpt_extent *x) {
+  return (x->bytes + CKPT_PAGE - 1) / CKPT_PAGE * CKPT_PAGE;
+}
+
 // Writes extents [e, end) of one file and syncs it.
 static orr_code write_run(ckpt_writer *w, int e, int end, const unsigned char *from) {
   orr_code rc = ORR_OK;
@@ -63,9 +69,8 @@ static orr_code write_run(ckpt_writer *w, int e, int end, const unsigned char *f
   ORR_TRY(orr_fs_open(path, O_WRONLY | O_CREAT, 0666, &fd));
   for (; e < end; e++) {
     const ckpt_extent *x = &w->layout.extents[e];
-    w->sums[e - w->first] = orr_hash_bytes(from, x->bytes);
-    ORR_TRY_GOTO(orr_fs_pwrite_all(fd, path, from, x->bytes, x->offset), close_file);
-    from += x->bytes;
+    ORR_TRY_GOTO(ckpt_direct_write(fd, path, from, x->bytes, x->offset), close_file);
+    from += staged_bytes(x);
   }
   rc = orr_fs_fsync(fd, path);
 close_file:
@@ -73,19 +78,43 @@ close_file:
   return rc;
 }
 
-static orr_code write_extents(ckpt_writer *w) {
+static void *hash_extents(void *arg) {
+  ckpt_writer *w = arg;
+  const unsigned char *from = w->staging;
+  for (int e = w->first; e < w->end; e++) {
+    const ckpt_extent *x = &w->layout.extents[e];
+    w->sums[e - w->first] = orr_hash_bytes(from, x->bytes);
+    from += staged_bytes(x);
+  }
+  return NULL;
+}
+
+static orr_code write_files(ckpt_writer *w) {
   const unsigned char *from = w->staging;
   for (int e = w->first, next; e < w->end; e = next) {
     uint64_t bytes = 0;
     for (next = e; next < w->end && w->layout.extents[next].file == w->layout.extents[e].file;
          next++)
-      bytes += w->layout.extents[next].bytes;
+      bytes += staged_bytes(&w->layout.extents[next]);
     ORR_TRY(write_run(w, e, next, from));
     from += bytes;
   }
-  ckpt_sums_format(w->sums_text, ckpt_sums_size(w->end - w->first), &w->layout, w->step, w->o.rank,
-                   w->o.ranks, w->sums);
   return ORR_OK;
+}
+
+// The disk need not wait for the checksums; without a second thread it does.
+static orr_code write_extents(ckpt_writer *w) {
+  pthread_t hasher;
+  const bool beside = pthread_create(&hasher, NULL, hash_extents, w) == 0;
+  const orr_code rc = write_files(w);
+  if (beside)
+    pthread_join(hasher, NULL);
+  else
+    hash_extents(w);
+  if (rc == ORR_OK)
+    ckpt_sums_format(w->sums_text, ckpt_sums_size(w->end - w->first), &w->layout, w->step,
+                     w->o.rank, w->o.ranks, w->sums);
+  return rc;
 }
 
 static orr_code write_text(ckpt_writer *w, const char *name, const char *text) {
@@ -173,20 +202,28 @@ static bool settled(ckpt_writer *w, bool wait, orr_code *rc) {
   return done;
 }
 
+// The staging buffer begins at a whole page, wherever its arena does.
+static orr_code take_staging(ckpt_writer *w) {
+  orr_arena *a = &w->o.staging;
+  if (!a->name) orr_arena_init(a, "staging buffer of checkpoints");
+  orr_arena_take(a, w->staging_bytes + CKPT_PAGE);
+  ORR_TRY(orr_arena_commit(a)); // touches the pages: the first save must not pay for them
+  unsigned char *p = orr_arena_take(a, w->staging_bytes + CKPT_PAGE);
+  w->staging = p + (CKPT_PAGE - (uintptr_t)p % CKPT_PAGE) % CKPT_PAGE;
+  return ORR_OK;
+}
+
 static orr_code create_buffers(const ckpt_plan *plan, ckpt_writer *w) {
   ORR_TRY(ckpt_layout_build(plan, &w->layout));
   ckpt_layout_share(&w->layout, w->o.rank, w->o.ranks, &w->first, &w->end);
   size_t count = (size_t)(w->end - w->first), text_bytes = ckpt_sums_size(w->end - w->first);
-  for (int e = w->first; e < w->end; e++) w->staging_bytes += w->layout.extents[e].bytes;
+  for (int e = w->first; e < w->end; e++) w->staging_bytes += staged_bytes(&w->layout.extents[e]);
   if (w->o.plan) return ORR_OK;
-  w->staging = orr_malloc_aligned(w->staging_bytes, CKPT_PAGE);
+  ORR_TRY(take_staging(w));
   w->sums = orr_calloc(count, sizeof(*w->sums));
   w->sums_text = orr_calloc(text_bytes, 1);
-  ORR_CHECK(w->staging && w->sums && w->sums_text, ORR_ENOMEM,
-            "out of memory for the staging buffer of checkpoints: %" PRIu64 " bytes on rank %d",
-            w->staging_bytes, w->o.rank);
-  memset(w->staging, 0,
-         w->staging_bytes); // touch the pages now: the first save must not pay for them
+  ORR_CHECK(w->sums && w->sums_text, ORR_ENOMEM, "out of memory for checksums of %zu extents",
+            count);
   if (w->o.rank == 0) ORR_TRY(ckpt_index_build(plan, &w->layout, &w->indices, &w->index_count));
   return ORR_OK;
 }
@@ -195,7 +232,7 @@ static void release_buffers(ckpt_writer *w) {
   ckpt_index_release(w->indices, w->index_count);
   orr_free(w->sums_text);
   orr_free(w->sums);
-  orr_free(w->staging);
+  orr_arena_release(&w->o.staging);
   ckpt_layout_release(&w->layout);
 }
 
@@ -247,7 +284,7 @@ void ckpt_writer_destroy(ckpt_writer *w) {
 }
 
 uint64_t ckpt_writer_host_bytes(const ckpt_writer *w) {
-  return w->staging_bytes + (uint64_t)(w->end - w->first) * sizeof *w->sums +
+  return w->staging_bytes + CKPT_PAGE + (uint64_t)(w->end - w->first) * sizeof *w->sums +
          ckpt_sums_size(w->end - w->first);
 }
 
@@ -276,6 +313,15 @@ orr_code ckpt_save_prepare(ckpt_writer *w, int64_t step) {
   return ORR_OK;
 }
 
+static orr_code copy_extents(ckpt_writer *w, ckpt_copy_fn get, void *ctx) {
+  unsigned char *to = w->staging;
+  for (int e = w->first; e < w->end; e++) {
+    ORR_TRY(ckpt_layout_fill(&w->layout, e, get, ctx, to));
+    to += staged_bytes(&w->layout.extents[e]);
+  }
+  return w->o.arrived ? w->o.arrived(ctx) : ORR_OK;
+}
+
 orr_code ckpt_save_begin(ckpt_writer *w, int64_t step, ckpt_copy_fn get, void *ctx) {
   phase p = phase_now(w);
   ORR_CHECK(!busy(p) && !(p == WRITTEN && w->o.rank == 0), ORR_EINVAL,
@@ -284,14 +330,10 @@ orr_code ckpt_save_begin(ckpt_writer *w, int64_t step, ckpt_copy_fn get, void *c
   ORR_CHECK(w->o.rank != 0 || w->prepared == step, ORR_EINVAL,
             "checkpoint step %" PRId64 ": rank 0 has not prepared this step", step);
   w->step = step;
-  unsigned char *to = w->staging;
-  for (int e = w->first; e < w->end; e++) {
-    orr_code rc = ckpt_layout_fill(&w->layout, e, get, ctx, to);
-    if (rc != ORR_OK) {
-      finish(w, rc);
-      return rc;
-    }
-    to += w->layout.extents[e].bytes;
+  const orr_code rc = copy_extents(w, get, ctx);
+  if (rc != ORR_OK) {
+    finish(w, rc);
+    return rc;
   }
   return start(w, WRITING);
 }

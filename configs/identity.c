@@ -19,16 +19,19 @@ static bool decides_weights(const cfg_knob *k) {
       {"train", "trace_steps"}, // looks on
       {"metrics", "*"},         //
       {"data", "prefetch"},     // reading ahead does not change what is read
-      {"data", "cache_dir"},    // where shards come by, and how: their checksums are checked
-      {"data", "cache_bytes"},  //
-      {"data", "downloads"},    //
-      {"data", "timeout_s"},    //
-      {"data", "endpoint"},     //
-      {"data", "region"},       //
-      {"data", "ca_file"},      //
-      {"dist", "*"},            // any layout continues any other's run
-      {"ckpt", "*"},            // what is kept on disk
-      {"eval", "*"},            // read after training
+      {"data", "prefetch_bytes"},
+      {"data", "unpack_threads"},
+      {"data", "chunk_cache_bytes"},
+      {"data", "cache_dir"},   // where shards come by, and how: their checksums are checked
+      {"data", "cache_bytes"}, //
+      {"data", "downloads"},   //
+      {"data", "timeout_s"},   //
+      {"data", "endpoint"},    //
+      {"data", "region"},      //
+      {"data", "ca_file"},     //
+      {"dist", "*"},           // any layout continues any other's run
+      {"ckpt", "*"},           // what is kept on disk
+      {"eval", "*"},           // read after training
   };
   for (size_t i = 0; i < sizeof operational / sizeof *operational; i++) {
     const char *section = operational[i][0], *name = operational[i][1];

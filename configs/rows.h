@@ -53,7 +53,13 @@
        "branch of each data set, a name of model.branches; empty = the shard's own")               \
   I64(frames, 16, 1, 65536, "frames", "frames in a clip (T)")                                      \
   I64(stride, 1, 1, 1024, "frames", "source frames from one frame of a clip to the next")          \
-  I64(prefetch, 4, 1, 1024, "batches", "batches read ahead")                                       \
+  I64(prefetch, 0, 0, 1024, "batches", "batches read ahead; 0 = as many as prefetch_bytes holds")  \
+  I64(prefetch_bytes, 67108864, 0, 1099511627776, "B",                                             \
+      "memory of a rank for batches read ahead: 2 to 64 of them")                                  \
+  I64(unpack_threads, 2, 0, 256, "threads",                                                        \
+      "threads of a rank that unpack gzip and lzf; 0 = the reader does it")                        \
+  I64(chunk_cache_bytes, 67108864, 1, 1099511627776, "B",                                          \
+      "memory of a rank for unpacked chunks of gzip and lzf shards")                               \
   STR(cache_dir, "", "where remote sets are kept, for all of the node; empty = ~/.cache/orrery")   \
   I64(cache_bytes, 107374182400, 0, 1152921504606846976, "B",                                      \
       "kept there at most; shards that are being read may exceed it")                              \

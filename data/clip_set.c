@@ -1,12 +1,13 @@
 #include "data/clip_set.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "data/clip_read.h"
 #include "data/shard_format.h"
+#include "data/shard_part.h"
 
 #define OPEN_SHARDS (2 * DATA_ORDER_BLOCK) // the block that is read and the one before or after
 
@@ -14,6 +15,7 @@ typedef struct {
   int64_t number; // of the shard
   uint64_t used;  // when, for the choice of the one to close
   data_shard *shard;
+  uint64_t columns; // its numbers in the cache of chunks
   uint64_t *starts; // [episodes + 1]: clips before each episode
 } open_shard;
 
@@ -24,7 +26,6 @@ struct data_clip_set {
   uint64_t *firsts; // [index->count + 1]: clips before each shard
   uint64_t clock;
   open_shard open[OPEN_SHARDS];
-  float *scratch; // [T - 1, A of the data set]
 };
 
 // -- opening ---------------------------------------------------------------------------------
@@ -71,9 +72,7 @@ static orr_code count_clips(data_clip_set *s) {
   const data_index *x = s->index;
   s->counts = orr_malloc((size_t)x->count * sizeof *s->counts);
   s->firsts = orr_malloc((size_t)(x->count + 1) * sizeof *s->firsts);
-  s->scratch = orr_malloc((size_t)(s->o.T * x->format.A) * sizeof *s->scratch);
-  ORR_CHECK(s->counts && s->firsts && s->scratch, ORR_ENOMEM, "%s: no memory to list its clips",
-            x->dir);
+  ORR_CHECK(s->counts && s->firsts, ORR_ENOMEM, "%s: no memory to list its clips", x->dir);
   s->firsts[0] = 0;
   for (int64_t i = 0; i < x->count; i++) {
     s->counts[i] = (uint64_t)data_index_clips(x, i, s->o.T, s->o.stride);
@@ -116,7 +115,6 @@ static void slot_close(open_shard *slot) {
 void data_clip_set_close(data_clip_set *s) {
   if (!s) return;
   for (int i = 0; i < OPEN_SHARDS; i++) slot_close(&s->open[i]);
-  orr_free(s->scratch);
   orr_free(s->firsts);
   orr_free(s->counts);
   data_index_close(s->index);
@@ -179,7 +177,8 @@ static orr_code slot_open(const data_clip_set *s, open_shard *slot, int64_t numb
   return ORR_OK;
 }
 
-static orr_code get_shard(data_clip_set *s, int64_t number, open_shard **out) {
+static orr_code get_shard(data_clip_set *s, int64_t number, data_chunk_cache *cache,
+                          open_shard **out) {
   open_shard *slot = &s->open[0]; // an empty one, else the one used longest ago
   for (int i = 0; i < OPEN_SHARDS; i++) {
     open_shard *each = &s->open[i];
@@ -196,6 +195,7 @@ static orr_code get_shard(data_clip_set *s, int64_t number, open_shard **out) {
     slot_close(slot);
     return rc;
   }
+  slot->columns = data_chunk_cache_columns(cache, DATA_SHARD_PARTS);
   slot->used = ++s->clock;
   *out = slot;
   return ORR_OK;
@@ -203,64 +203,14 @@ static orr_code get_shard(data_clip_set *s, int64_t number, open_shard **out) {
 
 // -- reading a clip --------------------------------------------------------------------------
 
-static orr_code check_finite(const data_shard *shard, const char *name, const float *p, int64_t n,
-                             int64_t width, int64_t first, int64_t stride) {
-  for (int64_t i = 0; i < n * width; i++) {
-    ORR_CHECK(isfinite(p[i]), ORR_EFORMAT,
-              "%s: /%s[%" PRId64 ",%" PRId64
-              "] is %g, wanted a finite number; `orrery data verify` "
-              "finds them all",
-              data_shard_path(shard), name, first + i / width * stride, i % width, (double)p[i]);
-  }
-  return ORR_OK;
-}
-
-static orr_code read_tokens(const data_clip_set *s, data_shard *shard, int64_t first,
-                            int32_t *out) {
-  int64_t S = s->o.S;
-  ORR_TRY(data_shard_read_tokens(shard, first, s->o.T, s->o.stride, out));
-  for (int64_t i = 0; i < s->o.T * S; i++) {
-    ORR_CHECK(out[i] >= 0 && out[i] < s->o.codes, ORR_EFORMAT,
-              "%s: /tokens[%" PRId64 ",%" PRId64 "] is %d, wanted 0 to %" PRId64
-              "; set model.codes as its tokenizer has it, or tokenize again",
-              data_shard_path(shard), first + i / S * s->o.stride, i % S, out[i], s->o.codes - 1);
-  }
-  return ORR_OK;
-}
-
-// action[t] is what led to frame t: the shard's row just before that frame. Nothing led to frame 0.
-static orr_code read_actions(data_clip_set *s, data_shard *shard, int64_t first, float *action,
-                             float *valid) {
-  int64_t T = s->o.T, A = s->o.A, own = s->index->format.A, stride = s->o.stride;
-  int64_t from = first + stride - 1;
-  memset(action, 0, (size_t)(T * A) * sizeof *action);
-  for (int64_t i = 0; i < T * A; i++) valid[i] = i % A < own ? 1.f : 0.f;
-  if (T == 1) return ORR_OK;
-  ORR_TRY(data_shard_read_actions(shard, from, T - 1, stride, s->scratch));
-  ORR_TRY(check_finite(shard, "actions", s->scratch, T - 1, own, from, stride));
-  for (int64_t t = 1; t < T; t++) {
-    memcpy(action + t * A, s->scratch + (t - 1) * own, (size_t)own * sizeof *action);
-  }
-  return ORR_OK;
-}
-
-orr_code data_clip_set_read(data_clip_set *s, data_place at, data_clip_batch *b, int64_t row) {
+orr_code data_clip_set_begin(data_clip_set *s, data_place at, data_clip_source *from,
+                             data_clip_read *r, data_clip_batch *b, int64_t row) {
   open_shard *slot = NULL;
-  int64_t T = s->o.T;
-  ORR_TRY(get_shard(s, at.shard, &slot));
-  data_shard *shard = slot->shard;
-  int64_t episode = find_last(slot->starts, data_shard_episodes(shard), at.clip);
-  int64_t first = data_shard_offsets(shard)[episode] + (int64_t)(at.clip - slot->starts[episode]);
-  if (s->o.kind == DATA_FRAMES) {
-    uint8_t *frames = b->frames + row * T * s->o.height * s->o.width * 3;
-    ORR_TRY(data_shard_read_frames(shard, first, T, s->o.stride, frames));
-  } else {
-    ORR_TRY(read_tokens(s, shard, first, b->tokens + row * T * s->o.S));
-  }
-  if (b->state) {
-    float *state = b->state + row * T * b->Q;
-    ORR_TRY(data_shard_read_state(shard, first, T, s->o.stride, state));
-    ORR_TRY(check_finite(shard, "state", state, T, b->Q, first, s->o.stride));
-  }
-  return read_actions(s, shard, first, b->action + row * T * s->o.A, b->valid + row * T * s->o.A);
+  ORR_TRY(get_shard(s, at.shard, from->cache, &slot));
+  int64_t episode = find_last(slot->starts, data_shard_episodes(slot->shard), at.clip);
+  from->shard = slot->shard;
+  from->columns = slot->columns;
+  from->first =
+      data_shard_offsets(slot->shard)[episode] + (int64_t)(at.clip - slot->starts[episode]);
+  return data_clip_read_begin(r, from, b, row);
 }

@@ -11,6 +11,8 @@
 #include "data/order.h"
 
 typedef struct data_clip_set data_clip_set;
+typedef struct data_clip_read data_clip_read;     // data/clip_read.h
+typedef struct data_clip_source data_clip_source; // data/clip_read.h
 
 // Local. Opens the folder and checks it against what `o` wants; opens no shard. `o` is copied but
 // for its lists. ORR_EINVAL names folder, got and wanted; ORR_ENOTFOUND without index.json.
@@ -22,8 +24,10 @@ const uint64_t *data_clip_set_counts(const data_clip_set *s);
 uint64_t data_clip_set_clips(const data_clip_set *s);
 // Local. Where clip number `clip`, counted through the shards in order, lies.
 data_place data_clip_set_find(const data_clip_set *s, uint64_t clip);
-// Local. Reads a clip into row `row` of the batch: frames or tokens, action, valid and state.
-// ORR_EFORMAT for codes out of range and numbers that are not finite: shard and frame are named.
-orr_code data_clip_set_read(data_clip_set *s, data_place at, data_clip_batch *batch, int64_t row);
+// Local. Begins to read a clip into row `row` of the batch; data_clip_read_finish(r) ends it.
+// `from`: its cache and watch are the caller's, the rest is set here. Chunks are known to one cache
+// only.
+orr_code data_clip_set_begin(data_clip_set *s, data_place at, data_clip_source *from,
+                             data_clip_read *r, data_clip_batch *batch, int64_t row);
 
 #endif

@@ -38,3 +38,12 @@ orr_code data_h5_fail(orr_code code, const char *file, int line, const char *fmt
   H5Eclear2(H5E_DEFAULT);
   return code;
 }
+
+orr_code data_h5_blame(const data_h5_fault *fault, const char *path, const char *what,
+                       const char *remedy) {
+  if (fault->rc == ORR_OK) {
+    return data_h5_fail(ORR_EFORMAT, __FILE__, __LINE__, "%s: cannot %s; %s", path, what, remedy);
+  }
+  orr_status_set(fault->message);
+  return fault->rc;
+}

@@ -5,6 +5,8 @@
 
 #include <hdf5.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
@@ -30,11 +32,29 @@ typedef struct {
   char message[ORR_STATUS_MESSAGE_MAX];
 } data_h5_fault;
 
+// Records the fault below HDF5 when there was one, else "path: cannot <what>; <remedy>" with HDF5's
+// own reason as ORR_EFORMAT: bytes that are no shard. Lock held.
+orr_code data_h5_blame(const data_h5_fault *fault, const char *path, const char *what,
+                       const char *remedy);
+
 // Opens or creates an HDF5 file over base/fs.h, so that faults can be injected. `fault` outlives
 // the file. After the first failing write the file is dead: HDF5 goes on and closes in peace,
 // nothing more reaches the disk, and `fault` tells. Closing a created file syncs it. Returns a
 // negative number on failure, with `fault` set when the system refused. Lock held.
 hid_t data_h5_file_create(const char *path, data_h5_fault *fault);
 hid_t data_h5_file_open(const char *path, data_h5_fault *fault);
+
+// A look below an open file, valid until it is closed. While `probing`, reads of raw data only note
+// where they would have gone and leave the buffer alone: so HDF5 tells where a chunk lies through
+// one quick search of its index, where H5Dget_chunk_info walks over all chunks before it.
+typedef struct {
+  int fd; // pread from any thread, without the lock
+  uint64_t bytes;
+  bool probing;
+  uint64_t address; // of the last probed read, from the start of the file
+  size_t length;
+} data_h5_window;
+// NULL when HDF5 refuses. Lock held.
+data_h5_window *data_h5_file_window(hid_t file);
 
 #endif

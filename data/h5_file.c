@@ -14,8 +14,8 @@
 #endif
 
 typedef struct {
-  H5FD_t base; // HDF5 fills it; first, so that the addresses agree
-  int fd;
+  H5FD_t base;           // HDF5 fills it; first, so that the addresses agree
+  data_h5_window window; // its bytes: the length at the open
   bool writes;
   char *path;
   haddr_t eoa; // end of what HDF5 has allocated
@@ -45,12 +45,12 @@ static H5FD_t *file_open(const char *name, unsigned flags, hid_t fapl, haddr_t m
   orr_code rc = ORR_OK;
   ORR_CHECK_GOTO(f && path, fail, ORR_ENOMEM, "%s: no memory to open it", name);
   *f = (h5_file){.writes = writes, .path = path, .fault = options->fault};
-  ORR_TRY_GOTO(orr_fs_open(name, how | O_CLOEXEC, 0666, &f->fd), fail);
+  ORR_TRY_GOTO(orr_fs_open(name, how | O_CLOEXEC, 0666, &f->window.fd), fail);
   ORR_TRY_GOTO(orr_fs_size(name, &bytes), close_file);
-  f->eof = bytes;
+  f->eof = f->window.bytes = bytes;
   return &f->base;
 close_file:
-  close(f->fd);
+  close(f->window.fd);
 fail:
   orr_free(path);
   orr_free(f);
@@ -61,10 +61,10 @@ fail:
 static herr_t file_close(H5FD_t *base) {
   h5_file *f = (h5_file *)base;
   if (f->writes && f->fault->rc == ORR_OK) {
-    orr_code rc = orr_fs_fsync(f->fd, f->path);
+    orr_code rc = orr_fs_fsync(f->window.fd, f->path);
     if (rc != ORR_OK) remember(f->fault, rc);
   }
-  close(f->fd);
+  close(f->window.fd);
   orr_free(f->path);
   orr_free(f);
   return 0;
@@ -92,7 +92,12 @@ static haddr_t file_get_eof(const H5FD_t *base, H5FD_mem_t type) {
 static herr_t file_read(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t address, size_t bytes,
                         void *p) {
   h5_file *f = (h5_file *)base;
-  orr_code rc = orr_fs_pread_all(f->fd, f->path, p, bytes, address);
+  if (f->window.probing && type == H5FD_MEM_DRAW) {
+    f->window.address = address;
+    f->window.length = bytes;
+    return 0;
+  }
+  orr_code rc = orr_fs_pread_all(f->window.fd, f->path, p, bytes, address);
   if (rc == ORR_OK) return 0;
   if (rc != ORR_EFORMAT) remember(f->fault, rc); // a file too short is HDF5's to judge
   return -1;
@@ -103,7 +108,7 @@ static herr_t file_write(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t addr
   h5_file *f = (h5_file *)base;
   if (address + bytes > f->eof) f->eof = address + bytes;
   if (f->fault->rc != ORR_OK) return 0;
-  orr_code rc = orr_fs_pwrite_all(f->fd, f->path, p, bytes, address);
+  orr_code rc = orr_fs_pwrite_all(f->window.fd, f->path, p, bytes, address);
   if (rc != ORR_OK) remember(f->fault, rc);
   return 0;
 }
@@ -113,6 +118,11 @@ static herr_t file_truncate(H5FD_t *base, hid_t dxpl, hbool_t closing) {
   static const unsigned char zero = 0;
   h5_file *f = (h5_file *)base;
   if (f->eoa > f->eof) return file_write(base, H5FD_MEM_DRAW, dxpl, f->eoa - 1, 1, &zero);
+  return 0;
+}
+
+static herr_t file_get_handle(H5FD_t *base, hid_t fapl, void **handle) {
+  *handle = &((h5_file *)base)->window;
   return 0;
 }
 
@@ -131,30 +141,38 @@ static const H5FD_class_t driver_class = {
     .get_eoa = file_get_eoa,
     .set_eoa = file_set_eoa,
     .get_eof = file_get_eof,
+    .get_handle = file_get_handle,
     .read = file_read,
     .write = file_write,
     .truncate = file_truncate,
     .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
-// File access through the driver, with a fixed version of the format's low-level structures.
-static hid_t access_list(data_h5_fault *fault) {
+// Registered once, for the life of the process: closing a file, HDF5 1.10 lets go of the driver
+// before it calls it, and with the last reference the driver's table is freed under that call.
+static hid_t driver(void) {
+  static hid_t id = 0; // lock held
+  if (H5Iis_valid(id) <= 0) id = H5FDregister(&driver_class);
+  return id;
+}
+
+// File access through the driver. Files are written with a fixed version of the format's low-level
+// structures, and read in any.
+static hid_t access_list(data_h5_fault *fault, bool writes) {
   h5_options options = {.fault = fault};
-  hid_t driver = H5FDregister(&driver_class);
   hid_t list = H5Pcreate(H5P_FILE_ACCESS);
-  if (driver < 0 || list < 0 || H5Pset_driver(list, driver, &options) < 0 ||
-      H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0) {
+  if (list < 0 || H5Pset_driver(list, driver(), &options) < 0 ||
+      (writes && H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0)) {
     if (list >= 0) H5Pclose(list);
     list = H5I_INVALID_HID;
   }
-  if (driver >= 0) H5FDunregister(driver); // the list and the open files hold it from here on
   return list;
 }
 
 hid_t data_h5_file_create(const char *path, data_h5_fault *fault) {
   hid_t file = H5I_INVALID_HID;
   *fault = (data_h5_fault){.rc = ORR_OK};
-  hid_t access = access_list(fault);
+  hid_t access = access_list(fault, true);
   hid_t create = H5Pcreate(H5P_FILE_CREATE);
   // Times of creation would make equal data unequal bytes.
   if (access >= 0 && create >= 0 && H5Pset_obj_track_times(create, false) >= 0) {
@@ -167,8 +185,13 @@ hid_t data_h5_file_create(const char *path, data_h5_fault *fault) {
 
 hid_t data_h5_file_open(const char *path, data_h5_fault *fault) {
   *fault = (data_h5_fault){.rc = ORR_OK};
-  hid_t access = access_list(fault);
+  hid_t access = access_list(fault, false);
   hid_t file = access < 0 ? H5I_INVALID_HID : H5Fopen(path, H5F_ACC_RDONLY, access);
   if (access >= 0) H5Pclose(access);
   return file;
+}
+
+data_h5_window *data_h5_file_window(hid_t file) {
+  void *window = NULL;
+  return H5Fget_vfd_handle(file, H5P_DEFAULT, &window) < 0 ? NULL : window;
 }

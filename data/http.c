@@ -148,7 +148,9 @@ orr_code data_http_prepare(data_http *h, CURL *c, const char *address, bool sign
 }
 
 void data_http_note(data_http *h, double wait_ms) {
-  double until = orr_clock_ms() + wait_ms;
+  // One file's pause holds all of them, but no longer than any of them may go without progress.
+  double most_ms = h->o.timeout_s * 1e3;
+  double until = orr_clock_ms() + (wait_ms < most_ms ? wait_ms : most_ms);
   pthread_mutex_lock(&h->lock);
   h->answered = true;
   if (wait_ms > 0 && until > h->held_until_ms) h->held_until_ms = until;

@@ -60,6 +60,9 @@ static orr_code write_episode(const data_import_plan *p, const data_import_item 
   const data_import_episode *e = &p->episodes.v[item->episode];
   data_import_framer *framer = NULL;
   float *actions = NULL;
+  char doing[DATA_NOTE_MAX];
+  snprintf(doing, sizeof doing, "importing %s", e->name);
+  data_board_note(board, doing);
   orr_code rc = data_import_plan_actions(p, item, &actions);
   if (rc == ORR_OK) rc = data_import_framer_open(p->o, e, item->timing.first, &framer);
   if (rc == ORR_OK) rc = write_frames(p, item, framer, actions, w, board);
@@ -108,6 +111,30 @@ static orr_code work(void *ctx, data_board *board) {
 static void report_progress(void *ctx, int64_t frames) {
   const data_import_plan *p = ctx;
   if (p->o->written) p->o->written(p->o->ctx, frames, p->frames);
+}
+
+// -- looking ---------------------------------------------------------------------------------
+
+static orr_code look(void *ctx, data_board *board) {
+  data_import_plan p;
+  if (data_board_take(board) < 0) return ORR_OK;
+  ORR_TRY(data_import_plan_make(ctx, board, &p));
+  data_import_plan_release(&p);
+  return ORR_OK;
+}
+
+static void report_looked(void *ctx, int64_t episodes) {
+  const data_import_options *o = ctx;
+  if (o->looked) o->looked(o->ctx, episodes);
+}
+
+// Makes the plan, after a worker process did the same: HDF5 is known to crash on damaged files, and
+// then it is the worker that ends. What the worker read lies in the system's memory.
+static orr_code make_plan(const data_import_options *o, data_import_plan *p) {
+  data_workers rehearsal = {
+      .count = 1, .jobs = 1, .work = look, .report = report_looked, .ctx = (void *)(uintptr_t)o};
+  ORR_TRY(data_workers_run(&rehearsal));
+  return data_import_plan_make(o, NULL, p);
 }
 
 // -- the folder ------------------------------------------------------------------------------
@@ -226,7 +253,7 @@ orr_code data_import(const data_import_options *o, data_import_report *report) {
   orr_code rc = ORR_OK;
   *report = (data_import_report){0};
   ORR_TRY(check_options(o));
-  ORR_TRY(data_import_plan_make(o, &p));
+  ORR_TRY(make_plan(o, &p));
   ORR_TRY_GOTO(open_folder(&p, &report->finished_before), release);
   if (!report->finished_before) {
     data_workers workers = {.count = o->processes < p.job_count ? o->processes : (int)p.job_count,

@@ -6,14 +6,12 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "data/import_frame.h"
 #include "data/import_hdf5.h"
+#include "data/import_parts.h"
 #include "data/import_video.h"
 #include "data/shard_format.h"
-
-#define SHARD_BYTES ((int64_t)64 << 20)
 
 // -- listing ---------------------------------------------------------------------------------
 
@@ -45,22 +43,28 @@ static orr_code count_kinds(const data_import_options *o, const data_import_path
   return ORR_OK;
 }
 
-static void show_looked(const data_import_options *o, int64_t n, int64_t all) {
-  if (o->looked) o->looked(o->ctx, n, all);
+// A library may fall over a damaged file: then this is what the message says.
+static void note(const data_import_plan *p, const char *path) {
+  char doing[DATA_NOTE_MAX];
+  snprintf(doing, sizeof doing, "reading %s", path);
+  data_board_note(p->board, doing);
 }
 
 static orr_code list_videos(data_import_plan *p, const data_import_paths *paths) {
   ORR_TRY(data_import_video_pair(paths, &p->episodes));
-  for (int64_t i = 0; i < p->episodes.n; i++)
+  for (int64_t i = 0; i < p->episodes.n; i++) {
+    note(p, p->episodes.v[i].cameras[0].place);
     ORR_TRY(data_import_video_look(p->o, &p->episodes.v[i]));
+  }
   return ORR_OK;
 }
 
 static orr_code list_hdf5(data_import_plan *p, const data_import_paths *paths) {
   for (int64_t i = 0; i < paths->n; i++) {
     const data_import_path *path = &paths->v[i];
-    if (path->kind == DATA_PATH_HDF5)
-      ORR_TRY(data_import_hdf5_list(p->o, path->path, path->name, &p->episodes));
+    if (path->kind != DATA_PATH_HDF5) continue;
+    note(p, path->path);
+    ORR_TRY(data_import_hdf5_list(p->o, path->path, path->name, &p->episodes));
   }
   return ORR_OK;
 }
@@ -287,59 +291,7 @@ static orr_code hash_options(looking *l) {
   return ORR_OK;
 }
 
-// -- parts and shards ------------------------------------------------------------------------
-
-// Where an episode's name falls in [0,1): it stays there when others come or go.
-static double place(const data_import_plan *p, const data_import_item *item) {
-  const char *name = p->episodes.v[item->episode].name;
-  return (double)(orr_hash64(name, strlen(name), p->o->seed) >> 11) * 0x1p-53;
-}
-
-// Episodes below the share are for validation; at least one is, and one is not.
-static orr_code split(data_import_plan *p) {
-  int64_t lowest = 0, highest = 0, n = 0;
-  if (p->o->validation <= 0) return ORR_OK;
-  ORR_CHECK(p->count >= 2, ORR_EINVAL,
-            "--validation needs two episodes, got one; import it without, or add another");
-  for (int64_t i = 0; i < p->count; i++) {
-    double at = place(p, &p->items[i]);
-    p->items[i].validation = at < p->o->validation;
-    n += p->items[i].validation;
-    if (at < place(p, &p->items[lowest])) lowest = i;
-    if (at >= place(p, &p->items[highest])) highest = i;
-  }
-  if (n == 0) p->items[lowest].validation = true, n = 1;
-  if (n == p->count) p->items[highest].validation = false, n--;
-  p->validation_count = n;
-  data_import_item *sorted = orr_malloc((size_t)p->count * sizeof *sorted);
-  ORR_CHECK(sorted, ORR_ENOMEM, "no memory to split %" PRId64 " episodes", p->count);
-  int64_t at[2] = {0, p->count - n};
-  for (int64_t i = 0; i < p->count; i++) sorted[at[p->items[i].validation]++] = p->items[i];
-  orr_free(p->items);
-  p->items = sorted;
-  return ORR_OK;
-}
-
-static orr_code cut_shards(data_import_plan *p) {
-  int64_t wanted = p->o->shard_frames, frames = 0;
-  if (!wanted) wanted = SHARD_BYTES / (p->format->height * p->format->width * 3);
-  p->jobs = orr_malloc((size_t)p->count * sizeof *p->jobs);
-  ORR_CHECK(p->jobs, ORR_ENOMEM, "no memory for the shards of %" PRId64 " episodes", p->count);
-  for (int64_t i = 0; i < p->count; i++) {
-    const data_import_item *item = &p->items[i];
-    data_import_job *last = p->job_count ? &p->jobs[p->job_count - 1] : NULL;
-    bool same = last && last->validation == item->validation;
-    frames += item->timing.frames;
-    if (same && frames <= wanted) {
-      last->n++;
-      continue;
-    }
-    p->jobs[p->job_count++] = (data_import_job){
-        .validation = item->validation, .number = same ? last->number + 1 : 0, .first = i, .n = 1};
-    frames = item->timing.frames;
-  }
-  return ORR_OK;
-}
+// -- all of it -------------------------------------------------------------------------------
 
 static orr_code make(looking *l) {
   data_import_plan *p = l->p;
@@ -347,8 +299,9 @@ static orr_code make(looking *l) {
   p->items = orr_malloc((size_t)p->episodes.n * sizeof *p->items);
   ORR_CHECK(p->items, ORR_ENOMEM, "no memory for %" PRId64 " episodes", p->episodes.n);
   for (int64_t i = 0; i < p->episodes.n; i++) {
+    note(p, p->episodes.v[i].file);
     ORR_TRY(look_at_episode(l, i));
-    show_looked(p->o, i + 1, p->episodes.n);
+    if (p->board) atomic_fetch_add(&p->board->progress, 1);
   }
   ORR_CHECK(p->count, ORR_EINVAL,
             "all %" PRId64 " episodes are shorter than %" PRId64
@@ -357,12 +310,13 @@ static orr_code make(looking *l) {
   ORR_TRY(set_ranges(l));
   ORR_TRY(set_format(l));
   ORR_TRY(hash_options(l));
-  ORR_TRY(split(p));
-  return cut_shards(p);
+  ORR_TRY(data_import_split(p));
+  return data_import_cut(p);
 }
 
-orr_code data_import_plan_make(const data_import_options *o, data_import_plan *out) {
-  *out = (data_import_plan){.o = o};
+orr_code data_import_plan_make(const data_import_options *o, data_board *board,
+                               data_import_plan *out) {
+  *out = (data_import_plan){.o = o, .board = board};
   looking l = {.p = out, .first = -1, .hash = orr_hash_stream_create()};
   orr_code rc = l.hash ? make(&l) : ORR_FAIL(ORR_ENOMEM, "no memory for a checksum");
   orr_hash_stream_destroy(l.hash);

@@ -8,6 +8,7 @@
 #include "data/import_align.h"
 #include "data/import_episode.h"
 #include "data/shard.h"
+#include "data/workers.h"
 
 typedef struct {
   int64_t episode; // number in the list
@@ -24,6 +25,7 @@ typedef struct {
 
 typedef struct {
   const data_import_options *o; // borrowed
+  data_board *board;            // borrowed, or NULL
   data_import_list episodes;
   data_import_item *items; // training first, each part in the order of the episodes
   int64_t count, validation_count, too_short;
@@ -35,8 +37,10 @@ typedef struct {
   orr_hash128 key;     // of the options and the sources
 } data_import_plan;
 
-// Local. Looks at all sources; every fault in them but a damaged picture comes out here.
-orr_code data_import_plan_make(const data_import_options *o, data_import_plan *out);
+// Local. Looks at all sources; every fault in them but a damaged picture comes out here. board: of
+// the worker process that calls, for its notes and its progress in episodes; NULL outside of one.
+orr_code data_import_plan_make(const data_import_options *o, data_board *board,
+                               data_import_plan *out);
 // Local. Frees what the plan holds.
 void data_import_plan_release(data_import_plan *p);
 // Local. The actions of an item as they are written [frames,A], from orr_malloc.

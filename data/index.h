@@ -21,6 +21,9 @@
 #include "data/remote.h"
 #include "data/shard.h"
 
+#define DATA_INDEX_NAME    "index.json"
+#define DATA_INDEX_VERSION 1
+
 typedef struct {
   const char *file; // name inside the folder
   uint64_t bytes;

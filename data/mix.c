@@ -1,13 +1,20 @@
 // A mixture of data sets with random access by global sample number. Which set gives sample g is
 // the quota's word; that set's i-th sample is position i of its own endless sequence of epochs.
+#include "data/mix.h"
+
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "data/chunk_cache.h"
 #include "data/clip_batch.h"
 #include "data/clip_set.h"
 #include "data/order.h"
 #include "data/quota.h"
+
+#define CHUNK_CACHE_BYTES ((size_t)64 << 20)
 
 typedef struct {
   data_clip_set *clips;
@@ -25,6 +32,10 @@ struct data_mix {
   data_quota *quota;
   uint64_t clips;
   int64_t Q;
+  data_chunk_cache *cache;
+  data_clip_read *read; // of those who read clip by clip
+  data_read_watch watch;
+  void *watcher;
 };
 
 // Each set has its own key: sets of equal size must not march in step.
@@ -80,6 +91,10 @@ orr_code data_mix_open(const data_mix_options *o, uint64_t seed, data_mix **out)
   ORR_CHECK_GOTO(m->sets, fail, ORR_ENOMEM, "mixture: no memory for %d data sets", o->count);
   for (int i = 0; i < o->count; i++) ORR_TRY_GOTO(open_set(m, o, seed, i), fail);
   ORR_TRY_GOTO(open_quota(m, o->weights), fail);
+  ORR_TRY_GOTO(data_chunk_cache_create(
+                   o->chunk_cache_bytes ? o->chunk_cache_bytes : CHUNK_CACHE_BYTES, &m->cache),
+               fail);
+  ORR_TRY_GOTO(data_clip_read_create(o, &m->read), fail);
   *out = m;
   return ORR_OK;
 fail:
@@ -89,6 +104,8 @@ fail:
 
 void data_mix_close(data_mix *m) {
   if (!m) return;
+  data_clip_read_destroy(m->read);
+  data_chunk_cache_destroy(m->cache);
   data_quota_destroy(m->quota);
   for (int i = 0; m->sets && i < m->count; i++) {
     data_order_destroy(m->sets[i].order);
@@ -104,6 +121,40 @@ uint64_t data_mix_clips(const data_mix *m) {
 
 int64_t data_mix_state_width(const data_mix *m) {
   return m->Q;
+}
+
+orr_code data_mix_hash(const data_mix *m, orr_hash128 *out) {
+  orr_hash_stream *h = orr_hash_stream_create();
+  orr_code rc = ORR_OK;
+  ORR_CHECK(h, ORR_ENOMEM, "mixture: no memory");
+  for (int i = 0; rc == ORR_OK && i < m->count; i++) {
+    const data_index *x = data_clip_set_index(m->sets[i].clips);
+    char *text = json_dumps(x->json, JSON_COMPACT | JSON_SORT_KEYS);
+    if (text)
+      orr_hash_stream_update(h, text, strlen(text) + 1);
+    else
+      rc = ORR_FAIL(ORR_ENOMEM, "%s: no memory to compare its index", x->dir);
+    free(text);
+  }
+  *out = orr_hash_stream_digest(h);
+  orr_hash_stream_destroy(h);
+  return rc;
+}
+
+void data_mix_watch(data_mix *m, data_read_watch watch, void *ctx) {
+  m->watch = watch;
+  m->watcher = ctx;
+}
+
+data_chunk_counters data_mix_chunks(const data_mix *m) {
+  return data_chunk_cache_counters(m->cache);
+}
+
+static orr_code begin(data_mix *m, mix_set *s, data_place at, data_clip_read *r, data_clip_batch *b,
+                      int64_t row) {
+  data_clip_source from = {.cache = m->cache, .watch = m->watch, .watcher = m->watcher};
+  b->branch[row] = s->branch;
+  return data_clip_set_begin(s->clips, at, &from, r, b, row);
 }
 
 // Tells a set afar which shards come next, where a block of the order begins: on the scale of the
@@ -131,16 +182,21 @@ done:
   return rc;
 }
 
-orr_code data_mix_read(data_mix *m, uint64_t g, data_clip_batch *batch, int64_t row) {
+orr_code data_mix_begin(data_mix *m, uint64_t g, data_clip_read *r, data_clip_batch *b,
+                        int64_t row) {
   int set = 0;
   uint64_t index = 0;
   data_quota_at(m->quota, g, &set, &index);
   mix_set *s = &m->sets[set];
   uint64_t n = data_order_clips(s->order);
-  batch->branch[row] = s->branch;
-  batch->sample[row] = g;
+  b->sample[row] = g;
   ORR_TRY(plan_ahead(s, g, index / n, index % n));
-  return data_clip_set_read(s->clips, data_order_at(s->order, index / n, index % n), batch, row);
+  return begin(m, s, data_order_at(s->order, index / n, index % n), r, b, row);
+}
+
+orr_code data_mix_read(data_mix *m, uint64_t g, data_clip_batch *batch, int64_t row) {
+  ORR_TRY(data_mix_begin(m, g, m->read, batch, row));
+  return data_clip_read_finish(m->read);
 }
 
 orr_code data_mix_read_clip(data_mix *m, int set, uint64_t clip, data_clip_batch *batch,
@@ -150,7 +206,7 @@ orr_code data_mix_read_clip(data_mix *m, int set, uint64_t clip, data_clip_batch
   ORR_CHECK(clip < data_clip_set_clips(s->clips), ORR_EINVAL,
             "%s: clip %" PRIu64 " asked for; it has %" PRIu64 ", numbered from 0",
             data_clip_set_index(s->clips)->dir, clip, data_clip_set_clips(s->clips));
-  batch->branch[row] = s->branch;
   batch->sample[row] = clip;
-  return data_clip_set_read(s->clips, data_clip_set_find(s->clips, clip), batch, row);
+  ORR_TRY(begin(m, s, data_clip_set_find(s->clips, clip), m->read, batch, row));
+  return data_clip_read_finish(m->read);
 }

@@ -27,6 +27,10 @@ data_remote_options data_remote_defaults(void) {
                                .backoff_s = 0.25};
 }
 
+bool data_remote_reads(const char *where) {
+  return data_url_is(where);
+}
+
 orr_code data_remote_create(const data_remote_options *o, data_remote **out) {
   orr_code rc = ORR_OK;
   ORR_CHECK(o->downloads >= 1, ORR_EINVAL, "data.downloads is %d, wanted at least 1", o->downloads);

@@ -40,6 +40,8 @@ typedef struct {
 
 typedef struct data_remote data_remote;
 
+// Local. Whether `where` is an address, and not a folder.
+bool data_remote_reads(const char *where);
 // Every option at its default.
 data_remote_options data_remote_defaults(void);
 // Local. Touches neither disk nor network before the first address is opened; the options are

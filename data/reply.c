@@ -26,7 +26,7 @@ void data_reply_header(data_reply *r, const char *line, size_t bytes) {
     const char *space = memchr(line, ' ', bytes);
     *r = (data_reply){0};
     if (space && space + 4 <= line + bytes) memcpy(digits, space + 1, 3);
-    r->status = strtol(digits, NULL, 10);
+    r->status = strspn(digits, "0123456789") == 3 ? strtol(digits, NULL, 10) : 0;
   } else if (header_value(line, bytes, "etag", value, sizeof value)) {
     // a weak one (W/"...") does not promise equal bytes
     snprintf(r->etag, sizeof r->etag, "%s", value[0] == '"' ? value : "");

@@ -1,23 +1,18 @@
 #include "data/shard.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "data/column.h"
 #include "data/h5.h"
 #include "data/h5_attribute.h"
 #include "data/lzf.h"
 #include "data/shard_format.h"
-
-typedef struct {
-  const char *name; // NULL: the shard has no such dataset
-  int rank;
-  hsize_t dims[4];
-  hid_t set, space; // space: kept, so that a read only selects
-  hid_t memory_type;
-} dataset;
+#include "data/shard_part.h"
 
 struct data_shard {
   char *path;
@@ -25,165 +20,96 @@ struct data_shard {
   data_h5_fault fault;
   int pin; // closed with the shard; -1 = none
   hid_t file;
+  int fd; // of the open file, for reads beside HDF5
+  atomic_int holders;
   int64_t frames, episodes;
   int64_t *offsets;
-  dataset pictures, tokens, actions, state;
+  data_column columns[DATA_SHARD_PARTS];
 };
 
-// The fault below HDF5 when there was one, else HDF5's own: bytes that are no shard.
-static orr_code shard_fail(data_shard *s, const char *what, const char *remedy) {
-  if (s->fault.rc == ORR_OK) {
-    return data_h5_fail(ORR_EFORMAT, __FILE__, __LINE__, "%s: cannot %s; %s", s->path, what,
-                        remedy);
-  }
-  orr_status_set(s->fault.message);
-  return s->fault.rc;
+static data_column_source source_of(data_shard *s) {
+  return (data_column_source){.file = s->file, .path = s->path, .fault = &s->fault};
 }
 
 // -- opening (lock held) ---------------------------------------------------------------------
 
-// Access through which an unfiltered dataset is read straight from the file, only the rows wanted,
-// and a filtered one through a cache of two chunks.
-static hid_t dataset_access(hid_t set) {
-  hsize_t chunk[8];
-  hid_t create = H5Dget_create_plist(set), type = H5Dget_type(set);
-  hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
-  if (create >= 0 && type >= 0 && access >= 0 && H5Pget_layout(create) == H5D_CHUNKED) {
-    int rank = H5Pget_chunk(create, 8, chunk);
-    size_t bytes = H5Tget_size(type) * 2;
-    for (int i = 0; i < rank && i < 8; i++) bytes *= (size_t)chunk[i];
-    H5Pset_chunk_cache(access, 521, H5Pget_nfilters(create) > 0 ? bytes : 0, 1.0);
+static orr_code check_rows(const data_shard *s) {
+  for (int i = 0; i < DATA_SHARD_PARTS; i++) {
+    const data_column *c = &s->columns[i];
+    ORR_CHECK(!c->name || (int64_t)c->dims[0] == s->frames, ORR_EFORMAT,
+              "%s: /%s has %" PRIu64 " rows, but /actions has %" PRId64
+              "; all datasets have one row a frame",
+              s->path, c->name, (uint64_t)c->dims[0], s->frames);
   }
-  if (type >= 0) H5Tclose(type);
-  if (create >= 0) H5Pclose(create);
-  return access;
-}
-
-static bool type_is(hid_t set, H5T_class_t class, bool is_signed, size_t a, size_t b) {
-  hid_t type = H5Dget_type(set);
-  if (type < 0) return false;
-  size_t size = H5Tget_size(type);
-  bool good = H5Tget_class(type) == class && (size == a || size == b);
-  if (good && class == H5T_INTEGER) good = (H5Tget_sign(type) == H5T_SGN_2) == is_signed;
-  H5Tclose(type);
-  return good;
-}
-
-static orr_code dataset_check_filters(const data_shard *s, const dataset *d) {
-  orr_code rc = ORR_OK;
-  hid_t create = H5Dget_create_plist(d->set);
-  H5_CHECK_GOTO(create >= 0, done, ORR_EFORMAT, "%s: cannot look at /%s", s->path, d->name);
-  int filters = H5Pget_nfilters(create);
-  for (int i = 0; i < filters; i++) {
-    unsigned flags, config;
-    size_t values = 0;
-    char name[64] = "";
-    H5Z_filter_t id =
-        H5Pget_filter2(create, (unsigned)i, &flags, &values, NULL, sizeof name, name, &config);
-    ORR_CHECK_GOTO(
-        id >= 0 && H5Zfilter_avail(id) > 0, done, ORR_EUNSUPPORTED,
-        "%s: /%s is packed with filter %d (%s); wanted none, gzip or lzf; write it again "
-        "with one of them",
-        s->path, d->name, (int)id, name);
-  }
-done:
-  if (create >= 0) H5Pclose(create);
-  return rc;
-}
-
-// Opens dataset `name` when it is there. class, sign and sizes a or b: the types it may have.
-static orr_code dataset_open(data_shard *s, dataset *d, const char *name, int rank,
-                             H5T_class_t class, bool is_signed, size_t a, size_t b,
-                             const char *wanted, hid_t memory_type) {
-  if (H5Lexists(s->file, name, H5P_DEFAULT) <= 0) return ORR_OK;
-  hid_t plain = H5Dopen2(s->file, name, H5P_DEFAULT);
-  if (plain < 0)
-    return shard_fail(s, "open one of its datasets", "the file is damaged, fetch it again");
-  hid_t access = dataset_access(plain);
-  H5Dclose(plain); // the cache's size is fixed at the first open
-  d->name = name;
-  d->rank = rank;
-  d->memory_type = memory_type;
-  d->set = access < 0 ? H5I_INVALID_HID : H5Dopen2(s->file, name, access);
-  if (access >= 0) H5Pclose(access);
-  d->space = d->set < 0 ? H5I_INVALID_HID : H5Dget_space(d->set);
-  if (d->space < 0)
-    return shard_fail(s, "open one of its datasets", "the file is damaged, fetch it again");
-  ORR_CHECK(H5Sget_simple_extent_ndims(d->space) == rank, ORR_EFORMAT,
-            "%s: /%s has %d dimensions, wanted %d: %s", s->path, name,
-            H5Sget_simple_extent_ndims(d->space), rank, wanted);
-  H5Sget_simple_extent_dims(d->space, d->dims, NULL);
-  ORR_CHECK(type_is(d->set, class, is_signed, a, b), ORR_EFORMAT,
-            "%s: /%s has another type than a version %d shard, wanted %s", s->path, name,
-            DATA_SHARD_VERSION, wanted);
-  return dataset_check_filters(s, d);
-}
-
-static orr_code check_rows(const data_shard *s, const dataset *d) {
-  ORR_CHECK(!d->name || (int64_t)d->dims[0] == s->frames, ORR_EFORMAT,
-            "%s: /%s has %" PRIu64 " rows, but /actions has %" PRId64
-            "; all datasets have one row a frame",
-            s->path, d->name, (uint64_t)d->dims[0], s->frames);
   return ORR_OK;
 }
 
-static orr_code open_datasets(data_shard *s) {
-  ORR_TRY(dataset_open(s, &s->pictures, "frames", 4, H5T_INTEGER, false, 1, 1,
-                       "u8 [frames,height,width,3]", H5T_NATIVE_UINT8));
-  ORR_TRY(dataset_open(s, &s->tokens, "tokens", 2, H5T_INTEGER, false, 2, 4,
-                       "u16 or u32 [frames,tokens]", H5T_NATIVE_INT32));
-  ORR_TRY(dataset_open(s, &s->actions, "actions", 2, H5T_FLOAT, true, 4, 4,
-                       "f32 [frames,components]", H5T_NATIVE_FLOAT));
-  ORR_TRY(dataset_open(s, &s->state, "state", 2, H5T_FLOAT, true, 4, 4, "f32 [frames,components]",
-                       H5T_NATIVE_FLOAT));
-  ORR_CHECK(s->actions.name, ORR_EFORMAT, "%s: /actions is missing; wanted f32 [frames,components]",
+static orr_code open_columns(data_shard *s) {
+  const data_column_spec specs[DATA_SHARD_PARTS] = {
+      [DATA_SHARD_FRAMES] = {"frames", 4, H5T_INTEGER, false, 1, 1, H5T_NATIVE_UINT8,
+                             "u8 [frames,height,width,3]"},
+      [DATA_SHARD_TOKENS] = {"tokens", 2, H5T_INTEGER, false, 2, 4, H5T_NATIVE_INT32,
+                             "u16 or u32 [frames,tokens]"},
+      [DATA_SHARD_ACTIONS] = {"actions", 2, H5T_FLOAT, true, 4, 4, H5T_NATIVE_FLOAT,
+                              "f32 [frames,components]"},
+      [DATA_SHARD_STATE] = {"state", 2, H5T_FLOAT, true, 4, 4, H5T_NATIVE_FLOAT,
+                            "f32 [frames,components]"},
+  };
+  const data_column_source from = source_of(s);
+  const data_column *frames = &s->columns[DATA_SHARD_FRAMES];
+  const data_column *actions = &s->columns[DATA_SHARD_ACTIONS];
+  for (int i = 0; i < DATA_SHARD_PARTS; i++) {
+    ORR_TRY(data_column_open(&from, &specs[i], &s->columns[i]));
+  }
+  ORR_CHECK(actions->name, ORR_EFORMAT, "%s: /actions is missing; wanted f32 [frames,components]",
             s->path);
-  ORR_CHECK(s->pictures.name || s->tokens.name, ORR_EFORMAT,
+  ORR_CHECK(frames->name || s->columns[DATA_SHARD_TOKENS].name, ORR_EFORMAT,
             "%s: neither /frames nor /tokens; wanted one of them", s->path);
-  ORR_CHECK(!s->pictures.name || s->pictures.dims[3] == 3, ORR_EFORMAT,
+  ORR_CHECK(!frames->name || frames->dims[3] == 3, ORR_EFORMAT,
             "%s: /frames has %" PRIu64 " channels, wanted 3 (red, green, blue)", s->path,
-            (uint64_t)s->pictures.dims[3]);
-  ORR_CHECK(s->actions.dims[0] >= 1 && s->actions.dims[0] <= DATA_SHARD_FRAMES_MAX, ORR_EFORMAT,
+            (uint64_t)frames->dims[3]);
+  ORR_CHECK(actions->dims[0] >= 1 && actions->dims[0] <= DATA_SHARD_FRAMES_MAX, ORR_EFORMAT,
             "%s: /actions has %" PRIu64 " rows, wanted 1 to 2^40", s->path,
-            (uint64_t)s->actions.dims[0]);
-  s->frames = (int64_t)s->actions.dims[0];
-  ORR_TRY(check_rows(s, &s->pictures));
-  ORR_TRY(check_rows(s, &s->tokens));
-  return check_rows(s, &s->state);
+            (uint64_t)actions->dims[0]);
+  s->frames = (int64_t)actions->dims[0];
+  return check_rows(s);
+}
+
+static orr_code check_offsets(const data_shard *s) {
+  for (int64_t e = 0; e < s->episodes; e++) {
+    ORR_CHECK(s->offsets[e] < s->offsets[e + 1], ORR_EFORMAT,
+              "%s: /episode_offsets[%" PRId64 "] is %" PRId64 " and the next is %" PRId64
+              "; wanted rising numbers",
+              s->path, e, s->offsets[e], s->offsets[e + 1]);
+  }
+  ORR_CHECK(s->offsets[0] == 0 && s->offsets[s->episodes] == s->frames, ORR_EFORMAT,
+            "%s: /episode_offsets go from %" PRId64 " to %" PRId64 ", wanted 0 to %" PRId64
+            ", the number of frames",
+            s->path, s->offsets[0], s->offsets[s->episodes], s->frames);
+  return ORR_OK;
 }
 
 static orr_code read_offsets(data_shard *s) {
-  dataset d = {.set = H5I_INVALID_HID, .space = H5I_INVALID_HID};
-  orr_code rc = dataset_open(s, &d, "episode_offsets", 1, H5T_INTEGER, true, 8, 8,
-                             "i64 [episodes+1]", H5T_NATIVE_INT64);
-  if (rc != ORR_OK) goto done;
-  ORR_CHECK_GOTO(d.name, done, ORR_EFORMAT,
+  const data_column_spec spec = {"episode_offsets", 1, H5T_INTEGER, true, 8, 8, H5T_NATIVE_INT64,
+                                 "i64 [episodes+1]"};
+  const data_column_source from = source_of(s);
+  data_column c;
+  orr_code rc = data_column_open(&from, &spec, &c);
+  if (rc != ORR_OK) goto close_column;
+  ORR_CHECK_GOTO(c.name, close_column, ORR_EFORMAT,
                  "%s: /episode_offsets is missing; wanted i64 [episodes+1]", s->path);
-  ORR_CHECK_GOTO(d.dims[0] >= 2 && d.dims[0] - 1 <= (hsize_t)s->frames, done, ORR_EFORMAT,
+  ORR_CHECK_GOTO(c.dims[0] >= 2 && c.dims[0] - 1 <= (hsize_t)s->frames, close_column, ORR_EFORMAT,
                  "%s: /episode_offsets has %" PRIu64 " entries for %" PRId64
                  " frames; wanted one an episode, and one more",
-                 s->path, (uint64_t)d.dims[0], s->frames);
-  s->episodes = (int64_t)d.dims[0] - 1;
-  s->offsets = orr_malloc((size_t)d.dims[0] * sizeof *s->offsets);
-  ORR_CHECK_GOTO(s->offsets, done, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes", s->path,
-                 s->episodes);
-  if (H5Dread(d.set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, s->offsets) < 0) {
-    rc = shard_fail(s, "read /episode_offsets", "the file is damaged, fetch it again");
-    goto done;
-  }
-  for (int64_t e = 0; e < s->episodes; e++) {
-    ORR_CHECK_GOTO(s->offsets[e] < s->offsets[e + 1], done, ORR_EFORMAT,
-                   "%s: /episode_offsets[%" PRId64 "] is %" PRId64 " and the next is %" PRId64
-                   "; wanted rising numbers",
-                   s->path, e, s->offsets[e], s->offsets[e + 1]);
-  }
-  ORR_CHECK_GOTO(s->offsets[0] == 0 && s->offsets[s->episodes] == s->frames, done, ORR_EFORMAT,
-                 "%s: /episode_offsets go from %" PRId64 " to %" PRId64 ", wanted 0 to %" PRId64
-                 ", the number of frames",
-                 s->path, s->offsets[0], s->offsets[s->episodes], s->frames);
-done:
-  if (d.space >= 0) H5Sclose(d.space);
-  if (d.set >= 0) H5Dclose(d.set);
+                 s->path, (uint64_t)c.dims[0], s->frames);
+  s->episodes = (int64_t)c.dims[0] - 1;
+  s->offsets = orr_malloc((size_t)c.dims[0] * sizeof *s->offsets);
+  ORR_CHECK_GOTO(s->offsets, close_column, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes",
+                 s->path, s->episodes);
+  ORR_TRY_GOTO(data_column_read(&from, &c, 0, s->episodes + 1, 1, s->offsets), close_column);
+  rc = check_offsets(s);
+close_column:
+  data_column_close(&c);
   return rc;
 }
 
@@ -211,11 +137,14 @@ static orr_code read_format(data_shard *s) {
   orr_code rc = ORR_OK;
   int64_t one = 0, actions = 0, states = 0;
   char **branch = NULL, **source = NULL, **action_names = NULL, **state_names = NULL;
-  data_shard_format f = {.A = (int64_t)s->actions.dims[1]};
-  if (s->pictures.name)
-    f.height = (int64_t)s->pictures.dims[1], f.width = (int64_t)s->pictures.dims[2];
-  if (s->tokens.name) f.S = (int64_t)s->tokens.dims[1];
-  if (s->state.name) f.Q = (int64_t)s->state.dims[1];
+  const data_column *c = s->columns;
+  data_shard_format f = {.A = (int64_t)c[DATA_SHARD_ACTIONS].dims[1]};
+  if (c[DATA_SHARD_FRAMES].name) {
+    f.height = (int64_t)c[DATA_SHARD_FRAMES].dims[1];
+    f.width = (int64_t)c[DATA_SHARD_FRAMES].dims[2];
+  }
+  if (c[DATA_SHARD_TOKENS].name) f.S = (int64_t)c[DATA_SHARD_TOKENS].dims[1];
+  if (c[DATA_SHARD_STATE].name) f.Q = (int64_t)c[DATA_SHARD_STATE].dims[1];
   if (f.S && H5Aexists(s->file, "codes") > 0) {
     ORR_TRY(data_h5_get_i64(s->file, s->path, "codes", &f.codes));
   }
@@ -248,26 +177,25 @@ static orr_code open_locked(data_shard *s) {
   ORR_TRY(data_lzf_register());
   s->file = data_h5_file_open(s->path, &s->fault);
   if (s->file < 0) {
-    return shard_fail(s, "open it as an HDF5 file",
-                      "it is truncated or something else; fetch or write it again");
+    return data_h5_blame(&s->fault, s->path, "open it as an HDF5 file",
+                         "it is truncated or something else; fetch or write it again");
   }
+  const data_h5_window *w = data_h5_file_window(s->file);
+  s->fd = w ? w->fd : -1;
   ORR_TRY(check_version(s));
-  ORR_TRY(open_datasets(s));
+  ORR_TRY(open_columns(s));
   ORR_TRY(read_offsets(s));
   return read_format(s);
-}
-
-static void dataset_close(dataset *d) {
-  if (d->space >= 0) H5Sclose(d->space);
-  if (d->set >= 0) H5Dclose(d->set);
 }
 
 orr_code data_shard_open(const char *path, data_shard **out) {
   orr_code rc = ORR_OK;
   data_shard *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "%s: no memory to open it", path);
-  dataset *sets[] = {&s->pictures, &s->tokens, &s->actions, &s->state};
-  for (int i = 0; i < 4; i++) sets[i]->set = sets[i]->space = H5I_INVALID_HID;
+  atomic_init(&s->holders, 1);
+  for (int i = 0; i < DATA_SHARD_PARTS; i++) {
+    s->columns[i].set = s->columns[i].space = H5I_INVALID_HID;
+  }
   s->file = H5I_INVALID_HID;
   s->pin = -1;
   s->path = orr_strdup(path);
@@ -283,13 +211,14 @@ fail:
   return rc;
 }
 
+void data_shard_share(data_shard *s) {
+  atomic_fetch_add_explicit(&s->holders, 1, memory_order_relaxed);
+}
+
 void data_shard_close(data_shard *s) {
-  if (!s) return;
+  if (!s || atomic_fetch_sub_explicit(&s->holders, 1, memory_order_acq_rel) > 1) return;
   data_h5_enter();
-  dataset_close(&s->pictures);
-  dataset_close(&s->tokens);
-  dataset_close(&s->actions);
-  dataset_close(&s->state);
+  for (int i = 0; i < DATA_SHARD_PARTS; i++) data_column_close(&s->columns[i]);
   if (s->file >= 0) H5Fclose(s->file);
   data_h5_leave();
   if (s->pin >= 0) close(s->pin);
@@ -325,51 +254,57 @@ const int64_t *data_shard_offsets(const data_shard *s) {
 
 // -- reading ---------------------------------------------------------------------------------
 
-static orr_code read_locked(data_shard *s, dataset *d, int64_t first, int64_t n, int64_t stride,
-                            void *out) {
-  hsize_t start[4] = {(hsize_t)first}, step[4] = {(hsize_t)stride, 1, 1, 1};
-  hsize_t count[4] = {(hsize_t)n};
-  for (int i = 1; i < d->rank; i++) count[i] = d->dims[i];
-  s->fault.rc = ORR_OK;
-  hid_t memory = H5Screate_simple(d->rank, count, NULL);
-  bool good = memory >= 0 &&
-              H5Sselect_hyperslab(d->space, H5S_SELECT_SET, start, step, count, NULL) >= 0 &&
-              H5Dread(d->set, d->memory_type, memory, d->space, H5P_DEFAULT, out) >= 0;
-  if (memory >= 0) H5Sclose(memory);
-  return good ? ORR_OK : shard_fail(s, "read its rows", "the file is damaged, fetch it again");
+const data_column *data_shard_column(const data_shard *s, data_shard_part part, int *fd) {
+  if (fd) *fd = s->fd;
+  return &s->columns[part];
 }
 
-static orr_code read_rows(data_shard *s, dataset *d, const char *name, int64_t first, int64_t n,
-                          int64_t stride, void *out) {
-  ORR_CHECK(d->name, ORR_EINVAL, "%s: has no /%s, which was asked for", s->path, name);
+orr_code data_shard_read_by_hdf5(data_shard *s, data_shard_part part, int64_t first, int64_t n,
+                                 int64_t stride, void *out) {
+  const data_column_source from = source_of(s);
+  data_h5_enter();
+  orr_code rc = data_column_read(&from, &s->columns[part], first, n, stride, out);
+  data_h5_leave();
+  return rc;
+}
+
+static orr_code read_rows(data_shard *s, data_shard_part part, const char *name, int64_t first,
+                          int64_t n, int64_t stride, void *out) {
+  const data_column *c = &s->columns[part];
+  ORR_CHECK(c->name, ORR_EINVAL, "%s: has no /%s, which was asked for", s->path, name);
   ORR_CHECK(n >= 1 && stride >= 1 && first >= 0 && first < s->frames &&
                 (n - 1) <= (s->frames - 1 - first) / stride,
             ORR_EINVAL,
             "%s: /%s rows %" PRId64 " + i * %" PRId64 ", i < %" PRId64
             ", asked for; it has %" PRId64,
             s->path, name, first, stride, n, s->frames);
-  data_h5_enter();
-  orr_code rc = read_locked(s, d, first, n, stride, out);
-  data_h5_leave();
-  return rc;
+  if (!c->direct || c->unpack.count > 0) {
+    return data_shard_read_by_hdf5(s, part, first, n, stride, out);
+  }
+  // narrow values go to the upper half and are widened from there
+  size_t gap = (size_t)n * (c->row_bytes - c->file_row_bytes);
+  data_tap tap = {.fd = s->fd, .path = s->path};
+  ORR_TRY(data_column_pread(&tap, c, first, n, stride, (unsigned char *)out + gap));
+  if (gap > 0) data_column_widen(out, n * (int64_t)c->dims[1]);
+  return ORR_OK;
 }
 
 orr_code data_shard_read_frames(data_shard *s, int64_t first, int64_t n, int64_t stride,
                                 uint8_t *out) {
-  return read_rows(s, &s->pictures, "frames", first, n, stride, out);
+  return read_rows(s, DATA_SHARD_FRAMES, "frames", first, n, stride, out);
 }
 
 orr_code data_shard_read_tokens(data_shard *s, int64_t first, int64_t n, int64_t stride,
                                 int32_t *out) {
-  return read_rows(s, &s->tokens, "tokens", first, n, stride, out);
+  return read_rows(s, DATA_SHARD_TOKENS, "tokens", first, n, stride, out);
 }
 
 orr_code data_shard_read_actions(data_shard *s, int64_t first, int64_t n, int64_t stride,
                                  float *out) {
-  return read_rows(s, &s->actions, "actions", first, n, stride, out);
+  return read_rows(s, DATA_SHARD_ACTIONS, "actions", first, n, stride, out);
 }
 
 orr_code data_shard_read_state(data_shard *s, int64_t first, int64_t n, int64_t stride,
                                float *out) {
-  return read_rows(s, &s->state, "state", first, n, stride, out);
+  return read_rows(s, DATA_SHARD_STATE, "state", first, n, stride, out);
 }

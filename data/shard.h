@@ -9,8 +9,9 @@
 //   root attributes  orrery_shard = 1, branch, fps, action_names, state_names, source, and codes
 //                    where there are /tokens
 //
-// Threads: HDF5 as Debian builds it is not thread safe. Every function here takes the process's
-// one HDF5 lock, so any thread may call; one shard must not be closed while it is read.
+// Threads: HDF5 as Debian builds it is not thread safe. What goes through it takes the process's
+// one HDF5 lock, so any thread may call; one shard must not be closed while it is read. Rows that
+// lie plainly in the file are read beside HDF5, without its lock.
 #ifndef DATA_SHARD_H
 #define DATA_SHARD_H
 

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "data/h5.h"
 #include "data/h5_attribute.h"
+#include "data/lzf.h"
 #include "data/shard_format.h"
 
 #define PICTURE_CHUNK_BYTES                                                                        \
@@ -27,7 +28,8 @@ typedef struct {
   int rank;
   hsize_t dims[4]; // of one row, after the first
   hid_t file_type, memory_type;
-  size_t row_bytes; // in memory
+  size_t row_bytes;      // in memory
+  size_t file_row_bytes; // in the file, before any filter
   int64_t chunk_rows;
   unsigned char *buffer; // [chunk_rows] rows
   int64_t filled, written;
@@ -49,19 +51,19 @@ struct data_shard_writer {
 
 static orr_code column_setup(column *c, const char *name, hid_t file_type, hid_t memory_type,
                              const int64_t *dims, int rank, size_t chunk_bytes) {
-  size_t file_row = H5Tget_size(file_type);
   c->name = name;
   c->rank = rank;
   c->file_type = file_type;
   c->memory_type = memory_type;
   c->row_bytes = H5Tget_size(memory_type);
+  c->file_row_bytes = H5Tget_size(file_type);
   for (int i = 1; i < rank; i++) {
     c->dims[i] = (hsize_t)dims[i - 1];
     c->row_bytes *= (size_t)dims[i - 1];
-    file_row *= (size_t)dims[i - 1];
+    c->file_row_bytes *= (size_t)dims[i - 1];
   }
   c->chunk_rows = 1; // a power of two: shards of round numbers of frames then have no unused end
-  while (2 * (size_t)c->chunk_rows * file_row <= chunk_bytes) c->chunk_rows *= 2;
+  while (2 * (size_t)c->chunk_rows * c->file_row_bytes <= chunk_bytes) c->chunk_rows *= 2;
   c->buffer = orr_malloc((size_t)c->chunk_rows * c->row_bytes);
   ORR_CHECK(c->buffer, ORR_ENOMEM, "%s of a shard: no memory for a chunk of %zu bytes", name,
             (size_t)c->chunk_rows * c->row_bytes);
@@ -110,6 +112,21 @@ static bool put_attributes(hid_t file, const data_shard_format *f) {
 
 // -- datasets --------------------------------------------------------------------------------
 
+static bool put_filter(hid_t create, data_filter filter, size_t chunk_bytes) {
+  // as h5py sets them: version of its filter, version of LibLZF, bytes of an unpacked chunk
+  const unsigned values[] = {4, 0x0105, (unsigned)chunk_bytes};
+  switch (filter) {
+  case DATA_FILTER_NONE:
+    return true;
+  case DATA_FILTER_GZIP:
+    return H5Pset_deflate(create, 4) >= 0;
+  case DATA_FILTER_LZF:
+    return data_lzf_register() == ORR_OK &&
+           H5Pset_filter(create, DATA_LZF_FILTER, H5Z_FLAG_OPTIONAL, 3, values) >= 0;
+  }
+  return false;
+}
+
 static bool column_create(column *c, hid_t file, int64_t chunk_rows, data_filter filter) {
   hsize_t zero[4] = {0}, most[4] = {H5S_UNLIMITED}, chunk[4] = {(hsize_t)chunk_rows};
   for (int i = 1; i < c->rank; i++) zero[i] = most[i] = chunk[i] = c->dims[i];
@@ -121,7 +138,7 @@ static bool column_create(column *c, hid_t file, int64_t chunk_rows, data_filter
               // the unused end of the last chunk must not hold whatever was in memory
               H5Pset_fill_time(create, H5D_FILL_TIME_ALLOC) >= 0 &&
               H5Pset_chunk_cache(access, 1, 0, 1.0) >= 0; // chunks are written once, whole
-  if (good && filter == DATA_FILTER_GZIP) good = H5Pset_deflate(create, 4) >= 0;
+  if (good) good = put_filter(create, filter, (size_t)chunk_rows * c->file_row_bytes);
   if (good) c->set = H5Dcreate2(file, c->name, c->file_type, space, H5P_DEFAULT, create, access);
   if (access >= 0) H5Pclose(access);
   if (create >= 0) H5Pclose(create);

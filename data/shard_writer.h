@@ -17,7 +17,7 @@
 #include "base/status.h"
 #include "data/shard.h"
 
-typedef enum { DATA_FILTER_NONE, DATA_FILTER_GZIP } data_filter;
+typedef enum { DATA_FILTER_NONE, DATA_FILTER_GZIP, DATA_FILTER_LZF } data_filter;
 
 // n consecutive frames of one episode. A member is NULL exactly where the format has no such
 // dataset.

@@ -27,8 +27,9 @@ struct data_transfer {
   int hops;             // redirects on the way there
   uint64_t bytes, have; // wanted (0 = not known), in the sink
   data_sink sink;
-  double due_ms, progress_ms; // when the next request starts; when the last progress was
-  int tries;                  // without progress
+  double due_ms;      // when the next request starts
+  double progress_ms; // when the last progress was; 0 = no request yet
+  int tries;          // without progress
   int rejects;
   uint64_t retries, came, before; // counts; bytes in the sink when the request began
   bool renewed;                   // the keys were looked up again
@@ -51,7 +52,7 @@ orr_code data_transfer_create(data_http *h, const data_url *u, const char *name,
   t->bytes = bytes;
   t->have = have;
   t->sink = *sink;
-  t->due_ms = t->progress_ms = orr_clock_ms();
+  t->due_ms = orr_clock_ms();
   snprintf(t->name, sizeof t->name, "%s", name);
   snprintf(t->what, sizeof t->what, "%s/%s", u->text, name);
   ORR_TRY_GOTO(data_http_address(h, u, name, t->address, sizeof t->address), fail);
@@ -153,6 +154,7 @@ orr_code data_transfer_start(data_transfer *t, CURLM *multi) {
   t->reply = (data_reply){0};
   t->sink_rc = ORR_OK;
   t->before = t->have;
+  if (t->progress_ms == 0) t->progress_ms = orr_clock_ms();
   orr_code rc = prepare(t);
   if (rc != ORR_OK) drop_request(t);
   return rc;
@@ -323,7 +325,8 @@ data_transfer_state data_transfer_end(data_transfer *t, CURLcode result, orr_cod
     *rc = fail_final(t, result);
     return DATA_TRANSFER_FAILED;
   }
-  return again(t, curl_easy_strerror(result), ORR_EIO, rc);
+  bool slow = result == CURLE_OPERATION_TIMEDOUT;
+  return again(t, slow ? "no answer, or too slow" : curl_easy_strerror(result), ORR_EIO, rc);
 }
 
 // -- one transfer alone ------------------------------------------------------------------------

@@ -1,15 +1,22 @@
 #include "data/verify.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "data/shard_format.h"
+#include "data/workers.h"
 
-#define ROWS 4096 // rows read at once
+#define ROWS        4096               // of numbers, read at once
+#define PIXEL_BYTES ((int64_t)4 << 20) // of frames, read at once
 
 typedef orr_code (*read_fn)(data_shard *s, int64_t first, int64_t n, float *out);
 
@@ -42,6 +49,20 @@ static orr_code check_numbers(data_shard *s, const char *name, int64_t width, re
     }
   }
 done:
+  orr_free(v);
+  return rc;
+}
+
+// Pixels may be anything, but they must come out of the file.
+static orr_code check_frames(data_shard *s) {
+  const data_shard_format *f = data_shard_get_format(s);
+  const int64_t frames = data_shard_frames(s), frame_bytes = f->height * f->width * 3;
+  const int64_t rows = frame_bytes < PIXEL_BYTES ? PIXEL_BYTES / frame_bytes : 1;
+  orr_code rc = ORR_OK;
+  uint8_t *v = orr_malloc((size_t)(rows * frame_bytes));
+  ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to check /frames", data_shard_path(s));
+  for (int64_t first = 0; first < frames && rc == ORR_OK; first += rows)
+    rc = data_shard_read_frames(s, first, frames - first < rows ? frames - first : rows, 1, v);
   orr_free(v);
   return rc;
 }
@@ -94,6 +115,7 @@ static orr_code check_content(const data_index *x, const data_index_shard *liste
   ORR_TRY(check_lengths(s, listed));
   ORR_TRY(check_numbers(s, "actions", f->A, read_actions));
   if (f->Q) ORR_TRY(check_numbers(s, "state", f->Q, read_state));
+  if (f->height) ORR_TRY(check_frames(s));
   return f->S ? check_tokens(s) : ORR_OK;
 }
 
@@ -125,4 +147,88 @@ orr_code data_verify_shard(const data_index *x, int64_t i) {
   orr_code rc = verify_file(x, &x->shards[i], path);
   if (pin >= 0) close(pin);
   return rc;
+}
+
+// -- the whole folder ------------------------------------------------------------------------
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static orr_code check_listed(const data_index *x, const char **names) {
+  orr_code rc = ORR_OK;
+  DIR *d = opendir(x->dir);
+  ORR_CHECK(d, ORR_EIO, "%s: cannot list this folder: %s", x->dir, strerror(errno));
+  for (const struct dirent *e; (e = readdir(d));) {
+    const char *name = e->d_name;
+    size_t length = strlen(name);
+    if (strncmp(name, "shard-", 6) != 0 || length < 3 || strcmp(name + length - 3, ".h5") != 0)
+      continue;
+    ORR_CHECK_GOTO(
+        bsearch(&name, names, (size_t)x->count, sizeof *names, by_name), close_dir, ORR_EFORMAT,
+        "%s/%s: not in index.json; build the index again, or move the file away", x->dir, name);
+  }
+close_dir:
+  closedir(d);
+  return rc;
+}
+
+// What a person takes for shards of the folder are those of the index, each once.
+static orr_code check_folder(const data_index *x) {
+  orr_code rc = ORR_OK;
+  const char **names = orr_malloc((size_t)x->count * sizeof *names);
+  ORR_CHECK(names, ORR_ENOMEM, "%s: no memory to list its shards", x->dir);
+  for (int64_t i = 0; i < x->count; i++) names[i] = x->shards[i].file;
+  qsort(names, (size_t)x->count, sizeof *names, by_name);
+  for (int64_t i = 1; i < x->count; i++)
+    ORR_CHECK_GOTO(strcmp(names[i - 1], names[i]) != 0, done, ORR_EFORMAT,
+                   "%s: index.json lists %s twice; build the index again", x->dir, names[i]);
+  rc = check_listed(x, names);
+done:
+  orr_free(names);
+  return rc;
+}
+
+typedef struct {
+  const data_index *x;
+  const data_verify_options *o;
+} verification;
+
+static orr_code work(void *ctx, data_board *board) {
+  const data_index *x = ((const verification *)ctx)->x;
+  char doing[DATA_NOTE_MAX];
+  for (int64_t i; (i = data_board_take(board)) >= 0;) {
+    snprintf(doing, sizeof doing, "reading %s/%s", x->dir, x->shards[i].file);
+    data_board_note(board, doing);
+    ORR_TRY(data_verify_shard(x, i));
+    atomic_fetch_add(&board->progress, 1);
+  }
+  return ORR_OK;
+}
+
+static void report(void *ctx, int64_t shards) {
+  const verification *v = ctx;
+  if (v->o->progress) v->o->progress(v->o->ctx, shards);
+}
+
+// What is fetched belongs to this process and its threads. Its checksums were right before anything
+// looked inside.
+static orr_code verify_here(const data_index *x, const data_verify_options *o) {
+  for (int64_t i = 0; i < x->count; i++) {
+    ORR_TRY(data_verify_shard(x, i));
+    if (o->progress) o->progress(o->ctx, i + 1);
+  }
+  return ORR_OK;
+}
+
+orr_code data_verify(const data_index *x, const data_verify_options *o) {
+  verification v = {x, o};
+  if (x->remote) return verify_here(x, o);
+  ORR_TRY(check_folder(x));
+  data_workers workers = {.count = o->processes < x->count ? o->processes : (int)x->count,
+                          .jobs = x->count,
+                          .work = work,
+                          .report = report,
+                          .ctx = &v};
+  return data_workers_run(&workers);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -27,22 +28,36 @@ static void post_failure(data_board *b, orr_code code) {
   atomic_store(&b->stop, true);
 }
 
+void data_board_note(data_board *b, const char *doing) {
+  for (int i = 0; b && i < b->count; i++)
+    if (atomic_load(&b->notes[i].pid) == (int)getpid())
+      snprintf(b->notes[i].doing, DATA_NOTE_MAX, "%s", doing);
+}
+
 // A worker's whole life. _exit: the parent's buffers and handlers are not the worker's to run.
-static _Noreturn void live(const data_workers *w, data_board *b, pid_t parent) {
+static _Noreturn void live(const data_workers *w, data_board *b, int number, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
+  atomic_store(&b->notes[number].pid, (int)getpid());
   if (getppid() != parent) _exit(1); // the parent died before the line above
   orr_code rc = w->work(w->ctx, b);
   if (rc != ORR_OK) post_failure(b, rc);
   _exit(rc == ORR_OK ? 0 : 1);
 }
 
+static orr_code fail_signal(const data_board *b, int number, pid_t pid, int signal_number) {
+  const char *doing = b->notes[number].doing;
+  return ORR_FAIL(
+      ORR_EIO,
+      "worker process %ld was ended by signal %d (%s)%s%s; if memory ran out, use fewer "
+      "processes%s",
+      (long)pid, signal_number, strsignal(signal_number), *doing ? " while " : "", doing,
+      *doing ? ", else the file is damaged: copy or record it again" : "");
+}
+
 // One that failed has posted why; one that was killed could not.
-static void note_end(data_board *b, pid_t pid, int status) {
+static void note_end(data_board *b, int number, pid_t pid, int status) {
   if (WIFSIGNALED(status))
-    post_failure(b, ORR_FAIL(ORR_EIO,
-                             "worker process %ld was ended by signal %d (%s); if memory ran out, "
-                             "use fewer processes",
-                             (long)pid, WTERMSIG(status), strsignal(WTERMSIG(status))));
+    post_failure(b, fail_signal(b, number, pid, WTERMSIG(status)));
   else if (WEXITSTATUS(status) != 0)
     post_failure(b, ORR_FAIL(ORR_EIO, "worker process %ld ended with status %d without a reason",
                              (long)pid, WEXITSTATUS(status)));
@@ -58,7 +73,7 @@ static void wait_all(const data_workers *w, data_board *b, pid_t *pids, int star
     for (int i = 0; i < started; i++) {
       int status;
       if (pids[i] == 0 || waitpid(pids[i], &status, WNOHANG) != pids[i]) continue;
-      note_end(b, pids[i], status);
+      note_end(b, i, pids[i], status);
       pids[i] = 0;
       alive--;
     }
@@ -72,7 +87,7 @@ static int start_all(const data_workers *w, data_board *b, pid_t *pids) {
   pid_t parent = getpid();
   for (int i = 0; i < w->count; i++) {
     pids[i] = fork();
-    if (pids[i] == 0) live(w, b, parent);
+    if (pids[i] == 0) live(w, b, i, parent);
     if (pids[i] > 0) continue;
     post_failure(b, ORR_FAIL(ORR_EIO, "cannot start worker process %d of %d: %s; use fewer", i + 1,
                              w->count, strerror(errno)));
@@ -83,11 +98,13 @@ static int start_all(const data_workers *w, data_board *b, pid_t *pids) {
 
 orr_code data_workers_run(const data_workers *w) {
   orr_code rc = ORR_OK;
-  data_board *b = mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  const size_t bytes = sizeof(data_board) + (size_t)w->count * sizeof *((data_board *)0)->notes;
+  data_board *b = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ORR_CHECK(b != MAP_FAILED, ORR_ENOMEM, "no shared memory for the workers: %s", strerror(errno));
   pid_t *pids = orr_calloc((size_t)w->count, sizeof *pids);
   ORR_CHECK_GOTO(pids, unmap, ORR_ENOMEM, "no memory for %d workers", w->count);
   b->jobs = w->jobs;
+  b->count = w->count;
   atomic_flag_clear(&b->failed);
   wait_all(w, b, pids, start_all(w, b, pids));
   if (atomic_load(&b->stop)) {
@@ -96,6 +113,6 @@ orr_code data_workers_run(const data_workers *w) {
   }
   orr_free(pids);
 unmap:
-  munmap(b, sizeof *b);
+  munmap(b, bytes);
   return rc;
 }

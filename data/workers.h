@@ -10,6 +10,8 @@
 
 #include "base/status.h"
 
+#define DATA_NOTE_MAX 512
+
 // In memory that parent and workers share.
 typedef struct data_board {
   int64_t jobs;
@@ -19,10 +21,19 @@ typedef struct data_board {
   atomic_flag failed;       // taken by the first to fail, who owns code and message
   orr_code code;
   char message[ORR_STATUS_MESSAGE_MAX];
+  int count; // workers
+  struct {
+    _Atomic int pid;
+    char doing[DATA_NOTE_MAX];
+  } notes[]; // [count]
 } data_board;
 
 // Local, in a worker. The number of the next job, or -1 when none is left or a worker failed.
 int64_t data_board_take(data_board *b);
+
+// Local, in a worker. Notes what the worker is about to do, such as "reading x.h5": it is part of
+// the message when a library takes the worker down. Cut when long; `b` may be NULL.
+void data_board_note(data_board *b, const char *doing);
 
 typedef struct {
   int count;

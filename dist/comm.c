@@ -27,9 +27,18 @@ size_t dist_dtype_bytes(dist_dtype t) {
 }
 
 const char *dist_collective_name(dist_collective c) {
-  static const char *const names[] = {"all_reduce", "reduce_scatter", "all_gather",
-                                      "all_to_all", "broadcast",      "barrier"};
+  static const char *const names[] = {"all_reduce",         "reduce_scatter", "all_gather",
+                                      "all_to_all",         "broadcast",      "barrier",
+                                      "wait for the device"};
   return names[c];
+}
+
+orr_code dist_comm_register(dist_comm *c, void *p, size_t bytes) {
+  return c->table->know && bytes > 0 ? c->table->know(c, p, bytes) : ORR_OK;
+}
+
+void dist_comm_unregister(dist_comm *c, void *p) {
+  if (c->table->forget) c->table->forget(c, p);
 }
 
 size_t dist_stage_bytes(dist_collective what, dist_dtype t, int64_t count, int size) {
@@ -61,7 +70,8 @@ static int64_t enter(dist_comm *c, dist_collective collective, int64_t count, di
                           .axis = c->axis,
                           .type = t,
                           .count = count,
-                          .sequence = ++c->sequence};
+                          .sequence = ++(c->counter ? c->counter : c)->sequence,
+                          .on_device = c->counter != NULL};
   int64_t now = orr_clock_ns(), ticket = dist_recorder_enter(c->recorder, &call, now);
   if (r) *r = (dist_request){.call = call, .ticket = ticket};
   return now;
@@ -80,6 +90,14 @@ static orr_code account(dist_comm *c, orr_code rc, int64_t elements, dist_dtype 
   c->traffic.calls++;
   c->traffic.bytes += elements * (int64_t)dist_dtype_bytes(t);
   return leave(c, rc, start_ns, !r || !r->impl);
+}
+
+void dist_device_wait_begin(dist_world *w) {
+  enter(w->axis[DIST_AXIS_WORLD], DIST_DEVICE_WAIT, 0, DIST_U8, NULL);
+}
+
+void dist_device_wait_end(dist_world *w) {
+  dist_recorder_leave(w->recorder, true, orr_clock_ns());
 }
 
 static orr_code check_count(const dist_comm *c, const char *what, int64_t count) {

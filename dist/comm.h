@@ -1,5 +1,5 @@
-// Communication: one table of collectives with `self` (one rank, copies), `mpi` and later `nccl`
-// behind it. A comm is one axis of the grid or the world. All collectives are Collective over the
+// Communication: one table of collectives with `self` (one rank, copies), `mpi` and `nccl` behind
+// it. A comm is one axis of the grid or the world. All collectives are Collective over the
 // comm's ranks and must be called in the same order by each of them.
 //
 // Sums are in float32 for bf16 data where the implementation allows, and the same call on the same
@@ -23,7 +23,8 @@ typedef enum {
   DIST_ALL_GATHER,
   DIST_ALL_TO_ALL,
   DIST_BROADCAST,
-  DIST_BARRIER
+  DIST_BARRIER,
+  DIST_DEVICE_WAIT // no collective: a rank waits for its device, which may wait for other ranks
 } dist_collective;
 // Local. "all_reduce", ...
 const char *dist_collective_name(dist_collective c);
@@ -35,6 +36,7 @@ typedef struct {
   dist_dtype type;
   int64_t count;    // elements
   int64_t sequence; // calls on this axis, this one included
+  bool on_device;   // finished = put into the order of the device
 } dist_call;
 
 typedef struct dist_comm dist_comm; // one axis
@@ -47,6 +49,8 @@ typedef struct dist_request {
 typedef struct dist_world {
   dist_grid grid;
   dist_comm *axis[DIST_AXES];     // communicators by axis; sizes of 1 are `self`
+  dist_comm *device[DIST_AXES];   // the same for tensors in device memory; NULL = not split so
+  struct dist_nccl *nccl;         // behind them
   struct dist_recorder *recorder; // the calls of all axes of more than one rank
   int node_rank, node_ranks;      // among the ranks of this host: for devices, threads, caches
 } dist_world;
@@ -60,6 +64,29 @@ const char *dist_job_number(void);
 orr_code dist_world_open(dist_world **out);
 // Collective. Makes the axes' communicators for tp x cp x dp (dp 0 = the rest).
 orr_code dist_world_split(dist_world *w, int tp, int cp, int dp);
+// A device, as dist/ has to know it.
+typedef struct {
+  void *stream; // the compute stream, a cudaStream_t of this thread's current device
+  bool shared;  // other ranks have the same GPU (NCCL then goes by sockets)
+} dist_device;
+// Collective. Behind dist_world_split, and undone by the next or by leave: w->device, over NCCL, of
+// which those of one rank are w->axis'. Calls are put into the order of the device and return;
+// dist_wait orders what the compute stream is given next behind them (dist/comm_nccl.h).
+// ORR_EUNSUPPORTED, ORR_ECOMM; the same on all ranks.
+orr_code dist_world_split_device(dist_world *w, const dist_device *d);
+// Collective unless a rank failed. Undoes it: before the stream and registered memory go.
+void dist_world_leave_device(dist_world *w);
+// Local, from any thread. Whether a collective on the device has failed under way: ORR_ECOMM with
+// the axis and the library's words.
+orr_code dist_world_fault(const dist_world *w);
+// Local. Between begin and end this rank waits for its device. To the watchdog this is a collective
+// of all ranks (all make the same ones): one that never comes is missing from it.
+void dist_device_wait_begin(dist_world *w);
+void dist_device_wait_end(dist_world *w);
+// Local. Memory that the communicator will often be given, until unregister or its end: where a
+// transport can, it reads and writes it without copies. Has no other effect. ORR_ENOMEM.
+orr_code dist_comm_register(dist_comm *c, void *p, size_t bytes);
+void dist_comm_unregister(dist_comm *c, void *p);
 // Collective unless a rank failed. Takes NULL. Finalises MPI when open initialised it.
 void dist_world_close(dist_world *w);
 // Ends every rank at once with this exit code (MPI_Abort); for the error path of main only.

@@ -24,6 +24,10 @@ typedef struct {
   orr_code (*test)(dist_comm *c, dist_request *r, bool *done);
   orr_code (*reserve)(dist_comm *c, size_t bytes); // dist_comm_reserve; NULL = needs nothing
   size_t (*reserved)(const dist_comm *c);
+  orr_code (*fault)(dist_comm *c); // dist_world_fault, and from here on NULL = nothing to do
+  void (*abort)(dist_comm *c);     // from any thread: ends what is under way; destroy may follow
+  orr_code (*know)(dist_comm *c, void *p, size_t bytes);
+  void (*forget)(dist_comm *c, void *p);
   void (*destroy)(dist_comm *c); // frees impl
 } dist_table;
 
@@ -34,6 +38,7 @@ struct dist_comm {
   dist_traffic traffic;
   dist_recorder *recorder; // borrowed; NULL = none
   int64_t sequence;        // collectives so far
+  dist_comm *counter;      // whose `sequence` counts: NULL = this one's
   void *impl;              // the implementation's own
 };
 
@@ -42,5 +47,8 @@ orr_code dist_comm_self_create(dist_axis axis, dist_comm **out);
 // Local for `self`, else Collective over the comm. Takes NULL.
 void dist_comm_destroy(dist_comm *c);
 size_t dist_dtype_bytes(dist_dtype t);
+// Local, from any thread. Ends what is under way on the device, so that its kernels do not spin on
+// while the process ends.
+void dist_world_abort_device(const dist_world *w);
 
 #endif

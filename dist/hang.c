@@ -177,11 +177,16 @@ static bool first_difference(const dist_peer *peers, hang *h) {
 void dist_call_print(const dist_call *call, char *text, size_t size) {
   static const char *const types[] = {"f32", "bf16", "f64", "i64", "u8"};
   const char *axis = dist_axis_name(call->axis), *name = dist_collective_name(call->collective);
-  if (call->collective == DIST_BARRIER)
+  if (call->collective == DIST_BARRIER || call->collective == DIST_DEVICE_WAIT)
     snprintf(text, size, "%s %s, call %" PRId64, axis, name, call->sequence);
   else
-    snprintf(text, size, "%s %s of %" PRId64 " %s, call %" PRId64, axis, name, call->count,
-             types[call->type], call->sequence);
+    snprintf(text, size, "%s %s of %" PRId64 " %s%s, call %" PRId64, axis, name, call->count,
+             types[call->type], call->on_device ? " on the device" : "", call->sequence);
+}
+
+// What has become of a call; on the device, that it is in its order is all that a rank knows.
+static const char *outcome(const dist_record *r) {
+  return r->finished_age_ns < 0 ? "started" : r->call.on_device ? "issued" : "finished";
 }
 
 // What an answering rank does now.
@@ -194,8 +199,7 @@ static void print_now(const dist_peer *p, char *text, size_t size) {
     snprintf(text, size, "in %s, for %.1f s", call, (double)p->recording.inside_age_ns * 1e-9);
   } else if (last) {
     dist_call_print(&last->call, call, sizeof call);
-    snprintf(text, size, "in no collective; its last: %s, %s %.1f s ago", call,
-             last->finished_age_ns < 0 ? "started" : "finished",
+    snprintf(text, size, "in no collective; its last: %s, %s %.1f s ago", call, outcome(last),
              (double)(last->finished_age_ns < 0 ? last->entered_age_ns : last->finished_age_ns) *
                  1e-9);
   } else {
@@ -301,6 +305,22 @@ static void write_cause(FILE *out, const dist_grid *g, const dist_peer *peers) {
     fprintf(out, "advice: %s\n", advice(peers, &h, different));
 }
 
+// A collective on the device that failed explains more than who waits for whom. False: none did.
+static bool write_faults(FILE *out, const dist_grid *g, const dist_peer *peers) {
+  int named = 0;
+  for (int rank = 0; rank < g->ranks; rank++) {
+    const dist_peer *p = peers + rank;
+    if (p->state != DIST_PEER_ANSWERED || !p->recording.fault[0]) continue;
+    fprintf(out, "failed: rank %d (%s, pid %" PRId64 "): %s\n", rank, p->identity.host,
+            p->identity.pid, p->recording.fault);
+    named++;
+  }
+  if (named)
+    fprintf(out, "advice: look for a rank that ended or a link that is down; NCCL_DEBUG=WARN makes "
+                 "NCCL say more\n");
+  return named > 0;
+}
+
 static void write_calls(FILE *out, int rank, const dist_peer *p) {
   char call[128];
   fprintf(out, "\nlast calls of rank %d\n", rank);
@@ -312,14 +332,14 @@ static void write_calls(FILE *out, int rank, const dist_peer *p) {
     if (r->finished_age_ns < 0)
       fprintf(out, "not finished\n");
     else
-      fprintf(out, "finished %.3f s ago\n", (double)r->finished_age_ns * 1e-9);
+      fprintf(out, "%s %.3f s ago\n", outcome(r), (double)r->finished_age_ns * 1e-9);
   }
 }
 
 void dist_hang_write(FILE *out, const dist_grid *g, const dist_peer *peers, double timeout_s) {
   char state[320];
   fprintf(out, "hang report (dist.timeout_s %g)\n", timeout_s);
-  write_cause(out, g, peers);
+  if (!write_faults(out, g, peers)) write_cause(out, g, peers);
   fprintf(out, "\n%6s %4s %4s %4s  %-16s %8s  %s\n", "rank", "tp", "cp", "dp", "host", "pid",
           "state");
   for (int rank = 0; rank < g->ranks; rank++) {

@@ -27,6 +27,8 @@ struct dist_recorder {
   slot slots[DIST_RECORDED];
 };
 
+#define ON_DEVICE 65536 // in a slot's `what`: the bit above collective, axis and type
+
 static int64_t load(const atomic_int_least64_t *from) {
   return atomic_load_explicit(from, memory_order_acquire);
 }
@@ -65,7 +67,8 @@ static int64_t add(dist_recorder *r, const dist_call *call, int64_t now_ns) {
   int64_t ticket = ++r->last;
   slot *s = slot_of(r, ticket);
   store(&s->ticket, 0);
-  store(&s->what, call->collective * 256 + call->axis * 16 + (int64_t)call->type);
+  store(&s->what, call->on_device * ON_DEVICE + call->collective * 256 + call->axis * 16 +
+                      (int64_t)call->type);
   store(&s->count, call->count);
   store(&s->sequence, call->sequence);
   store(&s->entered_ns, now_ns);
@@ -97,11 +100,12 @@ void dist_recorder_resume(dist_recorder *r, const dist_call *call, int64_t *tick
 
 static dist_call call_of(const slot *s) {
   const int64_t what = load(&s->what);
-  return (dist_call){.collective = (dist_collective)(what / 256),
+  return (dist_call){.collective = (dist_collective)(what % ON_DEVICE / 256),
                      .axis = (dist_axis)(what / 16 % 16),
                      .type = (dist_dtype)(what % 16),
                      .count = load(&s->count),
-                     .sequence = load(&s->sequence)};
+                     .sequence = load(&s->sequence),
+                     .on_device = what >= ON_DEVICE};
 }
 
 // Of the record in s, which is the writer's own.

@@ -24,6 +24,7 @@ typedef struct {
   int32_t inside;             // the record that this rank is inside of, -1 = none
   int64_t inside_age_ns;      // for how long (a wait begins later than its call)
   int64_t inside_ticket;      // tells one stay from the next
+  char fault[192];            // of a collective on the device, in words; "" = none (the watchdog's)
   dist_record records[DIST_RECORDED];
 } dist_recording;
 

@@ -15,12 +15,14 @@ struct dist_replicas {
   dist_axis axis;
   int n;
   dist_replica *parts; // [n]
-  orr_hash128 *mine;   // [n]
-  orr_hash128 *sums;   // [ranks]: the hash of each rank's hashes
+  dist_replica_read_fn read;
+  void *ctx;
+  orr_hash128 *mine; // [n]
+  orr_hash128 *sums; // [ranks]: the hash of each rank's hashes
 };
 
 orr_code dist_replicas_create(const dist_world *w, dist_axis axis, const dist_replica *parts, int n,
-                              dist_replicas **out) {
+                              dist_replica_read_fn read, void *ctx, dist_replicas **out) {
   dist_comm *c = w->axis[axis];
   dist_replicas *r = orr_calloc(1, sizeof *r);
   ORR_CHECK(r, ORR_ENOMEM, "replicas: no memory for them");
@@ -28,6 +30,8 @@ orr_code dist_replicas_create(const dist_world *w, dist_axis axis, const dist_re
                        .comm = c,
                        .axis = axis,
                        .n = n,
+                       .read = read,
+                       .ctx = ctx,
                        .parts = orr_calloc((size_t)n, sizeof *r->parts),
                        .mine = orr_calloc((size_t)n, sizeof *r->mine),
                        .sums = orr_calloc((size_t)dist_comm_size(c), sizeof *r->sums)};
@@ -158,9 +162,19 @@ release:
   return rc;
 }
 
+static orr_code hash_parts(dist_replicas *r) {
+  for (int i = 0; i < r->n; i++) {
+    const dist_replica *part = &r->parts[i];
+    const void *host = part->p;
+    if (r->read) ORR_TRY(r->read(r->ctx, part->p, part->bytes, &host));
+    r->mine[i] = orr_hash_bytes(host, part->bytes);
+  }
+  return ORR_OK;
+}
+
 orr_code dist_replicas_check(dist_replicas *r) {
   bool equal = true;
-  for (int i = 0; i < r->n; i++) r->mine[i] = orr_hash_bytes(r->parts[i].p, r->parts[i].bytes);
+  ORR_TRY(hash_parts(r));
   orr_hash128 sum = orr_hash_bytes(r->mine, (size_t)r->n * sizeof *r->mine);
   ORR_TRY(dist_all_gather(r->comm, &sum, r->sums, (int64_t)sizeof sum, DIST_U8));
   for (int i = 1; i < dist_comm_size(r->comm); i++)

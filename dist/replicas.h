@@ -16,6 +16,9 @@ typedef struct {
   size_t bytes;
 } dist_replica;
 
+// *host (=) where the bytes at p lie in host memory until the next call; p itself, or a copy.
+typedef orr_code (*dist_replica_read_fn)(void *ctx, const void *p, size_t bytes, const void **host);
+
 // Which ranks differ, from everybody's hashes.
 typedef struct {
   bool differ;
@@ -25,9 +28,10 @@ typedef struct {
   unsigned char *bad; // [ranks], of the caller: 1 = it differs from the majority
 } dist_replicas_verdict;
 
-// Local. `parts` [n] is copied; the arrays are read by each check. ORR_ENOMEM.
+// Local. `parts` [n] is copied; the arrays are read by each check, through `read` with its ctx
+// where they do not lie in host memory (NULL: they do). ORR_ENOMEM.
 orr_code dist_replicas_create(const dist_world *w, dist_axis axis, const dist_replica *parts, int n,
-                              dist_replicas **out);
+                              dist_replica_read_fn read, void *ctx, dist_replicas **out);
 // Local. Takes NULL.
 void dist_replicas_destroy(dist_replicas *r);
 // Collective over the axis. Every rank gives its hashes (XXH3-128) one number of

@@ -1,5 +1,5 @@
 // The watchdog. It reads the recorder and its own sockets and calls MPI only to abort: the thread
-// that hangs may be inside MPI and hold its locks.
+// that hangs may be inside MPI and hold its locks. Of NCCL it asks whether a collective has failed.
 //
 // A rank that hangs says HANG to both centres (dist/sideband.h), and goes on to answer. The first
 // rank ASKs everyone for a recording, waits a moment for those who can answer, writes the report
@@ -19,6 +19,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "dist/comm_table.h"
 #include "dist/sideband.h"
 
 #define LOOK_MS        250  // between two looks at the recorder
@@ -42,6 +43,7 @@ struct dist_watchdog {
   atomic_bool stop;
   int64_t look_ns;                  // of the last look
   int64_t inside_ticket, waited_ns; // the call that this rank is inside of, and how long by looks
+  char fault[192];                  // of a collective on the device, "" = none
   int64_t alarm_ns;                 // when this rank learnt of a hang; 0 = all is well
   int64_t asked_ns, first_asked_ns; // a centre's own questions; 0 = none
   int64_t asked_by_first_ns;        // the first rank is at it
@@ -93,6 +95,7 @@ __attribute__((noreturn)) static void report_and_end(dist_watchdog *d) {
     ORR_ERROR("hang report: %s", orr_status_message());
   for (int i = 0; i < d->world->grid.ranks; i++)
     dist_sideband_send(d->sideband, i, DIST_WORD_END, NULL);
+  dist_world_abort_device(d->world);
   dist_process_end(true, failed);
 }
 
@@ -115,6 +118,11 @@ static bool older(int64_t since_ns, int64_t ms, int64_t now_ns) {
   return now_ns - since_ns >= ms * 1000000;
 }
 
+static void read_mine(dist_watchdog *d, int64_t now_ns, dist_recording *mine) {
+  dist_recorder_read(d->world->recorder, now_ns, mine);
+  memcpy(mine->fault, d->fault, sizeof mine->fault);
+}
+
 static void ask_all(dist_watchdog *d, int64_t now_ns) {
   int me = d->world->grid.rank;
   for (int i = 0; i < d->world->grid.ranks; i++) {
@@ -124,7 +132,7 @@ static void ask_all(dist_watchdog *d, int64_t now_ns) {
     dist_sideband_send(d->sideband, i, DIST_WORD_ASK, NULL);
   }
   d->peers[me].state = DIST_PEER_ANSWERED;
-  dist_recorder_read(d->world->recorder, now_ns, &d->peers[me].recording);
+  read_mine(d, now_ns, &d->peers[me].recording);
   d->asked_ns = now_ns;
   if (!d->first_asked_ns) d->first_asked_ns = now_ns;
 }
@@ -173,7 +181,7 @@ static void alarm_now(dist_watchdog *d, int64_t now_ns) {
 
 static void answer(dist_watchdog *d, int rank, int64_t now_ns) {
   dist_recording mine;
-  dist_recorder_read(d->world->recorder, now_ns, &mine);
+  read_mine(d, now_ns, &mine);
   dist_sideband_send(d->sideband, rank, DIST_WORD_ANSWER, &mine);
   alarm_now(d, now_ns);
   if (rank != 0) return;
@@ -211,6 +219,13 @@ static void handle(dist_watchdog *d, const dist_message *m, int64_t now_ns) {
 
 // -- the thread ----------------------------------------------------------------------------------
 
+static void raise_alarm(dist_watchdog *d, int64_t now_ns) {
+  if (d->alarm_ns) return;
+  alarm_now(d, now_ns);
+  dist_sideband_send(d->sideband, 0, DIST_WORD_HANG, NULL);
+  dist_sideband_send(d->sideband, dist_sideband_deputy(d->sideband), DIST_WORD_HANG, NULL);
+}
+
 // Counts how long this rank has been inside of one call, by looks.
 static void look(dist_watchdog *d, int64_t now_ns) {
   dist_recording now;
@@ -222,10 +237,14 @@ static void look(dist_watchdog *d, int64_t now_ns) {
   if (now.inside < 0) return;
   d->waited_ns += passed < most ? passed : most;
   if (d->waited_ns > now.inside_age_ns) d->waited_ns = now.inside_age_ns;
-  if ((double)d->waited_ns * 1e-9 < d->timeout_s || d->alarm_ns) return;
-  alarm_now(d, now_ns);
-  dist_sideband_send(d->sideband, 0, DIST_WORD_HANG, NULL);
-  dist_sideband_send(d->sideband, dist_sideband_deputy(d->sideband), DIST_WORD_HANG, NULL);
+  if ((double)d->waited_ns * 1e-9 >= d->timeout_s) raise_alarm(d, now_ns);
+}
+
+// The device's collectives fail on their own, while the host does something else.
+static void look_at_device(dist_watchdog *d, int64_t now_ns) {
+  if (d->fault[0] || dist_world_fault(d->world) == ORR_OK) return;
+  snprintf(d->fault, sizeof d->fault, "%.191s", orr_status_message());
+  raise_alarm(d, now_ns);
 }
 
 static void *watch(void *arg) {
@@ -238,6 +257,7 @@ static void *watch(void *arg) {
     if (atomic_load(&d->stop)) break;
     if (came) handle(d, &m, now_ns);
     look(d, now_ns);
+    look_at_device(d, now_ns);
     if (d->alarm_ns) act(d, now_ns);
   }
   return NULL;

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "dist/comm_mpi.h"
+#include "dist/comm_nccl.h"
 #include "dist/launch.h"
 #include "dist/recorder.h"
 #include "dist/watchdog.h"
@@ -80,19 +81,48 @@ close:
   return rc;
 }
 
-// The ranks that share `first`, the world rank at the start of their axis, become one axis, ordered
-// by `place`.
-static orr_code make_axis(dist_world *w, dist_axis axis, int size, int first, int place) {
+// An axis as this rank sees it: the world rank at its start names it among its likes.
+typedef struct {
+  int size, first, place;
+} axis_line;
+
+static axis_line line_of(const dist_grid *g, dist_axis axis) {
+  switch (axis) {
+  case DIST_AXIS_TP:
+    return (axis_line){g->tp, dist_grid_rank(g, 0, g->cp_i, g->dp_i), g->tp_i};
+  case DIST_AXIS_CP:
+    return (axis_line){g->cp, dist_grid_rank(g, g->tp_i, 0, g->dp_i), g->cp_i};
+  case DIST_AXIS_DP:
+    return (axis_line){g->dp, dist_grid_rank(g, g->tp_i, g->cp_i, 0), g->dp_i};
+  case DIST_AXIS_REPLICA:
+    return (axis_line){g->cp * g->dp, dist_grid_rank(g, g->tp_i, 0, 0), g->dp_i * g->cp + g->cp_i};
+  default:
+    return (axis_line){g->ranks, 0, g->rank};
+  }
+}
+
+static orr_code make_axis(dist_world *w, dist_axis axis) {
+  const axis_line line = line_of(&w->grid, axis);
   MPI_Comm comm = MPI_COMM_NULL;
-  if (size == 1) return dist_comm_self_create(axis, &w->axis[axis]);
-  ORR_TRY(dist_mpi_check(MPI_Comm_split(MPI_COMM_WORLD, first, place, &comm), axis,
+  if (line.size == 1) return dist_comm_self_create(axis, &w->axis[axis]);
+  ORR_TRY(dist_mpi_check(MPI_Comm_split(MPI_COMM_WORLD, line.first, line.place, &comm), axis,
                          "make its communicator"));
   ORR_TRY(dist_comm_mpi_create(comm, axis, &w->axis[axis]));
   w->axis[axis]->recorder = w->recorder;
   return ORR_OK;
 }
 
+void dist_world_leave_device(dist_world *w) {
+  for (int i = 0; i < DIST_AXES; i++) {
+    if (w->device[i] != w->axis[i]) dist_comm_destroy(w->device[i]);
+    w->device[i] = NULL;
+  }
+  dist_nccl_close(w->nccl);
+  w->nccl = NULL;
+}
+
 static void destroy_axes(dist_world *w) {
+  dist_world_leave_device(w);
   for (int i = 0; i < DIST_AXES; i++) {
     dist_comm_destroy(w->axis[i]);
     w->axis[i] = NULL;
@@ -107,12 +137,51 @@ orr_code dist_world_split(dist_world *w, int tp, int cp, int dp) {
   w->grid = g;
   // A split is collective over the world, and every rank makes the same ones: sizes are the same
   // everywhere.
-  ORR_TRY(make_axis(w, DIST_AXIS_WORLD, g.ranks, 0, g.rank));
-  ORR_TRY(make_axis(w, DIST_AXIS_TP, g.tp, dist_grid_rank(&g, 0, g.cp_i, g.dp_i), g.tp_i));
-  ORR_TRY(make_axis(w, DIST_AXIS_CP, g.cp, dist_grid_rank(&g, g.tp_i, 0, g.dp_i), g.cp_i));
-  ORR_TRY(make_axis(w, DIST_AXIS_DP, g.dp, dist_grid_rank(&g, g.tp_i, g.cp_i, 0), g.dp_i));
-  return make_axis(w, DIST_AXIS_REPLICA, g.cp * g.dp, dist_grid_rank(&g, g.tp_i, 0, 0),
-                   g.dp_i * g.cp + g.cp_i);
+  for (int i = 0; i < DIST_AXES; i++) ORR_TRY(make_axis(w, (dist_axis)i));
+  return ORR_OK;
+}
+
+// The twin of an axis on the device; both count their calls together.
+static orr_code make_device_axis(dist_world *w, dist_axis axis) {
+  dist_comm *host = w->axis[axis];
+  if (host->size == 1) {
+    w->device[axis] = host;
+    return ORR_OK;
+  }
+  ORR_TRY(dist_comm_nccl_create(w->nccl, host, line_of(&w->grid, axis).first, &w->device[axis]));
+  w->device[axis]->recorder = w->recorder;
+  w->device[axis]->counter = host;
+  return ORR_OK;
+}
+
+orr_code dist_world_split_device(dist_world *w, const dist_device *d) {
+  orr_code rc = ORR_OK;
+  dist_comm *all = w->axis[DIST_AXIS_WORLD];
+  dist_world_leave_device(w);
+  if (w->grid.ranks > 1) ORR_TRY(dist_nccl_open(all, d, &w->nccl));
+  for (int i = 0; i < DIST_AXES; i++) {
+    rc = make_device_axis(w, (dist_axis)i);
+    ORR_TRY_GOTO(dist_agree(all, rc, "split the ranks over NCCL"), destroy);
+  }
+  return ORR_OK;
+destroy:
+  dist_world_leave_device(w);
+  return rc;
+}
+
+orr_code dist_world_fault(const dist_world *w) {
+  for (int i = 0; i < DIST_AXES; i++) {
+    dist_comm *c = w->device[i];
+    if (c && c->table->fault) ORR_TRY(c->table->fault(c));
+  }
+  return ORR_OK;
+}
+
+void dist_world_abort_device(const dist_world *w) {
+  for (int i = 0; i < DIST_AXES; i++) {
+    dist_comm *c = w->device[i];
+    if (c && c->table->abort) c->table->abort(c);
+  }
 }
 
 void dist_world_close(dist_world *w) {

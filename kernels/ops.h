@@ -319,15 +319,22 @@ typedef struct {
   void *dx;
 } kern_pixel_loss_args;
 
-// The last step before an update, taken where its numbers are: norm = sqrt(*sumsq) of the whole
-// gradient; *out (=) the factor that clips the gradient to `limit` (0 = no limit), and whether the
-// update must be skipped because norm or *loss is not finite.
+// The largest mean loss and gradient norm of a step whose update is not skipped; INFINITY = any
+// that is finite. The loss is a mean over `units`, 0 when there are none.
+typedef struct {
+  double units, loss, norm;
+} kern_bounds;
+
+// The last word before an update, spoken where its numbers are: norm = sqrt(*sumsq) of the whole
+// gradient, loss = *loss_sum / units; *out (=) the factor that clips the gradient to `limit` (0 =
+// no limit), and whether the update is skipped: norm or loss is not finite, or above its bound.
 typedef struct {
   float scale;
   int32_t skip;
 } kern_verdict;
 typedef struct {
-  const double *sumsq, *loss;
+  const double *sumsq, *loss_sum;
+  const kern_bounds *bounds;
   double limit;
   kern_verdict *out;
 } kern_clip_args;

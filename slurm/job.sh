@@ -68,8 +68,15 @@ job_train() {
 }
 
 # The same job, with the same number, waits for its nodes again; Slurm lets it start after the
-# cluster's cred_expire (120 s unless told). SLURM_RESTART_COUNT counts.
+# cluster's cred_expire (120 s unless told). SLURM_RESTART_COUNT counts. A job that was cancelled
+# (scancel) stays so, and one that Slurm has requeued itself is not asked about twice.
 job_requeue() {
-  echo "job $SLURM_JOB_ID: $1: queued again (start $((${SLURM_RESTART_COUNT:-0} + 1)))" >&2
-  scontrol requeue "$SLURM_JOB_ID"
+  local state
+  state=$(scontrol show job --oneliner "$SLURM_JOB_ID" | sed -n 's/.* JobState=\([A-Z_]*\) .*/\1/p')
+  if [ "$state" = RUNNING ]; then
+    echo "job $SLURM_JOB_ID: $1: queued again (start $((${SLURM_RESTART_COUNT:-0} + 1)))" >&2
+    scontrol requeue "$SLURM_JOB_ID"
+  else
+    echo "job $SLURM_JOB_ID: $1: Slurm has it as $state, and so it stays" >&2
+  fi
 }

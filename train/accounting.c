@@ -30,6 +30,7 @@ void train_accounting_memory(const train_accounting *a, train_account out[TRAIN_
       {"inputs", s->stage->inputs.used},
       {"communication", s->stage->exchange.used + s->exchange.used + staged(s->axes)},
       {"workspace", s->k->workspace_bytes},
+      {"staging", s->stage->staging[0].used + s->stage->staging[1].used + s->results.used},
       {"checkpoints", a->save.host_bytes},
   };
   memcpy(out, all, sizeof all);

@@ -11,7 +11,7 @@ typedef struct {
   uint64_t bytes;
 } train_account;
 
-enum { TRAIN_ACCOUNTS = 8 };
+enum { TRAIN_ACCOUNTS = 9 };
 
 // What is known before the first step: announced while planning, the same once it is there.
 typedef struct {

@@ -27,6 +27,36 @@ void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *wo
   memcpy(ax->host, world->axis, sizeof ax->host);
 }
 
+orr_code train_axes_use_device(train_axes *ax, kern *k, dist_world *world, bool shared) {
+  ax->on_device = kern_stream(k) != NULL;
+  if (!ax->on_device || !world || world->grid.ranks == 1) return ORR_OK;
+  ORR_TRY(
+      dist_world_split_device(world, &(dist_device){.stream = kern_stream(k), .shared = shared}));
+  memcpy(ax->comm, world->device, sizeof ax->comm);
+  ax->world = world;
+  return ORR_OK;
+}
+
+orr_code train_axes_await(train_axes *ax, kern *k, int mark) {
+  if (ax->world) dist_device_wait_begin(ax->world);
+  const orr_code rc = kern_await(k, mark);
+  if (ax->world) dist_device_wait_end(ax->world);
+  return rc;
+}
+
+orr_code train_axes_sync(train_axes *ax, kern *k) {
+  if (ax->world) dist_device_wait_begin(ax->world);
+  const orr_code rc = kern_sync(k);
+  if (ax->world) dist_device_wait_end(ax->world);
+  return rc;
+}
+
+orr_code train_axes_register(train_axes *ax, const orr_arena *a) {
+  for (int i = 0; ax->on_device && i < DIST_AXES; i++)
+    if (ax->comm[i]) ORR_TRY(dist_comm_register(ax->comm[i], a->base, a->capacity));
+  return ORR_OK;
+}
+
 orr_code train_axes_commit(train_axes *ax) {
   ax->planning = false;
   memset(ax->moved, 0, sizeof ax->moved);
@@ -98,7 +128,7 @@ static bool moves(train_axes *ax, dist_axis axis, train_move move, int64_t eleme
 static void holds(train_axes *ax, dist_axis axis, dist_collective what, dist_dtype t,
                   int64_t count) {
   const size_t bytes = dist_stage_bytes(what, t, count, train_axes_size(ax, axis));
-  if (ax->planning && bytes > ax->stage[axis]) ax->stage[axis] = bytes;
+  if (ax->planning && !ax->on_device && bytes > ax->stage[axis]) ax->stage[axis] = bytes;
 }
 
 orr_code train_axes_all_reduce(train_axes *ax, dist_axis axis, void *buf, int64_t count,

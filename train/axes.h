@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/status.h"
 #include "configs/config.h"
 #include "dist/comm.h"
@@ -50,6 +51,8 @@ typedef struct {
   dist_comm *comm[DIST_AXES]; // of tensors; all NULL when no world stands behind the plan
   dist_comm *host[DIST_AXES]; // of numbers and texts in host memory; on the CPU the same
   bool planning;
+  bool on_device;    // comm is not host
+  dist_world *world; // with NCCL behind it, else NULL
   train_moved moved[DIST_AXES][TRAIN_MOVES];
   train_profile *profile;  // of this rank's time; NULL = nobody looks
   size_t stage[DIST_AXES]; // bytes that the collectives hold beside what they are given
@@ -62,6 +65,16 @@ static inline train_profile *train_axes_profile(const train_axes *ax) {
 
 // Local. Starts planning. `world` may be NULL: then the axes can only plan.
 void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *world);
+// Collective over the world, before planning. Where the tensors of k lie on a GPU they travel over
+// NCCL; `world` as in init, `shared`: ranks may have the same GPU. ORR_EUNSUPPORTED, ORR_ECOMM.
+orr_code train_axes_use_device(train_axes *ax, kern *k, dist_world *world, bool shared);
+// Local. kern_await and kern_sync, watched (dist/watchdog.h): what is waited for may wait for ranks
+// that never come. All ranks make the same calls.
+orr_code train_axes_await(train_axes *ax, kern *k, int mark);
+orr_code train_axes_sync(train_axes *ax, kern *k);
+// Local, behind planning. Says that collectives will often be given memory of this arena, in use
+// until the device is left. ORR_ENOMEM.
+orr_code train_axes_register(train_axes *ax, const orr_arena *a);
 // Local. Ends planning: nothing has moved yet, and what collectives hold is taken. ORR_ENOMEM.
 orr_code train_axes_commit(train_axes *ax);
 // Local. ORR_ECONFIG when the model cannot be split like this: one line with both numbers.

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -14,6 +13,7 @@
 #include "dist/comm.h"
 #include "train/args.h"
 #include "train/device.h"
+#include "train/marks.h"
 #include "train/peak.h"
 #include "train/step.h"
 
@@ -30,6 +30,10 @@ static const train_option options[] = {
     {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
     {"warmup", "N", "steps before the clock starts (default 2)", 0},
     {"steps", "N", "steps timed (default 5); the median counts", 0},
+    {"peak-tflops", "X",
+     "rate to hold the step against, besides the measured one; default: the "
+     "device's data sheet, if known",
+     0},
     {"recompute", NULL, "run each block's forward pass again in the backward pass", 0},
     {0}};
 static const train_command command = {"bench step", "", 0, 0, "times whole training steps",
@@ -58,9 +62,16 @@ static const preset presets[] = {{"small", small_settings}, {"1b", large_setting
 typedef struct {
   int64_t n;
   double *ms;
-  double *wait_ms;    // at the end of the reduction
-  double *exposed_ms; // in all calls between replicas
+  double *exposed_ms;        // in all calls between replicas
+  double *part[TRAIN_TIMED]; // of the step
 } timing;
+
+// A step that was issued, until its time is known.
+typedef struct {
+  timing *t; // NULL = not timed
+  double exposed_ms;
+  bool issued;
+} pending_step;
 
 typedef struct {
   cfg *c;
@@ -71,8 +82,10 @@ typedef struct {
   data_clip_batch *batch;
   int64_t warmup, steps;
   const char *overlap;
-  double peak;
+  double peak, sheet; // FLOP/s: measured here, and of the data sheet or --peak-tflops (0 = unknown)
   timing with, without; // of what replicas say to each other overlapping with the step
+  pending_step pending;
+  int64_t step; // issued so far
 } bench;
 
 static orr_code read_settings(const train_args *a, bench *b) {
@@ -102,6 +115,7 @@ static orr_code read_settings(const train_args *a, bench *b) {
   b->warmup = 2;
   b->steps = 5;
   ORR_TRY(train_args_i64(a, "warmup", 0, 1000000, &b->warmup));
+  ORR_TRY(train_args_f64(a, "peak-tflops", 0.0, 1e9, &b->sheet));
   return train_args_i64(a, "steps", 1, 1000000, &b->steps);
 }
 
@@ -131,10 +145,10 @@ static orr_code make_batch(bench *b, int64_t clips) {
 }
 
 static orr_code timing_create(timing *t, int64_t steps) {
-  t->ms = orr_calloc(3 * (size_t)steps, sizeof *t->ms);
+  t->ms = orr_calloc((2 + TRAIN_TIMED) * (size_t)steps, sizeof *t->ms);
   ORR_CHECK(t->ms, ORR_ENOMEM, "bench: out of memory");
-  t->wait_ms = t->ms + steps;
-  t->exposed_ms = t->wait_ms + steps;
+  t->exposed_ms = t->ms + steps;
+  for (int i = 0; i < TRAIN_TIMED; i++) t->part[i] = t->ms + (2 + i) * steps;
   return ORR_OK;
 }
 
@@ -143,28 +157,64 @@ static orr_code prepare(bench *b) {
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
   ORR_TRY(train_device_open(c, b->world, &b->k));
   train_axes_init(&b->axes, &b->world->grid, b->world);
+  ORR_TRY(train_axes_use_device(&b->axes, b->k, b->world, c->dist.share_devices));
   ORR_TRY(train_step_plan(&b->work, c, &b->axes, b->k));
   ORR_TRY(train_peak_plan(b->k, act));
   ORR_TRY(train_step_commit(&b->work));
   ORR_TRY(train_peak_measure(b->k, act, &b->peak));
-  ORR_TRY(train_state_fill(&b->work.state, b->k, 1));
+  b->sheet = b->sheet > 0.0 ? 1e12 * b->sheet : train_peak_data_sheet(b->k, act);
+  ORR_TRY(train_state_fill(&b->work.state, 1));
   ORR_TRY(timing_create(&b->with, b->steps));
   ORR_TRY(timing_create(&b->without, b->steps));
   return make_batch(b, b->work.clips);
 }
 
-// Step number `step`, timed into t (NULL = not at all).
-static orr_code one_step(bench *b, int64_t step, timing *t) {
-  const dist_comm *replicas = b->world->axis[DIST_AXIS_REPLICA];
-  const double begin = orr_clock_ms(), before_ms = dist_comm_traffic(replicas).ms;
-  double units = 0.0, norm = 0.0, wait_ms = 0.0;
-  ORR_TRY(train_step_gradients(&b->work, b->batch, &units, &wait_ms));
-  ORR_TRY(train_step_norm(&b->work, &norm));
-  ORR_TRY(train_step_update(&b->work, 1e-4, norm > 1.0 ? (float)(1.0 / norm) : 1.0f, step));
+static int end_mark(int64_t step) {
+  return TRAIN_MARK_END + (int)(step & 1);
+}
+
+// The time of step number `step`, from the end of the one before to its own.
+static orr_code note_step(bench *b, int64_t step) {
+  timing *t = b->pending.t;
+  train_step_result x;
+  double ms;
+  if (!b->pending.issued) return ORR_OK;
+  b->pending.issued = false;
+  ORR_TRY(train_step_results(&b->work, &x));
+  ORR_TRY(kern_await(b->k, end_mark(step)));
+  ORR_TRY(kern_elapsed(b->k, end_mark(step - 1), end_mark(step), &ms));
   if (!t) return ORR_OK;
-  t->ms[t->n] = orr_clock_ms() - begin;
-  t->wait_ms[t->n] = wait_ms;
-  t->exposed_ms[t->n++] = dist_comm_traffic(replicas).ms - before_ms;
+  t->ms[t->n] = ms;
+  for (int i = 0; i < TRAIN_TIMED; i++) t->part[i][t->n] = x.timed_ms[i];
+  t->exposed_ms[t->n++] = b->pending.exposed_ms;
+  return ORR_OK;
+}
+
+// One step, timed into t (NULL = not at all); it runs while the next one is issued, as in training.
+static orr_code one_step(bench *b, timing *t) {
+  const dist_comm *replicas = b->world->axis[DIST_AXIS_REPLICA];
+  const double before_ms = dist_comm_traffic(replicas).ms;
+  const train_step_request q = {
+      .step = ++b->step, .lr = 1e-4, .most_loss = INFINITY, .most_norm = INFINITY};
+  ORR_TRY(train_step_run(&b->work, b->batch, &q));
+  const double exposed_ms = dist_comm_traffic(replicas).ms - before_ms;
+  ORR_TRY(note_step(b, b->step - 1));
+  b->pending = (pending_step){.t = t, .exposed_ms = exposed_ms, .issued = true};
+  return kern_mark(b->k, end_mark(b->step));
+}
+
+// Steps that are replayed do not tell their parts apart: a few more do, one by one.
+static orr_code time_parts(bench *b) {
+  if (!b->work.capture) return ORR_OK;
+  b->work.capture = false;
+  for (int64_t i = 0; i < b->with.n; i++) {
+    train_step_result x;
+    const train_step_request q = {
+        .step = ++b->step, .lr = 1e-4, .most_loss = INFINITY, .most_norm = INFINITY};
+    ORR_TRY(train_step_run(&b->work, b->batch, &q));
+    ORR_TRY(train_step_results(&b->work, &x));
+    for (int p = 0; p < TRAIN_TIMED; p++) b->with.part[p][i] = x.timed_ms[p];
+  }
   return ORR_OK;
 }
 
@@ -178,21 +228,40 @@ static double median(double *values, int64_t n) {
   return values[n / 2];
 }
 
+static json_t *parts_of(timing *t) {
+  json_t *j = json_object();
+  for (int i = 0; i < TRAIN_TIMED; i++)
+    json_object_set_new(j, train_timed_name((train_timed)i), json_real(median(t->part[i], t->n)));
+  return j;
+}
+
+// What the step is held against besides the measured rate; null where nobody says.
+static bool add_sheet(const bench *b, double flops, json_t *j) {
+  const double sheet = b->sheet * b->world->grid.ranks;
+  return json_object_set_new(j, "sheet_tflops",
+                             sheet > 0.0 ? json_real(sheet / 1e12) : json_null()) == 0 &&
+         json_object_set_new(j, "mfu_sheet",
+                             sheet > 0.0 ? json_real(flops / sheet) : json_null()) == 0;
+}
+
 // "with" is what is printed under the plain names; where both were timed, the other follows.
 static orr_code print_result(bench *b, const char *name) {
   timing *t = b->with.n ? &b->with : &b->without;
   const double ms = median(t->ms, t->n), clips = (double)b->c->train.batch, s = 1e-3 * ms;
   const double flops = clips * b->work.stage->flops_per_clip / s;
   json_t *j = json_pack(
-      "{s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:f}", "bench",
-      "step", "preset", name, "precision",
+      "{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:f, s:s, "
+      "s:f}",
+      "bench", "step", "preset", name, "precision",
       b->c->run.precision == CFG_PRECISION_BF16 ? "bf16" : "fp32", "device", b->k->table->name,
-      "ranks", b->world->grid.ranks, "threads", b->k->threads, "step_ms", ms, "step_ms_min",
-      t->ms[0], "tokens_per_s", clips * b->work.stage->tokens_per_clip / s, "matmul_tflops",
-      flops / 1e12, "peak_tflops", b->peak * b->world->grid.ranks / 1e12, "mfu",
-      flops / (b->peak * b->world->grid.ranks), "comm_ms", median(t->wait_ms, t->n), "overlap",
-      b->overlap, "exposed_ms", median(t->exposed_ms, t->n));
-  bool whole = j != NULL;
+      "isa", b->k->isa, "ranks", b->world->grid.ranks, "threads", b->k->threads, "step_ms", ms,
+      "step_ms_min", t->ms[0], "tokens_per_s", clips * b->work.stage->tokens_per_clip / s,
+      "matmul_tflops", flops / 1e12, "peak_tflops", b->peak * b->world->grid.ranks / 1e12, "mfu",
+      flops / (b->peak * b->world->grid.ranks), "parts_ms", parts_of(t), "captured",
+      (json_int_t)train_replay_captured(b->work.replay), "comm_ms",
+      median(t->part[TRAIN_TIMED_COMMUNICATION], t->n), "overlap", b->overlap, "exposed_ms",
+      median(t->exposed_ms, t->n));
+  bool whole = j != NULL && add_sheet(b, flops, j);
   if (whole && b->with.n && b->without.n) {
     json_t *other = json_pack("{s:f, s:f}", "step_ms", median(b->without.ms, b->without.n),
                               "exposed_ms", median(b->without.exposed_ms, b->without.n));
@@ -207,11 +276,11 @@ static orr_code print_result(bench *b, const char *name) {
 }
 
 // One step in every mode asked for, in turn, so that a busy moment hits all of them alike.
-static orr_code one_round(bench *b, int64_t *step, bool timed) {
+static orr_code one_round(bench *b, bool timed) {
   for (int overlap = 1; overlap >= 0; overlap--) {
     if (strcmp(b->overlap, overlap ? "off" : "on") == 0) continue;
     train_step_overlap(&b->work, overlap);
-    ORR_TRY(one_step(b, ++*step, !timed ? NULL : overlap ? &b->with : &b->without));
+    ORR_TRY(one_step(b, !timed ? NULL : overlap ? &b->with : &b->without));
   }
   return ORR_OK;
 }
@@ -219,7 +288,8 @@ static orr_code one_round(bench *b, int64_t *step, bool timed) {
 // The slowest rank's time is the step's.
 static orr_code slowest(dist_comm *all, timing *t) {
   ORR_TRY(dist_all_reduce(all, t->ms, t->n, DIST_F64, DIST_MAX));
-  ORR_TRY(dist_all_reduce(all, t->wait_ms, t->n, DIST_F64, DIST_MAX));
+  for (int i = 0; i < TRAIN_TIMED; i++)
+    ORR_TRY(dist_all_reduce(all, t->part[i], t->n, DIST_F64, DIST_MAX));
   return dist_all_reduce(all, t->exposed_ms, t->n, DIST_F64, DIST_MAX);
 }
 
@@ -227,9 +297,9 @@ static orr_code run(bench *b, const char *name) {
   ORR_TRY(dist_world_split(b->world, (int)b->c->dist.tp, (int)b->c->dist.cp, 0));
   dist_comm *all = b->world->axis[DIST_AXIS_WORLD];
   ORR_TRY(dist_agree(all, prepare(b), "prepare the bench"));
-  int64_t step = 0;
+  ORR_TRY(kern_mark(b->k, end_mark(0)));
   for (int64_t i = 0; i < b->warmup + b->steps; i++) {
-    const orr_code rc = one_round(b, &step, i >= b->warmup);
+    const orr_code rc = one_round(b, i >= b->warmup);
     if (rc != ORR_OK && b->world->grid.ranks > 1) {
       // The other ranks are waiting in a collective that this one will not enter.
       ORR_ERROR("%s", orr_status_message());
@@ -238,6 +308,8 @@ static orr_code run(bench *b, const char *name) {
     ORR_TRY(rc);
     ORR_TRY(dist_barrier(all));
   }
+  ORR_TRY(note_step(b, b->step));
+  ORR_TRY(time_parts(b));
   ORR_TRY(slowest(all, &b->with));
   ORR_TRY(slowest(all, &b->without));
   return b->world->grid.rank == 0 ? print_result(b, name) : ORR_OK;
@@ -256,6 +328,7 @@ orr_code train_cmd_bench_step(int argc, char **argv) {
   data_clip_batch_destroy(b.batch);
   orr_free(b.without.ms);
   orr_free(b.with.ms);
+  dist_world_leave_device(b.world);
   train_step_release(&b.work);
   kern_destroy(b.k);
   cfg_destroy(b.c);

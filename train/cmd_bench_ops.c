@@ -9,24 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
-#include "kernels/bf16.h"
 #include "kernels/kern.h"
 #include "train/args.h"
 
 // One clip batch of the small preset: B 8, T 16, N 68.
 enum { CLIPS = 8, FRAMES = 16, TOKENS = 68, ROWS = CLIPS * FRAMES * TOKENS, WIDEST = 1536 };
 enum { HEADS = 4, HEAD_WIDTH = 64, WIDTH = 256, HIDDEN = 768, CODES = 1000, XENT_ROWS = 1024 };
-enum { BUFFERS = 8, WARM_RUNS = 2, LEAST_RUNS = 5, MOST_RUNS = 100 };
-#define RUN_MS 120.0
+enum { BUFFERS = 8, WARM_RUNS = 2, LEAST_RUNS = 5, MOST_RUNS = 100, DEVICE_RUNS = 10 };
+#define RUN_MS       120.0
+#define BUFFER_BYTES ((size_t)ROWS * WIDEST * sizeof(float))
 
 typedef orr_code (*op_run)(kern *k, const void *args);
 // clang-format off
 #define BENCH_OPS(X)                                                                               \
   X(matmul_fwd) X(matmul_bwd_x) X(matmul_bwd_w) X(attention_fwd) X(attention_bwd) X(rmsnorm_fwd)   \
   X(rmsnorm_bwd) X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(swiglu_fwd) X(swiglu_bwd) X(xent_stats)   \
-  X(xent_grad) X(adamw) X(sumsq) X(gather_rows) X(cast)
+  X(xent_grad) X(adamw) X(sumsq) X(gather_rows) X(cast) X(copy)
 // clang-format on
 #define RUN_OP(op)                                                                                 \
   static orr_code run_##op(kern *k, const void *args) {                                            \
@@ -35,12 +34,23 @@ typedef orr_code (*op_run)(kern *k, const void *args);
 BENCH_OPS(RUN_OP)
 #undef RUN_OP
 
+// The numbers that ops read from, or leave in, the device's memory.
+typedef struct {
+  kern_verdict verdict;
+  kern_adamw_rates rates;
+  float scale;
+  double loss;
+} numbers;
+
 typedef struct {
   kern_dtype type;
+  kern_device device;
   int threads;
+  kern *home;       // whose memory the tensors lie in
   void *t[BUFFERS]; // tensors of `type`, or float32: ROWS * WIDEST floats each
   float *table;     // cos, sin
   int32_t *index;   // ROWS
+  numbers *numbers;
   json_t *ops;
 } bench;
 
@@ -49,14 +59,21 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+// Median time of a run. A device is given several runs at a time, so that their starts hide behind
+// one another as in a step.
 static double median_ms(kern *k, op_run run, const void *args, orr_code *rc) {
-  double ms[MOST_RUNS], spent = 0;
+  const int each = k->apart ? DEVICE_RUNS : 1;
+  double ms[MOST_RUNS], spent = 0, took = 0;
   int n = 0;
   for (int i = 0; i < WARM_RUNS && *rc == ORR_OK; i++) *rc = run(k, args);
   while (*rc == ORR_OK && n < MOST_RUNS && (n < LEAST_RUNS || spent < RUN_MS)) {
-    const double start = orr_clock_ms();
-    *rc = run(k, args);
-    spent += ms[n++] = orr_clock_ms() - start;
+    *rc = kern_mark(k, 0);
+    for (int i = 0; i < each && *rc == ORR_OK; i++) *rc = run(k, args);
+    if (*rc == ORR_OK) *rc = kern_mark(k, 1);
+    if (*rc == ORR_OK) *rc = kern_await(k, 1);
+    if (*rc == ORR_OK) *rc = kern_elapsed(k, 0, 1, &took);
+    ms[n++] = took / each;
+    spent += took;
   }
   if (*rc != ORR_OK) return 0;
   qsort(ms, (size_t)n, sizeof *ms, by_value);
@@ -68,7 +85,7 @@ static orr_code measure(bench *b, const char *op, const char *shape, op_run run,
                         const char *unit, double work) {
   orr_code rc;
   kern *k;
-  ORR_TRY(kern_create(KERN_DEVICE_CPU, b->threads, &k));
+  ORR_TRY(kern_create(b->device, b->threads, &k));
   ORR_TRY_GOTO(run(k, args), destroy);
   ORR_TRY_GOTO(kern_commit(k), destroy);
   const double ms = median_ms(k, run, args, &rc), rate = work / (ms * 1e6);
@@ -131,7 +148,6 @@ static orr_code bench_attention(bench *b, bool time) {
   const double product = 2.0 * (double)(seqs * HEADS * L * L * HEAD_WIDTH);
   const char *shape = time ? "time 544x16x4x64" : "space 128x68x4x64";
   float *lse = b->t[4];
-  memset(lse, 0, (size_t)(seqs * HEADS * L) * sizeof *lse);
   MEASURE(b, attention_fwd, shape, "GFLOP/s", 2 * product,
           {.type = b->type,
            .seqs = seqs,
@@ -248,11 +264,6 @@ static orr_code bench_step_ops(bench *b) {
   const int64_t n = 7 * 1000 * 1000;
   const double e = (double)kern_dtype_size(type), logits = (double)XENT_ROWS * CODES;
   float *largest = b->t[4], *sum = largest + XENT_ROWS, *target = sum + XENT_ROWS;
-  double loss = 0;
-  const float scale = 1e-3f;
-  const kern_verdict verdict = {.scale = 1.0f};
-  kern_adamw_rates rates;
-  ORR_TRY(kern_adamw_rates_of(1e-4, 0.9, 0.95, 10, &rates));
   MEASURE(b, xent_stats, "1024x1000", "GB/s", logits * 4,
           {.M = XENT_ROWS,
            .V = CODES,
@@ -271,8 +282,8 @@ static orr_code bench_step_ops(bench *b) {
            .sum = sum,
            .target_logit = target,
            .z_loss = 1e-4f,
-           .scale = &scale,
-           .loss_sum = &loss,
+           .scale = &b->numbers->scale,
+           .loss_sum = &b->numbers->loss,
            .dlogits = b->t[0]});
   MEASURE(b, adamw, "7000000", "GB/s", (double)n * (7 * 4 + 2),
           {.n = n,
@@ -285,9 +296,10 @@ static orr_code bench_step_ops(bench *b) {
            .beta2 = 0.95f,
            .eps = 1e-8f,
            .weight_decay = 0.1f,
-           .rates = &rates,
-           .verdict = &verdict});
-  MEASURE(b, sumsq, "7000000", "GB/s", (double)n * 4, {.n = n, .x = b->t[3], .sum = &loss});
+           .rates = &b->numbers->rates,
+           .verdict = &b->numbers->verdict});
+  MEASURE(b, sumsq, "7000000", "GB/s", (double)n * 4,
+          {.n = n, .x = b->t[3], .sum = &b->numbers->loss});
   MEASURE(b, gather_rows, "8704x256", "GB/s", ROWS * WIDTH * 2 * e,
           {.type = type, .M = ROWS, .D = WIDTH, .x = b->t[0], .index = b->index, .y = b->t[1]});
   MEASURE(b, cast, "7000000", "GB/s", (double)n * 6,
@@ -295,41 +307,56 @@ static orr_code bench_step_ops(bench *b) {
   return ORR_OK;
 }
 
-static orr_code run_copy(kern *k, const void *args) {
-  void *const *t = args;
-  if (!k->planning) memcpy(t[0], t[1], (size_t)ROWS * WIDEST * sizeof(float));
+// Host memory `from` into new device memory.
+static orr_code place(bench *b, const void *from, size_t bytes, void **out) {
+  ORR_TRY(kern_alloc(b->home, KERN_DEVICE, bytes, "bench", out));
+  ORR_TRY(kern_copy(b->home, &(kern_copy_args){*out, from, bytes, KERN_COPY_IN}));
+  return kern_sync(b->home); // the caller goes on to write to `from`
+}
+
+static orr_code place_tensors(bench *b, void *staging) {
+  numbers few = {.verdict = {.scale = 1.0f}, .scale = 1e-3f};
+  int32_t *index = staging;
+  uint16_t *half = staging;
+  memset(staging, 0, TOKENS * HEAD_WIDTH * sizeof(float));
+  ORR_TRY(place(b, staging, TOKENS * HEAD_WIDTH * sizeof(float), (void **)&b->table));
+  for (int64_t i = 0; i < ROWS; i++) index[i] = (int32_t)(i * 7 % CODES);
+  ORR_TRY(place(b, index, ROWS * sizeof *index, (void **)&b->index));
+  ORR_TRY(kern_adamw_rates_of(1e-4, 0.9, 0.95, 10, &few.rates));
+  ORR_TRY(place(b, &few, sizeof few, (void **)&b->numbers));
+  // Ordinary positive values whichever type an op takes them for: both halves of a float32 are
+  // a bfloat16 near 0.1.
+  for (int64_t j = 0; j < 2 * (int64_t)ROWS * WIDEST; j++)
+    half[j] = (uint16_t)(0x3dc0 + j * 37 % 61);
+  for (int i = 0; i < BUFFERS; i++) ORR_TRY(place(b, half, BUFFER_BYTES, &b->t[i]));
   return ORR_OK;
 }
 
 static orr_code bench_create(bench *b) {
-  static const char no_memory[] = "bench: no memory for %d tensors of %d x %d";
+  ORR_TRY(kern_create(b->device, b->threads, &b->home));
+  ORR_TRY(kern_commit(b->home));
   b->ops = json_array();
-  b->table = orr_calloc(TOKENS * HEAD_WIDTH, sizeof(float));
-  b->index = orr_calloc(ROWS, sizeof *b->index);
-  ORR_CHECK(b->ops && b->table && b->index, ORR_ENOMEM, no_memory, BUFFERS, ROWS, WIDEST);
-  for (int64_t i = 0; i < ROWS; i++) b->index[i] = (int32_t)(i * 7 % CODES);
-  for (int i = 0; i < BUFFERS; i++) {
-    const int64_t n = (int64_t)ROWS * WIDEST;
-    b->t[i] = orr_malloc_aligned((size_t)n * sizeof(float), 64);
-    ORR_CHECK(b->t[i] != NULL, ORR_ENOMEM, no_memory, BUFFERS, ROWS, WIDEST);
-    // Ordinary positive values whichever type an op takes them for: both halves of a float32 are
-    // a bfloat16 near 0.1.
-    uint16_t *half = b->t[i];
-    for (int64_t j = 0; j < 2 * n; j++) half[j] = (uint16_t)(0x3dc0 + j * 37 % 61);
-  }
-  return ORR_OK;
+  void *staging = orr_malloc(BUFFER_BYTES);
+  orr_code rc = b->ops && staging ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "bench: no memory for tensors");
+  if (rc == ORR_OK) rc = place_tensors(b, staging);
+  orr_free(staging);
+  return rc;
 }
 
 static void bench_release(bench *b) {
-  for (int i = 0; i < BUFFERS; i++) orr_free(b->t[i]);
-  orr_free(b->index);
-  orr_free(b->table);
+  if (b->home) {
+    for (int i = 0; i < BUFFERS; i++) kern_free(b->home, KERN_DEVICE, b->t[i]);
+    kern_free(b->home, KERN_DEVICE, b->numbers);
+    kern_free(b->home, KERN_DEVICE, b->index);
+    kern_free(b->home, KERN_DEVICE, b->table);
+  }
+  kern_destroy(b->home);
   json_decref(b->ops);
 }
 
 static orr_code bench_all(bench *b) {
-  void *const both[2] = {b->t[0], b->t[1]};
-  ORR_TRY(measure(b, "copy", "one thread", run_copy, both, "GB/s", 2.0 * ROWS * WIDEST * 4));
+  MEASURE(b, copy, "8704x1536", "GB/s", 2.0 * (double)BUFFER_BYTES,
+          {.dst = b->t[0], .src = b->t[1], .bytes = BUFFER_BYTES, .way = KERN_COPY_WITHIN});
   ORR_TRY(bench_matmuls(b));
   ORR_TRY(bench_attention(b, false));
   ORR_TRY(bench_attention(b, true));
@@ -339,12 +366,11 @@ static orr_code bench_all(bench *b) {
 
 static orr_code print_json(const bench *b) {
   orr_code rc = ORR_OK;
-  kern *k;
-  ORR_TRY(kern_create(KERN_DEVICE_CPU, b->threads, &k));
-  json_t *all =
-      json_pack("{s:s, s:i, s:s, s:s, s:O, s:O}", "bench", "ops", "threads", k->threads,
-                "precision", b->type == KERN_BF16 ? "bf16" : "fp32", "isa", k->isa, "copy_gb_s",
-                json_object_get(json_array_get(b->ops, 0), "gb_s"), "ops", b->ops);
+  const kern *k = b->home;
+  json_t *all = json_pack("{s:s, s:s, s:i, s:s, s:s, s:O, s:O}", "bench", "ops", "device",
+                          k->table->name, "threads", k->threads, "precision",
+                          b->type == KERN_BF16 ? "bf16" : "fp32", "isa", k->isa, "copy_gb_s",
+                          json_object_get(json_array_get(b->ops, 0), "gb_s"), "ops", b->ops);
   char *text = all ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
   if (text)
     puts(text);
@@ -352,12 +378,13 @@ static orr_code print_json(const bench *b) {
     rc = ORR_FAIL(ORR_ENOMEM, "bench: no memory for the report");
   free(text);
   json_decref(all);
-  kern_destroy(k);
   return rc;
 }
 
 orr_code train_cmd_bench_ops(int argc, char **argv) {
+  static const char *const devices[] = {"auto", "cpu", "cuda"};
   static const train_option options[] = {{"threads", "N", "threads; 0 = all cores", 0},
+                                         {"device", "auto|cpu|cuda", "where ops run (cpu)", 0},
                                          {"precision", "P", "bf16 or fp32 (bf16)", 0},
                                          {0}};
   static const train_command command = {"bench ops", "", 0, 0, "times every op", options};
@@ -371,6 +398,9 @@ orr_code train_cmd_bench_ops(int argc, char **argv) {
   ORR_CHECK(strcmp(precision, "bf16") == 0 || strcmp(precision, "fp32") == 0, ORR_ECONFIG,
             "bench ops: precision '%s'; give bf16 or fp32", precision);
   b.type = strcmp(precision, "bf16") == 0 ? KERN_BF16 : KERN_F32;
+  const char *device = train_args_text(&args, "device", "cpu");
+  while (b.device < 3 && strcmp(device, devices[b.device]) != 0) b.device++;
+  ORR_CHECK(b.device < 3, ORR_ECONFIG, "bench ops: device '%s'; give auto, cpu or cuda", device);
   b.threads = (int)threads;
   orr_code rc = bench_create(&b);
   if (rc == ORR_OK) rc = bench_all(&b);

@@ -215,9 +215,10 @@ typedef struct {
   bool ended; // the last line has been printed
 } progress_line;
 
-static void show_looked(void *ctx, int64_t n, int64_t all) {
+static void show_looked(void *ctx, int64_t episodes) {
   progress_line *line = ctx;
-  orr_progress(n == all, "import: looked at %" PRId64 " of %" PRId64 " episodes", n, all);
+  if (!episodes) return;
+  orr_progress(false, "import: looked at %" PRId64 " episodes", episodes);
   line->begin_ms = orr_clock_ms();
 }
 

@@ -11,11 +11,12 @@
 #include "train/args.h"
 #include "train/remote_data.h"
 
-#define SHEET_ROWS    8
+#define SHEET_ROWS    6
 #define SHEET_COLUMNS 10
 
 static const train_option options[] = {
-    {"sheet", "FILE.png", "write a picture with frames of some episodes", TRAIN_OPTION_ONCE},
+    {"sheet", "FILE.png", "write a picture: frames of some episodes with their actions",
+     TRAIN_OPTION_ONCE},
     {"json", "FILE", "write the same facts for programs", TRAIN_OPTION_ONCE},
     TRAIN_REMOTE_OPTION,
     {0},
@@ -124,7 +125,7 @@ static orr_code inspect(const data_index *x, const train_args *args, data_action
   print_actions(x, stats);
   if (json) ORR_TRY(write_json(x, stats, json));
   if (!sheet) return ORR_OK;
-  ORR_TRY(data_sheet_write(x, SHEET_ROWS, SHEET_COLUMNS, sheet));
+  ORR_TRY(data_sheet_write(x, stats, SHEET_ROWS, SHEET_COLUMNS, sheet));
   ORR_INFO("%s: frames of %d episodes", sheet,
            x->episodes < SHEET_ROWS ? (int)x->episodes : SHEET_ROWS);
   return ORR_OK;

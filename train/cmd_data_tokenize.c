@@ -1,6 +1,7 @@
 #include "train/cmd_data_tokenize.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -8,15 +9,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "data/index.h"
-#include "data/shard.h"
-#include "data/shard_writer.h"
 #include "dist/comm.h"
 #include "train/args.h"
 #include "train/remote_data.h"
 #include "train/threads.h"
+#include "train/tokenize.h"
 #include "train/trained.h"
-
-enum { PORTION = 64 }; // frames encoded at once
 
 static const train_option options[] = {
     {"tokenizer", "CHECKPOINT", "trained tokenizer: a run's folder, its ckpt/ or a step-* folder",
@@ -35,10 +33,10 @@ typedef struct {
   kern *k;
   train_trained *tokenizer;
   train_codec *codec;
-  uint8_t *frames; // [PORTION,...]
-  int32_t *tokens; // [PORTION,S]
-  float *actions, *state;
-  char made_by[64]; // "; tokens by " and what tells this tokenizer's weights from all others
+  char made_by[40]; // what tells this tokenizer's weights from all others
+  uint8_t *todo;    // [shards]
+  int64_t *mine;    // [shards]: numbers of this rank's
+  int64_t mine_count;
 } job;
 
 // The manifest holds the checksums of all weights: its hash names them, wherever the folder lies.
@@ -47,7 +45,7 @@ static orr_code name_tokenizer(job *j) {
   orr_hash128 hash;
   ORR_TRY(orr_fs_join(path, sizeof path, j->tokenizer->path, "manifest.json"));
   ORR_TRY(orr_hash_file(path, &hash, NULL));
-  snprintf(j->made_by, sizeof j->made_by, "; tokens by %s", orr_hash_to_hex(hash).s);
+  snprintf(j->made_by, sizeof j->made_by, "%s", orr_hash_to_hex(hash).s);
   return ORR_OK;
 }
 
@@ -61,22 +59,16 @@ static orr_code open_job(job *j, const train_args *args, int threads) {
   ORR_TRY(train_trained_open(checkpoint, CFG_STAGE_TOKENIZER, true, j->k, &j->tokenizer));
   ORR_TRY(train_trained_fits(j->tokenizer, j->index));
   ORR_TRY(name_tokenizer(j));
-  ORR_TRY(train_codec_create(j->tokenizer, PORTION, &j->codec));
-  const data_shard_format *f = &j->index->format;
-  j->frames = orr_malloc((size_t)(PORTION * f->height * f->width * 3));
-  j->tokens = orr_malloc((size_t)(PORTION * j->tokenizer->tokenizer.S) * sizeof *j->tokens);
-  j->actions = orr_malloc((size_t)(PORTION * f->A) * sizeof *j->actions);
-  j->state = orr_malloc((size_t)(PORTION * (f->Q + 1)) * sizeof *j->state);
-  ORR_CHECK(j->frames && j->tokens && j->actions && j->state, ORR_ENOMEM, "%s: out of memory",
-            args->operand[0]);
+  ORR_TRY(train_codec_create(j->tokenizer, TRAIN_TOKENIZE_PORTION, &j->codec));
+  j->todo = orr_calloc((size_t)j->index->count, sizeof *j->todo);
+  j->mine = orr_malloc((size_t)j->index->count * sizeof *j->mine);
+  ORR_CHECK(j->todo && j->mine, ORR_ENOMEM, "%s: out of memory", args->operand[0]);
   return orr_fs_mkdirs(j->out);
 }
 
 static void close_job(job *j) {
-  orr_free(j->state);
-  orr_free(j->actions);
-  orr_free(j->tokens);
-  orr_free(j->frames);
+  orr_free(j->mine);
+  orr_free(j->todo);
   train_codec_destroy(j->codec);
   train_trained_close(j->tokenizer);
   kern_destroy(j->k);
@@ -84,69 +76,68 @@ static void close_job(job *j) {
   data_remote_destroy(j->remote);
 }
 
-static orr_code copy_rows(job *j, data_shard *in, data_shard_writer *w, int64_t first, int64_t n) {
-  const data_shard_format *f = data_shard_get_format(in);
-  ORR_TRY(data_shard_read_frames(in, first, n, 1, j->frames));
-  ORR_TRY(data_shard_read_actions(in, first, n, 1, j->actions));
-  if (f->Q) ORR_TRY(data_shard_read_state(in, first, n, 1, j->state));
-  ORR_TRY(train_codec_encode(j->codec, j->frames, n, j->tokens));
-  return data_shard_writer_append(
-      w, &(data_shard_rows){
-             .n = n, .tokens = j->tokens, .actions = j->actions, .state = f->Q ? j->state : NULL});
+typedef struct {
+  int64_t frames, number;
+} sized_shard;
+
+static int longest_first(const void *a, const void *b) {
+  const sized_shard *x = a, *y = b;
+  if (x->frames != y->frames) return x->frames > y->frames ? -1 : 1;
+  return x->number < y->number ? -1 : x->number > y->number;
 }
 
-static orr_code copy_episodes(job *j, data_shard *in, data_shard_writer *w) {
-  const int64_t *offsets = data_shard_offsets(in);
-  for (int64_t e = 0; e < data_shard_episodes(in); e++) {
-    for (int64_t at = offsets[e]; at < offsets[e + 1]; at += PORTION) {
-      int64_t n = offsets[e + 1] - at < PORTION ? offsets[e + 1] - at : PORTION;
-      ORR_TRY(copy_rows(j, in, w, at, n));
-    }
-    ORR_TRY(data_shard_writer_end_episode(w));
-  }
-  return data_shard_writer_finish(w);
-}
-
-// Whether an earlier call with the same tokenizer and clips wrote the shard.
-static bool is_done(const char *path, int64_t frames, const char *source) {
-  data_shard *s = NULL;
-  if (!orr_fs_exists(path) || data_shard_open(path, &s) != ORR_OK) return false;
-  const data_shard_format *f = data_shard_get_format(s);
-  bool done = data_shard_frames(s) == frames && f->S > 0 && strcmp(f->source, source) == 0;
-  data_shard_close(s);
-  return done;
-}
-
-static orr_code one_shard(job *j, int64_t i) {
-  char to[4096];
-  ORR_TRY(orr_fs_join(to, sizeof to, j->out, j->index->shards[i].file));
-  data_shard *in = NULL;
-  data_shard_writer *w = NULL;
+// The longest shard that is left goes to the rank with the fewest frames, again and again: every
+// rank comes to the same shares, and no rank waits long for another.
+static orr_code share_out(job *j, int rank, int ranks) {
+  const data_index *x = j->index;
+  int64_t n = 0;
   orr_code rc = ORR_OK;
-  ORR_TRY(data_index_open_shard(j->index, i, &in));
-  data_shard_format f = *data_shard_get_format(in);
-  char *source = orr_format("%s%s", f.source, j->made_by);
-  ORR_CHECK_GOTO(source, close_shard, ORR_ENOMEM, "%s: out of memory", to);
-  if (is_done(to, j->index->shards[i].frames, source)) goto close_shard;
-  f.source = source;
-  f.height = f.width = 0;
-  f.S = j->tokenizer->tokenizer.S;
-  f.codes = train_tokenizer_codes(&j->tokenizer->tokenizer);
-  ORR_TRY_GOTO(data_shard_writer_create(to, &f, DATA_FILTER_NONE, &w), close_shard);
-  rc = copy_episodes(j, in, w);
-  data_shard_writer_destroy(w);
-close_shard:
-  orr_free(source);
-  data_shard_close(in);
+  sized_shard *left = orr_malloc((size_t)x->count * sizeof *left);
+  int64_t *frames = orr_calloc((size_t)ranks, sizeof *frames);
+  ORR_CHECK_GOTO(left && frames, free_lists, ORR_ENOMEM, "%s: out of memory", x->dir);
+  for (int64_t i = 0; i < x->count; i++)
+    if (j->todo[i]) left[n++] = (sized_shard){x->shards[i].frames, i};
+  qsort(left, (size_t)n, sizeof *left, longest_first);
+  for (int64_t i = 0; i < n; i++) {
+    int least = 0;
+    for (int r = 1; r < ranks; r++)
+      if (frames[r] < frames[least]) least = r;
+    frames[least] += left[i].frames;
+    if (least == rank) j->mine[j->mine_count++] = left[i].number;
+  }
+free_lists:
+  orr_free(frames);
+  orr_free(left);
   return rc;
 }
 
-static orr_code my_shards(job *j, int rank, int ranks) {
-  for (int64_t i = rank; i < j->index->count; i += ranks) {
-    ORR_TRY(one_shard(j, i));
-    orr_progress(i + ranks >= j->index->count, "tokenize: shard %lld of %lld", (long long)i + 1,
-                 (long long)j->index->count);
-  }
+static train_tokenize_options options_of(const job *j, int rank) {
+  return (train_tokenize_options){.index = j->index,
+                                  .out = j->out,
+                                  .tokenizer = j->tokenizer,
+                                  .codec = j->codec,
+                                  .made_by = j->made_by,
+                                  .progress = rank == 0};
+}
+
+// Collective over the world. Rank 0 looks what an earlier call left, so that all share out the
+// same.
+static orr_code tokenize(job *j, dist_comm *all, int rank, int ranks) {
+  const train_tokenize_options o = options_of(j, rank);
+  train_tokenize_times times = {0};
+  for (int64_t i = 0; rank == 0 && i < j->index->count; i++)
+    j->todo[i] = !train_tokenize_done(&o, i);
+  ORR_TRY(dist_broadcast(all, j->todo, j->index->count, DIST_U8, 0));
+  orr_code rc = share_out(j, rank, ranks);
+  if (rc == ORR_OK) rc = train_tokenize(&o, j->mine, j->mine_count, &times);
+  ORR_TRY(dist_agree(all, rc, "tokenize"));
+  double sums[3] = {(double)times.frames, times.encode_ms, times.total_ms}, longest = sums[2];
+  ORR_TRY(dist_all_reduce(all, sums, 3, DIST_F64, DIST_SUM));
+  ORR_TRY(dist_all_reduce(all, &longest, 1, DIST_F64, DIST_MAX));
+  if (rank == 0 && sums[0] > 0)
+    ORR_INFO(
+        "tokenize: %.0f frames on %d ranks, %.0f frames/s; the encoder ran %.1f %% of the time",
+        sums[0], ranks, 1e3 * sums[0] / longest, 100 * sums[1] / sums[2]);
   return ORR_OK;
 }
 
@@ -174,7 +165,7 @@ orr_code train_cmd_data_tokenize(int argc, char **argv) {
   orr_log_setup(ORR_LOG_INFO, rank, ranks);
   orr_code rc =
       dist_agree(all, open_job(&j, &args, train_threads(threads, world->node_ranks)), "open");
-  if (rc == ORR_OK) rc = dist_agree(all, my_shards(&j, rank, ranks), "tokenize");
+  if (rc == ORR_OK) rc = tokenize(&j, all, rank, ranks);
   if (rc == ORR_OK) rc = dist_agree(all, rank == 0 ? write_index(&j) : ORR_OK, "write index");
   if (rank != 0) orr_status_clear(); // all ranks have the same words: rank 0 says them
   close_job(&j);

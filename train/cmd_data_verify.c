@@ -9,9 +9,11 @@
 #include "base/log.h"
 #include "data/verify.h"
 #include "train/args.h"
+#include "train/threads.h"
 #include "train/remote_data.h"
 
 static const train_option options[] = {
+    {"processes", "P", "processes that read (the machine's cores)", TRAIN_OPTION_ONCE},
     {"index", NULL, "write index.json first: for shards that were made elsewhere",
      TRAIN_OPTION_ONCE},
     TRAIN_REMOTE_OPTION,
@@ -37,6 +39,11 @@ static orr_code write_index(const char *dir) {
   return rc;
 }
 
+static void show_progress(void *ctx, int64_t shards) {
+  const data_index *x = ctx;
+  orr_progress(shards == x->count, "verify: %" PRId64 " of %" PRId64 " shards", shards, x->count);
+}
+
 orr_code train_cmd_data_verify(int argc, char **argv) {
   train_args args;
   data_remote *remote = NULL;
@@ -45,14 +52,16 @@ orr_code train_cmd_data_verify(int argc, char **argv) {
   ORR_TRY(train_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   double begin = orr_clock_ms();
+  int64_t processes = train_threads(0, 1);
+  ORR_TRY(train_args_i64(&args, "processes", 1, 1024, &processes));
   if (train_args_flag(&args, "index")) ORR_TRY(write_index(args.operand[0]));
   ORR_TRY(train_remote_create_args(&args, &remote));
   ORR_TRY_GOTO(data_index_open_from(args.operand[0], remote, &x), destroy_remote);
   ORR_TRY_GOTO(data_index_want_in_order(x, 0), close_index);
-  for (int64_t i = 0; i < x->count; i++) {
-    orr_progress(i + 1 == x->count, "verify: shard %" PRId64 " of %" PRId64, i + 1, x->count);
-    ORR_TRY_GOTO(data_verify_shard(x, i), close_index);
-  }
+  ORR_TRY_GOTO(data_verify(x, &(data_verify_options){.processes = (int)processes,
+                                                     .progress = show_progress,
+                                                     .ctx = x}),
+               close_index);
   printf("%s: whole, %" PRId64 " shards, %" PRId64 " episodes, %" PRId64
          " frames, %.1f MB, checked in "
          "%.2f s\n",

@@ -190,8 +190,7 @@ static orr_code roll(rollout *r, int32_t branch) {
   float *action = orr_calloc((size_t)(2 * A), sizeof *action);
   ORR_CHECK(action, ORR_ENOMEM, "rollout: out of memory");
   for (int64_t a = 0; a < r->A_set; a++) action[A + a] = 1.0f;
-  orr_code rc = ORR_OK;
-  train_decoder_reset(r->decoder, &(uint64_t){(uint64_t)r->q.clip});
+  orr_code rc = train_decoder_reset(r->decoder, &(uint64_t){(uint64_t)r->q.clip});
   for (int64_t t = 0; t < total && rc == ORR_OK; t++) {
     const uint8_t has = t > 0;
     const int64_t row = t - 1 < r->rows ? t - 1 : r->rows - 1; // the last action is held

@@ -47,14 +47,14 @@ orr_code train_decoder_create(kern *k, const train_dynamics_dims *d, const train
 void train_decoder_destroy(train_decoder *m); // takes NULL
 // Local. Back to frame 0. sample [B]: keys of the random numbers; clips that share a key share
 // draws.
-void train_decoder_reset(train_decoder *m, const uint64_t *sample);
+orr_code train_decoder_reset(train_decoder *m, const uint64_t *sample);
 int64_t train_decoder_frame(const train_decoder *m); // number of the next frame
 // Local. Appends a known frame, tokens [B,S].
 orr_code train_decoder_push(train_decoder *m, const int32_t *tokens, const train_decoder_input *in);
 // Local. Decodes the next frame to tokens [B,S] and appends it.
 orr_code train_decoder_next(train_decoder *m, const train_decoder_input *in, int32_t *tokens);
-// Local. Logits [B*S,V] of the next frame if its tokens were these; appends nothing. `logits` has
-// room for B*S rows rounded up to TRAIN_LOSS_ROWS.
+// Local. Logits [B*S,V] of the next frame if its tokens were these; appends nothing. All arrays
+// here lie in host memory.
 orr_code train_decoder_logits(train_decoder *m, const int32_t *tokens,
                               const train_decoder_input *in, float *logits);
 

@@ -113,8 +113,6 @@ static void time_shape_init(train_dynamics *m) {
                                       .inner_stride = 1,
                                       .pos_stride = split ? side : N,
                                       .causal = true,
-                                      .cos = m->time.cos_,
-                                      .sin = m->time.sin_,
                                       .pos_div = N * m->frames.frame_step,
                                       .pos_mod = m->frames.count,
                                       .exchange = split ? &m->exchange : NULL};
@@ -128,8 +126,6 @@ static void shapes_init(train_dynamics *m) {
                                        .inner = 1,
                                        .outer_stride = N,
                                        .pos_stride = 1,
-                                       .cos = m->space.cos_,
-                                       .sin = m->space.sin_,
                                        .pos_div = 1,
                                        .pos_mod = N};
   time_shape_init(m);
@@ -191,8 +187,18 @@ static const train_block_shape *shape_of(const train_dynamics *m, int64_t layer)
   return (layer + 1) % m->d.time_every == 0 ? &m->time_shape : &m->space_shape;
 }
 
+static orr_code place_ropes(train_dynamics *m, orr_arena *arena) {
+  ORR_TRY(train_rope_place(&m->space, m->k, arena));
+  ORR_TRY(train_rope_place(&m->time, m->k, arena));
+  m->space_shape.cos = m->space.cos_;
+  m->space_shape.sin = m->space.sin_;
+  m->time_shape.cos = m->time.cos_;
+  m->time_shape.sin = m->time.sin_;
+  return ORR_OK;
+}
+
 // Buffers that tp and cp communicate through.
-static void place_exchange(train_dynamics *m, orr_arena *arena) {
+static orr_code place_exchange(train_dynamics *m, orr_arena *arena) {
   const train_block_dims *b = &m->d.block;
   const train_block_here h = train_block_dims_here(b);
   const int64_t tp = train_axes_size(m->axes, DIST_AXIS_TP);
@@ -200,8 +206,9 @@ static void place_exchange(train_dynamics *m, orr_arena *arena) {
                G = (size_t)(h.G * b->K) * e;
   if (tp > 1) m->full = orr_arena_take(arena, (size_t)(m->rows * tp * b->D) * e);
   m->space_shape.full = m->time_shape.full = m->full;
-  if (train_axes_size(m->axes, DIST_AXIS_CP) > 1)
-    train_exchange_place(&m->exchange, H + 2 * G, H + G, H, m->keep != TRAIN_NO_BACKWARD, arena);
+  if (train_axes_size(m->axes, DIST_AXIS_CP) == 1) return ORR_OK;
+  return train_exchange_place(&m->exchange, m->k, H + 2 * G, H + G, H, m->keep != TRAIN_NO_BACKWARD,
+                              arena);
 }
 
 static void place_blocks(train_dynamics *m, orr_arena *acts) {
@@ -232,22 +239,24 @@ static int64_t embedded_rows(const train_dynamics *m) {
   return n < m->d.R ? m->d.R : n;
 }
 
-void train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena *exchange) {
+orr_code train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena *exchange) {
   const train_block_dims *b = &m->d.block;
   const bool backward = m->keep != TRAIN_NO_BACKWARD;
   const size_t e = kern_dtype_size(b->act), D = (size_t)b->D, frames = (size_t)m->BT;
-  place_exchange(m, exchange);
+  ORR_TRY(place_ropes(m, acts));
+  ORR_TRY(place_exchange(m, exchange));
   place_blocks(m, acts);
   m->action_emb = orr_arena_take(acts, (size_t)embedded_rows(m) * D * sizeof(float));
   train_head_place(&m->head, backward, acts);
-  if (!backward) return;
+  if (!backward) return ORR_OK;
   m->dx = orr_arena_take(acts, (size_t)m->rows * D * e);
   m->daction_emb = orr_arena_take(acts, frames * D * sizeof(float));
   train_block_scratch_take(&m->scratch, b, m->M, acts);
+  return ORR_OK;
 }
 
-void train_dynamics_place(train_dynamics *m, orr_arena *acts) {
-  train_dynamics_place_both(m, acts, acts);
+orr_code train_dynamics_place(train_dynamics *m, orr_arena *acts) {
+  return train_dynamics_place_both(m, acts, acts);
 }
 
 static void *output_of(train_dynamics *m, int64_t layer) {

@@ -36,9 +36,9 @@ typedef struct {
 orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
                              train_dynamics_params *out);
 
-// One batch: this rank's part of each clip. Row numbers are frame*N + n, frames as in
-// train_dynamics_frames. `masked_row`/`target` list the positions that count in the
-// loss, padded with -1 up to a multiple of TRAIN_LOSS_ROWS.
+// One batch, in device memory: this rank's part of each clip. Row numbers are frame*N + n, frames
+// as in train_dynamics_frames. `masked_row`/`target` list the positions that count in the loss,
+// padded with -1 up to a multiple of TRAIN_LOSS_ROWS.
 typedef struct {
   const int32_t *tokens;     // [BT,S], BT frames of this rank
   const float *action;       // [BT,2A]: action * valid, valid
@@ -71,14 +71,16 @@ orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
                                int64_t T, train_keep keep, train_dynamics **out);
 void train_dynamics_destroy(train_dynamics *m);
 // Local. Takes the activations from `acts`, and what tp and cp communicate through from `exchange`
-// (may be the same); called once while they count and once after commit.
-void train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena *exchange);
-void train_dynamics_place(train_dynamics *m, orr_arena *acts); // on one rank
+// (may be the same); called once while they count and once after the kern and they are committed,
+// when it also fills the tables (train/table.h).
+orr_code train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena *exchange);
+orr_code train_dynamics_place(train_dynamics *m, orr_arena *acts); // on one rank
 
 // Collective over tp and cp. The trunk: embeddings and blocks.
 orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b);
-// Local, on one rank. After forward: logits of `count` rows (numbers bt*N + n, -1 = zeros), float32
-// [count,V], in pieces of TRAIN_LOSS_ROWS (`row` and `logits` have room up to the next multiple).
+// Local, on one rank. After forward: logits of `count` rows (numbers bt*N + n, -1 = zeros; in
+// device memory), float32 [count,V], in pieces of TRAIN_LOSS_ROWS (`row` and `logits` have room up
+// to the next multiple).
 orr_code train_dynamics_logits(train_dynamics *m, const int32_t *row, int64_t count, float *logits);
 // Collective over tp and cp. After forward: *loss_sum (+=) sum over masked rows here of
 // cross-entropy + z-loss. With `backward`, also the gradient of *scale * that sum with respect to

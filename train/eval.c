@@ -103,7 +103,7 @@ static orr_code roll_portion(train_eval *e, train_decoder *d, int64_t first, con
   // Two futures of one state share their random numbers, so that only the actions tell them apart.
   for (int64_t b = 0; b < ROLLOUT_CLIPS; b++)
     sample[b] = (uint64_t)(s->forks ? (first + b) / 2 : first + b);
-  train_decoder_reset(d, sample);
+  ORR_TRY(train_decoder_reset(d, sample));
   for (int64_t t = 0; t < s->T; t++) {
     gather_inputs(e, first, ROLLOUT_CLIPS, t, source, action, has, branch, tokens);
     const train_decoder_input in = {.action = action, .has_action = has, .branch = branch};

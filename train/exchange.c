@@ -1,6 +1,7 @@
 #include "train/exchange.h"
 
 #include "base/mem.h"
+#include "train/table.h"
 
 static int parts(const train_exchange *e) {
   return train_axes_size(e->axes, DIST_AXIS_CP);
@@ -8,13 +9,13 @@ static int parts(const train_exchange *e) {
 
 // Row (frame, clip, token) is sent behind those of lower ranks' positions.
 static void fill_order(train_exchange *e) {
-  int32_t sent = 0;
+  int32_t sent = 0, *order = e->host, *place = e->host + e->M;
   for (int c = 0; c < parts(e); c++) {
     const train_part to = train_part_of(e->N, parts(e), c);
     for (int64_t frame = 0; frame < e->frames.count * e->B; frame++)
       for (int64_t n = to.first; n < to.first + to.count; n++, sent++) {
-        e->order[sent] = (int32_t)(frame * e->N + n);
-        e->place[e->order[sent]] = sent;
+        order[sent] = (int32_t)(frame * e->N + n);
+        place[order[sent]] = sent;
       }
   }
 }
@@ -29,29 +30,31 @@ orr_code train_exchange_init(train_exchange *e, train_axes *axes, int64_t B, int
                         .positions = train_part_of(N, cp, i)};
   e->M = B * e->frames.count * N;
   e->M_time = B * T * e->positions.count;
-  e->order = orr_malloc((size_t)e->M * sizeof *e->order);
-  e->place = orr_malloc((size_t)e->M * sizeof *e->place);
+  e->host = orr_malloc(2 * (size_t)e->M * sizeof *e->host);
   e->counts = orr_malloc(4 * (size_t)cp * sizeof *e->counts);
-  ORR_CHECK(e->order && e->place && e->counts, ORR_ENOMEM,
-            "tables for the exchange of %lld rows: out of memory", (long long)e->M);
+  ORR_CHECK(e->host && e->counts, ORR_ENOMEM, "tables for the exchange of %lld rows: out of memory",
+            (long long)e->M);
   fill_order(e);
   return ORR_OK;
 }
 
 void train_exchange_release(train_exchange *e) {
   orr_free(e->counts);
-  orr_free(e->place);
-  orr_free(e->order);
+  orr_free(e->host);
   *e = (train_exchange){0};
 }
 
-void train_exchange_place(train_exchange *e, size_t qkv_bytes, size_t qk_bytes, size_t o_bytes,
-                          bool backward, orr_arena *arena) {
+orr_code train_exchange_place(train_exchange *e, kern *k, size_t qkv_bytes, size_t qk_bytes,
+                              size_t o_bytes, bool backward, orr_arena *arena) {
+  const size_t table = (size_t)e->M * sizeof *e->host;
+  ORR_TRY(train_table_place(k, arena, e->host, table, (void **)&e->order));
+  ORR_TRY(train_table_place(k, arena, e->host + e->M, table, (void **)&e->place));
   e->packed = orr_arena_take(arena, (size_t)e->M * qkv_bytes);
   e->qk = orr_arena_take(arena, (size_t)e->M * qk_bytes);
-  if (!backward) return;
+  if (!backward) return ORR_OK;
   e->dqkv = orr_arena_take(arena, (size_t)e->M_time * qkv_bytes);
   e->d_o = orr_arena_take(arena, (size_t)e->M_time * o_bytes);
+  return ORR_OK;
 }
 
 // Numbers that go to and come from every rank on the way to the attention, and their places.

@@ -19,7 +19,8 @@ typedef struct {
   train_part frames, positions; // of this rank
   int64_t M, M_time;            // rows B*frames*N here, B*T*positions at the attention
   int32_t *order;               // [M]: rows here in the order in which they are sent
-  int32_t *place;               // [M]: its inverse
+  int32_t *place;               // [M]: its inverse; both in device memory
+  int32_t *host;                // both, one behind the other
   int64_t *counts;              // [4,cp] of the collective
   void *packed;                 // [M,(H+2G)K] what is sent, or has come back
   void *qk;                     // [M,(H+G)K] before it is sent
@@ -30,9 +31,10 @@ typedef struct {
 // Local. Tables for B clips of T frames of N tokens. ORR_ENOMEM. Release also after a failure.
 orr_code train_exchange_init(train_exchange *e, train_axes *axes, int64_t B, int64_t T, int64_t N);
 void train_exchange_release(train_exchange *e);
-// Local. Takes the buffers; qkv, qk, o: widths of their rows.
-void train_exchange_place(train_exchange *e, size_t qkv_bytes, size_t qk_bytes, size_t o_bytes,
-                          bool backward, orr_arena *arena);
+// Local. Takes the buffers, and fills the tables once the arena is committed; qkv, qk, o: bytes of
+// their rows.
+orr_code train_exchange_place(train_exchange *e, kern *k, size_t qkv_bytes, size_t qk_bytes,
+                              size_t o_bytes, bool backward, orr_arena *arena);
 
 // Collective over cp. Rows of `width` numbers: [M] in the order of `order` -> [M_time].
 orr_code train_exchange_to_time(const train_exchange *e, kern_dtype t, int64_t width,

@@ -1,7 +1,5 @@
 #include "train/gather.h"
 
-#include <string.h>
-
 #include "base/mem.h"
 
 struct train_gather {
@@ -64,7 +62,7 @@ orr_code train_gather_bucket(void *gather, int64_t bucket) {
 // Each rank brings what it has updated, zeros elsewhere, and the sum is everything.
 static orr_code gather_plain(train_gather *g) {
   train_state *s = g->state;
-  if (!g->axes->planning) train_state_own_plain(s);
+  ORR_TRY(train_state_own_plain(s));
   return train_axes_all_reduce(g->axes, DIST_AXIS_REPLICA, s->weights.plain, s->plain, DIST_F32,
                                DIST_SUM);
 }

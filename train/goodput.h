@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "train/table.h"
+#include "train/metrics_table.h"
 
 // Seconds. They add up to wall_s; `other` takes what is in no class (writing metrics, farewells)
 // and clocks of different nodes that disagree.

@@ -9,7 +9,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "train/table.h"
+#include "train/metrics_table.h"
 
 struct train_history {
   int fd;

@@ -2,7 +2,6 @@
 // before the next collective, so that no rank waits for one that has left.
 #include "train/loop.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +15,7 @@
 #include "train/device.h"
 #include "train/guard.h"
 #include "train/lease.h"
+#include "train/marks.h"
 #include "train/observer.h"
 #include "train/peak.h"
 #include "train/replicas.h"
@@ -28,6 +28,13 @@
 #include "train/step.h"
 #include "train/stop.h"
 #include "train/store.h"
+
+// A step that was issued, until its line is written. step 0 = none.
+typedef struct {
+  train_step_metrics s;
+  train_guard_limits limits;
+  bool judged; // its results are there
+} pending_step;
 
 typedef struct {
   const cfg *c;
@@ -42,6 +49,8 @@ typedef struct {
   data_mix_options mix_options;
   data_mix *mix;
   data_loader *loader;
+  data_remote_counters fetched; // likewise
+  data_loader_counters read;    // at the end of the step before
   train_saver *saver;
   train_observer *observer;
   train_lease *lease; // rank 0
@@ -53,8 +62,15 @@ typedef struct {
   int64_t rewinds; // of this process
   double peak, start_ms;
   dist_watchdog *watchdog;
-  dist_replicas *replicas; // NULL = not compared
-  bool apart;              // between agreements: an error now is this rank's alone
+  train_replicas *replicas; // NULL = not compared
+  bool apart;               // between agreements: an error now is this rank's alone
+  // On a device of its own a step's results are taken while the next one runs.
+  bool late;
+  pending_step pending;
+  int64_t issued;        // steps by this process
+  int64_t lined, saving; // last step with a line; step of the last save begun
+  double smooth_ms;      // of a step
+  orr_code logged;       // how this rank fared with its last line
 } run;
 
 // With o->dry_run plans only: nothing is allocated.
@@ -62,6 +78,8 @@ static orr_code plan_model(run *r, const train_loop_options *o) {
   const cfg *c = r->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
   ORR_TRY(train_device_open(c, r->world, &r->k));
+  ORR_TRY(
+      train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c->dist.share_devices));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
   ORR_TRY(train_peak_plan(r->k, act));
@@ -91,7 +109,7 @@ static orr_code load_base(run *r, const char *path) {
   ckpt_reader *reader;
   ORR_TRY(ckpt_open(path, &reader));
   bool ema = false;
-  orr_code rc = train_store_load_weights(&r->work.state, r->k, reader, true, &ema);
+  orr_code rc = train_store_load_weights(&r->work.state, reader, true, &ema);
   if (rc == ORR_OK && r->world->grid.rank == 0)
     ORR_INFO("weights from %s%s", ckpt_reader_path(reader), ema ? " (moving average)" : "");
   ckpt_close(reader);
@@ -99,7 +117,7 @@ static orr_code load_base(run *r, const char *path) {
 }
 
 static orr_code load(run *r, ckpt_reader *reader) {
-  ORR_TRY(train_store_load(&r->work.state, r->k, reader));
+  ORR_TRY(train_store_load(&r->work.state, reader));
   r->step = ckpt_reader_step(reader);
   r->ahead = train_resume_ahead(reader);
   train_guard_load(&r->guard, json_object_get(ckpt_reader_meta(reader), "guard"));
@@ -111,7 +129,7 @@ static orr_code restore(run *r, const char *resume) {
   ckpt_reader *reader = NULL;
   ORR_TRY(train_resume_open(r->all, r->c->run.dir, resume, &reader));
   if (!reader) {
-    ORR_TRY(train_state_fill(&r->work.state, r->k, (uint64_t)r->c->run.seed));
+    ORR_TRY(train_state_fill(&r->work.state, (uint64_t)r->c->run.seed));
     return r->c->train.init_from[0] ? load_base(r, r->c->train.init_from) : ORR_OK;
   }
   orr_code rc = train_resume_check(r->c, reader, r->world->grid.rank == 0);
@@ -123,13 +141,17 @@ static orr_code restore(run *r, const char *resume) {
 }
 
 static orr_code open_loader(run *r) {
-  return data_loader_create(r->mix, &r->mix_options,
-                            &(data_loader_options){.first_step = (uint64_t)(r->step + r->ahead),
-                                                   .batch = r->c->train.batch,
-                                                   .rank = r->world->grid.dp_i,
-                                                   .ranks = r->world->grid.dp,
-                                                   .prefetch = r->c->data.prefetch},
-                            &r->loader);
+  const cfg *c = r->c;
+  const data_loader_options o = {.first_step = (uint64_t)(r->step + r->ahead),
+                                 .batch = c->train.batch,
+                                 .rank = r->world->grid.dp_i,
+                                 .ranks = r->world->grid.dp,
+                                 .prefetch = c->data.prefetch,
+                                 .prefetch_bytes = (size_t)c->data.prefetch_bytes,
+                                 .workers = (int)c->data.unpack_threads};
+  ORR_TRY(data_loader_create(r->mix, &r->mix_options, &o, &r->loader));
+  data_loader_count(r->loader, &r->read);
+  return ORR_OK;
 }
 
 static orr_code open_data(run *r) {
@@ -162,26 +184,6 @@ static json_t *checkpoint_meta(run *r) {
                    r->world->grid.cp, "dp", r->world->grid.dp);
 }
 
-// Clipping and the optimizer. A bad step skips the update: a result, not an error.
-static orr_code update(run *r, train_step_metrics *s) {
-  const train_guard_limits limits = train_guard_limits_of(&r->guard);
-  ORR_TRY(train_step_norm(&r->work, &s->grad_norm));
-  const char *why = train_guard_reason(&limits, s->loss, s->grad_norm);
-  train_guard_note(&r->guard, !why, s->loss, s->grad_norm);
-  s->skipped = why != NULL;
-  if (why) {
-    train_observer_tell_step(r->observer, "skipped", s->step,
-                             "%s: loss %g (at most %g), gradient norm %g (at most %g); update "
-                             "skipped, %lld in a row",
-                             why, s->loss, limits.loss, s->grad_norm, limits.norm,
-                             (long long)r->guard.skipped);
-    return ORR_OK;
-  }
-  const double limit = r->c->optim.clip_norm;
-  const float clip = limit > 0.0 && s->grad_norm > limit ? (float)(limit / s->grad_norm) : 1.0f;
-  return train_step_update(&r->work, s->lr, clip, s->step);
-}
-
 static bool out_of_time(const run *r) {
   return r->c->train.max_wall_s > 0.0 &&
          orr_clock_ms() - r->start_ms > 1e3 * r->c->train.max_wall_s;
@@ -200,57 +202,149 @@ static orr_code vote(run *r, train_step_votes *v) {
 // of replicas may have found it.
 static orr_code compare_replicas(run *r, int64_t step) {
   if (!r->replicas || step % r->c->dist.check_replicas != 0) return ORR_OK;
-  orr_code rc = dist_agree(r->all, dist_replicas_check(r->replicas), "compare replicas");
+  ORR_TRY(train_axes_sync(&r->axes, r->k)); // the weights are there; what hangs, hangs in sight
+  orr_code rc = dist_agree(r->all, train_replicas_check(r->replicas), "compare replicas");
   r->apart = rc == ORR_OK;
   return rc;
 }
 
-// `logged`: how this rank fared with the line of the step before.
-static orr_code one_step(run *r, orr_code logged, train_step_metrics *s, bool *stop) {
-  const cfg *c = r->c;
-  const double begin = orr_clock_ms();
-  const data_clip_batch *batch = NULL;
-  train_profile *profile = r->axes.profile;
-  train_step_votes v;
-  double units = 0.0;
-  const bool reads = logged == ORR_OK;
-  train_profile_enter(profile, TRAIN_PHASE_DATA, "data", -1);
-  orr_code rc = reads ? data_loader_next(r->loader, &batch, &s->data_wait_ms) : logged;
-  train_profile_leave(profile);
-  // What failed on one rank must end all of them before the next collective.
-  ORR_TRY(train_axes_agree(&r->axes, rc, reads ? "read data" : "write metrics"));
-  r->apart = true;
-  ORR_TRY(train_step_gradients(&r->work, batch, &units, &s->comm_ms));
-  ORR_TRY(vote(r, &v));
-  s->loss = units > 0.0 ? v.loss_sum / units : 0.0;
-  s->lr = train_schedule_lr(c, s->step);
-  ORR_TRY(compare_replicas(r, s->step));
-  train_profile_enter(profile, TRAIN_PHASE_OPTIMIZER, "optimizer", -1);
-  ORR_TRY(update(r, s));
-  train_profile_leave(profile);
-  r->step = s->step;
-  *stop = v.stop > 0.0;
-  const bool failed = v.failed > 0.0;
-  train_profile_enter(profile, TRAIN_PHASE_CHECKPOINT, "checkpoint", -1);
-  if (failed || v.written == r->world->grid.ranks)
-    ORR_TRY(train_saver_conclude(r->saver, failed, &s->ckpt_stall_ms));
-  const bool last = s->step == c->train.steps || *stop;
-  // Not among bad steps: what a run goes back to lies before the first of them.
-  const bool due = c->ckpt.every > 0 && s->step % c->ckpt.every == 0 && r->guard.skipped == 0;
-  if (last || due)
-    ORR_TRY(train_saver_begin(r->saver, s->step, checkpoint_meta(r), &s->ckpt_stall_ms));
-  train_profile_leave(profile);
-  s->step_ms = orr_clock_ms() - begin;
-  r->apart = false;
-  return ORR_OK;
-}
-
-static void finish_metrics(const run *r, train_step_metrics *s) {
+static void finish_metrics(run *r, train_step_metrics *s) {
   const double clips = (double)r->c->train.batch, seconds = 1e-3 * s->step_ms;
   s->tokens = (double)s->step * clips * r->work.stage->tokens_per_clip;
   s->tokens_per_s = clips * r->work.stage->tokens_per_clip / seconds;
   s->frames_per_s = clips * r->work.stage->frames_per_clip / seconds;
+  data_loader_counters now;
+  data_loader_count(r->loader, &now);
+  s->data_bytes = (double)(now.bytes_read - r->read.bytes_read);
+  s->data_unpacked_bytes = (double)(now.bytes_unpacked - r->read.bytes_unpacked);
+  s->data_chunks = (double)(now.chunk_reads - r->read.chunk_reads);
+  s->data_chunk_hits = (double)(now.chunk_hits - r->read.chunk_hits);
+  s->data_queue = (double)now.queue;
+  r->read = now;
+  train_remote_metrics(r->c, r->remote, &r->fetched, s);
   s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
+}
+
+// The mark at the end of the n-th step issued by this process; n = -1: at the beginning.
+static int end_mark(int64_t n) {
+  return TRAIN_MARK_END + (int)(n & 1);
+}
+
+// What the n-th step has found out, when it is over. A bad step skipped the update: a result, not
+// an error.
+static orr_code judge(run *r) {
+  train_step_metrics *s = &r->pending.s;
+  const train_guard_limits *limits = &r->pending.limits;
+  train_step_result x;
+  if (s->step == 0 || r->pending.judged) return ORR_OK;
+  ORR_TRY(train_step_results(&r->work, &x));
+  s->loss = x.loss;
+  s->grad_norm = x.grad_norm;
+  s->skipped = x.skipped;
+  s->comm_ms = x.timed_ms[TRAIN_TIMED_COMMUNICATION];
+  r->pending.judged = true;
+  train_guard_note(&r->guard, !x.skipped, x.loss, x.grad_norm);
+  if (x.skipped)
+    train_observer_tell_step(r->observer, "skipped", s->step,
+                             "%s: loss %g (at most %g), gradient norm %g (at most %g); update "
+                             "skipped, %lld in a row",
+                             train_guard_reason(limits, x.loss, x.grad_norm), x.loss, limits->loss,
+                             x.grad_norm, limits->norm, (long long)r->guard.skipped);
+  return ORR_OK;
+}
+
+// The time of the n-th step, from the end of the one before to its own.
+static orr_code clock_step(run *r, int64_t n) {
+  train_step_metrics *s = &r->pending.s;
+  if (s->step == 0) return ORR_OK;
+  ORR_TRY(kern_await(r->k, end_mark(n)));
+  ORR_TRY(kern_elapsed(r->k, end_mark(n - 1), end_mark(n), &s->step_ms));
+  finish_metrics(r, s);
+  return ORR_OK;
+}
+
+// Concludes a save that every rank has written, and begins the one that is due behind this step. A
+// checkpoint is committed behind the lines of all steps that it holds.
+static orr_code save(run *r, const train_step_votes *v, bool begin, double *stall_ms) {
+  const bool failed = v->failed > 0.0, written = v->written == r->world->grid.ranks;
+  train_profile_enter(r->axes.profile, TRAIN_PHASE_CHECKPOINT, "checkpoint", -1);
+  if (failed || (written && r->lined >= r->saving))
+    ORR_TRY(train_saver_conclude(r->saver, failed, stall_ms));
+  if (begin) {
+    ORR_TRY(train_saver_begin(r->saver, r->step, checkpoint_meta(r), stall_ms));
+    r->saving = r->step;
+  }
+  train_profile_leave(r->axes.profile);
+  return ORR_OK;
+}
+
+// The batch of step `step`; what failed on one rank ends all of them before the next collective.
+static orr_code read_batch(run *r, const data_clip_batch **batch, double *wait_ms) {
+  const bool reads = r->logged == ORR_OK;
+  train_profile_enter(r->axes.profile, TRAIN_PHASE_DATA, "data", -1);
+  orr_code rc = reads ? data_loader_next(r->loader, batch, wait_ms) : r->logged;
+  train_profile_leave(r->axes.profile);
+  return train_axes_agree(&r->axes, rc, reads ? "read data" : "write metrics");
+}
+
+// Issues a step as `now`, and settles the one before while it runs.
+static orr_code issue(run *r, pending_step *now, train_step_votes *v) {
+  train_step_metrics *s = &now->s;
+  const data_clip_batch *batch = NULL;
+  ORR_TRY(read_batch(r, &batch, &s->data_wait_ms));
+  r->apart = true;
+  ORR_TRY(compare_replicas(r, s->step));
+  now->limits = train_guard_limits_of(&r->guard);
+  s->lr = train_schedule_lr(r->c, s->step);
+  ORR_TRY(train_step_run(&r->work, batch,
+                         &(train_step_request){.step = s->step,
+                                               .lr = s->lr,
+                                               .most_loss = now->limits.loss,
+                                               .most_norm = now->limits.norm}));
+  ORR_TRY(vote(r, v));
+  ORR_TRY(judge(r));
+  return clock_step(r, r->issued - 1);
+}
+
+// One step. *line (=) the step whose line is now to be written; none, step 0, in the first one on a
+// device.
+static orr_code one_step(run *r, train_step_metrics *line, bool *stop) {
+  const cfg *c = r->c;
+  pending_step now = {.s = {.step = r->step + 1}};
+  train_step_votes v;
+  ORR_TRY(issue(r, &now, &v));
+  *line = r->pending.s;
+  r->pending = now;
+  r->step = now.s.step;
+  *stop = v.stop > 0.0;
+  const bool last = r->step == c->train.steps || *stop,
+             due = c->ckpt.every > 0 && r->step % c->ckpt.every == 0;
+  // What a checkpoint holds is judged before: its window decides as that of a run that goes on.
+  if (!r->late || last || due) ORR_TRY(judge(r));
+  // Not among bad steps: what a run goes back to lies before the first of them.
+  ORR_TRY(save(r, &v, last || (due && r->guard.skipped == 0), &r->pending.s.ckpt_stall_ms));
+  ORR_TRY(kern_mark(r->k, end_mark(r->issued++)));
+  if (!r->late) {
+    ORR_TRY(clock_step(r, r->issued - 1));
+    *line = r->pending.s;
+    r->pending = (pending_step){0};
+  }
+  r->apart = false;
+  return ORR_OK;
+}
+
+// Collective over the world. `last`: no step follows.
+static orr_code write_line(run *r, const train_step_metrics *s, bool last) {
+  if (s->step == 0) return ORR_OK;
+  r->smooth_ms = r->smooth_ms > 0.0 ? 0.95 * r->smooth_ms + 0.05 * s->step_ms : s->step_ms;
+  r->logged = r->lease ? train_lease_held(r->lease) : ORR_OK;
+  ORR_TRY(train_observer_end(r->observer, s, &r->logged));
+  r->lined = s->step;
+  orr_progress(last, "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
+               r->work.stage->table->name, (long long)s->step, (long long)r->c->train.steps,
+               s->loss, s->lr, s->tokens_per_s,
+               1e-3 * r->smooth_ms * (double)(r->c->train.steps - s->step));
+  return ORR_OK;
 }
 
 static orr_code rewind_to(run *r, ckpt_reader *reader) {
@@ -258,6 +352,7 @@ static orr_code rewind_to(run *r, ckpt_reader *reader) {
   ORR_TRY(load(r, reader));
   r->ahead = reached - r->step;
   r->guard.skipped = 0;
+  r->lined = r->saving = r->step;
   data_loader_destroy(r->loader);
   r->loader = NULL;
   ORR_TRY(open_loader(r));
@@ -293,26 +388,31 @@ static orr_code rewind_run(run *r) {
   return rc;
 }
 
+// Collective over the world. The line of a step that is still pending.
+static orr_code end_pending(run *r) {
+  orr_code rc = judge(r);
+  if (rc == ORR_OK) rc = clock_step(r, r->issued - 1);
+  ORR_TRY(dist_agree(r->all, rc, "end a step"));
+  const train_step_metrics s = r->pending.s;
+  r->pending = (pending_step){0};
+  return write_line(r, &s, true);
+}
+
 static orr_code steps(run *r) {
   bool stop = false;
-  double smooth_ms = 0.0;
-  orr_code logged = ORR_OK;
+  r->late = r->k->apart;
+  ORR_TRY(kern_mark(r->k, end_mark(-1)));
   while (r->step < r->c->train.steps && !stop) {
-    train_step_metrics s = {.step = r->step + 1};
-    logged = logged == ORR_OK ? train_observer_begin(r->observer, s.step) : logged;
-    ORR_TRY(one_step(r, logged, &s, &stop));
-    finish_metrics(r, &s);
-    smooth_ms = smooth_ms > 0.0 ? 0.95 * smooth_ms + 0.05 * s.step_ms : s.step_ms;
-    logged = r->lease ? train_lease_held(r->lease) : ORR_OK;
-    ORR_TRY(train_observer_end(r->observer, &s, &logged));
-    if (train_guard_lost(&r->guard) && !stop) ORR_TRY(rewind_run(r));
-    orr_progress(r->step == r->c->train.steps || stop,
-                 "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
-                 r->work.stage->table->name, (long long)s.step, (long long)r->c->train.steps,
-                 s.loss, s.lr, s.tokens_per_s,
-                 1e-3 * smooth_ms * (double)(r->c->train.steps - s.step));
+    train_step_metrics line;
+    if (r->logged == ORR_OK) r->logged = train_observer_begin(r->observer, r->step + 1);
+    ORR_TRY(one_step(r, &line, &stop));
+    ORR_TRY(write_line(r, &line, r->step == r->c->train.steps || stop));
+    if (!train_guard_lost(&r->guard) || stop) continue;
+    ORR_TRY(end_pending(r));
+    ORR_TRY(rewind_run(r));
   }
-  ORR_TRY(dist_agree(r->all, logged, "write metrics"));
+  ORR_TRY(end_pending(r));
+  ORR_TRY(dist_agree(r->all, r->logged, "write metrics"));
   orr_code saved = train_saver_finish(r->saver);
   ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
             orr_status_message());
@@ -333,13 +433,14 @@ static orr_code watch(run *r) {
 static void run_close(run *r) {
   dist_watchdog_stop(r->watchdog);
   train_observer_destroy(r->observer);
-  dist_replicas_destroy(r->replicas);
+  train_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
   data_remote_interrupt(r->remote); // or a reader would wait for its download
   data_loader_destroy(r->loader);
   data_mix_close(r->mix);
   data_remote_destroy(r->remote);
   train_guard_release(&r->guard);
+  dist_world_leave_device(r->world);
   train_step_release(&r->work);
   kern_destroy(r->k);
   train_lease_release(r->lease);
@@ -355,6 +456,7 @@ static orr_code run_all(run *r, const train_loop_options *o) {
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, o->resume), "load weights"));
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
+  ORR_TRY(train_same_data(r->all, r->mix));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
   if (r->step >= r->c->train.steps) {
     if (r->world->grid.rank == 0)

@@ -81,6 +81,17 @@ void train_metrics_list(const train_step_metrics *s, train_scalars *out) {
   train_scalars_add(out, "data_wait_ms", "%.3f", s->data_wait_ms);
   train_scalars_add(out, "comm_ms", "%.3f", s->comm_ms);
   train_scalars_add(out, "ckpt_stall_ms", "%.3f", s->ckpt_stall_ms);
+  train_scalars_add(out, "data_bytes", "%.0f", s->data_bytes);
+  train_scalars_add(out, "data_unpacked_bytes", "%.0f", s->data_unpacked_bytes);
+  train_scalars_add(out, "data_chunks", "%.0f", s->data_chunks);
+  train_scalars_add(out, "data_chunk_hits", "%.0f", s->data_chunk_hits);
+  train_scalars_add(out, "data_queue", "%.0f", s->data_queue);
+  if (s->fetches) {
+    train_scalars_add(out, "data_fetched_bytes", "%.0f", s->data_fetched_bytes);
+    train_scalars_add(out, "data_cache_hits", "%.0f", s->data_cache_hits);
+    train_scalars_add(out, "data_fetch_waits", "%.0f", s->data_fetch_waits);
+    train_scalars_add(out, "data_fetch_retries", "%.0f", s->data_fetch_retries);
+  }
   train_scalars_add(out, "mfu", "%.4f", s->mfu);
   if (s->skipped) train_scalars_add(out, "skipped", "%.0f", 1.0);
 }

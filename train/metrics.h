@@ -15,6 +15,13 @@ typedef struct {
   double tokens; // since the start of the run, over all ranks
   double tokens_per_s, frames_per_s, step_ms;
   double data_wait_ms, comm_ms, ckpt_stall_ms;
+  // The reader of rank 0 since the step before: bytes from shards, what packed chunks became, how
+  // many of them were read and how many found in memory; and batches ready when the step began.
+  double data_bytes, data_unpacked_bytes, data_chunks, data_chunk_hits, data_queue;
+  // With data sets afar: rank 0's downloads since the step before, shards that were found in the
+  // cache and that had to be waited for, and requests made again.
+  bool fetches;
+  double data_fetched_bytes, data_cache_hits, data_fetch_waits, data_fetch_retries;
   bool skipped; // a bad step: no update
   double mfu;   // share of the matmul rate measured at start-up
 } train_step_metrics;

@@ -106,20 +106,28 @@ int64_t train_param_there(const train_param *p, int64_t global, int64_t *local) 
   return here ? end - i : i < begin ? begin - i : block - i;
 }
 
-void train_params_fill(const train_params *p, uint64_t seed, float *flat) {
-  memset(flat, 0, (size_t)p->total * sizeof *flat);
+// Elements [begin, end) of parameter q's place in the flat layout, to `to` on.
+static void fill_param(const train_param *q, uint64_t seed, int64_t begin, int64_t end, float *to) {
+  const uint64_t key = orr_hash64(q->name, strlen(q->name), 0);
+  for (int64_t at = begin, run, global; at < end; at += run) {
+    run = train_param_here(q, at - q->at, &global);
+    if (run > end - at) run = end - at;
+    float *w = to + (at - begin);
+    for (int64_t e = 0; e < run && global >= 0; e++)
+      w[e] = q->init == TRAIN_INIT_ONES
+                 ? 1.0f
+                 : q->std * orr_rng_normal(seed, ORR_STREAM_INIT, key, (uint64_t)(global + e));
+  }
+}
+
+void train_params_fill(const train_params *p, uint64_t seed, int64_t first, int64_t count,
+                       float *to) {
   for (int i = 0; i < p->count; i++) {
     const train_param *q = &p->list[i];
-    uint64_t key = orr_hash64(q->name, strlen(q->name), 0);
-    float *w = flat + q->at;
-    if (q->init == TRAIN_INIT_ZEROS) continue;
-    for (int64_t j = 0, run, global; j < q->count; j += run) {
-      run = train_param_here(q, j, &global);
-      for (int64_t e = 0; e < run && global >= 0; e++)
-        w[j + e] = q->init == TRAIN_INIT_ONES ? 1.0f
-                                              : q->std * orr_rng_normal(seed, ORR_STREAM_INIT, key,
-                                                                        (uint64_t)(global + e));
-    }
+    const int64_t begin = q->at > first ? q->at : first,
+                  end = q->at + q->count < first + count ? q->at + q->count : first + count;
+    if (q->init != TRAIN_INIT_ZEROS && begin < end)
+      fill_param(q, seed, begin, end, to + (begin - first));
   }
 }
 

@@ -71,14 +71,17 @@ int64_t train_param_here(const train_param *p, int64_t local, int64_t *global);
 // Local. The reverse: elements from `global` on; *local is -1 when these lie on other ranks.
 int64_t train_param_there(const train_param *p, int64_t global, int64_t *local);
 int64_t train_param_whole(const train_param *p); // elements of the whole parameter
-// Fills `flat` [total] with the initial values: a draw depends on (seed, name, element) alone.
-void train_params_fill(const train_params *p, uint64_t seed, float *flat);
+// Initial values of elements [first, first+count) of the flat layout to `to`, which holds zeros: a
+// draw depends on (seed, name, element) alone.
+void train_params_fill(const train_params *p, uint64_t seed, int64_t first, int64_t count,
+                       float *to);
 // The same list as checkpoints/ wants it; *out is malloc'ed, names are borrowed from p.
 orr_code train_params_tensors(const train_params *p, ckpt_tensor **out);
 
-// Where the values live. `work` is the bfloat16 copy that matmuls read, NULL in float32. Where
-// replicas share the master weights out between them there is no `master`, but `plain`: float32
-// copies of the parameters that are not matrices, one behind the other.
+// Where the values live, all in device memory but plain_at. `work` is the bfloat16 copy that
+// matmuls read, NULL in float32. Where replicas share the master weights out between them there is
+// no `master`, but `plain`: float32 copies of the parameters that are not matrices, one behind the
+// other.
 typedef struct {
   kern_dtype act;
   float *master;

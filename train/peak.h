@@ -1,13 +1,15 @@
-// The matmul rate of this machine, measured: what MFU in metrics.jsonl is a share of.
+// What a step's matmul rate is held against: the rate of one large product measured on this
+// machine, and the number on the device's data sheet.
 #ifndef TRAIN_PEAK_H
 #define TRAIN_PEAK_H
 
-#include "base/status.h"
 #include "kernels/kern.h"
 
-// Local. Called while the kern is planning: plans the probe's shape.
+// Local. While planning: prepares the product.
 orr_code train_peak_plan(kern *k, kern_dtype type);
-// Local. After kern_commit: best of a few 2048 x 1024 x 1024 products, in FLOP/s.
+// Local. After commit: FLOP/s of one product of moderate size, the best of a few tries. ORR_ENOMEM.
 orr_code train_peak_measure(kern *k, kern_dtype type, double *flops_per_s);
+// Local. Dense FLOP/s that the vendor gives for the device; 0 when it is not in our table.
+double train_peak_data_sheet(const kern *k, kern_dtype type);
 
 #endif

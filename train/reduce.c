@@ -1,8 +1,5 @@
 #include "train/reduce.h"
 
-#include <string.h>
-
-#include "base/clock.h"
 #include "base/mem.h"
 
 struct train_reduce {
@@ -64,33 +61,38 @@ void train_reduce_place(train_reduce *r, orr_arena *arena) {
 }
 
 // Copies this rank's elements of a parameter's gradient to their places in the whole, or back.
-static void copy_shared(const train_reduce *r, const train_param *p, float *whole, bool back) {
-  float *own = r->state->weights.grad + p->at;
-  if (!back) memset(whole, 0, (size_t)train_param_whole(p) * sizeof *whole);
-  for (int64_t i = 0, run, global; i < p->count; i += run) {
-    run = train_param_here(p, i, &global);
-    if (global < 0) continue;
-    memcpy(back ? own + i : whole + global, back ? whole + global : own + i,
-           (size_t)run * sizeof *own);
-  }
+static orr_code copy_shared(const train_reduce *r, const train_param *p, float *whole, bool back) {
+  float *own = r->state->weights.grad + p->at, *here = whole + p->first * p->inner;
+  const size_t one = sizeof *own, own_pitch = (size_t)(p->room * p->inner) * one,
+               whole_pitch = (size_t)(p->shape[p->dim] * p->inner) * one;
+  if (!back)
+    ORR_TRY(kern_fill(r->state->k,
+                      &(kern_fill_args){.x = whole, .bytes = (size_t)train_param_whole(p) * one}));
+  return kern_copy_rows(r->state->k,
+                        &(kern_copy_rows_args){.dst = back ? own : here,
+                                               .src = back ? here : own,
+                                               .dst_pitch = back ? own_pitch : whole_pitch,
+                                               .src_pitch = back ? whole_pitch : own_pitch,
+                                               .width = (size_t)(p->have * p->inner) * one,
+                                               .rows = p->outer,
+                                               .way = KERN_COPY_WITHIN});
 }
 
 // Parameters [first, end), whose partial ones fit into the buffer together.
 static orr_code sum_group(train_reduce *r, int first, int end) {
   const train_param *list = r->state->params.list;
-  const bool touch = !r->axes->planning;
   int64_t n = 0;
   for (int i = first; i < end; i++) {
     if (!is_partial(r, &list[i])) continue;
-    if (touch) copy_shared(r, &list[i], r->shared + n, false);
+    ORR_TRY(copy_shared(r, &list[i], r->shared + n, false));
     n += train_param_whole(&list[i]);
   }
   if (n == 0) return ORR_OK;
   ORR_TRY(train_axes_all_reduce(r->axes, DIST_AXIS_TP, r->shared, n, DIST_F32, DIST_SUM));
   n = 0;
-  for (int i = first; touch && i < end; i++) {
+  for (int i = first; i < end; i++) {
     if (!is_partial(r, &list[i])) continue;
-    copy_shared(r, &list[i], r->shared + n, true);
+    ORR_TRY(copy_shared(r, &list[i], r->shared + n, true));
     n += train_param_whole(&list[i]);
   }
   return ORR_OK;
@@ -145,14 +147,12 @@ orr_code train_reduce_ready(void *reduce, int64_t first) {
   return r->overlap ? start_final(r, first) : ORR_OK;
 }
 
-orr_code train_reduce_finish(train_reduce *r, double *wait_ms) {
-  const double begin = orr_clock_ms();
+orr_code train_reduce_finish(train_reduce *r) {
   ORR_TRY(sum_shared(r, 0));
   ORR_TRY(start_final(r, 0));
   for (; r->finished < r->started; r->finished++)
     ORR_TRY(dist_wait(r->axes->comm[DIST_AXIS_REPLICA], &r->requests[r->finished]));
   r->started = r->finished = 0;
   r->untouched = r->state->params.count;
-  *wait_ms += orr_clock_ms() - begin;
   return ORR_OK;
 }

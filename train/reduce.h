@@ -30,8 +30,7 @@ void train_reduce_place(train_reduce *r, orr_arena *arena);
 // Collective over tp and replicas. Gradients at and behind `first` are final: starts their buckets
 // and gives the ones under way a push. The signature is train_grad_ready_fn's.
 orr_code train_reduce_ready(void *reduce, int64_t first);
-// Collective over tp and replicas. Starts what is left and waits for all; adds the time spent
-// waiting.
-orr_code train_reduce_finish(train_reduce *r, double *wait_ms);
+// Collective over tp and replicas. Starts what is left and waits for all.
+orr_code train_reduce_finish(train_reduce *r);
 
 #endif

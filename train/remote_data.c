@@ -30,3 +30,15 @@ orr_code train_remote_create_args(const train_args *a, data_remote **out) {
   cfg_destroy(c);
   return rc;
 }
+
+void train_remote_metrics(const cfg *c, data_remote *r, data_remote_counters *before,
+                          train_step_metrics *s) {
+  data_remote_counters now;
+  for (int i = 0; i < c->data.train.n; i++) s->fetches |= data_remote_reads(c->data.train.v[i]);
+  data_remote_count(r, &now);
+  s->data_fetched_bytes = (double)(now.bytes - before->bytes);
+  s->data_cache_hits = (double)(now.hits - before->hits);
+  s->data_fetch_waits = (double)(now.waits - before->waits);
+  s->data_fetch_retries = (double)(now.retries - before->retries);
+  *before = now;
+}

@@ -5,11 +5,16 @@
 #include "dist/replicas.h"
 #include "train/state.h"
 
+typedef struct train_replicas train_replicas;
+
 // Local. The weights of `s` (borrowed, placed in memory) on the replica axis: each parameter's
 // master values and its working copy. *out is NULL when the check is off or there is one replica.
 // ORR_ENOMEM.
 orr_code train_replicas_create(const cfg *c, const dist_world *w, const train_state *s,
-                               dist_replicas **out);
+                               train_replicas **out);
+void train_replicas_destroy(train_replicas *r); // takes NULL
+// Collective over the replica axis: dist_replicas_check. Waits for the device.
+orr_code train_replicas_check(train_replicas *r);
 
 // Local, while axes plan. Adds what one comparison that finds no difference moves; nothing where
 // none is made.

@@ -11,7 +11,7 @@
 
 #include "base/status.h"
 #include "train/goodput.h"
-#include "train/table.h"
+#include "train/metrics_table.h"
 
 typedef enum { TRAIN_MEDIUM_GIF, TRAIN_MEDIUM_MP4, TRAIN_MEDIUM_PNG } train_medium_kind;
 

@@ -63,17 +63,42 @@ static orr_code check_samples(const cfg *now, const ckpt_reader *r) {
   return ORR_OK;
 }
 
+static bool begins_with(const char *text, const char *begin) {
+  return strncmp(text, begin, strlen(begin)) == 0;
+}
+
+// Whether a key makes another model of it, so that the checkpoint's weights have no place in it.
+// Keys of these sections that only weigh losses, draw masks or bound a rollout do not.
+static bool decides_model(const cfg *c, const char *line) {
+  static const char *const harmless[] = {
+      "model.z_loss:", "model.full_mask:", "model.corrupt:", "model.action_drop:",
+      "model.window:", "tokenizer.l1:",    "tokenizer.l2:",  "tokenizer.checkpoint:"};
+  const bool tokenizer = c->train.stage == CFG_STAGE_TOKENIZER;
+  for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+    if (begins_with(line, harmless[i])) return false;
+  return begins_with(line, "train.stage:") ||
+         begins_with(line, tokenizer ? "tokenizer." : "model.");
+}
+
+// `differences`: a line each, "key: then -> now"; taken apart here.
+static orr_code judge(const cfg *now, const ckpt_reader *r, char *differences, bool say) {
+  char *save = NULL;
+  for (char *line = strtok_r(differences, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    ORR_CHECK(!decides_model(now, line), ORR_ECONFIG,
+              "%s is of another model: %s; resume with the same value, or train in another run.dir",
+              ckpt_reader_path(r), line);
+    if (say) ORR_WARN("%s: trained with another configuration: %s", ckpt_reader_path(r), line);
+  }
+  return ORR_OK;
+}
+
 orr_code train_resume_check(const cfg *now, const ckpt_reader *r, bool say) {
   cfg *then = NULL;
   char *differences = NULL;
   ORR_TRY(check_samples(now, r));
   orr_code rc = read_config(r, &then);
   if (rc == ORR_OK) rc = cfg_diff(then, now, &differences);
-  if (rc == ORR_OK && say) {
-    char *save = NULL;
-    for (char *line = strtok_r(differences, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-      ORR_WARN("%s: trained with another configuration: %s", ckpt_reader_path(r), line);
-  }
+  if (rc == ORR_OK) rc = judge(now, r, differences, say);
   free(differences);
   cfg_destroy(then);
   return rc;

@@ -17,8 +17,8 @@ orr_code train_resume_open(dist_comm *all, const char *run_dir, const char *resu
 // Local. Steps of data that the run had passed over besides those it trained on.
 int64_t train_resume_ahead(const ckpt_reader *r);
 // Local. Compares `now` with the configuration in the checkpoint. With `say` the keys that change
-// the training are named in a warning. ORR_ECONFIG when train.batch differs: sample numbers are
-// step * batch, so clips would be skipped or seen twice.
+// the training are named in a warning. ORR_ECONFIG when train.batch differs (sample numbers are
+// step * batch, so clips would be skipped or seen twice), and names a key that makes another model.
 orr_code train_resume_check(const cfg *now, const ckpt_reader *r, bool say);
 
 #endif

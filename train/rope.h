@@ -6,15 +6,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/status.h"
+#include "kernels/kern.h"
 
 #define TRAIN_ROPE_TIME_BASE  10000.0
 #define TRAIN_ROPE_SPACE_BASE 100.0
 
-// Both tables are malloc'ed as one block: free cos_ with orr_free.
 typedef struct {
-  float *cos_, *sin_; // [positions, K/2]
+  float *cos_, *sin_; // [positions, K/2], in device memory; set by place
   int64_t positions, half;
+  float *host; // both, one behind the other; malloc'ed
 } train_rope;
 
 // Frames first .. first+T-1: pair j of frame t turns by t * base^(-j/(K/2)).
@@ -24,6 +26,8 @@ orr_code train_rope_time(train_rope *r, int64_t first, int64_t T, int64_t K);
 orr_code train_rope_space(train_rope *r, int64_t before, int64_t rows, int64_t cols, int64_t after,
                           int64_t K);
 void train_rope_release(train_rope *r);
+// Local. Takes room from the arena, and once that is committed fills it (train/table.h).
+orr_code train_rope_place(train_rope *r, kern *k, orr_arena *arena);
 // Fills one row of K/2 cosines and sines for frame t.
 void train_rope_time_row(double t, int64_t K, float *cos_, float *sin_);
 

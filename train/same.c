@@ -60,11 +60,16 @@ static orr_code compare_configurations(dist_comm *all, const char *mine) {
   return rc;
 }
 
+// *first (=) rank 0's.
+static orr_code share_hash(dist_comm *all, orr_hash128 mine, orr_hash128 *first) {
+  *first = mine;
+  return dist_broadcast(all, first, (int64_t)sizeof *first, DIST_U8, 0);
+}
+
 static orr_code compare_programs(dist_comm *all) {
   orr_hash128 mine = {0}, first;
   ORR_TRY(dist_agree(all, orr_hash_file(PROGRAM, &mine, NULL), "read the program"));
-  first = mine;
-  ORR_TRY(dist_broadcast(all, &first, (int64_t)sizeof first, DIST_U8, 0));
+  ORR_TRY(share_hash(all, mine, &first));
   orr_code rc = orr_hash_equal(mine, first)
                     ? ORR_OK
                     : ORR_FAIL(ORR_ECONFIG,
@@ -72,6 +77,20 @@ static orr_code compare_programs(dist_comm *all) {
                                "the same build of orrery on every host",
                                orr_hash_to_hex(mine).s, orr_hash_to_hex(first).s);
   return dist_agree(all, rc, "compare programs");
+}
+
+orr_code train_same_data(dist_comm *all, const data_mix *mix) {
+  orr_hash128 mine = {0}, first;
+  if (dist_comm_size(all) == 1) return ORR_OK;
+  ORR_TRY(dist_agree(all, data_mix_hash(mix, &mine), "read the data sets' indexes"));
+  ORR_TRY(share_hash(all, mine, &first));
+  orr_code rc =
+      orr_hash_equal(mine, first)
+          ? ORR_OK
+          : ORR_FAIL(ORR_ECONFIG,
+                     "the index.json of its data sets is not rank 0's; give all hosts the "
+                     "same data, and change none while a run starts");
+  return dist_agree(all, rc, "compare data sets");
 }
 
 orr_code train_same_check(dist_comm *all, const char *config_text) {

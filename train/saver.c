@@ -27,15 +27,16 @@ static orr_code open_writer(train_saver *s, const cfg *c) {
   char root[4096];
   ORR_TRY(orr_fs_join(root, sizeof root, c->run.dir, "ckpt"));
   ORR_TRY(train_store_plan(s->state, c->ckpt.file_bytes, &s->plan));
-  return ckpt_writer_create(&s->plan,
-                            &(ckpt_writer_options){.root = root,
-                                                   .rank = s->rank,
-                                                   .ranks = s->ranks,
-                                                   .async = c->ckpt.async,
-                                                   .plan = s->axes->planning,
-                                                   .keep = c->ckpt.keep,
-                                                   .keep_every = c->ckpt.keep_every},
-                            &s->writer);
+  ckpt_writer_options o = {.root = root,
+                           .rank = s->rank,
+                           .ranks = s->ranks,
+                           .async = c->ckpt.async,
+                           .plan = s->axes->planning,
+                           .keep = c->ckpt.keep,
+                           .keep_every = c->ckpt.keep_every,
+                           .arrived = train_store_arrived};
+  kern_arena_init_pinned(s->state->k, &o.staging, "staging buffer of checkpoints");
+  return ckpt_writer_create(&s->plan, &o, &s->writer);
 }
 
 orr_code train_saver_create(const cfg *c, train_axes *axes, train_state *state, train_saver **out) {

@@ -1,8 +1,16 @@
-#include <string.h>
-
 #include "base/mem.h"
 #include "train/masking.h"
 #include "train/stage.h"
+
+// Inputs of the whole local batch, micro-batch by micro-batch: T_cp frames of every clip.
+typedef struct {
+  int32_t *tokens;     // [clips*T_cp,S]
+  float *action;       // [clips*T_cp,2A]
+  uint8_t *has_action; // [clips*T_cp]
+  int32_t *branch;     // [clips]
+  int32_t *masked_row; // [micros,capacity]
+  int32_t *target;     // [micros,capacity]
+} dynamics_inputs;
 
 typedef struct {
   train_stage base;
@@ -12,37 +20,53 @@ typedef struct {
   train_masking masking;
   train_dynamics_frames frames;
   int64_t T, micros, capacity; // capacity: masked rows of a micro-batch
-  // Inputs of the whole local batch, micro-batch by micro-batch: T_cp frames of every clip.
-  int32_t *tokens;      // [clips*T_cp,S]
-  float *action;        // [clips*T_cp,2A]
-  uint8_t *has_action;  // [clips*T_cp]
-  int32_t *branch;      // [clips]
-  int32_t *masked_row;  // [micros,capacity]
-  int32_t *target;      // [micros,capacity]
-  int64_t *masked_rows; // [micros] with padding
+  dynamics_inputs inputs[TRAIN_INPUT_SETS];
+  int64_t unit;                  // of their number where steps are captured
+  int64_t *masked, *masked_rows; // [micros] positions, and rows with padding
 } dynamics_stage;
 
-static void stage_place(train_stage *base) {
+static void stage_place_inputs(train_stage *base, orr_arena *arena, int set) {
   dynamics_stage *s = (dynamics_stage *)base;
-  const size_t frames = (size_t)(base->clips * s->frames.count);
-  orr_arena *in = &base->inputs;
-  s->tokens = orr_arena_take(in, frames * (size_t)s->d.S * sizeof *s->tokens);
-  s->action = orr_arena_take(in, frames * 2 * (size_t)s->d.A * sizeof *s->action);
-  s->has_action = orr_arena_take(in, frames);
-  s->branch = orr_arena_take(in, (size_t)base->clips * sizeof *s->branch);
-  s->masked_row = orr_arena_take(in, (size_t)(s->micros * s->capacity) * sizeof *s->masked_row);
-  s->target = orr_arena_take(in, (size_t)(s->micros * s->capacity) * sizeof *s->target);
-  train_dynamics_place_both(s->model, &base->activations, &base->exchange);
+  dynamics_inputs *in = &s->inputs[set];
+  const size_t frames = (size_t)(base->clips * s->frames.count),
+               rows = (size_t)(s->micros * s->capacity);
+  in->tokens = orr_arena_take(arena, frames * (size_t)s->d.S * sizeof *in->tokens);
+  in->action = orr_arena_take(arena, frames * 2 * (size_t)s->d.A * sizeof *in->action);
+  in->has_action = orr_arena_take(arena, frames);
+  in->branch = orr_arena_take(arena, (size_t)base->clips * sizeof *in->branch);
+  in->masked_row = orr_arena_take(arena, rows * sizeof *in->masked_row);
+  in->target = orr_arena_take(arena, rows * sizeof *in->target);
 }
 
-static int64_t padded(int64_t rows) {
-  return (rows + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
+static orr_code stage_place(train_stage *base) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  return train_dynamics_place_both(s->model, &base->activations, &base->exchange);
+}
+
+static int64_t rounded_up(int64_t rows, int64_t unit) {
+  return (rows + unit - 1) / unit * unit;
+}
+
+// From the numbers of masked positions to those of rows. Where steps are captured all micro-batches
+// take as many as the longest one, rounded up so that a run meets few shapes.
+static void settle_rows(dynamics_stage *s) {
+  int64_t most = 1;
+  for (int64_t i = 0; i < s->micros; i++) {
+    if (most < s->masked[i]) most = s->masked[i];
+    s->masked_rows[i] = rounded_up(s->masked[i], TRAIN_LOSS_ROWS);
+  }
+  if (!s->base.k->can_capture) return;
+  const int64_t rows = rounded_up(most, s->unit);
+  s->base.shape = rows / s->unit - 1;
+  for (int64_t i = 0; i < s->micros; i++)
+    s->masked_rows[i] = rows < s->capacity ? rows : s->capacity;
 }
 
 // Masks of micro-batch `micro`; returns its number of masked positions.
 static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_t micro) {
+  const dynamics_inputs *in = &s->inputs[s->base.turn];
   const int64_t T = s->T, S = s->d.S, A = s->d.A, first = micro * s->base.micro * s->frames.count;
-  int32_t *row = s->masked_row + micro * s->capacity, *target = s->target + micro * s->capacity;
+  int32_t *row = in->masked_row + micro * s->capacity, *target = in->target + micro * s->capacity;
   int64_t n = 0;
   for (int64_t i = 0; i < s->base.micro; i++) {
     const int64_t clip = micro * s->base.micro + i;
@@ -50,21 +74,29 @@ static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_
                             .tokens_in = b->tokens + clip * T * S,
                             .action_in = b->action + clip * T * A,
                             .valid_in = b->valid + clip * T * A,
-                            .tokens = s->tokens + first * S,
-                            .action = s->action + first * 2 * A,
-                            .has_action = s->has_action + first};
+                            .tokens = in->tokens + first * S,
+                            .action = in->action + first * 2 * A,
+                            .has_action = in->has_action + first};
     n += train_masking_apply(&s->masking, &c, i, row + n, target + n);
-    s->branch[clip] = b->branch[clip];
+    in->branch[clip] = b->branch[clip];
   }
-  s->masked_rows[micro] = padded(n);
-  for (int64_t i = n; i < s->masked_rows[micro]; i++) row[i] = target[i] = -1;
   return n;
+}
+
+// Rows that do not count.
+static void pad_micro(dynamics_stage *s, int64_t micro) {
+  const dynamics_inputs *in = &s->inputs[s->base.turn];
+  int32_t *row = in->masked_row + micro * s->capacity, *target = in->target + micro * s->capacity;
+  for (int64_t i = s->masked[micro]; i < s->masked_rows[micro]; i++) row[i] = target[i] = -1;
 }
 
 static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, double *units) {
   dynamics_stage *s = (dynamics_stage *)base;
   int64_t n = 0;
-  for (int64_t micro = 0; micro < s->micros; micro++) n += prepare_micro(s, b, micro);
+  for (int64_t micro = 0; micro < s->micros; micro++)
+    n += s->masked[micro] = prepare_micro(s, b, micro);
+  settle_rows(s);
+  for (int64_t micro = 0; micro < s->micros; micro++) pad_micro(s, micro);
   *units = (double)n;
   return ORR_OK;
 }
@@ -73,45 +105,55 @@ static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, doubl
 static void stage_foresee(train_stage *base, uint64_t first) {
   dynamics_stage *s = (dynamics_stage *)base;
   for (int64_t micro = 0; micro < s->micros; micro++) {
-    int64_t n = 0;
+    s->masked[micro] = 0;
     for (int64_t i = 0; i < base->micro; i++)
-      n += train_masking_count(&s->masking, first + (uint64_t)(micro * base->micro + i));
-    s->masked_rows[micro] = padded(n);
+      s->masked[micro] +=
+          train_masking_count(&s->masking, first + (uint64_t)(micro * base->micro + i));
   }
+  settle_rows(s);
 }
 
-static orr_code stage_run(train_stage *base, int64_t micro, float scale, train_grad_ready_fn ready,
-                          void *ctx) {
+static orr_code stage_run(train_stage *base, int64_t micro, train_grad_ready_fn ready, void *ctx) {
   dynamics_stage *s = (dynamics_stage *)base;
+  const dynamics_inputs *in = &s->inputs[TRAIN_INPUTS_ON_DEVICE];
   const int64_t first = micro * base->micro * s->frames.count;
-  train_dynamics_batch b = {.tokens = s->tokens + first * s->d.S,
-                            .action = s->action + first * 2 * s->d.A,
-                            .has_action = s->has_action + first,
-                            .branch = s->branch + micro * base->micro,
-                            .masked_row = s->masked_row + micro * s->capacity,
-                            .target = s->target + micro * s->capacity,
-                            .masked_rows = s->masked_rows[micro]};
+  const train_dynamics_batch b = {.tokens = in->tokens + first * s->d.S,
+                                  .action = in->action + first * 2 * s->d.A,
+                                  .has_action = in->has_action + first,
+                                  .branch = in->branch + micro * base->micro,
+                                  .masked_row = in->masked_row + micro * s->capacity,
+                                  .target = in->target + micro * s->capacity,
+                                  .masked_rows = s->masked_rows[micro]};
   train_profile *profile = base->axes->profile;
   train_profile_enter(profile, TRAIN_PHASE_FORWARD, "forward", -1);
   ORR_TRY(train_dynamics_forward(s->model, &b));
+  ORR_TRY(train_timer_end(base->timer, TRAIN_TIMED_FORWARD));
   train_profile_leave(profile);
   train_profile_enter(profile, TRAIN_PHASE_BACKWARD, "loss and backward", -1);
-  ORR_TRY(train_dynamics_loss(s->model, &b, &scale, true, &base->loss_sum, ready, ctx));
+  ORR_TRY(train_dynamics_loss(s->model, &b, &base->scalars[TRAIN_INPUTS_ON_DEVICE]->scale, true,
+                              base->loss_sum, ready, ctx));
   train_profile_leave(profile);
-  return ORR_OK;
+  return train_timer_end(base->timer, TRAIN_TIMED_BACKWARD);
 }
 
 static void stage_destroy(train_stage *base) {
   dynamics_stage *s = (dynamics_stage *)base;
   train_dynamics_destroy(s->model);
   orr_free(s->p.blocks);
-  orr_free(s->masked_rows);
+  orr_free(s->masked);
   train_stage_release(base);
   orr_free(s);
 }
 
-static const train_stage_table dynamics_table = {"dynamics",    stage_place, stage_prepare,
-                                                 stage_foresee, stage_run,   stage_destroy};
+static const train_stage_table dynamics_table = {.name = "dynamics",
+                                                 .place_inputs = stage_place_inputs,
+                                                 .place = stage_place,
+                                                 .prepare = stage_prepare,
+                                                 .foresee = stage_foresee,
+                                                 .run = stage_run,
+                                                 .destroy = stage_destroy};
+
+enum { MOST_SHAPES = 8 };
 
 orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
                                      int64_t clips, int64_t micro, train_stage **out) {
@@ -137,14 +179,17 @@ orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_axes *axes, tr
                                .frames = s->frames.count,
                                .clip_step = s->frames.clip_step,
                                .frame_step = s->frames.frame_step};
-  s->masked_rows = orr_calloc((size_t)s->micros, sizeof *s->masked_rows);
-  ORR_CHECK_GOTO(s->masked_rows, fail, ORR_ENOMEM, "dynamics stage: out of memory");
+  s->masked = orr_calloc(2 * (size_t)s->micros, sizeof *s->masked);
+  ORR_CHECK_GOTO(s->masked, fail, ORR_ENOMEM, "dynamics stage: out of memory");
+  s->masked_rows = s->masked + s->micros;
   ORR_TRY_GOTO(train_dynamics_list(&s->d, &state->params, &s->p), fail);
   ORR_TRY_GOTO(train_dynamics_create(k, &s->d, &s->p, &state->weights, micro, s->T,
                                      c->train.recompute ? TRAIN_RECOMPUTE : TRAIN_KEEP_ALL,
                                      &s->model),
                fail);
   s->capacity = train_dynamics_loss_capacity(s->model);
+  s->unit = rounded_up(s->capacity, MOST_SHAPES * TRAIN_LOSS_ROWS) / MOST_SHAPES;
+  if (k->can_capture) s->base.shapes = rounded_up(s->capacity, s->unit) / s->unit;
   // Until a step is foreseen or prepared: one chunk, whose shape all chunks have.
   for (int64_t i = 0; i < s->micros; i++) s->masked_rows[i] = TRAIN_LOSS_ROWS;
   s->base.tokens_per_clip = (double)(s->T * s->d.N);

@@ -9,35 +9,47 @@ typedef struct {
   train_tokenizer_dims d;
   train_tokenizer_params p;
   train_tokenizer *model;
-  int64_t frame_values;  // height * width * 3
-  const uint8_t *frames; // of the batch, borrowed until the next prepare
-  uint8_t *placeholder;
+  int64_t frame_values;              // height * width * 3
+  uint8_t *frames[TRAIN_INPUT_SETS]; // [clips*T,height,width,3]
 } tokenizer_stage;
 
-static void stage_place(train_stage *base) {
+static int64_t input_bytes(const tokenizer_stage *s, int64_t clips) {
+  return clips * s->base.c->data.frames * s->frame_values;
+}
+
+static void stage_place_inputs(train_stage *base, orr_arena *arena, int set) {
   tokenizer_stage *s = (tokenizer_stage *)base;
-  s->placeholder = orr_arena_take(&base->inputs, 64);
-  train_tokenizer_place(s->model, &base->activations);
+  s->frames[set] = orr_arena_take(arena, (size_t)input_bytes(s, base->clips));
+}
+
+static orr_code stage_place(train_stage *base) {
+  return train_tokenizer_place(((tokenizer_stage *)base)->model, &base->activations);
 }
 
 static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, double *units) {
   tokenizer_stage *s = (tokenizer_stage *)base;
-  s->frames = b->frames;
-  *units = (double)(base->clips * b->T * s->frame_values);
+  memcpy(s->frames[base->turn], b->frames, (size_t)input_bytes(s, base->clips));
+  *units = (double)input_bytes(s, base->clips);
   return ORR_OK;
 }
 
 // Every batch is as much work as any other.
 static void stage_foresee(train_stage *s, uint64_t first) {}
 
-static orr_code stage_run(train_stage *base, int64_t micro, float scale, train_grad_ready_fn ready,
-                          void *ctx) {
+static orr_code stage_run(train_stage *base, int64_t micro, train_grad_ready_fn ready, void *ctx) {
   tokenizer_stage *s = (tokenizer_stage *)base;
-  const train_frames f = {.u8 = base->k->planning
-                                    ? s->placeholder
-                                    : s->frames + micro * base->micro * base->c->data.frames *
-                                                      s->frame_values};
-  return train_tokenizer_loss(s->model, &f, &scale, true, &base->loss_sum, ready, ctx);
+  const train_frames f = {.u8 = s->frames[TRAIN_INPUTS_ON_DEVICE] +
+                                micro * input_bytes(s, base->micro)};
+  train_profile *profile = base->axes->profile;
+  train_profile_enter(profile, TRAIN_PHASE_FORWARD, "forward", -1);
+  ORR_TRY(train_tokenizer_forward(s->model, &f));
+  ORR_TRY(train_timer_end(base->timer, TRAIN_TIMED_FORWARD));
+  train_profile_leave(profile);
+  train_profile_enter(profile, TRAIN_PHASE_BACKWARD, "loss and backward", -1);
+  ORR_TRY(train_tokenizer_loss(s->model, &f, &base->scalars[TRAIN_INPUTS_ON_DEVICE]->scale, true,
+                               base->loss_sum, ready, ctx));
+  train_profile_leave(profile);
+  return train_timer_end(base->timer, TRAIN_TIMED_BACKWARD);
 }
 
 static void stage_destroy(train_stage *base) {
@@ -48,8 +60,13 @@ static void stage_destroy(train_stage *base) {
   orr_free(s);
 }
 
-static const train_stage_table tokenizer_table = {"tokenizer",   stage_place, stage_prepare,
-                                                  stage_foresee, stage_run,   stage_destroy};
+static const train_stage_table tokenizer_table = {.name = "tokenizer",
+                                                  .place_inputs = stage_place_inputs,
+                                                  .place = stage_place,
+                                                  .prepare = stage_prepare,
+                                                  .foresee = stage_foresee,
+                                                  .run = stage_run,
+                                                  .destroy = stage_destroy};
 
 // 6 FLOPs a weight and token, as for the dynamics model.
 static double flops_per_frame(const train_tokenizer_dims *d) {

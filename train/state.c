@@ -1,18 +1,17 @@
 #include "train/state.h"
 
-#include <string.h>
-
 #include "base/mem.h"
+#include "train/upload.h"
 
-void train_state_init(train_state *s, kern_dtype act, bool training, bool ema) {
-  memset(s, 0, sizeof *s);
+void train_state_init(train_state *s, kern *k, kern_dtype act, bool training, bool ema) {
+  *s = (train_state){.k = k};
   train_params_init(&s->params);
   s->weights.act = act;
   s->training = training;
   s->has_ema = training && ema;
-  orr_arena_init(&s->parameters, "parameters");
-  orr_arena_init(&s->gradients, "gradients");
-  orr_arena_init(&s->optimizer, "optimizer");
+  kern_arena_init(k, &s->parameters, "parameters");
+  kern_arena_init(k, &s->gradients, "gradients");
+  kern_arena_init(k, &s->optimizer, "optimizer");
 }
 
 static bool shares_master(const train_state *s) {
@@ -83,56 +82,80 @@ static float *master_piece(const train_state *s, const train_shard_piece *x) {
   return s->own_master == s->weights.master ? s->own_master + x->at : s->own_master + x->place;
 }
 
-// Copies own elements between the flat layout and an array of this rank's shard.
-static void take_own(const train_state *s, const float *flat, float *own) {
-  for (int64_t i = 0; i < train_shard_buckets(&s->shard); i++) {
-    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
-    memcpy(own + x.place, flat + x.at, (size_t)x.count * sizeof *own);
-  }
+static orr_code copy_floats(const train_state *s, float *dst, const float *src, int64_t count) {
+  return kern_copy(s->k, &(kern_copy_args){.dst = dst,
+                                           .src = src,
+                                           .bytes = (size_t)count * sizeof *dst,
+                                           .way = KERN_COPY_WITHIN});
 }
 
-static void set_plain(train_state *s, const float *flat) {
+// Copies own elements of the flat layout to an array of this rank's shard.
+static orr_code take_own(const train_state *s, const float *flat, float *own) {
+  for (int64_t i = 0; i < train_shard_buckets(&s->shard); i++) {
+    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
+    ORR_TRY(copy_floats(s, own + x.place, flat + x.at, x.count));
+  }
+  return ORR_OK;
+}
+
+// The place in weights.plain of parameter p, one that is not a matrix.
+static float *plain_of(const train_state *s, const train_param *p) {
+  return s->weights.plain + s->weights.plain_at[p->at / TRAIN_PARAM_ALIGN];
+}
+
+static orr_code set_plain(train_state *s, const float *flat) {
   for (int i = 0; i < s->params.count; i++) {
     const train_param *p = &s->params.list[i];
-    if (p->decay) continue;
-    memcpy(s->weights.plain + s->weights.plain_at[p->at / TRAIN_PARAM_ALIGN], flat + p->at,
-           (size_t)p->count * sizeof(float));
+    if (!p->decay) ORR_TRY(copy_floats(s, plain_of(s, p), flat + p->at, p->count));
   }
+  return ORR_OK;
 }
 
 float *train_state_weights(train_state *s) {
   return s->weights.master ? s->weights.master : s->weights.grad;
 }
 
-void train_state_average_is_weights(train_state *s) {
-  if (s->ema) take_own(s, train_state_weights(s), s->ema);
+orr_code train_state_average_is_weights(train_state *s) {
+  return s->ema ? take_own(s, train_state_weights(s), s->ema) : ORR_OK;
 }
 
-orr_code train_state_refresh(train_state *s, kern *k) {
+orr_code train_state_refresh(train_state *s) {
   const float *flat = train_state_weights(s);
   if (!s->weights.work) return ORR_OK;
   if (!s->weights.master) {
-    take_own(s, flat, s->own_master);
-    set_plain(s, flat);
+    ORR_TRY(take_own(s, flat, s->own_master));
+    ORR_TRY(set_plain(s, flat));
   }
-  return kern_cast(k, &(kern_cast_args){.n = s->params.total,
-                                        .from = KERN_F32,
-                                        .to = KERN_BF16,
-                                        .x = flat,
-                                        .y = s->weights.work});
+  return kern_cast(s->k, &(kern_cast_args){.n = s->params.total,
+                                           .from = KERN_F32,
+                                           .to = KERN_BF16,
+                                           .x = flat,
+                                           .y = s->weights.work});
 }
 
-orr_code train_state_fill(train_state *s, kern *k, uint64_t seed) {
+typedef struct {
+  const train_params *params;
+  uint64_t seed;
+} initial;
+
+static orr_code give_initial(void *ctx, int64_t first, int64_t count, float *to) {
+  const initial *x = ctx;
+  train_params_fill(x->params, x->seed, first, count, to);
+  return ORR_OK;
+}
+
+orr_code train_state_fill(train_state *s, uint64_t seed) {
   const size_t own = (size_t)train_shard_elements(&s->shard) * sizeof(float);
-  train_params_fill(&s->params, seed, train_state_weights(s));
-  if (s->m) memset(s->m, 0, own);
-  if (s->v) memset(s->v, 0, own);
-  train_state_average_is_weights(s);
-  return train_state_refresh(s, k);
+  initial x = {&s->params, seed};
+  ORR_TRY(train_upload(s->k, train_state_weights(s), s->params.total, give_initial, &x));
+  if (s->m) ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = s->m, .bytes = own}));
+  if (s->v) ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = s->v, .bytes = own}));
+  ORR_TRY(train_state_average_is_weights(s));
+  return train_state_refresh(s);
 }
 
 // One AdamW step on elements [at, at+n) of the flat layout, which lie in piece x.
-static orr_code update_range(train_state *s, kern *k, const cfg *c, const kern_adamw_args *common,
+static orr_code update_range(train_state *s, const cfg *c, const kern_adamw_args *common,
                              const train_shard_piece *x, int64_t at, int64_t n, bool decay) {
   const int64_t in = at - x->at, own = x->place + in;
   kern_adamw_args a = *common;
@@ -144,12 +167,12 @@ static orr_code update_range(train_state *s, kern *k, const cfg *c, const kern_a
   a.ema = s->ema ? s->ema + own : NULL;
   a.w_bf16 = s->weights.work ? s->weights.work + at : NULL;
   a.weight_decay = decay ? (float)c->optim.weight_decay : 0.0f;
-  return kern_adamw(k, &a);
+  return kern_adamw(s->k, &a);
 }
 
 // This rank's part of bucket i, range by range: neighbours of one kind are one range, for their
 // padding is zero and stays zero. *p is the parameter that the bucket before ended in.
-static orr_code update_bucket(train_state *s, kern *k, const cfg *c, const kern_adamw_args *common,
+static orr_code update_bucket(train_state *s, const cfg *c, const kern_adamw_args *common,
                               int64_t i, int *p) {
   const train_shard_piece x = train_shard_piece_of(&s->shard, i);
   const train_param *list = s->params.list;
@@ -160,12 +183,12 @@ static orr_code update_bucket(train_state *s, kern *k, const cfg *c, const kern_
     int next = *p + 1;
     while (next < s->params.count && list[next].at < stop && list[next].decay == decay) next++;
     end = next < s->params.count && list[next].at < stop ? list[next].at : stop;
-    ORR_TRY(update_range(s, k, c, common, &x, at, end - at, decay));
+    ORR_TRY(update_range(s, c, common, &x, at, end - at, decay));
   }
   return ORR_OK;
 }
 
-orr_code train_state_update(train_state *s, kern *k, const cfg *c, const kern_adamw_rates *rates,
+orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates *rates,
                             const kern_verdict *verdict, train_updated_fn updated, void *ctx) {
   const kern_adamw_args common = {.beta1 = (float)c->optim.beta1,
                                   .beta2 = (float)c->optim.beta2,
@@ -175,54 +198,59 @@ orr_code train_state_update(train_state *s, kern *k, const cfg *c, const kern_ad
                                   .verdict = verdict};
   int p = 0;
   for (int64_t i = 0; i < train_shard_buckets(&s->shard); i++) {
-    ORR_TRY(update_bucket(s, k, c, &common, i, &p));
+    ORR_TRY(update_bucket(s, c, &common, i, &p));
     if (updated) ORR_TRY(updated(ctx, i));
   }
   return ORR_OK;
 }
 
-// Squares of one parameter's gradients, as far as they are this rank's.
-static orr_code sumsq_param(train_state *s, kern *k, const train_param *p, double *sum) {
+// Adds the squares of one parameter's gradients, as far as they are this rank's.
+static orr_code sumsq_param(train_state *s, const train_param *p, double *sum) {
   const int64_t bucket = s->shard.bucket, end = p->at + p->count;
   for (int64_t i = p->at / bucket; i * bucket < end; i++) {
     const train_shard_piece x = train_shard_piece_of(&s->shard, i);
     const int64_t from = x.at > p->at ? x.at : p->at,
                   to = x.at + x.count < end ? x.at + x.count : end;
-    double part = 0.0;
-    if (from >= to) continue;
-    ORR_TRY(kern_sumsq(k, &(kern_sumsq_args){.n = to - from,
-                                             .x = s->own_grad + x.place + (from - x.at),
-                                             .sum = &part}));
-    *sum += part;
+    if (from < to)
+      ORR_TRY(kern_sumsq(s->k, &(kern_sumsq_args){.n = to - from,
+                                                  .x = s->own_grad + x.place + (from - x.at),
+                                                  .sum = sum,
+                                                  .accumulate = true}));
   }
   return ORR_OK;
 }
 
-orr_code train_state_sumsq(train_state *s, kern *k, double *sum) {
+orr_code train_state_sumsq(train_state *s, double *sum) {
   bool all = true;
-  *sum = 0.0;
   for (int i = 0; i < s->params.count; i++) all = all && !s->params.list[i].second;
   if (all)
     return kern_sumsq(
-        k, &(kern_sumsq_args){.n = train_shard_elements(&s->shard), .x = s->own_grad, .sum = sum});
+        s->k,
+        &(kern_sumsq_args){.n = train_shard_elements(&s->shard), .x = s->own_grad, .sum = sum});
+  ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = sum, .bytes = sizeof *sum}));
   for (int i = 0; i < s->params.count; i++)
-    if (!s->params.list[i].second) ORR_TRY(sumsq_param(s, k, &s->params.list[i], sum));
+    if (!s->params.list[i].second) ORR_TRY(sumsq_param(s, &s->params.list[i], sum));
   return ORR_OK;
 }
 
-void train_state_own_plain(train_state *s) {
-  float *plain = s->weights.plain;
-  memset(plain, 0, (size_t)s->plain * sizeof *plain);
-  for (int i = 0; i < s->params.count; i++) {
-    const train_param *p = &s->params.list[i];
-    const int64_t bucket = s->shard.bucket, end = p->at + p->count;
-    for (int64_t b = p->at / bucket; !p->decay && b * bucket < end; b++) {
-      const train_shard_piece x = train_shard_piece_of(&s->shard, b);
-      const int64_t from = x.at > p->at ? x.at : p->at,
-                    to = x.at + x.count < end ? x.at + x.count : end;
-      if (from < to)
-        memcpy(plain + s->weights.plain_at[p->at / TRAIN_PARAM_ALIGN] + (from - p->at),
-               s->own_master + x.place + (from - x.at), (size_t)(to - from) * sizeof *plain);
-    }
+// What this rank has updated of parameter p.
+static orr_code own_plain_param(train_state *s, const train_param *p) {
+  const int64_t bucket = s->shard.bucket, end = p->at + p->count;
+  for (int64_t b = p->at / bucket; b * bucket < end; b++) {
+    const train_shard_piece x = train_shard_piece_of(&s->shard, b);
+    const int64_t from = x.at > p->at ? x.at : p->at,
+                  to = x.at + x.count < end ? x.at + x.count : end;
+    if (from < to)
+      ORR_TRY(copy_floats(s, plain_of(s, p) + (from - p->at),
+                          s->own_master + x.place + (from - x.at), to - from));
   }
+  return ORR_OK;
+}
+
+orr_code train_state_own_plain(train_state *s) {
+  ORR_TRY(kern_fill(
+      s->k, &(kern_fill_args){.x = s->weights.plain, .bytes = (size_t)s->plain * sizeof(float)}));
+  for (int i = 0; i < s->params.count; i++)
+    if (!s->params.list[i].decay) ORR_TRY(own_plain_param(s, &s->params.list[i]));
+  return ORR_OK;
 }

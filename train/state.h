@@ -17,6 +17,7 @@
 #include "train/shard.h"
 
 typedef struct {
+  kern *k;               // borrowed
   train_params params;   // filled by the caller before train_state_place
   train_weights weights; // master, work, grad
   // What replicas may share out: total / ranks elements each, in the order of `shard`.
@@ -31,8 +32,9 @@ typedef struct {
   ckpt_set sets[4];     // model, m, v, ema
 } train_state;
 
-// Local. Starts with empty arenas that count; add parameters to s->params, then place.
-void train_state_init(train_state *s, kern_dtype act, bool training, bool ema);
+// Local. Starts with empty arenas of `k` (borrowed) that count; add parameters to s->params, then
+// place.
+void train_state_init(train_state *s, kern *k, kern_dtype act, bool training, bool ema);
 // Local. Shares states out over the replicas, in the buckets that gradients are reduced in; after
 // the parameters are listed, before place. axes == NULL, or not called: one rank keeps everything.
 // ORR_ENOMEM.
@@ -43,25 +45,25 @@ orr_code train_state_commit(train_state *s); // ORR_ENOMEM names the arena
 void train_state_release(train_state *s);
 
 // Local. Initial weights from the seed, moments zero, average = weights.
-orr_code train_state_fill(train_state *s, kern *k, uint64_t seed);
+orr_code train_state_fill(train_state *s, uint64_t seed);
 // Local. The flat array [total] that weights are set in from outside: the master weights, or, where
 // these are shared out, the place of the gradients. Then refresh.
 float *train_state_weights(train_state *s);
-void train_state_average_is_weights(train_state *s); // of the array above; before refresh
+orr_code train_state_average_is_weights(train_state *s); // of the array above; before refresh
 // Local. From that array: the working copy and what else is derived from it.
-orr_code train_state_refresh(train_state *s, kern *k);
+orr_code train_state_refresh(train_state *s);
 // Called when this rank's part of a bucket is updated; buckets come in order.
 typedef orr_code (*train_updated_fn)(void *ctx, int64_t bucket);
 // Local. One AdamW step on everything, bucket by bucket; rates and verdict lie in device memory.
 // `updated` may be NULL.
-orr_code train_state_update(train_state *s, kern *k, const cfg *c, const kern_adamw_rates *rates,
+orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates *rates,
                             const kern_verdict *verdict, train_updated_fn updated, void *ctx);
 
-// Local. *sum (=) squares of the gradients that this rank counts in the norm: its own part, and of
-// what ranks of tp share the first one's alone.
-orr_code train_state_sumsq(train_state *s, kern *k, double *sum);
+// Local. *sum (=), in device memory, squares of the gradients that this rank counts in the norm:
+// its own part, and of what ranks of tp share the first one's alone.
+orr_code train_state_sumsq(train_state *s, double *sum);
 // Local. weights.plain becomes this rank's updated part and zeros elsewhere: the sum over replicas
 // is everything.
-void train_state_own_plain(train_state *s);
+orr_code train_state_own_plain(train_state *s);
 
 #endif

@@ -1,6 +1,11 @@
 // One optimizer step: gradients of a batch over all axes, their norm, the update. Owns everything
 // that a step works on. Created in planning mode: memory, kernels and traffic are counted first,
 // for this rank or, without a world, for any other one.
+//
+// A step is issued, not awaited: nothing in it waits for the device, and nothing is allocated. What
+// it has found out - loss, norm, whether the update was skipped - comes with its results, which are
+// taken while the next step runs. Where the kern can capture and no other rank takes part, a step's
+// ops are captured once for each shape of the loss and replayed from then on (train/replay.h).
 #ifndef TRAIN_STEP_H
 #define TRAIN_STEP_H
 
@@ -8,14 +13,43 @@
 #include "data/clip_batch.h"
 #include "train/axes.h"
 #include "train/gather.h"
+#include "train/timer.h"
 #include "train/reduce.h"
+#include "train/replay.h"
 #include "train/stage.h"
 #include "train/state.h"
 
 // What the ranks tell each other once a step, summed.
 typedef struct {
-  double loss_sum, written, failed, stop;
+  double written, failed, stop;
 } train_step_votes;
+
+// Of a step, in device memory, summed over the ranks.
+typedef struct {
+  double loss, sumsq;
+  kern_verdict verdict;
+} train_totals;
+
+// What is known on the host about a step under way.
+typedef struct {
+  int64_t step;
+  double units;
+} train_issued;
+
+// What the next step is. A loss (the mean) or a gradient norm above the largest that is accepted,
+// or not finite, makes its update one that is skipped.
+typedef struct {
+  int64_t step; // counts from 1
+  double lr;
+  double most_loss, most_norm; // INFINITY = any that is finite
+} train_step_request;
+
+typedef struct {
+  int64_t step;
+  double loss, grad_norm;
+  bool skipped;                 // weights and moments are as before
+  double timed_ms[TRAIN_TIMED]; // zeros in a step that was replayed
+} train_step_result;
 
 typedef struct {
   const cfg *c;
@@ -25,7 +59,14 @@ typedef struct {
   train_stage *stage;
   train_reduce *reduce;
   train_gather *gather;
+  train_timer *timer;
+  train_replay *replay;
+  bool capture;       // steps are captured and replayed
   orr_arena exchange; // what axes communicate through, besides the stage's
+  orr_arena results;  // pinned
+  train_totals *totals, *result[2];
+  train_issued issued[2]; // by turn
+  int turn, taken;        // of the step issued next, and of the one whose results are taken next
   int64_t clips, micro, micros;
   // What one step moves, announced by the planning pass for the first step of a run.
   train_moved announced[DIST_AXES][TRAIN_MOVES];
@@ -41,15 +82,15 @@ void train_step_release(train_step *s);
 // Local. Whether replicas communicate while they compute (dist.overlap); the results are the same.
 void train_step_overlap(train_step *s, bool overlap);
 
-// Collective over the world. Gradients of the mean loss, reduced; *units (=) what the loss is a
-// mean over, of all ranks; wait_ms (+=) time spent waiting for reductions.
-orr_code train_step_gradients(train_step *s, const data_clip_batch *b, double *units,
-                              double *wait_ms);
-// Collective over the world. Sums the votes; votes->loss_sum is set here.
+// Collective over the world. Issues a step on this rank's clips `b`, which are free again when it
+// returns. At most two steps are issued whose results have not been taken.
+orr_code train_step_run(train_step *s, const data_clip_batch *b, const train_step_request *q);
+// The same in two halves: up to the reduced gradients of the mean loss, then the update.
+orr_code train_step_gradients(train_step *s, const data_clip_batch *b, const train_step_request *q);
+orr_code train_step_update(train_step *s);
+// Local. Waits for the earliest step issued whose results have not been taken, and takes them.
+orr_code train_step_results(train_step *s, train_step_result *out);
+// Collective over the world. Sums the votes.
 orr_code train_step_vote(train_step *s, train_step_votes *votes);
-// Collective over the world. *norm (=) of the whole model's gradient.
-orr_code train_step_norm(train_step *s, double *norm);
-// Collective over replicas. AdamW with gradients times `scale`; step >= 1.
-orr_code train_step_update(train_step *s, double lr, float scale, int64_t step);
 
 #endif

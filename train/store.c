@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "train/stage.h"
+#include "train/upload.h"
 
 // A run of elements on its way to the rank that writes it; the elements follow.
 typedef struct {
@@ -25,7 +26,7 @@ struct train_store {
   float *collected;                 // own pieces
   int64_t *send_bytes, *recv_bytes; // [sets, tp]
   int64_t *send_at, *recv_at;       // [tp] of one set
-  unsigned char *send, *recv;
+  unsigned char *send, *recv;       // send: pinned
   uint64_t bytes;
 };
 
@@ -50,9 +51,15 @@ static float *set_array(const train_state *s, int set, bool *shared) {
 
 // -- what is sent ---------------------------------------------------------------------------------
 
+static orr_code copy_out(const train_state *s, void *host, const void *device, size_t bytes) {
+  return kern_copy(
+      s->k, &(kern_copy_args){.dst = host, .src = device, .bytes = bytes, .way = KERN_COPY_OUT});
+}
+
 // The runs of one set that one rank of tp sends another: counted while `to` is NULL, else written
-// there.
+// there, when their copies have arrived.
 typedef struct {
+  const train_state *state;
   const train_param *list; // of the sender
   const float *flat;
   int set;
@@ -60,14 +67,15 @@ typedef struct {
   int64_t bytes;
 } sender;
 
-static void send_run(sender *x, int t, int64_t first, int64_t local, int64_t count) {
+static orr_code send_run(sender *x, int t, int64_t first, int64_t local, int64_t count) {
   const run_head head = {t, first, count};
   if (x->to) {
     memcpy(x->to + x->bytes, &head, sizeof head);
-    memcpy(x->to + x->bytes + sizeof head, x->flat + x->list[t].at + local,
-           (size_t)count * sizeof(float));
+    ORR_TRY(copy_out(x->state, x->to + x->bytes + sizeof head, x->flat + x->list[t].at + local,
+                     (size_t)count * sizeof(float)));
   }
   x->bytes += (int64_t)sizeof head + count * (int64_t)sizeof(float);
+  return ORR_OK;
 }
 
 // A piece that the other rank writes, as far as it lies here.
@@ -80,7 +88,7 @@ static orr_code send_piece(void *ctx, int set, int t, uint64_t first, uint64_t b
   for (int64_t g = begin, run, local; g < end; g += run) {
     run = train_param_there(p, g, &local);
     if (run > end - g) run = end - g;
-    if (local >= 0) send_run(x, t, g, local, run);
+    if (local >= 0) ORR_TRY(send_run(x, t, g, local, run));
   }
   return ORR_OK;
 }
@@ -144,9 +152,10 @@ static orr_code take_buffers(train_store *st) {
   st->bytes += (uint64_t)(send + recv);
   if (st->axes->planning) return ORR_OK;
   st->collected = orr_malloc((size_t)collected + 1);
-  st->send = orr_malloc((size_t)send + 1);
   st->recv = orr_malloc((size_t)recv + 1);
-  ORR_CHECK(st->collected && st->send && st->recv, ORR_ENOMEM,
+  ORR_TRY(kern_alloc(st->state->k, KERN_PINNED, (size_t)send + 1, "checkpoint exchange",
+                     (void **)&st->send));
+  ORR_CHECK(st->collected && st->recv, ORR_ENOMEM,
             "buffers to collect a checkpoint in: %lld bytes are not available",
             (long long)st->bytes);
   return ORR_OK;
@@ -185,8 +194,8 @@ fail:
 
 void train_store_destroy(train_store *st) {
   if (!st) return;
+  kern_free(st->state->k, KERN_PINNED, st->send);
   orr_free(st->recv);
-  orr_free(st->send);
   orr_free(st->collected);
   orr_free(st->send_bytes);
   orr_free(st->own);
@@ -232,14 +241,18 @@ static orr_code pack_set(train_store *st, int set, const float *flat, int64_t *r
   int64_t sent = 0;
   *received = 0;
   for (int i = 0; i < tp; i++) {
-    sender x = {.list = st->state->params.list, .set = set, .flat = flat, .to = st->send + sent};
+    sender x = {.state = st->state,
+                .list = st->state->params.list,
+                .set = set,
+                .flat = flat,
+                .to = st->send + sent};
     ORR_TRY(ckpt_writer_visit(st->writer, neighbour(st, i), send_piece, &x));
     st->send_at[i] = sent;
     st->recv_at[i] = *received;
     sent += st->send_bytes[set * tp + i];
     *received += st->recv_bytes[set * tp + i];
   }
-  return ORR_OK;
+  return kern_sync(st->state->k);
 }
 
 static orr_code collect_set(train_store *st, int set) {
@@ -262,14 +275,18 @@ orr_code train_store_collect(train_store *st) {
   return ORR_OK;
 }
 
+orr_code train_store_arrived(void *store) {
+  const train_store *st = store;
+  return kern_sync(st->state->k);
+}
+
 orr_code train_store_get(void *store, int set, int tensor, uint64_t first, size_t bytes,
                          void *host) {
   const train_store *st = store;
   bool shared;
   if (st->direct) {
     const float *array = set_array(st->state, set, &shared) + st->state->params.list[tensor].at;
-    memcpy(host, (const unsigned char *)array + first, bytes);
-    return ORR_OK;
+    return copy_out(st->state, host, (const unsigned char *)array + first, bytes);
   }
   const own_piece *p = &st->own[set * st->state->params.count + tensor];
   memcpy(host, (const unsigned char *)(st->collected + p->at - p->first) + first, bytes);
@@ -308,18 +325,38 @@ static orr_code load_range(train_state *s, ckpt_reader *r, const ckpt_set *set, 
   return ORR_OK;
 }
 
-static orr_code load_set(train_state *s, ckpt_reader *r, const ckpt_set *set, float *array,
-                         bool shared) {
-  ORR_TRY(ckpt_reader_match(r, set));
-  if (!shared) return load_range(s, r, set, 0, s->params.total, array);
-  for (int64_t i = 0; i < train_shard_buckets(&s->shard); i++) {
-    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
-    ORR_TRY(load_range(s, r, set, x.at, x.at + x.count, array + x.place));
+// A set on its way to its array: the whole flat layout, or, where it is shared out, own pieces.
+typedef struct {
+  train_state *state;
+  ckpt_reader *reader;
+  const ckpt_set *set;
+  bool shared;
+} loader;
+
+static orr_code give_elements(void *ctx, int64_t first, int64_t count, float *to) {
+  const loader *l = ctx;
+  if (!l->shared) return load_range(l->state, l->reader, l->set, first, first + count, to);
+  for (int64_t i = 0; i < train_shard_buckets(&l->state->shard); i++) {
+    const train_shard_piece x = train_shard_piece_of(&l->state->shard, i);
+    const int64_t begin = x.place > first ? x.place : first,
+                  end = x.place + x.count < first + count ? x.place + x.count : first + count,
+                  flat = x.at - x.place;
+    if (begin < end)
+      ORR_TRY(
+          load_range(l->state, l->reader, l->set, flat + begin, flat + end, to + (begin - first)));
   }
   return ORR_OK;
 }
 
-orr_code train_store_load(train_state *s, kern *k, ckpt_reader *r) {
+static orr_code load_set(train_state *s, ckpt_reader *r, const ckpt_set *set, float *array,
+                         bool shared) {
+  loader l = {s, r, set, shared};
+  ORR_TRY(ckpt_reader_match(r, set));
+  return train_upload(s->k, array, shared ? train_shard_elements(&s->shard) : s->params.total,
+                      give_elements, &l);
+}
+
+orr_code train_store_load(train_state *s, ckpt_reader *r) {
   ckpt_plan plan;
   ORR_TRY(train_store_plan(s, 1 << 30, &plan));
   ORR_TRY(load_set(s, r, &plan.sets[0], train_state_weights(s), false));
@@ -328,11 +365,10 @@ orr_code train_store_load(train_state *s, kern *k, ckpt_reader *r) {
     float *array = set_array(s, i, &shared);
     ORR_TRY(load_set(s, r, &plan.sets[i], array, shared));
   }
-  return train_state_refresh(s, k);
+  return train_state_refresh(s);
 }
 
-orr_code train_store_load_weights(train_state *s, kern *k, ckpt_reader *r, bool ema,
-                                  bool *took_ema) {
+orr_code train_store_load_weights(train_state *s, ckpt_reader *r, bool ema, bool *took_ema) {
   ckpt_plan plan;
   ORR_TRY(train_store_plan(s, 1 << 30, &plan));
   ckpt_set average = {
@@ -342,6 +378,6 @@ orr_code train_store_load_weights(train_state *s, kern *k, ckpt_reader *r, bool 
   bool use = ema && ckpt_reader_has(r, "optim", first);
   ORR_TRY(load_set(s, r, use ? &average : &plan.sets[0], train_state_weights(s), false));
   if (took_ema) *took_ema = use;
-  train_state_average_is_weights(s);
-  return train_state_refresh(s, k);
+  ORR_TRY(train_state_average_is_weights(s));
+  return train_state_refresh(s);
 }

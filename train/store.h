@@ -25,16 +25,16 @@ uint64_t train_store_bytes(const train_store *st);
 // used up where states are shared out. Nothing moves where a rank has everything. While axes plan
 // it only counts.
 orr_code train_store_collect(train_store *st);
-// Local. A ckpt_copy_fn; ctx is the store, after collect.
+// Local. A ckpt_copy_fn and its ckpt_arrived_fn; ctx is the store, after collect.
 orr_code train_store_get(void *store, int set, int tensor, uint64_t first, size_t bytes,
                          void *host);
+orr_code train_store_arrived(void *store);
 
 // Local. Everything from a checkpoint: weights, moments, average. ORR_EINVAL names the tensor that
 // does not fit the configuration.
-orr_code train_store_load(train_state *s, kern *k, ckpt_reader *r);
+orr_code train_store_load(train_state *s, ckpt_reader *r);
 // Local. Only the weights; from the moving average when `ema` and the checkpoint has one. *took_ema
 // (may be NULL) says which.
-orr_code train_store_load_weights(train_state *s, kern *k, ckpt_reader *r, bool ema,
-                                  bool *took_ema);
+orr_code train_store_load_weights(train_state *s, ckpt_reader *r, bool ema, bool *took_ema);
 
 #endif

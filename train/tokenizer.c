@@ -113,8 +113,6 @@ orr_code train_tokenizer_create(kern *k, const train_tokenizer_dims *d,
                                  .inner = 1,
                                  .outer_stride = d->S,
                                  .pos_stride = 1,
-                                 .cos = m->space.cos_,
-                                 .sin = m->space.sin_,
                                  .pos_div = 1,
                                  .pos_mod = d->S};
   *out = m;
@@ -131,10 +129,13 @@ void train_tokenizer_destroy(train_tokenizer *m) {
   orr_free(m);
 }
 
-void train_tokenizer_place(train_tokenizer *m, orr_arena *acts) {
+orr_code train_tokenizer_place(train_tokenizer *m, orr_arena *acts) {
   const train_block_dims *b = &m->d.block;
   const size_t e = kern_dtype_size(b->act), M = (size_t)m->M, D = (size_t)b->D, P = (size_t)m->d.P,
                n = (size_t)m->d.n;
+  ORR_TRY(train_rope_place(&m->space, m->k, acts));
+  m->shape.cos = m->space.cos_;
+  m->shape.sin = m->space.sin_;
   for (int i = 0; i < 2 * m->d.layers; i++) {
     if (i == 0 || m->keep == TRAIN_KEEP_ALL)
       train_block_acts_take(&m->acts[i], b, &m->shape, acts);
@@ -153,13 +154,14 @@ void train_tokenizer_place(train_tokenizer *m, orr_arena *acts) {
   m->dec_y = orr_arena_take(acts, M * D * e);
   m->dec_rstd = orr_arena_take(acts, M * sizeof(float));
   m->pixels = orr_arena_take(acts, M * P * e);
-  if (m->keep == TRAIN_NO_BACKWARD) return;
+  if (m->keep == TRAIN_NO_BACKWARD) return ORR_OK;
   m->dpixels = orr_arena_take(acts, M * P * e);
   m->dx = orr_arena_take(acts, M * D * e);
   m->dy = orr_arena_take(acts, M * D * e);
   m->dcode = orr_arena_take(acts, M * n * e);
   m->dz = orr_arena_take(acts, M * n * sizeof(float));
   train_block_scratch_take(&m->scratch, b, m->M, acts);
+  return ORR_OK;
 }
 
 static orr_code linear(train_tokenizer *m, int64_t out, int64_t in, const void *x, int64_t w,
@@ -330,14 +332,15 @@ static orr_code backward(train_tokenizer *m, train_grad_ready_fn ready, void *re
   return ready ? ready(ready_ctx, 0) : ORR_OK;
 }
 
+orr_code train_tokenizer_forward(train_tokenizer *m, const train_frames *f) {
+  ORR_TRY(train_tokenizer_encode(m, f, NULL));
+  return decode_code(m);
+}
+
 orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *f, const float *scale,
                               bool with_backward, double *loss_sum, train_grad_ready_fn ready,
                               void *ready_ctx) {
   const train_tokenizer_dims *d = &m->d;
-  train_profile *profile = train_axes_profile(d->block.axes);
-  train_profile_enter(profile, TRAIN_PHASE_FORWARD, "forward", -1);
-  ORR_TRY(train_tokenizer_encode(m, f, NULL));
-  ORR_TRY(decode_code(m));
   ORR_TRY(kern_pixel_loss(m->k, &(kern_pixel_loss_args){.type = d->block.act,
                                                         .B = m->B,
                                                         .rows = d->rows,
@@ -351,10 +354,5 @@ orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *f, const f
                                                         .scale = scale,
                                                         .loss_sum = loss_sum,
                                                         .dx = with_backward ? m->dpixels : NULL}));
-  train_profile_leave(profile);
-  if (!with_backward) return ORR_OK;
-  train_profile_enter(profile, TRAIN_PHASE_BACKWARD, "backward", -1);
-  ORR_TRY(backward(m, ready, ready_ctx));
-  train_profile_leave(profile);
-  return ORR_OK;
+  return with_backward ? backward(m, ready, ready_ctx) : ORR_OK;
 }

@@ -36,7 +36,7 @@ typedef struct {
 orr_code train_tokenizer_list(const train_tokenizer_dims *d, train_params *list,
                               train_tokenizer_params *out);
 
-// Frames [B, rows*p, cols*p, 3]: exactly one of the two is set.
+// Frames [B, rows*p, cols*p, 3] in device memory: exactly one of the two is set.
 typedef struct {
   const uint8_t *u8; // 0..255 means 0..1
   const float *f32;
@@ -49,14 +49,18 @@ orr_code train_tokenizer_create(kern *k, const train_tokenizer_dims *d,
                                 const train_tokenizer_params *p, const train_weights *w, int64_t B,
                                 train_keep keep, train_tokenizer **out);
 void train_tokenizer_destroy(train_tokenizer *m);
-void train_tokenizer_place(train_tokenizer *m, orr_arena *acts);
+// Local. As train_dynamics_place.
+orr_code train_tokenizer_place(train_tokenizer *m, orr_arena *acts);
 
-// Local. frames -> index [B,S]: codes 0..V-1 (and the codes themselves, kept inside).
+// Local. frames -> index [B,S]: codes 0..V-1 (and the codes themselves, kept inside). All arrays
+// here and below lie in device memory.
 orr_code train_tokenizer_encode(train_tokenizer *m, const train_frames *frames, int32_t *index);
 // Local. Decodes the codes of the last encode, or those of `index` when not NULL, to u8 or f32
 // frames.
 orr_code train_tokenizer_decode(train_tokenizer *m, const int32_t *index, uint8_t *u8, float *f32);
-// Local. Encode, decode, loss. *loss_sum (+=) l2 * squares + l1 * absolute values of the errors,
+// Local. Encode and decode, as training does.
+orr_code train_tokenizer_forward(train_tokenizer *m, const train_frames *frames);
+// Local. After forward: *loss_sum (+=) l2 * squares + l1 * absolute values of the errors,
 // summed over pixels and channels. With `backward` the gradient of *scale * that sum (+=). loss_sum
 // and scale lie in device memory.
 orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *frames, const float *scale,

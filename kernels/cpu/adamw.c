@@ -61,9 +61,10 @@ orr_code CPU_FN(adamw)(kern *k, const kern_adamw_args *a) {
 
 orr_code CPU_FN(clip)(kern *k, const kern_clip_args *a) {
   if (k->planning) return ORR_OK;
-  const double norm = sqrt(*a->sumsq);
-  *a->out =
-      (kern_verdict){.scale = a->limit > 0.0 && norm > a->limit ? (float)(a->limit / norm) : 1.0f,
-                     .skip = !isfinite(norm) || !isfinite(*a->loss)};
+  const kern_bounds *b = a->bounds;
+  const double norm = sqrt(*a->sumsq), loss = b->units > 0.0 ? *a->loss_sum / b->units : 0.0;
+  *a->out = (kern_verdict){
+      .scale = a->limit > 0.0 && norm > a->limit ? (float)(a->limit / norm) : 1.0f,
+      .skip = !isfinite(norm) || !isfinite(loss) || norm > b->norm || loss > b->loss};
   return ORR_OK;
 }

@@ -52,9 +52,10 @@ extern "C" orr_code cuda_adamw(kern *k, const kern_adamw_args *a) {
 }
 
 static __global__ void clip_kernel(const kern_clip_args a) {
-  const double norm = sqrt(*a.sumsq);
+  const kern_bounds b = *a.bounds;
+  const double norm = sqrt(*a.sumsq), loss = b.units > 0.0 ? *a.loss_sum / b.units : 0.0;
   a.out->scale = a.limit > 0.0 && norm > a.limit ? (float)(a.limit / norm) : 1.0f;
-  a.out->skip = !isfinite(norm) || !isfinite(*a.loss);
+  a.out->skip = !isfinite(norm) || !isfinite(loss) || norm > b.norm || loss > b.loss;
 }
 
 extern "C" orr_code cuda_clip(kern *k, const kern_clip_args *a) {

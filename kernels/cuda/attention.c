@@ -8,11 +8,16 @@
 // over equal parts of the sequences.
 #include "kernels/cuda/sdpa.h"
 
+#ifndef CUDA_MOST_SCORES
+#define CUDA_MOST_SCORES                                                                           \
+  (256 << 20) // bytes of scores that a backward pass may keep; tests take less
+#endif
+
 enum {
   LEAST_L = 32, // below, a sequence does not fill a tile of cuDNN's kernels
   MOST_K = 128,
   TILE = 128,
-  MOST_SCORES = 256 << 20, // bytes of scores that a backward pass may keep at once
+  MOST_SCORES = CUDA_MOST_SCORES,
 };
 
 // `parts` runs of `seqs` sequences: part p begins at row

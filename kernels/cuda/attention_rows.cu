@@ -103,7 +103,7 @@ template <typename A> __device__ __forceinline__ int first_seen(const A &a, int 
 }
 
 template <typename T, int N>
-static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 5)
+static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
     fwd_kernel(const kern_attention_fwd_args a) {
   const int K = (int)a.K;
   float *q = cuda_shared_as<float>() + threadIdx.y * K;
@@ -133,7 +133,7 @@ typedef struct {
 } decode_slots;
 
 template <typename T, int N>
-static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 5)
+static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
     decode_kernel(const kern_attention_decode_args a, const __grid_constant__ decode_slots slots) {
   const int K = (int)a.K;
   float *q = cuda_shared_as<float>() + threadIdx.y * K;
@@ -157,7 +157,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 5)
 
 // dq of one query, and its delta.
 template <typename T, int N>
-static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 5)
+static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
     bwd_queries_kernel(const kern_attention_bwd_args a, float *delta) {
   const int K = (int)a.K;
   float *q = cuda_shared_as<float>() + threadIdx.y * 2 * K, *d = q + K;
@@ -195,7 +195,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 5)
 
 // dk and dv of one key, over all heads and queries that see it.
 template <typename T, int N>
-static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 5)
+static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
     bwd_keys_kernel(const kern_attention_bwd_args a, const float *delta) {
   const int K = (int)a.K;
   float *k = cuda_shared_as<float>() + threadIdx.y * 2 * K, *v = k + K;

@@ -21,20 +21,19 @@ enum {
 // The rows of one head of one sequence: row l begins at first + l * step.
 struct head_rows {
   const cuda_bf16 *first;
-  int64_t step;
-  int L;
+  int step, L;
 };
 
 template <typename A>
 __device__ __forceinline__ head_rows rows_of(const A &a, const void *x, int64_t ld, int64_t s,
                                              int64_t h) {
   return head_rows{static_cast<const cuda_bf16 *>(x) + cuda_sequence(a, s) * ld + h * a.K,
-                   a.pos_stride * ld, (int)a.L};
+                   (int)(a.pos_stride * ld), (int)a.L};
 }
 
 __device__ __forceinline__ uint4 load_16(const head_rows &x, int l, int channel) {
   if (l >= x.L) return uint4{0, 0, 0, 0};
-  return *reinterpret_cast<const uint4 *>(x.first + l * x.step + channel);
+  return *reinterpret_cast<const uint4 *>(x.first + (int64_t)l * x.step + channel);
 }
 
 // 16 rows from l0 as the left operand of products over channels: 32 C channels of a piece each.
@@ -317,11 +316,11 @@ __device__ __forceinline__ void bwd_queries(const kern_attention_bwd_args &a, in
 template <int C>
 __device__ __forceinline__ void bwd_keys(const kern_attention_bwd_args &a, int64_t s, int64_t g,
                                          int j0, const float *delta) {
-  const int64_t group = a.H / a.G;
-  const int tiles = ((int)a.L + TILE - 1) / TILE;
+  const int group = (int)(a.H / a.G), tiles = ((int)a.L + TILE - 1) / TILE;
   const float scale = 1.0f / sqrtf((float)a.K);
   // beyond the window only position 0 is seen
-  const int64_t last = a.causal && a.window && j0 > 0 ? (j0 + TILE - 2 + a.window) / TILE : tiles;
+  const int last =
+      a.causal && a.window && j0 > 0 ? (int)((j0 + TILE - 2 + a.window) / TILE) : tiles;
   left_rows<C> k;
   row_sums<C> dk, dv;
   dk.clear();
@@ -373,20 +372,22 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, C == 1 ? 3 : 2)
 
 // --- entry ----------------------------------------------------------------------------------
 
-static bool aligned(const void *p, int64_t ld) {
-  return (reinterpret_cast<uintptr_t>(p) & 15) == 0 && ld % 8 == 0;
+// Steps from row to row are kept in 32 bits.
+static bool fits(const void *p, int64_t ld, int64_t pos_stride) {
+  return cuda_aligned(p) && ld % 8 == 0 && pos_stride * ld <= INT32_MAX;
 }
 template <typename A> static bool shape_fits(const A *a) {
-  return a->type == KERN_BF16 && (a->K == PIECE || a->K == 2 * PIECE) && aligned(a->q, a->ldq) &&
-         aligned(a->k, a->ldk) && aligned(a->v, a->ldv) && aligned(a->o, a->ldo);
+  const int64_t step = a->pos_stride;
+  return a->type == KERN_BF16 && (a->K == PIECE || a->K == 2 * PIECE) && fits(a->q, a->ldq, step) &&
+         fits(a->k, a->ldk, step) && fits(a->v, a->ldv, step) && fits(a->o, a->ldo, step);
 }
 
 bool cuda_attention_tiles_fit(const kern_attention_fwd_args *a) {
   return shape_fits(a);
 }
 bool cuda_attention_tiles_fit(const kern_attention_bwd_args *a) {
-  return shape_fits(a) && aligned(a->do_, a->ldo) && aligned(a->dq, a->lddq) &&
-         aligned(a->dk, a->lddk) && aligned(a->dv, a->lddv);
+  return shape_fits(a) && cuda_aligned(a->do_, a->dq, a->dk, a->dv) && a->lddq % 8 == 0 &&
+         a->lddk % 8 == 0 && a->lddv % 8 == 0;
 }
 
 orr_code cuda_attention_tiles_fwd(kern *k, const kern_attention_fwd_args *a) {

@@ -48,7 +48,7 @@ static orr_code no_device_memory(const char *what, size_t bytes) {
   if (cudaMemGetInfo(&free_bytes, &total) != cudaSuccess) (void)cudaGetLastError();
   return ORR_FAIL(ORR_ENOMEM,
                   "%s: %.1f MiB of GPU memory wanted, %.1f of %.1f MiB are free; use a smaller "
-                  "train.batch (with train.accumulate), train.recompute, dist.zero 1, or more GPUs",
+                  "train.batch or train.micro_batch, train.recompute, dist.zero 1, or more GPUs",
                   what, (double)bytes / 1048576.0, (double)free_bytes / 1048576.0,
                   (double)total / 1048576.0);
 }
@@ -180,6 +180,16 @@ void cuda_graph_free(kern *k, void *graph) {
   (void)cudaGraphExecDestroy((cudaGraphExec_t)graph);
 }
 
+// Whether this stream captures at all: under some tools it does not.
+static bool captures(const cuda_impl *impl) {
+  cudaGraph_t nothing = NULL;
+  bool able = cudaStreamBeginCapture(impl->stream, cudaStreamCaptureModeThreadLocal) == cudaSuccess;
+  if (able) able = cudaStreamEndCapture(impl->stream, &nothing) == cudaSuccess;
+  if (nothing) cudaGraphDestroy(nothing);
+  if (!able) (void)cudaGetLastError();
+  return able;
+}
+
 // --- life -----------------------------------------------------------------------------------
 
 static void describe(kern *k, const cuda_device *d) {
@@ -215,7 +225,6 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   k->table = &cuda_table;
   k->threads = setup->threads;
   k->planning = true;
-  k->can_capture = true;
   k->apart = true;
   k->bf16_native = true;
   k->impl = impl;
@@ -224,6 +233,7 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   impl->sms = d.sms;
   impl->shared_max = d.shared_max;
   ORR_TRY_GOTO(open_order(impl), destroy);
+  k->can_capture = captures(impl);
   ORR_TRY_GOTO(cuda_products_create(&impl->products), destroy);
   ORR_TRY_GOTO(cuda_sdpa_create(impl->stream, &impl->sdpa), destroy);
   describe(k, &d);

@@ -2,7 +2,10 @@
 
 #include <string.h>
 
-enum { MOST_ENGINES = 16, ALIGNMENT = 16 };
+enum {
+  MOST_ENGINES = 16,
+  ALIGNMENT = 16, // of matrices; statistics may begin at any float
+};
 
 static bool failed(cuda_dnn_graph *g, cudnnStatus_t status, const char *what) {
   if (g->rc != ORR_OK) return true;
@@ -41,7 +44,7 @@ void cuda_dnn_finish(cuda_dnn_graph *g, cuda_dnn_node node) {
 }
 
 cuda_dnn_node cuda_dnn_tensor(cuda_dnn_graph *g, const cuda_dnn_tensor_spec *t) {
-  const int64_t alignment = t->by_value ? (int64_t)sizeof(float) : ALIGNMENT;
+  const int64_t alignment = t->type == CUDNN_DATA_FLOAT ? (int64_t)sizeof(float) : ALIGNMENT;
   cuda_dnn_node node = cuda_dnn_make(g, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   cuda_dnn_set(g, node, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &t->id);
   cuda_dnn_set(g, node, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &t->type);

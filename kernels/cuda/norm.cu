@@ -14,7 +14,8 @@ enum {
 };
 
 template <typename T, int N, int PER>
-static __global__ void __launch_bounds__(MOST_THREADS) fwd_kernel(const kern_rmsnorm_fwd_args a) {
+static __global__ void __launch_bounds__(MOST_THREADS, 1)
+    fwd_kernel(const kern_rmsnorm_fwd_args a) {
   const int64_t m = (int64_t)blockIdx.x * blockDim.y + threadIdx.y;
   const int packs = m < a.M ? (int)(a.D / N) : 0;
   const T *row = static_cast<const T *>(a.x) + m * a.D;
@@ -49,7 +50,7 @@ static __global__ void __launch_bounds__(MOST_THREADS) fwd_kernel(const kern_rms
 // partial[block][D]: dw of the block's rows. Rows go round: block b takes rows b * blockDim.y + y,
 // then those gridDim.x * blockDim.y further on, the same number of times in every thread.
 template <typename T, int N, int PER>
-static __global__ void __launch_bounds__(MOST_THREADS)
+static __global__ void __launch_bounds__(MOST_THREADS, 1)
     bwd_kernel(const kern_rmsnorm_bwd_args a, float *partial) {
   float *scratch = cuda_shared_as<float>();
   const int row_packs = (int)(a.D / N), warps = (int)(blockDim.x * blockDim.y) / CUDA_WARP;

@@ -121,42 +121,43 @@ bwd_head(const T *x, const T *dy, T *dx, const float *w, float rstd, int K, int 
   }
 }
 
-// partial[block][2 K] = the block's sums of dw. A lane has those of its packs: for q's weights and
-// k's, of each the first half and the second. They are added over the lanes of a warp that share
-// packs, then over its warps.
+// partial[block][K] = the block's sums of dw, of which a lane has those of its packs in both
+// halves: over the lanes of a warp that share packs, then over its warps.
 template <int N, int PER>
-__device__ __forceinline__ void write_sums(const float (&dw)[2][PER][2][N], int K, int packs,
+__device__ __forceinline__ void write_sums(const float (&dw)[PER][2][N], int K, int packs,
                                            int lanes, float *partial) {
-  float *sums = cuda_shared_as<float>(); // [WARPS][2 K]
+  float *sums = cuda_shared_as<float>(); // [WARPS][K]
 #pragma unroll
-  for (int of = 0; of < 2; of++)
+  for (int j = 0; j < PER; j++)
 #pragma unroll
-    for (int j = 0; j < PER; j++)
+    for (int half = 0; half < 2; half++)
 #pragma unroll
-      for (int half = 0; half < 2; half++)
-#pragma unroll
-        for (int e = 0; e < N; e++) {
-          float v = dw[of][j][half][e];
-          for (int step = lanes; step < CUDA_WARP; step *= 2)
-            v += __shfl_xor_sync(CUDA_ALL_LANES, v, step);
-          const int i = (int)threadIdx.x + j * lanes;
-          if ((int)threadIdx.x < lanes && i < packs)
-            sums[threadIdx.y * 2 * K + of * K + half * (K / 2) + i * N + e] = v;
-        }
+      for (int e = 0; e < N; e++) {
+        float v = dw[j][half][e];
+        for (int step = lanes; step < CUDA_WARP; step *= 2)
+          v += __shfl_xor_sync(CUDA_ALL_LANES, v, step);
+        const int i = (int)threadIdx.x + j * lanes;
+        if ((int)threadIdx.x < lanes && i < packs)
+          sums[threadIdx.y * K + half * (K / 2) + i * N + e] = v;
+      }
   __syncthreads();
-  for (int i = (int)(threadIdx.y * CUDA_WARP + threadIdx.x); i < 2 * K; i += WARPS * CUDA_WARP) {
+  for (int i = (int)(threadIdx.y * CUDA_WARP + threadIdx.x); i < K; i += WARPS * CUDA_WARP) {
     float v = sums[i];
-    for (int warp = 1; warp < WARPS; warp++) v += sums[warp * 2 * K + i];
-    partial[(int64_t)blockIdx.x * 2 * K + i] = v;
+    for (int warp = 1; warp < WARPS; warp++) v += sums[warp * K + i];
+    partial[i] = v;
   }
 }
 
+// blockIdx.y: q's heads, or k's, so that a lane sums for one kind of weights only.
+// partial[block][2][K].
 template <typename T, int N, int PER>
-static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
+static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 2)
     bwd_kernel(const kern_qknorm_rope_bwd_args a, const int lanes, float *partial) {
   const int K = (int)a.K, packs = K / 2 / N, heads = (int)(a.H + a.G), at_once = CUDA_WARP / lanes;
-  const int first = (int)threadIdx.x % lanes;
-  float dw[2][PER][2][N] = {};
+  const int first = (int)threadIdx.x % lanes, of_k = (int)blockIdx.y;
+  const int begin = of_k ? (int)a.H : 0, end = of_k ? heads : (int)a.H;
+  const float *w = of_k ? a.k_w : a.q_w;
+  float dw[PER][2][N] = {};
   for (int64_t m = (int64_t)blockIdx.x * WARPS + threadIdx.y; m < a.M;
        m += (int64_t)gridDim.x * WARPS) {
     float c[PER][N], s[PER][N];
@@ -169,20 +170,13 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
     const T *x = static_cast<const T *>(a.qkv) + m * (heads + a.G) * K;
     const T *dy = static_cast<const T *>(a.dqk) + m * heads * K;
     T *dx = static_cast<T *>(a.dqkv) + m * (heads + a.G) * K;
-    const float *rstd = a.rstd + m * heads;
-    // q's heads, then k's, so that which weights a lane sums is known to the compiler
-    for (int h0 = 0; h0 < (int)a.H; h0 += at_once) {
-      const int h = h0 + (int)threadIdx.x / lanes, mine = h < (int)a.H ? packs : 0;
-      bwd_head<T, N, PER>(x + h * K, dy + h * K, dx + h * K, a.q_w, mine ? rstd[h] : 0.0f, K, first,
-                          lanes, mine, c, s, dw[0]);
-    }
-    for (int h0 = (int)a.H; h0 < heads; h0 += at_once) {
-      const int h = h0 + (int)threadIdx.x / lanes, mine = h < heads ? packs : 0;
-      bwd_head<T, N, PER>(x + h * K, dy + h * K, dx + h * K, a.k_w, mine ? rstd[h] : 0.0f, K, first,
-                          lanes, mine, c, s, dw[1]);
+    for (int h0 = begin; h0 < end; h0 += at_once) {
+      const int h = h0 + (int)threadIdx.x / lanes, mine = h < end ? packs : 0;
+      bwd_head<T, N, PER>(x + h * K, dy + h * K, dx + h * K, w, mine ? a.rstd[m * heads + h] : 0.0f,
+                          K, first, lanes, mine, c, s, dw);
     }
   }
-  write_sums(dw, K, packs, lanes, partial);
+  write_sums(dw, K, packs, lanes, partial + (blockIdx.x * 2 + of_k) * (int64_t)K);
 }
 
 // The lanes of a head of `packs` packs a half: a power of two, all of them where possible.
@@ -227,8 +221,8 @@ extern "C" orr_code cuda_qknorm_rope_bwd(kern *k, const kern_qknorm_rope_bwd_arg
   const auto kernel = a->type == KERN_BF16
                           ? (wide ? bwd_kernel<cuda_bf16, 8, 1> : bwd_kernel<cuda_bf16, 1, SINGLES>)
                           : (wide ? bwd_kernel<float, 4, 1> : bwd_kernel<float, 1, SINGLES>);
-  ORR_TRY(cuda_start(k, "start qknorm_rope_bwd", kernel, dim3((unsigned)blocks),
-                     dim3(CUDA_WARP, WARPS), (size_t)(WARPS * width) * sizeof(float), *a,
+  ORR_TRY(cuda_start(k, "start qknorm_rope_bwd", kernel, dim3((unsigned)blocks, 2),
+                     dim3(CUDA_WARP, WARPS), (size_t)(WARPS * a->K) * sizeof(float), *a,
                      lanes_of(a->K / 2 / (wide ? n : 1)), partial));
   ORR_TRY(cuda_partials_sum(k, "start qknorm_rope_bwd's sums", partial, blocks, width, a->K,
                             a->dq_w, false));

@@ -1,11 +1,5 @@
 #include "kernels/cuda/table.h"
 
-// An op that this build lacks leaves its slot empty, and kern_open names it.
-#define TABLE_WEAK(op)                                                                             \
-  extern orr_code cuda_##op(kern *k, const kern_##op##_args *a) __attribute__((weak));
-KERN_OPS(TABLE_WEAK)
-#undef TABLE_WEAK
-
 const kern_table cuda_table = {
     .name = "cuda",
 #define TABLE_SLOT(op) .op = cuda_##op,

@@ -10,9 +10,9 @@ FLOOR = {"base": 1, "kernels": 2, "dist": 3, "data": 3, "checkpoints": 3, "confi
 # The first row that matches the header decides.
 LIBRARIES = [(re.compile(header), re.compile(place), why) for header, place, why in (
     (r"mpi\.h$", r"dist/|tests/dist/", "MPI stays in dist/"),
-    (r"nccl", r"dist/comm_nccl\.", "NCCL stays in dist/comm_nccl.*"),
+    (r"nccl", r"dist/comm_nccl[._]|tests/dist/played/", "NCCL stays in dist/comm_nccl.*"),
     (r"(cuda|cublas|cudnn|cutlass|curand|nvtx|nvToolsExt|nvml|device_launch|mma\.h|cooperative_groups)",
-     r"kernels/cuda/|dist/comm_nccl\.", "CUDA stays in kernels/cuda/ and dist/comm_nccl.*"),
+     r"kernels/cuda/|dist/comm_nccl[._]|tests/cuda_host/|tests/dist/played/|tests/dist/device_cuda\.c", "CUDA stays in kernels/cuda/ and dist/comm_nccl.*"),
     (r"(hdf5|H5\w*)\.h$", r"data/|tests/data/", "HDF5 stays in data/"),
     (r"curl/", r"data/|tests/data/", "curl stays in data/"),
     (r"lib(av|sw)\w+/", r"data/|tests/data/", "libav stays in data/"),
@@ -30,7 +30,7 @@ LIBRARIES = [(re.compile(header), re.compile(place), why) for header, place, why
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">\n]+)[">]', re.MULTILINE)
 _IFDEF_CUDA = re.compile(r"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|elif)\b[^\n]*(?:CUDA|NCCL)", re.MULTILINE)
 # One place a table chooses among the backends that were built; everything else asks the table.
-_CHOOSERS = re.compile(r"kernels/cuda/|kernels/kern\.c$|dist/comm_nccl\.|dist/comm\.c$|dist/world\.c$|tests/")
+_CHOOSERS = re.compile(r"kernels/cuda/|kernels/kern\.c$|dist/comm_nccl[._]|dist/comm\.c$|dist/world\.c$|tests/")
 
 
 def _owner(path):
@@ -38,6 +38,8 @@ def _owner(path):
     parts = path.split("/")
     if parts[0] != "tests":
         return parts[0]
+    if parts[1] == "cuda_host":  # plays what is below kernels/cuda and below dist/comm_nccl
+        return "dist" if parts[2] == "nccl" else "kernels"
     return parts[1] if len(parts) > 2 and parts[1] in FLOOR else "train"
 
 

@@ -30,7 +30,7 @@ CASES = [
     ("layering", "train/broken_copy.c", "#include <dnnl.h>\n", 1, "oneDNN stays"),
     ("layering", "train/broken_copy.c", "#ifdef ORRERY_CUDA\n#endif\n", 1, "no #ifdef"),
     ("layering", "train/broken_copy.c", '// #include <mpi.h>\n#include "kernels/kern.h"\n#include <stdio.h>\n', None, None),
-    ("layering", "dist/comm_nccl.c", "#include <mpi.h>\n#include <nccl.h>\n#include <cuda_runtime.h>\n", None, None),
+    ("layering", "dist/comm_nccl_copy.c", "#include <mpi.h>\n#include <nccl.h>\n#include <cuda_runtime.h>\n", None, None),
     ("layering", "kernels/cuda/broken_copy.cu", '#include "kernels/kern.h"\n#include <cuda_bf16.h>\n', None, None),
     ("banned", "train/broken_copy.c", "void f(void) {\n  exit(1);\n}\n", 2, "exit()"),
     ("banned", "dist/broken_copy.c", "void f(void) { abort (); }\n", 1, "abort()"),

@@ -104,7 +104,7 @@ const cuda_host_words *cuda_host_exchange(const char *place, const uint32_t *wor
   thread *t = &now.threads[me];
   warp *w = &now.warps[me / CUDA_HOST_WARP];
   cuda_host_words *all = w->words[t->exchanges++ % 2];
-  memcpy(all[lane], words, (size_t)count * sizeof *words);
+  if (count) memcpy(all[lane], words, (size_t)count * sizeof *words);
   t->place = place;
   if (++w->arrived < CUDA_HOST_WARP) {
     pause_thread(AT_EXCHANGE, place);
@@ -127,17 +127,28 @@ static void thread_main(void) {
   abort(); // nobody resumes it
 }
 
-// Resumes each runnable thread once, in order; false when there was none.
-static bool run_threads(const permutation *order) {
+static void resume(int t) {
+  const unsigned x = blockDim.x, y = blockDim.y;
+  now.running = t;
+  threadIdx = (cuda_host_index){(unsigned)t % x, (unsigned)t / x % y, (unsigned)t / x / y};
+  fiber_switch(&now.scheduler, &now.threads[t].context);
+}
+
+// Runs each warp, in order, as far as it goes alone: no other warp has done more meanwhile than a
+// barrier makes it. False when no thread could run.
+static bool run_warps(const permutation *warps, const permutation *lanes) {
   bool any = false;
-  for (int i = 0; i < now.count; i++) {
-    const int t = (int)place_of(order, (uint64_t)i);
-    if (now.threads[t].state != RUNNABLE) continue;
-    any = true;
-    now.running = t;
-    const unsigned x = blockDim.x, y = blockDim.y;
-    threadIdx = (cuda_host_index){(unsigned)t % x, (unsigned)t / x % y, (unsigned)t / x / y};
-    fiber_switch(&now.scheduler, &now.threads[t].context);
+  for (uint64_t w = 0; w < warps->n; w++) {
+    const int first = (int)place_of(warps, w) * CUDA_HOST_WARP;
+    for (bool more = true; more;) {
+      more = false;
+      for (uint64_t l = 0; l < CUDA_HOST_WARP; l++) {
+        const int t = first + (int)place_of(lanes, l);
+        if (t >= now.count || now.threads[t].state != RUNNABLE) continue;
+        any = more = true;
+        resume(t);
+      }
+    }
   }
   return any;
 }
@@ -165,7 +176,7 @@ static bool all_finished(void) {
   return true;
 }
 
-static int run_block(const cuda_host_shape *s, const permutation *order) {
+static int run_block(const cuda_host_shape *s, const permutation *warps, const permutation *lanes) {
   SHOW(cuda_shared, sizeof cuda_shared);
   memset(cuda_shared, 0xff, s->shared_bytes);
   HIDE(cuda_shared + s->shared_bytes, sizeof cuda_shared - s->shared_bytes);
@@ -177,7 +188,7 @@ static int run_block(const cuda_host_shape *s, const permutation *order) {
   }
   for (int i = 0; i * CUDA_HOST_WARP < now.count; i++) now.warps[i].arrived = 0;
   while (!all_finished()) {
-    while (run_threads(order)) continue;
+    while (run_warps(warps, lanes)) continue;
     if (!all_finished() && open_barrier() != 0) return -1;
   }
   return 0;
@@ -206,13 +217,14 @@ int cuda_host_run(const cuda_host_shape *s, void (*body)(void *), void *context)
   blockDim = s->block;
   gridDim = s->grid;
   const uint64_t blocks = (uint64_t)s->grid.x * s->grid.y * s->grid.z;
-  const permutation block_order = permutation_of(blocks),
-                    order = permutation_of(s->block.x * s->block.y * s->block.z);
+  const permutation order = permutation_of(blocks), lanes = permutation_of(CUDA_HOST_WARP);
+  const permutation warps =
+      permutation_of((uint64_t)(now.count + CUDA_HOST_WARP - 1) / CUDA_HOST_WARP);
   for (uint64_t i = 0; i < blocks; i++) {
-    const unsigned b = place_of(&block_order, i);
+    const unsigned b = place_of(&order, i);
     blockIdx =
         (cuda_host_index){b % s->grid.x, b / s->grid.x % s->grid.y, b / s->grid.x / s->grid.y};
-    if (run_block(s, &order) == 0) continue;
+    if (run_block(s, &warps, &lanes) == 0) continue;
     SHOW(now.stacks, (size_t)CUDA_HOST_MOST_THREADS * STACK_BYTES); // of threads left behind
     return -1;
   }

@@ -4,9 +4,10 @@
 // What it finds: threads that wait for others that never come or wait elsewhere (the launch fails
 // and says where), reads of shared memory that nobody wrote in this block (it begins as NaN
 // patterns), accesses beyond shared memory and beyond allocations (the AddressSanitizer, which the
-// kernels are compiled with), and missing barriers: between two barriers the threads of a block
-// run one after the other in the order of cuda_host_set_order, so a race gives other bits in one
-// order than in another. One host thread at a time may use it.
+// kernels are compiled with), and missing barriers: between two barriers the warps of a block run
+// one after the other, each as far as it can, and the lanes of a warp likewise between two
+// exchanges, in the order of cuda_host_set_order. A race gives other bits in one order than in
+// another. One host thread at a time may use it.
 #ifndef TESTS_CUDA_HOST_HOST_H
 #define TESTS_CUDA_HOST_HOST_H
 
@@ -48,6 +49,14 @@ const char *cuda_host_fault(void);
 void cuda_host_barrier(const char *place);
 typedef uint32_t cuda_host_words[CUDA_HOST_WORDS];
 const cuda_host_words *cuda_host_exchange(const char *place, const uint32_t *words, int count);
+
+// The machine that is played; a test changes it and puts it back.
+typedef struct {
+  int driver, devices; // CUDA version of the driver, 0 = none
+  int major, minor;    // compute capability
+  size_t memory;       // bytes of each device
+} cuda_host_machine;
+extern cuda_host_machine cuda_host_here;
 
 // Device memory: every byte 0xff (NaN in all types, -1). NULL when there is none.
 void *cuda_host_malloc(size_t bytes);

@@ -16,6 +16,8 @@ struct cuda_host_event {
 
 enum { MOST_KERNELS = 64 };
 
+cuda_host_machine cuda_host_here = {CUDART_VERSION, 1, 9, 0, (size_t)8 << 30};
+
 static struct {
   cudaError_t last;
   int count;
@@ -52,7 +54,7 @@ const char *cudaGetErrorString(cudaError_t e) {
 // --- the device -----------------------------------------------------------------------------
 
 cudaError_t cudaDriverGetVersion(int *version) {
-  *version = CUDART_VERSION;
+  *version = cuda_host_here.driver;
   return cudaSuccess;
 }
 cudaError_t cudaRuntimeGetVersion(int *version) {
@@ -60,21 +62,22 @@ cudaError_t cudaRuntimeGetVersion(int *version) {
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceCount(int *count) {
-  *count = 1;
-  return cudaSuccess;
+  *count = cuda_host_here.devices;
+  return result(*count ? cudaSuccess : cudaErrorNoDevice);
 }
 cudaError_t cudaGetDevice(int *device) {
   *device = 0;
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
-  return result(device == 0 ? cudaSuccess : cudaErrorNoDevice);
+  return result(device < cuda_host_here.devices ? cudaSuccess : cudaErrorNoDevice);
 }
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device) {
   *p = (struct cudaDeviceProp){.name = "host",
-                               .totalGlobalMem = (size_t)8 << 30,
+                               .totalGlobalMem = cuda_host_here.memory,
                                .sharedMemPerBlockOptin = CUDA_HOST_MOST_SHARED,
-                               .major = 9,
+                               .major = cuda_host_here.major,
+                               .minor = cuda_host_here.minor,
                                .multiProcessorCount = 4};
   return cudaSetDevice(device);
 }
@@ -91,14 +94,14 @@ cudaError_t cudaDeviceSynchronize(void) {
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes) {
-  *free_bytes = *total_bytes = (size_t)8 << 30;
+  *free_bytes = *total_bytes = cuda_host_here.memory;
   return cudaSuccess;
 }
 
 // --- memory ---------------------------------------------------------------------------------
 
 cudaError_t cudaMalloc(void **out, size_t bytes) {
-  *out = cuda_host_malloc(bytes);
+  *out = bytes <= cuda_host_here.memory ? cuda_host_malloc(bytes) : NULL;
   return result(*out ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFree(void *p) {
@@ -171,6 +174,9 @@ cudaError_t cudaEventDestroy(cudaEvent_t e) {
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
   clock_gettime(CLOCK_MONOTONIC, &e->at);
   return cudaSuccess;
+}
+cudaError_t cudaEventRecordWithFlags(cudaEvent_t e, cudaStream_t s, unsigned flags) {
+  return cudaEventRecord(e, s);
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t e) {
   return result(e ? cudaSuccess : cudaErrorInvalidValue);

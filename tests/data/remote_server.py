@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A web server with planned faults, and an object store that checks signatures, for tests.
 
-    remote_server.py --root DIR --log FILE [--tls CERT KEY] [--bucket NAME] [--fault RULE]...
+    remote_server.py --root DIR --log FILE [--port N] [--tls CERT KEY] [--bucket NAME] [--token] [--fault RULE]...
 
 Serves the files below DIR with ranges and ETags. Prints its port, and ends when its stdin does. Each
 request is one line of the log: path, range or '-', status, whether it carried an Authorization.
@@ -213,6 +213,7 @@ def main():
     p.add_argument("--self-test", action="store_true")
     p.add_argument("--root")
     p.add_argument("--log")
+    p.add_argument("--port", type=int, default=0)
     p.add_argument("--tls", nargs=2)
     p.add_argument("--bucket")
     p.add_argument("--token", action="store_true")
@@ -220,7 +221,7 @@ def main():
     a = p.parse_args()
     if a.self_test:
         return self_test()
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", a.port), Handler)
     server.root, server.bucket, server.token = a.root, a.bucket, TOKEN if a.token else ""
     server.rules = Rules(a.fault)
     server.log = os.open(a.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -229,7 +230,7 @@ def main():
         context.load_cert_chain(*a.tls)
         server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(server.server_address[1], flush=True)
+    os.write(1, f"{server.server_address[1]}\n".encode())  # one write: the reader closes the pipe behind it
     sys.stdin.read()
     return 0
 

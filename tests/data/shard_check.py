@@ -15,16 +15,17 @@ def arrays():
     return frames.astype("u1"), tokens, np.stack([t * 0.5, -t], 1)
 
 
-def write(path, tokens_as="u2", text=str, big_endian=False, chunks=True, names=("left", "right"), **packing):
+def write(path, tokens_as="u2", text=str, big_endian=False, chunks=True, cut=False, file={}, **packing):
     frames, tokens, actions = arrays()
     order = ">" if big_endian else "<"
-    with h5py.File(path, "w") as f:
+    with h5py.File(path, "w", **file) as f:
         f.attrs["orrery_shard"] = np.int32(1)
         f.attrs["fps"] = np.float32(12.5)
         f.attrs["branch"] = text("worlds")
         f.attrs["source"] = text("h5py")
-        f.attrs["action_names"] = [text(n) for n in names]
-        rows = lambda x: (10,) + x.shape[1:] if chunks else None
+        f.attrs["action_names"] = [text(n) for n in ("left", "right")]
+        rows = lambda x: ((16, 4) if cut and x.ndim > 2 else (16,)) + x.shape[2 if cut and x.ndim > 2 else 1:]
+        rows = rows if chunks else lambda x: None
         f.create_dataset("frames", data=frames, chunks=rows(frames), **packing)
         f.create_dataset("tokens", data=tokens.astype(order + tokens_as), chunks=rows(tokens), **packing)
         f.create_dataset("actions", data=actions.astype(order + "f4"), chunks=rows(actions), **packing)
@@ -52,5 +53,11 @@ else:
     write(folder + "/gzip.h5", compression="gzip")
     write(folder + "/shuffled.h5", compression="gzip", shuffle=True)
     write(folder + "/lzf.h5", compression="lzf")
+    write(folder + "/shuffled_lzf.h5", compression="lzf", shuffle=True)
+    write(folder + "/checksummed.h5", compression="gzip", fletcher32=True)
+    write(folder + "/cut.h5", compression="gzip", cut=True)
+    write(folder + "/behind.h5", file={"userblock_size": 1024})
+    write(folder + "/behind_plain.h5", chunks=False, file={"userblock_size": 1024})
+    write(folder + "/latest.h5", compression="gzip", file={"libver": "latest"})
     write(folder + "/wide.h5", tokens_as="u4", big_endian=True)
     write(folder + "/bytes.h5", text=np.bytes_)

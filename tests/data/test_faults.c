@@ -69,12 +69,12 @@ static void old_shard_reads(const char *dir) {
   data_shard_close(s);
 }
 
-static void old_data_set(const char *dir) {
+static void old_data_set(const char *dir, data_filter filter) {
   const int64_t lengths[] = {30, 30, 30};
   data_shard_format f = shards_format(32, 64, 5);
   char path[1024];
   shard_path(path, dir);
-  assert_int_equal(shards_write(path, &f, DATA_FILTER_NONE, 0, lengths, 3, 0), ORR_OK);
+  assert_int_equal(shards_write(path, &f, filter, 0, lengths, 3, 0), ORR_OK);
   assert_int_equal(data_index_build(dir, NULL), ORR_OK);
 }
 
@@ -83,7 +83,7 @@ static void test_failing_writer_leaves_the_old_shard(void **state) {
                                          ORR_FAULT_FSYNC, ORR_FAULT_RENAME};
   const char *dir = shards_folder("faults-write");
   for (size_t i = 0; i < sizeof swept / sizeof swept[0]; i++) {
-    old_data_set(dir);
+    old_data_set(dir, DATA_FILTER_NONE);
     int64_t failed = sweep(swept[i], write_shard, dir, old_shard_reads);
     print_message("%s: %d faults\n", kinds[swept[i]], (int)failed);
     assert_true(failed >= 1);
@@ -106,7 +106,7 @@ static void test_failing_index_leaves_the_old_one(void **state) {
   static const orr_fault_kind swept[] = {ORR_FAULT_MALLOC, ORR_FAULT_OPEN,  ORR_FAULT_READ,
                                          ORR_FAULT_WRITE,  ORR_FAULT_FSYNC, ORR_FAULT_RENAME};
   const char *dir = shards_folder("faults-index");
-  old_data_set(dir);
+  old_data_set(dir, DATA_FILTER_NONE);
   for (size_t i = 0; i < sizeof swept / sizeof swept[0]; i++) {
     assert_true(sweep(swept[i], build_index, dir, data_set_is_whole) >= 1);
   }
@@ -123,7 +123,7 @@ static orr_code read_batches(const char *dir) {
                         .width = 64,
                         .A = 2,
                         .state = true};
-  data_loader_options lo = {.batch = 3, .ranks = 1, .prefetch = 2};
+  data_loader_options lo = {.batch = 3, .ranks = 1, .prefetch = 2, .workers = 2};
   data_mix *m = NULL;
   data_loader *l = NULL;
   const data_clip_batch *b = NULL;
@@ -158,20 +158,23 @@ static orr_code read_batches_in_turn(const char *dir) {
 static void test_failing_reader_says_so_and_goes_on_later(void **state) {
   static const orr_fault_kind swept[] = {ORR_FAULT_MALLOC, ORR_FAULT_OPEN, ORR_FAULT_READ};
   const char *dir = shards_folder("faults-read");
-  old_data_set(dir);
-  for (size_t i = 0; i < sizeof swept / sizeof swept[0]; i++) {
-    assert_true(sweep(swept[i], read_batches_in_turn, dir, data_set_is_whole) >= 1);
+  for (int filter = DATA_FILTER_NONE; filter <= DATA_FILTER_LZF; filter++) {
+    old_data_set(dir, (data_filter)filter);
+    for (size_t i = 0; i < sizeof swept / sizeof swept[0]; i++) {
+      assert_true(sweep(swept[i], read_batches_in_turn, dir, data_set_is_whole) >= 1);
+    }
   }
   orr_fs_remove_tree(dir);
 }
 
 static void test_failing_loader_neither_hangs_nor_leaks(void **state) {
   const char *dir = shards_folder("faults-loader");
-  old_data_set(dir);
   // The reader thread may be ahead of what was asked for, so a fault may pass unnoticed there: each
   // must end, with or without its error.
-  for (int kind = ORR_FAULT_MALLOC; kind <= ORR_FAULT_READ; kind++) {
-    for (int64_t n = 1; n < 40; n++) {
+  for (int i = 0; i < 2 * (ORR_FAULT_READ - ORR_FAULT_MALLOC + 1); i++) {
+    const int kind = ORR_FAULT_MALLOC + i / 2;
+    old_data_set(dir, i % 2 ? DATA_FILTER_GZIP : DATA_FILTER_NONE);
+    for (int64_t n = 1; n < 60; n++) {
       orr_fault_arm((orr_fault_kind)kind, n);
       orr_status_clear();
       orr_code rc = read_batches(dir);

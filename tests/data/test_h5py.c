@@ -2,6 +2,8 @@
 // h5py reads what Orrery writes, and Orrery reads what h5py writes.
 #include "tests/data/shards.h"
 
+#include "data/clip_batch.h"
+
 #define PYTHON "/usr/bin/python3" // Debian's, which sees Debian's h5py
 
 // Skips the test where Python has no h5py.
@@ -38,7 +40,7 @@ static void test_h5py_reads_what_orrery_writes(void **state) {
   data_shard_format f = shards_format(24, 32, 9);
   char path[1024], out[4096], line[256];
   assert_int_equal(orr_fs_join(path, sizeof path, dir, "shard-00000.h5"), ORR_OK);
-  for (int filter = DATA_FILTER_NONE; filter <= DATA_FILTER_GZIP; filter++) {
+  for (int filter = DATA_FILTER_NONE; filter <= DATA_FILTER_LZF; filter++) {
     double frames = 0, tokens = 0, actions = 0, truth = 0;
     int64_t row = 0;
     assert_int_equal(shards_write(path, &f, (data_filter)filter, 0, lengths, 3, 7), ORR_OK);
@@ -104,17 +106,113 @@ static void check_shard(const char *path) {
   free(actions);
 }
 
+// beside: how many of /frames and /actions are read without HDF5.
+static const struct {
+  const char *name;
+  int beside;
+} forms[] = {{"plain", 2},  {"chunked", 2},      {"gzip", 2},        {"shuffled", 2},
+             {"lzf", 2},    {"shuffled_lzf", 2}, {"checksummed", 0}, {"cut", 1},
+             {"behind", 2}, {"behind_plain", 2}, {"latest", 2},      {"wide", 1},
+             {"bytes", 2}};
+enum { FORMS = sizeof forms / sizeof forms[0] };
+
 static void test_orrery_reads_what_h5py_writes(void **state) {
   need_h5py();
-  static const char *const names[] = {"plain", "chunked", "gzip", "shuffled",
-                                      "lzf",   "wide",    "bytes"};
   const char *dir = shards_folder("h5py-write");
   char out[4096];
   run_script("write", dir, out, sizeof out);
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+  for (int i = 0; i < FORMS; i++) {
     char path[1024];
-    snprintf(path, sizeof path, "%s/%s.h5", dir, names[i]);
+    snprintf(path, sizeof path, "%s/%s.h5", dir, forms[i].name);
     check_shard(path);
+  }
+  orr_fs_remove_tree(dir);
+}
+
+// A data set of the one shard DIR/NAME.h5.
+static void make_set(const char *dir, const char *name, char *set) {
+  char from[1100], to[1100];
+  snprintf(set, 1024, "%s/%s", dir, name);
+  snprintf(from, sizeof from, "%s.h5", set);
+  assert_int_equal(orr_fs_mkdirs(set), ORR_OK);
+  assert_int_equal(orr_fs_join(to, sizeof to, set, "shard-00000.h5"), ORR_OK);
+  assert_int_equal(rename(from, to), 0);
+  assert_int_equal(data_index_build(set, NULL), ORR_OK);
+}
+
+// All clips of an epoch, read by a loader, equal what the script wrote.
+static void check_clips(const char *dir, data_kind kind, int64_t stride, int workers) {
+  enum { T = 9, PIXELS = 192, TOKENS = 5 };
+  const data_mix_options mo = {.dirs = &dir,
+                               .count = 1,
+                               .kind = kind,
+                               .T = T,
+                               .stride = stride,
+                               .height = 8,
+                               .width = 8,
+                               .S = TOKENS,
+                               .codes = 900,
+                               .A = 2,
+                               .chunk_cache_bytes = 1};
+  const data_loader_options lo = {.batch = 1, .ranks = 1, .prefetch = 3, .workers = workers};
+  data_mix *m = NULL;
+  data_loader *l = NULL;
+  assert_int_equal(data_mix_open(&mo, 3, &m), ORR_OK);
+  uint64_t clips = data_mix_clips(m);
+  assert_int_equal(clips, (40 - 8 * stride) + (109 - 8 * stride));
+  assert_int_equal(data_loader_create(m, &mo, &lo, &l), ORR_OK);
+  for (uint64_t g = 0; g < clips; g++) {
+    const data_clip_batch *b = NULL;
+    if (data_loader_next(l, &b, NULL) != ORR_OK) fail_msg("%s", orr_status_message());
+    // actions tell where the clip lies: -t of the row before frame 1
+    int64_t first = (int64_t)-b->action[3] - stride + 1;
+    assert_true(first >= 0 && first + (T - 1) * stride < 150);
+    for (int64_t i = 0; i < T; i++) {
+      int64_t t = first + i * stride;
+      for (int64_t k = 0; b->frames && k < PIXELS; k++)
+        assert_int_equal(b->frames[i * PIXELS + k], (t * 13 + k) % 251);
+      for (int64_t k = 0; b->tokens && k < TOKENS; k++)
+        assert_int_equal(b->tokens[i * TOKENS + k], (t * 7 + k) % 900);
+      if (i > 0) assert_true(b->action[2 * i] == 0.5f * (float)(t - 1));
+    }
+  }
+  data_loader_destroy(l);
+  data_mix_close(m);
+}
+
+static void count_range(void *ctx, const char *path, uint64_t offset, size_t bytes) {
+  ++*(int *)ctx;
+}
+
+// The first clip lies in the first chunk of its datasets: one read for each that is read beside
+// HDF5.
+static void check_ways(const char *dir, int beside) {
+  const data_mix_options o = {
+      .dirs = &dir, .count = 1, .T = 9, .stride = 1, .height = 8, .width = 8, .A = 2};
+  data_mix *m = NULL;
+  data_clip_batch *b = NULL;
+  int ranges = 0;
+  assert_int_equal(data_mix_open(&o, 3, &m), ORR_OK);
+  assert_int_equal(data_clip_batch_create(&o, 1, 0, &b), ORR_OK);
+  data_mix_watch(m, count_range, &ranges);
+  assert_int_equal(data_mix_read_clip(m, 0, 0, b, 0), ORR_OK);
+  assert_int_equal(ranges, beside);
+  data_clip_batch_destroy(b);
+  data_mix_close(m);
+}
+
+static void test_clips_of_every_form_are_the_same(void **state) {
+  need_h5py();
+  const char *dir = shards_folder("h5py-clips");
+  char out[4096], set[1024];
+  run_script("write", dir, out, sizeof out);
+  for (int i = 0; i < FORMS; i++) {
+    make_set(dir, forms[i].name, set);
+    check_ways(set, forms[i].beside);
+    for (int64_t stride = 1; stride <= 4; stride += 3) {
+      check_clips(set, DATA_FRAMES, stride, 0);
+      check_clips(set, DATA_TOKENS, stride, 2);
+    }
   }
   orr_fs_remove_tree(dir);
 }
@@ -123,6 +221,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_h5py_reads_what_orrery_writes),
       cmocka_unit_test(test_orrery_reads_what_h5py_writes),
+      cmocka_unit_test(test_clips_of_every_form_are_the_same),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -226,8 +226,12 @@ static void test_a_failing_worker_fails_the_command_and_leaves_nothing(void **fi
 }
 
 static orr_code die_at_the_second_job(void *ctx, data_board *b) {
-  for (int64_t job; (job = data_board_take(b)) >= 0;)
-    if (job == 1) kill(getpid(), SIGKILL);
+  for (int64_t job; (job = data_board_take(b)) >= 0;) {
+    if (job == 1) {
+      data_board_note(b, "reading nine.h5");
+      kill(getpid(), SIGKILL);
+    }
+  }
   return ORR_OK;
 }
 
@@ -235,6 +239,7 @@ static void test_a_killed_worker_is_reported_with_its_signal(void **unused) {
   data_workers w = {.count = 2, .jobs = 10, .work = die_at_the_second_job};
   assert_int_equal(data_workers_run(&w), ORR_EIO);
   assert_non_null(strstr(orr_status_message(), "signal 9"));
+  assert_non_null(strstr(orr_status_message(), "while reading nine.h5"));
 }
 
 static void test_a_folder_that_holds_clips_is_refused(void **fixture) {

@@ -1,5 +1,6 @@
 // labels: quick
 // Index and verification: totals, extra members, damage of every kind, bad shards.
+#define _GNU_SOURCE // memmem
 #include "tests/data/h5_leaks.h"
 
 #include "data/lzf.h"
@@ -233,6 +234,63 @@ static void test_bad_index_is_named(void **state) {
   orr_fs_remove_tree(dir);
 }
 
+static orr_code verify_folder(const char *dir) {
+  data_index *x = NULL;
+  orr_code rc = data_index_open(dir, &x);
+  if (rc == ORR_OK) rc = data_verify(x, &(data_verify_options){.processes = 2});
+  data_index_close(x);
+  return rc;
+}
+
+static void test_shards_beside_the_index_are_named(void **state) {
+  const char *dir = shards_folder("verify-beside");
+  char path[1024], index[1024], *text = NULL;
+  size_t bytes = 0;
+  set_at(dir);
+  assert_int_equal(verify_folder(dir), ORR_OK);
+  shard_path(path, dir, 3);
+  assert_int_equal(orr_fs_write_atomic(path, "x", 1), ORR_OK);
+  assert_int_equal(verify_folder(dir), ORR_EFORMAT);
+  assert_message_names(path, "not in index.json");
+  unlink(path);
+  // the second shard's name for the first as well
+  assert_int_equal(orr_fs_join(index, sizeof index, dir, "index.json"), ORR_OK);
+  assert_int_equal(orr_fs_read_all(index, &text, &bytes), ORR_OK);
+  strstr(text, "shard-00000.h5")[10] = '1';
+  assert_int_equal(orr_fs_write_atomic(index, text, bytes), ORR_OK);
+  assert_int_equal(verify_folder(dir), ORR_EFORMAT);
+  assert_message_names(dir, "shard-00001.h5 twice");
+  strstr(text, "shard-00001.h5")[9] = '7';
+  assert_int_equal(orr_fs_write_atomic(index, text, bytes), ORR_OK);
+  shard_path(path, dir, 0);
+  unlink(path);
+  assert_int_equal(verify_folder(dir), ORR_ENOTFOUND);
+  assert_message_names("shard-00071.h5");
+  free(text);
+  orr_fs_remove_tree(dir);
+}
+
+// A checksum of damaged bytes is right: packed frames that do not unpack are found all the same.
+static void test_frames_are_unpacked(void **state) {
+  const char *dir = shards_folder("verify-frames");
+  data_shard_format f = shards_format(64, 64, 0);
+  const int64_t lengths[] = {40};
+  char path[1024], *text = NULL;
+  size_t bytes = 0;
+  shard_path(path, dir, 0);
+  assert_int_equal(shards_write(path, &f, DATA_FILTER_GZIP, 0, lengths, 1, 0), ORR_OK);
+  assert_int_equal(orr_fs_read_all(path, &text, &bytes), ORR_OK);
+  char *packed = memmem(text, bytes, "\x78\x5e", 2); // how zlib's streams of level 4 begin
+  assert_non_null(packed);
+  for (size_t i = 0; i < 16; i++) packed[100 + i] ^= 0x55;
+  assert_int_equal(orr_fs_write_atomic(path, text, bytes), ORR_OK);
+  assert_int_equal(data_index_build(dir, NULL), ORR_OK);
+  assert_int_equal(verify_folder(dir), ORR_EFORMAT);
+  assert_message_names(path, "cannot read /frames");
+  free(text);
+  orr_fs_remove_tree(dir);
+}
+
 static void test_damaged_lzf_never_runs_over(void **state) {
   unsigned char in[64], out[96];
   unsigned long long r = 88172645463325252ull;
@@ -260,6 +318,8 @@ int main(void) {
       cmocka_unit_test(test_bad_values_are_named_with_their_place),
       cmocka_unit_test(test_foreign_and_future_files_are_named),
       cmocka_unit_test(test_bad_index_is_named),
+      cmocka_unit_test(test_shards_beside_the_index_are_named),
+      cmocka_unit_test(test_frames_are_unpacked),
       cmocka_unit_test(test_damaged_lzf_never_runs_over),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,8 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "dist/watchdog.h"
+#include "tests/dist/played/nccl_host.h"
+#include "tests/dist/device.h"
 
 enum { RANKS = 3 };
 static const double timeout_s = 1.0;
@@ -64,6 +66,18 @@ static void misbehave(const char *kind, dist_world *w) {
   sleep_for_ever();
 }
 
+// On the device (a played one): a collective that fails under way on the bad rank, or that it never
+// issues. The others wait for their devices.
+static void use_device(const char *kind, dist_world *w, const char *dir, bool bad) {
+  static float v[1000];
+  if (bad && strcmp(kind, "fault") == 0) nccl_host_arm(NCCL_HOST_LATER, 1);
+  put_file(dir, "entered", w->grid.rank, "");
+  if (bad && strcmp(kind, "device") == 0) sleep_for_ever();
+  if (dist_all_reduce(w->device[DIST_AXIS_DP], v, 1000, DIST_F32, DIST_SUM) != ORR_OK) _exit(95);
+  dist_device_wait_begin(w);
+  sleep_for_ever();
+}
+
 static int run_rank(const char *kind, int bad, const char *dir) {
   static float v[1000];
   char path[512], pid[32];
@@ -73,12 +87,16 @@ static int run_rank(const char *kind, int bad, const char *dir) {
   signal(SIGTERM, SIG_IGN); // as training, which takes it as a wish to stop after the step
   snprintf(path, sizeof path, "%s/report", dir);
   if (dist_world_open(&w) != ORR_OK || dist_world_split(w, 1, 1, 0) != ORR_OK) return 91;
+  const bool on_device = strcmp(kind, "fault") == 0 || strcmp(kind, "device") == 0;
+  if (on_device && dist_world_split_device(w, &(dist_device){device_stream(), false}) != ORR_OK)
+    return 95;
   const dist_watchdog_options o = {.timeout_s = timeout_s, .report = path};
   if (dist_watchdog_start(w, &o, &d) != ORR_OK) return 92;
   snprintf(pid, sizeof pid, "%d", (int)getpid());
   put_file(dir, "pid", w->grid.rank, pid);
   dist_comm *dp = w->axis[DIST_AXIS_DP];
   if (dist_barrier(dp) != ORR_OK || dist_barrier(dp) != ORR_OK) return 93;
+  if (on_device) use_device(kind, w, dir, w->grid.rank == bad);
   if (w->grid.rank == bad) {
     if (strcmp(kind, "exit") == 0 || strcmp(kind, "killed") == 0) let_others_enter(dir, bad);
     misbehave(kind, w);
@@ -184,15 +202,13 @@ static int count_of(const char *text, const char *word) {
 }
 
 // The report's only line on a missing rank, without host and pid.
-static void check_report(const char *report, int bad, const char *why) {
-  char who[32], from[512];
+static void check_report(const char *report, int bad, const char *word, const char *why) {
+  char who[32];
   assert_non_null(report);
-  if (count_of(report, "missing: ") != 1) fail_msg("wanted one missing rank:\n%s", report);
-  snprintf(who, sizeof who, "missing: rank %d (", bad);
-  snprintf(from, sizeof from, ") from " HANGING ": %s", why);
-  if (!strstr(report, who) || !strstr(report, from) || !strstr(strstr(report, who), from))
-    fail_msg("wanted '%s...%s' in:\n%s", who, from, report);
-  assert_non_null(strstr(report, HANGING ": "));
+  if (count_of(report, word) != 1) fail_msg("wanted one '%s' rank:\n%s", word, report);
+  snprintf(who, sizeof who, "%srank %d (", word, bad);
+  if (!strstr(report, who) || !strstr(strstr(report, who), why))
+    fail_msg("wanted '%s...%s' in:\n%s", who, why, report);
   for (int rank = 0; rank < RANKS; rank++) { // the table
     snprintf(who, sizeof who, "\n%6d %4d %4d %4d  ", rank, 0, 0, rank);
     assert_non_null(strstr(report, who));
@@ -200,21 +216,23 @@ static void check_report(const char *report, int bad, const char *why) {
 }
 
 // The job's own words hold the line on the missing rank, too.
-static void check_said(const char *said, const char *report) {
+static void check_said(const char *said, const char *report, const char *word) {
   char line[1024];
-  const char *begin = strstr(report, "missing: ");
+  const char *begin = strstr(report, word);
   snprintf(line, sizeof line, "%.*s", (int)strcspn(begin, "\n"), begin);
   if (!strstr(said, line)) fail_msg("wanted '%s' in what the job said:\n%s", line, said);
 }
 
-static void check_kind(const char *kind, int bad, const char *why) {
+// `word` begins the report's line on the bad rank, and `why` ends it.
+static void check_job(const char *kind, int bad, const char *word, const char *why) {
   char dir[] = "/tmp/orrery-hang-XXXXXX";
   assert_non_null(mkdtemp(dir));
   int status = run_job(kind, bad, dir);
   char *report = read_file(dir, "report"), *said = read_file(dir, "said");
   if (!report) fail_msg("%s, rank %d: no report; the job said:\n%s", kind, bad, said);
-  check_report(report, bad, why);
-  check_said(said, report);
+  check_report(report, bad, word, why);
+  check_said(said, report, word);
+  assert_int_equal(count_of(said, word), 1); // one report, whoever writes it
   assert_true(WIFEXITED(status));
   assert_int_not_equal(WEXITSTATUS(status), 0);
   check_no_process_remains(dir);
@@ -225,6 +243,12 @@ static void check_kind(const char *kind, int bad, const char *why) {
   orr_free(report);
   orr_free(said);
   assert_int_equal(orr_fs_remove_tree(dir), ORR_OK);
+}
+
+static void check_kind(const char *kind, int bad, const char *why) {
+  char from[512];
+  snprintf(from, sizeof from, ") from " HANGING ": %s", why);
+  check_job(kind, bad, "missing: ", from);
 }
 
 static void test_a_rank_that_sleeps_is_named_and_what_it_never_entered(void **state) {
@@ -264,6 +288,19 @@ static void test_a_rank_in_a_collective_of_another_axis_is_named_with_it(void **
   check_kind("axis", 1, "it never entered it, it is in ANOTHER collective: world barrier, call ");
 }
 
+static void
+test_a_collective_that_fails_on_the_device_is_told_once_and_ends_every_rank(void **state) {
+  for (int bad = 0; bad < RANKS; bad++)
+    check_job("fault", bad, "failed: ",
+              "): dp axis: a collective under way: NCCL says: remote process exited or there was a "
+              "network error\n");
+}
+
+static void
+test_a_rank_that_never_issues_is_missing_where_the_others_wait_for_the_device(void **state) {
+  check_job("device", 1, "missing: ", ") from world wait for the device, call 1");
+}
+
 int main(int argc, char **argv) {
   if (argc == 4) return run_rank(argv[1], (int)strtol(argv[2], NULL, 10), argv[3]);
   const struct CMUnitTest tests[] = {
@@ -274,6 +311,9 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_a_stopped_rank_is_named_and_does_not_outlive_the_job),
       cmocka_unit_test(test_a_rank_that_calls_another_collective_is_named_with_it),
       cmocka_unit_test(test_a_rank_in_a_collective_of_another_axis_is_named_with_it),
+      cmocka_unit_test(test_a_collective_that_fails_on_the_device_is_told_once_and_ends_every_rank),
+      cmocka_unit_test(
+          test_a_rank_that_never_issues_is_missing_where_the_others_wait_for_the_device),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,7 @@ static int model_open(model *m, dist_world *w) {
     for (int j = 0; j < COUNT; j++) m->w[i][j] = (float)(i * COUNT + j);
     m->parts[i] = (dist_replica){names[i], m->w[i], sizeof m->w[i]};
   }
-  return dist_replicas_create(w, DIST_AXIS_DP, m->parts, PARTS, &m->replicas);
+  return dist_replicas_create(w, DIST_AXIS_DP, m->parts, PARTS, NULL, NULL, &m->replicas);
 }
 
 static void flip_bit(float *at, int bit) {

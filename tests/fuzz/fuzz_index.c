@@ -1,17 +1,17 @@
 // The index of a data set: what is accepted adds up.
 #include <string.h>
-#include <unistd.h>
 
-#include "base/fs.h"
 #include "data/index.h"
-#include "tests/fuzz/fuzz.h"
+#include "data/url.h"
+#include "tests/fuzz/scratch.h"
 
 static void check_index(const data_index *x) {
   int64_t frames = 0, episodes = 0;
   FUZZ_PROMISE(x->count >= 0);
   for (int64_t i = 0; i < x->count; i++) {
     const data_index_shard *s = &x->shards[i];
-    FUZZ_PROMISE(s->file && !strchr(s->file, '/') && s->frames >= 0 && s->episodes >= 0);
+    FUZZ_PROMISE(s->file && data_url_is_name(s->file) && s->frames >= 0 && s->episodes >= 0);
+    FUZZ_PROMISE(!strpbrk(s->file, "/\\%?#:@ ") && strncmp(s->file, "..", 2) != 0);
     frames += s->frames;
     episodes += s->episodes;
     int64_t clips = data_index_clips(x, i, 4, 2);
@@ -20,26 +20,10 @@ static void check_index(const data_index *x) {
   FUZZ_PROMISE(frames == x->frames && episodes == x->episodes);
 }
 
-// The folder that stands for a data set, made at the first call and removed at the end.
-static char dir[] = "/tmp/orrery-fuzz-XXXXXX";
-static char path[sizeof dir + 16];
-
-static void remove_dir(void) {
-  orr_fs_remove_tree(dir);
-}
-
-static void make_dir(void) {
-  FUZZ_PROMISE(mkdtemp(dir) != NULL);
-  snprintf(path, sizeof path, "%s/index.json", dir);
-  atexit(remove_dir);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  if (!path[0]) make_dir();
-  FILE *f = fopen(path, "wb");
-  FUZZ_PROMISE(f && fwrite(data, 1, size, f) == size && fclose(f) == 0);
+  scratch_file("index.json", data, size);
   data_index *x = NULL;
-  orr_code rc = data_index_open(dir, &x);
+  orr_code rc = data_index_open(scratch_folder(), &x);
   if (rc == ORR_OK)
     check_index(x);
   else

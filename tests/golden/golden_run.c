@@ -92,7 +92,7 @@ static orr_code load_weights(const golden_file *f, const char *model, train_stat
     ORR_TRY(golden_f32(f, name, p->count, s->weights.master + p->at));
   }
   memset(s->weights.grad, 0, (size_t)s->params.total * sizeof(float));
-  return train_state_refresh(s, k);
+  return train_state_refresh(s);
 }
 
 // The largest magnitude among all gradients: what a gradient that is zero throughout is held
@@ -148,13 +148,13 @@ typedef struct {
   int32_t *index, *want_index; // [B,S]
 } tokenizer_run;
 
-static void tokenizer_place(tokenizer_run *t) {
+static orr_code tokenizer_place(tokenizer_run *t) {
   const size_t S = (size_t)(t->B * t->d.S);
   train_state_place(&t->state);
-  train_tokenizer_place(t->model, &t->acts);
   t->frames = orr_arena_take(&t->data, (size_t)t->pixels * sizeof(float));
   t->index = orr_arena_take(&t->data, S * sizeof(int32_t));
   t->want_index = orr_arena_take(&t->data, S * sizeof(int32_t));
+  return train_tokenizer_place(t->model, &t->acts);
 }
 
 // The loss is l2 * mean of squares + l1 * mean of magnitudes.
@@ -162,6 +162,7 @@ static orr_code tokenizer_loss(tokenizer_run *t, double *loss) {
   double sum = 0, n = (double)t->pixels;
   const float scale = (float)(1 / n);
   const train_frames frames = {.f32 = t->frames};
+  ORR_TRY(train_tokenizer_forward(t->model, &frames));
   ORR_TRY(train_tokenizer_loss(t->model, &frames, &scale, true, &sum, NULL, NULL));
   *loss = sum / n;
   return train_tokenizer_encode(t->model, &frames, t->index);
@@ -176,17 +177,17 @@ static orr_code tokenizer_prepare(tokenizer_run *t, const golden_options *o) {
             frames->ndim);
   t->B = frames->shape[0];
   t->pixels = t->B * t->d.S * t->d.P;
-  ORR_TRY(train_tokenizer_list(&t->d, &t->state.params, &t->p));
   ORR_TRY(kern_create(KERN_DEVICE_CPU, o->threads, &t->k));
+  train_state_init(&t->state, t->k, o->precision, true, false);
+  ORR_TRY(train_tokenizer_list(&t->d, &t->state.params, &t->p));
   ORR_TRY(train_tokenizer_create(t->k, &t->d, &t->p, &t->state.weights, t->B, o->keep, &t->model));
-  tokenizer_place(t);
+  ORR_TRY(tokenizer_place(t));
   ORR_TRY(tokenizer_loss(t, &loss)); // plans only
   ORR_TRY(train_state_commit(&t->state));
   ORR_TRY(orr_arena_commit(&t->acts));
   ORR_TRY(orr_arena_commit(&t->data));
   ORR_TRY(kern_commit(t->k));
-  tokenizer_place(t);
-  return ORR_OK;
+  return tokenizer_place(t);
 }
 
 static orr_code tokenizer_compare(tokenizer_run *t, golden_report *r) {
@@ -205,17 +206,16 @@ static orr_code tokenizer_compare(tokenizer_run *t, golden_report *r) {
 
 orr_code golden_run_tokenizer(const golden_file *f, const golden_options *o, golden_report *r) {
   tokenizer_run t = {.f = f};
-  train_state_init(&t.state, o->precision, true, false);
   orr_arena_init(&t.acts, "activations");
   orr_arena_init(&t.data, "data");
   orr_code rc = tokenizer_prepare(&t, o);
   if (rc == ORR_OK) rc = tokenizer_compare(&t, r);
   train_tokenizer_destroy(t.model);
-  kern_destroy(t.k);
   orr_free(t.p.enc);
   orr_arena_release(&t.data);
   orr_arena_release(&t.acts);
   train_state_release(&t.state);
+  kern_destroy(t.k);
   return rc;
 }
 
@@ -238,11 +238,10 @@ typedef struct {
   float *logits, *want_logits;               // [capacity,V], [positions,V]
 } dynamics_run;
 
-static void dynamics_place(dynamics_run *t) {
+static orr_code dynamics_place(dynamics_run *t) {
   const size_t n = (size_t)t->positions, rows = (size_t)t->capacity, V = (size_t)t->d.V,
                actions = (size_t)(t->BT * t->d.A), e = sizeof(float);
   train_state_place(&t->state);
-  train_dynamics_place(t->model, &t->acts);
   t->tokens = orr_arena_take(&t->data, n * e);
   t->target = orr_arena_take(&t->data, n * e);
   t->branch = orr_arena_take(&t->data, (size_t)t->B * e);
@@ -256,6 +255,7 @@ static void dynamics_place(dynamics_run *t) {
   t->row = orr_arena_take(&t->data, rows * e);
   t->logits = orr_arena_take(&t->data, rows * V * e);
   t->want_logits = orr_arena_take(&t->data, n * V * e);
+  return train_dynamics_place(t->model, &t->acts);
 }
 
 // The loss is a mean over the masked positions.
@@ -287,19 +287,19 @@ static orr_code dynamics_prepare(dynamics_run *t, const golden_options *o) {
   t->T = tokens->shape[1];
   t->BT = t->B * t->T;
   t->positions = t->BT * t->d.S;
-  ORR_TRY(train_dynamics_list(&t->d, &t->state.params, &t->p));
   ORR_TRY(kern_create(KERN_DEVICE_CPU, o->threads, &t->k));
+  train_state_init(&t->state, t->k, o->precision, true, false);
+  ORR_TRY(train_dynamics_list(&t->d, &t->state.params, &t->p));
   ORR_TRY(
       train_dynamics_create(t->k, &t->d, &t->p, &t->state.weights, t->B, t->T, o->keep, &t->model));
   t->capacity = train_dynamics_loss_capacity(t->model);
-  dynamics_place(t);
+  ORR_TRY(dynamics_place(t));
   ORR_TRY(dynamics_loss(t, 1, &loss)); // plans only
   ORR_TRY(train_state_commit(&t->state));
   ORR_TRY(orr_arena_commit(&t->acts));
   ORR_TRY(orr_arena_commit(&t->data));
   ORR_TRY(kern_commit(t->k));
-  dynamics_place(t);
-  return ORR_OK;
+  return dynamics_place(t);
 }
 
 // Row numbers of all positions and of the masked ones, padded with -1; action * valid and valid.
@@ -349,16 +349,15 @@ static orr_code dynamics_compare(dynamics_run *t, golden_report *r) {
 
 orr_code golden_run_dynamics(const golden_file *f, const golden_options *o, golden_report *r) {
   dynamics_run t = {.f = f};
-  train_state_init(&t.state, o->precision, true, false);
   orr_arena_init(&t.acts, "activations");
   orr_arena_init(&t.data, "data");
   orr_code rc = dynamics_prepare(&t, o);
   if (rc == ORR_OK) rc = dynamics_compare(&t, r);
   train_dynamics_destroy(t.model);
-  kern_destroy(t.k);
   orr_free(t.p.blocks);
   orr_arena_release(&t.data);
   orr_arena_release(&t.acts);
   train_state_release(&t.state);
+  kern_destroy(t.k);
   return rc;
 }

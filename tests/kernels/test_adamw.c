@@ -121,10 +121,17 @@ static void test_a_skipped_update_leaves_every_bit(void **state) {
   }
 }
 
-static kern_verdict verdict_of(const setup *run, double sumsq, double loss, double limit) {
+static kern_verdict bounded(const setup *run, double sumsq, double loss, double limit,
+                            kern_bounds bounds) {
   kern_verdict out = {.scale = -1, .skip = -1};
-  RUN(run, clip, &((kern_clip_args){.sumsq = &sumsq, .loss = &loss, .limit = limit, .out = &out}));
+  RUN(run, clip,
+      &((kern_clip_args){
+          .sumsq = &sumsq, .loss_sum = &loss, .bounds = &bounds, .limit = limit, .out = &out}));
   return out;
+}
+
+static kern_verdict verdict_of(const setup *run, double sumsq, double loss, double limit) {
+  return bounded(run, sumsq, loss, limit, (kern_bounds){1.0, INFINITY, INFINITY});
 }
 
 static void test_clipping_scales_a_long_gradient_to_the_limit_and_no_other(void **state) {
@@ -143,6 +150,15 @@ static void test_what_is_not_finite_is_skipped(void **state) {
   }
 }
 
+static void test_what_stands_above_its_bound_is_skipped(void **state) {
+  FOR_SETUPS(run) {
+    assert_false(bounded(run, 16.0, 6.0, 1.0, (kern_bounds){2.0, 3.0, 4.0}).skip);
+    assert_true(bounded(run, 16.0, 6.1, 1.0, (kern_bounds){2.0, 3.0, 4.0}).skip);
+    assert_true(bounded(run, 16.1, 6.0, 1.0, (kern_bounds){2.0, 3.0, 4.0}).skip);
+    assert_false(bounded(run, 0.0, 6.0, 1.0, (kern_bounds){0.0, 0.0, 4.0}).skip); // no units: 0
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_steps_equal_the_textbook_with_and_without_the_average),
@@ -152,6 +168,7 @@ int main(void) {
       cmocka_unit_test(test_a_skipped_update_leaves_every_bit),
       cmocka_unit_test(test_clipping_scales_a_long_gradient_to_the_limit_and_no_other),
       cmocka_unit_test(test_what_is_not_finite_is_skipped),
+      cmocka_unit_test(test_what_stands_above_its_bound_is_skipped),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static void plan_flat_ranges(kern *k) {
   void *t = NOWHERE;
   PLAN(adamw, .n = 9, .w = t, .g = t, .m = t, .v = t, .ema = t, .w_bf16 = t, .rates = t,
        .verdict = t);
-  PLAN(clip, .sumsq = t, .loss = t, .limit = 1, .out = t);
+  PLAN(clip, .sumsq = t, .loss_sum = t, .bounds = t, .limit = 1, .out = t);
   PLAN(copy, .dst = t, .src = t, .bytes = 9, .way = KERN_COPY_WITHIN);
   PLAN(copy_rows, .dst = t, .src = t, .dst_pitch = 3, .src_pitch = 3, .width = 3, .rows = 3);
   PLAN(fill, .x = t, .bytes = 9);

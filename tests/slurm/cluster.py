@@ -1,38 +1,27 @@
 """A cluster of slurm/local-cluster, the jobs on it, and what runs leave behind."""
-import json
 import os
 import re
 import subprocess
-import tempfile
+import sys
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "faults"))
+from runs import Runs  # noqa: E402
+
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")
+PATIENCE = 6
 
 
-class Cluster:
-    """Slurm, a data set and a configuration (small.yaml) in a temporary folder."""
-
+class Cluster(Runs):
     def __init__(self, source, build):
-        self.source = source
-        self.root = tempfile.mkdtemp(prefix="orrery-slurm-")
+        super().__init__(source, build, "orrery-slurm-")
         self.tool = os.path.join(source, "slurm/local-cluster")
-        self.slurm = os.path.join(self.root, "slurm")
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "PMI", "OMPI_COMM"))}
-        self.env.update(SLURM_CONF=os.path.join(self.slurm, "slurm.conf"), ORRERY=os.path.join(build, "orrery"),
-                        OMPI_MCA_mpi_yield_when_idle="1", OMPI_ALLOW_RUN_AS_ROOT="1",
-                        OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", HWLOC_HIDE_ERRORS="2")
-        self.run([os.path.join(build, "slurm_small_set"), self.root])
+        self.slurm = self.path("slurm")
+        self.env["SLURM_CONF"] = self.path("slurm", "slurm.conf")
         self.do("start")
 
     def close(self):
         self.do("stop")
-
-    def run(self, words, check=True):
-        done = subprocess.run(words, cwd=self.source, env=self.env, capture_output=True, text=True, timeout=300,
-                              check=False)
-        if check and done.returncode != 0:
-            raise AssertionError(f"{' '.join(words)}: exit code {done.returncode}: {done.stderr}{done.stdout}")
-        return done
 
     def do(self, command, *words):
         """A command of slurm/local-cluster. It leaves daemons behind, so its output is a file, not a pipe."""
@@ -43,9 +32,6 @@ class Cluster:
                 log.seek(0)
                 raise AssertionError(f"local-cluster {command}: {log.read()}")
 
-    def path(self, *names):
-        return os.path.join(self.root, *names)
-
     # -- jobs ------------------------------------------------------------------------------------
 
     def submit(self, name, options, words):
@@ -55,8 +41,7 @@ class Cluster:
         return out.stdout.strip()
 
     def train(self, name, options, settings, file="slurm/pretrain.sbatch"):
-        sets = [w for s in (f"run.dir={self.path(name)}", *settings) for w in ("--set", s)]
-        return self.submit(name, options, [file, self.path("small.yaml"), *sets])
+        return self.submit(name, options, [file, *self.words(name, settings)[2:]])
 
     def job(self, number):
         """Slurm's words on a job: JobState, Restarts, NodeList, ..."""
@@ -71,50 +56,21 @@ class Cluster:
             return ""
 
     def wait(self, what, seconds, condition):
-        """Until condition() is true; the time is there to end a test that would wait for ever."""
-        until = time.monotonic() + seconds
+        """Until condition() is true. The time only ends a test that would wait for ever: a machine may be
+        PATIENCE times slower than an idle one."""
+        until = time.monotonic() + PATIENCE * seconds
         while time.monotonic() < until:
             value = condition()
             if value:
                 return value
             time.sleep(0.05)
-        raise AssertionError(f"{what}: not within {seconds} s\n{self.run(['squeue', '-l']).stdout}"
+        raise AssertionError(f"{what}: not within {PATIENCE * seconds} s\n{self.run(['squeue', '-l']).stdout}"
                              f"{self.run(['sinfo', '-l']).stdout}")
 
-    def ended(self, number, name, seconds=240):
+    def ended(self, number, name, seconds=100):
         """Waits for the end of a job and wants it COMPLETED."""
         job = self.wait(f"job {number} ({name}) ends", seconds,
                         lambda: (j := self.job(number))["JobState"] in ENDED and j)
         if job["JobState"] != "COMPLETED":
             raise AssertionError(f"job {number} ({name}): {job['JobState']}\n{self.log(name)}")
         return job
-
-    # -- runs ------------------------------------------------------------------------------------
-
-    def steps(self, name):
-        """Lines in a run's metrics, while it may be writing them."""
-        try:
-            with open(self.path(name, "metrics.jsonl"), "rb") as f:
-                return f.read().count(b"\n")
-        except FileNotFoundError:
-            return 0
-
-    def numbers(self, name):
-        """What does not depend on time, as text: step, loss, rate, norm of every line of the metrics."""
-        kept = []
-        with open(self.path(name, "metrics.jsonl"), encoding="utf-8") as f:
-            for i, line in enumerate(f):
-                if json.loads(line)["step"] != i + 1:
-                    raise AssertionError(f"{name}: line {i + 1} of its metrics is {line}")
-                kept.append(line.split(', "tokens_per_s"')[0])
-        return kept
-
-    def weights(self, run, step):
-        """The bytes of the model's and the optimizer's files of a checkpoint."""
-        folder = self.path(run, "ckpt", f"step-{step:08d}")
-        contents = {}
-        for name in sorted(os.listdir(folder)):
-            if name.endswith(".safetensors"):
-                with open(os.path.join(folder, name), "rb") as f:
-                    contents[name] = f.read()
-        return contents

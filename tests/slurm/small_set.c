@@ -1,4 +1,4 @@
-// Writes what the cluster's tests train on: a data set of random tokens in DIR/tokens and the
+// Writes what tests from outside train on: a data set of random tokens in DIR/tokens and the
 // configuration of the smallest dynamics model in DIR/small.yaml.
 #include "tests/train/small_run.h"
 

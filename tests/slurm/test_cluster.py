@@ -2,6 +2,7 @@
 
 The moments of preemption and loss are random; the seed is printed, and --seed repeats it."""
 import argparse
+import json
 import os
 import random
 import shutil
@@ -10,9 +11,8 @@ import unittest
 
 from cluster import Cluster
 
-STEPS = 900
+SECONDS = 12 # of the undisturbed run: longer than it takes Slurm to preempt twice
 FOUR = ["--nodes=4", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1"]
-SETTINGS = [f"train.steps={STEPS}", "ckpt.every=50", "dist.tp=2", "run.device=cpu"]
 args = None
 cluster = None
 
@@ -27,34 +27,38 @@ def tearDownModule():
     if args.keep:
         print(f"kept: {cluster.root}", file=sys.stderr)
     else:
-        shutil.rmtree(cluster.root)
+        cluster.remove()
 
 
 class TestJobs(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.random = random.Random(args.seed)
-        number = cluster.train("calm", FOUR, SETTINGS)
+        # as many steps as fill that time here: a faster machine must not be through too soon
+        cluster.ended(cluster.train("probe", FOUR, ["train.steps=60", "dist.tp=2"]), "probe")
+        cls.steps = max(200, int(SECONDS * 1e3 / cluster.step_ms("probe")))
+        cls.settings = [f"train.steps={cls.steps}", f"ckpt.every={cls.steps // 40}", "dist.tp=2"]
+        number = cluster.train("calm", FOUR, cls.settings)
         cls.calm = cluster.ended(number, "calm")
 
     def moment(self, name):
         """A random number of steps beyond those that a run has taken; waits for them."""
-        target = cluster.steps(name) + self.random.randrange(60, STEPS // 4)
+        target = cluster.steps(name) + self.random.randrange(self.steps // 20, self.steps // 5)
         cluster.wait(f"{name} reaches step {target}", 120, lambda: cluster.steps(name) >= target)
 
     def assert_same_run(self, name):
         calm, disturbed = cluster.numbers("calm"), cluster.numbers(name)
-        self.assertEqual(len(disturbed), STEPS)
+        self.assertEqual(len(disturbed), self.steps)
         self.assertEqual(calm, disturbed)
-        self.assertEqual(cluster.weights("calm", STEPS), cluster.weights(name, STEPS))
+        self.assertEqual(cluster.weights("calm", self.steps), cluster.weights(name, self.steps))
 
     def test_a_job_on_four_nodes_trains_with_tp_2_and_dp_2(self):
         self.assertEqual(self.calm["NodeList"], "node[1-4]")
         self.assertIn("rank 0 of 4 (tp 2, cp 1, dp 2)", cluster.log("calm"))
-        self.assertEqual(len(cluster.numbers("calm")), STEPS)
+        self.assertEqual(len(cluster.numbers("calm")), self.steps)
 
     def test_a_job_preempted_twice_ends_with_the_bits_of_an_undisturbed_one(self):
-        number = cluster.train("preempted", FOUR, SETTINGS)
+        number = cluster.train("preempted", FOUR, self.settings)
         for count in (1, 2):
             self.moment("preempted")
             high = cluster.submit(f"high{count}", ["--partition=high", "--nodes=4", "--exclusive"],
@@ -68,7 +72,7 @@ class TestJobs(unittest.TestCase):
 
     def test_a_job_that_loses_a_node_ends_with_the_bits_of_an_undisturbed_one(self):
         node = f"node{self.random.randrange(1, 5)}"
-        number = cluster.train("lost", FOUR, SETTINGS)
+        number = cluster.train("lost", FOUR, self.settings)
         self.moment("lost")
         cluster.do("kill", node)
         cluster.wait("Slurm requeues the job", 120, lambda: cluster.job(number)["Restarts"] == "1")
@@ -82,7 +86,7 @@ class TestJobs(unittest.TestCase):
         while True: # a minute is the shortest limit: more steps where they are faster than expected
             name = f"limit{steps}"
             one = ["--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=1", "--time=1", "--signal=USR1@10"]
-            number = cluster.train(name, one, [f"train.steps={steps}", "ckpt.every=0", "run.device=cpu"])
+            number = cluster.train(name, one, [f"train.steps={steps}", "ckpt.every=0"])
             job = cluster.ended(number, name)
             if int(job["Restarts"]) > 0:
                 break
@@ -93,8 +97,88 @@ class TestJobs(unittest.TestCase):
         self.assertIn(f"at step {stopped}\n", log)
         self.assertEqual(len(cluster.numbers(name)), steps)
 
+    def test_a_second_job_on_the_same_run_folder_is_refused_and_gives_up(self):
+        one = ["--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=1", "--gpus-per-node=1"]
+        first = cluster.train("shared", one, ["train.steps=1000000"])
+        cluster.wait("the first job trains", 60, lambda: cluster.steps("shared") > 10)
+        second = cluster.submit("intruder", one, ["slurm/pretrain.sbatch", *cluster.words("shared", [])[2:]])
+        text = cluster.wait("the second job is refused", 90, lambda: "choose another run.dir" in (t := cluster.log("intruder")) and t)
+        self.assertRegex(text, rf"process \d+ on \S+, job {first} is training here")
+        before = cluster.steps("shared")
+        cluster.wait("the first job goes on", 60, lambda: cluster.steps("shared") > before)
+        # cancelled is cancelled, though the ranks save and ask to come back
+        cluster.run(["scancel", first, second])
+        cluster.wait("both are gone", 60, lambda: not cluster.run(["squeue", "-h", f"-j{first},{second}"], check=False).stdout)
+
+    def test_a_job_that_fails_without_progress_gives_up(self):
+        cluster.env["ORRERY_RETRIES"] = "2"
+        self.addCleanup(cluster.env.pop, "ORRERY_RETRIES")
+        number = cluster.train("broken", FOUR, [*self.settings, f"data.train=[{cluster.path('nowhere')}]"])
+        job = cluster.wait("the job gives up", 60, lambda: (j := cluster.job(number))["JobState"] == "FAILED" and j)
+        self.assertEqual(job["Restarts"], "1")
+        self.assertIn("2 times in a row without a new checkpoint", cluster.log("broken"))
+
+    def test_a_configuration_that_is_wrong_is_not_tried_again(self):
+        number = cluster.train("wrong", FOUR, ["dist.tp=3"])
+        job = cluster.wait("the job ends", 60, lambda: (j := cluster.job(number))["JobState"] == "FAILED" and j)
+        self.assertEqual((job["Restarts"], job["ExitCode"]), ("0", "2:0"))
+
+    def test_a_base_is_fine_tuned_and_an_nvl72_job_fits_its_domain(self):
+        words = cluster.words("tuned", ["train.steps=5", "ckpt.every=2", "optim.warmup_steps=1", "optim.decay_steps=1"])
+        number = cluster.submit("tuned", FOUR, ["slurm/finetune.sbatch", words[2], cluster.path("calm"), *words[3:]])
+        cluster.ended(number, "tuned")
+        self.assertIn(f"weights from {cluster.path('calm')}", cluster.log("tuned"))
+        # --segment is of a newer Slurm than the tests': all other lines are submitted as they are
+        with open("slurm/pretrain-nvl72.sbatch", encoding="utf-8") as f:
+            lines = [line for line in f if not line.startswith("#SBATCH --segment")]
+        with open(cluster.path("nvl72.sbatch"), "w", encoding="utf-8") as f:
+            f.writelines(lines)
+        four = ["--nodes=2", "--ntasks-per-node=2", "--gpus-per-node=2", "--cpus-per-task=1"]
+        fits = cluster.train("rack", four, ["dist.tp=4"], cluster.path("nvl72.sbatch"))
+        cluster.ended(fits, "rack")
+        self.assertIn("rank 0 of 4 (tp 4, cp 1, dp 1)", cluster.log("rack"))
+        spills = cluster.train("spills", four, ["dist.tp=3"], cluster.path("nvl72.sbatch"))
+        cluster.wait("the job is refused", 60, lambda: cluster.job(spills)["JobState"] == "FAILED")
+        self.assertIn("does not divide 64, the GPUs of a segment", cluster.log("spills"))
+
+    def test_a_trained_model_is_evaluated_by_a_job(self):
+        clips, tokens = cluster.path("clips"), cluster.path("codes")
+        short = [w for s in ("run.device=cpu", "train.steps=2", "optim.warmup_steps=1", "optim.decay_steps=1", "train.batch=2")
+                 for w in ("--set", s)]
+        made = cluster.run([cluster.orrery, "data", "generate", "--scene", "tabletop", "--out", clips, "--episodes", "4",
+                            "--seed", "1", "--forks", "2"], check=False)
+        if made.returncode != 0 and "MuJoCo" in made.stderr:
+            self.skipTest("this build has no simulator to make clips with frames")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        cluster.run([cluster.orrery, "train", "configs/demo_tokenizer.yaml", *short, "--set", f"data.train=[{clips}]", "--set",
+                     f"run.dir={cluster.path('coder')}"])
+        cluster.run([cluster.orrery, "data", "tokenize", clips, "--tokenizer", cluster.path("coder", "ckpt"), "--out", tokens])
+        cluster.run([cluster.orrery, "train", "configs/demo_dynamics.yaml", *short, "--set", f"data.train=[{tokens}]", "--set",
+                     f"tokenizer.checkpoint={cluster.path('coder')}", "--set", f"run.dir={cluster.path('world')}"])
+        number = cluster.submit("eval", ["--cpus-per-task=1"], ["slurm/eval.sbatch", cluster.path("world", "ckpt"), clips,
+                                                                "--clips", "4", "--horizon", "4", "--device", "cpu"])
+        cluster.ended(number, "eval")
+        with open(cluster.path("world", "eval.json"), encoding="utf-8") as f:
+            self.assertEqual(len(json.load(f)["psnr"]), 4)
+        self.assertTrue(os.path.exists(cluster.path("world", "strip.png")))
+
+    def test_an_array_of_layouts_ends_in_one_table_and_one_plot(self):
+        with open(cluster.path("cases.txt"), "w", encoding="utf-8") as f:
+            f.write("# nodes tp cp zero clips\n1 1 1 0 1\n2 1 1 1 1\n4 2 1 1 2\n")
+        cluster.env["ORRERY_CASES"] = cluster.path("cases.txt")
+        cluster.submit("scaling", ["--array=1-3", *FOUR], ["slurm/scaling.sbatch", cluster.path("scaling"), "--device",
+                                                             "cpu", "--warmup", "1", "--steps", "1"])
+        cluster.wait("all cases are timed", 240, lambda: not cluster.run(["squeue", "-h"]).stdout)
+        with open(cluster.path("scaling", "scaling.md"), encoding="utf-8") as f:
+            rows = [line.split("|")[1:6] for line in f][2:]
+        self.assertEqual([[int(x) for x in r] for r in rows],
+                         [[1, 1, 0, 1, 1], [1, 1, 1, 2, 2], [2, 1, 1, 4, 4]], cluster.log("scaling"))
+        with open(cluster.path("scaling", "scaling.svg"), encoding="utf-8") as f:
+            self.assertEqual(f.read().count("<polyline"), 2)
+        self.assertNotIn("keeps all its nodes", cluster.log("scaling"))
+
     def test_srun_without_pmix_is_told_what_is_missing(self):
-        done = cluster.run(["srun", "--nodes=4", "--mpi=none", cluster.env["ORRERY"], "train",
+        done = cluster.run(["srun", "--nodes=4", "--mpi=none", cluster.orrery, "train",
                             cluster.path("small.yaml")], check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("--mpi=pmix", done.stderr)

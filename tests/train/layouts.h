@@ -108,7 +108,7 @@ static void trainee_start(trainee *t, const layout *l, const dist_grid *grid,
 
 static void trainee_commit(trainee *t) {
   must(train_step_commit(&t->work));
-  must(train_state_fill(&t->work.state, t->k, 3));
+  must(train_state_fill(&t->work.state, 3));
   const data_mix_options o = {.kind = t->c->train.stage == CFG_STAGE_TOKENIZER ? DATA_FRAMES
                                                                                : DATA_TOKENS,
                               .T = t->c->data.frames,
@@ -136,17 +136,20 @@ static void trainee_close(trainee *t) {
 // Up to the gradients; then the rest of the step.
 static void trainee_gradients(trainee *t, int64_t step) {
   train_step_votes votes = {0};
-  double units = 0.0, ms = 0.0;
   trainee_fill(t, step);
   must(train_axes_agree(&t->axes, ORR_OK, "read data"));
-  must(train_step_gradients(&t->work, t->batch, &units, &ms));
+  must(train_step_gradients(&t->work, t->batch,
+                            &(train_step_request){step + 1, 1e-3, INFINITY, INFINITY}));
   must(train_step_vote(&t->work, &votes));
-  t->loss = votes.loss_sum / units;
 }
 
 static void trainee_update(trainee *t, int64_t step) {
-  must(train_step_norm(&t->work, &t->norm));
-  must(train_step_update(&t->work, 1e-3, t->norm > 1.0 ? (float)(1.0 / t->norm) : 1.0f, step + 1));
+  train_step_result x;
+  must(train_step_update(&t->work));
+  must(train_step_results(&t->work, &x));
+  assert_int_equal(x.step, step + 1);
+  t->loss = x.loss;
+  t->norm = x.grad_norm;
 }
 
 // Element `at` of the flat layout: the gradients of one parameter here against those of the whole.
@@ -173,12 +176,20 @@ static inline void compare_param(const trainee *t, const trainee *whole, const t
   }
 }
 
+// Of an axis: its communicators for host and device memory together.
+static inline dist_traffic axis_traffic(const dist_world *w, int a) {
+  dist_traffic t = dist_comm_traffic(w->axis[a]);
+  if (!w->device[a] || w->device[a] == w->axis[a]) return t;
+  const dist_traffic more = dist_comm_traffic(w->device[a]);
+  return (dist_traffic){.calls = t.calls + more.calls, .bytes = t.bytes + more.bytes};
+}
+
 // What was announced before the first step, what the seams counted in it, and what the
 // communicators counted.
 static inline void compare_traffic(const trainee *t, const dist_world *w,
                                    const dist_traffic *before) {
   for (int a = 0; a < DIST_AXES; a++) {
-    const dist_traffic now = dist_comm_traffic(w->axis[a]);
+    const dist_traffic now = axis_traffic(w, a);
     int64_t calls = 0, bytes = 0;
     for (int m = 0; m < TRAIN_MOVES; m++) {
       const train_moved want = t->work.announced[a][m], got = t->axes.moved[a][m];
@@ -208,7 +219,7 @@ static inline void compare_layout(dist_world *w, const layout *l) {
   must(dist_world_split(w, l->tp, l->cp, l->dp));
   trainee_open(&whole, &single, &one, NULL);
   trainee_open(&t, l, &w->grid, w);
-  for (int a = 0; a < DIST_AXES; a++) before[a] = dist_comm_traffic(w->axis[a]);
+  for (int a = 0; a < DIST_AXES; a++) before[a] = axis_traffic(w, a);
   for (int64_t step = 0; step < l->steps; step++) {
     trainee_gradients(&t, step);
     trainee_gradients(&whole, step);

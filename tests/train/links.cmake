@@ -1,5 +1,5 @@
 # Tests that start the program itself.
-if(name MATCHES "^train_test_(loop_mpi|kill|cli|eval|relay)$")
+if(name MATCHES "^train_test_(bench_comm|loop_mpi|kill|cli|eval|relay|remote)$")
   add_dependencies(${name} orrery)
 endif()
 if(name STREQUAL "train_test_bad_steps")
@@ -11,11 +11,19 @@ if(name STREQUAL "train_test_events")
 endif()
 # Stands between the loop and the update.
 if(name STREQUAL "train_test_flip_3")
-  target_link_options(${name} PRIVATE -Wl,--wrap=train_step_update)
+  target_link_options(${name} PRIVATE -Wl,--wrap=train_step_run)
 endif()
 # Stands in front of the allocator.
 if(name STREQUAL "train_test_accounting_4")
   foreach(function malloc calloc realloc malloc_aligned malloc_pages free)
     target_link_options(${name} PRIVATE -Wl,--wrap=orr_${function})
   endforeach()
+endif()
+# Tensors over an NCCL that the host plays.
+if(name STREQUAL "train_test_layouts_nccl_2")
+  file(GLOB played CONFIGURE_DEPENDS tests/dist/played/*.c)
+  target_sources(${name} PRIVATE dist/comm_nccl.c ${played})
+  target_include_directories(${name} BEFORE PRIVATE tests/dist/played tests/cuda_host/include)
+  target_link_libraries(${name} PRIVATE MPI::MPI_C)
+  target_link_options(${name} PRIVATE -Wl,--wrap=train_axes_init)
 endif()

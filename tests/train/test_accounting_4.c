@@ -117,12 +117,12 @@ static void check_save(trainee *t, dist_world *w, const train_accounting *a) {
 
 static void check_compare(trainee *t, dist_world *w, const train_accounting *a) {
   dist_traffic before[DIST_AXES];
-  dist_replicas *r;
+  train_replicas *r;
   must(train_replicas_create(t->c, w, &t->work.state, &r));
   note_traffic(w, before);
-  if (r) must(dist_agree(w->axis[DIST_AXIS_WORLD], dist_replicas_check(r), "compare replicas"));
+  if (r) must(dist_agree(w->axis[DIST_AXIS_WORLD], train_replicas_check(r), "compare replicas"));
   check_moved(w, before, a->compare, "a comparison");
-  dist_replicas_destroy(r);
+  train_replicas_destroy(r);
 }
 
 static void test_what_saving_and_comparing_take_is_what_was_announced(void **state) {

@@ -107,9 +107,10 @@ static void test_the_order_of_an_exchange_is_a_permutation_by_receiver(void **st
       int64_t before = -1;
       assert_int_equal(train_exchange_init(&e, &ax, 2, 5, 7), ORR_OK);
       for (int64_t m = 0; m < e.M; m++) {
-        assert_int_equal(e.place[e.order[m]], m);
+        const int32_t *order = e.host, *place = e.host + e.M;
+        assert_int_equal(place[order[m]], m);
         int64_t to = 0;
-        while (e.order[m] % 7 >=
+        while (order[m] % 7 >=
                train_part_of(7, cp, (int)to).first + train_part_of(7, cp, (int)to).count)
           to++;
         assert_true(to >= before);

@@ -1,7 +1,7 @@
 // labels: full mpi; ranks: 3
 // One bit of one replica's weights flips during training: the next comparison names the rank and
 // the parameter, and no checkpoint of that step is kept. This program stands between the loop and
-// train_step_update (linked with --wrap) to flip it.
+// train_step_run (linked with --wrap) to flip it.
 #include "tests/train/small_run.h"
 
 #include "train/step.h"
@@ -14,12 +14,15 @@ typedef struct {
 } flip;
 static flip next_flip; // the wrapped function's signature leaves no other way in
 
-orr_code __real_train_step_update(train_step *s, double lr, float scale, int64_t step);
-orr_code __wrap_train_step_update(train_step *s, double lr, float scale, int64_t step);
+orr_code __real_train_step_run(train_step *s, const data_clip_batch *b,
+                               const train_step_request *q);
+orr_code __wrap_train_step_run(train_step *s, const data_clip_batch *b,
+                               const train_step_request *q);
 
-orr_code __wrap_train_step_update(train_step *s, double lr, float scale, int64_t step) {
-  const orr_code rc = __real_train_step_update(s, lr, scale, step);
-  if (!next_flip.armed || step != next_flip.step) return rc;
+orr_code __wrap_train_step_run(train_step *s, const data_clip_batch *b,
+                               const train_step_request *q) {
+  const orr_code rc = __real_train_step_run(s, b, q);
+  if (!next_flip.armed || q->step != next_flip.step) return rc;
   const train_param *p = train_params_find(&s->state.params, next_flip.parameter);
   const train_weights *w = &s->state.weights;
   assert_non_null(p);

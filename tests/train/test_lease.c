@@ -113,6 +113,7 @@ static void test_a_process_that_was_killed_holds_nothing(void **state) {
   assert_int_equal(pipe(ready), 0);
   const pid_t child = fork();
   if (child == 0) {
+    alarm(60); // should this test fail before it kills it
     if (take(f, false, &l) == ORR_OK && write(ready[1], "", 1) == 1)
       for (;;) pause();
     _exit(1);
@@ -146,11 +147,13 @@ static void test_another_machine_that_beats_is_seen_though_the_lock_is_free(void
   folder *f = *state;
   leave_record(f, 1);
   const pid_t far = fork();
-  if (far == 0)
+  if (far == 0) {
+    alarm(60);
     for (int i = 2;; i++) {
       leave_record(f, i);
       usleep((useconds_t)(1e6 * BEAT_S));
     }
+  }
   assert_refused(f, false, "process 77 on far, job 12");
   kill(far, SIGKILL);
   assert_int_equal(waitpid(far, NULL, 0), far);
@@ -161,7 +164,8 @@ static void test_a_holder_that_stood_still_learns_that_it_was_replaced(void **st
   train_lease *l = NULL;
   assert_int_equal(take(f, true, &l), ORR_OK);
   leave_record(f, 9);
-  while (train_lease_held(l) == ORR_OK) usleep(1000);
+  for (int i = 0; i < 60000 && train_lease_held(l) == ORR_OK; i++) usleep(1000);
+  assert_int_equal(train_lease_held(l), ORR_EIO);
   assert_non_null(strstr(orr_status_message(), "another run took this folder"));
   char *text = NULL;
   size_t bytes;

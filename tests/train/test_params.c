@@ -68,8 +68,11 @@ static void test_many_parameters_keep_their_names_and_shapes(void **state) {
 
 static float *filled(const train_params *p, uint64_t seed) {
   float *flat = orr_malloc((size_t)p->total * sizeof *flat);
-  memset(flat, 0x55, (size_t)p->total * sizeof *flat);
-  train_params_fill(p, seed, flat);
+  memset(flat, 0, (size_t)p->total * sizeof *flat);
+  // in two pieces, cut anywhere
+  const int64_t cut = p->total / 3 + 1;
+  train_params_fill(p, seed, 0, cut, flat);
+  train_params_fill(p, seed, cut, p->total - cut, flat + cut);
   return flat;
 }
 

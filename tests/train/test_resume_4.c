@@ -25,7 +25,7 @@ static void load(trainee *t, const char *root) {
   ckpt_reader *r;
   snprintf(path, sizeof path, "%s/ckpt", root);
   must(ckpt_open(path, &r));
-  must(train_store_load(&t->work.state, t->k, r));
+  must(train_store_load(&t->work.state, r));
   ckpt_close(r);
 }
 

@@ -26,12 +26,12 @@ static void model_open(model *m, kern_dtype type, bool ema) {
   toy_ok(cfg_create(&m->c));
   m->c->optim.ema_decay = ema ? 0.9 : 0.0;
   m->c->optim.weight_decay = 0.1;
-  train_state_init(&m->s, type, true, ema);
+  train_state_init(&m->s, m->k, type, true, ema);
   toy_ok(train_dynamics_list(&d, &m->s.params, &m->p));
   train_state_place(&m->s);
   toy_ok(train_state_commit(&m->s));
   train_state_place(&m->s);
-  toy_ok(train_state_fill(&m->s, m->k, 5));
+  toy_ok(train_state_fill(&m->s, 5));
 }
 
 static void model_close(model *m) {
@@ -45,7 +45,7 @@ static void update(model *m, double lr, float scale, int64_t step) {
   kern_adamw_rates rates;
   const kern_verdict verdict = {.scale = scale};
   toy_ok(kern_adamw_rates_of(lr, m->c->optim.beta1, m->c->optim.beta2, step, &rates));
-  toy_ok(train_state_update(&m->s, m->k, m->c, &rates, &verdict, NULL, NULL));
+  toy_ok(train_state_update(&m->s, m->c, &rates, &verdict, NULL, NULL));
 }
 
 static void draw_gradient(model *m, uint64_t step) {
@@ -130,7 +130,9 @@ static void test_without_training_only_weights_take_memory(void **state) {
   const train_dynamics_dims d = toy_dims(KERN_F32);
   train_state s;
   train_dynamics_params p;
-  train_state_init(&s, KERN_F32, false, true);
+  kern *k = NULL;
+  toy_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
+  train_state_init(&s, k, KERN_F32, false, true);
   toy_ok(train_dynamics_list(&d, &s.params, &p));
   train_state_place(&s);
   toy_ok(train_state_commit(&s));
@@ -141,6 +143,7 @@ static void test_without_training_only_weights_take_memory(void **state) {
   assert_null(s.ema);
   train_state_release(&s);
   orr_free(p.blocks);
+  kern_destroy(k);
 }
 
 // -- checkpoints -----------------------------------------------------------------------------
@@ -181,17 +184,17 @@ static void test_a_checkpoint_brings_back_every_bit(void **state) {
   save(&saved, *state);
   const size_t bytes = (size_t)saved.s.params.total * sizeof(float);
   toy_ok(ckpt_open(*state, &r));
-  toy_ok(train_store_load(&loaded.s, loaded.k, r));
+  toy_ok(train_store_load(&loaded.s, r));
   assert_memory_equal(loaded.s.weights.master, saved.s.weights.master, bytes);
   assert_memory_equal(loaded.s.weights.work, saved.s.weights.work, bytes / 2);
   assert_memory_equal(loaded.s.m, saved.s.m, bytes);
   assert_memory_equal(loaded.s.v, saved.s.v, bytes);
   assert_memory_equal(loaded.s.ema, saved.s.ema, bytes);
-  toy_ok(train_store_load_weights(&loaded.s, loaded.k, r, true, &ema));
+  toy_ok(train_store_load_weights(&loaded.s, r, true, &ema));
   assert_true(ema);
   assert_memory_equal(loaded.s.weights.master, saved.s.ema, bytes);
   assert_memory_equal(loaded.s.ema, saved.s.ema, bytes);
-  toy_ok(train_store_load_weights(&loaded.s, loaded.k, r, false, &ema));
+  toy_ok(train_store_load_weights(&loaded.s, r, false, &ema));
   assert_false(ema);
   assert_memory_equal(loaded.s.weights.master, saved.s.weights.master, bytes);
   ckpt_close(r);
@@ -208,7 +211,7 @@ static void test_a_checkpoint_without_average_gives_the_weights_themselves(void 
   scramble(&saved);
   save(&saved, *state);
   toy_ok(ckpt_open(*state, &r));
-  toy_ok(train_store_load_weights(&loaded.s, loaded.k, r, true, &ema));
+  toy_ok(train_store_load_weights(&loaded.s, r, true, &ema));
   assert_false(ema);
   assert_memory_equal(loaded.s.weights.master, saved.s.weights.master,
                       (size_t)saved.s.params.total * sizeof(float));

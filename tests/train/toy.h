@@ -101,18 +101,18 @@ static inline train_dynamics_batch toy_batch(const toy *t) {
 }
 
 static inline void toy_weights(toy *t, uint64_t seed) {
-  toy_ok(train_state_fill(&t->state, t->k, seed));
+  toy_ok(train_state_fill(&t->state, seed));
   for (int i = 0; i < t->state.params.count; i++) {
     const train_param *p = &t->state.params.list[i];
     for (int64_t j = 0; j < p->count; j++)
       t->state.weights.master[p->at + j] += 0.2f * toy_normal(seed, 100 + (uint64_t)i, j);
   }
-  toy_ok(train_state_refresh(&t->state, t->k));
+  toy_ok(train_state_refresh(&t->state));
 }
 
 static inline void toy_place(toy *t) {
   train_state_place(&t->state);
-  train_dynamics_place(t->model, &t->acts);
+  toy_ok(train_dynamics_place(t->model, &t->acts));
 }
 
 // Loss over the masked positions; with `backward` the gradient of their mean is added.
@@ -162,7 +162,7 @@ static inline void toy_open(toy *t, const train_dynamics_dims *d, int64_t B, int
   t->logits = orr_calloc((size_t)(t->rows * d->V), sizeof *t->logits);
   toy_draw_batch(t, seed);
   toy_ok(kern_create(KERN_DEVICE_CPU, 1, &t->k));
-  train_state_init(&t->state, d->block.act, keep != TRAIN_NO_BACKWARD, false);
+  train_state_init(&t->state, t->k, d->block.act, keep != TRAIN_NO_BACKWARD, false);
   orr_arena_init(&t->acts, "activations");
   toy_ok(train_dynamics_list(d, &t->state.params, &t->p));
   toy_ok(train_dynamics_create(t->k, d, &t->p, &t->state.weights, B, T, keep, &t->model));

@@ -42,10 +42,10 @@ typedef struct {
 void *side_draw(side *s, kern_dtype type, int64_t n, double scale); // normal values
 void *side_ints(side *s, int64_t n, int32_t low, int32_t high);     // in [low, high)
 void *side_given(side *s, value_type type, const void *values, int64_t n);
-// Results: every element within tolerance of the largest on the CPU (bfloat16: or one unit of its
-// last place off; integers: tolerance 0; negative: NaN equals
-// NaN). side_out begins as NaN or -1, so no element may stay
-// unwritten; side_both is drawn, and accumulated into or overwritten in part.
+// Results: every element within tolerance of the largest on the CPU, bfloat16 or one unit of its
+// last place off; tolerance 0: the same; negative: its magnitude counts, and NaN equals NaN.
+// side_out begins as NaN or -1, so no element may stay unwritten; side_both is drawn, and
+// accumulated into or overwritten in part.
 void *side_out(side *s, const char *name, value_type type, int64_t n, double tolerance);
 void *side_both(side *s, const char *name, kern_dtype type, int64_t n, double scale,
                 double tolerance);

@@ -103,17 +103,23 @@ static void test_adamw_equals_the_cpu_and_skips(void **state) {
 }
 
 static void clip(side *s, const void *of, kern_dtype type) {
-  const double *sumsq_limit_loss = of;
+  const double *sumsq_limit_loss = of; // and units, largest loss and norm
   const kern_verdict none = {.scale = NAN, .skip = -1};
   SIDE_RUN(s, clip, .sumsq = side_given(s, VALUE_F64, &sumsq_limit_loss[0], 1),
-           .limit = sumsq_limit_loss[1], .loss = side_given(s, VALUE_F64, &sumsq_limit_loss[2], 1),
+           .limit = sumsq_limit_loss[1],
+           .loss_sum = side_given(s, VALUE_F64, &sumsq_limit_loss[2], 1),
+           .bounds = side_given(s, VALUE_F64, &sumsq_limit_loss[3], 3),
            .out = side_both_given(s, "verdict", VALUE_RAW, &none, sizeof none, 0));
 }
 
 static void test_verdicts_equal_the_cpu(void **state) {
-  const double cases[][3] = {{4, 1, 3},        {4, 0, 3},   {4, 3, 3},
-                             {INFINITY, 1, 3}, {NAN, 1, 3}, {4, 1, NAN}};
-  for (int i = 0; i < 6; i++) parity_check(clip, cases[i], KERN_F32, 0);
+  const double any = INFINITY;
+  const double cases[][6] = {{4, 1, 3, 1, any, any},   {4, 0, 3, 1, any, any},
+                             {4, 3, 3, 1, any, any},   {INFINITY, 1, 3, 1, any, any},
+                             {NAN, 1, 3, 1, any, any}, {4, 1, NAN, 1, any, any},
+                             {4, 1, 3, 2, 1.4, any},   {4, 1, 3, 2, 1.6, any},
+                             {4, 1, 3, 1, any, 1.9},   {4, 1, 3, 0, 0, any}};
+  for (int i = 0; i < 10; i++) parity_check(clip, cases[i], KERN_F32, 0);
 }
 
 static void sumsq(side *s, const void *of, kern_dtype type) {

@@ -1,0 +1,3 @@
+# Programs that measure; no tests, because nothing that is tested depends on speed.
+add_executable(bench_ckpt tests/bench/ckpt.c)
+target_link_libraries(bench_ckpt PRIVATE orr_checkpoints m)

@@ -1,0 +1,298 @@
+// The calls of cuBLASLt that the backend makes. Columns first, as the library has it: D = A B + C.
+// The heuristic refuses what the library's documentation does not list; a run refuses an algorithm
+// that was proposed for another problem, addresses less aligned than was declared, and spoils the
+// whole workspace that it was promised.
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/bf16.h"
+#include "kernels/cuda/library.h"
+#include "tests/cuda_host/libraries/libraries.h"
+
+enum { SCRATCH = 1024 };
+
+struct desc {
+  cublasComputeType_t compute;
+  cudaDataType_t scale;
+  int32_t transa, transb, epilogue, bias_type;
+  const void *bias;
+};
+struct layout {
+  cudaDataType_t type;
+  uint64_t rows, cols;
+  int64_t ld;
+};
+struct preference {
+  uint64_t workspace;
+  uint32_t reduction, alignment[4];
+};
+// What an algorithm is good for: kept in the words of cublasLtMatmulAlgo_t.
+struct problem {
+  uint64_t m, n, k;
+  int32_t transa, transb, epilogue;
+  uint32_t alignment;
+};
+
+static struct {
+  library_fault fault;
+  library_calls calls;
+} blas;
+
+void library_blas_fail(library_fault fault) {
+  blas.fault = fault;
+}
+
+library_calls library_blas_calls(void) {
+  const library_calls calls = blas.calls;
+  blas.calls = (library_calls){0};
+  return calls;
+}
+
+static bool fails(library_fault fault) {
+  if (blas.fault != fault) return false;
+  blas.fault = LIBRARY_SOUND;
+  return true;
+}
+
+static cublasStatus_t refuse(const char *why) {
+  fprintf(stderr, "cuBLASLt (played by the host): %s\n", why);
+  return CUBLAS_STATUS_INVALID_VALUE;
+}
+
+// --- descriptors ----------------------------------------------------------------------------
+
+static cublasStatus_t create(cublasLtHandle_t *handle) {
+  if (fails(LIBRARY_NO_START)) return CUBLAS_STATUS_NOT_INITIALIZED;
+  *handle = malloc(1);
+  return CUBLAS_STATUS_SUCCESS;
+}
+static cublasStatus_t destroy(cublasLtHandle_t handle) {
+  free(handle);
+  return CUBLAS_STATUS_SUCCESS;
+}
+static size_t version(void) {
+  return CUBLAS_VERSION;
+}
+
+static cublasStatus_t desc_create(cublasLtMatmulDesc_t *out, cublasComputeType_t compute,
+                                  cudaDataType_t scale) {
+  struct desc *d = calloc(1, sizeof *d);
+  *d = (struct desc){compute, scale, CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, -1, NULL};
+  *out = (cublasLtMatmulDesc_t)d;
+  return CUBLAS_STATUS_SUCCESS;
+}
+static cublasStatus_t desc_destroy(cublasLtMatmulDesc_t d) {
+  free(d);
+  return CUBLAS_STATUS_SUCCESS;
+}
+static cublasStatus_t desc_set(cublasLtMatmulDesc_t of, cublasLtMatmulDescAttributes_t name,
+                               const void *value, size_t size) {
+  struct desc *d = (struct desc *)of;
+  void *at = name == CUBLASLT_MATMUL_DESC_TRANSA           ? (void *)&d->transa
+             : name == CUBLASLT_MATMUL_DESC_TRANSB         ? (void *)&d->transb
+             : name == CUBLASLT_MATMUL_DESC_EPILOGUE       ? (void *)&d->epilogue
+             : name == CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE ? (void *)&d->bias_type
+             : name == CUBLASLT_MATMUL_DESC_BIAS_POINTER   ? (void *)&d->bias
+                                                           : NULL;
+  const size_t wanted = at == (void *)&d->bias ? sizeof d->bias : sizeof d->transa;
+  if (!at || size != wanted) return refuse("an attribute of a product, or its size, is unknown");
+  memcpy(at, value, size);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+static cublasStatus_t layout_create(cublasLtMatrixLayout_t *out, cudaDataType type, uint64_t rows,
+                                    uint64_t cols, int64_t ld) {
+  struct layout *l = calloc(1, sizeof *l);
+  *l = (struct layout){type, rows, cols, ld};
+  *out = (cublasLtMatrixLayout_t)l;
+  return CUBLAS_STATUS_SUCCESS;
+}
+static cublasStatus_t layout_destroy(cublasLtMatrixLayout_t l) {
+  free(l);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+static cublasStatus_t preference_create(cublasLtMatmulPreference_t *out) {
+  struct preference *p = calloc(1, sizeof *p);
+  *p = (struct preference){0, CUBLASLT_REDUCTION_SCHEME_MASK, {256, 256, 256, 256}};
+  *out = (cublasLtMatmulPreference_t)p;
+  return CUBLAS_STATUS_SUCCESS;
+}
+static cublasStatus_t preference_destroy(cublasLtMatmulPreference_t p) {
+  free(p);
+  return CUBLAS_STATUS_SUCCESS;
+}
+static cublasStatus_t preference_set(cublasLtMatmulPreference_t of,
+                                     cublasLtMatmulPreferenceAttributes_t name, const void *value,
+                                     size_t size) {
+  struct preference *p = (struct preference *)of;
+  const int operand = (int)name - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES;
+  void *at = name == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES     ? (void *)&p->workspace
+             : name == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK ? (void *)&p->reduction
+             : operand >= 0 && operand < 4                        ? (void *)&p->alignment[operand]
+                                                                  : NULL;
+  if (!at || size != (at == (void *)&p->workspace ? 8u : 4u))
+    return refuse("a preference, or its size, is unknown");
+  memcpy(at, value, size);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+// --- proposals ------------------------------------------------------------------------------
+
+static uint64_t type_size(cudaDataType_t t) {
+  return t == CUDA_R_16BF ? 2 : 4;
+}
+
+static bool state_problem(const struct desc *op, const struct layout *a, const struct layout *b,
+                          const struct layout *c, const struct layout *d, struct problem *out) {
+  const bool ta = op->transa == CUBLAS_OP_T, tb = op->transb == CUBLAS_OP_T;
+  const uint64_t m = ta ? a->cols : a->rows, k = ta ? a->rows : a->cols;
+  const uint64_t n = tb ? b->rows : b->cols, k_of_b = tb ? b->cols : b->rows;
+  if (k != k_of_b || d->rows != m || d->cols != n || c->rows != m || c->cols != n) return false;
+  if ((uint64_t)a->ld < a->rows || (uint64_t)b->ld < b->rows || (uint64_t)c->ld < m ||
+      (uint64_t)d->ld < m)
+    return false;
+  *out = (struct problem){m, n, k, op->transa, op->transb, op->epilogue, 0};
+  return true;
+}
+
+static bool types_are_listed(const struct desc *op, const struct layout *a, const struct layout *b,
+                             const struct layout *c, const struct layout *d) {
+  if (op->compute != CUBLAS_COMPUTE_32F || op->scale != CUDA_R_32F) return false;
+  if (a->type != b->type || c->type != d->type) return false;
+  if (a->type == CUDA_R_32F && d->type != CUDA_R_32F) return false;
+  if (op->epilogue == CUBLASLT_EPILOGUE_DEFAULT) return true;
+  if (op->epilogue != CUBLASLT_EPILOGUE_BIAS) return false;
+  return op->bias_type == (int32_t)d->type || op->bias_type == -1;
+}
+
+static cublasStatus_t propose(cublasLtHandle_t handle, cublasLtMatmulDesc_t op_,
+                              cublasLtMatrixLayout_t a_, cublasLtMatrixLayout_t b_,
+                              cublasLtMatrixLayout_t c_, cublasLtMatrixLayout_t d_,
+                              cublasLtMatmulPreference_t preference, int most,
+                              cublasLtMatmulHeuristicResult_t results[], int *found) {
+  const struct desc *op = (struct desc *)op_;
+  const struct layout *a = (struct layout *)a_, *b = (struct layout *)b_, *c = (struct layout *)c_,
+                      *d = (struct layout *)d_;
+  const struct preference *p = (struct preference *)preference;
+  struct problem problem;
+  *found = 0;
+  blas.calls.proposals++;
+  if (fails(LIBRARY_NO_PROPOSAL)) return CUBLAS_STATUS_SUCCESS;
+  if (fails(LIBRARY_NOT_SUPPORTED)) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (fails(LIBRARY_NO_MEMORY)) return CUBLAS_STATUS_ALLOC_FAILED;
+  if (!state_problem(op, a, b, c, d, &problem)) return refuse("the layouts do not fit together");
+  if (!types_are_listed(op, a, b, c, d)) return refuse("these types are not in its tables");
+  if (p->reduction & ~(uint32_t)CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)
+    return refuse("other orders of summation were allowed");
+  problem.alignment = 256;
+  for (int i = 0; i < 4; i++)
+    if (p->alignment[i] < problem.alignment) problem.alignment = p->alignment[i];
+  const struct layout *all[] = {a, b, c, d};
+  for (int i = 0; i < 4; i++)
+    if ((uint64_t)all[i]->ld * type_size(all[i]->type) % problem.alignment)
+      return refuse("columns are less aligned than was declared");
+  memset(results, 0, (size_t)most * sizeof *results);
+  memcpy(&results->algo, &problem, sizeof problem);
+  _Static_assert(sizeof problem <= sizeof results->algo, "fits");
+  results->workspaceSize = p->workspace < SCRATCH ? 0 : SCRATCH;
+  results->state = CUBLAS_STATUS_SUCCESS;
+  *found = 1;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+// --- runs -----------------------------------------------------------------------------------
+
+static float get(cudaDataType_t type, const void *x, int64_t i) {
+  return type == CUDA_R_16BF ? kern_bf16_to_f32(((const uint16_t *)x)[i]) : ((const float *)x)[i];
+}
+static void put(cudaDataType_t type, void *x, int64_t i, float v) {
+  if (type == CUDA_R_16BF)
+    ((uint16_t *)x)[i] = kern_f32_to_bf16(v);
+  else
+    ((float *)x)[i] = v;
+}
+
+// The `count` vectors of length k whose products make the result, one behind the other. `across`:
+// they run across the stored columns.
+static float *unfold(const struct layout *l, const void *x, bool across, uint64_t count,
+                     uint64_t k) {
+  float *out = malloc(count * k * sizeof *out + 1);
+  for (uint64_t i = 0; i < count; i++)
+    for (uint64_t e = 0; e < k; e++)
+      out[i * k + e] =
+          get(l->type, x, (int64_t)(across ? i : e) + (int64_t)(across ? e : i) * l->ld);
+  return out;
+}
+
+// Its operands are this file's own: checked accesses would make it ten times slower.
+__attribute__((no_sanitize("address"))) static float dot(const float *x, const float *y,
+                                                         uint64_t k) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (uint64_t e = 0; e < k; e++) sum += x[e] * y[e];
+  return sum;
+}
+
+static cublasStatus_t run(cublasLtHandle_t handle, cublasLtMatmulDesc_t op_, const void *alpha,
+                          const void *A, cublasLtMatrixLayout_t a_, const void *B,
+                          cublasLtMatrixLayout_t b_, const void *beta, const void *C,
+                          cublasLtMatrixLayout_t c_, void *D, cublasLtMatrixLayout_t d_,
+                          const cublasLtMatmulAlgo_t *algo, void *workspace, size_t workspace_bytes,
+                          cudaStream_t stream) {
+  const struct desc *op = (struct desc *)op_;
+  const struct layout *a = (struct layout *)a_, *b = (struct layout *)b_, *c = (struct layout *)c_,
+                      *d = (struct layout *)d_;
+  struct problem now, proposed;
+  blas.calls.runs++;
+  if (fails(LIBRARY_NO_RUN)) return CUBLAS_STATUS_EXECUTION_FAILED;
+  if (!state_problem(op, a, b, c, d, &now)) return refuse("the layouts do not fit together");
+  memcpy(&proposed, algo, sizeof proposed);
+  now.alignment = proposed.alignment;
+  if (memcmp(&now, &proposed, sizeof now) != 0)
+    return refuse("the algorithm was proposed for another product");
+  const uintptr_t addresses = (uintptr_t)A | (uintptr_t)B | (uintptr_t)C | (uintptr_t)D |
+                              (op->epilogue == CUBLASLT_EPILOGUE_BIAS ? (uintptr_t)op->bias : 0);
+  if (addresses % proposed.alignment) return refuse("an address is less aligned than declared");
+  if (workspace_bytes != SCRATCH || (uintptr_t)workspace % 256)
+    return refuse("the workspace is not what was promised");
+  memset(workspace, 0xff, workspace_bytes);
+  const float factor = *(const float *)alpha, kept = *(const float *)beta;
+  float *rows = unfold(a, A, op->transa != CUBLAS_OP_T, now.m, now.k);
+  float *cols = unfold(b, B, op->transb == CUBLAS_OP_T, now.n, now.k);
+  for (uint64_t j = 0; j < now.n; j++)
+    for (uint64_t i = 0; i < now.m; i++) {
+      const int64_t ci = (int64_t)i + (int64_t)j * c->ld, di = (int64_t)i + (int64_t)j * d->ld;
+      float sum = factor * dot(rows + i * now.k, cols + j * now.k, now.k);
+      if (kept != 0) sum += kept * get(c->type, C, ci);
+      if (op->epilogue == CUBLASLT_EPILOGUE_BIAS) sum += get(d->type, op->bias, (int64_t)i);
+      put(d->type, D, di, sum);
+    }
+  free(rows);
+  free(cols);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+orr_code cuda_blas_library_open(cuda_blas_library *l) {
+  if (fails(LIBRARY_ABSENT))
+    return ORR_FAIL(ORR_EUNSUPPORTED, "libcublasLt.so does not open (a test)");
+  *l = (cuda_blas_library){.handle = NULL,
+                           .cublasLtCreate = create,
+                           .cublasLtDestroy = destroy,
+                           .cublasLtGetVersion = version,
+                           .cublasLtMatmulDescCreate = desc_create,
+                           .cublasLtMatmulDescDestroy = desc_destroy,
+                           .cublasLtMatmulDescSetAttribute = desc_set,
+                           .cublasLtMatrixLayoutCreate = layout_create,
+                           .cublasLtMatrixLayoutDestroy = layout_destroy,
+                           .cublasLtMatmulPreferenceCreate = preference_create,
+                           .cublasLtMatmulPreferenceDestroy = preference_destroy,
+                           .cublasLtMatmulPreferenceSetAttribute = preference_set,
+                           .cublasLtMatmulAlgoGetHeuristic = propose,
+                           .cublasLtMatmul = run};
+  return ORR_OK;
+}
+
+void cuda_blas_library_close(cuda_blas_library *l) {}

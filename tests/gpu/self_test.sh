@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# The GPU suite on a machine without a GPU: with the CPU as its device every piece of training passes,
+# and what fails, is missing or differs fails the suite by name.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+build=$(readlink -f "$1")
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+mkdir "$dir/bin"
+ln -s "$build/orrery" "$build/gpu_clips" "$dir/bin/"
+printf '#!/bin/sh\nexit 0\n' >"$dir/bin/sound_op" && chmod +x "$dir/bin/sound_op"
+
+suite() { # OUT WORDS...
+  local out=$1
+  shift
+  "$here/suite.sh" --device cpu --no-bench "$@" "$dir/bin" "$dir/$out" >"$dir/$out.txt" 2>&1
+}
+expect() { # WORDS FILE
+  grep -q "$1" "$2" || { echo "no '$1' in:" && cat "$2" && exit 1; }
+}
+
+suite all --ops sound_ || { cat "$dir/all.txt" "$dir"/all/*.log && exit 1; }
+for name in op_sound_op losses_fp32 losses_bf16 rerun_fp32 rerun_bf16 resume ranks_dp ranks_tp ranks_cp; do
+  expect "^passed  $name " "$dir/all/summary.txt"
+done
+expect '^skipped bench .*--no-bench' "$dir/all/summary.txt"
+expect '20 steps, losses differ by' "$dir/all/ranks_tp.log"
+python3 - "$dir/all/summary.json" <<'PY'
+import json, sys
+s = json.load(open(sys.argv[1]))
+assert s["failed"] == 0 and s["passed"] > 8, s
+assert len(s["pieces"]) == s["passed"] + s["skipped"], s
+assert {p["name"]: p["result"] for p in s["pieces"]}["ranks_cp"] == "passed", s
+PY
+
+# a failing program, no programs at all, and a run that goes another way
+cp /bin/false "$dir/bin/broken_op"
+if suite broken --ops broken_ --only 'op_*'; then echo "a failing op passed" && exit 1; fi
+expect '^failed  op_broken_op ' "$dir/broken/summary.txt"
+if suite none --ops absent_ --only 'op_*'; then echo "no op programs passed" && exit 1; fi
+expect 'no test programs absent_' "$dir/none/summary.txt"
+rm "$dir/bin/orrery"
+cat >"$dir/bin/orrery" <<SH
+#!/bin/sh
+case "\$*" in *again_fp32*) exec "$build/orrery" "\$@" --set run.seed=4 ;; esac
+exec "$build/orrery" "\$@"
+SH
+chmod +x "$dir/bin/orrery"
+if suite other --ops sound_ --only '*_fp32'; then echo "another run passed for the same" && exit 1; fi
+expect '^failed  rerun_fp32 ' "$dir/other/summary.txt"
+expect '^passed  losses_fp32 ' "$dir/other/summary.txt"
+echo "the suite passes, fails and skips as it should"

@@ -1,0 +1,108 @@
+// labels: quick
+// Attention on the device against the CPU, forward and backward in one go, as training lays it out:
+// q and k in one matrix, v in another, frames and token positions as sequences of the same rows.
+// The sequences are such that cuDNN, own kernels, and both in turn compute them.
+#include "tests/kernels/cuda/parity.h"
+
+typedef struct {
+  int64_t B, T, N, H, G, K; // rows [B*T, N]
+  bool time;                // sequences over T, causal; else over N
+  int64_t window;
+  bool lse;       // a backward pass follows
+  int64_t unseen; // frames at the end of each clip
+} shape;
+static const shape shapes[] = {
+    {1, 3, 33, 2, 2, 16, false, 0, true, 0},  // frames
+    {2, 2, 40, 4, 2, 8, false, 0, true, 0},   // grouped heads
+    {1, 2, 64, 4, 1, 24, false, 0, false, 0}, // one key/value head
+    {2, 3, 32, 2, 2, 8, false, 0, true, 1},   // two levels of sequences
+    {1, 2, 5, 2, 1, 8, false, 0, true, 0},    // short frames
+    {1, 2, 36, 2, 2, 12, false, 0, true, 0},  // an odd head width
+    {2, 6, 5, 2, 1, 16, true, 0, true, 0},    // time
+    {1, 9, 3, 2, 2, 8, true, 4, true, 0},     // time with a window
+};
+
+// Probabilities and their gradients are rounded to bfloat16 at other places: measured 6e-3
+static double tolerance(kern_dtype type) {
+  return type == KERN_BF16 ? 1.5e-2 : 3e-6;
+}
+
+static void both(side *s, const void *of, kern_dtype type) {
+  const shape *h = of;
+  const int64_t M = h->B * h->T * h->N, D = h->H * h->K;
+  const int64_t ldqk = (h->H + h->G) * h->K, ldqkv = (h->H + 2 * h->G) * h->K;
+  const double tol = tolerance(type);
+  const char *qk = side_draw(s, type, M * ldqk, 1.0), *qkv = side_draw(s, type, M * ldqkv, 1.0);
+  char *dqk = side_both(s, "dqk", type, M * ldqk, 1.0, tol);
+  char *dqkv = side_both(s, "dqkv", type, M * ldqkv, 1.0, tol);
+  void *o = side_both(s, "o", type, M * D, 1.0, tol);
+  const int64_t e = (int64_t)kern_dtype_size(type);
+  const kern_attention_fwd_args f = {
+      .type = type,
+      .seqs = h->time ? h->B * h->N : h->B * (h->T - h->unseen),
+      .L = h->time ? h->T : h->N,
+      .H = h->H,
+      .G = h->G,
+      .K = h->K,
+      .inner = h->time ? h->N : h->T - h->unseen,
+      .outer_stride = h->T * h->N,
+      .inner_stride = h->time ? 1 : h->N,
+      .pos_stride = h->time ? h->N : 1,
+      .q = qk,
+      .k = qk + D * e,
+      .v = qkv + ldqk * e,
+      .ldq = ldqk,
+      .ldk = ldqk,
+      .ldv = ldqkv,
+      .ldo = D,
+      .causal = h->time,
+      .window = h->window,
+      .o = o,
+      .lse = h->lse ? side_both(s, "lse", KERN_F32, M * h->H, 1.0, 1e-5) : NULL,
+  };
+  const kern_attention_bwd_args b = {.type = type,
+                                     .seqs = f.seqs,
+                                     .L = f.L,
+                                     .H = f.H,
+                                     .G = f.G,
+                                     .K = f.K,
+                                     .inner = f.inner,
+                                     .outer_stride = f.outer_stride,
+                                     .inner_stride = f.inner_stride,
+                                     .pos_stride = f.pos_stride,
+                                     .q = f.q,
+                                     .k = f.k,
+                                     .v = f.v,
+                                     .o = o,
+                                     .do_ = side_draw(s, type, M * D, 1.0),
+                                     .ldq = f.ldq,
+                                     .ldk = f.ldk,
+                                     .ldv = f.ldv,
+                                     .ldo = D,
+                                     .dq = dqk,
+                                     .dk = dqk + D * e,
+                                     .dv = dqkv + ldqk * e,
+                                     .lddq = ldqk,
+                                     .lddk = ldqk,
+                                     .lddv = ldqkv,
+                                     .causal = f.causal,
+                                     .window = f.window,
+                                     .lse = f.lse};
+  side_ok(s, kern_attention_fwd(s->k, &f));
+  if (h->lse) side_ok(s, kern_attention_bwd(s->k, &b));
+  side_begin(s);
+  side_ok(s, kern_attention_fwd(s->k, &f));
+  if (h->lse) side_ok(s, kern_attention_bwd(s->k, &b));
+  side_end(s);
+}
+
+static void test_forward_and_backward_equal_the_cpu(void **state) {
+  PARITY_SHAPES(both, shapes, 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_forward_and_backward_equal_the_cpu),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,360 @@
+// labels: quick
+// The host side of the CUDA backend on a machine and libraries that the test plays: which library
+// computes what, what is planned once, and the one message of each thing that goes wrong.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernels/kern.h"
+#include "tests/cuda_host/host.h"
+#include "tests/cuda_host/libraries/libraries.h"
+
+static kern *device(void) {
+  kern *k = NULL;
+  if (kern_create(KERN_DEVICE_CUDA, 1, &k) != ORR_OK) fail_msg("%s", orr_status_message());
+  return k;
+}
+
+static void expect_message(const char *const *parts) {
+  const char *words = orr_status_message();
+  assert_null(strchr(words, '\n'));
+  for (; *parts; parts++)
+    if (!strstr(words, *parts)) fail_msg("'%s' is not in '%s'", *parts, words);
+}
+#define SAYS(...) expect_message((const char *const[]){__VA_ARGS__, NULL})
+
+// --- attention ------------------------------------------------------------------------------
+
+enum { B = 2, T = 3, N = 32, H = 2, K = 16, ROWS = B * T * N, LD = 3 * H * K };
+
+typedef struct {
+  void *qkv, *o;
+} tensors;
+
+static tensors take(kern *k) {
+  tensors t;
+  assert_int_equal(kern_alloc(k, KERN_DEVICE, (ROWS + 1) * LD * 4, "q, k, v", &t.qkv), ORR_OK);
+  assert_int_equal(kern_alloc(k, KERN_DEVICE, (ROWS + 1) * LD * 4, "o", &t.o), ORR_OK);
+  return t;
+}
+
+static void give_back(kern *k, const tensors *t) {
+  kern_free(k, KERN_DEVICE, t->qkv);
+  kern_free(k, KERN_DEVICE, t->o);
+}
+
+static kern_attention_fwd_args frames(const tensors *t, kern_dtype type) {
+  const size_t e = kern_dtype_size(type);
+  return (kern_attention_fwd_args){.type = type,
+                                   .seqs = B * T,
+                                   .L = N,
+                                   .H = H,
+                                   .G = H,
+                                   .K = K,
+                                   .inner = 1,
+                                   .outer_stride = N,
+                                   .pos_stride = 1,
+                                   .q = t->qkv,
+                                   .k = (char *)t->qkv + H * K * e,
+                                   .v = (char *)t->qkv + 2 * H * K * e,
+                                   .ldq = LD,
+                                   .ldk = LD,
+                                   .ldv = LD,
+                                   .ldo = H * K,
+                                   .o = t->o};
+}
+
+// Plans and runs it; how often cuDNN ran.
+static int64_t runs_of(kern_attention_fwd_args (*change)(kern_attention_fwd_args),
+                       kern_dtype type) {
+  kern *k = device();
+  const tensors t = take(k);
+  kern_attention_fwd_args a = frames(&t, type);
+  if (change) a = change(a);
+  library_dnn_calls();
+  assert_int_equal(kern_attention_fwd(k, &a), ORR_OK);
+  assert_int_equal(kern_commit(k), ORR_OK);
+  const int64_t proposals = library_dnn_calls().proposals;
+  assert_int_equal(kern_attention_fwd(k, &a), ORR_OK);
+  assert_int_equal(kern_attention_fwd(k, &a), ORR_OK);
+  const library_calls calls = library_dnn_calls();
+  assert_int_equal(calls.proposals, 0);
+  assert_int_equal(k->late_plans, 0);
+  assert_int_equal(proposals, calls.runs > 0);
+  give_back(k, &t);
+  kern_destroy(k);
+  assert_int_equal(library_dnn_descriptors(), 0);
+  return calls.runs / 2;
+}
+
+static kern_attention_fwd_args causal(kern_attention_fwd_args a) {
+  a.causal = true;
+  return a;
+}
+static kern_attention_fwd_args unaligned(kern_attention_fwd_args a) {
+  a.q = (const char *)a.q + 2;
+  return a;
+}
+static kern_attention_fwd_args short_ones(kern_attention_fwd_args a) {
+  a.L = N - 1;
+  return a;
+}
+static kern_attention_fwd_args odd_width(kern_attention_fwd_args a) {
+  a.K = K - 4;
+  return a;
+}
+// The same frames, counted in two levels with one stride; then in two levels with two.
+static kern_attention_fwd_args two_levels(kern_attention_fwd_args a) {
+  a.inner = T;
+  a.outer_stride = T * N;
+  a.inner_stride = N;
+  return a;
+}
+static kern_attention_fwd_args every_other(kern_attention_fwd_args a) {
+  a = two_levels(a);
+  a.inner = T - 1; // the last frame of each clip is left out
+  a.seqs = B * (T - 1);
+  return a;
+}
+
+static void test_cudnn_takes_unmasked_bf16_sequences_and_nothing_else(void **state) {
+  assert_int_equal(runs_of(NULL, KERN_BF16), 1);
+  assert_int_equal(runs_of(NULL, KERN_F32), 0);
+  assert_int_equal(runs_of(causal, KERN_BF16), 0);
+  assert_int_equal(runs_of(unaligned, KERN_BF16), 0);
+  assert_int_equal(runs_of(short_ones, KERN_BF16), 0);
+  assert_int_equal(runs_of(odd_width, KERN_BF16), 0);
+}
+
+static void test_sequences_in_two_levels_run_once_for_each_of_the_outer(void **state) {
+  assert_int_equal(runs_of(two_levels, KERN_BF16), 1);
+  assert_int_equal(runs_of(every_other, KERN_BF16), B);
+}
+
+static void test_without_cudnn_own_kernels_compute(void **state) {
+  static const library_fault faults[] = {LIBRARY_ABSENT, LIBRARY_NO_START, LIBRARY_NO_PROPOSAL,
+                                         LIBRARY_NOT_SUPPORTED};
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+    library_dnn_fail(faults[i]);
+    kern *k = device();
+    const tensors t = take(k);
+    const kern_attention_fwd_args a = frames(&t, KERN_BF16);
+    assert_int_equal(kern_attention_fwd(k, &a), ORR_OK);
+    assert_int_equal(kern_commit(k), ORR_OK);
+    library_dnn_calls();
+    assert_int_equal(kern_attention_fwd(k, &a), ORR_OK);
+    assert_int_equal(library_dnn_calls().runs, 0);
+    assert_int_equal(k->late_plans, 0);
+    assert_string_equal(orr_status_message(), "");
+    const bool opened = faults[i] != LIBRARY_ABSENT && faults[i] != LIBRARY_NO_START;
+    assert_non_null(strstr(kern_bf16_reason(k), opened ? "cuDNN 9." : "own kernels alone"));
+    give_back(k, &t);
+    kern_destroy(k);
+    assert_int_equal(library_dnn_descriptors(), 0);
+  }
+}
+
+static void test_errors_of_cudnn_are_passed_on(void **state) {
+  kern *k = device();
+  const tensors t = take(k);
+  const kern_attention_fwd_args a = frames(&t, KERN_BF16);
+  library_dnn_fail(LIBRARY_NO_MEMORY);
+  assert_int_equal(kern_attention_fwd(k, &a), ORR_ENOMEM);
+  SAYS("cuDNN cannot propose engines");
+  assert_int_equal(kern_attention_fwd(k, &a), ORR_OK);
+  assert_int_equal(kern_commit(k), ORR_OK);
+  library_dnn_fail(LIBRARY_NO_RUN);
+  assert_int_equal(kern_attention_fwd(k, &a), ORR_EIO);
+  SAYS("cuDNN cannot run an attention of 6 sequences of 32 positions");
+  give_back(k, &t);
+  kern_destroy(k);
+  assert_int_equal(library_dnn_descriptors(), 0);
+}
+
+// --- products -------------------------------------------------------------------------------
+
+static void test_a_product_is_planned_once_and_serves_both_ways_of_writing(void **state) {
+  kern *k = device();
+  void *x;
+  assert_int_equal(kern_alloc(k, KERN_DEVICE, 3 * 64 * 64 * 4, "a test", &x), ORR_OK);
+  float *at = x;
+  kern_matmul_bwd_w_args a = {.type = KERN_F32,
+                              .M = 64,
+                              .N = 64,
+                              .K = 64,
+                              .dy = at,
+                              .x = at + 64 * 64,
+                              .dw = at + 2 * 64 * 64,
+                              .overwrite = true};
+  library_blas_calls();
+  assert_int_equal(kern_matmul_bwd_w(k, &a), ORR_OK);
+  assert_int_equal(kern_matmul_bwd_w(k, &a), ORR_OK);
+  assert_int_equal(kern_commit(k), ORR_OK);
+  assert_int_equal(kern_matmul_bwd_w(k, &a), ORR_OK);
+  a.overwrite = false;
+  assert_int_equal(kern_matmul_bwd_w(k, &a), ORR_OK);
+  library_calls calls = library_blas_calls();
+  assert_int_equal(calls.proposals, 1);
+  assert_int_equal(calls.runs, 2);
+  assert_int_equal(k->late_plans, 0);
+  a.M = 32; // a new shape is planned when it comes, and counted
+  assert_int_equal(kern_matmul_bwd_w(k, &a), ORR_OK);
+  assert_int_equal(library_blas_calls().proposals, 1);
+  assert_int_equal(k->late_plans, 1);
+  kern_free(k, KERN_DEVICE, x);
+  kern_destroy(k);
+}
+
+static void test_errors_of_cublaslt_name_the_product(void **state) {
+  static const struct {
+    library_fault fault;
+    orr_code code;
+    const char *words;
+  } cases[] = {{LIBRARY_NO_PROPOSAL, ORR_EUNSUPPORTED, "find an algorithm"},
+               {LIBRARY_NOT_SUPPORTED, ORR_EUNSUPPORTED, "find an algorithm"},
+               {LIBRARY_NO_MEMORY, ORR_ENOMEM, "find an algorithm"}};
+  float at[16] __attribute__((aligned(16))) = {0};
+  const kern_matmul_fwd_args a = {
+      .type = KERN_F32, .M = 1, .N = 4, .K = 4, .x = at, .w = at, .y = at};
+  kern *k = device();
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    library_blas_fail(cases[i].fault);
+    assert_int_equal(kern_matmul_fwd(k, &a), cases[i].code);
+    SAYS("cuBLASLt cannot", cases[i].words, "fp32 product of 1 x 4 x 4");
+  }
+  assert_int_equal(kern_matmul_fwd(k, &a), ORR_OK);
+  assert_int_equal(kern_commit(k), ORR_OK);
+  library_blas_fail(LIBRARY_NO_RUN);
+  assert_int_equal(kern_matmul_fwd(k, &a), ORR_EUNSUPPORTED);
+  SAYS("cuBLASLt cannot start", "1 x 4 x 4");
+  kern_destroy(k);
+}
+
+// --- the machine ----------------------------------------------------------------------------
+
+static void expect_no_device(const kern_setup *s, orr_code code, const char *const *parts) {
+  kern *k = NULL;
+  assert_int_equal(kern_open(s, &k), code);
+  assert_null(k);
+  expect_message(parts);
+}
+#define PARTS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void test_a_machine_that_cannot_says_why_and_auto_takes_the_cpu(void **state) {
+  const cuda_host_machine sound = cuda_host_here;
+  static const struct {
+    cuda_host_machine here;
+    library_fault blas;
+    const char *words[3];
+  } cases[] = {
+      {{0, 1, 9, 0, 1 << 30}, LIBRARY_SOUND, {"no NVIDIA driver", "run.device cpu"}},
+      {{12040, 1, 9, 0, 1 << 30}, LIBRARY_SOUND, {"supports CUDA 12.4", "wants 13.0", "update"}},
+      {{13000, 0, 9, 0, 1 << 30}, LIBRARY_SOUND, {"shows no GPU", "CUDA_VISIBLE_DEVICES"}},
+      {{13000, 1, 7, 5, 1 << 30}, LIBRARY_SOUND, {"compute capability 7.5", "bfloat16"}},
+      {{13000, 1, 9, 0, 1 << 30}, LIBRARY_ABSENT, {"libcublasLt.so does not open"}},
+      {{13000, 1, 9, 0, 1 << 30}, LIBRARY_NO_START, {"cuBLASLt does not start"}},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    kern *k = NULL;
+    const char *parts[] = {cases[i].words[0], cases[i].words[1],
+                           cases[i].words[1] ? cases[i].words[2] : NULL, NULL};
+    cuda_host_here = cases[i].here;
+    library_blas_fail(cases[i].blas);
+    expect_no_device(&(kern_setup){.device = KERN_DEVICE_CUDA, .node_ranks = 1}, ORR_EUNSUPPORTED,
+                     parts);
+    library_blas_fail(cases[i].blas);
+    assert_int_equal(kern_create(KERN_DEVICE_AUTO, 1, &k), ORR_OK);
+    assert_string_equal(k->table->name, "cpu");
+    assert_non_null(strstr(k->why_cpu, cases[i].words[0]));
+    kern_destroy(k);
+  }
+  cuda_host_here = sound;
+}
+
+static void test_each_rank_takes_a_device_of_its_own(void **state) {
+  const cuda_host_machine sound = cuda_host_here;
+  cuda_host_here.devices = 2;
+  kern_setup s = {.device = KERN_DEVICE_CUDA, .node_rank = 1, .node_ranks = 2};
+  kern *k = NULL;
+  assert_int_equal(kern_open(&s, &k), ORR_OK);
+  kern_destroy(k);
+  s.node_ranks = 3;
+  expect_no_device(
+      &s, ORR_EINVAL,
+      PARTS("3 ranks run on this machine", "shows 2 GPUs", "one rank a GPU", "dist.share_devices"));
+  s.device = KERN_DEVICE_AUTO; // no choice either: a rank less on the GPU is no fall-back
+  expect_no_device(&s, ORR_EINVAL, PARTS("3 ranks run on this machine"));
+  s.share_devices = true;
+  s.node_rank = 2;
+  assert_int_equal(kern_open(&s, &k), ORR_OK);
+  kern_destroy(k);
+  cuda_host_here = sound;
+}
+
+static void test_lack_of_memory_says_for_what_how_much_and_what_helps(void **state) {
+  const cuda_host_machine sound = cuda_host_here;
+  kern *k = device();
+  orr_arena arena;
+  cuda_host_here.memory = 3 << 20;
+  kern_arena_init(k, &arena, "activations");
+  orr_arena_take(&arena, 5 << 20);
+  assert_int_equal(orr_arena_commit(&arena), ORR_ENOMEM);
+  SAYS("activations", "5.0 MiB", "3.0 of 3.0 MiB are free", "train.batch", "train.recompute");
+  void *p;
+  assert_int_equal(kern_alloc(k, KERN_PINNED, 5 << 20, "staging", &p), ORR_ENOMEM);
+  SAYS("staging", "5.0 MiB", "page-locked", "ulimit -l");
+  cuda_host_here = sound;
+  kern_destroy(k);
+}
+
+static void test_memory_begins_as_zeros_and_copies_go_all_ways(void **state) {
+  kern *k = device();
+  void *a, *b;
+  unsigned char in[64], out[64];
+  for (int i = 0; i < 64; i++) in[i] = (unsigned char)(i + 1);
+  assert_int_equal(kern_alloc(k, KERN_DEVICE, 64, "a", &a), ORR_OK);
+  assert_int_equal(kern_alloc(k, KERN_DEVICE, 64, "b", &b), ORR_OK);
+  assert_int_equal(kern_commit(k), ORR_OK);
+  const kern_copy_rows_args rows = {.dst = b,
+                                    .src = a,
+                                    .dst_pitch = 16,
+                                    .src_pitch = 8,
+                                    .width = 8,
+                                    .rows = 4,
+                                    .way = KERN_COPY_WITHIN};
+  assert_int_equal(kern_copy(k, &(kern_copy_args){a, in, 64, KERN_COPY_IN}), ORR_OK);
+  assert_int_equal(kern_copy_rows(k, &rows), ORR_OK);
+  assert_int_equal(kern_copy(k, &(kern_copy_args){out, b, 64, KERN_COPY_OUT}), ORR_OK);
+  assert_int_equal(kern_mark(k, 3), ORR_OK);
+  assert_int_equal(kern_await(k, 3), ORR_OK);
+  for (int i = 0; i < 64; i++) assert_int_equal(out[i], i % 16 < 8 ? in[i / 16 * 8 + i % 16] : 0);
+  assert_int_equal(kern_fill(k, &(kern_fill_args){b, 64}), ORR_OK);
+  assert_int_equal(kern_copy(k, &(kern_copy_args){out, b, 64, KERN_COPY_OUT}), ORR_OK);
+  assert_int_equal(kern_sync(k), ORR_OK);
+  for (int i = 0; i < 64; i++) assert_int_equal(out[i], 0);
+  assert_int_equal(kern_mark(k, KERN_MARKS), ORR_EINVAL);
+  assert_non_null(kern_stream(k));
+  kern_free(k, KERN_DEVICE, a);
+  kern_free(k, KERN_DEVICE, b);
+  kern_destroy(k);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_cudnn_takes_unmasked_bf16_sequences_and_nothing_else),
+      cmocka_unit_test(test_sequences_in_two_levels_run_once_for_each_of_the_outer),
+      cmocka_unit_test(test_without_cudnn_own_kernels_compute),
+      cmocka_unit_test(test_errors_of_cudnn_are_passed_on),
+      cmocka_unit_test(test_a_product_is_planned_once_and_serves_both_ways_of_writing),
+      cmocka_unit_test(test_errors_of_cublaslt_name_the_product),
+      cmocka_unit_test(test_a_machine_that_cannot_says_why_and_auto_takes_the_cpu),
+      cmocka_unit_test(test_each_rank_takes_a_device_of_its_own),
+      cmocka_unit_test(test_lack_of_memory_says_for_what_how_much_and_what_helps),
+      cmocka_unit_test(test_memory_begins_as_zeros_and_copies_go_all_ways),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
