@@ -126,16 +126,18 @@ static orr_code call(kern *k, op_id id, const void *args) {
   return ORR_EINVAL;
 }
 
-// Only while an op runs can its memory be touched, and pinned memory by copies alone.
+// Only while an op runs can its memory be touched, and pinned memory by copies alone; the latter
+// needs keys, as other threads (a checkpoint's writer) use pinned memory at any time.
 static orr_code run_one(kern *k, op_id id, const void *args) {
   strict *s = strict_of(k);
   const bool copies = id == STRICT_copy || id == STRICT_copy_rows;
   protect(&s->of[KERN_DEVICE], PROT_READ | PROT_WRITE);
-  if (!copies) protect(&s->of[KERN_PINNED], PROT_NONE);
+  const bool closes = !copies && s->of[KERN_PINNED].key >= 0;
+  if (closes) protect(&s->of[KERN_PINNED], PROT_NONE);
   s->open = true; // its workspace may grow
   const orr_code rc = call(k, id, args);
   s->open = false;
-  protect(&s->of[KERN_PINNED], PROT_READ | PROT_WRITE);
+  if (closes) protect(&s->of[KERN_PINNED], PROT_READ | PROT_WRITE);
   protect(&s->of[KERN_DEVICE], PROT_NONE);
   return rc;
 }

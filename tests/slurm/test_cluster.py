@@ -129,7 +129,7 @@ class TestJobs(unittest.TestCase):
         cluster.ended(number, "tuned")
         self.assertIn(f"weights from {cluster.path('calm')}", cluster.log("tuned"))
         # --segment is of a newer Slurm than the tests': all other lines are submitted as they are
-        with open("slurm/pretrain-nvl72.sbatch", encoding="utf-8") as f:
+        with open(os.path.join(args.source, "slurm/pretrain-nvl72.sbatch"), encoding="utf-8") as f:
             lines = [line for line in f if not line.startswith("#SBATCH --segment")]
         with open(cluster.path("nvl72.sbatch"), "w", encoding="utf-8") as f:
             f.writelines(lines)
