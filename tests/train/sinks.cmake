@@ -18,5 +18,10 @@ exec $python tests/train/sinks.py ${CMAKE_BINARY_DIR}" WORKING_DIRECTORY ${CMAKE
   add_test(NAME train_ranges COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/train/ranges.py ${CMAKE_BINARY_DIR}
            "${ranges_tool}")
   set_tests_properties(train_ranges PROPERTIES ENVIRONMENT "${environment}" TIMEOUT 300 SKIP_RETURN_CODE 77)
-  set_tests_properties(train_insight train_ranges PROPERTIES LABELS "full;mpi" PROCESSORS 2)
+  add_library(wrong_clock SHARED tests/train/wrong_clock.c)
+  target_link_libraries(wrong_clock PRIVATE ${CMAKE_DL_LIBS})
+  add_test(NAME train_clocks COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/train/clocks.py ${CMAKE_BINARY_DIR}
+           $<TARGET_FILE:wrong_clock>)
+  set_tests_properties(train_clocks PROPERTIES ENVIRONMENT "${environment}" TIMEOUT 300)
+  set_tests_properties(train_insight train_ranges train_clocks PROPERTIES LABELS "full;mpi" PROCESSORS 2)
 endif()
