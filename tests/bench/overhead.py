@@ -2,17 +2,15 @@
 """What it costs to watch a run: `orrery train` with everything on - phases, traces, guards, TensorBoard, pushes
 to a real Pushgateway, a webhook - against the same with all of it off.
 
-usage: overhead.py BIN_DIR [--size small|tiny] [--rounds N] [--instructions]
+usage: overhead.py BIN_DIR [--size small|tiny] [--rounds N]
 
 Whole runs take turns, so that a busy minute meets both; per step: the median of all, and processor time, as what
-a long run takes beyond a short one. --instructions counts those under valgrind instead, tiny only: they do not
-depend on what else the machine does. metrics.jsonl is written either way. One line of JSON.
+a long run takes beyond a short one. metrics.jsonl is written either way. One line of JSON.
 """
 import argparse
 import json
 import os
 import pathlib
-import re
 import resource
 import shutil
 import socket
@@ -72,16 +70,8 @@ class Runs:
         return ([line["step_ms"] for line in lines[self.warm:]],
                 after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
-    def instructions(self, watched, steps):
-        out = self.root / "callgrind.out"
-        done = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *self.command(watched, steps)],
-                              capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise SystemExit(done.stderr)
-        return int(re.search(r"Collected : (\d+)", done.stderr)[1])
 
-
-def measure_times(runs, rounds):
+def measure(runs, rounds):
     ms, cpu_ms = {True: [], False: []}, {True: [], False: []}
     ratios = []
     for i in range(rounds):
@@ -99,25 +89,16 @@ def measure_times(runs, rounds):
             "added_us": 1e3 * (on - off), "cpu_ms": cpu_on, "cpu_ms_off": cpu_off, "cpu_added_us": 1e3 * (cpu_on - cpu_off)}
 
 
-def measure_instructions(runs):
-    runs.short, runs.long = 20, 60
-    runs.traced = "30-39"
-    step = {on: (runs.instructions(on, runs.long) - runs.instructions(on, runs.short)) / (runs.long - runs.short)
-            for on in (True, False)}
-    return {"instructions": step[True], "instructions_off": step[False], "added": step[True] - step[False]}
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--size", choices=SIZES, default="tiny")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--instructions", action="store_true")
     args = parser.parse_args()
     os.environ["OMPI_MCA_btl"] = "self"
-    runs = Runs(args.build.resolve(), "tiny" if args.instructions else args.size)
+    runs = Runs(args.build.resolve(), args.size)
     try:
-        found = measure_instructions(runs) if args.instructions else measure_times(runs, args.rounds)
+        found = measure(runs, args.rounds)
     finally:
         runs.close()
     found = {k: round(v, 4) for k, v in found.items()}
