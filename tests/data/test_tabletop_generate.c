@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <limits.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,7 +21,6 @@
 #include "data/index.h"
 #include "data/shard.h"
 #include "data/sim_generate.h"
-#include "data/workers.h"
 #include "data/tabletop.h"
 
 enum { SIDE = 32, LENGTH = 12, Q = DATA_TABLETOP_STATE };
@@ -225,23 +223,6 @@ static void test_a_failing_worker_fails_the_command_and_leaves_nothing(void **fi
   assert_int_equal(count_files(dir), 4);
 }
 
-static orr_code die_at_the_second_job(void *ctx, data_board *b) {
-  for (int64_t job; (job = data_board_take(b)) >= 0;) {
-    if (job == 1) {
-      data_board_note(b, "reading nine.h5");
-      kill(getpid(), SIGKILL);
-    }
-  }
-  return ORR_OK;
-}
-
-static void test_a_killed_worker_is_reported_with_its_signal(void **unused) {
-  data_workers w = {.count = 2, .jobs = 10, .work = die_at_the_second_job};
-  assert_int_equal(data_workers_run(&w), ORR_EIO);
-  assert_non_null(strstr(orr_status_message(), "signal 9"));
-  assert_non_null(strstr(orr_status_message(), "while reading nine.h5"));
-}
-
 static void test_a_folder_that_holds_clips_is_refused(void **fixture) {
   char dir[PATH_MAX];
   data_sim_options o = options(fixture, "clips", dir);
@@ -281,7 +262,6 @@ int main(void) {
       WITH_FOLDER(test_action_t_acts_between_frames_t_and_t_plus_1),
       WITH_FOLDER(test_forks_share_their_prompt_and_part_after_it),
       WITH_FOLDER(test_a_failing_worker_fails_the_command_and_leaves_nothing),
-      cmocka_unit_test(test_a_killed_worker_is_reported_with_its_signal),
       WITH_FOLDER(test_a_folder_that_holds_clips_is_refused),
       WITH_FOLDER(test_numbers_that_cannot_be_are_named),
   };
