@@ -1,21 +1,13 @@
 // labels: quick
 // Worker processes that end badly, and an import whose library never comes back from a file.
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "base/fs.h"
-#include "base/mem.h"
 #include "data/import.h"
 #include "data/workers.h"
+#include "tests/base/folder.h"
 
 static void compute(double seconds) {
   for (clock_t end = clock() + (clock_t)(seconds * CLOCKS_PER_SEC); clock() < end;) {
@@ -70,7 +62,7 @@ static orr_code take_time(void *ctx, data_board *b) {
 
 static void test_workers_may_wait_and_take_many_steps(void **state) {
   data_workers w = {.count = 1, .jobs = 1, .work = take_time};
-  if (data_workers_run(&w) != ORR_OK) fail_msg("%s", orr_status_message());
+  assert_ok(data_workers_run(&w));
 }
 
 // -- an import -------------------------------------------------------------------------------
@@ -111,15 +103,15 @@ static orr_code import(const char *source, const char *dir, data_import_report *
 }
 
 static void test_a_recording_without_an_end_is_named(void **state) {
-  char dir[] = "/tmp/orrery-endless-XXXXXX", source[64], out[64];
+  const char *dir = *state;
+  char source[FOLDER_PATH + 8], out[FOLDER_PATH + 8];
   char *bytes = NULL;
   size_t size = 0;
   data_import_report report;
-  assert_non_null(mkdtemp(dir));
   snprintf(source, sizeof source, "%s/in", dir);
   snprintf(out, sizeof out, "%s/out", dir);
-  assert_int_equal(orr_fs_mkdirs(source), ORR_OK);
-  assert_int_equal(orr_fs_read_all(SEED, &bytes, &size), ORR_OK);
+  assert_ok(orr_fs_mkdirs(source));
+  assert_ok(orr_fs_read_all(SEED, &bytes, &size));
   write_file(source, "episode_0.hdf5", bytes, size);
   write_file(source, "episode_2.hdf5", bytes, size);
   write_endless(source, bytes, size);
@@ -127,10 +119,9 @@ static void test_a_recording_without_an_end_is_named(void **state) {
   assert_non_null(strstr(orr_status_message(), "episode_1.hdf5"));
   assert_false(orr_fs_exists(out)); // nothing was written, nothing stands in the way
   write_file(source, "episode_1.hdf5", bytes, size);
-  if (import(source, out, &report) != ORR_OK) fail_msg("%s", orr_status_message());
+  assert_ok(import(source, out, &report));
   assert_int_equal(report.episodes, 3);
   orr_free(bytes);
-  orr_fs_remove_tree(dir);
 }
 
 int main(void) {
@@ -138,7 +129,8 @@ int main(void) {
       cmocka_unit_test(test_a_killed_worker_is_reported_with_its_signal),
       cmocka_unit_test(test_a_worker_that_computes_for_ever_is_ended),
       cmocka_unit_test(test_workers_may_wait_and_take_many_steps),
-      cmocka_unit_test(test_a_recording_without_an_end_is_named),
+      cmocka_unit_test_setup_teardown(test_a_recording_without_an_end_is_named, folder_setup,
+                                      folder_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
