@@ -2,11 +2,11 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 
 enum {
   COLUMNS = TRAIN_PHASES + 1, // and what the rank did itself
@@ -110,11 +110,6 @@ static double busy(const train_times *t) {
          t->phase[TRAIN_PHASE_BACKWARD] + t->phase[TRAIN_PHASE_OPTIMIZER];
 }
 
-static int by_value(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static bool known(const train_ranks *r, int column) {
   for (int i = 0; i < r->ranks; i++)
     if (isnan(r->table[i * COLUMNS + column])) return false;
@@ -128,7 +123,7 @@ static int sort_column(train_ranks *r, int column) {
     r->column[i] = r->table[i * COLUMNS + column];
     if (r->column[i] > r->column[slowest]) slowest = i;
   }
-  qsort(r->column, (size_t)r->ranks, sizeof *r->column, by_value);
+  orr_sort_f64(r->column, r->ranks);
   return slowest;
 }
 
