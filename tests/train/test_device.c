@@ -74,7 +74,7 @@ static void test_the_phases_of_a_step_are_of_the_devices_clock(void **state) {
   for (; fgets(line, sizeof line, f); lines++) {
     json_t *j = NULL;
     double sum = 0.0;
-    small_run_ok(orr_json_parse("metrics.jsonl", line, strlen(line), &j));
+    assert_ok(orr_json_parse("metrics.jsonl", line, strlen(line), &j));
     const double step = number(j, "step_ms"),
                  waits = number(j, "data_wait_ms") + number(j, "ckpt_stall_ms");
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
