@@ -12,6 +12,7 @@ import unittest
 from cluster import Cluster
 
 SECONDS = 9 # of the undisturbed run: longer than it takes Slurm to preempt twice
+LIMITED_SECONDS = 40 # of a job that is stopped after 30
 FOUR = ["--nodes=4", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1"]
 ONE = ["--nodes=1", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1"]
 args = None
@@ -41,8 +42,10 @@ class TestJobs(unittest.TestCase):
         cluster.ended(cluster.train("probe", FOUR, ["train.steps=60", "dist.tp=2"]), "probe")
         cls.steps = max(200, int(SECONDS * 1e3 / cluster.step_ms("probe")))
         cls.settings = [f"train.steps={cls.steps}", f"ckpt.every={cls.steps // 40}", "dist.tp=2"]
-        # what mostly waits does so beside the other tests; a minute is the shortest limit
-        cls.limited = cls.limit(20000)
+        # what mostly waits does so beside the other tests. A minute is the shortest limit, of which USR1 comes 30 s
+        # before the end, or sooner
+        cluster.run(cluster.words("alone", ["train.steps=300", "ckpt.every=0"]))
+        cls.limited = cls.limit(int(LIMITED_SECONDS * 1e3 / cluster.step_ms("alone")))
         cls.wrong = cluster.train("wrong", FOUR, ["dist.tp=3"])
         cluster.env["ORRERY_RETRIES"] = "2"
         cls.broken = cluster.train("broken", FOUR, [*cls.settings, f"data.train=[{cluster.path('nowhere')}]"])
