@@ -85,7 +85,9 @@ static orr_code measure(bench *b, const char *op, const char *shape, op_run run,
                         const char *unit, double work) {
   orr_code rc;
   kern *k;
-  ORR_TRY(kern_create(b->device, b->threads, &k));
+  ORR_TRY(kern_open(
+      &(kern_setup){.device = b->device, .threads = b->threads, .node_ranks = 1, .tune = true},
+      &k));
   ORR_TRY_GOTO(run(k, args), destroy);
   ORR_TRY_GOTO(kern_commit(k), destroy);
   const double ms = median_ms(k, run, args, &rc), rate = work / (ms * 1e6);
