@@ -28,6 +28,7 @@ typedef struct {
   bool bf16, recompute;
   bool tokenizer; // instead of the dynamics model
   bool wide;      // checkpoints of many extents
+  bool sure;      // logits so far apart that exp() of their differences leaves float32
   int batch;      // clips a step; 0 = 6
   int steps;
   double loss_within, grad_within; // relative; grad_within 0 = not compared
@@ -120,10 +121,18 @@ static void trainee_commit(trainee *t) {
   must(data_clip_batch_create(&o, t->work.clips, 0, &t->batch));
 }
 
+static inline void scale_head(train_state *s, float by) {
+  const train_param *p = train_params_find(&s->params, "head.weight");
+  float *w = train_state_weights(s) + p->at;
+  for (int64_t i = 0; i < p->count; i++) w[i] *= by;
+  must(train_state_refresh(s));
+}
+
 static inline void trainee_open(trainee *t, const layout *l, const dist_grid *grid,
                                 const dist_world *world) {
   trainee_start(t, l, grid, world);
   trainee_commit(t);
+  if (l->sure) scale_head(&t->work.state, 4000.0f);
 }
 
 static void trainee_close(trainee *t) {
