@@ -28,7 +28,8 @@ void train_timer_destroy(train_timer *p); // takes NULL
 orr_code train_timer_begin(train_timer *p);
 // Local. The set of marks of the step begun last, 0 or 1: a capture holds the marks of one set.
 int train_timer_set(const train_timer *p);
-// Local. The rest of the step was replayed: its phases ended as those of the step before in its set.
+// Local. The rest of the step was replayed: its phases ended as those of the step before in its
+// set.
 void train_timer_replayed(train_timer *p);
 // Local. What was called since the mark before belongs to `phase`. Takes NULL. A step of more
 // micro-batches than there are marks is told apart as far as they go; the rest counts with what

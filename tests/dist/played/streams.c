@@ -1,7 +1,9 @@
-#include "tests/dist/played/streams_op.h"
+#include "tests/dist/played/streams.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/dist/played/streams_op.h"
 
 enum { MOST_STREAMS = 16 };
 
