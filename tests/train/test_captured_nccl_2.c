@@ -19,10 +19,10 @@ static void open_on_device(trainee *t, const layout *l, dist_world *w, bool capt
   t->c = tiny_cfg(l);
   t->c->run.capture = capture;
   train_axes_init(&t->axes, &w->grid, w);
-  must(kern_create(KERN_DEVICE_CPU, 1, &t->k));
-  must(captured_kern_wrap(t->k, device_stream()));
-  must(train_axes_use_device(&t->axes, t->k, w, false));
-  must(train_step_plan(&t->work, t->c, &t->axes, t->k));
+  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &t->k));
+  assert_ok(captured_kern_wrap(t->k, device_stream()));
+  assert_ok(train_axes_use_device(&t->axes, t->k, w, false));
+  assert_ok(train_step_plan(&t->work, t->c, &t->axes, t->k));
   trainee_commit(t);
 }
 
@@ -32,12 +32,12 @@ static void train(dist_world *w, const layout *l, bool capture, course *out) {
   open_on_device(&t, l, w, capture);
   for (int64_t step = 0; step < STEPS; step++) {
     trainee_fill(&t, step);
-    must(train_step_run(&t.work, t.batch,
-                        &(train_step_request){step + 1, 1e-3, INFINITY, INFINITY}));
+    assert_ok(train_step_run(&t.work, t.batch,
+                             &(train_step_request){step + 1, 1e-3, INFINITY, INFINITY}));
     out->shape[step] = t.work.stage->shape;
-    if (step > 0) must(train_step_results(&t.work, &out->step[step - 1]));
+    if (step > 0) assert_ok(train_step_results(&t.work, &out->step[step - 1]));
   }
-  must(train_step_results(&t.work, &out->step[STEPS - 1]));
+  assert_ok(train_step_results(&t.work, &out->step[STEPS - 1]));
   out->captured = train_replay_captured(t.work.replay);
   dist_world_leave_device(w);
   trainee_close(&t);
@@ -48,8 +48,8 @@ static bool compare_shapes(dist_world *w, const course *eager, const course *rep
   double largest[STEPS], smallest[STEPS];
   bool differ = false;
   for (int i = 0; i < STEPS; i++) largest[i] = smallest[i] = (double)eager->shape[i];
-  must(dist_all_reduce(w->axis[DIST_AXIS_WORLD], largest, STEPS, DIST_F64, DIST_MAX));
-  must(dist_all_reduce(w->axis[DIST_AXIS_WORLD], smallest, STEPS, DIST_F64, DIST_MIN));
+  assert_ok(dist_all_reduce(w->axis[DIST_AXIS_WORLD], largest, STEPS, DIST_F64, DIST_MAX));
+  assert_ok(dist_all_reduce(w->axis[DIST_AXIS_WORLD], smallest, STEPS, DIST_F64, DIST_MIN));
   for (int i = 0; i < STEPS; i++) {
     assert_true((double)replayed->shape[i] == largest[i]);
     differ = differ || smallest[i] < largest[i];
@@ -62,7 +62,7 @@ static bool compare(dist_world *w, const layout *l) {
   course eager, replayed;
   double worst = 0.0;
   int graphs[2 * TRAIN_STAGE_MOST_SHAPES] = {0};
-  must(dist_world_split(w, l->tp, l->cp, l->dp));
+  assert_ok(dist_world_split(w, l->tp, l->cp, l->dp));
   train(w, l, false, &eager);
   train(w, l, true, &replayed);
   assert_int_equal(eager.captured, 0);
