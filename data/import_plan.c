@@ -225,7 +225,7 @@ static orr_code make(looking *l) {
   p->items = orr_malloc((size_t)p->episodes.n * sizeof *p->items);
   ORR_CHECK(p->items, ORR_ENOMEM, "no memory for %" PRId64 " episodes", p->episodes.n);
   for (int64_t i = 0; i < p->episodes.n; i++) {
-    data_import_note_reading(p->board, p->episodes.v[i].file);
+    data_import_note_reading(p->o, p->board, p->episodes.v[i].file);
     ORR_TRY(look_at_episode(l, i));
     if (p->board) atomic_fetch_add(&p->board->progress, 1);
   }

@@ -7,6 +7,8 @@
 #include "data/import_paths.h"
 #include "data/import_video.h"
 
+#define PATIENCE_S 120 // a step of an import takes seconds where it takes long
+
 static bool wants(const data_import_options *o, const char *name) {
   return o->format && strcmp(o->format, name) == 0;
 }
@@ -35,17 +37,22 @@ static orr_code count_kinds(const data_import_options *o, const data_import_path
   return ORR_OK;
 }
 
-void data_import_note_reading(data_board *board, const char *path) {
+int data_import_patience(const data_import_options *o) {
+  return o->patience_s > 0 ? o->patience_s : PATIENCE_S;
+}
+
+void data_import_note_reading(const data_import_options *o, data_board *board, const char *path) {
   char doing[DATA_NOTE_MAX];
   snprintf(doing, sizeof doing, "reading %s", path);
   data_board_note(board, doing);
+  data_board_allow(board, data_import_patience(o));
 }
 
 static orr_code list_videos(const data_import_options *o, data_board *board,
                             const data_import_paths *paths, data_import_list *out) {
   ORR_TRY(data_import_video_pair(paths, out));
   for (int64_t i = 0; i < out->n; i++) {
-    data_import_note_reading(board, out->v[i].cameras[0].place);
+    data_import_note_reading(o, board, out->v[i].cameras[0].place);
     ORR_TRY(data_import_video_look(o, &out->v[i]));
   }
   return ORR_OK;
@@ -56,7 +63,7 @@ static orr_code list_hdf5(const data_import_options *o, data_board *board,
   for (int64_t i = 0; i < paths->n; i++) {
     const data_import_path *path = &paths->v[i];
     if (path->kind != DATA_PATH_HDF5) continue;
-    data_import_note_reading(board, path->path);
+    data_import_note_reading(o, board, path->path);
     ORR_TRY(data_import_hdf5_list(o, path->path, path->name, out));
   }
   return ORR_OK;

@@ -42,7 +42,7 @@ static orr_code write_shard(const sim_plan *plan, int64_t shard, data_tabletop *
   orr_code rc = ORR_OK;
   data_shard_writer *w = NULL;
   char path[PATH_MAX];
-  ORR_TRY(data_shard_path(o->dir, shard, path, sizeof path));
+  ORR_TRY(data_shard_name_in(o->dir, shard, path, sizeof path));
   ORR_TRY(data_shard_writer_create(path, &format, DATA_FILTER_NONE, &w));
   int64_t first = shard * plan->episodes_per_shard, last = first + plan->episodes_per_shard;
   if (last > o->episodes) last = o->episodes;
@@ -127,7 +127,7 @@ static void remove_shards(const sim_plan *plan) {
   char message[ORR_STATUS_MESSAGE_MAX], path[PATH_MAX];
   orr_status_copy(message, sizeof message);
   for (int64_t s = 0; s < plan->shards; s++)
-    if (data_shard_path(plan->o->dir, s, path, sizeof path) == ORR_OK) orr_fs_remove_tree(path);
+    if (data_shard_name_in(plan->o->dir, s, path, sizeof path) == ORR_OK) orr_fs_remove_tree(path);
   orr_status_set(message);
 }
 

@@ -76,7 +76,7 @@ static orr_code write_shard(const char *dir, const train_bench_io_set *set, epis
                                     .action_names = names};
   char path[4096];
   data_shard_writer *w = NULL;
-  ORR_TRY(data_shard_path(dir, number, path, sizeof path));
+  ORR_TRY(data_shard_name_in(dir, number, path, sizeof path));
   ORR_TRY(data_shard_writer_create(path, &format, set->filter, &w));
   orr_code rc = ORR_OK;
   for (int64_t e = 0; rc == ORR_OK && e < episodes; e++) {

@@ -115,7 +115,7 @@ static inline void shards_data_set(const char *dir, const data_shard_format *f, 
   for (int s = 0; s < shards; s++) {
     char path[1024];
     for (int64_t e = 0; e < episodes; e++) lengths[e] = base + (s * episodes + e) % 3;
-    assert_int_equal(data_shard_path(dir, s, path, sizeof path), ORR_OK);
+    assert_int_equal(data_shard_name_in(dir, s, path, sizeof path), ORR_OK);
     assert_int_equal(shards_write(path, f, DATA_FILTER_NONE, s * episodes, lengths, episodes, 0),
                      ORR_OK);
   }

@@ -31,7 +31,7 @@ static void make_set(const char *dir, data_filter filter) {
   const int64_t lengths[EPISODES] = {30, 31, 32, 30, 31, 32};
   for (int s = 0; s < SHARDS; s++) {
     char path[1024];
-    assert_int_equal(data_shard_path(dir, s, path, sizeof path), ORR_OK);
+    assert_int_equal(data_shard_name_in(dir, s, path, sizeof path), ORR_OK);
     assert_int_equal(shards_write(path, &f, filter, s * EPISODES, lengths, EPISODES, 0), ORR_OK);
   }
   assert_int_equal(data_index_build(dir, NULL), ORR_OK);

@@ -5,14 +5,12 @@
 #include <dirent.h>
 #include <limits.h>
 #include <math.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "data/index.h"
 #include "data/shard.h"
 #include "data/sim_generate.h"
-#include "data/workers.h"
 #include "data/tabletop.h"
 #include "tests/base/folder.h"
 
@@ -44,7 +42,7 @@ static void generate(const data_sim_options *o) {
 static data_shard *open_shard(const char *dir, int64_t number) {
   char path[PATH_MAX];
   data_shard *s = NULL;
-  assert_int_equal(data_shard_path(dir, number, path, sizeof path), ORR_OK);
+  assert_int_equal(data_shard_name_in(dir, number, path, sizeof path), ORR_OK);
   if (data_shard_open(path, &s) != ORR_OK) fail_msg("%s", orr_status_message());
   return s;
 }
@@ -194,23 +192,6 @@ static void test_a_failing_worker_fails_the_command_and_leaves_nothing(void **fi
   assert_int_equal(count_files(dir), 4);
 }
 
-static orr_code die_at_the_second_job(void *ctx, data_board *b) {
-  for (int64_t job; (job = data_board_take(b)) >= 0;) {
-    if (job == 1) {
-      data_board_note(b, "reading nine.h5");
-      kill(getpid(), SIGKILL);
-    }
-  }
-  return ORR_OK;
-}
-
-static void test_a_killed_worker_is_reported_with_its_signal(void **unused) {
-  data_workers w = {.count = 2, .jobs = 10, .work = die_at_the_second_job};
-  assert_int_equal(data_workers_run(&w), ORR_EIO);
-  assert_non_null(strstr(orr_status_message(), "signal 9"));
-  assert_non_null(strstr(orr_status_message(), "while reading nine.h5"));
-}
-
 static void test_a_folder_that_holds_clips_is_refused(void **fixture) {
   char dir[PATH_MAX];
   data_sim_options o = options(fixture, "clips", dir);
@@ -250,7 +231,6 @@ int main(void) {
       WITH_FOLDER(test_action_t_acts_between_frames_t_and_t_plus_1),
       WITH_FOLDER(test_forks_share_their_prompt_and_part_after_it),
       WITH_FOLDER(test_a_failing_worker_fails_the_command_and_leaves_nothing),
-      cmocka_unit_test(test_a_killed_worker_is_reported_with_its_signal),
       WITH_FOLDER(test_a_folder_that_holds_clips_is_refused),
       WITH_FOLDER(test_numbers_that_cannot_be_are_named),
   };

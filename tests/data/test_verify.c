@@ -14,7 +14,7 @@ static void set_at(const char *dir) {
 }
 
 static void shard_path(char *out, const char *dir, int64_t number) {
-  assert_int_equal(data_shard_path(dir, number, out, 1024), ORR_OK);
+  assert_int_equal(data_shard_name_in(dir, number, out, 1024), ORR_OK);
 }
 
 // The first fault that verify finds in the folder.

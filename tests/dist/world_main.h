@@ -13,8 +13,7 @@ static inline dist_world *world_start(int ranks, unsigned limit_s) {
   dist_world *w = NULL;
   alarm(limit_s);
   if (dist_world_open(&w) == ORR_OK && (ranks == 0 || w->grid.ranks == ranks)) return w;
-  fprintf(stderr, "wanted %d ranks: %s\n", ranks,
-          w ? "got another number" : orr_status_message());
+  fprintf(stderr, "wanted %d ranks: %s\n", ranks, w ? "got another number" : orr_status_message());
   return NULL;
 }
 

@@ -33,7 +33,7 @@ static orr_code write_set(const char *dir) {
   data_shard_writer *w = NULL;
   orr_code rc;
   ORR_TRY(orr_fs_mkdirs(dir));
-  ORR_TRY(data_shard_path(dir, 0, path, sizeof path));
+  ORR_TRY(data_shard_name_in(dir, 0, path, sizeof path));
   ORR_TRY(data_shard_writer_create(path, &format, DATA_FILTER_NONE, &w));
   for (uint64_t e = 0; e < EPISODES; e++) ORR_TRY_GOTO(write_episode(w, e), destroy);
   ORR_TRY_GOTO(data_shard_writer_finish(w), destroy);

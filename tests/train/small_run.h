@@ -63,7 +63,7 @@ static inline void small_run_data(small_run *r, const char *name) {
   snprintf(dir, sizeof dir, "%s/%s", r->root, name);
   assert_ok(orr_fs_mkdirs(dir));
   for (int i = 0; i < 2; i++) {
-    assert_ok(data_shard_path(dir, i, path, sizeof path));
+    assert_ok(data_shard_name_in(dir, i, path, sizeof path));
     small_run_shard(path, 50 + (uint64_t)i, SMALL_RUN_CODES, 6);
   }
   assert_ok(data_index_build(dir, NULL));

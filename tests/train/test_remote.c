@@ -18,7 +18,7 @@ static int set_up(void **state) {
   snprintf(dir, sizeof dir, "%s/many", r->root);
   assert_ok(orr_fs_mkdirs(dir));
   for (int i = 0; i < SHARDS; i++) {
-    assert_ok(data_shard_path(dir, i, path, sizeof path));
+    assert_ok(data_shard_name_in(dir, i, path, sizeof path));
     small_run_shard(path, 50 + (uint64_t)i, SMALL_RUN_CODES, 6);
   }
   assert_ok(data_index_build(dir, NULL));
