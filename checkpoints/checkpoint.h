@@ -79,9 +79,8 @@ bool ckpt_save_written(ckpt_writer *w, orr_code *rc);
 orr_code ckpt_save_sums(ckpt_writer *w, const char **text);
 // Rank 0: manifest from all ranks' texts and `meta` (object: config, hash, layout, samples, epoch,
 // seeds, ...; borrowed), fsync, rename, fsync of the parent, `latest`, retention. In the background
-// when async; ckpt_save_idle tells when it is over, ckpt_writer_wait waits.
+// when async; ckpt_save_written tells when it is over, ckpt_writer_wait waits.
 orr_code ckpt_save_commit(ckpt_writer *w, const char *const *texts, const json_t *meta);
-bool ckpt_save_idle(ckpt_writer *w, orr_code *rc);
 orr_code ckpt_writer_wait(ckpt_writer *w); // this rank's background work; outcome of it
 void ckpt_save_abandon(ckpt_writer *w);    // after a failure on any rank: forget, remove .tmp
 void ckpt_writer_destroy(ckpt_writer *w);  // waits; takes NULL
