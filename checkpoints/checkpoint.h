@@ -72,7 +72,8 @@ orr_code ckpt_save_prepare(ckpt_writer *w, int64_t step);
 // Every rank: copies its extents to the staging buffer (the only stall), then writes and fsyncs in
 // the background (at once when not async). ORR_EINVAL while an earlier save is unfinished.
 orr_code ckpt_save_begin(ckpt_writer *w, int64_t step, ckpt_copy_fn get, void *ctx);
-// True when this rank's files are written and synced, or failed; *rc is the outcome.
+// True when this rank's work in the background, files or commit, is done or failed; *rc is the
+// outcome.
 bool ckpt_save_written(ckpt_writer *w, orr_code *rc);
 // This rank's extents and checksums as text, to be carried to rank 0. Borrowed until the next
 // begin.

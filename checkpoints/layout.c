@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "checkpoints/safetensors.h"
 
+// Of a float32 tensor. ORR_EINVAL for dimensions below 1, more than 4, or an overflow.
 static orr_code tensor_bytes(const ckpt_tensor *t, uint64_t *bytes) {
   ORR_CHECK(t->name && t->name[0] && strcmp(t->name, "__metadata__") != 0, ORR_EINVAL,
             "a tensor without a name, or named __metadata__, cannot be saved");

@@ -31,7 +31,7 @@ static ckpt_name step_name(int64_t step) {
 }
 
 // True for step-N and step-N.replaced.
-static bool parse_step(const char *name, int64_t *step, bool *replaced) {
+static bool step_parse(const char *name, int64_t *step, bool *replaced) {
   if (strncmp(name, "step-", 5) != 0) return false;
   size_t digits = strspn(name + 5, "0123456789");
   if (digits < 8 || digits > 18) return false;
@@ -52,7 +52,7 @@ static int64_t latest_step(const char *root) {
     return -1;
   }
   text[strcspn(text, "\r\n")] = 0;
-  if (!parse_step(text, &step, &replaced)) {
+  if (!step_parse(text, &step, &replaced)) {
     ORR_WARN("%s names '%.40s', wanted step-NNNNNNNN; the newest checkpoint is used", path, text);
     step = -1;
   }
@@ -82,7 +82,7 @@ typedef struct {
 static orr_code list_add(void *ctx, const char *name) {
   candidate_list *l = ctx;
   ckpt_candidate c;
-  if (!parse_step(name, &c.step, &c.replaced)) return ORR_OK;
+  if (!step_parse(name, &c.step, &c.replaced)) return ORR_OK;
   if (l->count == l->capacity) {
     int capacity = l->capacity ? 2 * l->capacity : 16;
     void *p = orr_realloc(l->items, (size_t)capacity * sizeof(*l->items));

@@ -26,7 +26,8 @@ typedef enum {
 // ORR_EUNSUPPORTED when libavcodec lacks the encoder.
 orr_code data_film_encode(data_film_format format, const uint8_t *frames, int64_t n, int64_t height,
                           int64_t width, double fps, int scale, uint8_t **film, size_t *bytes);
-// The same into a file; the format by the ending of path, .mp4, .gif or .png in any case. Atomic.
+// The same into a file, whose format follows from the ending of its path: .mp4, .gif or .png, in
+// any case; ORR_EINVAL for another one. Atomic.
 orr_code data_film_write(const char *path, const uint8_t *frames, int64_t n, int64_t height,
                          int64_t width, double fps, int scale);
 

@@ -56,17 +56,18 @@ static orr_code find_lost(const char *run_dir, int64_t from, lost_part *out) {
   return ORR_OK;
 }
 
-static orr_code put_start(train_history *h, const char *run_dir, const dist_grid *g, int64_t from,
-                          json_t *memory) {
+static orr_code put_start(train_history *h, const char *run_dir, const dist_grid *g,
+                          double begun_ms, int64_t from, json_t *memory) {
+  const double begun = orr_clock_wall() - 1e-3 * (orr_clock_ms() - begun_ms);
   char host[256] = "";
   lost_part lost;
   ORR_TRY(find_lost(run_dir, from, &lost));
   gethostname(host, sizeof host - 1);
   return put_line(h, json_pack("{s:f, s:s, s:I, s:i, s:i, s:i, s:i, s:s, s:O*, s:I, s:f, s:f}",
-                               "time", orr_clock_wall(), "event", "start", "step", (json_int_t)from,
-                               "ranks", g->ranks, "tp", g->tp, "cp", g->cp, "dp", g->dp, "host",
-                               host, "memory", memory, "lost_steps", (json_int_t)lost.steps,
-                               "lost_s", lost.seconds, "seen", lost.seen));
+                               "time", begun, "event", "start", "step", (json_int_t)from, "ranks",
+                               g->ranks, "tp", g->tp, "cp", g->cp, "dp", g->dp, "host", host,
+                               "memory", memory, "lost_steps", (json_int_t)lost.steps, "lost_s",
+                               lost.seconds, "seen", lost.seen));
 }
 
 orr_code train_history_rewind(train_history *h, const char *run_dir, int64_t from) {
@@ -90,8 +91,8 @@ static orr_code close_torn_line(train_history *h) {
   return rc;
 }
 
-orr_code train_history_open(const char *run_dir, const dist_grid *grid, int64_t from,
-                            json_t *memory, train_history **out) {
+orr_code train_history_open(const char *run_dir, const dist_grid *grid, double begun_ms,
+                            int64_t from, json_t *memory, train_history **out) {
   orr_code rc;
   train_history *h = orr_calloc(1, sizeof *h);
   ORR_CHECK(h, ORR_ENOMEM, "%s/history.jsonl: out of memory", run_dir);
@@ -100,7 +101,7 @@ orr_code train_history_open(const char *run_dir, const dist_grid *grid, int64_t 
   ORR_CHECK_GOTO(h->path, fail, ORR_ENOMEM, "%s/history.jsonl: out of memory", run_dir);
   ORR_TRY_GOTO(orr_fs_open(h->path, O_WRONLY | O_CREAT, 0644, &h->fd), fail);
   ORR_TRY_GOTO(close_torn_line(h), fail);
-  ORR_TRY_GOTO(put_start(h, run_dir, grid, from, memory), fail);
+  ORR_TRY_GOTO(put_start(h, run_dir, grid, begun_ms, from, memory), fail);
   *out = h;
   return ORR_OK;
 fail:
