@@ -16,8 +16,10 @@ static orr_code create_parts(train_step *s) {
   ORR_TRY(train_timer_create(s->k, &s->timer));
   ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
   s->stage->timer = s->timer;
-  ORR_TRY(train_replay_create(s->k, s->stage->shapes, &s->replay));
-  s->capture = s->k->can_capture && train_axes_size(s->axes, DIST_AXIS_WORLD) == 1;
+  ORR_TRY(train_replay_create(s->k, 2 * s->stage->shapes, &s->replay)); // by set of marks
+  // What other ranks take part in is captured too where it is in the order of the device.
+  s->capture = c->run.capture && s->k->can_capture &&
+               (s->axes->on_device || train_axes_size(s->axes, DIST_AXIS_WORLD) == 1);
   ORR_TRY(train_state_share(&s->state, c->dist.zero ? s->axes : NULL, c->dist.bucket_bytes));
   ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, &s->reduce));
   ORR_TRY(train_gather_create(s->axes, &s->state, &s->gather));
@@ -104,6 +106,22 @@ void train_step_release(train_step *s) {
   s->timer = NULL;
 }
 
+// *units (=) the sum over all replicas. Where steps are captured, all ranks take the largest of
+// their shapes: they capture the same collectives in the same step, for NCCL may have its ranks
+// talk to each other while it captures.
+static orr_code share_units(train_step *s, double *units) {
+  double v[1 + TRAIN_STAGE_MOST_SHAPES] = {*units};
+  train_stage *stage = s->stage;
+  const int64_t shapes = s->capture && stage->shapes > 1 ? stage->shapes : 0;
+  if (shapes) v[1 + stage->shape] = 1.0;
+  ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, v, 1 + shapes));
+  *units = v[0];
+  int64_t largest = shapes - 1;
+  while (largest > stage->shape && v[1 + largest] == 0.0) largest--;
+  if (largest > stage->shape) stage->table->widen(stage, largest);
+  return ORR_OK;
+}
+
 // The batch and the step's scalars, to the device.
 static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train_step_request *q) {
   train_step_scalars x = {.bounds = {.loss = q->most_loss, .norm = q->most_norm}};
@@ -111,11 +129,11 @@ static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train
   double *units = &x.bounds.units;
   train_profile_enter(profile, TRAIN_PHASE_INPUT, "input", -1);
   if (!s->axes->planning) {
-    ORR_TRY(train_timer_begin(s->timer, !s->capture));
+    ORR_TRY(train_timer_begin(s->timer));
     ORR_TRY(train_stage_prepare(s->stage, b, units));
   }
   train_profile_leave(profile);
-  ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, units, 1));
+  ORR_TRY(share_units(s, units));
   x.scale = *units > 0.0 ? (float)(1.0 / *units) : 0.0f;
   ORR_TRY(kern_adamw_rates_of(q->lr, s->c->optim.beta1, s->c->optim.beta2, q->step, &x.rates));
   s->issued[s->turn] = (train_issued){.step = q->step, .units = *units};
@@ -191,12 +209,15 @@ orr_code train_step_update(train_step *s) {
   return send_results(s);
 }
 
+static orr_code capture_or_replay(train_step *s) {
+  const int64_t shape = 2 * s->stage->shape + train_timer_set(s->timer);
+  if (train_replay_has(s->replay, shape)) train_timer_replayed(s->timer);
+  return train_replay_run(s->replay, shape, make_both, s);
+}
+
 orr_code train_step_run(train_step *s, const data_clip_batch *b, const train_step_request *q) {
   ORR_TRY(send_inputs(s, b, q));
-  if (s->capture)
-    ORR_TRY(train_replay_run(s->replay, s->stage->shape, make_both, s));
-  else
-    ORR_TRY(make_both(s));
+  ORR_TRY(s->capture ? capture_or_replay(s) : make_both(s));
   return send_results(s);
 }
 
