@@ -16,7 +16,7 @@ if(ORRERY_SANITIZE MATCHES "address")
   list(APPEND environment_mpi ASAN_OPTIONS=fast_unwind_on_malloc=0:allocator_may_return_null=1
                               LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0)
 elseif(ORRERY_SANITIZE MATCHES "thread")
-  list(APPEND environment_mpi TSAN_OPTIONS=ignore_noninstrumented_modules=1) # Open MPI's own threads
+  list(APPEND environment_mpi TSAN_OPTIONS=ignore_noninstrumented_modules=1:atexit_sleep_ms=0) # Open MPI's own threads; an end is an end
 endif()
 
 foreach(folder base configs kernels data dist checkpoints train)
