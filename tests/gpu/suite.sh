@@ -229,8 +229,13 @@ training() {
   piece losses_bf16 against_cpu bf16 1e-2
   piece rerun_fp32 again fp32
   piece rerun_bf16 again bf16
-  piece rerun_eager plainly run.capture=false
-  piece rerun_untuned plainly run.tune=false
+  if [ "$DEVICE" = cpu ]; then
+    skipped rerun_eager "a CPU has no graphs"
+    skipped rerun_untuned "a CPU has no trials"
+  else
+    piece rerun_eager plainly run.capture=false
+    piece rerun_untuned plainly run.tune=false
+  fi
   piece resume resumed
   if ! command -v mpirun >/dev/null; then
     for axis in dp tp cp; do skipped "ranks_$axis" "no mpirun on this machine"; done
@@ -259,12 +264,12 @@ bench() {
     skipped bench "--no-bench"
     return
   fi
-  piece bench_ops "$ORRERY" bench ops --device "$DEVICE"
   for preset in small 1b; do
     if [ "$DEVICE" = cpu ] && [ $preset = 1b ]; then
-      skipped bench_step_1b "too long on a CPU"
+      skipped bench_1b "too long on a CPU"
       continue
     fi
+    piece bench_ops_$preset "$ORRERY" bench ops --preset $preset --device "$DEVICE"
     piece bench_step_$preset "$ORRERY" bench step --preset $preset --device "$DEVICE" --precision bf16 \
       --steps 20 --warmup 5
     if [ -z "$REFERENCE" ]; then
