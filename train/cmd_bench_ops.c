@@ -25,7 +25,7 @@ typedef orr_code (*op_run)(kern *k, const void *args);
 #define BENCH_OPS(X)                                                                               \
   X(matmul_fwd) X(matmul_bwd_x) X(matmul_bwd_w) X(attention_fwd) X(attention_bwd) X(rmsnorm_fwd)   \
   X(rmsnorm_bwd) X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(swiglu_fwd) X(swiglu_bwd) X(xent_stats)   \
-  X(xent_grad) X(adamw) X(sumsq) X(gather_rows) X(cast) X(copy)
+  X(xent_grad) X(adamw) X(sumsq) X(fingerprint) X(gather_rows) X(cast) X(copy)
 // clang-format on
 #define RUN_OP(op)                                                                                 \
   static orr_code run_##op(kern *k, const void *args) {                                            \
@@ -40,6 +40,7 @@ typedef struct {
   kern_adamw_rates rates;
   float scale;
   double loss;
+  uint64_t fingerprint;
 } numbers;
 
 typedef struct {
@@ -300,6 +301,8 @@ static orr_code bench_step_ops(bench *b) {
            .verdict = &b->numbers->verdict});
   MEASURE(b, sumsq, "7000000", "GB/s", (double)n * 4,
           {.n = n, .x = b->t[3], .sum = &b->numbers->loss});
+  MEASURE(b, fingerprint, "7000000", "GB/s", (double)n * 4,
+          {.n = n, .x = b->t[3], .sum = &b->numbers->fingerprint});
   MEASURE(b, gather_rows, "8704x256", "GB/s", ROWS * WIDTH * 2 * e,
           {.type = type, .M = ROWS, .D = WIDTH, .x = b->t[0], .index = b->index, .y = b->t[1]});
   MEASURE(b, cast, "7000000", "GB/s", (double)n * 6,
