@@ -16,7 +16,7 @@ static orr_code create_parts(train_step *s) {
   ORR_TRY(train_timer_create(s->k, &s->timer));
   ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
   s->stage->timer = s->timer;
-  ORR_TRY(train_replay_create(s->k, s->stage->shapes, &s->replay));
+  ORR_TRY(train_replay_create(s->k, 2 * s->stage->shapes, &s->replay)); // without and with prints
   s->capture = s->k->can_capture && train_axes_size(s->axes, DIST_AXIS_WORLD) == 1;
   ORR_TRY(train_state_share(&s->state, c->dist.zero ? s->axes : NULL, c->dist.bucket_bytes));
   ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, &s->reduce));
@@ -44,7 +44,8 @@ static orr_code place(train_step *s) {
 static orr_code rehearse(train_step *s) {
   train_step_votes votes = {0};
   ORR_TRY(train_axes_agree(s->axes, ORR_OK, "read data"));
-  ORR_TRY(train_step_gradients(s, NULL, &(train_step_request){.step = 1}));
+  ORR_TRY(train_step_gradients(
+      s, NULL, &(train_step_request){.step = 1, .print = s->c->guard.record_every > 0}));
   ORR_TRY(train_step_vote(s, &votes));
   return train_step_update(s);
 }
@@ -118,7 +119,9 @@ static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train
   ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, units, 1));
   x.scale = *units > 0.0 ? (float)(1.0 / *units) : 0.0f;
   ORR_TRY(kern_adamw_rates_of(q->lr, s->c->optim.beta1, s->c->optim.beta2, q->step, &x.rates));
-  s->issued[s->turn] = (train_issued){.step = q->step, .units = *units};
+  s->issued[s->turn] = (train_issued){.step = q->step, .units = *units, .print = q->print};
+  s->print = q->print;
+  train_reduce_print(s->reduce, q->print ? &s->totals->prints.local : NULL);
   ORR_TRY(train_stage_send(s->stage, &x));
   return train_timer_end(s->timer, TRAIN_TIMED_INPUTS);
 }
@@ -149,6 +152,7 @@ static orr_code make_update(train_step *s) {
   const train_step_scalars *x = s->stage->scalars[TRAIN_INPUTS_ON_DEVICE];
   train_profile_enter(s->axes->profile, TRAIN_PHASE_OPTIMIZER, "optimizer", -1);
   ORR_TRY(train_state_sumsq(&s->state, &t->sumsq));
+  if (s->print) ORR_TRY(train_state_print_gradients(&s->state, &t->prints.gradients));
   ORR_TRY(train_axes_all_reduce(s->axes, shared ? DIST_AXIS_WORLD : DIST_AXIS_TP, &t->sumsq, 1,
                                 DIST_F64, DIST_SUM));
   ORR_TRY(kern_clip(s->k, &(kern_clip_args){.sumsq = &t->sumsq,
@@ -158,6 +162,7 @@ static orr_code make_update(train_step *s) {
                                             .out = &t->verdict}));
   ORR_TRY(train_state_update(&s->state, s->c, &x->rates, &t->verdict,
                              shared ? train_gather_bucket : NULL, s->gather));
+  if (s->print) ORR_TRY(train_state_print_weights(&s->state, &t->prints.weights));
   ORR_TRY(train_timer_end(s->timer, TRAIN_TIMED_OPTIMIZER));
   ORR_TRY(train_gather_finish(s->gather));
   train_profile_leave(s->axes->profile);
@@ -194,7 +199,8 @@ orr_code train_step_update(train_step *s) {
 orr_code train_step_run(train_step *s, const data_clip_batch *b, const train_step_request *q) {
   ORR_TRY(send_inputs(s, b, q));
   if (s->capture)
-    ORR_TRY(train_replay_run(s->replay, s->stage->shape, make_both, s));
+    ORR_TRY(train_replay_run(s->replay, s->stage->shape + (s->print ? s->stage->shapes : 0),
+                             make_both, s));
   else
     ORR_TRY(make_both(s));
   return send_results(s);
@@ -208,6 +214,10 @@ orr_code train_step_results(train_step *s, train_step_result *out) {
                              .loss = of->units > 0.0 ? t->loss / of->units : 0.0,
                              .grad_norm = sqrt(t->sumsq),
                              .skipped = t->verdict.skip != 0};
+  if (of->print) out->prints = t->prints;
+  // One replica's gradients are nobody's sum.
+  if (of->print && train_axes_size(s->axes, DIST_AXIS_REPLICA) == 1)
+    out->prints.local = out->prints.gradients;
   s->taken ^= 1;
   return train_timer_read(s->timer, out->timed_ms);
 }
