@@ -47,13 +47,15 @@ def all_of_it(program, plain, clips, out, configs):
     config = configs / "demo_dynamics.yaml"
     train(program, config, dynamics, 3, *DYNAMICS, *data, "--set", "train.micro_batch=2")
     train(program, config, dynamics, 6, *DYNAMICS, *data, "--set", "train.micro_batch=2")  # resumed
+    train(program, config, dynamics, 6, *DYNAMICS, *data, "--set", "train.micro_batch=2", "--replay", 5)
     train(program, config, single, 2, *DYNAMICS, *data, "--set", "run.precision=fp32", "--set", "train.recompute=true")
     world = [dynamics, "--data", clips / "test", "--tokenizer", tokenizer, "--threads", 1, "--device", "cpu"]
     call(program, "eval", *world, "--clips", 4, "--horizon", 4, "--json", out / "eval.json")
     call(program, "rollout", *world, "--clip", 1, "--frames", 12, "--out", out / "film.png")
     figures = json.loads((out / "eval.json").read_text())
     figures.pop("checkpoint")
-    return {"tokenizer": steps_of(tokenizer), "dynamics": steps_of(dynamics), "fp32": steps_of(single),
+    prints = [json.loads(line) for line in (dynamics / "record.jsonl").read_text().splitlines()]
+    return {"prints": [line for line in prints if "step" in line], "tokenizer": steps_of(tokenizer), "dynamics": steps_of(dynamics), "fp32": steps_of(single),
             "checkpoints": sums_of(out, "*.safetensors"), "evaluation": figures, "film": sums_of(out, "film.png")}
 
 
