@@ -51,21 +51,13 @@ static bool type_fits(hid_t set, const data_column_spec *spec, size_t *size, boo
 
 static orr_code check_filters(const char *path, const data_column *c) {
   orr_code rc = ORR_OK;
+  data_h5_filter missing;
   hid_t create = H5Dget_create_plist(c->set);
   H5_CHECK_GOTO(create >= 0, done, ORR_EFORMAT, "%s: cannot look at /%s", path, c->name);
-  int filters = H5Pget_nfilters(create);
-  for (int i = 0; i < filters; i++) {
-    unsigned flags, config;
-    size_t values = 0;
-    char name[64] = "";
-    H5Z_filter_t id =
-        H5Pget_filter2(create, (unsigned)i, &flags, &values, NULL, sizeof name, name, &config);
-    ORR_CHECK_GOTO(
-        id >= 0 && H5Zfilter_avail(id) > 0, done, ORR_EUNSUPPORTED,
-        "%s: /%s is packed with filter %d (%s); wanted none, gzip or lzf; write it again "
-        "with one of them",
-        path, c->name, (int)id, name);
-  }
+  ORR_CHECK_GOTO(!data_h5_lacks_filter(create, &missing), done, ORR_EUNSUPPORTED,
+                 "%s: /%s is packed with filter %d (%s); wanted none, gzip or lzf; write it again "
+                 "with one of them",
+                 path, c->name, missing.id, missing.name);
 done:
   if (create >= 0) H5Pclose(create);
   return rc;

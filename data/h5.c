@@ -47,3 +47,16 @@ orr_code data_h5_blame(const data_h5_fault *fault, const char *path, const char 
   orr_status_set(fault->message);
   return fault->rc;
 }
+
+bool data_h5_lacks_filter(hid_t create, data_h5_filter *missing) {
+  const int filters = H5Pget_nfilters(create);
+  for (int i = 0; i < filters; i++) {
+    unsigned flags, config;
+    size_t values = 0;
+    missing->name[0] = 0;
+    missing->id = H5Pget_filter2(create, (unsigned)i, &flags, &values, NULL, sizeof missing->name,
+                                 missing->name, &config);
+    if (missing->id < 0 || H5Zfilter_avail(missing->id) <= 0) return true;
+  }
+  return false;
+}

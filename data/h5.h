@@ -26,6 +26,15 @@ orr_code data_h5_fail(orr_code code, const char *file, int line, const char *fmt
     }                                                                                              \
   } while (0)
 
+// A filter that data was packed with.
+typedef struct {
+  int id;
+  char name[64];
+} data_h5_filter;
+// Whether a dataset made with this property list needs a filter that this HDF5 lacks: the first one
+// goes to *missing. Lock held.
+bool data_h5_lacks_filter(hid_t create, data_h5_filter *missing);
+
 // What went wrong below HDF5, in base/fs.h: it knows errno, HDF5's own text does not.
 typedef struct {
   orr_code rc; // of the first operation that failed

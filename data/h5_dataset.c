@@ -131,18 +131,11 @@ static data_h5_kind kind_of(hid_t type) {
 }
 
 static orr_code check_filters(const data_h5_dataset *d, hid_t create) {
-  int filters = H5Pget_nfilters(create);
-  for (int i = 0; i < filters; i++) {
-    unsigned flags, config;
-    size_t values = 0;
-    char name[64] = "";
-    H5Z_filter_t id =
-        H5Pget_filter2(create, (unsigned)i, &flags, &values, NULL, sizeof name, name, &config);
-    ORR_CHECK(id >= 0 && H5Zfilter_avail(id) > 0, ORR_EUNSUPPORTED,
-              "%s: %s is packed with filter %d (%s), which this HDF5 lacks; install its plugin, or "
-              "repack the file with `h5repack -f GZIP=4` where the plugin is",
-              d->file, d->name, (int)id, name);
-  }
+  data_h5_filter missing;
+  ORR_CHECK(!data_h5_lacks_filter(create, &missing), ORR_EUNSUPPORTED,
+            "%s: %s is packed with filter %d (%s), which this HDF5 lacks; install its plugin, or "
+            "repack the file with `h5repack -f GZIP=4` where the plugin is",
+            d->file, d->name, missing.id, missing.name);
   return ORR_OK;
 }
 

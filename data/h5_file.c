@@ -156,13 +156,14 @@ static hid_t driver(void) {
   return id;
 }
 
-// File access through the driver. Files are written with a fixed version of the format's low-level
-// structures, and read in any.
+// File access through the driver. Files are read with any version of the format's low-level
+// structures, and written with a fixed one: the first in which all of them have checksums, so that
+// HDF5 refuses a damaged one before it follows what is in it.
 static hid_t access_list(data_h5_fault *fault, bool writes) {
   h5_options options = {.fault = fault};
   hid_t list = H5Pcreate(H5P_FILE_ACCESS);
   if (list < 0 || H5Pset_driver(list, driver(), &options) < 0 ||
-      (writes && H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0)) {
+      (writes && H5Pset_libver_bounds(list, H5F_LIBVER_V110, H5F_LIBVER_V110) < 0)) {
     if (list >= 0) H5Pclose(list);
     list = H5I_INVALID_HID;
   }

@@ -44,6 +44,7 @@ static orr_code write_frames(const data_import_plan *p, const data_import_item *
   ORR_CHECK(frame, ORR_ENOMEM, "no memory for a frame of %" PRId64 " x %" PRId64, f->height,
             f->width);
   for (int64_t k = 0; k < item->timing.frames && !atomic_load(&board->stop); k++) {
+    data_board_allow(board, data_import_patience(p->o));
     ORR_TRY_GOTO(data_import_framer_read(framer, data_import_frame(&item->timing, k), frame), done);
     ORR_TRY_GOTO(data_shard_writer_append(
                      w, &(data_shard_rows){.n = 1, .frames = frame, .actions = actions + k * f->A}),
@@ -63,6 +64,7 @@ static orr_code write_episode(const data_import_plan *p, const data_import_item 
   char doing[DATA_NOTE_MAX];
   snprintf(doing, sizeof doing, "importing %s", e->name);
   data_board_note(board, doing);
+  data_board_allow(board, data_import_patience(p->o));
   orr_code rc = data_import_plan_actions(p, item, &actions);
   if (rc == ORR_OK) rc = data_import_framer_open(p->o, e, item->timing.first, &framer);
   if (rc == ORR_OK) rc = write_frames(p, item, framer, actions, w, board);
@@ -128,8 +130,9 @@ static void report_looked(void *ctx, int64_t episodes) {
   if (o->looked) o->looked(o->ctx, episodes);
 }
 
-// Makes the plan, after a worker process did the same: HDF5 is known to crash on damaged files, and
-// then it is the worker that ends. What the worker read lies in the system's memory.
+// Makes the plan, after a worker process did the same: HDF5 is known to crash on damaged files or
+// to read them for ever, and then it is the worker that ends. What the worker read lies in the
+// system's memory.
 static orr_code make_plan(const data_import_options *o, data_import_plan *p) {
   data_workers rehearsal = {
       .count = 1, .jobs = 1, .work = look, .report = report_looked, .ctx = (void *)(uintptr_t)o};

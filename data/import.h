@@ -57,6 +57,7 @@ typedef struct {
   bool gzip;                    // pack the shards
   int64_t shard_frames;         // about so many frames a shard; 0: about 64 MiB
   int processes;                // that write
+  int patience_s;               // of computing, for one file, episode or frame; 0: two minutes
   void (*looked)(void *ctx, int64_t episodes);                      // may be NULL
   void (*written)(void *ctx, int64_t frames, int64_t frames_total); // may be NULL
   void *ctx;

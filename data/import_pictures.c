@@ -56,6 +56,15 @@ static orr_code make(const data_import_episode *e, int64_t camera, pictures **ou
   return rc;
 }
 
+// Hands a stream over that is ready, and closes what there is of one that is not.
+static orr_code hand_over(pictures *p, orr_code rc, data_import_stream **out) {
+  if (rc == ORR_OK)
+    *out = &p->base;
+  else if (p)
+    close_pictures(&p->base);
+  return rc;
+}
+
 // Room for raw pictures of the given shape.
 static orr_code setup_raw(pictures *p, hsize_t height, hsize_t width) {
   ORR_CHECK(height >= 1 && width >= 1 && height <= DATA_SHARD_SIDE_MAX &&
@@ -81,13 +90,17 @@ static void interleave(pictures *p) {
   }
 }
 
-static orr_code read_raw(data_import_stream *s, int64_t frame, data_picture *out) {
-  pictures *p = (pictures *)s;
+static orr_code read_row(pictures *p, int64_t frame) {
   data_h5_enter();
   orr_code rc =
       data_h5_dataset_read(&p->set, p->episode->first + frame, 1, H5T_NATIVE_UINT8, p->row);
   data_h5_leave();
-  ORR_TRY(rc);
+  return rc;
+}
+
+static orr_code read_raw(data_import_stream *s, int64_t frame, data_picture *out) {
+  pictures *p = (pictures *)s;
+  ORR_TRY(read_row(p, frame));
   if (p->planes) interleave(p);
   *out = (data_picture){p->planes ? p->picture : p->row, p->height, p->width};
   return ORR_OK;
@@ -103,11 +116,7 @@ static orr_code unpack(pictures *p, int64_t frame, const uint8_t *bytes, size_t 
 
 static orr_code read_padded(data_import_stream *s, int64_t frame, data_picture *out) {
   pictures *p = (pictures *)s;
-  data_h5_enter();
-  orr_code rc =
-      data_h5_dataset_read(&p->set, p->episode->first + frame, 1, H5T_NATIVE_UINT8, p->row);
-  data_h5_leave();
-  ORR_TRY(rc);
+  ORR_TRY(read_row(p, frame));
   return unpack(p, frame, p->row, (size_t)p->set.dims[1], out);
 }
 
@@ -155,11 +164,7 @@ orr_code data_import_rows_open(const data_import_episode *e, int64_t camera,
     data_h5_leave();
   }
   if (rc == ORR_OK) rc = setup_rows(p);
-  if (rc == ORR_OK)
-    *out = &p->base;
-  else if (p)
-    close_pictures(&p->base);
-  return rc;
+  return hand_over(p, rc, out);
 }
 
 // -- one dataset a frame ---------------------------------------------------------------------
@@ -197,11 +202,6 @@ orr_code data_import_numbered_open(const data_import_episode *e, int64_t camera,
                                    data_import_stream **out) {
   pictures *p = NULL;
   orr_code rc = make(e, camera, &p);
-  if (rc == ORR_OK) {
-    p->base.read = read_numbered;
-    *out = &p->base;
-  } else if (p) {
-    close_pictures(&p->base);
-  }
-  return rc;
+  if (rc == ORR_OK) p->base.read = read_numbered;
+  return hand_over(p, rc, out);
 }

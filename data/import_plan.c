@@ -13,6 +13,8 @@
 #include "data/import_video.h"
 #include "data/shard_format.h"
 
+#define PATIENCE_S 120 // a step of an import takes seconds where it takes long
+
 // -- listing ---------------------------------------------------------------------------------
 
 static bool wants(const data_import_options *o, const char *name) {
@@ -43,11 +45,16 @@ static orr_code count_kinds(const data_import_options *o, const data_import_path
   return ORR_OK;
 }
 
-// A library may fall over a damaged file: then this is what the message says.
+// A library may fall over a damaged file, or never come back: then this is what the message says.
 static void note(const data_import_plan *p, const char *path) {
   char doing[DATA_NOTE_MAX];
   snprintf(doing, sizeof doing, "reading %s", path);
   data_board_note(p->board, doing);
+  data_board_allow(p->board, data_import_patience(p->o));
+}
+
+int data_import_patience(const data_import_options *o) {
+  return o->patience_s > 0 ? o->patience_s : PATIENCE_S;
 }
 
 static orr_code list_videos(data_import_plan *p, const data_import_paths *paths) {

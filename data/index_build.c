@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/sort.h"
 #include "data/index.h"
 #include "data/shard_format.h"
 
@@ -34,11 +34,6 @@ static orr_code numbers_add(numbers *a, const char *dir, int64_t value) {
   return ORR_OK;
 }
 
-static int by_value(const void *a, const void *b) {
-  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return x < y ? -1 : x > y;
-}
-
 // The number in a shard's name, or -1 for any other name.
 static int64_t shard_number(const char *name) {
   char again[DATA_SHARD_NAME_MAX];
@@ -61,7 +56,7 @@ static orr_code list_shards(const char *dir, numbers *found) {
   ORR_TRY(rc);
   ORR_CHECK(found->n > 0, ORR_ENOTFOUND, "%s: no shard-*.h5 in this folder; write shards first",
             dir);
-  qsort(found->v, (size_t)found->n, sizeof *found->v, by_value);
+  orr_sort_i64(found->v, found->n);
   return ORR_OK;
 }
 
@@ -72,7 +67,7 @@ static json_t *length_list(const data_shard *s) {
   int64_t *lengths = orr_malloc((size_t)n * sizeof *lengths);
   json_t *list = lengths ? json_array() : NULL;
   for (int64_t e = 0; list && e < n; e++) lengths[e] = offsets[e + 1] - offsets[e];
-  if (list) qsort(lengths, (size_t)n, sizeof *lengths, by_value);
+  if (list) orr_sort_i64(lengths, n);
   for (int64_t e = 0, next; list && e < n; e = next) {
     for (next = e; next < n && lengths[next] == lengths[e];) next++;
     json_array_append_new(list, json_pack("[I,I]", (json_int_t)lengths[e], (json_int_t)(next - e)));

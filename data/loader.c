@@ -202,6 +202,16 @@ static orr_code check_options(const data_loader_options *o) {
   return ORR_OK;
 }
 
+static void release(data_loader *l) {
+  orr_crew_destroy(l->crew); // finishes what was begun
+  jobs_destroy(l);
+  ring_destroy(l);
+  pthread_cond_destroy(&l->ready);
+  pthread_cond_destroy(&l->room);
+  pthread_mutex_destroy(&l->lock);
+  orr_free(l);
+}
+
 orr_code data_loader_create(data_mix *m, const data_mix_options *mo, const data_loader_options *o,
                             data_loader **out) {
   orr_code rc = ORR_OK;
@@ -227,13 +237,7 @@ orr_code data_loader_create(data_mix *m, const data_mix_options *mo, const data_
   *out = l;
   return ORR_OK;
 fail:
-  orr_crew_destroy(l->crew);
-  jobs_destroy(l);
-  ring_destroy(l);
-  pthread_cond_destroy(&l->ready);
-  pthread_cond_destroy(&l->room);
-  pthread_mutex_destroy(&l->lock);
-  orr_free(l);
+  release(l);
   return rc;
 }
 
@@ -244,13 +248,7 @@ void data_loader_destroy(data_loader *l) {
   pthread_cond_signal(&l->room);
   pthread_mutex_unlock(&l->lock);
   pthread_join(l->thread, NULL);
-  orr_crew_destroy(l->crew); // finishes what was begun
-  jobs_destroy(l);
-  ring_destroy(l);
-  pthread_cond_destroy(&l->ready);
-  pthread_cond_destroy(&l->room);
-  pthread_mutex_destroy(&l->lock);
-  orr_free(l);
+  release(l);
 }
 
 // -- the consumer ----------------------------------------------------------------------------

@@ -16,6 +16,7 @@
 #include "data/workers.h"
 
 #define ROWS        4096               // of numbers, read at once
+#define PATIENCE_S  120                // of computing, for a small shard
 #define PIXEL_BYTES ((int64_t)4 << 20) // of frames, read at once
 
 typedef orr_code (*read_fn)(data_shard *s, int64_t first, int64_t n, float *out);
@@ -200,6 +201,7 @@ static orr_code work(void *ctx, data_board *board) {
   for (int64_t i; (i = data_board_take(board)) >= 0;) {
     snprintf(doing, sizeof doing, "reading %s/%s", x->dir, x->shards[i].file);
     data_board_note(board, doing);
+    data_board_allow(board, PATIENCE_S + (int)(x->shards[i].bytes >> 20)); // 1 s a MiB: far slower
     ORR_TRY(data_verify_shard(x, i));
     atomic_fetch_add(&board->progress, 1);
   }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,10 +29,24 @@ static void post_failure(data_board *b, orr_code code) {
   atomic_store(&b->stop, true);
 }
 
-void data_board_note(data_board *b, const char *doing) {
+// The calling worker's number, -1 without a board or outside of a worker.
+static int find_self(const data_board *b) {
   for (int i = 0; b && i < b->count; i++)
-    if (atomic_load(&b->notes[i].pid) == (int)getpid())
-      snprintf(b->notes[i].doing, DATA_NOTE_MAX, "%s", doing);
+    if (atomic_load(&b->notes[i].pid) == (int)getpid()) return i;
+  return -1;
+}
+
+void data_board_note(data_board *b, const char *doing) {
+  int self = find_self(b);
+  if (self >= 0) snprintf(b->notes[self].doing, DATA_NOTE_MAX, "%s", doing);
+}
+
+// SIGPROF's default action ends the process, wherever it is.
+void data_board_allow(data_board *b, int seconds) {
+  int self = find_self(b);
+  if (self < 0) return;
+  b->notes[self].allowed_s = seconds;
+  setitimer(ITIMER_PROF, &(struct itimerval){.it_value.tv_sec = seconds}, NULL);
 }
 
 // A worker's whole life. _exit: the parent's buffers and handlers are not the worker's to run.
@@ -46,6 +61,11 @@ static _Noreturn void live(const data_workers *w, data_board *b, int number, pid
 
 static orr_code fail_signal(const data_board *b, int number, pid_t pid, int signal_number) {
   const char *doing = b->notes[number].doing;
+  if (signal_number == SIGPROF)
+    return ORR_FAIL(ORR_EIO,
+                    "worker process %ld computed for %d s without an end%s%s; the file is damaged: "
+                    "copy or record it again",
+                    (long)pid, b->notes[number].allowed_s, *doing ? " while " : "", doing);
   return ORR_FAIL(
       ORR_EIO,
       "worker process %ld was ended by signal %d (%s)%s%s; if memory ran out, use fewer "

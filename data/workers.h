@@ -24,6 +24,7 @@ typedef struct data_board {
   int count; // workers
   struct {
     _Atomic int pid;
+    int allowed_s;
     char doing[DATA_NOTE_MAX];
   } notes[]; // [count]
 } data_board;
@@ -34,6 +35,11 @@ int64_t data_board_take(data_board *b);
 // Local, in a worker. Notes what the worker is about to do, such as "reading x.h5": it is part of
 // the message when a library takes the worker down. Cut when long; `b` may be NULL.
 void data_board_note(data_board *b, const char *doing);
+
+// Local, in a worker. The worker may compute for `seconds` from now until the next call, then it is
+// ended and the message says what it was about to do: a library may loop for ever over a damaged
+// file. Waiting, for a disk or for a core, costs nothing of it. 0: no limit. `b` may be NULL.
+void data_board_allow(data_board *b, int seconds);
 
 typedef struct {
   int count;

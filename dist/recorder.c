@@ -78,9 +78,27 @@ static int64_t add(dist_recorder *r, const dist_call *call, int64_t now_ns) {
   return ticket;
 }
 
+static dist_call call_of(const slot *s) {
+  const int64_t what = load(&s->what);
+  return (dist_call){.collective = (dist_collective)(what % ON_DEVICE / 256),
+                     .axis = (dist_axis)(what / 16 % 16),
+                     .type = (dist_dtype)(what % 16),
+                     .count = load(&s->count),
+                     .sequence = load(&s->sequence),
+                     .on_device = what >= ON_DEVICE};
+}
+
+// Of the record in s, which is the writer's own.
+static void tell(dist_recorder *r, const slot *s, dist_heard what, int64_t from_ns, int64_t to_ns) {
+  if (!r->tap) return;
+  const dist_call call = call_of(s);
+  r->tap(r->tap_ctx, &call, what, from_ns, to_ns);
+}
+
 static void go_inside(dist_recorder *r, int64_t ticket, int64_t now_ns) {
   store(&r->inside_ns, now_ns);
   store(&r->inside, ticket);
+  tell(r, slot_of(r, ticket), DIST_HEARD_ENTER, now_ns, now_ns);
 }
 
 int64_t dist_recorder_enter(dist_recorder *r, const dist_call *call, int64_t now_ns) {
@@ -98,28 +116,11 @@ void dist_recorder_resume(dist_recorder *r, const dist_call *call, int64_t *tick
   go_inside(r, *ticket, now_ns);
 }
 
-static dist_call call_of(const slot *s) {
-  const int64_t what = load(&s->what);
-  return (dist_call){.collective = (dist_collective)(what % ON_DEVICE / 256),
-                     .axis = (dist_axis)(what / 16 % 16),
-                     .type = (dist_dtype)(what % 16),
-                     .count = load(&s->count),
-                     .sequence = load(&s->sequence),
-                     .on_device = what >= ON_DEVICE};
-}
-
-// Of the record in s, which is the writer's own.
-static void tell(dist_recorder *r, const slot *s, bool flight, int64_t from_ns, int64_t to_ns) {
-  if (!r->tap) return;
-  const dist_call call = call_of(s);
-  r->tap(r->tap_ctx, &call, flight, from_ns, to_ns);
-}
-
 static void set_finished(dist_recorder *r, int64_t ticket, bool flight, int64_t now_ns) {
   slot *s = slot_of(r, ticket);
   if (ticket == 0 || load(&s->ticket) != ticket) return;
   store(&s->finished_ns, now_ns);
-  if (flight) tell(r, s, true, load(&s->entered_ns), now_ns);
+  if (flight) tell(r, s, DIST_HEARD_FLIGHT, load(&s->entered_ns), now_ns);
 }
 
 void dist_recorder_leave(dist_recorder *r, bool finished, int64_t now_ns) {
@@ -128,7 +129,7 @@ void dist_recorder_leave(dist_recorder *r, bool finished, int64_t now_ns) {
   const slot *s = slot_of(r, ticket);
   store(&r->inside, 0);
   if (ticket == 0) return;
-  tell(r, s, false, since_ns, now_ns);
+  tell(r, s, DIST_HEARD_LEAVE, since_ns, now_ns);
   if (finished) set_finished(r, ticket, since_ns != load(&s->entered_ns), now_ns);
 }
 

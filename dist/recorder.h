@@ -47,10 +47,15 @@ void dist_recorder_leave(dist_recorder *r, bool finished, int64_t now_ns);
 // Local. A call that was left unfinished has finished.
 void dist_recorder_finish(dist_recorder *r, int64_t ticket, int64_t now_ns);
 
-// Hears of the writer's time, on the writer's thread: of every stay inside a call, and, `flight`,
-// of every call that was left unfinished, from its entry until it was seen to have finished.
-typedef void (*dist_recorder_tap_fn)(void *ctx, const dist_call *call, bool flight, int64_t from_ns,
-                                     int64_t to_ns);
+typedef enum {
+  DIST_HEARD_ENTER, // a stay inside a call begins; from = to
+  DIST_HEARD_LEAVE, // and ends
+  DIST_HEARD_FLIGHT // a call that was left unfinished, from its entry until it was seen to have
+                    // ended
+} dist_heard;
+// Hears of the writer's time, on the writer's thread.
+typedef void (*dist_recorder_tap_fn)(void *ctx, const dist_call *call, dist_heard what,
+                                     int64_t from_ns, int64_t to_ns);
 // Local. NULL = nobody listens.
 void dist_recorder_tap(dist_recorder *r, dist_recorder_tap_fn tap, void *ctx);
 

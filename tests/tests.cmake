@@ -11,8 +11,9 @@ set(environment OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_M
                 OMPI_MCA_btl_vader_single_copy_mechanism=none)
 set(environment_mpi ${environment})
 if(ORRERY_SANITIZE MATCHES "address")
+  list(APPEND environment ASAN_OPTIONS=allocator_may_return_null=1) # as malloc does: some ask for too much
   # whole stacks, so that the suppressions see Open MPI in those of its unloaded components
-  list(APPEND environment_mpi ASAN_OPTIONS=fast_unwind_on_malloc=0
+  list(APPEND environment_mpi ASAN_OPTIONS=fast_unwind_on_malloc=0:allocator_may_return_null=1
                               LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0)
 elseif(ORRERY_SANITIZE MATCHES "thread")
   list(APPEND environment_mpi TSAN_OPTIONS=ignore_noninstrumented_modules=1) # Open MPI's own threads

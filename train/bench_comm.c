@@ -7,16 +7,17 @@
 
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sort.h"
 #include "configs/config.h"
 #include "dist/comm.h"
 #include "train/args.h"
 #include "train/axes.h"
+#include "train/bench.h"
 #include "train/device.h"
 
 static const train_option options[] = {
@@ -53,8 +54,7 @@ static dist_comm *all_of(const bench *b) {
   return b->axes.comm[DIST_AXIS_WORLD];
 }
 
-// -- the calls, on `share` numbers a rank
-// ------------------------------------------------------------
+// -- the calls, on `share` numbers a rank ----------------------------------------------------
 
 static orr_code call_all_reduce(bench *b, int64_t share) {
   return dist_all_reduce(all_of(b), b->recv, share * b->world->grid.ranks, b->type, DIST_SUM);
@@ -81,13 +81,7 @@ static const collective collectives[] = {{"all_reduce", true, call_all_reduce},
                                          {"reduce_scatter", false, call_reduce_scatter},
                                          {"all_to_all", false, call_all_to_all}};
 
-// -- timing
-// ------------------------------------------------------------------------------------------
-
-static int by_value(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
+// -- timing ----------------------------------------------------------------------------------
 
 // A row of calls: microseconds a call, of the slowest rank. The ranks begin together.
 static orr_code time_row(bench *b, const collective *c, int64_t share, double *us) {
@@ -117,8 +111,7 @@ static orr_code time_one(bench *b, const collective *c, int64_t bytes) {
   if (share == 0) return ORR_OK;       // nothing for every rank
   ORR_TRY(time_row(b, c, share, &us)); // warm
   for (int64_t i = 0; i < b->rounds; i++) ORR_TRY(time_row(b, c, share, &b->us[i]));
-  qsort(b->us, (size_t)b->rounds, sizeof *b->us, by_value);
-  return keep(b, c, share * size * b->world->grid.ranks, b->us[b->rounds / 2]);
+  return keep(b, c, share * size * b->world->grid.ranks, orr_median_f64(b->us, b->rounds));
 }
 
 static orr_code time_all(bench *b) {
@@ -132,8 +125,7 @@ static orr_code time_all(bench *b) {
   return ORR_OK;
 }
 
-// -- life
-// --------------------------------------------------------------------------------------------
+// -- life ------------------------------------------------------------------------------------
 
 static orr_code read_settings(const train_args *a, bench *b) {
   char text[128];
@@ -187,23 +179,12 @@ static orr_code print_result(bench *b) {
                                                   : "mpi",
                         "ranks", b->world->grid.ranks, "type", b->type == DIST_F32 ? "f32" : "bf16",
                         "results", b->results);
-  char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
-  json_decref(j);
-  ORR_CHECK(text, ORR_ENOMEM, "bench: out of memory");
-  puts(text);
-  free(text);
-  return ORR_OK;
+  return train_bench_print(j);
 }
 
 static orr_code run(bench *b) {
   ORR_TRY(prepare(b));
-  const orr_code rc = time_all(b);
-  if (rc != ORR_OK && b->world->grid.ranks > 1) {
-    // The other ranks are waiting in a collective that this one will not enter.
-    ORR_ERROR("%s", orr_status_message());
-    dist_world_abort(b->world, 1);
-  }
-  ORR_TRY(rc);
+  ORR_TRY(train_bench_end_all(b->world, time_all(b)));
   return b->world->grid.rank == 0 ? print_result(b) : ORR_OK;
 }
 

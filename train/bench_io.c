@@ -14,9 +14,11 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/sort.h"
 #include "data/clip_batch.h"
 #include "data/index.h"
 #include "train/args.h"
+#include "train/bench.h"
 #include "train/bench_io_set.h"
 
 enum { CLIP = 16, BATCH = 16, WARM = 66, ROUNDS_MAX = 99, SIDE = 64, FILES_MAX = 4096 };
@@ -159,16 +161,6 @@ static orr_code plain(const ranges *r, unsigned char *buffer, size_t room, pass 
 
 // -- rows ------------------------------------------------------------------------------------
 
-static int by_value(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *v, int64_t n) {
-  qsort(v, (size_t)n, sizeof *v, by_value);
-  return v[n / 2];
-}
-
 static orr_code report(bench *b, const char *name, double frames_per_s, double bytes_per_s,
                        double plain_per_s, double share) {
   fprintf(stderr, "%-12s %9.0f frames/s %9.1f MB/s from files, pread %9.1f MB/s: %.2f\n", name,
@@ -197,8 +189,8 @@ static orr_code rounds(bench *b, const data_mix_options *o, const ranges *r, con
     plains[i] = (double)plainly.bytes / plainly.seconds;
     shares[i] = bytes[i] / plains[i];
   }
-  rc = report(b, name, median(frames, b->rounds), median(bytes, b->rounds),
-              median(plains, b->rounds), median(shares, b->rounds));
+  rc = report(b, name, orr_median_f64(frames, b->rounds), orr_median_f64(bytes, b->rounds),
+              orr_median_f64(plains, b->rounds), orr_median_f64(shares, b->rounds));
 free_buffer:
   orr_free(buffer);
   return rc;
@@ -303,7 +295,7 @@ static orr_code measure_afar(bench *b, const char *url) {
     frames[i] = (double)(b->clips * CLIP) / p.seconds;
     bytes[i] = (double)p.bytes / p.seconds;
   }
-  const double f = median(frames, b->rounds), n = median(bytes, b->rounds);
+  const double f = orr_median_f64(frames, b->rounds), n = orr_median_f64(bytes, b->rounds);
   fprintf(stderr, "%-12s %9.0f frames/s %9.1f MB/s downloaded\n", "afar, cold", f, 1e-6 * n);
   json_t *row = json_pack("{s:s, s:f, s:f}", "name", "afar, cold", "frames_per_s", f,
                           "downloaded_bytes_per_s", n);
@@ -316,12 +308,7 @@ static orr_code print_json(const bench *b) {
       json_pack("{s:s, s:i, s:i, s:I, s:I, s:I, s:O}", "bench", "io", "clip_frames", CLIP,
                 "batch_clips", BATCH, "clips", (json_int_t)b->clips, "rounds",
                 (json_int_t)b->rounds, "workers", (json_int_t)b->workers, "rows", b->rows);
-  char *text = all ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
-  json_decref(all);
-  ORR_CHECK(text, ORR_ENOMEM, "bench io: out of memory");
-  puts(text);
-  free(text);
-  return ORR_OK;
+  return train_bench_print(all);
 }
 
 static orr_code read_settings(const train_args *args, bench *b) {

@@ -2,16 +2,17 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/sort.h"
 #include "configs/config.h"
 #include "dist/comm.h"
 #include "train/args.h"
+#include "train/bench.h"
 #include "train/device.h"
 #include "train/marks.h"
 #include "train/peak.h"
@@ -218,20 +219,11 @@ static orr_code time_parts(bench *b) {
   return ORR_OK;
 }
 
-static int by_value(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *values, int64_t n) {
-  qsort(values, (size_t)n, sizeof *values, by_value);
-  return values[n / 2];
-}
-
 static json_t *parts_of(timing *t) {
   json_t *j = json_object();
   for (int i = 0; i < TRAIN_TIMED; i++)
-    json_object_set_new(j, train_timed_name((train_timed)i), json_real(median(t->part[i], t->n)));
+    json_object_set_new(j, train_timed_name((train_timed)i),
+                        json_real(orr_median_f64(t->part[i], t->n)));
   return j;
 }
 
@@ -247,7 +239,7 @@ static bool add_sheet(const bench *b, double flops, json_t *j) {
 // "with" is what is printed under the plain names; where both were timed, the other follows.
 static orr_code print_result(bench *b, const char *name) {
   timing *t = b->with.n ? &b->with : &b->without;
-  const double ms = median(t->ms, t->n), clips = (double)b->c->train.batch, s = 1e-3 * ms;
+  const double ms = orr_median_f64(t->ms, t->n), clips = (double)b->c->train.batch, s = 1e-3 * ms;
   const double flops = clips * b->work.stage->flops_per_clip / s;
   json_t *j = json_pack(
       "{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:f, s:s, "
@@ -259,20 +251,17 @@ static orr_code print_result(bench *b, const char *name) {
       "matmul_tflops", flops / 1e12, "peak_tflops", b->peak * b->world->grid.ranks / 1e12, "mfu",
       flops / (b->peak * b->world->grid.ranks), "parts_ms", parts_of(t), "captured",
       (json_int_t)train_replay_captured(b->work.replay), "comm_ms",
-      median(t->part[TRAIN_TIMED_COMMUNICATION], t->n), "overlap", b->overlap, "exposed_ms",
-      median(t->exposed_ms, t->n));
+      orr_median_f64(t->part[TRAIN_TIMED_COMMUNICATION], t->n), "overlap", b->overlap, "exposed_ms",
+      orr_median_f64(t->exposed_ms, t->n));
   bool whole = j != NULL && add_sheet(b, flops, j);
   if (whole && b->with.n && b->without.n) {
-    json_t *other = json_pack("{s:f, s:f}", "step_ms", median(b->without.ms, b->without.n),
-                              "exposed_ms", median(b->without.exposed_ms, b->without.n));
+    json_t *other = json_pack("{s:f, s:f}", "step_ms", orr_median_f64(b->without.ms, b->without.n),
+                              "exposed_ms", orr_median_f64(b->without.exposed_ms, b->without.n));
     whole = json_object_set_new(j, "without_overlap", other) == 0;
   }
-  char *text = whole ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+  if (whole) return train_bench_print(j);
   json_decref(j);
-  ORR_CHECK(text, ORR_ENOMEM, "bench: out of memory");
-  puts(text);
-  free(text);
-  return ORR_OK;
+  return train_bench_print(NULL);
 }
 
 // One step in every mode asked for, in turn, so that a busy moment hits all of them alike.
@@ -299,13 +288,7 @@ static orr_code run(bench *b, const char *name) {
   ORR_TRY(dist_agree(all, prepare(b), "prepare the bench"));
   ORR_TRY(kern_mark(b->k, end_mark(0)));
   for (int64_t i = 0; i < b->warmup + b->steps; i++) {
-    const orr_code rc = one_round(b, i >= b->warmup);
-    if (rc != ORR_OK && b->world->grid.ranks > 1) {
-      // The other ranks are waiting in a collective that this one will not enter.
-      ORR_ERROR("%s", orr_status_message());
-      dist_world_abort(b->world, 1);
-    }
-    ORR_TRY(rc);
+    ORR_TRY(train_bench_end_all(b->world, one_round(b, i >= b->warmup)));
     ORR_TRY(dist_barrier(all));
   }
   ORR_TRY(note_step(b, b->step));

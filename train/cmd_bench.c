@@ -6,8 +6,8 @@
 #include "train/args.h"
 #include "train/bench_comm.h"
 #include "train/bench_io.h"
+#include "train/bench_ops.h"
 #include "train/bench_step.h"
-#include "train/cmd_bench_ops.h"
 
 orr_code train_cmd_bench(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";

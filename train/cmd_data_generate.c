@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "data/sim_generate.h"
 #include "train/args.h"
+#include "train/progress.h"
 #include "train/threads.h"
 
 #define FRAMES_DEFAULT 10000
@@ -59,34 +59,20 @@ static orr_code parse(const train_args *args, data_sim_options *o) {
   ORR_TRY(parse_amount(args, o));
   o->branch = train_args_text(args, "branch", "worlds");
   o->seed = (uint64_t)seed;
-  o->processes = (int)(processes < 1 ? 1 : processes);
+  o->processes = (int)processes;
   return ORR_OK;
-}
-
-typedef struct {
-  double begin_ms;
-  bool ended; // the last line has been printed
-} progress_line;
-
-static void show_progress(void *ctx, int64_t frames, int64_t total) {
-  progress_line *line = ctx;
-  double seconds = (orr_clock_ms() - line->begin_ms) * 1e-3;
-  if (line->ended) return;
-  line->ended = frames == total;
-  orr_progress(line->ended, "generate: %lld of %lld frames, %.0f frames/s", (long long)frames,
-               (long long)total, seconds > 0 ? (double)frames / seconds : 0.0);
 }
 
 orr_code train_cmd_data_generate(int argc, char **argv) {
   train_args args;
-  progress_line line = {.begin_ms = orr_clock_ms()};
+  train_progress progress = train_progress_begin("generate");
   data_sim_options o = {.height = 64,
                         .width = 64,
                         .episode_frames = 64,
                         .shard_frames = 1024,
                         .fps = 10,
-                        .progress = show_progress,
-                        .ctx = &line};
+                        .progress = train_progress_frames,
+                        .ctx = &progress};
   ORR_TRY(train_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   ORR_TRY(parse(&args, &o));

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "data/import.h"
 #include "train/args.h"
+#include "train/progress.h"
 #include "train/threads.h"
 
 #define WORDS_MAX 1024 // of one list
@@ -206,29 +207,15 @@ static orr_code parse(const train_args *args, lists *l, data_import_options *o) 
   o->source = train_args_text(args, "source", NULL);
   o->gzip = train_args_flag(args, "gzip");
   o->seed = (uint64_t)seed;
-  o->processes = (int)(processes < 1 ? 1 : processes);
+  o->processes = (int)processes;
   return ORR_OK;
 }
 
-typedef struct {
-  double begin_ms;
-  bool ended; // the last line has been printed
-} progress_line;
-
 static void show_looked(void *ctx, int64_t episodes) {
-  progress_line *line = ctx;
+  train_progress *progress = ctx;
   if (!episodes) return;
   orr_progress(false, "import: looked at %" PRId64 " episodes", episodes);
-  line->begin_ms = orr_clock_ms();
-}
-
-static void show_written(void *ctx, int64_t frames, int64_t all) {
-  progress_line *line = ctx;
-  double seconds = (orr_clock_ms() - line->begin_ms) * 1e-3;
-  if (line->ended) return;
-  line->ended = frames == all;
-  orr_progress(line->ended, "import: %" PRId64 " of %" PRId64 " frames, %.0f frames/s", frames, all,
-               seconds > 0 ? (double)frames / seconds : 0.0);
+  progress->begin_ms = orr_clock_ms(); // the writing comes next
 }
 
 static void print_report(const data_import_options *o, const data_import_report *r) {
@@ -246,9 +233,9 @@ static void print_report(const data_import_options *o, const data_import_report 
 
 orr_code train_cmd_data_import(int argc, char **argv) {
   train_args args;
-  progress_line line = {.begin_ms = orr_clock_ms()};
+  train_progress progress = train_progress_begin("import");
   data_import_options o = {
-      .min_frames = 2, .looked = show_looked, .written = show_written, .ctx = &line};
+      .min_frames = 2, .looked = show_looked, .written = train_progress_frames, .ctx = &progress};
   data_import_report report;
   lists l = {.cameras.n = 0};
   ORR_TRY(train_args_parse(&command, argc, argv, &args));

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "train/embed.h"
 #include "train/ring.h"
 #include "train/rope.h"
 #include "train/table.h"
@@ -39,8 +40,8 @@ struct train_decoder {
   const train_dynamics_params *p;
   const train_weights *w;
   train_decoder_options o;
-  int64_t M;           // B*N rows
-  int64_t chunk, rows; // rows of the head at once; B*S rounded up to it
+  train_rows stream; // B*N rows
+  int64_t rows;      // B*S rounded up to chunks of the head
   int64_t frame;
   train_rope space;
   train_ring *ring;
@@ -52,18 +53,13 @@ struct train_decoder {
   train_block_shape space_shape, time_shape;
   train_block_acts acts;
   void *x[2];
-  float *action_emb; // [B,D]
-  int32_t *row;      // [rows] row numbers of the S positions
+  train_embed embed;
+  train_head head;
+  int32_t *row; // [rows] row numbers of the S positions
   int32_t *host_row;
-  void *xg, *yg; // [chunk,D]
-  float *rstd;
   float *logits; // [rows,V]
   ranked *order; // [S], on the host
 };
-
-static bool is_time(const train_decoder *m, int64_t layer) {
-  return (layer + 1) % m->d.time_every == 0;
-}
 
 static void place_inputs(const train_decoder *m, orr_arena *a, frame_inputs *in) {
   const size_t B = (size_t)m->o.B, half = (size_t)(m->d.block.K / 2) * sizeof(float);
@@ -86,16 +82,13 @@ static void place_draws(const train_decoder *m, orr_arena *a, frame_draws *out) 
 
 static orr_code place(train_decoder *m) {
   const train_block_dims *b = &m->d.block;
-  const size_t e = kern_dtype_size(b->act), M = (size_t)m->M, D = (size_t)b->D,
-               C = (size_t)m->chunk, rows = (size_t)m->rows;
+  const size_t row = (size_t)b->D * kern_dtype_size(b->act), rows = (size_t)m->rows;
   orr_arena *a = &m->arena;
-  train_block_acts_take(&m->acts, b, &(train_block_shape){.M = m->M}, a);
-  for (int i = 0; i < 2; i++) m->x[i] = orr_arena_take(a, M * D * e);
-  m->action_emb = orr_arena_take(a, (size_t)m->o.B * D * sizeof(float));
+  train_block_acts_take(&m->acts, b, &(train_block_shape){.M = m->stream.M}, a);
+  for (int i = 0; i < 2; i++) m->x[i] = orr_arena_take(a, (size_t)m->stream.M * row);
+  train_embed_place(&m->embed, false, a);
   train_ring_place(m->ring, a);
-  m->xg = orr_arena_take(a, C * D * e);
-  m->yg = orr_arena_take(a, C * D * e);
-  m->rstd = orr_arena_take(a, C * sizeof(float));
+  train_head_place_logits(&m->head, a);
   m->logits = orr_arena_take(a, rows * (size_t)m->d.V * sizeof(float));
   place_inputs(m, &m->inputs, &m->in);
   place_inputs(m, &m->host_inputs, &m->host_in);
@@ -122,7 +115,47 @@ static orr_code take_tables(train_decoder *m) {
   for (int64_t i = 0; i < m->rows; i++)
     m->host_row[i] = i < m->o.B * S ? (int32_t)(i / S * N + 1 + i % S) : -1;
   ORR_TRY(train_rope_space(&m->space, 1, m->d.rows, m->d.cols, m->d.R, m->d.block.K));
-  return train_ring_create(m->k, &m->d, m->M, m->o.window, &m->ring);
+  return train_ring_create(m->k, &m->d, m->stream.M, m->o.window, &m->ring);
+}
+
+// Embedding and head. One frame of every clip; a head of fewer rows than a chunk has is one chunk.
+static void init_ends(train_decoder *m) {
+  const int64_t B = m->o.B, positions = B * m->d.S,
+                C = positions < TRAIN_LOSS_ROWS ? positions : TRAIN_LOSS_ROWS;
+  m->rows = (positions + C - 1) / C * C;
+  m->embed = (train_embed){.k = m->k,
+                           .d = &m->d,
+                           .p = m->p,
+                           .w = m->w,
+                           .clips = B,
+                           .frames = B,
+                           .together = 1,
+                           .rows = &m->stream};
+  m->head = (train_head){.k = m->k,
+                         .w = m->w,
+                         .d = m->d.block,
+                         .norm = m->p->norm,
+                         .head = m->p->head,
+                         .codes = train_head_codes(m->d.block.axes, m->d.V),
+                         .C = C};
+}
+
+// Behind the tables, whose places they hold.
+static void init_shapes(train_decoder *m) {
+  const int64_t N = m->d.N;
+  m->space_shape = (train_block_shape){.M = m->stream.M,
+                                       .seqs = m->o.B,
+                                       .L = N,
+                                       .inner = 1,
+                                       .outer_stride = N,
+                                       .pos_stride = 1,
+                                       .cos = m->space.cos_,
+                                       .sin = m->space.sin_,
+                                       .pos_div = 1,
+                                       .pos_mod = N};
+  // One frame: all rows share one position.
+  m->time_shape = (train_block_shape){
+      .M = m->stream.M, .cos = m->in.cos_, .sin = m->in.sin_, .pos_div = m->stream.M, .pos_mod = 1};
 }
 
 static void init_arenas(train_decoder *m) {
@@ -146,32 +179,20 @@ orr_code train_decoder_create(kern *k, const train_dynamics_dims *d, const train
   orr_code rc;
   train_decoder *m = orr_calloc(1, sizeof *m);
   ORR_CHECK(m, ORR_ENOMEM, "decoder: out of memory");
-  *m = (train_decoder){.k = k, .d = *d, .p = p, .w = w, .o = *o, .M = o->B * d->N};
-  m->chunk = o->B * d->S < TRAIN_LOSS_ROWS ? o->B * d->S : TRAIN_LOSS_ROWS;
-  m->rows = (o->B * d->S + m->chunk - 1) / m->chunk * m->chunk;
+  *m = (train_decoder){.k = k, .d = *d, .p = p, .w = w, .o = *o};
+  m->stream = (train_rows){.M = o->B * d->N, .rows = o->B * d->N};
+  init_ends(m);
   init_arenas(m);
   ORR_CHECK_GOTO(o->window >= 1 && o->steps >= 1, fail, ORR_EINVAL,
                  "rollout of window %lld and %lld passes a frame: both must be at least 1",
                  (long long)o->window, (long long)o->steps);
-  ORR_CHECK_GOTO(m->M <= INT32_MAX, fail, ORR_EINVAL,
+  ORR_CHECK_GOTO(m->stream.M <= INT32_MAX, fail, ORR_EINVAL,
                  "rollout of %lld clips with %lld tokens a frame: %lld rows, kernels count to %d: "
                  "fewer clips at once",
-                 (long long)o->B, (long long)d->N, (long long)m->M, INT32_MAX);
+                 (long long)o->B, (long long)d->N, (long long)m->stream.M, INT32_MAX);
   ORR_TRY_GOTO(take_tables(m), fail);
   ORR_TRY_GOTO(take_memory(m), fail);
-  m->space_shape = (train_block_shape){.M = m->M,
-                                       .seqs = o->B,
-                                       .L = d->N,
-                                       .inner = 1,
-                                       .outer_stride = d->N,
-                                       .pos_stride = 1,
-                                       .cos = m->space.cos_,
-                                       .sin = m->space.sin_,
-                                       .pos_div = 1,
-                                       .pos_mod = d->N};
-  // One frame: all rows share one position.
-  m->time_shape = (train_block_shape){
-      .M = m->M, .cos = m->in.cos_, .sin = m->in.sin_, .pos_div = m->M, .pos_mod = 1};
+  init_shapes(m);
   *out = m;
   return ORR_OK;
 fail:
@@ -229,47 +250,19 @@ static orr_code begin_frame(train_decoder *m, const int32_t *tokens,
   return turns ? train_ring_turn_sink(m->ring, m->p, m->w, m->in.sink_cos, m->in.sink_sin) : ORR_OK;
 }
 
-static orr_code embed(train_decoder *m) {
-  const train_dynamics_dims *d = &m->d;
-  const frame_inputs *in = &m->in;
-  const float *w = m->w->master;
-  ORR_TRY(kern_matmul_fwd(m->k, &(kern_matmul_fwd_args){.type = KERN_F32,
-                                                        .y_type = KERN_F32,
-                                                        .M = m->o.B,
-                                                        .N = d->block.D,
-                                                        .K = 2 * d->A,
-                                                        .x = in->action,
-                                                        .w = w + m->p->action_w,
-                                                        .bias = w + m->p->action_b,
-                                                        .y = m->action_emb}));
-  return kern_embed_fwd(m->k, &(kern_embed_fwd_args){.type = d->block.act,
-                                                     .BT = m->o.B,
-                                                     .T = 1,
-                                                     .clips = m->o.B,
-                                                     .S = d->S,
-                                                     .R = d->R,
-                                                     .D = d->block.D,
-                                                     .tokens = in->tokens,
-                                                     .has_action = in->has_action,
-                                                     .branch_id = in->branch,
-                                                     .action_emb = m->action_emb,
-                                                     .table = w + m->p->token,
-                                                     .no_action = w + m->p->no_action,
-                                                     .branch = w + m->p->branch,
-                                                     .reg = w + m->p->reg,
-                                                     .v_first = 0,
-                                                     .v_count = d->V + 1,
-                                                     .x = m->x[0]});
-}
-
 // One pass of the current frame through all blocks; the result is in m->x[layers % 2].
 static orr_code pass(train_decoder *m, bool keep) {
-  ORR_TRY(embed(m));
+  const frame_inputs *in = &m->in;
+  const train_embed_inputs what = {.tokens = in->tokens,
+                                   .action = in->action,
+                                   .has_action = in->has_action,
+                                   .branch = in->branch};
+  ORR_TRY(train_embed_forward(&m->embed, &what, m->x[0]));
   for (int64_t i = 0; i < m->d.layers; i++) {
     const train_block_params *p = &m->p->blocks[i];
     m->acts.x = m->x[i % 2];
     void *out = m->x[(i + 1) % 2];
-    if (!is_time(m, i)) {
+    if (!train_dynamics_is_time(&m->d, i)) {
       ORR_TRY(train_block_forward(m->k, &m->d.block, p, m->w, &m->space_shape, &m->acts, out));
       continue;
     }
@@ -282,30 +275,9 @@ static orr_code pass(train_decoder *m, bool keep) {
 }
 
 static orr_code head(train_decoder *m) {
-  const train_block_dims *b = &m->d.block;
-  for (int64_t at = 0; at < m->rows; at += m->chunk) {
-    ORR_TRY(kern_gather_rows(m->k, &(kern_gather_rows_args){.type = b->act,
-                                                            .M = m->chunk,
-                                                            .D = b->D,
-                                                            .x = m->x[m->d.layers % 2],
-                                                            .index = m->row + at,
-                                                            .y = m->xg}));
-    ORR_TRY(kern_rmsnorm_fwd(m->k, &(kern_rmsnorm_fwd_args){.type = b->act,
-                                                            .M = m->chunk,
-                                                            .D = b->D,
-                                                            .x = m->xg,
-                                                            .w = m->w->master + m->p->norm,
-                                                            .y = m->yg,
-                                                            .rstd = m->rstd}));
-    ORR_TRY(kern_matmul_fwd(m->k, &(kern_matmul_fwd_args){.type = b->act,
-                                                          .y_type = KERN_F32,
-                                                          .M = m->chunk,
-                                                          .N = m->d.V,
-                                                          .K = b->D,
-                                                          .x = m->yg,
-                                                          .w = train_operand(m->w, m->p->head),
-                                                          .y = m->logits + at * m->d.V}));
-  }
+  for (int64_t at = 0; at < m->rows; at += m->head.C)
+    ORR_TRY(
+        train_head_logits(&m->head, m->x[m->d.layers % 2], m->row + at, m->logits + at * m->d.V));
   return ORR_OK;
 }
 

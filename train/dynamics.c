@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/embed.h"
 
 struct train_dynamics {
   kern *k;
@@ -12,20 +13,19 @@ struct train_dynamics {
   const train_weights *w;
   train_axes *axes;
   train_dynamics_frames frames;
-  int64_t B, T, BT; // clips, frames of a clip, frames of this rank
-  int64_t M, rows;  // BT*N rows, and those this rank of tp holds outside the products
+  int64_t B, T, BT;  // clips, frames of a clip, frames of this rank
+  train_rows stream; // BT*N rows, and those this rank of tp holds outside the products
   train_keep keep;
   train_rope space, time;
   train_block_shape space_shape, time_shape;
 
   train_exchange exchange; // of the time blocks, with cp
-  void *full;              // [rows*tp,D], with tp
+  train_embed embed;
 
   train_block_acts *acts; // [layers]; all the same buffers but x when not keeping all
   void *x_last;           // [rows,D] output of the last block
   train_block_scratch scratch;
-  float *action_emb, *daction_emb; // [BT,D]
-  void *dx;                        // [rows,D]
+  void *dx; // [rows,D]
   train_head head;
   int64_t loss_rows; // capacity, a multiple of TRAIN_LOSS_ROWS
 };
@@ -105,7 +105,7 @@ train_dynamics_frames train_dynamics_frames_of(const train_dynamics_dims *d, int
 static void time_shape_init(train_dynamics *m) {
   const int64_t N = m->d.N, T = m->T, side = m->B * m->exchange.positions.count;
   const bool split = train_axes_size(m->axes, DIST_AXIS_CP) > 1;
-  m->time_shape = (train_block_shape){.M = m->M,
+  m->time_shape = (train_block_shape){.M = m->stream.M,
                                       .seqs = split ? side : m->B * N,
                                       .L = T,
                                       .inner = split ? side : N,
@@ -120,7 +120,7 @@ static void time_shape_init(train_dynamics *m) {
 
 static void shapes_init(train_dynamics *m) {
   const int64_t N = m->d.N;
-  m->space_shape = (train_block_shape){.M = m->M,
+  m->space_shape = (train_block_shape){.M = m->stream.M,
                                        .seqs = m->BT,
                                        .L = N,
                                        .inner = 1,
@@ -141,21 +141,31 @@ orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
       .k = k, .d = *d, .p = p, .w = w, .axes = d->block.axes, .B = B, .T = T, .keep = keep};
   m->frames = train_dynamics_frames_of(d, B, T);
   m->BT = B * m->frames.count;
-  m->M = m->BT * d->N;
-  m->rows = train_rows_part(m->axes, m->M);
+  m->stream = (train_rows){.axes = m->axes, .M = m->BT * d->N};
+  m->stream.rows = train_rows_part(m->axes, m->stream.M);
   m->loss_rows = (m->BT * d->S + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
+  // Where cp splits the frames, those of one clip lie apart.
+  m->embed = (train_embed){.k = k,
+                           .d = &m->d,
+                           .p = p,
+                           .w = w,
+                           .clips = B,
+                           .frames = m->BT,
+                           .together = m->frames.clip_step == 1 ? 1 : T,
+                           .rows = &m->stream};
   m->head = (train_head){.k = k,
                          .w = w,
                          .d = d->block,
+                         .C = TRAIN_LOSS_ROWS,
                          .z_loss = d->z_loss,
                          .norm = p->norm,
                          .head = p->head,
                          .codes = train_head_codes(m->axes, d->V)};
   ORR_CHECK_GOTO(
-      m->M <= INT32_MAX, fail, ORR_EINVAL,
+      m->stream.M <= INT32_MAX, fail, ORR_EINVAL,
       "%lld clips of %lld frames of %lld tokens are %lld rows, kernels count to %d: lower "
       "train.micro_batch or data.frames",
-      (long long)B, (long long)m->frames.count, (long long)d->N, (long long)m->M, INT32_MAX);
+      (long long)B, (long long)m->frames.count, (long long)d->N, (long long)m->stream.M, INT32_MAX);
   m->acts = orr_calloc((size_t)d->layers, sizeof *m->acts);
   ORR_CHECK_GOTO(m->acts, fail, ORR_ENOMEM, "dynamics model: out of memory");
   ORR_TRY_GOTO(train_rope_space(&m->space, 1, d->rows, d->cols, d->R, d->block.K), fail);
@@ -184,7 +194,7 @@ int64_t train_dynamics_loss_capacity(const train_dynamics *m) {
 }
 
 static const train_block_shape *shape_of(const train_dynamics *m, int64_t layer) {
-  return (layer + 1) % m->d.time_every == 0 ? &m->time_shape : &m->space_shape;
+  return train_dynamics_is_time(&m->d, layer) ? &m->time_shape : &m->space_shape;
 }
 
 static orr_code place_ropes(train_dynamics *m, orr_arena *arena) {
@@ -204,8 +214,8 @@ static orr_code place_exchange(train_dynamics *m, orr_arena *arena) {
   const int64_t tp = train_axes_size(m->axes, DIST_AXIS_TP);
   const size_t e = kern_dtype_size(b->act), H = (size_t)(h.H * b->K) * e,
                G = (size_t)(h.G * b->K) * e;
-  if (tp > 1) m->full = orr_arena_take(arena, (size_t)(m->rows * tp * b->D) * e);
-  m->space_shape.full = m->time_shape.full = m->full;
+  if (tp > 1) m->stream.full = orr_arena_take(arena, (size_t)(m->stream.rows * tp * b->D) * e);
+  m->space_shape.full = m->time_shape.full = m->stream.full;
   if (train_axes_size(m->axes, DIST_AXIS_CP) == 1) return ORR_OK;
   return train_exchange_place(&m->exchange, m->k, H + 2 * G, H + G, H, m->keep != TRAIN_NO_BACKWARD,
                               arena);
@@ -213,7 +223,7 @@ static orr_code place_exchange(train_dynamics *m, orr_arena *arena) {
 
 static void place_blocks(train_dynamics *m, orr_arena *acts) {
   const train_block_dims *b = &m->d.block;
-  const size_t row = (size_t)b->D * kern_dtype_size(b->act), rows = (size_t)m->rows;
+  const size_t row = (size_t)b->D * kern_dtype_size(b->act), rows = (size_t)m->stream.rows;
   const bool all = m->keep == TRAIN_KEEP_ALL;
   for (int i = 0; i < m->d.layers; i++) {
     // Buffers that serve every block must suit a time block, whose needs include a space block's.
@@ -231,27 +241,17 @@ static void place_blocks(train_dynamics *m, orr_arena *acts) {
   m->x_last = orr_arena_take(acts, rows * row);
 }
 
-// Rows of zeros that stand for what only the first rank of tp embeds.
-static int64_t embedded_rows(const train_dynamics *m) {
-  int64_t n = m->BT;
-  if (train_axes_rank(m->axes, DIST_AXIS_TP) == 0) return n;
-  if (n < m->d.branches) n = m->d.branches;
-  return n < m->d.R ? m->d.R : n;
-}
-
 orr_code train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena *exchange) {
   const train_block_dims *b = &m->d.block;
   const bool backward = m->keep != TRAIN_NO_BACKWARD;
-  const size_t e = kern_dtype_size(b->act), D = (size_t)b->D, frames = (size_t)m->BT;
   ORR_TRY(place_ropes(m, acts));
   ORR_TRY(place_exchange(m, exchange));
   place_blocks(m, acts);
-  m->action_emb = orr_arena_take(acts, (size_t)embedded_rows(m) * D * sizeof(float));
+  train_embed_place(&m->embed, backward, acts);
   train_head_place(&m->head, backward, acts);
   if (!backward) return ORR_OK;
-  m->dx = orr_arena_take(acts, (size_t)m->rows * D * e);
-  m->daction_emb = orr_arena_take(acts, frames * D * sizeof(float));
-  train_block_scratch_take(&m->scratch, b, m->M, acts);
+  m->dx = orr_arena_take(acts, (size_t)(m->stream.rows * b->D) * kern_dtype_size(b->act));
+  train_block_scratch_take(&m->scratch, b, m->stream.M, acts);
   return ORR_OK;
 }
 
@@ -263,65 +263,15 @@ static void *output_of(train_dynamics *m, int64_t layer) {
   return layer + 1 < m->d.layers ? m->acts[layer + 1].x : m->x_last;
 }
 
-static train_rows rows_of(const train_dynamics *m) {
-  return (train_rows){.axes = m->axes, .M = m->M, .rows = m->rows, .full = m->full};
-}
-
-// Frames of one clip that lie side by side: all of them, or, where cp splits them, one.
-static int64_t frames_together(const train_dynamics *m) {
-  return m->frames.clip_step == 1 ? 1 : m->T;
-}
-
-// The action's embedding stays in float32: it is small, and actions are the input users care about.
-static orr_code embed_actions(train_dynamics *m, const train_dynamics_batch *b) {
-  return kern_matmul_fwd(m->k, &(kern_matmul_fwd_args){.type = KERN_F32,
-                                                       .y_type = KERN_F32,
-                                                       .M = m->BT,
-                                                       .N = m->d.block.D,
-                                                       .K = 2 * m->d.A,
-                                                       .x = b->action,
-                                                       .w = train_plain(m->w, m->p->action_w),
-                                                       .bias = train_plain(m->w, m->p->action_b),
-                                                       .y = m->action_emb});
-}
-
-// Each rank of tp embeds the tokens of its part of the table, the first one also all the rest; the
-// sum over ranks is the residual stream.
-static orr_code embed_forward(train_dynamics *m, const train_dynamics_batch *b) {
-  const train_dynamics_dims *d = &m->d;
-  const train_weights *w = m->w;
-  const float *none = m->action_emb; // zeros where the rest is not embedded
-  const train_part tokens = train_head_codes(m->axes, d->V + 1);
-  const bool split = train_axes_size(m->axes, DIST_AXIS_TP) > 1,
-             rest = train_axes_rank(m->axes, DIST_AXIS_TP) == 0;
-  if (rest) ORR_TRY(embed_actions(m, b));
-  ORR_TRY(kern_embed_fwd(
-      m->k, &(kern_embed_fwd_args){.type = d->block.act,
-                                   .BT = m->BT,
-                                   .T = frames_together(m),
-                                   .clips = m->B,
-                                   .S = d->S,
-                                   .R = d->R,
-                                   .D = d->block.D,
-                                   .tokens = b->tokens,
-                                   .has_action = b->has_action,
-                                   .branch_id = b->branch,
-                                   .action_emb = m->action_emb,
-                                   .table = train_plain(w, m->p->token),
-                                   .no_action = rest ? train_plain(w, m->p->no_action) : none,
-                                   .branch = rest ? train_plain(w, m->p->branch) : none,
-                                   .reg = rest ? train_plain(w, m->p->reg) : none,
-                                   .v_first = tokens.first,
-                                   .v_count = tokens.count,
-                                   .x = split ? m->full : m->acts[0].x}));
-  if (!split) return ORR_OK;
-  return train_axes_reduce_scatter(m->axes, DIST_AXIS_TP, m->full, m->acts[0].x,
-                                   m->rows * d->block.D, train_wire(d->block.act));
+static train_embed_inputs inputs_of(const train_dynamics_batch *b) {
+  return (train_embed_inputs){
+      .tokens = b->tokens, .action = b->action, .has_action = b->has_action, .branch = b->branch};
 }
 
 orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b) {
   const train_dynamics_dims *d = &m->d;
-  ORR_TRY(embed_forward(m, b));
+  const train_embed_inputs in = inputs_of(b);
+  ORR_TRY(train_embed_forward(&m->embed, &in, m->acts[0].x));
   for (int64_t i = 0; i < d->layers; i++)
     ORR_TRY(train_block_forward(m->k, &d->block, &m->p->blocks[i], m->w, shape_of(m, i),
                                 &m->acts[i], output_of(m, i)));
@@ -335,52 +285,16 @@ orr_code train_dynamics_logits(train_dynamics *m, const int32_t *row, int64_t co
   return ORR_OK;
 }
 
-static orr_code embed_backward(train_dynamics *m, const train_dynamics_batch *b) {
-  const train_dynamics_dims *d = &m->d;
-  const train_part tokens = train_head_codes(m->axes, d->V + 1);
-  const train_rows rows = rows_of(m);
-  const void *dx;
-  float *g = m->w->grad;
-  ORR_TRY(train_rows_gather(&rows, d->block.act, d->block.D, m->dx, &dx));
-  ORR_TRY(kern_embed_bwd(m->k, &(kern_embed_bwd_args){.type = d->block.act,
-                                                      .BT = m->BT,
-                                                      .T = frames_together(m),
-                                                      .clips = m->B,
-                                                      .S = d->S,
-                                                      .R = d->R,
-                                                      .D = d->block.D,
-                                                      .tokens = b->tokens,
-                                                      .has_action = b->has_action,
-                                                      .branch_id = b->branch,
-                                                      .v_first = tokens.first,
-                                                      .v_count = tokens.count,
-                                                      .branches = d->branches,
-                                                      .dx = dx,
-                                                      .daction_emb = m->daction_emb,
-                                                      .dtable = g + m->p->token,
-                                                      .dno_action = g + m->p->no_action,
-                                                      .dbranch = g + m->p->branch,
-                                                      .dreg = g + m->p->reg}));
-  return kern_matmul_bwd_w(m->k, &(kern_matmul_bwd_w_args){.type = KERN_F32,
-                                                           .M = m->BT,
-                                                           .N = d->block.D,
-                                                           .K = 2 * d->A,
-                                                           .dy = m->daction_emb,
-                                                           .x = b->action,
-                                                           .dw = g + m->p->action_w,
-                                                           .dbias = g + m->p->action_b});
-}
-
 orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, const float *scale,
                              bool backward, double *loss_sum, train_grad_ready_fn ready,
                              void *ready_ctx) {
   ORR_CHECK(b->masked_rows <= m->loss_rows && b->masked_rows % TRAIN_LOSS_ROWS == 0, ORR_EINVAL,
             "%lld masked rows do not fit the plan's %lld", (long long)b->masked_rows,
             (long long)m->loss_rows);
-  const train_rows rows = rows_of(m);
-  const int64_t first = m->rows * train_axes_rank(m->axes, DIST_AXIS_TP);
+  const train_embed_inputs in = inputs_of(b);
+  const int64_t first = m->stream.rows * train_axes_rank(m->axes, DIST_AXIS_TP);
   const void *x;
-  ORR_TRY(train_rows_gather(&rows, m->d.block.act, m->d.block.D, m->x_last, &x));
+  ORR_TRY(train_rows_gather(&m->stream, m->d.block.act, m->d.block.D, m->x_last, &x));
   ORR_TRY(train_head_loss(&m->head,
                           &(train_head_rows){.x = x,
                                              .row = b->masked_row,
@@ -388,7 +302,7 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, c
                                              .rows = b->masked_rows,
                                              .scale = scale,
                                              .first_row = first,
-                                             .own_rows = m->rows,
+                                             .own_rows = m->stream.rows,
                                              .dx = backward ? m->dx : NULL},
                           loss_sum));
   if (!backward) return ORR_OK;
@@ -402,7 +316,7 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, c
                                  &m->scratch, m->dx));
     if (ready) ORR_TRY(ready(ready_ctx, m->p->blocks[i].norm1));
   }
-  ORR_TRY(embed_backward(m, b));
+  ORR_TRY(train_embed_backward(&m->embed, &in, m->dx));
   return ready ? ready(ready_ctx, 0) : ORR_OK;
 }
 

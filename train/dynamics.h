@@ -24,6 +24,10 @@ typedef struct {
   train_block_dims block; // block.axes split the whole model
 } train_dynamics_dims;
 
+// Local. Whether this block is a time block, or else a space block.
+static inline bool train_dynamics_is_time(const train_dynamics_dims *d, int64_t layer) {
+  return (layer + 1) % d->time_every == 0;
+}
 // Local. The sizes that a configuration describes.
 void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out);
 

@@ -8,8 +8,9 @@
 
 #include "train/metrics_table.h"
 
-// Seconds. They add up to wall_s; `other` takes what is in no class (writing metrics, farewells)
-// and clocks of different nodes that disagree.
+// Seconds. They add up to wall_s; `other` takes what is in no class (writing metrics, farewells).
+// Where a process follows one on a node with another clock, down_s takes what they disagree about:
+// nothing when the later clock is behind, all of it when it is ahead.
 typedef struct {
   double wall_s;
   double steps_s;      // in steps that counted, without the next two

@@ -1,7 +1,5 @@
 #include "train/head.h"
 
-enum { C = TRAIN_LOSS_ROWS };
-
 train_part train_head_codes(const train_axes *axes, int64_t V) {
   return train_part_of(V, train_axes_size(axes, DIST_AXIS_TP), train_axes_rank(axes, DIST_AXIS_TP));
 }
@@ -10,12 +8,17 @@ static bool whole(const train_head *h) {
   return train_axes_size(h->d.axes, DIST_AXIS_TP) == 1;
 }
 
-void train_head_place(train_head *h, bool backward, orr_arena *arena) {
-  const size_t e = kern_dtype_size(h->d.act), row = (size_t)h->d.D * e;
-  const size_t codes = (size_t)h->codes.count;
+void train_head_place_logits(train_head *h, orr_arena *arena) {
+  const size_t C = (size_t)h->C, row = (size_t)h->d.D * kern_dtype_size(h->d.act);
   h->xg = orr_arena_take(arena, C * row);
   h->yg = orr_arena_take(arena, C * row);
   h->rstd = orr_arena_take(arena, C * sizeof(float));
+}
+
+void train_head_place(train_head *h, bool backward, orr_arena *arena) {
+  const size_t e = kern_dtype_size(h->d.act), row = (size_t)h->d.D * e;
+  const size_t C = (size_t)h->C, codes = (size_t)h->codes.count;
+  train_head_place_logits(h, arena);
   h->logits = orr_arena_take(arena, C * codes * sizeof(float));
   h->largest = orr_arena_take(arena, C * sizeof(float));
   h->own_largest = whole(h) ? NULL : orr_arena_take(arena, C * sizeof(float));
@@ -31,9 +34,9 @@ orr_code train_head_logits(train_head *h, const void *x, const int32_t *row, flo
   const train_block_dims *d = &h->d;
   ORR_TRY(kern_gather_rows(
       h->k, &(kern_gather_rows_args){
-                .type = d->act, .M = C, .D = d->D, .x = x, .index = row, .y = h->xg}));
+                .type = d->act, .M = h->C, .D = d->D, .x = x, .index = row, .y = h->xg}));
   ORR_TRY(kern_rmsnorm_fwd(h->k, &(kern_rmsnorm_fwd_args){.type = d->act,
-                                                          .M = C,
+                                                          .M = h->C,
                                                           .D = d->D,
                                                           .x = h->xg,
                                                           .w = train_plain(h->w, h->norm),
@@ -41,7 +44,7 @@ orr_code train_head_logits(train_head *h, const void *x, const int32_t *row, flo
                                                           .rstd = h->rstd}));
   return kern_matmul_fwd(h->k, &(kern_matmul_fwd_args){.type = d->act,
                                                        .y_type = KERN_F32,
-                                                       .M = C,
+                                                       .M = h->C,
                                                        .N = h->codes.count,
                                                        .K = d->D,
                                                        .x = h->yg,
@@ -55,18 +58,18 @@ static orr_code combine(train_head *h) {
   if (whole(h)) return ORR_OK;
   ORR_TRY(kern_copy(h->k, &(kern_copy_args){.dst = h->own_largest,
                                             .src = h->largest,
-                                            .bytes = C * sizeof(float),
+                                            .bytes = (size_t)h->C * sizeof(float),
                                             .way = KERN_COPY_WITHIN}));
-  ORR_TRY(train_axes_all_reduce(ax, DIST_AXIS_TP, h->largest, C, DIST_F32, DIST_MAX));
+  ORR_TRY(train_axes_all_reduce(ax, DIST_AXIS_TP, h->largest, h->C, DIST_F32, DIST_MAX));
   ORR_TRY(kern_xent_rescale(
       h->k, &(kern_xent_rescale_args){
-                .M = C, .own_largest = h->own_largest, .largest = h->largest, .sum = h->sum}));
-  return train_axes_all_reduce(ax, DIST_AXIS_TP, h->sum, 2 * C, DIST_F32, DIST_SUM);
+                .M = h->C, .own_largest = h->own_largest, .largest = h->largest, .sum = h->sum}));
+  return train_axes_all_reduce(ax, DIST_AXIS_TP, h->sum, 2 * h->C, DIST_F32, DIST_SUM);
 }
 
 static orr_code chunk_loss(train_head *h, const int32_t *target, const train_head_rows *r,
                            double *loss_sum) {
-  ORR_TRY(kern_xent_stats(h->k, &(kern_xent_stats_args){.M = C,
+  ORR_TRY(kern_xent_stats(h->k, &(kern_xent_stats_args){.M = h->C,
                                                         .V = h->codes.count,
                                                         .v_first = h->codes.first,
                                                         .logits = h->logits,
@@ -76,7 +79,7 @@ static orr_code chunk_loss(train_head *h, const int32_t *target, const train_hea
                                                         .target_logit = h->target_logit}));
   ORR_TRY(combine(h));
   return kern_xent_grad(h->k, &(kern_xent_grad_args){.type = h->d.act,
-                                                     .M = C,
+                                                     .M = h->C,
                                                      .V = h->codes.count,
                                                      .v_first = h->codes.first,
                                                      .logits = h->logits,
@@ -94,24 +97,24 @@ static orr_code chunk_loss(train_head *h, const int32_t *target, const train_hea
 static orr_code chunk_backward(train_head *h) {
   const train_block_dims *d = &h->d;
   ORR_TRY(kern_matmul_bwd_x(h->k, &(kern_matmul_bwd_x_args){.type = d->act,
-                                                            .M = C,
+                                                            .M = h->C,
                                                             .N = h->codes.count,
                                                             .K = d->D,
                                                             .dy = h->dlogits,
                                                             .w = train_operand(h->w, h->head),
                                                             .dx = h->dyg}));
   ORR_TRY(kern_matmul_bwd_w(h->k, &(kern_matmul_bwd_w_args){.type = d->act,
-                                                            .M = C,
+                                                            .M = h->C,
                                                             .N = h->codes.count,
                                                             .K = d->D,
                                                             .dy = h->dlogits,
                                                             .x = h->yg,
                                                             .dw = h->w->grad + h->head}));
   if (!whole(h))
-    ORR_TRY(train_axes_all_reduce(d->axes, DIST_AXIS_TP, h->dyg, C * d->D, train_wire(d->act),
+    ORR_TRY(train_axes_all_reduce(d->axes, DIST_AXIS_TP, h->dyg, h->C * d->D, train_wire(d->act),
                                   DIST_SUM));
   return kern_rmsnorm_bwd(h->k, &(kern_rmsnorm_bwd_args){.type = d->act,
-                                                         .M = C,
+                                                         .M = h->C,
                                                          .D = d->D,
                                                          .dy = h->dyg,
                                                          .x = h->xg,
@@ -124,7 +127,7 @@ static orr_code chunk_backward(train_head *h) {
 // Puts gradients where their rows are, if these are this rank's.
 static orr_code spread(train_head *h, const int32_t *row, const train_head_rows *r) {
   return kern_scatter_rows(h->k, &(kern_scatter_rows_args){.type = h->d.act,
-                                                           .M = C,
+                                                           .M = h->C,
                                                            .D = h->d.D,
                                                            .x = h->dxg,
                                                            .index = row,
@@ -138,7 +141,7 @@ orr_code train_head_loss(train_head *h, const train_head_rows *r, double *loss_s
     ORR_TRY(kern_fill(h->k, &(kern_fill_args){.x = r->dx,
                                               .bytes = (size_t)(r->own_rows * h->d.D) *
                                                        kern_dtype_size(h->d.act)}));
-  for (int64_t first = 0; first < r->rows; first += C) {
+  for (int64_t first = 0; first < r->rows; first += h->C) {
     ORR_TRY(train_head_logits(h, r->x, r->row + first, h->logits));
     ORR_TRY(chunk_loss(h, r->target + first, r, loss_sum));
     if (!r->dx) continue;

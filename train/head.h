@@ -22,6 +22,7 @@ typedef struct {
   double z_loss;
   int64_t norm, head; // places of the parameters
   train_part codes;   // of this rank
+  int64_t C;          // rows of a chunk: TRAIN_LOSS_ROWS where there is a loss
 
   void *xg, *yg, *dyg, *dxg; // [C,D]
   float *rstd;               // [C]
@@ -44,7 +45,9 @@ typedef struct {
 
 // Local. This rank's codes of V.
 train_part train_head_codes(const train_axes *axes, int64_t V);
-// Local. Takes the buffers.
+// Local. Takes the buffers of train_head_logits.
+void train_head_place_logits(train_head *h, orr_arena *arena);
+// Local. Takes the buffers, those of the logits and of the loss.
 void train_head_place(train_head *h, bool backward, orr_arena *arena);
 // Local, on one rank of tp. logits [C,V] of the rows row[0..C) of x [M,D]; -1 = zeros.
 orr_code train_head_logits(train_head *h, const void *x, const int32_t *row, float *logits);

@@ -32,7 +32,7 @@ static orr_code find_lost(const char *run_dir, int64_t from, lost_part *out) {
   const double *step = train_table_column(&m, "step"), *ms = train_table_column(&m, "step_ms"),
                *time = train_table_column(&m, "time");
   for (int64_t i = 0; i < m.rows; i++) {
-    if (time && isfinite(time[i]) && time[i] > out->seen) out->seen = time[i];
+    if (time && isfinite(time[i])) out->seen = time[i];
     if (step[i] <= (double)from) continue;
     out->steps++;
     out->seconds += ms && isfinite(ms[i]) ? 1e-3 * ms[i] : 0.0;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -160,14 +161,10 @@ static orr_code wait_until_free(const train_lease *l, const train_lease_options 
 
 // True after a beat's time, false when the lease ends.
 static bool sleep_a_beat(train_lease *l) {
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  const int64_t ns = until.tv_nsec + (int64_t)(1e9 * l->beat_s);
-  until.tv_sec += (time_t)(ns / 1000000000);
-  until.tv_nsec = (long)(ns % 1000000000);
+  const int64_t until_ns = orr_clock_ns() + (int64_t)(1e9 * l->beat_s);
   pthread_mutex_lock(&l->mutex);
-  int rc = 0;
-  while (!l->ending && rc == 0) rc = pthread_cond_timedwait(&l->changed, &l->mutex, &until);
+  while (!l->ending && orr_cond_wait(&l->changed, &l->mutex, until_ns)) {
+  }
   const bool on = !l->ending;
   pthread_mutex_unlock(&l->mutex);
   return on;
@@ -190,12 +187,8 @@ static void *beat(void *arg) {
 }
 
 static orr_code start_beating(train_lease *l) {
-  pthread_condattr_t monotonic;
   pthread_mutex_init(&l->mutex, NULL);
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  pthread_cond_init(&l->changed, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  orr_cond_init(&l->changed);
   if (pthread_create(&l->thread, NULL, beat, l) == 0) return ORR_OK;
   pthread_cond_destroy(&l->changed);
   pthread_mutex_destroy(&l->mutex);

@@ -90,7 +90,7 @@ train_profile *train_observer_profile(train_observer *o) {
 orr_code train_observer_begin(train_observer *o, int64_t step) {
   if (o->profile && step == o->traced.first)
     ORR_TRY(train_profile_trace(o->profile, SPANS * (o->traced.last - o->traced.first + 1)));
-  train_profile_begin(o->profile);
+  train_profile_begin(o->profile, step);
   return ORR_OK;
 }
 

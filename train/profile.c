@@ -1,10 +1,11 @@
 #include "train/profile.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "dist/recorder.h"
+#include "kernels/range.h"
 
 enum { DEPTH = 16 };
 
@@ -16,6 +17,7 @@ typedef struct {
 
 struct train_profile {
   dist_recorder *recorder;
+  kern_ranges *ranges; // NULL = no tool listens
   train_times now;
   int64_t flown_ns[DIST_AXES]; // up to here what is in flight was counted
   int64_t charged_ns;          // up to here the step's time is in a phase
@@ -54,15 +56,40 @@ static void count_flight(train_profile *p, dist_axis axis, int64_t from_ns, int6
   p->flown_ns[axis] = to_ns;
 }
 
-// A stay inside a call ends: what came before it is the phase's, the stay is the axis'.
-static void hear(void *ctx, const dist_call *call, bool flight, int64_t from_ns, int64_t to_ns) {
+static void push_range(train_profile *p, const char *name, int64_t number) {
+  if (p->ranges) kern_range_push(p->ranges, name, number);
+}
+
+static void pop_range(train_profile *p) {
+  if (p->ranges) kern_range_pop(p->ranges);
+}
+
+static void push_call(train_profile *p, const dist_call *call) {
+  char name[64];
+  if (!p->ranges) return;
+  snprintf(name, sizeof name, "%s %s", dist_axis_name(call->axis),
+           dist_collective_name(call->collective));
+  push_range(p, name, call->count);
+}
+
+// When a stay inside a call ends, what came before it is the phase's, the stay is the axis'.
+static void hear(void *ctx, const dist_call *call, dist_heard what, int64_t from_ns,
+                 int64_t to_ns) {
   train_profile *p = ctx;
   const train_phase phase = (train_phase)(TRAIN_PHASE_AXIS + (int)call->axis);
+  const bool flight = what == DIST_HEARD_FLIGHT;
+  if (what == DIST_HEARD_ENTER) {
+    push_call(p, call);
+    return;
+  }
   if (flight) {
     count_flight(p, call->axis, from_ns, to_ns);
-  } else if (from_ns >= p->charged_ns) {
-    charge(p, p->stack[p->depth].phase, from_ns);
-    charge(p, phase, to_ns);
+  } else {
+    pop_range(p);
+    if (from_ns >= p->charged_ns) {
+      charge(p, p->stack[p->depth].phase, from_ns);
+      charge(p, phase, to_ns);
+    }
   }
   keep(p, (train_span){.from_ns = from_ns,
                        .to_ns = to_ns,
@@ -77,6 +104,7 @@ orr_code train_profile_create(dist_recorder *recorder, train_profile **out) {
   ORR_CHECK(p, ORR_ENOMEM, "profile: out of memory");
   p->recorder = recorder;
   p->charged_ns = orr_clock_ns();
+  p->ranges = kern_ranges_open();
   dist_recorder_tap(recorder, hear, p);
   *out = p;
   return ORR_OK;
@@ -85,18 +113,20 @@ orr_code train_profile_create(dist_recorder *recorder, train_profile **out) {
 void train_profile_destroy(train_profile *p) {
   if (!p) return;
   dist_recorder_tap(p->recorder, NULL, NULL);
+  kern_ranges_close(p->ranges);
   orr_free(p->spans);
   orr_free(p);
 }
 
-void train_profile_begin(train_profile *p) {
+void train_profile_begin(train_profile *p, int64_t step) {
   if (!p) return;
   const int64_t now = orr_clock_ns();
   p->now = (train_times){0};
   p->charged_ns = now;
   p->depth = 0;
   p->too_deep = 0;
-  p->stack[0] = (level){.phase = TRAIN_PHASE_OTHER, .name = "step", .index = -1, .from_ns = now};
+  p->stack[0] = (level){.phase = TRAIN_PHASE_OTHER, .name = "step", .index = step, .from_ns = now};
+  push_range(p, "step", step);
 }
 
 void train_profile_end(train_profile *p, train_times *out) {
@@ -104,9 +134,12 @@ void train_profile_end(train_profile *p, train_times *out) {
   if (!p) return;
   const int64_t now = orr_clock_ns();
   charge(p, p->stack[p->depth].phase, now);
+  for (int open = p->depth; open >= 0; open--) pop_range(p);
   p->depth = 0; // an error in between may have left some
-  keep(p, (train_span){
-              .from_ns = p->stack[0].from_ns, .to_ns = now, .name = p->stack[0].name, .index = -1});
+  keep(p, (train_span){.from_ns = p->stack[0].from_ns,
+                       .to_ns = now,
+                       .name = p->stack[0].name,
+                       .index = p->stack[0].index});
   *out = p->now;
   // What a rank waits for at last is not hidden.
   for (int a = 0; a < DIST_AXES; a++)
@@ -124,6 +157,7 @@ void train_profile_enter(train_profile *p, train_phase phase, const char *name, 
   const int64_t now = orr_clock_ns();
   charge(p, p->stack[p->depth].phase, now);
   p->stack[++p->depth] = (level){.phase = phase, .name = name, .index = index, .from_ns = now};
+  push_range(p, name, index);
 }
 
 void train_profile_leave(train_profile *p) {
@@ -136,6 +170,7 @@ void train_profile_leave(train_profile *p) {
   const int64_t now = orr_clock_ns();
   const level *l = &p->stack[p->depth--];
   charge(p, l->phase, now);
+  pop_range(p);
   keep(p, (train_span){.from_ns = l->from_ns,
                        .to_ns = now,
                        .phase = l->phase,

@@ -3,8 +3,9 @@
 // while the rank computes is counted beside that, as hidden. Host clock: on a device that runs
 // ahead of the host a phase says when its ops were called.
 //
-// While tracing, every phase and collective is kept as a span too (train/trace.h writes them).
-// One thread; functions take NULL and do nothing then.
+// While tracing, every phase and collective is kept as a span too (train/trace.h writes them), and
+// a tool that watches the program is told of them as they begin and end (kernels/range.h). One
+// thread; functions take NULL and do nothing then.
 #ifndef TRAIN_PROFILE_H
 #define TRAIN_PROFILE_H
 
@@ -51,8 +52,8 @@ const char *train_phase_name(train_phase p);
 orr_code train_profile_create(struct dist_recorder *recorder, train_profile **out);
 void train_profile_destroy(train_profile *p);
 
-// Local. A step begins, and ends with its times in *out.
-void train_profile_begin(train_profile *p);
+// Local. Step number `step` begins, and ends with its times in *out.
+void train_profile_begin(train_profile *p, int64_t step);
 void train_profile_end(train_profile *p, train_times *out);
 // Local. Into a phase and back to the one around; up to 16 deep. `name` lives as long as the
 // program; with an index >= 0 it is one of several: "block 3".

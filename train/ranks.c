@@ -2,11 +2,11 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 
 enum {
   COLUMNS = TRAIN_PHASES + 1, // and what the rank did itself
@@ -110,11 +110,6 @@ static double busy(const train_times *t) {
          t->phase[TRAIN_PHASE_BACKWARD] + t->phase[TRAIN_PHASE_OPTIMIZER];
 }
 
-static int by_value(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 // Fills r->column and gives its largest value's rank; sorted afterwards.
 static int sort_column(train_ranks *r, int column) {
   int slowest = 0;
@@ -122,7 +117,7 @@ static int sort_column(train_ranks *r, int column) {
     r->column[i] = r->table[i * COLUMNS + column];
     if (r->column[i] > r->column[slowest]) slowest = i;
   }
-  qsort(r->column, (size_t)r->ranks, sizeof *r->column, by_value);
+  orr_sort_f64(r->column, r->ranks);
   return slowest;
 }
 

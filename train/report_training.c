@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "train/report_chart.h"
 #include "train/report_page.h"
 
@@ -108,11 +109,6 @@ static int put_multiples(train_page *p, const train_table *m) {
   return count;
 }
 
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static double median_of(const train_table *m, const char *column) {
   train_curve c; // of bucket means: good to well under what the eye needs
   double kept[TRAIN_CURVE_POINTS];
@@ -122,8 +118,7 @@ static double median_of(const train_table *m, const char *column) {
   train_curve_of(train_table_column(m, "step"), v, m->rows, &c);
   for (int64_t i = 0; i < c.n; i++)
     if (isfinite(c.mean[i])) kept[n++] = c.mean[i];
-  qsort(kept, (size_t)n, sizeof *kept, compare);
-  return n ? kept[n / 2] : NAN;
+  return n ? orr_median_f64(kept, n) : NAN;
 }
 
 static void put_lead(train_html *h, const train_report_run *run) {

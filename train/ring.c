@@ -28,10 +28,6 @@ static void *offset(const train_ring *r, const void *p, int64_t elements) {
   return (unsigned char *)(uintptr_t)p + (size_t)elements * esize(r);
 }
 
-static bool is_time(const train_ring *r, int64_t layer) {
-  return (layer + 1) % r->d->time_every == 0;
-}
-
 orr_code train_ring_create(kern *k, const train_dynamics_dims *d, int64_t M, int64_t window,
                            train_ring **out) {
   train_ring *r = orr_calloc(1, sizeof *r);
@@ -68,7 +64,7 @@ void train_ring_place(train_ring *r, orr_arena *arena) {
   const train_block_dims *b = &r->d->block;
   const size_t e = esize(r), M = (size_t)r->M, GK = (size_t)r->GK, HK = (size_t)r->HK;
   for (int64_t i = 0; i < r->d->layers; i++) {
-    if (!is_time(r, i)) continue;
+    if (!train_dynamics_is_time(r->d, i)) continue;
     block_cache *c = &r->cache[i];
     c->ring_k = orr_arena_take(arena, (size_t)r->slots * M * GK * e);
     c->ring_v = orr_arena_take(arena, (size_t)r->slots * M * GK * e);
@@ -100,7 +96,8 @@ static orr_code turn_layer(train_ring *r, const block_cache *c, const train_bloc
 orr_code train_ring_turn_sink(train_ring *r, const train_dynamics_params *p, const train_weights *w,
                               const float *cos_, const float *sin_) {
   for (int64_t i = 0; i < r->d->layers; i++)
-    if (is_time(r, i)) ORR_TRY(turn_layer(r, &r->cache[i], &p->blocks[i], w, cos_, sin_));
+    if (train_dynamics_is_time(r->d, i))
+      ORR_TRY(turn_layer(r, &r->cache[i], &p->blocks[i], w, cos_, sin_));
   return ORR_OK;
 }
 

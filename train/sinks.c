@@ -1,15 +1,14 @@
-#define _GNU_SOURCE // pthread_timedjoin_np
 #include "train/sinks.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -17,7 +16,7 @@
 #include "train/events.h"
 #include "train/prometheus.h"
 
-enum { QUEUE = 64, NOTES = 16, WORDS = 512, FAREWELL_MS = 5000, REQUEST_S = 10 };
+enum { QUEUE = 64, NOTES = 16, WORDS = 512, LOOK_MS = 200, FAREWELL_MS = 5000, REQUEST_S = 10 };
 enum { REWIND = -1 }; // in place of a number of values: the run goes back to behind that step
 
 typedef struct {
@@ -37,9 +36,10 @@ struct train_sinks {
   pthread_t thread;
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  bool started, ending; // ending: under the lock
-  atomic_bool give_up;  // a request under way ends
+  bool started;
+  atomic_bool give_up; // a request under way ends
   // Under the lock: what waits for the thread. The oldest notes stay, the newest steps win.
+  bool ending, ended; // asked to end; has
   train_scalars step[QUEUE];
   int64_t steps_in, steps_out;
   note notes[NOTES];
@@ -144,15 +144,8 @@ static void send_note(train_sinks *s) {
   if (sent) s->notes_out++;
 }
 
-static void wait_a_moment(train_sinks *s) {
-  struct timespec until;
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_nsec += 200 * 1000000;
-  if (until.tv_nsec >= 1000000000) {
-    until.tv_sec++;
-    until.tv_nsec -= 1000000000;
-  }
-  pthread_cond_timedwait(&s->changed, &s->lock, &until);
+static int64_t in_ns(int64_t ms) {
+  return orr_clock_ns() + 1000000 * ms;
 }
 
 static void *serve(void *ctx) {
@@ -172,9 +165,11 @@ static void *serve(void *ctx) {
     } else if (last && !(noted && s->webhook.url)) {
       break;
     } else {
-      wait_a_moment(s);
+      orr_cond_wait(&s->changed, &s->lock, in_ns(LOOK_MS));
     }
   }
+  s->ended = true;
+  pthread_cond_broadcast(&s->changed);
   pthread_mutex_unlock(&s->lock);
   return NULL;
 }
@@ -207,7 +202,7 @@ orr_code train_sinks_create(const cfg *c, int64_t from, train_sinks **out) {
   train_sinks *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "metrics: out of memory");
   pthread_mutex_init(&s->lock, NULL);
-  pthread_cond_init(&s->changed, NULL);
+  orr_cond_init(&s->changed);
   s->push_every_ms = 1e3 * c->metrics.push_every_s;
   s->run = orr_strdup(c->run.dir);
   ORR_CHECK_GOTO(s->run, fail, ORR_ENOMEM, "metrics: out of memory");
@@ -255,17 +250,15 @@ void train_sinks_tell(train_sinks *s, const char *state, int64_t step, const cha
 }
 
 static void stop_thread(train_sinks *s) {
-  struct timespec until;
+  const int64_t until_ns = in_ns(FAREWELL_MS);
   pthread_mutex_lock(&s->lock);
   s->ending = true;
-  pthread_cond_signal(&s->changed);
-  pthread_mutex_unlock(&s->lock);
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_sec += FAREWELL_MS / 1000;
-  if (pthread_timedjoin_np(s->thread, NULL, &until) != 0) {
-    atomic_store(&s->give_up, true);
-    pthread_join(s->thread, NULL);
+  pthread_cond_broadcast(&s->changed);
+  while (!s->ended && orr_cond_wait(&s->changed, &s->lock, until_ns)) {
   }
+  pthread_mutex_unlock(&s->lock);
+  atomic_store(&s->give_up, true);
+  pthread_join(s->thread, NULL);
   const int64_t left = s->lost + (s->notes_in - s->notes_out) + (s->steps_in - s->steps_out);
   if (left > 0)
     ORR_WARN("metrics: %lld values or messages did not reach their sinks", (long long)left);

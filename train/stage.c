@@ -104,3 +104,15 @@ orr_code train_stage_send(train_stage *s, const train_step_scalars *scalars) {
   s->turn ^= 1;
   return ORR_OK;
 }
+
+orr_code train_stage_run(train_stage *s, int64_t micro, train_grad_ready_fn ready, void *ctx) {
+  train_profile *profile = s->axes->profile;
+  train_profile_enter(profile, TRAIN_PHASE_FORWARD, "forward", -1);
+  ORR_TRY(s->table->forward(s, micro));
+  ORR_TRY(train_timer_end(s->timer, TRAIN_TIMED_FORWARD));
+  train_profile_leave(profile);
+  train_profile_enter(profile, TRAIN_PHASE_BACKWARD, "loss and backward", -1);
+  ORR_TRY(s->table->backward(s, micro, ready, ctx));
+  train_profile_leave(profile);
+  return train_timer_end(s->timer, TRAIN_TIMED_BACKWARD);
+}

@@ -38,9 +38,9 @@ typedef struct {
   // Local. While planning: what the step that begins with global sample `first` of this rank will
   // compute, where that depends on the samples.
   void (*foresee)(train_stage *s, uint64_t first);
-  // Collective over tp and cp. Forward and backward of micro-batch `micro`; *s->loss_sum (+=), and
-  // the gradient of s->scalars->scale * loss sum is added.
-  orr_code (*run)(train_stage *s, int64_t micro, train_grad_ready_fn ready, void *ctx);
+  // Collective over tp and cp, both: train_stage_run.
+  orr_code (*forward)(train_stage *s, int64_t micro);
+  orr_code (*backward)(train_stage *s, int64_t micro, train_grad_ready_fn ready, void *ctx);
   void (*destroy)(train_stage *s);
 } train_stage_table;
 
@@ -84,6 +84,9 @@ orr_code train_stage_check(const train_stage *s);
 orr_code train_stage_prepare(train_stage *s, const data_clip_batch *b, double *units);
 // Local. The prepared batch, and the scalars, to the device.
 orr_code train_stage_send(train_stage *s, const train_step_scalars *scalars);
+// Collective over tp and cp. Forward and backward of micro-batch `micro`; *s->loss_sum (+=), and
+// the gradient of s->scalars->scale * loss sum is added.
+orr_code train_stage_run(train_stage *s, int64_t micro, train_grad_ready_fn ready, void *ctx);
 
 // Local. For the create functions: what all stages share, with empty arenas that count.
 void train_stage_init(train_stage *s, const train_stage_table *table, kern *k, const cfg *c,

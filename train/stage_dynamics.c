@@ -113,27 +113,31 @@ static void stage_foresee(train_stage *base, uint64_t first) {
   settle_rows(s);
 }
 
-static orr_code stage_run(train_stage *base, int64_t micro, train_grad_ready_fn ready, void *ctx) {
-  dynamics_stage *s = (dynamics_stage *)base;
+// The inputs of a micro-batch.
+static train_dynamics_batch batch_of(const dynamics_stage *s, int64_t micro) {
   const dynamics_inputs *in = &s->inputs[TRAIN_INPUTS_ON_DEVICE];
-  const int64_t first = micro * base->micro * s->frames.count;
-  const train_dynamics_batch b = {.tokens = in->tokens + first * s->d.S,
-                                  .action = in->action + first * 2 * s->d.A,
-                                  .has_action = in->has_action + first,
-                                  .branch = in->branch + micro * base->micro,
-                                  .masked_row = in->masked_row + micro * s->capacity,
-                                  .target = in->target + micro * s->capacity,
-                                  .masked_rows = s->masked_rows[micro]};
-  train_profile *profile = base->axes->profile;
-  train_profile_enter(profile, TRAIN_PHASE_FORWARD, "forward", -1);
-  ORR_TRY(train_dynamics_forward(s->model, &b));
-  ORR_TRY(train_timer_end(base->timer, TRAIN_TIMED_FORWARD));
-  train_profile_leave(profile);
-  train_profile_enter(profile, TRAIN_PHASE_BACKWARD, "loss and backward", -1);
-  ORR_TRY(train_dynamics_loss(s->model, &b, &base->scalars[TRAIN_INPUTS_ON_DEVICE]->scale, true,
-                              base->loss_sum, ready, ctx));
-  train_profile_leave(profile);
-  return train_timer_end(base->timer, TRAIN_TIMED_BACKWARD);
+  const int64_t first = micro * s->base.micro * s->frames.count;
+  return (train_dynamics_batch){.tokens = in->tokens + first * s->d.S,
+                                .action = in->action + first * 2 * s->d.A,
+                                .has_action = in->has_action + first,
+                                .branch = in->branch + micro * s->base.micro,
+                                .masked_row = in->masked_row + micro * s->capacity,
+                                .target = in->target + micro * s->capacity,
+                                .masked_rows = s->masked_rows[micro]};
+}
+
+static orr_code stage_forward(train_stage *base, int64_t micro) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  const train_dynamics_batch b = batch_of(s, micro);
+  return train_dynamics_forward(s->model, &b);
+}
+
+static orr_code stage_backward(train_stage *base, int64_t micro, train_grad_ready_fn ready,
+                               void *ctx) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  const train_dynamics_batch b = batch_of(s, micro);
+  return train_dynamics_loss(s->model, &b, &base->scalars[TRAIN_INPUTS_ON_DEVICE]->scale, true,
+                             base->loss_sum, ready, ctx);
 }
 
 static void stage_destroy(train_stage *base) {
@@ -150,7 +154,8 @@ static const train_stage_table dynamics_table = {.name = "dynamics",
                                                  .place = stage_place,
                                                  .prepare = stage_prepare,
                                                  .foresee = stage_foresee,
-                                                 .run = stage_run,
+                                                 .forward = stage_forward,
+                                                 .backward = stage_backward,
                                                  .destroy = stage_destroy};
 
 enum { MOST_SHAPES = 8 };

@@ -36,20 +36,24 @@ static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, doubl
 // Every batch is as much work as any other.
 static void stage_foresee(train_stage *s, uint64_t first) {}
 
-static orr_code stage_run(train_stage *base, int64_t micro, train_grad_ready_fn ready, void *ctx) {
+// The frames of a micro-batch.
+static train_frames frames_of(const tokenizer_stage *s, int64_t micro) {
+  return (train_frames){.u8 = s->frames[TRAIN_INPUTS_ON_DEVICE] +
+                              micro * input_bytes(s, s->base.micro)};
+}
+
+static orr_code stage_forward(train_stage *base, int64_t micro) {
   tokenizer_stage *s = (tokenizer_stage *)base;
-  const train_frames f = {.u8 = s->frames[TRAIN_INPUTS_ON_DEVICE] +
-                                micro * input_bytes(s, base->micro)};
-  train_profile *profile = base->axes->profile;
-  train_profile_enter(profile, TRAIN_PHASE_FORWARD, "forward", -1);
-  ORR_TRY(train_tokenizer_forward(s->model, &f));
-  ORR_TRY(train_timer_end(base->timer, TRAIN_TIMED_FORWARD));
-  train_profile_leave(profile);
-  train_profile_enter(profile, TRAIN_PHASE_BACKWARD, "loss and backward", -1);
-  ORR_TRY(train_tokenizer_loss(s->model, &f, &base->scalars[TRAIN_INPUTS_ON_DEVICE]->scale, true,
-                               base->loss_sum, ready, ctx));
-  train_profile_leave(profile);
-  return train_timer_end(base->timer, TRAIN_TIMED_BACKWARD);
+  const train_frames f = frames_of(s, micro);
+  return train_tokenizer_forward(s->model, &f);
+}
+
+static orr_code stage_backward(train_stage *base, int64_t micro, train_grad_ready_fn ready,
+                               void *ctx) {
+  tokenizer_stage *s = (tokenizer_stage *)base;
+  const train_frames f = frames_of(s, micro);
+  return train_tokenizer_loss(s->model, &f, &base->scalars[TRAIN_INPUTS_ON_DEVICE]->scale, true,
+                              base->loss_sum, ready, ctx);
 }
 
 static void stage_destroy(train_stage *base) {
@@ -65,7 +69,8 @@ static const train_stage_table tokenizer_table = {.name = "tokenizer",
                                                   .place = stage_place,
                                                   .prepare = stage_prepare,
                                                   .foresee = stage_foresee,
-                                                  .run = stage_run,
+                                                  .forward = stage_forward,
+                                                  .backward = stage_backward,
                                                   .destroy = stage_destroy};
 
 // 6 FLOPs a weight and token, as for the dynamics model.

@@ -62,7 +62,7 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
   s->micros = s->clips / s->micro;
   ORR_TRY(create_parts(s));
   ORR_TRY(place(s));
-  ORR_TRY(s->stage->table->run(s->stage, 0, NULL, NULL)); // every kernel of a micro-batch
+  ORR_TRY(train_stage_run(s->stage, 0, NULL, NULL)); // every kernel of a micro-batch
   memset(axes->moved, 0, sizeof axes->moved);
   s->stage->table->foresee(s->stage, (uint64_t)(axes->grid.dp_i * s->clips));
   ORR_TRY(rehearse(s));
@@ -138,7 +138,7 @@ static orr_code make_gradients(train_step *s) {
   ORR_TRY(clear(s));
   for (int64_t micro = 0; micro < s->micros; micro++) {
     const bool last = micro + 1 == s->micros;
-    ORR_TRY(s->stage->table->run(s->stage, micro, last ? train_reduce_ready : NULL, s->reduce));
+    ORR_TRY(train_stage_run(s->stage, micro, last ? train_reduce_ready : NULL, s->reduce));
   }
   ORR_TRY(train_reduce_finish(s->reduce));
   ORR_TRY(

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sort.h"
 
 enum { ROUNDS = 15 };
 
@@ -26,11 +27,6 @@ orr_code train_trace_parse(const char *text, train_trace_range *out) {
   return ORR_OK;
 }
 
-static int by_value(const void *a, const void *b) {
-  const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
-}
-
 // *ahead_ns (=) how far this rank's clock is ahead of rank 0's: the median over some barriers of
 // how much later each of them ended by this clock.
 static orr_code compare_clocks(dist_comm *all, int64_t *ahead_ns) {
@@ -43,7 +39,7 @@ static orr_code compare_clocks(dist_comm *all, int64_t *ahead_ns) {
     ORR_TRY(dist_broadcast(all, &first, 1, DIST_I64, 0));
     ahead[i] = mine - first;
   }
-  qsort(ahead, ROUNDS, sizeof *ahead, by_value);
+  orr_sort_i64(ahead, ROUNDS);
   *ahead_ns = ahead[ROUNDS / 2];
   return ORR_OK;
 }

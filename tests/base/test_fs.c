@@ -1,43 +1,15 @@
 // labels: quick
 // Files and paths: what is read is what was written, failures name path and cause, and a failed
 // atomic write leaves the old file.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/fault.h"
-#include "base/fs.h"
-#include "base/mem.h"
+#include "tests/base/folder.h"
 
 static char *in(const char *dir, const char *name, char out[512]) {
   assert_int_equal(orr_fs_join(out, 512, dir, name), ORR_OK);
   return out;
-}
-
-static int make_dir(void **state) {
-  char pattern[] = "/tmp/orrery-fs-XXXXXX";
-  *state = strdup(mkdtemp(pattern));
-  return *state ? 0 : -1;
-}
-
-static int remove_dir(void **state) {
-  orr_code rc = orr_fs_remove_tree(*state);
-  free(*state);
-  return rc == ORR_OK ? 0 : -1;
-}
-
-static void assert_message_has(const char *words) {
-  if (!strstr(orr_status_message(), words))
-    fail_msg("'%s' lacks '%s'", orr_status_message(), words);
 }
 
 static void assert_holds(const char *path, const char *wanted) {
@@ -70,7 +42,7 @@ static void test_mkdirs_makes_all_parents_and_accepts_what_is_there(void **state
   assert_int_equal(orr_fs_write_atomic(path, "x", 1), ORR_OK);
   in(*state, "file/below", path);
   assert_int_equal(orr_fs_mkdirs(path), ORR_EIO);
-  assert_message_has("/file: is a file, wanted a folder");
+  assert_message_names("/file: is a file, wanted a folder");
 }
 
 static void test_written_files_read_back_and_replace_older_ones(void **state) {
@@ -91,16 +63,16 @@ static void test_missing_truncated_and_wrong_kinds_are_named(void **state) {
   int fd = -1;
   in(*state, "missing", path);
   assert_int_equal(orr_fs_read_all(path, &text, &bytes), ORR_ENOTFOUND);
-  assert_message_has(path);
+  assert_message_names(path);
   assert_int_equal(orr_fs_read_all(*state, &text, &bytes), ORR_EFORMAT);
-  assert_message_has("got a folder, wanted a file");
+  assert_message_names("got a folder, wanted a file");
   in(*state, "short", path);
   assert_int_equal(orr_fs_write_atomic(path, "12345", 5), ORR_OK);
   assert_int_equal(orr_fs_open(path, O_RDONLY, 0, &fd), ORR_OK);
   assert_int_equal(orr_fs_pread_all(fd, path, piece, 4, 1), ORR_OK);
   assert_memory_equal(piece, "2345", 4);
   assert_int_equal(orr_fs_pread_all(fd, path, piece, 5, 1), ORR_EFORMAT);
-  assert_message_has("ends at byte 5, 1 of 5 bytes short");
+  assert_message_names("ends at byte 5, 1 of 5 bytes short");
   close(fd);
 }
 
@@ -155,8 +127,8 @@ static void test_a_full_disk_is_named_with_a_remedy(void **state) {
   in(*state, "file", path);
   orr_fault_arm(ORR_FAULT_WRITE, 1);
   assert_int_equal(orr_fs_write_atomic(path, "text", 4), ORR_EIO);
-  assert_message_has("No space left on device; free some space");
-  assert_message_has(path);
+  assert_message_names("No space left on device; free some space");
+  assert_message_names(path);
 }
 
 int main(void) {
@@ -169,5 +141,5 @@ int main(void) {
       cmocka_unit_test(test_a_failed_atomic_write_keeps_the_old_file_and_leaves_no_other),
       cmocka_unit_test(test_a_full_disk_is_named_with_a_remedy),
   };
-  return cmocka_run_group_tests(tests, make_dir, remove_dir);
+  return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }

@@ -6,22 +6,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "base/fault.h"
-#include "base/fs.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "checkpoints/checkpoint.h"
+#include "tests/base/folder.h"
 
 #define FIXTURE_RANKS_MAX 64
 
@@ -173,11 +165,6 @@ static inline void fixture_assert_holds(const char *path, int64_t step) {
   ckpt_close(r);
 }
 
-#define assert_ok(expr)                                                                            \
-  do {                                                                                             \
-    if ((expr) != ORR_OK) fail_msg("%s: %s", #expr, orr_status_message());                         \
-  } while (0)
-
 // A fresh folder; cmocka's state is its path. Sweeps sync thousands of times: in memory where there
 // is such a folder.
 static inline int fixture_setup(void **state) {
@@ -186,17 +173,10 @@ static inline int fixture_setup(void **state) {
 #else
   const char *parent = "/tmp";
 #endif
-  char *path = malloc(64);
-  *state = path;
-  if (!path) return -1;
-  snprintf(path, 64, "%s/orrery-ckpt-XXXXXX", parent);
-  return mkdtemp(path) ? 0 : -1;
-}
-
-static inline int fixture_teardown(void **state) {
-  orr_code rc = orr_fs_remove_tree(*state);
-  free(*state);
-  return rc == ORR_OK ? 0 : -1;
+  char path[FOLDER_PATH];
+  folder_make_in(parent, path);
+  *state = orr_strdup(path);
+  return *state ? 0 : -1;
 }
 
 // Number of names in a folder that begin with `prefix`.

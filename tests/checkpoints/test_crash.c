@@ -105,9 +105,9 @@ int main(void) {
   orr_log_setup(ORR_LOG_ERROR, 0, 1);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_a_root_opens_after_kill_9_at_any_moment, fixture_setup,
-                                      fixture_teardown),
+                                      folder_teardown),
       cmocka_unit_test_setup_teardown(test_a_full_disk_is_a_clean_error, fixture_setup,
-                                      fixture_teardown),
+                                      folder_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,7 +191,7 @@ static void test_foreign_and_edited_manifests_are_refused(void **state) {
 
 int main(void) {
   orr_log_setup(ORR_LOG_ERROR, 0, 1); // the warnings are expected
-#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fixture_setup, folder_teardown)
   const struct CMUnitTest tests[] = {
       IN_FOLDER(test_a_flipped_bit_of_a_tensor_file_is_noticed_and_named),
       IN_FOLDER(test_a_flipped_bit_of_a_text_file_is_noticed_and_named),

@@ -155,7 +155,7 @@ static void test_the_safetensors_package_reads_equal_values(void **state) {
 }
 
 int main(void) {
-#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fixture_setup, folder_teardown)
   const struct CMUnitTest tests[] = {
       IN_FOLDER(test_f32_export_holds_the_weights_bit_for_bit),
       IN_FOLDER(test_bf16_export_rounds_to_nearest_even),

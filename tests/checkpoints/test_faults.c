@@ -154,7 +154,7 @@ static void test_a_failing_copy_is_passed_on_and_leaves_no_trace(void **state) {
 
 int main(void) {
   orr_log_setup(ORR_LOG_ERROR, 0, 1); // the warnings are expected
-#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fixture_setup, folder_teardown)
   const struct CMUnitTest tests[] = {
       IN_FOLDER(test_save_survives_every_fault),
       IN_FOLDER(test_async_save_of_three_ranks_survives_every_fault),

@@ -119,7 +119,7 @@ static void test_a_folder_that_cannot_be_written_is_named(void **state) {
 
 int main(void) {
   orr_log_setup(ORR_LOG_ERROR, 0, 1); // the warnings are expected
-#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fixture_setup, folder_teardown)
   const struct CMUnitTest tests[] = {
       IN_FOLDER(test_the_newest_and_the_multiples_are_kept),
       IN_FOLDER(test_keep_zero_keeps_all),

@@ -189,21 +189,21 @@ static void test_a_second_save_waits_for_the_first(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_saved_values_are_read_back, fixture_setup,
-                                      fixture_teardown),
+                                      folder_teardown),
       cmocka_unit_test_setup_teardown(test_any_number_of_writers_makes_identical_files,
-                                      fixture_setup, fixture_teardown),
+                                      fixture_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(test_async_and_sync_saves_are_identical, fixture_setup,
-                                      fixture_teardown),
+                                      folder_teardown),
       cmocka_unit_test_setup_teardown(test_any_range_of_a_tensor_is_read, fixture_setup,
-                                      fixture_teardown),
+                                      folder_teardown),
       cmocka_unit_test(test_extents_cover_every_byte_once_on_page_boundaries),
       cmocka_unit_test(test_bad_plans_are_refused_with_the_tensor_named),
       cmocka_unit_test_setup_teardown(test_a_checkpoint_of_another_model_is_named, fixture_setup,
-                                      fixture_teardown),
+                                      folder_teardown),
       cmocka_unit_test_setup_teardown(test_a_root_without_checkpoints_is_not_found, fixture_setup,
-                                      fixture_teardown),
+                                      folder_teardown),
       cmocka_unit_test_setup_teardown(test_a_second_save_waits_for_the_first, fixture_setup,
-                                      fixture_teardown),
+                                      folder_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

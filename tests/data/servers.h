@@ -167,4 +167,43 @@ static inline data_remote_options set_remote(const char *cache) {
   return o;
 }
 
+// -- a folder to be served, and the places of a test beside it ------------------------------------
+
+typedef struct {
+  char root[512], set[600], cache[600], log[600];
+  orr_hash128 folder; // of the first samples, read from the folder
+} served_set;
+
+// cmocka's state is a set of `shards` shards; `samples` go into its hash.
+static inline int served_set_make(void **state, const char *name, int shards, uint64_t samples) {
+  served_set *f = calloc(1, sizeof *f);
+  snprintf(f->root, sizeof f->root, "%s", shards_folder(name));
+  snprintf(f->set, sizeof f->set, "%s/tabletop", f->root);
+  snprintf(f->cache, sizeof f->cache, "%s/cache", f->root);
+  snprintf(f->log, sizeof f->log, "%s/log", f->root);
+  set_make(f->set, shards);
+  assert_ok(set_read(f->set, NULL, 0, samples, &f->folder));
+  *state = f;
+  return 0;
+}
+
+static inline int served_set_remove(void **state) {
+  served_set *f = *state;
+  folder_remove(f->root);
+  free(f);
+  return 0;
+}
+
+// A fresh cache and a fresh log.
+static inline void served_set_clear(const served_set *f) {
+  unlink(f->log);
+  folder_remove(f->cache);
+}
+
+// The setup of a test of its own.
+static inline int served_set_start(void **state) {
+  served_set_clear(*state);
+  return 0;
+}
+
 #endif

@@ -4,20 +4,11 @@
 #ifndef TESTS_DATA_SHARDS_H
 #define TESTS_DATA_SHARDS_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/fs.h"
 #include "data/index.h"
 #include "data/shard_writer.h"
+#include "tests/base/folder.h"
 
 #define CODES 900
 
@@ -112,7 +103,7 @@ static inline orr_code shards_write(const char *path, const data_shard_format *f
 static inline const char *shards_folder(const char *name) {
   static char dir[512];
   snprintf(dir, sizeof dir, "%s/test-data/%s-%d", ORR_BINARY_DIR, name, (int)getpid());
-  assert_int_equal(orr_fs_remove_tree(dir), ORR_OK);
+  folder_remove(dir);
   assert_int_equal(orr_fs_mkdirs(dir), ORR_OK);
   return dir;
 }
@@ -131,17 +122,5 @@ static inline void shards_data_set(const char *dir, const data_shard_format *f, 
   }
   assert_int_equal(data_index_build(dir, NULL), ORR_OK);
 }
-
-// The message names every one of the given words.
-#define assert_message_names(...)                                                                  \
-  do {                                                                                             \
-    const char *const words_[] = {__VA_ARGS__};                                                    \
-    for (size_t i_ = 0; i_ < sizeof words_ / sizeof words_[0]; i_++) {                             \
-      if (!strstr(orr_status_message(), words_[i_])) {                                             \
-        fail_msg("'%s' does not name '%s'", orr_status_message(), words_[i_]);                     \
-      }                                                                                            \
-    }                                                                                              \
-    assert_null(strchr(orr_status_message(), '\n'));                                               \
-  } while (0)
 
 #endif

@@ -14,32 +14,11 @@
 #include "data/cache.h"
 #include "data/verify.h"
 
-typedef struct {
-  char root[512], set[600], cache[600], log[600];
-} fixture;
-
 // EPOCH: samples, at least; two episodes of 29 to 31 clips a shard.
 enum { SHARDS = 20, EPOCH = SHARDS * 62 };
 
 static int set_up(void **state) {
-  static fixture f;
-  snprintf(f.root, sizeof f.root, "%s", shards_folder("cache"));
-  snprintf(f.set, sizeof f.set, "%s/tabletop", f.root);
-  snprintf(f.cache, sizeof f.cache, "%s/cache", f.root);
-  snprintf(f.log, sizeof f.log, "%s/log", f.root);
-  set_make(f.set, SHARDS);
-  *state = &f;
-  return 0;
-}
-
-static int tear_down(void **state) {
-  return orr_fs_remove_tree(((fixture *)*state)->root) == ORR_OK ? 0 : -1;
-}
-
-static int start_test(void **state) {
-  fixture *f = *state;
-  unlink(f->log);
-  return orr_fs_remove_tree(f->cache) == ORR_OK ? 0 : -1;
+  return served_set_make(state, "cache", SHARDS, 0);
 }
 
 // -- eviction --------------------------------------------------------------------------------
@@ -56,13 +35,13 @@ static void count_gone(void *ctx, const char *stem) {
   ++*(int *)ctx;
 }
 
-static const char *in_cache(const fixture *f, const char *name) {
+static const char *in_cache(const served_set *f, const char *name) {
   static char path[1400];
   snprintf(path, sizeof path, "%s/set/%s", f->cache, name);
   return path;
 }
 
-static void put_file(const fixture *f, const char *name, size_t bytes, time_t used) {
+static void put_file(const served_set *f, const char *name, size_t bytes, time_t used) {
   static char zeros[100000];
   const struct timespec times[2] = {{.tv_sec = used}, {.tv_sec = used}};
   int fd = open(in_cache(f, name), O_CREAT | O_WRONLY, 0600);
@@ -71,7 +50,7 @@ static void put_file(const fixture *f, const char *name, size_t bytes, time_t us
 }
 
 static void test_what_is_needed_last_leaves_first_and_nothing_open(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   data_cache *c = NULL;
   int gone = 0, pin = -1, claim = -1;
   bool fits = false;
@@ -106,7 +85,7 @@ static void test_what_is_needed_last_leaves_first_and_nothing_open(void **state)
 }
 
 static void test_locks_are_one_a_file_and_n_a_node(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   data_cache *c = NULL;
   int first = -1, second = -1, slots[3] = {-1, -1, -1};
   assert_int_equal(data_cache_open(f->cache, 1, 2, &c), ORR_OK);
@@ -158,7 +137,7 @@ static void verify_all(const char *where, const data_remote_options *o, uint64_t
   data_remote_destroy(r);
 }
 
-static uint64_t largest_shard(const fixture *f) {
+static uint64_t largest_shard(const served_set *f) {
   data_index *x = NULL;
   uint64_t most = 0;
   assert_int_equal(data_index_open(f->set, &x), ORR_OK);
@@ -169,7 +148,7 @@ static uint64_t largest_shard(const fixture *f) {
 }
 
 static void test_set_larger_than_the_budget_passes_through_it(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server s;
   char where[64];
   data_remote_counters c;
@@ -187,7 +166,7 @@ static void test_set_larger_than_the_budget_passes_through_it(void **state) {
 }
 
 static void test_disk_smaller_than_the_budget_is_used_up_and_no_more(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server s;
   char where[64], size[32];
   data_remote_counters c;
@@ -220,7 +199,7 @@ static void test_disk_smaller_than_the_budget_is_used_up_and_no_more(void **stat
 }
 
 static void test_write_that_fails_makes_room_or_says_so(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server s;
   char where[64];
   data_remote *r = NULL;
@@ -248,7 +227,7 @@ static void test_write_that_fails_makes_room_or_says_so(void **state) {
 // -- processes -------------------------------------------------------------------------------
 
 // Runs in a child: reads clips of all shards and compares them with the folder's.
-static int child_reads(const fixture *f, const char *where) {
+static int child_reads(const served_set *f, const char *where) {
   data_remote_options o = set_remote(f->cache);
   data_remote *r = NULL;
   orr_hash128 own, folder;
@@ -261,7 +240,7 @@ static int child_reads(const fixture *f, const char *where) {
 }
 
 static void test_8_processes_that_start_cold_make_20_downloads(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server s;
   char where[64];
   pid_t children[8];
@@ -295,7 +274,7 @@ static uint64_t partial_bytes(const char *cache) {
 }
 
 static void test_process_that_is_killed_leaves_its_download_to_the_next(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server s;
   char where[64], port[16];
   snprintf(port, sizeof port, "%d", server_free_port());
@@ -319,7 +298,7 @@ static void test_process_that_is_killed_leaves_its_download_to_the_next(void **s
 }
 
 static void test_waiting_process_takes_over_from_one_that_is_killed(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server s;
   char where[64];
   server_start(&s, f->root, f->log, "--fault", "shard,4,hang"); // the first process gets stuck
@@ -343,16 +322,19 @@ static void test_waiting_process_takes_over_from_one_that_is_killed(void **state
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup(test_what_is_needed_last_leaves_first_and_nothing_open, start_test),
-      cmocka_unit_test_setup(test_locks_are_one_a_file_and_n_a_node, start_test),
-      cmocka_unit_test_setup(test_set_larger_than_the_budget_passes_through_it, start_test),
-      cmocka_unit_test_setup(test_write_that_fails_makes_room_or_says_so, start_test),
-      cmocka_unit_test_setup(test_8_processes_that_start_cold_make_20_downloads, start_test),
+      cmocka_unit_test_setup(test_what_is_needed_last_leaves_first_and_nothing_open,
+                             served_set_start),
+      cmocka_unit_test_setup(test_locks_are_one_a_file_and_n_a_node, served_set_start),
+      cmocka_unit_test_setup(test_set_larger_than_the_budget_passes_through_it, served_set_start),
+      cmocka_unit_test_setup(test_write_that_fails_makes_room_or_says_so, served_set_start),
+      cmocka_unit_test_setup(test_8_processes_that_start_cold_make_20_downloads, served_set_start),
       cmocka_unit_test_setup(test_process_that_is_killed_leaves_its_download_to_the_next,
-                             start_test),
-      cmocka_unit_test_setup(test_waiting_process_takes_over_from_one_that_is_killed, start_test),
-      cmocka_unit_test_setup(test_disk_smaller_than_the_budget_is_used_up_and_no_more, start_test),
+                             served_set_start),
+      cmocka_unit_test_setup(test_waiting_process_takes_over_from_one_that_is_killed,
+                             served_set_start),
+      cmocka_unit_test_setup(test_disk_smaller_than_the_budget_is_used_up_and_no_more,
+                             served_set_start),
   };
   setenv("no_proxy", "127.0.0.1", 1);
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, set_up, served_set_remove);
 }

@@ -1,38 +1,27 @@
 // labels: quick
 // Pictures and films, decoded back by the libraries that players use.
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libswscale/swscale.h>
 #include <png.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/fault.h"
-#include "base/fs.h"
-#include "base/mem.h"
 #include "data/film_palette.h"
 #include "data/video.h"
+#include "tests/base/folder.h"
 
 enum { N = 10, H = 24, W = 32 };
 
 typedef struct {
-  char dir[64];
+  char dir[FOLDER_PATH];
   uint8_t frames[N][H][W][3];
 } fixture;
 
 // A bright square walks over a shaded floor: smooth colours, hard edges, motion.
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
-  snprintf(f->dir, sizeof f->dir, "/tmp/orrery-film-XXXXXX");
-  assert_non_null(mkdtemp(f->dir));
+  folder_make(f->dir);
   for (int t = 0; t < N; t++)
     for (int y = 0; y < H; y++)
       for (int x = 0; x < W; x++) {
@@ -46,7 +35,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
   fixture *f = *state;
-  assert_int_equal(orr_fs_remove_tree(f->dir), ORR_OK);
+  folder_remove(f->dir);
   free(f);
   return 0;
 }

@@ -10,36 +10,12 @@
 
 enum { SHARDS = 5, SAMPLES = 300 };
 
-typedef struct {
-  char root[512], set[600], cache[600], log[600];
-  orr_hash128 folder; // of SAMPLES samples read from the folder
-} fixture;
-
 static int set_up(void **state) {
-  static fixture f;
-  snprintf(f.root, sizeof f.root, "%s", shards_folder("remote"));
-  snprintf(f.set, sizeof f.set, "%s/tabletop", f.root);
-  snprintf(f.cache, sizeof f.cache, "%s/cache", f.root);
-  snprintf(f.log, sizeof f.log, "%s/log", f.root);
-  set_make(f.set, SHARDS);
-  assert_int_equal(set_read(f.set, NULL, 0, SAMPLES, &f.folder), ORR_OK);
-  *state = &f;
-  return 0;
-}
-
-static int tear_down(void **state) {
-  return orr_fs_remove_tree(((fixture *)*state)->root) == ORR_OK ? 0 : -1;
-}
-
-// A fresh cache and a fresh log.
-static int start_test(void **state) {
-  fixture *f = *state;
-  unlink(f->log);
-  return orr_fs_remove_tree(f->cache) == ORR_OK ? 0 : -1;
+  return served_set_make(state, "remote", SHARDS, SAMPLES);
 }
 
 // Reads the samples at `where` and wants those of the folder.
-static void assert_same_clips(const fixture *f, const char *where, const data_remote_options *o,
+static void assert_same_clips(const served_set *f, const char *where, const data_remote_options *o,
                               data_remote_counters *counters) {
   data_remote *r = NULL;
   orr_hash128 hash;
@@ -50,7 +26,7 @@ static void assert_same_clips(const fixture *f, const char *where, const data_re
   assert_true(orr_hash_equal(hash, f->folder));
 }
 
-static void assert_refused(const fixture *f, const char *where, const data_remote_options *o,
+static void assert_refused(const served_set *f, const char *where, const data_remote_options *o,
                            orr_code wanted) {
   data_remote *r = NULL;
   orr_hash128 hash;
@@ -63,7 +39,7 @@ static void assert_refused(const fixture *f, const char *where, const data_remot
 }
 
 static void test_clips_over_http_equal_those_of_the_folder(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server s;
   char where[64];
   data_remote_counters c;
@@ -97,7 +73,7 @@ static int cached_shards(const char *cache, char paths[][700], int most) {
 }
 
 static void test_damaged_file_of_the_cache_is_fetched_again(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server s;
   char where[64], paths[SHARDS][700];
   data_remote_counters c;
@@ -117,7 +93,7 @@ static void test_damaged_file_of_the_cache_is_fetched_again(void **state) {
 
 // Where the name of a shard stands in the log, for the order of requests.
 static void test_shards_come_in_the_order_of_the_sampler(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server s;
   char where[64], line[4096];
   const char *dirs = f->set;
@@ -154,7 +130,7 @@ static void test_shards_come_in_the_order_of_the_sampler(void **state) {
 }
 
 static void test_shards_are_fetched_before_they_are_wanted(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server s;
   char where[64], paths[SHARDS][700];
   const char *dirs = where;
@@ -200,7 +176,7 @@ static void test_server_agrees_with_the_published_example_of_a_signature(void **
 }
 
 static void test_clips_of_a_store_that_checks_signatures_equal_the_folder(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server s;
   char endpoint[64];
   data_remote_counters c;
@@ -215,7 +191,7 @@ static void test_clips_of_a_store_that_checks_signatures_equal_the_folder(void *
 }
 
 static void test_keys_come_from_the_profile_of_the_aws_files(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server s;
   char endpoint[64], path[700];
   data_remote_counters c;
@@ -256,7 +232,7 @@ static void test_keys_come_from_the_profile_of_the_aws_files(void **state) {
 }
 
 static void test_store_that_refuses_is_named_with_its_reason(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server s;
   char endpoint[64], path[700];
   data_remote_options o = set_remote(f->cache);
@@ -301,7 +277,7 @@ static void make_certificate(const char *cert, const char *key, const char *name
 }
 
 static void test_only_a_trusted_certificate_of_that_host_is_accepted(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   server good, other;
   char where[64], cert[600], key[600];
   data_remote_counters c;
@@ -331,7 +307,7 @@ static void test_only_a_trusted_certificate_of_that_host_is_accepted(void **stat
 
 static void test_clips_served_by_nginx_equal_those_of_the_folder(void **state) {
   static const char program[] = "/usr/sbin/nginx";
-  fixture *f = *state;
+  served_set *f = *state;
   char conf[600], where[64], paths[SHARDS][700];
   server s = {.port = server_free_port()};
   data_remote_counters c;
@@ -375,19 +351,21 @@ static void test_clips_served_by_nginx_equal_those_of_the_folder(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup(test_clips_over_http_equal_those_of_the_folder, start_test),
-      cmocka_unit_test_setup(test_damaged_file_of_the_cache_is_fetched_again, start_test),
-      cmocka_unit_test_setup(test_shards_come_in_the_order_of_the_sampler, start_test),
-      cmocka_unit_test_setup(test_shards_are_fetched_before_they_are_wanted, start_test),
+      cmocka_unit_test_setup(test_clips_over_http_equal_those_of_the_folder, served_set_start),
+      cmocka_unit_test_setup(test_damaged_file_of_the_cache_is_fetched_again, served_set_start),
+      cmocka_unit_test_setup(test_shards_come_in_the_order_of_the_sampler, served_set_start),
+      cmocka_unit_test_setup(test_shards_are_fetched_before_they_are_wanted, served_set_start),
       cmocka_unit_test(test_server_agrees_with_the_published_example_of_a_signature),
       cmocka_unit_test_setup(test_clips_of_a_store_that_checks_signatures_equal_the_folder,
-                             start_test),
-      cmocka_unit_test_setup(test_keys_come_from_the_profile_of_the_aws_files, start_test),
-      cmocka_unit_test_setup(test_store_that_refuses_is_named_with_its_reason, start_test),
-      cmocka_unit_test_setup(test_only_a_trusted_certificate_of_that_host_is_accepted, start_test),
-      cmocka_unit_test_setup(test_clips_served_by_nginx_equal_those_of_the_folder, start_test),
+                             served_set_start),
+      cmocka_unit_test_setup(test_keys_come_from_the_profile_of_the_aws_files, served_set_start),
+      cmocka_unit_test_setup(test_store_that_refuses_is_named_with_its_reason, served_set_start),
+      cmocka_unit_test_setup(test_only_a_trusted_certificate_of_that_host_is_accepted,
+                             served_set_start),
+      cmocka_unit_test_setup(test_clips_served_by_nginx_equal_those_of_the_folder,
+                             served_set_start),
   };
   // A proxy of the user's is not for servers of this machine.
   setenv("no_proxy", "127.0.0.1", 1);
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, set_up, served_set_remove);
 }

@@ -13,34 +13,12 @@
 
 enum { SHARDS = 3, SAMPLES = 120 };
 
-typedef struct {
-  char root[512], set[600], cache[600], log[600];
-  orr_hash128 folder; // of SAMPLES samples read from the folder
-} fixture;
-
 static int set_up(void **state) {
-  static fixture f;
-  snprintf(f.root, sizeof f.root, "%s", shards_folder("remote-faults"));
-  snprintf(f.set, sizeof f.set, "%s/tabletop", f.root);
-  snprintf(f.cache, sizeof f.cache, "%s/cache", f.root);
-  snprintf(f.log, sizeof f.log, "%s/log", f.root);
-  set_make(f.set, SHARDS);
-  assert_int_equal(set_read(f.set, NULL, 0, SAMPLES, &f.folder), ORR_OK);
-  *state = &f;
-  return 0;
-}
-
-static int tear_down(void **state) {
-  return orr_fs_remove_tree(((fixture *)*state)->root) == ORR_OK ? 0 : -1;
-}
-
-static void start_afresh(const fixture *f) {
-  unlink(f->log);
-  assert_int_equal(orr_fs_remove_tree(f->cache), ORR_OK);
+  return served_set_make(state, "remote-faults", SHARDS, SAMPLES);
 }
 
 // Options under which a slow connection is given up after a second, and everything after two.
-static data_remote_options impatient(const fixture *f) {
+static data_remote_options impatient(const served_set *f) {
   data_remote_options o = set_remote(f->cache);
   o.timeout_s = 2;
   o.slow_s = 1;
@@ -58,14 +36,14 @@ static orr_code read_all(const char *where, const data_remote_options *o, orr_ha
 }
 
 // Reads the set behind `rules` (three at most) and wants the folder's clips.
-static data_remote_counters overcome(fixture *f, const data_remote_options *o,
+static data_remote_counters overcome(served_set *f, const data_remote_options *o,
                                      const char *const *rules) {
   const char *words[8] = {0};
   char where[64];
   server s;
   orr_hash128 hash;
   data_remote_counters c;
-  start_afresh(f);
+  served_set_clear(f);
   for (int i = 0; i < 3 && rules[i]; i++) words[2 * i] = "--fault", words[2 * i + 1] = rules[i];
   server_start_with(&s, f->root, f->log, words);
   snprintf(where, sizeof where, "http://127.0.0.1:%d/tabletop", s.port);
@@ -121,7 +99,7 @@ static void test_server_that_asks_to_wait_is_left_alone_that_long(void **state) 
 }
 
 static void test_what_came_before_a_cut_is_not_fetched_again(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   data_remote_options o = impatient(f);
   o.timeout_s = 20;
   overcome(f, &o, RULES("shard-00001,2,cut,100000"));
@@ -133,12 +111,12 @@ static void test_what_came_before_a_cut_is_not_fetched_again(void **state) {
 }
 
 // Reads the set behind a rule that stays and wants the error, without anything whole of that shard.
-static void refuse(fixture *f, const data_remote_options *o, const char *rule, orr_code wanted) {
+static void refuse(served_set *f, const data_remote_options *o, const char *rule, orr_code wanted) {
   char where[64];
   server s;
   orr_hash128 hash;
   data_remote_counters c;
-  start_afresh(f);
+  served_set_clear(f);
   server_start(&s, f->root, f->log, "--fault", rule);
   snprintf(where, sizeof where, "http://127.0.0.1:%d/tabletop", s.port);
   orr_code rc = read_all(where, o, &hash, &c);
@@ -178,14 +156,14 @@ static void test_trouble_that_stays_is_one_clear_error(void **state) {
 // -- redirects and keys --------------------------------------------------------------------------
 
 static void test_redirect_to_another_host_takes_no_keys_along(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   char rule[96], where[64], other_log[700];
   server other, s;
   orr_hash128 hash;
   data_remote_counters c;
   data_remote_options o = impatient(f);
   snprintf(other_log, sizeof other_log, "%s/other-log", f->root);
-  start_afresh(f);
+  served_set_clear(f);
   server_start(&other, f->root, other_log, NULL);
   snprintf(rule, sizeof rule, "shard-00001,-1,redirect,http://localhost:%d", other.port);
   server_start(&s, f->root, f->log, "--fault", rule); // plain: it is followed
@@ -194,7 +172,7 @@ static void test_redirect_to_another_host_takes_no_keys_along(void **state) {
   assert_true(orr_hash_equal(hash, f->folder));
   assert_int_equal(server_count(&other, "shard-00001", "200 open"), 1);
   server_kill(&s);
-  start_afresh(f);
+  served_set_clear(f);
   server_forget(&other);
   server_start(&s, f->root, f->log, "--bucket", "clips", "--fault", rule); // signed: it is not
   snprintf(where, sizeof where, "http://127.0.0.1:%d", s.port);
@@ -219,13 +197,13 @@ static void write_keys(const char *path, const char *token) {
 }
 
 static void test_keys_that_expire_are_looked_up_once_more(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   char endpoint[64], path[700];
   server s;
   data_remote *r = NULL;
   orr_hash128 hash;
   data_remote_options o = impatient(f);
-  start_afresh(f);
+  served_set_clear(f);
   server_start(&s, f->root, f->log, "--bucket", "clips", "--token");
   snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%d", s.port);
   snprintf(path, sizeof path, "%s/credentials", f->root);
@@ -262,12 +240,12 @@ static void *read_in_thread(void *ctx) {
 }
 
 static void test_server_that_is_killed_and_comes_back_is_waited_for(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   char where[64], port[16];
   server s;
   pthread_t thread;
   data_remote_options o = set_remote(f->cache);
-  start_afresh(f);
+  served_set_clear(f);
   snprintf(port, sizeof port, "%d", server_free_port());
   server_start(&s, f->root, f->log, "--port", port, "--fault", "shard,-1,slow,200000");
   snprintf(where, sizeof where, "http://127.0.0.1:%s/tabletop", port);
@@ -287,12 +265,12 @@ static void test_server_that_is_killed_and_comes_back_is_waited_for(void **state
 }
 
 static void test_interrupted_reader_does_not_wait_for_its_download(void **state) {
-  fixture *f = *state;
+  served_set *f = *state;
   char where[64];
   server s;
   pthread_t thread;
   data_remote_options o = set_remote(f->cache);
-  start_afresh(f);
+  served_set_clear(f);
   server_start(&s, f->root, f->log, "--fault", "shard,-1,hang");
   snprintf(where, sizeof where, "http://127.0.0.1:%d/tabletop", s.port);
   reading a = {.where = where};
@@ -317,11 +295,11 @@ static void test_nth_fault_is_overcome_or_told_and_the_next_run_reads_all(void *
     int64_t most;
   } sweeps[] = {{ORR_FAULT_HTTP, 6},  {ORR_FAULT_MALLOC, 60}, {ORR_FAULT_OPEN, 24},
                 {ORR_FAULT_READ, 12}, {ORR_FAULT_WRITE, 12},  {ORR_FAULT_RENAME, 4}};
-  fixture *f = *state;
+  served_set *f = *state;
   char where[64];
   server s;
   data_remote_options o = impatient(f);
-  start_afresh(f);
+  served_set_clear(f);
   server_start(&s, f->root, f->log, NULL);
   snprintf(where, sizeof where, "http://127.0.0.1:%d/tabletop", s.port);
   for (size_t i = 0; i < sizeof sweeps / sizeof *sweeps; i++) {
@@ -358,5 +336,5 @@ int main(void) {
       cmocka_unit_test(test_nth_fault_is_overcome_or_told_and_the_next_run_reads_all),
   };
   setenv("no_proxy", "127.0.0.1,localhost", 1);
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, set_up, served_set_remove);
 }

@@ -2,43 +2,19 @@
 // Data sets of the tabletop scene: the same bytes from any number of processes, actions and states
 // in step, pairs of futures, and failures of workers that come out as one error. The parent draws
 // nothing itself, so that it may fork.
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <dirent.h>
 #include <limits.h>
 #include <math.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/fault.h"
-#include "base/fs.h"
-#include "base/mem.h"
 #include "data/index.h"
 #include "data/shard.h"
 #include "data/sim_generate.h"
-#include "data/workers.h"
 #include "data/tabletop.h"
+#include "tests/base/folder.h"
 
 enum { SIDE = 32, LENGTH = 12, Q = DATA_TABLETOP_STATE };
-
-static int setup(void **state) {
-  char *dir = orr_strdup("/tmp/orrery-generate-XXXXXX");
-  assert_non_null(mkdtemp(dir));
-  *state = dir;
-  return 0;
-}
-
-static int teardown(void **state) {
-  assert_int_equal(orr_fs_remove_tree(*state), ORR_OK);
-  orr_free(*state);
-  return 0;
-}
 
 // A small data set of two episodes a shard in the folder `name` of the fixture.
 static data_sim_options options(void **fixture, const char *name, char dir[PATH_MAX]) {
@@ -72,14 +48,6 @@ static data_shard *open_shard(const char *dir, int64_t number) {
   return s;
 }
 
-static char *read_index(const char *dir) {
-  char path[PATH_MAX], *text = NULL;
-  size_t bytes;
-  assert_int_equal(orr_fs_join(path, sizeof path, dir, "index.json"), ORR_OK);
-  assert_int_equal(orr_fs_read_all(path, &text, &bytes), ORR_OK);
-  return text;
-}
-
 static void test_bytes_do_not_depend_on_the_number_of_processes(void **fixture) {
   char *index[3];
   const int processes[3] = {1, 2, 7}; // more than there are shards
@@ -90,7 +58,7 @@ static void test_bytes_do_not_depend_on_the_number_of_processes(void **fixture) 
     o.dir = name;
     o.processes = processes[i];
     generate(&o);
-    index[i] = read_index(name); // holds every shard's hash
+    index[i] = folder_text(name, "index.json"); // holds every shard's hash
     orr_free(name);
   }
   assert_string_equal(index[0], index[1]);
@@ -225,31 +193,14 @@ static void test_a_failing_worker_fails_the_command_and_leaves_nothing(void **fi
   assert_int_equal(count_files(dir), 4);
 }
 
-static orr_code die_at_the_second_job(void *ctx, data_board *b) {
-  for (int64_t job; (job = data_board_take(b)) >= 0;) {
-    if (job == 1) {
-      data_board_note(b, "reading nine.h5");
-      kill(getpid(), SIGKILL);
-    }
-  }
-  return ORR_OK;
-}
-
-static void test_a_killed_worker_is_reported_with_its_signal(void **unused) {
-  data_workers w = {.count = 2, .jobs = 10, .work = die_at_the_second_job};
-  assert_int_equal(data_workers_run(&w), ORR_EIO);
-  assert_non_null(strstr(orr_status_message(), "signal 9"));
-  assert_non_null(strstr(orr_status_message(), "while reading nine.h5"));
-}
-
 static void test_a_folder_that_holds_clips_is_refused(void **fixture) {
   char dir[PATH_MAX];
   data_sim_options o = options(fixture, "clips", dir);
   generate(&o);
-  char *before = read_index(dir);
+  char *before = folder_text(dir, "index.json");
   assert_int_equal(data_sim_generate(&o), ORR_EINVAL);
   assert_non_null(strstr(orr_status_message(), dir));
-  char *after = read_index(dir);
+  char *after = folder_text(dir, "index.json");
   assert_string_equal(before, after);
   orr_free(before);
   orr_free(after);
@@ -271,7 +222,7 @@ static void test_numbers_that_cannot_be_are_named(void **fixture) {
   assert_false(orr_fs_exists(dir));
 }
 
-#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
@@ -281,7 +232,6 @@ int main(void) {
       WITH_FOLDER(test_action_t_acts_between_frames_t_and_t_plus_1),
       WITH_FOLDER(test_forks_share_their_prompt_and_part_after_it),
       WITH_FOLDER(test_a_failing_worker_fails_the_command_and_leaves_nothing),
-      cmocka_unit_test(test_a_killed_worker_is_reported_with_its_signal),
       WITH_FOLDER(test_a_folder_that_holds_clips_is_refused),
       WITH_FOLDER(test_numbers_that_cannot_be_are_named),
   };

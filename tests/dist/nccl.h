@@ -4,13 +4,6 @@
 #ifndef TESTS_DIST_NCCL_H
 #define TESTS_DIST_NCCL_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,12 +11,8 @@
 #include "base/mem.h"
 #include "dist/comm_table.h"
 #include "kernels/bf16.h"
+#include "tests/base/assert.h"
 #include "tests/dist/device.h"
-
-#define must(call)                                                                                 \
-  do {                                                                                             \
-    if ((call) != ORR_OK) fail_msg("%s: %s", #call, orr_status_message());                         \
-  } while (0)
 
 static const dist_dtype nccl_types[] = {DIST_F32, DIST_BF16, DIST_F64, DIST_I64, DIST_U8};
 enum { NCCL_TYPES = sizeof nccl_types / sizeof *nccl_types, NCCL_COUNT = 1003 };
@@ -90,8 +79,8 @@ static void array_get(array *a) {
 
 // The world of 2 or 4 ranks along one axis; `shared`: all on one GPU.
 static dist_comm *split(dist_world *w, dist_axis axis) {
-  must(dist_world_split(w, axis == DIST_AXIS_TP ? w->grid.ranks : 1, 1, 0));
-  must(dist_world_split_device(w, &(dist_device){.stream = device_stream(), .shared = true}));
+  assert_ok(dist_world_split(w, axis == DIST_AXIS_TP ? w->grid.ranks : 1, 1, 0));
+  assert_ok(dist_world_split_device(w, &(dist_device){.stream = device_stream(), .shared = true}));
   return w->device[axis];
 }
 
@@ -103,15 +92,15 @@ static void check_all_reduce(dist_comm *c, dist_dtype t, bool start) {
   dist_request r;
   array_put(&a, 0, a.n, c->rank, 0);
   if (start) {
-    must(dist_all_reduce_start(c, a.device, a.n, t, DIST_SUM, &r));
-    must(dist_wait(c, &r));
+    assert_ok(dist_all_reduce_start(c, a.device, a.n, t, DIST_SUM, &r));
+    assert_ok(dist_wait(c, &r));
   } else {
-    must(dist_all_reduce(c, a.device, a.n, t, DIST_SUM));
+    assert_ok(dist_all_reduce(c, a.device, a.n, t, DIST_SUM));
   }
   array_get(&a);
   for (int64_t i = 0; i < a.n; i++) assert_int_equal(get(a.host, t, i), sum_of(c->size, i));
   array_put(&a, 0, a.n, c->rank, 0);
-  must(dist_all_reduce(c, a.device, a.n, t, DIST_MAX));
+  assert_ok(dist_all_reduce(c, a.device, a.n, t, DIST_MAX));
   array_get(&a);
   for (int64_t i = 0; i < a.n; i++) {
     int most = 0;
@@ -126,10 +115,10 @@ static void check_reduce_scatter(dist_comm *c, dist_dtype t, bool start) {
   dist_request r;
   array_put(&whole, 0, whole.n, c->rank, 0);
   if (start) {
-    must(dist_reduce_scatter_start(c, whole.device, part.device, part.n, t, DIST_SUM, &r));
-    must(dist_wait(c, &r));
+    assert_ok(dist_reduce_scatter_start(c, whole.device, part.device, part.n, t, DIST_SUM, &r));
+    assert_ok(dist_wait(c, &r));
   } else {
-    must(dist_reduce_scatter(c, whole.device, part.device, part.n, t, DIST_SUM));
+    assert_ok(dist_reduce_scatter(c, whole.device, part.device, part.n, t, DIST_SUM));
   }
   array_get(&part);
   for (int64_t i = 0; i < part.n; i++)
@@ -148,10 +137,10 @@ static void check_all_gather(dist_comm *c, dist_dtype t, bool start, bool in_pla
   else
     array_put(&own, 0, NCCL_COUNT, c->rank, 0);
   if (start) {
-    must(dist_all_gather_start(c, send, all.device, NCCL_COUNT, t, &r));
-    must(dist_wait(c, &r));
+    assert_ok(dist_all_gather_start(c, send, all.device, NCCL_COUNT, t, &r));
+    assert_ok(dist_wait(c, &r));
   } else {
-    must(dist_all_gather(c, send, all.device, NCCL_COUNT, t));
+    assert_ok(dist_all_gather(c, send, all.device, NCCL_COUNT, t));
   }
   array_get(&all);
   for (int64_t i = 0; i < all.n; i++)
@@ -171,7 +160,7 @@ static void check_all_to_all(dist_comm *c, dist_dtype t) {
     at[p] = STRIDE * p + 1;
     array_put(&send, at[p], out[p], c->rank, 10 * p);
   }
-  must(dist_all_to_all(c, send.device, out, at, recv.device, in, at, t));
+  assert_ok(dist_all_to_all(c, send.device, out, at, recv.device, in, at, t));
   array_get(&recv);
   for (int p = 0; p < c->size; p++)
     for (int64_t i = 0; i < in[p]; i++)
@@ -184,7 +173,7 @@ static void check_broadcast(dist_comm *c, dist_dtype t) {
   array a = array_open(t, NCCL_COUNT);
   for (int root = 0; root < c->size; root++) {
     array_put(&a, 0, a.n, c->rank, root);
-    must(dist_broadcast(c, a.device, a.n, t, root));
+    assert_ok(dist_broadcast(c, a.device, a.n, t, root));
     array_get(&a);
     for (int64_t i = 0; i < a.n; i++) assert_int_equal(get(a.host, t, i), value_of(root, i + root));
   }
@@ -232,9 +221,10 @@ static void test_what_is_computed_before_and_behind_comes_before_and_behind(void
     for (int step = 0; step < STEPS; step++) {
       for (int b = 0; b < BUCKETS; b++) {
         array_put(&bucket[b], 0, NCCL_COUNT, c->rank, step + 5 * b);
-        must(dist_all_reduce_start(c, bucket[b].device, NCCL_COUNT, DIST_F32, DIST_SUM, &r[b]));
+        assert_ok(
+            dist_all_reduce_start(c, bucket[b].device, NCCL_COUNT, DIST_F32, DIST_SUM, &r[b]));
       }
-      for (int b = 0; b < BUCKETS; b++) must(dist_wait(c, &r[b]));
+      for (int b = 0; b < BUCKETS; b++) assert_ok(dist_wait(c, &r[b]));
       for (int b = 0; b < BUCKETS; b++) {
         kept[step][b] = (array){.t = DIST_F32, .host = orr_calloc(NCCL_COUNT, 4)};
         device_read(kept[step][b].host, bucket[b].device, 4 * NCCL_COUNT);
@@ -267,7 +257,7 @@ static void test_traffic_of_the_device_is_counted_as_the_hosts(void **state) {
   dist_comm *c = split(w, DIST_AXIS_TP);
   array a = array_open(DIST_BF16, NCCL_COUNT);
   array_put(&a, 0, a.n, c->rank, 0);
-  must(dist_all_reduce(c, a.device, a.n, DIST_BF16, DIST_SUM));
+  assert_ok(dist_all_reduce(c, a.device, a.n, DIST_BF16, DIST_SUM));
   assert_int_equal(dist_comm_traffic(c).calls, 1);
   assert_int_equal(dist_comm_traffic(c).bytes, 2 * NCCL_COUNT);
   assert_int_equal(dist_comm_reserved(c), 0);

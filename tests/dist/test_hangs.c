@@ -2,13 +2,6 @@
 // A rank that does not take part in a collective is named, with the collective, and the whole job
 // ends. This program starts itself under mpirun as three ranks (`test_hangs KIND RANK DIR`), where
 // rank RANK misbehaves, and judges what is left: the report, the exit code, the processes.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,9 +13,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fs.h"
-#include "base/mem.h"
 #include "dist/watchdog.h"
+#include "tests/base/folder.h"
 #include "tests/dist/played/nccl_host.h"
 #include "tests/dist/device.h"
 
@@ -225,8 +217,8 @@ static void check_said(const char *said, const char *report, const char *word) {
 
 // `word` begins the report's line on the bad rank, and `why` ends it.
 static void check_job(const char *kind, int bad, const char *word, const char *why) {
-  char dir[] = "/tmp/orrery-hang-XXXXXX";
-  assert_non_null(mkdtemp(dir));
+  char dir[FOLDER_PATH];
+  folder_make(dir);
   int status = run_job(kind, bad, dir);
   char *report = read_file(dir, "report"), *said = read_file(dir, "said");
   if (!report) fail_msg("%s, rank %d: no report; the job said:\n%s", kind, bad, said);
@@ -242,7 +234,7 @@ static void check_job(const char *kind, int bad, const char *word, const char *w
   assert_true(delay < limit_s);
   orr_free(report);
   orr_free(said);
-  assert_int_equal(orr_fs_remove_tree(dir), ORR_OK);
+  folder_remove(dir);
 }
 
 static void check_kind(const char *kind, int bad, const char *why) {

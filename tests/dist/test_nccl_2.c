@@ -10,7 +10,7 @@ static orr_code split_device(dist_world *w) {
 
 static void test_a_rank_without_the_library_ends_the_split_on_all_ranks(void **state) {
   dist_world *w = *state;
-  must(dist_world_split(w, 1, 1, 0));
+  assert_ok(dist_world_split(w, 1, 1, 0));
   if (w->grid.rank == 1) nccl_host_arm(NCCL_HOST_OPEN, 1);
   assert_int_equal(split_device(w), ORR_EUNSUPPORTED);
   assert_non_null(strstr(orr_status_message(), "rank 1: open NCCL: libnccl.so.2 does not open"));
@@ -39,7 +39,7 @@ static void test_what_fails_under_way_is_seen_and_aborted(void **state) {
   const int before = nccl_host_aborted();
   assert_int_equal(dist_world_fault(w), ORR_OK);
   nccl_host_arm(NCCL_HOST_LATER, 1);
-  must(dist_all_reduce(c, v, 4, DIST_F32, DIST_SUM));
+  assert_ok(dist_all_reduce(c, v, 4, DIST_F32, DIST_SUM));
   assert_int_equal(dist_world_fault(w), ORR_ECOMM);
   assert_string_equal(orr_status_message(), "dp axis: a collective under way: NCCL says: remote "
                                             "process exited or there was a network error");
@@ -52,9 +52,9 @@ static void test_buffers_are_registered_until_the_device_is_left(void **state) {
   dist_world *w = *state;
   dist_comm *c = split(w, DIST_AXIS_REPLICA);
   char memory[2][64];
-  must(dist_comm_register(c, memory[0], 64));
-  must(dist_comm_register(c, memory[1], 64));
-  must(dist_comm_register(w->axis[DIST_AXIS_DP], memory[1], 64)); // nothing to do over MPI
+  assert_ok(dist_comm_register(c, memory[0], 64));
+  assert_ok(dist_comm_register(c, memory[1], 64));
+  assert_ok(dist_comm_register(w->axis[DIST_AXIS_DP], memory[1], 64)); // nothing to do over MPI
   assert_int_equal(nccl_host_buffers(), 2);
   dist_comm_unregister(c, memory[0]);
   assert_int_equal(nccl_host_buffers(), 1);
@@ -69,8 +69,8 @@ static void test_device_and_host_count_their_calls_together(void **state) {
   dist_comm *c = split(w, DIST_AXIS_DP);
   dist_recording seen;
   float v[4] = {0};
-  must(dist_barrier(w->axis[DIST_AXIS_DP]));
-  must(dist_all_reduce(c, v, 4, DIST_F32, DIST_SUM));
+  assert_ok(dist_barrier(w->axis[DIST_AXIS_DP]));
+  assert_ok(dist_all_reduce(c, v, 4, DIST_F32, DIST_SUM));
   dist_device_wait_begin(w);
   dist_device_wait_end(w);
   assert_true(device_finish());

@@ -7,27 +7,13 @@
 #ifndef TESTS_KERNELS_HARNESS_H
 #define TESTS_KERNELS_HARNESS_H
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "base/rng.h"
-#include "kernels/bf16.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/kern.h"
-
-#define OK(expr)                                                                                   \
-  do {                                                                                             \
-    if ((expr) != ORR_OK) fail_msg("%s: %s", #expr, orr_status_message());                         \
-  } while (0)
+#include "tests/base/assert.h"
+#include "tests/kernels/tensor.h"
 
 // --- memory and tensors ---------------------------------------------------------------------
 
@@ -66,17 +52,8 @@ static inline double *pool_draw(pool *p, int64_t n, kern_dtype type, double scal
 
 static inline void *pool_typed(pool *p, const double *v, int64_t n, kern_dtype type) {
   void *t = pool_take(p, (size_t)n * kern_dtype_size(type));
-  for (int64_t i = 0; i < n; i++) {
-    if (type == KERN_BF16)
-      ((uint16_t *)t)[i] = kern_f32_to_bf16((float)v[i]);
-    else
-      ((float *)t)[i] = (float)v[i];
-  }
+  for (int64_t i = 0; i < n; i++) tensor_set(type, t, i, v[i]);
   return t;
-}
-
-static inline double value_at(const void *t, int64_t i, kern_dtype type) {
-  return type == KERN_BF16 ? kern_bf16_to_f32(((const uint16_t *)t)[i]) : ((const float *)t)[i];
 }
 
 // --- runs -----------------------------------------------------------------------------------
@@ -109,10 +86,10 @@ static inline int all_setups(setup out[MOST_SETUPS]) {
 #define RUN(s, op, args)                                                                           \
   do {                                                                                             \
     kern *k_ = NULL;                                                                               \
-    OK(cpu_create((s)->threads, (s)->level, &k_));                                                 \
-    OK(kern_##op(k_, (args)));                                                                     \
-    OK(kern_commit(k_));                                                                           \
-    OK(kern_##op(k_, (args)));                                                                     \
+    assert_ok(cpu_create((s)->threads, (s)->level, &k_));                                          \
+    assert_ok(kern_##op(k_, (args)));                                                              \
+    assert_ok(kern_commit(k_));                                                                    \
+    assert_ok(kern_##op(k_, (args)));                                                              \
     assert_int_equal(k_->late_plans, 0);                                                           \
     kern_destroy(k_);                                                                              \
   } while (0)
@@ -128,10 +105,10 @@ static inline void expect_close(const char *what, const void *got, kern_dtype ty
   if (largest == 0) largest = 1;
   for (int64_t i = 0; i < n; i++) {
     double slack = type == KERN_BF16 ? fabs(want[i]) * (1.0 / 256) : 0;
-    double off = fabs(value_at(got, i, type) - want[i]) - slack;
+    double off = fabs(tensor_get(type, got, i) - want[i]) - slack;
     if (!(off <= tol * largest))
       fail_msg("%s[%lld]: got %.9g, wanted %.9g (largest %.3g, tolerance %.1e)", what, (long long)i,
-               value_at(got, i, type), want[i], largest, tol);
+               tensor_get(type, got, i), want[i], largest, tol);
     worst = fmax(worst, off / largest);
   }
   if (getenv("ORR_TEST_MEASURE")) fprintf(stderr, "%s: measured %.2e < %.1e\n", what, worst, tol);

@@ -68,7 +68,7 @@ static void protect(const region *r, int how) {
 // -- arguments ------------------------------------------------------------------------------------
 
 // What looks like an address must be one of the device. Numbers are smaller, doubles larger; a
-// small lower half is a type, a flag or a count with padding behind it.
+// small lower half is a type, a flag or a count.
 static void check_addresses(const strict *s, const char *op, const void *args, size_t bytes) {
   const region *d = &s->of[KERN_DEVICE];
   for (size_t i = 0; i + sizeof(uint64_t) <= bytes; i += sizeof(uint64_t)) {
@@ -171,9 +171,18 @@ static orr_code issue(kern *k, op_id id, const char *name, const void *args) {
   return id == STRICT_attention_decode ? run_until(k, s->called) : ORR_OK;
 }
 
+// Padding holds what lay there before: a float beside it would look like an address.
+#if __has_builtin(__builtin_clear_padding)
+#define CLEAR_PADDING(args) __builtin_clear_padding(args)
+#else
+#define CLEAR_PADDING(args) (void)(args)
+#endif
+
 #define STRICT_OP(op)                                                                              \
   static orr_code strict_##op(kern *k, const kern_##op##_args *a) {                                \
-    return issue(k, STRICT_##op, #op, a);                                                          \
+    kern_##op##_args args = *a;                                                                    \
+    CLEAR_PADDING(&args);                                                                          \
+    return issue(k, STRICT_##op, #op, &args);                                                      \
   }
 KERN_OPS(STRICT_OP)
 #undef STRICT_OP

@@ -10,7 +10,7 @@ static const kern_verdict quarter = {.scale = 0.25f};
 
 static kern_adamw_rates rates_of(int64_t step) {
   kern_adamw_rates r;
-  OK(kern_adamw_rates_of(rate, settings.beta1, settings.beta2, step, &r));
+  assert_ok(kern_adamw_rates_of(rate, settings.beta1, settings.beta2, step, &r));
   return r;
 }
 

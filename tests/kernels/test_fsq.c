@@ -57,7 +57,7 @@ static void test_codes_and_indices_equal_known_values(void **state) {
         RUN(run, fsq_fwd, &a);
         assert_int_equal(index, want->index);
         for (int d = 0; d < g->n; d++)
-          assert_true(value_at(code, d, type) == rounded(want->code[d], type));
+          assert_true(tensor_get(type, code, d) == rounded(want->code[d], type));
       }
     }
   }
@@ -161,7 +161,7 @@ static void test_backward_equals_finite_differences_of_the_bound(void **state) {
 
 static void expect_refused(int n, const int32_t *levels, const char *words) {
   kern *k = NULL;
-  OK(cpu_create(1, cpu_level_detect(), &k));
+  assert_ok(cpu_create(1, cpu_level_detect(), &k));
   kern_fsq_fwd_args a = {.M = 1, .n = n, .levels = levels};
   assert_int_equal(kern_fsq_fwd(k, &a), ORR_EINVAL);
   assert_non_null(strstr(orr_status_message(), words));

@@ -8,7 +8,7 @@
 #define PLAN(op, ...)                                                                              \
   do {                                                                                             \
     kern_##op##_args a_ = {__VA_ARGS__};                                                           \
-    OK(kern_##op(k, &a_));                                                                         \
+    assert_ok(kern_##op(k, &a_));                                                                  \
   } while (0)
 
 static void plan_layers(kern *k) {
@@ -67,7 +67,7 @@ static void plan_flat_ranges(kern *k) {
 static void test_planning_follows_no_address(void **state) {
   FOR_SETUPS(run) {
     kern *k = NULL;
-    OK(cpu_create(run->threads, run->level, &k));
+    assert_ok(cpu_create(run->threads, run->level, &k));
     plan_layers(k);
     plan_losses(k);
     plan_flat_ranges(k);
@@ -83,14 +83,14 @@ static void test_a_larger_shape_plans_late_once_and_is_right(void **state) {
   float *x = pool_take(&p, N * sizeof *x);
   for (int i = 0; i < N; i++) x[i] = 1;
   kern *k = NULL;
-  OK(cpu_create(2, cpu_level_detect(), &k));
+  assert_ok(cpu_create(2, cpu_level_detect(), &k));
   double sum = 0;
   kern_sumsq_args a = {.n = 9, .x = x, .sum = &sum};
-  OK(kern_sumsq(k, &a));
-  OK(kern_commit(k));
+  assert_ok(kern_sumsq(k, &a));
+  assert_ok(kern_commit(k));
   a.n = N;
   for (int i = 0; i < 2; i++) {
-    OK(kern_sumsq(k, &a));
+    assert_ok(kern_sumsq(k, &a));
     assert_true(sum == N);
     assert_int_equal(k->late_plans, 1);
   }

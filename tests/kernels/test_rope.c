@@ -177,7 +177,7 @@ static void test_backward_equals_finite_differences_and_leaves_v_alone(void **st
 static void test_an_odd_head_width_is_refused(void **state) {
   setup run = {cpu_level_detect(), 1};
   kern *k = NULL;
-  OK(cpu_create(run.threads, run.level, &k));
+  assert_ok(cpu_create(run.threads, run.level, &k));
   kern_qknorm_rope_fwd_args fwd = {.M = 1, .H = 1, .G = 1, .K = 7, .pos_div = 1, .pos_mod = 1};
   kern_qknorm_rope_bwd_args bwd = {.M = 1, .H = 1, .G = 1, .K = 7, .pos_div = 1, .pos_mod = 1};
   assert_int_equal(kern_qknorm_rope_fwd(k, &fwd), ORR_EINVAL);

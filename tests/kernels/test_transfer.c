@@ -55,10 +55,10 @@ static void test_a_fill_zeroes_its_bytes_and_no_other(void **state) {
 
 static void test_memory_comes_zeroed_and_aligned(void **state) {
   kern *k = NULL;
-  OK(kern_create(KERN_DEVICE_CPU, 1, &k));
+  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
   for (int kind = 0; kind < KERN_MEMORIES; kind++) {
     unsigned char *p = NULL;
-    OK(kern_alloc(k, (kern_memory)kind, BYTES, "some bytes", (void **)&p));
+    assert_ok(kern_alloc(k, (kern_memory)kind, BYTES, "some bytes", (void **)&p));
     assert_int_equal((uintptr_t)p % ORR_ARENA_ALIGN, 0);
     for (int i = 0; i < BYTES; i++) assert_int_equal(p[i], 0);
     kern_free(k, (kern_memory)kind, p);
@@ -70,7 +70,7 @@ static void test_memory_comes_zeroed_and_aligned(void **state) {
 static void test_an_arena_of_a_kern_says_its_name_when_memory_is_short(void **state) {
   kern *k = NULL;
   orr_arena a;
-  OK(kern_create(KERN_DEVICE_CPU, 1, &k));
+  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
   kern_arena_init(k, &a, "activations");
   orr_arena_take(&a, (size_t)1 << 60);
   assert_int_equal(orr_arena_commit(&a), ORR_ENOMEM);
@@ -82,20 +82,20 @@ static void test_an_arena_of_a_kern_says_its_name_when_memory_is_short(void **st
 static void test_marks_are_passed_in_order(void **state) {
   kern *k = NULL;
   double ms = -1.0;
-  OK(kern_create(KERN_DEVICE_CPU, 1, &k));
-  OK(kern_mark(k, 0));
-  OK(kern_mark(k, KERN_MARKS - 1));
-  OK(kern_await(k, KERN_MARKS - 1));
-  OK(kern_elapsed(k, 0, KERN_MARKS - 1, &ms));
+  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
+  assert_ok(kern_mark(k, 0));
+  assert_ok(kern_mark(k, KERN_MARKS - 1));
+  assert_ok(kern_await(k, KERN_MARKS - 1));
+  assert_ok(kern_elapsed(k, 0, KERN_MARKS - 1, &ms));
   assert_true(ms >= 0.0);
-  OK(kern_sync(k));
+  assert_ok(kern_sync(k));
   kern_destroy(k);
 }
 
 static void test_the_cpu_captures_nothing_and_says_so(void **state) {
   kern *k = NULL;
   void *graph = &k;
-  OK(kern_create(KERN_DEVICE_CPU, 1, &k));
+  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
   assert_false(k->can_capture);
   assert_int_equal(kern_capture_begin(k), ORR_EUNSUPPORTED);
   assert_int_equal(kern_capture_end(k, &graph), ORR_EUNSUPPORTED);

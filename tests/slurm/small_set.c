@@ -5,12 +5,12 @@
 int main(int argc, char **argv) {
   small_run r = {0};
   if (argc != 2 || snprintf(r.root, sizeof r.root, "%s", argv[1]) >= (int)sizeof r.root) return 2;
-  small_run_ok(orr_fs_mkdirs(r.root));
+  assert_ok(orr_fs_mkdirs(r.root));
   small_run_data(&r, "tokens");
   cfg *c = small_run_config(&r, "run", (const char *const[]){NULL});
   char *yaml = NULL;
-  small_run_ok(cfg_print(c, &yaml));
-  small_run_ok(orr_fs_write_atomic(small_run_path(&r, "small.yaml"), yaml, strlen(yaml)));
+  assert_ok(cfg_print(c, &yaml));
+  assert_ok(orr_fs_write_atomic(small_run_path(&r, "small.yaml"), yaml, strlen(yaml)));
   free(yaml);
   cfg_destroy(c);
   return 0;

@@ -3,17 +3,11 @@
 #define TESTS_TRAIN_PROGRAM_H
 
 #include <fcntl.h>
-#include <setjmp.h>
 #include <spawn.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "tests/base/folder.h"
 
 extern char **environ;
 
@@ -43,6 +37,12 @@ static inline int program_wait(pid_t pid) {
   int status = 0;
   if (waitpid(pid, &status, 0) != pid) fail_msg("waitpid failed");
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// Fails with what the program said in the file `err`, unless it succeeds.
+static inline void program_wait_ok(pid_t pid, const char *err) {
+  const int code = program_wait(pid);
+  if (code != 0) fail_msg("exit code %d: %s", code, folder_read(err));
 }
 
 #endif

@@ -5,39 +5,24 @@
 
 #include <fcntl.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/rng.h"
 #include "configs/config.h"
 #include "data/index.h"
 #include "data/shard_writer.h"
 #include "dist/comm.h"
+#include "tests/base/folder.h"
 #include "train/loop.h"
 
 enum { SMALL_RUN_S = 6, SMALL_RUN_CODES = 20, SMALL_RUN_STEPS_MAX = 64 };
 
-#define small_run_ok(call)                                                                         \
-  do {                                                                                             \
-    if ((call) != ORR_OK) fail_msg("%s: %s", #call, orr_status_message());                         \
-  } while (0)
-
 typedef struct {
-  char root[64];   // temporary folder
-  char path[4096]; // the last path made by small_run_path
-  int rank;        // of this process
+  char root[FOLDER_PATH]; // temporary folder
+  char path[4096];        // the last path made by small_run_path
+  int rank;               // of this process
 } small_run;
 
 static inline const char *small_run_path(small_run *r, const char *name) {
@@ -58,17 +43,17 @@ static inline void small_run_shard(const char *path, uint64_t seed, int64_t code
   data_shard_writer *w = NULL;
   int32_t tokens[10 * SMALL_RUN_S];
   float action[10 * 2];
-  small_run_ok(data_shard_writer_create(path, &f, DATA_FILTER_NONE, &w));
+  assert_ok(data_shard_writer_create(path, &f, DATA_FILTER_NONE, &w));
   for (int e = 0; e < episodes; e++) {
     for (uint64_t i = 0; i < 10 * SMALL_RUN_S; i++)
       tokens[i] = (int32_t)orr_rng_below(seed, ORR_STREAM_TEST, (uint64_t)e, i, (uint64_t)codes);
     for (uint64_t i = 0; i < 10 * 2; i++)
       action[i] = orr_rng_normal(seed, ORR_STREAM_TEST, 1000 + (uint64_t)e, i);
     const data_shard_rows rows = {.n = 8 + e % 3, .tokens = tokens, .actions = action};
-    small_run_ok(data_shard_writer_append(w, &rows));
-    small_run_ok(data_shard_writer_end_episode(w));
+    assert_ok(data_shard_writer_append(w, &rows));
+    assert_ok(data_shard_writer_end_episode(w));
   }
-  small_run_ok(data_shard_writer_finish(w));
+  assert_ok(data_shard_writer_finish(w));
   data_shard_writer_destroy(w);
 }
 
@@ -76,13 +61,13 @@ static inline void small_run_shard(const char *path, uint64_t seed, int64_t code
 static inline void small_run_data(small_run *r, const char *name) {
   char dir[256], path[512], file[DATA_SHARD_NAME_MAX];
   snprintf(dir, sizeof dir, "%s/%s", r->root, name);
-  small_run_ok(orr_fs_mkdirs(dir));
+  assert_ok(orr_fs_mkdirs(dir));
   for (int i = 0; i < 2; i++) {
     data_shard_name(file, i);
-    small_run_ok(orr_fs_join(path, sizeof path, dir, file));
+    assert_ok(orr_fs_join(path, sizeof path, dir, file));
     small_run_shard(path, 50 + (uint64_t)i, SMALL_RUN_CODES, 6);
   }
-  small_run_ok(data_index_build(dir, NULL));
+  assert_ok(data_index_build(dir, NULL));
 }
 
 static const char small_run_yaml[] =
@@ -102,14 +87,14 @@ static const char small_run_yaml[] =
 static inline cfg *small_run_config(small_run *r, const char *name, const char *const *more) {
   cfg *c = NULL;
   char text[512];
-  small_run_ok(cfg_create(&c));
-  small_run_ok(cfg_read_text(c, "small", small_run_yaml, strlen(small_run_yaml)));
+  assert_ok(cfg_create(&c));
+  assert_ok(cfg_read_text(c, "small", small_run_yaml, strlen(small_run_yaml)));
   snprintf(text, sizeof text, "data.train=[%s/tokens]", r->root);
-  small_run_ok(cfg_set(c, text));
+  assert_ok(cfg_set(c, text));
   snprintf(text, sizeof text, "run.dir=%s/%s", r->root, name);
-  small_run_ok(cfg_set(c, text));
-  for (; *more; more++) small_run_ok(cfg_set(c, *more));
-  small_run_ok(cfg_check(c));
+  assert_ok(cfg_set(c, text));
+  for (; *more; more++) assert_ok(cfg_set(c, *more));
+  assert_ok(cfg_check(c));
   return c;
 }
 
@@ -135,7 +120,7 @@ static inline orr_code small_run_train_world(small_run *r, const char *name, con
 static inline orr_code small_run_train(small_run *r, const char *name, const char *resume,
                                        const char *const *more) {
   dist_world *world = NULL;
-  small_run_ok(dist_world_open(&world));
+  assert_ok(dist_world_open(&world));
   const orr_code rc = small_run_train_world(r, name, resume, more, world);
   dist_world_close(world);
   return rc;
@@ -145,11 +130,9 @@ static inline orr_code small_run_train(small_run *r, const char *name, const cha
 
 // What the last run said on stderr; free with orr_free.
 static inline char *small_run_said(small_run *r) {
-  char *text = NULL, file[32];
-  size_t bytes;
+  char file[32];
   snprintf(file, sizeof file, "stderr-%d", r->rank);
-  small_run_ok(orr_fs_read_all(small_run_path(r, file), &text, &bytes));
-  return text;
+  return folder_text(r->root, file);
 }
 
 // Losses of steps 1, 2, ... in ROOT/name/metrics.jsonl (null: NaN); returns their number. Fails on
@@ -162,7 +145,7 @@ static inline int small_run_losses(small_run *r, const char *name, double *loss)
   if (!f) fail_msg("%s is missing", path);
   while (fgets(line, sizeof line, f)) {
     json_t *j = NULL;
-    small_run_ok(orr_json_parse(path, line, strlen(line), &j));
+    assert_ok(orr_json_parse(path, line, strlen(line), &j));
     assert_true(n < SMALL_RUN_STEPS_MAX);
     assert_int_equal(json_integer_value(json_object_get(j, "step")), n + 1);
     const json_t *v = json_object_get(j, "loss");
@@ -175,17 +158,14 @@ static inline int small_run_losses(small_run *r, const char *name, double *loss)
 
 // The text of ROOT/name, without the newline at its end.
 static inline void small_run_text(small_run *r, const char *name, char *out, size_t size) {
-  char *text = NULL;
-  size_t bytes;
-  small_run_ok(orr_fs_read_all(small_run_path(r, name), &text, &bytes));
+  char *text = folder_text(r->root, name);
   snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
   orr_free(text);
 }
 
 static inline int small_run_setup(void **state) {
   small_run *r = calloc(1, sizeof *r);
-  snprintf(r->root, sizeof r->root, "/tmp/orrery-run-XXXXXX");
-  if (!mkdtemp(r->root)) return -1;
+  folder_make(r->root);
   small_run_data(r, "tokens");
   *state = r;
   return 0;
@@ -193,9 +173,9 @@ static inline int small_run_setup(void **state) {
 
 static inline int small_run_teardown(void **state) {
   small_run *r = *state;
-  const orr_code rc = orr_fs_remove_tree(r->root);
+  folder_remove(r->root);
   free(r);
-  return rc == ORR_OK ? 0 : -1;
+  return 0;
 }
 
 #endif

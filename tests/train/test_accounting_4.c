@@ -1,6 +1,7 @@
 // labels: full mpi; ranks: 4
 // What is announced before the first step against what is taken and counted: memory of a rank, and
 // the traffic of saving and of comparing replicas (that of a step: tests/train/layouts.h).
+#include "tests/dist/world_folder.h"
 #include "tests/train/layouts.h"
 
 #include <malloc.h>
@@ -104,49 +105,48 @@ static void check_save(trainee *t, dist_world *w, const train_accounting *a) {
   dist_traffic before[DIST_AXES];
   double ms = 0.0;
   train_saver *s;
-  must(train_saver_create(t->c, &t->axes, &t->work.state, &s));
+  assert_ok(train_saver_create(t->c, &t->axes, &t->work.state, &s));
   assert_int_equal(train_saver_host_bytes(s), a->save.host_bytes);
   note_traffic(w, before);
-  must(train_saver_begin(s, 1, json_pack("{s:s}", "stage", "dynamics"), &ms));
+  assert_ok(train_saver_begin(s, 1, json_pack("{s:s}", "stage", "dynamics"), &ms));
   assert_int_equal(train_saver_poll(s), TRAIN_SAVE_WRITTEN);
-  must(train_saver_conclude(s, false, &ms));
+  assert_ok(train_saver_conclude(s, false, &ms));
   check_moved(w, before, a->save.moved, "a checkpoint");
-  must(train_saver_finish(s));
+  assert_ok(train_saver_finish(s));
   train_saver_destroy(s);
 }
 
 static void check_compare(trainee *t, dist_world *w, const train_accounting *a) {
   dist_traffic before[DIST_AXES];
   train_replicas *r;
-  must(train_replicas_create(t->c, w, &t->work.state, &r));
+  assert_ok(train_replicas_create(t->c, w, &t->work.state, &r));
   note_traffic(w, before);
-  if (r) must(dist_agree(w->axis[DIST_AXIS_WORLD], train_replicas_check(r), "compare replicas"));
+  if (r)
+    assert_ok(dist_agree(w->axis[DIST_AXIS_WORLD], train_replicas_check(r), "compare replicas"));
   check_moved(w, before, a->compare, "a comparison");
   train_replicas_destroy(r);
 }
 
 static void test_what_saving_and_comparing_take_is_what_was_announced(void **state) {
   dist_world *w = *state;
-  char root[64] = "/tmp/orrery-account-XXXXXX", text[128];
-  if (w->grid.rank == 0) assert_non_null(mkdtemp(root));
-  must(dist_broadcast(w->axis[DIST_AXIS_WORLD], root, sizeof root, DIST_U8, 0));
+  char root[FOLDER_PATH], text[128];
+  world_folder_make(w, root);
   for (int i = 0; i < LAYOUTS; i++) {
     trainee t;
     train_accounting a;
-    must(dist_world_split(w, layouts[i].tp, layouts[i].cp, layouts[i].dp));
+    assert_ok(dist_world_split(w, layouts[i].tp, layouts[i].cp, layouts[i].dp));
     trainee_start(&t, &layouts[i], &w->grid, w);
     snprintf(text, sizeof text, "run.dir=%s/%d", root, i);
-    must(cfg_set(t.c, text));
-    must(cfg_set(t.c, "ckpt.async=false"));
-    must(cfg_set(t.c, "dist.check_replicas=1"));
-    must(train_accounting_plan(&a, &t.work));
+    assert_ok(cfg_set(t.c, text));
+    assert_ok(cfg_set(t.c, "ckpt.async=false"));
+    assert_ok(cfg_set(t.c, "dist.check_replicas=1"));
+    assert_ok(train_accounting_plan(&a, &t.work));
     trainee_commit(&t);
     check_compare(&t, w, &a);
     check_save(&t, w, &a);
     trainee_close(&t);
   }
-  must(dist_barrier(w->axis[DIST_AXIS_WORLD]));
-  if (w->grid.rank == 0) must(orr_fs_remove_tree(root));
+  world_folder_remove(w, root);
 }
 
 // All that lives behind the first step and a saver's creation against the announcement.
@@ -156,15 +156,15 @@ static void test_what_is_taken_beyond_the_announcement_are_tables(void **state) 
     trainee t;
     train_accounting a;
     train_saver *s;
-    must(dist_world_split(w, layouts[i].tp, layouts[i].cp, layouts[i].dp));
+    assert_ok(dist_world_split(w, layouts[i].tp, layouts[i].cp, layouts[i].dp));
     const int64_t before = live_bytes;
     trainee_start(&t, &layouts[i], &w->grid, w);
-    must(train_accounting_plan(&a, &t.work));
+    assert_ok(train_accounting_plan(&a, &t.work));
     assert_true(live_bytes - before < TABLES); // planning takes no tensors
     trainee_commit(&t);
     trainee_gradients(&t, 0);
     trainee_update(&t, 0);
-    must(train_saver_create(t.c, &t.axes, &t.work.state, &s));
+    assert_ok(train_saver_create(t.c, &t.axes, &t.work.state, &s));
     const int64_t more = live_bytes - before - (int64_t)announced_bytes(&a);
     print_message("layout %d, rank %d: %lld bytes announced, %+lld\n", i, w->grid.rank,
                   (long long)announced_bytes(&a), (long long)more);

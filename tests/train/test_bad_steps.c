@@ -52,7 +52,7 @@ static int64_t manifest_number(small_run *r, const char *folder, const char *key
   char path[512];
   json_t *j = NULL;
   snprintf(path, sizeof path, "%s/%s/manifest.json", r->root, folder);
-  small_run_ok(orr_json_load(path, &j));
+  assert_ok(orr_json_load(path, &j));
   const json_t *v = json_object_get(json_object_get(j, "meta"), key);
   if (!v) v = json_object_get(j, key);
   assert_true(json_is_integer(v));
@@ -66,9 +66,9 @@ static void test_a_batch_that_is_no_number_is_skipped_and_training_goes_on(void 
   double plain[SMALL_RUN_STEPS_MAX], loss[SMALL_RUN_STEPS_MAX];
   char words[512];
   dose = (poison){0};
-  small_run_ok(SMALL_RUN(r, "plain", "none"));
+  assert_ok(SMALL_RUN(r, "plain", "none"));
   dose = (poison){8, 8, false};
-  small_run_ok(SMALL_RUN(r, "nan", "none"));
+  assert_ok(SMALL_RUN(r, "nan", "none"));
   assert_int_equal(small_run_losses(r, "plain", plain), 12);
   assert_int_equal(small_run_losses(r, "nan", loss), 12);
   assert_int_equal(events(r, "nan", "skipped", words), 1);
@@ -87,7 +87,7 @@ static void test_a_batch_unlike_the_others_is_skipped_and_training_goes_on(void 
   double loss[SMALL_RUN_STEPS_MAX];
   char words[512];
   dose = (poison){30, 30, true};
-  small_run_ok(SMALL_RUN(r, "spike", "none", "train.steps=40", "guard.window=8", "guard.z=6"));
+  assert_ok(SMALL_RUN(r, "spike", "none", "train.steps=40", "guard.window=8", "guard.z=6"));
   assert_int_equal(small_run_losses(r, "spike", loss), 40);
   assert_int_equal(events(r, "spike", "skipped", words), 1);
   assert_non_null(strstr(words, "the loss is a spike"));
@@ -105,7 +105,7 @@ static void test_three_bad_steps_in_a_row_send_the_run_back_and_over_the_data(vo
   double loss[SMALL_RUN_STEPS_MAX], whole[SMALL_RUN_STEPS_MAX];
   char words[512];
   dose = (poison){8, 10, false};
-  small_run_ok(SMALL_RUN(r, "back", "none", "guard.rewind_after=3", "train.steps=12"));
+  assert_ok(SMALL_RUN(r, "back", "none", "guard.rewind_after=3", "train.steps=12"));
   assert_int_equal(small_run_losses(r, "back", loss), 12);
   for (int i = 0; i < 12; i++) assert_true(isfinite(loss[i]));
   assert_int_equal(events(r, "back", "skipped", words), 3);
@@ -118,8 +118,8 @@ static void test_three_bad_steps_in_a_row_send_the_run_back_and_over_the_data(vo
   // A run that is interrupted after it went back ends in the same weights: the next steps are those
   // of one that was not.
   const char *const longer = "train.steps=15";
-  small_run_ok(SMALL_RUN(r, "back", "auto", "guard.rewind_after=3", longer));
-  small_run_ok(SMALL_RUN(r, "whole", "none", "guard.rewind_after=3", longer));
+  assert_ok(SMALL_RUN(r, "back", "auto", "guard.rewind_after=3", longer));
+  assert_ok(SMALL_RUN(r, "whole", "none", "guard.rewind_after=3", longer));
   assert_int_equal(small_run_losses(r, "back", loss), 15);
   assert_int_equal(small_run_losses(r, "whole", whole), 15);
   for (int i = 12; i < 15; i++) assert_true(isfinite(loss[i]));

@@ -13,12 +13,11 @@ enum { WORDS_MAX = 32 };
 
 // Runs words; the code must be this one and the one line of error must hold every part.
 static void expect(small_run *r, const char *const *words, int code, const char *const *parts) {
-  char err[256], *text = NULL, *line = NULL;
-  size_t bytes;
+  char err[256], *line = NULL;
   int errors = 0;
   snprintf(err, sizeof err, "%s/err", r->root);
   const int got = program_wait(program_start(words, err, true));
-  small_run_ok(orr_fs_read_all(err, &text, &bytes));
+  char *text = folder_read(err);
   for (char *save = NULL, *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
     if (!strstr(l, "error: ")) continue;
     errors++;
@@ -44,9 +43,9 @@ static void expect(small_run *r, const char *const *words, int code, const char 
 static const char *config(small_run *r, const char *name) {
   cfg *c = small_run_config(r, name, (const char *const[]){"train.steps=6", NULL});
   char *yaml = NULL, file[64];
-  small_run_ok(cfg_print(c, &yaml));
+  assert_ok(cfg_print(c, &yaml));
   snprintf(file, sizeof file, "%s.yaml", name);
-  small_run_ok(orr_fs_write_atomic(small_run_path(r, file), yaml, strlen(yaml)));
+  assert_ok(orr_fs_write_atomic(small_run_path(r, file), yaml, strlen(yaml)));
   free(yaml);
   cfg_destroy(c);
   return small_run_path(r, file);
@@ -54,7 +53,7 @@ static const char *config(small_run *r, const char *name) {
 
 static void expect_text(small_run *r, const char *yaml, const char *const *parts) {
   const char *path = small_run_path(r, "bad.yaml");
-  small_run_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
+  assert_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
   expect(r, WORDS("train", path), 2, parts);
 }
 
@@ -70,18 +69,17 @@ static void expect_set(small_run *r, const char *assignment, int code, const cha
 // With run.device auto and no GPU that works: one line says why, and the run goes on.
 static void test_a_run_without_a_gpu_says_why_in_one_line(void **state) {
   small_run *r = *state;
-  char err[256], *text = NULL;
-  size_t bytes;
+  char err[256];
   kern *k = NULL;
-  small_run_ok(kern_create(KERN_DEVICE_AUTO, 1, &k));
+  assert_ok(kern_create(KERN_DEVICE_AUTO, 1, &k));
   char why[sizeof k->why_cpu];
   memcpy(why, k->why_cpu, sizeof why);
   kern_destroy(k);
   snprintf(err, sizeof err, "%s/err", r->root);
   const char *const *words =
       WORDS("train", config(r, "auto"), "--set", "run.device=auto", "--dry-run");
-  if (program_wait(program_start(words, err, true)) != 0) fail_msg("the dry run failed");
-  small_run_ok(orr_fs_read_all(err, &text, &bytes));
+  program_wait_ok(program_start(words, err, true), err);
+  char *text = folder_read(err);
   if (*why) {
     const char *line = strstr(text, "no GPU is used: ");
     if (!line || !strstr(line, why)) fail_msg("no line with '%s' in: %s", why, text);
@@ -171,15 +169,15 @@ static void make_frames(small_run *r) {
   static const float action[6 * 2];
   char path[512];
   data_shard_writer *w = NULL;
-  small_run_ok(orr_fs_mkdirs(small_run_path(r, "frames")));
-  small_run_ok(orr_fs_join(path, sizeof path, small_run_path(r, "frames"), "shard-00000.h5"));
-  small_run_ok(data_shard_writer_create(path, &f, DATA_FILTER_NONE, &w));
-  small_run_ok(
+  assert_ok(orr_fs_mkdirs(small_run_path(r, "frames")));
+  assert_ok(orr_fs_join(path, sizeof path, small_run_path(r, "frames"), "shard-00000.h5"));
+  assert_ok(data_shard_writer_create(path, &f, DATA_FILTER_NONE, &w));
+  assert_ok(
       data_shard_writer_append(w, &(data_shard_rows){.n = 6, .frames = frames, .actions = action}));
-  small_run_ok(data_shard_writer_end_episode(w));
-  small_run_ok(data_shard_writer_finish(w));
+  assert_ok(data_shard_writer_end_episode(w));
+  assert_ok(data_shard_writer_finish(w));
   data_shard_writer_destroy(w);
-  small_run_ok(data_index_build(small_run_path(r, "frames"), NULL));
+  assert_ok(data_index_build(small_run_path(r, "frames"), NULL));
 }
 
 static void test_frames_of_another_size_name_both_sizes(void **state) {
@@ -206,12 +204,12 @@ static void expect_spoilt(small_run *r, const char *name, void (*spoil)(const ch
 
 static void cut(const char *path) {
   uint64_t bytes;
-  small_run_ok(orr_fs_size(path, &bytes));
+  assert_ok(orr_fs_size(path, &bytes));
   assert_int_equal(truncate(path, (off_t)(bytes / 2)), 0);
 }
 
 static void make_foreign(const char *path) {
-  small_run_ok(orr_fs_write_atomic(path, "no HDF5 at all", 14));
+  assert_ok(orr_fs_write_atomic(path, "no HDF5 at all", 14));
 }
 
 static void raise_version(const char *path) {

@@ -27,10 +27,7 @@ static orr_code run(const char *root, const char *const *words) {
 #define RUN(root, ...) run(root, (const char *const[]){__VA_ARGS__, NULL})
 
 static void assert_printed(const char *root, const char *words) {
-  char path[512], *text;
-  size_t bytes;
-  snprintf(path, sizeof(path), "%s/stdout", root);
-  assert_ok(orr_fs_read_all(path, &text, &bytes));
+  char *text = folder_text(root, "stdout");
   if (!strstr(text, words)) fail_msg("'%s' is not in:\n%s", words, text);
   orr_free(text);
 }
@@ -121,7 +118,7 @@ static void test_bad_usage_is_named(void **state) {
 
 int main(void) {
   orr_log_setup(ORR_LOG_ERROR, 0, 1);
-#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fixture_setup, folder_teardown)
   const struct CMUnitTest tests[] = {
       IN_FOLDER(test_inspect_shows_step_meta_files_and_statistics),
       IN_FOLDER(test_inspect_config_prints_what_the_manifest_holds),

@@ -26,7 +26,7 @@ static void rollout_open(rollout *r, const toy *t, const train_decoder_options *
   r->has = orr_calloc((size_t)t->B, 1);
   r->tokens = orr_calloc((size_t)(t->B * t->S), sizeof *r->tokens);
   r->logits = orr_calloc(rows * (size_t)t->d.V, sizeof *r->logits);
-  toy_ok(train_decoder_create(t->k, &t->d, &t->p, &t->state.weights, o, &r->decoder));
+  assert_ok(train_decoder_create(t->k, &t->d, &t->p, &t->state.weights, o, &r->decoder));
   train_decoder_reset(r->decoder, sample);
 }
 
@@ -91,9 +91,9 @@ static double largest_error(kern_dtype type, int64_t layers, int64_t window) {
   for (int64_t at = 0; at < t.T; at++) {
     const train_decoder_input in = frame_input(&r, at);
     assert_int_equal(train_decoder_frame(r.decoder), at);
-    toy_ok(train_decoder_logits(r.decoder, r.tokens, &in, r.logits));
+    assert_ok(train_decoder_logits(r.decoder, r.tokens, &in, r.logits));
     most = fmax(most, frame_error(&r, at, t.logits));
-    toy_ok(train_decoder_push(r.decoder, r.tokens, &in));
+    assert_ok(train_decoder_push(r.decoder, r.tokens, &in));
   }
   rollout_close(&r);
   toy_close(&t);
@@ -129,8 +129,8 @@ static void test_beyond_the_window_frame_0_stays_at_the_windows_distance(void **
     double *want = orr_calloc((size_t)SV, sizeof *want);
     for (int64_t at = 0; at < t.T; at++) {
       const train_decoder_input in = frame_input(&r, at);
-      toy_ok(train_decoder_logits(r.decoder, r.tokens, &in, r.logits));
-      toy_ok(train_decoder_push(r.decoder, r.tokens, &in));
+      assert_ok(train_decoder_logits(r.decoder, r.tokens, &in, r.logits));
+      assert_ok(train_decoder_push(r.decoder, r.tokens, &in));
       for (int64_t b = 0; b < t.B; b++) {
         double off = 0.0, most = 0.0;
         plain_frame(&p, b, at, want);
@@ -160,9 +160,9 @@ static void roll(rollout *r, const uint64_t *sample, int64_t frames, int32_t *ou
   for (int64_t at = 0; at < 2 + frames; at++) {
     const train_decoder_input in = frame_input(r, at < 2 ? at : 1);
     if (at < 2)
-      toy_ok(train_decoder_push(r->decoder, r->tokens, &in));
+      assert_ok(train_decoder_push(r->decoder, r->tokens, &in));
     else
-      toy_ok(train_decoder_next(r->decoder, &in, out + (at - 2) * BS));
+      assert_ok(train_decoder_next(r->decoder, &in, out + (at - 2) * BS));
   }
 }
 
@@ -246,7 +246,7 @@ static void test_a_long_rollout_with_a_small_window_stays_finite(void **state) {
     roll(&r, (const uint64_t[]){5, 6}, FRAMES, out);
     for (int j = 0; j < FRAMES * 12; j++) assert_in_range(out[j], 0, d.V - 1);
     const train_decoder_input in = frame_input(&r, 1);
-    toy_ok(train_decoder_logits(r.decoder, out + (FRAMES - 1) * 12, &in, r.logits));
+    assert_ok(train_decoder_logits(r.decoder, out + (FRAMES - 1) * 12, &in, r.logits));
     for (int64_t j = 0; j < t.B * t.S * d.V; j++) assert_true(isfinite(r.logits[j]));
     rollout_close(&r);
     orr_free(out);
@@ -267,12 +267,12 @@ static void test_a_decoded_frame_is_remembered_as_a_given_one(void **state) {
   roll(&r, (const uint64_t[]){5, 6}, 6, out);
   for (int64_t at = 0; at < 8; at++) {
     const train_decoder_input in = frame_input(&given, at < 2 ? at : 1);
-    toy_ok(train_decoder_push(given.decoder, at < 2 ? given.tokens : out + (at - 2) * 12, &in));
+    assert_ok(train_decoder_push(given.decoder, at < 2 ? given.tokens : out + (at - 2) * 12, &in));
   }
   const train_decoder_input in = frame_input(&r, 1);
   for (int again = 0; again < 2; again++) { // asking for logits appends nothing
-    toy_ok(train_decoder_logits(r.decoder, r.tokens, &in, r.logits));
-    toy_ok(train_decoder_logits(given.decoder, r.tokens, &in, given.logits));
+    assert_ok(train_decoder_logits(r.decoder, r.tokens, &in, r.logits));
+    assert_ok(train_decoder_logits(given.decoder, r.tokens, &in, given.logits));
     assert_memory_equal(r.logits, given.logits, (size_t)(t.B * t.S * d.V) * sizeof(float));
   }
   rollout_close(&given);
@@ -307,11 +307,11 @@ static void test_two_passes_keep_the_most_confident_positions_of_the_first(void 
   rollout_open(&r, &t, &o);
   for (int64_t at = 0; at < 2; at++) {
     const train_decoder_input in = frame_input(&r, at);
-    toy_ok(train_decoder_push(r.decoder, r.tokens, &in));
+    assert_ok(train_decoder_push(r.decoder, r.tokens, &in));
   }
   const train_decoder_input in = frame_input(&r, 1);
   for (int i = 0; i < 12; i++) want[i] = (int32_t)d.V;
-  toy_ok(train_decoder_logits(r.decoder, want, &in, r.logits));
+  assert_ok(train_decoder_logits(r.decoder, want, &in, r.logits));
   likeliest(r.logits, 12, d.V, code, log_p);
   for (int b = 0; b < 2; b++) {
     for (int i = b * 6; i < b * 6 + 6; i++) {
@@ -320,11 +320,11 @@ static void test_two_passes_keep_the_most_confident_positions_of_the_first(void 
       if (surer < 2) want[i] = code[i];
     }
   }
-  toy_ok(train_decoder_logits(r.decoder, want, &in, r.logits));
+  assert_ok(train_decoder_logits(r.decoder, want, &in, r.logits));
   likeliest(r.logits, 12, d.V, code, log_p);
   for (int i = 0; i < 12; i++)
     if (want[i] == d.V) want[i] = code[i];
-  toy_ok(train_decoder_next(r.decoder, &in, got));
+  assert_ok(train_decoder_next(r.decoder, &in, got));
   assert_memory_equal(got, want, sizeof got);
   rollout_close(&r);
   toy_close(&t);
@@ -346,7 +346,7 @@ static void test_a_window_or_passes_of_nothing_are_refused(void **state) {
 static void test_a_window_holds_no_distance_that_training_did_not(void **state) {
   (void)state;
   cfg *c;
-  toy_ok(cfg_create(&c));
+  assert_ok(cfg_create(&c));
   c->model.window = 192;
   c->data.frames = 16;
   assert_int_equal(train_decoder_window(c, 100), 15); // distances of 16 frames: 1 to 15

@@ -14,7 +14,7 @@ static void train(small_run *r, const char *name, const char *device, const char
   snprintf(set[1], sizeof set[1], "run.precision=%s", precision);
   snprintf(set[2], sizeof set[2], "model.heads=%s", heads);
   const char *const more[] = {set[0], set[1], set[2], "train.steps=6", "ckpt.every=0", NULL};
-  small_run_ok(small_run_train(r, name, "none", more));
+  assert_ok(small_run_train(r, name, "none", more));
   assert_int_equal(small_run_losses(r, name, loss), STEPS);
 }
 

@@ -188,9 +188,9 @@ static void test_loss_and_gradient_are_sums_over_clips_and_chunks(void **state) 
     for (; n < half.rows; n++) half.masked_row[n] = half.target[n] = -1;
     const train_dynamics_batch b = toy_batch(&half);
     assert_int_equal(b.masked_rows, TRAIN_LOSS_ROWS);
-    toy_ok(train_dynamics_forward(half.model, &b));
-    toy_ok(train_dynamics_loss(half.model, &b, &(float){(float)(1.0 / (double)masked)}, true, &got,
-                               NULL, NULL));
+    assert_ok(train_dynamics_forward(half.model, &b));
+    assert_ok(train_dynamics_loss(half.model, &b, &(float){(float)(1.0 / (double)masked)}, true,
+                                  &got, NULL, NULL));
   }
   assert_true(fabs(got - want) < 1e-9 * want); /* float64 sums of the same rows: measured 0 */
   double off = 0.0, norm = 0.0;
@@ -255,7 +255,7 @@ static void test_an_error_of_the_callback_ends_the_backward_pass(void **state) {
   double sum = 0.0;
   toy_open(&t, &d, 2, 5, TRAIN_KEEP_ALL, 7);
   const train_dynamics_batch b = toy_batch(&t);
-  toy_ok(train_dynamics_forward(t.model, &b));
+  assert_ok(train_dynamics_forward(t.model, &b));
   assert_int_equal(train_dynamics_loss(t.model, &b, &(float){1.0f}, true, &sum, fail_ready, NULL),
                    ORR_ECOMM);
   toy_close(&t);
@@ -269,10 +269,10 @@ static void test_a_step_uses_exactly_the_announced_bytes_and_allocates_nothing(v
     const train_dynamics_dims d = toy_dims(types[i / 2]);
     toy t;
     toy_open(&t, &d, 2, 5, keeps[i % 2], 8);
-    toy_ok(orr_arena_check(&t.acts));
-    toy_ok(orr_arena_check(&t.state.parameters));
-    toy_ok(orr_arena_check(&t.state.gradients));
-    toy_ok(orr_arena_check(&t.state.optimizer));
+    assert_ok(orr_arena_check(&t.acts));
+    assert_ok(orr_arena_check(&t.state.parameters));
+    assert_ok(orr_arena_check(&t.state.gradients));
+    assert_ok(orr_arena_check(&t.state.optimizer));
     const size_t n = (size_t)t.state.params.total * sizeof(float);
     assert_int_equal(t.state.gradients.capacity, n);
     assert_int_equal(t.state.optimizer.capacity, 2 * n);

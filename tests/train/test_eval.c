@@ -15,11 +15,6 @@
 
 enum { HEIGHT = 16, WIDTH = 24, PIXELS = HEIGHT * WIDTH, EPISODES = 8, LENGTH = 9, PROMPT = 3 };
 
-#define eval_ok(call)                                                                              \
-  do {                                                                                             \
-    if ((call) != ORR_OK) fail_msg("%s: %s", #call, orr_status_message());                         \
-  } while (0)
-
 typedef struct {
   char root[512];
   kern *k;
@@ -33,21 +28,18 @@ static void make_set(const fixture *f, const char *name, bool forks) {
   int64_t lengths[EPISODES];
   for (int i = 0; i < EPISODES; i++) lengths[i] = LENGTH;
   snprintf(dir, sizeof dir, "%s/%s", f->root, name);
-  eval_ok(orr_fs_mkdirs(dir));
+  assert_ok(orr_fs_mkdirs(dir));
   snprintf(path, sizeof path, "%s/shard-00000.h5", dir);
-  eval_ok(shards_write(path, &format, DATA_FILTER_NONE, 0, lengths, EPISODES, 0));
+  assert_ok(shards_write(path, &format, DATA_FILTER_NONE, 0, lengths, EPISODES, 0));
   json_t *extra = forks ? json_pack("{s:{s:i}}", "forks", "prompt", PROMPT + 1) : NULL;
-  eval_ok(data_index_build(dir, extra));
+  assert_ok(data_index_build(dir, extra));
   json_decref(extra);
 }
 
 static void run_program(const fixture *f, const char *const *words) {
-  char err[600], *text;
-  size_t bytes;
+  char err[600];
   snprintf(err, sizeof err, "%s/err", f->root);
-  if (program_wait(program_start(words, err, true)) == 0) return;
-  eval_ok(orr_fs_read_all(err, &text, &bytes));
-  fail_msg("%s %s: %s", words[1], words[2], text);
+  program_wait_ok(program_start(words, err, true), err);
 }
 
 static void train_models(const fixture *f) {
@@ -68,7 +60,7 @@ static void train_models(const fixture *f) {
            "run: {dir: %s/tokenizer, threads: 1, precision: fp32}\n"
            "train: {stage: tokenizer, steps: 10, batch: 4}\ndata: {train: [%s], frames: 4}\n%s",
            f->root, clips, shared);
-  eval_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
+  assert_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
   run_program(f, (const char *const[]){program_path, "train", path, NULL});
   run_program(f, (const char *const[]){program_path, "data", "tokenize", clips, "--tokenizer",
                                        tokenizer, "--out", tokens, "--threads", "1", NULL});
@@ -77,7 +69,7 @@ static void train_models(const fixture *f) {
            "run: {dir: %s/dynamics, threads: 1, precision: fp32}\n"
            "train: {stage: dynamics, steps: 10, batch: 4}\ndata: {train: [%s], frames: 4}\n%s",
            f->root, tokens, shared);
-  eval_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
+  assert_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
   run_program(f, (const char *const[]){program_path, "train", path, NULL});
 }
 
@@ -90,12 +82,12 @@ static int setup(void **state) {
   make_set(f, "clips", false);
   make_set(f, "forks", true);
   train_models(f);
-  eval_ok(kern_create(KERN_DEVICE_CPU, 1, &f->k));
-  eval_ok(kern_commit(f->k));
+  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &f->k));
+  assert_ok(kern_commit(f->k));
   snprintf(path, sizeof path, "%s/dynamics/ckpt", f->root);
-  eval_ok(train_trained_open(path, CFG_STAGE_DYNAMICS, true, f->k, &f->dynamics));
+  assert_ok(train_trained_open(path, CFG_STAGE_DYNAMICS, true, f->k, &f->dynamics));
   snprintf(path, sizeof path, "%s/tokenizer/ckpt", f->root);
-  eval_ok(train_trained_open(path, CFG_STAGE_TOKENIZER, true, f->k, &f->tokenizer));
+  assert_ok(train_trained_open(path, CFG_STAGE_TOKENIZER, true, f->k, &f->tokenizer));
   return 0;
 }
 
@@ -113,7 +105,7 @@ static train_episodes *open_set(const fixture *f, const char *name) {
   char dir[600];
   train_episodes *e = NULL;
   snprintf(dir, sizeof dir, "%s/%s", f->root, name);
-  eval_ok(train_episodes_open(dir, NULL, &e));
+  assert_ok(train_episodes_open(dir, NULL, &e));
   return e;
 }
 
@@ -124,8 +116,8 @@ static void test_actions_lie_at_the_frame_they_led_to(void **state) {
   train_episodes *episodes = open_set(f, "clips");
   train_codec *codec = NULL;
   train_eval_set s;
-  eval_ok(train_codec_create(f->tokenizer, 5, &codec)); // portions that do not divide the clips
-  eval_ok(train_eval_set_load(episodes, f->dynamics, codec, EPISODES, PROMPT, 4, &s));
+  assert_ok(train_codec_create(f->tokenizer, 5, &codec)); // portions that do not divide the clips
+  assert_ok(train_eval_set_load(episodes, f->dynamics, codec, EPISODES, PROMPT, 4, &s));
   assert_int_equal(s.E, EPISODES);
   assert_int_equal(s.T, PROMPT + 4);
   for (int64_t i = 0; i < s.E * s.T; i++) {
@@ -140,7 +132,7 @@ static void test_actions_lie_at_the_frame_they_led_to(void **state) {
   }
   int32_t again[LENGTH * 6];
   for (int64_t clip = 0; clip < s.E; clip++) { // frames and tokens belong together
-    eval_ok(train_codec_encode(codec, s.frames + clip * s.T * PIXELS * 3, s.T, again));
+    assert_ok(train_codec_encode(codec, s.frames + clip * s.T * PIXELS * 3, s.T, again));
     assert_memory_equal(again, s.tokens + clip * s.T * 6, (size_t)(s.T * 6) * sizeof *again);
   }
   train_eval_set_release(&s);
@@ -153,9 +145,9 @@ static void test_clips_have_the_stride_of_training(void **state) {
   train_episodes *episodes = open_set(f, "clips");
   train_codec *codec = NULL;
   train_eval_set s;
-  eval_ok(train_codec_create(f->tokenizer, 8, &codec));
+  assert_ok(train_codec_create(f->tokenizer, 8, &codec));
   f->dynamics->c->data.stride = 2; // 9 frames of an episode are 5
-  eval_ok(train_eval_set_load(episodes, f->dynamics, codec, EPISODES, PROMPT, 2, &s));
+  assert_ok(train_eval_set_load(episodes, f->dynamics, codec, EPISODES, PROMPT, 2, &s));
   for (int64_t i = 0; i < s.E * s.T; i++) {
     const int64_t t = i % s.T, clip = i / s.T;
     assert_int_equal(s.frames[i * PIXELS * 3], shards_shown(clip, 2 * t));
@@ -174,15 +166,15 @@ static void test_fewer_clips_are_spread_and_pairs_stay_together(void **state) {
   const fixture *f = *state;
   train_codec *codec = NULL;
   train_eval_set s;
-  eval_ok(train_codec_create(f->tokenizer, 8, &codec));
+  assert_ok(train_codec_create(f->tokenizer, 8, &codec));
   train_episodes *episodes = open_set(f, "clips");
-  eval_ok(train_eval_set_load(episodes, f->dynamics, codec, 4, PROMPT, 2, &s));
+  assert_ok(train_eval_set_load(episodes, f->dynamics, codec, 4, PROMPT, 2, &s));
   assert_false(s.forks);
   for (int64_t i = 0; i < 4; i++) assert_true(s.state[i * s.T * s.Q] == (float)(2 * i));
   train_eval_set_release(&s);
   train_episodes_close(episodes);
   episodes = open_set(f, "forks");
-  eval_ok(train_eval_set_load(episodes, f->dynamics, codec, 5, PROMPT, 2, &s));
+  assert_ok(train_eval_set_load(episodes, f->dynamics, codec, 5, PROMPT, 2, &s));
   assert_true(s.forks);
   assert_int_equal(s.E, 4);               // whole pairs
   assert_int_equal(s.prompt, PROMPT + 1); // where the set's futures part
@@ -198,7 +190,7 @@ static void test_clips_that_are_too_short_or_too_few_are_refused(void **state) {
   train_codec *codec = NULL;
   train_eval_set s;
   train_episodes *episodes = open_set(f, "clips");
-  eval_ok(train_codec_create(f->tokenizer, 8, &codec));
+  assert_ok(train_codec_create(f->tokenizer, 8, &codec));
   assert_int_equal(train_eval_set_load(episodes, f->dynamics, codec, 4, PROMPT, LENGTH, &s),
                    ORR_EINVAL);
   assert_message_names("9 frames", "12", "fewer");
@@ -253,11 +245,11 @@ static json_t *evaluate(const fixture *f, const char *set, uint64_t seed) {
   json_t *j = NULL;
   char strip[600];
   uint64_t bytes = 0;
-  eval_ok(train_eval_create(f->dynamics, f->tokenizer, episodes, &o, &e));
-  eval_ok(train_eval_run(e, &j));
+  assert_ok(train_eval_create(f->dynamics, f->tokenizer, episodes, &o, &e));
+  assert_ok(train_eval_run(e, &j));
   snprintf(strip, sizeof strip, "%s/strip.png", f->root);
-  eval_ok(train_eval_strip(e, strip, 2));
-  eval_ok(orr_fs_size(strip, &bytes));
+  assert_ok(train_eval_strip(e, strip, 2));
+  assert_ok(orr_fs_size(strip, &bytes));
   assert_true(bytes > 100);
   train_eval_destroy(e);
   train_episodes_close(episodes);
@@ -305,11 +297,10 @@ static void test_forked_clips_measure_the_effect_of_actions(void **state) {
 // The program fails with code 1 and a message that has both words.
 static void expect_failure(const fixture *f, const char *const *words, const char *a,
                            const char *b) {
-  char err[600], *text;
-  size_t bytes;
+  char err[600];
   snprintf(err, sizeof err, "%s/err", f->root);
   assert_int_equal(program_wait(program_start(words, err, true)), 1);
-  eval_ok(orr_fs_read_all(err, &text, &bytes));
+  char *text = folder_read(err);
   if (!strstr(text, a) || !strstr(text, b)) fail_msg("no '%s' or no '%s' in: %s", a, b, text);
   orr_free(text);
 }
@@ -327,10 +318,10 @@ static void test_frames_of_another_size_are_refused_before_they_are_read(void **
   const data_shard_format format = shards_format(HEIGHT + 8, WIDTH, 0);
   const int64_t lengths[] = {LENGTH, LENGTH};
   char model[600], large[600], path[700], film[600];
-  eval_ok(orr_fs_mkdirs(in(f, "large", large)));
+  assert_ok(orr_fs_mkdirs(in(f, "large", large)));
   snprintf(path, sizeof path, "%s/shard-00000.h5", large);
-  eval_ok(shards_write(path, &format, DATA_FILTER_NONE, 0, lengths, 2, 0));
-  eval_ok(data_index_build(large, NULL));
+  assert_ok(shards_write(path, &format, DATA_FILTER_NONE, 0, lengths, 2, 0));
+  assert_ok(data_index_build(large, NULL));
   in(f, "dynamics", model);
   EXPECT_FAILURE(f, "24 x 24", "16 x 24", "eval", model, "--data", large, "--clips", "2");
   EXPECT_FAILURE(f, "24 x 24", "16 x 24", "rollout", model, "--data", large, "--out",
@@ -340,7 +331,7 @@ static void test_frames_of_another_size_are_refused_before_they_are_read(void **
 static int64_t codes_of(const fixture *f, const char *name) {
   char path[600];
   data_shard *s = NULL;
-  eval_ok(data_shard_open(in(f, name, path), &s));
+  assert_ok(data_shard_open(in(f, name, path), &s));
   const int64_t codes = data_shard_get_format(s)->codes;
   data_shard_close(s);
   return codes;
@@ -381,11 +372,11 @@ static void test_bad_lines_of_an_actions_file_are_named_by_their_place(void **st
   in(f, "actions", actions);
   in(f, "film.gif", film);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-    eval_ok(orr_fs_write_atomic(actions, bad[i].text, strlen(bad[i].text)));
+    assert_ok(orr_fs_write_atomic(actions, bad[i].text, strlen(bad[i].text)));
     EXPECT_FAILURE(f, bad[i].line, bad[i].words, "rollout", model, "--data", clips, "--actions",
                    actions, "--prompt", "2", "--frames", "3", "--out", film);
   }
-  eval_ok(orr_fs_write_atomic(actions, "[0, 1]\n\n1;0", 11));
+  assert_ok(orr_fs_write_atomic(actions, "[0, 1]\n\n1;0", 11));
   RUN_PROGRAM(f, "rollout", model, "--data", clips, "--actions", actions, "--prompt", "2",
               "--frames", "3", "--out", film);
 }

@@ -1,36 +1,13 @@
 // labels: quick
 // TensorBoard's files: frames, sums and events as their formats say.
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <dirent.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/crc32c.h"
 #include "base/fault.h"
-#include "base/fs.h"
-#include "base/mem.h"
+#include "tests/base/folder.h"
 #include "train/event.pb-c.h"
 #include "train/events.h"
-
-static int setup(void **state) {
-  char pattern[] = "/tmp/orrery-events-XXXXXX";
-  if (!mkdtemp(pattern)) return -1;
-  *state = orr_strdup(pattern);
-  return 0;
-}
-
-static int teardown(void **state) {
-  const orr_code rc = orr_fs_remove_tree(*state);
-  orr_free(*state);
-  return rc == ORR_OK ? 0 : -1;
-}
 
 static uint64_t le(const unsigned char *p, int bytes) {
   uint64_t v = 0;
@@ -128,10 +105,12 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_crc32c_gives_the_published_sums),
       cmocka_unit_test_setup_teardown(
-          test_a_file_begins_with_its_version_and_the_step_it_goes_on_from, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_a_step_holds_every_finite_value, setup, teardown),
+          test_a_file_begins_with_its_version_and_the_step_it_goes_on_from, folder_setup,
+          folder_teardown),
+      cmocka_unit_test_setup_teardown(test_a_step_holds_every_finite_value, folder_setup,
+                                      folder_teardown),
       cmocka_unit_test_setup_teardown(test_every_failing_operation_is_an_error_without_a_leak,
-                                      setup, teardown),
+                                      folder_setup, folder_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 // One bit of one replica's weights flips during training: the next comparison names the rank and
 // the parameter, and no checkpoint of that step is kept. This program stands between the loop and
 // train_step_run (linked with --wrap) to flip it.
-#include "tests/train/small_run.h"
+#include "tests/train/world_run.h"
 
 #include "train/step.h"
 
@@ -32,16 +32,11 @@ orr_code __wrap_train_step_run(train_step *s, const data_clip_batch *b,
   return rc;
 }
 
-typedef struct {
-  small_run run; // first, so that the helpers take it
-  dist_world *world;
-} trio;
-
-static void check_named(trio *t, const char *name, int bad, int64_t at, const char *parameter,
+static void check_named(world_run *r, const char *name, int bad, int64_t at, const char *parameter,
                         const char *const *more) {
   char rank[32], first[96], latest[64];
-  next_flip = (flip){.armed = t->run.rank == bad, .step = at, .parameter = parameter};
-  const orr_code rc = small_run_train_world(&t->run, name, "none", more, t->world);
+  next_flip = (flip){.armed = r->run.rank == bad, .step = at, .parameter = parameter};
+  const orr_code rc = world_run_train(r, name, "none", more);
   next_flip = (flip){0};
   snprintf(rank, sizeof rank, "differ: rank %d (", bad);
   snprintf(first, sizeof first, "against the majority, first in %s;", parameter);
@@ -49,11 +44,11 @@ static void check_named(trio *t, const char *name, int bad, int64_t at, const ch
       !strstr(orr_status_message(), first))
     fail_msg("%s: code %d: %s", name, rc, orr_status_message());
   snprintf(first, sizeof first, "%s/ckpt/latest", name);
-  small_run_text(&t->run, first, latest, sizeof latest);
+  small_run_text(&r->run, first, latest, sizeof latest);
   assert_true(strcmp(latest, "step-00000004") < 0); // the step of the comparison
 }
-#define CHECK(t, name, bad, at, parameter, ...)                                                    \
-  check_named(t, name, bad, at, parameter,                                                         \
+#define CHECK(r, name, bad, at, parameter, ...)                                                    \
+  check_named(r, name, bad, at, parameter,                                                         \
               (const char *const[]){"train.batch=3", "ckpt.every=1", "ckpt.async=false",           \
                                     __VA_ARGS__, NULL})
 
@@ -74,37 +69,12 @@ static void test_a_flipped_bit_of_shared_out_weights_is_named_before_the_next_up
 }
 
 static void test_nothing_is_named_where_nothing_flips(void **state) {
-  trio *t = *state;
+  world_run *r = *state;
   for (int zero = 0; zero < 2; zero++) {
     const char *const more[] = {"train.batch=3", "dist.check_replicas=1",
                                 zero ? "dist.zero=1" : "dist.zero=0", NULL};
-    small_run_ok(small_run_train_world(&t->run, "sound", "none", more, t->world));
+    assert_ok(world_run_train(r, "sound", "none", more));
   }
-}
-
-static int setup(void **state) {
-  trio *t = calloc(1, sizeof *t);
-  if (dist_world_open(&t->world) != ORR_OK || t->world->grid.ranks != 3) return -1;
-  t->run.rank = t->world->grid.rank;
-  if (t->run.rank == 0) {
-    snprintf(t->run.root, sizeof t->run.root, "/tmp/orrery-run-XXXXXX");
-    if (!mkdtemp(t->run.root)) return -1;
-    small_run_data(&t->run, "tokens");
-  }
-  *state = t;
-  return dist_broadcast(t->world->axis[DIST_AXIS_WORLD], t->run.root, sizeof t->run.root, DIST_U8,
-                        0) == ORR_OK
-             ? 0
-             : -1;
-}
-
-static int teardown(void **state) {
-  trio *t = *state;
-  dist_barrier(t->world->axis[DIST_AXIS_WORLD]);
-  if (t->run.rank == 0) orr_fs_remove_tree(t->run.root);
-  dist_world_close(t->world);
-  free(t);
-  return 0;
 }
 
 int main(void) {
@@ -114,5 +84,6 @@ int main(void) {
       cmocka_unit_test(test_nothing_is_named_where_nothing_flips),
   };
   alarm(240); // a rank that waits for ever ends the test instead of the build
-  return cmocka_run_group_tests_name("train: flipped bits", tests, setup, teardown);
+  return cmocka_run_group_tests_name("train: flipped bits", tests, world_run_setup,
+                                     world_run_teardown);
 }

@@ -13,8 +13,8 @@ static void store_config(small_run *r, const char *name) {
   cfg *c = small_run_config(r, name, (const char *const[]){"train.steps=300", "ckpt.keep=2", NULL});
   char *yaml = NULL, path[512];
   snprintf(path, sizeof path, "%s/%s.yaml", r->root, name);
-  small_run_ok(cfg_print(c, &yaml));
-  small_run_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
+  assert_ok(cfg_print(c, &yaml));
+  assert_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
   free(yaml);
   cfg_destroy(c);
 }
@@ -85,7 +85,7 @@ static orr_hash128 hash_of(small_run *r, const char *name, const char *file) {
   orr_hash128 h;
   snprintf(path, sizeof path, "%s/%s/ckpt/step-%08d/%s-00001-of-00001.safetensors", r->root, name,
            STEPS, file);
-  small_run_ok(orr_hash_file(path, &h, NULL));
+  assert_ok(orr_hash_file(path, &h, NULL));
   return h;
 }
 
@@ -102,7 +102,7 @@ static void test_a_run_killed_ten_times_ends_with_the_bits_of_an_undisturbed_one
     if (start_and_kill(r, "killed", ahead))
       kills++;
     else
-      small_run_ok(orr_fs_remove_tree(dir)); // it was through too soon: once more from the start
+      assert_ok(orr_fs_remove_tree(dir)); // it was through too soon: once more from the start
   }
   assert_int_equal(kills, KILLS);
   assert_int_equal(program_wait(start(r, "killed")), 0);

@@ -26,7 +26,7 @@ static void test_overlapping_changes_no_bit(void **state) {
   for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
     const layout *l = &layouts[i];
     trainee t[2];
-    must(dist_world_split(w, l->tp, l->cp, l->dp));
+    assert_ok(dist_world_split(w, l->tp, l->cp, l->dp));
     for (int overlap = 0; overlap < 2; overlap++) {
       trainee_open(&t[overlap], l, &w->grid, w);
       train_step_overlap(&t[overlap].work, overlap);

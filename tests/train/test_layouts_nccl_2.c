@@ -14,7 +14,8 @@ void __wrap_train_axes_init(train_axes *ax, const dist_grid *grid, const dist_wo
   __real_train_axes_init(ax, grid, world);
   if (!world) return;
   streams_set_schedule(STREAMS_AT_ONCE);
-  must(dist_world_split_device((dist_world *)world, &(dist_device){.stream = device_stream()}));
+  assert_ok(
+      dist_world_split_device((dist_world *)world, &(dist_device){.stream = device_stream()}));
   memcpy(ax->comm, world->device, sizeof ax->comm);
   ax->on_device = true;
   ax->world = (dist_world *)world;

@@ -2,36 +2,25 @@
 // One run folder, one run: the second is refused, whether or not the file system has locks, and a
 // crash leaves nothing that a hand must remove.
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "base/clock.h"
-#include "base/fs.h"
 #include "base/log.h"
-#include "base/mem.h"
+#include "tests/base/folder.h"
 #include "train/lease.h"
 
 #define BEAT_S                                                                                     \
   0.05 // short, so that the tests are; a holder beats or is dead, however slow the machine
 
 typedef struct {
-  char dir[64], path[128];
+  char dir[FOLDER_PATH], path[128];
 } folder;
 
 static int setup(void **state) {
   folder *f = calloc(1, sizeof *f);
-  snprintf(f->dir, sizeof f->dir, "/tmp/orrery-lease-XXXXXX");
-  if (!mkdtemp(f->dir)) return -1;
+  folder_make(f->dir);
   snprintf(f->path, sizeof f->path, "%s/run.lock", f->dir);
   *state = f;
   orr_log_setup(ORR_LOG_ERROR, 0, 1);
@@ -40,9 +29,9 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
   folder *f = *state;
-  const orr_code rc = orr_fs_remove_tree(f->dir);
+  folder_remove(f->dir);
   free(f);
-  return rc == ORR_OK ? 0 : -1;
+  return 0;
 }
 
 static orr_code take(folder *f, bool record_only, train_lease **out) {

@@ -37,14 +37,14 @@ static void test_a_run_writes_its_configuration_and_every_field_of_every_step(vo
                                        "busy_ms"};
   char path[512], line[2048], latest[64];
   int step = 0;
-  small_run_ok(SMALL_RUN(r, "whole", "auto"));
+  assert_ok(SMALL_RUN(r, "whole", "auto"));
   cfg *c = small_run_config(r, "whole", (const char *const[]){NULL}), *kept = NULL;
   snprintf(path, sizeof path, "%s/whole/metrics.jsonl", r->root);
   FILE *f = fopen(path, "r");
   assert_non_null(f);
   while (fgets(line, sizeof line, f)) {
     json_t *j = NULL;
-    small_run_ok(orr_json_parse(path, line, strlen(line), &j));
+    assert_ok(orr_json_parse(path, line, strlen(line), &j));
     step++;
     assert_int_equal(json_integer_value(json_object_get(j, "step")), step);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
@@ -59,10 +59,10 @@ static void test_a_run_writes_its_configuration_and_every_field_of_every_step(vo
   fclose(f);
   assert_int_equal(step, STEPS);
   snprintf(path, sizeof path, "%s/whole/config.yaml", r->root);
-  small_run_ok(cfg_create(&kept));
-  small_run_ok(cfg_read_file(kept, path));
+  assert_ok(cfg_create(&kept));
+  assert_ok(cfg_read_file(kept, path));
   char *differences = NULL;
-  small_run_ok(cfg_diff(c, kept, &differences));
+  assert_ok(cfg_diff(c, kept, &differences));
   assert_string_equal(differences, "");
   free(differences);
   small_run_text(r, "whole/ckpt/latest", latest, sizeof latest);
@@ -74,9 +74,9 @@ static void test_a_run_writes_its_configuration_and_every_field_of_every_step(vo
 static void test_a_finished_run_has_nothing_left_to_do(void **state) {
   small_run *r = *state;
   double before[SMALL_RUN_STEPS_MAX], after[SMALL_RUN_STEPS_MAX];
-  small_run_ok(SMALL_RUN(r, "done", "auto"));
+  assert_ok(SMALL_RUN(r, "done", "auto"));
   assert_int_equal(small_run_losses(r, "done", before), STEPS);
-  small_run_ok(SMALL_RUN(r, "done", "auto"));
+  assert_ok(SMALL_RUN(r, "done", "auto"));
   char *said = small_run_said(r);
   assert_non_null(strstr(said, "nothing to do"));
   orr_free(said);
@@ -91,10 +91,10 @@ static void test_micro_batches_give_the_losses_of_the_whole_batch(void **state) 
   static const char *const micro[] = {"train.micro_batch=1", "train.micro_batch=2",
                                       "train.micro_batch=4"};
   double whole[SMALL_RUN_STEPS_MAX], loss[SMALL_RUN_STEPS_MAX];
-  small_run_ok(SMALL_RUN(r, "micro0", "none"));
+  assert_ok(SMALL_RUN(r, "micro0", "none"));
   assert_int_equal(small_run_losses(r, "micro0", whole), STEPS);
   for (int i = 0; i < 3; i++) {
-    small_run_ok(SMALL_RUN(r, "micro", "none", micro[i]));
+    assert_ok(SMALL_RUN(r, "micro", "none", micro[i]));
     assert_int_equal(small_run_losses(r, "micro", loss), STEPS);
     for (int s = 0; s < STEPS; s++) {
       /* fp32 gradients summed in another order, 12 steps at a rate of 0.01: measured 3e-8 */
@@ -108,10 +108,10 @@ static void test_micro_batches_give_the_losses_of_the_whole_batch(void **state) 
 static void test_recomputation_and_synchronous_saving_keep_every_bit(void **state) {
   small_run *r = *state;
   double whole[SMALL_RUN_STEPS_MAX], loss[SMALL_RUN_STEPS_MAX];
-  small_run_ok(SMALL_RUN(r, "kept", "none"));
+  assert_ok(SMALL_RUN(r, "kept", "none"));
   small_run_losses(r, "kept", whole);
-  small_run_ok(SMALL_RUN(r, "again", "none", "train.recompute=true", "ckpt.async=false",
-                         "ckpt.every=1", "ckpt.keep=2"));
+  assert_ok(SMALL_RUN(r, "again", "none", "train.recompute=true", "ckpt.async=false",
+                      "ckpt.every=1", "ckpt.keep=2"));
   assert_int_equal(small_run_losses(r, "again", loss), STEPS);
   assert_same_losses(loss, whole, STEPS);
 }
@@ -123,10 +123,10 @@ static void hash_last(small_run *r, const char *run, orr_hash128 *model, orr_has
   char path[512];
   snprintf(path, sizeof path, "%s/%s/ckpt/step-00000012/model-00001-of-00001.safetensors", r->root,
            run);
-  small_run_ok(orr_hash_file(path, model, NULL));
+  assert_ok(orr_hash_file(path, model, NULL));
   snprintf(path, sizeof path, "%s/%s/ckpt/step-00000012/optim-00001-of-00001.safetensors", r->root,
            run);
-  small_run_ok(orr_hash_file(path, optim, NULL));
+  assert_ok(orr_hash_file(path, optim, NULL));
 }
 
 static void test_a_run_resumed_at_step_6_repeats_the_losses_bit_for_bit(void **state) {
@@ -137,10 +137,10 @@ static void test_a_run_resumed_at_step_6_repeats_the_losses_bit_for_bit(void **s
   char ckpt[512];
   snprintf(ckpt, sizeof ckpt, "%s/resumed/ckpt/step-00000006", r->root);
   for (int i = 0; i < 2; i++) {
-    small_run_ok(SMALL_RUN(r, "resumed", "none", precision[i]));
+    assert_ok(SMALL_RUN(r, "resumed", "none", precision[i]));
     assert_int_equal(small_run_losses(r, "resumed", whole), STEPS);
     hash_last(r, "resumed", &model[0], &optim[0]);
-    small_run_ok(SMALL_RUN(r, "resumed", ckpt, precision[i]));
+    assert_ok(SMALL_RUN(r, "resumed", ckpt, precision[i]));
     hash_last(r, "resumed", &model[1], &optim[1]);
     assert_true(orr_hash_equal(model[0], model[1])); // weights
     assert_true(orr_hash_equal(optim[0], optim[1])); // moments and average
@@ -155,7 +155,7 @@ static void damage(small_run *r, const char *folder) {
   char path[512];
   uint64_t bytes;
   snprintf(path, sizeof path, "%s/%s/model-00001-of-00001.safetensors", r->root, folder);
-  small_run_ok(orr_fs_size(path, &bytes));
+  assert_ok(orr_fs_size(path, &bytes));
   const int fd = open(path, O_RDWR);
   unsigned char byte;
   assert_int_equal(pread(fd, &byte, 1, (off_t)(bytes / 2)), 1);
@@ -166,8 +166,8 @@ static void damage(small_run *r, const char *folder) {
 
 static void test_a_run_resumed_otherwise_says_which_keys_differ(void **state) {
   small_run *r = *state;
-  small_run_ok(SMALL_RUN(r, "otherwise", "auto", "train.steps=6"));
-  small_run_ok(SMALL_RUN(r, "otherwise", "auto", "train.steps=9", "optim.lr_peak=0.02"));
+  assert_ok(SMALL_RUN(r, "otherwise", "auto", "train.steps=6"));
+  assert_ok(SMALL_RUN(r, "otherwise", "auto", "train.steps=9", "optim.lr_peak=0.02"));
   char *said = small_run_said(r);
   assert_non_null(strstr(said, "train.steps: 6 -> 9"));
   assert_non_null(strstr(said, "optim.lr_peak: 0.01 -> 0.02"));
@@ -182,17 +182,17 @@ static void test_a_run_resumed_otherwise_says_which_keys_differ(void **state) {
 static void test_a_damaged_checkpoint_is_named_and_the_one_before_it_continues(void **state) {
   small_run *r = *state;
   double whole[SMALL_RUN_STEPS_MAX], loss[SMALL_RUN_STEPS_MAX];
-  small_run_ok(SMALL_RUN(r, "damaged", "none"));
+  assert_ok(SMALL_RUN(r, "damaged", "none"));
   small_run_losses(r, "damaged", whole);
   damage(r, "damaged/ckpt/step-00000012");
-  small_run_ok(SMALL_RUN(r, "damaged", "auto"));
+  assert_ok(SMALL_RUN(r, "damaged", "auto"));
   char *said = small_run_said(r);
   assert_non_null(strstr(said, "step-00000012 is damaged"));
   assert_non_null(strstr(said, "step-00000009 at step 9"));
   orr_free(said);
   assert_int_equal(small_run_losses(r, "damaged", loss), STEPS);
   assert_same_losses(loss, whole, STEPS);
-  small_run_ok(SMALL_RUN(r, "damaged", "auto")); // step 12 was written anew, and is whole
+  assert_ok(SMALL_RUN(r, "damaged", "auto")); // step 12 was written anew, and is whole
   said = small_run_said(r);
   assert_non_null(strstr(said, "nothing to do"));
   orr_free(said);
@@ -205,10 +205,10 @@ static double tensor_distance(const char *path_a, const char *file_a, const char
   const size_t bytes = (size_t)n * sizeof(float);
   float *va = orr_malloc(bytes), *vb = orr_malloc(bytes);
   double off = 0.0;
-  small_run_ok(ckpt_open(path_a, &ra));
-  small_run_ok(ckpt_open(path_b, &rb));
-  small_run_ok(ckpt_read(ra, file_a, a, 0, bytes, va));
-  small_run_ok(ckpt_read(rb, file_b, b, 0, bytes, vb));
+  assert_ok(ckpt_open(path_a, &ra));
+  assert_ok(ckpt_open(path_b, &rb));
+  assert_ok(ckpt_read(ra, file_a, a, 0, bytes, va));
+  assert_ok(ckpt_read(rb, file_b, b, 0, bytes, vb));
   for (int64_t i = 0; i < n; i++) off = fmax(off, fabs((double)va[i] - (double)vb[i]));
   ckpt_close(rb);
   ckpt_close(ra);
@@ -220,11 +220,11 @@ static double tensor_distance(const char *path_a, const char *file_a, const char
 static void test_init_from_takes_the_moving_average_and_starts_at_step_1(void **state) {
   small_run *r = *state;
   char base[512], tuned[512], init[600];
-  small_run_ok(SMALL_RUN(r, "base", "none"));
+  assert_ok(SMALL_RUN(r, "base", "none"));
   snprintf(base, sizeof base, "%s/base/ckpt", r->root);
   snprintf(tuned, sizeof tuned, "%s/tuned/ckpt", r->root);
   snprintf(init, sizeof init, "train.init_from=%s/base", r->root); // a run's folder
-  small_run_ok(SMALL_RUN(r, "tuned", "auto", init, "optim.lr_peak=0", "train.steps=6"));
+  assert_ok(SMALL_RUN(r, "tuned", "auto", init, "optim.lr_peak=0", "train.steps=6"));
   double loss[SMALL_RUN_STEPS_MAX];
   assert_int_equal(small_run_losses(r, "tuned", loss), 6);
   assert_true(tensor_distance(tuned, "model", "head.weight", base, "optim", "ema.head.weight",
@@ -236,7 +236,7 @@ static void test_init_from_takes_the_moving_average_and_starts_at_step_1(void **
 static void test_a_checkpoint_of_another_model_is_refused_with_the_key(void **state) {
   small_run *r = *state;
   char ckpt[512];
-  small_run_ok(SMALL_RUN(r, "narrow", "none", "train.steps=6"));
+  assert_ok(SMALL_RUN(r, "narrow", "none", "train.steps=6"));
   snprintf(ckpt, sizeof ckpt, "%s/narrow/ckpt", r->root);
   assert_int_equal(SMALL_RUN(r, "wide", ckpt, "model.hidden=48"), ORR_ECONFIG);
   assert_non_null(strstr(orr_status_message(), "model.hidden: 40 -> 48"));
@@ -244,7 +244,7 @@ static void test_a_checkpoint_of_another_model_is_refused_with_the_key(void **st
   // the shapes would fit: only the key tells
   assert_int_equal(SMALL_RUN(r, "narrow", "auto", "model.time_every=1"), ORR_ECONFIG);
   assert_non_null(strstr(orr_status_message(), "model.time_every: 2 -> 1"));
-  small_run_ok(SMALL_RUN(r, "narrow", "auto", "model.z_loss=0.01"));
+  assert_ok(SMALL_RUN(r, "narrow", "auto", "model.z_loss=0.01"));
 }
 
 // -- steps without a number ------------------------------------------------------------------
@@ -261,26 +261,26 @@ static void save_with_nan(small_run *r, const char *from, const char *to) {
   train_store *store = NULL;
   ckpt_plan plan;
   const char *sums = NULL;
-  small_run_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
-  small_run_ok(kern_commit(k));
+  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
+  assert_ok(kern_commit(k));
   train_dynamics_dims_from(c, &d);
   train_state_init(&s, k, KERN_F32, true, true);
-  small_run_ok(train_dynamics_list(&d, &s.params, &p));
+  assert_ok(train_dynamics_list(&d, &s.params, &p));
   train_state_place(&s);
-  small_run_ok(train_state_commit(&s));
+  assert_ok(train_state_commit(&s));
   train_state_place(&s);
-  small_run_ok(ckpt_open(from, &reader));
-  small_run_ok(train_store_load(&s, reader));
+  assert_ok(ckpt_open(from, &reader));
+  assert_ok(train_store_load(&s, reader));
   s.weights.master[p.head + 5] = NAN;
-  small_run_ok(train_store_plan(&s, 1 << 30, &plan));
+  assert_ok(train_store_plan(&s, 1 << 30, &plan));
   const ckpt_writer_options o = {.root = small_run_path(r, to), .ranks = 1, .keep = 10};
-  small_run_ok(ckpt_writer_create(&plan, &o, &w));
-  small_run_ok(ckpt_save_prepare(w, 3));
-  small_run_ok(train_store_create(NULL, &s, NULL, w, &store));
-  small_run_ok(ckpt_save_begin(w, 3, train_store_get, store));
-  small_run_ok(ckpt_save_sums(w, &sums));
-  small_run_ok(ckpt_save_commit(w, &sums, ckpt_reader_meta(reader)));
-  small_run_ok(ckpt_writer_wait(w));
+  assert_ok(ckpt_writer_create(&plan, &o, &w));
+  assert_ok(ckpt_save_prepare(w, 3));
+  assert_ok(train_store_create(NULL, &s, NULL, w, &store));
+  assert_ok(ckpt_save_begin(w, 3, train_store_get, store));
+  assert_ok(ckpt_save_sums(w, &sums));
+  assert_ok(ckpt_save_commit(w, &sums, ckpt_reader_meta(reader)));
+  assert_ok(ckpt_writer_wait(w));
   train_store_destroy(store);
   ckpt_writer_destroy(w);
   ckpt_close(reader);
@@ -297,9 +297,9 @@ static void test_a_loss_that_is_no_number_skips_the_update_and_is_logged(void **
   snprintf(good, sizeof good, "%s/nan/ckpt/step-00000003", r->root);
   snprintf(bad, sizeof bad, "%s/nan-start", r->root);
   snprintf(end, sizeof end, "%s/nan/ckpt/step-00000006", r->root);
-  small_run_ok(SMALL_RUN(r, "nan", "none", "train.steps=6"));
+  assert_ok(SMALL_RUN(r, "nan", "none", "train.steps=6"));
   save_with_nan(r, good, "nan-start");
-  small_run_ok(SMALL_RUN(r, "nan", bad, "train.steps=6"));
+  assert_ok(SMALL_RUN(r, "nan", bad, "train.steps=6"));
   char *said = small_run_said(r);
   assert_non_null(strstr(said, "step 4: the loss is not finite: loss nan"));
   assert_non_null(strstr(said, "update skipped"));

@@ -5,33 +5,20 @@
 #include <signal.h>
 
 #include "tests/train/program.h"
-#include "tests/train/small_run.h"
+#include "tests/train/world_run.h"
 
 #include "base/fault.h"
 
-typedef struct {
-  small_run run; // first, so that the helpers take it
-  dist_world *world;
-} pair;
-
-// Every run splits the world anew, so nobody keeps a communicator.
-static dist_comm *all(const pair *p) {
-  return p->world->axis[DIST_AXIS_WORLD];
-}
-
-static orr_code train(pair *p, const char *name, const char *resume, const char *const *more) {
-  return small_run_train_world(&p->run, name, resume, more, p->world);
-}
 #define TRAIN(p, name, resume, ...)                                                                \
-  train(p, name, resume, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+  world_run_train(p, name, resume, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
-static int64_t largest(pair *p, int64_t v) {
-  small_run_ok(dist_all_reduce(all(p), &v, 1, DIST_I64, DIST_MAX));
+static int64_t largest(world_run *p, int64_t v) {
+  assert_ok(dist_all_reduce(world_run_all(p), &v, 1, DIST_I64, DIST_MAX));
   return v;
 }
 
 // Both ranks returned this code, and say the same; returns the code.
-static orr_code agreed(pair *p, orr_code rc) {
+static orr_code agreed(world_run *p, orr_code rc) {
   assert_int_equal(largest(p, rc), rc);
   assert_int_equal(-largest(p, -(int64_t)rc), rc);
   return rc;
@@ -42,12 +29,12 @@ static void train_alone(small_run *r, const char *name, const char *resume,
                         const char *const *more) {
   cfg *c = small_run_config(r, name, more);
   char *yaml = NULL, path[512], err[512];
-  small_run_ok(cfg_print(c, &yaml));
+  assert_ok(cfg_print(c, &yaml));
   snprintf(path, sizeof path, "%s/alone.yaml", r->root);
   snprintf(err, sizeof err, "%s/alone.err", r->root);
-  small_run_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
+  assert_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
   const char *const words[] = {program_path, "train", path, "--resume", resume, NULL};
-  assert_int_equal(program_wait(program_start(words, err, true)), 0);
+  program_wait_ok(program_start(words, err, true), err);
   free(yaml);
   cfg_destroy(c);
 }
@@ -56,7 +43,7 @@ static void train_alone(small_run *r, const char *name, const char *resume,
     if ((p)->run.rank == 0)                                                                        \
       train_alone(&(p)->run, name, resume,                                                         \
                   (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL});                         \
-    small_run_ok(dist_barrier(all(p)));                                                            \
+    assert_ok(dist_barrier(world_run_all(p)));                                                     \
   } while (0)
 
 // -- the same training -----------------------------------------------------------------------
@@ -69,12 +56,12 @@ static void assert_near_losses(const double *a, const double *b, int n) {
 }
 
 static void test_two_ranks_have_the_losses_of_one(void **state) {
-  pair *p = *state;
+  world_run *p = *state;
   double one[SMALL_RUN_STEPS_MAX], two[SMALL_RUN_STEPS_MAX], again[SMALL_RUN_STEPS_MAX];
   // buckets of 1 KiB, so that a gradient is many of them
   TRAIN_ALONE(p, "one", "none", "train.steps=20");
-  small_run_ok(TRAIN(p, "two", "none", "train.steps=20", "dist.bucket_bytes=1024"));
-  small_run_ok(TRAIN(p, "again", "none", "train.steps=20", "dist.bucket_bytes=1024"));
+  assert_ok(TRAIN(p, "two", "none", "train.steps=20", "dist.bucket_bytes=1024"));
+  assert_ok(TRAIN(p, "again", "none", "train.steps=20", "dist.bucket_bytes=1024"));
   if (p->run.rank == 0) {
     assert_int_equal(small_run_losses(&p->run, "one", one), 20);
     assert_int_equal(small_run_losses(&p->run, "two", two), 20);
@@ -86,14 +73,14 @@ static void test_two_ranks_have_the_losses_of_one(void **state) {
 }
 
 static void test_a_run_goes_on_with_another_number_of_ranks(void **state) {
-  pair *p = *state;
+  world_run *p = *state;
   double whole[SMALL_RUN_STEPS_MAX], mixed[SMALL_RUN_STEPS_MAX];
   char half[512], late[512];
   snprintf(half, sizeof half, "%s/mixed/ckpt/step-00000006", p->run.root);
   snprintf(late, sizeof late, "%s/mixed/ckpt/step-00000009", p->run.root);
   TRAIN_ALONE(p, "mixed", "none");
   if (p->run.rank == 0) assert_int_equal(small_run_losses(&p->run, "mixed", whole), 12);
-  small_run_ok(TRAIN(p, "mixed", half));
+  assert_ok(TRAIN(p, "mixed", half));
   TRAIN_ALONE(p, "mixed", late);
   if (p->run.rank == 0) {
     assert_int_equal(small_run_losses(&p->run, "mixed", mixed), 12);
@@ -104,15 +91,15 @@ static void test_a_run_goes_on_with_another_number_of_ranks(void **state) {
 // -- one rank alone --------------------------------------------------------------------------
 
 // Configurations are alike on all ranks; what a relative path leads to may not be.
-static void stand_in_own_folder(pair *p, const char *name) {
+static void stand_in_own_folder(world_run *p, const char *name) {
   char dir[512];
   snprintf(dir, sizeof dir, "%s/%s-%d", p->run.root, name, p->run.rank);
-  small_run_ok(orr_fs_mkdirs(dir));
+  assert_ok(orr_fs_mkdirs(dir));
   assert_int_equal(chdir(dir), 0);
 }
 
 static void test_a_data_set_missing_on_one_rank_ends_both_with_its_words(void **state) {
-  pair *p = *state;
+  world_run *p = *state;
   char name[64];
   stand_in_own_folder(p, "sparse");
   snprintf(name, sizeof name, "sparse-%d/clips", p->run.rank);
@@ -125,7 +112,7 @@ static void test_a_data_set_missing_on_one_rank_ends_both_with_its_words(void **
 }
 
 static void test_a_read_that_fails_on_one_rank_during_a_run_ends_both(void **state) {
-  pair *p = *state;
+  world_run *p = *state;
   char name[64];
   stand_in_own_folder(p, "torn");
   snprintf(name, sizeof name, "torn-%d/clips", p->run.rank);
@@ -140,7 +127,7 @@ static void test_a_read_that_fails_on_one_rank_during_a_run_ends_both(void **sta
 }
 
 static void test_ranks_with_another_configuration_are_named_before_anything_else(void **state) {
-  pair *p = *state;
+  world_run *p = *state;
   const char *own = p->run.rank == 1 ? "train.batch=8" : "train.batch=4";
   assert_int_equal(agreed(p, TRAIN(p, "unlike", "none", own)), ORR_ECONFIG);
   assert_non_null(strstr(orr_status_message(), "rank 1: compare configurations: "));
@@ -153,7 +140,7 @@ static void test_ranks_with_another_configuration_are_named_before_anything_else
 }
 
 static void test_a_batch_that_the_ranks_do_not_divide_is_refused_by_both(void **state) {
-  pair *p = *state;
+  world_run *p = *state;
   assert_int_equal(agreed(p, TRAIN(p, "odd", "none", "train.batch=3")), ORR_ECONFIG);
   assert_non_null(strstr(orr_status_message(), "train.batch 3 is not divisible by the 2 ranks"));
 }
@@ -168,7 +155,7 @@ static void *ask_to_stop(void *metrics) {
 }
 
 static void test_a_stop_asked_of_one_rank_stops_both(void **state) {
-  pair *p = *state;
+  world_run *p = *state;
   pthread_t thread;
   char metrics[512], latest[64];
   snprintf(metrics, sizeof metrics, "%s/stopped/metrics.jsonl", p->run.root);
@@ -182,13 +169,13 @@ static void test_a_stop_asked_of_one_rank_stops_both(void **state) {
 }
 
 static void test_all_ranks_resume_from_the_checkpoint_that_rank_0_chooses(void **state) {
-  pair *p = *state;
+  world_run *p = *state;
   double whole[SMALL_RUN_STEPS_MAX], loss[SMALL_RUN_STEPS_MAX];
   char mine[512];
-  small_run_ok(TRAIN(p, "apart", "none"));
+  assert_ok(TRAIN(p, "apart", "none"));
   if (p->run.rank == 0) small_run_losses(&p->run, "apart", whole);
   snprintf(mine, sizeof mine, "%s/apart/ckpt/step-0000000%d", p->run.root, p->run.rank ? 6 : 3);
-  small_run_ok(TRAIN(p, "apart", mine));
+  assert_ok(TRAIN(p, "apart", mine));
   if (p->run.rank == 0) {
     assert_int_equal(small_run_losses(&p->run, "apart", loss), 12);
     assert_memory_equal(loss, whole, 12 * sizeof *loss);
@@ -199,19 +186,20 @@ static void test_all_ranks_resume_from_the_checkpoint_that_rank_0_chooses(void *
 
 // The n-th operation of this kind fails on one rank. Both ranks return one code; whatever it is,
 // the next run finds a whole checkpoint or none, and ends with the losses of an undisturbed run.
-static bool run_with_fault(pair *p, int rank, orr_fault_kind kind, int n, const double *whole) {
+static bool run_with_fault(world_run *p, int rank, orr_fault_kind kind, int n,
+                           const double *whole) {
   double loss[SMALL_RUN_STEPS_MAX];
   char dir[512];
   snprintf(dir, sizeof dir, "%s/fault", p->run.root);
-  if (p->run.rank == 0) small_run_ok(orr_fs_remove_tree(dir));
-  small_run_ok(dist_barrier(all(p)));
+  if (p->run.rank == 0) assert_ok(orr_fs_remove_tree(dir));
+  assert_ok(dist_barrier(world_run_all(p)));
   if (p->run.rank == rank) orr_fault_arm(kind, n);
   const orr_code rc = TRAIN(p, "fault", "auto", "train.steps=6", "ckpt.every=3");
   const bool fired = p->run.rank == rank && orr_fault_fired(kind);
   orr_fault_arm(kind, 0);
   agreed(p, rc);
   if (rc != ORR_OK) assert_true(*orr_status_message() != 0);
-  small_run_ok(TRAIN(p, "fault", "auto", "train.steps=6", "ckpt.every=3"));
+  assert_ok(TRAIN(p, "fault", "auto", "train.steps=6", "ckpt.every=3"));
   if (p->run.rank == 0) {
     assert_int_equal(small_run_losses(&p->run, "fault", loss), 6);
     assert_memory_equal(loss, whole, 6 * sizeof *loss);
@@ -220,11 +208,11 @@ static bool run_with_fault(pair *p, int rank, orr_fault_kind kind, int n, const 
 }
 
 static void test_a_write_that_fails_on_one_rank_harms_no_earlier_checkpoint(void **state) {
-  pair *p = *state;
+  world_run *p = *state;
   const orr_fault_kind kinds[] = {ORR_FAULT_OPEN, ORR_FAULT_WRITE, ORR_FAULT_FSYNC,
                                   ORR_FAULT_RENAME};
   double whole[SMALL_RUN_STEPS_MAX];
-  small_run_ok(TRAIN(p, "sound", "none", "train.steps=6", "ckpt.every=3"));
+  assert_ok(TRAIN(p, "sound", "none", "train.steps=6", "ckpt.every=3"));
   if (p->run.rank == 0) small_run_losses(&p->run, "sound", whole);
   for (int rank = 0; rank < 2; rank++) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -234,28 +222,6 @@ static void test_a_write_that_fails_on_one_rank_harms_no_earlier_checkpoint(void
       if (rank == 0 || kinds[i] == ORR_FAULT_OPEN) assert_true(n > 1);
     }
   }
-}
-
-static int setup(void **state) {
-  pair *p = calloc(1, sizeof *p);
-  if (dist_world_open(&p->world) != ORR_OK) return -1;
-  p->run.rank = p->world->grid.rank;
-  if (p->run.rank == 0) {
-    snprintf(p->run.root, sizeof p->run.root, "/tmp/orrery-run-XXXXXX");
-    if (!mkdtemp(p->run.root)) return -1;
-    small_run_data(&p->run, "tokens");
-  }
-  *state = p;
-  return dist_broadcast(all(p), p->run.root, sizeof p->run.root, DIST_U8, 0) == ORR_OK ? 0 : -1;
-}
-
-static int teardown(void **state) {
-  pair *p = *state;
-  dist_barrier(all(p));
-  if (p->run.rank == 0) orr_fs_remove_tree(p->run.root);
-  dist_world_close(p->world);
-  free(p);
-  return 0;
 }
 
 int main(void) {
@@ -270,5 +236,6 @@ int main(void) {
       cmocka_unit_test(test_all_ranks_resume_from_the_checkpoint_that_rank_0_chooses),
       cmocka_unit_test(test_a_write_that_fails_on_one_rank_harms_no_earlier_checkpoint),
   };
-  return cmocka_run_group_tests_name("train/loop on two ranks", tests, setup, teardown);
+  return cmocka_run_group_tests_name("train/loop on two ranks", tests, world_run_setup,
+                                     world_run_teardown);
 }

@@ -1,34 +1,23 @@
 // labels: quick
 // metrics.jsonl: what a resumed run keeps, and numbers that JSON does not have.
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/fault.h"
-#include "base/fs.h"
 #include "base/json.h"
-#include "base/mem.h"
+#include "tests/base/folder.h"
 #include "train/metrics.h"
 
+// The state is the path of a metrics.jsonl that is not there yet.
 static int setup(void **state) {
-  char pattern[] = "/tmp/orrery-metrics-XXXXXX";
-  if (!mkdtemp(pattern)) return -1;
-  *state = orr_format("%s/metrics.jsonl", pattern);
-  return 0;
+  char dir[FOLDER_PATH];
+  folder_make(dir);
+  *state = orr_format("%s/metrics.jsonl", dir);
+  return *state ? 0 : -1;
 }
 
 static int teardown(void **state) {
   *strrchr(*state, '/') = 0;
-  const orr_code rc = orr_fs_remove_tree(*state);
-  orr_free(*state);
-  return rc == ORR_OK ? 0 : -1;
+  return folder_teardown(state);
 }
 
 static orr_code write_step(train_metrics *m, const train_step_metrics *s) {
@@ -47,16 +36,9 @@ static void write_steps(const char *path, int64_t from, int64_t to) {
   train_metrics_close(m);
 }
 
-static char *text_of(const char *path) {
-  char *text = NULL;
-  size_t bytes;
-  assert_int_equal(orr_fs_read_all(path, &text, &bytes), ORR_OK);
-  return text;
-}
-
 // The file holds steps 1..last, each once, in lines that are JSON.
 static void assert_steps(const char *path, int64_t last) {
-  char *text = text_of(path), *save = NULL;
+  char *text = folder_read(path), *save = NULL;
   int64_t n = 0;
   for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
     json_t *j = NULL;
@@ -114,7 +96,7 @@ static void test_numbers_that_are_none_become_null(void **state) {
   assert_int_equal(train_metrics_open(*state, 0, &m), ORR_OK);
   assert_int_equal(write_step(m, &s), ORR_OK);
   train_metrics_close(m);
-  char *text = text_of(*state);
+  char *text = folder_read(*state);
   assert_int_equal(orr_json_parse("line", text, strlen(text), &j), ORR_OK);
   assert_true(json_is_null(json_object_get(j, "loss")));
   assert_true(json_is_null(json_object_get(j, "grad_norm")));
@@ -132,7 +114,8 @@ static void test_the_largest_numbers_fit_into_a_line(void **state) {
   assert_int_equal(train_metrics_open(*state, 0, &m), ORR_OK);
   assert_int_equal(write_step(m, &s), ORR_OK);
   train_metrics_close(m);
-  char *text = text_of(*state); // a whole number of 309 digits is more than the JSON reader takes
+  char *text =
+      folder_read(*state); // a whole number of 309 digits is more than the JSON reader takes
   assert_non_null(strstr(text, "\"mfu\": -1"));
   assert_string_equal(text + strlen(text) - 2, "}\n");
   orr_free(text);

@@ -43,7 +43,7 @@ static void test_phases_add_up_to_the_step_and_exclude_each_other(void **state) 
   assert_int_equal(dist_recorder_create(&r), ORR_OK);
   assert_int_equal(train_profile_create(r, &p), ORR_OK);
   const int64_t begin = orr_clock_ns();
-  train_profile_begin(p);
+  train_profile_begin(p, 1);
   train_profile_enter(p, TRAIN_PHASE_FORWARD, "forward", -1);
   spend(2 * MS);
   dist_recorder_enter(r, &gather, orr_clock_ns());
@@ -71,7 +71,7 @@ static void test_what_moves_while_the_rank_computes_is_hidden(void **state) {
   train_times t;
   assert_int_equal(dist_recorder_create(&r), ORR_OK);
   assert_int_equal(train_profile_create(r, &p), ORR_OK);
-  train_profile_begin(p);
+  train_profile_begin(p, 1);
   const int64_t now = orr_clock_ns(); // times of this rank's clock, as dist/ gives them
   int64_t a = dist_recorder_enter(r, &reduce, now), b;
   dist_recorder_leave(r, false, now);
@@ -95,7 +95,7 @@ static void test_a_trace_keeps_spans_until_its_room_is_full(void **state) {
   int64_t dropped;
   assert_int_equal(train_profile_create(NULL, &p), ORR_OK);
   assert_int_equal(train_profile_trace(p, 3), ORR_OK);
-  train_profile_begin(p);
+  train_profile_begin(p, 1);
   for (int i = 0; i < 3; i++) {
     train_profile_enter(p, TRAIN_PHASE_FORWARD, "block", i);
     train_profile_leave(p);
@@ -117,7 +117,7 @@ static void test_deeper_than_the_stack_is_counted_where_it_is(void **state) {
   train_profile *p;
   train_times t;
   assert_int_equal(train_profile_create(NULL, &p), ORR_OK);
-  train_profile_begin(p);
+  train_profile_begin(p, 1);
   for (int i = 0; i < 40; i++) train_profile_enter(p, TRAIN_PHASE_BACKWARD, "deep", i);
   spend(1 * MS);
   for (int i = 0; i < 40; i++) train_profile_leave(p);

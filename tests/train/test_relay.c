@@ -39,18 +39,13 @@ static const char dynamics_yaml[] =
 
 // Runs words (ended by NULL) in the test's folder; fails with what it said.
 static void run_words(small_run *r, const char *const *words) {
-  char err[256], *text = NULL;
-  size_t bytes;
-  snprintf(err, sizeof err, "%s/said", r->root);
-  const int code = program_wait(program_start(words, err, true));
-  if (code == 0) return;
-  small_run_ok(orr_fs_read_all(err, &text, &bytes));
-  fail_msg("%s %s: exit code %d: %s", words[0], words[1], code, text);
+  const char *err = small_run_path(r, "said");
+  program_wait_ok(program_start(words, err, true), err);
 }
 #define RUN(r, ...) run_words(r, (const char *const[]){__VA_ARGS__, NULL})
 
 static void put_config(small_run *r, const char *name, const char *text) {
-  small_run_ok(orr_fs_write_atomic(small_run_path(r, name), text, strlen(text)));
+  assert_ok(orr_fs_write_atomic(small_run_path(r, name), text, strlen(text)));
 }
 
 // `orrery train FILE` on the ranks of a layout, results in ROOT/dir.
@@ -117,10 +112,10 @@ static void test_a_training_goes_from_layout_to_layout_as_if_it_had_never_stoppe
 
 static void test_ranks_of_two_builds_are_named_and_stop(void **state) {
   small_run *r = *state;
-  char *program = NULL, *said = NULL, other[256];
+  char *program = NULL, other[256];
   size_t bytes;
   snprintf(other, sizeof other, "%s/orrery", r->root);
-  small_run_ok(orr_fs_read_all(program_path, &program, &bytes));
+  assert_ok(orr_fs_read_all(program_path, &program, &bytes));
   FILE *f = fopen(other, "w");
   assert_non_null(f);
   assert_int_equal(fwrite(program, 1, bytes, f), bytes);
@@ -144,7 +139,7 @@ static void test_ranks_of_two_builds_are_named_and_stop(void **state) {
                                "dynamics.yaml",
                                NULL};
   assert_int_not_equal(program_wait(program_start(words, small_run_path(r, "said"), true)), 0);
-  small_run_ok(orr_fs_read_all(small_run_path(r, "said"), &said, &bytes));
+  char *said = folder_text(r->root, "said");
   const char *line = strstr(said, "error: ");
   if (!line || !strstr(line, "rank 2: compare programs: its program is not rank 0's") ||
       strstr(line + 1, "error: "))

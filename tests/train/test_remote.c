@@ -16,13 +16,13 @@ static int set_up(void **state) {
   small_run *r = *state;
   char dir[256], path[512], file[DATA_SHARD_NAME_MAX];
   snprintf(dir, sizeof dir, "%s/many", r->root);
-  small_run_ok(orr_fs_mkdirs(dir));
+  assert_ok(orr_fs_mkdirs(dir));
   for (int i = 0; i < SHARDS; i++) {
     data_shard_name(file, i);
-    small_run_ok(orr_fs_join(path, sizeof path, dir, file));
+    assert_ok(orr_fs_join(path, sizeof path, dir, file));
     small_run_shard(path, 50 + (uint64_t)i, SMALL_RUN_CODES, 6);
   }
-  small_run_ok(data_index_build(dir, NULL));
+  assert_ok(data_index_build(dir, NULL));
   snprintf(dir, sizeof dir, "%s/frames", r->root);
   set_make(dir, 3);
   return 0;
@@ -40,8 +40,8 @@ static int train_code(small_run *r, const char *name, const char *data, const ch
                             (const char *const[]){"train.steps=12", "optim.decay_steps=1",
                                                   "train.batch=64", "ckpt.every=0", data, cache,
                                                   knob, NULL});
-  small_run_ok(cfg_print(c, &yaml));
-  small_run_ok(orr_fs_write_atomic(config, yaml, strlen(yaml)));
+  assert_ok(cfg_print(c, &yaml));
+  assert_ok(orr_fs_write_atomic(config, yaml, strlen(yaml)));
   free(yaml);
   cfg_destroy(c);
   return program_wait(
@@ -52,11 +52,9 @@ static int train_code(small_run *r, const char *name, const char *data, const ch
 
 // The text of ROOT/name.err; free with orr_free.
 static char *said(small_run *r, const char *name) {
-  char err[512], *text = NULL;
-  size_t bytes;
-  snprintf(err, sizeof err, "%s/%s.err", r->root, name);
-  small_run_ok(orr_fs_read_all(err, &text, &bytes));
-  return text;
+  char err[64];
+  snprintf(err, sizeof err, "%s.err", name);
+  return folder_text(r->root, err);
 }
 
 static void train(small_run *r, const char *name, const char *data, const char *ranks,
@@ -74,7 +72,7 @@ static double metric_sum(small_run *r, const char *name, const char *key) {
   assert_non_null(f);
   while (fgets(line, sizeof line, f)) {
     json_t *j = NULL;
-    small_run_ok(orr_json_parse(path, line, strlen(line), &j));
+    assert_ok(orr_json_parse(path, line, strlen(line), &j));
     assert_true(json_is_number(json_object_get(j, key)));
     sum += json_number_value(json_object_get(j, key));
     json_decref(j);
@@ -111,12 +109,10 @@ static void test_8_ranks_train_on_an_address_with_20_downloads_as_on_the_folder(
 
 static void test_ranks_that_got_another_index_say_so(void **state) {
   small_run *r = *state;
-  char data[600], log[600], path[512], rule[64], *text = NULL;
-  size_t bytes;
+  char data[600], log[600], rule[64];
   server s;
   snprintf(log, sizeof log, "%s/other.log", r->root);
-  snprintf(path, sizeof path, "%s/tokens/index.json", r->root);
-  small_run_ok(orr_fs_read_all(path, &text, &bytes));
+  char *text = folder_text(r->root, "tokens/index.json");
   const char *word = strstr(text, "random tokens"); // one of two ranks will read "sandom tokens"
   assert_non_null(word);
   snprintf(rule, sizeof rule, "index.json,1,wrong,%d", (int)(word - text));
@@ -174,8 +170,6 @@ static void run_data(small_run *r, const char *verb, const char *where, const ch
 static void test_inspect_and_verify_say_the_same_of_address_and_folder(void **state) {
   small_run *r = *state;
   char where[64], folder[256], log[600], a[256], b[256];
-  char *text[2] = {0};
-  size_t bytes[2];
   server s;
   snprintf(log, sizeof log, "%s/data.log", r->root);
   server_start(&s, r->root, log, NULL);
@@ -186,12 +180,11 @@ static void test_inspect_and_verify_say_the_same_of_address_and_folder(void **st
   run_data(r, "verify", where, NULL);
   run_data(r, "inspect", where, a);
   run_data(r, "inspect", folder, b);
-  small_run_ok(orr_fs_read_all(a, &text[0], &bytes[0]));
-  small_run_ok(orr_fs_read_all(b, &text[1], &bytes[1]));
-  assert_string_equal(text[0], text[1]);
+  char *afar = folder_read(a), *here = folder_read(b);
+  assert_string_equal(afar, here);
   assert_int_equal(server_count(&s, "shard-", ""), 3);
-  orr_free(text[0]);
-  orr_free(text[1]);
+  orr_free(afar);
+  orr_free(here);
   server_kill(&s);
 }
 
@@ -211,13 +204,13 @@ static void test_episodes_of_an_address_equal_those_of_the_folder(void **state) 
   snprintf(folder, sizeof folder, "%s/frames", r->root);
   snprintf(cache, sizeof cache, "%s/cache-episodes", r->root);
   data_remote_options o = set_remote(cache);
-  small_run_ok(data_remote_create(&o, &remote));
-  small_run_ok(train_episodes_open(where, remote, &e[0]));
-  small_run_ok(train_episodes_open(folder, remote, &e[1]));
+  assert_ok(data_remote_create(&o, &remote));
+  assert_ok(train_episodes_open(where, remote, &e[0]));
+  assert_ok(train_episodes_open(folder, remote, &e[1]));
   assert_int_equal(train_episodes_count(e[0]), train_episodes_count(e[1]));
   for (int64_t i = 0; i < train_episodes_count(e[0]); i++) {
     for (int k = 0; k < 2; k++)
-      small_run_ok(train_episodes_read(e[k], i, T, 2, frames[k], actions[k], states[k]));
+      assert_ok(train_episodes_read(e[k], i, T, 2, frames[k], actions[k], states[k]));
     assert_memory_equal(frames[0], frames[1], PIXELS);
     assert_memory_equal(actions[0], actions[1], (T - 1) * 2 * sizeof(float));
     assert_memory_equal(states[0], states[1], sizeof states[0]);

@@ -1,58 +1,25 @@
 // labels: quick
 // The report: what it reads, how it writes, and the page as a whole.
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <ctype.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/fault.h"
-#include "base/fs.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "data/video.h"
+#include "tests/base/folder.h"
 #include "train/report.h"
 #include "train/report_chart.h"
 #include "train/report_data.h"
 #include "train/report_html.h"
 
-typedef struct {
-  char dir[64];
-} fixture;
-
 static int setup(void **state) {
-  fixture *f = calloc(1, sizeof *f);
-  snprintf(f->dir, sizeof f->dir, "/tmp/orrery-report-XXXXXX");
-  assert_non_null(mkdtemp(f->dir));
   orr_log_setup(ORR_LOG_ERROR, 0, 1);
-  *state = f;
-  return 0;
-}
-
-static int teardown(void **state) {
-  fixture *f = *state;
-  assert_int_equal(orr_fs_remove_tree(f->dir), ORR_OK);
-  free(f);
-  return 0;
-}
-
-static void store(const fixture *f, const char *name, const char *text) {
-  char path[256], folder[256];
-  snprintf(path, sizeof path, "%s/%s", f->dir, name);
-  snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-  assert_int_equal(orr_fs_mkdirs(folder), ORR_OK);
-  assert_int_equal(orr_fs_write_atomic(path, text, strlen(text)), ORR_OK);
+  return folder_setup(state);
 }
 
 // `steps` lines of falling loss; step `spike` jumps to 77.
-static void store_metrics(const fixture *f, const char *name, int steps, int spike) {
+static void store_metrics(const char *dir, const char *name, int steps, int spike) {
   size_t room = (size_t)steps * 128 + 1, used = 0;
   char *text = malloc(room);
   for (int s = 1; s <= steps; s++)
@@ -60,41 +27,37 @@ static void store_metrics(const fixture *f, const char *name, int steps, int spi
                              "{\"step\": %d, \"loss\": %.5f, \"lr\": 1e-3, \"step_ms\": 12.5, "
                              "\"comm_ms\": 2.5}\n",
                              s, s == spike ? 7654.0 : 1 + 5 * exp(-s / 100.0));
-  store(f, name, text);
+  folder_store(dir, name, text);
   free(text);
 }
 
-static void store_pictures(const fixture *f, const char *folder) {
+static void store_pictures(const char *dir, const char *folder) {
   uint8_t frames[3][8][8][3];
   for (size_t i = 0; i < sizeof frames; i++) (&frames[0][0][0][0])[i] = (uint8_t)(i * 7);
   char path[256];
-  snprintf(path, sizeof path, "%s/%s/rollout.gif", f->dir, folder);
+  snprintf(path, sizeof path, "%s/%s/rollout.gif", dir, folder);
   assert_int_equal(data_film_write(path, frames[0][0][0], 3, 8, 8, 10, 1), ORR_OK);
-  snprintf(path, sizeof path, "%s/%s/strip.png", f->dir, folder);
+  snprintf(path, sizeof path, "%s/%s/strip.png", dir, folder);
   assert_int_equal(data_film_write(path, frames[0][0][0], 3, 8, 8, 10, 1), ORR_OK);
 }
 
 // The demo's shape: two stages, figures and pictures.
-static void store_demo(const fixture *f) {
-  store_metrics(f, "tokenizer/metrics.jsonl", 30, 0);
-  store_metrics(f, "dynamics/metrics.jsonl", 50, 0);
-  store(f, "tokenizer/config.yaml", "train:\n  stage: tokenizer\n  steps: 30\n");
-  store(f, "dynamics/config.yaml", "train:\n  stage: dynamics\n  steps: 80\n");
-  store(f, "eval.json",
-        "{\"tokenizer_psnr\": 34.56, \"psnr\": [31, 30, 29, 28.31, 27], \"persistence_psnr\": "
-        "[26, 25, 24, 23, 22], \"drift\": -1.3, \"effect_corr\": 0.78, \"position_error\": [0.1, "
-        "0.2]}");
-  store_pictures(f, ".");
+static void store_demo(const char *dir) {
+  store_metrics(dir, "tokenizer/metrics.jsonl", 30, 0);
+  store_metrics(dir, "dynamics/metrics.jsonl", 50, 0);
+  folder_store(dir, "tokenizer/config.yaml", "train:\n  stage: tokenizer\n  steps: 30\n");
+  folder_store(dir, "dynamics/config.yaml", "train:\n  stage: dynamics\n  steps: 80\n");
+  folder_store(
+      dir, "eval.json",
+      "{\"tokenizer_psnr\": 34.56, \"psnr\": [31, 30, 29, 28.31, 27], \"persistence_psnr\": "
+      "[26, 25, 24, 23, 22], \"drift\": -1.3, \"effect_corr\": 0.78, \"position_error\": [0.1, "
+      "0.2]}");
+  store_pictures(dir, ".");
 }
 
-static char *page_of(const fixture *f) {
-  char path[256], *text;
-  size_t bytes;
-  if (train_report_write(f->dir, NULL) != ORR_OK) fail_msg("%s", orr_status_message());
-  snprintf(path, sizeof path, "%s/report.html", f->dir);
-  assert_int_equal(orr_fs_read_all(path, &text, &bytes), ORR_OK);
-  assert_int_equal(strlen(text), bytes);
-  return text;
+static char *page_of(const char *dir) {
+  assert_ok(train_report_write(dir, NULL));
+  return folder_text(dir, "report.html");
 }
 
 static void assert_holds(const char *page, const char *piece) {
@@ -140,9 +103,9 @@ static void assert_balanced(const char *page) {
 }
 
 static void test_demo_page_shows_all_and_stands_alone(void **state) {
-  const fixture *f = *state;
-  store_demo(f);
-  char *page = page_of(f);
+  const char *dir = *state;
+  store_demo(dir);
+  char *page = page_of(dir);
   assert_balanced(page);
   const char *const pieces[] = {"34.6",
                                 "data:image/gif;base64,R0lGOD",
@@ -167,31 +130,32 @@ static void test_demo_page_shows_all_and_stands_alone(void **state) {
 }
 
 static void test_caption_says_what_stands_beside_what(void **state) {
-  const fixture *f = *state;
-  store_metrics(f, "metrics.jsonl", 3, 0);
-  store_pictures(f, "."); // square films
-  store(f, "config.yaml", "model: {rows: 4, cols: 4}\n");
-  char *page = page_of(f);
+  const char *dir = *state;
+  store_metrics(dir, "metrics.jsonl", 3, 0);
+  store_pictures(dir, "."); // square films
+  folder_store(dir, "config.yaml", "model: {rows: 4, cols: 4}\n");
+  char *page = page_of(dir);
   assert_holds(page, "Rollout: after the first frames");
   assert_lacks(page, "Left the real frames");
   orr_free(page);
-  store(f, "config.yaml", "model: {rows: 8, cols: 4}\n"); // frames half as wide
-  page = page_of(f);
+  folder_store(dir, "config.yaml", "model: {rows: 8, cols: 4}\n"); // frames half as wide
+  page = page_of(dir);
   assert_holds(page, "Left the real frames, right the model");
   orr_free(page);
 }
 
 static void test_run_still_going_has_a_page(void **state) {
-  const fixture *f = *state;
-  store_metrics(f, "metrics.jsonl", 3, 0);
-  char *page = page_of(f);
+  const char *dir = *state;
+  store_metrics(dir, "metrics.jsonl", 3, 0);
+  char *page = page_of(dir);
   assert_balanced(page);
   assert_lacks(page, "PSNR");
   assert_lacks(page, "never saw");
   assert_holds(page, "Loss");
   orr_free(page);
-  store(f, "metrics.jsonl", "{\"step\": 1, \"loss\": 2, \"step_ms\": 3}\n"); // a single point
-  page = page_of(f);
+  folder_store(dir, "metrics.jsonl",
+               "{\"step\": 1, \"loss\": 2, \"step_ms\": 3}\n"); // a single point
+  page = page_of(dir);
   assert_balanced(page);
   assert_lacks(page, "nan");
   assert_lacks(page, "inf");
@@ -199,12 +163,12 @@ static void test_run_still_going_has_a_page(void **state) {
 }
 
 static void test_damaged_pieces_become_notes(void **state) {
-  const fixture *f = *state;
-  store_metrics(f, "metrics.jsonl", 3, 0);
-  store(f, "eval.json", "{\"psnr\": [1, 2");
-  store(f, "rollout.gif", "no film");
-  store(f, "config.yaml", "train: {bogus: 1}\n<script>alert(1)</script>\n");
-  char *page = page_of(f);
+  const char *dir = *state;
+  store_metrics(dir, "metrics.jsonl", 3, 0);
+  folder_store(dir, "eval.json", "{\"psnr\": [1, 2");
+  folder_store(dir, "rollout.gif", "no film");
+  folder_store(dir, "config.yaml", "train: {bogus: 1}\n<script>alert(1)</script>\n");
+  char *page = page_of(dir);
   assert_balanced(page);
   assert_holds(page, "Not shown");
   assert_holds(page, "eval.json: not valid JSON");
@@ -215,16 +179,17 @@ static void test_damaged_pieces_become_notes(void **state) {
 }
 
 static void test_odd_values_do_not_break_the_page(void **state) {
-  const fixture *f = *state;
-  store(f, "metrics.jsonl",
-        "{\"step\": 1, \"loss\": null, \"</script><b>\": 4, \"lr\": 0}\n"
-        "{\"step\": 2, \"loss\": 1e300, \"</script><b>\": 5, \"lr\": 0}\n"
-        "{\"step\": 3, \"loss\": -4, \"</script><b>\": 5e-300, \"lr\": 0}\n");
-  store(f, "eval.json",
-        "{\"psnr\": [null, 20, 1e9], \"persistence_psnr\": [1], \"drift\": null, \"x\": {\"y\": "
-        "[\"&\"]}, "
-        "\"many\": [[1], [2]], \"effect_corr\": [], \"tokenizer_psnr\": \"<i>\"}");
-  char *page = page_of(f);
+  const char *dir = *state;
+  folder_store(dir, "metrics.jsonl",
+               "{\"step\": 1, \"loss\": null, \"</script><b>\": 4, \"lr\": 0}\n"
+               "{\"step\": 2, \"loss\": 1e300, \"</script><b>\": 5, \"lr\": 0}\n"
+               "{\"step\": 3, \"loss\": -4, \"</script><b>\": 5e-300, \"lr\": 0}\n");
+  folder_store(
+      dir, "eval.json",
+      "{\"psnr\": [null, 20, 1e9], \"persistence_psnr\": [1], \"drift\": null, \"x\": {\"y\": "
+      "[\"&\"]}, "
+      "\"many\": [[1], [2]], \"effect_corr\": [], \"tokenizer_psnr\": \"<i>\"}");
+  char *page = page_of(dir);
   assert_balanced(page);
   assert_holds(page, "1 steps without a finite loss");
   assert_lacks(page, "</script><b>");
@@ -233,17 +198,17 @@ static void test_odd_values_do_not_break_the_page(void **state) {
 }
 
 static void test_page_of_a_long_run_stays_small(void **state) {
-  const fixture *f = *state;
-  store_metrics(f, "metrics.jsonl", 40000, 12345);
-  char *page = page_of(f);
+  const char *dir = *state;
+  store_metrics(dir, "metrics.jsonl", 40000, 12345);
+  char *page = page_of(dir);
   assert_in_range(strlen(page), 1000, 150000); // measured 73 kB; the metrics are 4 MB
   assert_holds(page, ",7654,");                // the spike is still there, in a bucket's high
   orr_free(page);
 }
 
 static void test_nothing_to_report_is_an_error_that_says_what_was_wanted(void **state) {
-  const fixture *f = *state;
-  assert_int_equal(train_report_write(f->dir, NULL), ORR_ENOTFOUND);
+  const char *dir = *state;
+  assert_int_equal(train_report_write(dir, NULL), ORR_ENOTFOUND);
   assert_non_null(strstr(orr_status_message(), "metrics.jsonl"));
   assert_int_equal(train_report_write("/nowhere/at/all", NULL), ORR_ENOTFOUND);
   assert_non_null(strstr(orr_status_message(), "/nowhere/at/all"));
@@ -252,25 +217,25 @@ static void test_nothing_to_report_is_an_error_that_says_what_was_wanted(void **
 }
 
 static void test_out_names_the_page(void **state) {
-  const fixture *f = *state;
-  store_metrics(f, "metrics.jsonl", 3, 0);
-  char out[256], dir[64];
-  snprintf(out, sizeof out, "%s/elsewhere.html", f->dir);
-  snprintf(dir, sizeof dir, "%s", f->dir);
-  char *argv[] = {"report", dir, "--out", out, NULL};
+  const char *dir = *state;
+  store_metrics(dir, "metrics.jsonl", 3, 0);
+  char out[256];
+  snprintf(out, sizeof out, "%s/elsewhere.html", dir);
+  char *argv[] = {"report", *state, "--out", out, NULL};
   assert_int_equal(train_cmd_report(4, argv), ORR_OK);
   assert_true(orr_fs_exists(out));
 }
 
 static void test_torn_last_line_is_skipped_and_repeated_steps_replaced(void **state) {
-  const fixture *f = *state;
-  store(f, "metrics.jsonl",
-        "{\"step\": 1, \"loss\": 5}\n{\"step\": 2, \"loss\": 4}\n{\"step\": 3, \"loss\": 9, "
-        "\"old\": 1}\n"
-        "{\"step\": 2, \"loss\": 3}\nrubbish\n\n{\"step\": 3, \"loss\": 2}\n{\"step\": 4, \"lo");
+  const char *dir = *state;
+  folder_store(
+      dir, "metrics.jsonl",
+      "{\"step\": 1, \"loss\": 5}\n{\"step\": 2, \"loss\": 4}\n{\"step\": 3, \"loss\": 9, "
+      "\"old\": 1}\n"
+      "{\"step\": 2, \"loss\": 3}\nrubbish\n\n{\"step\": 3, \"loss\": 2}\n{\"step\": 4, \"lo");
   char path[256];
   train_table m;
-  snprintf(path, sizeof path, "%s/metrics.jsonl", f->dir);
+  snprintf(path, sizeof path, "%s/metrics.jsonl", dir);
   assert_int_equal(train_table_read(path, &m), ORR_OK);
   assert_int_equal(m.rows, 3);
   assert_int_equal(m.unreadable, 1);
@@ -343,10 +308,10 @@ static void test_text_is_escaped_and_base64_is_right(void **state) {
   }
 }
 
-static void sweep(const fixture *f, orr_fault_kind kind, orr_code wanted) {
+static void sweep(const char *dir, orr_fault_kind kind, orr_code wanted) {
   for (int n = 1; n < 2000; n++) {
     orr_fault_arm(kind, n);
-    orr_code rc = train_report_write(f->dir, NULL);
+    orr_code rc = train_report_write(dir, NULL);
     bool fired = orr_fault_fired(kind);
     orr_fault_arm(kind, 0);
     if (!fired) {
@@ -361,32 +326,29 @@ static void sweep(const fixture *f, orr_fault_kind kind, orr_code wanted) {
 }
 
 static void test_every_fault_is_a_clean_error_and_the_old_page_stays(void **state) {
-  const fixture *f = *state;
-  store_demo(f);
-  char *before = page_of(f);
-  store_metrics(f, "dynamics/metrics.jsonl", 60, 0);
+  const char *dir = *state;
+  store_demo(dir);
+  char *before = page_of(dir);
+  store_metrics(dir, "dynamics/metrics.jsonl", 60, 0);
   const struct {
     orr_fault_kind kind;
     orr_code wanted;
   } kinds[] = {{ORR_FAULT_WRITE, ORR_EIO}, {ORR_FAULT_FSYNC, ORR_EIO}, {ORR_FAULT_RENAME, ORR_EIO}};
-  char path[256], *text;
-  size_t bytes;
-  snprintf(path, sizeof path, "%s/report.html", f->dir);
   for (int i = 0; i < 3; i++) {
     orr_fault_arm(kinds[i].kind, 1);
-    assert_int_equal(train_report_write(f->dir, NULL), kinds[i].wanted);
+    assert_int_equal(train_report_write(dir, NULL), kinds[i].wanted);
     orr_fault_arm(kinds[i].kind, 0);
-    assert_int_equal(orr_fs_read_all(path, &text, &bytes), ORR_OK);
+    char *text = folder_text(dir, "report.html");
     assert_string_equal(text, before);
     orr_free(text);
   }
-  for (int i = 0; i < 3; i++) sweep(f, kinds[i].kind, kinds[i].wanted);
-  sweep(f, ORR_FAULT_MALLOC, ORR_ENOMEM);
+  for (int i = 0; i < 3; i++) sweep(dir, kinds[i].kind, kinds[i].wanted);
+  sweep(dir, ORR_FAULT_MALLOC, ORR_ENOMEM);
   orr_free(before);
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, folder_teardown)
   const struct CMUnitTest tests[] = {
       TEST(test_demo_page_shows_all_and_stands_alone),
       TEST(test_caption_says_what_stands_beside_what),

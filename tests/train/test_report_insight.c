@@ -1,48 +1,12 @@
 // labels: quick
 // The report's pages about time: goodput, phases, ranks, events, and two runs side by side.
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/fs.h"
 #include "base/log.h"
-#include "base/mem.h"
+#include "tests/base/folder.h"
 #include "train/report.h"
 
 static int setup(void **state) {
-  char pattern[] = "/tmp/orrery-insight-XXXXXX";
-  if (!mkdtemp(pattern)) return -1;
   orr_log_setup(ORR_LOG_ERROR, 0, 1);
-  *state = orr_strdup(pattern);
-  return 0;
-}
-
-static int teardown(void **state) {
-  const orr_code rc = orr_fs_remove_tree(*state);
-  orr_free(*state);
-  return rc == ORR_OK ? 0 : -1;
-}
-
-static void store(const char *root, const char *name, const char *text) {
-  char path[256], folder[256];
-  snprintf(path, sizeof path, "%s/%s", root, name);
-  snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-  assert_int_equal(orr_fs_mkdirs(folder), ORR_OK);
-  assert_int_equal(orr_fs_write_atomic(path, text, strlen(text)), ORR_OK);
-}
-
-static char *page_of(const char *root, const char *name) {
-  char path[256], *text;
-  size_t bytes;
-  snprintf(path, sizeof path, "%s/%s", root, name);
-  assert_int_equal(orr_fs_read_all(path, &text, &bytes), ORR_OK);
-  return text;
+  return folder_setup(state);
 }
 
 static void assert_has(const char *page, const char *piece) {
@@ -60,13 +24,14 @@ static void store_run(const char *root, const char *name, double ms) {
       " \"busy_ms_max\": 120.5, \"busy_ms_rank\": 3, \"straggler_score\": 1.5, \"time\": 1003}\n",
       ms, ms);
   snprintf(file, sizeof file, "%s/metrics.jsonl", name);
-  store(root, file, text);
+  folder_store(root, file, text);
   snprintf(file, sizeof file, "%s/history.jsonl", name);
-  store(root, file,
-        "{\"time\": 1000, \"event\": \"start\", \"step\": 0, \"ranks\": 8, \"host\": \"n<1>\","
-        " \"memory\": {\"parameters\": 1048576, \"activations\": 3221225472}}\n"
-        "{\"time\": 1001, \"event\": \"ready\", \"step\": 0}\n"
-        "{\"time\": 1004, \"event\": \"slow\", \"step\": 2, \"words\": \"rank 3 & co\"}\n");
+  folder_store(
+      root, file,
+      "{\"time\": 1000, \"event\": \"start\", \"step\": 0, \"ranks\": 8, \"host\": \"n<1>\","
+      " \"memory\": {\"parameters\": 1048576, \"activations\": 3221225472}}\n"
+      "{\"time\": 1001, \"event\": \"ready\", \"step\": 0}\n"
+      "{\"time\": 1004, \"event\": \"slow\", \"step\": 2, \"words\": \"rank 3 & co\"}\n");
 }
 
 static void test_a_run_shows_goodput_phases_ranks_memory_and_events(void **state) {
@@ -74,7 +39,7 @@ static void test_a_run_shows_goodput_phases_ranks_memory_and_events(void **state
   store_run(*state, "run", 100.0);
   snprintf(dir, sizeof dir, "%s/run", (char *)*state);
   assert_int_equal(train_report_write(dir, NULL), ORR_OK);
-  char *page = page_of(*state, "run/report.html");
+  char *page = folder_text(*state, "run/report.html");
   assert_has(page, "5.0% of 4.0 s in steps that counted; 1 start"); // 2 steps of 100 ms
   assert_has(page, "backward <b>50 ms</b> · 50.0%");
   assert_has(page, "waiting along tp <b>15 ms</b> · 15.0%");
@@ -90,13 +55,13 @@ static void test_two_runs_stand_side_by_side(void **state) {
   char a[128], b[128], out[128];
   store_run(*state, "a", 100.0);
   store_run(*state, "b", 80.0);
-  store(*state, "a/config.yaml", "train:\n  steps: 2\n  batch: 4\ndist:\n  tp: 1\n");
-  store(*state, "b/config.yaml", "train:\n  steps: 2\n  batch: 8\ndist:\n  tp: 2\n");
+  folder_store(*state, "a/config.yaml", "train:\n  steps: 2\n  batch: 4\ndist:\n  tp: 1\n");
+  folder_store(*state, "b/config.yaml", "train:\n  steps: 2\n  batch: 8\ndist:\n  tp: 2\n");
   snprintf(a, sizeof a, "%s/a", (char *)*state);
   snprintf(b, sizeof b, "%s/b", (char *)*state);
   snprintf(out, sizeof out, "%s/both.html", (char *)*state);
   assert_int_equal(train_report_compare(a, b, out), ORR_OK);
-  char *page = page_of(*state, "both.html");
+  char *page = folder_text(*state, "both.html");
   assert_has(page, "<th>ms a step</th><td>100</td><td>80</td><td>-20.0%</td>");
   assert_has(page, "<th>train.batch</th><td>4</td><td>8</td>");
   assert_has(page, "<th>dist.tp</th><td>1</td><td>2</td>");
@@ -107,7 +72,7 @@ static void test_two_runs_stand_side_by_side(void **state) {
 static void test_a_comparison_with_nothing_is_refused(void **state) {
   char a[128], b[128];
   store_run(*state, "a", 100.0);
-  store(*state, "b/eval.json", "{\"psnr\": [1]}");
+  folder_store(*state, "b/eval.json", "{\"psnr\": [1]}");
   snprintf(a, sizeof a, "%s/a", (char *)*state);
   snprintf(b, sizeof b, "%s/b", (char *)*state);
   assert_int_equal(train_report_compare(a, b, "/nowhere/x.html"), ORR_ENOTFOUND);
@@ -116,7 +81,7 @@ static void test_a_comparison_with_nothing_is_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-#define EACH(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define EACH(t) cmocka_unit_test_setup_teardown(t, setup, folder_teardown)
       EACH(test_a_run_shows_goodput_phases_ranks_memory_and_events),
       EACH(test_two_runs_stand_side_by_side),
       EACH(test_a_comparison_with_nothing_is_refused),

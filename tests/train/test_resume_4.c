@@ -1,31 +1,19 @@
 // labels: full mpi; ranks: 4
 // A run that goes on in other layouts: each reads what the one before it wrote.
+#include "tests/dist/world_folder.h"
 #include "tests/train/layouts.h"
 
-#include "base/fs.h"
 #include "train/saver.h"
 #include "train/store.h"
 
 #define STEPS 2 // in each layout
 
-// A folder that all ranks know.
-static void make_root(dist_world *w, char root[64]) {
-  snprintf(root, 64, "/tmp/orrery-resume-XXXXXX");
-  if (w->grid.rank == 0) assert_non_null(mkdtemp(root));
-  must(dist_broadcast(w->axis[DIST_AXIS_WORLD], root, 64, DIST_U8, 0));
-}
-
-static void remove_root(dist_world *w, const char *root) {
-  must(dist_barrier(w->axis[DIST_AXIS_WORLD]));
-  if (w->grid.rank == 0) must(orr_fs_remove_tree(root));
-}
-
 static void load(trainee *t, const char *root) {
   char path[128];
   ckpt_reader *r;
   snprintf(path, sizeof path, "%s/ckpt", root);
-  must(ckpt_open(path, &r));
-  must(train_store_load(&t->work.state, r));
+  assert_ok(ckpt_open(path, &r));
+  assert_ok(train_store_load(&t->work.state, r));
   ckpt_close(r);
 }
 
@@ -34,11 +22,11 @@ static void save(trainee *t, dist_world *w, const char *root, int64_t step) {
   double ms = 0.0;
   train_saver *s;
   snprintf(text, sizeof text, "run.dir=%s", root);
-  must(cfg_set(t->c, text));
-  must(cfg_set(t->c, "ckpt.keep=100"));
-  must(train_saver_create(t->c, &t->axes, &t->work.state, &s));
-  must(train_saver_begin(s, step, json_pack("{s:s}", "stage", "dynamics"), &ms));
-  must(train_saver_finish(s));
+  assert_ok(cfg_set(t->c, text));
+  assert_ok(cfg_set(t->c, "ckpt.keep=100"));
+  assert_ok(train_saver_create(t->c, &t->axes, &t->work.state, &s));
+  assert_ok(train_saver_begin(s, step, json_pack("{s:s}", "stage", "dynamics"), &ms));
+  assert_ok(train_saver_finish(s));
   train_saver_destroy(s);
 }
 
@@ -50,16 +38,16 @@ static void save_alone(trainee *t, const char *root, int64_t step) {
   ckpt_writer *writer;
   train_store *store;
   snprintf(path, sizeof path, "%s/ckpt", root);
-  must(train_store_plan(&t->work.state, 1 << 30, &plan));
-  must(ckpt_writer_create(&plan, &(ckpt_writer_options){.root = path, .ranks = 1, .keep = 100},
-                          &writer));
-  must(train_store_create(t->c, &t->work.state, &t->axes, writer, &store));
-  must(train_store_collect(store));
-  must(ckpt_save_prepare(writer, step));
-  must(ckpt_save_begin(writer, step, train_store_get, store));
-  must(ckpt_save_sums(writer, &sums));
+  assert_ok(train_store_plan(&t->work.state, 1 << 30, &plan));
+  assert_ok(ckpt_writer_create(&plan, &(ckpt_writer_options){.root = path, .ranks = 1, .keep = 100},
+                               &writer));
+  assert_ok(train_store_create(t->c, &t->work.state, &t->axes, writer, &store));
+  assert_ok(train_store_collect(store));
+  assert_ok(ckpt_save_prepare(writer, step));
+  assert_ok(ckpt_save_begin(writer, step, train_store_get, store));
+  assert_ok(ckpt_save_sums(writer, &sums));
   json_t *meta = json_object();
-  must(ckpt_save_commit(writer, &sums, meta));
+  assert_ok(ckpt_save_commit(writer, &sums, meta));
   json_decref(meta);
   train_store_destroy(store);
   ckpt_writer_destroy(writer);
@@ -80,7 +68,7 @@ static void advance(trainee *t, trainee *whole, int64_t first) {
 
 static void one_rank(trainee *t, const layout *l) {
   dist_grid one;
-  must(dist_grid_init(1, 1, 1, 0, 1, &one));
+  assert_ok(dist_grid_init(1, 1, 1, 0, 1, &one));
   trainee_open(t, l, &one, NULL);
 }
 
@@ -95,38 +83,39 @@ static void test_any_layout_goes_on_where_any_other_stopped(void **state) {
   dist_world *w = *state;
   const layout single = {.tp = 1, .cp = 1, .dp = 1, .wide = true};
   trainee whole, t;
-  char root[64];
-  make_root(w, root);
+  char root[FOLDER_PATH];
+  world_folder_make(w, root);
   one_rank(&whole, &single);
   for (int64_t i = 0; i < (int64_t)(sizeof chain / sizeof *chain); i++) {
     const layout *l = &chain[i];
     if (l->tp == 0) {
       one_rank(&t, &single);
     } else {
-      must(dist_world_split(w, l->tp, l->cp, l->dp));
+      assert_ok(dist_world_split(w, l->tp, l->cp, l->dp));
       trainee_open(&t, l, &w->grid, w);
     }
     if (i > 0) load(&t, root);
     advance(&t, &whole, i * STEPS);
-    must(dist_barrier(w->axis[DIST_AXIS_WORLD])); // nobody still reads what retention may remove
+    assert_ok(
+        dist_barrier(w->axis[DIST_AXIS_WORLD])); // nobody still reads what retention may remove
     if (l->tp > 0)
       save(&t, w, root, (i + 1) * STEPS);
     else if (w->grid.rank == 0)
       save_alone(&t, root, (i + 1) * STEPS);
-    must(dist_barrier(w->axis[DIST_AXIS_WORLD]));
+    assert_ok(dist_barrier(w->axis[DIST_AXIS_WORLD]));
     trainee_close(&t);
   }
   trainee_close(&whole);
-  remove_root(w, root);
+  world_folder_remove(w, root);
 }
 
 static void test_the_same_layout_goes_on_bit_for_bit(void **state) {
   static const layout l = {.tp = 2, .cp = 1, .dp = 2, .zero = 1, .bf16 = true, .wide = true};
   dist_world *w = *state;
   trainee t, resumed;
-  char root[64];
-  make_root(w, root);
-  must(dist_world_split(w, l.tp, l.cp, l.dp));
+  char root[FOLDER_PATH];
+  world_folder_make(w, root);
+  assert_ok(dist_world_split(w, l.tp, l.cp, l.dp));
   trainee_open(&t, &l, &w->grid, w);
   for (int64_t step = 0; step < 4; step++) {
     if (step == 2) save(&t, w, root, 2);
@@ -149,7 +138,7 @@ static void test_the_same_layout_goes_on_bit_for_bit(void **state) {
   assert_memory_equal(a->weights.plain, b->weights.plain, (size_t)a->plain * sizeof(float));
   trainee_close(&resumed);
   trainee_close(&t);
-  remove_root(w, root);
+  world_folder_remove(w, root);
 }
 
 static int all_tests(dist_world *w) {

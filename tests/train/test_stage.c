@@ -24,10 +24,10 @@ static const char yaml[] =
 
 static cfg *config(const char *more) {
   cfg *c = NULL;
-  toy_ok(cfg_create(&c));
-  toy_ok(cfg_read_text(c, "stage", yaml, strlen(yaml)));
-  toy_ok(cfg_set(c, more));
-  toy_ok(cfg_check(c));
+  assert_ok(cfg_create(&c));
+  assert_ok(cfg_read_text(c, "stage", yaml, strlen(yaml)));
+  assert_ok(cfg_set(c, more));
+  assert_ok(cfg_check(c));
   return c;
 }
 
@@ -35,7 +35,7 @@ static data_clip_batch *draw(const cfg *c, data_kind kind) {
   data_clip_batch *b = NULL;
   const data_mix_options o = {
       .kind = kind, .T = T, .stride = 1, .height = 4, .width = 6, .S = 6, .codes = 20, .A = 3};
-  toy_ok(data_clip_batch_create(&o, CLIPS, 0, &b));
+  assert_ok(data_clip_batch_create(&o, CLIPS, 0, &b));
   for (int64_t i = 0; i < CLIPS * T * 6 && b->tokens; i++)
     b->tokens[i] = (int32_t)(toy_uniform(4, 1, i) * 20.0);
   for (int64_t i = 0; i < CLIPS * T * 4 * 6 * 3 && b->frames; i++)
@@ -62,12 +62,12 @@ static void stage_open(opened *s, cfg *c, int64_t micro) {
   dist_grid one;
   memset(s, 0, sizeof *s);
   c->train.micro_batch = micro;
-  toy_ok(dist_grid_init(1, 1, 1, 0, 1, &one));
+  assert_ok(dist_grid_init(1, 1, 1, 0, 1, &one));
   train_axes_init(&s->axes, &one, NULL);
-  toy_ok(kern_create(KERN_DEVICE_CPU, 1, &s->k));
-  toy_ok(train_step_plan(&s->work, c, &s->axes, s->k));
-  toy_ok(train_step_commit(&s->work));
-  toy_ok(train_state_fill(&s->work.state, 6));
+  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &s->k));
+  assert_ok(train_step_plan(&s->work, c, &s->axes, s->k));
+  assert_ok(train_step_commit(&s->work));
+  assert_ok(train_state_fill(&s->work.state, 6));
 }
 
 static void stage_close(opened *s) {
@@ -77,10 +77,10 @@ static void stage_close(opened *s) {
 
 static double stage_step(opened *s, const data_clip_batch *b) {
   train_step_result x;
-  toy_ok(train_step_gradients(&s->work, b, &(train_step_request){1, 0.0, INFINITY, INFINITY}));
+  assert_ok(train_step_gradients(&s->work, b, &(train_step_request){1, 0.0, INFINITY, INFINITY}));
   s->units = s->work.issued[s->work.turn].units;
-  toy_ok(train_step_update(&s->work)); // at a rate of 0: nothing moves
-  toy_ok(train_step_results(&s->work, &x));
+  assert_ok(train_step_update(&s->work)); // at a rate of 0: nothing moves
+  assert_ok(train_step_results(&s->work, &x));
   assert_int_equal(s->k->late_plans, 0);
   return x.loss * s->units;
 }
@@ -104,7 +104,7 @@ static void test_a_dynamics_stage_feeds_the_model_what_the_masks_say(void **stat
   toy t;
   train_dynamics_dims_from(c, &d);
   toy_open(&t, &d, CLIPS, T, TRAIN_KEEP_ALL, 1);
-  toy_ok(train_state_fill(&t.state, 6));
+  assert_ok(train_state_fill(&t.state, 6));
   const train_masking mask = {.T = T,
                               .S = 6,
                               .A = 3,
@@ -175,7 +175,7 @@ static void test_micro_batches_that_do_not_divide_are_refused(void **state) {
   kern *k = NULL;
   train_state s;
   train_stage *stage = NULL;
-  toy_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
+  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
   train_state_init(&s, k, KERN_F32, true, false);
   assert_int_equal(train_stage_create(k, c, NULL, &s, CLIPS, 3, &stage), ORR_ECONFIG);
   assert_null(stage);

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/fs.h"
 #include "checkpoints/checkpoint.h"
+#include "tests/base/folder.h"
 #include "train/store.h"
 
 typedef struct {
@@ -21,17 +21,17 @@ typedef struct {
 static void model_open(model *m, kern_dtype type, bool ema) {
   const train_dynamics_dims d = toy_dims(type);
   memset(m, 0, sizeof *m);
-  toy_ok(kern_create(KERN_DEVICE_CPU, 1, &m->k));
-  toy_ok(kern_commit(m->k));
-  toy_ok(cfg_create(&m->c));
+  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &m->k));
+  assert_ok(kern_commit(m->k));
+  assert_ok(cfg_create(&m->c));
   m->c->optim.ema_decay = ema ? 0.9 : 0.0;
   m->c->optim.weight_decay = 0.1;
   train_state_init(&m->s, m->k, type, true, ema);
-  toy_ok(train_dynamics_list(&d, &m->s.params, &m->p));
+  assert_ok(train_dynamics_list(&d, &m->s.params, &m->p));
   train_state_place(&m->s);
-  toy_ok(train_state_commit(&m->s));
+  assert_ok(train_state_commit(&m->s));
   train_state_place(&m->s);
-  toy_ok(train_state_fill(&m->s, 5));
+  assert_ok(train_state_fill(&m->s, 5));
 }
 
 static void model_close(model *m) {
@@ -44,8 +44,8 @@ static void model_close(model *m) {
 static void update(model *m, double lr, float scale, int64_t step) {
   kern_adamw_rates rates;
   const kern_verdict verdict = {.scale = scale};
-  toy_ok(kern_adamw_rates_of(lr, m->c->optim.beta1, m->c->optim.beta2, step, &rates));
-  toy_ok(train_state_update(&m->s, m->c, &rates, &verdict, NULL, NULL));
+  assert_ok(kern_adamw_rates_of(lr, m->c->optim.beta1, m->c->optim.beta2, step, &rates));
+  assert_ok(train_state_update(&m->s, m->c, &rates, &verdict, NULL, NULL));
 }
 
 static void draw_gradient(model *m, uint64_t step) {
@@ -131,11 +131,11 @@ static void test_without_training_only_weights_take_memory(void **state) {
   train_state s;
   train_dynamics_params p;
   kern *k = NULL;
-  toy_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
+  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &k));
   train_state_init(&s, k, KERN_F32, false, true);
-  toy_ok(train_dynamics_list(&d, &s.params, &p));
+  assert_ok(train_dynamics_list(&d, &s.params, &p));
   train_state_place(&s);
-  toy_ok(train_state_commit(&s));
+  assert_ok(train_state_commit(&s));
   train_state_place(&s);
   assert_int_equal(s.parameters.capacity, (size_t)s.params.total * sizeof(float));
   assert_int_equal(s.gradients.capacity + s.optimizer.capacity, 0);
@@ -154,15 +154,15 @@ static void save(model *m, const char *root) {
   train_store *store = NULL;
   const char *sums = NULL;
   json_t *meta = json_object();
-  toy_ok(train_store_plan(&m->s, 65536, &plan)); // several files
+  assert_ok(train_store_plan(&m->s, 65536, &plan)); // several files
   const ckpt_writer_options o = {.root = root, .ranks = 1};
-  toy_ok(ckpt_writer_create(&plan, &o, &w));
-  toy_ok(ckpt_save_prepare(w, 1));
-  toy_ok(train_store_create(NULL, &m->s, NULL, w, &store));
-  toy_ok(ckpt_save_begin(w, 1, train_store_get, store));
-  toy_ok(ckpt_save_sums(w, &sums));
-  toy_ok(ckpt_save_commit(w, &sums, meta));
-  toy_ok(ckpt_writer_wait(w));
+  assert_ok(ckpt_writer_create(&plan, &o, &w));
+  assert_ok(ckpt_save_prepare(w, 1));
+  assert_ok(train_store_create(NULL, &m->s, NULL, w, &store));
+  assert_ok(ckpt_save_begin(w, 1, train_store_get, store));
+  assert_ok(ckpt_save_sums(w, &sums));
+  assert_ok(ckpt_save_commit(w, &sums, meta));
+  assert_ok(ckpt_writer_wait(w));
   train_store_destroy(store);
   ckpt_writer_destroy(w);
   json_decref(meta);
@@ -183,18 +183,18 @@ static void test_a_checkpoint_brings_back_every_bit(void **state) {
   scramble(&saved);
   save(&saved, *state);
   const size_t bytes = (size_t)saved.s.params.total * sizeof(float);
-  toy_ok(ckpt_open(*state, &r));
-  toy_ok(train_store_load(&loaded.s, r));
+  assert_ok(ckpt_open(*state, &r));
+  assert_ok(train_store_load(&loaded.s, r));
   assert_memory_equal(loaded.s.weights.master, saved.s.weights.master, bytes);
   assert_memory_equal(loaded.s.weights.work, saved.s.weights.work, bytes / 2);
   assert_memory_equal(loaded.s.m, saved.s.m, bytes);
   assert_memory_equal(loaded.s.v, saved.s.v, bytes);
   assert_memory_equal(loaded.s.ema, saved.s.ema, bytes);
-  toy_ok(train_store_load_weights(&loaded.s, r, true, &ema));
+  assert_ok(train_store_load_weights(&loaded.s, r, true, &ema));
   assert_true(ema);
   assert_memory_equal(loaded.s.weights.master, saved.s.ema, bytes);
   assert_memory_equal(loaded.s.ema, saved.s.ema, bytes);
-  toy_ok(train_store_load_weights(&loaded.s, r, false, &ema));
+  assert_ok(train_store_load_weights(&loaded.s, r, false, &ema));
   assert_false(ema);
   assert_memory_equal(loaded.s.weights.master, saved.s.weights.master, bytes);
   ckpt_close(r);
@@ -210,8 +210,8 @@ static void test_a_checkpoint_without_average_gives_the_weights_themselves(void 
   model_open(&loaded, KERN_F32, false);
   scramble(&saved);
   save(&saved, *state);
-  toy_ok(ckpt_open(*state, &r));
-  toy_ok(train_store_load_weights(&loaded.s, r, true, &ema));
+  assert_ok(ckpt_open(*state, &r));
+  assert_ok(train_store_load_weights(&loaded.s, r, true, &ema));
   assert_false(ema);
   assert_memory_equal(loaded.s.weights.master, saved.s.weights.master,
                       (size_t)saved.s.params.total * sizeof(float));
@@ -220,27 +220,16 @@ static void test_a_checkpoint_without_average_gives_the_weights_themselves(void 
   model_close(&saved);
 }
 
-static int setup(void **state) {
-  char pattern[] = "/tmp/orrery-state-XXXXXX";
-  if (!mkdtemp(pattern)) return -1;
-  *state = orr_strdup(pattern);
-  return 0;
-}
-
-static int teardown(void **state) {
-  const orr_code rc = orr_fs_remove_tree(*state);
-  orr_free(*state);
-  return rc == ORR_OK ? 0 : -1;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_weight_follows_adamw_and_only_matrices_decay),
       cmocka_unit_test(test_the_working_copy_is_the_rounded_master),
       cmocka_unit_test(test_without_training_only_weights_take_memory),
-      cmocka_unit_test_setup_teardown(test_a_checkpoint_brings_back_every_bit, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_a_checkpoint_brings_back_every_bit, folder_setup,
+                                      folder_teardown),
       cmocka_unit_test_setup_teardown(
-          test_a_checkpoint_without_average_gives_the_weights_themselves, setup, teardown),
+          test_a_checkpoint_without_average_gives_the_weights_themselves, folder_setup,
+          folder_teardown),
   };
   return cmocka_run_group_tests_name("train/state", tests, NULL, NULL);
 }

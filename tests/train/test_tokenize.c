@@ -14,12 +14,9 @@ typedef struct {
 } fixture;
 
 static void start_and_expect_success(const fixture *f, const char *const *words) {
-  char err[600], *text = NULL;
-  size_t bytes;
+  char err[600];
   snprintf(err, sizeof err, "%s/err", f->root);
-  if (program_wait(program_start(words, err, true)) == 0) return;
-  assert_int_equal(orr_fs_read_all(err, &text, &bytes), ORR_OK);
-  fail_msg("%s", text);
+  program_wait_ok(program_start(words, err, true), err);
 }
 
 // Shards of very different lengths, with episodes that end anywhere in a portion of 64 frames.
@@ -78,12 +75,9 @@ static pid_t tokenize(const fixture *f, const char *ranks, const char *out) {
 }
 
 static void tokenize_whole(const fixture *f, const char *ranks, const char *out) {
-  char err[600], *text = NULL;
-  size_t bytes;
-  if (program_wait(tokenize(f, ranks, out)) == 0) return;
+  char err[600];
   snprintf(err, sizeof err, "%s/err", f->root);
-  assert_int_equal(orr_fs_read_all(err, &text, &bytes), ORR_OK);
-  fail_msg("%s ranks: %s", ranks, text);
+  program_wait_ok(tokenize(f, ranks, out), err);
 }
 
 // The checksums of all shards, as index.json has them.

@@ -3,16 +3,9 @@
 #ifndef TESTS_TRAIN_TOY_H
 #define TESTS_TRAIN_TOY_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "base/mem.h"
 #include "base/rng.h"
+#include "tests/base/assert.h"
 #include "train/dynamics.h"
 #include "train/state.h"
 
@@ -31,11 +24,6 @@ typedef struct {
   float *logits;                                  // [rows,V]
   int64_t masked;                                 // positions that count in the loss
 } toy;
-
-#define toy_ok(call)                                                                               \
-  do {                                                                                             \
-    if ((call) != ORR_OK) fail_msg("%s: %s", #call, orr_status_message());                         \
-  } while (0)
 
 // Space and time blocks, grouped key/value heads, registers, two branches.
 static inline train_dynamics_dims toy_dims(kern_dtype act) {
@@ -101,18 +89,18 @@ static inline train_dynamics_batch toy_batch(const toy *t) {
 }
 
 static inline void toy_weights(toy *t, uint64_t seed) {
-  toy_ok(train_state_fill(&t->state, seed));
+  assert_ok(train_state_fill(&t->state, seed));
   for (int i = 0; i < t->state.params.count; i++) {
     const train_param *p = &t->state.params.list[i];
     for (int64_t j = 0; j < p->count; j++)
       t->state.weights.master[p->at + j] += 0.2f * toy_normal(seed, 100 + (uint64_t)i, j);
   }
-  toy_ok(train_state_refresh(&t->state));
+  assert_ok(train_state_refresh(&t->state));
 }
 
 static inline void toy_place(toy *t) {
   train_state_place(&t->state);
-  toy_ok(train_dynamics_place(t->model, &t->acts));
+  assert_ok(train_dynamics_place(t->model, &t->acts));
 }
 
 // Loss over the masked positions; with `backward` the gradient of their mean is added.
@@ -120,9 +108,9 @@ static inline double toy_loss_ready(toy *t, bool backward, train_grad_ready_fn r
   double sum = 0.0;
   train_dynamics_batch b = toy_batch(t);
   if (t->k->planning) b.masked_rows = TRAIN_LOSS_ROWS;
-  toy_ok(train_dynamics_forward(t->model, &b));
-  toy_ok(train_dynamics_loss(t->model, &b, &(float){(float)(1.0 / (double)t->masked)}, backward,
-                             &sum, ready, ctx));
+  assert_ok(train_dynamics_forward(t->model, &b));
+  assert_ok(train_dynamics_loss(t->model, &b, &(float){(float)(1.0 / (double)t->masked)}, backward,
+                                &sum, ready, ctx));
   return sum / (double)t->masked;
 }
 
@@ -133,8 +121,8 @@ static inline double toy_loss(toy *t, bool backward) {
 // Logits of every spatial position, in t->logits [B*T*S,V].
 static inline const float *toy_logits(toy *t) {
   train_dynamics_batch b = toy_batch(t);
-  toy_ok(train_dynamics_forward(t->model, &b));
-  toy_ok(train_dynamics_logits(t->model, t->all_rows, t->B * t->T * t->S, t->logits));
+  assert_ok(train_dynamics_forward(t->model, &b));
+  assert_ok(train_dynamics_logits(t->model, t->all_rows, t->B * t->T * t->S, t->logits));
   return t->logits;
 }
 
@@ -161,16 +149,16 @@ static inline void toy_open(toy *t, const train_dynamics_dims *d, int64_t B, int
   t->has = orr_calloc(frames, 1);
   t->logits = orr_calloc((size_t)(t->rows * d->V), sizeof *t->logits);
   toy_draw_batch(t, seed);
-  toy_ok(kern_create(KERN_DEVICE_CPU, 1, &t->k));
+  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &t->k));
   train_state_init(&t->state, t->k, d->block.act, keep != TRAIN_NO_BACKWARD, false);
   orr_arena_init(&t->acts, "activations");
-  toy_ok(train_dynamics_list(d, &t->state.params, &t->p));
-  toy_ok(train_dynamics_create(t->k, d, &t->p, &t->state.weights, B, T, keep, &t->model));
+  assert_ok(train_dynamics_list(d, &t->state.params, &t->p));
+  assert_ok(train_dynamics_create(t->k, d, &t->p, &t->state.weights, B, T, keep, &t->model));
   toy_place(t);
   toy_loss(t, keep != TRAIN_NO_BACKWARD);
-  toy_ok(kern_commit(t->k));
-  toy_ok(train_state_commit(&t->state));
-  toy_ok(orr_arena_commit(&t->acts));
+  assert_ok(kern_commit(t->k));
+  assert_ok(train_state_commit(&t->state));
+  assert_ok(orr_arena_commit(&t->acts));
   toy_place(t);
   toy_weights(t, seed);
 }

@@ -1,17 +1,18 @@
 // Ops one by one, median of several runs, with warm caches as in a step. Matrix products and
 // attention are given in floating-point operations a second; ops that only pass over memory in
 // bytes a second, beside a measured copy.
-#include "train/cmd_bench_ops.h"
+#include "train/bench_ops.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 #include "kernels/kern.h"
 #include "train/args.h"
+#include "train/bench.h"
 
 // One clip batch of the small preset: B 8, T 16, N 68.
 enum { CLIPS = 8, FRAMES = 16, TOKENS = 68, ROWS = CLIPS * FRAMES * TOKENS, WIDEST = 1536 };
@@ -55,11 +56,6 @@ typedef struct {
   json_t *ops;
 } bench;
 
-static int by_value(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 // Median time of a run. A device is given several runs at a time, so that their starts hide behind
 // one another as in a step.
 static double median_ms(kern *k, op_run run, const void *args, orr_code *rc) {
@@ -77,8 +73,7 @@ static double median_ms(kern *k, op_run run, const void *args, orr_code *rc) {
     spent += took;
   }
   if (*rc != ORR_OK) return 0;
-  qsort(ms, (size_t)n, sizeof *ms, by_value);
-  return ms[n / 2];
+  return orr_median_f64(ms, n);
 }
 
 // Plans, runs and reports one op. work: floating-point operations, or bytes for the memory-bound.
@@ -368,20 +363,11 @@ static orr_code bench_all(bench *b) {
 }
 
 static orr_code print_json(const bench *b) {
-  orr_code rc = ORR_OK;
   const kern *k = b->home;
-  json_t *all = json_pack("{s:s, s:s, s:i, s:s, s:s, s:O, s:O}", "bench", "ops", "device",
-                          k->table->name, "threads", k->threads, "precision",
-                          b->type == KERN_BF16 ? "bf16" : "fp32", "isa", k->isa, "copy_gb_s",
-                          json_object_get(json_array_get(b->ops, 0), "gb_s"), "ops", b->ops);
-  char *text = all ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
-  if (text)
-    puts(text);
-  else
-    rc = ORR_FAIL(ORR_ENOMEM, "bench: no memory for the report");
-  free(text);
-  json_decref(all);
-  return rc;
+  return train_bench_print(json_pack(
+      "{s:s, s:s, s:i, s:s, s:s, s:O, s:O}", "bench", "ops", "device", k->table->name, "threads",
+      k->threads, "precision", b->type == KERN_BF16 ? "bf16" : "fp32", "isa", k->isa, "copy_gb_s",
+      json_object_get(json_array_get(b->ops, 0), "gb_s"), "ops", b->ops));
 }
 
 orr_code train_cmd_bench_ops(int argc, char **argv) {

@@ -1,7 +1,7 @@
 // `orrery bench ops`: the time of every op that matters for a training step, at the shapes of the
 // small preset of `orrery bench step` and of two narrower models.
-#ifndef TRAIN_CMD_BENCH_OPS_H
-#define TRAIN_CMD_BENCH_OPS_H
+#ifndef TRAIN_BENCH_OPS_H
+#define TRAIN_BENCH_OPS_H
 
 #include "base/status.h"
 
