@@ -17,6 +17,7 @@ typedef struct {
   train_step_metrics s;
   train_guard_limits limits;
   bool judged;    // its results are there
+  char bad[256];  // which of this rank's clips holds actions that are not finite; "" = none
   uint64_t batch; // its fingerprint, of a step that is recorded
   train_fingerprint print;
 } pending_step;
@@ -88,6 +89,24 @@ static int end_mark(int64_t n) {
   return TRAIN_MARK_END + (int)(n & 1);
 }
 
+// Collective over the world: rank 0 tells of clips whose actions are not finite.
+static orr_code tell_bad_clips(loop *l) {
+  train_run *r = &l->run;
+  const train_step_metrics *s = &l->pending.s;
+  char **places = NULL;
+  ORR_TRY(dist_gather_text(r->all, l->pending.bad, 0, &places));
+  int first = 0;
+  while (places && first < r->world->grid.ranks - 1 && !places[first][0]) first++;
+  if (places)
+    train_observer_tell_step(
+        r->observer, "skipped", s->step,
+        "actions that are not finite in %lld of its clips, first in %s; update "
+        "skipped, %lld in a row",
+        (long long)s->bad_clips, places[first], (long long)r->guard.skipped);
+  dist_texts_free(places, r->world->grid.ranks);
+  return ORR_OK;
+}
+
 // What the n-th step has found out, when it is over. A bad step skipped the update: a result, not
 // an error.
 static orr_code judge(loop *l) {
@@ -100,10 +119,12 @@ static orr_code judge(loop *l) {
   s->loss = x.loss;
   s->grad_norm = x.grad_norm;
   s->skipped = x.skipped;
+  s->bad_clips = x.bad_clips;
   s->comm_ms = x.timed_ms[TRAIN_TIMED_COMMUNICATION];
   l->pending.judged = true;
   l->pending.print = train_fingerprint_of(l->pending.batch, &x);
   train_guard_note(&r->guard, !x.skipped, x.loss, x.grad_norm);
+  if (x.bad_clips > 0) return tell_bad_clips(l);
   if (x.skipped)
     train_observer_tell_step(r->observer, "skipped", s->step,
                              "%s: loss %g (at most %g), gradient norm %g (at most %g); update "
@@ -159,6 +180,7 @@ static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
   l->apart = true;
   ORR_TRY(compare_replicas(l, s->step));
   const bool print = train_record_wants(r->record, s->step);
+  data_mix_tell_bad(r->mix, batch, now->bad, sizeof now->bad);
   if (print) now->batch = train_fingerprint_batch(batch);
   now->limits = train_guard_limits_of(&r->guard);
   s->lr = train_schedule_lr(r->c, s->step);

@@ -22,8 +22,9 @@ typedef struct {
   // cache and that had to be waited for, and requests made again.
   bool fetches;
   double data_fetched_bytes, data_cache_hits, data_fetch_waits, data_fetch_retries;
-  bool skipped; // a bad step: no update
-  double mfu;   // share of the matmul rate measured at start-up
+  int64_t bad_clips; // whose actions are not finite
+  bool skipped;      // a bad step: no update
+  double mfu;        // share of the matmul rate measured at start-up
 } train_step_metrics;
 
 typedef struct train_metrics train_metrics;

@@ -109,17 +109,21 @@ void train_step_release(train_step *s) {
 static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train_step_request *q) {
   train_step_scalars x = {.bounds = {.loss = q->most_loss, .norm = q->most_norm}};
   train_profile *profile = s->axes->profile;
-  double *units = &x.bounds.units;
+  train_batch_sums sums = {0};
   train_profile_enter(profile, TRAIN_PHASE_INPUT, "input", -1);
   if (!s->axes->planning) {
     ORR_TRY(train_timer_begin(s->timer, !s->capture));
-    ORR_TRY(train_stage_prepare(s->stage, b, units));
+    ORR_TRY(train_stage_prepare(s->stage, b, &sums));
   }
   train_profile_leave(profile);
-  ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, units, 1));
-  x.scale = *units > 0.0 ? (float)(1.0 / *units) : 0.0f;
+  ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, (double *)&sums,
+                              sizeof sums / sizeof(double)));
+  x.bounds.units = sums.units;
+  x.scale = sums.units > 0.0 ? (float)(1.0 / sums.units) : 0.0f;
+  // Whatever comes of such actions, of which some are dropped: no loss is accepted.
+  if (sums.bad > 0.0) x.bounds.loss = -INFINITY;
   ORR_TRY(kern_adamw_rates_of(q->lr, s->c->optim.beta1, s->c->optim.beta2, q->step, &x.rates));
-  s->issued[s->turn] = (train_issued){.step = q->step, .units = *units, .print = q->print};
+  s->issued[s->turn] = (train_issued){.step = q->step, .sums = sums, .print = q->print};
   s->print = q->print;
   train_reduce_print(s->reduce, q->print ? &s->totals->prints.local : NULL);
   ORR_TRY(train_stage_send(s->stage, &x));
@@ -211,9 +215,10 @@ orr_code train_step_results(train_step *s, train_step_result *out) {
   const train_issued *of = &s->issued[s->taken];
   ORR_TRY(train_axes_await(s->axes, s->k, TRAIN_MARK_RESULTS + s->taken));
   *out = (train_step_result){.step = of->step,
-                             .loss = of->units > 0.0 ? t->loss / of->units : 0.0,
+                             .loss = of->sums.units > 0.0 ? t->loss / of->sums.units : 0.0,
                              .grad_norm = sqrt(t->sumsq),
-                             .skipped = t->verdict.skip != 0};
+                             .skipped = t->verdict.skip != 0,
+                             .bad_clips = (int64_t)of->sums.bad};
   if (of->print) out->prints = t->prints;
   // One replica's gradients are nobody's sum.
   if (of->print && train_axes_size(s->axes, DIST_AXIS_REPLICA) == 1)

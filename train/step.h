@@ -42,7 +42,7 @@ typedef struct {
 // What is known on the host about a step under way.
 typedef struct {
   int64_t step;
-  double units;
+  train_batch_sums sums;
   bool print;
 } train_issued;
 
@@ -59,6 +59,7 @@ typedef struct {
   int64_t step;
   double loss, grad_norm;
   bool skipped;                 // weights and moments are as before
+  int64_t bad_clips;            // of the batch, over all replicas: more than 0, and it is skipped
   double timed_ms[TRAIN_TIMED]; // zeros in a step that was replayed
   train_step_prints prints;     // zeros where none were asked for
 } train_step_result;

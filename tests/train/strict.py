@@ -47,8 +47,9 @@ def all_of_it(program, plain, clips, out, configs):
     config = configs / "demo_dynamics.yaml"
     train(program, config, dynamics, 3, *DYNAMICS, *data, "--set", "train.micro_batch=2")
     train(program, config, dynamics, 6, *DYNAMICS, *data, "--set", "train.micro_batch=2")  # resumed
-    train(program, config, dynamics, 6, *DYNAMICS, *data, "--set", "train.micro_batch=2", "--replay", 5)
-    train(program, config, single, 2, *DYNAMICS, *data, "--set", "run.precision=fp32", "--set", "train.recompute=true")
+    fp32 = [*DYNAMICS, *data, "--set", "run.precision=fp32", "--set", "train.recompute=true"]
+    train(program, config, single, 2, *fp32)
+    train(program, config, single, 2, *fp32, "--replay", 2)
     world = [dynamics, "--data", clips / "test", "--tokenizer", tokenizer, "--threads", 1, "--device", "cpu"]
     call(program, "eval", *world, "--clips", 4, "--horizon", 4, "--json", out / "eval.json")
     call(program, "rollout", *world, "--clip", 1, "--frames", 12, "--out", out / "film.png")

@@ -27,7 +27,7 @@ orr_code __wrap_data_loader_next(data_loader *l, const data_clip_batch **b, doub
 static orr_code replay(small_run *r, const char *name, int64_t step, int64_t passes,
                        const char *const *more) {
   dist_world *world = NULL;
-  small_run_ok(dist_world_open(&world));
+  assert_ok(dist_world_open(&world));
   const orr_code rc = small_replay_world(r, name, step, passes, more, world);
   dist_world_close(world);
   return rc;
@@ -42,20 +42,20 @@ static orr_hash128 files_of(small_run *r, const char *name) {
   char path[512];
   for (int i = 0; i < 4; i++) {
     snprintf(path, sizeof path, "%s/%s", name, files[i]);
-    small_run_ok(orr_hash_file(small_run_path(r, path), &all[i], NULL));
+    assert_ok(orr_hash_file(small_run_path(r, path), &all[i], NULL));
   }
   return orr_hash_bytes(all, sizeof all);
 }
 
 static void test_steps_come_out_the_same_and_nothing_is_written(void **state) {
   small_run *r = *state;
-  small_run_ok(SMALL_RUN(r, "plain", "none"));
+  assert_ok(SMALL_RUN(r, "plain", "none"));
   const orr_hash128 before = files_of(r, "plain");
-  small_run_ok(REPLAY(r, "plain", 2, 1)); // from the initial weights
+  assert_ok(REPLAY(r, "plain", 2, 1)); // from the initial weights
   assert_int_equal(small_replay_lines(r, "equal"), 2);
-  small_run_ok(REPLAY(r, "plain", 12, 2)); // from step 9, twice
+  assert_ok(REPLAY(r, "plain", 12, 2)); // from step 9, twice
   assert_int_equal(small_replay_lines(r, "equal"), 6);
-  small_run_ok(REPLAY(r, "plain", 4, 1)); // right behind a checkpoint
+  assert_ok(REPLAY(r, "plain", 4, 1)); // right behind a checkpoint
   assert_int_equal(small_replay_lines(r, "equal"), 1);
   assert_true(orr_hash_equal(files_of(r, "plain"), before));
 }
@@ -63,8 +63,8 @@ static void test_steps_come_out_the_same_and_nothing_is_written(void **state) {
 static void test_a_skipped_step_is_repeated_as_one(void **state) {
   small_run *r = *state;
   dose = (poison){8, 8};
-  small_run_ok(SMALL_RUN(r, "nan", "none"));
-  small_run_ok(REPLAY(r, "nan", 9, 1));
+  assert_ok(SMALL_RUN(r, "nan", "none"));
+  assert_ok(REPLAY(r, "nan", 9, 1));
   assert_int_equal(small_replay_lines(r, "skipped, equal"), 1);
   assert_int_equal(small_replay_lines(r, "equal"), 3);
   dose = (poison){0};
@@ -74,21 +74,21 @@ static void test_a_skipped_step_is_repeated_as_one(void **state) {
 static void test_a_run_that_went_back_is_repeated_on_the_data_that_it_went_on_with(void **state) {
   small_run *r = *state;
   dose = (poison){8, 10};
-  small_run_ok(SMALL_RUN(r, "back", "none", "guard.rewind_after=3"));
+  assert_ok(SMALL_RUN(r, "back", "none", "guard.rewind_after=3"));
   dose = (poison){0};
-  small_run_ok(REPLAY(r, "back", 8, 1, "guard.rewind_after=3"));
+  assert_ok(REPLAY(r, "back", 8, 1, "guard.rewind_after=3"));
   assert_int_equal(small_replay_lines(r, "equal"), 2);
-  small_run_ok(REPLAY(r, "back", 12, 1, "guard.rewind_after=3"));
+  assert_ok(REPLAY(r, "back", 12, 1, "guard.rewind_after=3"));
   assert_int_equal(small_replay_lines(r, "equal"), 3);
 }
 
 static void test_a_run_that_was_resumed_is_repeated_as_it_went_last(void **state) {
   small_run *r = *state;
-  small_run_ok(SMALL_RUN(r, "resumed", "none", "train.steps=8"));
+  assert_ok(SMALL_RUN(r, "resumed", "none", "train.steps=8"));
   char path[128];
   snprintf(path, sizeof path, "%s/resumed/ckpt/step-00000006", r->root);
-  small_run_ok(SMALL_RUN(r, "resumed", path)); // steps 7 and 8 were trained twice
-  small_run_ok(REPLAY(r, "resumed", 7, 1));
+  assert_ok(SMALL_RUN(r, "resumed", path)); // steps 7 and 8 were trained twice
+  assert_ok(REPLAY(r, "resumed", 7, 1));
   assert_int_equal(REPLAY(r, "resumed", 5, 1), ORR_ECONFIG);
   small_replay_says("step 4 was trained with another configuration: train.steps: 8 -> 12");
 }
@@ -97,12 +97,12 @@ static void test_a_file_that_is_full_gives_way_to_a_new_one(void **state) {
   small_run *r = *state;
   uint64_t bytes;
   const char *const few = "guard.record_bytes=6000";
-  small_run_ok(SMALL_RUN(r, "bounded", "none", few, "train.steps=60"));
-  small_run_ok(orr_fs_size(small_run_path(r, "bounded/record.1.jsonl"), &bytes));
+  assert_ok(SMALL_RUN(r, "bounded", "none", few, "train.steps=60"));
+  assert_ok(orr_fs_size(small_run_path(r, "bounded/record.1.jsonl"), &bytes));
   assert_in_range(bytes, 6000, 6300); // and the line that filled it
-  small_run_ok(orr_fs_size(small_run_path(r, "bounded/record.jsonl"), &bytes));
+  assert_ok(orr_fs_size(small_run_path(r, "bounded/record.jsonl"), &bytes));
   assert_true(bytes < 6000);
-  small_run_ok(REPLAY(r, "bounded", 60, 1, few, "train.steps=60"));
+  assert_ok(REPLAY(r, "bounded", 60, 1, few, "train.steps=60"));
   assert_int_equal(small_replay_lines(r, "equal"), 3);
   assert_int_equal(REPLAY(r, "bounded", 2, 1, few, "train.steps=60"), ORR_ENOTFOUND);
   small_replay_says("wanted from step 1 on");
@@ -111,13 +111,13 @@ static void test_a_file_that_is_full_gives_way_to_a_new_one(void **state) {
 static void test_steps_between_records_are_repeated_too(void **state) {
   small_run *r = *state;
   const char *const some = "guard.record_every=4";
-  small_run_ok(SMALL_RUN(r, "some", "none", some));
-  small_run_ok(REPLAY(r, "some", 8, 1, some));
+  assert_ok(SMALL_RUN(r, "some", "none", some));
+  assert_ok(REPLAY(r, "some", 8, 1, some));
   assert_int_equal(small_replay_lines(r, "not recorded"), 1);
   assert_int_equal(small_replay_lines(r, "equal"), 1);
   assert_int_equal(REPLAY(r, "some", 11, 1, some), ORR_ENOTFOUND);
   small_replay_says("none of steps 10 to 11");
-  small_run_ok(SMALL_RUN(r, "none", "none", "guard.record_every=0"));
+  assert_ok(SMALL_RUN(r, "none", "none", "guard.record_every=0"));
   assert_int_equal(REPLAY(r, "none", 8, 1), ORR_ENOTFOUND);
   small_replay_says("no step is recorded");
 }
@@ -125,21 +125,21 @@ static void test_steps_between_records_are_repeated_too(void **state) {
 static void test_data_that_changed_are_named_as_data(void **state) {
   small_run *r = *state;
   char path[512];
-  small_run_ok(SMALL_RUN(r, "data", "none"));
+  assert_ok(SMALL_RUN(r, "data", "none"));
   snprintf(path, sizeof path, "%s/tokens/shard-00001.h5", r->root);
   small_run_shard(path, 77, SMALL_RUN_CODES, 6); // in the place of the one with seed 51
   snprintf(path, sizeof path, "%s/tokens", r->root);
-  small_run_ok(data_index_build(path, NULL));
+  assert_ok(data_index_build(path, NULL));
   assert_int_equal(REPLAY(r, "data", 9, 2), ORR_EDIFFERS);
   small_replay_says("2 of 2 passes differ");
   small_replay_says("the batch differs; the data changed since: not the hardware");
   small_run_data(r, "tokens"); // as they were
-  small_run_ok(REPLAY(r, "data", 9, 1));
+  assert_ok(REPLAY(r, "data", 9, 1));
 }
 
 static void test_what_gives_other_bits_is_refused(void **state) {
   small_run *r = *state;
-  small_run_ok(SMALL_RUN(r, "bits", "none"));
+  assert_ok(SMALL_RUN(r, "bits", "none"));
   assert_int_equal(REPLAY(r, "bits", 8, 1, "train.micro_batch=2"), ORR_ECONFIG);
   small_replay_says("step 7 was trained with train.micro_batch 0, here it is 2");
   assert_int_equal(REPLAY(r, "bits", 8, 1, "optim.lr_peak=0.02"), ORR_ECONFIG);

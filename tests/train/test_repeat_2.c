@@ -3,6 +3,7 @@
 // down to that rank and that part of the step. This program stands between the parts of a step
 // (linked with --wrap) to flip it.
 #include "tests/train/small_replay.h"
+#include "tests/train/world_run.h"
 
 #include "train/reduce.h"
 #include "train/step.h"
@@ -66,18 +67,13 @@ orr_code __wrap_train_state_print_weights(train_state *s, uint64_t *sum) {
   return __real_train_state_print_weights(s, sum);
 }
 
-typedef struct {
-  small_run run; // first, so that the helpers take it
-  dist_world *world;
-} pair;
-
-static void train(pair *p, const char *name, const char *const *more) {
-  small_run_ok(small_run_train_world(&p->run, name, "none", more, p->world));
+static void train(world_run *p, const char *name, const char *const *more) {
+  assert_ok(small_run_train_world(&p->run, name, "none", more, p->world));
 }
 
-static orr_code replay(pair *p, const char *name, int64_t step, const char *const *more) {
+static orr_code replay(world_run *p, const char *name, int64_t step, const char *const *more) {
   const orr_code rc = small_replay_world(&p->run, name, step, 1, more, p->world);
-  small_run_ok(dist_barrier(p->world->axis[DIST_AXIS_WORLD]));
+  assert_ok(dist_barrier(p->world->axis[DIST_AXIS_WORLD]));
   return rc;
 }
 
@@ -91,7 +87,7 @@ static const char *const layouts[][4] = {
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 
 static void test_steps_come_out_the_same_in_every_layout(void **state) {
-  pair *p = *state;
+  world_run *p = *state;
   for (int i = 0; i < LAYOUTS; i++) {
     char name[16];
     snprintf(name, sizeof name, "layout-%d", i);
@@ -103,7 +99,7 @@ static void test_steps_come_out_the_same_in_every_layout(void **state) {
 }
 
 // A bit flips on rank `bad` in step 8, of the run or of its replay: each of them finds it.
-static void check_named(pair *p, const char *name, part where, int bad, bool in_run,
+static void check_named(world_run *p, const char *name, part where, int bad, bool in_run,
                         const char *const *more, const char *says) {
   char rank[32];
   const flip f = {.part = p->run.rank == bad ? where : NOTHING, .step = 8};
@@ -124,7 +120,7 @@ static void test_a_flipped_bit_is_named(void **state) {
   static const char *const reduced = "every rank brought the same to the sum",
                            *const local = "gave other gradients: its hardware",
                            *const update = "the update, or memory that holds weights";
-  pair *p = *state;
+  world_run *p = *state;
   check_named(p, "local-1", LOCAL, 1, true, layouts[0], local);
   check_named(p, "local-0", LOCAL, 0, false, layouts[1], local);
   check_named(p, "reduced-1", REDUCED, 1, true, layouts[0], reduced);
@@ -134,37 +130,12 @@ static void test_a_flipped_bit_is_named(void **state) {
 }
 
 static void test_another_layout_is_refused(void **state) {
-  pair *p = *state;
+  world_run *p = *state;
   train(p, "layout", layouts[0]);
   assert_int_equal(replay(p, "layout", 8, layouts[1]), ORR_ECONFIG);
   small_replay_says("step 7 was trained with dist.zero 0, here it is 1: bits would differ");
   assert_int_equal(replay(p, "layout", 8, layouts[3]), ORR_ECONFIG);
   small_replay_says("was trained with dist.tp 1, here it is 2");
-}
-
-static int setup(void **state) {
-  pair *p = calloc(1, sizeof *p);
-  small_run_ok(dist_world_open(&p->world));
-  p->run.rank = p->world->grid.rank;
-  if (p->run.rank == 0) {
-    snprintf(p->run.root, sizeof p->run.root, "/tmp/orrery-run-XXXXXX");
-    if (!mkdtemp(p->run.root)) return -1;
-    small_run_data(&p->run, "tokens");
-  }
-  small_run_ok(
-      dist_broadcast(p->world->axis[DIST_AXIS_WORLD], p->run.root, sizeof p->run.root, DIST_U8, 0));
-  orr_log_setup(ORR_LOG_INFO, p->run.rank, 2);
-  *state = p;
-  return 0;
-}
-
-static int teardown(void **state) {
-  pair *p = *state;
-  small_run_ok(dist_barrier(p->world->axis[DIST_AXIS_WORLD]));
-  const orr_code rc = p->run.rank == 0 ? orr_fs_remove_tree(p->run.root) : ORR_OK;
-  dist_world_close(p->world);
-  free(p);
-  return rc == ORR_OK ? 0 : -1;
 }
 
 int main(void) {
@@ -173,5 +144,6 @@ int main(void) {
       cmocka_unit_test(test_a_flipped_bit_is_named),
       cmocka_unit_test(test_another_layout_is_refused),
   };
-  return cmocka_run_group_tests_name("train/repeat_2", tests, setup, teardown);
+  alarm(240); // a rank that waits for ever ends the test instead of the build
+  return cmocka_run_group_tests_name("train/repeat_2", tests, world_run_setup, world_run_teardown);
 }
