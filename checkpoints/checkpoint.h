@@ -72,16 +72,16 @@ orr_code ckpt_save_prepare(ckpt_writer *w, int64_t step);
 // Every rank: copies its extents to the staging buffer (the only stall), then writes and fsyncs in
 // the background (at once when not async). ORR_EINVAL while an earlier save is unfinished.
 orr_code ckpt_save_begin(ckpt_writer *w, int64_t step, ckpt_copy_fn get, void *ctx);
-// True when this rank's files are written and synced, or failed; *rc is the outcome.
+// True when this rank's work in the background, files or commit, is done or failed; *rc is the
+// outcome.
 bool ckpt_save_written(ckpt_writer *w, orr_code *rc);
 // This rank's extents and checksums as text, to be carried to rank 0. Borrowed until the next
 // begin.
 orr_code ckpt_save_sums(ckpt_writer *w, const char **text);
 // Rank 0: manifest from all ranks' texts and `meta` (object: config, hash, layout, samples, epoch,
 // seeds, ...; borrowed), fsync, rename, fsync of the parent, `latest`, retention. In the background
-// when async; ckpt_save_idle tells when it is over, ckpt_writer_wait waits.
+// when async; ckpt_save_written tells when it is over, ckpt_writer_wait waits.
 orr_code ckpt_save_commit(ckpt_writer *w, const char *const *texts, const json_t *meta);
-bool ckpt_save_idle(ckpt_writer *w, orr_code *rc);
 orr_code ckpt_writer_wait(ckpt_writer *w); // this rank's background work; outcome of it
 void ckpt_save_abandon(ckpt_writer *w);    // after a failure on any rank: forget, remove .tmp
 void ckpt_writer_destroy(ckpt_writer *w);  // waits; takes NULL

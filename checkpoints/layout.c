@@ -7,7 +7,8 @@
 #include "base/mem.h"
 #include "checkpoints/safetensors.h"
 
-orr_code ckpt_tensor_bytes(const ckpt_tensor *t, uint64_t *bytes) {
+// Of a float32 tensor. ORR_EINVAL for dimensions below 1, more than 4, or an overflow.
+static orr_code tensor_bytes(const ckpt_tensor *t, uint64_t *bytes) {
   ORR_CHECK(t->name && t->name[0] && strcmp(t->name, "__metadata__") != 0, ORR_EINVAL,
             "a tensor without a name, or named __metadata__, cannot be saved");
   ORR_CHECK(t->ndim >= 0 && t->ndim <= 4, ORR_EINVAL,
@@ -47,8 +48,8 @@ typedef struct {
 // count from the end of the header until the header is built.
 static orr_code cutter_add(cutter *c, int set, int tensor, bool new_series) {
   const ckpt_tensor *t = &c->plan->sets[set].tensors[tensor];
-  uint64_t bytes, limit = c->plan->file_bytes > 0 ? (uint64_t)c->plan->file_bytes : UINT64_MAX;
-  ORR_TRY(ckpt_tensor_bytes(t, &bytes));
+  uint64_t bytes = 0, limit = c->plan->file_bytes > 0 ? (uint64_t)c->plan->file_bytes : UINT64_MAX;
+  ORR_TRY(tensor_bytes(t, &bytes));
   // An entry takes its names, dtype, and at most 4 + 2 numbers of 20 digits; doubled for escapes.
   uint64_t entry = 2 * (strlen(c->plan->sets[set].prefix) + strlen(t->name)) + 220;
   bool full = c->data_bytes > 0 && (bytes > limit || c->data_bytes > limit - bytes);

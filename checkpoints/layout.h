@@ -68,7 +68,4 @@ orr_code ckpt_layout_fill(const ckpt_layout *l, int extent, ckpt_copy_fn get, vo
 // Local. Calls `visit` for every piece of a tensor in an extent.
 orr_code ckpt_layout_visit(const ckpt_layout *l, int extent, ckpt_piece_fn visit, void *ctx);
 
-// Local. Bytes of a float32 tensor. ORR_EINVAL for dimensions below 1, more than 4, or an overflow.
-orr_code ckpt_tensor_bytes(const ckpt_tensor *t, uint64_t *bytes);
-
 #endif

@@ -26,11 +26,12 @@ static ckpt_name step_or_replaced(int64_t step, bool replaced) {
   return n;
 }
 
-ckpt_name ckpt_step_name(int64_t step) {
+static ckpt_name step_name(int64_t step) {
   return step_or_replaced(step, false);
 }
 
-bool ckpt_step_parse(const char *name, int64_t *step, bool *replaced) {
+// True for step-N and step-N.replaced.
+static bool step_parse(const char *name, int64_t *step, bool *replaced) {
   if (strncmp(name, "step-", 5) != 0) return false;
   size_t digits = strspn(name + 5, "0123456789");
   if (digits < 8 || digits > 18) return false;
@@ -51,7 +52,7 @@ static int64_t latest_step(const char *root) {
     return -1;
   }
   text[strcspn(text, "\r\n")] = 0;
-  if (!ckpt_step_parse(text, &step, &replaced)) {
+  if (!step_parse(text, &step, &replaced)) {
     ORR_WARN("%s names '%.40s', wanted step-NNNNNNNN; the newest checkpoint is used", path, text);
     step = -1;
   }
@@ -81,7 +82,7 @@ typedef struct {
 static orr_code list_add(void *ctx, const char *name) {
   candidate_list *l = ctx;
   ckpt_candidate c;
-  if (!ckpt_step_parse(name, &c.step, &c.replaced)) return ORR_OK;
+  if (!step_parse(name, &c.step, &c.replaced)) return ORR_OK;
   if (l->count == l->capacity) {
     int capacity = l->capacity ? 2 * l->capacity : 16;
     void *p = orr_realloc(l->items, (size_t)capacity * sizeof(*l->items));
@@ -184,7 +185,7 @@ static orr_code heal_replaced(const char *root) {
   orr_code rc = list_steps(root, &l);
   for (int i = 0; i < l.count && rc == ORR_OK; i++) {
     if (!l.items[i].replaced) continue;
-    ckpt_name name = ckpt_step_name(l.items[i].step);
+    ckpt_name name = step_name(l.items[i].step);
     rc = orr_fs_join(path, sizeof(path), root, name.s);
     if (rc != ORR_OK) break;
     rc = orr_fs_exists(path) ? remove_in(root, l.items[i].name.s)
@@ -220,14 +221,14 @@ orr_code ckpt_root_prepare(const char *root, int64_t step, uint64_t bytes) {
 // A folder cannot be renamed over another one that is not empty, so the old one steps aside under a
 // name that readers still know; retention removes it when the new one is in place.
 static orr_code step_aside(const char *root, int64_t step) {
-  ckpt_name name = ckpt_step_name(step), old = step_or_replaced(step, true);
+  ckpt_name name = step_name(step), old = step_or_replaced(step, true);
   ORR_TRY(remove_in(root, old.s)); // a step-N that is in place has replaced it for good
   return rename_in(root, name.s, old.s);
 }
 
 orr_code ckpt_root_publish(const char *root, int64_t step) {
   char path[PATH_SIZE];
-  ckpt_name name = ckpt_step_name(step);
+  ckpt_name name = step_name(step);
   ORR_TRY(orr_fs_join(path, sizeof(path), root, name.s));
   if (orr_fs_exists(path)) ORR_TRY(step_aside(root, step));
   ORR_TRY(rename_in(root, ckpt_tmp_name(step).s, name.s));

@@ -17,10 +17,7 @@ typedef struct {
   char s[64];
 } ckpt_name;
 
-ckpt_name ckpt_step_name(int64_t step); // step-00001000
-ckpt_name ckpt_tmp_name(int64_t step);  // .tmp-step-00001000
-// True for step-N and step-N.replaced.
-bool ckpt_step_parse(const char *name, int64_t *step, bool *replaced);
+ckpt_name ckpt_tmp_name(int64_t step); // .tmp-step-00001000
 
 typedef struct {
   ckpt_name name;

@@ -341,9 +341,6 @@ orr_code ckpt_save_begin(ckpt_writer *w, int64_t step, ckpt_copy_fn get, void *c
 bool ckpt_save_written(ckpt_writer *w, orr_code *rc) {
   return settled(w, false, rc);
 }
-bool ckpt_save_idle(ckpt_writer *w, orr_code *rc) {
-  return settled(w, false, rc);
-}
 
 orr_code ckpt_writer_wait(ckpt_writer *w) {
   orr_code rc;

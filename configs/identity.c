@@ -13,6 +13,8 @@ static bool decides_weights(const cfg_knob *k) {
       {"run", "dir"},           // where results go
       {"run", "device"},        // who computes
       {"run", "threads"},       //
+      {"run", "capture"},       //
+      {"run", "tune"},          //
       {"train", "micro_batch"}, // how a batch is cut: gradients are summed over all pieces
       {"train", "recompute"},   // trades time for memory
       {"train", "max_wall_s"},  // when to pause; a resumed run goes on where it stopped

@@ -17,7 +17,10 @@
   I64(seed, 1, 0, 4294967295, "", "key of every random number of the run")                         \
   ENUM(device, "auto", "auto|cpu|cuda", "where tensors live; auto takes CUDA when it works")       \
   ENUM(precision, "bf16", "bf16|fp32", "type of matmul inputs and activations")                    \
-  I64(threads, 0, 0, 4096, "threads", "CPU threads of each rank; 0 shares the node's cores evenly")
+  I64(threads, 0, 0, 4096, "threads",                                                              \
+      "CPU threads of each rank; 0 shares the node's cores evenly")                                \
+  BOOL(capture, 1, "on a GPU, keep a step's work as a CUDA graph and replay it")                   \
+  BOOL(tune, 1, "on a GPU, time algorithms that give the same bits at the start, keep the fastest")
 
 #define CFG_TRAIN(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                     \
   ENUM(stage, "dynamics", "dynamics|tokenizer", "which of the two models is trained")              \

@@ -17,6 +17,7 @@
 #include "data/import_frame.h"
 #include "data/import_hdf5.h"
 #include "data/import_plan.h"
+#include "data/import_sources.h"
 #include "data/import_video.h"
 #include "data/index.h"
 #include "data/shard_writer.h"
@@ -76,10 +77,9 @@ static orr_code write_episode(const data_import_plan *p, const data_import_item 
 
 static orr_code shard_path(const data_import_plan *p, const data_import_job *job,
                            char out[PATH_MAX]) {
-  char dir[PATH_MAX], name[DATA_SHARD_NAME_MAX];
+  char dir[PATH_MAX];
   ORR_TRY(data_import_plan_dir(p, job->validation, dir, sizeof dir));
-  data_shard_name(name, job->number);
-  return orr_fs_join(out, PATH_MAX, dir, name);
+  return data_shard_name_in(dir, job->number, out, PATH_MAX);
 }
 
 static orr_code write_shard(const data_import_plan *p, const data_import_job *job,

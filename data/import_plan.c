@@ -8,90 +8,9 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "data/import_frame.h"
-#include "data/import_hdf5.h"
 #include "data/import_parts.h"
-#include "data/import_video.h"
+#include "data/import_sources.h"
 #include "data/shard_format.h"
-
-#define PATIENCE_S 120 // a step of an import takes seconds where it takes long
-
-// -- listing ---------------------------------------------------------------------------------
-
-static bool wants(const data_import_options *o, const char *name) {
-  return o->format && strcmp(o->format, name) == 0;
-}
-
-static orr_code count_kinds(const data_import_options *o, const data_import_paths *paths,
-                            bool *videos) {
-  const data_import_path *hdf5 = NULL, *video = NULL, *parquet = NULL;
-  for (int64_t i = paths->n - 1; i >= 0; i--) {
-    if (paths->v[i].kind == DATA_PATH_HDF5) hdf5 = &paths->v[i];
-    if (paths->v[i].kind == DATA_PATH_VIDEO) video = &paths->v[i];
-    if (paths->v[i].kind == DATA_PATH_PARQUET) parquet = &paths->v[i];
-  }
-  ORR_CHECK(hdf5 || video, ORR_ENOTFOUND,
-            "%s: no HDF5 file (.h5, .hdf5) and no video (.mp4, .mov, .mkv, .webm, .avi) there%s",
-            o->inputs.v[0],
-            parquet ? "; .parquet is not read: convert it to .jsonl beside videos, or to HDF5"
-                    : "");
-  *videos = o->format ? wants(o, data_import_video.name) || wants(o, data_import_vpt.name) : !hdf5;
-  ORR_CHECK(o->format || !hdf5 || !video, ORR_EINVAL,
-            "both HDF5 files (%s) and videos (%s) there; say which with --format, or import one "
-            "folder",
-            hdf5 ? hdf5->path : "", video ? video->path : "");
-  ORR_CHECK(*videos ? video != NULL : hdf5 != NULL, ORR_ENOTFOUND,
-            "%s: no %s there, for --format %s", o->inputs.v[0], *videos ? "video" : "HDF5 file",
-            o->format);
-  return ORR_OK;
-}
-
-// A library may fall over a damaged file, or never come back: then this is what the message says.
-static void note(const data_import_plan *p, const char *path) {
-  char doing[DATA_NOTE_MAX];
-  snprintf(doing, sizeof doing, "reading %s", path);
-  data_board_note(p->board, doing);
-  data_board_allow(p->board, data_import_patience(p->o));
-}
-
-int data_import_patience(const data_import_options *o) {
-  return o->patience_s > 0 ? o->patience_s : PATIENCE_S;
-}
-
-static orr_code list_videos(data_import_plan *p, const data_import_paths *paths) {
-  ORR_TRY(data_import_video_pair(paths, &p->episodes));
-  for (int64_t i = 0; i < p->episodes.n; i++) {
-    note(p, p->episodes.v[i].cameras[0].place);
-    ORR_TRY(data_import_video_look(p->o, &p->episodes.v[i]));
-  }
-  return ORR_OK;
-}
-
-static orr_code list_hdf5(data_import_plan *p, const data_import_paths *paths) {
-  for (int64_t i = 0; i < paths->n; i++) {
-    const data_import_path *path = &paths->v[i];
-    if (path->kind != DATA_PATH_HDF5) continue;
-    note(p, path->path);
-    ORR_TRY(data_import_hdf5_list(p->o, path->path, path->name, &p->episodes));
-  }
-  return ORR_OK;
-}
-
-static orr_code list_episodes(data_import_plan *p) {
-  data_import_paths paths;
-  bool videos = false;
-  ORR_TRY(data_import_paths_find(p->o->inputs, &paths));
-  orr_code rc = count_kinds(p->o, &paths, &videos);
-  if (rc == ORR_OK) rc = videos ? list_videos(p, &paths) : list_hdf5(p, &paths);
-  data_import_paths_release(&paths);
-  ORR_TRY(rc);
-  const data_import_format *first = p->episodes.v[0].format;
-  for (int64_t i = 1; i < p->episodes.n; i++)
-    ORR_CHECK(p->episodes.v[i].format == first, ORR_EINVAL,
-              "%s is of format %s, but %s is of %s; import one at a time, or say --format",
-              p->episodes.v[i].file, p->episodes.v[i].format->name, p->episodes.v[0].file,
-              first->name);
-  return ORR_OK;
-}
 
 // -- looking ---------------------------------------------------------------------------------
 
@@ -302,11 +221,11 @@ static orr_code hash_options(looking *l) {
 
 static orr_code make(looking *l) {
   data_import_plan *p = l->p;
-  ORR_TRY(list_episodes(p));
+  ORR_TRY(data_import_sources_list(p->o, p->board, &p->episodes));
   p->items = orr_malloc((size_t)p->episodes.n * sizeof *p->items);
   ORR_CHECK(p->items, ORR_ENOMEM, "no memory for %" PRId64 " episodes", p->episodes.n);
   for (int64_t i = 0; i < p->episodes.n; i++) {
-    note(p, p->episodes.v[i].file);
+    data_import_note_reading(p->o, p->board, p->episodes.v[i].file);
     ORR_TRY(look_at_episode(l, i));
     if (p->board) atomic_fetch_add(&p->board->progress, 1);
   }

@@ -41,8 +41,6 @@ typedef struct {
 // the worker process that calls, for its notes and its progress in episodes; NULL outside of one.
 orr_code data_import_plan_make(const data_import_options *o, data_board *board,
                                data_import_plan *out);
-// Local. Seconds that a worker process may compute for one file, episode or frame.
-int data_import_patience(const data_import_options *o);
 // Local. Frees what the plan holds.
 void data_import_plan_release(data_import_plan *p);
 // Local. The actions of an item as they are written [frames,A], from orr_malloc.

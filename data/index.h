@@ -48,6 +48,8 @@ typedef struct {
 #define DATA_SHARD_NAME_MAX 32
 // Local. "shard-00042.h5" for number 42.
 void data_shard_name(char out[DATA_SHARD_NAME_MAX], int64_t number);
+// Local. DIR/shard-NNNNN.h5 into out[size]; ORR_EINVAL when it does not fit.
+orr_code data_shard_name_in(const char *dir, int64_t number, char *out, size_t size);
 
 // Local. Opens every shard-*.h5 of the folder, in the order of their numbers, checks that they
 // agree, hashes them and writes index.json (atomic). `extra`: members to add, borrowed, may be

@@ -17,6 +17,12 @@ void data_shard_name(char out[DATA_SHARD_NAME_MAX], int64_t number) {
   snprintf(out, DATA_SHARD_NAME_MAX, "shard-%05" PRId64 ".h5", number);
 }
 
+orr_code data_shard_name_in(const char *dir, int64_t number, char *out, size_t size) {
+  char name[DATA_SHARD_NAME_MAX];
+  data_shard_name(name, number);
+  return orr_fs_join(out, size, dir, name);
+}
+
 typedef struct {
   int64_t *v;
   int64_t n, room;

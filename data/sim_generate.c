@@ -27,12 +27,6 @@ static sim_plan plan_shards(const data_sim_options *o) {
   return (sim_plan){o, (o->episodes + episodes - 1) / episodes, episodes};
 }
 
-static orr_code shard_path(const sim_plan *plan, int64_t shard, char out[PATH_MAX]) {
-  char name[DATA_SHARD_NAME_MAX];
-  data_shard_name(name, shard);
-  return orr_fs_join(out, PATH_MAX, plan->o->dir, name);
-}
-
 static orr_code write_shard(const sim_plan *plan, int64_t shard, data_tabletop *scene,
                             data_sim_portion *portion, data_board *board) {
   const data_sim_options *o = plan->o;
@@ -48,7 +42,7 @@ static orr_code write_shard(const sim_plan *plan, int64_t shard, data_tabletop *
   orr_code rc = ORR_OK;
   data_shard_writer *w = NULL;
   char path[PATH_MAX];
-  ORR_TRY(shard_path(plan, shard, path));
+  ORR_TRY(data_shard_name_in(o->dir, shard, path, sizeof path));
   ORR_TRY(data_shard_writer_create(path, &format, DATA_FILTER_NONE, &w));
   int64_t first = shard * plan->episodes_per_shard, last = first + plan->episodes_per_shard;
   if (last > o->episodes) last = o->episodes;
@@ -133,7 +127,7 @@ static void remove_shards(const sim_plan *plan) {
   char message[ORR_STATUS_MESSAGE_MAX], path[PATH_MAX];
   orr_status_copy(message, sizeof message);
   for (int64_t s = 0; s < plan->shards; s++)
-    if (shard_path(plan, s, path) == ORR_OK) orr_fs_remove_tree(path);
+    if (data_shard_name_in(plan->o->dir, s, path, sizeof path) == ORR_OK) orr_fs_remove_tree(path);
   orr_status_set(message);
 }
 

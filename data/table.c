@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/fs.h"
 #include "base/mem.h"
 #include "data/table_builder.h"
 
@@ -101,17 +100,4 @@ void data_table_release(data_table *t) {
   orr_free(t->names);
   orr_free(t->v);
   *t = (data_table){0};
-}
-
-orr_code data_table_read(const char *path, data_words wanted, data_table *out) {
-  const char *ending = strrchr(path, '.');
-  char *text = NULL;
-  size_t bytes = 0;
-  *out = (data_table){0};
-  ORR_TRY(orr_fs_read_all(path, &text, &bytes));
-  orr_code rc = ending && strcmp(ending, ".csv") == 0
-                    ? data_table_read_csv(path, text, bytes, wanted, out)
-                    : data_table_read_jsonl(path, text, bytes, wanted, out);
-  orr_free(text);
-  return rc;
 }

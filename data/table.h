@@ -19,11 +19,9 @@ typedef struct {
   char **names; // [columns] in one block
 } data_table;
 
-// Local. Reads the wanted columns of a file, by its ending: .csv, or .jsonl or .ndjson. ORR_EFORMAT
-// names file, line and column, and for a missing column those that are there. The caller releases
-// the table.
-orr_code data_table_read(const char *path, data_words wanted, data_table *out);
-// Local. The same from text, of which text[bytes] is 0; `path` is for messages.
+// Local, both. The wanted columns of a file's text, of which text[bytes] is 0; `path` is for
+// messages. ORR_EFORMAT names file, line and column, and for a missing column those that are there.
+// The caller releases the table.
 orr_code data_table_read_csv(const char *path, const char *text, size_t bytes, data_words wanted,
                              data_table *out);
 orr_code data_table_read_jsonl(const char *path, const char *text, size_t bytes, data_words wanted,

@@ -21,14 +21,13 @@ typedef enum {
   DATA_FILM_PNG, // a still: the frames side by side, first on the left
 } data_film_format;
 
-// By the ending of path: .mp4, .gif or .png, in any case; ORR_EINVAL names another one.
-orr_code data_film_format_of(const char *path, data_film_format *format);
 // frames [n,height,width,3]; each pixel becomes scale x scale pixels. fps: of the film, ignored by
 // DATA_FILM_PNG. *film is from orr_malloc, the caller frees it. ORR_EINVAL for impossible sizes,
 // ORR_EUNSUPPORTED when libavcodec lacks the encoder.
 orr_code data_film_encode(data_film_format format, const uint8_t *frames, int64_t n, int64_t height,
                           int64_t width, double fps, int scale, uint8_t **film, size_t *bytes);
-// The same into a file; the format by the ending of path. Atomic.
+// The same into a file, whose format follows from the ending of its path: .mp4, .gif or .png, in
+// any case; ORR_EINVAL for another one. Atomic.
 orr_code data_film_write(const char *path, const uint8_t *frames, int64_t n, int64_t height,
                          int64_t width, double fps, int scale);
 

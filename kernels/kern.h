@@ -49,7 +49,8 @@ typedef struct {
   orr_code (*elapsed)(kern *k, int from, int to, double *ms);
   // Where k->can_capture: ops called between begin and end are not run but kept in *graph, which
   // replay then runs as often as it is called. Arguments are kept as they are, so what changes from
-  // run to run lies in device memory. No alloc, sync, await or elapsed in between.
+  // run to run lies in device memory. A mark in between is set by every replay. No alloc, sync,
+  // await or elapsed in between.
   orr_code (*capture_begin)(kern *k);
   orr_code (*capture_end)(kern *k,
                           void **graph); // also after a failure in between; *graph NULL then
@@ -89,6 +90,7 @@ typedef struct {
   int threads;               // of the CPU; 0 = all cores this process may use
   int node_rank, node_ranks; // among the processes of this run on this machine: one device each
   bool share_devices;        // let several processes take one device
+  bool tune;                 // planning may time algorithms that give the same bits
 } kern_setup;
 
 // Local. Chooses the backend, and on a machine with several devices the one of this rank. Starts in

@@ -60,13 +60,26 @@ static orr_code add_option(train_args *a, int argc, char **argv, int *i) {
   return ORR_OK;
 }
 
+static void print_help(const train_command *c) {
+  bool options = c->options && c->options->name;
+  printf("usage: orrery %s%s%s%s\n\n%s\n", c->name, *c->operands ? " " : "", c->operands,
+         options ? " [OPTION]..." : "", c->sentence);
+  if (options) printf("\n");
+  for (const train_option *o = c->options; o && o->name; o++) {
+    char left[96];
+    snprintf(left, sizeof left, "--%s%s%s%s", o->name, o->value ? " " : "",
+             o->value ? o->value : "", o->use == TRAIN_OPTION_REPEATED ? " ..." : "");
+    printf("  %-26s %s\n", left, o->sentence);
+  }
+}
+
 orr_code train_args_parse(const train_command *command, int argc, char **argv, train_args *out) {
   *out = (train_args){.command = command};
   for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
     out->help |= strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
   }
   if (out->help) {
-    train_args_help(command);
+    print_help(command);
     return ORR_OK;
   }
   bool options = true;
@@ -83,19 +96,6 @@ orr_code train_args_parse(const train_command *command, int argc, char **argv, t
             "orrery %s: got %d of the operands %s; see `orrery %s --help`", command->name,
             out->operands, command->operands, command->name);
   return ORR_OK;
-}
-
-void train_args_help(const train_command *c) {
-  bool options = c->options && c->options->name;
-  printf("usage: orrery %s%s%s%s\n\n%s\n", c->name, *c->operands ? " " : "", c->operands,
-         options ? " [OPTION]..." : "", c->sentence);
-  if (options) printf("\n");
-  for (const train_option *o = c->options; o && o->name; o++) {
-    char left[96];
-    snprintf(left, sizeof left, "--%s%s%s%s", o->name, o->value ? " " : "",
-             o->value ? o->value : "", o->use == TRAIN_OPTION_REPEATED ? " ..." : "");
-    printf("  %-26s %s\n", left, o->sentence);
-  }
 }
 
 const char *train_args_nth(const train_args *a, const char *name, int i) {

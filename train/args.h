@@ -57,8 +57,6 @@ typedef struct {
 // Local. argv[0] is the command's own word and is skipped. ORR_ECONFIG names the command, what it
 // got and what it takes.
 orr_code train_args_parse(const train_command *command, int argc, char **argv, train_args *out);
-// Local. The help text to stdout.
-void train_args_help(const train_command *command);
 
 // Local. `name` must be in the command's table.
 bool train_args_flag(const train_args *a, const char *name);

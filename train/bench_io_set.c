@@ -74,10 +74,9 @@ static orr_code write_shard(const char *dir, const train_bench_io_set *set, epis
                                     .codes = set->S ? TRAIN_BENCH_IO_CODES : 0,
                                     .A = 2,
                                     .action_names = names};
-  char name[DATA_SHARD_NAME_MAX], path[4096];
+  char path[4096];
   data_shard_writer *w = NULL;
-  data_shard_name(name, number);
-  ORR_TRY(orr_fs_join(path, sizeof path, dir, name));
+  ORR_TRY(data_shard_name_in(dir, number, path, sizeof path));
   ORR_TRY(data_shard_writer_create(path, &format, set->filter, &w));
   orr_code rc = ORR_OK;
   for (int64_t e = 0; rc == ORR_OK && e < episodes; e++) {

@@ -1,6 +1,7 @@
 // Ops one by one, median of several runs, with warm caches as in a step. Matrix products and
 // attention are given in floating-point operations a second; ops that only pass over memory in
-// bytes a second, beside a measured copy.
+// bytes a second, and as the share of a copy that moves as many bytes (up to what a tensor holds)
+// on the same device in the same minute: small ones stay in its caches, those of a copy as well.
 #include "train/bench_ops.h"
 
 #include <inttypes.h>
@@ -76,21 +77,48 @@ static double median_ms(kern *k, op_run run, const void *args, orr_code *rc) {
   return orr_median_f64(ms, n);
 }
 
+// Bytes a second of a copy within device memory that reads and writes `bytes` together.
+static orr_code copy_rate(const bench *b, kern *k, double bytes, double *gb_s) {
+  orr_code rc = ORR_OK;
+  kern_copy_args a = {.dst = b->t[0], .src = b->t[1], .way = KERN_COPY_WITHIN};
+  a.bytes = bytes / 2 < (double)BUFFER_BYTES ? (size_t)(bytes / 2) : BUFFER_BYTES;
+  const double ms = median_ms(k, run_copy, &a, &rc);
+  *gb_s = 2.0 * (double)a.bytes / (ms * 1e6);
+  return rc;
+}
+
+static orr_code report(bench *b, kern *k, json_t *row, double work, double rate) {
+  double copy;
+  ORR_CHECK(row && json_array_append_new(b->ops, row) == 0, ORR_ENOMEM,
+            "bench: no memory for the report");
+  if (!json_object_get(row, "gb_s")) {
+    fprintf(stderr, "\n");
+    return ORR_OK;
+  }
+  ORR_TRY(copy_rate(b, k, work, &copy));
+  fprintf(stderr, "  %5.2f of a copy's %.1f\n", rate / copy, copy);
+  ORR_CHECK(json_object_set_new(row, "copy_gb_s", json_real(copy)) == 0 &&
+                json_object_set_new(row, "of_copy", json_real(rate / copy)) == 0,
+            ORR_ENOMEM, "bench: no memory for the report");
+  return ORR_OK;
+}
+
 // Plans, runs and reports one op. work: floating-point operations, or bytes for the memory-bound.
 static orr_code measure(bench *b, const char *op, const char *shape, op_run run, const void *args,
                         const char *unit, double work) {
   orr_code rc;
   kern *k;
-  ORR_TRY(kern_create(b->device, b->threads, &k));
+  ORR_TRY(kern_open(
+      &(kern_setup){.device = b->device, .threads = b->threads, .node_ranks = 1, .tune = true},
+      &k));
   ORR_TRY_GOTO(run(k, args), destroy);
   ORR_TRY_GOTO(kern_commit(k), destroy);
   const double ms = median_ms(k, run, args, &rc), rate = work / (ms * 1e6);
   if (rc != ORR_OK) goto destroy;
-  fprintf(stderr, "%-18s %-18s %9.3f ms %8.1f %s\n", op, shape, ms, rate, unit);
+  fprintf(stderr, "%-18s %-18s %9.3f ms %8.1f %s", op, shape, ms, rate, unit);
   json_t *row = json_pack("{s:s, s:s, s:f, s:f}", "op", op, "shape", shape, "ms", ms,
                           strcmp(unit, "GB/s") == 0 ? "gb_s" : "gflop_s", rate);
-  ORR_CHECK_GOTO(row && json_array_append_new(b->ops, row) == 0, destroy, ORR_ENOMEM,
-                 "bench: no memory for the report");
+  ORR_TRY_GOTO(report(b, k, row, work, rate), destroy);
 destroy:
   kern_destroy(k);
   return rc;

@@ -29,13 +29,14 @@ static const train_option options[] = {
     {"zero", "0|1", "1: replicas share out optimizer states (default 0)", 0},
     {"overlap", "on|off|both", "replicas communicate while they compute; both: in turn", 0},
     {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
-    {"warmup", "N", "steps before the clock starts (default 2)", 0},
+    {"warmup", "N", "steps before the clock starts (default 3)", 0},
     {"steps", "N", "steps timed (default 5); the median counts", 0},
     {"peak-tflops", "X",
      "rate to hold the step against, besides the measured one; default: the "
      "device's data sheet, if known",
      0},
     {"recompute", NULL, "run each block's forward pass again in the backward pass", 0},
+    {"eager", NULL, "start every kernel anew instead of replaying a CUDA graph", 0},
     {0}};
 static const train_command command = {"bench step", "", 0, 0, "times whole training steps",
                                       options};
@@ -113,7 +114,9 @@ static orr_code read_settings(const train_args *a, bench *b) {
                 strcmp(b->overlap, "both") == 0,
             ORR_ECONFIG, "--overlap is '%s': wanted on, off or both", b->overlap);
   b->c->train.recompute = train_args_flag(a, "recompute");
-  b->warmup = 2;
+  // what was captured overlaps as it did then
+  b->c->run.capture = !train_args_flag(a, "eager") && strcmp(b->overlap, "both") != 0;
+  b->warmup = 3; // as it is, and two captures
   b->steps = 5;
   ORR_TRY(train_args_i64(a, "warmup", 0, 1000000, &b->warmup));
   ORR_TRY(train_args_f64(a, "peak-tflops", 0.0, 1e9, &b->sheet));
@@ -204,21 +207,6 @@ static orr_code one_step(bench *b, timing *t) {
   return kern_mark(b->k, end_mark(b->step));
 }
 
-// Steps that are replayed do not tell their parts apart: a few more do, one by one.
-static orr_code time_parts(bench *b) {
-  if (!b->work.capture) return ORR_OK;
-  b->work.capture = false;
-  for (int64_t i = 0; i < b->with.n; i++) {
-    train_step_result x;
-    const train_step_request q = {
-        .step = ++b->step, .lr = 1e-4, .most_loss = INFINITY, .most_norm = INFINITY};
-    ORR_TRY(train_step_run(&b->work, b->batch, &q));
-    ORR_TRY(train_step_results(&b->work, &x));
-    for (int p = 0; p < TRAIN_TIMED; p++) b->with.part[p][i] = x.timed_ms[p];
-  }
-  return ORR_OK;
-}
-
 static json_t *parts_of(timing *t) {
   json_t *j = json_object();
   for (int i = 0; i < TRAIN_TIMED; i++)
@@ -292,7 +280,6 @@ static orr_code run(bench *b, const char *name) {
     ORR_TRY(dist_barrier(all));
   }
   ORR_TRY(note_step(b, b->step));
-  ORR_TRY(time_parts(b));
   ORR_TRY(slowest(all, &b->with));
   ORR_TRY(slowest(all, &b->without));
   return b->world->grid.rank == 0 ? print_result(b, name) : ORR_OK;

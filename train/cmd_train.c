@@ -1,5 +1,6 @@
 #include "train/cmd_train.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "configs/config.h"
 #include "dist/comm.h"
@@ -61,6 +62,7 @@ orr_code train_cmd_train(int argc, char **argv) {
   if (args.help) return ORR_OK;
   cfg *c = NULL;
   dist_world *world = NULL;
+  const double begun_ms = orr_clock_ms();
   train_stop_install();
   orr_code rc = dist_world_open(&world);
   if (rc != ORR_OK) return rc;
@@ -70,6 +72,7 @@ orr_code train_cmd_train(int argc, char **argv) {
   train_repeat_options replay;
   if (rc == ORR_OK) rc = read_options(&args, &o);
   if (rc == ORR_OK) rc = read_replay(&args, &replay);
+  o.begun_ms = begun_ms;
   if (rc == ORR_OK)
     rc = replay.step > 0 ? train_repeat(c, &replay, world) : train_loop(c, &o, world);
   if (world->grid.rank != 0) orr_status_clear(); // all ranks have the same words: rank 0 says them

@@ -41,17 +41,18 @@ static orr_code find_lost(const char *run_dir, int64_t from, lost_part *out) {
   return ORR_OK;
 }
 
-static orr_code put_start(train_history *h, const char *run_dir, const dist_grid *g, int64_t from,
-                          json_t *memory) {
+static orr_code put_start(train_history *h, const char *run_dir, const dist_grid *g,
+                          double begun_ms, int64_t from, json_t *memory) {
+  const double begun = orr_clock_wall() - 1e-3 * (orr_clock_ms() - begun_ms);
   char host[256] = "";
   lost_part lost;
   ORR_TRY(find_lost(run_dir, from, &lost));
   gethostname(host, sizeof host - 1);
   return train_journal_put_object(
       h->journal,
-      json_pack("{s:f, s:s, s:I, s:i, s:i, s:i, s:i, s:s, s:O*, s:I, s:f, s:f}", "time",
-                orr_clock_wall(), "event", "start", "step", (json_int_t)from, "ranks", g->ranks,
-                "tp", g->tp, "cp", g->cp, "dp", g->dp, "host", host, "memory", memory, "lost_steps",
+      json_pack("{s:f, s:s, s:I, s:i, s:i, s:i, s:i, s:s, s:O*, s:I, s:f, s:f}", "time", begun,
+                "event", "start", "step", (json_int_t)from, "ranks", g->ranks, "tp", g->tp, "cp",
+                g->cp, "dp", g->dp, "host", host, "memory", memory, "lost_steps",
                 (json_int_t)lost.steps, "lost_s", lost.seconds, "seen", lost.seen));
 }
 
@@ -64,15 +65,15 @@ orr_code train_history_rewind(train_history *h, const char *run_dir, int64_t fro
                 (json_int_t)from, "lost_steps", (json_int_t)lost.steps, "lost_s", lost.seconds));
 }
 
-orr_code train_history_open(const char *run_dir, const dist_grid *grid, int64_t from,
-                            json_t *memory, train_history **out) {
+orr_code train_history_open(const char *run_dir, const dist_grid *grid, double begun_ms,
+                            int64_t from, json_t *memory, train_history **out) {
   orr_code rc;
   char path[4096];
   ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "history.jsonl"));
   train_history *h = orr_calloc(1, sizeof *h);
   ORR_CHECK(h, ORR_ENOMEM, "%s: out of memory", path);
   ORR_TRY_GOTO(train_journal_open(path, &h->journal), fail);
-  ORR_TRY_GOTO(put_start(h, run_dir, grid, from, memory), fail);
+  ORR_TRY_GOTO(put_start(h, run_dir, grid, begun_ms, from, memory), fail);
   *out = h;
   return ORR_OK;
 fail:

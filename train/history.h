@@ -24,10 +24,10 @@
 typedef struct train_history train_history;
 
 // Local. Opens RUN_DIR/history.jsonl for appending and writes the start line of this process, which
-// goes on behind step `from`; before metrics.jsonl is cut back to that step. `memory`: bytes by
-// class, NULL = not said; borrowed. ORR_EIO, ORR_ENOMEM.
-orr_code train_history_open(const char *run_dir, const dist_grid *grid, int64_t from,
-                            json_t *memory, train_history **out);
+// began at begun_ms (orr_clock_ms) and goes on behind step `from`; before metrics.jsonl is cut back
+// to that step. `memory`: bytes by class, NULL = not said; borrowed. ORR_EIO, ORR_ENOMEM.
+orr_code train_history_open(const char *run_dir, const dist_grid *grid, double begun_ms,
+                            int64_t from, json_t *memory, train_history **out);
 // Local. The process itself goes back to behind step `from`: notes which steps are lost, before
 // metrics.jsonl is cut back. ORR_EIO, ORR_ENOMEM.
 orr_code train_history_rewind(train_history *h, const char *run_dir, int64_t from);

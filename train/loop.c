@@ -2,6 +2,8 @@
 // before the next collective, so that no rank waits for one that has left.
 #include "train/loop.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "data/clip_batch.h"
@@ -25,7 +27,6 @@ typedef struct {
 // The steps of a run.
 typedef struct {
   train_run run;
-  double start_ms;
   bool late;  // on a device of its own a step's results are taken while the next one runs
   bool apart; // between agreements: an error now is this rank's alone
   pending_step pending;
@@ -42,7 +43,7 @@ typedef struct {
 static bool out_of_time(const loop *l) {
   const train_run *r = &l->run;
   return r->c->train.max_wall_s > 0.0 &&
-         orr_clock_ms() - l->start_ms > 1e3 * r->c->train.max_wall_s;
+         orr_clock_ms() - r->begun_ms > 1e3 * r->c->train.max_wall_s;
 }
 
 static orr_code vote(loop *l, train_step_votes *v) {
@@ -120,6 +121,8 @@ static orr_code judge(loop *l) {
   s->grad_norm = x.grad_norm;
   s->skipped = x.skipped;
   s->bad_clips = x.bad_clips;
+  s->device = r->k->apart;
+  memcpy(s->timed_ms, x.timed_ms, sizeof s->timed_ms);
   s->comm_ms = x.timed_ms[TRAIN_TIMED_COMMUNICATION];
   l->pending.judged = true;
   l->pending.print = train_fingerprint_of(l->pending.batch, &x);
@@ -334,7 +337,9 @@ static orr_code run_all(loop *l, const train_loop_options *o) {
 }
 
 orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world) {
-  loop l = {.run = {.c = c, .world = world}, .start_ms = orr_clock_ms()};
+  loop l = {.run = {.c = c,
+                    .world = world,
+                    .begun_ms = o->begun_ms > 0.0 ? o->begun_ms : orr_clock_ms()}};
   train_run *r = &l.run;
   train_stop_install();
   const orr_code rc = run_all(&l, o);

@@ -12,6 +12,7 @@ typedef struct {
   const char *resume; // "auto", "none" or a checkpoint folder
   bool dry_run;       // stop when memory and traffic are counted: no data, nothing allocated
   int as_rank, ranks; // of a dry run: act as this rank of so many; 0 ranks = those that run
+  double begun_ms;    // orr_clock_ms when the process began; 0 = now
 } train_loop_options;
 
 // Collective over the world. ORR_ESTOPPED when a signal or train.max_wall_s ended it early with a

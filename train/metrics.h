@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "train/scalars.h"
+#include "train/timer.h"
 
 typedef struct {
   int64_t step;
@@ -22,9 +23,12 @@ typedef struct {
   // cache and that had to be waited for, and requests made again.
   bool fetches;
   double data_fetched_bytes, data_cache_hits, data_fetch_waits, data_fetch_retries;
-  int64_t bad_clips; // whose actions are not finite
-  bool skipped;      // a bad step: no update
-  double mfu;        // share of the matmul rate measured at start-up
+  // On a device of its own, where the host's times of a step are those of issuing it.
+  bool device;
+  double timed_ms[TRAIN_TIMED]; // zeros: not told apart
+  int64_t bad_clips;            // whose actions are not finite
+  bool skipped;                 // a bad step: no update
+  double mfu;                   // share of the matmul rate measured at start-up
 } train_step_metrics;
 
 typedef struct train_metrics train_metrics;

@@ -1,5 +1,6 @@
 #include "train/observer.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -41,9 +42,11 @@ static json_t *memory_of(const train_accounting *a) {
   return j;
 }
 
-static orr_code open_files(train_observer *o, const train_accounting *memory, int64_t from) {
+static orr_code open_files(train_observer *o, const train_accounting *memory, double begun_ms,
+                           int64_t from) {
   json_t *bytes = memory_of(memory);
-  const orr_code rc = train_history_open(o->c->run.dir, &o->world->grid, from, bytes, &o->history);
+  const orr_code rc =
+      train_history_open(o->c->run.dir, &o->world->grid, begun_ms, from, bytes, &o->history);
   json_decref(bytes);
   ORR_TRY(rc);
   ORR_TRY(open_metrics(o, from));
@@ -51,14 +54,14 @@ static orr_code open_files(train_observer *o, const train_accounting *memory, in
 }
 
 orr_code train_observer_create(const cfg *c, dist_world *w, const train_accounting *memory,
-                               int64_t from, train_observer **out) {
+                               double begun_ms, int64_t from, train_observer **out) {
   orr_code rc = ORR_OK;
   train_observer *o = orr_calloc(1, sizeof *o);
   if (o) {
     *o = (train_observer){.c = c, .world = w};
     rc = train_trace_parse(c->train.trace_steps, &o->traced);
     if (rc == ORR_OK && c->metrics.profile) rc = train_profile_create(w->recorder, &o->profile);
-    if (rc == ORR_OK && w->grid.rank == 0) rc = open_files(o, memory, from);
+    if (rc == ORR_OK && w->grid.rank == 0) rc = open_files(o, memory, begun_ms, from);
   } else {
     rc = ORR_FAIL(ORR_ENOMEM, "metrics: out of memory");
   }
@@ -99,10 +102,37 @@ static void tell_straggler(train_observer *o, int64_t step) {
   if (words) train_observer_tell_step(o, "slow", step, "%s", words);
 }
 
+static double least(double a, double b) {
+  return a < b ? a : b;
+}
+
+// The phases of a step on a device of its own, by the device's clock. The host's waits count as far
+// as the device had nothing to do meanwhile. What the axes inside the passes take is part of the
+// passes.
+static void device_times(const train_step_metrics *s, train_times *t) {
+  const double *ms = s->timed_ms;
+  double busy = 0.0;
+  for (int i = 0; i < TRAIN_TIMED; i++) busy += ms[i];
+  for (int i = 0; i < TRAIN_PHASES; i++) t->phase[i] = NAN;
+  for (int i = 0; i < DIST_AXES; i++) t->hidden[i] = NAN;
+  if (!(busy > 0.0)) return;
+  const double idle = s->step_ms > busy ? s->step_ms - busy : 0.0,
+               data = least(s->data_wait_ms, idle), ckpt = least(s->ckpt_stall_ms, idle - data);
+  t->phase[TRAIN_PHASE_DATA] = data;
+  t->phase[TRAIN_PHASE_CHECKPOINT] = ckpt;
+  t->phase[TRAIN_PHASE_INPUT] = ms[TRAIN_TIMED_INPUTS];
+  t->phase[TRAIN_PHASE_FORWARD] = ms[TRAIN_TIMED_FORWARD];
+  t->phase[TRAIN_PHASE_BACKWARD] = ms[TRAIN_TIMED_BACKWARD];
+  t->phase[TRAIN_PHASE_OPTIMIZER] = ms[TRAIN_TIMED_OPTIMIZER];
+  t->phase[TRAIN_PHASE_AXIS + DIST_AXIS_REPLICA] = ms[TRAIN_TIMED_COMMUNICATION];
+  t->phase[TRAIN_PHASE_OTHER] = idle - data - ckpt;
+}
+
 orr_code train_observer_end(train_observer *o, const train_step_metrics *s, orr_code *logged) {
   train_times times;
   train_scalars v;
   train_profile_end(o->profile, &times);
+  if (s->device) device_times(s, &times);
   train_metrics_list(s, &v);
   ORR_TRY(train_ranks_step(o->ranks, s->step, &times, &v));
   if (o->metrics && *logged == ORR_OK) {

@@ -13,10 +13,10 @@
 typedef struct train_observer train_observer;
 
 // Collective over the world. For a run that goes on behind step `from`; rank 0 cuts metrics.jsonl
-// back to that, and notes its memory by class. ORR_ECONFIG, ORR_EIO, ORR_ENOMEM on the rank that
-// met it: agree.
+// back to that, and notes its memory by class and when it began. ORR_ECONFIG, ORR_EIO, ORR_ENOMEM
+// on the rank that met it: agree.
 orr_code train_observer_create(const cfg *c, dist_world *w, const train_accounting *memory,
-                               int64_t from, train_observer **out);
+                               double begun_ms, int64_t from, train_observer **out);
 void train_observer_destroy(train_observer *o); // takes NULL; waits some seconds for the sinks
 // Local. NULL when steps are not profiled (metrics.profile), or o is.
 train_profile *train_observer_profile(train_observer *o);

@@ -1,7 +1,8 @@
 // Where the time of a step goes on this rank. Every moment of a step is in exactly one phase: the
 // innermost one entered, or, while a rank waits inside a collective, that of its axis. What moves
 // while the rank computes is counted beside that, as hidden. Host clock: on a device that runs
-// ahead of the host a phase says when its ops were called.
+// ahead of the host a phase says when its ops were called (train/timer.h tells how long they took,
+// and metrics.jsonl has that instead).
 //
 // While tracing, every phase and collective is kept as a span too (train/trace.h writes them), and
 // a tool that watches the program is told of them as they begin and end (kernels/range.h). One
@@ -27,7 +28,7 @@ typedef enum {
   TRAIN_PHASES = TRAIN_PHASE_AXIS + DIST_AXES
 } train_phase;
 
-// Milliseconds of one step.
+// Milliseconds of one step; NaN = not known.
 typedef struct {
   double phase[TRAIN_PHASES];
   double hidden[DIST_AXES]; // in flight while the rank did something else

@@ -110,6 +110,12 @@ static double busy(const train_times *t) {
          t->phase[TRAIN_PHASE_BACKWARD] + t->phase[TRAIN_PHASE_OPTIMIZER];
 }
 
+static bool known(const train_ranks *r, int column) {
+  for (int i = 0; i < r->ranks; i++)
+    if (isnan(r->table[i * COLUMNS + column])) return false;
+  return true;
+}
+
 // Fills r->column and gives its largest value's rank; sorted afterwards.
 static int sort_column(train_ranks *r, int column) {
   int slowest = 0;
@@ -142,7 +148,7 @@ static void judge(train_ranks *r, int slowest, double ratio) {
 
 static void compare(train_ranks *r, train_scalars *s) {
   for (int c = 0; c < COLUMNS; c++) {
-    if (!shown(r, c)) continue;
+    if (!shown(r, c) || !known(r, c)) continue;
     const int slowest = sort_column(r, c);
     train_scalars_add(s, phase_names[c].least, "%.3f", r->column[0]);
     train_scalars_add(s, phase_names[c].median, "%.3f", median(r));
@@ -161,10 +167,11 @@ orr_code train_ranks_step(train_ranks *r, int64_t step, const train_times *t, tr
     const double ms = c == BUSY ? busy(t) : t->phase[c];
     r->sum[c] += ms;
     // waits for clips and checkpoints stand in the line already
-    if (shown(r, c) && c != TRAIN_PHASE_DATA && c != TRAIN_PHASE_CHECKPOINT)
+    if (shown(r, c) && !isnan(ms) && c != TRAIN_PHASE_DATA && c != TRAIN_PHASE_CHECKPOINT)
       train_scalars_add(s, phase_names[c].own, "%.3f", ms);
   }
-  if (r->axis_used[DIST_AXIS_REPLICA]) // the only one that overlaps with anything
+  if (r->axis_used[DIST_AXIS_REPLICA] &&
+      !isnan(t->hidden[DIST_AXIS_REPLICA])) // the only one that overlaps with anything
     train_scalars_add(s, "replica_hidden_ms", "%.3f", t->hidden[DIST_AXIS_REPLICA]);
   r->steps++;
   if (r->ranks == 1 || step % r->every != 0) return ORR_OK;

@@ -18,7 +18,7 @@ void train_ranks_destroy(train_ranks *r); // takes NULL
 
 // Collective over the world in the steps that compare, local in the others. Adds this rank's times
 // of the step to `s` (<phase>_ms, replica_hidden_ms), and in the former, on rank 0, <phase>_ms_min,
-// _median, _max and _rank. Takes r == NULL.
+// _median, _max and _rank. What is not known on all ranks is left out. Takes r == NULL.
 orr_code train_ranks_step(train_ranks *r, int64_t step, const train_times *t, train_scalars *s);
 // Local, rank 0. A sentence once a rank has been the straggler in three comparisons in a row, NULL
 // otherwise; each rank is named once until another one is. Takes NULL.

@@ -29,6 +29,10 @@ void train_replay_destroy(train_replay *r) {
   orr_free(r);
 }
 
+bool train_replay_has(const train_replay *r, int64_t shape) {
+  return r->graph[shape] != NULL;
+}
+
 int64_t train_replay_captured(const train_replay *r) {
   int64_t n = 0;
   for (int64_t i = 0; i < r->shapes; i++) n += r->graph[i] != NULL;

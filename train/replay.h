@@ -17,6 +17,7 @@ void train_replay_destroy(train_replay *r); // takes NULL
 // As `work`. The first call of all runs it as it is, which loads what the device loads late; a
 // later one of a new shape captures it. 0 <= shape < shapes.
 orr_code train_replay_run(train_replay *r, int64_t shape, train_work_fn work, void *ctx);
-int64_t train_replay_captured(const train_replay *r); // shapes captured so far
+bool train_replay_has(const train_replay *r, int64_t shape); // whether it has been captured
+int64_t train_replay_captured(const train_replay *r);        // shapes captured so far
 
 #endif

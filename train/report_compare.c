@@ -38,12 +38,20 @@ static double late_mean_of(const train_table *m, const char *column) {
   return n ? sum / (double)n : NAN;
 }
 
-static void put_row(train_html *h, const char *name, double a, double b) {
+static void put_value(train_html *h, double v, bool share) {
+  if (share && isfinite(v))
+    train_html_format(h, "<td>%s%%</td>", train_number_of(100.0 * v, 3).s);
+  else
+    train_html_format(h, "<td>%s</td>", train_number_of(v, 4).s);
+}
+
+static void put_row(train_html *h, const char *name, double a, double b, bool share) {
   if (isnan(a) && isnan(b)) return;
   train_html_put(h, "<tr><th>");
   train_html_text(h, name);
-  train_html_format(h, "</th><td>%s</td><td>%s</td>", train_number_of(a, 4).s,
-                    train_number_of(b, 4).s);
+  train_html_put(h, "</th>");
+  put_value(h, a, share);
+  put_value(h, b, share);
   if (isfinite(a) && isfinite(b) && a != 0.0)
     train_html_format(h, "<td>%+.1f%%</td>", 100.0 * (b - a) / fabs(a));
   else
@@ -57,7 +65,7 @@ static void put_evaluations(train_html *h, const pair *p) {
   json_object_foreach((json_t *)(uintptr_t)p->run[0]->eval, key, a) {
     const json_t *b = json_object_get(p->run[1]->eval, key);
     if (json_is_number(a) && json_is_number(b))
-      put_row(h, key, json_number_value(a), json_number_value(b));
+      put_row(h, key, json_number_value(a), json_number_value(b), false);
   }
 }
 
@@ -65,29 +73,34 @@ static void put_figures(train_html *h, const pair *p) {
   static const struct {
     const char *column, *name;
     double (*of)(const train_table *, const char *);
-  } rows[] = {{"step", "steps", last_of},
-              {"loss", "loss, mean of the last tenth", late_mean_of},
-              {"grad_norm", "gradient norm, the same", late_mean_of},
-              {"tokens", "tokens", last_of},
-              {"tokens_per_s", "tokens/s, mean", mean_of},
-              {"mfu", "matmul utilisation, mean", mean_of},
-              {"step_ms", "ms a step", mean_of},
-              {"forward_ms", "forward, ms", mean_of},
-              {"backward_ms", "backward, ms", mean_of},
-              {"optimizer_ms", "optimizer, ms", mean_of},
-              {"data_wait_ms", "waiting for clips, ms", mean_of},
-              {"tp_ms", "waiting along tp, ms", mean_of},
-              {"cp_ms", "waiting along cp, ms", mean_of},
-              {"replica_ms", "waiting for replicas, ms", mean_of},
-              {"ckpt_stall_ms", "copying for checkpoints, ms", mean_of}};
+    bool share; // shown in percent
+  } rows[] = {{"step", "steps", last_of, false},
+              {"loss", "loss, mean of the last tenth", late_mean_of, false},
+              {"grad_norm", "gradient norm, the same", late_mean_of, false},
+              {"tokens", "tokens", last_of, false},
+              {"tokens_per_s", "tokens/s, mean", mean_of, false},
+              {"mfu", "matmul utilisation (6 FLOPs a weight and token), mean", mean_of, true},
+              {"step_ms", "ms a step", mean_of, false},
+              {"forward_ms", "forward, ms", mean_of, false},
+              {"backward_ms", "backward, ms", mean_of, false},
+              {"optimizer_ms", "optimizer, ms", mean_of, false},
+              {"input_ms", "inputs, ms", mean_of, false},
+              {"data_wait_ms", "waiting for clips, ms", mean_of, false},
+              {"tp_ms", "waiting along tp, ms", mean_of, false},
+              {"cp_ms", "waiting along cp, ms", mean_of, false},
+              {"replica_ms", "waiting for replicas, ms", mean_of, false},
+              {"world_ms", "waiting for all ranks, ms", mean_of, false},
+              {"ckpt_stall_ms", "copying for checkpoints, ms", mean_of, false},
+              {"other_ms", "other, ms", mean_of, false}};
   const train_table *a = &p->run[0]->metrics, *b = &p->run[1]->metrics;
   train_html_put(h, "<div class=\"card time\"><div class=scroll><table><tr><th></th><td>A</td>"
                     "<td>B</td><td>B against A</td></tr>");
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    put_row(h, rows[i].name, rows[i].of(a, rows[i].column), rows[i].of(b, rows[i].column));
+    put_row(h, rows[i].name, rows[i].of(a, rows[i].column), rows[i].of(b, rows[i].column),
+            rows[i].share);
   const train_goodput *ga = &p->run[0]->goodput, *gb = &p->run[1]->goodput;
   put_row(h, "goodput", ga->starts ? train_goodput_share(ga) : NAN,
-          gb->starts ? train_goodput_share(gb) : NAN);
+          gb->starts ? train_goodput_share(gb) : NAN, true);
   put_evaluations(h, p);
   train_html_put(h, "</table></div></div>\n");
 }

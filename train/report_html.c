@@ -24,7 +24,7 @@ static bool grow(train_html *h, size_t more) {
   return true;
 }
 
-void train_html_bytes(train_html *h, const char *p, size_t bytes) {
+static void put_bytes(train_html *h, const char *p, size_t bytes) {
   if (!grow(h, bytes)) return;
   memcpy(h->text + h->used, p, bytes);
   h->used += bytes;
@@ -32,7 +32,7 @@ void train_html_bytes(train_html *h, const char *p, size_t bytes) {
 }
 
 void train_html_put(train_html *h, const char *markup) {
-  train_html_bytes(h, markup, strlen(markup));
+  put_bytes(h, markup, strlen(markup));
 }
 
 void train_html_format(train_html *h, const char *fmt, ...) {
@@ -70,7 +70,7 @@ void train_html_text_bytes(train_html *h, const char *p, size_t bytes) {
     else if (n == 1 && strchr("&<>\"'", c))
       train_html_format(h, "&#%d;", c);
     else
-      train_html_bytes(h, p + i, n);
+      put_bytes(h, p + i, n);
     i += n ? n : 1;
   }
 }
@@ -90,7 +90,7 @@ void train_html_json(train_html *h, const char *text) {
     else if (c < 0x20 || c == 0x7f || (n == 1 && strchr("\"\\<>&", c)))
       train_html_format(h, "\\u%04x", c); // "</script>" must not end the element
     else
-      train_html_bytes(h, text + i, n);
+      put_bytes(h, text + i, n);
     i += n ? n : 1;
   }
   train_html_put(h, "\"");

@@ -16,7 +16,6 @@ typedef struct {
 
 // `markup` as it stands.
 void train_html_put(train_html *h, const char *markup);
-void train_html_bytes(train_html *h, const char *p, size_t bytes);
 // printf; texts from outside must go through train_html_text instead.
 void train_html_format(train_html *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 // Any bytes as text: & < > " ' are escaped, control characters and broken UTF-8 become U+FFFD.

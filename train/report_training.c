@@ -20,6 +20,15 @@ static const multiple multiples[] = {
     {"step_ms", "Step time", "ms", true},
     {"mfu", "Matmul utilisation", "of the measured peak, 6 FLOPs a weight and token", true},
     {"straggler_score", "Slowest rank", "times the median rank's computing", false},
+    {"data_queue", "Batches ready", "when the step began, on rank 0", true},
+    {"data_bytes", "Bytes read", "from shards in a step, on rank 0", true},
+    {"data_unpacked_bytes", "Bytes unpacked", "in a step, on rank 0", true},
+    {"data_chunks", "Chunks unpacked", "in a step, on rank 0", true},
+    {"data_chunk_hits", "Chunks found in memory", "in a step, on rank 0", true},
+    {"data_fetched_bytes", "Bytes downloaded", "in a step, on rank 0", true},
+    {"data_cache_hits", "Shards in the cache", "in a step, on rank 0", false},
+    {"data_fetch_waits", "Shards waited for", "in a step, on rank 0", false},
+    {"data_fetch_retries", "Requests made again", "in a step, on rank 0", false},
 };
 
 // Columns that have a place of their own, or are only sums.

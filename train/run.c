@@ -144,7 +144,8 @@ orr_code train_run_open_data(train_run *r) {
 }
 
 static orr_code open_outputs(train_run *r) {
-  ORR_TRY(train_observer_create(r->c, r->world, &r->accounting, r->step, &r->observer));
+  ORR_TRY(
+      train_observer_create(r->c, r->world, &r->accounting, r->begun_ms, r->step, &r->observer));
   r->axes.profile = train_observer_profile(r->observer);
   ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
   return train_replicas_create(r->c, r->world, &r->work.state, &r->replicas);

@@ -24,7 +24,8 @@ enum { TRAIN_RUN_FOLDERS = 64 }; // of clips, at most
 typedef struct {
   const cfg *c;
   dist_world *world;
-  dist_comm *all; // axis of the world
+  double begun_ms; // the process, by orr_clock_ms
+  dist_comm *all;  // axis of the world
   char *config_text;
   orr_hash128 config_hash;
   train_axes axes;
@@ -52,7 +53,8 @@ typedef struct {
 // and at the end: train_run_close.
 
 // Agrees on the configuration, lays the ranks out and plans the model; memory and traffic are
-// logged. With o->dry_run nothing is allocated. *r holds zeros, c and world.
+// logged. With o->dry_run nothing is allocated. *r holds zeros, c, world
+// and begun_ms.
 orr_code train_run_plan(train_run *r, const train_loop_options *o);
 // Takes the run's folder, and opens weights (from `resume`: see train_loop_options), data and
 // outputs.

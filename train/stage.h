@@ -43,6 +43,8 @@ typedef struct {
   // Local. While planning: what the step that begins with global sample `first` of this rank will
   // compute, where that depends on the samples.
   void (*foresee)(train_stage *s, uint64_t first);
+  // Local. Gives the prepared batch a larger shape than its own. NULL: there is one shape.
+  void (*widen)(train_stage *s, int64_t shape);
   // Collective over tp and cp, both: train_stage_run.
   orr_code (*forward)(train_stage *s, int64_t micro);
   orr_code (*backward)(train_stage *s, int64_t micro, train_grad_ready_fn ready, void *ctx);
@@ -50,6 +52,7 @@ typedef struct {
 } train_stage_table;
 
 enum { TRAIN_INPUTS_ON_DEVICE = 2, TRAIN_INPUT_SETS };
+enum { TRAIN_STAGE_MOST_SHAPES = 8 };
 
 struct train_stage {
   const train_stage_table *table;
@@ -58,7 +61,8 @@ struct train_stage {
   train_axes *axes;
   train_state *state;
   int64_t clips, micro; // clips of this rank a step, clips a micro-batch
-  // Steps of the same shape, 0 <= shape < shapes, call the same ops with the same arguments.
+  // Steps of the same shape, 0 <= shape < shapes <= TRAIN_STAGE_MOST_SHAPES, call the same ops with
+  // the same arguments. A larger shape does more work, to the same result.
   int64_t shape, shapes;
   double tokens_per_clip, frames_per_clip, flops_per_clip;
   orr_arena activations, exchange, inputs, staging[2];

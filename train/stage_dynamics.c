@@ -47,6 +47,14 @@ static int64_t rounded_up(int64_t rows, int64_t unit) {
   return (rows + unit - 1) / unit * unit;
 }
 
+// All micro-batches have as many rows.
+static void take_shape(dynamics_stage *s, int64_t shape) {
+  const int64_t rows = (shape + 1) * s->unit;
+  s->base.shape = shape;
+  for (int64_t i = 0; i < s->micros; i++)
+    s->masked_rows[i] = rows < s->capacity ? rows : s->capacity;
+}
+
 // From the numbers of masked positions to those of rows. Where steps are captured all micro-batches
 // take as many as the longest one, rounded up so that a run meets few shapes.
 static void settle_rows(dynamics_stage *s) {
@@ -55,11 +63,7 @@ static void settle_rows(dynamics_stage *s) {
     if (most < s->masked[i]) most = s->masked[i];
     s->masked_rows[i] = rounded_up(s->masked[i], TRAIN_LOSS_ROWS);
   }
-  if (!s->base.k->can_capture) return;
-  const int64_t rows = rounded_up(most, s->unit);
-  s->base.shape = rows / s->unit - 1;
-  for (int64_t i = 0; i < s->micros; i++)
-    s->masked_rows[i] = rows < s->capacity ? rows : s->capacity;
+  if (s->base.k->can_capture) take_shape(s, rounded_up(most, s->unit) / s->unit - 1);
 }
 
 // Masks of micro-batch `micro`; returns its number of masked positions.
@@ -106,6 +110,12 @@ static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, train
   for (int64_t micro = 0; micro < s->micros; micro++) pad_micro(s, micro);
   *sums = (train_batch_sums){.units = (double)n, .bad = bad_clips(base, b)};
   return ORR_OK;
+}
+
+static void stage_widen(train_stage *base, int64_t shape) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  take_shape(s, shape);
+  for (int64_t micro = 0; micro < s->micros; micro++) pad_micro(s, micro);
 }
 
 // Masks depend on sample numbers alone.
@@ -161,11 +171,10 @@ static const train_stage_table dynamics_table = {.name = "dynamics",
                                                  .place = stage_place,
                                                  .prepare = stage_prepare,
                                                  .foresee = stage_foresee,
+                                                 .widen = stage_widen,
                                                  .forward = stage_forward,
                                                  .backward = stage_backward,
                                                  .destroy = stage_destroy};
-
-enum { MOST_SHAPES = 8 };
 
 orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
                                      int64_t clips, int64_t micro, train_stage **out) {
@@ -200,7 +209,8 @@ orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_axes *axes, tr
                                      &s->model),
                fail);
   s->capacity = train_dynamics_loss_capacity(s->model);
-  s->unit = rounded_up(s->capacity, MOST_SHAPES * TRAIN_LOSS_ROWS) / MOST_SHAPES;
+  s->unit =
+      rounded_up(s->capacity, TRAIN_STAGE_MOST_SHAPES * TRAIN_LOSS_ROWS) / TRAIN_STAGE_MOST_SHAPES;
   if (k->can_capture) s->base.shapes = rounded_up(s->capacity, s->unit) / s->unit;
   // Until a step is foreseen or prepared: one chunk, whose shape all chunks have.
   for (int64_t i = 0; i < s->micros; i++) s->masked_rows[i] = TRAIN_LOSS_ROWS;

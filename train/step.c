@@ -16,8 +16,11 @@ static orr_code create_parts(train_step *s) {
   ORR_TRY(train_timer_create(s->k, &s->timer));
   ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
   s->stage->timer = s->timer;
-  ORR_TRY(train_replay_create(s->k, 2 * s->stage->shapes, &s->replay)); // without and with prints
-  s->capture = s->k->can_capture && train_axes_size(s->axes, DIST_AXIS_WORLD) == 1;
+  // by set of marks, without prints and with them
+  ORR_TRY(train_replay_create(s->k, 4 * s->stage->shapes, &s->replay));
+  // What other ranks take part in is captured too where it is in the order of the device.
+  s->capture = c->run.capture && s->k->can_capture &&
+               (s->axes->on_device || train_axes_size(s->axes, DIST_AXIS_WORLD) == 1);
   ORR_TRY(train_state_share(&s->state, c->dist.zero ? s->axes : NULL, c->dist.bucket_bytes));
   ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, &s->reduce));
   ORR_TRY(train_gather_create(s->axes, &s->state, &s->gather));
@@ -105,6 +108,22 @@ void train_step_release(train_step *s) {
   s->timer = NULL;
 }
 
+// *sums (=) those of all replicas. Where steps are captured, all ranks take the largest of their
+// shapes: they capture the same collectives in the same step, for NCCL may have its ranks talk to
+// each other while it captures.
+static orr_code share_sums(train_step *s, train_batch_sums *sums) {
+  double v[2 + TRAIN_STAGE_MOST_SHAPES] = {sums->units, sums->bad};
+  train_stage *stage = s->stage;
+  const int64_t shapes = s->capture && stage->shapes > 1 ? stage->shapes : 0;
+  if (shapes) v[2 + stage->shape] = 1.0;
+  ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, v, 2 + shapes));
+  *sums = (train_batch_sums){.units = v[0], .bad = v[1]};
+  int64_t largest = shapes - 1;
+  while (largest > stage->shape && v[2 + largest] == 0.0) largest--;
+  if (largest > stage->shape) stage->table->widen(stage, largest);
+  return ORR_OK;
+}
+
 // The batch and the step's scalars, to the device.
 static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train_step_request *q) {
   train_step_scalars x = {.bounds = {.loss = q->most_loss, .norm = q->most_norm}};
@@ -112,12 +131,11 @@ static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train
   train_batch_sums sums = {0};
   train_profile_enter(profile, TRAIN_PHASE_INPUT, "input", -1);
   if (!s->axes->planning) {
-    ORR_TRY(train_timer_begin(s->timer, !s->capture));
+    ORR_TRY(train_timer_begin(s->timer));
     ORR_TRY(train_stage_prepare(s->stage, b, &sums));
   }
   train_profile_leave(profile);
-  ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, (double *)&sums,
-                              sizeof sums / sizeof(double)));
+  ORR_TRY(share_sums(s, &sums));
   x.bounds.units = sums.units;
   x.scale = sums.units > 0.0 ? (float)(1.0 / sums.units) : 0.0f;
   // Whatever comes of such actions, of which some are dropped: no loss is accepted.
@@ -200,13 +218,16 @@ orr_code train_step_update(train_step *s) {
   return send_results(s);
 }
 
+static orr_code capture_or_replay(train_step *s) {
+  const int64_t which = s->stage->shape + (s->print ? s->stage->shapes : 0),
+                shape = 2 * which + train_timer_set(s->timer);
+  if (train_replay_has(s->replay, shape)) train_timer_replayed(s->timer);
+  return train_replay_run(s->replay, shape, make_both, s);
+}
+
 orr_code train_step_run(train_step *s, const data_clip_batch *b, const train_step_request *q) {
   ORR_TRY(send_inputs(s, b, q));
-  if (s->capture)
-    ORR_TRY(train_replay_run(s->replay, s->stage->shape + (s->print ? s->stage->shapes : 0),
-                             make_both, s));
-  else
-    ORR_TRY(make_both(s));
+  ORR_TRY(s->capture ? capture_or_replay(s) : make_both(s));
   return send_results(s);
 }
 

@@ -4,8 +4,9 @@
 //
 // A step is issued, not awaited: nothing in it waits for the device, and nothing is allocated. What
 // it has found out - loss, norm, whether the update was skipped - comes with its results, which are
-// taken while the next step runs. Where the kern can capture and no other rank takes part, a step's
-// ops are captured once for each shape of the loss and replayed from then on (train/replay.h).
+// taken while the next step runs. Where the kern can capture, a step's ops, and the collectives
+// that are in their order, are captured for each shape of the loss and replayed from then on
+// (train/replay.h). Agreements of the ranks' hosts stay outside.
 #ifndef TRAIN_STEP_H
 #define TRAIN_STEP_H
 
@@ -58,10 +59,10 @@ typedef struct {
 typedef struct {
   int64_t step;
   double loss, grad_norm;
-  bool skipped;                 // weights and moments are as before
-  int64_t bad_clips;            // of the batch, over all replicas: more than 0, and it is skipped
-  double timed_ms[TRAIN_TIMED]; // zeros in a step that was replayed
-  train_step_prints prints;     // zeros where none were asked for
+  bool skipped;      // weights and moments are as before
+  int64_t bad_clips; // of the batch, over all replicas: more than 0, and it is skipped
+  double timed_ms[TRAIN_TIMED];
+  train_step_prints prints; // zeros where none were asked for
 } train_step_result;
 
 typedef struct {

@@ -7,7 +7,7 @@
 
 // The marks of one step: mark 0 is its beginning, mark i the end of phase[i].
 typedef struct {
-  int marks;
+  int marks, before; // of this step, and of the one before in this set
   train_timed phase[TRAIN_TIMER_MARKS];
 } marked_step;
 
@@ -40,15 +40,25 @@ static int slot(int set, int mark) {
   return TRAIN_MARK_TIMER + set * TRAIN_TIMER_MARKS + mark;
 }
 
-orr_code train_timer_begin(train_timer *p, bool timed) {
+orr_code train_timer_begin(train_timer *p) {
   p->begun ^= 1;
-  p->step[p->begun].marks = timed;
-  return timed ? kern_mark(p->k, slot(p->begun, 0)) : ORR_OK;
+  marked_step *s = &p->step[p->begun];
+  s->before = s->marks;
+  s->marks = 1;
+  return kern_mark(p->k, slot(p->begun, 0));
+}
+
+int train_timer_set(const train_timer *p) {
+  return p->begun;
+}
+
+void train_timer_replayed(train_timer *p) {
+  p->step[p->begun].marks = p->step[p->begun].before;
 }
 
 orr_code train_timer_end(train_timer *p, train_timed phase) {
-  marked_step *s = p ? &p->step[p->begun] : NULL;
-  if (!p || p->k->planning || s->marks == 0) return ORR_OK;
+  if (!p || p->k->planning) return ORR_OK;
+  marked_step *s = &p->step[p->begun];
   // The last two are kept for the phases behind the micro-batches.
   const bool inner = phase == TRAIN_TIMED_FORWARD || phase == TRAIN_TIMED_BACKWARD;
   if (s->marks >= TRAIN_TIMER_MARKS - (inner ? 4 : 0)) return ORR_OK;

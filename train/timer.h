@@ -24,15 +24,18 @@ typedef struct train_timer train_timer;
 orr_code train_timer_create(kern *k, train_timer **out);
 void train_timer_destroy(train_timer *p); // takes NULL
 
-// Local. Begins a step, or, with timed = false, one whose phases are not told apart. Two steps may
-// be under way.
-orr_code train_timer_begin(train_timer *p, bool timed);
+// Local. Begins a step. Two steps may be under way; they take turns at two sets of marks.
+orr_code train_timer_begin(train_timer *p);
+// Local. The set of marks of the step begun last, 0 or 1: a capture holds the marks of one set.
+int train_timer_set(const train_timer *p);
+// Local. The rest of the step was replayed: its phases ended as those of the step before in its
+// set.
+void train_timer_replayed(train_timer *p);
 // Local. What was called since the mark before belongs to `phase`. Takes NULL. A step of more
 // micro-batches than there are marks is told apart as far as they go; the rest counts with what
 // follows.
 orr_code train_timer_end(train_timer *p, train_timed phase);
-// Local. ms [TRAIN_TIMED] (=) of the earliest step begun and not yet read, which has ended; zeros
-// when it was not timed.
+// Local. ms [TRAIN_TIMED] (=) of the earliest step begun and not yet read, which has ended.
 orr_code train_timer_read(train_timer *p, double *ms);
 
 #endif

@@ -11,10 +11,4 @@ static inline int64_t cpu_attention_row(int64_t s, int64_t inner, int64_t outer_
   return s / inner * outer_stride + s % inner * inner_stride;
 }
 
-// Whether position i sees position j: all, or the past with an optional window and position 0.
-static inline bool cpu_attention_sees(bool causal, int64_t window, int64_t i, int64_t j) {
-  if (!causal) return true;
-  return j <= i && (window == 0 || j > i - window || j == 0);
-}
-
 #endif

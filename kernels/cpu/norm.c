@@ -35,14 +35,7 @@ orr_code CPU_FN(rmsnorm_fwd)(kern *k, const kern_rmsnorm_fwd_args *a) {
   if (k->planning) return ORR_OK;
   const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
 #pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t m = 0; m < a->M; m++) {
-    if (kind == CPU_VEC_F32)
-      fwd_row(a, m, CPU_VEC_F32);
-    else if (kind == CPU_VEC_BF16)
-      fwd_row(a, m, CPU_VEC_BF16);
-    else
-      fwd_row(a, m, CPU_VEC_BF16_NATIVE);
-  }
+  for (int64_t m = 0; m < a->M; m++) CPU_VEC_CALL(kind, fwd_row, a, m);
   return ORR_OK;
 }
 
@@ -86,14 +79,8 @@ orr_code CPU_FN(rmsnorm_bwd)(kern *k, const kern_rmsnorm_bwd_args *a) {
     for (int64_t b = 0; b < blocks.count; b++) {
       float *dw = partial + b * D;
       memset(dw, 0, (size_t)D * sizeof *dw);
-      for (int64_t m = cpu_blocks_first(&blocks, b); m < cpu_blocks_end(&blocks, b); m++) {
-        if (kind == CPU_VEC_F32)
-          bwd_row(a, m, dw, CPU_VEC_F32);
-        else if (kind == CPU_VEC_BF16)
-          bwd_row(a, m, dw, CPU_VEC_BF16);
-        else
-          bwd_row(a, m, dw, CPU_VEC_BF16_NATIVE);
-      }
+      for (int64_t m = cpu_blocks_first(&blocks, b); m < cpu_blocks_end(&blocks, b); m++)
+        CPU_VEC_CALL(kind, bwd_row, a, m, dw);
     }
 #pragma omp for schedule(static)
     for (int64_t d = 0; d < D; d += 64)

@@ -50,12 +50,7 @@ CPU_INLINE void fwd_row(const kern_qknorm_rope_fwd_args *a, int64_t m, int64_t K
 
 CPU_INLINE void fwd_row_by_kind(const kern_qknorm_rope_fwd_args *a, int64_t m, int64_t K,
                                 cpu_vec_kind kind) {
-  if (kind == CPU_VEC_F32)
-    fwd_row(a, m, K, CPU_VEC_F32);
-  else if (kind == CPU_VEC_BF16)
-    fwd_row(a, m, K, CPU_VEC_BF16);
-  else
-    fwd_row(a, m, K, CPU_VEC_BF16_NATIVE);
+  CPU_VEC_CALL(kind, fwd_row, a, m, K);
 }
 
 orr_code CPU_FN(qknorm_rope_fwd)(kern *k, const kern_qknorm_rope_fwd_args *a) {
@@ -121,12 +116,7 @@ CPU_INLINE void bwd_row(const kern_qknorm_rope_bwd_args *a, int64_t m, float *dw
 
 CPU_INLINE void bwd_row_by_kind(const kern_qknorm_rope_bwd_args *a, int64_t m, float *dw, int64_t K,
                                 cpu_vec_kind kind) {
-  if (kind == CPU_VEC_F32)
-    bwd_row(a, m, dw, K, CPU_VEC_F32);
-  else if (kind == CPU_VEC_BF16)
-    bwd_row(a, m, dw, K, CPU_VEC_BF16);
-  else
-    bwd_row(a, m, dw, K, CPU_VEC_BF16_NATIVE);
+  CPU_VEC_CALL(kind, bwd_row, a, m, dw, K);
 }
 
 orr_code CPU_FN(qknorm_rope_bwd)(kern *k, const kern_qknorm_rope_bwd_args *a) {

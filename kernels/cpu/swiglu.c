@@ -25,14 +25,7 @@ orr_code CPU_FN(swiglu_fwd)(kern *k, const kern_swiglu_fwd_args *a) {
   if (k->planning) return ORR_OK;
   const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
 #pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t m = 0; m < a->M; m++) {
-    if (kind == CPU_VEC_F32)
-      fwd_row(a, m, CPU_VEC_F32);
-    else if (kind == CPU_VEC_BF16)
-      fwd_row(a, m, CPU_VEC_BF16);
-    else
-      fwd_row(a, m, CPU_VEC_BF16_NATIVE);
-  }
+  for (int64_t m = 0; m < a->M; m++) CPU_VEC_CALL(kind, fwd_row, a, m);
   return ORR_OK;
 }
 
@@ -60,13 +53,6 @@ orr_code CPU_FN(swiglu_bwd)(kern *k, const kern_swiglu_bwd_args *a) {
   if (k->planning) return ORR_OK;
   const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
 #pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t m = 0; m < a->M; m++) {
-    if (kind == CPU_VEC_F32)
-      bwd_row(a, m, CPU_VEC_F32);
-    else if (kind == CPU_VEC_BF16)
-      bwd_row(a, m, CPU_VEC_BF16);
-    else
-      bwd_row(a, m, CPU_VEC_BF16_NATIVE);
-  }
+  for (int64_t m = 0; m < a->M; m++) CPU_VEC_CALL(kind, bwd_row, a, m);
   return ORR_OK;
 }

@@ -25,6 +25,17 @@ static inline cpu_vec_kind cpu_vec_kind_of(const kern *k, kern_dtype type) {
   return CPU_VEC_BF16;
 }
 
+// f(..., kind) with kind as a constant: one loop for each.
+#define CPU_VEC_CALL(kind, f, ...)                                                                 \
+  do {                                                                                             \
+    if ((kind) == CPU_VEC_F32)                                                                     \
+      f(__VA_ARGS__, CPU_VEC_F32);                                                                 \
+    else if ((kind) == CPU_VEC_BF16)                                                               \
+      f(__VA_ARGS__, CPU_VEC_BF16);                                                                \
+    else                                                                                           \
+      f(__VA_ARGS__, CPU_VEC_BF16_NATIVE);                                                         \
+  } while (0)
+
 CPU_INLINE kern_dtype cpu_vec_type(cpu_vec_kind kind) {
   return kind == CPU_VEC_F32 ? KERN_F32 : KERN_BF16;
 }

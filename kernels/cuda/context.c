@@ -232,6 +232,7 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   impl->sm = d.sm;
   impl->sms = d.sms;
   impl->shared_max = d.shared_max;
+  impl->tune = setup->tune;
   ORR_TRY_GOTO(open_order(impl), destroy);
   k->can_capture = captures(impl);
   ORR_TRY_GOTO(cuda_products_create(&impl->products), destroy);

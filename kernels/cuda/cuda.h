@@ -36,6 +36,7 @@ typedef struct {
   int shared_max;       // bytes of shared memory a block may ask for (cudaFuncSetAttribute)
   cudaStream_t stream;  // every op is issued here
   cudaEvent_t mark[KERN_MARKS];
+  bool tune; // algorithms with the same bits are timed while planning
   bool capturing;
   cuda_products *products;
   cuda_sdpa *sdpa; // NULL: this machine has no cuDNN that fits
@@ -78,6 +79,12 @@ orr_code cuda_bias_add(kern *k, const cuda_bias_args *a);
 
 // dbias[N] (= or +=) the column sums of dy[M,N], in an order that the shape alone decides.
 orr_code cuda_column_sums(kern *k, const kern_matmul_bwd_w_args *a);
+
+// What a trial of algorithms (trial.h) does on the device (trial_data.cu). Random numbers of `type`
+// with magnitudes in [0.5, 1) into x; bytes: a multiple of 4.
+orr_code cuda_trial_fill(kern *k, void *x, size_t bytes, kern_dtype type, uint32_t seed);
+// *differs (=) 1 where a and b differ in any bit; else it stays.
+orr_code cuda_trial_compare(kern *k, const void *a, const void *b, size_t bytes, int32_t *differs);
 
 #ifdef __cplusplus
 }

@@ -2,8 +2,9 @@
 // second our a, and a bias runs along its rows.
 //
 // Reproducible by choice: a product split over K adds its parts in a separate pass, in one order
-// (no other reduction is allowed), and of the heuristic's proposals the first that fits is taken,
-// which depends on the shape, the device and the library alone.
+// (no other reduction is allowed), and the bits are those of the heuristic's first proposal, which
+// depends on the shape, the device and the library alone. Of the proposals with these bits a timed
+// trial takes the fastest (kernels/cuda/trial.h).
 #include "kernels/cuda/product.h"
 
 #include <string.h>
@@ -11,8 +12,10 @@
 #include "base/mem.h"
 #include "kernels/cuda/library.h"
 #include "kernels/cuda/plans.h"
+#include "kernels/cuda/trial.h"
 
 enum {
+  MOST_PROPOSALS = 12,
   MOST_ALIGNMENT = 16,        // what the widest loads and the bulk copies ask for
   WORKSPACE_LIMIT = 64 << 20, // bytes a product may ask for
 };
@@ -141,24 +144,80 @@ static orr_code prefer(const cuda_products *ps, const cuda_product *p,
   return ORR_OK;
 }
 
-static orr_code choose(const cuda_products *ps, cuda_product *p) {
+// What the heuristic proposes, best first.
+typedef struct {
+  cublasLtMatmulHeuristicResult_t at[MOST_PROPOSALS];
+  int count;
+} proposals;
+
+// As many as `most`, without those that it found wanting. ORR_EUNSUPPORTED: none.
+static orr_code propose(const cuda_products *ps, const cuda_product *p, int most, proposals *out) {
   cublasLtMatmulPreference_t preference = NULL;
-  cublasLtMatmulHeuristicResult_t found;
   int count = 0;
-  memset(&found, 0, sizeof found);
+  memset(out, 0, sizeof *out);
   BLAS_TRY(ps->lt.cublasLtMatmulPreferenceCreate(&preference), "state preferences", &p->shape);
   orr_code rc = prefer(ps, p, preference);
   if (rc == ORR_OK) {
     cublasStatus_t status = ps->lt.cublasLtMatmulAlgoGetHeuristic(
-        ps->handle, p->op, p->b, p->a, p->c, p->c, preference, 1, &found, &count);
-    if (status == CUBLAS_STATUS_SUCCESS && (count < 1 || found.state != CUBLAS_STATUS_SUCCESS))
-      status = CUBLAS_STATUS_NOT_SUPPORTED;
+        ps->handle, p->op, p->b, p->a, p->c, p->c, preference, most, out->at, &count);
+    for (int i = 0; status == CUBLAS_STATUS_SUCCESS && i < count; i++)
+      if (out->at[i].state == CUBLAS_STATUS_SUCCESS && out->at[i].workspaceSize <= WORKSPACE_LIMIT)
+        out->at[out->count++] = out->at[i];
+    if (status == CUBLAS_STATUS_SUCCESS && out->count == 0) status = CUBLAS_STATUS_NOT_SUPPORTED;
     if (status != CUBLAS_STATUS_SUCCESS) rc = blas_error(status, "find an algorithm", &p->shape);
   }
   ps->lt.cublasLtMatmulPreferenceDestroy(preference);
-  p->algorithm = found.algo;
-  p->scratch = found.workspaceSize;
   return rc;
+}
+
+static void take(cuda_product *p, const proposals *found, int i) {
+  p->algorithm = found->at[i].algo;
+  p->scratch = found->at[i].workspaceSize;
+}
+
+typedef struct {
+  const cuda_product *product;
+  const proposals *found;
+} trial_of;
+
+static orr_code run_candidate(kern *k, const void *ctx, int i, const cuda_product_operands *o,
+                              void *scratch) {
+  const trial_of *t = ctx;
+  cuda_product p = *t->product;
+  take(&p, t->found, i);
+  return cuda_product_run(k, &p, o, scratch);
+}
+
+static orr_code choose_by_trial(kern *k, cuda_product *p, const proposals *found) {
+  const cuda_product_shape *s = &p->shape;
+  const size_t in = kern_dtype_size((kern_dtype)s->type),
+               out = kern_dtype_size((kern_dtype)s->c_type);
+  const trial_of of = {p, found};
+  cuda_trial t = {.type = (kern_dtype)s->type,
+                  .a_bytes = (size_t)((s->a_transposed ? s->K : s->M) * s->lda) * in,
+                  .b_bytes = (size_t)((s->b_transposed ? s->N : s->K) * s->ldb) * in,
+                  .bias_bytes = s->bias ? (size_t)s->N * sizeof(float) : 0,
+                  .c_bytes = (size_t)(s->M * s->ldc) * out,
+                  .candidates = found->count,
+                  .run = run_candidate,
+                  .ctx = &of};
+  for (int i = 0; i < found->count; i++)
+    if (t.scratch_bytes < found->at[i].workspaceSize) t.scratch_bytes = found->at[i].workspaceSize;
+  int fastest;
+  ORR_TRY(cuda_trial_fastest(k, &t, &fastest));
+  take(p, found, fastest);
+  return ORR_OK;
+}
+
+// A trial takes time and memory, so there is none behind planning; nor is its result missed there,
+// for all candidates give the same bits.
+static orr_code choose(kern *k, cuda_product *p) {
+  const cuda_impl *impl = cuda_impl_of(k);
+  const bool trial = impl->tune && k->planning;
+  proposals found;
+  ORR_TRY(propose(impl->products, p, trial ? MOST_PROPOSALS : 1, &found));
+  take(p, &found, 0);
+  return trial ? choose_by_trial(k, p, &found) : ORR_OK;
 }
 
 orr_code cuda_product_find(kern *k, const cuda_product_shape *shape, const cuda_product **out) {
@@ -170,7 +229,7 @@ orr_code cuda_product_find(kern *k, const cuda_product_shape *shape, const cuda_
   ORR_CHECK(p, ORR_ENOMEM, "kernels: no memory for the plan of a product");
   p->shape = *shape;
   ORR_TRY_GOTO(describe(ps, p), destroy);
-  ORR_TRY_GOTO(choose(ps, p), destroy);
+  ORR_TRY_GOTO(choose(k, p), destroy);
   ORR_TRY_GOTO(cuda_plans_put(&ps->plans, shape, p), destroy);
   if (!k->planning) k->late_plans++;
   *out = p;

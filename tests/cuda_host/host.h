@@ -58,6 +58,9 @@ typedef struct {
 } cuda_host_machine;
 extern cuda_host_machine cuda_host_here;
 
+// Lets time pass for events; nobody waits.
+void cuda_host_pass_ms(double ms);
+
 // Device memory: every byte 0xff (NaN in all types, -1). NULL when there is none.
 void *cuda_host_malloc(size_t bytes);
 void cuda_host_free(void *p);

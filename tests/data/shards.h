@@ -113,10 +113,9 @@ static inline void shards_data_set(const char *dir, const data_shard_format *f, 
                                    int64_t episodes, int64_t base) {
   int64_t lengths[64];
   for (int s = 0; s < shards; s++) {
-    char name[DATA_SHARD_NAME_MAX], path[1024];
+    char path[1024];
     for (int64_t e = 0; e < episodes; e++) lengths[e] = base + (s * episodes + e) % 3;
-    data_shard_name(name, s);
-    assert_int_equal(orr_fs_join(path, sizeof path, dir, name), ORR_OK);
+    assert_int_equal(data_shard_name_in(dir, s, path, sizeof path), ORR_OK);
     assert_int_equal(shards_write(path, f, DATA_FILTER_NONE, s * episodes, lengths, episodes, 0),
                      ORR_OK);
   }

@@ -30,9 +30,8 @@ static void make_set(const char *dir, data_filter filter) {
   const data_shard_format f = shards_format(SIDE_H, SIDE_W, S);
   const int64_t lengths[EPISODES] = {30, 31, 32, 30, 31, 32};
   for (int s = 0; s < SHARDS; s++) {
-    char name[DATA_SHARD_NAME_MAX], path[1024];
-    data_shard_name(name, s);
-    assert_int_equal(orr_fs_join(path, sizeof path, dir, name), ORR_OK);
+    char path[1024];
+    assert_int_equal(data_shard_name_in(dir, s, path, sizeof path), ORR_OK);
     assert_int_equal(shards_write(path, &f, filter, s * EPISODES, lengths, EPISODES, 0), ORR_OK);
   }
   assert_int_equal(data_index_build(dir, NULL), ORR_OK);

@@ -40,10 +40,9 @@ static void generate(const data_sim_options *o) {
 }
 
 static data_shard *open_shard(const char *dir, int64_t number) {
-  char name[DATA_SHARD_NAME_MAX], path[PATH_MAX];
+  char path[PATH_MAX];
   data_shard *s = NULL;
-  data_shard_name(name, number);
-  assert_int_equal(orr_fs_join(path, sizeof path, dir, name), ORR_OK);
+  assert_int_equal(data_shard_name_in(dir, number, path, sizeof path), ORR_OK);
   if (data_shard_open(path, &s) != ORR_OK) fail_msg("%s", orr_status_message());
   return s;
 }

@@ -14,9 +14,7 @@ static void set_at(const char *dir) {
 }
 
 static void shard_path(char *out, const char *dir, int64_t number) {
-  char name[DATA_SHARD_NAME_MAX];
-  data_shard_name(name, number);
-  assert_int_equal(orr_fs_join(out, 1024, dir, name), ORR_OK);
+  assert_int_equal(data_shard_name_in(dir, number, out, 1024), ORR_OK);
 }
 
 // The first fault that verify finds in the folder.

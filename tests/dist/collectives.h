@@ -10,17 +10,14 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fault.h"
 #include "base/mem.h"
 #include "dist/comm_mpi.h"
 #include "kernels/bf16.h"
 #include "tests/dist/agreement.h"
-
-#define HANG_LIMIT_S 60 // a rank that waits for ever ends the test instead of the build
+#include "tests/dist/world_main.h"
 
 static const dist_dtype all_types[] = {DIST_F32, DIST_BF16, DIST_F64, DIST_I64, DIST_U8};
 static const int64_t all_counts[] = {0, 1, 13, 1000};
@@ -361,21 +358,13 @@ static int run_collectives(int ranks) {
       cmocka_unit_test(test_traffic_counts_calls_and_payload),
       cmocka_unit_test(test_a_negative_count_is_refused_and_named),
   };
-  dist_world *w = NULL;
-  alarm(HANG_LIMIT_S);
-  if (dist_world_open(&w) != ORR_OK || w->grid.ranks != ranks) {
-    fprintf(stderr, "wanted %d ranks: %s\n", ranks,
-            w ? "got another number" : orr_status_message());
-    return 1;
-  }
+  dist_world *w = world_start(ranks, 60);
+  if (!w) return 1;
   struct CMUnitTest with_state[sizeof tests / sizeof *tests];
   memcpy(with_state, tests, sizeof tests);
   for
     EACH(i, with_state) with_state[i].initial_state = w;
-  int failed = cmocka_run_group_tests_name("collectives", with_state, NULL, NULL);
-  if (failed) dist_world_abort(w, 1); // the other ranks may be waiting for this one
-  dist_world_close(w);
-  return 0;
+  return world_finish(w, cmocka_run_group_tests_name("collectives", with_state, NULL, NULL));
 }
 
 #endif

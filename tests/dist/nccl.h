@@ -13,6 +13,7 @@
 #include "kernels/bf16.h"
 #include "tests/base/assert.h"
 #include "tests/dist/device.h"
+#include "tests/dist/world_main.h"
 
 static const dist_dtype nccl_types[] = {DIST_F32, DIST_BF16, DIST_F64, DIST_I64, DIST_U8};
 enum { NCCL_TYPES = sizeof nccl_types / sizeof *nccl_types, NCCL_COUNT = 1003 };
@@ -273,19 +274,14 @@ static void test_traffic_of_the_device_is_counted_as_the_hosts(void **state) {
       cmocka_unit_test_prestate(test_traffic_of_the_device_is_counted_as_the_hosts, w)
 
 static inline int nccl_main(int ranks, int (*tests)(dist_world *w)) {
-  dist_world *w = NULL;
-  alarm(120); // a rank that waits for ever ends the test instead of the build
-  if (dist_world_open(&w) != ORR_OK || (ranks > 0 && w->grid.ranks != ranks)) {
-    fprintf(stderr, "wanted %d ranks: %s\n", ranks,
-            w ? "got another number" : orr_status_message());
-    return 1;
-  }
+  dist_world *w = world_start(ranks, 120);
+  if (!w) return 1;
   const int failed = tests(w);
-  if (failed) dist_world_abort(w, 1); // it has left the others in a collective
-  dist_world_leave_device(w);
-  device_close();
-  dist_world_close(w);
-  return failed;
+  if (!failed) {
+    dist_world_leave_device(w);
+    device_close();
+  }
+  return world_finish(w, failed);
 }
 
 #endif

@@ -9,10 +9,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fault.h"
 #include "dist/replicas.h"
+#include "tests/dist/world_main.h"
 
 enum { PARTS = 3, COUNT = 1000 };
 
@@ -124,13 +124,9 @@ static void test_the_majority_decides_part_by_part(void **state) {
 }
 
 int main(void) {
-  dist_world *w = NULL;
-  alarm(60); // a rank that waits for ever ends the test
-  if (dist_world_open(&w) != ORR_OK || w->grid.ranks != 3 ||
-      dist_world_split(w, 1, 1, 0) != ORR_OK) {
-    fprintf(stderr, "wanted 3 ranks: %s\n", w ? "got another number" : orr_status_message());
-    return 1;
-  }
+  dist_world *w = world_start(3, 60);
+  if (!w) return 1;
+  if (dist_world_split(w, 1, 1, 0) != ORR_OK) return world_finish(w, 1);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_equal_replicas_pass, w),
       cmocka_unit_test_prestate(test_one_flipped_bit_is_named_by_rank_and_parameter_on_all_ranks,
@@ -141,8 +137,5 @@ int main(void) {
       cmocka_unit_test(test_of_two_ranks_that_differ_both_are_named),
       cmocka_unit_test(test_the_majority_decides_part_by_part),
   };
-  int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  if (failed) dist_world_abort(w, 1); // the other ranks may be waiting for this one
-  dist_world_close(w);
-  return 0;
+  return world_finish(w, cmocka_run_group_tests(tests, NULL, NULL));
 }

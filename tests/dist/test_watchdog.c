@@ -8,11 +8,11 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "dist/watchdog.h"
+#include "tests/dist/world_main.h"
 
 static const dist_watchdog_options patient = {.timeout_s = 1000.0, .report = "/nowhere/report"};
 
@@ -64,20 +64,13 @@ test_a_failed_allocation_fails_the_start_on_all_ranks_or_costs_a_connection(void
 }
 
 int main(void) {
-  dist_world *w = NULL;
-  alarm(120); // a rank that waits for ever ends the test
-  if (dist_world_open(&w) != ORR_OK || w->grid.ranks != 2) {
-    fprintf(stderr, "wanted 2 ranks: %s\n", w ? "got another number" : orr_status_message());
-    return 1;
-  }
+  dist_world *w = world_start(2, 120);
+  if (!w) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_collectives_that_finish_leave_the_job_alone, w),
       cmocka_unit_test_prestate(test_a_rank_that_stops_early_raises_no_alarm, w),
       cmocka_unit_test_prestate(
           test_a_failed_allocation_fails_the_start_on_all_ranks_or_costs_a_connection, w),
   };
-  int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  if (failed) dist_world_abort(w, 1); // the other rank may be waiting for this one
-  dist_world_close(w);
-  return 0;
+  return world_finish(w, cmocka_run_group_tests(tests, NULL, NULL));
 }

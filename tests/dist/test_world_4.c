@@ -7,11 +7,10 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "dist/comm.h"
+#include "tests/dist/world_main.h"
 
 // The members of an axis, as a sum of one bit a world rank.
 static int64_t members(const dist_world *w, dist_axis axis) {
@@ -65,19 +64,12 @@ static void test_ranks_of_one_host_count_each_other(void **state) {
 }
 
 int main(void) {
-  dist_world *w = NULL;
-  alarm(60); // a rank that waits for ever ends the test
-  if (dist_world_open(&w) != ORR_OK || w->grid.ranks != 4) {
-    fprintf(stderr, "wanted 4 ranks: %s\n", w ? "got another number" : orr_status_message());
-    return 1;
-  }
+  dist_world *w = world_start(4, 60);
+  if (!w) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_every_layout_of_four_ranks_makes_the_axes_of_its_grid, w),
       cmocka_unit_test_prestate(test_a_layout_that_does_not_fit_leaves_the_world_usable, w),
       cmocka_unit_test_prestate(test_ranks_of_one_host_count_each_other, w),
   };
-  int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  if (failed) dist_world_abort(w, 1); // the other ranks may be waiting for this one
-  dist_world_close(w);
-  return 0;
+  return world_finish(w, cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -29,12 +29,11 @@ static orr_code write_set(const char *dir) {
                                     .codes = CODES,
                                     .A = A,
                                     .action_names = names};
-  char file[DATA_SHARD_NAME_MAX], path[4096];
+  char path[4096];
   data_shard_writer *w = NULL;
   orr_code rc;
   ORR_TRY(orr_fs_mkdirs(dir));
-  data_shard_name(file, 0);
-  ORR_TRY(orr_fs_join(path, sizeof path, dir, file));
+  ORR_TRY(data_shard_name_in(dir, 0, path, sizeof path));
   ORR_TRY(data_shard_writer_create(path, &format, DATA_FILTER_NONE, &w));
   for (uint64_t e = 0; e < EPISODES; e++) ORR_TRY_GOTO(write_episode(w, e), destroy);
   ORR_TRY_GOTO(data_shard_writer_finish(w), destroy);

@@ -15,6 +15,7 @@ typedef enum {
 #define STRICT_ID(op) STRICT_##op,
   KERN_OPS(STRICT_ID)
 #undef STRICT_ID
+      STRICT_MARK // in a capture; its argument is the slot
 } op_id;
 
 // An op with its arguments, kept until it runs.
@@ -90,7 +91,7 @@ static size_t args_bytes(op_id id) {
 #define STRICT_SIZE(op) sizeof(kern_##op##_args),
       KERN_OPS(STRICT_SIZE)
 #undef STRICT_SIZE
-  };
+          sizeof(int)};
   return bytes[id];
 }
 
@@ -122,6 +123,8 @@ static orr_code call(kern *k, op_id id, const void *args) {
     return inner->op(k, args);
     KERN_OPS(STRICT_CALL)
 #undef STRICT_CALL
+  case STRICT_MARK:
+    break;
   }
   return ORR_EINVAL;
 }
@@ -217,7 +220,10 @@ static void strict_free(kern *k, kern_memory kind, void *p) {
 
 static orr_code strict_mark(kern *k, int slot) {
   strict *s = strict_of(k);
-  must(!s->capture, "called inside a capture", "mark");
+  if (s->capture) {
+    push(s->capture, STRICT_MARK, &slot);
+    return ORR_OK;
+  }
   s->mark[slot] = s->called;
   return s->inner->mark(k, slot);
 }
@@ -249,7 +255,15 @@ static orr_code strict_capture_end(kern *k, void **graph) {
 static orr_code strict_replay(kern *k, void *graph) {
   strict *s = strict_of(k);
   const queue *q = graph;
-  for (int64_t i = 0; i < q->n; i++, s->called++) push(&s->waiting, q->list[i].id, q->list[i].args);
+  for (int64_t i = 0; i < q->n; i++) {
+    const queued *x = &q->list[i];
+    if (x->id == STRICT_MARK) {
+      ORR_TRY(strict_mark(k, *(const int *)x->args));
+      continue;
+    }
+    push(&s->waiting, x->id, x->args);
+    s->called++;
+  }
   return ORR_OK;
 }
 

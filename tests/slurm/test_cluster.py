@@ -11,8 +11,9 @@ import unittest
 
 from cluster import Cluster
 
-SECONDS = 12 # of the undisturbed run: longer than it takes Slurm to preempt twice
+SECONDS = 9 # of the undisturbed run: longer than it takes Slurm to preempt twice
 FOUR = ["--nodes=4", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1"]
+ONE = ["--nodes=1", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1"]
 args = None
 cluster = None
 
@@ -31,6 +32,8 @@ def tearDownModule():
 
 
 class TestJobs(unittest.TestCase):
+    """In the order in which they stand here: what disturbs whole nodes comes last."""
+
     @classmethod
     def setUpClass(cls):
         cls.random = random.Random(args.seed)
@@ -38,12 +41,20 @@ class TestJobs(unittest.TestCase):
         cluster.ended(cluster.train("probe", FOUR, ["train.steps=60", "dist.tp=2"]), "probe")
         cls.steps = max(200, int(SECONDS * 1e3 / cluster.step_ms("probe")))
         cls.settings = [f"train.steps={cls.steps}", f"ckpt.every={cls.steps // 40}", "dist.tp=2"]
+        cls.limited = cls.limit(20000) # a minute is the shortest limit: it passes beside the other tests
         number = cluster.train("calm", FOUR, cls.settings)
         cls.calm = cluster.ended(number, "calm")
 
+    @staticmethod
+    def limit(steps):
+        """Submits a job that has a minute; its name, number and steps."""
+        name = f"limit{steps}"
+        number = cluster.train(name, [*ONE, "--time=1", "--signal=USR1@30"], [f"train.steps={steps}", "ckpt.every=0"])
+        return name, number, steps
+
     def moment(self, name):
         """A random number of steps beyond those that a run has taken; waits for them."""
-        target = cluster.steps(name) + self.random.randrange(self.steps // 20, self.steps // 5)
+        target = cluster.steps(name) + self.random.randrange(self.steps // 20, self.steps // 7)
         cluster.wait(f"{name} reaches step {target}", 120, lambda: cluster.steps(name) >= target)
 
     def assert_same_run(self, name):
@@ -56,72 +67,6 @@ class TestJobs(unittest.TestCase):
         self.assertEqual(self.calm["NodeList"], "node[1-4]")
         self.assertIn("rank 0 of 4 (tp 2, cp 1, dp 2)", cluster.log("calm"))
         self.assertEqual(len(cluster.numbers("calm")), self.steps)
-
-    def test_a_job_preempted_twice_ends_with_the_bits_of_an_undisturbed_one(self):
-        number = cluster.train("preempted", FOUR, self.settings)
-        for count in (1, 2):
-            self.moment("preempted")
-            high = cluster.submit(f"high{count}", ["--partition=high", "--nodes=4", "--exclusive"],
-                                  ["--wrap=sleep 0.5"])
-            cluster.ended(high, f"high{count}")
-            cluster.wait("the preempted job starts again", 120,
-                         lambda: cluster.log("preempted").count("resumed from") == count)
-        job = cluster.ended(number, "preempted")
-        self.assertEqual(job["Restarts"], "2")
-        self.assert_same_run("preempted")
-
-    def test_a_job_that_loses_a_node_ends_with_the_bits_of_an_undisturbed_one(self):
-        node = f"node{self.random.randrange(1, 5)}"
-        number = cluster.train("lost", FOUR, self.settings)
-        self.moment("lost")
-        cluster.do("kill", node)
-        cluster.wait("Slurm requeues the job", 120, lambda: cluster.job(number)["Restarts"] == "1")
-        cluster.do("revive", node)
-        cluster.ended(number, "lost")
-        self.assertIn("resumed from", cluster.log("lost"))
-        self.assert_same_run("lost")
-
-    def test_a_job_at_its_time_limit_saves_and_goes_on_where_it_was(self):
-        steps = 20000
-        while True: # a minute is the shortest limit: more steps where they are faster than expected
-            name = f"limit{steps}"
-            one = ["--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=1", "--time=1", "--signal=USR1@10"]
-            number = cluster.train(name, one, [f"train.steps={steps}", "ckpt.every=0"])
-            job = cluster.ended(number, name)
-            if int(job["Restarts"]) > 0:
-                break
-            steps *= 2
-        log = cluster.log(name)
-        self.assertEqual(log.count("stopped on request after step"), int(job["Restarts"]))
-        stopped = int(log.split("stopped on request after step ")[1].split(";")[0])
-        self.assertIn(f"at step {stopped}\n", log)
-        self.assertEqual(len(cluster.numbers(name)), steps)
-
-    def test_a_second_job_on_the_same_run_folder_is_refused_and_gives_up(self):
-        one = ["--nodes=1", "--ntasks-per-node=1", "--cpus-per-task=1", "--gpus-per-node=1"]
-        first = cluster.train("shared", one, ["train.steps=1000000"])
-        cluster.wait("the first job trains", 60, lambda: cluster.steps("shared") > 10)
-        second = cluster.submit("intruder", one, ["slurm/pretrain.sbatch", *cluster.words("shared", [])[2:]])
-        text = cluster.wait("the second job is refused", 90, lambda: "choose another run.dir" in (t := cluster.log("intruder")) and t)
-        self.assertRegex(text, rf"process \d+ on \S+, job {first} is training here")
-        before = cluster.steps("shared")
-        cluster.wait("the first job goes on", 60, lambda: cluster.steps("shared") > before)
-        # cancelled is cancelled, though the ranks save and ask to come back
-        cluster.run(["scancel", first, second])
-        cluster.wait("both are gone", 60, lambda: not cluster.run(["squeue", "-h", f"-j{first},{second}"], check=False).stdout)
-
-    def test_a_job_that_fails_without_progress_gives_up(self):
-        cluster.env["ORRERY_RETRIES"] = "2"
-        self.addCleanup(cluster.env.pop, "ORRERY_RETRIES")
-        number = cluster.train("broken", FOUR, [*self.settings, f"data.train=[{cluster.path('nowhere')}]"])
-        job = cluster.wait("the job gives up", 60, lambda: (j := cluster.job(number))["JobState"] == "FAILED" and j)
-        self.assertEqual(job["Restarts"], "1")
-        self.assertIn("2 times in a row without a new checkpoint", cluster.log("broken"))
-
-    def test_a_configuration_that_is_wrong_is_not_tried_again(self):
-        number = cluster.train("wrong", FOUR, ["dist.tp=3"])
-        job = cluster.wait("the job ends", 60, lambda: (j := cluster.job(number))["JobState"] == "FAILED" and j)
-        self.assertEqual((job["Restarts"], job["ExitCode"]), ("0", "2:0"))
 
     def test_a_base_is_fine_tuned_and_an_nvl72_job_fits_its_domain(self):
         words = cluster.words("tuned", ["train.steps=5", "ckpt.every=2", "optim.warmup_steps=1", "optim.decay_steps=1"])
@@ -140,6 +85,31 @@ class TestJobs(unittest.TestCase):
         spills = cluster.train("spills", four, ["dist.tp=3"], cluster.path("nvl72.sbatch"))
         cluster.wait("the job is refused", 60, lambda: cluster.job(spills)["JobState"] == "FAILED")
         self.assertIn("does not divide 64, the GPUs of a segment", cluster.log("spills"))
+
+    def test_a_configuration_that_is_wrong_is_not_tried_again(self):
+        number = cluster.train("wrong", FOUR, ["dist.tp=3"])
+        job = cluster.wait("the job ends", 60, lambda: (j := cluster.job(number))["JobState"] == "FAILED" and j)
+        self.assertEqual((job["Restarts"], job["ExitCode"]), ("0", "2:0"))
+
+    def test_a_job_that_fails_without_progress_gives_up(self):
+        cluster.env["ORRERY_RETRIES"] = "2"
+        self.addCleanup(cluster.env.pop, "ORRERY_RETRIES")
+        number = cluster.train("broken", FOUR, [*self.settings, f"data.train=[{cluster.path('nowhere')}]"])
+        job = cluster.wait("the job gives up", 60, lambda: (j := cluster.job(number))["JobState"] == "FAILED" and j)
+        self.assertEqual(job["Restarts"], "1")
+        self.assertIn("2 times in a row without a new checkpoint", cluster.log("broken"))
+
+    def test_a_second_job_on_the_same_run_folder_is_refused_and_gives_up(self):
+        first = cluster.train("shared", ONE, ["train.steps=1000000"])
+        cluster.wait("the first job trains", 60, lambda: cluster.steps("shared") > 10)
+        second = cluster.submit("intruder", ONE, ["slurm/pretrain.sbatch", *cluster.words("shared", [])[2:]])
+        text = cluster.wait("the second job is refused", 90, lambda: "choose another run.dir" in (t := cluster.log("intruder")) and t)
+        self.assertRegex(text, rf"process \d+ on \S+, job {first} is training here")
+        before = cluster.steps("shared")
+        cluster.wait("the first job goes on", 60, lambda: cluster.steps("shared") > before)
+        # cancelled is cancelled, though the ranks save and ask to come back
+        cluster.run(["scancel", first, second])
+        cluster.wait("both are gone", 60, lambda: not cluster.run(["squeue", "-h", f"-j{first},{second}"], check=False).stdout)
 
     def test_a_trained_model_is_evaluated_by_a_job(self):
         clips, tokens = cluster.path("clips"), cluster.path("codes")
@@ -168,7 +138,7 @@ class TestJobs(unittest.TestCase):
         cluster.env["ORRERY_CASES"] = cluster.path("cases.txt")
         cluster.submit("scaling", ["--array=1-3", *FOUR], ["slurm/scaling.sbatch", cluster.path("scaling"), "--device",
                                                              "cpu", "--warmup", "1", "--steps", "1"])
-        cluster.wait("all cases are timed", 240, lambda: not cluster.run(["squeue", "-h"]).stdout)
+        cluster.wait("all cases are timed", 240, lambda: not cluster.run(["squeue", "-h", "--name=scaling"]).stdout)
         with open(cluster.path("scaling", "scaling.md"), encoding="utf-8") as f:
             rows = [line.split("|")[1:6] for line in f][2:]
         self.assertEqual([[int(x) for x in r] for r in rows],
@@ -184,6 +154,41 @@ class TestJobs(unittest.TestCase):
         self.assertIn("--mpi=pmix", done.stderr)
         self.assertEqual(done.stderr.count("error: world"), 4, done.stderr)
 
+    def test_a_job_at_its_time_limit_saves_and_goes_on_where_it_was(self):
+        name, number, steps = self.limited
+        while int(cluster.ended(number, name)["Restarts"]) == 0: # a machine faster than expected
+            name, number, steps = self.limit(2 * steps)
+        restarts = int(cluster.job(number)["Restarts"])
+        log = cluster.log(name)
+        self.assertEqual(log.count("stopped on request after step"), restarts)
+        stopped = int(log.split("stopped on request after step ")[1].split(";")[0])
+        self.assertIn(f"at step {stopped}\n", log)
+        self.assertEqual(len(cluster.numbers(name)), steps)
+
+    def test_a_job_preempted_twice_ends_with_the_bits_of_an_undisturbed_one(self):
+        number = cluster.train("preempted", FOUR, self.settings)
+        for count in (1, 2):
+            self.moment("preempted")
+            high = cluster.submit(f"high{count}", ["--partition=high", "--nodes=4", "--exclusive"],
+                                  ["--wrap=sleep 0.5"])
+            cluster.ended(high, f"high{count}")
+            cluster.wait("the preempted job starts again", 120,
+                         lambda: cluster.log("preempted").count("resumed from") == count)
+        job = cluster.ended(number, "preempted")
+        self.assertEqual(job["Restarts"], "2")
+        self.assert_same_run("preempted")
+
+    def test_a_job_that_loses_a_node_ends_with_the_bits_of_an_undisturbed_one(self):
+        node = f"node{self.random.randrange(1, 5)}"
+        number = cluster.train("lost", FOUR, self.settings)
+        self.moment("lost")
+        cluster.do("kill", node)
+        cluster.wait("Slurm requeues the job", 120, lambda: cluster.job(number)["Restarts"] == "1")
+        cluster.do("revive", node)
+        cluster.ended(number, "lost")
+        self.assertIn("resumed from", cluster.log("lost"))
+        self.assert_same_run("lost")
+
 
 def main():
     global args
@@ -197,6 +202,8 @@ def main():
         print("skipped: a cluster needs root (mount namespaces) and Debian's slurm-wlm and munge")
         return 77
     print(f"seed {args.seed}: repeat with --seed {args.seed}", file=sys.stderr)
+    order = [name for name in vars(TestJobs) if name.startswith("test_")]
+    unittest.defaultTestLoader.sortTestMethodsUsing = lambda a, b: order.index(a) - order.index(b)
     return 0 if unittest.main(argv=[sys.argv[0], *rest], exit=False, verbosity=2).result.wasSuccessful() else 1
 
 

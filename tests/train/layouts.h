@@ -13,9 +13,8 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "tests/base/assert.h"
+#include "tests/dist/world_main.h"
 #include "train/step.h"
-
-#define HANG_LIMIT_S 240 // a rank that waits for ever ends the test instead of the build
 
 typedef struct {
   int tp, cp, dp, zero, micro;
@@ -242,18 +241,8 @@ static inline void compare_layout(dist_world *w, const layout *l) {
 }
 
 static inline int layouts_main(int ranks, int (*tests)(dist_world *w)) {
-  dist_world *w = NULL;
-  alarm(HANG_LIMIT_S);
-  if (dist_world_open(&w) != ORR_OK || w->grid.ranks != ranks) {
-    fprintf(stderr, "wanted %d ranks: %s\n", ranks,
-            w ? "got another number" : orr_status_message());
-    return 1;
-  }
-  int failed = tests(w);
-  // A rank that failed has left the others in a collective.
-  if (failed) dist_world_abort(w, 1);
-  dist_world_close(w);
-  return failed;
+  dist_world *w = world_start(ranks, 240);
+  return w ? world_finish(w, tests(w)) : 1;
 }
 
 #endif

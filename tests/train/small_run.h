@@ -77,12 +77,11 @@ static inline void small_run_poison(const char *path, uint64_t seed, int episode
 
 // A data set of two shards in ROOT/name.
 static inline void small_run_data(small_run *r, const char *name) {
-  char dir[256], path[512], file[DATA_SHARD_NAME_MAX];
+  char dir[256], path[512];
   snprintf(dir, sizeof dir, "%s/%s", r->root, name);
   assert_ok(orr_fs_mkdirs(dir));
   for (int i = 0; i < 2; i++) {
-    data_shard_name(file, i);
-    assert_ok(orr_fs_join(path, sizeof path, dir, file));
+    assert_ok(data_shard_name_in(dir, i, path, sizeof path));
     small_run_shard(path, 50 + (uint64_t)i, SMALL_RUN_CODES, 6);
   }
   assert_ok(data_index_build(dir, NULL));

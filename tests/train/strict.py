@@ -1,8 +1,10 @@
 """Training, saving, resuming, evaluating and rolling out on memory that the host cannot touch give
-the bytes that they give on the CPU. strict.py ORRERY ORRERY_STRICT SOURCE_DIR"""
+the bytes that they give on the CPU. A program that reads a loss where it lies instead of copying it
+out is ended by the first read. strict.py ORRERY ORRERY_STRICT ORRERY_TOUCHING SOURCE_DIR"""
 import hashlib
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,8 +47,9 @@ def all_of_it(program, plain, clips, out, configs):
         call(plain, "data", "tokenize", clips / "train", "--tokenizer", tokenizer, "--out", tokens, "--threads", 1)
     data = ["--set", f"data.train=[{tokens}]", "--set", f"tokenizer.checkpoint={tokenizer}/ckpt"]
     config = configs / "demo_dynamics.yaml"
-    train(program, config, dynamics, 3, *DYNAMICS, *data, "--set", "train.micro_batch=2")
-    train(program, config, dynamics, 6, *DYNAMICS, *data, "--set", "train.micro_batch=2")  # resumed
+    # steps of one shape: issued, captured for either set of marks, replayed
+    train(program, config, dynamics, 5, *DYNAMICS, *data, "--set", "train.micro_batch=2")
+    train(program, config, dynamics, 9, *DYNAMICS, *data, "--set", "train.micro_batch=2")  # resumed
     fp32 = [*DYNAMICS, *data, "--set", "run.precision=fp32", "--set", "train.recompute=true"]
     train(program, config, single, 2, *fp32)
     train(program, config, single, 2, *fp32, "--replay", 2)
@@ -61,7 +64,7 @@ def all_of_it(program, plain, clips, out, configs):
 
 
 def main():
-    plain, strict, source = (pathlib.Path(a) for a in sys.argv[1:])
+    plain, strict, touching, source = (pathlib.Path(a) for a in sys.argv[1:])
     with tempfile.TemporaryDirectory() as root:
         root = pathlib.Path(root)
         clips = root / "clips"
@@ -77,6 +80,11 @@ def main():
         for part in want:
             if got[part] != want[part]:
                 sys.exit(f"{part} differs:\n{json.dumps(want[part], indent=1)}\nstrict:\n{json.dumps(got[part], indent=1)}")
+        config = source / "configs" / "demo_tokenizer.yaml"
+        words = ["--set", f"run.dir={root / 'touching'}", "--set", "train.steps=1", "--set", f"data.train=[{clips / 'train'}]"]
+        ended = subprocess.run([touching, "train", config, *COMMON, *TOKENIZER, *words], capture_output=True, text=True)
+        if ended.returncode != -signal.SIGSEGV:
+            sys.exit(f"a read of device memory went unnoticed: exit code {ended.returncode}\n{ended.stderr}")
         print("equal to the bit:", ", ".join(want))
 
 

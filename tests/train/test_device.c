@@ -18,15 +18,19 @@ static void train(small_run *r, const char *name, const char *device, const char
   assert_int_equal(small_run_losses(r, name, loss), STEPS);
 }
 
-static void expect_equal(small_run *r, const char *precision, const char *heads, double limit) {
-  double cpu[SMALL_RUN_STEPS_MAX], gpu[SMALL_RUN_STEPS_MAX];
-  char name[2][32];
+static void skip_without_device(void) {
   kern *k = NULL;
   if (kern_create(KERN_DEVICE_CUDA, 1, &k) != ORR_OK) {
     print_message("skipped: %s\n", orr_status_message());
     skip();
   }
   kern_destroy(k);
+}
+
+static void expect_equal(small_run *r, const char *precision, const char *heads, double limit) {
+  double cpu[SMALL_RUN_STEPS_MAX], gpu[SMALL_RUN_STEPS_MAX];
+  char name[2][32];
+  skip_without_device();
   snprintf(name[0], sizeof name[0], "cpu-%s", precision);
   snprintf(name[1], sizeof name[1], "gpu-%s", precision);
   train(r, name[0], "cpu", precision, heads, cpu);
@@ -50,10 +54,48 @@ static void test_bfloat16_training_gives_the_losses_of_the_cpu(void **state) {
   expect_equal(*state, "bf16", "2", 1e-2);
 }
 
+static double number(const json_t *line, const char *name) {
+  const json_t *v = json_object_get(line, name);
+  if (!json_is_number(v)) fail_msg("a line without %s", name);
+  return json_number_value(v);
+}
+
+// The host's own times are those of issuing another step, and would not add up to it.
+static void test_the_phases_of_a_step_are_of_the_devices_clock(void **state) {
+  static const char *const phases[] = {"input_ms",     "forward_ms", "backward_ms",
+                                       "optimizer_ms", "comm_ms",    "other_ms"};
+  double loss[SMALL_RUN_STEPS_MAX];
+  char line[4096];
+  int lines = 0;
+  skip_without_device();
+  train(*state, "phases", "cuda", "fp32", "4", loss);
+  FILE *f = fopen(small_run_path(*state, "phases/metrics.jsonl"), "r");
+  assert_non_null(f);
+  for (; fgets(line, sizeof line, f); lines++) {
+    json_t *j = NULL;
+    double sum = 0.0;
+    assert_ok(orr_json_parse("metrics.jsonl", line, strlen(line), &j));
+    const double step = number(j, "step_ms"),
+                 waits = number(j, "data_wait_ms") + number(j, "ckpt_stall_ms");
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
+      sum += number(j, phases[i]);
+      if (i < 4) assert_true(number(j, phases[i]) > 0.0);
+    }
+    assert_null(json_object_get(j, "tp_ms"));
+    // nine numbers of three digits behind the point; waits count where the device is idle
+    if (!(sum <= step + 0.01 && sum + waits >= step - 0.01))
+      fail_msg("phases %g ms, waits %g ms, step %g ms", sum, waits, step);
+    json_decref(j);
+  }
+  fclose(f);
+  assert_int_equal(lines, STEPS);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_float32_training_gives_the_losses_of_the_cpu),
       cmocka_unit_test(test_bfloat16_training_gives_the_losses_of_the_cpu),
+      cmocka_unit_test(test_the_phases_of_a_step_are_of_the_devices_clock),
   };
   return cmocka_run_group_tests(tests, small_run_setup, small_run_teardown);
 }

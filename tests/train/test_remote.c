@@ -14,12 +14,11 @@ enum { SHARDS = 20, STEPS = 12 };
 static int set_up(void **state) {
   if (small_run_setup(state) != 0) return -1;
   small_run *r = *state;
-  char dir[256], path[512], file[DATA_SHARD_NAME_MAX];
+  char dir[256], path[512];
   snprintf(dir, sizeof dir, "%s/many", r->root);
   assert_ok(orr_fs_mkdirs(dir));
   for (int i = 0; i < SHARDS; i++) {
-    data_shard_name(file, i);
-    assert_ok(orr_fs_join(path, sizeof path, dir, file));
+    assert_ok(data_shard_name_in(dir, i, path, sizeof path));
     small_run_shard(path, 50 + (uint64_t)i, SMALL_RUN_CODES, 6);
   }
   assert_ok(data_index_build(dir, NULL));

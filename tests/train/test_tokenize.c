@@ -26,9 +26,8 @@ static void make_clips(const fixture *f) {
   const data_shard_format format = shards_format(HEIGHT, WIDTH, 0);
   assert_int_equal(orr_fs_mkdirs(f->clips), ORR_OK);
   for (int s = 0; s < SHARDS; s++) {
-    char name[DATA_SHARD_NAME_MAX], path[1024];
-    data_shard_name(name, s);
-    assert_int_equal(orr_fs_join(path, sizeof path, f->clips, name), ORR_OK);
+    char path[1024];
+    assert_int_equal(data_shard_name_in(f->clips, s, path, sizeof path), ORR_OK);
     assert_int_equal(shards_write(path, &format, s % 2 ? DATA_FILTER_GZIP : DATA_FILTER_NONE, 3 * s,
                                   lengths[s], 3, 0),
                      ORR_OK);

@@ -1,7 +1,7 @@
 // The calls of cuBLASLt that the backend makes. Columns first, as the library has it: D = A B + C.
 // The heuristic refuses what the library's documentation does not list; a run refuses an algorithm
 // that was proposed for another problem, addresses less aligned than was declared, and spoils the
-// whole workspace that it was promised.
+// whole workspace that it was promised. Asked for several algorithms it proposes one of each kind.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +9,24 @@
 
 #include "kernels/bf16.h"
 #include "kernels/cuda/library.h"
+#include "tests/cuda_host/host.h"
 #include "tests/cuda_host/libraries/libraries.h"
 
 enum { SCRATCH = 1024 };
+
+// What sets the proposals apart. All but one add in the order of the first.
+static const struct {
+  double ms; // of a run, on the played clock
+  size_t scratch;
+  cublasStatus_t state; // in the list of proposals
+  bool backwards, refuses;
+} kinds[] = {[LIBRARY_FIRST] = {1000, SCRATCH, CUBLAS_STATUS_SUCCESS},
+             [LIBRARY_UNFIT] = {1, SCRATCH, CUBLAS_STATUS_NOT_SUPPORTED},
+             [LIBRARY_OTHER_BITS] = {2, SCRATCH, CUBLAS_STATUS_SUCCESS, .backwards = true},
+             [LIBRARY_NEVER_RUNS] = {3, SCRATCH, CUBLAS_STATUS_SUCCESS, .refuses = true},
+             [LIBRARY_FASTER] = {100, 2 * SCRATCH, CUBLAS_STATUS_SUCCESS},
+             [LIBRARY_FAST] = {200, SCRATCH, CUBLAS_STATUS_SUCCESS}};
+enum { KINDS = sizeof kinds / sizeof *kinds };
 
 struct desc {
   cublasComputeType_t compute;
@@ -33,11 +48,13 @@ struct problem {
   uint64_t m, n, k;
   int32_t transa, transb, epilogue;
   uint32_t alignment;
+  uint64_t kind; // of algorithm; no padding before it, for problems are compared by their bytes
 };
 
 static struct {
   library_fault fault;
   library_calls calls;
+  int ran; // kind of the last run
 } blas;
 
 void library_blas_fail(library_fault fault) {
@@ -48,6 +65,10 @@ library_calls library_blas_calls(void) {
   const library_calls calls = blas.calls;
   blas.calls = (library_calls){0};
   return calls;
+}
+
+int library_blas_ran(void) {
+  return blas.ran;
 }
 
 static bool fails(library_fault fault) {
@@ -154,7 +175,7 @@ static bool state_problem(const struct desc *op, const struct layout *a, const s
   if ((uint64_t)a->ld < a->rows || (uint64_t)b->ld < b->rows || (uint64_t)c->ld < m ||
       (uint64_t)d->ld < m)
     return false;
-  *out = (struct problem){m, n, k, op->transa, op->transb, op->epilogue, 0};
+  *out = (struct problem){m, n, k, op->transa, op->transb, op->epilogue, 0, 0};
   return true;
 }
 
@@ -195,11 +216,14 @@ static cublasStatus_t propose(cublasLtHandle_t handle, cublasLtMatmulDesc_t op_,
     if ((uint64_t)all[i]->ld * type_size(all[i]->type) % problem.alignment)
       return refuse("columns are less aligned than was declared");
   memset(results, 0, (size_t)most * sizeof *results);
-  memcpy(&results->algo, &problem, sizeof problem);
   _Static_assert(sizeof problem <= sizeof results->algo, "fits");
-  results->workspaceSize = p->workspace < SCRATCH ? 0 : SCRATCH;
-  results->state = CUBLAS_STATUS_SUCCESS;
-  *found = 1;
+  if (p->workspace < 2 * SCRATCH) return refuse("it was not given the workspace that it wants");
+  for (int i = 0; i < most && i < KINDS; i++, ++*found) {
+    problem.kind = (uint64_t)i;
+    memcpy(&results[i].algo, &problem, sizeof problem);
+    results[i].workspaceSize = kinds[i].scratch;
+    results[i].state = kinds[i].state;
+  }
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -228,6 +252,13 @@ static float *unfold(const struct layout *l, const void *x, bool across, uint64_
 }
 
 // Its operands are this file's own: checked accesses would make it ten times slower.
+__attribute__((no_sanitize("address"))) static float dot_backwards(const float *x, const float *y,
+                                                                   uint64_t k) {
+  float sum = 0;
+  for (uint64_t e = k; e-- > 0;) sum += x[e] * y[e];
+  return sum;
+}
+
 __attribute__((no_sanitize("address"))) static float dot(const float *x, const float *y,
                                                          uint64_t k) {
   float sum = 0;
@@ -251,13 +282,17 @@ static cublasStatus_t run(cublasLtHandle_t handle, cublasLtMatmulDesc_t op_, con
   if (!state_problem(op, a, b, c, d, &now)) return refuse("the layouts do not fit together");
   memcpy(&proposed, algo, sizeof proposed);
   now.alignment = proposed.alignment;
+  now.kind = proposed.kind;
+  blas.ran = (int)now.kind;
   if (memcmp(&now, &proposed, sizeof now) != 0)
     return refuse("the algorithm was proposed for another product");
   const uintptr_t addresses = (uintptr_t)A | (uintptr_t)B | (uintptr_t)C | (uintptr_t)D |
                               (op->epilogue == CUBLASLT_EPILOGUE_BIAS ? (uintptr_t)op->bias : 0);
   if (addresses % proposed.alignment) return refuse("an address is less aligned than declared");
-  if (workspace_bytes != SCRATCH || (uintptr_t)workspace % 256)
+  if (workspace_bytes != kinds[now.kind].scratch || (uintptr_t)workspace % 256)
     return refuse("the workspace is not what was promised");
+  if (kinds[now.kind].refuses) return CUBLAS_STATUS_INTERNAL_ERROR;
+  cuda_host_pass_ms(kinds[now.kind].ms);
   memset(workspace, 0xff, workspace_bytes);
   const float factor = *(const float *)alpha, kept = *(const float *)beta;
   float *rows = unfold(a, A, op->transa != CUBLAS_OP_T, now.m, now.k);
@@ -265,7 +300,8 @@ static cublasStatus_t run(cublasLtHandle_t handle, cublasLtMatmulDesc_t op_, con
   for (uint64_t j = 0; j < now.n; j++)
     for (uint64_t i = 0; i < now.m; i++) {
       const int64_t ci = (int64_t)i + (int64_t)j * c->ld, di = (int64_t)i + (int64_t)j * d->ld;
-      float sum = factor * dot(rows + i * now.k, cols + j * now.k, now.k);
+      float sum = factor * (kinds[now.kind].backwards ? dot_backwards : dot)(
+                               rows + i * now.k, cols + j * now.k, now.k);
       if (kept != 0) sum += kept * get(c->type, C, ci);
       if (op->epilogue == CUBLASLT_EPILOGUE_BIAS) sum += get(d->type, op->bias, (int64_t)i);
       put(d->type, D, di, sum);

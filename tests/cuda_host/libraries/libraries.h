@@ -17,6 +17,17 @@ typedef enum {
   LIBRARY_NO_RUN,        // fails when a product or a graph is started
 } library_fault;
 
+// The algorithms that cuBLASLt proposes for a product, in its order.
+typedef enum {
+  LIBRARY_FIRST,      // and the slowest
+  LIBRARY_UNFIT,      // marked as unfit in the list itself
+  LIBRARY_OTHER_BITS, // adds in another order, and faster than all that do not
+  LIBRARY_NEVER_RUNS,
+  LIBRARY_FASTER, // the fastest with the first's bits; wants more workspace
+  LIBRARY_FAST,
+} library_algorithm;
+int library_blas_ran(void); // the last one that ran
+
 void library_blas_fail(library_fault fault);
 void library_dnn_fail(library_fault fault);
 

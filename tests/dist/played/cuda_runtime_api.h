@@ -11,6 +11,12 @@
 #define cudaEventCreateWithFlags     played_cudaEventCreateWithFlags
 #define cudaEventDestroy             played_cudaEventDestroy
 #define cudaEventRecord              played_cudaEventRecord
+#define cudaStreamBeginCapture       played_cudaStreamBeginCapture
+#define cudaStreamEndCapture         played_cudaStreamEndCapture
+#define cudaGraphInstantiate         played_cudaGraphInstantiate
+#define cudaGraphLaunch              played_cudaGraphLaunch
+#define cudaGraphDestroy             played_cudaGraphDestroy
+#define cudaGraphExecDestroy         played_cudaGraphExecDestroy
 
 #include "tests/cuda_host/include/cuda_runtime_api.h"
 

@@ -33,8 +33,9 @@ typedef struct {
   cudaStream_t stream;
 } job;
 
-// A whole group runs as one.
-typedef struct {
+// A whole group runs as one, and a captured one again and again: it stays as long as NCCL does.
+typedef struct group {
+  struct group *older;
   int n;
   job jobs[MOST_GROUPED];
 } group;
@@ -44,7 +45,7 @@ static struct {
   int countdown; // 0 = disarmed
   int comms, buffers, aborted;
   int depth; // of groups
-  group *open;
+  group *open, *newest;
 } library;
 
 void nccl_host_arm(nccl_host_fault fault, int n) {
@@ -146,7 +147,6 @@ static void run_job(void *context) {
   case RECV:
   case GROUP:
     run_group(j->send);
-    free((void *)(uintptr_t)j->send);
     return;
   }
 }
@@ -309,6 +309,8 @@ ncclResult_t ncclGroupEnd(void) {
     free(g);
     return ncclSuccess;
   }
+  g->older = library.newest;
+  library.newest = g;
   const job j = {.kind = GROUP, .send = g, .comm = g->jobs[0].comm};
   streams_call(g->jobs[0].stream, run_job, &j, sizeof j);
   return ncclSuccess;
@@ -325,4 +327,9 @@ orr_code dist_nccl_library_open(dist_nccl_library *l) {
   return ORR_OK;
 }
 
-void dist_nccl_library_close(dist_nccl_library *l) {}
+void dist_nccl_library_close(dist_nccl_library *l) {
+  for (group *older; library.newest; library.newest = older) {
+    older = library.newest->older;
+    free(library.newest);
+  }
+}

@@ -209,6 +209,45 @@ static void test_a_product_is_planned_once_and_serves_both_ways_of_writing(void 
   kern_destroy(k);
 }
 
+// Which algorithm a 64 x 64 x 64 product gets, and its bits in `out` [64*64]. memory: of the
+// device.
+static library_algorithm algorithm_of(bool tune, size_t memory, float *out) {
+  const cuda_host_machine sound = cuda_host_here;
+  const kern_setup setup = {.device = KERN_DEVICE_CUDA, .node_ranks = 1, .tune = tune};
+  float in[64 * 64];
+  kern *k = NULL;
+  void *x;
+  orr_status_clear();
+  assert_int_equal(kern_open(&setup, &k), ORR_OK);
+  assert_int_equal(kern_alloc(k, KERN_DEVICE, 2 * sizeof in, "a test", &x), ORR_OK);
+  const kern_matmul_fwd_args a = {
+      .M = 64, .N = 64, .K = 64, .x = x, .w = x, .y = (float *)x + 64 * 64};
+  cuda_host_here.memory = memory;
+  assert_int_equal(kern_matmul_fwd(k, &a), ORR_OK);
+  assert_string_equal(orr_status_message(), "");
+  cuda_host_here = sound;
+  assert_int_equal(kern_commit(k), ORR_OK);
+  for (int i = 0; i < 64 * 64; i++) in[i] = 1.0f / (float)(i % 97 + 3);
+  assert_int_equal(kern_copy(k, &(kern_copy_args){x, in, sizeof in, KERN_COPY_IN}), ORR_OK);
+  assert_int_equal(kern_matmul_fwd(k, &a), ORR_OK);
+  assert_int_equal(kern_copy(k, &(kern_copy_args){out, a.y, sizeof in, KERN_COPY_OUT}), ORR_OK);
+  assert_int_equal(k->late_plans, 0);
+  kern_free(k, KERN_DEVICE, x);
+  kern_destroy(k);
+  return (library_algorithm)library_blas_ran();
+}
+
+static void
+test_a_trial_takes_the_fastest_of_the_algorithms_with_the_first_ones_bits(void **state) {
+  static float first[64 * 64], tuned[64 * 64], short_of_memory[64 * 64];
+  assert_int_equal(algorithm_of(false, 1 << 30, first), LIBRARY_FIRST);
+  assert_int_equal(algorithm_of(true, 1 << 30, tuned), LIBRARY_FASTER);
+  assert_memory_equal(first, tuned, sizeof first);
+  // no room for the operands of a trial
+  assert_int_equal(algorithm_of(true, 1 << 15, short_of_memory), LIBRARY_FIRST);
+  assert_memory_equal(first, short_of_memory, sizeof first);
+}
+
 static void test_errors_of_cublaslt_name_the_product(void **state) {
   static const struct {
     library_fault fault;
@@ -350,6 +389,7 @@ int main(void) {
       cmocka_unit_test(test_without_cudnn_own_kernels_compute),
       cmocka_unit_test(test_errors_of_cudnn_are_passed_on),
       cmocka_unit_test(test_a_product_is_planned_once_and_serves_both_ways_of_writing),
+      cmocka_unit_test(test_a_trial_takes_the_fastest_of_the_algorithms_with_the_first_ones_bits),
       cmocka_unit_test(test_errors_of_cublaslt_name_the_product),
       cmocka_unit_test(test_a_machine_that_cannot_says_why_and_auto_takes_the_cpu),
       cmocka_unit_test(test_each_rank_takes_a_device_of_its_own),
