@@ -22,7 +22,7 @@ static bool decides_weights(const cfg_knob *k) {
       {"metrics", "*"},         //
       {"guard", "record_every"},
       {"guard", "record_bytes"},
-      {"data", "prefetch"},     // reading ahead does not change what is read
+      {"data", "prefetch"}, // reading ahead does not change what is read
       {"data", "prefetch_bytes"},
       {"data", "unpack_threads"},
       {"data", "chunk_cache_bytes"},

@@ -148,7 +148,7 @@
   I64(rewind_after, 10, 0, 1000000, "steps",                                                       \
       "skipped steps in a row that send a run back to its last checkpoint; 0 = never")             \
   I64(rewinds, 3, 0, 1000000, "", "times that a process goes back before it gives up")             \
-  I64(record_every, 1, 0, 1000000000, "steps",                                                     \
+  I64(record_every, 20, 0, 1000000000, "steps",                                                    \
       "steps between fingerprints in record.jsonl, for `orrery train --replay`; 0 = none")         \
   I64(record_bytes, 67108864, 4096, 1099511627776, "B",                                            \
       "of record.jsonl before it becomes record.1.jsonl, in place of the one before")

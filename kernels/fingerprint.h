@@ -7,9 +7,9 @@
 
 #include <stdint.h>
 
-#ifdef __CUDACC__
-#define KERN_FINGERPRINT_FN __host__ __device__ static __forceinline__
-#else
+// How a backend declares a function of its own; one that is not C's says so before it includes
+// this.
+#ifndef KERN_FINGERPRINT_FN
 #define KERN_FINGERPRINT_FN static inline
 #endif
 

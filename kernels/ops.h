@@ -370,9 +370,9 @@ typedef struct {
   bool accumulate;
 } kern_sumsq_args;
 
-// *sum (=, or += with accumulate), modulo 2^64, what kernels/fingerprint.h makes of the bits of x[i]
-// and their place first + i. One element that differs in any bit always shows, several do but for
-// one case in 2^32; pieces of an array add up to the whole.
+// *sum (=, or += with accumulate), modulo 2^64, what kernels/fingerprint.h makes of the bits of
+// x[i] and their place first + i. One element that differs in any bit always shows, several do but
+// for one case in 2^32; pieces of an array add up to the whole.
 typedef struct {
   int64_t n;
   const float *x;

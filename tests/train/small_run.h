@@ -97,7 +97,8 @@ static const char small_run_yaml[] =
     "model: {rows: 2, cols: 3, codes: 20, registers: 2, width: 32, "
     "heads: 4, kv_heads: 2, hidden: 40, layers: 2, time_every: 2, "
     "actions: 2, branches: [worlds]}\n"
-    "ckpt: {every: 3, keep: 10}\n";
+    "ckpt: {every: 3, keep: 10}\n"
+    "guard: {record_every: 1}\n";
 
 // The configuration above with data ROOT/tokens, results in ROOT/name and further assignments,
 // ended by NULL.

@@ -14,7 +14,7 @@ TOKENIZER = ["--set", "tokenizer.width=32", "--set", "tokenizer.heads=2", "--set
 DYNAMICS = ["--set", "model.width=32", "--set", "model.heads=2", "--set", "model.kv_heads=1", "--set",
             "model.hidden=48", "--set", "model.layers=4", "--set", "data.frames=8", "--set", "train.batch=4"]
 COMMON = ["--set", "run.threads=1", "--set", "run.device=cpu", "--set", "optim.warmup_steps=1", "--set",
-          "optim.decay_steps=0", "--set", "ckpt.every=2"]
+          "optim.decay_steps=0", "--set", "ckpt.every=2", "--set", "guard.record_every=1"]
 
 
 def call(*args):
@@ -59,7 +59,8 @@ def all_of_it(program, plain, clips, out, configs):
     figures = json.loads((out / "eval.json").read_text())
     figures.pop("checkpoint")
     prints = [json.loads(line) for line in (dynamics / "record.jsonl").read_text().splitlines()]
-    return {"prints": [line for line in prints if "step" in line], "tokenizer": steps_of(tokenizer), "dynamics": steps_of(dynamics), "fp32": steps_of(single),
+    return {"prints": [line for line in prints if "step" in line], "tokenizer": steps_of(tokenizer),
+            "dynamics": steps_of(dynamics), "fp32": steps_of(single),
             "checkpoints": sums_of(out, "*.safetensors"), "evaluation": figures, "film": sums_of(out, "film.png")}
 
 
