@@ -168,6 +168,7 @@ static orr_code set_ranges(looking *l) {
 // Names by the user, else by the source, else numbers.
 static orr_code set_format(looking *l) {
   const data_import_options *o = l->p->o;
+  data_shard_format f = l->f; // its words are this function's; the plan gets a copy
   enum { NAME = 32 };
   char source[128], *text = orr_malloc((size_t)l->f.A * NAME);
   const char **names = orr_malloc((size_t)l->f.A * sizeof *names);
@@ -182,11 +183,11 @@ static orr_code set_format(looking *l) {
   }
   snprintf(source, sizeof source, "imported from %s recordings",
            l->p->episodes.v[l->first].format->name);
-  l->f.branch = o->branch;
-  l->f.source = o->source ? o->source : source;
-  l->f.action_names = names;
-  ORR_TRY_GOTO(data_shard_format_check(&l->f, "import"), done);
-  rc = data_shard_format_copy(&l->f, &l->p->format);
+  f.branch = o->branch;
+  f.source = o->source ? o->source : source;
+  f.action_names = names;
+  ORR_TRY_GOTO(data_shard_format_check(&f, "import"), done);
+  rc = data_shard_format_copy(&f, &l->p->format);
 done:
   orr_free(names);
   orr_free(text);

@@ -251,7 +251,7 @@ static char **lerobot_names(const char *table, int64_t A) {
     if (good) bytes += strlen(name) + 1;
   }
   char **names = good ? orr_malloc(bytes) : NULL;
-  char *text = (char *)(names + A);
+  char *text = names ? (char *)(names + A) : NULL;
   for (int64_t i = 0; names && i < A; i++) {
     const char *name = json_string_value(json_array_get(list, (size_t)i));
     names[i] = memcpy(text, name, strlen(name) + 1);

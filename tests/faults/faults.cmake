@@ -4,7 +4,8 @@ if(Python3_FOUND)
   foreach(name kill_ranks disk_full)
     add_test(NAME faults_${name} COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/faults/${name}.py
              --source ${CMAKE_SOURCE_DIR} --build ${CMAKE_BINARY_DIR})
-    set_tests_properties(faults_${name} PROPERTIES LABELS "full;faults" TIMEOUT 900 SKIP_RETURN_CODE 77)
+    set_tests_properties(faults_${name} PROPERTIES LABELS "full;faults" TIMEOUT 900 SKIP_RETURN_CODE 77
+                         ENVIRONMENT "${environment_mpi}")
   endforeach()
   set_tests_properties(faults_kill_ranks PROPERTIES PROCESSORS 4)
 endif()

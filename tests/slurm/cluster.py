@@ -63,7 +63,7 @@ class Cluster(Runs):
             value = condition()
             if value:
                 return value
-            time.sleep(0.05)
+            time.sleep(0.1)
         raise AssertionError(f"{what}: not within {PATIENCE * seconds} s\n{self.run(['squeue', '-l']).stdout}"
                              f"{self.run(['sinfo', '-l']).stdout}")
 

@@ -7,11 +7,6 @@ int main(int argc, char **argv) {
   if (argc != 2 || snprintf(r.root, sizeof r.root, "%s", argv[1]) >= (int)sizeof r.root) return 2;
   assert_ok(orr_fs_mkdirs(r.root));
   small_run_data(&r, "tokens");
-  cfg *c = small_run_config(&r, "run", (const char *const[]){NULL});
-  char *yaml = NULL;
-  assert_ok(cfg_print(c, &yaml));
-  assert_ok(orr_fs_write_atomic(small_run_path(&r, "small.yaml"), yaml, strlen(yaml)));
-  free(yaml);
-  cfg_destroy(c);
+  small_run_store(&r, "small.yaml", small_run_config(&r, "run", (const char *const[]){NULL}));
   return 0;
 }

@@ -12,6 +12,7 @@ import unittest
 from cluster import Cluster
 
 SECONDS = 9 # of the undisturbed run: longer than it takes Slurm to preempt twice
+LIMITED_SECONDS = 40 # of a job that is stopped after 30
 FOUR = ["--nodes=4", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1"]
 ONE = ["--nodes=1", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1"]
 args = None
@@ -41,7 +42,14 @@ class TestJobs(unittest.TestCase):
         cluster.ended(cluster.train("probe", FOUR, ["train.steps=60", "dist.tp=2"]), "probe")
         cls.steps = max(200, int(SECONDS * 1e3 / cluster.step_ms("probe")))
         cls.settings = [f"train.steps={cls.steps}", f"ckpt.every={cls.steps // 40}", "dist.tp=2"]
-        cls.limited = cls.limit(20000) # a minute is the shortest limit: it passes beside the other tests
+        # what mostly waits does so beside the other tests. A minute is the shortest limit, of which USR1 comes 30 s
+        # before the end, or sooner
+        cluster.run(cluster.words("alone", ["train.steps=300", "ckpt.every=0"]))
+        cls.limited = cls.limit(int(LIMITED_SECONDS * 1e3 / cluster.step_ms("alone")))
+        cls.wrong = cluster.train("wrong", FOUR, ["dist.tp=3"])
+        cluster.env["ORRERY_RETRIES"] = "2"
+        cls.broken = cluster.train("broken", FOUR, [*cls.settings, f"data.train=[{cluster.path('nowhere')}]"])
+        del cluster.env["ORRERY_RETRIES"]
         number = cluster.train("calm", FOUR, cls.settings)
         cls.calm = cluster.ended(number, "calm")
 
@@ -70,9 +78,7 @@ class TestJobs(unittest.TestCase):
 
     def test_a_base_is_fine_tuned_and_an_nvl72_job_fits_its_domain(self):
         words = cluster.words("tuned", ["train.steps=5", "ckpt.every=2", "optim.warmup_steps=1", "optim.decay_steps=1"])
-        number = cluster.submit("tuned", FOUR, ["slurm/finetune.sbatch", words[2], cluster.path("calm"), *words[3:]])
-        cluster.ended(number, "tuned")
-        self.assertIn(f"weights from {cluster.path('calm')}", cluster.log("tuned"))
+        tuned = cluster.submit("tuned", FOUR, ["slurm/finetune.sbatch", words[2], cluster.path("calm"), *words[3:]])
         # --segment is of a newer Slurm than the tests': all other lines are submitted as they are
         with open(os.path.join(args.source, "slurm/pretrain-nvl72.sbatch"), encoding="utf-8") as f:
             lines = [line for line in f if not line.startswith("#SBATCH --segment")]
@@ -80,22 +86,20 @@ class TestJobs(unittest.TestCase):
             f.writelines(lines)
         four = ["--nodes=2", "--ntasks-per-node=2", "--gpus-per-node=2", "--cpus-per-task=1"]
         fits = cluster.train("rack", four, ["dist.tp=4"], cluster.path("nvl72.sbatch"))
+        spills = cluster.train("spills", four, ["dist.tp=3"], cluster.path("nvl72.sbatch"))
+        cluster.ended(tuned, "tuned")
+        self.assertIn(f"weights from {cluster.path('calm')}", cluster.log("tuned"))
         cluster.ended(fits, "rack")
         self.assertIn("rank 0 of 4 (tp 4, cp 1, dp 1)", cluster.log("rack"))
-        spills = cluster.train("spills", four, ["dist.tp=3"], cluster.path("nvl72.sbatch"))
         cluster.wait("the job is refused", 60, lambda: cluster.job(spills)["JobState"] == "FAILED")
         self.assertIn("does not divide 64, the GPUs of a segment", cluster.log("spills"))
 
     def test_a_configuration_that_is_wrong_is_not_tried_again(self):
-        number = cluster.train("wrong", FOUR, ["dist.tp=3"])
-        job = cluster.wait("the job ends", 60, lambda: (j := cluster.job(number))["JobState"] == "FAILED" and j)
+        job = cluster.wait("the job ends", 60, lambda: (j := cluster.job(self.wrong))["JobState"] == "FAILED" and j)
         self.assertEqual((job["Restarts"], job["ExitCode"]), ("0", "2:0"))
 
     def test_a_job_that_fails_without_progress_gives_up(self):
-        cluster.env["ORRERY_RETRIES"] = "2"
-        self.addCleanup(cluster.env.pop, "ORRERY_RETRIES")
-        number = cluster.train("broken", FOUR, [*self.settings, f"data.train=[{cluster.path('nowhere')}]"])
-        job = cluster.wait("the job gives up", 60, lambda: (j := cluster.job(number))["JobState"] == "FAILED" and j)
+        job = cluster.wait("the job gives up", 60, lambda: (j := cluster.job(self.broken))["JobState"] == "FAILED" and j)
         self.assertEqual(job["Restarts"], "1")
         self.assertIn("2 times in a row without a new checkpoint", cluster.log("broken"))
 

@@ -7,17 +7,17 @@ usage: clocks.py BIN_DIR CLOCK    (CLOCK: tests/train/wrong_clock.c as a shared 
 import http.server
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
 
-BIN, CLOCK = pathlib.Path(sys.argv[1]), sys.argv[2]
+from small_run import BIN, SmallRun
+
+CLOCK = sys.argv[2]
 AHEAD = 600  # seconds, of wall clocks
 LATER = 7777  # of a monotonic clock: a machine that was started earlier
 
@@ -43,37 +43,17 @@ class SlowWebhook(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Clocks(unittest.TestCase):
-    def setUp(self):
-        self.dir = tempfile.TemporaryDirectory(prefix="orrery-clocks-")
-        self.root = pathlib.Path(self.dir.name)
-        subprocess.run([BIN / "slurm_small_set", self.root], check=True)
-
-    def tearDown(self):
-        self.dir.cleanup()
-
-    def train(self, name, *settings):
-        words = [BIN / "orrery", "train", self.root / "small.yaml", "--set", f"run.dir={self.root / name}"]
-        for s in settings:
-            words += ["--set", s]
-        return words
-
-    def lines(self, name, file="metrics.jsonl"):
-        return [json.loads(line) for line in (self.root / name / file).read_text().splitlines()]
-
-    def losses(self, name):
-        return [line["loss"] for line in self.lines(name)]
-
+class Clocks(SmallRun):
     def start(self, words, ahead=0):
         env = dict(os.environ, LD_PRELOAD=CLOCK, WRONG_CLOCK_S=str(ahead))
         return subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True)
 
     def test_ranks_with_other_clocks_train_alike_and_share_one_trace(self):
         settings = ["train.steps=40", "train.trace_steps=20-39", "metrics.ranks_every=10", "dist.timeout_s=60"]
-        alike = subprocess.run(["mpirun", "-n", "2", *self.train("alike", *settings)], capture_output=True, text=True,
-                               timeout=120, check=False)
+        alike = subprocess.run(["mpirun", "-n", "2", *self.command("alike", *settings)], capture_output=True,
+                               text=True, timeout=120, check=False)
         self.assertEqual(alike.returncode, 0, alike.stderr)
-        command = self.train("apart", *settings)
+        command = self.command("apart", *settings)
         wrong = ["-x", f"LD_PRELOAD={CLOCK}", "-x", f"WRONG_CLOCK_S={-AHEAD}"]
         apart = subprocess.run(["mpirun", "-n", "1", *command, ":", "-n", "1", *wrong, *boot_earlier(), *command],
                                capture_output=True, text=True, timeout=120, check=False)
@@ -95,7 +75,7 @@ class Clocks(unittest.TestCase):
 
     def test_a_run_moves_between_nodes_whose_clocks_differ(self):
         settings = ["train.steps=600", "ckpt.every=50"]
-        subprocess.run(self.train("still", *settings), capture_output=True, timeout=120, check=True)
+        subprocess.run(self.command("still", *settings), capture_output=True, timeout=120, check=True)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), SlowWebhook)
         server.told = []
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -104,7 +84,7 @@ class Clocks(unittest.TestCase):
         sink = f"metrics.webhook=http://127.0.0.1:{server.server_address[1]}"
         begun = time.monotonic()
         for ahead, step, more in ((0, 100, []), (-AHEAD, 200, [sink]), (AHEAD, 600, [])):
-            run = self.start(self.train("moved", *settings, *more), ahead)
+            run = self.start(self.command("moved", *settings, *more), ahead)
             self.until_step(run, "moved", step)
             run.send_signal(signal.SIGUSR1)
             said = run.communicate(timeout=100)[1]

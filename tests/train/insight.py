@@ -9,12 +9,12 @@ import pathlib
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
 
-BIN = pathlib.Path(sys.argv[1])
+from small_run import SmallRun
+
 SLOW = 1  # the rank that is held up
 
 
@@ -30,24 +30,9 @@ def process_of(rank, launcher):
     return None
 
 
-class Insight(unittest.TestCase):
-    def setUp(self):
-        self.dir = tempfile.TemporaryDirectory(prefix="orrery-insight-")
-        self.root = pathlib.Path(self.dir.name)
-        subprocess.run([BIN / "slurm_small_set", self.root], check=True)
-
-    def tearDown(self):
-        self.dir.cleanup()
-
+class Insight(SmallRun):
     def start(self, *settings):
-        words = ["mpirun", "-n", "2", BIN / "orrery", "train", self.root / "small.yaml", "--set",
-                 f"run.dir={self.root / 'run'}"]
-        for s in settings:
-            words += ["--set", s]
-        return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-    def lines(self, file):
-        return [json.loads(l) for l in (self.root / "run" / file).read_text().splitlines()]
+        return subprocess.Popen(["mpirun", "-n", "2", *self.command("run", *settings)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     def hold_up(self, run, stop):
         """Stops the rank for most of every 20 ms until told to leave it alone."""
@@ -75,11 +60,11 @@ class Insight(unittest.TestCase):
         stop.set()
         holder.join()
         self.assertEqual(run.returncode, 0, said)
-        slow = [h for h in self.lines("history.jsonl") if h["event"] == "slow"]
+        slow = [h for h in self.lines("run", "history.jsonl") if h["event"] == "slow"]
         self.assertTrue(slow, said)
         self.assertTrue(slow[0]["words"].startswith(f"rank {SLOW} on {os.uname().nodename} computes"), slow)
         self.assertIn(slow[0]["words"], said)
-        compared = [l for l in self.lines("metrics.jsonl") if "busy_ms_rank" in l]
+        compared = [l for l in self.lines("run") if "busy_ms_rank" in l]
         self.assertEqual([l["step"] for l in compared], [10, 20, 30, 40, 50, 60])
         named = [l["busy_ms_rank"] for l in compared]
         self.assertGreater(named.count(SLOW), len(named) / 2, named)
@@ -109,7 +94,7 @@ class Insight(unittest.TestCase):
         run = self.start("metrics.profile=false")
         said = run.communicate(timeout=120)[1]
         self.assertEqual(run.returncode, 0, said)
-        self.assertNotIn("forward_ms", self.lines("metrics.jsonl")[-1])
+        self.assertNotIn("forward_ms", self.lines("run")[-1])
 
 
 if __name__ == "__main__":

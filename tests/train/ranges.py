@@ -6,13 +6,13 @@ usage: ranges.py BIN_DIR TOOL   (TOOL: tests/cuda_host/real/ranges_tool.c as a s
 """
 import json
 import os
-import pathlib
 import subprocess
 import sys
-import tempfile
 import unittest
 
-BIN, TOOL = pathlib.Path(sys.argv[1]), sys.argv[2]
+from small_run import SmallRun
+
+TOOL = sys.argv[2]
 RANKS = 2
 
 
@@ -43,22 +43,12 @@ def traced(events, rank):
     return found
 
 
-class Ranges(unittest.TestCase):
-    def setUp(self):
-        self.dir = tempfile.TemporaryDirectory(prefix="orrery-ranges-")
-        self.root = pathlib.Path(self.dir.name)
-        subprocess.run([BIN / "slurm_small_set", self.root], check=True)
-
-    def tearDown(self):
-        self.dir.cleanup()
-
+class Ranges(SmallRun):
     def test_the_ranges_are_the_spans_of_the_trace(self):
         env = dict(os.environ, NVTX_INJECTION64_PATH=TOOL, RANGES_OUT=str(self.root))
-        words = ["mpirun", "-n", str(RANKS), "-x", "NVTX_INJECTION64_PATH", "-x", "RANGES_OUT", BIN / "orrery", "train",
-                 self.root / "small.yaml"]
-        for s in (f"run.dir={self.root / 'run'}", "train.steps=4", "train.trace_steps=2-3", "dist.tp=2", "ckpt.every=3",
-                  "optim.warmup_steps=1", "optim.decay_steps=1", "metrics.ranks_every=2"):
-            words += ["--set", s]
+        command = self.command("run", "train.steps=4", "train.trace_steps=2-3", "dist.tp=2", "ckpt.every=3",
+                               "optim.warmup_steps=1", "optim.decay_steps=1", "metrics.ranks_every=2")
+        words = ["mpirun", "-n", str(RANKS), "-x", "NVTX_INJECTION64_PATH", "-x", "RANGES_OUT", *command]
         run = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120, check=False)
         self.assertEqual(run.returncode, 0, run.stderr)
         events = json.loads((self.root / "run/trace/steps-2-3.json").read_text())["traceEvents"]

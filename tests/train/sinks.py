@@ -4,22 +4,19 @@ TensorBoard's own reader.
 
 usage: sinks.py BIN_DIR    BIN_DIR/orrery trains, BIN_DIR/slurm_small_set writes what it trains on
 """
-import base64
 import glob
 import http.server
 import json
-import os
-import pathlib
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
 import urllib.request
 
-BIN = pathlib.Path(sys.argv[1])
+from small_run import SmallRun
+
 GATEWAY = "prometheus-pushgateway"
 
 
@@ -45,29 +42,9 @@ class Webhook(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Sinks(unittest.TestCase):
-    def setUp(self):
-        self.dir = tempfile.TemporaryDirectory(prefix="orrery-sinks-")
-        self.root = pathlib.Path(self.dir.name)
-        subprocess.run([BIN / "slurm_small_set", self.root], check=True)
-
-    def tearDown(self):
-        self.dir.cleanup()
-
-    def command(self, name, *more):
-        words = [BIN / "orrery", "train", self.root / "small.yaml", "--set", f"run.dir={self.root / name}"]
-        for m in more:
-            words += ["--set", m]
-        return words
-
+class Sinks(SmallRun):
     def train(self, name, *more):
         return subprocess.run(self.command(name, *more), capture_output=True, text=True, timeout=120)
-
-    def lines(self, name, file="metrics.jsonl"):
-        return [json.loads(l) for l in (self.root / name / file).read_text().splitlines()]
-
-    def losses(self, name):
-        return [l["loss"] for l in self.lines(name)]
 
     def start_gateway(self, port):
         gateway = subprocess.Popen([GATEWAY, f"--web.listen-address=127.0.0.1:{port}"],

@@ -116,6 +116,16 @@ static inline cfg *small_run_config(small_run *r, const char *name, const char *
   return c;
 }
 
+// Writes a configuration to ROOT/file and destroys it; returns the path, as small_run_path.
+static inline const char *small_run_store(small_run *r, const char *file, cfg *c) {
+  char *yaml = NULL;
+  assert_ok(cfg_print(c, &yaml));
+  folder_store(r->root, file, yaml);
+  free(yaml);
+  cfg_destroy(c);
+  return small_run_path(r, file);
+}
+
 // Trains; what it has to say goes to ROOT/stderr-RANK.
 static inline orr_code small_run_train_world(small_run *r, const char *name, const char *resume,
                                              const char *const *more, dist_world *world) {

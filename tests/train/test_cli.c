@@ -42,13 +42,9 @@ static void expect(small_run *r, const char *const *words, int code, const char 
 // ROOT/name.yaml: the small run with results in ROOT/name.
 static const char *config(small_run *r, const char *name) {
   cfg *c = small_run_config(r, name, (const char *const[]){"train.steps=6", NULL});
-  char *yaml = NULL, file[64];
-  assert_ok(cfg_print(c, &yaml));
+  char file[64];
   snprintf(file, sizeof file, "%s.yaml", name);
-  assert_ok(orr_fs_write_atomic(small_run_path(r, file), yaml, strlen(yaml)));
-  free(yaml);
-  cfg_destroy(c);
-  return small_run_path(r, file);
+  return small_run_store(r, file, c);
 }
 
 static void expect_text(small_run *r, const char *yaml, const char *const *parts) {

@@ -11,12 +11,9 @@ enum { KILLS = 10, STEPS = 300, TRIES = 100 };
 // Configuration of a run in ROOT/name, as a file.
 static void store_config(small_run *r, const char *name) {
   cfg *c = small_run_config(r, name, (const char *const[]){"train.steps=300", "ckpt.keep=2", NULL});
-  char *yaml = NULL, path[512];
-  snprintf(path, sizeof path, "%s/%s.yaml", r->root, name);
-  assert_ok(cfg_print(c, &yaml));
-  assert_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
-  free(yaml);
-  cfg_destroy(c);
+  char file[64];
+  snprintf(file, sizeof file, "%s.yaml", name);
+  small_run_store(r, file, c);
 }
 
 static pid_t start(small_run *r, const char *name) {

@@ -27,16 +27,11 @@ static orr_code agreed(world_run *p, orr_code rc) {
 // Runs `orrery train` alone, without MPI. Rank 0.
 static void train_alone(small_run *r, const char *name, const char *resume,
                         const char *const *more) {
-  cfg *c = small_run_config(r, name, more);
-  char *yaml = NULL, path[512], err[512];
-  assert_ok(cfg_print(c, &yaml));
-  snprintf(path, sizeof path, "%s/alone.yaml", r->root);
+  const char *path = small_run_store(r, "alone.yaml", small_run_config(r, name, more));
+  char err[512];
   snprintf(err, sizeof err, "%s/alone.err", r->root);
-  assert_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
   const char *const words[] = {program_path, "train", path, "--resume", resume, NULL};
   program_wait_ok(program_start(words, err, true), err);
-  free(yaml);
-  cfg_destroy(c);
 }
 #define TRAIN_ALONE(p, name, resume, ...)                                                          \
   do {                                                                                             \

@@ -31,18 +31,15 @@ static int set_up(void **state) {
 // Returns the exit code.
 static int train_code(small_run *r, const char *name, const char *data, const char *ranks,
                       const char *knob) {
-  char config[512], err[512], cache[512], *yaml = NULL;
-  snprintf(config, sizeof config, "%s/%s.yaml", r->root, name);
+  char file[64], err[512], cache[512];
   snprintf(err, sizeof err, "%s/%s.err", r->root, name);
   snprintf(cache, sizeof cache, "data.cache_dir=%s/cache-%s", r->root, name);
   cfg *c = small_run_config(r, name,
                             (const char *const[]){"train.steps=12", "optim.decay_steps=1",
                                                   "train.batch=64", "ckpt.every=0", data, cache,
                                                   knob, NULL});
-  assert_ok(cfg_print(c, &yaml));
-  assert_ok(orr_fs_write_atomic(config, yaml, strlen(yaml)));
-  free(yaml);
-  cfg_destroy(c);
+  snprintf(file, sizeof file, "%s.yaml", name);
+  const char *config = small_run_store(r, file, c);
   return program_wait(
       program_start((const char *const[]){"mpirun", "--allow-run-as-root", "--oversubscribe", "-n",
                                           ranks, program_path, "train", config, NULL},
