@@ -1,11 +1,11 @@
 // Fingerprints of flat ranges: partial sums of integers, then their sum. The same bits as the
 // CPU's.
-#define KERN_FINGERPRINT_FN __device__ static __forceinline__
-#include "kernels/fingerprint.h"
-
 #include "kernels/cuda/pack.cuh"
 #include "kernels/cuda/partials.cuh"
 #include "kernels/cuda/reduce.cuh"
+
+#define KERN_FINGERPRINT_FN __device__ static __forceinline__
+#include "kernels/fingerprint.h"
 
 enum { THREADS = 256 };
 
