@@ -1,33 +1,25 @@
-// Ops one by one, median of several runs, with warm caches as in a step. Matrix products and
-// attention are given in floating-point operations a second; ops that only pass over memory in
-// bytes a second, and as the share of a copy that moves as many bytes (up to what a tensor holds)
-// on the same device in the same minute: small ones stay in its caches, those of a copy as well.
 #include "train/bench_ops.h"
 
-#include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
-#include "base/sort.h"
 #include "kernels/kern.h"
 #include "train/args.h"
-#include "train/bench.h"
+#include "train/op_bench.h"
 
-// One clip batch of the small preset: B 8, T 16, N 68.
-enum { CLIPS = 8, FRAMES = 16, TOKENS = 68, ROWS = CLIPS * FRAMES * TOKENS, WIDEST = 1536 };
-enum { HEADS = 4, HEAD_WIDTH = 64, WIDTH = 256, HIDDEN = 768, CODES = 1000, XENT_ROWS = 1024 };
-enum { BUFFERS = 8, WARM_RUNS = 2, LEAST_RUNS = 5, MOST_RUNS = 100, DEVICE_RUNS = 10 };
-#define RUN_MS       120.0
-#define BUFFER_BYTES ((size_t)ROWS * WIDEST * sizeof(float))
+static const train_op_sizes presets[] = {{"small", 8, 16, 68, 4, 4, 256, 768, 1000, 7000000},
+                                         {"1b", 1, 64, 288, 30, 3, 1920, 5120, 4096, 100000000}};
+enum {
+  PRESETS = sizeof presets / sizeof *presets,
+  XENT_ROWS = 1024,
+  HEAD_WIDTH = TRAIN_OP_HEAD_WIDTH
+};
 
-typedef orr_code (*op_run)(kern *k, const void *args);
 // clang-format off
 #define BENCH_OPS(X)                                                                               \
   X(matmul_fwd) X(matmul_bwd_x) X(matmul_bwd_w) X(attention_fwd) X(attention_bwd) X(rmsnorm_fwd)   \
   X(rmsnorm_bwd) X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(swiglu_fwd) X(swiglu_bwd) X(xent_stats)   \
-  X(xent_grad) X(adamw) X(sumsq) X(gather_rows) X(cast) X(copy)
+  X(xent_grad) X(adamw) X(sumsq) X(fingerprint) X(gather_rows) X(cast) X(copy)
 // clang-format on
 #define RUN_OP(op)                                                                                 \
   static orr_code run_##op(kern *k, const void *args) {                                            \
@@ -36,103 +28,17 @@ typedef orr_code (*op_run)(kern *k, const void *args);
 BENCH_OPS(RUN_OP)
 #undef RUN_OP
 
-// The numbers that ops read from, or leave in, the device's memory.
-typedef struct {
-  kern_verdict verdict;
-  kern_adamw_rates rates;
-  float scale;
-  double loss;
-} numbers;
-
-typedef struct {
-  kern_dtype type;
-  kern_device device;
-  int threads;
-  kern *home;       // whose memory the tensors lie in
-  void *t[BUFFERS]; // tensors of `type`, or float32: ROWS * WIDEST floats each
-  float *table;     // cos, sin
-  int32_t *index;   // ROWS
-  numbers *numbers;
-  json_t *ops;
-} bench;
-
-// Median time of a run. A device is given several runs at a time, so that their starts hide behind
-// one another as in a step.
-static double median_ms(kern *k, op_run run, const void *args, orr_code *rc) {
-  const int each = k->apart ? DEVICE_RUNS : 1;
-  double ms[MOST_RUNS], spent = 0, took = 0;
-  int n = 0;
-  for (int i = 0; i < WARM_RUNS && *rc == ORR_OK; i++) *rc = run(k, args);
-  while (*rc == ORR_OK && n < MOST_RUNS && (n < LEAST_RUNS || spent < RUN_MS)) {
-    *rc = kern_mark(k, 0);
-    for (int i = 0; i < each && *rc == ORR_OK; i++) *rc = run(k, args);
-    if (*rc == ORR_OK) *rc = kern_mark(k, 1);
-    if (*rc == ORR_OK) *rc = kern_await(k, 1);
-    if (*rc == ORR_OK) *rc = kern_elapsed(k, 0, 1, &took);
-    ms[n++] = took / each;
-    spent += took;
-  }
-  if (*rc != ORR_OK) return 0;
-  return orr_median_f64(ms, n);
-}
-
-// Bytes a second of a copy within device memory that reads and writes `bytes` together.
-static orr_code copy_rate(const bench *b, kern *k, double bytes, double *gb_s) {
-  orr_code rc = ORR_OK;
-  kern_copy_args a = {.dst = b->t[0], .src = b->t[1], .way = KERN_COPY_WITHIN};
-  a.bytes = bytes / 2 < (double)BUFFER_BYTES ? (size_t)(bytes / 2) : BUFFER_BYTES;
-  const double ms = median_ms(k, run_copy, &a, &rc);
-  *gb_s = 2.0 * (double)a.bytes / (ms * 1e6);
-  return rc;
-}
-
-static orr_code report(bench *b, kern *k, json_t *row, double work, double rate) {
-  double copy;
-  ORR_CHECK(row && json_array_append_new(b->ops, row) == 0, ORR_ENOMEM,
-            "bench: no memory for the report");
-  if (!json_object_get(row, "gb_s")) {
-    fprintf(stderr, "\n");
-    return ORR_OK;
-  }
-  ORR_TRY(copy_rate(b, k, work, &copy));
-  fprintf(stderr, "  %5.2f of a copy's %.1f\n", rate / copy, copy);
-  ORR_CHECK(json_object_set_new(row, "copy_gb_s", json_real(copy)) == 0 &&
-                json_object_set_new(row, "of_copy", json_real(rate / copy)) == 0,
-            ORR_ENOMEM, "bench: no memory for the report");
-  return ORR_OK;
-}
-
-// Plans, runs and reports one op. work: floating-point operations, or bytes for the memory-bound.
-static orr_code measure(bench *b, const char *op, const char *shape, op_run run, const void *args,
-                        const char *unit, double work) {
-  orr_code rc;
-  kern *k;
-  ORR_TRY(kern_open(
-      &(kern_setup){.device = b->device, .threads = b->threads, .node_ranks = 1, .tune = true},
-      &k));
-  ORR_TRY_GOTO(run(k, args), destroy);
-  ORR_TRY_GOTO(kern_commit(k), destroy);
-  const double ms = median_ms(k, run, args, &rc), rate = work / (ms * 1e6);
-  if (rc != ORR_OK) goto destroy;
-  fprintf(stderr, "%-18s %-18s %9.3f ms %8.1f %s", op, shape, ms, rate, unit);
-  json_t *row = json_pack("{s:s, s:s, s:f, s:f}", "op", op, "shape", shape, "ms", ms,
-                          strcmp(unit, "GB/s") == 0 ? "gb_s" : "gflop_s", rate);
-  ORR_TRY_GOTO(report(b, k, row, work, rate), destroy);
-destroy:
-  kern_destroy(k);
-  return rc;
-}
-
 #define MEASURE(b, op, shape, unit, work, ...)                                                     \
-  ORR_TRY(measure((b), #op, (shape), run_##op, &(kern_##op##_args)__VA_ARGS__, (unit), (work)))
+  ORR_TRY(train_op_bench_measure((b), #op, (shape), run_##op, &(kern_##op##_args)__VA_ARGS__,      \
+                                 (unit), (work)))
 
-static orr_code bench_matmul(bench *b, int64_t M, int64_t N, int64_t K) {
-  char shape[48];
-  snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64 "x%" PRId64, M, N, K);
+static orr_code bench_matmul(train_op_bench *b, int64_t M, int64_t N, int64_t K) {
+  const train_op_shape named = train_op_shape_of("", &(const int64_t[4]){M, N, K});
+  const char *shape = named.text;
   const double flops = 2.0 * (double)(M * N * K);
   const kern_dtype type = b->type;
   // The logits stay float32.
-  const kern_dtype y_type = N == CODES ? KERN_F32 : type;
+  const kern_dtype y_type = N == b->of->codes ? KERN_F32 : type;
   MEASURE(b, matmul_fwd, shape, "GFLOP/s", flops,
           {.type = type,
            .y_type = y_type,
@@ -149,34 +55,41 @@ static orr_code bench_matmul(bench *b, int64_t M, int64_t N, int64_t K) {
   return ORR_OK;
 }
 
-static orr_code bench_matmuls(bench *b) {
-  static const int64_t shapes[][3] = {
-      {ROWS, 768, 256},     {ROWS, 256, 256},     {ROWS, 1536, 256},     {ROWS, 256, 768},
-      {ROWS / 4, 768, 256}, {ROWS / 4, 256, 256}, {ROWS / 4, 1536, 256}, {ROWS / 4, 256, 768},
-      {1024, CODES, 256},   {ROWS, 384, 128},     {ROWS, 768, 128},      {ROWS, 576, 192},
-      {ROWS, 1152, 192},    {ROWS, 192, 576},
-  };
+// Of a block, the head (a chunk), and, at the small preset, of models of its size.
+static orr_code bench_matmuls(train_op_bench *b) {
+  const train_op_sizes *z = b->of;
+  const int64_t rows = b->rows, D = z->width, F = z->hidden,
+                qkv = (z->heads + 2 * z->kv_heads) * HEAD_WIDTH, o = z->heads * HEAD_WIDTH;
+  const int64_t shapes[][3] = {
+      {rows, qkv, D}, {rows, D, o}, {rows, 2 * F, D}, {rows, D, F}, {XENT_ROWS, z->codes, D}};
+  static const int64_t narrow[][3] = {{4, 768, 256}, {4, 256, 256},  {4, 1536, 256},
+                                      {4, 256, 768}, {1, 384, 128},  {1, 768, 128},
+                                      {1, 576, 192}, {1, 1152, 192}, {1, 192, 576}};
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
     ORR_TRY(bench_matmul(b, shapes[i][0], shapes[i][1], shapes[i][2]));
+  for (size_t i = 0; z == presets && i < sizeof narrow / sizeof *narrow; i++)
+    ORR_TRY(bench_matmul(b, rows / narrow[i][0], narrow[i][1], narrow[i][2]));
   return ORR_OK;
 }
 
 // One block's attention. In a time block position t of sequence (clip, n) is row (clip T + t) N +
 // n.
-static orr_code bench_attention(bench *b, bool time) {
-  enum { LD = HEADS * HEAD_WIDTH };
-  const int64_t L = time ? FRAMES : TOKENS, seqs = ROWS / L;
-  const int64_t inner = time ? TOKENS : 1, outer = time ? FRAMES * TOKENS : TOKENS;
-  const int64_t pos = time ? TOKENS : 1;
-  const double product = 2.0 * (double)(seqs * HEADS * L * L * HEAD_WIDTH);
-  const char *shape = time ? "time 544x16x4x64" : "space 128x68x4x64";
+static orr_code bench_attention(train_op_bench *b, bool time) {
+  const train_op_sizes *z = b->of;
+  const int64_t L = time ? z->frames : z->tokens, seqs = b->rows / L;
+  const int64_t inner = time ? z->tokens : 1, outer = time ? z->frames * z->tokens : z->tokens;
+  const int64_t pos = time ? z->tokens : 1, ld = z->heads * HEAD_WIDTH;
+  const double product = 2.0 * (double)(seqs * z->heads * L * L * HEAD_WIDTH);
+  const train_op_shape named = train_op_shape_of(
+      time ? "time " : "space ", &(const int64_t[4]){seqs, L, z->heads, HEAD_WIDTH});
+  const char *shape = named.text;
   float *lse = b->t[4];
   MEASURE(b, attention_fwd, shape, "GFLOP/s", 2 * product,
           {.type = b->type,
            .seqs = seqs,
            .L = L,
-           .H = HEADS,
-           .G = HEADS,
+           .H = z->heads,
+           .G = z->kv_heads,
            .K = HEAD_WIDTH,
            .inner = inner,
            .outer_stride = outer,
@@ -185,10 +98,10 @@ static orr_code bench_attention(bench *b, bool time) {
            .q = b->t[0],
            .k = b->t[1],
            .v = b->t[2],
-           .ldq = LD,
-           .ldk = LD,
-           .ldv = LD,
-           .ldo = LD,
+           .ldq = ld,
+           .ldk = ld,
+           .ldv = ld,
+           .ldo = ld,
            .causal = time,
            .o = b->t[3],
            .lse = lse});
@@ -196,8 +109,8 @@ static orr_code bench_attention(bench *b, bool time) {
           {.type = b->type,
            .seqs = seqs,
            .L = L,
-           .H = HEADS,
-           .G = HEADS,
+           .H = z->heads,
+           .G = z->kv_heads,
            .K = HEAD_WIDTH,
            .inner = inner,
            .outer_stride = outer,
@@ -208,32 +121,43 @@ static orr_code bench_attention(bench *b, bool time) {
            .v = b->t[2],
            .o = b->t[3],
            .do_ = b->t[5],
-           .ldq = LD,
-           .ldk = LD,
-           .ldv = LD,
-           .ldo = LD,
+           .ldq = ld,
+           .ldk = ld,
+           .ldv = ld,
+           .ldo = ld,
            .dq = b->t[6],
-           .dk = b->t[6],
+           .dk = (char *)b->t[7] + b->buffer_bytes / 2,
            .dv = b->t[7],
-           .lddq = LD,
-           .lddk = LD,
-           .lddv = LD,
+           .lddq = ld,
+           .lddk = ld,
+           .lddv = ld,
            .causal = time,
            .lse = lse});
   return ORR_OK;
 }
 
 // Norms, rotary embedding and SwiGLU of one block.
-static orr_code bench_block_ops(bench *b) {
+static orr_code bench_block_ops(train_op_bench *b) {
   const kern_dtype type = b->type;
-  const double e = (double)kern_dtype_size(type), row = ROWS * e;
+  const train_op_sizes *z = b->of;
+  const int64_t qk = z->heads + z->kv_heads;
+  const double e = (double)kern_dtype_size(type), column = (double)b->rows * e;
+  const train_op_shape norm = train_op_shape_of("", &(const int64_t[4]){b->rows, z->width}),
+                       heads = train_op_shape_of("", &(const int64_t[4]){b->rows, qk, HEAD_WIDTH}),
+                       hidden = train_op_shape_of("", &(const int64_t[4]){b->rows, z->hidden});
   float *w = b->t[6], *rstd = b->t[4], *dw = b->t[7];
-  MEASURE(b, rmsnorm_fwd, "8704x256", "GB/s", row * WIDTH * 2,
-          {.type = type, .M = ROWS, .D = WIDTH, .x = b->t[0], .w = w, .y = b->t[1], .rstd = rstd});
-  MEASURE(b, rmsnorm_bwd, "8704x256", "GB/s", row * WIDTH * 4,
+  MEASURE(b, rmsnorm_fwd, norm.text, "GB/s", column * (double)z->width * 2,
           {.type = type,
-           .M = ROWS,
-           .D = WIDTH,
+           .M = b->rows,
+           .D = z->width,
+           .x = b->t[0],
+           .w = w,
+           .y = b->t[1],
+           .rstd = rstd});
+  MEASURE(b, rmsnorm_bwd, norm.text, "GB/s", column * (double)z->width * 4,
+          {.type = type,
+           .M = b->rows,
+           .D = z->width,
            .dy = b->t[0],
            .x = b->t[1],
            .w = w,
@@ -241,11 +165,11 @@ static orr_code bench_block_ops(bench *b) {
            .add = b->t[2],
            .dx = b->t[2],
            .dw = dw});
-  MEASURE(b, qknorm_rope_fwd, "8704x8x64", "GB/s", row * 2 * HEADS * HEAD_WIDTH * 2,
+  MEASURE(b, qknorm_rope_fwd, heads.text, "GB/s", column * (double)(qk * HEAD_WIDTH) * 2,
           {.type = type,
-           .M = ROWS,
-           .H = HEADS,
-           .G = HEADS,
+           .M = b->rows,
+           .H = z->heads,
+           .G = z->kv_heads,
            .K = HEAD_WIDTH,
            .qkv = b->t[0],
            .q_w = w,
@@ -253,14 +177,14 @@ static orr_code bench_block_ops(bench *b) {
            .cos = b->table,
            .sin = b->table,
            .pos_div = 1,
-           .pos_mod = TOKENS,
+           .pos_mod = z->tokens,
            .qk = b->t[1],
            .rstd = rstd});
-  MEASURE(b, qknorm_rope_bwd, "8704x8x64", "GB/s", row * 2 * HEADS * HEAD_WIDTH * 3,
+  MEASURE(b, qknorm_rope_bwd, heads.text, "GB/s", column * (double)(qk * HEAD_WIDTH) * 3,
           {.type = type,
-           .M = ROWS,
-           .H = HEADS,
-           .G = HEADS,
+           .M = b->rows,
+           .H = z->heads,
+           .G = z->kv_heads,
            .K = HEAD_WIDTH,
            .qkv = b->t[0],
            .q_w = w,
@@ -269,36 +193,41 @@ static orr_code bench_block_ops(bench *b) {
            .sin = b->table,
            .rstd = rstd,
            .pos_div = 1,
-           .pos_mod = TOKENS,
+           .pos_mod = z->tokens,
            .dqk = b->t[1],
            .dqkv = b->t[2],
            .dq_w = dw,
            .dk_w = dw + HEAD_WIDTH});
-  MEASURE(b, swiglu_fwd, "8704x768", "GB/s", row * HIDDEN * 3,
-          {.type = type, .M = ROWS, .F = HIDDEN, .gu = b->t[0], .h = b->t[1]});
-  MEASURE(b, swiglu_bwd, "8704x768", "GB/s", row * HIDDEN * 5,
-          {.type = type, .M = ROWS, .F = HIDDEN, .gu = b->t[0], .dh = b->t[1], .dgu = b->t[2]});
+  MEASURE(b, swiglu_fwd, hidden.text, "GB/s", column * (double)z->hidden * 3,
+          {.type = type, .M = b->rows, .F = z->hidden, .gu = b->t[0], .h = b->t[1]});
+  MEASURE(
+      b, swiglu_bwd, hidden.text, "GB/s", column * (double)z->hidden * 5,
+      {.type = type, .M = b->rows, .F = z->hidden, .gu = b->t[0], .dh = b->t[1], .dgu = b->t[2]});
   return ORR_OK;
 }
 
 // The loss and the optimizer.
-static orr_code bench_step_ops(bench *b) {
+static orr_code bench_step_ops(train_op_bench *b) {
   const kern_dtype type = b->type;
-  const int64_t n = 7 * 1000 * 1000;
-  const double e = (double)kern_dtype_size(type), logits = (double)XENT_ROWS * CODES;
+  const train_op_sizes *z = b->of;
+  const int64_t n = z->params, V = z->codes;
+  const train_op_shape flat = train_op_shape_of("", &(const int64_t[4]){n}),
+                       chunk = train_op_shape_of("", &(const int64_t[4]){XENT_ROWS, V}),
+                       wide = train_op_shape_of("", &(const int64_t[4]){b->rows, z->width});
+  const double e = (double)kern_dtype_size(type), logits = (double)XENT_ROWS * (double)V;
   float *largest = b->t[4], *sum = largest + XENT_ROWS, *target = sum + XENT_ROWS;
-  MEASURE(b, xent_stats, "1024x1000", "GB/s", logits * 4,
+  MEASURE(b, xent_stats, chunk.text, "GB/s", logits * 4,
           {.M = XENT_ROWS,
-           .V = CODES,
+           .V = V,
            .logits = b->t[3],
            .target = b->index,
            .largest = largest,
            .sum = sum,
            .target_logit = target});
-  MEASURE(b, xent_grad, "1024x1000", "GB/s", logits * (4 + e),
+  MEASURE(b, xent_grad, chunk.text, "GB/s", logits * (4 + e),
           {.type = type,
            .M = XENT_ROWS,
-           .V = CODES,
+           .V = V,
            .logits = b->t[3],
            .target = b->index,
            .largest = largest,
@@ -308,7 +237,7 @@ static orr_code bench_step_ops(bench *b) {
            .scale = &b->numbers->scale,
            .loss_sum = &b->numbers->loss,
            .dlogits = b->t[0]});
-  MEASURE(b, adamw, "7000000", "GB/s", (double)n * (7 * 4 + 2),
+  MEASURE(b, adamw, flat.text, "GB/s", (double)n * (7 * 4 + 2),
           {.n = n,
            .w = b->t[2],
            .g = b->t[3],
@@ -321,65 +250,22 @@ static orr_code bench_step_ops(bench *b) {
            .weight_decay = 0.1f,
            .rates = &b->numbers->rates,
            .verdict = &b->numbers->verdict});
-  MEASURE(b, sumsq, "7000000", "GB/s", (double)n * 4,
+  MEASURE(b, sumsq, flat.text, "GB/s", (double)n * 4,
           {.n = n, .x = b->t[3], .sum = &b->numbers->loss});
-  MEASURE(b, gather_rows, "8704x256", "GB/s", ROWS * WIDTH * 2 * e,
-          {.type = type, .M = ROWS, .D = WIDTH, .x = b->t[0], .index = b->index, .y = b->t[1]});
-  MEASURE(b, cast, "7000000", "GB/s", (double)n * 6,
+  MEASURE(b, fingerprint, flat.text, "GB/s", (double)n * 4,
+          {.n = n, .x = b->t[3], .sum = &b->numbers->fingerprint});
+  MEASURE(
+      b, gather_rows, wide.text, "GB/s", (double)(b->rows * z->width) * 2 * e,
+      {.type = type, .M = b->rows, .D = z->width, .x = b->t[0], .index = b->index, .y = b->t[1]});
+  MEASURE(b, cast, flat.text, "GB/s", (double)n * 6,
           {.n = n, .from = KERN_F32, .to = KERN_BF16, .x = b->t[3], .y = b->t[0]});
   return ORR_OK;
 }
 
-// Host memory `from` into new device memory.
-static orr_code place(bench *b, const void *from, size_t bytes, void **out) {
-  ORR_TRY(kern_alloc(b->home, KERN_DEVICE, bytes, "bench", out));
-  ORR_TRY(kern_copy(b->home, &(kern_copy_args){*out, from, bytes, KERN_COPY_IN}));
-  return kern_sync(b->home); // the caller goes on to write to `from`
-}
-
-static orr_code place_tensors(bench *b, void *staging) {
-  numbers few = {.verdict = {.scale = 1.0f}, .scale = 1e-3f};
-  int32_t *index = staging;
-  uint16_t *half = staging;
-  memset(staging, 0, TOKENS * HEAD_WIDTH * sizeof(float));
-  ORR_TRY(place(b, staging, TOKENS * HEAD_WIDTH * sizeof(float), (void **)&b->table));
-  for (int64_t i = 0; i < ROWS; i++) index[i] = (int32_t)(i * 7 % CODES);
-  ORR_TRY(place(b, index, ROWS * sizeof *index, (void **)&b->index));
-  ORR_TRY(kern_adamw_rates_of(1e-4, 0.9, 0.95, 10, &few.rates));
-  ORR_TRY(place(b, &few, sizeof few, (void **)&b->numbers));
-  // Ordinary positive values whichever type an op takes them for: both halves of a float32 are
-  // a bfloat16 near 0.1.
-  for (int64_t j = 0; j < 2 * (int64_t)ROWS * WIDEST; j++)
-    half[j] = (uint16_t)(0x3dc0 + j * 37 % 61);
-  for (int i = 0; i < BUFFERS; i++) ORR_TRY(place(b, half, BUFFER_BYTES, &b->t[i]));
-  return ORR_OK;
-}
-
-static orr_code bench_create(bench *b) {
-  ORR_TRY(kern_create(b->device, b->threads, &b->home));
-  ORR_TRY(kern_commit(b->home));
-  b->ops = json_array();
-  void *staging = orr_malloc(BUFFER_BYTES);
-  orr_code rc = b->ops && staging ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "bench: no memory for tensors");
-  if (rc == ORR_OK) rc = place_tensors(b, staging);
-  orr_free(staging);
-  return rc;
-}
-
-static void bench_release(bench *b) {
-  if (b->home) {
-    for (int i = 0; i < BUFFERS; i++) kern_free(b->home, KERN_DEVICE, b->t[i]);
-    kern_free(b->home, KERN_DEVICE, b->numbers);
-    kern_free(b->home, KERN_DEVICE, b->index);
-    kern_free(b->home, KERN_DEVICE, b->table);
-  }
-  kern_destroy(b->home);
-  json_decref(b->ops);
-}
-
-static orr_code bench_all(bench *b) {
-  MEASURE(b, copy, "8704x1536", "GB/s", 2.0 * (double)BUFFER_BYTES,
-          {.dst = b->t[0], .src = b->t[1], .bytes = BUFFER_BYTES, .way = KERN_COPY_WITHIN});
+static orr_code bench_all(train_op_bench *b) {
+  const train_op_shape all = train_op_shape_of("", &(const int64_t[4]){b->rows, 2 * b->of->hidden});
+  MEASURE(b, copy, all.text, "GB/s", 2.0 * (double)b->buffer_bytes,
+          {.dst = b->t[0], .src = b->t[1], .bytes = b->buffer_bytes, .way = KERN_COPY_WITHIN});
   ORR_TRY(bench_matmuls(b));
   ORR_TRY(bench_attention(b, false));
   ORR_TRY(bench_attention(b, true));
@@ -387,23 +273,16 @@ static orr_code bench_all(bench *b) {
   return bench_step_ops(b);
 }
 
-static orr_code print_json(const bench *b) {
-  const kern *k = b->home;
-  return train_bench_print(json_pack(
-      "{s:s, s:s, s:i, s:s, s:s, s:O, s:O}", "bench", "ops", "device", k->table->name, "threads",
-      k->threads, "precision", b->type == KERN_BF16 ? "bf16" : "fp32", "isa", k->isa, "copy_gb_s",
-      json_object_get(json_array_get(b->ops, 0), "gb_s"), "ops", b->ops));
-}
-
 orr_code train_cmd_bench_ops(int argc, char **argv) {
   static const char *const devices[] = {"auto", "cpu", "cuda"};
   static const train_option options[] = {{"threads", "N", "threads; 0 = all cores", 0},
                                          {"device", "auto|cpu|cuda", "where ops run (cpu)", 0},
                                          {"precision", "P", "bf16 or fp32 (bf16)", 0},
+                                         {"preset", "small|1b", "whose sizes (small)", 0},
                                          {0}};
   static const train_command command = {"bench ops", "", 0, 0, "times every op", options};
   train_args args;
-  bench b = {.type = KERN_BF16};
+  train_op_bench b = {.type = KERN_BF16};
   int64_t threads = 0;
   ORR_TRY(train_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
@@ -415,10 +294,15 @@ orr_code train_cmd_bench_ops(int argc, char **argv) {
   const char *device = train_args_text(&args, "device", "cpu");
   while (b.device < 3 && strcmp(device, devices[b.device]) != 0) b.device++;
   ORR_CHECK(b.device < 3, ORR_ECONFIG, "bench ops: device '%s'; give auto, cpu or cuda", device);
+  const char *preset = train_args_text(&args, "preset", "small");
+  int i = 0;
+  while (i < PRESETS && strcmp(preset, presets[i].name) != 0) i++;
+  ORR_CHECK(i < PRESETS, ORR_ECONFIG, "bench ops: preset '%s'; give small or 1b", preset);
+  b.of = &presets[i];
   b.threads = (int)threads;
-  orr_code rc = bench_create(&b);
+  orr_code rc = train_op_bench_create(&b);
   if (rc == ORR_OK) rc = bench_all(&b);
-  if (rc == ORR_OK) rc = print_json(&b);
-  bench_release(&b);
+  if (rc == ORR_OK) rc = train_op_bench_print(&b);
+  train_op_bench_release(&b);
   return rc;
 }

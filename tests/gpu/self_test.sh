@@ -24,6 +24,7 @@ for name in op_sound_op losses_fp32 losses_bf16 rerun_fp32 rerun_bf16 resume ran
   expect "^passed  $name " "$dir/all/summary.txt"
 done
 expect '^skipped bench .*--no-bench' "$dir/all/summary.txt"
+expect '^skipped rerun_eager ' "$dir/all/summary.txt"
 expect '20 steps, losses differ by' "$dir/all/ranks_tp.log"
 python3 - "$dir/all/summary.json" <<'PY'
 import json, sys

@@ -3,18 +3,22 @@
 # losses, reruns to the bit, resuming, several ranks over NCCL on one card, compute-sanitizer, and the
 # benches. Needs the built programs, the driver and CUDA's libraries; no cmake, no ctest, no Python.
 #
-#   tests/gpu/suite.sh [--only PATTERN] [--device cuda|cpu] [--ops PREFIX] [--no-bench] [BIN_DIR [OUT_DIR]]
+#   tests/gpu/suite.sh [--only PATTERN] [--device cuda|cpu] [--ops PREFIX] [--no-bench]
+#                      [--reference FILE] [BIN_DIR [OUT_DIR]]
 #
 # BIN_DIR (build/release) holds orrery, gpu_clips, the test programs PREFIX* (gpu_), and where
 # they were built train_test_device and dist_test_nccl_gpu_*. OUT_DIR
 # (a new folder in the working directory) gets a log for each piece, summary.txt and summary.json.
 # Exit code 0: nothing failed. What could not run here is named as skipped, with the reason.
-# --device cpu tries the suite itself on a machine without a GPU.
+# --device cpu tries the suite itself on a machine without a GPU. --reference: the model in PyTorch,
+# a script whose `bench` takes --preset, --device, --dtype and --compile and ends with a line of JSON;
+# steps are then timed beside it where python3 has torch.
 set -uo pipefail
 
 DEVICE=cuda
 PREFIX=gpu_
 ONLY='*'
+REFERENCE=
 BENCH=true
 while [ $# -gt 0 ]; do
   case $1 in
@@ -22,7 +26,8 @@ while [ $# -gt 0 ]; do
     --ops) PREFIX=$2 && shift 2 ;;
     --only) ONLY=$2 && shift 2 ;;
     --no-bench) BENCH=false && shift ;;
-    -*) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+    --reference) REFERENCE=$2 && shift 2 ;;
+    -*) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
     *) break ;;
   esac
 done
@@ -199,6 +204,11 @@ again() { # PRECISION
   train "again_$1" 1 "run.precision=$1" "run.device=$DEVICE" && same_weights "gpu_$1" "again_$1"
 }
 
+# Without graphs, and without trials of algorithms: neither may change a bit.
+plainly() { # SETTING
+  train "${1%%=*}" 1 "run.device=$DEVICE" run.precision=bf16 "$1" && same_weights gpu_bf16 "${1%%=*}"
+}
+
 resumed() { # from the middle of a run that went on
   train resumed 1 "run.device=$DEVICE" run.precision=bf16 --resume "$WORK/gpu_bf16/ckpt/step-00000010" &&
     grep -q 'at step 10' "$OUT/resume.log" && same_weights gpu_bf16 resumed
@@ -219,6 +229,13 @@ training() {
   piece losses_bf16 against_cpu bf16 1e-2
   piece rerun_fp32 again fp32
   piece rerun_bf16 again bf16
+  if [ "$DEVICE" = cpu ]; then
+    skipped rerun_eager "a CPU has no graphs"
+    skipped rerun_untuned "a CPU has no trials"
+  else
+    piece rerun_eager plainly run.capture=false
+    piece rerun_untuned plainly run.tune=false
+  fi
   piece resume resumed
   if ! command -v mpirun >/dev/null; then
     for axis in dp tp cp; do skipped "ranks_$axis" "no mpirun on this machine"; done
@@ -230,20 +247,38 @@ training() {
 
 # -- benches ---------------------------------------------------------------------------------
 
+tokens_per_s() { # LOG
+  sed -n 's/.*"tokens_per_s": *\([0-9.eE+]*\).*/\1/p' "$1" | tail -1
+}
+
+beside_reference() { # PRESET: the same step in PyTorch, then the two rates
+  python3 "$REFERENCE" bench --preset "$1" --device "$DEVICE" --dtype bf16 --compile || return 1
+  awk -v ours="$(tokens_per_s "$OUT/bench_step_$1.log")" -v theirs="$(tokens_per_s "$OUT/reference_$1.log")" 'BEGIN {
+    if (!(ours > 0 && theirs > 0)) { print "no rates to compare: " ours ", " theirs; exit 1 }
+    printf "%s tokens/s, PyTorch %s: %.3f times as many\n", ours, theirs, ours / theirs }'
+}
+
 bench() {
   local preset
   if ! $BENCH; then
     skipped bench "--no-bench"
     return
   fi
-  piece bench_ops "$ORRERY" bench ops --device "$DEVICE"
   for preset in small 1b; do
     if [ "$DEVICE" = cpu ] && [ $preset = 1b ]; then
-      skipped bench_step_1b "too long on a CPU"
+      skipped bench_1b "too long on a CPU"
       continue
     fi
+    piece bench_ops_$preset "$ORRERY" bench ops --preset $preset --device "$DEVICE"
     piece bench_step_$preset "$ORRERY" bench step --preset $preset --device "$DEVICE" --precision bf16 \
       --steps 20 --warmup 5
+    if [ -z "$REFERENCE" ]; then
+      skipped reference_$preset "no --reference FILE"
+    elif ! python3 -c 'import torch' 2>/dev/null; then
+      skipped reference_$preset "python3 has no torch"
+    else
+      piece reference_$preset beside_reference $preset
+    fi
   done
   piece bench_comm "$ORRERY" bench comm --device "$DEVICE"
 }
