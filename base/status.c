@@ -76,6 +76,8 @@ const char *orr_code_name(orr_code code) {
     return "communication";
   case ORR_ESTOPPED:
     return "stopped";
+  case ORR_EDIFFERS:
+    return "differs";
   }
   return "unknown";
 }

@@ -18,6 +18,7 @@ typedef enum {
   ORR_EUNSUPPORTED, // this build or this machine lacks it
   ORR_ECOMM,        // MPI or NCCL failed, or another rank reported an error
   ORR_ESTOPPED,     // stopped early on request (exit code 85)
+  ORR_EDIFFERS,     // what was repeated came out differently (exit code 3)
 } orr_code;
 
 #define ORR_STATUS_MESSAGE_MAX 2048

@@ -95,6 +95,8 @@ typedef struct ckpt_reader ckpt_reader;
 // ORR_ENOTFOUND when there is none, ORR_ECORRUPT when all are damaged. With several ranks, one
 // should open ROOT and the others ckpt_reader_path of it, so that all of them take the same one.
 orr_code ckpt_open(const char *path, ckpt_reader **out);
+// The latest good one of ROOT, or of a run's folder, whose step is at most `most`; likewise.
+orr_code ckpt_open_until(const char *root, int64_t most, ckpt_reader **out);
 const char *ckpt_reader_path(const ckpt_reader *r);
 int64_t ckpt_reader_step(const ckpt_reader *r);
 const json_t *ckpt_reader_meta(const ckpt_reader *r); // borrowed

@@ -260,21 +260,34 @@ static orr_code open_root(const char *root, const ckpt_candidate *list, int coun
       root, count);
 }
 
-orr_code ckpt_open(const char *path, ckpt_reader **out) {
-  char manifest[PATH_SIZE], inner[PATH_SIZE];
+// Keeps the candidates whose step is at most `most`, in their order.
+static int keep_until(ckpt_candidate *list, int count, int64_t most) {
+  int n = 0;
+  for (int i = 0; i < count; i++)
+    if (list[i].step <= most) list[n++] = list[i];
+  return n;
+}
+
+orr_code ckpt_open_until(const char *path, int64_t most, ckpt_reader **out) {
+  char inner[PATH_SIZE];
   ckpt_candidate *list = NULL;
   int count = 0;
-  ORR_TRY(orr_fs_join(manifest, sizeof(manifest), path, "manifest.json"));
-  if (orr_fs_exists(manifest)) return open_one(path, out);
   ORR_TRY(orr_fs_join(inner, sizeof(inner), path, "ckpt"));
   const char *root = orr_fs_is_dir(inner) ? inner : path; // a run's folder means its ckpt/
   ORR_TRY(ckpt_root_candidates(root, &list, &count));
+  count = keep_until(list, count, most);
   orr_code rc =
       count > 0 ? open_root(root, list, count, out)
                 : ORR_FAIL(ORR_ENOTFOUND,
                            "%s: no checkpoint here: no manifest.json and no step-* folder", root);
   orr_free(list);
   return rc;
+}
+
+orr_code ckpt_open(const char *path, ckpt_reader **out) {
+  char manifest[PATH_SIZE];
+  ORR_TRY(orr_fs_join(manifest, sizeof(manifest), path, "manifest.json"));
+  return orr_fs_exists(manifest) ? open_one(path, out) : ckpt_open_until(path, INT64_MAX, out);
 }
 
 // -- asking -----------------------------------------------------------------------------------

@@ -21,7 +21,9 @@ static bool decides_weights(const cfg_knob *k) {
       {"train", "max_wall_s"},  // when to pause; a resumed run goes on where it stopped
       {"train", "trace_steps"}, // looks on
       {"metrics", "*"},         //
-      {"data", "prefetch"},     // reading ahead does not change what is read
+      {"guard", "record_every"},
+      {"guard", "record_bytes"},
+      {"data", "prefetch"}, // reading ahead does not change what is read
       {"data", "prefetch_bytes"},
       {"data", "unpack_threads"},
       {"data", "chunk_cache_bytes"},

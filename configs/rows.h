@@ -149,7 +149,11 @@
   I64(window, 128, 2, 65536, "steps", "accepted steps that a spike is measured against")           \
   I64(rewind_after, 10, 0, 1000000, "steps",                                                       \
       "skipped steps in a row that send a run back to its last checkpoint; 0 = never")             \
-  I64(rewinds, 3, 0, 1000000, "", "times that a process goes back before it gives up")
+  I64(rewinds, 3, 0, 1000000, "", "times that a process goes back before it gives up")             \
+  I64(record_every, 20, 0, 1000000000, "steps",                                                    \
+      "steps between fingerprints in record.jsonl, for `orrery train --replay`; 0 = none")         \
+  I64(record_bytes, 67108864, 4096, 1099511627776, "B",                                            \
+      "of record.jsonl before it becomes record.1.jsonl, in place of the one before")
 
 #define CFG_METRICS(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                   \
   BOOL(profile, 1, "where the time of each step goes, by phase and axis")                          \

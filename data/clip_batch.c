@@ -23,9 +23,10 @@ orr_code data_clip_batch_create(const data_mix_options *o, int64_t B, int64_t Q,
   b->valid = orr_calloc(frames, (size_t)o->A * sizeof *b->valid);
   b->branch = orr_calloc((size_t)B, sizeof *b->branch);
   b->sample = orr_calloc((size_t)B, sizeof *b->sample);
+  if (o->pass_bad_actions) b->bad = orr_calloc((size_t)B, sizeof *b->bad);
   if (b->Q) b->state = orr_calloc(frames, (size_t)b->Q * sizeof *b->state);
   ORR_CHECK_GOTO((b->frames || b->tokens) && b->action && b->valid && b->branch && b->sample &&
-                     (b->state || b->Q == 0),
+                     (b->state || b->Q == 0) && (b->bad || !o->pass_bad_actions),
                  fail, ORR_ENOMEM,
                  "no memory for a batch of %" PRId64 " clips of %" PRId64 " frames", B, o->T);
   *out = b;
@@ -37,6 +38,7 @@ fail:
 
 void data_clip_batch_destroy(data_clip_batch *b) {
   if (!b) return;
+  orr_free(b->bad);
   orr_free(b->sample);
   orr_free(b->state);
   orr_free(b->branch);

@@ -13,6 +13,15 @@
 
 typedef enum { DATA_FRAMES, DATA_TOKENS } data_kind;
 
+// What a clip has of actions that are no finite numbers.
+typedef struct {
+  int64_t count; // 0 = none, and the rest says nothing
+  // The first of them: its data set, shard and episode, and its place in /actions.
+  int set;
+  int64_t shard, episode, row, column;
+  float value;
+} data_bad_actions;
+
 // B clips of T frames. `actions[t]` of a shard is applied between frames t and t+1; here
 // `action[b][t]` is the action that LED TO frame t (row t = 0 is zero: nothing led there), so with
 // a stride above 1 the last action before frame t is taken.
@@ -29,6 +38,7 @@ typedef struct {
   int32_t *branch;       // [B]: branch id of the data set
   float *state;          // [B,T,Q] or NULL
   uint64_t *sample;      // [B]: global sample numbers, the keys of their random numbers
+  data_bad_actions *bad; // [B], or NULL where such actions are an error
 } data_clip_batch;
 
 typedef struct {
@@ -42,6 +52,7 @@ typedef struct {
   int64_t S, codes;         // wanted tokens a frame, and codes below this (DATA_TOKENS)
   int64_t A;                // at most A actions a shard; fewer are padded and marked invalid
   bool state;               // also read /state
+  bool pass_bad_actions;    // those that are not finite get into a batch, which tells of them
   size_t chunk_cache_bytes; // unpacked chunks of packed shards that stay in memory; 0 = 64 MiB
   data_remote *remote;      // for addresses; outlives the mixture; NULL = folders only
 } data_mix_options;
@@ -63,6 +74,9 @@ void data_mix_watch(data_mix *m, data_read_watch watch, void *ctx);
 // Local. Fills clip `row` of `batch` with global sample g: (epoch, position) -> keyed permutation
 // -> place.
 orr_code data_mix_read(data_mix *m, uint64_t g, data_clip_batch *batch, int64_t row);
+// Local; any thread. "DIR/shard-00003.h5: episode 7: /actions[120,2] is nan" for the first clip of
+// a batch that has such actions; "" when none has.
+void data_mix_tell_bad(const data_mix *m, const data_clip_batch *batch, char *out, size_t size);
 // Local. Clip number `clip` (0-based, in file order) of data set `set`, without shuffling: for
 // evaluation. Where T is the length of every episode, clip numbers are episode numbers. ORR_EINVAL
 // past the last clip.

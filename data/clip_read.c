@@ -191,13 +191,32 @@ static orr_code finish_tokens(const data_clip_read *r) {
   return ORR_OK;
 }
 
+// Actions as they lie in the shard: the first that is not finite, and how many.
+static void note_bad(const data_clip_read *r, int64_t own) {
+  data_bad_actions *bad = &r->batch->bad[r->row];
+  *bad = (data_bad_actions){0};
+  for (int64_t i = 0; i < (r->o.T - 1) * own; i++) {
+    if (isfinite(r->actions[i])) continue;
+    if (bad->count++ > 0) continue;
+    bad->set = r->from.set;
+    bad->shard = r->from.number;
+    bad->episode = r->from.episode;
+    bad->row = r->from.first + (i / own + 1) * r->o.stride - 1;
+    bad->column = i % own;
+    bad->value = r->actions[i];
+  }
+}
+
 // action[t] is what led to frame t: the shard's row just before that frame. Nothing led to frame 0.
 static orr_code finish_actions(const data_clip_read *r) {
   int64_t T = r->o.T, A = r->o.A, own = data_shard_get_format(r->from.shard)->A;
   float *action = r->batch->action + r->row * T * A, *valid = r->batch->valid + r->row * T * A;
   memset(action, 0, (size_t)(T * A) * sizeof *action);
   for (int64_t i = 0; i < T * A; i++) valid[i] = i % A < own ? 1.f : 0.f;
-  ORR_TRY(check_finite(r, "actions", r->actions, T - 1, own, r->from.first + r->o.stride - 1));
+  if (r->batch->bad)
+    note_bad(r, own);
+  else
+    ORR_TRY(check_finite(r, "actions", r->actions, T - 1, own, r->from.first + r->o.stride - 1));
   for (int64_t t = 1; t < T; t++) {
     memcpy(action + t * A, r->actions + (t - 1) * own, (size_t)own * sizeof *action);
   }

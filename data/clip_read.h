@@ -18,8 +18,10 @@ typedef struct data_clip_read data_clip_read;
 typedef struct data_clip_source {
   data_shard *shard;
   data_chunk_cache *cache;
-  uint64_t columns; // number of the shard's first column in the cache
-  int64_t first;    // frame
+  uint64_t columns;        // number of the shard's first column in the cache
+  int64_t first;           // frame
+  int set;                 // of the mixture
+  int64_t number, episode; // of the shard, and in it
   data_read_watch watch;
   void *watcher;
 } data_clip_source;

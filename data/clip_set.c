@@ -210,6 +210,8 @@ orr_code data_clip_set_begin(data_clip_set *s, data_place at, data_clip_source *
   int64_t episode = find_last(slot->starts, data_shard_episodes(slot->shard), at.clip);
   from->shard = slot->shard;
   from->columns = slot->columns;
+  from->number = at.shard;
+  from->episode = episode;
   from->first =
       data_shard_offsets(slot->shard)[episode] + (int64_t)(at.clip - slot->starts[episode]);
   return data_clip_read_begin(r, from, b, row);

@@ -3,6 +3,7 @@
 #include "data/mix.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,7 +153,8 @@ data_chunk_counters data_mix_chunks(const data_mix *m) {
 
 static orr_code begin(data_mix *m, mix_set *s, data_place at, data_clip_read *r, data_clip_batch *b,
                       int64_t row) {
-  data_clip_source from = {.cache = m->cache, .watch = m->watch, .watcher = m->watcher};
+  data_clip_source from = {
+      .cache = m->cache, .watch = m->watch, .watcher = m->watcher, .set = (int)(s - m->sets)};
   b->branch[row] = s->branch;
   return data_clip_set_begin(s->clips, at, &from, r, b, row);
 }
@@ -209,4 +211,17 @@ orr_code data_mix_read_clip(data_mix *m, int set, uint64_t clip, data_clip_batch
   batch->sample[row] = clip;
   ORR_TRY(begin(m, s, data_clip_set_find(s->clips, clip), m->read, batch, row));
   return data_clip_read_finish(m->read);
+}
+
+void data_mix_tell_bad(const data_mix *m, const data_clip_batch *batch, char *out, size_t size) {
+  out[0] = '\0';
+  for (int64_t i = 0; batch->bad && i < batch->B; i++) {
+    const data_bad_actions *bad = &batch->bad[i];
+    if (bad->count == 0) continue;
+    const data_index *x = data_clip_set_index(m->sets[bad->set].clips);
+    snprintf(out, size, "%s/%s: episode %" PRId64 ": /actions[%" PRId64 ",%" PRId64 "] is %g",
+             x->dir, x->shards[bad->shard].file, bad->episode, bad->row, bad->column,
+             (double)bad->value);
+    return;
+  }
 }

@@ -370,6 +370,17 @@ typedef struct {
   bool accumulate;
 } kern_sumsq_args;
 
+// *sum (=, or += with accumulate), modulo 2^64, what kernels/fingerprint.h makes of the bits of
+// x[i] and their place first + i. One element that differs in any bit always shows, several do but
+// for one case in 2^32; pieces of an array add up to the whole.
+typedef struct {
+  int64_t n;
+  const float *x;
+  int64_t first;
+  uint64_t *sum;
+  bool accumulate;
+} kern_fingerprint_args;
+
 typedef struct {
   int64_t n;
   kern_dtype from, to;
@@ -433,8 +444,8 @@ typedef struct {
   X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(attention_fwd) X(attention_bwd) X(attention_decode)      \
   X(swiglu_fwd) X(swiglu_bwd) X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows)             \
   X(xent_stats) X(xent_rescale) X(xent_grad) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify)       \
-  X(unpatchify) X(pixel_loss) X(clip) X(adamw) X(sumsq) X(cast) X(axpby) X(sample) X(copy)         \
-  X(copy_rows) X(fill)
+  X(unpatchify) X(pixel_loss) X(clip) X(adamw) X(sumsq) X(fingerprint) X(cast) X(axpby)            \
+  X(sample) X(copy) X(copy_rows) X(fill)
 // clang-format on
 
 #endif

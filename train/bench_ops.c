@@ -19,7 +19,7 @@ enum {
 #define BENCH_OPS(X)                                                                               \
   X(matmul_fwd) X(matmul_bwd_x) X(matmul_bwd_w) X(attention_fwd) X(attention_bwd) X(rmsnorm_fwd)   \
   X(rmsnorm_bwd) X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(swiglu_fwd) X(swiglu_bwd) X(xent_stats)   \
-  X(xent_grad) X(adamw) X(sumsq) X(gather_rows) X(cast) X(copy)
+  X(xent_grad) X(adamw) X(sumsq) X(fingerprint) X(gather_rows) X(cast) X(copy)
 // clang-format on
 #define RUN_OP(op)                                                                                 \
   static orr_code run_##op(kern *k, const void *args) {                                            \
@@ -255,6 +255,8 @@ static orr_code bench_step_ops(train_op_bench *b) {
            .verdict = &b->numbers->verdict});
   MEASURE(b, sumsq, flat.text, "GB/s", (double)n * 4,
           {.n = n, .x = b->t[3], .sum = &b->numbers->loss});
+  MEASURE(b, fingerprint, flat.text, "GB/s", (double)n * 4,
+          {.n = n, .x = b->t[3], .sum = &b->numbers->fingerprint});
   MEASURE(
       b, gather_rows, wide.text, "GB/s", (double)(b->rows * z->width) * 2 * e,
       {.type = type, .M = b->rows, .D = z->width, .x = b->t[0], .index = b->index, .y = b->t[1]});

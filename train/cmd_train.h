@@ -5,7 +5,8 @@
 #include "base/status.h"
 
 // Collective over the world when started by mpirun or srun. `orrery train CONFIG.yaml [--set
-// key=value]... [--resume auto|none|PATH] [--dry-run]`; argv[0] is "train". Codes: train/loop.h.
+// key=value]... [--resume auto|none|PATH] [--dry-run] [--replay
+// STEP]`; argv[0] is "train". Codes: train/loop.h.
 orr_code train_cmd_train(int argc, char **argv);
 
 #endif

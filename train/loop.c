@@ -18,7 +18,10 @@
 typedef struct {
   train_step_metrics s;
   train_guard_limits limits;
-  bool judged; // its results are there
+  bool judged;    // its results are there
+  char bad[256];  // which of this rank's clips holds actions that are not finite; "" = none
+  uint64_t batch; // its fingerprint, of a step that is recorded
+  train_fingerprint print;
 } pending_step;
 
 // The steps of a run.
@@ -87,6 +90,24 @@ static int end_mark(int64_t n) {
   return TRAIN_MARK_END + (int)(n & 1);
 }
 
+// Collective over the world: rank 0 tells of clips whose actions are not finite.
+static orr_code tell_bad_clips(loop *l) {
+  train_run *r = &l->run;
+  const train_step_metrics *s = &l->pending.s;
+  char **places = NULL;
+  ORR_TRY(dist_gather_text(r->all, l->pending.bad, 0, &places));
+  int first = 0;
+  while (places && first < r->world->grid.ranks - 1 && !places[first][0]) first++;
+  if (places)
+    train_observer_tell_step(
+        r->observer, "skipped", s->step,
+        "actions that are not finite in %lld of its clips, first in %s; update "
+        "skipped, %lld in a row",
+        (long long)s->bad_clips, places[first], (long long)r->guard.skipped);
+  dist_texts_free(places, r->world->grid.ranks);
+  return ORR_OK;
+}
+
 // What the n-th step has found out, when it is over. A bad step skipped the update: a result, not
 // an error.
 static orr_code judge(loop *l) {
@@ -99,11 +120,14 @@ static orr_code judge(loop *l) {
   s->loss = x.loss;
   s->grad_norm = x.grad_norm;
   s->skipped = x.skipped;
+  s->bad_clips = x.bad_clips;
   s->device = r->k->apart;
   memcpy(s->timed_ms, x.timed_ms, sizeof s->timed_ms);
   s->comm_ms = x.timed_ms[TRAIN_TIMED_COMMUNICATION];
   l->pending.judged = true;
+  l->pending.print = train_fingerprint_of(l->pending.batch, &x);
   train_guard_note(&r->guard, !x.skipped, x.loss, x.grad_norm);
+  if (x.bad_clips > 0) return tell_bad_clips(l);
   if (x.skipped)
     train_observer_tell_step(r->observer, "skipped", s->step,
                              "%s: loss %g (at most %g), gradient norm %g (at most %g); update "
@@ -158,13 +182,17 @@ static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
   ORR_TRY(read_batch(l, &batch, &s->data_wait_ms));
   l->apart = true;
   ORR_TRY(compare_replicas(l, s->step));
+  const bool print = train_record_wants(r->record, s->step);
+  data_mix_tell_bad(r->mix, batch, now->bad, sizeof now->bad);
+  if (print) now->batch = train_fingerprint_batch(batch);
   now->limits = train_guard_limits_of(&r->guard);
   s->lr = train_schedule_lr(r->c, s->step);
   ORR_TRY(train_step_run(&r->work, batch,
                          &(train_step_request){.step = s->step,
                                                .lr = s->lr,
                                                .most_loss = now->limits.loss,
-                                               .most_norm = now->limits.norm}));
+                                               .most_norm = now->limits.norm,
+                                               .print = print}));
   ORR_TRY(vote(l, v));
   ORR_TRY(judge(l));
   return clock_step(l, l->issued - 1);
@@ -172,13 +200,13 @@ static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
 
 // One step. *line (=) the step whose line is now to be written; none, step 0, in the first one on a
 // device.
-static orr_code one_step(loop *l, train_step_metrics *line, bool *stop) {
+static orr_code one_step(loop *l, pending_step *line, bool *stop) {
   train_run *r = &l->run;
   const cfg *c = r->c;
   pending_step now = {.s = {.step = r->step + 1}};
   train_step_votes v;
   ORR_TRY(issue(l, &now, &v));
-  *line = l->pending.s;
+  *line = l->pending;
   l->pending = now;
   r->step = now.s.step;
   *stop = v.stop > 0.0;
@@ -191,7 +219,7 @@ static orr_code one_step(loop *l, train_step_metrics *line, bool *stop) {
   ORR_TRY(kern_mark(r->k, end_mark(l->issued++)));
   if (!l->late) {
     ORR_TRY(clock_step(l, l->issued - 1));
-    *line = l->pending.s;
+    *line = l->pending;
     l->pending = (pending_step){0};
   }
   l->apart = false;
@@ -199,12 +227,14 @@ static orr_code one_step(loop *l, train_step_metrics *line, bool *stop) {
 }
 
 // Collective over the world. `last`: no step follows.
-static orr_code write_line(loop *l, const train_step_metrics *s, bool last) {
+static orr_code write_line(loop *l, const pending_step *of, bool last) {
   train_run *r = &l->run;
+  const train_step_metrics *s = &of->s;
   if (s->step == 0) return ORR_OK;
   l->smooth_ms = l->smooth_ms > 0.0 ? 0.95 * l->smooth_ms + 0.05 * s->step_ms : s->step_ms;
   l->logged = r->lease ? train_lease_held(r->lease) : ORR_OK;
   ORR_TRY(train_observer_end(r->observer, s, &l->logged));
+  ORR_TRY(train_record_step(r->record, s->step, &of->print));
   l->lined = s->step;
   orr_progress(last, "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
                r->work.stage->table->name, (long long)s->step, (long long)r->c->train.steps,
@@ -222,6 +252,7 @@ static orr_code rewind_to(loop *l, ckpt_reader *reader) {
   l->lined = l->saving = r->step;
   ORR_TRY(train_run_open_loader(r));
   data_loader_count(r->loader, &l->read);
+  train_record_start(r->record, r->step, r->ahead);
   return train_observer_rewind(r->observer, r->step);
 }
 
@@ -260,9 +291,9 @@ static orr_code end_pending(loop *l) {
   orr_code rc = judge(l);
   if (rc == ORR_OK) rc = clock_step(l, l->issued - 1);
   ORR_TRY(dist_agree(l->run.all, rc, "end a step"));
-  const train_step_metrics s = l->pending.s;
+  const pending_step line = l->pending;
   l->pending = (pending_step){0};
-  return write_line(l, &s, true);
+  return write_line(l, &line, true);
 }
 
 static orr_code steps(loop *l) {
@@ -271,7 +302,7 @@ static orr_code steps(loop *l) {
   l->late = r->k->apart;
   ORR_TRY(kern_mark(r->k, end_mark(-1)));
   while (r->step < r->c->train.steps && !stop) {
-    train_step_metrics line;
+    pending_step line;
     if (l->logged == ORR_OK) l->logged = train_observer_begin(r->observer, r->step + 1);
     ORR_TRY(one_step(l, &line, &stop));
     ORR_TRY(write_line(l, &line, r->step == r->c->train.steps || stop));

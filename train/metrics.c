@@ -93,6 +93,7 @@ void train_metrics_list(const train_step_metrics *s, train_scalars *out) {
     train_scalars_add(out, "data_fetch_retries", "%.0f", s->data_fetch_retries);
   }
   train_scalars_add(out, "mfu", "%.4f", s->mfu);
+  if (s->bad_clips > 0) train_scalars_add(out, "bad_clips", "%.0f", (double)s->bad_clips);
   if (s->skipped) train_scalars_add(out, "skipped", "%.0f", 1.0);
 }
 

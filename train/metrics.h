@@ -26,6 +26,7 @@ typedef struct {
   // On a device of its own, where the host's times of a step are those of issuing it.
   bool device;
   double timed_ms[TRAIN_TIMED]; // zeros: not told apart
+  int64_t bad_clips;            // whose actions are not finite
   bool skipped;                 // a bad step: no update
   double mfu;                   // share of the matmul rate measured at start-up
 } train_step_metrics;

@@ -22,6 +22,7 @@ typedef struct {
   kern_adamw_rates rates;
   float scale;
   double loss;
+  uint64_t fingerprint;
 } train_op_numbers;
 
 // The caller sets of, type, device and threads.

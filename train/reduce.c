@@ -6,6 +6,7 @@ struct train_reduce {
   train_axes *axes;
   train_state *state;
   bool overlap;
+  uint64_t *local;     // see train_reduce_print
   train_shard buckets; // where they are cut; also without sharded states
   int64_t started;     // buckets started in this step, counted from the end
   int64_t finished;
@@ -54,6 +55,10 @@ void train_reduce_destroy(train_reduce *r) {
 
 void train_reduce_overlap(train_reduce *r, bool overlap) {
   r->overlap = overlap;
+}
+
+void train_reduce_print(train_reduce *r, uint64_t *local) {
+  r->local = local;
 }
 
 void train_reduce_place(train_reduce *r, orr_arena *arena) {
@@ -120,6 +125,12 @@ static orr_code start_bucket(train_reduce *r, int64_t i, dist_request *request) 
   float *grad = r->state->weights.grad;
   int64_t at, count;
   train_shard_bucket(&r->buckets, i, &at, &count);
+  if (r->local)
+    ORR_TRY(kern_fingerprint(r->state->k, &(kern_fingerprint_args){.n = count,
+                                                                   .x = grad + at,
+                                                                   .first = at,
+                                                                   .sum = r->local,
+                                                                   .accumulate = r->started > 0}));
   if (r->state->shard.ranks == 1)
     return train_axes_all_reduce_start(r->axes, DIST_AXIS_REPLICA, grad + at, count, DIST_F32,
                                        request);

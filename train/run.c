@@ -85,7 +85,16 @@ static orr_code load_base(train_run *r, const char *path) {
   return rc;
 }
 
+// From the base named by train.init_from, or from the seed.
+static orr_code begin_anew(train_run *r) {
+  r->step = r->ahead = 0;
+  train_guard_load(&r->guard, NULL);
+  ORR_TRY(train_state_fill(&r->work.state, (uint64_t)r->c->run.seed));
+  return r->c->train.init_from[0] ? load_base(r, r->c->train.init_from) : ORR_OK;
+}
+
 orr_code train_run_load(train_run *r, ckpt_reader *reader) {
+  if (!reader) return begin_anew(r);
   ORR_TRY(train_store_load(&r->work.state, reader));
   r->step = ckpt_reader_step(reader);
   r->ahead = train_resume_ahead(reader);
@@ -93,17 +102,13 @@ orr_code train_run_load(train_run *r, ckpt_reader *reader) {
   return ORR_OK;
 }
 
-// Weights from a checkpoint of this run, from the base named by train.init_from, or from the seed.
+// Weights from a checkpoint of this run, if there is one to resume.
 static orr_code restore(train_run *r, const char *resume) {
   ckpt_reader *reader = NULL;
   ORR_TRY(train_resume_open(r->all, r->c->run.dir, resume, &reader));
-  if (!reader) {
-    ORR_TRY(train_state_fill(&r->work.state, (uint64_t)r->c->run.seed));
-    return r->c->train.init_from[0] ? load_base(r, r->c->train.init_from) : ORR_OK;
-  }
-  orr_code rc = train_resume_check(r->c, reader, r->world->grid.rank == 0);
+  orr_code rc = reader ? train_resume_check(r->c, reader, r->world->grid.rank == 0) : ORR_OK;
   if (rc == ORR_OK) rc = train_run_load(r, reader);
-  if (rc == ORR_OK && r->world->grid.rank == 0)
+  if (rc == ORR_OK && reader && r->world->grid.rank == 0)
     ORR_INFO("resumed from %s at step %lld", ckpt_reader_path(reader), (long long)r->step);
   ckpt_close(reader);
   return rc;
@@ -133,6 +138,11 @@ static orr_code open_data(train_run *r) {
   return train_run_open_loader(r);
 }
 
+orr_code train_run_open_data(train_run *r) {
+  ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
+  return train_same_data(r->all, r->mix);
+}
+
 static orr_code open_outputs(train_run *r) {
   ORR_TRY(
       train_observer_create(r->c, r->world, &r->accounting, r->begun_ms, r->step, &r->observer));
@@ -146,9 +156,13 @@ orr_code train_run_open(train_run *r, const char *resume) {
   if (rc == ORR_OK && r->world->grid.rank == 0) rc = open_folder(r);
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, resume), "load weights"));
-  ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
-  ORR_TRY(train_same_data(r->all, r->mix));
-  return dist_agree(r->all, open_outputs(r), "open outputs");
+  ORR_TRY(train_run_open_data(r));
+  ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
+  ORR_TRY(train_record_create(
+      &(train_record_options){
+          .c = r->c, .config_text = r->config_text, .world = r->world, .k = r->k},
+      &r->record));
+  return ORR_OK;
 }
 
 // -- the first step ------------------------------------------------------------------------------
@@ -172,6 +186,7 @@ static orr_code watch(train_run *r) {
 orr_code train_run_begin(train_run *r) {
   const orr_code rc = r->world->grid.rank == 0 ? write_config(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
+  train_record_start(r->record, r->step, r->ahead);
   return watch(r);
 }
 
@@ -191,6 +206,7 @@ json_t *train_run_meta(train_run *r) {
 void train_run_close(train_run *r) {
   dist_watchdog_stop(r->watchdog);
   train_observer_destroy(r->observer);
+  train_record_destroy(r->record);
   train_replicas_destroy(r->replicas);
   train_saver_destroy(r->saver);
   data_remote_interrupt(r->remote); // or a reader would wait for its download

@@ -14,6 +14,7 @@
 #include "train/lease.h"
 #include "train/loop.h"
 #include "train/observer.h"
+#include "train/record.h"
 #include "train/replicas.h"
 #include "train/saver.h"
 #include "train/step.h"
@@ -42,6 +43,7 @@ typedef struct {
   data_mix *mix;
   data_loader *loader;
   train_observer *observer;
+  train_record *record; // NULL = none
   train_saver *saver;
   train_replicas *replicas; // NULL = not compared
   dist_watchdog *watchdog;  // NULL before the first step
@@ -57,9 +59,12 @@ orr_code train_run_plan(train_run *r, const train_loop_options *o);
 // Takes the run's folder, and opens weights (from `resume`: see train_loop_options), data and
 // outputs.
 orr_code train_run_open(train_run *r, const char *resume);
-// Writes config.yaml and starts the watchdog; steps may follow.
+// Writes config.yaml and where the record goes on, and starts the watchdog; steps may follow.
 orr_code train_run_begin(train_run *r);
-// Weights, states, step and data as the checkpoint has them, in a run that is open. Local.
+// The clips; a part of train_run_open, which takes no folder and opens no outputs.
+orr_code train_run_open_data(train_run *r);
+// Weights, states, step and data as the checkpoint has them, in a run that is open; NULL: as a run
+// begins. Local.
 orr_code train_run_load(train_run *r, ckpt_reader *reader);
 // A loader that begins with the batch of the next step, in place of the one there is. Local.
 orr_code train_run_open_loader(train_run *r);

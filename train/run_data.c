@@ -50,6 +50,7 @@ orr_code train_run_data_options(const cfg *c, data_remote *remote, int32_t *bran
                             .S = c->model.rows * c->model.cols,
                             .codes = c->model.codes,
                             .A = c->model.actions,
+                            .pass_bad_actions = true,
                             .remote = remote,
                             .chunk_cache_bytes = (size_t)c->data.chunk_cache_bytes};
   return ORR_OK;

@@ -87,9 +87,9 @@ orr_code train_stage_check(const train_stage *s) {
   return orr_arena_check(&s->staging[1]);
 }
 
-orr_code train_stage_prepare(train_stage *s, const data_clip_batch *b, double *units) {
+orr_code train_stage_prepare(train_stage *s, const data_clip_batch *b, train_batch_sums *sums) {
   ORR_TRY(kern_await(s->k, TRAIN_MARK_INPUTS + s->turn));
-  return s->table->prepare(s, b, units);
+  return s->table->prepare(s, b, sums);
 }
 
 orr_code train_stage_send(train_stage *s, const train_step_scalars *scalars) {

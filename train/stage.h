@@ -25,6 +25,12 @@ typedef struct {
   kern_bounds bounds;
 } train_step_scalars;
 
+// What a batch adds up to, over its clips and over the replicas.
+typedef struct {
+  double units; // what the loss is a mean over: masked positions, or pixel values
+  double bad;   // clips whose actions are not finite, where actions count
+} train_batch_sums;
+
 typedef struct {
   const char *name;
   // Local. Takes the stage's inputs from `arena`, and notes their addresses in set `set`: 0 and 1
@@ -32,9 +38,8 @@ typedef struct {
   void (*place_inputs)(train_stage *s, orr_arena *arena, int set);
   // Local. Takes the model's arrays; once counting, once committed.
   orr_code (*place)(train_stage *s);
-  // Local. Host work for a whole local batch (masks), into set s->turn; *units gets what the loss
-  // is a mean over: masked positions, or pixel values.
-  orr_code (*prepare)(train_stage *s, const data_clip_batch *b, double *units);
+  // Local. Host work for a whole local batch (masks), into set s->turn; *sums gets this rank's.
+  orr_code (*prepare)(train_stage *s, const data_clip_batch *b, train_batch_sums *sums);
   // Local. While planning: what the step that begins with global sample `first` of this rank will
   // compute, where that depends on the samples.
   void (*foresee)(train_stage *s, uint64_t first);
@@ -85,7 +90,7 @@ orr_code train_stage_place(train_stage *s);
 orr_code train_stage_commit(train_stage *s); // ORR_ENOMEM names the arena
 orr_code train_stage_check(const train_stage *s);
 // Local. Waits until the next staging buffer is free and prepares the batch in it.
-orr_code train_stage_prepare(train_stage *s, const data_clip_batch *b, double *units);
+orr_code train_stage_prepare(train_stage *s, const data_clip_batch *b, train_batch_sums *sums);
 // Local. The prepared batch, and the scalars, to the device.
 orr_code train_stage_send(train_stage *s, const train_step_scalars *scalars);
 // Collective over tp and cp. Forward and backward of micro-batch `micro`; *s->loss_sum (+=), and

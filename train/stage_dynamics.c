@@ -94,14 +94,21 @@ static void pad_micro(dynamics_stage *s, int64_t micro) {
   for (int64_t i = s->masked[micro]; i < s->masked_rows[micro]; i++) row[i] = target[i] = -1;
 }
 
-static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, double *units) {
+// Ranks of cp share clips: the first one counts for all.
+static double bad_clips(const train_stage *s, const data_clip_batch *b) {
+  int64_t n = 0;
+  for (int64_t i = 0; b->bad && s->axes->grid.cp_i == 0 && i < b->B; i++) n += b->bad[i].count > 0;
+  return (double)n;
+}
+
+static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, train_batch_sums *sums) {
   dynamics_stage *s = (dynamics_stage *)base;
   int64_t n = 0;
   for (int64_t micro = 0; micro < s->micros; micro++)
     n += s->masked[micro] = prepare_micro(s, b, micro);
   settle_rows(s);
   for (int64_t micro = 0; micro < s->micros; micro++) pad_micro(s, micro);
-  *units = (double)n;
+  *sums = (train_batch_sums){.units = (double)n, .bad = bad_clips(base, b)};
   return ORR_OK;
 }
 

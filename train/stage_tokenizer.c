@@ -26,10 +26,10 @@ static orr_code stage_place(train_stage *base) {
   return train_tokenizer_place(((tokenizer_stage *)base)->model, &base->activations);
 }
 
-static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, double *units) {
+static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, train_batch_sums *sums) {
   tokenizer_stage *s = (tokenizer_stage *)base;
   memcpy(s->frames[base->turn], b->frames, (size_t)input_bytes(s, base->clips));
-  *units = (double)input_bytes(s, base->clips);
+  *sums = (train_batch_sums){.units = (double)input_bytes(s, base->clips)};
   return ORR_OK;
 }
 

@@ -247,6 +247,24 @@ static orr_code own_plain_param(train_state *s, const train_param *p) {
   return ORR_OK;
 }
 
+orr_code train_state_print_gradients(train_state *s, uint64_t *sum) {
+  return kern_fingerprint(
+      s->k,
+      &(kern_fingerprint_args){.n = train_shard_elements(&s->shard), .x = s->own_grad, .sum = sum});
+}
+
+orr_code train_state_print_weights(train_state *s, uint64_t *sum) {
+  for (int64_t i = 0; i < train_shard_buckets(&s->shard); i++) {
+    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
+    ORR_TRY(kern_fingerprint(s->k, &(kern_fingerprint_args){.n = x.count,
+                                                            .x = master_piece(s, &x),
+                                                            .first = x.at,
+                                                            .sum = sum,
+                                                            .accumulate = i > 0}));
+  }
+  return ORR_OK;
+}
+
 orr_code train_state_own_plain(train_state *s) {
   ORR_TRY(kern_fill(
       s->k, &(kern_fill_args){.x = s->weights.plain, .bytes = (size_t)s->plain * sizeof(float)}));

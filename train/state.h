@@ -62,6 +62,10 @@ orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates
 // Local. *sum (=), in device memory, squares of the gradients that this rank counts in the norm:
 // its own part, and of what ranks of tp share the first one's alone.
 orr_code train_state_sumsq(train_state *s, double *sum);
+// Local. *sum (=), in device memory, the fingerprint of the gradients, or of the float32 weights,
+// that this rank updates.
+orr_code train_state_print_gradients(train_state *s, uint64_t *sum);
+orr_code train_state_print_weights(train_state *s, uint64_t *sum);
 // Local. weights.plain becomes this rank's updated part and zeros elsewhere: the sum over replicas
 // is everything.
 orr_code train_state_own_plain(train_state *s);

@@ -16,7 +16,8 @@ static orr_code create_parts(train_step *s) {
   ORR_TRY(train_timer_create(s->k, &s->timer));
   ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
   s->stage->timer = s->timer;
-  ORR_TRY(train_replay_create(s->k, 2 * s->stage->shapes, &s->replay)); // by set of marks
+  // by set of marks, without prints and with them
+  ORR_TRY(train_replay_create(s->k, 4 * s->stage->shapes, &s->replay));
   // What other ranks take part in is captured too where it is in the order of the device.
   s->capture = c->run.capture && s->k->can_capture &&
                (s->axes->on_device || train_axes_size(s->axes, DIST_AXIS_WORLD) == 1);
@@ -46,7 +47,8 @@ static orr_code place(train_step *s) {
 static orr_code rehearse(train_step *s) {
   train_step_votes votes = {0};
   ORR_TRY(train_axes_agree(s->axes, ORR_OK, "read data"));
-  ORR_TRY(train_step_gradients(s, NULL, &(train_step_request){.step = 1}));
+  ORR_TRY(train_step_gradients(
+      s, NULL, &(train_step_request){.step = 1, .print = s->c->guard.record_every > 0}));
   ORR_TRY(train_step_vote(s, &votes));
   return train_step_update(s);
 }
@@ -106,18 +108,18 @@ void train_step_release(train_step *s) {
   s->timer = NULL;
 }
 
-// *units (=) the sum over all replicas. Where steps are captured, all ranks take the largest of
-// their shapes: they capture the same collectives in the same step, for NCCL may have its ranks
-// talk to each other while it captures.
-static orr_code share_units(train_step *s, double *units) {
-  double v[1 + TRAIN_STAGE_MOST_SHAPES] = {*units};
+// *sums (=) those of all replicas. Where steps are captured, all ranks take the largest of their
+// shapes: they capture the same collectives in the same step, for NCCL may have its ranks talk to
+// each other while it captures.
+static orr_code share_sums(train_step *s, train_batch_sums *sums) {
+  double v[2 + TRAIN_STAGE_MOST_SHAPES] = {sums->units, sums->bad};
   train_stage *stage = s->stage;
   const int64_t shapes = s->capture && stage->shapes > 1 ? stage->shapes : 0;
-  if (shapes) v[1 + stage->shape] = 1.0;
-  ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, v, 1 + shapes));
-  *units = v[0];
+  if (shapes) v[2 + stage->shape] = 1.0;
+  ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, v, 2 + shapes));
+  *sums = (train_batch_sums){.units = v[0], .bad = v[1]};
   int64_t largest = shapes - 1;
-  while (largest > stage->shape && v[1 + largest] == 0.0) largest--;
+  while (largest > stage->shape && v[2 + largest] == 0.0) largest--;
   if (largest > stage->shape) stage->table->widen(stage, largest);
   return ORR_OK;
 }
@@ -126,17 +128,22 @@ static orr_code share_units(train_step *s, double *units) {
 static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train_step_request *q) {
   train_step_scalars x = {.bounds = {.loss = q->most_loss, .norm = q->most_norm}};
   train_profile *profile = s->axes->profile;
-  double *units = &x.bounds.units;
+  train_batch_sums sums = {0};
   train_profile_enter(profile, TRAIN_PHASE_INPUT, "input", -1);
   if (!s->axes->planning) {
     ORR_TRY(train_timer_begin(s->timer));
-    ORR_TRY(train_stage_prepare(s->stage, b, units));
+    ORR_TRY(train_stage_prepare(s->stage, b, &sums));
   }
   train_profile_leave(profile);
-  ORR_TRY(share_units(s, units));
-  x.scale = *units > 0.0 ? (float)(1.0 / *units) : 0.0f;
+  ORR_TRY(share_sums(s, &sums));
+  x.bounds.units = sums.units;
+  x.scale = sums.units > 0.0 ? (float)(1.0 / sums.units) : 0.0f;
+  // Whatever comes of such actions, of which some are dropped: no loss is accepted.
+  if (sums.bad > 0.0) x.bounds.loss = -INFINITY;
   ORR_TRY(kern_adamw_rates_of(q->lr, s->c->optim.beta1, s->c->optim.beta2, q->step, &x.rates));
-  s->issued[s->turn] = (train_issued){.step = q->step, .units = *units};
+  s->issued[s->turn] = (train_issued){.step = q->step, .sums = sums, .print = q->print};
+  s->print = q->print;
+  train_reduce_print(s->reduce, q->print ? &s->totals->prints.local : NULL);
   ORR_TRY(train_stage_send(s->stage, &x));
   return train_timer_end(s->timer, TRAIN_TIMED_INPUTS);
 }
@@ -167,6 +174,7 @@ static orr_code make_update(train_step *s) {
   const train_step_scalars *x = s->stage->scalars[TRAIN_INPUTS_ON_DEVICE];
   train_profile_enter(s->axes->profile, TRAIN_PHASE_OPTIMIZER, "optimizer", -1);
   ORR_TRY(train_state_sumsq(&s->state, &t->sumsq));
+  if (s->print) ORR_TRY(train_state_print_gradients(&s->state, &t->prints.gradients));
   ORR_TRY(train_axes_all_reduce(s->axes, shared ? DIST_AXIS_WORLD : DIST_AXIS_TP, &t->sumsq, 1,
                                 DIST_F64, DIST_SUM));
   ORR_TRY(kern_clip(s->k, &(kern_clip_args){.sumsq = &t->sumsq,
@@ -176,6 +184,7 @@ static orr_code make_update(train_step *s) {
                                             .out = &t->verdict}));
   ORR_TRY(train_state_update(&s->state, s->c, &x->rates, &t->verdict,
                              shared ? train_gather_bucket : NULL, s->gather));
+  if (s->print) ORR_TRY(train_state_print_weights(&s->state, &t->prints.weights));
   ORR_TRY(train_timer_end(s->timer, TRAIN_TIMED_OPTIMIZER));
   ORR_TRY(train_gather_finish(s->gather));
   train_profile_leave(s->axes->profile);
@@ -210,7 +219,8 @@ orr_code train_step_update(train_step *s) {
 }
 
 static orr_code capture_or_replay(train_step *s) {
-  const int64_t shape = 2 * s->stage->shape + train_timer_set(s->timer);
+  const int64_t which = s->stage->shape + (s->print ? s->stage->shapes : 0),
+                shape = 2 * which + train_timer_set(s->timer);
   if (train_replay_has(s->replay, shape)) train_timer_replayed(s->timer);
   return train_replay_run(s->replay, shape, make_both, s);
 }
@@ -226,9 +236,14 @@ orr_code train_step_results(train_step *s, train_step_result *out) {
   const train_issued *of = &s->issued[s->taken];
   ORR_TRY(train_axes_await(s->axes, s->k, TRAIN_MARK_RESULTS + s->taken));
   *out = (train_step_result){.step = of->step,
-                             .loss = of->units > 0.0 ? t->loss / of->units : 0.0,
+                             .loss = of->sums.units > 0.0 ? t->loss / of->sums.units : 0.0,
                              .grad_norm = sqrt(t->sumsq),
-                             .skipped = t->verdict.skip != 0};
+                             .skipped = t->verdict.skip != 0,
+                             .bad_clips = (int64_t)of->sums.bad};
+  if (of->print) out->prints = t->prints;
+  // One replica's gradients are nobody's sum.
+  if (of->print && train_axes_size(s->axes, DIST_AXIS_REPLICA) == 1)
+    out->prints.local = out->prints.gradients;
   s->taken ^= 1;
   return train_timer_read(s->timer, out->timed_ms);
 }

@@ -25,16 +25,26 @@ typedef struct {
   double written, failed, stop;
 } train_step_votes;
 
-// Of a step, in device memory, summed over the ranks.
+// Fingerprints (kernels/ops.h) of what a step made on this rank, in the order in which they follow
+// from each other.
+typedef struct {
+  uint64_t local;     // gradients of its clips, before replicas add theirs
+  uint64_t gradients; // reduced, as far as this rank updates with them
+  uint64_t weights;   // float32, that this rank updated
+} train_step_prints;
+
+// Of a step, in device memory; loss and sumsq summed over the ranks.
 typedef struct {
   double loss, sumsq;
+  train_step_prints prints; // of a step that takes them
   kern_verdict verdict;
 } train_totals;
 
 // What is known on the host about a step under way.
 typedef struct {
   int64_t step;
-  double units;
+  train_batch_sums sums;
+  bool print;
 } train_issued;
 
 // What the next step is. A loss (the mean) or a gradient norm above the largest that is accepted,
@@ -43,13 +53,16 @@ typedef struct {
   int64_t step; // counts from 1
   double lr;
   double most_loss, most_norm; // INFINITY = any that is finite
+  bool print;                  // take fingerprints; only where guard.record_every asks for any
 } train_step_request;
 
 typedef struct {
   int64_t step;
   double loss, grad_norm;
-  bool skipped; // weights and moments are as before
+  bool skipped;      // weights and moments are as before
+  int64_t bad_clips; // of the batch, over all replicas: more than 0, and it is skipped
   double timed_ms[TRAIN_TIMED];
+  train_step_prints prints; // zeros where none were asked for
 } train_step_result;
 
 typedef struct {
@@ -63,6 +76,7 @@ typedef struct {
   train_timer *timer;
   train_replay *replay;
   bool capture;       // steps are captured and replayed
+  bool print;         // of the step under way
   orr_arena exchange; // what axes communicate through, besides the stage's
   orr_arena results;  // pinned
   train_totals *totals, *result[2];

@@ -11,15 +11,23 @@ static void on_signal(int number) {
   if (number == SIGINT) signal(SIGINT, SIG_DFL);
 }
 
-void train_stop_install(void) {
+static void handle_with(void (*handler)(int)) {
   struct sigaction a;
   memset(&a, 0, sizeof a);
-  a.sa_handler = on_signal;
+  a.sa_handler = handler;
   sigemptyset(&a.sa_mask);
   a.sa_flags = SA_RESTART;
   sigaction(SIGUSR1, &a, NULL);
   sigaction(SIGTERM, &a, NULL);
   sigaction(SIGINT, &a, NULL);
+}
+
+void train_stop_install(void) {
+  handle_with(on_signal);
+}
+
+void train_stop_remove(void) {
+  handle_with(SIG_DFL);
 }
 
 bool train_stop_requested(void) {

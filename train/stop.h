@@ -10,6 +10,7 @@
 // starts.
 void train_stop_install(void);
 bool train_stop_requested(void);
-void train_stop_clear(void); // a request ends one run, not those after it in the same process
+void train_stop_clear(void);  // a request ends one run, not those after it in the same process
+void train_stop_remove(void); // the signals end the process, as if nothing had been installed
 
 #endif

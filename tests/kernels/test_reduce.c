@@ -1,5 +1,6 @@
 // labels: quick
-// Sums of squares against long double.
+// Sums of squares against long double; fingerprints against their definition.
+#include "kernels/fingerprint.h"
 #include "tests/kernels/harness.h"
 
 static void check_sum(int64_t n) {
@@ -60,11 +61,49 @@ static void test_nan_and_inf_anywhere_show_in_the_sum(void **state) {
   pool_free(&p);
 }
 
+static uint64_t fingerprint(setup *run, const float *x, int64_t n, int64_t first) {
+  uint64_t sum = 1;
+  kern_fingerprint_args a = {.n = n, .x = x, .first = first, .sum = &sum};
+  RUN(run, fingerprint, &a);
+  return sum;
+}
+
+static void test_fingerprints_add_up_and_show_every_bit(void **state) {
+  enum { N = 40011, CUT = 16390 };
+  pool p = {0};
+  float *x = pool_typed(&p, pool_draw(&p, N, KERN_F32, 1.0), N, KERN_F32);
+  uint32_t *word = (uint32_t *)x;
+  uint64_t want = 0;
+  for (int64_t i = 0; i < N; i++) want += kern_fingerprint_term(word[i], 5 + (uint32_t)i);
+  FOR_SETUPS(run) {
+    assert_true(fingerprint(run, x, 0, 5) == 0);
+    assert_true(fingerprint(run, x, N, 5) == want);
+    uint64_t sum = fingerprint(run, x, CUT, 5);
+    kern_fingerprint_args rest = {
+        .n = N - CUT, .x = x + CUT, .first = 5 + CUT, .sum = &sum, .accumulate = true};
+    RUN(run, fingerprint, &rest);
+    assert_true(sum == want);
+    for (int bit = 0; bit < 32; bit++) {
+      word[1237 * bit] ^= 1u << bit;
+      assert_true(fingerprint(run, x, N, 5) != want);
+      word[1237 * bit] ^= 1u << bit;
+    }
+    const float first = x[0]; // two that change places
+    x[0] = x[1];
+    x[1] = first;
+    assert_true(fingerprint(run, x, N, 5) != want);
+    x[1] = x[0];
+    x[0] = first;
+  }
+  pool_free(&p);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_sum_equals_long_double),
       cmocka_unit_test(test_large_values_do_not_overflow),
       cmocka_unit_test(test_nan_and_inf_anywhere_show_in_the_sum),
+      cmocka_unit_test(test_fingerprints_add_up_and_show_every_bit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

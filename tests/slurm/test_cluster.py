@@ -12,7 +12,7 @@ import unittest
 from cluster import Cluster
 
 SECONDS = 9 # of the undisturbed run: longer than it takes Slurm to preempt twice
-LIMITED_SECONDS = 40 # of a job that is stopped after 30
+LIMITED_SECONDS = 32 # of a job that is stopped within 30
 FOUR = ["--nodes=4", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1"]
 ONE = ["--nodes=1", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1"]
 args = None
@@ -42,14 +42,17 @@ class TestJobs(unittest.TestCase):
         cluster.ended(cluster.train("probe", FOUR, ["train.steps=60", "dist.tp=2"]), "probe")
         cls.steps = max(200, int(SECONDS * 1e3 / cluster.step_ms("probe")))
         cls.settings = [f"train.steps={cls.steps}", f"ckpt.every={cls.steps // 40}", "dist.tp=2"]
-        # what mostly waits does so beside the other tests. A minute is the shortest limit, of which USR1 comes 30 s
-        # before the end, or sooner
+        # What mostly waits does so beside the other tests. A minute is the shortest limit; Slurm looks every 30 s, and
+        # sends a signal asked for 30 s before the end when it comes before its next look.
         cluster.run(cluster.words("alone", ["train.steps=300", "ckpt.every=0"]))
         cls.limited = cls.limit(int(LIMITED_SECONDS * 1e3 / cluster.step_ms("alone")))
         cls.wrong = cluster.train("wrong", FOUR, ["dist.tp=3"])
         cluster.env["ORRERY_RETRIES"] = "2"
         cls.broken = cluster.train("broken", FOUR, [*cls.settings, f"data.train=[{cluster.path('nowhere')}]"])
         del cluster.env["ORRERY_RETRIES"]
+        cls.shared = cluster.train("shared", ONE, ["train.steps=1000000"])
+        cluster.wait("the first job trains", 60, lambda: cluster.steps("shared") > 10)
+        cls.intruder = cluster.submit("intruder", ONE, ["slurm/pretrain.sbatch", *cluster.words("shared", [])[2:]])
         number = cluster.train("calm", FOUR, cls.settings)
         cls.calm = cluster.ended(number, "calm")
 
@@ -70,6 +73,16 @@ class TestJobs(unittest.TestCase):
         self.assertEqual(len(disturbed), self.steps)
         self.assertEqual(calm, disturbed)
         self.assertEqual(cluster.weights("calm", self.steps), cluster.weights(name, self.steps))
+
+    def test_a_second_job_on_the_same_run_folder_is_refused_and_gives_up(self):
+        first, second = self.shared, self.intruder
+        text = cluster.wait("the second job is refused", 90, lambda: "choose another run.dir" in (t := cluster.log("intruder")) and t)
+        self.assertRegex(text, rf"process \d+ on \S+, job {first} is training here")
+        before = cluster.steps("shared")
+        cluster.wait("the first job goes on", 60, lambda: cluster.steps("shared") > before)
+        # cancelled is cancelled, though the ranks save and ask to come back
+        cluster.run(["scancel", first, second])
+        cluster.wait("both are gone", 60, lambda: not cluster.run(["squeue", "-h", f"-j{first},{second}"], check=False).stdout)
 
     def test_a_job_on_four_nodes_trains_with_tp_2_and_dp_2(self):
         self.assertEqual(self.calm["NodeList"], "node[1-4]")
@@ -102,18 +115,6 @@ class TestJobs(unittest.TestCase):
         job = cluster.wait("the job gives up", 60, lambda: (j := cluster.job(self.broken))["JobState"] == "FAILED" and j)
         self.assertEqual(job["Restarts"], "1")
         self.assertIn("2 times in a row without a new checkpoint", cluster.log("broken"))
-
-    def test_a_second_job_on_the_same_run_folder_is_refused_and_gives_up(self):
-        first = cluster.train("shared", ONE, ["train.steps=1000000"])
-        cluster.wait("the first job trains", 60, lambda: cluster.steps("shared") > 10)
-        second = cluster.submit("intruder", ONE, ["slurm/pretrain.sbatch", *cluster.words("shared", [])[2:]])
-        text = cluster.wait("the second job is refused", 90, lambda: "choose another run.dir" in (t := cluster.log("intruder")) and t)
-        self.assertRegex(text, rf"process \d+ on \S+, job {first} is training here")
-        before = cluster.steps("shared")
-        cluster.wait("the first job goes on", 60, lambda: cluster.steps("shared") > before)
-        # cancelled is cancelled, though the ranks save and ask to come back
-        cluster.run(["scancel", first, second])
-        cluster.wait("both are gone", 60, lambda: not cluster.run(["squeue", "-h", f"-j{first},{second}"], check=False).stdout)
 
     def test_a_trained_model_is_evaluated_by_a_job(self):
         clips, tokens = cluster.path("clips"), cluster.path("codes")

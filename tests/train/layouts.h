@@ -137,7 +137,7 @@ static void trainee_gradients(trainee *t, int64_t step) {
   trainee_fill(t, step);
   assert_ok(train_axes_agree(&t->axes, ORR_OK, "read data"));
   assert_ok(train_step_gradients(&t->work, t->batch,
-                                 &(train_step_request){step + 1, 1e-3, INFINITY, INFINITY}));
+                                 &(train_step_request){step + 1, 1e-3, INFINITY, INFINITY, false}));
   assert_ok(train_step_vote(&t->work, &votes));
 }
 

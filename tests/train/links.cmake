@@ -2,7 +2,7 @@
 if(name MATCHES "^train_test_(bench_comm|loop_mpi|kill|cli|eval|relay|remote)$")
   add_dependencies(${name} orrery)
 endif()
-if(name STREQUAL "train_test_bad_steps")
+if(name MATCHES "^train_test_(bad_steps|repeat)$")
   target_link_options(${name} PRIVATE -Wl,--wrap=data_loader_next)
 endif()
 if(name STREQUAL "train_test_events")
@@ -12,6 +12,12 @@ endif()
 # Stands between the loop and the update.
 if(name STREQUAL "train_test_flip_3")
   target_link_options(${name} PRIVATE -Wl,--wrap=train_step_run)
+endif()
+# Stands between the parts of a step.
+if(name STREQUAL "train_test_repeat_2")
+  foreach(function step_run reduce_ready reduce_finish state_print_weights)
+    target_link_options(${name} PRIVATE -Wl,--wrap=train_${function})
+  endforeach()
 endif()
 # Stands in front of the allocator.
 if(name STREQUAL "train_test_accounting_4")

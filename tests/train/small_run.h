@@ -57,6 +57,24 @@ static inline void small_run_shard(const char *path, uint64_t seed, int64_t code
   data_shard_writer_destroy(w);
 }
 
+// Makes the first action that led to frame `frame` of episode `episode` of a shard above a NaN, in
+// the file itself: the writer would refuse it.
+static inline void small_run_poison(const char *path, uint64_t seed, int episode, int frame) {
+  float row[2];
+  char *bytes = NULL;
+  size_t size, at = 0;
+  for (uint64_t i = 0; i < 2; i++)
+    row[i] = orr_rng_normal(seed, ORR_STREAM_TEST, 1000 + (uint64_t)episode,
+                            2 * (uint64_t)(frame - 1) + i);
+  assert_ok(orr_fs_read_all(path, &bytes, &size));
+  while (at + sizeof row <= size && memcmp(bytes + at, row, sizeof row) != 0) at++;
+  assert_true(at + sizeof row <= size);
+  row[0] = NAN;
+  memcpy(bytes + at, row, sizeof row);
+  assert_ok(orr_fs_write_atomic(path, bytes, size));
+  orr_free(bytes);
+}
+
 // A data set of two shards in ROOT/name.
 static inline void small_run_data(small_run *r, const char *name) {
   char dir[256], path[512];
@@ -79,7 +97,8 @@ static const char small_run_yaml[] =
     "model: {rows: 2, cols: 3, codes: 20, registers: 2, width: 32, "
     "heads: 4, kv_heads: 2, hidden: 40, layers: 2, time_every: 2, "
     "actions: 2, branches: [worlds]}\n"
-    "ckpt: {every: 3, keep: 10}\n";
+    "ckpt: {every: 3, keep: 10}\n"
+    "guard: {record_every: 1}\n";
 
 // The configuration above with data ROOT/tokens, results in ROOT/name and further assignments,
 // ended by NULL.
@@ -163,6 +182,27 @@ static inline int small_run_losses(small_run *r, const char *name, double *loss)
   }
   fclose(f);
   return n;
+}
+
+// Numbers of the steps of ROOT/name that were skipped, as bits; *clips (=) bad clips of all of
+// them.
+static inline uint64_t small_run_skipped(small_run *r, const char *name, int64_t *clips) {
+  char path[512], line[4096];
+  uint64_t steps = 0;
+  *clips = 0;
+  snprintf(path, sizeof path, "%s/%s/metrics.jsonl", r->root, name);
+  FILE *f = fopen(path, "r");
+  assert_non_null(f);
+  while (fgets(line, sizeof line, f)) {
+    json_t *j = json_loads(line, 0, NULL);
+    const bool skipped = json_object_get(j, "skipped") != NULL;
+    if (skipped) steps |= 1ull << json_integer_value(json_object_get(j, "step"));
+    *clips += json_integer_value(json_object_get(j, "bad_clips"));
+    assert_true(skipped == (json_object_get(j, "bad_clips") != NULL));
+    json_decref(j);
+  }
+  fclose(f);
+  return steps;
 }
 
 // The text of ROOT/name, without the newline at its end.

@@ -14,7 +14,7 @@ TOKENIZER = ["--set", "tokenizer.width=32", "--set", "tokenizer.heads=2", "--set
 DYNAMICS = ["--set", "model.width=32", "--set", "model.heads=2", "--set", "model.kv_heads=1", "--set",
             "model.hidden=48", "--set", "model.layers=4", "--set", "data.frames=8", "--set", "train.batch=4"]
 COMMON = ["--set", "run.threads=1", "--set", "run.device=cpu", "--set", "optim.warmup_steps=1", "--set",
-          "optim.decay_steps=0", "--set", "ckpt.every=2"]
+          "optim.decay_steps=0", "--set", "ckpt.every=2", "--set", "guard.record_every=1"]
 
 
 def call(*args):
@@ -50,13 +50,17 @@ def all_of_it(program, plain, clips, out, configs):
     # steps of one shape: issued, captured for either set of marks, replayed
     train(program, config, dynamics, 5, *DYNAMICS, *data, "--set", "train.micro_batch=2")
     train(program, config, dynamics, 9, *DYNAMICS, *data, "--set", "train.micro_batch=2")  # resumed
-    train(program, config, single, 2, *DYNAMICS, *data, "--set", "run.precision=fp32", "--set", "train.recompute=true")
+    fp32 = [*DYNAMICS, *data, "--set", "run.precision=fp32", "--set", "train.recompute=true"]
+    train(program, config, single, 2, *fp32)
+    train(program, config, single, 2, *fp32, "--replay", 2)
     world = [dynamics, "--data", clips / "test", "--tokenizer", tokenizer, "--threads", 1, "--device", "cpu"]
     call(program, "eval", *world, "--clips", 4, "--horizon", 4, "--json", out / "eval.json")
     call(program, "rollout", *world, "--clip", 1, "--frames", 12, "--out", out / "film.png")
     figures = json.loads((out / "eval.json").read_text())
     figures.pop("checkpoint")
-    return {"tokenizer": steps_of(tokenizer), "dynamics": steps_of(dynamics), "fp32": steps_of(single),
+    prints = [json.loads(line) for line in (dynamics / "record.jsonl").read_text().splitlines()]
+    return {"prints": [line for line in prints if "step" in line], "tokenizer": steps_of(tokenizer),
+            "dynamics": steps_of(dynamics), "fp32": steps_of(single),
             "checkpoints": sums_of(out, "*.safetensors"), "evaluation": figures, "film": sums_of(out, "film.png")}
 
 

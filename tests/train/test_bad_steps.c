@@ -1,9 +1,11 @@
 // labels: full
-// Poisoned batches in a run: skipped, told of, and, in a row, a reason to go back. This program
-// stands between the loop and data_loader_next (linked with --wrap) to poison what training gets.
+// Poisoned batches in a run, from a file or from between: skipped, told of, and, in a row, a reason
+// to go back. This program stands between the loop and data_loader_next (linked with --wrap) to
+// poison what training gets.
 #include "tests/train/small_run.h"
 
 #include "data/clip_batch.h"
+#include "data/verify.h"
 #include "train/goodput.h"
 
 // Numbers of batches of the data's order, from 1; `first` to `last` are poisoned: with an action
@@ -80,6 +82,43 @@ static void test_a_batch_that_is_no_number_is_skipped_and_training_goes_on(void 
   }
 }
 
+// One action of one file is no number. Three of the 66 clips, of 4 frames each, hold it.
+static void test_actions_of_a_file_that_are_no_numbers_are_skipped_by_name(void **state) {
+  small_run *r = *state;
+  char path[512], words[512], data[128];
+  double loss[SMALL_RUN_STEPS_MAX];
+  int64_t clips, again;
+  dose = (poison){0};
+  small_run_data(r, "bad");
+  snprintf(path, sizeof path, "%s/bad/shard-00001.h5", r->root);
+  small_run_poison(path, 51, 2, 5);
+  assert_ok(data_index_build(small_run_path(r, "bad"), NULL));
+  snprintf(data, sizeof data, "data.train=[%s/bad]", r->root);
+  assert_ok(SMALL_RUN(r, "file", "none", data, "train.steps=17"));
+  const uint64_t steps = small_run_skipped(r, "file", &clips);
+  assert_true(steps != 0);
+  assert_int_equal(clips, 3);
+  assert_int_equal(small_run_losses(r, "file", loss), 17);
+  for (int i = 0; i < 17; i++) assert_true(isfinite(loss[i]) || steps >> (i + 1) & 1);
+  assert_int_equal(events(r, "file", "skipped", words), __builtin_popcountll(steps));
+  // frames of an episode: 8, 9, 10, 8, ..; row 17 + 4 leads to frame 5 of the third one
+  assert_non_null(
+      strstr(words, "shard-00001.h5: episode 2: /actions[21,0] is nan; update skipped"));
+  char *said = small_run_said(r);
+  assert_non_null(strstr(said, "shard-00001.h5: episode 2"));
+  orr_free(said);
+  // The same steps when the run was interrupted on its way.
+  assert_ok(SMALL_RUN(r, "parts", "none", data, "train.steps=8"));
+  assert_ok(SMALL_RUN(r, "parts", "auto", data, "train.steps=17"));
+  assert_true(small_run_skipped(r, "parts", &again) == steps && again == clips);
+  // What checks data says that it is an error.
+  data_index *x = NULL;
+  assert_ok(data_index_open(small_run_path(r, "bad"), &x));
+  assert_int_equal(data_verify_shard(x, 1), ORR_EFORMAT);
+  assert_message_names("shard-00001.h5", "/actions[21,0]", "nan");
+  data_index_close(x);
+}
+
 // The model has learned that there is one code only (loss 0.1 at step 30, measured) when a batch of
 // another one comes.
 static void test_a_batch_unlike_the_others_is_skipped_and_training_goes_on(void **state) {
@@ -149,6 +188,7 @@ static void test_without_a_checkpoint_the_run_ends_and_says_so(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_batch_that_is_no_number_is_skipped_and_training_goes_on),
+      cmocka_unit_test(test_actions_of_a_file_that_are_no_numbers_are_skipped_by_name),
       cmocka_unit_test(test_a_batch_unlike_the_others_is_skipped_and_training_goes_on),
       cmocka_unit_test(test_three_bad_steps_in_a_row_send_the_run_back_and_over_the_data),
       cmocka_unit_test(test_a_run_that_went_back_too_often_ends_with_the_reason),

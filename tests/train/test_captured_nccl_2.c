@@ -33,7 +33,7 @@ static void train(dist_world *w, const layout *l, bool capture, course *out) {
   for (int64_t step = 0; step < STEPS; step++) {
     trainee_fill(&t, step);
     assert_ok(train_step_run(&t.work, t.batch,
-                             &(train_step_request){step + 1, 1e-3, INFINITY, INFINITY}));
+                             &(train_step_request){step + 1, 1e-3, INFINITY, INFINITY, false}));
     out->shape[step] = t.work.stage->shape;
     if (step > 0) assert_ok(train_step_results(&t.work, &out->step[step - 1]));
   }

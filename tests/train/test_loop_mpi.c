@@ -67,6 +67,35 @@ static void test_two_ranks_have_the_losses_of_one(void **state) {
   }
 }
 
+// One action of one file is no number: three clips hold it.
+static void test_bad_actions_are_skipped_in_the_same_steps_by_every_layout(void **state) {
+  static const char *const layouts[] = {"dist.dp=2", "dist.tp=2", "dist.cp=2"};
+  world_run *p = *state;
+  char data[128], name[16], path[512];
+  int64_t clips;
+  snprintf(data, sizeof data, "data.train=[%s/bad]", p->run.root);
+  if (p->run.rank == 0) {
+    small_run_data(&p->run, "bad");
+    snprintf(path, sizeof path, "%s/bad/shard-00001.h5", p->run.root);
+    small_run_poison(path, 51, 2, 5);
+    assert_ok(data_index_build(small_run_path(&p->run, "bad"), NULL));
+  }
+  TRAIN_ALONE(p, "alone", "none", data, "train.steps=17");
+  for (int i = 0; i < 3; i++) {
+    snprintf(name, sizeof name, "layout-%d", i);
+    assert_ok(TRAIN(p, name, "none", data, "train.steps=17", layouts[i]));
+    if (p->run.rank != 0) continue;
+    const uint64_t alone = small_run_skipped(&p->run, "alone", &clips);
+    assert_int_equal(clips, 3);
+    assert_true(alone != 0 && alone == small_run_skipped(&p->run, name, &clips));
+    assert_int_equal(clips, 3);
+    char *said = small_run_said(&p->run); // whichever rank read the clip
+    assert_non_null(strstr(said, "first in "));
+    assert_non_null(strstr(said, "shard-00001.h5: episode 2: /actions[21,0] is nan"));
+    orr_free(said);
+  }
+}
+
 static void test_a_run_goes_on_with_another_number_of_ranks(void **state) {
   world_run *p = *state;
   double whole[SMALL_RUN_STEPS_MAX], mixed[SMALL_RUN_STEPS_MAX];
@@ -222,6 +251,7 @@ static void test_a_write_that_fails_on_one_rank_harms_no_earlier_checkpoint(void
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_two_ranks_have_the_losses_of_one),
+      cmocka_unit_test(test_bad_actions_are_skipped_in_the_same_steps_by_every_layout),
       cmocka_unit_test(test_a_run_goes_on_with_another_number_of_ranks),
       cmocka_unit_test(test_a_data_set_missing_on_one_rank_ends_both_with_its_words),
       cmocka_unit_test(test_a_read_that_fails_on_one_rank_during_a_run_ends_both),

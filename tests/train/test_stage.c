@@ -77,8 +77,9 @@ static void stage_close(opened *s) {
 
 static double stage_step(opened *s, const data_clip_batch *b) {
   train_step_result x;
-  assert_ok(train_step_gradients(&s->work, b, &(train_step_request){1, 0.0, INFINITY, INFINITY}));
-  s->units = s->work.issued[s->work.turn].units;
+  assert_ok(
+      train_step_gradients(&s->work, b, &(train_step_request){1, 0.0, INFINITY, INFINITY, false}));
+  s->units = s->work.issued[s->work.turn].sums.units;
   assert_ok(train_step_update(&s->work)); // at a rate of 0: nothing moves
   assert_ok(train_step_results(&s->work, &x));
   assert_int_equal(s->k->late_plans, 0);

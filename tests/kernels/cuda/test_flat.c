@@ -137,6 +137,20 @@ static void test_sums_of_squares_equal_the_cpu(void **state) {
   PARITY_SHAPES(sumsq, more, 0);
 }
 
+static void fingerprint(side *s, const void *of, kern_dtype type) {
+  const int64_t n = *(const int64_t *)of;
+  const uint64_t before = 1ull << 63;
+  SIDE_RUN(s, fingerprint, .n = n, .x = side_draw(s, KERN_F32, n, 1.0), .first = 1ll << 33,
+           .sum = side_both_given(s, "sum", VALUE_RAW, &before, sizeof before, 0),
+           .accumulate = type == KERN_BF16);
+}
+
+static void test_fingerprints_are_those_of_the_cpu(void **state) {
+  PARITY_SHAPES(fingerprint, lengths, 1);
+  const int64_t more[] = {0, 20000, 300001};
+  PARITY_SHAPES(fingerprint, more, 1);
+}
+
 static void bias(side *s, const void *of, kern_dtype type) {
   const shape *h = of;
   // sums of up to 700 terms in another order: measured 4e-7
@@ -159,6 +173,7 @@ int main(void) {
       cmocka_unit_test(test_adamw_equals_the_cpu_and_skips),
       cmocka_unit_test(test_verdicts_equal_the_cpu),
       cmocka_unit_test(test_sums_of_squares_equal_the_cpu),
+      cmocka_unit_test(test_fingerprints_are_those_of_the_cpu),
       cmocka_unit_test(test_bias_gradients_equal_the_cpu),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
