@@ -11,7 +11,8 @@
 enum {
   COLUMNS = TRAIN_PHASES + 1, // and what the rank did itself
   BUSY = TRAIN_PHASES,
-  IN_A_ROW = 3 // one slow comparison is noise
+  MOST_STEPS = 4096, // whose busy times are kept
+  IN_A_ROW = 3       // one slow comparison is noise
 };
 
 // A rank that computes this much longer than the median one is a straggler.
@@ -22,6 +23,10 @@ struct train_ranks {
   int rank, ranks;
   int64_t every, steps; // steps in `sum`
   double sum[COLUMNS];
+  // Busy times of the last steps, `room` at most: their median stands for all. What holds a rank up
+  // all the time is in most of its steps, what the machine does beside is in a few.
+  double *busy;
+  int64_t room;
   double *table;  // [ranks, COLUMNS]
   double *column; // [ranks]
   char **host;    // [ranks], rank 0
@@ -52,9 +57,12 @@ orr_code train_ranks_create(dist_world *w, int64_t every, train_ranks **out) {
                        .named = -1};
     for (int a = 0; a < DIST_AXES; a++)
       r->axis_used[a] = w->axis[a] && dist_comm_size(w->axis[a]) > 1;
+    r->room = every < MOST_STEPS ? every : MOST_STEPS;
+    r->busy = orr_calloc((size_t)r->room, sizeof *r->busy);
     r->table = orr_calloc((size_t)r->ranks * (COLUMNS + 1), sizeof *r->table);
     r->column = r->table ? r->table + r->ranks * COLUMNS : NULL;
-    if (!r->table) rc = ORR_FAIL(ORR_ENOMEM, "comparison of %d ranks: out of memory", r->ranks);
+    if (!r->table || !r->busy)
+      rc = ORR_FAIL(ORR_ENOMEM, "comparison of %d ranks: out of memory", r->ranks);
   }
   rc = dist_agree(w->axis[DIST_AXIS_WORLD], rc, "compare ranks");
   if (rc == ORR_OK) rc = read_hosts(r);
@@ -70,6 +78,7 @@ void train_ranks_destroy(train_ranks *r) {
   if (!r) return;
   dist_texts_free(r->host, r->ranks);
   orr_free(r->table);
+  orr_free(r->busy);
   orr_free(r);
 }
 
@@ -161,6 +170,13 @@ static void compare(train_ranks *r, train_scalars *s) {
   }
 }
 
+// The median busy time of the steps since the last comparison; NaN when it is not known.
+static double usual_busy(train_ranks *r) {
+  const int64_t n = r->steps < r->room ? r->steps : r->room;
+  if (isnan(r->sum[BUSY])) return NAN;
+  return orr_median_f64(r->busy, n);
+}
+
 orr_code train_ranks_step(train_ranks *r, int64_t step, const train_times *t, train_scalars *s) {
   if (!r) return ORR_OK;
   for (int c = 0; c < COLUMNS; c++) {
@@ -173,9 +189,10 @@ orr_code train_ranks_step(train_ranks *r, int64_t step, const train_times *t, tr
   if (r->axis_used[DIST_AXIS_REPLICA] &&
       !isnan(t->hidden[DIST_AXIS_REPLICA])) // the only one that overlaps with anything
     train_scalars_add(s, "replica_hidden_ms", "%.3f", t->hidden[DIST_AXIS_REPLICA]);
-  r->steps++;
+  r->busy[r->steps++ % r->room] = busy(t);
   if (r->ranks == 1 || step % r->every != 0) return ORR_OK;
   for (int c = 0; c < COLUMNS; c++) r->sum[c] /= (double)r->steps;
+  r->sum[BUSY] = usual_busy(r);
   ORR_TRY(dist_all_gather(r->all, r->sum, r->table, COLUMNS, DIST_F64));
   memset(r->sum, 0, sizeof r->sum);
   r->steps = 0;

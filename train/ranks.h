@@ -1,4 +1,5 @@
-// The ranks compared: every so many steps each brings the means of its step times, and rank 0 has
+// The ranks compared: every so many steps each brings the means of its step times (the median of
+// those that it was busy: noise is in few steps, a slow rank in most), and rank 0 has
 // their least, median and largest, and whose the largest is. A rank that computes longer than the
 // others holds all of them up: the others wait for it inside collectives, so its own time, not the
 // step's, tells who it is.

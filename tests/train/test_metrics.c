@@ -111,6 +111,7 @@ static void test_the_largest_numbers_fit_into_a_line(void **state) {
   double *v = &s.loss;
   for (size_t i = 0; i < (sizeof s - offsetof(train_step_metrics, loss)) / sizeof *v; i++)
     v[i] = -1.7e308;
+  s.fetches = s.device = s.skipped = true; // every line that there can be
   assert_int_equal(train_metrics_open(*state, 0, &m), ORR_OK);
   assert_int_equal(write_step(m, &s), ORR_OK);
   train_metrics_close(m);
