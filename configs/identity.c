@@ -13,6 +13,7 @@ static bool decides_weights(const cfg_knob *k) {
       {"run", "dir"},           // where results go
       {"run", "device"},        // who computes
       {"run", "threads"},       //
+      {"run", "attention"},     //
       {"run", "capture"},       //
       {"run", "tune"},          //
       {"train", "micro_batch"}, // how a batch is cut: gradients are summed over all pieces

@@ -19,6 +19,8 @@
   ENUM(precision, "bf16", "bf16|fp32", "type of matmul inputs and activations")                    \
   I64(threads, 0, 0, 4096, "threads",                                                              \
       "CPU threads of each rank; 0 shares the node's cores evenly")                                \
+  ENUM(attention, "auto", "auto|own",                                                              \
+       "on a GPU, auto: cuDNN for unmasked bf16 sequences, own kernels for others; own: for all")  \
   BOOL(capture, 1, "on a GPU, keep a step's work as a CUDA graph and replay it")                   \
   BOOL(tune, 1, "on a GPU, time algorithms that give the same bits at the start, keep the fastest")
 

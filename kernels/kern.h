@@ -91,6 +91,7 @@ typedef struct {
   int node_rank, node_ranks; // among the processes of this run on this machine: one device each
   bool share_devices;        // let several processes take one device
   bool tune;                 // planning may time algorithms that give the same bits
+  bool own_attention;        // no library computes attention
 } kern_setup;
 
 // Local. Chooses the backend, and on a machine with several devices the one of this rank. Starts in

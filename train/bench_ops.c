@@ -80,8 +80,11 @@ static orr_code bench_attention(train_op_bench *b, bool time) {
   const int64_t inner = time ? z->tokens : 1, outer = time ? z->frames * z->tokens : z->tokens;
   const int64_t pos = time ? z->tokens : 1, ld = z->heads * HEAD_WIDTH;
   const double product = 2.0 * (double)(seqs * z->heads * L * L * HEAD_WIDTH);
-  const train_op_shape named = train_op_shape_of(
-      time ? "time " : "space ", &(const int64_t[4]){seqs, L, z->heads, HEAD_WIDTH});
+  const train_op_shape named =
+      train_op_shape_of(time               ? "time "
+                        : b->own_attention ? "space, own "
+                                           : "space ",
+                        &(const int64_t[4]){seqs, L, z->heads, HEAD_WIDTH});
   const char *shape = named.text;
   float *lse = b->t[4];
   MEASURE(b, attention_fwd, shape, "GFLOP/s", 2 * product,
@@ -268,6 +271,8 @@ static orr_code bench_all(train_op_bench *b) {
           {.dst = b->t[0], .src = b->t[1], .bytes = b->buffer_bytes, .way = KERN_COPY_WITHIN});
   ORR_TRY(bench_matmuls(b));
   ORR_TRY(bench_attention(b, false));
+  b->own_attention = b->home->apart; // where a library may have computed those
+  if (b->own_attention) ORR_TRY(bench_attention(b, false));
   ORR_TRY(bench_attention(b, true));
   ORR_TRY(bench_block_ops(b));
   return bench_step_ops(b);

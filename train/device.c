@@ -47,7 +47,8 @@ orr_code train_device_open(const cfg *c, dist_world *w, kern **out) {
                                         .node_rank = w->node_rank,
                                         .node_ranks = w->node_ranks,
                                         .share_devices = c->dist.share_devices,
-                                        .tune = c->run.tune},
+                                        .tune = c->run.tune,
+                                        .own_attention = c->run.attention == CFG_ATTENTION_OWN},
                           out);
   ORR_TRY(dist_agree(all, rc, "open the device"));
   ORR_TRY(compare_all(all, *out, c->dist.share_devices));

@@ -33,6 +33,7 @@ typedef struct {
   kern_dtype type;
   kern_device device;
   int threads;
+  bool own_attention;        // of the ops measured next (kernels/kern.h)
   kern *home;                // whose memory the tensors lie in
   void *t[TRAIN_OP_TENSORS]; // tensors of `type`, or float32
   float *table;              // cos, sin

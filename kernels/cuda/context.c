@@ -236,7 +236,7 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   ORR_TRY_GOTO(open_order(impl), destroy);
   k->can_capture = captures(impl);
   ORR_TRY_GOTO(cuda_products_create(&impl->products), destroy);
-  ORR_TRY_GOTO(cuda_sdpa_create(impl->stream, &impl->sdpa), destroy);
+  if (!setup->own_attention) ORR_TRY_GOTO(cuda_sdpa_create(impl->stream, &impl->sdpa), destroy);
   describe(k, &d);
   *out = k;
   return ORR_OK;

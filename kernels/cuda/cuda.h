@@ -39,7 +39,7 @@ typedef struct {
   bool tune; // algorithms with the same bits are timed while planning
   bool capturing;
   cuda_products *products;
-  cuda_sdpa *sdpa; // NULL: this machine has no cuDNN that fits
+  cuda_sdpa *sdpa; // NULL: this machine has no cuDNN that fits, or it is not wanted
 } cuda_impl;
 
 static inline cuda_impl *cuda_impl_of(const kern *k) {

@@ -158,6 +158,23 @@ static void test_without_cudnn_own_kernels_compute(void **state) {
   }
 }
 
+static void test_cudnn_can_be_left_out(void **state) {
+  const kern_setup setup = {.device = KERN_DEVICE_CUDA, .node_ranks = 1, .own_attention = true};
+  kern *k = NULL;
+  assert_int_equal(kern_open(&setup, &k), ORR_OK);
+  const tensors t = take(k);
+  const kern_attention_fwd_args a = frames(&t, KERN_BF16);
+  library_dnn_calls();
+  assert_int_equal(kern_attention_fwd(k, &a), ORR_OK);
+  assert_int_equal(kern_commit(k), ORR_OK);
+  assert_int_equal(kern_attention_fwd(k, &a), ORR_OK);
+  const library_calls calls = library_dnn_calls();
+  assert_int_equal(calls.proposals + calls.runs, 0);
+  assert_non_null(strstr(kern_bf16_reason(k), "own kernels alone"));
+  give_back(k, &t);
+  kern_destroy(k);
+}
+
 static void test_errors_of_cudnn_are_passed_on(void **state) {
   kern *k = device();
   const tensors t = take(k);
@@ -387,6 +404,7 @@ int main(void) {
       cmocka_unit_test(test_cudnn_takes_unmasked_bf16_sequences_and_nothing_else),
       cmocka_unit_test(test_sequences_in_two_levels_run_once_for_each_of_the_outer),
       cmocka_unit_test(test_without_cudnn_own_kernels_compute),
+      cmocka_unit_test(test_cudnn_can_be_left_out),
       cmocka_unit_test(test_errors_of_cudnn_are_passed_on),
       cmocka_unit_test(test_a_product_is_planned_once_and_serves_both_ways_of_writing),
       cmocka_unit_test(test_a_trial_takes_the_fastest_of_the_algorithms_with_the_first_ones_bits),
