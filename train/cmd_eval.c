@@ -85,6 +85,8 @@ static orr_code evaluate(const train_args *a, train_world_model *m, train_episod
   ORR_TRY(read_options(a, m->dynamics->c, &o));
   ORR_TRY(train_eval_create(m->dynamics, m->tokenizer, episodes, &o, &e));
   orr_code rc = train_eval_run(e, &j);
+  if (rc == ORR_OK && json_object_set_new(j, "data", json_string(train_args_text(a, "data", ""))))
+    rc = ORR_FAIL(ORR_ENOMEM, "evaluation: out of memory, or the name of --data is not UTF-8");
   if (rc == ORR_OK) print_figures(j);
   if (rc == ORR_OK && train_args_text(a, "json", NULL))
     rc = orr_json_store(train_args_text(a, "json", NULL), j);

@@ -26,13 +26,14 @@ static void put_head(train_html *h, const char *title) {
   train_html_put(h, "</h1>");
 }
 
-// "A world model in two stages: tokenizer, dynamics."
+// "Runs: tokenizer, dynamics. Evaluated on clips/test."
 static void put_summary(train_html *h, const train_report_data *d) {
-  int named = 0, unfinished = 0, evaluated = 0;
+  int named = 0, unfinished = 0;
+  const char *data = NULL;
   train_html_put(h, "<p class=sub>");
   for (int r = 0; r < d->count; r++) {
     const train_report_run *run = &d->run[r];
-    evaluated += run->eval != NULL;
+    if (!data) data = json_string_value(json_object_get(run->eval, "data"));
     if (!run->has_metrics) continue;
     const double *step = train_table_column(&run->metrics, "step");
     unfinished += run->steps && step[run->metrics.rows - 1] < (double)run->steps;
@@ -42,7 +43,11 @@ static void put_summary(train_html *h, const train_report_data *d) {
   }
   if (named) train_html_put(h, ". ");
   if (unfinished) train_html_put(h, "Training is not finished; this page shows what there is. ");
-  if (evaluated) train_html_put(h, "Evaluated on clips that training never saw.");
+  if (data) {
+    train_html_put(h, "Evaluated on ");
+    train_html_text(h, data);
+    train_html_put(h, ".");
+  }
   train_html_put(h, "</p></header>\n");
 }
 

@@ -318,8 +318,8 @@ void train_page_results(train_page *p, const train_report_data *d) {
   train_html_put(h, "</section>\n");
   bool chart = json_array_size(json_object_get(top.eval, "psnr")) >= 2;
   if (chart || top.strip) {
-    train_html_put(h, "<section><h2>Rollouts</h2><p class=lead>How far ahead the prediction holds, "
-                      "on clips that training never saw.</p><div class=stack>");
+    train_html_put(h, "<section><h2>Rollouts</h2><p class=lead>How far ahead the prediction "
+                      "holds.</p><div class=stack>");
     if (top.strip) put_medium(h, top.strip, strip_caption);
     train_html_put(h, "</div>");
     if (chart) put_charts(p, top.eval);

@@ -51,7 +51,7 @@ static void store_demo(const char *dir) {
       dir, "eval.json",
       "{\"tokenizer_psnr\": 34.56, \"psnr\": [31, 30, 29, 28.31, 27], \"persistence_psnr\": "
       "[26, 25, 24, 23, 22], \"drift\": -1.3, \"effect_corr\": 0.78, \"position_error\": [0.1, "
-      "0.2]}");
+      "0.2], \"data\": \"clips/<test>\"}");
   store_pictures(dir, ".");
 }
 
@@ -123,6 +123,7 @@ static void test_demo_page_shows_all_and_stands_alone(void **state) {
                                 "computing <b>10 ms</b> · 80.0%",
                                 "waiting for other ranks <b>2.50 ms</b> · 20.0%"};
   for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) assert_holds(page, pieces[i]);
+  assert_holds(page, "Evaluated on clips/&#60;test&#62;.");
   assert_true(strstr(page, "Training: tokenizer") < strstr(page, "Training: dynamics"));
   const char *const outside[] = {"http:", "https:", "src=\"/", "href=", "@import", "url("};
   for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) assert_lacks(page, outside[i]);
@@ -150,7 +151,7 @@ static void test_run_still_going_has_a_page(void **state) {
   char *page = page_of(dir);
   assert_balanced(page);
   assert_lacks(page, "PSNR");
-  assert_lacks(page, "never saw");
+  assert_lacks(page, "Evaluated on");
   assert_holds(page, "Loss");
   orr_free(page);
   folder_store(dir, "metrics.jsonl",
