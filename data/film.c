@@ -10,7 +10,7 @@
 
 enum { FILM_SIDE_MAX = 16384, STILL_SIDE_MAX = 1000000 };
 
-static orr_code format_of(const char *path, data_film_format *format) {
+orr_code data_film_format_of(const char *path, data_film_format *format) {
   static const struct {
     const char *ending;
     data_film_format format;
@@ -98,7 +98,7 @@ orr_code data_film_write(const char *path, const uint8_t *frames, int64_t n, int
   data_film_format format = DATA_FILM_PNG; // set below; the compiler cannot see it
   uint8_t *film;
   size_t bytes;
-  ORR_TRY(format_of(path, &format));
+  ORR_TRY(data_film_format_of(path, &format));
   ORR_TRY(data_film_encode(format, frames, n, height, width, fps, scale, &film, &bytes));
   orr_code rc = orr_fs_write_atomic(path, film, bytes);
   orr_free(film);

@@ -26,8 +26,10 @@ typedef enum {
 // ORR_EUNSUPPORTED when libavcodec lacks the encoder.
 orr_code data_film_encode(data_film_format format, const uint8_t *frames, int64_t n, int64_t height,
                           int64_t width, double fps, int scale, uint8_t **film, size_t *bytes);
-// The same into a file, whose format follows from the ending of its path: .mp4, .gif or .png, in
-// any case; ORR_EINVAL for another one. Atomic.
+// Local. The format that the ending of a path asks for: .mp4, .gif or .png, in any case; ORR_EINVAL
+// for another one.
+orr_code data_film_format_of(const char *path, data_film_format *format);
+// The same into a file, in the format that data_film_format_of its path. Atomic.
 orr_code data_film_write(const char *path, const uint8_t *frames, int64_t n, int64_t height,
                          int64_t width, double fps, int scale);
 

@@ -93,8 +93,9 @@ orr_code train_args_parse(const train_command *command, int argc, char **argv, t
     }
   }
   ORR_CHECK(out->operands >= command->fewest, ORR_ECONFIG,
-            "orrery %s: got %d of the operands %s; see `orrery %s --help`", command->name,
-            out->operands, command->operands, command->name);
+            "orrery %s: %s is wanted, got %s%s; see `orrery %s --help`", command->name,
+            command->operands, out->operands ? "only " : "nothing",
+            out->operands ? out->operand[0] : "", command->name);
   return ORR_OK;
 }
 

@@ -29,7 +29,8 @@ static const train_option options[] = {
     {"rounds", "N", "such rows; the median counts (default 5)", 0},
     {"share-devices", NULL, "let several ranks take one GPU", 0},
     {0}};
-static const train_command command = {"bench comm", "", 0, 0, "times collectives by size", options};
+static const train_command command = {"bench comm", "", 0, 0, "Times collectives by size.",
+                                      options};
 
 typedef struct {
   cfg *c;

@@ -33,7 +33,7 @@ static const train_option options[] = {
     {"work", "DIR", "folder below which it makes data sets and caches (/tmp)", 0},
     {0}};
 static const train_command command = {
-    "bench io", "", 0, 0, "times reading clips beside plain reads of the same bytes", options};
+    "bench io", "", 0, 0, "Times reading clips beside plain reads of the same bytes.", options};
 
 typedef struct {
   int file;

@@ -285,7 +285,7 @@ orr_code train_cmd_bench_ops(int argc, char **argv) {
                                          {"precision", "P", "bf16 or fp32 (bf16)", 0},
                                          {"preset", "small|1b", "whose sizes (small)", 0},
                                          {0}};
-  static const train_command command = {"bench ops", "", 0, 0, "times every op", options};
+  static const train_command command = {"bench ops", "", 0, 0, "Times every op.", options};
   train_args args;
   train_op_bench b = {.type = KERN_BF16};
   int64_t threads = 0;

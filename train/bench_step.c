@@ -32,13 +32,11 @@ static const train_option options[] = {
     {"warmup", "N", "steps before the clock starts (default 3)", 0},
     {"steps", "N", "steps timed (default 5); the median counts", 0},
     {"peak-tflops", "X",
-     "rate to hold the step against, besides the measured one; default: the "
-     "device's data sheet, if known",
-     0},
+     "rate to hold the step against besides the measured one (the data sheet's)", 0},
     {"recompute", NULL, "run each block's forward pass again in the backward pass", 0},
     {"eager", NULL, "start every kernel anew instead of replaying a CUDA graph", 0},
     {0}};
-static const train_command command = {"bench step", "", 0, 0, "times whole training steps",
+static const train_command command = {"bench step", "", 0, 0, "Times whole training steps.",
                                       options};
 
 typedef struct {

@@ -137,6 +137,8 @@ drop:
   return rc;
 }
 
+enum { META_MAX = 60 }; // characters; the guard's window has thousands
+
 static void print_meta(const json_t *meta) {
   const char *key;
   json_t *value;
@@ -145,6 +147,8 @@ static void print_meta(const json_t *meta) {
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
     if (json_is_string(value))
       printf("%-12s %s\n", key, json_string_value(value));
+    else if (text && strlen(text) > META_MAX)
+      printf("%-12s %.*s... (--json has all of it)\n", key, META_MAX, text);
     else
       printf("%-12s %s\n", key, text ? text : "?");
     free(text);

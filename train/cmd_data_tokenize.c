@@ -24,7 +24,7 @@ static const train_option options[] = {
     TRAIN_REMOTE_OPTION,
     {0}};
 static const train_command command = {
-    "data tokenize", "DIR|URL", 1, 1, "turns a data set's frames into tokens", options};
+    "data tokenize", "DIR|URL", 1, 1, "Turns a data set's frames into tokens.", options};
 
 typedef struct {
   const char *out;

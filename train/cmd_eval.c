@@ -28,7 +28,7 @@ static const train_option options[] = {
     TRAIN_REMOTE_OPTION,
     {0}};
 static const train_command command = {
-    "eval", "CHECKPOINT", 1, 1, "measures a world model on held-out episodes", options};
+    "eval", "CHECKPOINT", 1, 1, "Measures a world model on held-out episodes.", options};
 
 // The run's own settings, unless the command line says otherwise.
 static orr_code read_options(const train_args *a, const cfg *c, train_eval_options *o) {

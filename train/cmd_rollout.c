@@ -37,7 +37,7 @@ static const train_option options[] = {
     TRAIN_REMOTE_OPTION,
     {0}};
 static const train_command command = {
-    "rollout", "CHECKPOINT", 1, 1, "lets a world model run on under given actions", options};
+    "rollout", "CHECKPOINT", 1, 1, "Lets a world model run on under given actions.", options};
 
 typedef struct {
   int64_t clip, frames, prompt, scale, seed;
@@ -259,6 +259,7 @@ orr_code train_cmd_rollout(int argc, char **argv) {
   orr_code rc;
   ORR_TRY(train_args_require(&args, "data", &r.q.data));
   ORR_TRY(train_args_require(&args, "out", &r.q.out));
+  ORR_TRY(data_film_format_of(r.q.out, &(data_film_format){0})); // before the work, not behind it
   ORR_TRY(train_remote_create_args(&args, &r.remote));
   ORR_TRY_GOTO(train_episodes_open(r.q.data, r.remote, &r.episodes), out);
   ORR_TRY_GOTO(train_world_model_open(&args, args.operand[0], &r.m), out);

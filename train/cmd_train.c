@@ -19,7 +19,7 @@ static const train_option options[] = {
     {"world", "N", "with --dry-run: act as one of N ranks, without starting them", 0},
     {0}};
 static const train_command command = {
-    "train", "CONFIG.yaml", 1, 1, "trains a tokenizer or a dynamics model", options};
+    "train", "CONFIG.yaml", 1, 1, "Trains a tokenizer or a dynamics model.", options};
 
 // Options of the run. A rank of a world that is not there can only be planned.
 static orr_code read_options(const train_args *args, train_loop_options *o) {

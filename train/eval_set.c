@@ -89,8 +89,9 @@ orr_code train_eval_set_load(train_episodes *episodes, const train_trained *dyna
   }
   const int64_t fewest = forks ? 4 : 2; // another clip's actions: not those of a pair's own twin
   ORR_CHECK(out->E >= fewest, ORR_EINVAL,
-            "%lld clips of %s (%lld episodes%s): an evaluation takes at least %lld",
-            (long long)clips, x->dir, (long long)x->episodes, forks ? " in pairs" : "",
+            "%s: %lld clips of its %lld episodes%s, wanted at least %lld: take a set with more "
+            "episodes, or a larger --clips",
+            x->dir, (long long)out->E, (long long)x->episodes, forks ? " in pairs" : "",
             (long long)fewest);
   out->T = out->prompt + horizon;
   ORR_TRY(train_branch_id(dynamics->c, x->format.branch, &out->branch));

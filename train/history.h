@@ -1,18 +1,15 @@
 // history.jsonl: what happened to a run, one object a line, appended by rank 0 and never cut back,
 // so that it tells of all the processes that worked on the run, of the lost ones too.
 //
-//   {"time": s, "event": "start", "step": 40, "ranks": 8, "tp": .., "cp": .., "dp": .., "host":
-//   "..",
-//    "memory": {"parameters": bytes, ..},
-//    "lost_steps": 7, "lost_s": 9.1, "seen": s}     a process begins behind step 40; steps 41..47
-//    of
-//                                                   the one before are lost; it was last seen then
-//   {"time": s, "event": "ready", "step": 40}       start-up is over
-//   {"time": s, "event": "rewind", "step": 40, "lost_steps": 7, "lost_s": 9.1}   the process itself
-//   goes
-//                                                   back behind step 40
-//   {"time": s, "event": E, "step": n, "words": "..."}   skipped, rewound, checkpoint_failed, slow,
-//                                                        stopped, finished, failed
+//   start    a process begins behind step 40; steps 41..47 of the one before, last seen at `seen`,
+//            are lost:
+//            {"time": s, "event": "start", "step": 40, "ranks": 8, "tp": .., "cp": .., "dp": ..,
+//            "host": "..", "memory": {"parameters": bytes, ..}, "lost_steps": 7, "lost_s": 9.1,
+//            "seen": s}
+//   rewind   the process itself goes back behind step 40:
+//            {"time": s, "event": "rewind", "step": 40, "lost_steps": 7, "lost_s": 9.1}
+//   skipped, rewound, slow, stopped, finished, failed, ready
+//            {"time": s, "event": .., "step": n, "words": ".."}
 #ifndef TRAIN_HISTORY_H
 #define TRAIN_HISTORY_H
 

@@ -23,15 +23,15 @@ typedef struct {
 } command;
 
 static const command commands[] = {
-    {"data", train_cmd_data, "generate | tokenize | inspect | verify"},
+    {"data", train_cmd_data, "generate | import | tokenize | inspect | verify"},
     {"train", train_cmd_train, "CONFIG.yaml [--set key=value]... [--resume auto|none|PATH]"},
     {"eval", train_cmd_eval, "CHECKPOINT --data DIR [--json FILE]"},
     {"rollout", train_cmd_rollout,
      "CHECKPOINT --data DIR --clip N --frames N --out FILE.mp4|.gif|.png"},
     {"ckpt", train_cmd_ckpt, "inspect | verify | export"},
     {"config", train_cmd_config, "print | check | doc"},
-    {"bench", train_cmd_bench, "step | ops"},
-    {"report", train_cmd_report, "RUN_DIR"},
+    {"bench", train_cmd_bench, "step | ops | comm | io"},
+    {"report", train_cmd_report, "RUN_DIR | --compare RUN_DIR RUN_DIR"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

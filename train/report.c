@@ -130,7 +130,7 @@ orr_code train_cmd_report(int argc, char **argv) {
       {"compare", NULL, "lay two runs side by side: RUN_DIR RUN_DIR", 0},
       {0}};
   static const train_command command = {
-      "report", "RUN_DIR [RUN_DIR]", 1, 2, "writes a self-contained page about a run, or two",
+      "report", "RUN_DIR [RUN_DIR]", 1, 2, "Writes a self-contained page about one run or two.",
       options};
   train_args args;
   ORR_TRY(train_args_parse(&command, argc, argv, &args));

@@ -89,8 +89,9 @@ static frame frame_of(const train_chart *c, bool log) {
   if (!(f.x1 > f.x0)) f.x1 = f.x0 + 1;
   double range = f.y1 - f.y0, least = log ? 0.05 : fmax(fabs(f.y1) * 1e-3, 1e-12);
   if (range < least) { // a flat line sits in the middle
-    f.y0 -= least;
-    f.y1 += least;
+    const double margin = log ? least : fmax(fabs(f.y1) * 0.1, least);
+    f.y0 -= margin;
+    f.y1 += margin;
   } else if (log) {
     f.y0 -= 0.04 * range;
     f.y1 += 0.04 * range;

@@ -16,9 +16,10 @@ static train_number milliseconds(double ms) {
 
 static train_number bytes_of(double bytes) {
   train_number n;
-  const bool large = bytes >= 1073741824.0;
-  snprintf(n.s, sizeof n.s, "%.24s %s",
-           train_number_of(bytes / (large ? 1073741824.0 : 1048576.0), 3).s, large ? "GiB" : "MiB");
+  static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  int unit = 0;
+  for (; bytes >= 1024.0 && unit < 4; unit++) bytes /= 1024.0;
+  snprintf(n.s, sizeof n.s, "%.24s %s", train_number_of(bytes, 3).s, units[unit]);
   return n;
 }
 

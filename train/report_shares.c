@@ -16,15 +16,15 @@ void train_shares_put(train_html *h, const train_shares *s) {
     train_html_put(h, "</span>");
   }
   train_html_put(h, "</header><div class=bar aria-hidden=true>");
-  for (int i = 0; i < s->n; i++)
+  for (int i = 0, shown = 0; i < s->n; i++)
     if (s->part[i].value > 0.0)
-      train_html_format(h, "<i class=c%d style=\"flex:%.4f 1 0\"></i>", i % COLOURS + 1,
+      train_html_format(h, "<i class=c%d style=\"flex:%.4f 1 0\"></i>", shown++ % COLOURS + 1,
                         s->part[i].value / all);
   train_html_put(h, "</div><div class=parts>");
-  for (int i = 0; i < s->n; i++)
+  for (int i = 0, shown = 0; i < s->n; i++)
     if (s->part[i].value > 0.0)
       train_html_format(h, "<span><i class=\"s c%d\"></i>%s <b>%s</b> · %.1f%%</span>",
-                        i % COLOURS + 1, s->part[i].name, s->words(s->part[i].value).s,
+                        shown++ % COLOURS + 1, s->part[i].name, s->words(s->part[i].value).s,
                         100.0 * s->part[i].value / all);
   train_html_put(h, "</div></div>\n");
 }

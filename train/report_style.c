@@ -25,7 +25,7 @@ const char train_report_css[] =
     "letter-spacing:.06em;margin-bottom:14px}\n"
     ".over svg{width:26px;height:26px;color:var(--c1)}\n"
     ".sub,.lead{color:var(--soft);max-width:72ch}\n"
-    ".sub{margin-top:6px}.lead{margin-bottom:18px}\n"
+    ".sub{margin-top:6px;margin-bottom:14px}.lead{margin-bottom:18px}\n"
     ".card,.chart,.tile,.film{background:var(--card);border:1px solid var(--rule);"
     "border-radius:10px}\n"
     // The rollout beside the figures; a wide film takes a row of its own.

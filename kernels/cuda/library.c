@@ -21,43 +21,43 @@ static orr_code open_named(const char *name, void **handle) {
   return ORR_OK;
 }
 
-static orr_code find(void *handle, const char *library, const char *name, void *slot) {
-  void *f = dlsym(handle, name);
-  ORR_CHECK(f, ORR_EUNSUPPORTED, "%s has no %s: it is older than this build", library, name);
-  memcpy(slot, &f, sizeof f); // a function's address, which ISO C does not convert
-  return ORR_OK;
-}
-
 static void close_handle(void **handle) {
   if (*handle) dlclose(*handle);
   *handle = NULL;
 }
 
-static const char blas_name[] = "libcublasLt.so." TEXT(CUBLAS_VER_MAJOR);
-static const char dnn_name[] = "libcudnn.so." TEXT(CUDNN_MAJOR);
+typedef struct {
+  const char *name;
+  void *slot;
+} wanted;
+
+// Opens the library and fills every slot, or leaves nothing open.
+static orr_code open_library(const char *library, const wanted *list, size_t count, void **handle) {
+  ORR_TRY(open_named(library, handle));
+  for (size_t i = 0; i < count; i++) {
+    void *f = dlsym(*handle, list[i].name);
+    if (!f) {
+      close_handle(handle);
+      return ORR_FAIL(ORR_EUNSUPPORTED, "%s has no %s: it is older than this build", library,
+                      list[i].name);
+    }
+    memcpy(list[i].slot, &f, sizeof f); // a function's address, which ISO C does not convert
+  }
+  return ORR_OK;
+}
+
+#define WANTED(f) {#f, &l->f},
 
 orr_code cuda_blas_library_open(cuda_blas_library *l) {
-  orr_code rc;
-  ORR_TRY(open_named(blas_name, &l->handle));
-#define FIND(f) ORR_TRY_GOTO(find(l->handle, blas_name, #f, &l->f), close);
-  CUDA_BLAS_FUNCTIONS(FIND)
-#undef FIND
-  return ORR_OK;
-close:
-  close_handle(&l->handle);
-  return rc;
+  const wanted list[] = {CUDA_BLAS_FUNCTIONS(WANTED)};
+  return open_library("libcublasLt.so." TEXT(CUBLAS_VER_MAJOR), list, sizeof list / sizeof *list,
+                      &l->handle);
 }
 
 orr_code cuda_dnn_library_open(cuda_dnn_library *l) {
-  orr_code rc;
-  ORR_TRY(open_named(dnn_name, &l->handle));
-#define FIND(f) ORR_TRY_GOTO(find(l->handle, dnn_name, #f, &l->f), close);
-  CUDA_DNN_FUNCTIONS(FIND)
-#undef FIND
-  return ORR_OK;
-close:
-  close_handle(&l->handle);
-  return rc;
+  const wanted list[] = {CUDA_DNN_FUNCTIONS(WANTED)};
+  return open_library("libcudnn.so." TEXT(CUDNN_MAJOR), list, sizeof list / sizeof *list,
+                      &l->handle);
 }
 
 void cuda_blas_library_close(cuda_blas_library *l) {

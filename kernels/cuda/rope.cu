@@ -10,8 +10,18 @@
 
 enum { WARPS = 8, SINGLES = 8 };
 
-template <typename A> __device__ __forceinline__ int64_t angle_of(const A &a, int64_t m) {
-  return m / a.pos_div % a.pos_mod * (a.K / 2);
+// The cosines and sines of row m at the lane's packs, of `packs` a half.
+template <typename A, int N, int PER>
+__device__ __forceinline__ void load_angles(const A &a, int64_t m, int first, int lanes, int packs,
+                                            float (&c)[PER][N], float (&s)[PER][N]) {
+  const int64_t at = m / a.pos_div % a.pos_mod * (a.K / 2);
+#pragma unroll
+  for (int j = 0; j < PER; j++) {
+    const int i = first + j * lanes;
+    if (i >= packs) continue;
+    cuda_load_f32(a.cos + at, i, c[j]);
+    cuda_load_f32(a.sin + at, i, s[j]);
+  }
 }
 
 template <int N>
@@ -32,12 +42,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
   const int64_t m = (int64_t)blockIdx.x * WARPS + threadIdx.y;
   if (m >= a.M) return; // a whole warp
   float c[PER][N], s[PER][N];
-#pragma unroll
-  for (int j = 0; j < PER; j++) {
-    if (first + j * lanes >= packs) continue;
-    cuda_load_f32(a.cos + angle_of(a, m), first + j * lanes, c[j]);
-    cuda_load_f32(a.sin + angle_of(a, m), first + j * lanes, s[j]);
-  }
+  load_angles(a, m, first, lanes, packs, c, s);
 #pragma unroll 2
   for (int h0 = 0; h0 < heads; h0 += at_once) {
     const int h = h0 + (int)threadIdx.x / lanes;
@@ -161,12 +166,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 2)
   for (int64_t m = (int64_t)blockIdx.x * WARPS + threadIdx.y; m < a.M;
        m += (int64_t)gridDim.x * WARPS) {
     float c[PER][N], s[PER][N];
-#pragma unroll
-    for (int j = 0; j < PER; j++) {
-      if (first + j * lanes >= packs) continue;
-      cuda_load_f32(a.cos + angle_of(a, m), first + j * lanes, c[j]);
-      cuda_load_f32(a.sin + angle_of(a, m), first + j * lanes, s[j]);
-    }
+    load_angles(a, m, first, lanes, packs, c, s);
     const T *x = static_cast<const T *>(a.qkv) + m * (heads + a.G) * K;
     const T *dy = static_cast<const T *>(a.dqk) + m * heads * K;
     T *dx = static_cast<T *>(a.dqkv) + m * (heads + a.G) * K;

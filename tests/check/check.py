@@ -8,7 +8,7 @@ import importlib
 import os
 import sys
 
-NAMES = ("layering", "banned", "headers", "globals", "labels", "layout", "shell")
+NAMES = ("layering", "banned", "headers", "globals", "labels", "layout", "shell", "pages")
 
 
 def main():

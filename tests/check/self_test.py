@@ -71,6 +71,12 @@ CASES = [
     ("shell", "slurm/broken_copy", "#!/bin/bash\nrm $1\n", 2, "Double quote"),
     ("shell", "slurm/broken_copy", "#!/usr/bin/env bash\n\nread x\necho \"$x\"\n", 3, "backslashes"),
     ("shell", "slurm/broken_copy", "#!/bin/bash\n#SBATCH --nodes=1\nrm \"$1\"\n", None, None),
+    ("pages", "docs/broken_copy.md", "# A page\n[link](broken.md)\n", 2, "links to broken.md"),
+    ("pages", "docs/broken_copy.md", "[up](#a-page), [no](#another)\n# A page\n", 1, "no heading"),
+    ("pages", "docs/broken_copy.md", "as `base/broken.h` has it\n", 1, "names base/broken.h"),
+    ("pages", "docs/broken_copy.md", "\n`--set train.stepz=3`\n", 2, "knob train.stepz"),
+    ("pages", "docs/broken_copy.md", "# A: page\n[up](#a-page), `base/mem.h`, `train.steps`, `metrics.jsonl`, configs/rows.h\n",
+     None, None),
     ("layout", "base/broken_copy.c", "int   f( void );\n", 1, "clang-format"),
     ("layout", "base/broken_copy.c", "int f(void);\n", None, None),
 ]

@@ -77,7 +77,7 @@ static void test_bad_usage_is_refused_with_one_line(void **state) {
       {"draw c --out", "orrery draw: --out needs a value: --out FILE"},
       {"draw c --out a --out b", "orrery draw: --out is given twice; give it once"},
       {"draw c --quiet=1", "orrery draw: --quiet takes no value, got '1'"},
-      {"draw", "orrery draw: got 0 of the operands CLIP [CLIP]; see `orrery draw --help`"},
+      {"draw", "orrery draw: CLIP [CLIP] is wanted, got nothing; see `orrery draw --help`"},
       {"draw a b c",
        "orrery draw: unexpected 'c'; it takes only CLIP [CLIP]; see `orrery draw --help`"},
   };

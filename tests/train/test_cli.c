@@ -93,12 +93,14 @@ static void test_a_run_without_a_gpu_says_why_in_one_line(void **state) {
 
 static void test_unknown_commands_options_and_missing_operands(void **state) {
   expect(*state, WORDS("trian"), 2, SAYS("unknown command 'trian'", "orrery --help"));
-  expect(*state, WORDS("train"), 2, SAYS("got 0 of the operands CONFIG.yaml", "train --help"));
+  expect(*state, WORDS("train"), 2, SAYS("CONFIG.yaml is wanted, got nothing", "train --help"));
   expect(*state, WORDS("train", "a", "b"), 2, SAYS("unexpected 'b'", "only CONFIG.yaml"));
   expect(*state, WORDS("train", "a", "--resme", "auto"), 2,
          SAYS("unknown option --resme", "did you mean --resume"));
-  expect(*state, WORDS("rollout", "a", "--clip", "first", "--data", "b", "--out", "c"), 1,
+  expect(*state, WORDS("rollout", "a", "--clip", "first", "--data", "b", "--out", "c.gif"), 1,
          SAYS("b: no such folder"));
+  expect(*state, WORDS("rollout", "a", "--data", "b", "--out", "c.webm"), 1,
+         SAYS("c.webm: a film ends in .mp4, .gif or .png"));
   expect(*state, WORDS("eval", "a"), 2, SAYS("--data DIR|URL is missing"));
   expect(*state, WORDS("data", "tokenize", "a", "--out", "b"), 2, SAYS("--tokenizer"));
   expect(*state, WORDS("data", "frobnicate"), 2, SAYS("got 'frobnicate'", "wanted generate"));

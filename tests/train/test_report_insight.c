@@ -29,7 +29,8 @@ static void store_run(const char *root, const char *name, double ms) {
   folder_store(
       root, file,
       "{\"time\": 1000, \"event\": \"start\", \"step\": 0, \"ranks\": 8, \"host\": \"n<1>\","
-      " \"memory\": {\"parameters\": 1048576, \"activations\": 3221225472}}\n"
+      " \"memory\": {\"parameters\": 1048576, \"activations\": 3221225472, \"communication\": "
+      "24}}\n"
       "{\"time\": 1001, \"event\": \"ready\", \"step\": 0}\n"
       "{\"time\": 1004, \"event\": \"slow\", \"step\": 2, \"words\": \"rank 3 & co\"}\n");
 }
@@ -45,6 +46,7 @@ static void test_a_run_shows_goodput_phases_ranks_memory_and_events(void **state
   assert_has(page, "waiting along tp <b>15 ms</b> · 15.0%");
   assert_has(page, "<th>computing</th><td>70</td><td>80</td><td>120</td><td>3</td>");
   assert_has(page, "activations <b>3 GiB</b>");
+  assert_has(page, "communication <b>24 B</b>");
   assert_has(page, "the first on n&#60;1&#62;");
   assert_has(page, "rank 3 &#38; co");
   assert_null(strstr(page, "busy_ms")); // no curve of its own
