@@ -13,6 +13,12 @@ double orr_clock_ms(void) {
   return (double)orr_clock_ns() * 1e-6;
 }
 
+int64_t orr_clock_cpu_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 int64_t orr_clock_wall_s(void) {
   return (int64_t)time(NULL);
 }

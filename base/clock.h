@@ -3,6 +3,7 @@
 #include <stdint.h>
 int64_t orr_clock_ns(void);     // monotonic
 double orr_clock_ms(void);      // monotonic, milliseconds
+int64_t orr_clock_cpu_ns(void); // computing time of the calling thread
 int64_t orr_clock_wall_s(void); // seconds since 1970, UTC
 double orr_clock_wall(void);    // the same with its fraction
 #endif

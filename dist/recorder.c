@@ -133,10 +133,6 @@ void dist_recorder_leave(dist_recorder *r, bool finished, int64_t now_ns) {
   if (finished) set_finished(r, ticket, since_ns != load(&s->entered_ns), now_ns);
 }
 
-void dist_recorder_finish(dist_recorder *r, int64_t ticket, int64_t now_ns) {
-  if (r) set_finished(r, ticket, true, now_ns);
-}
-
 static bool read_slot(const slot *s, int64_t ticket, int64_t now_ns, dist_record *out) {
   if (load(&s->ticket) != ticket) return false;
   const int64_t finished_ns = load(&s->finished_ns);

@@ -44,8 +44,6 @@ int64_t dist_recorder_enter(dist_recorder *r, const dist_call *call, int64_t now
 void dist_recorder_resume(dist_recorder *r, const dist_call *call, int64_t *ticket, int64_t now_ns);
 // Local. Inside of nothing; `finished` tells whether the call has finished, too.
 void dist_recorder_leave(dist_recorder *r, bool finished, int64_t now_ns);
-// Local. A call that was left unfinished has finished.
-void dist_recorder_finish(dist_recorder *r, int64_t ticket, int64_t now_ns);
 
 typedef enum {
   DIST_HEARD_ENTER, // a stay inside a call begins; from = to

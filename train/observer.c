@@ -115,6 +115,7 @@ static void device_times(const train_step_metrics *s, train_times *t) {
   for (int i = 0; i < TRAIN_TIMED; i++) busy += ms[i];
   for (int i = 0; i < TRAIN_PHASES; i++) t->phase[i] = NAN;
   for (int i = 0; i < DIST_AXES; i++) t->hidden[i] = NAN;
+  t->cpu = NAN;
   if (!(busy > 0.0)) return;
   const double idle = s->step_ms > busy ? s->step_ms - busy : 0.0,
                data = least(s->data_wait_ms, idle), ckpt = least(s->ckpt_stall_ms, idle - data);
@@ -141,7 +142,8 @@ orr_code train_observer_end(train_observer *o, const train_step_metrics *s, orr_
     tell_straggler(o, s->step);
   }
   if (o->profile && s->step == o->traced.last)
-    return train_trace_write(o->profile, o->world, o->c->run.dir, &o->traced);
+    return train_trace_write(o->profile, o->world, o->c->run.dir, &o->traced,
+                             train_ranks_named(o->ranks));
   return ORR_OK;
 }
 

@@ -21,6 +21,7 @@ struct train_profile {
   train_times now;
   int64_t flown_ns[DIST_AXES]; // up to here what is in flight was counted
   int64_t charged_ns;          // up to here the step's time is in a phase
+  int64_t charged_cpu_ns;      // likewise of this thread's computing time
   level stack[DEPTH];
   int depth;        // level 0 is the step
   int64_t too_deep; // entered beyond the stack
@@ -38,6 +39,20 @@ const char *train_phase_name(train_phase p) {
 static void charge(train_profile *p, train_phase phase, int64_t now_ns) {
   p->now.phase[phase] += 1e-6 * (double)(now_ns - p->charged_ns);
   p->charged_ns = now_ns;
+}
+
+// What the rank does by itself, whatever the others do.
+static bool own(train_phase phase) {
+  return phase >= TRAIN_PHASE_INPUT && phase <= TRAIN_PHASE_OPTIMIZER;
+}
+
+// The computing time since the last call is the current phase's; with `drop` nobody's, as MPI
+// computes while it waits.
+static void charge_cpu(train_profile *p, bool drop) {
+  const int64_t now_ns = orr_clock_cpu_ns();
+  if (!drop && own(p->stack[p->depth].phase))
+    p->now.cpu += 1e-6 * (double)(now_ns - p->charged_cpu_ns);
+  p->charged_cpu_ns = now_ns;
 }
 
 static void keep(train_profile *p, train_span span) {
@@ -79,6 +94,7 @@ static void hear(void *ctx, const dist_call *call, dist_heard what, int64_t from
   const train_phase phase = (train_phase)(TRAIN_PHASE_AXIS + (int)call->axis);
   const bool flight = what == DIST_HEARD_FLIGHT;
   if (what == DIST_HEARD_ENTER) {
+    charge_cpu(p, false);
     push_call(p, call);
     return;
   }
@@ -86,6 +102,7 @@ static void hear(void *ctx, const dist_call *call, dist_heard what, int64_t from
     count_flight(p, call->axis, from_ns, to_ns);
   } else {
     pop_range(p);
+    charge_cpu(p, true);
     if (from_ns >= p->charged_ns) {
       charge(p, p->stack[p->depth].phase, from_ns);
       charge(p, phase, to_ns);
@@ -123,6 +140,7 @@ void train_profile_begin(train_profile *p, int64_t step) {
   const int64_t now = orr_clock_ns();
   p->now = (train_times){0};
   p->charged_ns = now;
+  p->charged_cpu_ns = orr_clock_cpu_ns();
   p->depth = 0;
   p->too_deep = 0;
   p->stack[0] = (level){.phase = TRAIN_PHASE_OTHER, .name = "step", .index = step, .from_ns = now};
@@ -134,6 +152,7 @@ void train_profile_end(train_profile *p, train_times *out) {
   if (!p) return;
   const int64_t now = orr_clock_ns();
   charge(p, p->stack[p->depth].phase, now);
+  charge_cpu(p, false);
   for (int open = p->depth; open >= 0; open--) pop_range(p);
   p->depth = 0; // an error in between may have left some
   keep(p, (train_span){.from_ns = p->stack[0].from_ns,
@@ -156,6 +175,7 @@ void train_profile_enter(train_profile *p, train_phase phase, const char *name, 
   }
   const int64_t now = orr_clock_ns();
   charge(p, p->stack[p->depth].phase, now);
+  charge_cpu(p, false);
   p->stack[++p->depth] = (level){.phase = phase, .name = name, .index = index, .from_ns = now};
   push_range(p, name, index);
 }
@@ -168,6 +188,7 @@ void train_profile_leave(train_profile *p) {
   }
   if (p->depth == 0) return;
   const int64_t now = orr_clock_ns();
+  charge_cpu(p, false);
   const level *l = &p->stack[p->depth--];
   charge(p, l->phase, now);
   pop_range(p);

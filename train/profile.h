@@ -32,6 +32,7 @@ typedef enum {
 typedef struct {
   double phase[TRAIN_PHASES];
   double hidden[DIST_AXES]; // in flight while the rank did something else
+  double cpu; // the calling thread's computing time in inputs, forward, backward and optimizer
 } train_times;
 
 // One stretch of time on this rank's monotonic clock.

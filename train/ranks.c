@@ -9,9 +9,11 @@
 #include "base/sort.h"
 
 enum {
-  COLUMNS = TRAIN_PHASES + 1, // and what the rank did itself
-  BUSY = TRAIN_PHASES,
-  MOST_STEPS = 4096, // whose busy times are kept
+  BUSY = TRAIN_PHASES, // what the rank did itself, by the clock
+  CPU,                 // and by its thread's computing time
+  COLUMNS,
+  OWN = COLUMNS - BUSY,
+  MOST_STEPS = 4096, // whose own times are kept
   IN_A_ROW = 3       // one slow comparison is noise
 };
 
@@ -23,14 +25,13 @@ struct train_ranks {
   int rank, ranks;
   int64_t every, steps; // steps in `sum`
   double sum[COLUMNS];
-  // Busy times of the last steps, `room` at most: their median stands for all. What holds a rank up
-  // all the time is in most of its steps, what the machine does beside is in a few.
-  double *busy;
+  double *own; // [OWN, room]: own times of the last steps
   int64_t room;
   double *table;  // [ranks, COLUMNS]
   double *column; // [ranks]
   char **host;    // [ranks], rank 0
-  int suspect, times, named;
+  int suspect[OWN], times[OWN];
+  train_straggler named;
   bool told;
   char words[512];
   bool axis_used[DIST_AXES];
@@ -53,15 +54,14 @@ orr_code train_ranks_create(dist_world *w, int64_t every, train_ranks **out) {
                        .rank = w->grid.rank,
                        .ranks = w->grid.ranks,
                        .every = every,
-                       .suspect = -1,
-                       .named = -1};
+                       .named = {.rank = -1}};
     for (int a = 0; a < DIST_AXES; a++)
       r->axis_used[a] = w->axis[a] && dist_comm_size(w->axis[a]) > 1;
     r->room = every < MOST_STEPS ? every : MOST_STEPS;
-    r->busy = orr_calloc((size_t)r->room, sizeof *r->busy);
+    r->own = orr_calloc((size_t)(OWN * r->room), sizeof *r->own);
     r->table = orr_calloc((size_t)r->ranks * (COLUMNS + 1), sizeof *r->table);
     r->column = r->table ? r->table + r->ranks * COLUMNS : NULL;
-    if (!r->table || !r->busy)
+    if (!r->table || !r->own)
       rc = ORR_FAIL(ORR_ENOMEM, "comparison of %d ranks: out of memory", r->ranks);
   }
   rc = dist_agree(w->axis[DIST_AXIS_WORLD], rc, "compare ranks");
@@ -78,7 +78,7 @@ void train_ranks_destroy(train_ranks *r) {
   if (!r) return;
   dist_texts_free(r->host, r->ranks);
   orr_free(r->table);
-  orr_free(r->busy);
+  orr_free(r->own);
   orr_free(r);
 }
 
@@ -103,13 +103,14 @@ static const names phase_names[COLUMNS] = {
     [TRAIN_PHASE_AXIS + DIST_AXIS_REPLICA] = NAMES("replica"),
     [TRAIN_PHASE_AXIS + DIST_AXIS_WORLD] = NAMES("world"),
     [BUSY] = NAMES("busy"),
+    [CPU] = NAMES("busy_cpu"),
 };
 #undef NAMES
 
 // Replicas are cp x dp: nothing goes along dp alone.
 static bool shown(const train_ranks *r, int column) {
   const int axis = column - TRAIN_PHASE_AXIS;
-  if (column < TRAIN_PHASE_AXIS || column == BUSY) return true;
+  if (column < TRAIN_PHASE_AXIS || column >= BUSY) return true;
   return r->axis_used[axis] && axis != DIST_AXIS_DP;
 }
 
@@ -141,21 +142,26 @@ static double median(const train_ranks *r) {
   return r->column[(r->ranks - 1) / 2];
 }
 
-static void judge(train_ranks *r, int slowest, double ratio) {
-  const bool slow = ratio >= straggler_ratio;
-  r->times = slow && slowest == r->suspect ? r->times + 1 : slow;
-  r->suspect = slow ? slowest : -1;
-  if (!slow || r->times < IN_A_ROW || slowest == r->named) return;
+// One own time of the slowest rank, on top of r->column. Each clock has its own suspect: noise by
+// one is no alibi by the other.
+static void judge(train_ranks *r, int column, train_straggler slowest) {
+  const int clock = column - BUSY;
+  const bool slow = slowest.score >= straggler_ratio;
+  r->times[clock] = slow && slowest.rank == r->suspect[clock] ? r->times[clock] + 1 : slow;
+  r->suspect[clock] = slowest.rank;
+  if (!slow || r->times[clock] < IN_A_ROW || slowest.rank == r->named.rank) return;
   r->named = slowest;
   r->told = false;
   snprintf(
       r->words, sizeof r->words,
-      "rank %d on %s computes %.2f times as long as the median rank (%.1f ms against %.1f ms a "
-      "step): the others wait for it",
-      slowest, r->host[slowest], ratio, r->column[r->ranks - 1], median(r));
+      "rank %d on %s computes %.2f times as long as the median rank (%.1f ms against %.1f ms%s "
+      "a step): the others wait for it",
+      slowest.rank, r->host[slowest.rank], slowest.score, r->column[r->ranks - 1], median(r),
+      column == CPU ? " of computing time" : "");
 }
 
 static void compare(train_ranks *r, train_scalars *s) {
+  train_straggler most = {.rank = -1};
   for (int c = 0; c < COLUMNS; c++) {
     if (!shown(r, c) || !known(r, c)) continue;
     const int slowest = sort_column(r, c);
@@ -163,24 +169,28 @@ static void compare(train_ranks *r, train_scalars *s) {
     train_scalars_add(s, phase_names[c].median, "%.3f", median(r));
     train_scalars_add(s, phase_names[c].largest, "%.3f", r->column[r->ranks - 1]);
     train_scalars_add(s, phase_names[c].whose, "%.0f", slowest);
-    if (c != BUSY) continue;
-    const double ratio = median(r) > 0.0 ? r->column[r->ranks - 1] / median(r) : 1.0;
-    train_scalars_add(s, "straggler_score", "%.3f", ratio);
-    judge(r, slowest, ratio);
+    if (c < BUSY) continue;
+    const double score = median(r) > 0.0 ? r->column[r->ranks - 1] / median(r) : 1.0;
+    const train_straggler now = {.rank = slowest, .score = score};
+    judge(r, c, now);
+    if (score > most.score) most = now;
   }
+  if (most.rank < 0) return;
+  train_scalars_add(s, "straggler_rank", "%.0f", most.rank);
+  train_scalars_add(s, "straggler_score", "%.3f", most.score);
 }
 
-// The median busy time of the steps since the last comparison; NaN when it is not known.
-static double usual_busy(train_ranks *r) {
+// The median of an own time over the steps since the last comparison; NaN when it is not known.
+static double usual(train_ranks *r, int column) {
   const int64_t n = r->steps < r->room ? r->steps : r->room;
-  if (isnan(r->sum[BUSY])) return NAN;
-  return orr_median_f64(r->busy, n);
+  if (isnan(r->sum[column])) return NAN;
+  return orr_median_f64(r->own + (column - BUSY) * r->room, n);
 }
 
 orr_code train_ranks_step(train_ranks *r, int64_t step, const train_times *t, train_scalars *s) {
   if (!r) return ORR_OK;
   for (int c = 0; c < COLUMNS; c++) {
-    const double ms = c == BUSY ? busy(t) : t->phase[c];
+    const double ms = c == BUSY ? busy(t) : c == CPU ? t->cpu : t->phase[c];
     r->sum[c] += ms;
     // waits for clips and checkpoints stand in the line already
     if (shown(r, c) && !isnan(ms) && c != TRAIN_PHASE_DATA && c != TRAIN_PHASE_CHECKPOINT)
@@ -189,15 +199,21 @@ orr_code train_ranks_step(train_ranks *r, int64_t step, const train_times *t, tr
   if (r->axis_used[DIST_AXIS_REPLICA] &&
       !isnan(t->hidden[DIST_AXIS_REPLICA])) // the only one that overlaps with anything
     train_scalars_add(s, "replica_hidden_ms", "%.3f", t->hidden[DIST_AXIS_REPLICA]);
-  r->busy[r->steps++ % r->room] = busy(t);
+  r->own[r->steps % r->room] = busy(t);
+  r->own[r->room + r->steps % r->room] = t->cpu;
+  r->steps++;
   if (r->ranks == 1 || step % r->every != 0) return ORR_OK;
   for (int c = 0; c < COLUMNS; c++) r->sum[c] /= (double)r->steps;
-  r->sum[BUSY] = usual_busy(r);
+  for (int c = BUSY; c < COLUMNS; c++) r->sum[c] = usual(r, c);
   ORR_TRY(dist_all_gather(r->all, r->sum, r->table, COLUMNS, DIST_F64));
   memset(r->sum, 0, sizeof r->sum);
   r->steps = 0;
   if (r->rank == 0) compare(r, s);
   return ORR_OK;
+}
+
+train_straggler train_ranks_named(const train_ranks *r) {
+  return r ? r->named : (train_straggler){.rank = -1};
 }
 
 const char *train_ranks_straggler(train_ranks *r) {

@@ -114,6 +114,7 @@ static double last_of(const train_table *m, const char *phase, const char *what)
 
 static void put_ranks(train_html *h, const train_table *m) {
   static const char *const phases[][2] = {{"busy", "computing"},
+                                          {"busy_cpu", "computing, its thread's time"},
                                           {"forward", "forward"},
                                           {"backward", "backward"},
                                           {"optimizer", "optimizer"},

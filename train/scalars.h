@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define TRAIN_SCALARS 96 // most of one step
+#define TRAIN_SCALARS 128 // most of one step
 
 typedef struct {
   const char *name;   // lives as long as the program

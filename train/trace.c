@@ -71,6 +71,13 @@ static void put_names(FILE *f, const dist_grid *g) {
   }
 }
 
+static void put_label(FILE *f, train_straggler slow) {
+  fprintf(f,
+          "{\"ph\": \"M\", \"name\": \"process_labels\", \"pid\": %d, \"args\": {\"labels\": "
+          "\"straggler: computes %.2f times as long as the median rank\"}},\n",
+          slow.rank, slow.score);
+}
+
 // Times in microseconds from base_ns.
 static void put_span(FILE *f, int rank, const train_span *s, int64_t base_ns) {
   char name[96];
@@ -93,8 +100,8 @@ static void put_span(FILE *f, int rank, const train_span *s, int64_t base_ns) {
 }
 
 // This rank's part of the file; the list ends with a record that needs no comma behind it.
-static orr_code make_text(train_profile *p, const dist_grid *g, int64_t base_ns, char **text,
-                          size_t *bytes) {
+static orr_code make_text(train_profile *p, const dist_grid *g, int64_t base_ns,
+                          train_straggler slow, char **text, size_t *bytes) {
   const train_span *spans;
   int64_t dropped;
   const int64_t n = train_profile_spans(p, &spans, &dropped);
@@ -103,6 +110,7 @@ static orr_code make_text(train_profile *p, const dist_grid *g, int64_t base_ns,
   ORR_CHECK(f, ORR_ENOMEM, "trace: out of memory");
   if (g->rank == 0) fputs("{\"displayTimeUnit\": \"ms\", \"traceEvents\": [\n", f);
   put_names(f, g);
+  if (slow.rank >= 0) put_label(f, slow);
   for (int64_t i = 0; i < n; i++) put_span(f, g->rank, &spans[i], base_ns);
   if (g->rank + 1 == g->ranks)
     fputs("{\"ph\": \"M\", \"name\": \"end\", \"pid\": 0, \"args\": {}}\n]}\n", f);
@@ -145,7 +153,7 @@ static orr_code write_part(const char *path, const char *text, size_t bytes, int
 }
 
 orr_code train_trace_write(train_profile *p, dist_world *w, const char *run_dir,
-                           const train_trace_range *steps) {
+                           const train_trace_range *steps, train_straggler slow) {
   dist_comm *all = w->axis[DIST_AXIS_WORLD];
   const train_span *spans;
   char path[4096], *text = NULL;
@@ -157,7 +165,7 @@ orr_code train_trace_write(train_profile *p, dist_world *w, const char *run_dir,
            steps->last);
   ORR_TRY(compare_clocks(all, &ahead_ns));
   ORR_TRY(dist_broadcast(all, &base_ns, 1, DIST_I64, 0));
-  orr_code rc = make_text(p, &w->grid, base_ns + ahead_ns, &text, &bytes);
+  orr_code rc = make_text(p, &w->grid, base_ns + ahead_ns, slow, &text, &bytes);
   if (rc == ORR_OK && w->grid.rank == 0) rc = create_file(run_dir, path);
   rc = dist_agree(all, rc, "write the trace");
   if (rc == ORR_OK) rc = find_place(all, (int64_t)bytes, &at);

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "dist/comm.h"
 #include "train/profile.h"
+#include "train/ranks.h"
 
 // Steps to trace; first 0 = none.
 typedef struct {
@@ -17,8 +18,9 @@ orr_code train_trace_parse(const char *text, train_trace_range *out);
 
 // Collective over the world. Writes the spans that the profile kept into RUN_DIR/trace/, every rank
 // its own part of the one file. The ranks' clocks are set against rank 0's by barriers, so spans of
-// different nodes agree to about the time that a barrier takes. ORR_EIO, ORR_ENOMEM on all ranks.
+// different nodes agree to about the time that a barrier takes. `slow`, rank 0's, is labelled as
+// what it is. ORR_EIO, ORR_ENOMEM on all ranks.
 orr_code train_trace_write(train_profile *p, dist_world *w, const char *run_dir,
-                           const train_trace_range *steps);
+                           const train_trace_range *steps, train_straggler slow);
 
 #endif

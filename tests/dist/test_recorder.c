@@ -93,14 +93,15 @@ static void test_an_awaited_call_that_the_ring_passed_over_is_recorded_anew(void
     if (n == 1) ticket = t;
   }
   const dist_call first = numbered(1);
-  dist_recorder_finish(r, ticket, 500); // must not finish the call that has its place now
-  dist_recorder_read(r, 500, &now);
-  for (int i = 0; i < now.n; i++) assert_int_equal(now.records[i].finished_age_ns, -1);
   dist_recorder_resume(r, &first, &ticket, 600);
   dist_recorder_read(r, 700, &now);
   assert_int_equal(now.inside, DIST_RECORDED - 1);
   assert_int_equal(now.records[now.inside].call.sequence, 1);
   assert_int_equal(now.entered[DIST_AXIS_CP], DIST_RECORDED + 1); // not counted twice
+  dist_recorder_leave(r, true, 800);
+  dist_recorder_read(r, 900, &now);
+  for (int i = 0; i < now.n; i++) // and not the call that has its old place
+    assert_int_equal(now.records[i].finished_age_ns, now.records[i].call.sequence == 1 ? 100 : -1);
 }
 
 typedef struct {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A rank that is held up on purpose is named: in metrics.jsonl, in history.jsonl, in the trace.
+"""A rank that is slow on purpose is named: in metrics.jsonl, in history.jsonl, in the report, in the trace.
 
 usage: insight.py BIN_DIR
 """
@@ -13,7 +13,7 @@ import threading
 import time
 import unittest
 
-from small_run import SmallRun
+from small_run import BIN, SmallRun
 
 SLOW = 1  # the rank that is held up
 
@@ -72,6 +72,36 @@ class Insight(SmallRun):
             self.assertGreaterEqual(l["busy_ms_max"], l["busy_ms_median"])
             self.assertGreaterEqual(l["busy_ms_median"], l["busy_ms_min"])
         self.check_trace()
+
+    def four_ranks(self, slow, *settings):
+        """One of four, `slow`, computes 30 % longer. Enough work that ops, not what lies between, are the step."""
+        command = self.command("run", "train.steps=60", "train.batch=4", "model.width=256", "model.hidden=1024", "dist.tp=1",
+                               "metrics.ranks_every=10", "ckpt.every=0", *settings, program="orrery_slow")
+        words = ["mpirun", "-n", "4", *command]
+        run = subprocess.run(words, env=dict(os.environ, SLOW_RANK=str(slow)), capture_output=True, text=True,
+                             timeout=300, check=False)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return [h["words"] for h in self.lines("run", "history.jsonl") if h["event"] == "slow"]
+
+    def test_a_rank_of_four_that_computes_30_percent_longer_is_named(self):
+        said = self.four_ranks(2, "train.trace_steps=50")
+        self.assertTrue(any(s.startswith(f"rank 2 on {os.uname().nodename} computes 1.") for s in said), said)
+        compared = [l for l in self.lines("run") if "busy_cpu_ms_rank" in l]
+        self.assertEqual([l["busy_cpu_ms_rank"] for l in compared], [2] * 6)
+        for l in compared:  # measured 1.28 to 1.36, on busy cores
+            self.assertGreater(l["busy_cpu_ms_max"] / l["busy_cpu_ms_median"], 1.15)
+            self.assertGreater(l["straggler_score"], 1.15)
+        subprocess.run([BIN / "orrery", "report", self.root / "run"], check=True, capture_output=True)
+        self.assertIn(f"rank 2 on {os.uname().nodename} computes 1.", (self.root / "run/report.html").read_text())
+        events = json.loads((self.root / "run/trace/steps-50-50.json").read_text())["traceEvents"]
+        labels = [(e["pid"], e["args"]["labels"]) for e in events if e["name"] == "process_labels"]
+        self.assertEqual([pid for pid, _ in labels], [2], labels)
+        self.assertTrue(labels[0][1].startswith("straggler: computes 1."), labels)
+
+    def test_ranks_that_compute_alike_are_not_told_apart_by_their_computing_time(self):
+        self.four_ranks(-1)
+        apart = [l["busy_cpu_ms_max"] / l["busy_cpu_ms_median"] for l in self.lines("run") if "busy_cpu_ms_max" in l]
+        self.assertLess(max(apart), 1.15, apart)  # measured 1.01 to 1.04, on busy cores
 
     def check_trace(self):
         events = json.loads((self.root / "run/trace/steps-40-41.json").read_text())["traceEvents"]

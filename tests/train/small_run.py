@@ -17,9 +17,9 @@ class SmallRun(unittest.TestCase):
         self.root = pathlib.Path(folder.name)
         subprocess.run([BIN / "slurm_small_set", self.root], check=True)
 
-    def command(self, name, *settings):
+    def command(self, name, *settings, program="orrery"):
         """Words that train with results in root/name."""
-        words = [BIN / "orrery", "train", self.root / "small.yaml"]
+        words = [BIN / program, "train", self.root / "small.yaml"]
         for s in (f"run.dir={self.root / name}", *settings):
             words += ["--set", s]
         return words

@@ -34,7 +34,7 @@ static void test_a_run_writes_its_configuration_and_every_field_of_every_step(vo
                                        "data_queue",   "other_ms",
                                        "input_ms",     "forward_ms",
                                        "backward_ms",  "optimizer_ms",
-                                       "busy_ms"};
+                                       "busy_ms",      "busy_cpu_ms"};
   char path[512], line[2048], latest[64];
   int step = 0;
   assert_ok(SMALL_RUN(r, "whole", "auto"));

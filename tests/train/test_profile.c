@@ -77,7 +77,8 @@ static void test_what_moves_while_the_rank_computes_is_hidden(void **state) {
   dist_recorder_leave(r, false, now);
   b = dist_recorder_enter(r, &reduce, now + 2 * MS);
   dist_recorder_leave(r, false, now + 2 * MS);
-  dist_recorder_finish(r, a, now + 5 * MS);
+  dist_recorder_resume(r, &reduce, &a, now + 5 * MS); // looked at, and there
+  dist_recorder_leave(r, true, now + 5 * MS);
   dist_recorder_resume(r, &reduce, &b, now + 6 * MS);
   dist_recorder_leave(r, true, now + 7 * MS);
   spend(8 * MS);
