@@ -40,7 +40,8 @@ class Runs:
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{s.getsockname()[1]}"
-        self.gateway = subprocess.Popen(["prometheus-pushgateway", f"--web.listen-address={self.address}"],
+        self.gateway = subprocess.Popen(["prometheus-pushgateway", f"--web.listen-address={self.address}",
+                                         "--persistence.file="],
                                         stderr=subprocess.DEVNULL)
 
     def close(self):
