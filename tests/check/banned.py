@@ -2,7 +2,7 @@
 import re
 
 MEM = "allocations go through base/mem.h, so that fault sweeps reach them"
-END = "only train/main.c and the watchdog end the process: return an orr_code"
+END = "only train/cli/main.c and the watchdog end the process: return an orr_code"
 SKEW = "nothing may depend on two nodes' clocks: the order of things comes from steps, names and base/clock.h's monotonic clock"
 # what a call is banned for, the names, and the files that may (a pattern from the path's start)
 RULES = [(words, re.compile(r"(?<![\w.>])(" + names + r")\s*\("), re.compile(allowed)) for words, names, allowed in (

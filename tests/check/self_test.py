@@ -16,8 +16,8 @@ from source import FOLDERS, Source, read_tree  # noqa: E402
 CASES = [
     ("layering", "base/broken_copy.c", '#include "kernels/kern.h"\n', 1, "downward"),
     ("layering", "data/broken_copy.c", '\n#include "checkpoints/checkpoint.h"\n', 2, "siblings"),
-    ("layering", "dist/broken_copy.c", '#include "data/video.h"\n', 1, "siblings"),
-    ("layering", "tests/data/test_broken_copy.c", '#include "train/block.h"\n', 1, "downward"),
+    ("layering", "dist/broken_copy.c", '#include "data/pictures/video.h"\n', 1, "siblings"),
+    ("layering", "tests/data/test_broken_copy.c", '#include "train/model/block.h"\n', 1, "downward"),
     ("layering", "train/broken_copy.c", '#include "status.h"\n', 1, "path from the root"),
     ("layering", "train/broken_copy.c", '#include "tests/broken_copy.h"\n', 1, "path from the root"),
     ("layering", "train/broken_copy.c", "#include <mpi.h>\n", 1, "MPI stays"),

@@ -14,7 +14,7 @@
 #include "base/rng.h"
 #include "tests/base/assert.h"
 #include "tests/dist/world_main.h"
-#include "train/step.h"
+#include "train/step/step.h"
 
 typedef struct {
   int tp, cp, dp, zero, micro;

@@ -4,7 +4,7 @@
 
 #include "tests/train/small_run.h"
 
-#include "train/repeat.h"
+#include "train/run/replay.h"
 
 // Sends a stream to ROOT/file; returns the descriptor that was there.
 static inline int small_replay_send(small_run *r, int stream, const char *file) {
