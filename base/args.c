@@ -9,26 +9,26 @@
 
 #include "base/nearest.h"
 
-static const train_option *find(const train_command *c, const char *name, size_t letters) {
-  for (const train_option *o = c->options; o && o->name; o++) {
+static const orr_option *find(const orr_command *c, const char *name, size_t letters) {
+  for (const orr_option *o = c->options; o && o->name; o++) {
     if (strlen(o->name) == letters && strncmp(o->name, name, letters) == 0) return o;
   }
   return NULL;
 }
 
-static orr_code fail_unknown(const train_command *c, const char *word, size_t letters) {
+static orr_code fail_unknown(const orr_command *c, const char *word, size_t letters) {
   char name[64];
   snprintf(name, sizeof name, "%.*s", (int)letters, word);
   orr_nearest near = orr_nearest_start(name);
-  for (const train_option *o = c->options; o && o->name; o++) orr_nearest_offer(&near, o->name);
+  for (const orr_option *o = c->options; o && o->name; o++) orr_nearest_offer(&near, o->name);
   return ORR_FAIL(ORR_ECONFIG, "orrery %s: unknown option --%s%s%s; see `orrery %s --help`",
                   c->name, name, near.best ? ", did you mean --" : "", near.best ? near.best : "",
                   c->name);
 }
 
-static orr_code add_operand(train_args *a, const char *text) {
-  const train_command *c = a->command;
-  ORR_CHECK(a->operands < c->most && a->operands < TRAIN_ARGS_MAX, ORR_ECONFIG,
+static orr_code add_operand(orr_args *a, const char *text) {
+  const orr_command *c = a->command;
+  ORR_CHECK(a->operands < c->most && a->operands < ORR_ARGS_MAX, ORR_ECONFIG,
             "orrery %s: unexpected '%s'; it takes %s%s; see `orrery %s --help`", c->name, text,
             c->most == 0 ? "options only" : "only ", c->most == 0 ? "" : c->operands, c->name);
   a->operand[a->operands++] = text;
@@ -36,16 +36,16 @@ static orr_code add_operand(train_args *a, const char *text) {
 }
 
 // Reads the option at argv[*i]; moves *i onto its value when that is an argument of its own.
-static orr_code add_option(train_args *a, int argc, char **argv, int *i) {
-  const train_command *c = a->command;
+static orr_code add_option(orr_args *a, int argc, char **argv, int *i) {
+  const orr_command *c = a->command;
   const char *word = argv[*i] + 2, *equals = strchr(word, '=');
   size_t letters = equals ? (size_t)(equals - word) : strlen(word);
-  const train_option *o = find(c, word, letters);
+  const orr_option *o = find(c, word, letters);
   if (!o) return fail_unknown(c, word, letters);
-  ORR_CHECK(o->use == TRAIN_OPTION_REPEATED || !train_args_nth(a, o->name, 0), ORR_ECONFIG,
+  ORR_CHECK(o->use == ORR_OPTION_REPEATED || !orr_args_nth(a, o->name, 0), ORR_ECONFIG,
             "orrery %s: --%s is given twice; give it once", c->name, o->name);
-  ORR_CHECK(a->given < TRAIN_ARGS_MAX, ORR_ECONFIG, "orrery %s: more than %d options", c->name,
-            TRAIN_ARGS_MAX);
+  ORR_CHECK(a->given < ORR_ARGS_MAX, ORR_ECONFIG, "orrery %s: more than %d options", c->name,
+            ORR_ARGS_MAX);
   const char *value = equals ? equals + 1 : "";
   if (!o->value) {
     ORR_CHECK(!equals, ORR_ECONFIG, "orrery %s: --%s takes no value, got '%s'", c->name, o->name,
@@ -60,21 +60,21 @@ static orr_code add_option(train_args *a, int argc, char **argv, int *i) {
   return ORR_OK;
 }
 
-static void print_help(const train_command *c) {
+static void print_help(const orr_command *c) {
   bool options = c->options && c->options->name;
   printf("usage: orrery %s%s%s%s\n\n%s\n", c->name, *c->operands ? " " : "", c->operands,
          options ? " [OPTION]..." : "", c->sentence);
   if (options) printf("\n");
-  for (const train_option *o = c->options; o && o->name; o++) {
+  for (const orr_option *o = c->options; o && o->name; o++) {
     char left[96];
     snprintf(left, sizeof left, "--%s%s%s%s", o->name, o->value ? " " : "",
-             o->value ? o->value : "", o->use == TRAIN_OPTION_REPEATED ? " ..." : "");
+             o->value ? o->value : "", o->use == ORR_OPTION_REPEATED ? " ..." : "");
     printf("  %-26s %s\n", left, o->sentence);
   }
 }
 
-orr_code train_args_parse(const train_command *command, int argc, char **argv, train_args *out) {
-  *out = (train_args){.command = command};
+orr_code orr_args_parse(const orr_command *command, int argc, char **argv, orr_args *out) {
+  *out = (orr_args){.command = command};
   for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
     out->help |= strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
   }
@@ -99,33 +99,33 @@ orr_code train_args_parse(const train_command *command, int argc, char **argv, t
   return ORR_OK;
 }
 
-const char *train_args_nth(const train_args *a, const char *name, int i) {
+const char *orr_args_nth(const orr_args *a, const char *name, int i) {
   for (int j = 0; j < a->given; j++) {
     if (strcmp(a->option[j]->name, name) == 0 && i-- == 0) return a->value[j];
   }
   return NULL;
 }
 
-bool train_args_flag(const train_args *a, const char *name) {
-  return train_args_nth(a, name, 0);
+bool orr_args_flag(const orr_args *a, const char *name) {
+  return orr_args_nth(a, name, 0);
 }
 
-const char *train_args_text(const train_args *a, const char *name, const char *absent) {
-  const char *value = train_args_nth(a, name, 0);
+const char *orr_args_text(const orr_args *a, const char *name, const char *absent) {
+  const char *value = orr_args_nth(a, name, 0);
   return value ? value : absent;
 }
 
-orr_code train_args_require(const train_args *a, const char *name, const char **out) {
-  *out = train_args_nth(a, name, 0);
-  const train_option *o = find(a->command, name, strlen(name));
+orr_code orr_args_require(const orr_args *a, const char *name, const char **out) {
+  *out = orr_args_nth(a, name, 0);
+  const orr_option *o = find(a->command, name, strlen(name));
   ORR_CHECK(*out, ORR_ECONFIG, "orrery %s: --%s %s is missing; see `orrery %s --help`",
             a->command->name, name, o && o->value ? o->value : "", a->command->name);
   return ORR_OK;
 }
 
-orr_code train_args_i64(const train_args *a, const char *name, int64_t lowest, int64_t highest,
-                        int64_t *out) {
-  const char *text = train_args_nth(a, name, 0);
+orr_code orr_args_i64(const orr_args *a, const char *name, int64_t lowest, int64_t highest,
+                      int64_t *out) {
+  const char *text = orr_args_nth(a, name, 0);
   if (!text) return ORR_OK;
   char *end = NULL;
   errno = 0;
@@ -137,9 +137,9 @@ orr_code train_args_i64(const train_args *a, const char *name, int64_t lowest, i
   return ORR_OK;
 }
 
-orr_code train_args_f64(const train_args *a, const char *name, double lowest, double highest,
-                        double *out) {
-  const char *text = train_args_nth(a, name, 0);
+orr_code orr_args_f64(const orr_args *a, const char *name, double lowest, double highest,
+                      double *out) {
+  const char *text = orr_args_nth(a, name, 0);
   if (!text) return ORR_OK;
   char *end = NULL;
   double v = strtod(text, &end);
@@ -150,9 +150,9 @@ orr_code train_args_f64(const train_args *a, const char *name, double lowest, do
   return ORR_OK;
 }
 
-orr_code train_args_size(const train_args *a, const char *name, int64_t lowest, int64_t highest,
-                         int64_t *height, int64_t *width) {
-  const char *text = train_args_nth(a, name, 0);
+orr_code orr_args_size(const orr_args *a, const char *name, int64_t lowest, int64_t highest,
+                       int64_t *height, int64_t *width) {
+  const char *text = orr_args_nth(a, name, 0);
   if (!text) return ORR_OK;
   char *end;
   int64_t h = strtoll(text, &end, 10), w = h;

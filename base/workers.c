@@ -50,7 +50,7 @@ void data_board_allow(data_board *b, int seconds) {
 }
 
 // A worker's whole life. _exit: the parent's buffers and handlers are not the worker's to run.
-static _Noreturn void live(const data_workers *w, data_board *b, int number, pid_t parent) {
+static _Noreturn void live(const orr_workers *w, data_board *b, int number, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   atomic_store(&b->notes[number].pid, (int)getpid());
   if (getppid() != parent) _exit(1); // the parent died before the line above
@@ -83,11 +83,11 @@ static void note_end(data_board *b, int number, pid_t pid, int status) {
                              (long)pid, WEXITSTATUS(status)));
 }
 
-static void report(const data_workers *w, data_board *b) {
+static void report(const orr_workers *w, data_board *b) {
   if (w->report) w->report(w->ctx, atomic_load(&b->progress));
 }
 
-static void wait_all(const data_workers *w, data_board *b, pid_t *pids, int started) {
+static void wait_all(const orr_workers *w, data_board *b, pid_t *pids, int started) {
   int alive = started;
   for (int64_t poll = 0; alive > 0; poll++) {
     for (int i = 0; i < started; i++) {
@@ -103,7 +103,7 @@ static void wait_all(const data_workers *w, data_board *b, pid_t *pids, int star
 }
 
 // Returns how many of the workers run; fewer than wanted is a failure on the board.
-static int start_all(const data_workers *w, data_board *b, pid_t *pids) {
+static int start_all(const orr_workers *w, data_board *b, pid_t *pids) {
   pid_t parent = getpid();
   for (int i = 0; i < w->count; i++) {
     pids[i] = fork();
@@ -116,7 +116,7 @@ static int start_all(const data_workers *w, data_board *b, pid_t *pids) {
   return w->count;
 }
 
-orr_code data_workers_run(const data_workers *w) {
+orr_code orr_workers_run(const orr_workers *w) {
   orr_code rc = ORR_OK;
   const size_t bytes = sizeof(data_board) + (size_t)w->count * sizeof *((data_board *)0)->notes;
   data_board *b = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

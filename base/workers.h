@@ -1,8 +1,8 @@
 // Worker processes that share a list of jobs: fork, take the next job until none is left, and say
 // what went wrong. Call it before the process has threads, and with neither an OpenGL context nor
 // an HDF5 file open: those do not cross a fork.
-#ifndef DATA_WORKERS_H
-#define DATA_WORKERS_H
+#ifndef ORR_WORKERS_H
+#define ORR_WORKERS_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -49,10 +49,10 @@ typedef struct {
   // In the parent, about ten times a second and at the end; may be NULL.
   void (*report)(void *ctx, int64_t progress);
   void *ctx;
-} data_workers;
+} orr_workers;
 
 // Local. Runs the workers and waits for all of them, whatever happens. A worker that fails or dies
 // stops the others; the first failure's code and message become the caller's.
-orr_code data_workers_run(const data_workers *w);
+orr_code orr_workers_run(const orr_workers *w);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "data/remote/remote.h"
+#include "data/shard/read_counter.h"
 
 typedef enum { DATA_FRAMES, DATA_TOKENS } data_kind;
 
@@ -69,7 +70,6 @@ int64_t data_mix_state_width(const data_mix *m);
 orr_code data_mix_hash(const data_mix *m, orr_hash128 *out);
 // Local. From here on `watch` is told of every range of a shard that a read takes beside HDF5, by
 // the thread that reads; NULL ends it. Before any read, or between two of them.
-typedef void (*data_read_watch)(void *ctx, const char *path, uint64_t offset, size_t bytes);
 void data_mix_watch(data_mix *m, data_read_watch watch, void *ctx);
 // Local. Fills clip `row` of `batch` with global sample g: (epoch, position) -> keyed permutation
 // -> place.

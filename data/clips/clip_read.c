@@ -22,7 +22,7 @@ struct data_clip_read {
   piece *pieces;      // [3 T]: at most one a row and dataset
   int64_t count;
   data_clip_source from;
-  data_tap tap;
+  data_read_counter tap;
   data_clip_batch *batch;
   int64_t row;
   bool narrow; // tokens wait in the upper half of their room
@@ -79,7 +79,7 @@ static orr_code take_chunk(data_clip_read *r, data_shard_part part, const data_c
   ORR_TRY(data_chunk_cache_get(r->from.cache, r->from.columns + (uint64_t)part, number, &c->unpack,
                                k->skipped, k->bytes, &p->chunk, &packed));
   r->count++;
-  return packed ? data_tap_read(&r->tap, packed, k->bytes, k->address) : ORR_OK;
+  return packed ? data_read_counter_read(&r->tap, packed, k->bytes, k->address) : ORR_OK;
 }
 
 static orr_code take_chunks(data_clip_read *r, data_shard_part part, const data_column *c,
@@ -135,7 +135,7 @@ orr_code data_clip_read_begin(data_clip_read *r, const data_clip_source *from,
   r->row = row;
   r->narrow = false;
   r->count = 0;
-  r->tap = (data_tap){
+  r->tap = (data_read_counter){
       .path = data_shard_path(from->shard), .watch = from->watch, .watcher = from->watcher};
   data_shard_column(from->shard, DATA_SHARD_ACTIONS, &r->tap.fd);
   data_shard_share(from->shard);

@@ -167,13 +167,13 @@ static orr_code plan_ahead(mix_set *s, uint64_t g, uint64_t epoch, uint64_t posi
   int64_t block = data_order_block(s->order, epoch, position);
   if (s->planned_block == block && s->planned_epoch == epoch) return ORR_OK;
   uint64_t *distance = orr_malloc((size_t)x->count * sizeof *distance);
-  data_index_need *needs = orr_malloc((size_t)x->count * sizeof *needs);
+  data_remote_need *needs = orr_malloc((size_t)x->count * sizeof *needs);
   orr_code rc = ORR_OK;
   ORR_CHECK_GOTO(distance && needs, done, ORR_ENOMEM, "%s: no memory to plan ahead", x->dir);
   data_order_ahead(s->order, epoch, position, distance);
   for (int64_t i = 0; i < x->count; i++) {
     double ahead = s->share > 0 ? (double)distance[i] / s->share : 0;
-    needs[i] = (data_index_need){.shard = i, .need = g + (uint64_t)(ahead < 1e18 ? ahead : 1e18)};
+    needs[i] = (data_remote_need){.shard = i, .need = g + (uint64_t)(ahead < 1e18 ? ahead : 1e18)};
   }
   ORR_TRY_GOTO(data_index_want(x, needs, x->count), done);
   s->planned_epoch = epoch;

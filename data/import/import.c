@@ -134,9 +134,9 @@ static void report_looked(void *ctx, int64_t episodes) {
 // to read them for ever, and then it is the worker that ends. What the worker read lies in the
 // system's memory.
 static orr_code make_plan(const data_import_options *o, data_import_plan *p) {
-  data_workers rehearsal = {
+  orr_workers rehearsal = {
       .count = 1, .jobs = 1, .work = look, .report = report_looked, .ctx = (void *)(uintptr_t)o};
-  ORR_TRY(data_workers_run(&rehearsal));
+  ORR_TRY(orr_workers_run(&rehearsal));
   return data_import_plan_make(o, NULL, p);
 }
 
@@ -259,12 +259,12 @@ orr_code data_import(const data_import_options *o, data_import_report *report) {
   ORR_TRY(make_plan(o, &p));
   ORR_TRY_GOTO(open_folder(&p, &report->finished_before), release);
   if (!report->finished_before) {
-    data_workers workers = {.count = o->processes < p.job_count ? o->processes : (int)p.job_count,
-                            .jobs = p.job_count,
-                            .work = work,
-                            .report = report_progress,
-                            .ctx = &p};
-    ORR_TRY_GOTO(data_workers_run(&workers), release);
+    orr_workers workers = {.count = o->processes < p.job_count ? o->processes : (int)p.job_count,
+                           .jobs = p.job_count,
+                           .work = work,
+                           .report = report_progress,
+                           .ctx = &p};
+    ORR_TRY_GOTO(orr_workers_run(&workers), release);
     ORR_TRY_GOTO(write_indexes(&p), release);
   }
   report->format = p.episodes.v[0].format->name;

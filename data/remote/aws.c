@@ -93,7 +93,7 @@ static orr_code file_path(const char *named, const char *usual, char *out, size_
     return ORR_OK;
   }
   out[0] = 0; // no home, no file
-  return data_home(home, sizeof home) ? orr_fs_join(out, size, home, usual) : ORR_OK;
+  return data_user_dirs(home, sizeof home) ? orr_fs_join(out, size, home, usual) : ORR_OK;
 }
 
 static orr_code read_files(data_aws *a) {

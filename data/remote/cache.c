@@ -32,7 +32,7 @@ orr_code data_cache_open(const char *dir, uint64_t bytes, int slots, data_cache 
              ? orr_fs_join(c->dir, sizeof c->dir, dir, "")
              : ORR_FAIL(ORR_EINVAL, "data.cache_dir: a path of %zu bytes", strlen(dir));
   else
-    rc = data_home_cache(c->dir, sizeof c->dir);
+    rc = data_user_dirs_cache(c->dir, sizeof c->dir);
   if (rc != ORR_OK) goto fail;
   ORR_TRY_GOTO(orr_fs_mkdirs(c->dir), fail);
   *out = c;

@@ -228,11 +228,11 @@ const char *data_remote_set_address(const data_remote_set *s) {
   return s->url.text;
 }
 
-static orr_code fill_shard(data_remote_set *s, const data_index_shard *listed,
+static orr_code fill_shard(data_remote_set *s, const data_remote_file *listed,
                            data_remote_shard *out) {
   char stem[DATA_CACHE_PATH_MAX];
   *out = (data_remote_shard){.set = s,
-                             .file = listed->file,
+                             .file = listed->name,
                              .bytes = listed->bytes,
                              .hash = listed->hash,
                              .need = DATA_CACHE_NEVER};
@@ -242,12 +242,12 @@ static orr_code fill_shard(data_remote_set *s, const data_index_shard *listed,
   return ORR_OK;
 }
 
-orr_code data_remote_set_list(data_remote_set *s, const data_index_shard *shards, int64_t count) {
+orr_code data_remote_set_list(data_remote_set *s, const data_remote_file *files, int64_t count) {
   data_remote *r = s->remote;
   orr_code rc = ORR_OK;
   data_remote_shard *own = orr_calloc((size_t)count, sizeof *own);
   ORR_CHECK(own, ORR_ENOMEM, "%s: no memory for %" PRId64 " shards", s->url.text, count);
-  for (int64_t i = 0; i < count; i++) ORR_TRY_GOTO(fill_shard(s, &shards[i], &own[i]), fail);
+  for (int64_t i = 0; i < count; i++) ORR_TRY_GOTO(fill_shard(s, &files[i], &own[i]), fail);
   pthread_mutex_lock(&r->lock);
   s->shards = own;
   s->count = count;
@@ -259,7 +259,7 @@ fail:
   return rc;
 }
 
-orr_code data_remote_set_want(data_remote_set *s, const data_index_need *needs, int64_t count) {
+orr_code data_remote_set_want(data_remote_set *s, const data_remote_need *needs, int64_t count) {
   data_remote *r = s->remote;
   pthread_mutex_lock(&r->lock);
   for (int64_t i = 0; i < s->count; i++) s->shards[i].need = DATA_CACHE_NEVER;

@@ -1,5 +1,5 @@
-// What the thread that fetches (data/remote/thread.c) and those who ask (data/remote/remote.c) share.
-// Private to data/remote*.c.
+// What the thread that fetches (data/remote/thread.c) and those who ask (data/remote/remote.c)
+// share. Private to data/remote*.c.
 #ifndef DATA_REMOTE_STATE_H
 #define DATA_REMOTE_STATE_H
 

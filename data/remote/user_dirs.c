@@ -7,7 +7,7 @@
 
 #include "base/fs.h"
 
-bool data_home(char *out, size_t size) {
+bool data_user_dirs(char *out, size_t size) {
   const char *home = getenv("HOME");
   char room[4096];
   struct passwd entry, *found = NULL;
@@ -19,11 +19,11 @@ bool data_home(char *out, size_t size) {
   return n > 0 && (size_t)n < size;
 }
 
-orr_code data_home_cache(char *out, size_t size) {
+orr_code data_user_dirs_cache(char *out, size_t size) {
   const char *cache = getenv("XDG_CACHE_HOME");
   char home[4096];
   if (cache && cache[0] == '/') return orr_fs_join(out, size, cache, "orrery");
-  ORR_CHECK(data_home(home, sizeof home), ORR_EINVAL,
+  ORR_CHECK(data_user_dirs(home, sizeof home), ORR_EINVAL,
             "no home folder to keep a cache in; name a folder in data.cache_dir");
   return orr_fs_join(out, size, home, ".cache/orrery");
 }

@@ -191,6 +191,19 @@ static orr_code load_remote(opened *o, const char *where, data_remote *remote,
   return rc;
 }
 
+// Tells the remote set which files the index lists.
+static orr_code list_remote(const data_index *x) {
+  data_remote_file *files = orr_malloc((size_t)x->count * sizeof *files);
+  ORR_CHECK(files, ORR_ENOMEM, "%s: out of memory for %" PRId64 " shards", x->dir, x->count);
+  for (int64_t i = 0; i < x->count; i++) {
+    const data_index_shard *s = &x->shards[i];
+    files[i] = (data_remote_file){.name = s->file, .bytes = s->bytes, .hash = s->hash};
+  }
+  orr_code rc = data_remote_set_list(x->remote, files, x->count);
+  orr_free(files);
+  return rc;
+}
+
 orr_code data_index_open_from(const char *where, data_remote *remote, data_index **out) {
   char path[PATH_MAX_BYTES];
   orr_code rc = ORR_OK;
@@ -201,8 +214,7 @@ orr_code data_index_open_from(const char *where, data_remote *remote, data_index
   if (rc != ORR_OK) goto fail;
   ORR_TRY_GOTO(read_index(o, path), fail);
   o->index.json = o->json;
-  if (o->index.remote)
-    ORR_TRY_GOTO(data_remote_set_list(o->index.remote, o->shards, o->index.count), fail);
+  if (o->index.remote) ORR_TRY_GOTO(list_remote(&o->index), fail);
   *out = &o->index;
   return ORR_OK;
 fail:
@@ -243,16 +255,16 @@ orr_code data_index_open_shard(const data_index *x, int64_t i, data_shard **out)
   return rc;
 }
 
-orr_code data_index_want(const data_index *x, const data_index_need *needs, int64_t count) {
+orr_code data_index_want(const data_index *x, const data_remote_need *needs, int64_t count) {
   return x->remote ? data_remote_set_want(x->remote, needs, count) : ORR_OK;
 }
 
 orr_code data_index_want_in_order(const data_index *x, int64_t first) {
   if (!x->remote) return ORR_OK;
-  data_index_need *needs = orr_malloc((size_t)(x->count - first) * sizeof *needs);
+  data_remote_need *needs = orr_malloc((size_t)(x->count - first) * sizeof *needs);
   ORR_CHECK(needs, ORR_ENOMEM, "%s: no memory to order its shards", x->dir);
   for (int64_t i = first; i < x->count; i++)
-    needs[i - first] = (data_index_need){.shard = i, .need = (uint64_t)(i - first)};
+    needs[i - first] = (data_remote_need){.shard = i, .need = (uint64_t)(i - first)};
   orr_code rc = data_index_want(x, needs, x->count - first);
   orr_free(needs);
   return rc;

@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "data/remote/remote.h"
+#include "data/remote/set.h"
 #include "data/shard/shard.h"
 
 #define DATA_INDEX_NAME    "index.json"
@@ -33,10 +34,9 @@ typedef struct {
   const int64_t (*lengths)[2]; // {frames of an episode, episodes of that length}, by length
 } data_index_shard;
 
-struct data_remote_set;
 typedef struct {
-  const char *dir;                // or address, without a slash at the end
-  struct data_remote_set *remote; // NULL for a folder
+  const char *dir;         // or address, without a slash at the end
+  data_remote_set *remote; // NULL for a folder
   data_shard_format format;
   uint64_t bytes;
   int64_t frames, episodes; // over all shards
@@ -64,16 +64,10 @@ void data_index_close(data_index *x); // takes NULL
 // `remote`: it outlives the index. Fetches index.json, no shard. NULL: folders only.
 orr_code data_index_open_from(const char *where, data_remote *remote, data_index **out);
 
-// A shard and how soon it will be read: lower = sooner, on a scale that all data sets of a process
-// share.
-typedef struct {
-  int64_t shard;
-  uint64_t need;
-} data_index_need;
 // Local. What will be read next, so that it can be fetched ahead; replaces what was said before. A
 // shard that is not named may be the first to leave the cache. Nothing to do for a folder.
 // ORR_ENOMEM.
-orr_code data_index_want(const data_index *x, const data_index_need *needs, int64_t count);
+orr_code data_index_want(const data_index *x, const data_remote_need *needs, int64_t count);
 // Local. All shards from `first` on will be read, in the order of the index.
 orr_code data_index_want_in_order(const data_index *x, int64_t first);
 

@@ -227,10 +227,10 @@ orr_code data_verify(const data_index *x, const data_verify_options *o) {
   verification v = {x, o};
   if (x->remote) return verify_here(x, o);
   ORR_TRY(check_folder(x));
-  data_workers workers = {.count = o->processes < x->count ? o->processes : (int)x->count,
-                          .jobs = x->count,
-                          .work = work,
-                          .report = report,
-                          .ctx = &v};
-  return data_workers_run(&workers);
+  orr_workers workers = {.count = o->processes < x->count ? o->processes : (int)x->count,
+                         .jobs = x->count,
+                         .work = work,
+                         .report = report,
+                         .ctx = &v};
+  return orr_workers_run(&workers);
 }

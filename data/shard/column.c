@@ -216,7 +216,7 @@ orr_code data_column_read(const data_column_source *from, const data_column *c, 
   return data_h5_blame(from->fault, from->path, what, DAMAGED);
 }
 
-orr_code data_column_pread(data_tap *tap, const data_column *c, int64_t first, int64_t n,
+orr_code data_column_pread(data_read_counter *tap, const data_column *c, int64_t first, int64_t n,
                            int64_t stride, void *out) {
   unsigned char *to = out;
   for (int64_t i = 0; i < n;) {
@@ -225,7 +225,7 @@ orr_code data_column_pread(data_tap *tap, const data_column *c, int64_t first, i
     size_t bytes = (size_t)run * c->file_row_bytes;
     uint64_t at =
         c->chunks[row / c->chunk_rows].address + (uint64_t)within * (uint64_t)c->file_row_bytes;
-    ORR_TRY(data_tap_read(tap, to, bytes, at));
+    ORR_TRY(data_read_counter_read(tap, to, bytes, at));
     to += bytes;
     i += run;
   }

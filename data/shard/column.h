@@ -1,7 +1,7 @@
 // One dataset of an open shard: /frames, /tokens, /actions or /state. Rows are read straight from
 // the file where its layout allows (`direct`): contiguous or in chunks of whole rows, little
-// endian, packed with nothing but what data/shard/unpack.h undoes, every chunk written. All others go
-// through HDF5. Private to data/.
+// endian, packed with nothing but what data/shard/unpack.h undoes, every chunk written. All others
+// go through HDF5. Private to data/.
 #ifndef DATA_COLUMN_H
 #define DATA_COLUMN_H
 
@@ -65,7 +65,7 @@ orr_code data_column_read(const data_column_source *from, const data_column *c, 
                           int64_t n, int64_t stride, void *out);
 // No lock; any thread. The same rows of a direct column without filters, as they lie in the file:
 // [n] rows of file_row_bytes. ORR_EIO, ORR_EFORMAT for a file that has become shorter.
-orr_code data_column_pread(data_tap *tap, const data_column *c, int64_t first, int64_t n,
+orr_code data_column_pread(data_read_counter *tap, const data_column *c, int64_t first, int64_t n,
                            int64_t stride, void *out);
 // u16 in the second half of `values` [n] become i32 in place.
 void data_column_widen(int32_t *values, int64_t n);

@@ -283,7 +283,7 @@ static orr_code read_rows(data_shard *s, data_shard_part part, const char *name,
   }
   // narrow values go to the upper half and are widened from there
   size_t gap = (size_t)n * (c->row_bytes - c->file_row_bytes);
-  data_tap tap = {.fd = s->fd, .path = s->path};
+  data_read_counter tap = {.fd = s->fd, .path = s->path};
   ORR_TRY(data_column_pread(&tap, c, first, n, stride, (unsigned char *)out + gap));
   if (gap > 0) data_column_widen(out, n * (int64_t)c->dims[1]);
   return ORR_OK;

@@ -1,5 +1,5 @@
-// Writes one shard (data/shard/shard.h) as a stream of frames. Frames may come in portions of any size:
-// equal frames give equal bytes in the file. The file appears under its name only when it is
+// Writes one shard (data/shard/shard.h) as a stream of frames. Frames may come in portions of any
+// size: equal frames give equal bytes in the file. The file appears under its name only when it is
 // complete: temporary name, fsync, rename, fsync of the folder. Several processes may write
 // distinct shards of one folder; then one of them calls data_index_build (data/set/index.h).
 //

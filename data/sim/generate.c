@@ -136,14 +136,14 @@ orr_code data_sim_generate(const data_sim_options *o) {
   ORR_TRY(orr_fs_mkdirs(o->dir));
   ORR_TRY(check_folder(o->dir));
   sim_plan plan = plan_shards(o);
-  data_workers workers = {
+  orr_workers workers = {
       .count = o->processes < plan.shards ? o->processes : (int)plan.shards,
       .jobs = plan.shards,
       .work = work,
       .report = report,
       .ctx = &plan,
   };
-  orr_code rc = data_workers_run(&workers);
+  orr_code rc = orr_workers_run(&workers);
   if (rc == ORR_OK) rc = write_index(o);
   if (rc != ORR_OK) remove_shards(&plan);
   return rc;

@@ -20,7 +20,7 @@
 #include "train/bench/bench.h"
 #include "train/setup/device.h"
 
-static const train_option options[] = {
+static const orr_option options[] = {
     {"device", "auto|cpu|cuda", "where tensors lie (default auto)", 0},
     {"type", "f32|bf16", "of the numbers (default f32)", 0},
     {"from", "BYTES", "smallest size (default 1024)", 0},
@@ -29,8 +29,7 @@ static const train_option options[] = {
     {"rounds", "N", "such rows; the median counts (default 5)", 0},
     {"share-devices", NULL, "let several ranks take one GPU", 0},
     {0}};
-static const train_command command = {"bench comm", "", 0, 0, "Times collectives by size.",
-                                      options};
+static const orr_command command = {"bench comm", "", 0, 0, "Times collectives by size.", options};
 
 typedef struct {
   cfg *c;
@@ -128,13 +127,13 @@ static orr_code time_all(bench *b) {
 
 // -- life ------------------------------------------------------------------------------------
 
-static orr_code read_settings(const train_args *a, bench *b) {
+static orr_code read_settings(const orr_args *a, bench *b) {
   char text[128];
-  const char *type = train_args_text(a, "type", "f32");
+  const char *type = orr_args_text(a, "type", "f32");
   ORR_TRY(cfg_create(&b->c));
-  snprintf(text, sizeof text, "run.device=%s", train_args_text(a, "device", "auto"));
+  snprintf(text, sizeof text, "run.device=%s", orr_args_text(a, "device", "auto"));
   ORR_TRY(cfg_set(b->c, text));
-  b->c->dist.share_devices = train_args_flag(a, "share-devices");
+  b->c->dist.share_devices = orr_args_flag(a, "share-devices");
   ORR_CHECK(strcmp(type, "f32") == 0 || strcmp(type, "bf16") == 0, ORR_ECONFIG,
             "--type is '%s': wanted f32 or bf16", type);
   b->type = strcmp(type, "f32") == 0 ? DIST_F32 : DIST_BF16;
@@ -142,10 +141,10 @@ static orr_code read_settings(const train_args *a, bench *b) {
   b->to = 16777216;
   b->steps = 20;
   b->rounds = 5;
-  ORR_TRY(train_args_i64(a, "from", 4, INT64_C(1) << 40, &b->from));
-  ORR_TRY(train_args_i64(a, "to", 4, INT64_C(1) << 40, &b->to));
-  ORR_TRY(train_args_i64(a, "steps", 1, 1000000, &b->steps));
-  ORR_TRY(train_args_i64(a, "rounds", 1, 100000, &b->rounds));
+  ORR_TRY(orr_args_i64(a, "from", 4, INT64_C(1) << 40, &b->from));
+  ORR_TRY(orr_args_i64(a, "to", 4, INT64_C(1) << 40, &b->to));
+  ORR_TRY(orr_args_i64(a, "steps", 1, 1000000, &b->steps));
+  ORR_TRY(orr_args_i64(a, "rounds", 1, 100000, &b->rounds));
   ORR_CHECK(b->from <= b->to, ORR_ECONFIG, "--from %lld is above --to %lld", (long long)b->from,
             (long long)b->to);
   return ORR_OK;
@@ -204,8 +203,8 @@ static void release(bench *b) {
 }
 
 orr_code train_cmd_bench_comm(int argc, char **argv) {
-  train_args args;
-  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   bench b = {0};
   ORR_TRY(dist_world_open(&b.world));

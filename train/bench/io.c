@@ -23,7 +23,7 @@
 
 enum { CLIP = 16, BATCH = 16, WARM = 66, ROUNDS_MAX = 99, SIDE = 64, FILES_MAX = 4096 };
 
-static const train_option options[] = {
+static const orr_option options[] = {
     {"data", "DIR", "measure this data set; without it the bench makes its own", 0},
     {"frames", "N", "frames of the data sets that it makes (8192)", 0},
     {"clips", "N", "clips read in a round (1024)", 0},
@@ -32,7 +32,7 @@ static const train_option options[] = {
     {"url", "URL", "measure this data set afar, with an empty cache and with a full one", 0},
     {"work", "DIR", "folder below which it makes data sets and caches (/tmp)", 0},
     {0}};
-static const train_command command = {
+static const orr_command command = {
     "bench io", "", 0, 0, "Times reading clips beside plain reads of the same bytes.", options};
 
 typedef struct {
@@ -311,25 +311,24 @@ static orr_code print_json(const bench *b) {
   return train_bench_print(all);
 }
 
-static orr_code read_settings(const train_args *args, bench *b) {
-  ORR_TRY(train_args_i64(args, "frames", TRAIN_BENCH_IO_SHARDS * TRAIN_BENCH_IO_EPISODE, 1 << 30,
-                         &b->frames));
-  ORR_TRY(train_args_i64(args, "clips", BATCH, 1 << 30, &b->clips));
-  ORR_TRY(train_args_i64(args, "rounds", 1, ROUNDS_MAX, &b->rounds));
-  return train_args_i64(args, "workers", 0, 256, &b->workers);
+static orr_code read_settings(const orr_args *args, bench *b) {
+  ORR_TRY(orr_args_i64(args, "frames", TRAIN_BENCH_IO_SHARDS * TRAIN_BENCH_IO_EPISODE, 1 << 30,
+                       &b->frames));
+  ORR_TRY(orr_args_i64(args, "clips", BATCH, 1 << 30, &b->clips));
+  ORR_TRY(orr_args_i64(args, "rounds", 1, ROUNDS_MAX, &b->rounds));
+  return orr_args_i64(args, "workers", 0, 256, &b->workers);
 }
 
 orr_code train_cmd_bench_io(int argc, char **argv) {
-  train_args args;
-  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   bench b = {.frames = 8192, .clips = 1024, .rounds = 5, .workers = 2, .ahead = (size_t)64 << 20};
   ORR_TRY(read_settings(&args, &b));
-  const char *dir = train_args_text(&args, "data", NULL),
-             *url = train_args_text(&args, "url", NULL);
+  const char *dir = orr_args_text(&args, "data", NULL), *url = orr_args_text(&args, "url", NULL);
   b.rows = json_array();
   ORR_CHECK(b.rows, ORR_ENOMEM, "bench io: out of memory");
-  orr_code rc = make_folder(&b, train_args_text(&args, "work", "/tmp"));
+  orr_code rc = make_folder(&b, orr_args_text(&args, "work", "/tmp"));
   if (rc == ORR_OK)
     rc = url ? measure_afar(&b, url) : dir ? measure(&b, "data", dir, NULL) : measure_own(&b);
   if (rc == ORR_OK) rc = print_json(&b);

@@ -26,7 +26,7 @@ train_op_shape train_op_shape_of(const char *before, const int64_t (*n)[4]) {
 // Median time of a run. A device is given several runs at a time, so that their starts hide behind
 // one another as in a step.
 static double median_ms(kern *k, train_op_run run, const void *args, orr_code *rc) {
-  const int each = k->apart ? DEVICE_RUNS : 1;
+  const int each = k->device_memory ? DEVICE_RUNS : 1;
   double ms[MOST_RUNS], spent = 0, took = 0;
   int n = 0;
   for (int i = 0; i < WARM_RUNS && *rc == ORR_OK; i++) *rc = run(k, args);

@@ -18,7 +18,7 @@ enum { TRAIN_OP_TENSORS = 8, TRAIN_OP_HEAD_WIDTH = 64 };
 
 // The numbers that ops read from, or leave in, the device's memory.
 typedef struct {
-  kern_verdict verdict;
+  kern_clip_result verdict;
   kern_adamw_rates rates;
   float scale;
   double loss;

@@ -271,7 +271,7 @@ static orr_code bench_all(train_op_bench *b) {
           {.dst = b->t[0], .src = b->t[1], .bytes = b->buffer_bytes, .way = KERN_COPY_WITHIN});
   ORR_TRY(bench_matmuls(b));
   ORR_TRY(bench_attention(b, false));
-  b->own_attention = b->home->apart; // where a library may have computed those
+  b->own_attention = b->home->device_memory; // where a library may have computed those
   if (b->own_attention) ORR_TRY(bench_attention(b, false));
   ORR_TRY(bench_attention(b, true));
   ORR_TRY(bench_block_ops(b));
@@ -280,26 +280,26 @@ static orr_code bench_all(train_op_bench *b) {
 
 orr_code train_cmd_bench_ops(int argc, char **argv) {
   static const char *const devices[] = {"auto", "cpu", "cuda"};
-  static const train_option options[] = {{"threads", "N", "threads; 0 = all cores", 0},
-                                         {"device", "auto|cpu|cuda", "where ops run (cpu)", 0},
-                                         {"precision", "P", "bf16 or fp32 (bf16)", 0},
-                                         {"preset", "small|1b", "whose sizes (small)", 0},
-                                         {0}};
-  static const train_command command = {"bench ops", "", 0, 0, "Times every op.", options};
-  train_args args;
+  static const orr_option options[] = {{"threads", "N", "threads; 0 = all cores", 0},
+                                       {"device", "auto|cpu|cuda", "where ops run (cpu)", 0},
+                                       {"precision", "P", "bf16 or fp32 (bf16)", 0},
+                                       {"preset", "small|1b", "whose sizes (small)", 0},
+                                       {0}};
+  static const orr_command command = {"bench ops", "", 0, 0, "Times every op.", options};
+  orr_args args;
   train_op_bench b = {.type = KERN_BF16};
   int64_t threads = 0;
-  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
-  ORR_TRY(train_args_i64(&args, "threads", 0, 4096, &threads));
-  const char *precision = train_args_text(&args, "precision", "bf16");
+  ORR_TRY(orr_args_i64(&args, "threads", 0, 4096, &threads));
+  const char *precision = orr_args_text(&args, "precision", "bf16");
   ORR_CHECK(strcmp(precision, "bf16") == 0 || strcmp(precision, "fp32") == 0, ORR_ECONFIG,
             "bench ops: precision '%s'; give bf16 or fp32", precision);
   b.type = strcmp(precision, "bf16") == 0 ? KERN_BF16 : KERN_F32;
-  const char *device = train_args_text(&args, "device", "cpu");
+  const char *device = orr_args_text(&args, "device", "cpu");
   while (b.device < 3 && strcmp(device, devices[b.device]) != 0) b.device++;
   ORR_CHECK(b.device < 3, ORR_ECONFIG, "bench ops: device '%s'; give auto, cpu or cuda", device);
-  const char *preset = train_args_text(&args, "preset", "small");
+  const char *preset = orr_args_text(&args, "preset", "small");
   int i = 0;
   while (i < PRESETS && strcmp(preset, presets[i].name) != 0) i++;
   ORR_CHECK(i < PRESETS, ORR_ECONFIG, "bench ops: preset '%s'; give small or 1b", preset);

@@ -18,7 +18,7 @@
 #include "train/step/peak.h"
 #include "train/step/step.h"
 
-static const train_option options[] = {
+static const orr_option options[] = {
     {"preset", "small|1b", "size of the model (default small: 8 blocks of width 256)", 0},
     {"precision", "bf16|fp32", "type of matmul inputs and activations (default bf16)", 0},
     {"device", "auto|cpu|cuda", "where tensors live", 0},
@@ -36,8 +36,7 @@ static const train_option options[] = {
     {"recompute", NULL, "run each block's forward pass again in the backward pass", 0},
     {"eager", NULL, "start every kernel anew instead of replaying a CUDA graph", 0},
     {0}};
-static const train_command command = {"bench step", "", 0, 0, "Times whole training steps.",
-                                      options};
+static const orr_command command = {"bench step", "", 0, 0, "Times whole training steps.", options};
 
 typedef struct {
   const char *name;
@@ -88,8 +87,8 @@ typedef struct {
   int64_t step; // issued so far
 } bench;
 
-static orr_code read_settings(const train_args *a, bench *b) {
-  const char *name = train_args_text(a, "preset", "small");
+static orr_code read_settings(const orr_args *a, bench *b) {
+  const char *name = orr_args_text(a, "preset", "small");
   const preset *p = NULL;
   for (size_t i = 0; i < sizeof presets / sizeof *presets; i++)
     if (strcmp(presets[i].name, name) == 0) p = &presets[i];
@@ -97,28 +96,28 @@ static orr_code read_settings(const train_args *a, bench *b) {
   ORR_TRY(cfg_create(&b->c));
   for (int i = 0; p->settings[i]; i++) ORR_TRY(cfg_set(b->c, p->settings[i]));
   char text[128];
-  snprintf(text, sizeof text, "run.precision=%s", train_args_text(a, "precision", "bf16"));
+  snprintf(text, sizeof text, "run.precision=%s", orr_args_text(a, "precision", "bf16"));
   ORR_TRY(cfg_set(b->c, text));
-  snprintf(text, sizeof text, "run.device=%s", train_args_text(a, "device", "auto"));
+  snprintf(text, sizeof text, "run.device=%s", orr_args_text(a, "device", "auto"));
   ORR_TRY(cfg_set(b->c, text));
-  ORR_TRY(train_args_i64(a, "clips", 1, 1048576, &b->c->train.batch));
-  ORR_TRY(train_args_i64(a, "micro-batch", 0, 1048576, &b->c->train.micro_batch));
-  ORR_TRY(train_args_i64(a, "threads", 0, 4096, &b->c->run.threads));
-  ORR_TRY(train_args_i64(a, "tp", 1, 1024, &b->c->dist.tp));
-  ORR_TRY(train_args_i64(a, "cp", 1, 1024, &b->c->dist.cp));
-  ORR_TRY(train_args_i64(a, "zero", 0, 1, &b->c->dist.zero));
-  b->overlap = train_args_text(a, "overlap", "on");
+  ORR_TRY(orr_args_i64(a, "clips", 1, 1048576, &b->c->train.batch));
+  ORR_TRY(orr_args_i64(a, "micro-batch", 0, 1048576, &b->c->train.micro_batch));
+  ORR_TRY(orr_args_i64(a, "threads", 0, 4096, &b->c->run.threads));
+  ORR_TRY(orr_args_i64(a, "tp", 1, 1024, &b->c->dist.tp));
+  ORR_TRY(orr_args_i64(a, "cp", 1, 1024, &b->c->dist.cp));
+  ORR_TRY(orr_args_i64(a, "zero", 0, 1, &b->c->dist.zero));
+  b->overlap = orr_args_text(a, "overlap", "on");
   ORR_CHECK(strcmp(b->overlap, "on") == 0 || strcmp(b->overlap, "off") == 0 ||
                 strcmp(b->overlap, "both") == 0,
             ORR_ECONFIG, "--overlap is '%s': wanted on, off or both", b->overlap);
-  b->c->train.recompute = train_args_flag(a, "recompute");
+  b->c->train.recompute = orr_args_flag(a, "recompute");
   // what was captured overlaps as it did then
-  b->c->run.capture = !train_args_flag(a, "eager") && strcmp(b->overlap, "both") != 0;
+  b->c->run.capture = !orr_args_flag(a, "eager") && strcmp(b->overlap, "both") != 0;
   b->warmup = 3; // as it is, and two captures
   b->steps = 5;
-  ORR_TRY(train_args_i64(a, "warmup", 0, 1000000, &b->warmup));
-  ORR_TRY(train_args_f64(a, "peak-tflops", 0.0, 1e9, &b->sheet));
-  return train_args_i64(a, "steps", 1, 1000000, &b->steps);
+  ORR_TRY(orr_args_i64(a, "warmup", 0, 1000000, &b->warmup));
+  ORR_TRY(orr_args_f64(a, "peak-tflops", 0.0, 1e9, &b->sheet));
+  return orr_args_i64(a, "steps", 1, 1000000, &b->steps);
 }
 
 // Random tokens and actions; every rank has its own.
@@ -236,7 +235,7 @@ static orr_code print_result(bench *b, const char *name) {
       "step_ms_min", t->ms[0], "tokens_per_s", clips * b->work.stage->tokens_per_clip / s,
       "matmul_tflops", flops / 1e12, "peak_tflops", b->peak * b->world->grid.ranks / 1e12, "mfu",
       flops / (b->peak * b->world->grid.ranks), "parts_ms", parts_of(t), "captured",
-      (json_int_t)train_replay_captured(b->work.replay), "comm_ms",
+      (json_int_t)train_capture_captured(b->work.replay), "comm_ms",
       orr_median_f64(t->part[TRAIN_TIMED_COMMUNICATION], t->n), "overlap", b->overlap, "exposed_ms",
       orr_median_f64(t->exposed_ms, t->n));
   bool whole = j != NULL && add_sheet(b, flops, j);
@@ -284,15 +283,15 @@ static orr_code run(bench *b, const char *name) {
 }
 
 orr_code train_cmd_bench_step(int argc, char **argv) {
-  train_args args;
-  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   bench b = {0};
   ORR_TRY(dist_world_open(&b.world));
   orr_log_setup(ORR_LOG_INFO, b.world->grid.rank, b.world->grid.ranks);
   orr_code rc =
       dist_agree(b.world->axis[DIST_AXIS_WORLD], read_settings(&args, &b), "read settings");
-  if (rc == ORR_OK) rc = run(&b, train_args_text(&args, "preset", "small"));
+  if (rc == ORR_OK) rc = run(&b, orr_args_text(&args, "preset", "small"));
   data_clip_batch_destroy(b.batch);
   orr_free(b.without.ms);
   orr_free(b.with.ms);

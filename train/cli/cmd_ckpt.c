@@ -14,16 +14,16 @@
 #include "checkpoints/export.h"
 #include "base/args.h"
 
-static const train_option options[] = {
+static const orr_option options[] = {
     {"config", NULL, "inspect: print the configuration that wrote it, and nothing else",
-     TRAIN_OPTION_ONCE},
-    {"json", "FILE", "inspect, verify: write what was found there", TRAIN_OPTION_ONCE},
-    {"out", "FILE", "export: the safetensors file to write", TRAIN_OPTION_ONCE},
-    {"dtype", "bf16|f32", "export: type of its tensors (bf16)", TRAIN_OPTION_ONCE},
-    {"ema", NULL, "export: the moving average instead of the last weights", TRAIN_OPTION_ONCE},
+     ORR_OPTION_ONCE},
+    {"json", "FILE", "inspect, verify: write what was found there", ORR_OPTION_ONCE},
+    {"out", "FILE", "export: the safetensors file to write", ORR_OPTION_ONCE},
+    {"dtype", "bf16|f32", "export: type of its tensors (bf16)", ORR_OPTION_ONCE},
+    {"ema", NULL, "export: the moving average instead of the last weights", ORR_OPTION_ONCE},
     {0},
 };
-static const train_command command = {
+static const orr_command command = {
     "ckpt",
     "inspect|verify|export CHECKPOINT",
     2,
@@ -198,10 +198,10 @@ static orr_code print_config(const ckpt_reader *r) {
   return ORR_OK;
 }
 
-static orr_code inspect(ckpt_reader *r, const train_args *a) {
+static orr_code inspect(ckpt_reader *r, const orr_args *a) {
   json_t *d;
-  const char *file = train_args_text(a, "json", NULL);
-  if (train_args_flag(a, "config")) return print_config(r);
+  const char *file = orr_args_text(a, "json", NULL);
+  if (orr_args_flag(a, "config")) return print_config(r);
   ORR_TRY(describe(r, &d));
   print_description(d);
   orr_code rc = file ? orr_json_store(file, d) : ORR_OK;
@@ -211,8 +211,8 @@ static orr_code inspect(ckpt_reader *r, const train_args *a) {
 
 // -- verify, export ---------------------------------------------------------------------------
 
-static orr_code verify(ckpt_reader *r, const train_args *a) {
-  const char *file = train_args_text(a, "json", NULL);
+static orr_code verify(ckpt_reader *r, const orr_args *a) {
+  const char *file = orr_args_text(a, "json", NULL);
   ORR_TRY(ckpt_verify(r));
   printf("%s: whole, step %" PRId64 "\n", ckpt_reader_path(r), ckpt_reader_step(r));
   if (!file) return ORR_OK;
@@ -223,17 +223,17 @@ static orr_code verify(ckpt_reader *r, const train_args *a) {
   return rc;
 }
 
-static orr_code export_weights(ckpt_reader *r, const train_args *a) {
-  const char *out, *dtype = train_args_text(a, "dtype", "bf16");
+static orr_code export_weights(ckpt_reader *r, const orr_args *a) {
+  const char *out, *dtype = orr_args_text(a, "dtype", "bf16");
   uint64_t bytes;
-  ORR_TRY(train_args_require(a, "out", &out));
+  ORR_TRY(orr_args_require(a, "out", &out));
   bool half = strcmp(dtype, "bf16") == 0;
   ORR_CHECK(half || strcmp(dtype, "f32") == 0, ORR_ECONFIG,
             "orrery ckpt export: --dtype %s, wanted bf16 or f32", dtype);
-  ORR_TRY(ckpt_export(r, out, half ? CKPT_EXPORT_BF16 : CKPT_EXPORT_F32, train_args_flag(a, "ema"),
+  ORR_TRY(ckpt_export(r, out, half ? CKPT_EXPORT_BF16 : CKPT_EXPORT_F32, orr_args_flag(a, "ema"),
                       &bytes));
   printf("%s: %s weights of step %" PRId64 " in %s, %.3f MB\n", out,
-         train_args_flag(a, "ema") ? "averaged" : "last", ckpt_reader_step(r), dtype,
+         orr_args_flag(a, "ema") ? "averaged" : "last", ckpt_reader_step(r), dtype,
          (double)bytes / 1e6);
   return ORR_OK;
 }
@@ -241,11 +241,11 @@ static orr_code export_weights(ckpt_reader *r, const train_args *a) {
 orr_code train_cmd_ckpt(int argc, char **argv) {
   static const struct {
     const char *name;
-    orr_code (*run)(ckpt_reader *r, const train_args *a);
+    orr_code (*run)(ckpt_reader *r, const orr_args *a);
   } verbs[] = {{"inspect", inspect}, {"verify", verify}, {"export", export_weights}};
   enum { VERBS = sizeof verbs / sizeof *verbs };
-  train_args args;
-  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   int v = 0;
   while (v < VERBS && strcmp(args.operand[0], verbs[v].name) != 0) v++;

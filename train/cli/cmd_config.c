@@ -8,11 +8,11 @@
 #include "configs/config.h"
 #include "base/args.h"
 
-static const train_option options[] = {
-    {"set", "KEY=VALUE", "override one key, e.g. --set optim.lr_peak=1e-4", TRAIN_OPTION_REPEATED},
+static const orr_option options[] = {
+    {"set", "KEY=VALUE", "override one key, e.g. --set optim.lr_peak=1e-4", ORR_OPTION_REPEATED},
     {0},
 };
-static const train_command command = {
+static const orr_command command = {
     "config",
     "print|check|doc [CONFIG.yaml]",
     1,
@@ -24,10 +24,10 @@ static const train_command command = {
 };
 
 // Defaults, then the file, then the overrides.
-static orr_code read_config(const train_args *a, cfg *c) {
+static orr_code read_config(const orr_args *a, cfg *c) {
   if (a->operands > 1) ORR_TRY(cfg_read_file(c, a->operand[1]));
   const char *set = NULL;
-  for (int i = 0; (set = train_args_nth(a, "set", i)) != NULL; i++) ORR_TRY(cfg_set(c, set));
+  for (int i = 0; (set = orr_args_nth(a, "set", i)) != NULL; i++) ORR_TRY(cfg_set(c, set));
   return ORR_OK;
 }
 
@@ -39,7 +39,7 @@ static orr_code print_config(const cfg *c) {
   return ORR_OK;
 }
 
-static orr_code check_config(const train_args *a, const cfg *c) {
+static orr_code check_config(const orr_args *a, const cfg *c) {
   orr_hash128 hash;
   ORR_TRY(cfg_check(c));
   ORR_TRY(cfg_hash(c, &hash));
@@ -49,8 +49,8 @@ static orr_code check_config(const train_args *a, const cfg *c) {
 }
 
 orr_code train_cmd_config(int argc, char **argv) {
-  train_args args;
-  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   const char *verb = args.operand[0];
   bool print = strcmp(verb, "print") == 0, check = strcmp(verb, "check") == 0;

@@ -15,44 +15,43 @@
 #define WORDS_MAX 1024 // of one list
 #define TEXT_MAX  16384
 
-static const train_option options[] = {
-    {"out", "DIR", "folder for the data set; made when missing", TRAIN_OPTION_ONCE},
+static const orr_option options[] = {
+    {"out", "DIR", "folder for the data set; made when missing", ORR_OPTION_ONCE},
     {"format", "NAME", "act, robomimic, csgo, flat, video or vpt (found out by itself)",
-     TRAIN_OPTION_ONCE},
-    {"camera", "NAME[,NAME]", "the camera to take; several: side by side", TRAIN_OPTION_ONCE},
-    {"tile", "RxC", "rows and columns of several cameras (1 row)", TRAIN_OPTION_ONCE},
-    {"size", "N|HxW", "height and width of a frame (as recorded)", TRAIN_OPTION_ONCE},
+     ORR_OPTION_ONCE},
+    {"camera", "NAME[,NAME]", "the camera to take; several: side by side", ORR_OPTION_ONCE},
+    {"tile", "RxC", "rows and columns of several cameras (1 row)", ORR_OPTION_ONCE},
+    {"size", "N|HxW", "height and width of a frame (as recorded)", ORR_OPTION_ONCE},
     {"crop", "centre|HxW+TOP+LEFT", "cut before resizing: to --size's shape, or this part",
-     TRAIN_OPTION_ONCE},
-    {"fps", "F", "frames a second, at most the recording's (all of them)", TRAIN_OPTION_ONCE},
-    {"source-fps", "F", "frames a second of the recording (as it says)", TRAIN_OPTION_ONCE},
+     ORR_OPTION_ONCE},
+    {"fps", "F", "frames a second, at most the recording's (all of them)", ORR_OPTION_ONCE},
+    {"source-fps", "F", "frames a second of the recording (as it says)", ORR_OPTION_ONCE},
     {"merge", "HOW[,HOW]", "actions of frames left out: last, first, mean, sum, max",
-     TRAIN_OPTION_ONCE},
+     ORR_OPTION_ONCE},
     {"action-shift", "N", "take action t+N for frame t; 1: recorded with the frame it led to (0)",
-     TRAIN_OPTION_ONCE},
-    {"actions", "NAME[,NAME]", "datasets or columns that hold the actions", TRAIN_OPTION_ONCE},
-    {"action-names", "NAME[,NAME]", "what to call the components", TRAIN_OPTION_ONCE},
+     ORR_OPTION_ONCE},
+    {"actions", "NAME[,NAME]", "datasets or columns that hold the actions", ORR_OPTION_ONCE},
+    {"action-names", "NAME[,NAME]", "what to call the components", ORR_OPTION_ONCE},
     {"action-range", "auto|LOW:HIGH[,..]", "map these values to -1..1 (values stay)",
-     TRAIN_OPTION_ONCE},
-    {"channels", "rgb|bgr", "order of the recorded colours", TRAIN_OPTION_ONCE},
-    {"mask", "KEY", "robomimic: only the demos of this filter key", TRAIN_OPTION_ONCE},
-    {"validation", "SHARE", "put this share of the episodes into DIR/validation",
-     TRAIN_OPTION_ONCE},
-    {"seed", "S", "of that choice (1)", TRAIN_OPTION_ONCE},
-    {"min-frames", "N", "leave out shorter episodes (2)", TRAIN_OPTION_ONCE},
-    {"slack", "N", "numbers of frames and actions may differ by N (0)", TRAIN_OPTION_ONCE},
-    {"branch", "NAME", "branch of the data set (worlds)", TRAIN_OPTION_ONCE},
-    {"source", "TEXT", "where the clips come from, in words", TRAIN_OPTION_ONCE},
-    {"gzip", NULL, "pack the shards: smaller, slower to read", TRAIN_OPTION_ONCE},
-    {"shard-frames", "N", "about so many frames a file (64 MiB)", TRAIN_OPTION_ONCE},
-    {"processes", "P", "processes that read and write (the machine's cores)", TRAIN_OPTION_ONCE},
+     ORR_OPTION_ONCE},
+    {"channels", "rgb|bgr", "order of the recorded colours", ORR_OPTION_ONCE},
+    {"mask", "KEY", "robomimic: only the demos of this filter key", ORR_OPTION_ONCE},
+    {"validation", "SHARE", "put this share of the episodes into DIR/validation", ORR_OPTION_ONCE},
+    {"seed", "S", "of that choice (1)", ORR_OPTION_ONCE},
+    {"min-frames", "N", "leave out shorter episodes (2)", ORR_OPTION_ONCE},
+    {"slack", "N", "numbers of frames and actions may differ by N (0)", ORR_OPTION_ONCE},
+    {"branch", "NAME", "branch of the data set (worlds)", ORR_OPTION_ONCE},
+    {"source", "TEXT", "where the clips come from, in words", ORR_OPTION_ONCE},
+    {"gzip", NULL, "pack the shards: smaller, slower to read", ORR_OPTION_ONCE},
+    {"shard-frames", "N", "about so many frames a file (64 MiB)", ORR_OPTION_ONCE},
+    {"processes", "P", "processes that read and write (the machine's cores)", ORR_OPTION_ONCE},
     {0},
 };
-static const train_command command = {
+static const orr_command command = {
     "data import",
     "FILE|DIR...",
     1,
-    TRAIN_ARGS_MAX,
+    ORR_ARGS_MAX,
     "Makes a data set of recordings: HDF5 by ALOHA/ACT, robomimic or DIAMOND's CS:GO, flat "
     "columns,\n"
     "or videos with actions in CSV or JSON lines. A call that was interrupted goes on where it\n"
@@ -73,8 +72,8 @@ typedef struct {
   data_merge merge[WORDS_MAX];
 } lists;
 
-static orr_code cut(const train_args *args, const char *option, words *w) {
-  const char *text = train_args_text(args, option, NULL);
+static orr_code cut(const orr_args *args, const char *option, words *w) {
+  const char *text = orr_args_text(args, option, NULL);
   if (!text) return ORR_OK;
   int n = snprintf(w->text, sizeof w->text, "%s", text);
   ORR_CHECK(n > 0 && (size_t)n < sizeof w->text, ORR_ECONFIG,
@@ -91,7 +90,7 @@ static orr_code cut(const train_args *args, const char *option, words *w) {
   return ORR_OK;
 }
 
-static orr_code parse_ranges(const train_args *args, lists *l, data_import_options *o) {
+static orr_code parse_ranges(const orr_args *args, lists *l, data_import_options *o) {
   ORR_TRY(cut(args, "action-range", &l->ranges));
   o->range_auto = l->ranges.n == 1 && strcmp(l->ranges.v[0], "auto") == 0;
   if (o->range_auto) return ORR_OK;
@@ -111,7 +110,7 @@ static orr_code parse_ranges(const train_args *args, lists *l, data_import_optio
   return ORR_OK;
 }
 
-static orr_code parse_merges(const train_args *args, lists *l, data_import_options *o) {
+static orr_code parse_merges(const orr_args *args, lists *l, data_import_options *o) {
   static const char *const names[] = {[DATA_MERGE_LAST] = "last",
                                       [DATA_MERGE_FIRST] = "first",
                                       [DATA_MERGE_MEAN] = "mean",
@@ -132,8 +131,8 @@ static orr_code parse_merges(const train_args *args, lists *l, data_import_optio
   return ORR_OK;
 }
 
-static orr_code parse_crop(const train_args *args, data_import_options *o) {
-  const char *text = train_args_text(args, "crop", NULL);
+static orr_code parse_crop(const orr_args *args, data_import_options *o) {
+  const char *text = orr_args_text(args, "crop", NULL);
   if (!text) return ORR_OK;
   o->crop_centre = strcmp(text, "centre") == 0 || strcmp(text, "center") == 0;
   if (o->crop_centre) {
@@ -159,9 +158,9 @@ static orr_code parse_crop(const train_args *args, data_import_options *o) {
   return ORR_OK;
 }
 
-static orr_code parse_words(const train_args *args, lists *l, data_import_options *o) {
-  const char *channels = train_args_text(args, "channels", NULL);
-  const char *format = o->format = train_args_text(args, "format", NULL);
+static orr_code parse_words(const orr_args *args, lists *l, data_import_options *o) {
+  const char *channels = orr_args_text(args, "channels", NULL);
+  const char *format = o->format = orr_args_text(args, "format", NULL);
   ORR_TRY(cut(args, "camera", &l->cameras));
   ORR_TRY(cut(args, "actions", &l->actions));
   ORR_TRY(cut(args, "action-names", &l->names));
@@ -183,29 +182,29 @@ static orr_code parse_words(const train_args *args, lists *l, data_import_option
   return ORR_OK;
 }
 
-static orr_code parse(const train_args *args, lists *l, data_import_options *o) {
+static orr_code parse(const orr_args *args, lists *l, data_import_options *o) {
   int64_t processes = train_threads(0, 1), seed = 1;
-  ORR_TRY(train_args_require(args, "out", &o->dir));
+  ORR_TRY(orr_args_require(args, "out", &o->dir));
   ORR_TRY(parse_words(args, l, o));
-  ORR_TRY(train_args_size(args, "tile", 1, 16, &o->tile_rows, &o->tile_cols));
-  ORR_TRY(train_args_size(args, "size", 1, 65536, &o->height, &o->width));
+  ORR_TRY(orr_args_size(args, "tile", 1, 16, &o->tile_rows, &o->tile_cols));
+  ORR_TRY(orr_args_size(args, "size", 1, 65536, &o->height, &o->width));
   ORR_TRY(parse_crop(args, o));
   ORR_TRY(parse_ranges(args, l, o));
   ORR_TRY(parse_merges(args, l, o));
-  ORR_TRY(train_args_f64(args, "fps", 1e-3, 1e6, &o->fps));
-  ORR_TRY(train_args_f64(args, "source-fps", 1e-3, 1e6, &o->source_fps));
-  ORR_TRY(train_args_i64(args, "action-shift", -1000, 1000, &o->action_shift));
-  ORR_TRY(train_args_f64(args, "validation", 0, 1, &o->validation));
-  ORR_TRY(train_args_i64(args, "seed", 0, INT64_MAX, &seed));
-  ORR_TRY(train_args_i64(args, "min-frames", 1, 1000000000, &o->min_frames));
-  ORR_TRY(train_args_i64(args, "slack", 0, 1000000, &o->slack));
-  ORR_TRY(train_args_i64(args, "shard-frames", 1, 1000000000, &o->shard_frames));
-  ORR_TRY(train_args_i64(args, "processes", 1, 1024, &processes));
+  ORR_TRY(orr_args_f64(args, "fps", 1e-3, 1e6, &o->fps));
+  ORR_TRY(orr_args_f64(args, "source-fps", 1e-3, 1e6, &o->source_fps));
+  ORR_TRY(orr_args_i64(args, "action-shift", -1000, 1000, &o->action_shift));
+  ORR_TRY(orr_args_f64(args, "validation", 0, 1, &o->validation));
+  ORR_TRY(orr_args_i64(args, "seed", 0, INT64_MAX, &seed));
+  ORR_TRY(orr_args_i64(args, "min-frames", 1, 1000000000, &o->min_frames));
+  ORR_TRY(orr_args_i64(args, "slack", 0, 1000000, &o->slack));
+  ORR_TRY(orr_args_i64(args, "shard-frames", 1, 1000000000, &o->shard_frames));
+  ORR_TRY(orr_args_i64(args, "processes", 1, 1024, &processes));
   o->inputs = (data_words){args->operand, args->operands};
-  o->mask = train_args_text(args, "mask", NULL);
-  o->branch = train_args_text(args, "branch", "worlds");
-  o->source = train_args_text(args, "source", NULL);
-  o->gzip = train_args_flag(args, "gzip");
+  o->mask = orr_args_text(args, "mask", NULL);
+  o->branch = orr_args_text(args, "branch", "worlds");
+  o->source = orr_args_text(args, "source", NULL);
+  o->gzip = orr_args_flag(args, "gzip");
   o->seed = (uint64_t)seed;
   o->processes = (int)processes;
   return ORR_OK;
@@ -232,13 +231,13 @@ static void print_report(const data_import_options *o, const data_import_report 
 }
 
 orr_code train_cmd_data_import(int argc, char **argv) {
-  train_args args;
+  orr_args args;
   train_progress progress = train_progress_begin("import");
   data_import_options o = {
       .min_frames = 2, .looked = show_looked, .written = train_progress_frames, .ctx = &progress};
   data_import_report report;
   lists l = {.cameras.n = 0};
-  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   ORR_TRY(parse(&args, &l, &o));
   ORR_TRY(data_import(&o, &report));

@@ -14,14 +14,14 @@
 #define SHEET_ROWS    6
 #define SHEET_COLUMNS 10
 
-static const train_option options[] = {
+static const orr_option options[] = {
     {"sheet", "FILE.png", "write a picture: frames of some episodes with their actions",
-     TRAIN_OPTION_ONCE},
-    {"json", "FILE", "write the same facts for programs", TRAIN_OPTION_ONCE},
+     ORR_OPTION_ONCE},
+    {"json", "FILE", "write the same facts for programs", ORR_OPTION_ONCE},
     TRAIN_REMOTE_OPTION,
     {0},
 };
-static const train_command command = {
+static const orr_command command = {
     "data inspect", "DIR|URL", 1, 1, "Shows what a data set holds.", options,
 };
 
@@ -117,9 +117,8 @@ static orr_code write_json(const data_index *x, const data_action_stats *stats, 
   return rc;
 }
 
-static orr_code inspect(const data_index *x, const train_args *args, data_action_stats *stats) {
-  const char *sheet = train_args_text(args, "sheet", NULL),
-             *json = train_args_text(args, "json", NULL);
+static orr_code inspect(const data_index *x, const orr_args *args, data_action_stats *stats) {
+  const char *sheet = orr_args_text(args, "sheet", NULL), *json = orr_args_text(args, "json", NULL);
   print_shape(x);
   ORR_TRY(data_action_stats_read(x, stats));
   print_actions(x, stats);
@@ -132,11 +131,11 @@ static orr_code inspect(const data_index *x, const train_args *args, data_action
 }
 
 orr_code train_cmd_data_inspect(int argc, char **argv) {
-  train_args args;
+  orr_args args;
   data_remote *remote = NULL;
   data_index *x = NULL;
   orr_code rc = ORR_OK;
-  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   ORR_TRY(train_remote_create_args(&args, &remote));
   ORR_TRY_GOTO(data_index_open_from(args.operand[0], remote, &x), destroy_remote);

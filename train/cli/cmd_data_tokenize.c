@@ -16,14 +16,14 @@
 #include "train/infer/tokenize.h"
 #include "train/infer/loaded_model.h"
 
-static const train_option options[] = {
+static const orr_option options[] = {
     {"tokenizer", "CHECKPOINT", "trained tokenizer: a run's folder, its ckpt/ or a step-* folder",
      0},
     {"out", "DIR", "folder of the new data set", 0},
     {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
     TRAIN_REMOTE_OPTION,
     {0}};
-static const train_command command = {
+static const orr_command command = {
     "data tokenize", "DIR|URL", 1, 1, "Turns a data set's frames into tokens.", options};
 
 typedef struct {
@@ -31,7 +31,7 @@ typedef struct {
   data_remote *remote;
   data_index *index;
   kern *k;
-  train_trained *tokenizer;
+  train_loaded_model *tokenizer;
   train_codec *codec;
   char made_by[40]; // what tells this tokenizer's weights from all others
   uint8_t *todo;    // [shards]
@@ -49,15 +49,15 @@ static orr_code name_tokenizer(job *j) {
   return ORR_OK;
 }
 
-static orr_code open_job(job *j, const train_args *args, int threads) {
+static orr_code open_job(job *j, const orr_args *args, int threads) {
   const char *checkpoint;
-  ORR_TRY(train_args_require(args, "tokenizer", &checkpoint));
-  ORR_TRY(train_args_require(args, "out", &j->out));
+  ORR_TRY(orr_args_require(args, "tokenizer", &checkpoint));
+  ORR_TRY(orr_args_require(args, "out", &j->out));
   ORR_TRY(train_remote_create_args(args, &j->remote));
   ORR_TRY(data_index_open_from(args->operand[0], j->remote, &j->index));
   ORR_TRY(train_kern_open("auto", threads, &j->k));
-  ORR_TRY(train_trained_open(checkpoint, CFG_STAGE_TOKENIZER, true, j->k, &j->tokenizer));
-  ORR_TRY(train_trained_fits(j->tokenizer, j->index));
+  ORR_TRY(train_loaded_model_open(checkpoint, CFG_STAGE_TOKENIZER, true, j->k, &j->tokenizer));
+  ORR_TRY(train_loaded_model_fits(j->tokenizer, j->index));
   ORR_TRY(name_tokenizer(j));
   ORR_TRY(train_codec_create(j->tokenizer, TRAIN_TOKENIZE_PORTION, &j->codec));
   j->todo = orr_calloc((size_t)j->index->count, sizeof *j->todo);
@@ -70,7 +70,7 @@ static void close_job(job *j) {
   orr_free(j->mine);
   orr_free(j->todo);
   train_codec_destroy(j->codec);
-  train_trained_close(j->tokenizer);
+  train_loaded_model_close(j->tokenizer);
   kern_destroy(j->k);
   data_index_close(j->index);
   data_remote_destroy(j->remote);
@@ -152,13 +152,13 @@ static orr_code write_index(const job *j) {
 }
 
 orr_code train_cmd_data_tokenize(int argc, char **argv) {
-  train_args args;
-  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   job j = {0};
   dist_world *world = NULL;
   int64_t threads = 0;
-  ORR_TRY(train_args_i64(&args, "threads", 0, 4096, &threads));
+  ORR_TRY(orr_args_i64(&args, "threads", 0, 4096, &threads));
   ORR_TRY(dist_world_open(&world));
   dist_comm *all = world->axis[DIST_AXIS_WORLD];
   const int rank = world->grid.rank, ranks = world->grid.ranks;

@@ -12,14 +12,13 @@
 #include "train/setup/threads.h"
 #include "train/setup/remote_data.h"
 
-static const train_option options[] = {
-    {"processes", "P", "processes that read (the machine's cores)", TRAIN_OPTION_ONCE},
-    {"index", NULL, "write index.json first: for shards that were made elsewhere",
-     TRAIN_OPTION_ONCE},
+static const orr_option options[] = {
+    {"processes", "P", "processes that read (the machine's cores)", ORR_OPTION_ONCE},
+    {"index", NULL, "write index.json first: for shards that were made elsewhere", ORR_OPTION_ONCE},
     TRAIN_REMOTE_OPTION,
     {0},
 };
-static const train_command command = {
+static const orr_command command = {
     "data verify",
     "DIR|URL",
     1,
@@ -45,16 +44,16 @@ static void show_progress(void *ctx, int64_t shards) {
 }
 
 orr_code train_cmd_data_verify(int argc, char **argv) {
-  train_args args;
+  orr_args args;
   data_remote *remote = NULL;
   data_index *x = NULL;
   orr_code rc = ORR_OK;
-  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   double begin = orr_clock_ms();
   int64_t processes = train_threads(0, 1);
-  ORR_TRY(train_args_i64(&args, "processes", 1, 1024, &processes));
-  if (train_args_flag(&args, "index")) ORR_TRY(write_index(args.operand[0]));
+  ORR_TRY(orr_args_i64(&args, "processes", 1, 1024, &processes));
+  if (orr_args_flag(&args, "index")) ORR_TRY(write_index(args.operand[0]));
   ORR_TRY(train_remote_create_args(&args, &remote));
   ORR_TRY_GOTO(data_index_open_from(args.operand[0], remote, &x), destroy_remote);
   ORR_TRY_GOTO(data_index_want_in_order(x, 0), close_index);

@@ -9,7 +9,7 @@
 #include "train/setup/remote_data.h"
 #include "train/infer/world_model.h"
 
-static const train_option options[] = {
+static const orr_option options[] = {
     {"data", "DIR|URL", "held-out data set with frames", 0},
     {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
      0},
@@ -27,11 +27,11 @@ static const train_option options[] = {
     {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
     TRAIN_REMOTE_OPTION,
     {0}};
-static const train_command command = {
+static const orr_command command = {
     "eval", "CHECKPOINT", 1, 1, "Measures a world model on held-out episodes.", options};
 
 // The run's own settings, unless the command line says otherwise.
-static orr_code read_options(const train_args *a, const cfg *c, train_eval_options *o) {
+static orr_code read_options(const orr_args *a, const cfg *c, train_eval_options *o) {
   *o = (train_eval_options){.clips = c->eval.clips,
                             .prompt = c->eval.prompt,
                             .horizon = c->eval.horizon,
@@ -40,13 +40,13 @@ static orr_code read_options(const train_args *a, const cfg *c, train_eval_optio
                             .choice_temperature = c->eval.choice_temperature,
                             .seed = (uint64_t)c->eval.seed};
   int64_t seed = c->eval.seed;
-  ORR_TRY(train_args_i64(a, "clips", 2, 1000000, &o->clips));
-  ORR_TRY(train_args_i64(a, "prompt", 1, 65536, &o->prompt));
-  ORR_TRY(train_args_i64(a, "horizon", 1, 65536, &o->horizon));
-  ORR_TRY(train_args_i64(a, "steps", 1, 1024, &o->steps));
-  ORR_TRY(train_args_f64(a, "temperature", 0.0, 100.0, &o->temperature));
-  ORR_TRY(train_args_f64(a, "choice-temperature", 0.0, 100.0, &o->choice_temperature));
-  ORR_TRY(train_args_i64(a, "seed", 0, 4294967295, &seed));
+  ORR_TRY(orr_args_i64(a, "clips", 2, 1000000, &o->clips));
+  ORR_TRY(orr_args_i64(a, "prompt", 1, 65536, &o->prompt));
+  ORR_TRY(orr_args_i64(a, "horizon", 1, 65536, &o->horizon));
+  ORR_TRY(orr_args_i64(a, "steps", 1, 1024, &o->steps));
+  ORR_TRY(orr_args_f64(a, "temperature", 0.0, 100.0, &o->temperature));
+  ORR_TRY(orr_args_f64(a, "choice-temperature", 0.0, 100.0, &o->choice_temperature));
+  ORR_TRY(orr_args_i64(a, "seed", 0, 4294967295, &seed));
   o->seed = (uint64_t)seed;
   return ORR_OK;
 }
@@ -78,35 +78,35 @@ static void print_figures(const json_t *j) {
   }
 }
 
-static orr_code evaluate(const train_args *a, train_world_model *m, train_episodes *episodes) {
+static orr_code evaluate(const orr_args *a, train_world_model *m, train_episodes *episodes) {
   train_eval_options o;
   train_eval *e = NULL;
   json_t *j = NULL;
   ORR_TRY(read_options(a, m->dynamics->c, &o));
   ORR_TRY(train_eval_create(m->dynamics, m->tokenizer, episodes, &o, &e));
   orr_code rc = train_eval_run(e, &j);
-  if (rc == ORR_OK && json_object_set_new(j, "data", json_string(train_args_text(a, "data", ""))))
+  if (rc == ORR_OK && json_object_set_new(j, "data", json_string(orr_args_text(a, "data", ""))))
     rc = ORR_FAIL(ORR_ENOMEM, "evaluation: out of memory, or the name of --data is not UTF-8");
   if (rc == ORR_OK) print_figures(j);
-  if (rc == ORR_OK && train_args_text(a, "json", NULL))
-    rc = orr_json_store(train_args_text(a, "json", NULL), j);
-  if (rc == ORR_OK && train_args_text(a, "strip", NULL))
-    rc = train_eval_strip(e, train_args_text(a, "strip", NULL), 4);
+  if (rc == ORR_OK && orr_args_text(a, "json", NULL))
+    rc = orr_json_store(orr_args_text(a, "json", NULL), j);
+  if (rc == ORR_OK && orr_args_text(a, "strip", NULL))
+    rc = train_eval_strip(e, orr_args_text(a, "strip", NULL), 4);
   json_decref(j);
   train_eval_destroy(e);
   return rc;
 }
 
 orr_code train_cmd_eval(int argc, char **argv) {
-  train_args args;
-  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   const char *dir;
   train_world_model m = {0};
   data_remote *remote = NULL;
   train_episodes *episodes = NULL;
   orr_code rc;
-  ORR_TRY(train_args_require(&args, "data", &dir));
+  ORR_TRY(orr_args_require(&args, "data", &dir));
   ORR_TRY(train_remote_create_args(&args, &remote));
   ORR_TRY_GOTO(train_episodes_open(dir, remote, &episodes), out);
   ORR_TRY_GOTO(train_world_model_open(&args, args.operand[0], &m), out);

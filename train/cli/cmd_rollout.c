@@ -16,7 +16,7 @@
 #include "train/setup/run_data.h"
 #include "train/infer/world_model.h"
 
-static const train_option options[] = {
+static const orr_option options[] = {
     {"data", "DIR|URL", "data set with frames, for the prompt and the actions", 0},
     {"clip", "N", "episode that the prompt is taken from (default 0)", 0},
     {"frames", "N", "frames to roll out behind the prompt (default 32, at most 1000000)", 0},
@@ -36,7 +36,7 @@ static const train_option options[] = {
     {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
     TRAIN_REMOTE_OPTION,
     {0}};
-static const train_command command = {
+static const orr_command command = {
     "rollout", "CHECKPOINT", 1, 1, "Lets a world model run on under given actions.", options};
 
 typedef struct {
@@ -61,7 +61,7 @@ typedef struct {
   uint8_t *film;   // [prompt+frames,height,width,3]
 } rollout;
 
-static orr_code read_request(const train_args *a, const cfg *c, request *q) {
+static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   q->frames = 32;
   q->scale = 4;
   q->prompt = c->eval.prompt;
@@ -70,16 +70,16 @@ static orr_code read_request(const train_args *a, const cfg *c, request *q) {
                                        .steps = c->eval.steps,
                                        .temperature = c->eval.temperature,
                                        .choice_temperature = c->eval.choice_temperature};
-  q->beside = train_args_flag(a, "beside");
-  q->actions = train_args_text(a, "actions", NULL);
-  ORR_TRY(train_args_i64(a, "clip", 0, INT64_MAX, &q->clip));
-  ORR_TRY(train_args_i64(a, "frames", 1, 1000000, &q->frames));
-  ORR_TRY(train_args_i64(a, "scale", 1, 64, &q->scale));
-  ORR_TRY(train_args_i64(a, "prompt", 1, 65536, &q->prompt));
-  ORR_TRY(train_args_i64(a, "steps", 1, 1024, &q->decoder.steps));
-  ORR_TRY(train_args_i64(a, "seed", 0, 4294967295, &q->seed));
-  ORR_TRY(train_args_f64(a, "temperature", 0.0, 100.0, &q->decoder.temperature));
-  ORR_TRY(train_args_f64(a, "choice-temperature", 0.0, 100.0, &q->decoder.choice_temperature));
+  q->beside = orr_args_flag(a, "beside");
+  q->actions = orr_args_text(a, "actions", NULL);
+  ORR_TRY(orr_args_i64(a, "clip", 0, INT64_MAX, &q->clip));
+  ORR_TRY(orr_args_i64(a, "frames", 1, 1000000, &q->frames));
+  ORR_TRY(orr_args_i64(a, "scale", 1, 64, &q->scale));
+  ORR_TRY(orr_args_i64(a, "prompt", 1, 65536, &q->prompt));
+  ORR_TRY(orr_args_i64(a, "steps", 1, 1024, &q->decoder.steps));
+  ORR_TRY(orr_args_i64(a, "seed", 0, 4294967295, &q->seed));
+  ORR_TRY(orr_args_f64(a, "temperature", 0.0, 100.0, &q->decoder.temperature));
+  ORR_TRY(orr_args_f64(a, "choice-temperature", 0.0, 100.0, &q->decoder.choice_temperature));
   q->decoder.window = train_decoder_window(c, q->prompt + q->frames);
   q->decoder.seed = (uint64_t)q->seed;
   return ORR_OK;
@@ -234,7 +234,7 @@ static orr_code write_beside(const rollout *r, const data_shard_format *f) {
 
 static orr_code run(rollout *r) {
   const data_shard_format *f = &train_episodes_index(r->episodes)->format;
-  const train_trained *d = r->m.dynamics;
+  const train_loaded_model *d = r->m.dynamics;
   int32_t branch;
   ORR_TRY(train_branch_id(d->c, f->branch, &branch));
   ORR_TRY(read_episode(r));
@@ -252,13 +252,13 @@ static orr_code run(rollout *r) {
 }
 
 orr_code train_cmd_rollout(int argc, char **argv) {
-  train_args args;
-  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   rollout r = {0};
   orr_code rc;
-  ORR_TRY(train_args_require(&args, "data", &r.q.data));
-  ORR_TRY(train_args_require(&args, "out", &r.q.out));
+  ORR_TRY(orr_args_require(&args, "data", &r.q.data));
+  ORR_TRY(orr_args_require(&args, "out", &r.q.out));
   ORR_TRY(data_film_format_of(r.q.out, &(data_film_format){0})); // before the work, not behind it
   ORR_TRY(train_remote_create_args(&args, &r.remote));
   ORR_TRY_GOTO(train_episodes_open(r.q.data, r.remote, &r.episodes), out);

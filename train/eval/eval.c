@@ -24,7 +24,7 @@ enum {
 static const double MISSED_AT = 1.0;
 
 struct train_eval {
-  const train_trained *dynamics, *tokenizer;
+  const train_loaded_model *dynamics, *tokenizer;
   train_eval_options o;
   train_codec *codec;
   train_eval_set set;
@@ -43,7 +43,7 @@ static const uint8_t *real_frame(const train_eval *e, int64_t clip, int64_t t) {
   return e->set.frames + (clip * e->set.T + t) * frame_bytes(e);
 }
 
-orr_code train_eval_create(const train_trained *dynamics, const train_trained *tokenizer,
+orr_code train_eval_create(const train_loaded_model *dynamics, const train_loaded_model *tokenizer,
                            train_episodes *episodes, const train_eval_options *o,
                            train_eval **out) {
   orr_code rc;
@@ -121,7 +121,7 @@ static orr_code roll_portion(train_eval *e, train_decoder *d, int64_t first, con
 
 // All clips under the actions of clips source[i], decoded to frames [E,horizon,...].
 static orr_code roll(train_eval *e, const int64_t *source, const char *what, uint8_t *frames) {
-  const train_trained *m = e->dynamics;
+  const train_loaded_model *m = e->dynamics;
   const train_eval_set *s = &e->set;
   orr_code rc;
   train_decoder *d = NULL;

@@ -23,7 +23,7 @@ typedef struct {
 typedef struct train_eval train_eval;
 
 // Local. Reads and tokenizes the episodes. Borrows everything.
-orr_code train_eval_create(const train_trained *dynamics, const train_trained *tokenizer,
+orr_code train_eval_create(const train_loaded_model *dynamics, const train_loaded_model *tokenizer,
                            train_episodes *episodes, const train_eval_options *o, train_eval **out);
 void train_eval_destroy(train_eval *e); // takes NULL
 // Local. Runs all measures; *out is a new object in the form of eval.json.

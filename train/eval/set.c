@@ -64,7 +64,7 @@ static bool is_tabletop(const data_shard_format *f) {
   return true;
 }
 
-orr_code train_eval_set_load(train_episodes *episodes, const train_trained *dynamics,
+orr_code train_eval_set_load(train_episodes *episodes, const train_loaded_model *dynamics,
                              train_codec *codec, int64_t clips, int64_t prompt, int64_t horizon,
                              train_eval_set *out) {
   orr_code rc;

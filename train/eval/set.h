@@ -25,7 +25,7 @@ typedef struct {
 
 // Local. `clips` episodes spread evenly (pairs stay together), T = prompt + horizon frames each,
 // as far apart as in training (data.stride).
-orr_code train_eval_set_load(train_episodes *episodes, const train_trained *dynamics,
+orr_code train_eval_set_load(train_episodes *episodes, const train_loaded_model *dynamics,
                              train_codec *codec, int64_t clips, int64_t prompt, int64_t horizon,
                              train_eval_set *out);
 void train_eval_set_release(train_eval_set *s);

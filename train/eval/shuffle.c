@@ -17,7 +17,7 @@ typedef struct {
 } teacher_inputs;
 
 typedef struct {
-  const train_trained *dynamics;
+  const train_loaded_model *dynamics;
   const train_eval_set *set;
   uint64_t seed;
   train_dynamics *model;
@@ -48,7 +48,7 @@ static orr_code place(teacher *t) {
 }
 
 static orr_code teacher_take(teacher *t) {
-  const train_trained *m = t->dynamics;
+  const train_loaded_model *m = t->dynamics;
   const size_t values = (size_t)(t->T * t->set->A);
   kern_arena_init(m->k, &t->acts, "evaluation activations");
   kern_arena_init(m->k, &t->inputs, "evaluation inputs");
@@ -152,7 +152,7 @@ static orr_code run(teacher *t, const int64_t *source, double *loss) {
   return ORR_OK;
 }
 
-orr_code train_eval_loss(const train_trained *dynamics, const train_eval_set *s, uint64_t seed,
+orr_code train_eval_loss(const train_loaded_model *dynamics, const train_eval_set *s, uint64_t seed,
                          const int64_t *source, double *loss) {
   const int64_t frames = dynamics->c->data.frames;
   teacher t = {.dynamics = dynamics,

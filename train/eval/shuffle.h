@@ -12,7 +12,7 @@
 // Local. The mean loss over the masked positions of all clips, clip i under the actions of clip
 // source[i]. The masks are training's, keyed by (seed, clip): calls that differ in `source` alone
 // differ in the actions alone.
-orr_code train_eval_loss(const train_trained *dynamics, const train_eval_set *s, uint64_t seed,
+orr_code train_eval_loss(const train_loaded_model *dynamics, const train_eval_set *s, uint64_t seed,
                          const int64_t *source, double *loss);
 
 #endif

@@ -94,7 +94,7 @@ static orr_code place(train_decoder *m) {
   place_inputs(m, &m->host_inputs, &m->host_in);
   place_draws(m, &m->draws, &m->out);
   place_draws(m, &m->host_draws, &m->host_out);
-  ORR_TRY(train_table_place(m->k, a, m->host_row, rows * sizeof *m->row, (void **)&m->row));
+  ORR_TRY(train_constants_place(m->k, a, m->host_row, rows * sizeof *m->row, (void **)&m->row));
   return train_rope_place(&m->space, m->k, a);
 }
 

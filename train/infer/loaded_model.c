@@ -8,7 +8,7 @@
 #include "train/save/store.h"
 #include "train/setup/threads.h"
 
-static orr_code read_config(train_trained *m, const ckpt_reader *r, int stage) {
+static orr_code read_config(train_loaded_model *m, const ckpt_reader *r, int stage) {
   const char *text = json_string_value(json_object_get(ckpt_reader_meta(r), "config"));
   ORR_CHECK(text, ORR_EFORMAT, "%s: manifest has no \"config\": not a checkpoint of orrery train",
             ckpt_reader_path(r));
@@ -20,7 +20,7 @@ static orr_code read_config(train_trained *m, const ckpt_reader *r, int stage) {
   return ORR_OK;
 }
 
-static orr_code list_parameters(train_trained *m) {
+static orr_code list_parameters(train_loaded_model *m) {
   const kern_dtype act = m->c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
   train_state_init(&m->state, m->k, act, false, false);
   if (m->c->train.stage == CFG_STAGE_TOKENIZER) {
@@ -31,7 +31,7 @@ static orr_code list_parameters(train_trained *m) {
   return train_dynamics_list(&m->dynamics, &m->state.params, &m->dynamics_p);
 }
 
-static orr_code load(train_trained *m, ckpt_reader *r, int stage, bool ema) {
+static orr_code load(train_loaded_model *m, ckpt_reader *r, int stage, bool ema) {
   ORR_TRY(read_config(m, r, stage));
   ORR_TRY(list_parameters(m));
   train_state_place(&m->state);
@@ -43,11 +43,12 @@ static orr_code load(train_trained *m, ckpt_reader *r, int stage, bool ema) {
   return train_store_load_weights(&m->state, r, ema, &m->ema);
 }
 
-orr_code train_trained_open(const char *path, int stage, bool ema, kern *k, train_trained **out) {
+orr_code train_loaded_model_open(const char *path, int stage, bool ema, kern *k,
+                                 train_loaded_model **out) {
   ckpt_reader *r = NULL;
   ORR_TRY(ckpt_open(path, &r));
   orr_code rc = ORR_OK;
-  train_trained *m = orr_calloc(1, sizeof *m);
+  train_loaded_model *m = orr_calloc(1, sizeof *m);
   if (!m)
     rc = ORR_FAIL(ORR_ENOMEM, "%s: out of memory", path);
   else {
@@ -56,14 +57,14 @@ orr_code train_trained_open(const char *path, int stage, bool ema, kern *k, trai
   }
   ckpt_close(r);
   if (rc != ORR_OK) {
-    train_trained_close(m);
+    train_loaded_model_close(m);
     return rc;
   }
   *out = m;
   return ORR_OK;
 }
 
-void train_trained_close(train_trained *m) {
+void train_loaded_model_close(train_loaded_model *m) {
   if (!m) return;
   train_state_release(&m->state);
   orr_free(m->dynamics_p.blocks);
@@ -73,7 +74,7 @@ void train_trained_close(train_trained *m) {
   orr_free(m);
 }
 
-orr_code train_trained_fits(const train_trained *m, const data_index *x) {
+orr_code train_loaded_model_fits(const train_loaded_model *m, const data_index *x) {
   const train_tokenizer_dims *d = &m->tokenizer;
   const int64_t height = d->rows * d->patch, width = d->cols * d->patch;
   ORR_CHECK(
@@ -110,7 +111,7 @@ static orr_code place_codec(train_codec *c) {
   return train_tokenizer_place(c->model, &c->acts);
 }
 
-orr_code train_codec_create(const train_trained *m, int64_t B, train_codec **out) {
+orr_code train_codec_create(const train_loaded_model *m, int64_t B, train_codec **out) {
   orr_code rc;
   train_codec *c = orr_calloc(1, sizeof *c);
   ORR_CHECK(c, ORR_ENOMEM, "tokenizer for %lld frames: out of memory", (long long)B);

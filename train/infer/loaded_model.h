@@ -1,7 +1,7 @@
 // A trained model taken from a checkpoint for use without training: evaluation, rollouts,
 // tokenizing.
-#ifndef TRAIN_TRAINED_H
-#define TRAIN_TRAINED_H
+#ifndef TRAIN_LOADED_MODEL_H
+#define TRAIN_LOADED_MODEL_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,21 +25,22 @@ typedef struct {
   train_dynamics_params dynamics_p;
   train_tokenizer_dims tokenizer; // of a tokenizer checkpoint
   train_tokenizer_params tokenizer_p;
-} train_trained;
+} train_loaded_model;
 
 // Local. `path`: a step-* folder, a folder of them (its latest good one), or a run's folder.
 // `stage` is what the caller needs: ORR_EINVAL when the checkpoint holds the other model. Runs in
 // the checkpoint's precision.
-orr_code train_trained_open(const char *path, int stage, bool ema, kern *k, train_trained **out);
-void train_trained_close(train_trained *m); // takes NULL
+orr_code train_loaded_model_open(const char *path, int stage, bool ema, kern *k,
+                                 train_loaded_model **out);
+void train_loaded_model_close(train_loaded_model *m); // takes NULL
 
 // Local. ORR_EINVAL unless the frames of the data set have the size that tokenizer `m` takes.
-orr_code train_trained_fits(const train_trained *m, const data_index *x);
+orr_code train_loaded_model_fits(const train_loaded_model *m, const data_index *x);
 
 // A tokenizer with its plan for up to B frames at once: encodes and decodes any number.
 typedef struct train_codec train_codec;
 // Local. Borrows `m`, a tokenizer.
-orr_code train_codec_create(const train_trained *m, int64_t B, train_codec **out);
+orr_code train_codec_create(const train_loaded_model *m, int64_t B, train_codec **out);
 void train_codec_destroy(train_codec *c); // takes NULL
 // frames u8 [n,height,width,3] -> index [n,S], and back.
 orr_code train_codec_encode(train_codec *c, const uint8_t *frames, int64_t n, int32_t *index);

@@ -15,12 +15,12 @@
 enum { TRAIN_TOKENIZE_PORTION = 64 }; // frames
 
 typedef struct {
-  const data_index *index;        // of the frames
-  const char *out;                // folder of the new shards
-  const train_trained *tokenizer; //
-  train_codec *codec;             // for portions of TRAIN_TOKENIZE_PORTION
-  const char *made_by;            // what tells this tokenizer's weights from all others
-  bool progress;                  // show a line
+  const data_index *index;             // of the frames
+  const char *out;                     // folder of the new shards
+  const train_loaded_model *tokenizer; //
+  train_codec *codec;                  // for portions of TRAIN_TOKENIZE_PORTION
+  const char *made_by;                 // what tells this tokenizer's weights from all others
+  bool progress;                       // show a line
 } train_tokenize_options;
 
 typedef struct {

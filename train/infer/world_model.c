@@ -1,7 +1,8 @@
 #include "train/infer/world_model.h"
 
 // A tokenizer of other codes would index past the model's tables.
-static orr_code check_pair(const train_trained *dynamics, const train_trained *tokenizer) {
+static orr_code check_pair(const train_loaded_model *dynamics,
+                           const train_loaded_model *tokenizer) {
   const int64_t codes = train_tokenizer_codes(&tokenizer->tokenizer), S = tokenizer->tokenizer.S;
   ORR_CHECK(
       codes == dynamics->dynamics.V && S == dynamics->dynamics.S, ORR_EINVAL,
@@ -12,21 +13,21 @@ static orr_code check_pair(const train_trained *dynamics, const train_trained *t
   return ORR_OK;
 }
 
-orr_code train_world_model_open(const train_args *a, const char *checkpoint, train_world_model *m) {
+orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train_world_model *m) {
   int64_t threads = 0;
-  const bool ema = !train_args_flag(a, "no-ema");
-  ORR_TRY(train_args_i64(a, "threads", 0, 4096, &threads));
-  ORR_TRY(train_kern_open(train_args_text(a, "device", "auto"), (int)threads, &m->k));
-  ORR_TRY(train_trained_open(checkpoint, CFG_STAGE_DYNAMICS, ema, m->k, &m->dynamics));
-  const char *tokenizer = train_args_text(a, "tokenizer", m->dynamics->c->tokenizer.checkpoint);
+  const bool ema = !orr_args_flag(a, "no-ema");
+  ORR_TRY(orr_args_i64(a, "threads", 0, 4096, &threads));
+  ORR_TRY(train_kern_open(orr_args_text(a, "device", "auto"), (int)threads, &m->k));
+  ORR_TRY(train_loaded_model_open(checkpoint, CFG_STAGE_DYNAMICS, ema, m->k, &m->dynamics));
+  const char *tokenizer = orr_args_text(a, "tokenizer", m->dynamics->c->tokenizer.checkpoint);
   ORR_CHECK(tokenizer[0], ORR_ECONFIG,
             "%s does not name its tokenizer: give --tokenizer CHECKPOINT", m->dynamics->path);
-  ORR_TRY(train_trained_open(tokenizer, CFG_STAGE_TOKENIZER, true, m->k, &m->tokenizer));
+  ORR_TRY(train_loaded_model_open(tokenizer, CFG_STAGE_TOKENIZER, true, m->k, &m->tokenizer));
   return check_pair(m->dynamics, m->tokenizer);
 }
 
 orr_code train_world_model_fits(const train_world_model *m, const data_index *x) {
-  ORR_TRY(train_trained_fits(m->tokenizer, x));
+  ORR_TRY(train_loaded_model_fits(m->tokenizer, x));
   ORR_CHECK(x->format.A <= m->dynamics->dynamics.A, ORR_EINVAL,
             "%s has %lld action components, the model takes %lld: use a data set of a branch that "
             "the model was trained on",
@@ -35,7 +36,7 @@ orr_code train_world_model_fits(const train_world_model *m, const data_index *x)
 }
 
 void train_world_model_close(train_world_model *m) {
-  train_trained_close(m->tokenizer);
-  train_trained_close(m->dynamics);
+  train_loaded_model_close(m->tokenizer);
+  train_loaded_model_close(m->dynamics);
   kern_destroy(m->k);
 }

@@ -9,12 +9,12 @@
 
 typedef struct {
   kern *k;
-  train_trained *dynamics, *tokenizer;
+  train_loaded_model *dynamics, *tokenizer;
 } train_world_model;
 
 // Local. Uses the options --tokenizer, --threads, --device and --no-ema of `a`. On failure what was
 // opened stays for close. ORR_EINVAL when codes or positions of the two differ.
-orr_code train_world_model_open(const train_args *a, const char *checkpoint, train_world_model *m);
+orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train_world_model *m);
 // Local. ORR_EINVAL unless the data set's frames have the tokenizer's size and its actions fit into
 // the model's: to be asked before anything is read into buffers of the model's sizes.
 orr_code train_world_model_fits(const train_world_model *m, const data_index *x);

@@ -127,7 +127,7 @@ static bool moves(train_axes *ax, dist_axis axis, train_move move, int64_t eleme
 
 static void holds(train_axes *ax, dist_axis axis, dist_collective what, dist_dtype t,
                   int64_t count) {
-  const size_t bytes = dist_stage_bytes(what, t, count, train_axes_size(ax, axis));
+  const size_t bytes = dist_staging_bytes(what, t, count, train_axes_size(ax, axis));
   if (ax->planning && !ax->on_device && bytes > ax->stage[axis]) ax->stage[axis] = bytes;
 }
 

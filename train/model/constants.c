@@ -1,7 +1,7 @@
 #include "train/model/constants.h"
 
-orr_code train_table_place(kern *k, orr_arena *arena, const void *host, size_t bytes,
-                           void **device) {
+orr_code train_constants_place(kern *k, orr_arena *arena, const void *host, size_t bytes,
+                               void **device) {
   *device = orr_arena_take(arena, bytes);
   if (orr_arena_counting(arena)) return ORR_OK;
   ORR_CHECK(!k->planning, ORR_EINVAL,

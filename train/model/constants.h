@@ -10,7 +10,7 @@
 // Local. Takes room for `bytes` from the arena; *device (=) its address. Once the arena is
 // committed also starts the copy from `host`, which must stay as it is. ORR_EINVAL when that meets
 // a kern that is still planning.
-orr_code train_table_place(kern *k, orr_arena *arena, const void *host, size_t bytes,
-                           void **device);
+orr_code train_constants_place(kern *k, orr_arena *arena, const void *host, size_t bytes,
+                               void **device);
 
 #endif

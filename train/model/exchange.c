@@ -47,8 +47,8 @@ void train_exchange_release(train_exchange *e) {
 orr_code train_exchange_place(train_exchange *e, kern *k, size_t qkv_bytes, size_t qk_bytes,
                               size_t o_bytes, bool backward, orr_arena *arena) {
   const size_t table = (size_t)e->M * sizeof *e->host;
-  ORR_TRY(train_table_place(k, arena, e->host, table, (void **)&e->order));
-  ORR_TRY(train_table_place(k, arena, e->host + e->M, table, (void **)&e->place));
+  ORR_TRY(train_constants_place(k, arena, e->host, table, (void **)&e->order));
+  ORR_TRY(train_constants_place(k, arena, e->host + e->M, table, (void **)&e->place));
   e->packed = orr_arena_take(arena, (size_t)e->M * qkv_bytes);
   e->qk = orr_arena_take(arena, (size_t)e->M * qk_bytes);
   if (!backward) return ORR_OK;

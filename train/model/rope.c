@@ -21,8 +21,8 @@ void train_rope_release(train_rope *r) {
 orr_code train_rope_place(train_rope *r, kern *k, orr_arena *arena) {
   const int64_t n = r->positions * r->half;
   const size_t bytes = (size_t)n * sizeof *r->host;
-  ORR_TRY(train_table_place(k, arena, r->host, bytes, (void **)&r->cos_));
-  return train_table_place(k, arena, r->host + n, bytes, (void **)&r->sin_);
+  ORR_TRY(train_constants_place(k, arena, r->host, bytes, (void **)&r->cos_));
+  return train_constants_place(k, arena, r->host + n, bytes, (void **)&r->sin_);
 }
 
 // The tables while they are worked out.

@@ -1,6 +1,6 @@
-// TensorBoard event files: a folder of records, each an Event of train/observe/event.proto framed as
-// TensorFlow's record files are: length, masked CRC-32C of the length, bytes, masked CRC-32C of the
-// bytes. One file an opening; one thread at a time.
+// TensorBoard event files: a folder of records, each an Event of train/observe/event.proto framed
+// as TensorFlow's record files are: length, masked CRC-32C of the length, bytes, masked CRC-32C of
+// the bytes. One file an opening; one thread at a time.
 #ifndef TRAIN_EVENTS_H
 #define TRAIN_EVENTS_H
 

@@ -15,8 +15,8 @@
 
 enum { DIGITS = 16, ENTRY = DIGITS + 3 }; // "..",
 
-struct train_record {
-  train_record_options o;
+struct train_fingerprint_log {
+  train_fingerprint_log_options o;
   int rank, ranks;
   train_fingerprint *all; // [ranks]
   // Rank 0.
@@ -27,7 +27,7 @@ struct train_record {
   size_t room;
 };
 
-json_t *train_record_bits(const cfg *c, const dist_world *w, const kern *k) {
+json_t *train_fingerprint_log_bits(const cfg *c, const dist_world *w, const kern *k) {
   return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:b, s:b, s:s, s:s, s:i}", "dist.tp", w->grid.tp,
                    "dist.cp", w->grid.cp, "dist.dp", w->grid.dp, "dist.zero",
                    (json_int_t)c->dist.zero, "dist.bucket_bytes", (json_int_t)c->dist.bucket_bytes,
@@ -36,7 +36,7 @@ json_t *train_record_bits(const cfg *c, const dist_world *w, const kern *k) {
                    k->table->name, "instructions", k->isa, "run.threads", k->threads);
 }
 
-orr_code train_record_program(orr_hash_hex *out) {
+orr_code train_fingerprint_log_program(orr_hash_hex *out) {
   orr_hash128 hash;
   ORR_TRY(orr_hash_file(PROGRAM, &hash, NULL));
   *out = orr_hash_to_hex(hash);
@@ -49,30 +49,30 @@ static json_t *hosts_of(char **hosts, int ranks) {
   return list;
 }
 
-static orr_code make_head(train_record *r) {
+static orr_code make_head(train_fingerprint_log *r) {
   orr_hash_hex program;
-  ORR_TRY(train_record_program(&program));
+  ORR_TRY(train_fingerprint_log_program(&program));
   r->head = json_pack("{s:i, s:i, s:o*, s:s, s:s, s:o*}", "start", 0, "ahead", 0, "bits",
-                      train_record_bits(r->o.c, r->o.world, r->o.k), "program", program.s, "config",
-                      r->o.config_text, "hosts", hosts_of(r->hosts, r->ranks));
+                      train_fingerprint_log_bits(r->o.c, r->o.world, r->o.k), "program", program.s,
+                      "config", r->o.config_text, "hosts", hosts_of(r->hosts, r->ranks));
   ORR_CHECK(r->head, ORR_ENOMEM, "record of steps: out of memory");
   return ORR_OK;
 }
 
-static orr_code open_file(train_record *r) {
+static orr_code open_file(train_fingerprint_log *r) {
   char path[4096];
   ORR_TRY(orr_fs_join(path, sizeof path, r->o.c->run.dir, "record.jsonl"));
   return train_journal_open(path, &r->journal);
 }
 
 // The run is worth more than its record.
-static void give_up(train_record *r) {
+static void give_up(train_fingerprint_log *r) {
   ORR_WARN("%s; steps are not recorded any more, training goes on", orr_status_message());
   train_journal_close(r->journal);
   r->journal = NULL;
 }
 
-static orr_code make_room(train_record *r) {
+static orr_code make_room(train_fingerprint_log *r) {
   r->all = orr_calloc((size_t)r->ranks, sizeof *r->all);
   r->room = 64 + TRAIN_PRINTS * (32 + (size_t)r->ranks * ENTRY);
   if (r->rank == 0) r->line = orr_malloc(r->room);
@@ -81,15 +81,17 @@ static orr_code make_room(train_record *r) {
   return ORR_OK;
 }
 
-orr_code train_record_create(const train_record_options *o, train_record **out) {
+orr_code train_fingerprint_log_create(const train_fingerprint_log_options *o,
+                                      train_fingerprint_log **out) {
   char host[256] = "";
   dist_comm *world = o->world->axis[DIST_AXIS_WORLD];
   *out = NULL;
   if (o->c->guard.record_every == 0) return ORR_OK;
-  train_record *r = orr_calloc(1, sizeof *r);
+  train_fingerprint_log *r = orr_calloc(1, sizeof *r);
   orr_code rc = r ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "record of steps: out of memory");
   if (r) {
-    *r = (train_record){.o = *o, .rank = o->world->grid.rank, .ranks = o->world->grid.ranks};
+    *r = (train_fingerprint_log){
+        .o = *o, .rank = o->world->grid.rank, .ranks = o->world->grid.ranks};
     rc = make_room(r);
   }
   ORR_TRY_GOTO(dist_agree(world, rc, "record steps"), fail);
@@ -101,11 +103,11 @@ orr_code train_record_create(const train_record_options *o, train_record **out) 
   *out = r;
   return ORR_OK;
 fail:
-  train_record_destroy(r);
+  train_fingerprint_log_destroy(r);
   return rc;
 }
 
-void train_record_destroy(train_record *r) {
+void train_fingerprint_log_destroy(train_fingerprint_log *r) {
   if (!r) return;
   train_journal_close(r->journal);
   json_decref(r->head);
@@ -115,21 +117,21 @@ void train_record_destroy(train_record *r) {
   orr_free(r);
 }
 
-bool train_record_wants(const train_record *r, int64_t step) {
+bool train_fingerprint_log_wants(const train_fingerprint_log *r, int64_t step) {
   return r && step % r->o.c->guard.record_every == 0;
 }
 
-void train_record_start(train_record *r, int64_t step, int64_t ahead) {
+void train_fingerprint_log_start(train_fingerprint_log *r, int64_t step, int64_t ahead) {
   if (!r || !r->journal) return;
   json_object_set_new(r->head, "start", json_integer(step));
   json_object_set_new(r->head, "ahead", json_integer(ahead));
   if (train_journal_put_object(r->journal, json_incref(r->head)) != ORR_OK) give_up(r);
 }
 
-static size_t print_line(const train_record *r, int64_t step) {
+static size_t print_line(const train_fingerprint_log *r, int64_t step) {
   size_t n = (size_t)snprintf(r->line, r->room, "{\"step\": %" PRId64, step);
   for (int p = 0; p < TRAIN_PRINTS; p++) {
-    n += (size_t)snprintf(r->line + n, r->room - n, ", \"%s\": [", train_print_name(p));
+    n += (size_t)snprintf(r->line + n, r->room - n, ", \"%s\": [", train_fingerprint_part_name(p));
     for (int i = 0; i < r->ranks; i++)
       n += (size_t)snprintf(r->line + n, r->room - n, "%s\"%016" PRIx64 "\"", i ? "," : "",
                             r->all[i].v[p]);
@@ -139,7 +141,7 @@ static size_t print_line(const train_record *r, int64_t step) {
 }
 
 // A new file, once this one is full.
-static orr_code turn_over(train_record *r, int64_t step) {
+static orr_code turn_over(train_fingerprint_log *r, int64_t step) {
   char path[4096], old[4096];
   const char *dir = r->o.c->run.dir;
   if (train_journal_bytes(r->journal) < (uint64_t)r->o.c->guard.record_bytes) return ORR_OK;
@@ -149,12 +151,13 @@ static orr_code turn_over(train_record *r, int64_t step) {
   ORR_TRY(orr_fs_join(old, sizeof old, dir, "record.1.jsonl"));
   ORR_TRY(orr_fs_rename(path, old));
   ORR_TRY(open_file(r));
-  train_record_start(r, step, json_integer_value(json_object_get(r->head, "ahead")));
+  train_fingerprint_log_start(r, step, json_integer_value(json_object_get(r->head, "ahead")));
   return ORR_OK;
 }
 
-orr_code train_record_step(train_record *r, int64_t step, const train_fingerprint *mine) {
-  if (!train_record_wants(r, step)) return ORR_OK;
+orr_code train_fingerprint_log_step(train_fingerprint_log *r, int64_t step,
+                                    const train_fingerprint *mine) {
+  if (!train_fingerprint_log_wants(r, step)) return ORR_OK;
   ORR_TRY(dist_all_gather(r->o.world->axis[DIST_AXIS_WORLD], mine, r->all, TRAIN_PRINTS, DIST_I64));
   if (!r->journal) return ORR_OK;
   const size_t bytes = print_line(r, step);

@@ -69,13 +69,13 @@ static double at(const double *column, int64_t i) {
   return column && isfinite(column[i]) ? column[i] : 0.0;
 }
 
-static void add_steps(reading *r, const train_table *m) {
+static void add_steps(reading *r, const train_columns *m) {
   train_goodput *g = r->g;
-  const double *ms = train_table_column(m, "step_ms"),
-               *data = train_table_column(m, "data_wait_ms"),
-               *ckpt = train_table_column(m, "ckpt_stall_ms"),
-               *skipped = train_table_column(m, "skipped"), *time = train_table_column(m, "time"),
-               *step = train_table_column(m, "step");
+  const double *ms = train_columns_find(m, "step_ms"),
+               *data = train_columns_find(m, "data_wait_ms"),
+               *ckpt = train_columns_find(m, "ckpt_stall_ms"),
+               *skipped = train_columns_find(m, "skipped"), *time = train_columns_find(m, "time"),
+               *step = train_columns_find(m, "step");
   for (int64_t i = 0; i < m->rows; i++) {
     const double step_s = 1e-3 * at(ms, i), data_s = 1e-3 * at(data, i),
                  ckpt_s = 1e-3 * at(ckpt, i);
@@ -91,7 +91,7 @@ static void add_steps(reading *r, const train_table *m) {
   }
 }
 
-void train_goodput_of(const json_t *history, const train_table *metrics, train_goodput *out) {
+void train_goodput_of(const json_t *history, const train_columns *metrics, train_goodput *out) {
   *out = (train_goodput){0};
   reading r = {.g = out};
   for (size_t i = 0; i < json_array_size(history); i++) take_line(&r, json_array_get(history, i));

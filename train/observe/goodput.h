@@ -26,7 +26,7 @@ typedef struct {
 
 // Local. From a run's history (train_history_read) and metrics as they stand; zeros without a
 // history.
-void train_goodput_of(const json_t *history, const train_table *metrics, train_goodput *out);
+void train_goodput_of(const json_t *history, const train_columns *metrics, train_goodput *out);
 // Local. steps_s / wall_s, 0 without wall time.
 double train_goodput_share(const train_goodput *g);
 

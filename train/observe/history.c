@@ -24,20 +24,20 @@ typedef struct {
 
 static orr_code find_lost(const char *run_dir, int64_t from, lost_part *out) {
   char path[4096];
-  train_table m;
+  train_columns m;
   *out = (lost_part){0};
   ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "metrics.jsonl"));
   if (!orr_fs_exists(path)) return ORR_OK;
-  ORR_TRY(train_table_read(path, &m));
-  const double *step = train_table_column(&m, "step"), *ms = train_table_column(&m, "step_ms"),
-               *time = train_table_column(&m, "time");
+  ORR_TRY(train_columns_read(path, &m));
+  const double *step = train_columns_find(&m, "step"), *ms = train_columns_find(&m, "step_ms"),
+               *time = train_columns_find(&m, "time");
   for (int64_t i = 0; i < m.rows; i++) {
     if (time && isfinite(time[i])) out->seen = time[i];
     if (step[i] <= (double)from) continue;
     out->steps++;
     out->seconds += ms && isfinite(ms[i]) ? 1e-3 * ms[i] : 0.0;
   }
-  train_table_release(&m);
+  train_columns_release(&m);
   return ORR_OK;
 }
 

@@ -7,28 +7,28 @@
 #include "base/json.h"
 #include "base/mem.h"
 
-static int find_column(const train_table *m, const char *name) {
+static int find_column(const train_columns *m, const char *name) {
   for (int c = 0; c < m->columns; c++)
     if (strcmp(m->name[c], name) == 0) return c;
   return -1;
 }
 
-const double *train_table_column(const train_table *m, const char *name) {
+const double *train_columns_find(const train_columns *m, const char *name) {
   int c = find_column(m, name);
   return c < 0 ? NULL : m->value[c];
 }
 
-double train_table_total(const train_table *m, const char *name) {
-  const double *v = train_table_column(m, name);
+double train_columns_total(const train_columns *m, const char *name) {
+  const double *v = train_columns_find(m, name);
   double sum = 0;
   for (int64_t i = 0; v && i < m->rows; i++) sum += isfinite(v[i]) ? v[i] : 0;
   return sum;
 }
 
 // A new column, NaN in the rows so far. *column = -1 when the table is full.
-static orr_code add_column(train_table *m, const char *name, int *column) {
+static orr_code add_column(train_columns *m, const char *name, int *column) {
   *column = -1;
-  if (m->columns == TRAIN_TABLE_COLUMNS) return ORR_OK;
+  if (m->columns == TRAIN_COLUMNS_MAX) return ORR_OK;
   char *copy = orr_strdup(name);
   double *value = orr_malloc((size_t)m->room * sizeof *value);
   if (!copy || !value) {
@@ -43,7 +43,7 @@ static orr_code add_column(train_table *m, const char *name, int *column) {
   return ORR_OK;
 }
 
-static orr_code grow(train_table *m) {
+static orr_code grow(train_columns *m) {
   int64_t room = m->room * 2;
   for (int c = 0; c < m->columns; c++) {
     double *value = orr_realloc(m->value[c], (size_t)room * sizeof *value);
@@ -56,7 +56,7 @@ static orr_code grow(train_table *m) {
 }
 
 // Forgets rows from `step` on: a resumed run writes them again.
-static void rewind_to(train_table *m, double step) {
+static void rewind_to(train_columns *m, double step) {
   int c = find_column(m, "step");
   while (c >= 0 && m->rows > 0 && m->value[c][m->rows - 1] >= step) {
     m->rows--;
@@ -64,7 +64,7 @@ static void rewind_to(train_table *m, double step) {
   }
 }
 
-static orr_code add_row(train_table *m, json_t *line) {
+static orr_code add_row(train_columns *m, json_t *line) {
   rewind_to(m, json_number_value(json_object_get(line, "step")));
   if (m->rows == m->room) ORR_TRY(grow(m));
   const char *name;
@@ -79,10 +79,10 @@ static orr_code add_row(train_table *m, json_t *line) {
   return ORR_OK;
 }
 
-orr_code train_table_read(const char *path, train_table *out) {
+orr_code train_columns_read(const char *path, train_columns *out) {
   char *text = NULL;
   size_t bytes = 0;
-  *out = (train_table){.room = 1024};
+  *out = (train_columns){.room = 1024};
   ORR_TRY(orr_fs_read_all(path, &text, &bytes));
   orr_code rc = ORR_OK;
   for (char *p = text, *end = text + bytes; p < end && rc == ORR_OK;) {
@@ -97,14 +97,14 @@ orr_code train_table_read(const char *path, train_table *out) {
     p += n + 1;
   }
   orr_free(text);
-  if (rc != ORR_OK) train_table_release(out);
+  if (rc != ORR_OK) train_columns_release(out);
   return rc;
 }
 
-void train_table_release(train_table *m) {
+void train_columns_release(train_columns *m) {
   for (int c = 0; c < m->columns; c++) {
     orr_free(m->name[c]);
     orr_free(m->value[c]);
   }
-  *m = (train_table){0};
+  *m = (train_columns){0};
 }

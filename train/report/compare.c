@@ -16,20 +16,20 @@ typedef struct {
 
 // -- figures ---------------------------------------------------------------------------------
 
-static double last_of(const train_table *m, const char *column) {
-  const double *v = train_table_column(m, column);
+static double last_of(const train_columns *m, const char *column) {
+  const double *v = train_columns_find(m, column);
   for (int64_t i = m->rows; v && i-- > 0;)
     if (isfinite(v[i])) return v[i];
   return NAN;
 }
 
-static double mean_of(const train_table *m, const char *column) {
-  return train_table_column(m, column) ? train_table_total(m, column) / (double)m->rows : NAN;
+static double mean_of(const train_columns *m, const char *column) {
+  return train_columns_find(m, column) ? train_columns_total(m, column) / (double)m->rows : NAN;
 }
 
 // Of the last tenth: single steps are noise.
-static double late_mean_of(const train_table *m, const char *column) {
-  const double *v = train_table_column(m, column);
+static double late_mean_of(const train_columns *m, const char *column) {
+  const double *v = train_columns_find(m, column);
   const int64_t from = m->rows - (m->rows + 9) / 10;
   double sum = 0.0;
   int64_t n = 0;
@@ -72,7 +72,7 @@ static void put_evaluations(train_html *h, const pair *p) {
 static void put_figures(train_html *h, const pair *p) {
   static const struct {
     const char *column, *name;
-    double (*of)(const train_table *, const char *);
+    double (*of)(const train_columns *, const char *);
     bool share; // shown in percent
   } rows[] = {{"step", "steps", last_of, false},
               {"loss", "loss, mean of the last tenth", late_mean_of, false},
@@ -92,7 +92,7 @@ static void put_figures(train_html *h, const pair *p) {
               {"world_ms", "waiting for all ranks, ms", mean_of, false},
               {"ckpt_stall_ms", "copying for checkpoints, ms", mean_of, false},
               {"other_ms", "other, ms", mean_of, false}};
-  const train_table *a = &p->run[0]->metrics, *b = &p->run[1]->metrics;
+  const train_columns *a = &p->run[0]->metrics, *b = &p->run[1]->metrics;
   train_html_put(h, "<div class=\"card time\"><div class=scroll><table><tr><th></th><td>A</td>"
                     "<td>B</td><td>B against A</td></tr>");
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -108,8 +108,8 @@ static void put_figures(train_html *h, const pair *p) {
 // -- curves ----------------------------------------------------------------------------------
 
 // Means of `column` over POINTS equal stretches of [0, last]; NaN where the run has no step.
-static void resample(const train_table *m, const char *column, double last, double y[POINTS]) {
-  const double *step = train_table_column(m, "step"), *v = train_table_column(m, column);
+static void resample(const train_columns *m, const char *column, double last, double y[POINTS]) {
+  const double *step = train_columns_find(m, "step"), *v = train_columns_find(m, column);
   int64_t n[POINTS] = {0};
   for (int i = 0; i < POINTS; i++) y[i] = 0.0;
   for (int64_t r = 0; v && r < m->rows; r++) {
@@ -135,8 +135,8 @@ static void bridge(double y[POINTS]) {
 
 static void put_curves(train_page *page, const pair *p, const char *column, const char *title,
                        const char *unit, bool small) {
-  const train_table *a = &p->run[0]->metrics, *b = &p->run[1]->metrics;
-  if (!train_table_column(a, column) || !train_table_column(b, column)) return;
+  const train_columns *a = &p->run[0]->metrics, *b = &p->run[1]->metrics;
+  if (!train_columns_find(a, column) || !train_columns_find(b, column)) return;
   double x[POINTS], y[2][POINTS];
   const double last = fmax(last_of(a, "step"), last_of(b, "step"));
   for (int i = 0; i < POINTS; i++) x[i] = last * (i + 0.5) / POINTS;

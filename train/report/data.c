@@ -140,7 +140,7 @@ static orr_code read_files(train_report_data *d, train_report_run *run) {
   char path[PATH_MAX];
   ORR_TRY(orr_fs_join(path, sizeof path, run->path, "metrics.jsonl"));
   if (orr_fs_exists(path)) {
-    orr_code rc = train_table_read(path, &run->metrics);
+    orr_code rc = train_columns_read(path, &run->metrics);
     if (rc == ORR_OK && run->metrics.unreadable)
       rc = ORR_FAIL(ORR_EFORMAT, "%s: %lld lines could not be read and are left out", path,
                     (long long)run->metrics.unreadable);
@@ -172,7 +172,7 @@ static void release_run(train_report_run *run) {
     orr_free(run->medium[i].name);
     orr_free(run->medium[i].bytes);
   }
-  train_table_release(&run->metrics);
+  train_columns_release(&run->metrics);
   json_decref(run->eval);
   json_decref(run->history);
   orr_free(run->config);

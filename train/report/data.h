@@ -29,7 +29,7 @@ typedef struct {
 typedef struct {
   char *path, *name; // name: of the folder below the root; "" for the root itself
   bool has_metrics;
-  train_table metrics;
+  train_columns metrics;
   json_t *eval;          // object or NULL
   json_t *history;       // array: the lines of history.jsonl; NULL without
   train_goodput goodput; // zeros without

@@ -56,12 +56,12 @@ static void put_goodput(train_html *h, const train_goodput *g) {
 // -- a step ----------------------------------------------------------------------------------
 
 // Milliseconds a step on average, 0 without the column.
-static double mean_of(const train_table *m, const char *column) {
-  return m->rows ? train_table_total(m, column) / (double)m->rows : 0.0;
+static double mean_of(const train_columns *m, const char *column) {
+  return m->rows ? train_columns_total(m, column) / (double)m->rows : 0.0;
 }
 
-void train_page_phases(train_html *h, const train_table *m, int columns) {
-  const bool whole = train_table_column(m, "forward_ms") != NULL;
+void train_page_phases(train_html *h, const train_columns *m, int columns) {
+  const bool whole = train_columns_find(m, "forward_ms") != NULL;
   const double step = mean_of(m, "step_ms"), data = mean_of(m, "data_wait_ms"),
                ckpt = mean_of(m, "ckpt_stall_ms"), comm = mean_of(m, "comm_ms");
   const train_share phases[] = {
@@ -84,7 +84,7 @@ void train_page_phases(train_html *h, const train_table *m, int columns) {
   char remark[160];
   int n = snprintf(remark, sizeof remark, "%s ms a step on average on rank 0, %s in all",
                    train_number_of(step, 3).s,
-                   train_duration_of(train_table_total(m, "step_ms") / 1e3).s);
+                   train_duration_of(train_columns_total(m, "step_ms") / 1e3).s);
   const double hidden = mean_of(m, "replica_hidden_ms");
   if (hidden > 0.0)
     snprintf(remark + n, sizeof remark - (size_t)n, "; %s ms of reductions hidden behind it",
@@ -103,16 +103,16 @@ void train_page_phases(train_html *h, const train_table *m, int columns) {
 // -- the ranks -------------------------------------------------------------------------------
 
 // The last finite value of PHASE_ms_WHAT.
-static double last_of(const train_table *m, const char *phase, const char *what) {
+static double last_of(const train_columns *m, const char *phase, const char *what) {
   char name[64];
   snprintf(name, sizeof name, "%s_ms_%s", phase, what);
-  const double *v = train_table_column(m, name);
+  const double *v = train_columns_find(m, name);
   for (int64_t i = m->rows; v && i-- > 0;)
     if (isfinite(v[i])) return v[i];
   return NAN;
 }
 
-static void put_ranks(train_html *h, const train_table *m) {
+static void put_ranks(train_html *h, const train_columns *m) {
   static const char *const phases[][2] = {{"busy", "computing"},
                                           {"busy_cpu", "computing, its thread's time"},
                                           {"forward", "forward"},

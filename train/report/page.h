@@ -16,7 +16,7 @@ void train_page_results(train_page *p, const train_report_data *d);
 // One section a run with metrics.jsonl: curves and where the time goes.
 void train_page_training(train_page *p, const train_report_data *d);
 // For the two above. Where the time of a step goes, in a card of `columns` of a grid of three.
-void train_page_phases(train_html *h, const train_table *m, int columns);
+void train_page_phases(train_html *h, const train_columns *m, int columns);
 // Goodput, the ranks side by side, memory, what happened: cards of three columns each.
 void train_page_insight(train_html *h, const train_report_run *run);
 // Configurations and all figures, folded.

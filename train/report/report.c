@@ -35,7 +35,7 @@ static void put_summary(train_html *h, const train_report_data *d) {
     const train_report_run *run = &d->run[r];
     if (!data) data = json_string_value(json_object_get(run->eval, "data"));
     if (!run->has_metrics) continue;
-    const double *step = train_table_column(&run->metrics, "step");
+    const double *step = train_columns_find(&run->metrics, "step");
     unfinished += run->steps && step[run->metrics.rows - 1] < (double)run->steps;
     if (!run->name[0]) continue;
     train_html_put(h, named++ ? ", " : "Runs: ");
@@ -129,22 +129,22 @@ orr_code train_report_compare(const char *a, const char *b, const char *path) {
 }
 
 orr_code train_cmd_report(int argc, char **argv) {
-  static const train_option options[] = {
+  static const orr_option options[] = {
       {"out", "FILE", "write the page there; RUN_DIR/report.html or compare.html unless said",
-       TRAIN_OPTION_ONCE},
+       ORR_OPTION_ONCE},
       {"compare", NULL, "lay two runs side by side: RUN_DIR RUN_DIR", 0},
       {0}};
-  static const train_command command = {
+  static const orr_command command = {
       "report", "RUN_DIR [RUN_DIR]", 1, 2, "Writes a self-contained page about one run or two.",
       options};
-  train_args args;
-  ORR_TRY(train_args_parse(&command, argc, argv, &args));
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
-  const bool two = train_args_flag(&args, "compare");
+  const bool two = orr_args_flag(&args, "compare");
   ORR_CHECK(two == (args.operands == 2), ORR_ECONFIG, "report: %s",
             two ? "--compare takes two runs" : "two runs are laid side by side with --compare");
   if (two)
     return train_report_compare(args.operand[0], args.operand[1],
-                                train_args_text(&args, "out", "compare.html"));
-  return train_report_write(args.operand[0], train_args_text(&args, "out", NULL));
+                                orr_args_text(&args, "out", "compare.html"));
+  return train_report_write(args.operand[0], orr_args_text(&args, "out", NULL));
 }

@@ -95,10 +95,10 @@ static void put_eval_tiles(train_html *h, const json_t *eval) {
 }
 
 static void put_training_tiles(train_html *h, const train_report_run *run) {
-  const train_table *m = &run->metrics;
+  const train_columns *m = &run->metrics;
   train_curve curve;
-  const double *step = train_table_column(m, "step"), *loss = train_table_column(m, "loss");
-  const double *rate = train_table_column(m, "tokens_per_s");
+  const double *step = train_columns_find(m, "step"), *loss = train_columns_find(m, "loss");
+  const double *rate = train_columns_find(m, "tokens_per_s");
   put_tile(h, "Steps", train_number_of(step[m->rows - 1], 4).s, "");
   if (run->steps)
     train_html_format(h, "of %lld", (long long)run->steps);
@@ -117,7 +117,7 @@ static void put_training_tiles(train_html *h, const train_report_run *run) {
     train_html_put(h, "smoothed, at the last step");
     end_tile(h);
   }
-  double spent = train_table_total(m, "step_ms") / 1e3;
+  double spent = train_columns_total(m, "step_ms") / 1e3;
   if (spent <= 0) return;
   put_tile(h, "Time", train_duration_of(spent).s, "");
   train_html_put(h, "in training steps");

@@ -49,16 +49,16 @@ static bool is_placed(const char *column) {
   return ends_with(column, "_ms") || strstr(column, "_ms_") != NULL;
 }
 
-static bool has_values(const train_table *m, const char *column) {
-  const double *v = train_table_column(m, column);
+static bool has_values(const train_columns *m, const char *column) {
+  const double *v = train_columns_find(m, column);
   for (int64_t i = 0; v && i < m->rows; i++)
     if (isfinite(v[i]) && v[i] != 0) return true;
   return false;
 }
 
-static void put_curve(train_page *p, const train_table *m, const multiple *what) {
+static void put_curve(train_page *p, const train_columns *m, const multiple *what) {
   train_curve curve; // thinned: 16 KiB
-  train_curve_of(train_table_column(m, "step"), train_table_column(m, what->column), m->rows,
+  train_curve_of(train_columns_find(m, "step"), train_columns_find(m, what->column), m->rows,
                  &curve);
   train_chart c = {.id = ++p->charts,
                    .title = what->title,
@@ -76,11 +76,11 @@ static void put_curve(train_page *p, const train_table *m, const multiple *what)
   train_chart_put(&p->html, &c);
 }
 
-static void put_loss(train_page *p, const train_table *m) {
-  const double *loss = train_table_column(m, "loss");
+static void put_loss(train_page *p, const train_columns *m) {
+  const double *loss = train_columns_find(m, "loss");
   if (!loss) return;
   train_curve curve;
-  train_curve_of(train_table_column(m, "step"), loss, m->rows, &curve);
+  train_curve_of(train_columns_find(m, "step"), loss, m->rows, &curve);
   int64_t gaps = 0;
   for (int64_t i = 0; i < m->rows; i++) gaps += !isfinite(loss[i]);
   char remark[128];
@@ -103,7 +103,7 @@ static void put_loss(train_page *p, const train_table *m) {
 }
 
 // Returns how many there are.
-static int put_multiples(train_page *p, const train_table *m) {
+static int put_multiples(train_page *p, const train_columns *m) {
   int count = 0;
   for (size_t i = 0; i < sizeof multiples / sizeof *multiples; i++) {
     if (!has_values(m, multiples[i].column)) continue;
@@ -118,28 +118,28 @@ static int put_multiples(train_page *p, const train_table *m) {
   return count;
 }
 
-static double median_of(const train_table *m, const char *column) {
+static double median_of(const train_columns *m, const char *column) {
   train_curve c; // of bucket means: good to well under what the eye needs
   double kept[TRAIN_CURVE_POINTS];
   int n = 0;
-  const double *v = train_table_column(m, column);
+  const double *v = train_columns_find(m, column);
   if (!v) return NAN;
-  train_curve_of(train_table_column(m, "step"), v, m->rows, &c);
+  train_curve_of(train_columns_find(m, "step"), v, m->rows, &c);
   for (int64_t i = 0; i < c.n; i++)
     if (isfinite(c.mean[i])) kept[n++] = c.mean[i];
   return n ? orr_median_f64(kept, n) : NAN;
 }
 
 static void put_lead(train_html *h, const train_report_run *run) {
-  const train_table *m = &run->metrics;
-  double last = train_table_column(m, "step")[m->rows - 1];
+  const train_columns *m = &run->metrics;
+  double last = train_columns_find(m, "step")[m->rows - 1];
   train_html_format(h, "<p class=lead>%.0f", last);
   if (run->steps) train_html_format(h, " of %lld", (long long)run->steps);
   train_html_format(h, " steps%s", run->steps && last < (double)run->steps ? ", not finished" : "");
   double rate = median_of(m, "tokens_per_s"), frames = median_of(m, "frames_per_s");
   if (rate > 0) train_html_format(h, " · %s tokens/s", train_number_of(rate, 3).s);
   if (frames > 0) train_html_format(h, " · %s frames/s", train_number_of(frames, 3).s);
-  double ms = train_table_total(m, "step_ms");
+  double ms = train_columns_total(m, "step_ms");
   if (ms > 0) train_html_format(h, " · %s", train_duration_of(ms / 1e3).s);
   train_html_put(h, "</p>");
 }

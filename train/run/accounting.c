@@ -9,7 +9,7 @@
 
 orr_code train_accounting_plan(train_accounting *a, const train_step *s) {
   *a = (train_accounting){.step = s};
-  train_replicas_foresee(s->c, s->axes, a->compare);
+  train_replica_check_foresee(s->c, s->axes, a->compare);
   return train_saver_plan(s->c, s->axes, (train_state *)&s->state, &a->save);
 }
 

@@ -21,14 +21,14 @@ typedef struct {
   bool judged;    // its results are there
   char bad[256];  // which of this rank's clips holds actions that are not finite; "" = none
   uint64_t batch; // its fingerprint, of a step that is recorded
-  train_fingerprint print;
+  train_fingerprint fingerprint;
 } pending_step;
 
 // The steps of a run.
 typedef struct {
   train_run run;
-  bool late;  // on a device of its own a step's results are taken while the next one runs
-  bool apart; // between agreements: an error now is this rank's alone
+  bool results_lag; // on a device of its own a step's results are taken while the next one runs
+  bool unagreed;    // between agreements: an error now is this rank's alone
   pending_step pending;
   int64_t issued;               // steps by this process
   int64_t lined;                // last step with a line
@@ -62,9 +62,22 @@ static orr_code compare_replicas(loop *l, int64_t step) {
   train_run *r = &l->run;
   if (!r->replicas || step % r->c->dist.check_replicas != 0) return ORR_OK;
   ORR_TRY(train_axes_sync(&r->axes, r->k)); // the weights are there; what hangs, hangs in sight
-  orr_code rc = dist_agree(r->all, train_replicas_check(r->replicas), "compare replicas");
-  l->apart = rc == ORR_OK;
+  orr_code rc = dist_agree(r->all, train_replica_check_run(r->replicas), "compare replicas");
+  l->unagreed = rc == ORR_OK;
   return rc;
+}
+
+// What was fetched since `before` (=), for a step's line; nothing unless a set of `c` is remote.
+static void count_remote(const cfg *c, data_remote *r, data_remote_counters *before,
+                         train_step_metrics *s) {
+  data_remote_counters now;
+  for (int i = 0; i < c->data.train.n; i++) s->fetches |= data_remote_reads(c->data.train.v[i]);
+  data_remote_count(r, &now);
+  s->data_fetched_bytes = (double)(now.bytes - before->bytes);
+  s->data_cache_hits = (double)(now.hits - before->hits);
+  s->data_fetch_waits = (double)(now.waits - before->waits);
+  s->data_fetch_retries = (double)(now.retries - before->retries);
+  *before = now;
 }
 
 static void finish_metrics(loop *l, train_step_metrics *s) {
@@ -81,7 +94,7 @@ static void finish_metrics(loop *l, train_step_metrics *s) {
   s->data_chunk_hits = (double)(now.chunk_hits - l->read.chunk_hits);
   s->data_queue = (double)now.queue;
   l->read = now;
-  train_remote_metrics(r->c, r->remote, &l->fetched, s);
+  count_remote(r->c, r->remote, &l->fetched, s);
   s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
 }
 
@@ -121,11 +134,11 @@ static orr_code judge(loop *l) {
   s->grad_norm = x.grad_norm;
   s->skipped = x.skipped;
   s->bad_clips = x.bad_clips;
-  s->device = r->k->apart;
+  s->device = r->k->device_memory;
   memcpy(s->timed_ms, x.timed_ms, sizeof s->timed_ms);
   s->comm_ms = x.timed_ms[TRAIN_TIMED_COMMUNICATION];
   l->pending.judged = true;
-  l->pending.print = train_fingerprint_of(l->pending.batch, &x);
+  l->pending.fingerprint = train_fingerprint_of(l->pending.batch, &x);
   train_guard_note(&r->guard, !x.skipped, x.loss, x.grad_norm);
   if (x.bad_clips > 0) return tell_bad_clips(l);
   if (x.skipped)
@@ -180,11 +193,11 @@ static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
   train_step_metrics *s = &now->s;
   const data_clip_batch *batch = NULL;
   ORR_TRY(read_batch(l, &batch, &s->data_wait_ms));
-  l->apart = true;
+  l->unagreed = true;
   ORR_TRY(compare_replicas(l, s->step));
-  const bool print = train_record_wants(r->record, s->step);
+  const bool fingerprint = train_fingerprint_log_wants(r->record, s->step);
   data_mix_tell_bad(r->mix, batch, now->bad, sizeof now->bad);
-  if (print) now->batch = train_fingerprint_batch(batch);
+  if (fingerprint) now->batch = train_fingerprint_batch(batch);
   now->limits = train_guard_limits_of(&r->guard);
   s->lr = train_schedule_lr(r->c, s->step);
   ORR_TRY(train_step_run(&r->work, batch,
@@ -192,7 +205,7 @@ static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
                                                .lr = s->lr,
                                                .most_loss = now->limits.loss,
                                                .most_norm = now->limits.norm,
-                                               .print = print}));
+                                               .fingerprint = fingerprint}));
   ORR_TRY(vote(l, v));
   ORR_TRY(judge(l));
   return clock_step(l, l->issued - 1);
@@ -213,16 +226,16 @@ static orr_code one_step(loop *l, pending_step *line, bool *stop) {
   const bool last = r->step == c->train.steps || *stop,
              due = c->ckpt.every > 0 && r->step % c->ckpt.every == 0;
   // What a checkpoint holds is judged before: its window decides as that of a run that goes on.
-  if (!l->late || last || due) ORR_TRY(judge(l));
+  if (!l->results_lag || last || due) ORR_TRY(judge(l));
   // Not among bad steps: what a run goes back to lies before the first of them.
   ORR_TRY(save(l, &v, last || (due && r->guard.skipped == 0), &l->pending.s.ckpt_stall_ms));
   ORR_TRY(kern_mark(r->k, end_mark(l->issued++)));
-  if (!l->late) {
+  if (!l->results_lag) {
     ORR_TRY(clock_step(l, l->issued - 1));
     *line = l->pending;
     l->pending = (pending_step){0};
   }
-  l->apart = false;
+  l->unagreed = false;
   return ORR_OK;
 }
 
@@ -234,7 +247,7 @@ static orr_code write_line(loop *l, const pending_step *of, bool last) {
   l->smooth_ms = l->smooth_ms > 0.0 ? 0.95 * l->smooth_ms + 0.05 * s->step_ms : s->step_ms;
   l->logged = r->lease ? train_lease_held(r->lease) : ORR_OK;
   ORR_TRY(train_observer_end(r->observer, s, &l->logged));
-  ORR_TRY(train_record_step(r->record, s->step, &of->print));
+  ORR_TRY(train_fingerprint_log_step(r->record, s->step, &of->fingerprint));
   l->lined = s->step;
   orr_progress(last, "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
                r->work.stage->table->name, (long long)s->step, (long long)r->c->train.steps,
@@ -252,7 +265,7 @@ static orr_code rewind_to(loop *l, ckpt_reader *reader) {
   l->lined = l->saving = r->step;
   ORR_TRY(train_run_open_loader(r));
   data_loader_count(r->loader, &l->read);
-  train_record_start(r->record, r->step, r->ahead);
+  train_fingerprint_log_start(r->record, r->step, r->ahead);
   return train_observer_rewind(r->observer, r->step);
 }
 
@@ -299,7 +312,7 @@ static orr_code end_pending(loop *l) {
 static orr_code steps(loop *l) {
   train_run *r = &l->run;
   bool stop = false;
-  l->late = r->k->apart;
+  l->results_lag = r->k->device_memory;
   ORR_TRY(kern_mark(r->k, end_mark(-1)));
   while (r->step < r->c->train.steps && !stop) {
     pending_step line;
@@ -348,7 +361,7 @@ orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world
                       : rc == ORR_ESTOPPED ? "stopped"
                                            : "failed",
                       r->step, rc == ORR_OK ? "all steps are done" : orr_status_message());
-  if (rc != ORR_OK && l.apart && world->grid.ranks > 1) {
+  if (rc != ORR_OK && l.unagreed && world->grid.ranks > 1) {
     // The other ranks are waiting in a collective that this one will not enter. It says why here,
     // so the watchdogs need not.
     ORR_ERROR("%s", orr_status_message());

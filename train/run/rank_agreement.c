@@ -79,7 +79,7 @@ static orr_code compare_programs(dist_comm *all) {
   return dist_agree(all, rc, "compare programs");
 }
 
-orr_code train_same_data(dist_comm *all, const data_mix *mix) {
+orr_code train_rank_agreement_data(dist_comm *all, const data_mix *mix) {
   orr_hash128 mine = {0}, first;
   if (dist_comm_size(all) == 1) return ORR_OK;
   ORR_TRY(dist_agree(all, data_mix_hash(mix, &mine), "read the data sets' indexes"));
@@ -93,7 +93,7 @@ orr_code train_same_data(dist_comm *all, const data_mix *mix) {
   return dist_agree(all, rc, "compare data sets");
 }
 
-orr_code train_same_check(dist_comm *all, const char *config_text) {
+orr_code train_rank_agreement_check(dist_comm *all, const char *config_text) {
   if (dist_comm_size(all) == 1) return ORR_OK;
   ORR_TRY(compare_programs(all));
   return compare_configurations(all, config_text);

@@ -22,14 +22,14 @@ typedef struct {
 
 typedef struct {
   train_run run;
-  const train_repeat_options *o;
+  const train_replay_options *o;
   ckpt_reader *reader;   // NULL: from the beginning
   int64_t from;          // the step that it holds
   int64_t *ahead;        // [step - from]: of steps from+1 to step
   train_fingerprint *is; // [ranks]: of a step
   issued pending;
   // Rank 0.
-  train_record_reader *record;
+  train_fingerprint_log_reader *record;
   train_fingerprint *was; // [ranks]
   bool differs;           // in this pass
   int64_t equal_until;    // last step of this pass that was compared and equal
@@ -42,7 +42,7 @@ typedef struct {
 // What gives other bits than those of the step's start line. Rank 0.
 static orr_code check_bits(const repeat *r, const json_t *head, int64_t step) {
   const train_run *run = &r->run;
-  json_t *now = train_record_bits(run->c, run->world, run->k);
+  json_t *now = train_fingerprint_log_bits(run->c, run->world, run->k);
   const json_t *then = json_object_get(head, "bits");
   orr_code rc = now ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "replay: out of memory");
   const char *key;
@@ -85,7 +85,7 @@ static orr_code check_config(const repeat *r, const json_t *head, int64_t step) 
 static orr_code check_program(const repeat *r, const json_t *head) {
   orr_hash_hex program;
   const char *then = json_string_value(json_object_get(head, "program"));
-  ORR_TRY(train_record_program(&program));
+  ORR_TRY(train_fingerprint_log_program(&program));
   if (then && strcmp(then, program.s) != 0)
     ORR_WARN("%s was trained by another build of orrery: a difference may be that build's",
              r->run.c->run.dir);
@@ -95,7 +95,7 @@ static orr_code check_program(const repeat *r, const json_t *head) {
 static orr_code check_heads(const repeat *r) {
   const json_t *checked = NULL;
   for (int64_t step = r->from + 1; step <= r->o->step; step++) {
-    const json_t *head = train_record_head(r->record, step);
+    const json_t *head = train_fingerprint_log_head(r->record, step);
     if (head == checked) continue;
     ORR_TRY(check_bits(r, head, step));
     ORR_TRY(check_config(r, head, step));
@@ -107,7 +107,8 @@ static orr_code check_heads(const repeat *r) {
 
 static orr_code check_any(const repeat *r) {
   for (int64_t step = r->from + 1; step <= r->o->step; step++)
-    if (train_record_prints(r->record, step, r->run.world->grid.ranks, r->was)) return ORR_OK;
+    if (train_fingerprint_log_entry(r->record, step, r->run.world->grid.ranks, r->was))
+      return ORR_OK;
   return ORR_FAIL(ORR_ENOTFOUND,
                   "%s: none of steps %" PRId64 " to %" PRId64
                   ", which follow the checkpoint, is recorded: guard.record_every was larger",
@@ -128,7 +129,7 @@ static orr_code choose(repeat *r, char path[4096]) {
   } else {
     return rc;
   }
-  ORR_TRY(train_record_open(dir, r->from, r->o->step, &r->record));
+  ORR_TRY(train_fingerprint_log_open(dir, r->from, r->o->step, &r->record));
   ORR_TRY(check_heads(r));
   return check_any(r);
 }
@@ -147,7 +148,7 @@ static orr_code share_choice(repeat *r, const char path[4096]) {
   r->ahead = orr_calloc((size_t)n, sizeof *r->ahead);
   orr_code rc = r->ahead ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "replay: out of memory");
   for (int64_t i = 0; r->ahead && r->record && i < n; i++)
-    r->ahead[i] = train_record_ahead(r->record, r->from + 1 + i);
+    r->ahead[i] = train_fingerprint_log_ahead(r->record, r->from + 1 + i);
   if (rc == ORR_OK && path[0] && !r->reader) rc = ckpt_open(path, &r->reader);
   ORR_TRY(dist_agree(r->run.all, rc, "open the checkpoint"));
   return dist_broadcast(r->run.all, r->ahead, n, DIST_I64, 0);
@@ -174,25 +175,26 @@ static orr_code open_start(repeat *r) {
 // Rank 0: the step's line, and on a difference the words.
 static void compare(repeat *r, int64_t step, const train_step_result *x) {
   const int ranks = r->run.world->grid.ranks;
-  train_verdict v = {0};
-  const bool recorded = train_record_prints(r->record, step, ranks, r->was);
-  if (recorded) v = train_verdict_of(r->was, r->is, ranks);
+  train_replay_diagnosis v = {0};
+  const bool recorded = train_fingerprint_log_entry(r->record, step, ranks, r->was);
+  if (recorded) v = train_replay_diagnosis_of(r->was, r->is, ranks);
   printf("step %-8" PRId64 " loss %-12.6g norm %-12.6g %s%s\n", step, x->loss, x->grad_norm,
          x->skipped ? "skipped, " : "",
          !recorded   ? "not recorded"
-         : v.differs ? train_verdict_name(&v)
+         : v.differs ? train_replay_diagnosis_name(&v)
                      : "equal");
   fflush(stdout);
   if (recorded && !v.differs) r->equal_until = step;
   if (!v.differs) return;
   r->differs = true;
   if (r->differing++ > 0) return;
-  train_verdict_tell(&v,
-                     &(train_verdict_place){.step = step,
-                                            .equal_until = r->equal_until,
-                                            .world = r->run.world,
-                                            .head = train_record_head(r->record, step)},
-                     r->words, sizeof r->words);
+  train_replay_diagnosis_tell(
+      &v,
+      &(train_replay_diagnosis_place){.step = step,
+                                      .equal_until = r->equal_until,
+                                      .world = r->run.world,
+                                      .head = train_fingerprint_log_head(r->record, step)},
+      r->words, sizeof r->words);
 }
 
 // Collective over the world: takes the results of the step that is pending, and compares.
@@ -220,19 +222,19 @@ static orr_code repeat_step(repeat *r, int64_t step) {
   const issued now = {.step = step};
   ORR_TRY(dist_agree(run->all, data_loader_next(run->loader, &batch, NULL), "read data"));
   const train_guard_limits limits = train_guard_limits_of(&run->guard);
-  const uint64_t print = train_fingerprint_batch(batch);
+  const uint64_t fingerprint = train_fingerprint_batch(batch);
   ORR_TRY(train_step_run(&run->work, batch,
                          &(train_step_request){.step = step,
                                                .lr = train_schedule_lr(c, step),
                                                .most_loss = limits.loss,
                                                .most_norm = limits.norm,
-                                               .print = true}));
+                                               .fingerprint = true}));
   ORR_TRY(settle(r));
   r->pending = now;
-  r->pending.batch = print;
+  r->pending.batch = fingerprint;
   run->step = step;
   const bool due = c->ckpt.every > 0 && step % c->ckpt.every == 0;
-  return run->k->apart && !due && step < r->o->step ? ORR_OK : settle(r);
+  return run->k->device_memory && !due && step < r->o->step ? ORR_OK : settle(r);
 }
 
 // Collective over the world.
@@ -282,11 +284,11 @@ static orr_code repeat_all(repeat *r) {
   return conclude(r);
 }
 
-orr_code train_repeat(const cfg *c, const train_repeat_options *o, dist_world *world) {
+orr_code train_replay(const cfg *c, const train_replay_options *o, dist_world *world) {
   repeat r = {.run = {.c = c, .world = world}, .o = o};
   train_stop_remove(); // nothing is lost by an early end
   const orr_code rc = repeat_all(&r);
-  train_record_close(r.record);
+  train_fingerprint_log_close(r.record);
   orr_free(r.ahead);
   orr_free(r.is);
   ckpt_close(r.reader);

@@ -4,18 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
-train_verdict train_verdict_of(const train_fingerprint *was, const train_fingerprint *is,
-                               int ranks) {
-  train_verdict v = {.was = was, .is = is};
+train_replay_diagnosis train_replay_diagnosis_of(const train_fingerprint *was,
+                                                 const train_fingerprint *is, int ranks) {
+  train_replay_diagnosis v = {.was = was, .is = is};
   for (int p = 0; p < TRAIN_PRINTS && !v.differs; p++) {
     for (int i = 0; i < ranks; i++) v.ranks += was[i].v[p] != is[i].v[p];
     v.differs = v.ranks > 0;
-    v.first = (train_print)p;
+    v.first = (train_fingerprint_part)p;
   }
   return v;
 }
 
-const char *train_verdict_name(const train_verdict *v) {
+const char *train_replay_diagnosis_name(const train_replay_diagnosis *v) {
   static const char *const names[TRAIN_PRINTS] = {
       [TRAIN_PRINT_BATCH] = "the batch differs",
       [TRAIN_PRINT_LOCAL] = "gradients differ",
@@ -27,7 +27,7 @@ const char *train_verdict_name(const train_verdict *v) {
   return names[v->first];
 }
 
-static const char *meaning_of(const train_verdict *v, const dist_grid *g) {
+static const char *meaning_of(const train_replay_diagnosis *v, const dist_grid *g) {
   switch (v->first) {
   case TRAIN_PRINT_BATCH:
     return "the data changed since: not the hardware";
@@ -51,15 +51,15 @@ static const char *meaning_of(const train_verdict *v, const dist_grid *g) {
   }
 }
 
-static const char *host_then(const train_verdict_place *at, int rank) {
+static const char *host_then(const train_replay_diagnosis_place *at, int rank) {
   const char *host =
       json_string_value(json_array_get(json_object_get(at->head, "hosts"), (size_t)rank));
   return host ? host : "an unknown host";
 }
 
 // "rank 1 (node7)", up to a few of them.
-static void list_ranks(const train_verdict *v, const train_verdict_place *at, char *out,
-                       size_t size) {
+static void list_ranks(const train_replay_diagnosis *v, const train_replay_diagnosis_place *at,
+                       char *out, size_t size) {
   enum { MOST = 8 };
   size_t n = (size_t)snprintf(out, size, "rank%s ", v->ranks > 1 ? "s" : "");
   int listed = 0;
@@ -74,13 +74,13 @@ static void list_ranks(const train_verdict *v, const train_verdict_place *at, ch
   }
 }
 
-void train_verdict_tell(const train_verdict *v, const train_verdict_place *at, char *out,
-                        size_t size) {
+void train_replay_diagnosis_tell(const train_replay_diagnosis *v,
+                                 const train_replay_diagnosis_place *at, char *out, size_t size) {
   char ranks[512], gap[128] = "";
   list_ranks(v, at, ranks, sizeof ranks);
   if (at->equal_until < at->step - 1)
     snprintf(gap, sizeof gap, " (or in a step since %" PRId64 " that is not recorded)",
              at->equal_until + 1);
   snprintf(out, size, "replay differs first in step %" PRId64 "%s on %s: %s; %s", at->step, gap,
-           ranks, train_verdict_name(v), meaning_of(v, &at->world->grid));
+           ranks, train_replay_diagnosis_name(v), meaning_of(v, &at->world->grid));
 }

@@ -2,14 +2,14 @@
 
 #include "base/mem.h"
 
-struct train_replicas {
+struct train_replica_check {
   dist_replicas *hashes;
   kern *k;
   void *host; // pinned, as large as the largest part
 };
 
 static orr_code read_part(void *ctx, const void *p, size_t bytes, const void **host) {
-  const train_replicas *r = ctx;
+  const train_replica_check *r = ctx;
   ORR_TRY(kern_copy(
       r->k, &(kern_copy_args){.dst = r->host, .src = p, .bytes = bytes, .way = KERN_COPY_OUT}));
   *host = r->host;
@@ -34,13 +34,13 @@ static int list_parts(const train_state *s, dist_replica *parts, size_t *most) {
   return n;
 }
 
-orr_code train_replicas_create(const cfg *c, const dist_world *w, const train_state *s,
-                               train_replicas **out) {
+orr_code train_replica_check_create(const cfg *c, const dist_world *w, const train_state *s,
+                                    train_replica_check **out) {
   orr_code rc;
   size_t most;
   *out = NULL;
   if (c->dist.check_replicas == 0 || w->grid.cp * w->grid.dp == 1) return ORR_OK;
-  train_replicas *r = orr_calloc(1, sizeof *r);
+  train_replica_check *r = orr_calloc(1, sizeof *r);
   dist_replica *parts = orr_calloc(2 * (size_t)s->params.count, sizeof *parts);
   ORR_CHECK_GOTO(r && parts, free_parts, ORR_ENOMEM,
                  "list of %d replicated parameters: out of memory", s->params.count);
@@ -53,23 +53,23 @@ orr_code train_replicas_create(const cfg *c, const dist_world *w, const train_st
   r = NULL;
 free_parts:
   orr_free(parts);
-  train_replicas_destroy(r);
+  train_replica_check_destroy(r);
   return rc;
 }
 
-void train_replicas_destroy(train_replicas *r) {
+void train_replica_check_destroy(train_replica_check *r) {
   if (!r) return;
   dist_replicas_destroy(r->hashes);
   kern_free(r->k, KERN_PINNED, r->host);
   orr_free(r);
 }
 
-orr_code train_replicas_check(train_replicas *r) {
+orr_code train_replica_check_run(train_replica_check *r) {
   return dist_replicas_check(r->hashes);
 }
 
-void train_replicas_foresee(const cfg *c, const train_axes *axes,
-                            train_moved moved[DIST_AXES][TRAIN_MOVES]) {
+void train_replica_check_foresee(const cfg *c, const train_axes *axes,
+                                 train_moved moved[DIST_AXES][TRAIN_MOVES]) {
   const int replicas = train_axes_size(axes, DIST_AXIS_REPLICA);
   if (c->dist.check_replicas == 0 || replicas == 1) return;
   moved[DIST_AXIS_REPLICA][TRAIN_ALL_GATHER] =

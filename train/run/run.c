@@ -21,7 +21,7 @@ static orr_code agree_on_run(train_run *r) {
   if (rc == ORR_OK) rc = cfg_hash(r->c, &r->config_hash);
   r->all = r->world->axis[DIST_AXIS_WORLD];
   ORR_TRY(dist_agree(r->all, rc, "print the configuration"));
-  return train_same_check(r->all, r->config_text);
+  return train_rank_agreement_check(r->all, r->config_text);
 }
 
 // The layout of this world, or, for a dry run, a rank's place in another one.
@@ -140,7 +140,7 @@ static orr_code open_data(train_run *r) {
 
 orr_code train_run_open_data(train_run *r) {
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
-  return train_same_data(r->all, r->mix);
+  return train_rank_agreement_data(r->all, r->mix);
 }
 
 static orr_code open_outputs(train_run *r) {
@@ -148,7 +148,7 @@ static orr_code open_outputs(train_run *r) {
       train_observer_create(r->c, r->world, &r->accounting, r->begun_ms, r->step, &r->observer));
   r->axes.profile = train_observer_profile(r->observer);
   ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
-  return train_replicas_create(r->c, r->world, &r->work.state, &r->replicas);
+  return train_replica_check_create(r->c, r->world, &r->work.state, &r->replicas);
 }
 
 orr_code train_run_open(train_run *r, const char *resume) {
@@ -158,8 +158,8 @@ orr_code train_run_open(train_run *r, const char *resume) {
   ORR_TRY(dist_agree(r->all, restore(r, resume), "load weights"));
   ORR_TRY(train_run_open_data(r));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
-  ORR_TRY(train_record_create(
-      &(train_record_options){
+  ORR_TRY(train_fingerprint_log_create(
+      &(train_fingerprint_log_options){
           .c = r->c, .config_text = r->config_text, .world = r->world, .k = r->k},
       &r->record));
   return ORR_OK;
@@ -186,7 +186,7 @@ static orr_code watch(train_run *r) {
 orr_code train_run_begin(train_run *r) {
   const orr_code rc = r->world->grid.rank == 0 ? write_config(r) : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
-  train_record_start(r->record, r->step, r->ahead);
+  train_fingerprint_log_start(r->record, r->step, r->ahead);
   return watch(r);
 }
 
@@ -206,8 +206,8 @@ json_t *train_run_meta(train_run *r) {
 void train_run_close(train_run *r) {
   dist_watchdog_stop(r->watchdog);
   train_observer_destroy(r->observer);
-  train_record_destroy(r->record);
-  train_replicas_destroy(r->replicas);
+  train_fingerprint_log_destroy(r->record);
+  train_replica_check_destroy(r->replicas);
   train_saver_destroy(r->saver);
   data_remote_interrupt(r->remote); // or a reader would wait for its download
   data_loader_destroy(r->loader);

@@ -43,10 +43,10 @@ typedef struct {
   data_mix *mix;
   data_loader *loader;
   train_observer *observer;
-  train_record *record; // NULL = none
+  train_fingerprint_log *record; // NULL = none
   train_saver *saver;
-  train_replicas *replicas; // NULL = not compared
-  dist_watchdog *watchdog;  // NULL before the first step
+  train_replica_check *replicas; // NULL = not compared
+  dist_watchdog *watchdog;       // NULL before the first step
 } train_run;
 
 // All are collective over the world, and every rank returns the same code. After an error of any,

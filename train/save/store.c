@@ -214,10 +214,10 @@ static orr_code whole_set(train_store *st, int set, const float **flat) {
   bool shared;
   const float *own = set_array(s, set, &shared);
   *flat = shared ? s->weights.grad : own;
-  for (int64_t i = 0; shared && i < train_shard_buckets(&s->shard); i++) {
-    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
+  for (int64_t i = 0; shared && i < train_partition_buckets(&s->shard); i++) {
+    const train_partition_piece x = train_partition_piece_of(&s->shard, i);
     int64_t at, count;
-    train_shard_bucket(&s->shard, i, &at, &count);
+    train_partition_bucket(&s->shard, i, &at, &count);
     ORR_TRY(train_axes_all_gather(st->axes, DIST_AXIS_REPLICA, own + x.place, s->weights.grad + at,
                                   x.count, DIST_F32));
   }
@@ -336,8 +336,8 @@ typedef struct {
 static orr_code give_elements(void *ctx, int64_t first, int64_t count, float *to) {
   const loader *l = ctx;
   if (!l->shared) return load_range(l->state, l->reader, l->set, first, first + count, to);
-  for (int64_t i = 0; i < train_shard_buckets(&l->state->shard); i++) {
-    const train_shard_piece x = train_shard_piece_of(&l->state->shard, i);
+  for (int64_t i = 0; i < train_partition_buckets(&l->state->shard); i++) {
+    const train_partition_piece x = train_partition_piece_of(&l->state->shard, i);
     const int64_t begin = x.place > first ? x.place : first,
                   end = x.place + x.count < first + count ? x.place + x.count : first + count,
                   flat = x.at - x.place;
@@ -352,7 +352,7 @@ static orr_code load_set(train_state *s, ckpt_reader *r, const ckpt_set *set, fl
                          bool shared) {
   loader l = {s, r, set, shared};
   ORR_TRY(ckpt_reader_match(r, set));
-  return train_upload(s->k, array, shared ? train_shard_elements(&s->shard) : s->params.total,
+  return train_upload(s->k, array, shared ? train_partition_elements(&s->shard) : s->params.total,
                       give_elements, &l);
 }
 

@@ -14,12 +14,12 @@ orr_code train_remote_create(const cfg *c, data_remote **out) {
   return data_remote_create(&o, out);
 }
 
-orr_code train_remote_create_args(const train_args *a, data_remote **out) {
+orr_code train_remote_create_args(const orr_args *a, data_remote **out) {
   cfg *c = NULL;
   orr_code rc = ORR_OK;
   ORR_TRY(cfg_create(&c));
   for (int i = 0; rc == ORR_OK; i++) {
-    const char *assignment = train_args_nth(a, "set", i);
+    const char *assignment = orr_args_nth(a, "set", i);
     if (!assignment) break;
     rc = strncmp(assignment, "data.", 5) == 0
              ? cfg_set(c, assignment)
@@ -29,16 +29,4 @@ orr_code train_remote_create_args(const train_args *a, data_remote **out) {
   if (rc == ORR_OK) rc = train_remote_create(c, out);
   cfg_destroy(c);
   return rc;
-}
-
-void train_remote_metrics(const cfg *c, data_remote *r, data_remote_counters *before,
-                          train_step_metrics *s) {
-  data_remote_counters now;
-  for (int i = 0; i < c->data.train.n; i++) s->fetches |= data_remote_reads(c->data.train.v[i]);
-  data_remote_count(r, &now);
-  s->data_fetched_bytes = (double)(now.bytes - before->bytes);
-  s->data_cache_hits = (double)(now.hits - before->hits);
-  s->data_fetch_waits = (double)(now.waits - before->waits);
-  s->data_fetch_retries = (double)(now.retries - before->retries);
-  *before = now;
 }

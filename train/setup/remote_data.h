@@ -6,24 +6,18 @@
 #include "configs/config.h"
 #include "data/remote/remote.h"
 #include "base/args.h"
-#include "train/observe/metrics.h"
 
 // For the tables of commands that read a data set: its knobs can be set as for training.
 #define TRAIN_REMOTE_OPTION                                                                        \
   {                                                                                                \
     "set", "data.KNOB=VALUE", "a knob of remote data: data.endpoint, data.cache_dir, ...",         \
-        TRAIN_OPTION_REPEATED                                                                      \
+        ORR_OPTION_REPEATED                                                                        \
   }
 
 // Local. As the rows of section data say. Destroy with data_remote_destroy.
 orr_code train_remote_create(const cfg *c, data_remote **out);
 // Local. The same for a command: defaults, then each --set. ORR_ECONFIG for knobs of other
 // sections.
-orr_code train_remote_create_args(const train_args *a, data_remote **out);
-
-// Local. What was fetched since `before` (=), for a step's line; nothing unless a set of `c` lies
-// afar.
-void train_remote_metrics(const cfg *c, data_remote *r, data_remote_counters *before,
-                          train_step_metrics *s);
+orr_code train_remote_create_args(const orr_args *a, data_remote **out);
 
 #endif

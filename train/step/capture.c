@@ -2,17 +2,17 @@
 
 #include "base/mem.h"
 
-struct train_replay {
+struct train_capture {
   kern *k;
   bool warm;
   int64_t shapes;
   void **graph; // [shapes]
 };
 
-orr_code train_replay_create(kern *k, int64_t shapes, train_replay **out) {
-  train_replay *r = orr_calloc(1, sizeof *r);
+orr_code train_capture_create(kern *k, int64_t shapes, train_capture **out) {
+  train_capture *r = orr_calloc(1, sizeof *r);
   ORR_CHECK(r, ORR_ENOMEM, "captures of a step: out of memory");
-  *r = (train_replay){.k = k, .shapes = shapes};
+  *r = (train_capture){.k = k, .shapes = shapes};
   r->graph = orr_calloc((size_t)shapes, sizeof *r->graph);
   if (!r->graph) {
     orr_free(r);
@@ -22,24 +22,24 @@ orr_code train_replay_create(kern *k, int64_t shapes, train_replay **out) {
   return ORR_OK;
 }
 
-void train_replay_destroy(train_replay *r) {
+void train_capture_destroy(train_capture *r) {
   if (!r) return;
   for (int64_t i = 0; i < r->shapes; i++) kern_graph_free(r->k, r->graph[i]);
   orr_free(r->graph);
   orr_free(r);
 }
 
-bool train_replay_has(const train_replay *r, int64_t shape) {
+bool train_capture_has(const train_capture *r, int64_t shape) {
   return r->graph[shape] != NULL;
 }
 
-int64_t train_replay_captured(const train_replay *r) {
+int64_t train_capture_captured(const train_capture *r) {
   int64_t n = 0;
   for (int64_t i = 0; i < r->shapes; i++) n += r->graph[i] != NULL;
   return n;
 }
 
-static orr_code capture(train_replay *r, int64_t shape, train_work_fn work, void *ctx) {
+static orr_code capture(train_capture *r, int64_t shape, train_work_fn work, void *ctx) {
   void *graph = NULL;
   ORR_TRY(kern_capture_begin(r->k));
   const orr_code worked = work(ctx);
@@ -55,7 +55,7 @@ static orr_code capture(train_replay *r, int64_t shape, train_work_fn work, void
   return ORR_OK;
 }
 
-orr_code train_replay_run(train_replay *r, int64_t shape, train_work_fn work, void *ctx) {
+orr_code train_capture_run(train_capture *r, int64_t shape, train_work_fn work, void *ctx) {
   if (!r->warm) {
     r->warm = true;
     return work(ctx);

@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 
-const char *train_print_name(train_print p) {
+const char *train_fingerprint_part_name(train_fingerprint_part p) {
   static const char *const names[TRAIN_PRINTS] = {"batch", "local", "gradients",
                                                   "loss",  "norm",  "weights"};
   return names[p];
@@ -34,9 +34,9 @@ static uint64_t bits_of(double x) {
 
 train_fingerprint train_fingerprint_of(uint64_t batch, const train_step_result *x) {
   return (train_fingerprint){.v = {[TRAIN_PRINT_BATCH] = batch,
-                                   [TRAIN_PRINT_LOCAL] = x->prints.local,
-                                   [TRAIN_PRINT_GRADIENTS] = x->prints.gradients,
+                                   [TRAIN_PRINT_LOCAL] = x->fingerprints.local,
+                                   [TRAIN_PRINT_GRADIENTS] = x->fingerprints.gradients,
                                    [TRAIN_PRINT_LOSS] = bits_of(x->loss),
                                    [TRAIN_PRINT_NORM] = bits_of(x->grad_norm),
-                                   [TRAIN_PRINT_WEIGHTS] = x->prints.weights}};
+                                   [TRAIN_PRINT_WEIGHTS] = x->fingerprints.weights}};
 }

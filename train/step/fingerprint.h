@@ -16,17 +16,17 @@ typedef enum {
   TRAIN_PRINT_NORM,      // of the gradient, likewise
   TRAIN_PRINT_WEIGHTS,   // behind the update
   TRAIN_PRINTS
-} train_print;
+} train_fingerprint_part;
 
 typedef struct {
   uint64_t v[TRAIN_PRINTS];
 } train_fingerprint;
 
-const char *train_print_name(train_print p); // "batch", "local", ...
+const char *train_fingerprint_part_name(train_fingerprint_part p); // "batch", "local", ...
 
 // Local. XXH3-64 over everything in the batch that training reads.
 uint64_t train_fingerprint_batch(const data_clip_batch *b);
-// Local. Of a step that took prints; `batch` by the function above.
+// Local. Of a step that took fingerprints; `batch` by the function above.
 train_fingerprint train_fingerprint_of(uint64_t batch, const train_step_result *x);
 
 #endif

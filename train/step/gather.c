@@ -11,7 +11,7 @@ struct train_gather {
 };
 
 orr_code train_gather_create(train_axes *axes, train_state *state, train_gather **out) {
-  const int64_t n = state->shard.ranks > 1 ? train_shard_buckets(&state->shard) : 0;
+  const int64_t n = state->shard.ranks > 1 ? train_partition_buckets(&state->shard) : 0;
   train_gather *g = orr_calloc(1, sizeof *g);
   ORR_CHECK(g, ORR_ENOMEM, "gather of parameters: out of memory");
   *g = (train_gather){.axes = axes, .state = state, .overlap = true};
@@ -37,9 +37,9 @@ void train_gather_overlap(train_gather *g, bool overlap) {
 // The arrays that the products read: everyone has all of them, its own part up to date.
 static orr_code start(train_gather *g, int64_t i) {
   train_weights *w = &g->state->weights;
-  const train_shard_piece x = train_shard_piece_of(&g->state->shard, i);
+  const train_partition_piece x = train_partition_piece_of(&g->state->shard, i);
   int64_t at, count;
-  train_shard_bucket(&g->state->shard, i, &at, &count);
+  train_partition_bucket(&g->state->shard, i, &at, &count);
   if (w->work)
     return train_axes_all_gather_start(g->axes, DIST_AXIS_REPLICA, w->work + x.at, w->work + at,
                                        x.count, DIST_BF16, &g->requests[i]);
@@ -69,7 +69,7 @@ static orr_code gather_plain(train_gather *g) {
 
 orr_code train_gather_finish(train_gather *g) {
   if (g->state->shard.ranks == 1) return ORR_OK;
-  ORR_TRY(start_until(g, train_shard_buckets(&g->state->shard)));
+  ORR_TRY(start_until(g, train_partition_buckets(&g->state->shard)));
   for (; g->finished < g->started; g->finished++)
     ORR_TRY(dist_wait(g->axes->comm[DIST_AXIS_REPLICA], &g->requests[g->finished]));
   g->started = g->finished = 0;

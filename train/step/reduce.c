@@ -6,9 +6,9 @@ struct train_reduce {
   train_axes *axes;
   train_state *state;
   bool overlap;
-  uint64_t *local;     // see train_reduce_print
-  train_shard buckets; // where they are cut; also without sharded states
-  int64_t started;     // buckets started in this step, counted from the end
+  uint64_t *local;         // see train_reduce_print
+  train_partition buckets; // where they are cut; also without sharded states
+  int64_t started;         // buckets started in this step, counted from the end
   int64_t finished;
   dist_request *requests; // [buckets], by order of start
   int untouched;          // parameters [0, untouched) have not been summed over tp in this step
@@ -37,7 +37,7 @@ orr_code train_reduce_create(train_axes *axes, train_state *state, int64_t bucke
     if (r->room < SHARED_AT_ONCE) r->room = SHARED_AT_ONCE;
     if (r->room < train_param_whole(p)) r->room = train_param_whole(p);
   }
-  const int64_t n = train_shard_buckets(&r->buckets);
+  const int64_t n = train_partition_buckets(&r->buckets);
   r->requests = orr_calloc((size_t)n, sizeof *r->requests);
   if (!r->requests) {
     orr_free(r);
@@ -57,7 +57,7 @@ void train_reduce_overlap(train_reduce *r, bool overlap) {
   r->overlap = overlap;
 }
 
-void train_reduce_print(train_reduce *r, uint64_t *local) {
+void train_reduce_fingerprint(train_reduce *r, uint64_t *local) {
   r->local = local;
 }
 
@@ -124,7 +124,7 @@ static orr_code sum_shared(train_reduce *r, int64_t first) {
 static orr_code start_bucket(train_reduce *r, int64_t i, dist_request *request) {
   float *grad = r->state->weights.grad;
   int64_t at, count;
-  train_shard_bucket(&r->buckets, i, &at, &count);
+  train_partition_bucket(&r->buckets, i, &at, &count);
   if (r->local)
     ORR_TRY(kern_fingerprint(r->state->k, &(kern_fingerprint_args){.n = count,
                                                                    .x = grad + at,
@@ -134,7 +134,7 @@ static orr_code start_bucket(train_reduce *r, int64_t i, dist_request *request) 
   if (r->state->shard.ranks == 1)
     return train_axes_all_reduce_start(r->axes, DIST_AXIS_REPLICA, grad + at, count, DIST_F32,
                                        request);
-  const train_shard_piece mine = train_shard_piece_of(&r->buckets, i);
+  const train_partition_piece mine = train_partition_piece_of(&r->buckets, i);
   return train_axes_reduce_scatter_start(r->axes, DIST_AXIS_REPLICA, grad + at,
                                          r->state->own_grad + mine.place, mine.count, DIST_F32,
                                          request);
@@ -142,7 +142,7 @@ static orr_code start_bucket(train_reduce *r, int64_t i, dist_request *request) 
 
 // Starts the buckets at and behind `first`, whose sums over tp are made.
 static orr_code start_final(train_reduce *r, int64_t first) {
-  const int64_t n = train_shard_buckets(&r->buckets);
+  const int64_t n = train_partition_buckets(&r->buckets);
   if (train_axes_size(r->axes, DIST_AXIS_REPLICA) == 1) return ORR_OK;
   for (; r->started < n; r->started++) {
     const int64_t i = n - 1 - r->started;

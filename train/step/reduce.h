@@ -28,7 +28,7 @@ void train_reduce_overlap(train_reduce *r, bool overlap);
 // Local. From the next step on *local (=), in device memory, the fingerprint of the gradients as
 // this rank brings them to its replicas; NULL: none is taken. Not written where there is one
 // replica.
-void train_reduce_print(train_reduce *r, uint64_t *local);
+void train_reduce_fingerprint(train_reduce *r, uint64_t *local);
 // Local. Takes its buffer; once counting, once committed.
 void train_reduce_place(train_reduce *r, orr_arena *arena);
 // Collective over tp and replicas. Gradients at and behind `first` are final: starts their buckets

@@ -36,17 +36,17 @@ static orr_code list_plain(train_state *s) {
 orr_code train_state_share(train_state *s, const train_axes *axes, int64_t bucket_bytes) {
   const int ranks = train_axes_size(axes, DIST_AXIS_REPLICA);
   train_params_pad(&s->params, (int64_t)ranks * TRAIN_PARAM_ALIGN);
-  s->shard = train_shard_make(ranks, train_axes_rank(axes, DIST_AXIS_REPLICA), s->params.total,
-                              bucket_bytes);
+  s->shard = train_partition_make(ranks, train_axes_rank(axes, DIST_AXIS_REPLICA), s->params.total,
+                                  bucket_bytes);
   return shares_master(s) ? list_plain(s) : ORR_OK;
 }
 
 void train_state_place(train_state *s) {
   const size_t n = (size_t)s->params.total;
   train_weights *w = &s->weights;
-  if (s->shard.ranks <= 1) s->shard = train_shard_make(1, 0, s->params.total, 0);
+  if (s->shard.ranks <= 1) s->shard = train_partition_make(1, 0, s->params.total, 0);
   const bool shared = s->shard.ranks > 1, no_master = shares_master(s);
-  const size_t own = (size_t)train_shard_elements(&s->shard);
+  const size_t own = (size_t)train_partition_elements(&s->shard);
   w->master = no_master ? NULL : orr_arena_take(&s->parameters, n * sizeof(float));
   w->work = w->act == KERN_BF16 ? orr_arena_take(&s->parameters, n * sizeof(uint16_t)) : NULL;
   w->plain = no_master ? orr_arena_take(&s->parameters, (size_t)s->plain * sizeof(float)) : NULL;
@@ -78,7 +78,7 @@ void train_state_release(train_state *s) {
 }
 
 // Where the values of piece x of the master weights lie.
-static float *master_piece(const train_state *s, const train_shard_piece *x) {
+static float *master_piece(const train_state *s, const train_partition_piece *x) {
   return s->own_master == s->weights.master ? s->own_master + x->at : s->own_master + x->place;
 }
 
@@ -91,8 +91,8 @@ static orr_code copy_floats(const train_state *s, float *dst, const float *src, 
 
 // Copies own elements of the flat layout to an array of this rank's shard.
 static orr_code take_own(const train_state *s, const float *flat, float *own) {
-  for (int64_t i = 0; i < train_shard_buckets(&s->shard); i++) {
-    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
+  for (int64_t i = 0; i < train_partition_buckets(&s->shard); i++) {
+    const train_partition_piece x = train_partition_piece_of(&s->shard, i);
     ORR_TRY(copy_floats(s, own + x.place, flat + x.at, x.count));
   }
   return ORR_OK;
@@ -145,7 +145,7 @@ static orr_code give_initial(void *ctx, int64_t first, int64_t count, float *to)
 }
 
 orr_code train_state_fill(train_state *s, uint64_t seed) {
-  const size_t own = (size_t)train_shard_elements(&s->shard) * sizeof(float);
+  const size_t own = (size_t)train_partition_elements(&s->shard) * sizeof(float);
   initial x = {&s->params, seed};
   ORR_TRY(train_upload(s->k, train_state_weights(s), s->params.total, give_initial, &x));
   if (s->m) ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = s->m, .bytes = own}));
@@ -156,7 +156,7 @@ orr_code train_state_fill(train_state *s, uint64_t seed) {
 
 // One AdamW step on elements [at, at+n) of the flat layout, which lie in piece x.
 static orr_code update_range(train_state *s, const cfg *c, const kern_adamw_args *common,
-                             const train_shard_piece *x, int64_t at, int64_t n, bool decay) {
+                             const train_partition_piece *x, int64_t at, int64_t n, bool decay) {
   const int64_t in = at - x->at, own = x->place + in;
   kern_adamw_args a = *common;
   a.n = n;
@@ -174,7 +174,7 @@ static orr_code update_range(train_state *s, const cfg *c, const kern_adamw_args
 // padding is zero and stays zero. *p is the parameter that the bucket before ended in.
 static orr_code update_bucket(train_state *s, const cfg *c, const kern_adamw_args *common,
                               int64_t i, int *p) {
-  const train_shard_piece x = train_shard_piece_of(&s->shard, i);
+  const train_partition_piece x = train_partition_piece_of(&s->shard, i);
   const train_param *list = s->params.list;
   const int64_t stop = x.at + x.count;
   for (int64_t at = x.at, end; at < stop; at = end) {
@@ -189,7 +189,7 @@ static orr_code update_bucket(train_state *s, const cfg *c, const kern_adamw_arg
 }
 
 orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates *rates,
-                            const kern_verdict *verdict, train_updated_fn updated, void *ctx) {
+                            const kern_clip_result *verdict, train_updated_fn updated, void *ctx) {
   const kern_adamw_args common = {.beta1 = (float)c->optim.beta1,
                                   .beta2 = (float)c->optim.beta2,
                                   .eps = (float)c->optim.eps,
@@ -197,7 +197,7 @@ orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates
                                   .rates = rates,
                                   .verdict = verdict};
   int p = 0;
-  for (int64_t i = 0; i < train_shard_buckets(&s->shard); i++) {
+  for (int64_t i = 0; i < train_partition_buckets(&s->shard); i++) {
     ORR_TRY(update_bucket(s, c, &common, i, &p));
     if (updated) ORR_TRY(updated(ctx, i));
   }
@@ -208,7 +208,7 @@ orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates
 static orr_code sumsq_param(train_state *s, const train_param *p, double *sum) {
   const int64_t bucket = s->shard.bucket, end = p->at + p->count;
   for (int64_t i = p->at / bucket; i * bucket < end; i++) {
-    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
+    const train_partition_piece x = train_partition_piece_of(&s->shard, i);
     const int64_t from = x.at > p->at ? x.at : p->at,
                   to = x.at + x.count < end ? x.at + x.count : end;
     if (from < to)
@@ -226,7 +226,7 @@ orr_code train_state_sumsq(train_state *s, double *sum) {
   if (all)
     return kern_sumsq(
         s->k,
-        &(kern_sumsq_args){.n = train_shard_elements(&s->shard), .x = s->own_grad, .sum = sum});
+        &(kern_sumsq_args){.n = train_partition_elements(&s->shard), .x = s->own_grad, .sum = sum});
   ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = sum, .bytes = sizeof *sum}));
   for (int i = 0; i < s->params.count; i++)
     if (!s->params.list[i].second) ORR_TRY(sumsq_param(s, &s->params.list[i], sum));
@@ -237,7 +237,7 @@ orr_code train_state_sumsq(train_state *s, double *sum) {
 static orr_code own_plain_param(train_state *s, const train_param *p) {
   const int64_t bucket = s->shard.bucket, end = p->at + p->count;
   for (int64_t b = p->at / bucket; b * bucket < end; b++) {
-    const train_shard_piece x = train_shard_piece_of(&s->shard, b);
+    const train_partition_piece x = train_partition_piece_of(&s->shard, b);
     const int64_t from = x.at > p->at ? x.at : p->at,
                   to = x.at + x.count < end ? x.at + x.count : end;
     if (from < to)
@@ -247,15 +247,15 @@ static orr_code own_plain_param(train_state *s, const train_param *p) {
   return ORR_OK;
 }
 
-orr_code train_state_print_gradients(train_state *s, uint64_t *sum) {
-  return kern_fingerprint(
-      s->k,
-      &(kern_fingerprint_args){.n = train_shard_elements(&s->shard), .x = s->own_grad, .sum = sum});
+orr_code train_state_fingerprint_gradients(train_state *s, uint64_t *sum) {
+  return kern_fingerprint(s->k, &(kern_fingerprint_args){.n = train_partition_elements(&s->shard),
+                                                         .x = s->own_grad,
+                                                         .sum = sum});
 }
 
-orr_code train_state_print_weights(train_state *s, uint64_t *sum) {
-  for (int64_t i = 0; i < train_shard_buckets(&s->shard); i++) {
-    const train_shard_piece x = train_shard_piece_of(&s->shard, i);
+orr_code train_state_fingerprint_weights(train_state *s, uint64_t *sum) {
+  for (int64_t i = 0; i < train_partition_buckets(&s->shard); i++) {
+    const train_partition_piece x = train_partition_piece_of(&s->shard, i);
     ORR_TRY(kern_fingerprint(s->k, &(kern_fingerprint_args){.n = x.count,
                                                             .x = master_piece(s, &x),
                                                             .first = x.at,

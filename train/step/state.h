@@ -21,7 +21,7 @@ typedef struct {
   train_params params;   // filled by the caller before train_state_place
   train_weights weights; // master, work, grad
   // What replicas may share out: total / ranks elements each, in the order of `shard`.
-  train_shard shard;
+  train_partition shard;
   float *own_master;  // weights.master unless it is shared out: float32 reads that one in place
   float *own_grad;    // weights.grad where nothing is shared out
   float *m, *v, *ema; // NULL when absent
@@ -57,15 +57,15 @@ typedef orr_code (*train_updated_fn)(void *ctx, int64_t bucket);
 // Local. One AdamW step on everything, bucket by bucket; rates and verdict lie in device memory.
 // `updated` may be NULL.
 orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates *rates,
-                            const kern_verdict *verdict, train_updated_fn updated, void *ctx);
+                            const kern_clip_result *verdict, train_updated_fn updated, void *ctx);
 
 // Local. *sum (=), in device memory, squares of the gradients that this rank counts in the norm:
 // its own part, and of what ranks of tp share the first one's alone.
 orr_code train_state_sumsq(train_state *s, double *sum);
 // Local. *sum (=), in device memory, the fingerprint of the gradients, or of the float32 weights,
 // that this rank updates.
-orr_code train_state_print_gradients(train_state *s, uint64_t *sum);
-orr_code train_state_print_weights(train_state *s, uint64_t *sum);
+orr_code train_state_fingerprint_gradients(train_state *s, uint64_t *sum);
+orr_code train_state_fingerprint_weights(train_state *s, uint64_t *sum);
 // Local. weights.plain becomes this rank's updated part and zeros elsewhere: the sum over replicas
 // is everything.
 orr_code train_state_own_plain(train_state *s);

@@ -16,8 +16,8 @@ static orr_code create_parts(train_step *s) {
   ORR_TRY(train_timer_create(s->k, &s->timer));
   ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
   s->stage->timer = s->timer;
-  // by set of marks, without prints and with them
-  ORR_TRY(train_replay_create(s->k, 4 * s->stage->shapes, &s->replay));
+  // by set of marks, without fingerprints and with them
+  ORR_TRY(train_capture_create(s->k, 4 * s->stage->shapes, &s->replay));
   // What other ranks take part in is captured too where it is in the order of the device.
   s->capture = c->run.capture && s->k->can_capture &&
                (s->axes->on_device || train_axes_size(s->axes, DIST_AXIS_WORLD) == 1);
@@ -48,7 +48,7 @@ static orr_code rehearse(train_step *s) {
   train_step_votes votes = {0};
   ORR_TRY(train_axes_agree(s->axes, ORR_OK, "read data"));
   ORR_TRY(train_step_gradients(
-      s, NULL, &(train_step_request){.step = 1, .print = s->c->guard.record_every > 0}));
+      s, NULL, &(train_step_request){.step = 1, .fingerprint = s->c->guard.record_every > 0}));
   ORR_TRY(train_step_vote(s, &votes));
   return train_step_update(s);
 }
@@ -95,7 +95,7 @@ orr_code train_step_commit(train_step *s) {
 void train_step_release(train_step *s) {
   train_gather_destroy(s->gather);
   train_reduce_destroy(s->reduce);
-  train_replay_destroy(s->replay);
+  train_capture_destroy(s->replay);
   train_stage_destroy(s->stage);
   train_timer_destroy(s->timer);
   orr_arena_release(&s->results);
@@ -141,9 +141,9 @@ static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train
   // Whatever comes of such actions, of which some are dropped: no loss is accepted.
   if (sums.bad > 0.0) x.bounds.loss = -INFINITY;
   ORR_TRY(kern_adamw_rates_of(q->lr, s->c->optim.beta1, s->c->optim.beta2, q->step, &x.rates));
-  s->issued[s->turn] = (train_issued){.step = q->step, .sums = sums, .print = q->print};
-  s->print = q->print;
-  train_reduce_print(s->reduce, q->print ? &s->totals->prints.local : NULL);
+  s->issued[s->turn] = (train_issued){.step = q->step, .sums = sums, .fingerprint = q->fingerprint};
+  s->fingerprint = q->fingerprint;
+  train_reduce_fingerprint(s->reduce, q->fingerprint ? &s->totals->fingerprints.local : NULL);
   ORR_TRY(train_stage_send(s->stage, &x));
   return train_timer_end(s->timer, TRAIN_TIMED_INPUTS);
 }
@@ -174,7 +174,8 @@ static orr_code make_update(train_step *s) {
   const train_step_scalars *x = s->stage->scalars[TRAIN_INPUTS_ON_DEVICE];
   train_profile_enter(s->axes->profile, TRAIN_PHASE_OPTIMIZER, "optimizer", -1);
   ORR_TRY(train_state_sumsq(&s->state, &t->sumsq));
-  if (s->print) ORR_TRY(train_state_print_gradients(&s->state, &t->prints.gradients));
+  if (s->fingerprint)
+    ORR_TRY(train_state_fingerprint_gradients(&s->state, &t->fingerprints.gradients));
   ORR_TRY(train_axes_all_reduce(s->axes, shared ? DIST_AXIS_WORLD : DIST_AXIS_TP, &t->sumsq, 1,
                                 DIST_F64, DIST_SUM));
   ORR_TRY(kern_clip(s->k, &(kern_clip_args){.sumsq = &t->sumsq,
@@ -184,7 +185,7 @@ static orr_code make_update(train_step *s) {
                                             .out = &t->verdict}));
   ORR_TRY(train_state_update(&s->state, s->c, &x->rates, &t->verdict,
                              shared ? train_gather_bucket : NULL, s->gather));
-  if (s->print) ORR_TRY(train_state_print_weights(&s->state, &t->prints.weights));
+  if (s->fingerprint) ORR_TRY(train_state_fingerprint_weights(&s->state, &t->fingerprints.weights));
   ORR_TRY(train_timer_end(s->timer, TRAIN_TIMED_OPTIMIZER));
   ORR_TRY(train_gather_finish(s->gather));
   train_profile_leave(s->axes->profile);
@@ -219,10 +220,10 @@ orr_code train_step_update(train_step *s) {
 }
 
 static orr_code capture_or_replay(train_step *s) {
-  const int64_t which = s->stage->shape + (s->print ? s->stage->shapes : 0),
+  const int64_t which = s->stage->shape + (s->fingerprint ? s->stage->shapes : 0),
                 shape = 2 * which + train_timer_set(s->timer);
-  if (train_replay_has(s->replay, shape)) train_timer_replayed(s->timer);
-  return train_replay_run(s->replay, shape, make_both, s);
+  if (train_capture_has(s->replay, shape)) train_timer_replayed(s->timer);
+  return train_capture_run(s->replay, shape, make_both, s);
 }
 
 orr_code train_step_run(train_step *s, const data_clip_batch *b, const train_step_request *q) {
@@ -240,10 +241,10 @@ orr_code train_step_results(train_step *s, train_step_result *out) {
                              .grad_norm = sqrt(t->sumsq),
                              .skipped = t->verdict.skip != 0,
                              .bad_clips = (int64_t)of->sums.bad};
-  if (of->print) out->prints = t->prints;
+  if (of->fingerprint) out->fingerprints = t->fingerprints;
   // One replica's gradients are nobody's sum.
-  if (of->print && train_axes_size(s->axes, DIST_AXIS_REPLICA) == 1)
-    out->prints.local = out->prints.gradients;
+  if (of->fingerprint && train_axes_size(s->axes, DIST_AXIS_REPLICA) == 1)
+    out->fingerprints.local = out->fingerprints.gradients;
   s->taken ^= 1;
   return train_timer_read(s->timer, out->timed_ms);
 }

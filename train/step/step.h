@@ -31,20 +31,20 @@ typedef struct {
   uint64_t local;     // gradients of its clips, before replicas add theirs
   uint64_t gradients; // reduced, as far as this rank updates with them
   uint64_t weights;   // float32, that this rank updated
-} train_step_prints;
+} train_step_fingerprints;
 
 // Of a step, in device memory; loss and sumsq summed over the ranks.
 typedef struct {
   double loss, sumsq;
-  train_step_prints prints; // of a step that takes them
-  kern_verdict verdict;
+  train_step_fingerprints fingerprints; // of a step that takes them
+  kern_clip_result verdict;
 } train_totals;
 
 // What is known on the host about a step under way.
 typedef struct {
   int64_t step;
   train_batch_sums sums;
-  bool print;
+  bool fingerprint;
 } train_issued;
 
 // What the next step is. A loss (the mean) or a gradient norm above the largest that is accepted,
@@ -53,7 +53,7 @@ typedef struct {
   int64_t step; // counts from 1
   double lr;
   double most_loss, most_norm; // INFINITY = any that is finite
-  bool print;                  // take fingerprints; only where guard.record_every asks for any
+  bool fingerprint;            // take fingerprints; only where guard.record_every asks for any
 } train_step_request;
 
 typedef struct {
@@ -62,7 +62,7 @@ typedef struct {
   bool skipped;      // weights and moments are as before
   int64_t bad_clips; // of the batch, over all replicas: more than 0, and it is skipped
   double timed_ms[TRAIN_TIMED];
-  train_step_prints prints; // zeros where none were asked for
+  train_step_fingerprints fingerprints; // zeros where none were asked for
 } train_step_result;
 
 typedef struct {
@@ -74,9 +74,9 @@ typedef struct {
   train_reduce *reduce;
   train_gather *gather;
   train_timer *timer;
-  train_replay *replay;
+  train_capture *replay;
   bool capture;       // steps are captured and replayed
-  bool print;         // of the step under way
+  bool fingerprint;   // of the step under way
   orr_arena exchange; // what axes communicate through, besides the stage's
   orr_arena results;  // pinned
   train_totals *totals, *result[2];

@@ -1,12 +1,12 @@
 // Where the time of a step goes on this rank. Every moment of a step is in exactly one phase: the
 // innermost one entered, or, while a rank waits inside a collective, that of its axis. What moves
 // while the rank computes is counted beside that, as hidden. Host clock: on a device that runs
-// ahead of the host a phase says when its ops were called (train/timing/timer.h tells how long they took,
-// and metrics.jsonl has that instead).
+// ahead of the host a phase says when its ops were called (train/timing/timer.h tells how long they
+// took, and metrics.jsonl has that instead).
 //
-// While tracing, every phase and collective is kept as a span too (train/observe/trace.h writes them), and
-// a tool that watches the program is told of them as they begin and end (kernels/range.h). One
-// thread; functions take NULL and do nothing then.
+// While tracing, every phase and collective is kept as a span too (train/observe/trace.h writes
+// them), and a tool that watches the program is told of them as they begin and end
+// (kernels/range.h). One thread; functions take NULL and do nothing then.
 #ifndef TRAIN_PROFILE_H
 #define TRAIN_PROFILE_H
 

@@ -1,5 +1,6 @@
 // Where the device's time of a step goes, told by marks between its ops: nothing waits for them
-// inside the step, they are read when its results are. (train/timing/profile.h has the host's side.)
+// inside the step, they are read when its results are. (train/timing/profile.h has the host's
+// side.)
 #ifndef TRAIN_TIMER_H
 #define TRAIN_TIMER_H
 

@@ -18,7 +18,7 @@ enum { HEIGHT = 16, WIDTH = 24, PIXELS = HEIGHT * WIDTH, EPISODES = 8, LENGTH = 
 typedef struct {
   char root[512];
   kern *k;
-  train_trained *dynamics, *tokenizer;
+  train_loaded_model *dynamics, *tokenizer;
 } fixture;
 
 // Data set ROOT/name of one shard with episodes of LENGTH frames; `forks`: pairs with one past.
@@ -85,16 +85,16 @@ static int setup(void **state) {
   assert_ok(kern_create(KERN_DEVICE_CPU, 1, &f->k));
   assert_ok(kern_commit(f->k));
   snprintf(path, sizeof path, "%s/dynamics/ckpt", f->root);
-  assert_ok(train_trained_open(path, CFG_STAGE_DYNAMICS, true, f->k, &f->dynamics));
+  assert_ok(train_loaded_model_open(path, CFG_STAGE_DYNAMICS, true, f->k, &f->dynamics));
   snprintf(path, sizeof path, "%s/tokenizer/ckpt", f->root);
-  assert_ok(train_trained_open(path, CFG_STAGE_TOKENIZER, true, f->k, &f->tokenizer));
+  assert_ok(train_loaded_model_open(path, CFG_STAGE_TOKENIZER, true, f->k, &f->tokenizer));
   return 0;
 }
 
 static int teardown(void **state) {
   fixture *f = *state;
-  train_trained_close(f->tokenizer);
-  train_trained_close(f->dynamics);
+  train_loaded_model_close(f->tokenizer);
+  train_loaded_model_close(f->dynamics);
   kern_destroy(f->k);
   const orr_code rc = orr_fs_remove_tree(f->root);
   free(f);

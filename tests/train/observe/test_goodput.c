@@ -10,15 +10,15 @@
 
 static train_goodput read(const char *dir) {
   char path[256];
-  train_table m;
+  train_columns m;
   train_goodput g;
   json_t *history;
   assert_int_equal(orr_fs_join(path, sizeof path, dir, "metrics.jsonl"), ORR_OK);
-  assert_int_equal(train_table_read(path, &m), ORR_OK);
+  assert_int_equal(train_columns_read(path, &m), ORR_OK);
   assert_int_equal(train_history_read(dir, &history), ORR_OK);
   train_goodput_of(history, &m, &g);
   json_decref(history);
-  train_table_release(&m);
+  train_columns_release(&m);
   return g;
 }
 

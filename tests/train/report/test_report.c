@@ -235,16 +235,16 @@ static void test_torn_last_line_is_skipped_and_repeated_steps_replaced(void **st
       "\"old\": 1}\n"
       "{\"step\": 2, \"loss\": 3}\nrubbish\n\n{\"step\": 3, \"loss\": 2}\n{\"step\": 4, \"lo");
   char path[256];
-  train_table m;
+  train_columns m;
   snprintf(path, sizeof path, "%s/metrics.jsonl", dir);
-  assert_int_equal(train_table_read(path, &m), ORR_OK);
+  assert_int_equal(train_columns_read(path, &m), ORR_OK);
   assert_int_equal(m.rows, 3);
   assert_int_equal(m.unreadable, 1);
-  const double *loss = train_table_column(&m, "loss"), *old = train_table_column(&m, "old");
+  const double *loss = train_columns_find(&m, "loss"), *old = train_columns_find(&m, "old");
   assert_true(loss[0] == 5 && loss[1] == 3 && loss[2] == 2);
   assert_true(isnan(old[0]) && isnan(old[2]));
-  assert_null(train_table_column(&m, "absent"));
-  train_table_release(&m);
+  assert_null(train_columns_find(&m, "absent"));
+  train_columns_release(&m);
 }
 
 static void test_curve_keeps_extremes_and_means(void **state) {

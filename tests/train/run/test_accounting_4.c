@@ -118,13 +118,13 @@ static void check_save(trainee *t, dist_world *w, const train_accounting *a) {
 
 static void check_compare(trainee *t, dist_world *w, const train_accounting *a) {
   dist_traffic before[DIST_AXES];
-  train_replicas *r;
-  assert_ok(train_replicas_create(t->c, w, &t->work.state, &r));
+  train_replica_check *r;
+  assert_ok(train_replica_check_create(t->c, w, &t->work.state, &r));
   note_traffic(w, before);
   if (r)
-    assert_ok(dist_agree(w->axis[DIST_AXIS_WORLD], train_replicas_check(r), "compare replicas"));
+    assert_ok(dist_agree(w->axis[DIST_AXIS_WORLD], train_replica_check_run(r), "compare replicas"));
   check_moved(w, before, a->compare, "a comparison");
-  train_replicas_destroy(r);
+  train_replica_check_destroy(r);
 }
 
 static void test_what_saving_and_comparing_take_is_what_was_announced(void **state) {

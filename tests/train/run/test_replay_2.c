@@ -63,7 +63,7 @@ orr_code __wrap_train_reduce_finish(train_reduce *r) {
 orr_code __wrap_train_state_print_weights(train_state *s, uint64_t *sum) {
   // float32 weights that are shared out lie in place, among those of the other rank
   const bool among = s->own_master == s->weights.master;
-  flip_if(WEIGHTS, s->own_master + (among ? train_shard_piece_of(&s->shard, 0).at : 0) + 10);
+  flip_if(WEIGHTS, s->own_master + (among ? train_partition_piece_of(&s->shard, 0).at : 0) + 10);
   return __real_train_state_print_weights(s, sum);
 }
 

@@ -129,7 +129,7 @@ static void test_the_same_layout_goes_on_bit_for_bit(void **state) {
     trainee_update(&resumed, step);
   }
   const train_state *a = &t.work.state, *b = &resumed.work.state;
-  const size_t own = (size_t)train_shard_elements(&a->shard) * sizeof(float);
+  const size_t own = (size_t)train_partition_elements(&a->shard) * sizeof(float);
   assert_true(t.loss == resumed.loss);
   assert_memory_equal(a->own_master, b->own_master, own);
   assert_memory_equal(a->v, b->v, own);

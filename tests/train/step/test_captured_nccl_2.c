@@ -38,7 +38,7 @@ static void train(dist_world *w, const layout *l, bool capture, course *out) {
     if (step > 0) assert_ok(train_step_results(&t.work, &out->step[step - 1]));
   }
   assert_ok(train_step_results(&t.work, &out->step[STEPS - 1]));
-  out->captured = train_replay_captured(t.work.replay);
+  out->captured = train_capture_captured(t.work.replay);
   dist_world_leave_device(w);
   trainee_close(&t);
 }

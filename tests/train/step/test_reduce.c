@@ -29,7 +29,7 @@ static void check(const dist_world *w, int64_t n, int64_t bucket_bytes, int64_t 
   const int size = train_axes_size(&axes, DIST_AXIS_REPLICA), rank = axes.grid.rank;
   s.params.total = n;
   s.weights.grad = s.own_grad = grad;
-  s.shard = train_shard_make(1, 0, n, 0);
+  s.shard = train_partition_make(1, 0, n, 0);
   assert_int_equal(train_reduce_create(&axes, &s, bucket_bytes, &r), ORR_OK);
   for (int time = 0; time < times; time++) {
     for (int64_t i = 0; i < n; i++) grad[i] = -1e9f; // not final yet: must not travel

@@ -43,7 +43,7 @@ static void model_close(model *m) {
 
 static void update(model *m, double lr, float scale, int64_t step) {
   kern_adamw_rates rates;
-  const kern_verdict verdict = {.scale = scale};
+  const kern_clip_result verdict = {.scale = scale};
   assert_ok(kern_adamw_rates_of(lr, m->c->optim.beta1, m->c->optim.beta2, step, &rates));
   assert_ok(train_state_update(&m->s, m->c, &rates, &verdict, NULL, NULL));
 }

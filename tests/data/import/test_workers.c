@@ -25,8 +25,8 @@ static orr_code die_at_the_second_job(void *ctx, data_board *b) {
 }
 
 static void test_a_killed_worker_is_reported_with_its_signal(void **state) {
-  data_workers w = {.count = 2, .jobs = 10, .work = die_at_the_second_job};
-  assert_int_equal(data_workers_run(&w), ORR_EIO);
+  orr_workers w = {.count = 2, .jobs = 10, .work = die_at_the_second_job};
+  assert_int_equal(orr_workers_run(&w), ORR_EIO);
   assert_non_null(strstr(orr_status_message(), "signal 9"));
   assert_non_null(strstr(orr_status_message(), "while reading nine.h5"));
 }
@@ -40,8 +40,8 @@ static orr_code never_end(void *ctx, data_board *b) {
 }
 
 static void test_a_worker_that_computes_for_ever_is_ended(void **state) {
-  data_workers w = {.count = 2, .jobs = 2, .work = never_end};
-  assert_int_equal(data_workers_run(&w), ORR_EIO);
+  orr_workers w = {.count = 2, .jobs = 2, .work = never_end};
+  assert_int_equal(orr_workers_run(&w), ORR_EIO);
   assert_non_null(strstr(orr_status_message(), "computed for 1 s without an end"));
   assert_non_null(strstr(orr_status_message(), "while reading nine.h5"));
 }
@@ -61,8 +61,8 @@ static orr_code take_time(void *ctx, data_board *b) {
 }
 
 static void test_workers_may_wait_and_take_many_steps(void **state) {
-  data_workers w = {.count = 1, .jobs = 1, .work = take_time};
-  assert_ok(data_workers_run(&w));
+  orr_workers w = {.count = 1, .jobs = 1, .work = take_time};
+  assert_ok(orr_workers_run(&w));
 }
 
 // -- an import -------------------------------------------------------------------------------

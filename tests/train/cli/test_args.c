@@ -14,27 +14,27 @@
 #include "base/args.h"
 #include "train/cli/cmd_config.h"
 
-static const train_option options[] = {
-    {"out", "FILE", "where the picture goes", TRAIN_OPTION_ONCE},
-    {"frames", "N", "frames to make", TRAIN_OPTION_ONCE},
-    {"scale", "X", "how large", TRAIN_OPTION_ONCE},
-    {"set", "KEY=VALUE", "override", TRAIN_OPTION_REPEATED},
-    {"quiet", NULL, "say less", TRAIN_OPTION_ONCE},
+static const orr_option options[] = {
+    {"out", "FILE", "where the picture goes", ORR_OPTION_ONCE},
+    {"frames", "N", "frames to make", ORR_OPTION_ONCE},
+    {"scale", "X", "how large", ORR_OPTION_ONCE},
+    {"set", "KEY=VALUE", "override", ORR_OPTION_REPEATED},
+    {"quiet", NULL, "say less", ORR_OPTION_ONCE},
     {0},
 };
-static const train_command command = {"draw", "CLIP [CLIP]", 1, 2, "draws clips", options};
+static const orr_command command = {"draw", "CLIP [CLIP]", 1, 2, "draws clips", options};
 
 // Parses the words of a line split at single blanks; `line` must stay.
-static orr_code parse(char *line, train_args *out) {
+static orr_code parse(char *line, orr_args *out) {
   char *argv[32], *rest = NULL;
   int argc = 0;
   for (char *w = strtok_r(line, " ", &rest); w; w = strtok_r(NULL, " ", &rest)) argv[argc++] = w;
-  return train_args_parse(&command, argc, argv, out);
+  return orr_args_parse(&command, argc, argv, out);
 }
 
 static void test_options_stand_anywhere_in_either_spelling(void **state) {
   char line[] = "draw --out=a.png clip1 --frames 7 --quiet --set a=1 clip2 --set=b=2 --scale -1.5";
-  train_args a;
+  orr_args a;
   int64_t frames = 0, absent = 5;
   double scale = 0;
   const char *out = NULL;
@@ -42,27 +42,27 @@ static void test_options_stand_anywhere_in_either_spelling(void **state) {
   assert_int_equal(a.operands, 2);
   assert_string_equal(a.operand[0], "clip1");
   assert_string_equal(a.operand[1], "clip2");
-  assert_int_equal(train_args_require(&a, "out", &out), ORR_OK);
+  assert_int_equal(orr_args_require(&a, "out", &out), ORR_OK);
   assert_string_equal(out, "a.png");
-  assert_int_equal(train_args_i64(&a, "frames", 1, 10, &frames), ORR_OK);
+  assert_int_equal(orr_args_i64(&a, "frames", 1, 10, &frames), ORR_OK);
   assert_int_equal(frames, 7);
-  assert_int_equal(train_args_f64(&a, "scale", -2, 2, &scale), ORR_OK);
+  assert_int_equal(orr_args_f64(&a, "scale", -2, 2, &scale), ORR_OK);
   assert_true(scale == -1.5);
-  assert_true(train_args_flag(&a, "quiet"));
-  assert_string_equal(train_args_nth(&a, "set", 0), "a=1");
-  assert_string_equal(train_args_nth(&a, "set", 1), "b=2");
-  assert_null(train_args_nth(&a, "set", 2));
-  assert_int_equal(train_args_i64(&a, "never", 0, 1, &absent), ORR_OK);
+  assert_true(orr_args_flag(&a, "quiet"));
+  assert_string_equal(orr_args_nth(&a, "set", 0), "a=1");
+  assert_string_equal(orr_args_nth(&a, "set", 1), "b=2");
+  assert_null(orr_args_nth(&a, "set", 2));
+  assert_int_equal(orr_args_i64(&a, "never", 0, 1, &absent), ORR_OK);
   assert_int_equal(absent, 5);
 }
 
 static void test_two_dashes_end_the_options(void **state) {
   char line[] = "draw -- --out";
-  train_args a;
+  orr_args a;
   assert_int_equal(parse(line, &a), ORR_OK);
   assert_string_equal(a.operand[0], "--out");
-  assert_string_equal(train_args_text(&a, "out", "none"), "none");
-  assert_false(train_args_flag(&a, "quiet"));
+  assert_string_equal(orr_args_text(&a, "out", "none"), "none");
+  assert_false(orr_args_flag(&a, "quiet"));
 }
 
 static void test_bad_usage_is_refused_with_one_line(void **state) {
@@ -83,7 +83,7 @@ static void test_bad_usage_is_refused_with_one_line(void **state) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char line[128];
-    train_args a;
+    orr_args a;
     snprintf(line, sizeof line, "%s", cases[i].line);
     assert_int_equal(parse(line, &a), ORR_ECONFIG);
     assert_string_equal(orr_status_message(), cases[i].message);
@@ -94,21 +94,21 @@ static void test_numbers_out_of_range_or_ill_formed_are_refused(void **state) {
   static const char *const bad[] = {"0", "11", "x", "7x", "", "1e1", "99999999999999999999"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     char line[64];
-    train_args a;
+    orr_args a;
     int64_t n = 3;
     snprintf(line, sizeof line, "draw c --frames=%s", bad[i]);
     assert_int_equal(parse(line, &a), ORR_OK);
-    assert_int_equal(train_args_i64(&a, "frames", 1, 10, &n), ORR_ECONFIG);
+    assert_int_equal(orr_args_i64(&a, "frames", 1, 10, &n), ORR_ECONFIG);
     assert_non_null(strstr(orr_status_message(), "wanted a whole number from 1 to 10"));
     assert_int_equal(n, 3);
   }
   char line[] = "draw c --scale nan";
-  train_args a;
+  orr_args a;
   double x = 1;
   const char *out = NULL;
   assert_int_equal(parse(line, &a), ORR_OK);
-  assert_int_equal(train_args_f64(&a, "scale", 0, 1, &x), ORR_ECONFIG);
-  assert_int_equal(train_args_require(&a, "out", &out), ORR_ECONFIG);
+  assert_int_equal(orr_args_f64(&a, "scale", 0, 1, &x), ORR_ECONFIG);
+  assert_int_equal(orr_args_require(&a, "out", &out), ORR_ECONFIG);
   assert_string_equal(orr_status_message(),
                       "orrery draw: --out FILE is missing; see `orrery draw --help`");
 }

@@ -85,15 +85,16 @@ static void test_pieces_of_all_replicas_cover_the_flat_layout_once(void **state)
     const int64_t total = (int64_t)ranks * TRAIN_PARAM_ALIGN * 7;
     int found[6 * TRAIN_PARAM_ALIGN * 7] = {0};
     for (int i = 0; i < ranks; i++) {
-      const train_shard s = train_shard_make(ranks, i, total, 3 * ranks * TRAIN_PARAM_ALIGN * 4);
+      const train_partition s =
+          train_partition_make(ranks, i, total, 3 * ranks * TRAIN_PARAM_ALIGN * 4);
       int64_t place = 0;
-      for (int64_t b = 0; b < train_shard_buckets(&s); b++) {
-        const train_shard_piece x = train_shard_piece_of(&s, b);
+      for (int64_t b = 0; b < train_partition_buckets(&s); b++) {
+        const train_partition_piece x = train_partition_piece_of(&s, b);
         assert_int_equal(x.place, place);
         place += x.count;
         for (int64_t e = 0; e < x.count; e++) found[x.at + e]++;
       }
-      assert_int_equal(place, train_shard_elements(&s));
+      assert_int_equal(place, train_partition_elements(&s));
     }
     for (int64_t e = 0; e < total; e++) assert_int_equal(found[e], 1);
   }
