@@ -8,7 +8,7 @@ import importlib
 import os
 import sys
 
-NAMES = ("layering", "banned", "headers", "globals", "labels", "layout", "shell", "pages")
+NAMES = ("layering", "banned", "headers", "globals", "labels", "layout", "rooms", "shell", "pages")
 
 
 def main():
