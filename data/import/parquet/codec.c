@@ -6,7 +6,16 @@
 #include <zlib.h>
 #include <zstd.h>
 
-enum { CODEC_NONE, CODEC_SNAPPY, CODEC_GZIP, CODEC_LZO, CODEC_BROTLI, CODEC_LZ4, CODEC_ZSTD, CODEC_LZ4_RAW };
+enum {
+  CODEC_NONE,
+  CODEC_SNAPPY,
+  CODEC_GZIP,
+  CODEC_LZO,
+  CODEC_BROTLI,
+  CODEC_LZ4,
+  CODEC_ZSTD,
+  CODEC_LZ4_RAW
+};
 
 static bool unpack_snappy(const uint8_t *p, size_t bytes, uint8_t *out, size_t out_bytes) {
   size_t length = 0;
@@ -46,10 +55,10 @@ orr_code data_parquet_unpack(int codec, const char *what, const uint8_t *p, size
     const char *name;
     bool (*unpack)(const uint8_t *p, size_t bytes, uint8_t *out, size_t out_bytes);
   } codecs[] = {
-      [CODEC_NONE] = {"none", copy},           [CODEC_SNAPPY] = {"snappy", unpack_snappy},
-      [CODEC_GZIP] = {"gzip", unpack_gzip},    [CODEC_LZO] = {"lzo", NULL},
-      [CODEC_BROTLI] = {"brotli", NULL},       [CODEC_LZ4] = {"lz4", NULL},
-      [CODEC_ZSTD] = {"zstd", unpack_zstd},    [CODEC_LZ4_RAW] = {"lz4_raw", NULL},
+      [CODEC_NONE] = {"none", copy},        [CODEC_SNAPPY] = {"snappy", unpack_snappy},
+      [CODEC_GZIP] = {"gzip", unpack_gzip}, [CODEC_LZO] = {"lzo", NULL},
+      [CODEC_BROTLI] = {"brotli", NULL},    [CODEC_LZ4] = {"lz4", NULL},
+      [CODEC_ZSTD] = {"zstd", unpack_zstd}, [CODEC_LZ4_RAW] = {"lz4_raw", NULL},
   };
   const int n = sizeof codecs / sizeof *codecs;
   bool known = codec >= 0 && codec < n;

@@ -12,8 +12,14 @@
 #define TAIL        8  // the footer's length and the mark
 
 enum { REQUIRED, OPTIONAL, REPEATED };
-enum { CONVERTED_LIST = 3, CONVERTED_DECIMAL = 5, CONVERTED_MILLIS = 9, CONVERTED_MICROS = 10,
-       CONVERTED_UNSIGNED_FIRST = 11, CONVERTED_UNSIGNED_LAST = 14 };
+enum {
+  CONVERTED_LIST = 3,
+  CONVERTED_DECIMAL = 5,
+  CONVERTED_MILLIS = 9,
+  CONVERTED_MICROS = 10,
+  CONVERTED_UNSIGNED_FIRST = 11,
+  CONVERTED_UNSIGNED_LAST = 14
+};
 enum { LOGICAL_LIST = 3, LOGICAL_DECIMAL = 5, LOGICAL_TIMESTAMP = 8 };
 
 // One line of the schema, which lists a tree depth first.
@@ -191,8 +197,8 @@ static orr_code read_chunk(data_parquet *p, data_thrift *t, data_parquet_chunk *
     else
       data_thrift_skip(t, f.type);
   }
-  if (t->bad || c->first < 0 || c->bytes < 0 || c->values < 0 ||
-      (uint64_t)c->first > p->bytes || (uint64_t)c->bytes > p->bytes - (uint64_t)c->first)
+  if (t->bad || c->first < 0 || c->bytes < 0 || c->values < 0 || (uint64_t)c->first > p->bytes ||
+      (uint64_t)c->bytes > p->bytes - (uint64_t)c->first)
     return fail_damaged(p, "pages lie outside the file");
   return ORR_OK;
 }

@@ -17,8 +17,8 @@ typedef struct {
   int version; // of a data page: 1 or 2
   int encoding;
   int64_t entries;
-  size_t length;           // of the header itself
-  size_t packed, unpacked; // bytes of the page, levels included
+  size_t length;                        // of the header itself
+  size_t packed, unpacked;              // bytes of the page, levels included
   size_t repeated_bytes, defined_bytes; // of version 2
   bool is_packed;
   bool has_crc;

@@ -120,9 +120,9 @@ static orr_code read_data_page(data_parquet_pages *r, const data_parquet_header 
   for (int64_t i = 0; out->defined && i < h->entries; i++)
     out->present -= out->defined[i] != (uint32_t)c->defined;
   const char *fault = NULL;
-  orr_code rc = data_parquet_values_decode(&r->values, c, h->encoding,
-                                           (const uint8_t *)r->data.p + at, h->unpacked - at,
-                                           out->present, &fault);
+  orr_code rc =
+      data_parquet_values_decode(&r->values, c, h->encoding, (const uint8_t *)r->data.p + at,
+                                 h->unpacked - at, out->present, &fault);
   if (rc == ORR_EFORMAT) return fail_damaged(r, fault);
   ORR_CHECK(rc != ORR_EUNSUPPORTED, rc,
             "%s: column %s: encoding %d is not read here; write it with plain or dictionary "

@@ -13,9 +13,9 @@ typedef struct {
 // Entries are values, nulls and empty lists; of them `present` have a value.
 typedef struct {
   int64_t entries, present;
-  const uint32_t *repeated; // [entries], NULL without lists: 0 begins a row
-  const uint32_t *defined;  // [entries], NULL where every value is there
-  const double *numbers;    // [present], of a column of numbers
+  const uint32_t *repeated;       // [entries], NULL without lists: 0 begins a row
+  const uint32_t *defined;        // [entries], NULL where every value is there
+  const double *numbers;          // [present], of a column of numbers
   const data_parquet_blob *blobs; // [present], of a column of bytes
 } data_parquet_page;
 

@@ -55,10 +55,9 @@ int data_parquet_find(const data_parquet *p, const char *name) {
 
 bool data_parquet_is_numbers(const data_parquet *p, int column) {
   const data_parquet_column *c = &p->columns[column];
-  return !c->decimal &&
-         (c->type == DATA_PARQUET_BOOLEAN || c->type == DATA_PARQUET_INT32 ||
-          c->type == DATA_PARQUET_INT64 || c->type == DATA_PARQUET_FLOAT ||
-          c->type == DATA_PARQUET_DOUBLE);
+  return !c->decimal && (c->type == DATA_PARQUET_BOOLEAN || c->type == DATA_PARQUET_INT32 ||
+                         c->type == DATA_PARQUET_INT64 || c->type == DATA_PARQUET_FLOAT ||
+                         c->type == DATA_PARQUET_DOUBLE);
 }
 
 bool data_parquet_is_bytes(const data_parquet *p, int column) {
@@ -164,8 +163,8 @@ orr_code data_parquet_read(data_parquet *p, int column, int64_t first, int64_t r
     orr_free(g.v);
     return rc;
   }
-  *out = (data_parquet_numbers){
-      .rows = rows, .width = g.width, .list = g.c->repeated > 0, .v = g.v};
+  *out =
+      (data_parquet_numbers){.rows = rows, .width = g.width, .list = g.c->repeated > 0, .v = g.v};
   return ORR_OK;
 }
 

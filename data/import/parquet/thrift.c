@@ -1,8 +1,18 @@
 #include "data/import/parquet/thrift.h"
 
-#define DEPTH_MAX 32 // of structs and lists inside each other: a damaged file must not use up the stack
+#define DEPTH_MAX                                                                                  \
+  32 // of structs and lists inside each other: a damaged file must not use up the stack
 
-enum { TYPE_BYTE = 3, TYPE_I16, TYPE_I32, TYPE_I64, TYPE_DOUBLE, TYPE_BINARY, TYPE_SET = 10, TYPE_MAP };
+enum {
+  TYPE_BYTE = 3,
+  TYPE_I16,
+  TYPE_I32,
+  TYPE_I64,
+  TYPE_DOUBLE,
+  TYPE_BINARY,
+  TYPE_SET = 10,
+  TYPE_MAP
+};
 
 static uint8_t read_byte(data_thrift *t) {
   if (t->bad || t->at == t->end) {

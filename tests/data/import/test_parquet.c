@@ -69,7 +69,8 @@ static void test_numbers_are_what_pyarrow_wrote(void **state) {
 static void test_bytes_are_what_pyarrow_wrote(void **state) {
   for (int f = 0; f < FILES; f++) {
     data_parquet *p = open_seed(files[f]);
-    int pictures = data_parquet_find(p, "picture.bytes"), paths = data_parquet_find(p, "picture.path");
+    int pictures = data_parquet_find(p, "picture.bytes"),
+        paths = data_parquet_find(p, "picture.path");
     assert_true(data_parquet_is_bytes(p, pictures) && !data_parquet_is_numbers(p, pictures));
     for (int step = 1; step < 20; step += 6) { // every one, and some that lie groups apart
       data_parquet_values *v, *w;
@@ -118,7 +119,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_numbers_are_what_pyarrow_wrote),
       cmocka_unit_test(test_bytes_are_what_pyarrow_wrote),
-      cmocka_unit_test_setup_teardown(test_what_cannot_be_read_is_named, folder_setup, folder_teardown),
+      cmocka_unit_test_setup_teardown(test_what_cannot_be_read_is_named, folder_setup,
+                                      folder_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
