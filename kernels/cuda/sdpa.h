@@ -23,11 +23,11 @@ size_t cuda_sdpa_scratch(const cuda_sdpa_plan *plan);
 orr_code cuda_sdpa_run(kern *k, const cuda_sdpa_plan *plan, const cuda_sdpa_operands *operands,
                        void *scratch);
 
+enum { CUDA_SDPA_WHY = 160 };
 // The plans of one kern on its stream. *out is NULL, without an error, where there is no cuDNN that
 // serves, and `why` then says so: it does not open or start, is the build for another CUDA, or is
 // older than 9.15.1, whose backward pass reads beyond its tensors when a graph replays it.
 // ORR_ENOMEM.
-enum { CUDA_SDPA_WHY = 160 };
 orr_code cuda_sdpa_create(cudaStream_t stream, cuda_sdpa **out, char why[CUDA_SDPA_WHY]);
 void cuda_sdpa_destroy(cuda_sdpa *sdpa); // takes NULL
 // "cuDNN 9.19.0"
