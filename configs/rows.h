@@ -120,6 +120,9 @@
   I64(bucket_bytes, 4194304, 1024, 4294967296, "B",                                                \
       "gradients are reduced in buckets of this size")                                             \
   BOOL(overlap, 1, "replicas communicate while they compute; 0 only to see what that saves")       \
+  BOOL(nvls, 0,                                                                                    \
+       "NCCL may add inside the NVSwitch: faster within a node, but a run has other bits each "    \
+       "time")                                                                                     \
   BOOL(share_devices, 0, "let several ranks of a machine take one GPU, to try things out")         \
   F64(timeout_s, 600.0, 1.0, 1e6, "s", "a collective that takes longer is a hang")                 \
   I64(check_replicas, 0, 0, 1000000000, "steps",                                                   \
