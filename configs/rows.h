@@ -18,7 +18,8 @@
   ENUM(device, "auto", "auto|cpu|cuda", "where tensors live; auto takes CUDA when it works")       \
   ENUM(precision, "bf16", "bf16|fp32", "type of matmul inputs and activations")                    \
   I64(threads, 0, 0, 4096, "threads",                                                              \
-      "CPU threads of each rank; 0 shares the node's cores evenly")                                \
+      "CPU threads of each rank; 0 takes its share of the cores and the CPU quota that it may "    \
+      "use")                                                                                       \
   ENUM(attention, "auto", "auto|own",                                                              \
        "on a GPU, auto: cuDNN for unmasked bf16 sequences, own kernels for others; own: for all")  \
   BOOL(capture, 1, "on a GPU, keep a step's work as a CUDA graph and replay it")                   \

@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/log.h"
 #include "data/import.h"
 #include "train/args.h"
 #include "train/progress.h"
-#include "train/threads.h"
 
 #define WORDS_MAX 1024 // of one list
 #define TEXT_MAX  16384
@@ -184,7 +184,7 @@ static orr_code parse_words(const train_args *args, lists *l, data_import_option
 }
 
 static orr_code parse(const train_args *args, lists *l, data_import_options *o) {
-  int64_t processes = train_threads(0, 1), seed = 1;
+  int64_t processes = orr_cores_usable(), seed = 1;
   ORR_TRY(train_args_require(args, "out", &o->dir));
   ORR_TRY(parse_words(args, l, o));
   ORR_TRY(train_args_size(args, "tile", 1, 16, &o->tile_rows, &o->tile_cols));

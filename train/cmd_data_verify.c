@@ -4,12 +4,12 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "data/verify.h"
 #include "train/args.h"
-#include "train/threads.h"
 #include "train/remote_data.h"
 
 static const train_option options[] = {
@@ -52,7 +52,7 @@ orr_code train_cmd_data_verify(int argc, char **argv) {
   ORR_TRY(train_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   double begin = orr_clock_ms();
-  int64_t processes = train_threads(0, 1);
+  int64_t processes = orr_cores_usable();
   ORR_TRY(train_args_i64(&args, "processes", 1, 1024, &processes));
   if (train_args_flag(&args, "index")) ORR_TRY(write_index(args.operand[0]));
   ORR_TRY(train_remote_create_args(&args, &remote));
