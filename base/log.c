@@ -17,6 +17,7 @@
 static struct {
   pthread_mutex_t lock;
   orr_log_level level;
+  bool verbose; // overrides the level
   int rank, ranks;
   bool open_line;          // a progress line without its newline is on the terminal
   bool printed;            // a progress line has been printed on a pipe
@@ -27,6 +28,10 @@ void orr_log_setup(orr_log_level level, int rank, int ranks) {
   voice.level = level;
   voice.rank = rank;
   voice.ranks = ranks;
+}
+
+void orr_log_verbose(void) {
+  voice.verbose = true;
 }
 
 static void emit(const char *line, size_t bytes) {
@@ -56,7 +61,7 @@ __attribute__((format(printf, 3, 4))) static void append_text(char *line, size_t
 
 void orr_log(orr_log_level level, const char *fmt, ...) {
   static const char *const words[] = {"error: ", "warning: ", "", "debug: "};
-  if (level > voice.level) return;
+  if (level > voice.level && !voice.verbose) return;
   char line[LINE_MAX_BYTES];
   size_t at = 0;
   pthread_mutex_lock(&voice.lock);

@@ -8,6 +8,9 @@ typedef enum { ORR_LOG_ERROR, ORR_LOG_WARN, ORR_LOG_INFO, ORR_LOG_DEBUG } orr_lo
 
 // Process-wide settings, set once at start-up before other threads exist.
 void orr_log_setup(orr_log_level level, int rank, int ranks);
+// Process-wide, before other threads exist: from here on debug lines are printed, whatever level
+// orr_log_setup is given, before or after.
+void orr_log_verbose(void);
 void orr_log(orr_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define ORR_ERROR(...) orr_log(ORR_LOG_ERROR, __VA_ARGS__)
 #define ORR_WARN(...)  orr_log(ORR_LOG_WARN, __VA_ARGS__)

@@ -21,6 +21,12 @@ static void make_printable(char *text) {
   }
 }
 
+// `file` as it stands from the root of the sources: the compiler may have been given more of it.
+static const char *from_root(const char *file) {
+  enum { ROOT_LETTERS = sizeof __FILE__ - sizeof "base/status.c" };
+  return strncmp(file, __FILE__, ROOT_LETTERS) == 0 ? file + ROOT_LETTERS : file;
+}
+
 orr_code orr_fail(orr_code code, const char *file, int line, const char *fmt, ...) {
   char text[ORR_STATUS_MESSAGE_MAX];
   va_list args;
@@ -29,7 +35,12 @@ orr_code orr_fail(orr_code code, const char *file, int line, const char *fmt, ..
   va_end(args);
   make_printable(text);
   orr_status_set(text);
-  ORR_DEBUG("%s:%d: %s: %s", file, line, orr_code_name(code), text);
+  ORR_DEBUG("%s:%d: %s: %s", from_root(file), line, orr_code_name(code), text);
+  return code;
+}
+
+orr_code orr_pass(orr_code code, const char *file, int line, const char *function) {
+  ORR_DEBUG("%s:%d: passed on by %s()", from_root(file), line, function);
   return code;
 }
 

@@ -1,6 +1,7 @@
 // Status codes with context. The first function to see a fault records it once (object, got,
 // wanted, remedy) and returns a code; callers only pass the code on. The message is kept per
 // thread; a worker thread's message is carried to its owner with orr_status_copy/orr_status_set.
+// With --verbose the log says where the error was recorded and which functions passed it on.
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H
 
@@ -26,6 +27,10 @@ typedef enum {
 // Local. Records the message for this thread (replacing an older one) and returns `code`.
 orr_code orr_fail(orr_code code, const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+// Local. Returns `code`, which `function` got from a function it called and returns itself: a debug
+// line says so.
+orr_code orr_pass(orr_code code, const char *file, int line, const char *function)
+    __attribute__((cold));
 // Local. This thread's last recorded message; "" when none. Valid until the next orr_fail.
 const char *orr_status_message(void);
 // Local. Copies this thread's message (at most `size` bytes, always terminated).
@@ -36,6 +41,7 @@ void orr_status_clear(void);
 const char *orr_code_name(orr_code code);
 
 #define ORR_FAIL(code, ...) orr_fail((code), __FILE__, __LINE__, __VA_ARGS__)
+#define ORR_PASS(code)      orr_pass((code), __FILE__, __LINE__, __func__)
 #define ORR_CHECK(cond, code, ...)                                                                 \
   do {                                                                                             \
     if (!(cond)) return ORR_FAIL((code), __VA_ARGS__);                                             \
@@ -43,13 +49,16 @@ const char *orr_code_name(orr_code code);
 #define ORR_TRY(expr)                                                                              \
   do {                                                                                             \
     orr_code orr_try_code_ = (expr);                                                               \
-    if (orr_try_code_ != ORR_OK) return orr_try_code_;                                             \
+    if (orr_try_code_ != ORR_OK) return ORR_PASS(orr_try_code_);                                   \
   } while (0)
 // For functions with a cleanup ladder: needs a local `orr_code rc`.
 #define ORR_TRY_GOTO(expr, label)                                                                  \
   do {                                                                                             \
     rc = (expr);                                                                                   \
-    if (rc != ORR_OK) goto label;                                                                  \
+    if (rc != ORR_OK) {                                                                            \
+      (void)ORR_PASS(rc);                                                                          \
+      goto label;                                                                                  \
+    }                                                                                              \
   } while (0)
 #define ORR_CHECK_GOTO(cond, label, code, ...)                                                     \
   do {                                                                                             \

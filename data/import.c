@@ -25,15 +25,6 @@
 
 #define MARK "import.json"
 
-const char *data_import_format_name(int i) {
-  static const data_import_format *const formats[] = {
-      &data_import_act.format,  &data_import_robomimic.format,
-      &data_import_csgo.format, &data_import_flat.format,
-      &data_import_video,       &data_import_vpt};
-  const int n = sizeof formats / sizeof *formats;
-  return i >= 0 && i < n ? formats[i]->name : NULL;
-}
-
 // -- writing ---------------------------------------------------------------------------------
 
 static orr_code write_frames(const data_import_plan *p, const data_import_item *item,
@@ -117,27 +108,50 @@ static void report_progress(void *ctx, int64_t frames) {
 
 // -- looking ---------------------------------------------------------------------------------
 
+// What a worker process rehearses.
+typedef struct {
+  const data_import_options *o;
+  data_import_faults crashed;
+} rehearsal;
+
 static orr_code look(void *ctx, data_board *board) {
-  data_import_plan p;
+  const rehearsal *r = ctx;
   if (data_board_take(board) < 0) return ORR_OK;
-  ORR_TRY(data_import_plan_make(ctx, board, &p));
-  data_import_plan_release(&p);
-  return ORR_OK;
+  return data_import_plan_rehearse(r->o, &r->crashed, board);
 }
 
 static void report_looked(void *ctx, int64_t episodes) {
-  const data_import_options *o = ctx;
-  if (o->looked) o->looked(o->ctx, episodes);
+  const rehearsal *r = ctx;
+  if (r->o->looked) r->o->looked(r->o->ctx, episodes);
+}
+
+// Takes the file that the worker was reading into the list of those that are not opened again.
+static orr_code note_crash(rehearsal *r, const data_worker_crash *crash, orr_code rc) {
+  char reason[ORR_STATUS_MESSAGE_MAX];
+  const char *path = data_import_reading(crash->doing);
+  if (!path || data_import_faults_find(&r->crashed, path)) return rc;
+  orr_status_copy(reason, sizeof reason);
+  return data_import_faults_add(&r->crashed, path, reason, rc);
 }
 
 // Makes the plan, after a worker process did the same: HDF5 is known to crash on damaged files or
-// to read them for ever, and then it is the worker that ends. What the worker read lies in the
-// system's memory.
+// to read them for ever, and then it is the worker that ends, again and again until all such files
+// are known. What the worker read lies in the system's memory.
 static orr_code make_plan(const data_import_options *o, data_import_plan *p) {
-  data_workers rehearsal = {
-      .count = 1, .jobs = 1, .work = look, .report = report_looked, .ctx = (void *)(uintptr_t)o};
-  ORR_TRY(data_workers_run(&rehearsal));
-  return data_import_plan_make(o, NULL, p);
+  rehearsal r = {.o = o};
+  orr_code rc;
+  do {
+    data_worker_crash crash = {.happened = false};
+    data_workers workers = {
+        .count = 1, .jobs = 1, .work = look, .report = report_looked, .ctx = &r, .crash = &crash};
+    rc = data_workers_run(&workers);
+    if (!crash.happened) break;
+    rc = note_crash(&r, &crash, rc);
+  } while (rc == ORR_OK);
+  if (rc == ORR_OK) rc = data_import_plan_make(o, &r.crashed, p);
+  data_import_faults_release(&r.crashed);
+  if (rc == ORR_OK) p->crashed = NULL;
+  return rc;
 }
 
 // -- the folder ------------------------------------------------------------------------------
@@ -272,6 +286,7 @@ orr_code data_import(const data_import_options *o, data_import_report *report) {
   report->frames = p.frames;
   report->validation_episodes = p.validation_count;
   report->too_short = p.too_short;
+  report->bad = p.faults.n;
   report->height = p.format->height;
   report->width = p.format->width;
   report->A = p.format->A;

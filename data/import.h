@@ -1,9 +1,8 @@
-// Imports recordings in the formats that people have (HDF5 by ALOHA/ACT, robomimic, DIAMOND's
-// CS:GO, flat columns; videos with actions in CSV or JSON lines) as data sets. First every source
-// is looked at (frames, actions, cameras, sizes: every fault comes out here, before anything is
-// written), then worker processes write whole shards. What is written is a function of the sources
-// and the options without `processes`: an import that was killed goes on where it stopped and ends
-// with the same bytes.
+// Imports recordings in the formats that people have as data sets. First every source is looked at
+// (frames, actions, cameras, sizes: every fault comes out here, before anything is written), then
+// worker processes write whole shards. What is written is a function of the sources and the options
+// without `processes`: an import that was killed goes on where it stopped and ends with the same
+// bytes.
 #ifndef DATA_IMPORT_H
 #define DATA_IMPORT_H
 
@@ -11,6 +10,16 @@
 #include <stdint.h>
 
 #include "base/status.h"
+
+// X(name, what it is): a format is one row here and one file, import_NAME.c, which defines
+// data_import_NAME. Where several fit, the first one is taken.
+#define DATA_IMPORT_FORMATS(X)                                                                     \
+  X(act, "HDF5 by ALOHA and ACT: an episode a file")                                               \
+  X(robomimic, "robomimic's HDF5: a demo a group")                                                 \
+  X(csgo, "DIAMOND's Counter-Strike: a dataset a frame")                                           \
+  X(flat, "HDF5 columns of all episodes, one after the other")                                     \
+  X(video, "videos with actions in CSV or JSON lines")                                             \
+  X(vpt, "videos with VPT's JSON lines of keyboard and mouse")
 
 // How the actions of frames that --fps leaves out join the next kept one's.
 typedef enum {
@@ -32,7 +41,7 @@ typedef struct {
 typedef struct {
   data_words inputs;            // files and folders
   const char *dir;              // of the data set; made when missing
-  const char *format;           // a name from data_import_formats, NULL = find out
+  const char *format;           // a name from DATA_IMPORT_FORMATS, NULL = find out
   data_words cameras;           // one: that one; several: side by side. None: the only one there
   int64_t tile_rows, tile_cols; // of several cameras; 0: one row
   int64_t height, width;        // of a frame; 0: as the source has it
@@ -58,6 +67,9 @@ typedef struct {
   int64_t shard_frames;         // about so many frames a shard; 0: about 64 MiB
   int processes;                // that write
   int patience_s;               // of computing, for one file, episode or frame; 0: two minutes
+  bool skip_bad;                // leave out recordings that cannot be imported
+  // Once for every such recording, left out or not; may be NULL.
+  void (*bad)(void *ctx, const char *recording, const char *reason);
   void (*looked)(void *ctx, int64_t episodes);                      // may be NULL
   void (*written)(void *ctx, int64_t frames, int64_t frames_total); // may be NULL
   void *ctx;
@@ -68,6 +80,7 @@ typedef struct {
   int64_t episodes, frames; // written or there already, validation included
   int64_t validation_episodes;
   int64_t too_short; // episodes left out
+  int64_t bad;       // recordings left out
   int64_t height, width, A;
   double fps;
   bool finished_before; // an earlier call had done it all

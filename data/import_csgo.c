@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "data/h5.h"
 #include "data/h5_dataset.h"
+#include "data/import_formats.h"
 #include "data/import_hdf5.h"
 
 #define PICTURE "/frame_%lld_x"
@@ -68,7 +69,7 @@ static orr_code count_frames(hid_t file, const char *path, int64_t *frames) {
 static orr_code list(const data_import_options *o, hid_t file, const char *path, const char *name,
                      data_import_list *list) {
   data_import_episode *e;
-  ORR_TRY(data_import_list_add(list, &data_import_csgo.format, name, path, &e));
+  ORR_TRY(data_import_list_add(list, &data_import_csgo, name, path, &e));
   ORR_TRY(count_frames(file, path, &e->frames));
   return data_import_add_camera(e, "frame", PICTURE);
 }
@@ -141,15 +142,20 @@ leave:
   return rc;
 }
 
-const data_import_layout data_import_csgo = {
-    .format = {.name = "csgo",
-               .fps = 16,
-               .channels = DATA_CHANNELS_BGR,
-               .merge = merge,
-               .actions = actions,
-               .open = data_import_numbered_open},
+static const data_import_layout layout = {
     .wants = "/frame_0_x, /frame_0_y, ...",
     .usual = NULL,
     .is = is_csgo,
     .list = list,
+};
+
+const data_import_format data_import_csgo = {
+    .name = "csgo",
+    .source = &data_import_hdf5_source,
+    .layout = &layout,
+    .fps = 16,
+    .channels = DATA_CHANNELS_BGR,
+    .merge = merge,
+    .actions = actions,
+    .open = data_import_numbered_open,
 };

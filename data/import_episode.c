@@ -36,18 +36,24 @@ orr_code data_import_add_camera(data_import_episode *e, const char *name, const 
   return ORR_OK;
 }
 
-void data_import_list_release(data_import_list *list) {
-  for (int64_t i = 0; i < list->n; i++) {
-    data_import_episode *e = &list->v[i];
-    for (int64_t c = 0; c < e->camera_count; c++) {
-      orr_free(e->cameras[c].name);
-      orr_free(e->cameras[c].place);
-    }
-    orr_free(e->cameras);
-    orr_free(e->group);
-    orr_free(e->file);
-    orr_free(e->name);
+static void episode_release(data_import_episode *e) {
+  for (int64_t c = 0; c < e->camera_count; c++) {
+    orr_free(e->cameras[c].name);
+    orr_free(e->cameras[c].place);
   }
+  orr_free(e->cameras);
+  orr_free(e->group);
+  orr_free(e->file);
+  orr_free(e->name);
+}
+
+void data_import_list_cut(data_import_list *list, int64_t n) {
+  for (int64_t i = n; i < list->n; i++) episode_release(&list->v[i]);
+  if (n < list->n) list->n = n;
+}
+
+void data_import_list_release(data_import_list *list) {
+  data_import_list_cut(list, 0);
   orr_free(list->v);
   *list = (data_import_list){0};
 }
@@ -56,4 +62,8 @@ void data_import_actions_release(data_import_actions *a) {
   orr_free(a->names);
   orr_free(a->v);
   *a = (data_import_actions){0};
+}
+
+data_merge data_import_merge_last(int64_t i, int64_t A) {
+  return DATA_MERGE_LAST;
 }

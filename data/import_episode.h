@@ -7,7 +7,10 @@
 
 #include "base/status.h"
 #include "data/import.h"
+#include "data/import_faults.h"
+#include "data/import_paths.h"
 #include "data/picture.h"
+#include "data/workers.h"
 
 // One camera's pictures of one episode, read in rising order.
 typedef struct data_import_stream data_import_stream;
@@ -23,6 +26,8 @@ typedef struct {
 } data_import_camera;
 
 typedef struct data_import_format data_import_format;
+typedef struct data_import_source data_import_source;
+
 // All strings belong to the episode.
 typedef struct {
   const data_import_format *format;
@@ -51,8 +56,10 @@ typedef struct {
 
 struct data_import_format {
   const char *name;
-  double fps;             // usual frames a second, 0: the user must say
-  data_channels channels; // usual order of colours
+  const data_import_source *source;
+  const struct data_import_layout *layout; // of HDF5 files (data/import_hdf5.h); NULL for others
+  double fps;                              // usual frames a second, 0: the user must say
+  data_channels channels;                  // usual order of colours
   // How component i of A is merged unless the user says otherwise.
   data_merge (*merge)(int64_t i, int64_t A);
   // Reads what was recorded, unchecked. The caller releases it.
@@ -62,14 +69,39 @@ struct data_import_format {
   orr_code (*open)(const data_import_episode *e, int64_t camera, data_import_stream **out);
 };
 
+// What a source works with while it lists recordings.
+typedef struct {
+  const data_import_options *o;
+  data_board *board;                 // for data_import_note_reading; may be NULL
+  const data_import_faults *crashed; // files that took a process down; may be NULL
+  const data_import_paths *paths;    // without those
+  data_import_list *list;            // gets the episodes
+  data_import_faults *faults;        // gets the recordings that cannot be used
+} data_import_search;
+
+// Where the recordings of one or several formats come from: HDF5 files, videos with tables, ...
+struct data_import_source {
+  const char *words; // "HDF5 file", for messages
+  // *first: a path that shows it. Opens no file.
+  data_import_claim (*claim)(const data_import_paths *paths, const char **first);
+  // Adds the episodes of all paths in their order, those of o->format where it is given. A
+  // recording that cannot be used goes to the faults, and the others are listed nevertheless.
+  orr_code (*list)(data_import_search *s);
+};
+
 // Local. Adds an episode and returns it to be filled, its strings from orr_strdup; ORR_ENOMEM.
 orr_code data_import_list_add(data_import_list *list, const data_import_format *format,
                               const char *name, const char *file, data_import_episode **out);
+// Local. Takes the episodes from number n on out of the list.
+void data_import_list_cut(data_import_list *list, int64_t n);
 // Local. Adds a camera to an episode; both strings are copied.
 orr_code data_import_add_camera(data_import_episode *e, const char *name, const char *place);
 // Local. Frees what the list holds, and zeroes it.
 void data_import_list_release(data_import_list *list);
 // Local. Frees what the actions hold, and zeroes them.
 void data_import_actions_release(data_import_actions *a);
+// Local. A format's `merge` where the last position wins: components stay commanded until the next
+// command.
+data_merge data_import_merge_last(int64_t i, int64_t A);
 
 #endif

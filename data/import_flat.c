@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "data/h5_dataset.h"
+#include "data/import_formats.h"
 #include "data/import_hdf5.h"
 
 static bool is_flat(hid_t file) {
@@ -42,7 +43,7 @@ static orr_code add_episode(const data_import_episode *all, const char *name, in
             ", but %s has %" PRId64 " rows",
             all->file, number, first, frames, all->cameras[0].place, all->frames);
   snprintf(own, sizeof own, "%s:%" PRId64, name, number);
-  ORR_TRY(data_import_list_add(list, &data_import_flat.format, own, all->file, &e));
+  ORR_TRY(data_import_list_add(list, &data_import_flat, own, all->file, &e));
   for (int64_t c = 0; c < all->camera_count; c++)
     ORR_TRY(data_import_add_camera(e, all->cameras[c].name, all->cameras[c].place));
   e->first = first;
@@ -73,21 +74,27 @@ static orr_code list(const data_import_options *o, hid_t file, const char *path,
                      data_import_list *list) {
   data_import_list whole = {0}; // the columns as one episode
   data_import_episode *all;
-  orr_code rc = data_import_list_add(&whole, &data_import_flat.format, name, path, &all);
+  orr_code rc = data_import_list_add(&whole, &data_import_flat, name, path, &all);
   if (rc == ORR_OK) rc = data_import_hdf5_cameras(file, "/", all);
   if (rc == ORR_OK) rc = add_episodes(file, all, name, list);
   data_import_list_release(&whole);
   return rc;
 }
 
-const data_import_layout data_import_flat = {
-    .format = {.name = "flat",
-               .channels = DATA_CHANNELS_RGB,
-               .merge = data_import_merge_last,
-               .actions = data_import_hdf5_actions,
-               .open = data_import_rows_open},
+static const data_import_layout layout = {
     .wants = "/pixels and /action, with /ep_len and /ep_offset",
     .usual = "action",
+    .rows_are_columns = true,
     .is = is_flat,
     .list = list,
+};
+
+const data_import_format data_import_flat = {
+    .name = "flat",
+    .source = &data_import_hdf5_source,
+    .layout = &layout,
+    .channels = DATA_CHANNELS_RGB,
+    .merge = data_import_merge_last,
+    .actions = data_import_hdf5_actions,
+    .open = data_import_rows_open,
 };

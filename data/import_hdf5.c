@@ -7,17 +7,11 @@
 #include "base/mem.h"
 #include "data/h5.h"
 #include "data/h5_dataset.h"
+#include "data/import_formats.h"
+#include "data/import_sources.h"
 #include "data/lzf.h"
 
 #define JPEG_BYTES_MIN 64 // no picture is shorter; rows of fewer bytes are something else
-
-static const data_import_layout *const layouts[] = {&data_import_act, &data_import_robomimic,
-                                                    &data_import_csgo, &data_import_flat};
-enum { LAYOUTS = sizeof layouts / sizeof *layouts };
-
-data_merge data_import_merge_last(int64_t i, int64_t A) {
-  return DATA_MERGE_LAST;
-}
 
 orr_code data_import_set_group(data_import_episode *e, const char *group) {
   char *copy = orr_strdup(group);
@@ -29,9 +23,15 @@ orr_code data_import_set_group(data_import_episode *e, const char *group) {
 
 // -- listing ---------------------------------------------------------------------------------
 
+// Whether a format is in question for an HDF5 file.
+static bool possible(const data_import_options *o, const data_import_format *f) {
+  return f->layout && (!o->format || strcmp(o->format, f->name) == 0);
+}
+
 static orr_code fail_unknown(const data_import_options *o, hid_t file, const char *path) {
   char list[400] = "", wants[600] = "";
   char **names = NULL;
+  const data_import_format *f;
   int64_t n = 0;
   size_t at = 0;
   ORR_CHECK(H5Aexists(file, "orrery_shard") <= 0, ORR_EINVAL,
@@ -39,22 +39,18 @@ static orr_code fail_unknown(const data_import_options *o, hid_t file, const cha
   if (data_h5_list(file, path, "/", &names, &n) == ORR_OK)
     data_h5_join(list, sizeof list, names, n);
   orr_free(names);
-  for (int i = 0; i < LAYOUTS && at < sizeof wants; i++) {
-    if (o->format && strcmp(o->format, layouts[i]->format.name) != 0) continue;
-    at += (size_t)snprintf(wants + at, sizeof wants - at, "%s%s (%s)", at ? ", or " : "",
-                           layouts[i]->wants, layouts[i]->format.name);
-  }
+  for (int i = 0; (f = data_import_format_at(i)) && at < sizeof wants; i++)
+    if (possible(o, f))
+      at += (size_t)snprintf(wants + at, sizeof wants - at, "%s%s (%s)", at ? ", or " : "",
+                             f->layout->wants, f->name);
   return ORR_FAIL(ORR_EFORMAT, "%s: holds %s; wanted %s", path, list[0] ? list : "nothing", wants);
 }
 
 static orr_code list_open(const data_import_options *o, hid_t file, const char *path,
                           const char *name, data_import_list *list) {
-  for (int i = 0; i < LAYOUTS; i++) {
-    if (o->format ? strcmp(o->format, layouts[i]->format.name) == 0 : layouts[i]->is(file)) {
-      if (!layouts[i]->is(file)) break;
-      return layouts[i]->list(o, file, path, name, list);
-    }
-  }
+  const data_import_format *f;
+  for (int i = 0; (f = data_import_format_at(i)); i++)
+    if (possible(o, f) && f->layout->is(file)) return f->layout->list(o, file, path, name, list);
   return fail_unknown(o, file, path);
 }
 
@@ -71,17 +67,40 @@ static orr_code open_file(const char *path, data_h5_fault *fault, hid_t *file) {
                       "%s: no HDF5 file, or a truncated one; copy or record it again", path);
 }
 
-orr_code data_import_hdf5_list(const data_import_options *o, const char *path, const char *name,
-                               data_import_list *list) {
+static orr_code list_file(const data_import_options *o, const data_import_path *path,
+                          data_import_list *list) {
   data_h5_fault fault;
   hid_t file = H5I_INVALID_HID;
   data_h5_enter();
-  orr_code rc = open_file(path, &fault, &file);
-  if (rc == ORR_OK) rc = list_open(o, file, path, name, list);
+  orr_code rc = open_file(path->path, &fault, &file);
+  if (rc == ORR_OK) rc = list_open(o, file, path->path, path->name, list);
   if (file >= 0) H5Fclose(file);
   data_h5_leave();
   return rc;
 }
+
+static orr_code list_files(data_import_search *s) {
+  for (int64_t i = 0; i < s->paths->n; i++) {
+    const data_import_path *path = &s->paths->v[i];
+    if (path->kind != DATA_PATH_HDF5) continue;
+    data_import_note_reading(s->o, s->board, path->path);
+    int64_t before = s->list->n;
+    orr_code rc = list_file(s->o, path, s->list);
+    if (rc != ORR_OK) data_import_list_cut(s->list, before);
+    ORR_TRY(data_import_faults_take(s->faults, path->name, rc));
+  }
+  return ORR_OK;
+}
+
+static data_import_claim claim(const data_import_paths *paths, const char **first) {
+  return data_import_paths_claim(paths, DATA_PATH_HDF5, first);
+}
+
+const data_import_source data_import_hdf5_source = {
+    .words = "HDF5 file (.h5, .hdf5)",
+    .claim = claim,
+    .list = list_files,
+};
 
 // -- cameras ---------------------------------------------------------------------------------
 
@@ -168,7 +187,7 @@ static orr_code part_read(const part *p, int64_t first, int64_t column, data_imp
 // Rows of the parts that belong to the episode: all of them, but for episodes inside long columns.
 static orr_code count_rows(const data_import_episode *e, const part *parts, int64_t n,
                            data_import_actions *out) {
-  const bool columns = e->format == &data_import_flat.format;
+  const bool columns = e->format->layout->rows_are_columns;
   out->A = 0;
   for (int64_t i = 0; i < n; i++) {
     const data_h5_dataset *d = &parts[i].set;
@@ -188,7 +207,7 @@ static orr_code count_rows(const data_import_episode *e, const part *parts, int6
 
 static orr_code read_parts(const data_import_options *o, hid_t file, const data_import_episode *e,
                            part *parts, data_import_actions *out) {
-  const data_import_layout *layout = (const data_import_layout *)e->format; // its first member
+  const data_import_layout *layout = e->format->layout;
   int64_t n = o->actions.n ? o->actions.n : 1, column = 0;
   orr_code rc = ORR_OK;
   for (int64_t i = 0; i < n; i++)

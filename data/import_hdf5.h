@@ -14,23 +14,21 @@
 
 #include "data/import_episode.h"
 
-typedef struct {
-  data_import_format format;
-  const char *wants; // what a file of this layout holds, for messages
-  const char *usual; // dataset of actions below an episode's group
+// How HDF5 files of one format are laid out: what data_import_format's `layout` points to.
+struct data_import_layout {
+  const char *wants;     // what a file of this layout holds, for messages
+  const char *usual;     // dataset of actions below an episode's group
+  bool rows_are_columns; // of all episodes of the file: an episode is a range of them
   // Whether an open file is of this layout. HDF5's lock held, here and below.
   bool (*is)(hid_t file);
   orr_code (*list)(const data_import_options *o, hid_t file, const char *path, const char *name,
                    data_import_list *list);
-} data_import_layout;
+};
+typedef struct data_import_layout data_import_layout;
 
-extern const data_import_layout data_import_act, data_import_robomimic, data_import_csgo,
-    data_import_flat;
+// The source of all layouts: HDF5 files, each of the first layout in DATA_IMPORT_FORMATS that fits.
+extern const data_import_source data_import_hdf5_source;
 
-// Local. Adds the episodes of one file; `name` is its path below the operand. ORR_EFORMAT names
-// what the file holds when no layout (or not o->format) fits.
-orr_code data_import_hdf5_list(const data_import_options *o, const char *path, const char *name,
-                               data_import_list *list);
 // Local. A data_import_format's `actions` for layouts with one row a frame in datasets.
 orr_code data_import_hdf5_actions(const data_import_options *o, const data_import_episode *e,
                                   data_import_actions *out);
@@ -45,7 +43,5 @@ orr_code data_import_numbered_open(const data_import_episode *e, int64_t camera,
 orr_code data_import_hdf5_cameras(hid_t file, const char *group, data_import_episode *e);
 // Local. Replaces the group of an episode. ORR_ENOMEM.
 orr_code data_import_set_group(data_import_episode *e, const char *group);
-// Local. The last position wins: components stay commanded until the next command.
-data_merge data_import_merge_last(int64_t i, int64_t A);
 
 #endif

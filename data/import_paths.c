@@ -101,8 +101,23 @@ fail:
   return rc;
 }
 
+data_import_claim data_import_paths_claim(const data_import_paths *p, data_path_kind kind,
+                                          const char **first) {
+  for (int64_t i = 0; i < p->n; i++) {
+    if (p->v[i].kind != kind) continue;
+    *first = p->v[i].path;
+    return DATA_CLAIM_FILES;
+  }
+  return DATA_CLAIM_NONE;
+}
+
+void data_import_paths_cut(data_import_paths *p, int64_t n) {
+  for (int64_t i = n; i < p->n; i++) orr_free(p->v[i].path);
+  if (n < p->n) p->n = n;
+}
+
 void data_import_paths_release(data_import_paths *p) {
-  for (int64_t i = 0; i < p->n; i++) orr_free(p->v[i].path);
+  data_import_paths_cut(p, 0);
   orr_free(p->v);
   *p = (data_import_paths){0};
 }

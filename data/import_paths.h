@@ -15,6 +15,13 @@ typedef struct {
   const char *name; // inside path: what lies below the operand
 } data_import_path;
 
+// How surely a source holds what is to be imported.
+typedef enum {
+  DATA_CLAIM_NONE,
+  DATA_CLAIM_FILES, // there are files of the kind that it reads
+  DATA_CLAIM_WHOLE, // the folder is laid out as only this source lays it out
+} data_import_claim;
+
 typedef struct {
   data_import_path *v;
   int64_t n, room;
@@ -24,6 +31,11 @@ typedef struct {
 // Hidden files and files of other kinds are passed over, but a file that is an operand itself must
 // be of a known kind. ORR_ENOTFOUND, ORR_EINVAL. The caller releases the list.
 orr_code data_import_paths_find(data_words operands, data_import_paths *out);
+// Local. What a source says that reads files of one kind (data/import_episode.h).
+data_import_claim data_import_paths_claim(const data_import_paths *p, data_path_kind kind,
+                                          const char **first);
+// Local. Takes the paths from number n on out of the list.
+void data_import_paths_cut(data_import_paths *p, int64_t n);
 // Local. Frees what the list holds, and zeroes it.
 void data_import_paths_release(data_import_paths *p);
 

@@ -220,16 +220,49 @@ static orr_code hash_options(looking *l) {
 
 // -- all of it -------------------------------------------------------------------------------
 
-static orr_code make(looking *l) {
+static orr_code look_at_all(looking *l) {
   data_import_plan *p = l->p;
-  ORR_TRY(data_import_sources_list(p->o, p->board, &p->episodes));
-  p->items = orr_malloc((size_t)p->episodes.n * sizeof *p->items);
+  data_import_search s = {.o = p->o,
+                          .board = p->board,
+                          .crashed = p->crashed,
+                          .list = &p->episodes,
+                          .faults = &p->faults};
+  ORR_TRY(data_import_sources_list(&s));
+  p->items = orr_malloc((size_t)(p->episodes.n + 1) * sizeof *p->items);
   ORR_CHECK(p->items, ORR_ENOMEM, "no memory for %" PRId64 " episodes", p->episodes.n);
   for (int64_t i = 0; i < p->episodes.n; i++) {
-    data_import_note_reading(p->o, p->board, p->episodes.v[i].file);
-    ORR_TRY(look_at_episode(l, i));
+    const data_import_episode *e = &p->episodes.v[i];
+    data_import_note_reading(p->o, p->board, e->file);
+    ORR_TRY(data_import_faults_take(&p->faults, e->name, look_at_episode(l, i)));
     if (p->board) atomic_fetch_add(&p->board->progress, 1);
   }
+  return ORR_OK;
+}
+
+// One bad recording is its own error; several are named one by one.
+static orr_code judge_faults(const data_import_plan *p) {
+  const data_import_faults *f = &p->faults;
+  if (!f->n) return ORR_OK;
+  const bool all = !p->count && !p->too_short;
+  for (int64_t i = 0; p->o->bad && (f->n > 1 || !all) && i < f->n; i++)
+    if (p->o->skip_bad || f->n > 1) p->o->bad(p->o->ctx, f->v[i].recording, f->v[i].reason);
+  if (p->o->skip_bad && !all) return ORR_OK;
+  if (f->n == 1) {
+    orr_status_set(f->v[0].reason);
+    return f->v[0].code;
+  }
+  return ORR_FAIL(f->v[0].code,
+                  "%" PRId64 " of %" PRId64 " recordings cannot be imported; mend them%s; the "
+                  "first one: %.1800s",
+                  f->n, f->n + p->count + p->too_short,
+                  all ? "" : ", or leave them out with --skip-bad", f->v[0].reason);
+}
+
+static orr_code make(looking *l) {
+  data_import_plan *p = l->p;
+  ORR_TRY(look_at_all(l));
+  if (p->board && p->faults.n) return ORR_OK; // a rehearsal
+  ORR_TRY(judge_faults(p));
   ORR_CHECK(p->count, ORR_EINVAL,
             "all %" PRId64 " episodes are shorter than %" PRId64
             " frames, as they would be written; lower --min-frames",
@@ -241,20 +274,34 @@ static orr_code make(looking *l) {
   return data_import_cut(p);
 }
 
-orr_code data_import_plan_make(const data_import_options *o, data_board *board,
-                               data_import_plan *out) {
-  *out = (data_import_plan){.o = o, .board = board};
-  looking l = {.p = out, .first = -1, .hash = orr_hash_stream_create()};
+static orr_code plan(data_import_plan *p) {
+  looking l = {.p = p, .first = -1, .hash = orr_hash_stream_create()};
   orr_code rc = l.hash ? make(&l) : ORR_FAIL(ORR_ENOMEM, "no memory for a checksum");
   orr_hash_stream_destroy(l.hash);
   orr_free(l.found);
   orr_free(l.names);
+  return rc;
+}
+
+orr_code data_import_plan_make(const data_import_options *o, const data_import_faults *crashed,
+                               data_import_plan *out) {
+  *out = (data_import_plan){.o = o, .crashed = crashed};
+  orr_code rc = plan(out);
   if (rc != ORR_OK) data_import_plan_release(out);
+  return rc;
+}
+
+orr_code data_import_plan_rehearse(const data_import_options *o, const data_import_faults *crashed,
+                                   data_board *board) {
+  data_import_plan p = {.o = o, .crashed = crashed, .board = board};
+  orr_code rc = plan(&p);
+  data_import_plan_release(&p);
   return rc;
 }
 
 void data_import_plan_release(data_import_plan *p) {
   data_import_list_release(&p->episodes);
+  data_import_faults_release(&p->faults);
   orr_free(p->ranges);
   orr_free(p->format);
   orr_free(p->jobs);

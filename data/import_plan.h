@@ -26,8 +26,11 @@ typedef struct {
 typedef struct {
   const data_import_options *o; // borrowed
   data_board *board;            // borrowed, or NULL
+  // Files that took a worker process down, and how; borrowed, or NULL. They are not opened again.
+  const data_import_faults *crashed;
   data_import_list episodes;
-  data_import_item *items; // training first, each part in the order of the episodes
+  data_import_faults faults; // recordings that cannot be used
+  data_import_item *items;   // training first, each part in the order of the episodes
   int64_t count, validation_count, too_short;
   int64_t frames;        // of all items
   data_import_job *jobs; // one a shard
@@ -37,10 +40,14 @@ typedef struct {
   orr_hash128 key;     // of the options and the sources
 } data_import_plan;
 
-// Local. Looks at all sources; every fault in them but a damaged picture comes out here. board: of
-// the worker process that calls, for its notes and its progress in episodes; NULL outside of one.
-orr_code data_import_plan_make(const data_import_options *o, data_board *board,
+// Local. Looks at all sources; every fault in them but a damaged picture comes out here. Recordings
+// that cannot be used are told to o->bad, and left out or, without o->skip_bad, an error.
+orr_code data_import_plan_make(const data_import_options *o, const data_import_faults *crashed,
                                data_import_plan *out);
+// Local, in a worker process: makes the same plan for nothing but the progress and the notes on the
+// board. Bad recordings are no error: the parent finds them again, now that nothing crashes.
+orr_code data_import_plan_rehearse(const data_import_options *o, const data_import_faults *crashed,
+                                   data_board *board);
 // Local. Frees what the plan holds.
 void data_import_plan_release(data_import_plan *p);
 // Local. The actions of an item as they are written [frames,A], from orr_malloc.

@@ -7,6 +7,7 @@
 #include "data/h5.h"
 #include "data/h5_attribute.h"
 #include "data/h5_dataset.h"
+#include "data/import_formats.h"
 #include "data/import_hdf5.h"
 
 static bool is_robomimic(hid_t file) {
@@ -99,7 +100,7 @@ static orr_code add_demo(hid_t file, const char *path, const char *name, const c
   snprintf(own, sizeof own, "%s:%s", name, demo);
   snprintf(group, sizeof group, "/data/%s", demo);
   snprintf(images, sizeof images, "%s/obs", group);
-  ORR_TRY(data_import_list_add(list, &data_import_robomimic.format, own, path, &e));
+  ORR_TRY(data_import_list_add(list, &data_import_robomimic, own, path, &e));
   ORR_TRY(data_import_set_group(e, group));
   e->fps = fps;
   ORR_CHECK(data_h5_has(file, images), ORR_EFORMAT,
@@ -129,15 +130,20 @@ done:
   return rc;
 }
 
-const data_import_layout data_import_robomimic = {
-    .format = {.name = "robomimic",
-               .fps = 20,
-               .channels = DATA_CHANNELS_RGB,
-               .merge = data_import_merge_last,
-               .actions = data_import_hdf5_actions,
-               .open = data_import_rows_open},
+static const data_import_layout layout = {
     .wants = "/data/demo_0/actions and /data/demo_0/obs",
     .usual = "actions",
     .is = is_robomimic,
     .list = list,
+};
+
+const data_import_format data_import_robomimic = {
+    .name = "robomimic",
+    .source = &data_import_hdf5_source,
+    .layout = &layout,
+    .fps = 20,
+    .channels = DATA_CHANNELS_RGB,
+    .merge = data_import_merge_last,
+    .actions = data_import_hdf5_actions,
+    .open = data_import_rows_open,
 };

@@ -9,7 +9,8 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "data/import_hdf5.h"
+#include "data/import_formats.h"
+#include "data/import_sources.h"
 #include "data/import_vpt.h"
 #include "data/table.h"
 #include "data/video_reader.h"
@@ -129,7 +130,9 @@ static orr_code pair_video(const tables *t, const data_import_path *video, int64
   return add_camera(&list->v[numbers[at]], video->path);
 }
 
-orr_code data_import_video_pair(const data_import_paths *paths, data_import_list *list) {
+// Finds the table of every video among the paths and adds the episodes in the order of their first
+// videos, without looking into any file. ORR_ENOTFOUND for a video without a table.
+static orr_code pair_all(const data_import_paths *paths, data_import_list *list) {
   tables t = {0};
   orr_code rc = ORR_OK;
   int64_t *numbers = NULL; // of the episode of each table
@@ -204,7 +207,9 @@ static orr_code look_at_table(const data_import_options *o, data_import_episode 
   return rc;
 }
 
-orr_code data_import_video_look(const data_import_options *o, data_import_episode *e) {
+// Looks into the files of an episode: its format, its number of frames, its frame rate. ORR_EFORMAT
+// for cameras of different length and for a table of several episodes.
+static orr_code look(const data_import_options *o, data_import_episode *e) {
   ORR_TRY(look_at_table(o, e));
   for (int64_t c = 0; c < e->camera_count; c++) {
     data_video_reader *v = NULL;
@@ -227,6 +232,36 @@ orr_code data_import_video_look(const data_import_options *o, data_import_episod
   }
   return ORR_OK;
 }
+
+static orr_code list_videos(data_import_search *s) {
+  data_import_list *list = s->list;
+  int64_t kept = 0;
+  orr_code rc = pair_all(s->paths, list);
+  for (int64_t i = 0; rc == ORR_OK && i < list->n; i++) {
+    data_import_episode *e = &list->v[i], bad;
+    data_import_note_reading(s->o, s->board, e->cameras[0].place);
+    rc = look(s->o, e);
+    if (rc == ORR_OK) {
+      bad = list->v[kept]; // an episode that was given up, or this one
+      list->v[kept++] = *e;
+      *e = bad;
+    } else {
+      rc = data_import_faults_take(s->faults, e->name, rc);
+    }
+  }
+  if (rc == ORR_OK) data_import_list_cut(list, kept);
+  return rc;
+}
+
+static data_import_claim claim(const data_import_paths *paths, const char **first) {
+  return data_import_paths_claim(paths, DATA_PATH_VIDEO, first);
+}
+
+const data_import_source data_import_video_source = {
+    .words = "video (.mp4, .mov, .mkv, .webm, .avi)",
+    .claim = claim,
+    .list = list_videos,
+};
 
 // -- reading ---------------------------------------------------------------------------------
 
@@ -321,6 +356,7 @@ static orr_code film_open(const data_import_episode *e, int64_t camera, data_imp
 
 const data_import_format data_import_video = {
     .name = "video",
+    .source = &data_import_video_source,
     .channels = DATA_CHANNELS_RGB,
     .merge = data_import_merge_last,
     .actions = actions,
@@ -329,6 +365,7 @@ const data_import_format data_import_video = {
 
 const data_import_format data_import_vpt = {
     .name = "vpt",
+    .source = &data_import_video_source,
     .channels = DATA_CHANNELS_RGB,
     .merge = data_vpt_merge,
     .actions = actions,

@@ -11,15 +11,8 @@
 #define DATA_IMPORT_VIDEO_H
 
 #include "data/import_episode.h"
-#include "data/import_paths.h"
 
-extern const data_import_format data_import_video, data_import_vpt;
-
-// Local. Finds the table of every video among the paths and adds the episodes in the order of their
-// first videos, without looking into any file. ORR_ENOTFOUND for a video without a table.
-orr_code data_import_video_pair(const data_import_paths *paths, data_import_list *list);
-// Local. Looks into the files of an episode: its format, its number of frames, its frame rate.
-// ORR_EFORMAT for cameras of different length and for a table of several episodes.
-orr_code data_import_video_look(const data_import_options *o, data_import_episode *e);
+// The source of both.
+extern const data_import_source data_import_video_source;
 
 #endif

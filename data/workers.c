@@ -75,7 +75,11 @@ static orr_code fail_signal(const data_board *b, int number, pid_t pid, int sign
 }
 
 // One that failed has posted why; one that was killed could not.
-static void note_end(data_board *b, int number, pid_t pid, int status) {
+static void note_end(const data_workers *w, data_board *b, int number, pid_t pid, int status) {
+  if (WIFSIGNALED(status) && w->crash && !w->crash->happened) {
+    w->crash->happened = true;
+    memcpy(w->crash->doing, b->notes[number].doing, DATA_NOTE_MAX);
+  }
   if (WIFSIGNALED(status))
     post_failure(b, fail_signal(b, number, pid, WTERMSIG(status)));
   else if (WEXITSTATUS(status) != 0)
@@ -93,7 +97,7 @@ static void wait_all(const data_workers *w, data_board *b, pid_t *pids, int star
     for (int i = 0; i < started; i++) {
       int status;
       if (pids[i] == 0 || waitpid(pids[i], &status, WNOHANG) != pids[i]) continue;
-      note_end(b, i, pids[i], status);
+      note_end(w, b, i, pids[i], status);
       pids[i] = 0;
       alive--;
     }

@@ -10,7 +10,7 @@
 
 #include "base/status.h"
 
-#define DATA_NOTE_MAX 512
+#define DATA_NOTE_MAX 4352 // room for a path
 
 // In memory that parent and workers share.
 typedef struct data_board {
@@ -41,6 +41,12 @@ void data_board_note(data_board *b, const char *doing);
 // file. Waiting, for a disk or for a core, costs nothing of it. 0: no limit. `b` may be NULL.
 void data_board_allow(data_board *b, int seconds);
 
+// Of the first worker that a signal ended.
+typedef struct {
+  bool happened;
+  char doing[DATA_NOTE_MAX]; // its note
+} data_worker_crash;
+
 typedef struct {
   int count;
   int64_t jobs;
@@ -49,6 +55,7 @@ typedef struct {
   // In the parent, about ten times a second and at the end; may be NULL.
   void (*report)(void *ctx, int64_t progress);
   void *ctx;
+  data_worker_crash *crash; // zeroed by the caller; may be NULL
 } data_workers;
 
 // Local. Runs the workers and waits for all of them, whatever happens. A worker that fails or dies

@@ -61,16 +61,16 @@ static orr_code add_option(train_args *a, int argc, char **argv, int *i) {
 }
 
 static void print_help(const train_command *c) {
-  bool options = c->options && c->options->name;
   printf("usage: orrery %s%s%s%s\n\n%s\n", c->name, *c->operands ? " " : "", c->operands,
-         options ? " [OPTION]..." : "", c->sentence);
-  if (options) printf("\n");
+         " [OPTION]...", c->sentence);
+  printf("\n");
   for (const train_option *o = c->options; o && o->name; o++) {
     char left[96];
     snprintf(left, sizeof left, "--%s%s%s%s", o->name, o->value ? " " : "",
              o->value ? o->value : "", o->use == TRAIN_OPTION_REPEATED ? " ..." : "");
     printf("  %-26s %s\n", left, o->sentence);
   }
+  printf("  %-26s %s\n", "--verbose", "say where in the sources an error arose, too");
 }
 
 orr_code train_args_parse(const train_command *command, int argc, char **argv, train_args *out) {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/cores.h"
 #include "base/log.h"
+#include "base/nearest.h"
 #include "data/import.h"
 #include "train/args.h"
 #include "train/progress.h"
@@ -15,10 +16,11 @@
 #define WORDS_MAX 1024 // of one list
 #define TEXT_MAX  16384
 
+#define FORMAT_LINE(name, words) "  " #name ": " words "\n"
+
 static const train_option options[] = {
     {"out", "DIR", "folder for the data set; made when missing", TRAIN_OPTION_ONCE},
-    {"format", "NAME", "act, robomimic, csgo, flat, video or vpt (found out by itself)",
-     TRAIN_OPTION_ONCE},
+    {"format", "NAME", "one of the above (found out by itself)", TRAIN_OPTION_ONCE},
     {"camera", "NAME[,NAME]", "the camera to take; several: side by side", TRAIN_OPTION_ONCE},
     {"tile", "RxC", "rows and columns of several cameras (1 row)", TRAIN_OPTION_ONCE},
     {"size", "N|HxW", "height and width of a frame (as recorded)", TRAIN_OPTION_ONCE},
@@ -40,6 +42,8 @@ static const train_option options[] = {
      TRAIN_OPTION_ONCE},
     {"seed", "S", "of that choice (1)", TRAIN_OPTION_ONCE},
     {"min-frames", "N", "leave out shorter episodes (2)", TRAIN_OPTION_ONCE},
+    {"skip-bad", NULL, "leave out recordings that cannot be imported, and list them",
+     TRAIN_OPTION_ONCE},
     {"slack", "N", "numbers of frames and actions may differ by N (0)", TRAIN_OPTION_ONCE},
     {"branch", "NAME", "branch of the data set (worlds)", TRAIN_OPTION_ONCE},
     {"source", "TEXT", "where the clips come from, in words", TRAIN_OPTION_ONCE},
@@ -53,10 +57,8 @@ static const train_command command = {
     "FILE|DIR...",
     1,
     TRAIN_ARGS_MAX,
-    "Makes a data set of recordings: HDF5 by ALOHA/ACT, robomimic or DIAMOND's CS:GO, flat "
-    "columns,\n"
-    "or videos with actions in CSV or JSON lines. A call that was interrupted goes on where it\n"
-    "stopped.",
+    "Makes a data set of recordings. A call that was interrupted goes on where it stopped.\n"
+    "Formats:\n" DATA_IMPORT_FORMATS(FORMAT_LINE),
     options,
 };
 
@@ -159,23 +161,32 @@ static orr_code parse_crop(const train_args *args, data_import_options *o) {
   return ORR_OK;
 }
 
+static orr_code parse_format(const train_args *args, data_import_options *o) {
+  char list[512] = "";
+  size_t at = 0;
+  o->format = train_args_text(args, "format", NULL);
+  if (!o->format) return ORR_OK;
+  orr_nearest near = orr_nearest_start(o->format);
+  for (int i = 0; data_import_format_name(i) && at < sizeof list; i++) {
+    const char *name = data_import_format_name(i);
+    if (strcmp(o->format, name) == 0) return ORR_OK;
+    orr_nearest_offer(&near, name);
+    at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", name);
+  }
+  return ORR_FAIL(ORR_ECONFIG, "orrery data import: --format: got '%s', wanted one of %s%s%s%s",
+                  o->format, list, near.best ? "; did you mean " : "", near.best ? near.best : "",
+                  near.best ? "?" : "");
+}
+
 static orr_code parse_words(const train_args *args, lists *l, data_import_options *o) {
   const char *channels = train_args_text(args, "channels", NULL);
-  const char *format = o->format = train_args_text(args, "format", NULL);
   ORR_TRY(cut(args, "camera", &l->cameras));
   ORR_TRY(cut(args, "actions", &l->actions));
   ORR_TRY(cut(args, "action-names", &l->names));
   o->cameras = (data_words){l->cameras.v, l->cameras.n};
   o->actions = (data_words){l->actions.v, l->actions.n};
   o->action_names = (data_words){l->names.v, l->names.n};
-  int known = 0;
-  while (format && data_import_format_name(known) &&
-         strcmp(format, data_import_format_name(known)) != 0)
-    known++;
-  ORR_CHECK(!format || data_import_format_name(known), ORR_ECONFIG,
-            "orrery data import: --format: got '%s', wanted act, robomimic, csgo, flat, video or "
-            "vpt",
-            format);
+  ORR_TRY(parse_format(args, o));
   if (!channels) return ORR_OK;
   ORR_CHECK(strcmp(channels, "rgb") == 0 || strcmp(channels, "bgr") == 0, ORR_ECONFIG,
             "orrery data import: --channels: got '%s', wanted rgb or bgr", channels);
@@ -205,6 +216,7 @@ static orr_code parse(const train_args *args, lists *l, data_import_options *o) 
   o->mask = train_args_text(args, "mask", NULL);
   o->branch = train_args_text(args, "branch", "worlds");
   o->source = train_args_text(args, "source", NULL);
+  o->skip_bad = train_args_flag(args, "skip-bad");
   o->gzip = train_args_flag(args, "gzip");
   o->seed = (uint64_t)seed;
   o->processes = (int)processes;
@@ -218,10 +230,18 @@ static void show_looked(void *ctx, int64_t episodes) {
   progress->begin_ms = orr_clock_ms(); // the writing comes next
 }
 
+static void show_bad(void *ctx, const char *recording, const char *reason) {
+  if (strstr(reason, recording))
+    ORR_WARN("bad recording: %s", reason);
+  else
+    ORR_WARN("bad recording: %s: %s", recording, reason);
+}
+
 static void print_report(const data_import_options *o, const data_import_report *r) {
   if (r->too_short)
     ORR_WARN("%" PRId64 " episodes are shorter than %" PRId64 " frames and were left out",
              r->too_short, o->min_frames);
+  if (r->bad) ORR_WARN("%" PRId64 " bad recordings were left out", r->bad);
   ORR_INFO("%s: %s%" PRId64 " episodes of format %s, %" PRId64 " frames of %" PRId64 " x %" PRId64
            " at %g frames/s, %" PRId64 " action components",
            o->dir, r->finished_before ? "there already: " : "", r->episodes, r->format, r->frames,
@@ -234,8 +254,11 @@ static void print_report(const data_import_options *o, const data_import_report 
 orr_code train_cmd_data_import(int argc, char **argv) {
   train_args args;
   train_progress progress = train_progress_begin("import");
-  data_import_options o = {
-      .min_frames = 2, .looked = show_looked, .written = train_progress_frames, .ctx = &progress};
+  data_import_options o = {.min_frames = 2,
+                           .looked = show_looked,
+                           .written = train_progress_frames,
+                           .bad = show_bad,
+                           .ctx = &progress};
   data_import_report report;
   lists l = {.cameras.n = 0};
   ORR_TRY(train_args_parse(&command, argc, argv, &args));

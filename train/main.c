@@ -39,7 +39,9 @@ static int usage(FILE *out) {
   fputs("orrery: trains autoregressive video-and-action world models\n\n", out);
   for (int i = 0; i < COMMANDS; i++)
     fprintf(out, "  orrery %-8s %s\n", commands[i].name, commands[i].usage);
-  fputs("\n`orrery COMMAND --help` lists a command's options.\n", out);
+  fputs("\n`orrery COMMAND --help` lists a command's options. With --verbose a command also says "
+        "where in the\nsources an error arose, and what passed it on.\n",
+        out);
   return out == stdout ? 0 : 2;
 }
 
@@ -58,8 +60,24 @@ static int exit_code(orr_code rc) {
   }
 }
 
+// Takes every --verbose before "--" out of argv[argc]: it belongs to all commands, in any place.
+// Returns how many arguments are left.
+static int take_verbose(int argc, char **argv) {
+  int left = 1, i = 1;
+  for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
+    if (strcmp(argv[i], "--verbose") == 0)
+      orr_log_verbose();
+    else
+      argv[left++] = argv[i];
+  }
+  while (i < argc) argv[left++] = argv[i++];
+  argv[left] = NULL;
+  return left;
+}
+
 int main(int argc, char **argv) {
   orr_log_setup(ORR_LOG_INFO, 0, 1);
+  if (argc > 1) argc = take_verbose(argc, argv);
   if (argc < 2) return usage(stderr);
   if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
     return usage(stdout);

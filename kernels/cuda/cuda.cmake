@@ -18,6 +18,7 @@ if(ORRERY_CUDA)
   set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE} CACHE FILEPATH "nvcc")
   set(CMAKE_CUDA_STANDARD 17)
   set(CMAKE_CUDA_FLAGS_RELEASE "-O3")
+  set(CMAKE_CUDA_FLAGS_DEBUG "-O0 -g3 -lineinfo") # of the host's part; -G for the kernels is too slow to run with
   enable_language(CUDA)
   file(GLOB CUDA_SOURCES CONFIGURE_DEPENDS kernels/cuda/*.c kernels/cuda/*.cu)
   list(REMOVE_ITEM CUDA_SOURCES ${CMAKE_SOURCE_DIR}/kernels/cuda/absent.c)

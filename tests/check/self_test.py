@@ -77,8 +77,8 @@ CASES = [
     ("pages", "docs/broken_copy.md", "\n`--set train.stepz=3`\n", 2, "knob train.stepz"),
     ("pages", "docs/broken_copy.md", "# A: page\n[up](#a-page), `base/mem.h`, `train.steps`, `metrics.jsonl`, configs/rows.h\n",
      None, None),
-    ("layout", "base/broken_copy.c", "int   f( void );\n", 1, "clang-format"),
-    ("layout", "base/broken_copy.c", "int f(void);\n", None, None),
+    ("format", "base/broken_copy.c", "int   f( void );\n", 1, "clang-format"),
+    ("format", "base/broken_copy.c", "int f(void);\n", None, None),
 ]
 
 
@@ -107,8 +107,8 @@ def main():
         shutil.copy(os.path.join(ROOT, ".clang-format"), root)
         tree = read_tree(root)
         before = set(importlib.import_module("layering").check(tree, root))
-        layout, shell = importlib.import_module("layout"), importlib.import_module("shell")
-        decide = {"layout": layout.find_tool()[1] == layout.VERSION, "shell": shell.find_tool() is not None}
+        formatted, shell = importlib.import_module("format"), importlib.import_module("shell")
+        decide = {"format": formatted.find_tool()[1] == formatted.VERSION, "shell": shell.find_tool() is not None}
         for case in CASES:
             if not decide.get(case[0], True):
                 skipped += 1
