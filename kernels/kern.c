@@ -124,3 +124,7 @@ orr_code kern_adamw_rates_of(double lr, double beta1, double beta2, int64_t step
 const char *kern_bf16_reason(const kern *k) {
   return ((const kern_backend *)k->impl)->bf16_reason;
 }
+
+const char *kern_attention_by(const kern *k, bool backward) {
+  return ((const kern_backend *)k->impl)->attention[backward];
+}

@@ -71,7 +71,7 @@ struct kern {
   int threads;
   bool planning;
   bool can_capture;
-  bool apart;             // tensors lie in memory that the host cannot touch
+  bool device_memory;     // tensors lie in memory that the host cannot touch
   size_t workspace_bytes; // what the planned ops need at most at once
   void *workspace;        // NULL while planning
   int64_t late_plans;     // shapes planned after kern_commit
@@ -104,6 +104,9 @@ orr_code kern_commit(kern *k); // allocates the workspace, ends planning
 void kern_destroy(kern *k);    // takes NULL
 // A sentence on how bf16 runs on this machine: "bf16: AMX", or why it falls back.
 const char *kern_bf16_reason(const kern *k);
+// Who computes the forward or backward attention of unmasked bfloat16 sequences, as far as it has
+// been planned: "cuDNN 9.19.0", or "own kernels: " and why. "" where there was nothing to choose.
+const char *kern_attention_by(const kern *k, bool backward);
 
 // Local. An arena (base/arena.h) in device memory, or in pinned host memory. The kern outlives it.
 void kern_arena_init(kern *k, orr_arena *a, const char *name);
