@@ -1,4 +1,4 @@
-// labels: full mpi; ranks: 2
+// labels: full mpi; ranks: 2; wrap: train_step_run train_reduce_ready train_reduce_finish train_state_print_weights
 // Replays of two ranks: equal in every layout, and one bit that flips in one rank's memory is put
 // down to that rank and that part of the step. This program stands between the parts of a step
 // (linked with --wrap) to flip it.
