@@ -35,7 +35,7 @@
        "where tensors live; auto takes CUDA when it works")                                        \
   ENUM(precision, WEIGHTS, CFG_CHOICES_PRECISION, "bf16", "type of matmul inputs and activations") \
   I64(threads, OPERATION, 0, 0, 4096, "threads",                                                   \
-      "CPU threads of each rank; 0 shares the node's cores evenly")                                \
+      "CPU threads of each rank; 0 takes its share of the cores and CPU quota that it may use")    \
   ENUM(attention, OPERATION, CFG_CHOICES_ATTENTION, "auto",                                        \
        "on a GPU, auto: cuDNN for unmasked bf16 sequences, own kernels for others; own: for all")  \
   BOOL(capture, OPERATION, 1, "on a GPU, keep a step's work as a CUDA graph and replay it")        \
@@ -155,6 +155,9 @@
       "gradients are reduced in buckets of this size")                                             \
   BOOL(overlap, OPERATION, 1,                                                                      \
        "replicas communicate while they compute; 0 only to see what that saves")                   \
+  BOOL(nvls, OPERATION, 0,                                                                         \
+       "NCCL may add inside the NVSwitch: faster within a node, but a run has other bits each "    \
+       "time")                                                                                     \
   BOOL(share_devices, OPERATION, 0,                                                                \
        "let several ranks of a machine take one GPU, to try things out")                           \
   F64(timeout_s, OPERATION, 600.0, 1.0, 1e6, "s", "a collective that takes longer is a hang")      \
