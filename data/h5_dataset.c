@@ -1,6 +1,7 @@
 #include "data/h5_dataset.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "base/mem.h"
 #include "base/natural.h"
 #include "data/h5.h"
+#include "data/h5_storage.h"
 
 #define ROW_MAX        (INT64_C(1) << 40)
 #define LINKS_MAX      (1 << 24)
@@ -98,6 +100,7 @@ void data_h5_join(char *out, size_t size, char *const *names, int64_t n) {
 
 // What lies beside a dataset that is missing: the deepest group of its path that is there.
 static orr_code fail_missing(hid_t file, const char *path, const char *name) {
+  ORR_TRY(data_h5_check_links(file, path, name));
   char group[1024], list[512] = "";
   char **names = NULL;
   int64_t n = 0;
@@ -155,6 +158,7 @@ static hid_t cached_access(hid_t create, hid_t type) {
 }
 
 static orr_code open_cached(hid_t file, data_h5_dataset *d) {
+  char prefix[PATH_MAX];
   orr_code rc = ORR_OK;
   hid_t type = H5I_INVALID_HID, create = H5I_INVALID_HID, access = H5I_INVALID_HID;
   hid_t plain = H5Dopen2(file, d->name, H5P_DEFAULT);
@@ -166,6 +170,12 @@ static orr_code open_cached(hid_t file, data_h5_dataset *d) {
   d->kind = kind_of(type);
   ORR_TRY_GOTO(check_filters(d, create), done);
   access = cached_access(create, type);
+  d->set = plain;
+  if (H5Pget_external_count(create) > 0) {
+    ORR_TRY_GOTO(data_h5_check_external(file, d, create, prefix), done);
+    H5_CHECK_GOTO(access >= 0 && H5Pset_efile_prefix(access, prefix) >= 0, done, ORR_ENOMEM,
+                  "%s: no memory to open %s", d->file, d->name);
+  }
   H5Dclose(plain); // the cache's size is fixed at the first open
   plain = H5I_INVALID_HID;
   d->set = access < 0 ? H5I_INVALID_HID : H5Dopen2(file, d->name, access);
@@ -174,7 +184,10 @@ done:
   if (access >= 0) H5Pclose(access);
   if (create >= 0) H5Pclose(create);
   if (type >= 0) H5Tclose(type);
-  if (plain >= 0) H5Dclose(plain);
+  if (plain >= 0) {
+    H5Dclose(plain);
+    d->set = H5I_INVALID_HID;
+  }
   return rc;
 }
 

@@ -24,10 +24,12 @@ typedef struct {
   data_h5_kind kind;
   int rank;
   hsize_t dims[DATA_H5_RANK_MAX];
+  int nested; // so many virtual datasets lead to it
 } data_h5_dataset;
 
-// Local. ORR_ENOTFOUND names the dataset and lists what is there instead; ORR_EUNSUPPORTED names a
-// filter that this HDF5 lacks. On success the caller closes it.
+// Local. ORR_ENOTFOUND names the dataset and lists what is there instead, or the link that leads
+// nowhere; ORR_EUNSUPPORTED names a filter that this HDF5 lacks. On success the caller closes it.
+// Whether its rows are there says data/h5_storage.h.
 orr_code data_h5_dataset_open(hid_t file, const char *path, const char *name, data_h5_dataset *out);
 // Local. Takes one that was never opened but is zeroed.
 void data_h5_dataset_close(data_h5_dataset *d);

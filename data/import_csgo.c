@@ -128,7 +128,7 @@ static orr_code actions(const data_import_options *o, const data_import_episode 
   orr_code rc = ORR_OK;
   *out = (data_import_actions){.rows = e->frames};
   data_h5_enter();
-  hid_t file = data_h5_file_open(e->file, &fault);
+  hid_t file = data_h5_file_open(e->file, NULL, &fault);
   H5_CHECK_GOTO(file >= 0, leave, ORR_EFORMAT, "%s: cannot open it", e->file);
   for (int64_t t = 0; t < e->frames; t++) ORR_TRY_GOTO(read_row(file, e, t, out), close_file);
   if (out->A != WIDTH) goto close_file;

@@ -57,7 +57,7 @@ static orr_code list_open(const data_import_options *o, hid_t file, const char *
 // Opens a foreign file. Lock held.
 static orr_code open_file(const char *path, data_h5_fault *fault, hid_t *file) {
   ORR_TRY(data_lzf_register());
-  *file = data_h5_file_open(path, fault);
+  *file = data_h5_file_open(path, NULL, fault);
   if (*file >= 0) return ORR_OK;
   if (fault->rc != ORR_OK) {
     orr_status_set(fault->message);

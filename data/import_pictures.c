@@ -48,7 +48,7 @@ static orr_code make(const data_import_episode *e, int64_t camera, pictures **ou
                   .file = H5I_INVALID_HID};
   *out = p;
   data_h5_enter();
-  p->file = data_h5_file_open(e->file, &p->fault);
+  p->file = data_h5_file_open(e->file, NULL, &p->fault);
   orr_code rc = p->file >= 0
                     ? ORR_OK
                     : data_h5_fail(ORR_EFORMAT, __FILE__, __LINE__, "%s: cannot open it", e->file);
