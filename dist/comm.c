@@ -34,14 +34,14 @@ const char *dist_collective_name(dist_collective c) {
 }
 
 orr_code dist_comm_register(dist_comm *c, void *p, size_t bytes) {
-  return c->table->know && bytes > 0 ? c->table->know(c, p, bytes) : ORR_OK;
+  return c->table->register_memory && bytes > 0 ? c->table->register_memory(c, p, bytes) : ORR_OK;
 }
 
 void dist_comm_unregister(dist_comm *c, void *p) {
-  if (c->table->forget) c->table->forget(c, p);
+  if (c->table->unregister_memory) c->table->unregister_memory(c, p);
 }
 
-size_t dist_stage_bytes(dist_collective what, dist_dtype t, int64_t count, int size) {
+size_t dist_staging_bytes(dist_collective what, dist_dtype t, int64_t count, int size) {
   if (t != DIST_BF16 || size == 1) return 0;
   if (what == DIST_ALL_REDUCE) return (size_t)count * sizeof(float);
   if (what == DIST_REDUCE_SCATTER) return (size_t)(count * (size + 1)) * sizeof(float); // + result

@@ -121,7 +121,7 @@ orr_code dist_test(dist_comm *c, dist_request *r, bool *done);
 
 // Local. What a blocking call of an axis of `size` ranks over MPI takes beside its buffers: float32
 // stand-ins for bf16 operands of a sum. `count` as in the call.
-size_t dist_stage_bytes(dist_collective what, dist_dtype t, int64_t count, int size);
+size_t dist_staging_bytes(dist_collective what, dist_dtype t, int64_t count, int size);
 // Local. Takes that much now, so that no call has to. ORR_ENOMEM.
 orr_code dist_comm_reserve(dist_comm *c, size_t bytes);
 size_t dist_comm_reserved(const dist_comm *c); // what it holds by now

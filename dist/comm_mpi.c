@@ -134,7 +134,7 @@ static orr_code mpi_all_reduce(dist_comm *c, void *buf, int64_t count, dist_dtyp
   flight *f = NULL;
   ORR_TRY(flight_take(c, "all_reduce", &f));
   if (t == DIST_BF16) {
-    ORR_TRY(flight_stage(c, f, dist_stage_bytes(DIST_ALL_REDUCE, t, count, c->size)));
+    ORR_TRY(flight_stage(c, f, dist_staging_bytes(DIST_ALL_REDUCE, t, count, c->size)));
     widen(buf, f->stage, count);
     f->narrow_from = f->stage;
     f->narrow_to = buf;
@@ -179,7 +179,7 @@ static orr_code mpi_reduce_scatter(dist_comm *c, const void *send, void *recv, i
   flight *f = NULL;
   ORR_TRY(flight_take(c, "reduce_scatter", &f));
   if (t == DIST_BF16) { // stage: the operands, then the result
-    ORR_TRY(flight_stage(c, f, dist_stage_bytes(DIST_REDUCE_SCATTER, t, count, c->size)));
+    ORR_TRY(flight_stage(c, f, dist_staging_bytes(DIST_REDUCE_SCATTER, t, count, c->size)));
     widen(send, f->stage, c->size * count);
     f->narrow_from = f->stage + c->size * count;
     f->narrow_to = recv;

@@ -233,7 +233,7 @@ static void nccl_abort(dist_comm *c) {
 // -- memory
 // ----------------------------------------------------------------------------------------
 
-static orr_code nccl_know(dist_comm *c, void *p, size_t bytes) {
+static orr_code nccl_register(dist_comm *c, void *p, size_t bytes) {
   nccl_impl *m = c->impl;
   registered *grown = orr_realloc(m->known, (size_t)(m->known_n + 1) * sizeof *grown);
   ORR_CHECK(grown, ORR_ENOMEM, "%s axis: no memory to register a buffer", dist_axis_name(c->axis));
@@ -245,7 +245,7 @@ static orr_code nccl_know(dist_comm *c, void *p, size_t bytes) {
   return ORR_OK;
 }
 
-static void nccl_forget(dist_comm *c, void *p) {
+static void nccl_unregister(dist_comm *c, void *p) {
   nccl_impl *m = c->impl;
   for (int i = 0; i < m->known_n; i++) {
     if (m->known[i].p != p) continue;
@@ -270,7 +270,7 @@ static void leave(nccl_impl *m) {
 
 static void nccl_destroy(dist_comm *c) {
   nccl_impl *m = c->impl;
-  while (m->known_n > 0) nccl_forget(c, m->known[0].p);
+  while (m->known_n > 0) nccl_unregister(c, m->known[0].p);
   orr_free(m->known);
   leave(m);
   for (flight *f = m->flights, *next; f; f = next) {
@@ -310,8 +310,8 @@ static const dist_table *table(void) {
       .test = nccl_test,
       .fault = nccl_fault,
       .abort = nccl_abort,
-      .know = nccl_know,
-      .forget = nccl_forget,
+      .register_memory = nccl_register,
+      .unregister_memory = nccl_unregister,
       .destroy = nccl_destroy,
   };
   return &nccl;

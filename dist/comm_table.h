@@ -26,8 +26,8 @@ typedef struct {
   size_t (*reserved)(const dist_comm *c);
   orr_code (*fault)(dist_comm *c); // dist_world_fault, and from here on NULL = nothing to do
   void (*abort)(dist_comm *c);     // from any thread: ends what is under way; destroy may follow
-  orr_code (*know)(dist_comm *c, void *p, size_t bytes);
-  void (*forget)(dist_comm *c, void *p);
+  orr_code (*register_memory)(dist_comm *c, void *p, size_t bytes);
+  void (*unregister_memory)(dist_comm *c, void *p);
   void (*destroy)(dist_comm *c); // frees impl
 } dist_table;
 

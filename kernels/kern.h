@@ -71,7 +71,7 @@ struct kern {
   int threads;
   bool planning;
   bool can_capture;
-  bool apart;             // tensors lie in memory that the host cannot touch
+  bool device_memory;     // tensors lie in memory that the host cannot touch
   size_t workspace_bytes; // what the planned ops need at most at once
   void *workspace;        // NULL while planning
   int64_t late_plans;     // shapes planned after kern_commit

@@ -331,12 +331,12 @@ typedef struct {
 typedef struct {
   float scale;
   int32_t skip;
-} kern_verdict;
+} kern_clip_result;
 typedef struct {
   const double *sumsq, *loss_sum;
   const kern_bounds *bounds;
   double limit;
-  kern_verdict *out;
+  kern_clip_result *out;
 } kern_clip_args;
 
 // What of a step's AdamW follows from its number: kern_adamw_rates_of (kernels/kern.h).
@@ -358,7 +358,7 @@ typedef struct {
   uint16_t *w_bf16;
   float beta1, beta2, eps, weight_decay, ema_decay;
   const kern_adamw_rates *rates;
-  const kern_verdict *verdict;
+  const kern_clip_result *verdict;
 } kern_adamw_args;
 
 // *sum (=, or += with accumulate) sum of squares in float64 over fixed blocks; NaN and Inf show in

@@ -1,5 +1,5 @@
-# One executable a test file; tests/<folder>/test_<topic>.c may use that folder and the floors
-# below it. Its first line is a comment that gives its labels and, for MPI, its rank count:
+# One executable a test file; tests/<folder>/[<room>/]test_<topic>.c may use that folder or room and the
+# floors below it. Its first line is a comment that gives its labels and, for MPI, its rank count:
 #   // labels: quick
 #   // labels: full mpi; ranks: 2
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
@@ -21,9 +21,14 @@ endif()
 
 foreach(folder base configs kernels data dist checkpoints train)
   file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/test_*.c)
+  if(folder MATCHES "^(data|train)$") # their rooms; the other folders' sub-folders have CMake files of their own
+    file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/*/test_*.c)
+  endif()
   foreach(source ${sources})
-    get_filename_component(topic ${source} NAME_WE)
-    set(name ${folder}_${topic})
+    # train_step_test_stage for tests/train/step/test_stage.c
+    file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR}/tests ${source})
+    string(REGEX REPLACE "\\.c$" "" name ${name})
+    string(REPLACE "/" "_" name ${name})
     file(STRINGS ${source} first LIMIT_COUNT 1)
     string(REPLACE "\\;" ";" first "${first}") # file(STRINGS) escapes it
     if(NOT first MATCHES "^// labels: ([a-z ]+)(; ranks: ([0-9]+))?")

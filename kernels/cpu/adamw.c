@@ -63,7 +63,7 @@ orr_code CPU_FN(clip)(kern *k, const kern_clip_args *a) {
   if (k->planning) return ORR_OK;
   const kern_bounds *b = a->bounds;
   const double norm = sqrt(*a->sumsq), loss = b->units > 0.0 ? *a->loss_sum / b->units : 0.0;
-  *a->out = (kern_verdict){
+  *a->out = (kern_clip_result){
       .scale = a->limit > 0.0 && norm > a->limit ? (float)(a->limit / norm) : 1.0f,
       .skip = !isfinite(norm) || !isfinite(loss) || norm > b->norm || loss > b->loss};
   return ORR_OK;

@@ -225,7 +225,7 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   k->table = &cuda_table;
   k->threads = setup->threads;
   k->planning = true;
-  k->apart = true;
+  k->device_memory = true;
   k->bf16_native = true;
   k->impl = impl;
   impl->device = d.number;

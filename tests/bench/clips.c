@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
-#include "train/bench_io_set.h"
+#include "train/bench/io_set.h"
 
 int main(int argc, char **argv) {
   if (argc != 3) return 2;

@@ -2,13 +2,13 @@
 import re
 
 MEM = "allocations go through base/mem.h, so that fault sweeps reach them"
-END = "only train/main.c and the watchdog end the process: return an orr_code"
+END = "only train/cli/main.c and the watchdog end the process: return an orr_code"
 SKEW = "nothing may depend on two nodes' clocks: the order of things comes from steps, names and base/clock.h's monotonic clock"
 # what a call is banned for, the names, and the files that may (a pattern from the path's start)
 RULES = [(words, re.compile(r"(?<![\w.>])(" + names + r")\s*\("), re.compile(allowed)) for words, names, allowed in (
-    (END, "exit|_Exit|quick_exit|abort|raise", r"train/main\.c$|dist/watchdog\.c$|tests/"),
+    (END, "exit|_Exit|quick_exit|abort|raise", r"train/cli/main\.c$|dist/watchdog\.c$|tests/"),
     # a child after fork() must not run its parent's exit handlers; dist_world_abort is main's error path
-    (END, "_exit", r"train/main\.c$|dist/(watchdog|world)\.c$|data/workers\.c$|tests/"),
+    (END, "_exit", r"train/cli/main\.c$|dist/(watchdog|world)\.c$|base/workers\.c$|tests/"),
     ("no bound on what it writes: use snprintf or memcpy", "strcpy|strcat|sprintf|vsprintf|gets|stpcpy", r"$^"),
     ("it cannot tell an error: use strtoll or strtod and check the end", "atoi|atol|atoll|atof|scanf", r"$^"),
     ("random numbers come from base/rng.h", "rand|srand|random|srandom|drand48|rand_r", r"$^"),
@@ -31,7 +31,7 @@ GETENV = re.compile(r"(?<![\w.>])(?:secure_)?getenv\s*\(\s*([^)]*)\)")
 VARIABLES = [(re.compile(place), re.compile(name)) for place, name in (
     (r"dist/", r"\"(OMPI|PMIX|PMI|SLURM|MPI)_\w+\""),  # the launcher
     (r"data/", r"\"(AWS_\w+|SSL_CERT_FILE|SSL_CERT_DIR)\""),  # credentials of remote clips
-    (r"data/home\.c$", r"\"(HOME|XDG_CACHE_HOME)\""),  # where the cache lies
+    (r"data/remote/user_dirs\.c$", r"\"(HOME|XDG_CACHE_HOME)\""),  # where the cache lies
     (r"tests/", r".*"),
 )]
 

@@ -1,7 +1,7 @@
 # Mechanical checks of the sources; self_test proves each of them on a broken copy.
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  foreach(name layering banned headers globals labels format shell pages)
+  foreach(name layering banned headers globals labels format rooms shell pages)
     add_test(NAME check_${name} COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/check/check.py ${name})
     set_tests_properties(check_${name} PROPERTIES LABELS quick)
   endforeach()

@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-NAMES = ("layering", "banned", "headers", "globals", "labels", "format", "shell", "pages")
+NAMES = ("layering", "banned", "headers", "globals", "labels", "format", "rooms", "shell", "pages")
 
 
 def main():

@@ -5,6 +5,12 @@ import re
 
 # Floors of the house. Folders on one floor are siblings and never include each other.
 FLOOR = {"base": 1, "kernels": 2, "dist": 3, "data": 3, "checkpoints": 3, "configs": 4, "train": 5}
+# Floors of the rooms inside a folder: strictly downward, so rooms on one floor are siblings too.
+ROOMS = {
+    "data": {"shard": 1, "remote": 1, "pictures": 1, "set": 2, "clips": 3, "sim": 3, "import": 3},
+    "train": {"timing": 1, "model": 2, "setup": 3, "step": 3, "save": 4, "observe": 4, "run": 5, "infer": 5,
+              "eval": 6, "report": 6, "bench": 6, "cli": 7},
+}
 
 # (header, where it may appear): patterns on the path in the include and on the path of the file.
 # The first row that matches the header decides.
@@ -13,14 +19,14 @@ LIBRARIES = [(re.compile(header), re.compile(place), why) for header, place, why
     (r"nccl", r"dist/comm_nccl[._]|tests/dist/played/", "NCCL stays in dist/comm_nccl.*"),
     (r"(cuda|cublas|cudnn|cutlass|curand|nvtx|nvToolsExt|nvml|device_launch|mma\.h|cooperative_groups)",
      r"kernels/cuda/|dist/comm_nccl[._]|tests/cuda_host/|tests/dist/played/|tests/dist/device_cuda\.c", "CUDA stays in kernels/cuda/ and dist/comm_nccl.*"),
-    (r"(hdf5|H5\w*)\.h$", r"data/|tests/data/", "HDF5 stays in data/"),
-    (r"curl/", r"data/|tests/data/", "curl stays in data/"),
-    (r"lib(av|sw)\w+/", r"data/|tests/data/", "libav stays in data/"),
-    (r"png\.h$", r"data/|tests/data/", "libpng stays in data/"),
-    (r"(turbojpeg|jpeglib)\.h$", r"data/|tests/data/", "libjpeg-turbo stays in data/"),
-    (r"(mujoco/|GL/)", r"data/|tests/data/", "the simulator stays in data/"),
+    (r"(hdf5|H5\w*)\.h$", r"data/(shard|import)/|tests/data/", "HDF5 stays in data/shard/ and data/import/"),
+    (r"curl/", r"data/remote/|tests/data/remote/", "curl stays in data/remote/"),
+    (r"lib(av|sw)\w+/", r"data/pictures/|tests/data/", "libav stays in data/pictures/"),
+    (r"png\.h$", r"data/pictures/|tests/data/", "libpng stays in data/pictures/"),
+    (r"(turbojpeg|jpeglib)\.h$", r"data/pictures/|tests/data/", "libjpeg-turbo stays in data/pictures/"),
+    (r"(mujoco/|GL/)", r"data/sim/|tests/data/sim/", "the simulator stays in data/sim/"),
     (r"dnnl", r"kernels/|tests/kernels/", "oneDNN stays in kernels/"),
-    (r"protobuf-c/", r"train/|tests/train/", "protobuf-c stays in train/"),
+    (r"protobuf-c/", r"train/observe/|tests/train/observe/", "protobuf-c stays in train/observe/"),
     (r"yaml\.h$", r"configs/|tests/configs/", "libyaml stays in configs/"),
     (r"xxhash\.h$", r"base/", "xxHash stays in base/: use base/hash.h"),
     (r"Random123/", r"base/|kernels/", "Random123 stays in base/ and kernels/: use base/rng.h"),
@@ -43,6 +49,28 @@ def _owner(path):
     return parts[1] if len(parts) > 2 and parts[1] in FLOOR else "train"
 
 
+def _room(path, folder):
+    """The room of `folder` that a file lies in or, for a test, tests; None for a test of the whole folder."""
+    parts = path.split("/")
+    parts = parts[1:] if parts[0] == "tests" else parts
+    return parts[1] if len(parts) > 2 and parts[0] == folder else None
+
+
+def _upward_room(source, target, folder):
+    """What is wrong with an include from one room of a folder into another, or None."""
+    own, theirs = _room(source.path, folder), _room(target, folder)
+    if own is None or own == theirs:
+        return None
+    floors = ROOMS[folder]
+    for room in (own, theirs):
+        if room not in floors:
+            return f'{folder}/{room}/ has no floor: give it one in tests/check/layering.py'
+    if floors[theirs] < floors[own]:
+        return None
+    way = "siblings never include each other" if floors[theirs] == floors[own] else "includes go downward only"
+    return f'{folder}/{own}/ may not include "{target}": {way}'
+
+
 def _own_include(source, target, offset, known):
     folder, owner = target.split("/")[0], _owner(source.path)
     if target not in known:
@@ -52,6 +80,10 @@ def _own_include(source, target, offset, known):
     if folder != owner and FLOOR[folder] >= FLOOR[owner]:
         way = "siblings never include each other" if FLOOR[folder] == FLOOR[owner] else "includes go downward only"
         return source.finding(offset, f'{owner}/ may not include "{target}": {way}')
+    if folder == owner and folder in ROOMS:
+        words = _upward_room(source, target, folder)
+        if words:
+            return source.finding(offset, words)
     if re.match(r"kernels/(cpu|cuda)/", target) and owner != "kernels":
         return source.finding(offset, f'"{target}" is a backend: include "kernels/kern.h" and use the op table')
     return None
@@ -60,7 +92,7 @@ def _own_include(source, target, offset, known):
 def check(sources, root):
     known, findings = {s.path for s in sources}, []
     # protoc-c writes a header for each of these
-    known |= {os.path.relpath(p, root)[:-len(".proto")] + ".pb-c.h" for p in glob.glob(f"{root}/*/*.proto")}
+    known |= {os.path.relpath(p, root)[:-len(".proto")] + ".pb-c.h" for p in glob.glob(f"{root}/*/**/*.proto", recursive=True)}
     for s in sources:
         first = None
         for m in _INCLUDE.finditer(s.no_comments):

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+import types
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -16,8 +17,13 @@ from source import FOLDERS, Source, read_tree  # noqa: E402
 CASES = [
     ("layering", "base/broken_copy.c", '#include "kernels/kern.h"\n', 1, "downward"),
     ("layering", "data/broken_copy.c", '\n#include "checkpoints/checkpoint.h"\n', 2, "siblings"),
-    ("layering", "dist/broken_copy.c", '#include "data/video.h"\n', 1, "siblings"),
-    ("layering", "tests/data/test_broken_copy.c", '#include "train/block.h"\n', 1, "downward"),
+    ("layering", "dist/broken_copy.c", '#include "data/pictures/video.h"\n', 1, "siblings"),
+    ("layering", "train/model/broken_copy.c", '#include "train/run/loop.h"\n', 1, "downward"),
+    ("layering", "train/eval/broken_copy.c", '#include "train/report/report.h"\n', 1, "siblings"),
+    ("layering", "tests/data/set/test_broken_copy.c", '#include "data/clips/order.h"\n', 1, "downward"),
+    ("layering", "train/cellar/broken_copy.c", '#include "train/model/block.h"\n', 1, "has no floor"),
+    ("layering", "data/clips/broken_copy.c", "#include <hdf5.h>\n", 1, "HDF5 stays"),
+    ("layering", "tests/data/test_broken_copy.c", '#include "train/model/block.h"\n', 1, "downward"),
     ("layering", "train/broken_copy.c", '#include "status.h"\n', 1, "path from the root"),
     ("layering", "train/broken_copy.c", '#include "tests/broken_copy.h"\n', 1, "path from the root"),
     ("layering", "train/broken_copy.c", "#include <mpi.h>\n", 1, "MPI stays"),
@@ -98,6 +104,16 @@ def run(case, root, tree, before):
     return f"{name} on {path}: wanted one finding on line {line} with '{words}', got {new} for\n{text}"
 
 
+def full_room():
+    """A folder of 46 files of one kind is one too many; of 45, or 46 of two kinds, it is not."""
+    rooms = importlib.import_module("rooms")
+    files = [types.SimpleNamespace(path=f"train/model/broken_{i}.c") for i in range(rooms.MOST + 1)]
+    full, sound = rooms.check(files, ROOT), rooms.check(files[1:] + [types.SimpleNamespace(path="train/model/x.h")], ROOT)
+    ops = rooms.check([types.SimpleNamespace(path=f.path.replace("train/model", "kernels/cpu")) for f in files], ROOT)
+    right = len(full) == 1 and "46 .c files" in full[0] and not sound and not ops
+    return None if right else f"rooms: got {full}, {sound}, {ops}"
+
+
 def main():
     failures, skipped = [], 0
     with tempfile.TemporaryDirectory() as root:
@@ -114,9 +130,10 @@ def main():
                 skipped += 1
                 continue
             failures.append(run(case, root, tree, before))
+    failures.append(full_room())
     failures = [f for f in failures if f]
     print(*failures, sep="\n")
-    print(f"{len(CASES) - len(failures) - skipped} of {len(CASES)} broken and sound copies judged rightly, {skipped} skipped (want clang-format 14, shellcheck)")
+    print(f"{len(CASES) + 1 - len(failures) - skipped} of {len(CASES) + 1} broken and sound copies judged rightly, {skipped} skipped (want clang-format 14, shellcheck)")
     return 1 if failures else 0
 
 

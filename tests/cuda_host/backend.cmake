@@ -38,7 +38,7 @@ set_tests_properties(cuda_host_cudnn PROPERTIES LABELS full TIMEOUT 600 ENVIRONM
                      "LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/cuda_host/driver:$ENV{LD_LIBRARY_PATH}")
 
 # Training on the device that the host plays.
-add_executable(cuda_host_training tests/train/test_device.c $<TARGET_OBJECTS:orr_cuda_backend_host>
+add_executable(cuda_host_training tests/train/setup/test_device.c $<TARGET_OBJECTS:orr_cuda_backend_host>
                                   $<TARGET_OBJECTS:orr_cuda_host>)
 target_link_libraries(cuda_host_training PRIVATE orr_train PkgConfig::CMOCKA m)
 target_compile_definitions(cuda_host_training PRIVATE ORR_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ORR_BINARY_DIR="${CMAKE_BINARY_DIR}")

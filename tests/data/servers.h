@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "data/clip_batch.h"
+#include "data/clips/clip_batch.h"
 #include "tests/data/shards.h"
 
 extern char **environ;

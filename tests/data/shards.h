@@ -6,8 +6,8 @@
 
 #include <unistd.h>
 
-#include "data/index.h"
-#include "data/shard_writer.h"
+#include "data/set/index.h"
+#include "data/shard/writer.h"
 #include "tests/base/folder.h"
 
 #define CODES 900

@@ -2,8 +2,8 @@
 #include "tests/fuzz/foreign.h"
 
 #include "base/mem.h"
-#include "data/import_frame.h"
-#include "data/import_plan.h"
+#include "data/import/frame.h"
+#include "data/import/plan.h"
 #include "tests/fuzz/scratch.h"
 
 #define PIXELS_MAX (1 << 22) // no seed comes near

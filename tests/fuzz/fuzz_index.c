@@ -1,8 +1,8 @@
 // The index of a data set: what is accepted adds up.
 #include <string.h>
 
-#include "data/index.h"
-#include "data/url.h"
+#include "data/set/index.h"
+#include "data/remote/url.h"
 #include "tests/fuzz/scratch.h"
 
 static void check_index(const data_index *x) {

@@ -1,5 +1,5 @@
 // JPEGs: what is decoded has a size, and all its bytes are there.
-#include "data/jpeg.h"
+#include "data/pictures/jpeg.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -2,7 +2,7 @@
 // shown. The first 0 byte of the input divides headers from text.
 #include <string.h>
 
-#include "data/reply.h"
+#include "data/remote/reply.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -1,7 +1,7 @@
 // A shard: what is opened has the sizes it says, and every row of it is read or refused.
 #include "tests/fuzz/foreign.h"
 
-#include "data/shard.h"
+#include "data/shard/shard.h"
 #include "tests/fuzz/scratch.h"
 
 #define NUMBERS_MAX (1 << 20) // of one row; no seed comes near

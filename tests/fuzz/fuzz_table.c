@@ -1,8 +1,8 @@
 // Tables: what is accepted has its size and names. The input is read as CSV, as JSON lines and as
 // VPT's, each with the usual columns and with named ones.
 #include "base/mem.h"
-#include "data/import_vpt.h"
-#include "data/table.h"
+#include "data/import/vpt.h"
+#include "data/import/table.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check(orr_code rc, data_table *t) {

@@ -2,7 +2,7 @@
 // written, and holds no credentials.
 #include <string.h>
 
-#include "data/url.h"
+#include "data/remote/url.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_url(const data_url *u) {

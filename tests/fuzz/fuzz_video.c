@@ -1,5 +1,5 @@
 // Videos: frames have a size and all their bytes, and there is an end.
-#include "data/video_reader.h"
+#include "data/pictures/video_reader.h"
 #include "tests/fuzz/scratch.h"
 
 #define FRAMES_MAX 4096 // the seeds have a dozen

@@ -8,8 +8,8 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "train/state.h"
-#include "train/tokenizer.h"
+#include "train/step/state.h"
+#include "train/model/tokenizer.h"
 
 #define NAME_MAX_BYTES 192
 

@@ -6,7 +6,7 @@
 #include "kernels/kern.h"
 #include "tests/golden/golden_file.h"
 #include "tests/golden/golden_report.h"
-#include "train/dynamics.h"
+#include "train/model/dynamics.h"
 
 typedef struct {
   kern_dtype precision;

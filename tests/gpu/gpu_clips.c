@@ -3,8 +3,8 @@
 
 #include "base/fs.h"
 #include "base/rng.h"
-#include "data/index.h"
-#include "data/shard_writer.h"
+#include "data/set/index.h"
+#include "data/shard/writer.h"
 
 enum { S = 36, CODES = 64, A = 2, EPISODES = 24, FRAMES = 12 };
 

@@ -7,7 +7,7 @@
 #                      [--reference FILE] [BIN_DIR [OUT_DIR]]
 #
 # BIN_DIR (build/release) holds orrery, gpu_clips, the test programs PREFIX* (gpu_), and where
-# they were built train_test_device and dist_test_nccl_gpu_*. OUT_DIR
+# they were built train_setup_test_device and dist_test_nccl_gpu_*. OUT_DIR
 # (a new folder in the working directory) gets a log for each piece, summary.txt and summary.json.
 # Exit code 0: nothing failed. What could not run here is named as skipped, with the reason.
 # --device cpu tries the suite itself on a machine without a GPU. --reference: the model in PyTorch,
@@ -224,7 +224,7 @@ training() {
     return
   fi
   config
-  if [ -x "$BIN/train_test_device" ]; then piece train_test_device test_program "$BIN/train_test_device"; fi
+  if [ -x "$BIN/train_setup_test_device" ]; then piece train_setup_test_device test_program "$BIN/train_setup_test_device"; fi
   piece losses_fp32 against_cpu fp32 1e-5
   piece losses_bf16 against_cpu bf16 1e-2
   piece rerun_fp32 again fp32

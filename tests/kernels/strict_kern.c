@@ -314,7 +314,7 @@ orr_code strict_kern_wrap(kern *k) {
   STRICT_SLOT(destroy)
 #undef STRICT_SLOT
   k->table = &s->table;
-  k->apart = true;
+  k->device_memory = true;
   k->can_capture = true;
   return ORR_OK;
 }

@@ -6,7 +6,7 @@ enum { STEPS = 4 };
 static const kern_adamw_args settings = {
     .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .weight_decay = 0.1f, .ema_decay = 0.9f};
 static const float rate = 1e-2f;
-static const kern_verdict quarter = {.scale = 0.25f};
+static const kern_clip_result quarter = {.scale = 0.25f};
 
 static kern_adamw_rates rates_of(int64_t step) {
   kern_adamw_rates r;
@@ -112,7 +112,7 @@ static void test_a_skipped_update_leaves_every_bit(void **state) {
     float w = 2.0f, g = NAN, m = 0.5f, v = 0.25f, ema = 3.0f;
     uint16_t copy = 7;
     const kern_adamw_rates rates = rates_of(1);
-    const kern_verdict skip = {.scale = NAN, .skip = 1};
+    const kern_clip_result skip = {.scale = NAN, .skip = 1};
     kern_adamw_args a = settings;
     a.n = 1, a.w = &w, a.g = &g, a.m = &m, a.v = &v, a.ema = &ema, a.w_bf16 = &copy;
     a.rates = &rates, a.verdict = &skip;
@@ -121,16 +121,16 @@ static void test_a_skipped_update_leaves_every_bit(void **state) {
   }
 }
 
-static kern_verdict bounded(const setup *run, double sumsq, double loss, double limit,
-                            kern_bounds bounds) {
-  kern_verdict out = {.scale = -1, .skip = -1};
+static kern_clip_result bounded(const setup *run, double sumsq, double loss, double limit,
+                                kern_bounds bounds) {
+  kern_clip_result out = {.scale = -1, .skip = -1};
   RUN(run, clip,
       &((kern_clip_args){
           .sumsq = &sumsq, .loss_sum = &loss, .bounds = &bounds, .limit = limit, .out = &out}));
   return out;
 }
 
-static kern_verdict verdict_of(const setup *run, double sumsq, double loss, double limit) {
+static kern_clip_result verdict_of(const setup *run, double sumsq, double loss, double limit) {
   return bounded(run, sumsq, loss, limit, (kern_bounds){1.0, INFINITY, INFINITY});
 }
 

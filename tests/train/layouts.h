@@ -14,7 +14,7 @@
 #include "base/rng.h"
 #include "tests/base/assert.h"
 #include "tests/dist/world_main.h"
-#include "train/step.h"
+#include "train/step/step.h"
 
 typedef struct {
   int tp, cp, dp, zero, micro;
@@ -158,8 +158,8 @@ static inline void compare_param(const trainee *t, const trainee *whole, const t
   const train_state *s = &t->work.state;
   double largest = 0.0;
   for (int64_t i = 0; i < q->count; i++) largest = fmax(largest, fabs((double)want[i]));
-  for (int64_t b = 0; b < train_shard_buckets(&s->shard); b++) {
-    const train_shard_piece x = train_shard_piece_of(&s->shard, b);
+  for (int64_t b = 0; b < train_partition_buckets(&s->shard); b++) {
+    const train_partition_piece x = train_partition_piece_of(&s->shard, b);
     for (int64_t at = x.at; at < x.at + x.count; at++) {
       int64_t global;
       if (at < p->at || at >= p->at + p->count) continue;

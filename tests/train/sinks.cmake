@@ -7,7 +7,7 @@ endif()
 if(Python3_FOUND)
   add_test(NAME train_sinks COMMAND sh -c "python=build/python/bin/python; test -x $python || python=${Python3_EXECUTABLE}; \
 exec $python tests/train/sinks.py ${CMAKE_BINARY_DIR}" WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  add_executable(orrery_slow train/main.c tests/train/slow_open.c tests/kernels/slow_kern.c)
+  add_executable(orrery_slow train/cli/main.c tests/train/slow_open.c tests/kernels/slow_kern.c)
   target_link_libraries(orrery_slow PRIVATE orr_train)
   target_link_options(orrery_slow PRIVATE -Wl,--wrap=kern_open)
   add_test(NAME train_insight COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/train/insight.py ${CMAKE_BINARY_DIR})

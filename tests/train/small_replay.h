@@ -4,7 +4,7 @@
 
 #include "tests/train/small_run.h"
 
-#include "train/repeat.h"
+#include "train/run/replay.h"
 
 // Sends a stream to ROOT/file; returns the descriptor that was there.
 static inline int small_replay_send(small_run *r, int stream, const char *file) {
@@ -26,7 +26,7 @@ static inline orr_code small_replay_world(small_run *r, const char *name, int64_
   fflush(NULL);
   const int kept[] = {small_replay_send(r, 1, out), small_replay_send(r, 2, err)};
   const orr_code rc =
-      train_repeat(c, &(train_repeat_options){.step = step, .passes = passes}, world);
+      train_replay(c, &(train_replay_options){.step = step, .passes = passes}, world);
   fflush(NULL);
   for (int i = 0; i < 2; i++) {
     dup2(kept[i], 1 + i);

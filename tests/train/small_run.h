@@ -11,11 +11,11 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "configs/config.h"
-#include "data/index.h"
-#include "data/shard_writer.h"
+#include "data/set/index.h"
+#include "data/shard/writer.h"
 #include "dist/comm.h"
 #include "tests/base/folder.h"
-#include "train/loop.h"
+#include "train/run/loop.h"
 
 enum { SMALL_RUN_S = 6, SMALL_RUN_CODES = 20, SMALL_RUN_STEPS_MAX = 64 };
 

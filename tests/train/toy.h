@@ -6,8 +6,8 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "tests/base/assert.h"
-#include "train/dynamics.h"
-#include "train/state.h"
+#include "train/model/dynamics.h"
+#include "train/step/state.h"
 
 typedef struct {
   kern *k;

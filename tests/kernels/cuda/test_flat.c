@@ -74,7 +74,7 @@ static void test_casts_and_sums_of_two_equal_the_cpu(void **state) {
 
 // type: whether there is a bfloat16 copy and an average.
 static void adamw_with(side *s, int64_t n, bool more, bool skip) {
-  const kern_verdict verdict = {.scale = 0.5f, .skip = skip};
+  const kern_clip_result verdict = {.scale = 0.5f, .skip = skip};
   kern_adamw_rates rates;
   side_ok(s, kern_adamw_rates_of(1e-2, 0.9, 0.95, 3, &rates));
   float v[5000];
@@ -104,7 +104,7 @@ static void test_adamw_equals_the_cpu_and_skips(void **state) {
 
 static void clip(side *s, const void *of, kern_dtype type) {
   const double *sumsq_limit_loss = of; // and units, largest loss and norm
-  const kern_verdict none = {.scale = NAN, .skip = -1};
+  const kern_clip_result none = {.scale = NAN, .skip = -1};
   SIDE_RUN(s, clip, .sumsq = side_given(s, VALUE_F64, &sumsq_limit_loss[0], 1),
            .limit = sumsq_limit_loss[1],
            .loss_sum = side_given(s, VALUE_F64, &sumsq_limit_loss[2], 1),

@@ -1,0 +1,69 @@
+#include "data/import/episode.h"
+
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+
+orr_code data_import_list_add(data_import_list *list, const data_import_format *format,
+                              const char *name, const char *file, data_import_episode **out) {
+  if (list->n == list->room) {
+    int64_t room = list->room ? 2 * list->room : 64;
+    data_import_episode *v = orr_realloc(list->v, (size_t)room * sizeof *v);
+    ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to list %lld episodes", file, (long long)room);
+    list->v = v;
+    list->room = room;
+  }
+  data_import_episode *e = &list->v[list->n];
+  *e = (data_import_episode){.format = format,
+                             .name = orr_strdup(name),
+                             .file = orr_strdup(file),
+                             .group = orr_strdup("")};
+  list->n++;
+  ORR_CHECK(e->name && e->file && e->group, ORR_ENOMEM, "%s: no memory to list it", file);
+  *out = e;
+  return orr_fs_size(file, &e->bytes);
+}
+
+orr_code data_import_add_camera(data_import_episode *e, const char *name, const char *place) {
+  data_import_camera *v =
+      orr_realloc(e->cameras, (size_t)(e->camera_count + 1) * sizeof *e->cameras);
+  ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to list its cameras", e->file);
+  e->cameras = v;
+  data_import_camera *c = &v[e->camera_count++];
+  *c = (data_import_camera){orr_strdup(name), orr_strdup(place)};
+  ORR_CHECK(c->name && c->place, ORR_ENOMEM, "%s: no memory to list its cameras", e->file);
+  return ORR_OK;
+}
+
+static void episode_release(data_import_episode *e) {
+  for (int64_t c = 0; c < e->camera_count; c++) {
+    orr_free(e->cameras[c].name);
+    orr_free(e->cameras[c].place);
+  }
+  orr_free(e->cameras);
+  orr_free(e->group);
+  orr_free(e->file);
+  orr_free(e->name);
+}
+
+void data_import_list_cut(data_import_list *list, int64_t n) {
+  for (int64_t i = n; i < list->n; i++) episode_release(&list->v[i]);
+  if (n < list->n) list->n = n;
+}
+
+void data_import_list_release(data_import_list *list) {
+  data_import_list_cut(list, 0);
+  orr_free(list->v);
+  *list = (data_import_list){0};
+}
+
+void data_import_actions_release(data_import_actions *a) {
+  orr_free(a->names);
+  orr_free(a->v);
+  *a = (data_import_actions){0};
+}
+
+data_merge data_import_merge_last(int64_t i, int64_t A) {
+  return DATA_MERGE_LAST;
+}

@@ -1,0 +1,42 @@
+// The files behind the operands of an import. Private to data/.
+#ifndef DATA_IMPORT_PATHS_H
+#define DATA_IMPORT_PATHS_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+#include "data/import/import.h"
+
+typedef enum { DATA_PATH_HDF5, DATA_PATH_VIDEO, DATA_PATH_TABLE, DATA_PATH_PARQUET } data_path_kind;
+
+typedef struct {
+  data_path_kind kind;
+  char *path;
+  const char *name; // inside path: what lies below the operand
+} data_import_path;
+
+// How surely a source holds what is to be imported.
+typedef enum {
+  DATA_CLAIM_NONE,
+  DATA_CLAIM_FILES, // there are files of the kind that it reads
+  DATA_CLAIM_WHOLE, // the folder is laid out as only this source lays it out
+} data_import_claim;
+
+typedef struct {
+  data_import_path *v;
+  int64_t n, room;
+} data_import_paths;
+
+// Local. Walks the operands in order; files of a folder come in natural order of their paths.
+// Hidden files and files of other kinds are passed over, but a file that is an operand itself must
+// be of a known kind. ORR_ENOTFOUND, ORR_EINVAL. The caller releases the list.
+orr_code data_import_paths_find(data_words operands, data_import_paths *out);
+// Local. What a source says that reads files of one kind (data/import/episode.h).
+data_import_claim data_import_paths_claim(const data_import_paths *p, data_path_kind kind,
+                                          const char **first);
+// Local. Takes the paths from number n on out of the list.
+void data_import_paths_cut(data_import_paths *p, int64_t n);
+// Local. Frees what the list holds, and zeroes it.
+void data_import_paths_release(data_import_paths *p);
+
+#endif

@@ -1,0 +1,59 @@
+// What an import will write, found by looking at every source: which episodes, how long, into which
+// shards; one format of frames and actions for all of them; the ranges of the actions; and a key
+// that tells this import from any other. Private to data/.
+#ifndef DATA_IMPORT_PLAN_H
+#define DATA_IMPORT_PLAN_H
+
+#include "base/hash.h"
+#include "data/import/align.h"
+#include "data/import/episode.h"
+#include "data/shard/shard.h"
+#include "base/workers.h"
+
+typedef struct {
+  int64_t episode; // number in the list
+  data_import_timing timing;
+  bool validation;
+} data_import_item;
+
+// Items first .. first+n-1 of one part.
+typedef struct {
+  bool validation;
+  int64_t number; // of the shard, in its part
+  int64_t first, n;
+} data_import_job;
+
+typedef struct {
+  const data_import_options *o; // borrowed
+  data_board *board;            // borrowed, or NULL
+  // Files that took a worker process down, and how; borrowed, or NULL. They are not opened again.
+  const data_import_faults *crashed;
+  data_import_list episodes;
+  data_import_faults faults; // recordings that cannot be used
+  data_import_item *items;   // training first, each part in the order of the episodes
+  int64_t count, validation_count, too_short;
+  int64_t frames;        // of all items
+  data_import_job *jobs; // one a shard
+  int64_t job_count;
+  data_shard_format *format;
+  double (*ranges)[2]; // [A]: mapped to [-1,1]; NULL: values stay
+  orr_hash128 key;     // of the options and the sources
+} data_import_plan;
+
+// Local. Looks at all sources; every fault in them but a damaged picture comes out here. Recordings
+// that cannot be used are told to o->bad, and left out or, without o->skip_bad, an error.
+orr_code data_import_plan_make(const data_import_options *o, const data_import_faults *crashed,
+                               data_import_plan *out);
+// Local, in a worker process: makes the same plan for nothing but the progress and the notes on the
+// board. Bad recordings are no error: the parent finds them again, now that nothing crashes.
+orr_code data_import_plan_rehearse(const data_import_options *o, const data_import_faults *crashed,
+                                   data_board *board);
+// Local. Frees what the plan holds.
+void data_import_plan_release(data_import_plan *p);
+// Local. The actions of an item as they are written [frames,A], from orr_malloc.
+orr_code data_import_plan_actions(const data_import_plan *p, const data_import_item *item,
+                                  float **out);
+// Local. Folder of the training or the validation part into out[size].
+orr_code data_import_plan_dir(const data_import_plan *p, bool validation, char *out, size_t size);
+
+#endif

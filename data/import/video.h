@@ -1,0 +1,18 @@
+// Videos and the tables of actions beside them. Private to data/.
+//
+//   video  actions in CSV or JSON lines (data/import/table.h)
+//   vpt    JSON lines of keyboard and mouse (data/import/vpt.h)
+//
+// A video's table is the one of the same name in its folder, else the one of that name anywhere
+// below the operands, else the only one in its folder. Videos with one table in common are the
+// cameras of one episode; each is called as its folder, or as its file where the table is called
+// otherwise.
+#ifndef DATA_IMPORT_VIDEO_H
+#define DATA_IMPORT_VIDEO_H
+
+#include "data/import/episode.h"
+
+// The source of both.
+extern const data_import_source data_import_video_source;
+
+#endif

@@ -1,0 +1,189 @@
+#include "data/pictures/video_reader.h"
+
+#include <inttypes.h>
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/imgutils.h>
+#include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
+#include <stdbool.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+
+#define PIXELS_MAX (1 << 26) // a damaged header must not ask for all memory
+
+struct data_video_reader {
+  char *path;
+  AVFormatContext *demux;
+  AVCodecContext *codec;
+  AVPacket *packet;
+  AVFrame *frame;
+  struct SwsContext *sws;
+  int stream;
+  bool drained;    // the decoder was told that no packet follows
+  int64_t decoded; // frames so far
+  uint8_t *rgb;    // [height,width,3] of the last frame
+  int height, width, format;
+};
+
+static orr_code fail_av(const data_video_reader *v, int ret, const char *what) {
+  char why[AV_ERROR_MAX_STRING_SIZE] = "";
+  av_strerror(ret, why, sizeof why);
+  if (ret == AVERROR(ENOMEM)) return ORR_FAIL(ORR_ENOMEM, "%s: %s: %s", v->path, what, why);
+  return ORR_FAIL(ORR_EFORMAT, "%s: %s: %s", v->path, what, why);
+}
+
+static orr_code open_demuxer(data_video_reader *v) {
+  AVDictionary *options = NULL;
+  av_dict_set(&options, "protocol_whitelist", "file", 0);
+  av_dict_set(&options, "format_whitelist", "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi", 0);
+  int ret = avformat_open_input(&v->demux, v->path, NULL, &options);
+  av_dict_free(&options);
+  if (ret < 0) return fail_av(v, ret, "no video that can be read (MP4, MOV, MKV, WebM or AVI)");
+  ret = avformat_find_stream_info(v->demux, NULL);
+  if (ret < 0) return fail_av(v, ret, "cannot find out what the video holds");
+  const AVCodec *codec = NULL;
+  v->stream = av_find_best_stream(v->demux, AVMEDIA_TYPE_VIDEO, -1, -1, &codec, 0);
+  ORR_CHECK(v->stream != AVERROR_DECODER_NOT_FOUND, ORR_EUNSUPPORTED,
+            "%s: this libavcodec cannot decode its video; convert it with "
+            "`ffmpeg -i IN -c:v libx264 -crf 16 OUT.mp4` where one can",
+            v->path);
+  if (v->stream < 0) return fail_av(v, v->stream, "holds no video");
+  for (unsigned i = 0; i < v->demux->nb_streams; i++)
+    if ((int)i != v->stream) v->demux->streams[i]->discard = AVDISCARD_ALL;
+  v->codec = avcodec_alloc_context3(codec);
+  ORR_CHECK(v->codec, ORR_ENOMEM, "%s: no memory for a decoder", v->path);
+  return ORR_OK;
+}
+
+static orr_code open_decoder(data_video_reader *v) {
+  const AVStream *s = v->demux->streams[v->stream];
+  int ret = avcodec_parameters_to_context(v->codec, s->codecpar);
+  v->codec->thread_count = 1; // importing runs in many processes
+  v->codec->max_pixels = PIXELS_MAX;
+  if (ret >= 0) ret = avcodec_open2(v->codec, v->codec->codec, NULL);
+  if (ret < 0) return fail_av(v, ret, "cannot open a decoder for its video");
+  v->packet = av_packet_alloc();
+  v->frame = av_frame_alloc();
+  ORR_CHECK(v->packet && v->frame, ORR_ENOMEM, "%s: no memory for a frame", v->path);
+  return ORR_OK;
+}
+
+orr_code data_video_open(const char *path, data_video_reader **out) {
+  orr_code rc = ORR_OK;
+  uint64_t bytes;
+  ORR_TRY(orr_fs_size(path, &bytes));
+  av_log_set_level(AV_LOG_QUIET); // what is wrong comes as one message
+  data_video_reader *v = orr_calloc(1, sizeof *v);
+  ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to open it", path);
+  v->path = orr_strdup(path);
+  ORR_CHECK_GOTO(v->path, fail, ORR_ENOMEM, "%s: no memory to open it", path);
+  ORR_TRY_GOTO(open_demuxer(v), fail);
+  ORR_TRY_GOTO(open_decoder(v), fail);
+  *out = v;
+  return ORR_OK;
+fail:
+  data_video_close(v);
+  return rc;
+}
+
+void data_video_close(data_video_reader *v) {
+  if (!v) return;
+  sws_freeContext(v->sws);
+  av_frame_free(&v->frame);
+  av_packet_free(&v->packet);
+  avcodec_free_context(&v->codec);
+  avformat_close_input(&v->demux);
+  orr_free(v->rgb);
+  orr_free(v->path);
+  orr_free(v);
+}
+
+double data_video_fps(const data_video_reader *v) {
+  const AVStream *s = v->demux->streams[v->stream];
+  AVRational rate = s->avg_frame_rate.num > 0 ? s->avg_frame_rate : s->r_frame_rate;
+  return rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
+}
+
+// The next packet of the video; false at the end.
+static orr_code next_packet(data_video_reader *v, bool *got) {
+  for (;;) {
+    av_packet_unref(v->packet);
+    int ret = av_read_frame(v->demux, v->packet);
+    *got = ret >= 0;
+    if (ret == AVERROR_EOF) return ORR_OK;
+    if (ret < 0) return fail_av(v, ret, "cannot read on; the file is damaged or truncated");
+    if (v->packet->stream_index == v->stream) return ORR_OK;
+  }
+}
+
+orr_code data_video_count(data_video_reader *v, int64_t *frames) {
+  *frames = 0;
+  for (bool got = true; got;) {
+    ORR_TRY(next_packet(v, &got));
+    if (got && !(v->packet->flags & AV_PKT_FLAG_DISCARD)) ++*frames; // outside the edit list
+  }
+  return ORR_OK;
+}
+
+// Colour conversion for frames like this one, as the frame itself says.
+static orr_code setup_conversion(data_video_reader *v) {
+  const AVFrame *f = v->frame;
+  const int *matrix =
+      sws_getCoefficients(f->colorspace == AVCOL_SPC_UNSPECIFIED ? SWS_CS_DEFAULT : f->colorspace);
+  int full = f->color_range == AVCOL_RANGE_JPEG;
+  ORR_CHECK(f->width >= 1 && f->height >= 1 && (int64_t)f->width * f->height <= PIXELS_MAX,
+            ORR_EFORMAT, "%s: frame %" PRId64 " of %d x %d pixels (height x width)", v->path,
+            v->decoded, f->height, f->width);
+  sws_freeContext(v->sws);
+  v->sws = sws_getContext(f->width, f->height, f->format, f->width, f->height, AV_PIX_FMT_RGB24,
+                          SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP,
+                          NULL, NULL, NULL);
+  ORR_CHECK(v->sws, ORR_EUNSUPPORTED, "%s: no conversion from its pixel format (%s) to RGB",
+            v->path, av_get_pix_fmt_name(f->format) ? av_get_pix_fmt_name(f->format) : "unknown");
+  sws_setColorspaceDetails(v->sws, matrix, full, sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16,
+                           1 << 16);
+  // swscale writes whole vectors: room behind the last row
+  uint8_t *rgb = orr_realloc(v->rgb, (size_t)f->width * (size_t)f->height * 3 + 64);
+  ORR_CHECK(rgb, ORR_ENOMEM, "%s: no memory for a frame of %d x %d", v->path, f->height, f->width);
+  v->rgb = rgb;
+  v->height = f->height;
+  v->width = f->width;
+  v->format = f->format;
+  return ORR_OK;
+}
+
+static orr_code convert(data_video_reader *v, data_picture *out) {
+  const AVFrame *f = v->frame;
+  ORR_CHECK(!f->decode_error_flags && !(f->flags & AV_FRAME_FLAG_CORRUPT), ORR_EFORMAT,
+            "%s: frame %" PRId64 " is damaged; copy or record the video again", v->path,
+            v->decoded);
+  if (!v->sws || f->height != v->height || f->width != v->width || f->format != v->format)
+    ORR_TRY(setup_conversion(v));
+  uint8_t *const to[4] = {v->rgb};
+  const int row[4] = {v->width * 3};
+  sws_scale(v->sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height, to, row);
+  *out = (data_picture){.rgb = v->rgb, .height = v->height, .width = v->width};
+  v->decoded++;
+  return ORR_OK;
+}
+
+orr_code data_video_next(data_video_reader *v, data_picture *out) {
+  char what[96];
+  *out = (data_picture){0};
+  snprintf(what, sizeof what, "cannot decode frame %" PRId64 "; the file is damaged or truncated",
+           v->decoded);
+  for (;;) {
+    int ret = avcodec_receive_frame(v->codec, v->frame);
+    if (ret >= 0) return convert(v, out);
+    if (ret == AVERROR_EOF) return ORR_OK;
+    if (ret != AVERROR(EAGAIN)) return fail_av(v, ret, what);
+    ORR_CHECK(!v->drained, ORR_EFORMAT, "%s: %s", v->path, what);
+    bool got;
+    ORR_TRY(next_packet(v, &got));
+    v->drained = !got;
+    ret = avcodec_send_packet(v->codec, got ? v->packet : NULL);
+    if (ret < 0) return fail_av(v, ret, what);
+  }
+}

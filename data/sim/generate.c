@@ -1,0 +1,150 @@
+// Jobs are whole shards; who writes which does not matter, since an episode's draws are keyed by
+// its number.
+#include "data/sim/generate.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "data/set/index.h"
+#include "data/shard/writer.h"
+#include "data/sim/episode.h"
+#include "base/workers.h"
+#include "data/sim/tabletop.h"
+
+typedef struct {
+  const data_sim_options *o;
+  int64_t shards, episodes_per_shard;
+} sim_plan;
+
+static sim_plan plan_shards(const data_sim_options *o) {
+  int64_t episodes = o->shard_frames / o->episode_frames;
+  if (o->forks) episodes -= episodes % 2; // a pair stays in one shard
+  int64_t fewest = o->forks ? 2 : 1;
+  if (episodes < fewest) episodes = fewest;
+  return (sim_plan){o, (o->episodes + episodes - 1) / episodes, episodes};
+}
+
+static orr_code write_shard(const sim_plan *plan, int64_t shard, data_tabletop *scene,
+                            data_sim_portion *portion, data_board *board) {
+  const data_sim_options *o = plan->o;
+  data_shard_format format = {.branch = o->branch,
+                              .source = "tabletop scene, MuJoCo",
+                              .fps = o->fps,
+                              .height = o->height,
+                              .width = o->width,
+                              .A = DATA_TABLETOP_ACTIONS,
+                              .action_names = data_tabletop_action_names,
+                              .Q = DATA_TABLETOP_STATE,
+                              .state_names = data_tabletop_state_names};
+  orr_code rc = ORR_OK;
+  data_shard_writer *w = NULL;
+  char path[PATH_MAX];
+  ORR_TRY(data_shard_name_in(o->dir, shard, path, sizeof path));
+  ORR_TRY(data_shard_writer_create(path, &format, DATA_FILTER_NONE, &w));
+  int64_t first = shard * plan->episodes_per_shard, last = first + plan->episodes_per_shard;
+  if (last > o->episodes) last = o->episodes;
+  for (int64_t e = first; e < last && !atomic_load(&board->stop); e++)
+    ORR_TRY_GOTO(data_sim_episode_write(o, scene, e, portion, w, &board->progress), destroy);
+  if (!atomic_load(&board->stop)) rc = data_shard_writer_finish(w);
+destroy:
+  data_shard_writer_destroy(w);
+  return rc;
+}
+
+static orr_code work(void *ctx, data_board *board) {
+  const sim_plan *plan = ctx;
+  orr_code rc = ORR_OK;
+  data_tabletop *scene = NULL;
+  data_sim_portion *portion = NULL;
+  ORR_TRY(data_tabletop_create(plan->o->height, plan->o->width, plan->o->fps, &scene));
+  ORR_TRY_GOTO(data_sim_portion_create(plan->o->height, plan->o->width, &portion), destroy_scene);
+  for (int64_t shard; (shard = data_board_take(board)) >= 0;)
+    ORR_TRY_GOTO(write_shard(plan, shard, scene, portion, board), destroy_portion);
+destroy_portion:
+  data_sim_portion_destroy(portion);
+destroy_scene:
+  data_tabletop_destroy(scene);
+  return rc;
+}
+
+static void report(void *ctx, int64_t frames) {
+  const sim_plan *plan = ctx;
+  const data_sim_options *o = plan->o;
+  if (o->progress) o->progress(o->ctx, frames, o->episodes * o->episode_frames);
+}
+
+// Shards of another run would become part of this data set.
+static orr_code check_folder(const char *dir) {
+  orr_code rc = ORR_OK;
+  DIR *d = opendir(dir);
+  ORR_CHECK(d, ORR_EIO, "cannot read folder %s: %s", dir, strerror(errno));
+  for (const struct dirent *entry; (entry = readdir(d));)
+    ORR_CHECK_GOTO(
+        strncmp(entry->d_name, "shard-", 6) != 0 && strcmp(entry->d_name, "index.json") != 0,
+        close_dir, ORR_EINVAL, "%s already holds clips (%s); remove the folder or choose another",
+        dir, entry->d_name);
+close_dir:
+  closedir(d);
+  return rc;
+}
+
+static orr_code check_options(const data_sim_options *o) {
+  ORR_CHECK(data_tabletop_available(), ORR_EUNSUPPORTED,
+            "this build has no simulator: install libmujoco-dev and libosmesa6-dev, configure "
+            "again and rebuild");
+  ORR_CHECK(o->episodes >= 1 && o->episode_frames >= 2, ORR_EINVAL,
+            "generate: %lld episodes of %lld frames; at least 1 of at least 2 is needed",
+            (long long)o->episodes, (long long)o->episode_frames);
+  ORR_CHECK(o->processes >= 1 && o->shard_frames >= 1, ORR_EINVAL,
+            "generate: %d processes and %lld frames a shard; at least 1 of each is needed",
+            o->processes, (long long)o->shard_frames);
+  if (!o->forks) return ORR_OK;
+  ORR_CHECK(o->forks >= 1 && o->forks < o->episode_frames, ORR_EINVAL,
+            "generate: episodes of %lld frames cannot fork after %lld; fork after 1 to %lld",
+            (long long)o->episode_frames, (long long)o->forks, (long long)o->episode_frames - 1);
+  ORR_CHECK(o->episodes % 2 == 0, ORR_EINVAL,
+            "generate: %lld episodes are not pairs; forks need an even number",
+            (long long)o->episodes);
+  return ORR_OK;
+}
+
+static orr_code write_index(const data_sim_options *o) {
+  json_t *extra = json_pack("{s:s, s:I, s:I}", "scene", "tabletop", "seed", (json_int_t)o->seed,
+                            "episode_frames", (json_int_t)o->episode_frames);
+  if (extra && o->forks)
+    json_object_set_new(extra, "forks", json_pack("{s:I}", "prompt", (json_int_t)o->forks));
+  ORR_CHECK(extra, ORR_ENOMEM, "no memory for the index of %s", o->dir);
+  orr_code rc = data_index_build(o->dir, extra);
+  json_decref(extra);
+  return rc;
+}
+
+// After a failure: half a data set is none. Keeps the first message.
+static void remove_shards(const sim_plan *plan) {
+  char message[ORR_STATUS_MESSAGE_MAX], path[PATH_MAX];
+  orr_status_copy(message, sizeof message);
+  for (int64_t s = 0; s < plan->shards; s++)
+    if (data_shard_name_in(plan->o->dir, s, path, sizeof path) == ORR_OK) orr_fs_remove_tree(path);
+  orr_status_set(message);
+}
+
+orr_code data_sim_generate(const data_sim_options *o) {
+  ORR_TRY(check_options(o));
+  ORR_TRY(orr_fs_mkdirs(o->dir));
+  ORR_TRY(check_folder(o->dir));
+  sim_plan plan = plan_shards(o);
+  orr_workers workers = {
+      .count = o->processes < plan.shards ? o->processes : (int)plan.shards,
+      .jobs = plan.shards,
+      .work = work,
+      .report = report,
+      .ctx = &plan,
+  };
+  orr_code rc = orr_workers_run(&workers);
+  if (rc == ORR_OK) rc = write_index(o);
+  if (rc != ORR_OK) remove_shards(&plan);
+  return rc;
+}

@@ -1,0 +1,398 @@
+// labels: quick
+// An evaluation from end to end on models of a few steps: the clips it takes, how actions lie
+// beside frames, what is in its results. Clips show the number of the action that led to each frame
+// (tests/data/shards.h), so that a shifted one cannot pass.
+#include "tests/data/shards.h"
+#include "tests/train/program.h"
+
+#include <math.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "train/eval/eval.h"
+#include "train/eval/set.h"
+
+enum { HEIGHT = 16, WIDTH = 24, PIXELS = HEIGHT * WIDTH, EPISODES = 8, LENGTH = 9, PROMPT = 3 };
+
+typedef struct {
+  char root[512];
+  kern *k;
+  train_loaded_model *dynamics, *tokenizer;
+} fixture;
+
+// Data set ROOT/name of one shard with episodes of LENGTH frames; `forks`: pairs with one past.
+static void make_set(const fixture *f, const char *name, bool forks) {
+  char dir[1024], path[1100];
+  const data_shard_format format = shards_format(HEIGHT, WIDTH, 0);
+  int64_t lengths[EPISODES];
+  for (int i = 0; i < EPISODES; i++) lengths[i] = LENGTH;
+  snprintf(dir, sizeof dir, "%s/%s", f->root, name);
+  assert_ok(orr_fs_mkdirs(dir));
+  snprintf(path, sizeof path, "%s/shard-00000.h5", dir);
+  assert_ok(shards_write(path, &format, DATA_FILTER_NONE, 0, lengths, EPISODES, 0));
+  json_t *extra = forks ? json_pack("{s:{s:i}}", "forks", "prompt", PROMPT + 1) : NULL;
+  assert_ok(data_index_build(dir, extra));
+  json_decref(extra);
+}
+
+static void run_program(const fixture *f, const char *const *words) {
+  char err[600];
+  snprintf(err, sizeof err, "%s/err", f->root);
+  program_wait_ok(program_start(words, err, true), err);
+}
+
+static void train_models(const fixture *f) {
+  char yaml[4096], path[600], tokens[600], clips[600], tokenizer[600];
+  snprintf(path, sizeof path, "%s/tokenizer.yaml", f->root);
+  snprintf(clips, sizeof clips, "%s/clips", f->root);
+  snprintf(tokens, sizeof tokens, "%s/tokens", f->root);
+  snprintf(tokenizer, sizeof tokenizer, "%s/tokenizer/ckpt", f->root);
+  static const char common[] =
+      "optim: {lr_peak: 0.01, warmup_steps: 2, decay_steps: 2}\n"
+      "tokenizer: {patch: 8, rows: 2, cols: 3, levels: [5, 4], width: 32, heads: 4, kv_heads: 4, "
+      "hidden: 40, layers: 1, checkpoint: '%s'}\n"
+      "model: {rows: 2, cols: 3, codes: 20, registers: 1, width: 32, heads: 4, kv_heads: 4, "
+      "hidden: 40, layers: 2, time_every: 2, actions: 3, branches: [worlds]}\n";
+  char shared[1400];
+  snprintf(shared, sizeof shared, common, tokenizer);
+  snprintf(yaml, sizeof yaml,
+           "run: {dir: %s/tokenizer, threads: 1, precision: fp32}\n"
+           "train: {stage: tokenizer, steps: 10, batch: 4}\ndata: {train: [%s], frames: 4}\n%s",
+           f->root, clips, shared);
+  assert_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
+  run_program(f, (const char *const[]){program_path, "train", path, NULL});
+  run_program(f, (const char *const[]){program_path, "data", "tokenize", clips, "--tokenizer",
+                                       tokenizer, "--out", tokens, "--threads", "1", NULL});
+  snprintf(path, sizeof path, "%s/dynamics.yaml", f->root);
+  snprintf(yaml, sizeof yaml,
+           "run: {dir: %s/dynamics, threads: 1, precision: fp32}\n"
+           "train: {stage: dynamics, steps: 10, batch: 4}\ndata: {train: [%s], frames: 4}\n%s",
+           f->root, tokens, shared);
+  assert_ok(orr_fs_write_atomic(path, yaml, strlen(yaml)));
+  run_program(f, (const char *const[]){program_path, "train", path, NULL});
+}
+
+static int setup(void **state) {
+  fixture *f = calloc(1, sizeof *f);
+  char path[600];
+  *state = f;
+  orr_log_setup(ORR_LOG_ERROR, 0, 1);
+  snprintf(f->root, sizeof f->root, "%s", shards_folder("eval"));
+  make_set(f, "clips", false);
+  make_set(f, "forks", true);
+  train_models(f);
+  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &f->k));
+  assert_ok(kern_commit(f->k));
+  snprintf(path, sizeof path, "%s/dynamics/ckpt", f->root);
+  assert_ok(train_loaded_model_open(path, CFG_STAGE_DYNAMICS, true, f->k, &f->dynamics));
+  snprintf(path, sizeof path, "%s/tokenizer/ckpt", f->root);
+  assert_ok(train_loaded_model_open(path, CFG_STAGE_TOKENIZER, true, f->k, &f->tokenizer));
+  return 0;
+}
+
+static int teardown(void **state) {
+  fixture *f = *state;
+  train_loaded_model_close(f->tokenizer);
+  train_loaded_model_close(f->dynamics);
+  kern_destroy(f->k);
+  const orr_code rc = orr_fs_remove_tree(f->root);
+  free(f);
+  return rc == ORR_OK ? 0 : -1;
+}
+
+static train_episodes *open_set(const fixture *f, const char *name) {
+  char dir[600];
+  train_episodes *e = NULL;
+  snprintf(dir, sizeof dir, "%s/%s", f->root, name);
+  assert_ok(train_episodes_open(dir, NULL, &e));
+  return e;
+}
+
+// -- clips -----------------------------------------------------------------------------------
+
+static void test_actions_lie_at_the_frame_they_led_to(void **state) {
+  const fixture *f = *state;
+  train_episodes *episodes = open_set(f, "clips");
+  train_codec *codec = NULL;
+  train_eval_set s;
+  assert_ok(train_codec_create(f->tokenizer, 5, &codec)); // portions that do not divide the clips
+  assert_ok(train_eval_set_load(episodes, f->dynamics, codec, EPISODES, PROMPT, 4, &s));
+  assert_int_equal(s.E, EPISODES);
+  assert_int_equal(s.T, PROMPT + 4);
+  for (int64_t i = 0; i < s.E * s.T; i++) {
+    const int64_t t = i % s.T, clip = i / s.T;
+    const float *a = s.action + i * 2 * s.A;
+    assert_int_equal(s.has[i], t > 0);
+    assert_int_equal(s.frames[i * PIXELS * 3], shards_shown(clip, t)); // clip = episode
+    // the set has 2 of the model's 3 components
+    assert_true(a[0] == (t ? shards_action(clip, t - 1) : 0.0f) && a[1] == -a[0] && a[2] == 0.0f);
+    assert_true(a[3] == (float)(t > 0) && a[4] == a[3] && a[5] == 0.0f);
+    assert_true(s.state[i * s.Q] == (float)clip && s.state[i * s.Q + 1] == (float)t);
+  }
+  int32_t again[LENGTH * 6];
+  for (int64_t clip = 0; clip < s.E; clip++) { // frames and tokens belong together
+    assert_ok(train_codec_encode(codec, s.frames + clip * s.T * PIXELS * 3, s.T, again));
+    assert_memory_equal(again, s.tokens + clip * s.T * 6, (size_t)(s.T * 6) * sizeof *again);
+  }
+  train_eval_set_release(&s);
+  train_codec_destroy(codec);
+  train_episodes_close(episodes);
+}
+
+static void test_clips_have_the_stride_of_training(void **state) {
+  const fixture *f = *state;
+  train_episodes *episodes = open_set(f, "clips");
+  train_codec *codec = NULL;
+  train_eval_set s;
+  assert_ok(train_codec_create(f->tokenizer, 8, &codec));
+  f->dynamics->c->data.stride = 2; // 9 frames of an episode are 5
+  assert_ok(train_eval_set_load(episodes, f->dynamics, codec, EPISODES, PROMPT, 2, &s));
+  for (int64_t i = 0; i < s.E * s.T; i++) {
+    const int64_t t = i % s.T, clip = i / s.T;
+    assert_int_equal(s.frames[i * PIXELS * 3], shards_shown(clip, 2 * t));
+    assert_true(s.state[i * s.Q + 1] == (float)(2 * t));
+    assert_true(s.action[i * 2 * s.A] == (t ? shards_action(clip, 2 * t - 1) : 0.0f));
+  }
+  train_eval_set_release(&s);
+  assert_int_equal(train_eval_set_load(episodes, f->dynamics, codec, 4, PROMPT, 3, &s), ORR_EINVAL);
+  assert_message_names("5 frames", "stride 2", "6");
+  f->dynamics->c->data.stride = 1;
+  train_codec_destroy(codec);
+  train_episodes_close(episodes);
+}
+
+static void test_fewer_clips_are_spread_and_pairs_stay_together(void **state) {
+  const fixture *f = *state;
+  train_codec *codec = NULL;
+  train_eval_set s;
+  assert_ok(train_codec_create(f->tokenizer, 8, &codec));
+  train_episodes *episodes = open_set(f, "clips");
+  assert_ok(train_eval_set_load(episodes, f->dynamics, codec, 4, PROMPT, 2, &s));
+  assert_false(s.forks);
+  for (int64_t i = 0; i < 4; i++) assert_true(s.state[i * s.T * s.Q] == (float)(2 * i));
+  train_eval_set_release(&s);
+  train_episodes_close(episodes);
+  episodes = open_set(f, "forks");
+  assert_ok(train_eval_set_load(episodes, f->dynamics, codec, 5, PROMPT, 2, &s));
+  assert_true(s.forks);
+  assert_int_equal(s.E, 4);               // whole pairs
+  assert_int_equal(s.prompt, PROMPT + 1); // where the set's futures part
+  const float first[] = {0, 1, 4, 5};
+  for (int64_t i = 0; i < 4; i++) assert_true(s.state[i * s.T * s.Q] == first[i]);
+  train_eval_set_release(&s);
+  train_episodes_close(episodes);
+  train_codec_destroy(codec);
+}
+
+static void test_clips_that_are_too_short_or_too_few_are_refused(void **state) {
+  const fixture *f = *state;
+  train_codec *codec = NULL;
+  train_eval_set s;
+  train_episodes *episodes = open_set(f, "clips");
+  assert_ok(train_codec_create(f->tokenizer, 8, &codec));
+  assert_int_equal(train_eval_set_load(episodes, f->dynamics, codec, 4, PROMPT, LENGTH, &s),
+                   ORR_EINVAL);
+  assert_message_names("9 frames", "12", "fewer");
+  assert_int_equal(train_eval_set_load(episodes, f->dynamics, codec, 1, PROMPT, 2, &s), ORR_EINVAL);
+  train_codec_destroy(codec);
+  train_episodes_close(episodes);
+}
+
+// -- results ---------------------------------------------------------------------------------
+
+static double psnr(const uint8_t *a, const uint8_t *b) {
+  double sum = 0.0;
+  for (int i = 0; i < PIXELS * 3; i++) sum += (a[i] - b[i]) * (a[i] - b[i]) / (255.0 * 255.0);
+  return -10.0 * log10(sum / (PIXELS * 3));
+}
+
+// Mean PSNR over the episodes of frame PROMPT + k beside the last prompt frame.
+static double persistence(int64_t k) {
+  double mean = 0.0;
+  uint8_t a[PIXELS * 3], b[PIXELS * 3];
+  for (int64_t e = 0; e < EPISODES; e++) {
+    for (int64_t i = 0; i < PIXELS * 3; i++) {
+      a[i] = shards_pixel(e, PROMPT + k, i);
+      b[i] = shards_pixel(e, PROMPT - 1, i);
+    }
+    mean += psnr(a, b) / EPISODES;
+  }
+  return mean;
+}
+
+static double number(const json_t *j, const char *key) {
+  if (!json_is_number(json_object_get(j, key))) fail_msg("no number '%s'", key);
+  return json_number_value(json_object_get(j, key));
+}
+
+static double at(const json_t *j, const char *key, size_t k) {
+  const json_t *v = json_array_get(json_object_get(j, key), k);
+  if (!json_is_number(v)) fail_msg("no number %s[%d]", key, (int)k);
+  return json_number_value(v);
+}
+
+static json_t *evaluate(const fixture *f, const char *set, uint64_t seed) {
+  const train_eval_options o = {.clips = EPISODES,
+                                .prompt = PROMPT,
+                                .horizon = 5,
+                                .steps = 2,
+                                .temperature = 1.0,
+                                .choice_temperature = 2.0,
+                                .seed = seed};
+  train_episodes *episodes = open_set(f, set);
+  train_eval *e = NULL;
+  json_t *j = NULL;
+  char strip[600];
+  uint64_t bytes = 0;
+  assert_ok(train_eval_create(f->dynamics, f->tokenizer, episodes, &o, &e));
+  assert_ok(train_eval_run(e, &j));
+  snprintf(strip, sizeof strip, "%s/strip.png", f->root);
+  assert_ok(train_eval_strip(e, strip, 2));
+  assert_ok(orr_fs_size(strip, &bytes));
+  assert_true(bytes > 100);
+  train_eval_destroy(e);
+  train_episodes_close(episodes);
+  return j;
+}
+
+static void test_results_have_every_horizon_and_hang_together(void **state) {
+  json_t *j = evaluate(*state, "clips", 7);
+  const char *const curves[] = {"psnr", "persistence_psnr", "random_action_psnr"};
+  for (int i = 0; i < 3; i++) assert_int_equal(json_array_size(json_object_get(j, curves[i])), 5);
+  // float64 over the same bytes: only the order of sums differs
+  for (size_t k = 0; k < 5; k++)
+    assert_true(fabs(at(j, "persistence_psnr", k) - persistence((int64_t)k)) < 1e-9);
+  assert_true(fabs(number(j, "delta_psnr") - (at(j, "psnr", 3) - at(j, "random_action_psnr", 3))) <
+              1e-9);
+  assert_true(number(j, "tokenizer_psnr") > 3.0);
+  assert_true(number(j, "action_shuffle_ratio") > 0.0);
+  assert_true(isfinite(number(j, "drift")) && number(j, "loss") > 0.0);
+  assert_null(json_object_get(j, "effect_corr"));    // no forks
+  assert_null(json_object_get(j, "position_error")); // another scene's state
+  json_decref(j);
+}
+
+static void test_an_evaluation_repeats_bit_for_bit(void **state) {
+  json_t *a = evaluate(*state, "clips", 7), *b = evaluate(*state, "clips", 7),
+         *c = evaluate(*state, "clips", 8);
+  assert_true(json_equal(a, b));
+  assert_false(json_equal(a, c));
+  json_decref(c);
+  json_decref(b);
+  json_decref(a);
+}
+
+static void test_forked_clips_measure_the_effect_of_actions(void **state) {
+  json_t *j = evaluate(*state, "forks", 7);
+  assert_true(fabs(number(j, "effect_corr")) <= 1.0);
+  const json_t *iou = json_object_get(j, "changed_iou");
+  assert_non_null(iou);
+  assert_int_equal(number(j, "prompt"), PROMPT + 1);
+  json_decref(j);
+}
+
+// -- what does not fit together ---------------------------------------------------------------
+
+// The program fails with code 1 and a message that has both words.
+static void expect_failure(const fixture *f, const char *const *words, const char *a,
+                           const char *b) {
+  char err[600];
+  snprintf(err, sizeof err, "%s/err", f->root);
+  assert_int_equal(program_wait(program_start(words, err, true)), 1);
+  char *text = folder_read(err);
+  if (!strstr(text, a) || !strstr(text, b)) fail_msg("no '%s' or no '%s' in: %s", a, b, text);
+  orr_free(text);
+}
+#define EXPECT_FAILURE(f, a, b, ...)                                                               \
+  expect_failure(f, (const char *const[]){program_path, __VA_ARGS__, NULL}, a, b)
+#define RUN_PROGRAM(f, ...) run_program(f, (const char *const[]){program_path, __VA_ARGS__, NULL})
+
+static const char *in(const fixture *f, const char *name, char out[600]) {
+  snprintf(out, 600, "%s/%s", f->root, name);
+  return out;
+}
+
+static void test_frames_of_another_size_are_refused_before_they_are_read(void **state) {
+  const fixture *f = *state;
+  const data_shard_format format = shards_format(HEIGHT + 8, WIDTH, 0);
+  const int64_t lengths[] = {LENGTH, LENGTH};
+  char model[600], large[600], path[700], film[600];
+  assert_ok(orr_fs_mkdirs(in(f, "large", large)));
+  snprintf(path, sizeof path, "%s/shard-00000.h5", large);
+  assert_ok(shards_write(path, &format, DATA_FILTER_NONE, 0, lengths, 2, 0));
+  assert_ok(data_index_build(large, NULL));
+  in(f, "dynamics", model);
+  EXPECT_FAILURE(f, "24 x 24", "16 x 24", "eval", model, "--data", large, "--clips", "2");
+  EXPECT_FAILURE(f, "24 x 24", "16 x 24", "rollout", model, "--data", large, "--out",
+                 in(f, "film.gif", film));
+}
+
+static int64_t codes_of(const fixture *f, const char *name) {
+  char path[600];
+  data_shard *s = NULL;
+  assert_ok(data_shard_open(in(f, name, path), &s));
+  const int64_t codes = data_shard_get_format(s)->codes;
+  data_shard_close(s);
+  return codes;
+}
+
+static void test_another_tokenizer_is_refused_and_its_tokens_are_made_anew(void **state) {
+  const fixture *f = *state;
+  char yaml[600], dir[620], model[600], clips[600], first[600], other[600], tokens[600];
+  in(f, "tokenizer.yaml", yaml);
+  in(f, "dynamics", model);
+  in(f, "clips", clips);
+  in(f, "tokenizer", first);
+  in(f, "other", other);
+  in(f, "again", tokens);
+  snprintf(dir, sizeof dir, "run.dir=%s", other);
+  RUN_PROGRAM(f, "train", yaml, "--set", dir, "--set", "tokenizer.levels=[4, 4]", "--set",
+              "model.codes=16", "--set", "train.steps=4");
+  EXPECT_FAILURE(f, "16 codes", "wants 20", "eval", model, "--data", clips, "--tokenizer", other);
+  RUN_PROGRAM(f, "data", "tokenize", clips, "--tokenizer", first, "--out", tokens);
+  assert_int_equal(codes_of(f, "again/shard-00000.h5"), 20);
+  RUN_PROGRAM(f, "data", "tokenize", clips, "--tokenizer", other, "--out", tokens);
+  assert_int_equal(codes_of(f, "again/shard-00000.h5"), 16);
+}
+
+static void test_bad_lines_of_an_actions_file_are_named_by_their_place(void **state) {
+  const fixture *f = *state;
+  static const struct {
+    const char *text, *line, *words;
+  } bad[] = {{"0 1\n\n0 1 2\n", "line 3", "has 3 numbers, wanted 2"},
+             {"0 1\n0\n", "line 2", "has 1 numbers, wanted 2"},
+             {"\n0 nan\n", "line 2", "'nan' is no finite number"},
+             {"0 1e999\n", "line 1", "no finite number"},
+             {"0 x\n", "line 1", "'x' is no finite number"},
+             {"\n\n", "no action in it", "2 numbers"}};
+  char model[600], clips[600], actions[600], film[600];
+  in(f, "dynamics", model);
+  in(f, "clips", clips);
+  in(f, "actions", actions);
+  in(f, "film.gif", film);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    assert_ok(orr_fs_write_atomic(actions, bad[i].text, strlen(bad[i].text)));
+    EXPECT_FAILURE(f, bad[i].line, bad[i].words, "rollout", model, "--data", clips, "--actions",
+                   actions, "--prompt", "2", "--frames", "3", "--out", film);
+  }
+  assert_ok(orr_fs_write_atomic(actions, "[0, 1]\n\n1;0", 11));
+  RUN_PROGRAM(f, "rollout", model, "--data", clips, "--actions", actions, "--prompt", "2",
+              "--frames", "3", "--out", film);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_actions_lie_at_the_frame_they_led_to),
+      cmocka_unit_test(test_clips_have_the_stride_of_training),
+      cmocka_unit_test(test_fewer_clips_are_spread_and_pairs_stay_together),
+      cmocka_unit_test(test_clips_that_are_too_short_or_too_few_are_refused),
+      cmocka_unit_test(test_results_have_every_horizon_and_hang_together),
+      cmocka_unit_test(test_an_evaluation_repeats_bit_for_bit),
+      cmocka_unit_test(test_forked_clips_measure_the_effect_of_actions),
+      cmocka_unit_test(test_frames_of_another_size_are_refused_before_they_are_read),
+      cmocka_unit_test(test_another_tokenizer_is_refused_and_its_tokens_are_made_anew),
+      cmocka_unit_test(test_bad_lines_of_an_actions_file_are_named_by_their_place),
+  };
+  return cmocka_run_group_tests_name("train/eval", tests, setup, teardown);
+}

@@ -1,0 +1,160 @@
+// labels: quick
+// The measures of an evaluation on frames whose answers are known beforehand.
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "train/eval/measures.h"
+
+enum { PIXELS = 400, VALUES = 3 * PIXELS };
+
+// Doubles of a few operations each: 1e-12 is far above their rounding, far below any mistake.
+#define NEAR(a, b) assert_true(fabs((a) - (b)) < 1e-12)
+
+static void test_psnr_of_a_constant_offset_is_20_log10(void **state) {
+  uint8_t a[VALUES], b[VALUES];
+  memset(a, 100, sizeof a);
+  memset(b, 151, sizeof b); // 51 / 255 = 0.2
+  NEAR(train_measure_mse(a, b, VALUES), 0.04);
+  NEAR(train_measure_psnr(train_measure_mse(a, b, VALUES)), -20 * log10(0.2));
+  NEAR(train_measure_psnr(train_measure_mse(b, a, VALUES)), -20 * log10(0.2));
+}
+
+static void test_psnr_of_equal_frames_is_the_rounding_of_u8(void **state) {
+  uint8_t a[VALUES];
+  memset(a, 9, sizeof a);
+  NEAR(train_measure_psnr(train_measure_mse(a, a, VALUES)), TRAIN_MEASURE_PSNR_MOST);
+  double rounding = 1.0 / 12 / 255 / 255;
+  assert_true(fabs(-10 * log10(rounding) - TRAIN_MEASURE_PSNR_MOST) < 0.05); // one digit was kept
+  // One step of one byte in a small frame is above the rounding, in a large one below.
+  assert_true(train_measure_psnr(1.0 / 3 / 255 / 255) < TRAIN_MEASURE_PSNR_MOST);
+  NEAR(train_measure_psnr(1.0 / 30000 / 255 / 255), TRAIN_MEASURE_PSNR_MOST);
+}
+
+static void test_psnr_at_a_horizon_is_the_mean_over_clips(void **state) {
+  enum { CLIPS = 2, HORIZON = 3 };
+  uint8_t real[CLIPS][HORIZON][VALUES], predicted[CLIPS][HORIZON][VALUES], still[CLIPS][VALUES];
+  memset(real, 0, sizeof real);
+  for (int b = 0; b < CLIPS; b++) {
+    memset(still[b], 10 * (b + 1), VALUES);
+    for (int k = 0; k < HORIZON; k++) memset(predicted[b][k], (b + 1) * (k + 1), VALUES);
+  }
+  train_measure_mean mean[HORIZON] = {0}, persistence[HORIZON] = {0};
+  train_measure_psnr_add(real[0][0], predicted[0][0], CLIPS, HORIZON, VALUES, mean);
+  train_measure_persistence_add(real[0][0], still[0], CLIPS, HORIZON, VALUES, persistence);
+  for (int k = 0; k < HORIZON; k++) {
+    double off = k + 1;
+    NEAR(train_measure_mean_of(&mean[k]), (-20 * log10(off / 255) - 20 * log10(2 * off / 255)) / 2);
+    NEAR(train_measure_mean_of(&persistence[k]),
+         (-20 * log10(10. / 255) - 20 * log10(20. / 255)) / 2);
+    assert_int_equal(mean[k].count, CLIPS);
+  }
+  NEAR(train_measure_mean_of(&(train_measure_mean){0}), 0);
+}
+
+static void test_slope_of_a_line_is_its_slope(void **state) {
+  double y[12];
+  for (int i = 0; i < 12; i++) y[i] = 31 - 0.25 * i;
+  NEAR(train_measure_slope(y, 12), -0.25);
+  y[0] += 1; // of an outlier: its distance from the middle over the sum of squared distances
+  NEAR(train_measure_slope(y, 12), -0.25 - 5.5 / 143);
+  NEAR(train_measure_slope(y, 1), 0);
+}
+
+static void noise(uint8_t *out, int64_t n, uint64_t sample) {
+  for (int64_t i = 0; i < n; i++)
+    out[i] = (uint8_t)orr_rng_below(3, ORR_STREAM_TEST, sample, (uint64_t)i, 100);
+}
+
+static void test_effect_corr_follows_the_difference_alone(void **state) {
+  uint8_t a[VALUES], b[VALUES], pa[VALUES], pb[VALUES];
+  noise(a, VALUES, 1);
+  noise(b, VALUES, 2);
+  for (int i = 0; i < VALUES; i++) { // half the effect, over another background
+    pa[i] = (uint8_t)(60 + (a[i] / 2) + 40);
+    pb[i] = (uint8_t)(60 + (a[i] / 2) + 40 - (a[i] - b[i]) / 2);
+  }
+  train_measure_effect same = {0}, half = {0}, swapped = {0}, none = {0}, other = {0};
+  train_measure_effect_add(a, b, a, b, PIXELS, 10, &same);
+  train_measure_effect_add(pa, pb, a, b, PIXELS, 10, &half);
+  train_measure_effect_add(b, a, a, b, PIXELS, 10, &swapped);
+  train_measure_effect_add(a, a, a, b, PIXELS, 10, &none);
+  NEAR(train_measure_effect_corr(&same), 1);
+  // Halves are cut to whole numbers: an error of 0.25 steps rms in differences of 20.
+  assert_true(train_measure_effect_corr(&half) > 1 - 4e-4); // measured 1 - 1.0e-4
+  NEAR(train_measure_effect_corr(&swapped), -1);
+  NEAR(train_measure_effect_corr(&none), 0);
+  NEAR(train_measure_effect_corr(&(train_measure_effect){0}), 0);
+  noise(pa, VALUES, 3);
+  noise(pb, VALUES, 4);
+  train_measure_effect_add(pa, pb, a, b, PIXELS, 10, &other);
+  assert_true(fabs(train_measure_effect_corr(&other)) < 4 / sqrt(VALUES)); // 4 sigma of chance
+}
+
+static void test_effect_corr_matches_a_sum_by_hand(void **state) {
+  const uint8_t pa[6] = {10, 20, 30, 5, 5, 5}, pb[6] = {0, 0, 0, 5, 6, 7};
+  const uint8_t sa[6] = {7, 0, 30, 9, 9, 9}, sb[6] = {0, 2, 0, 9, 9, 0};
+  double x[6], y[6], mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
+  for (int i = 0; i < 6; i++) {
+    mx += (x[i] = pa[i] - pb[i]) / 6;
+    my += (y[i] = sa[i] - sb[i]) / 6;
+  }
+  for (int i = 0; i < 6; i++) {
+    xx += (x[i] - mx) * (x[i] - mx);
+    yy += (y[i] - my) * (y[i] - my);
+    xy += (x[i] - mx) * (y[i] - my);
+  }
+  train_measure_effect whole = {0}, parts = {0};
+  train_measure_effect_add(pa, pb, sa, sb, 2, 8, &whole);
+  NEAR(train_measure_effect_corr(&whole), xy / sqrt(xx * yy));
+  train_measure_effect_add(pa + 3, pb + 3, sa + 3, sb + 3, 1, 8, &parts);
+  train_measure_effect_add(pa, pb, sa, sb, 1, 8, &parts);
+  assert_memory_equal(&whole, &parts, sizeof whole);
+  NEAR(train_measure_effect_iou(&whole), 0.5); // pixel 0 in both, pixel 1 (9 > 8) in one
+}
+
+static void test_changed_iou_counts_pixels_not_channels(void **state) {
+  uint8_t base[PIXELS][3], real[PIXELS][3], predicted[PIXELS][3];
+  memset(base, 50, sizeof base);
+  memcpy(real, base, sizeof base);
+  memcpy(predicted, base, sizeof base);
+  for (int p = 100; p < 200; p++) real[p][p % 3] = 90;         // one channel is enough
+  for (int p = 150; p < 250; p++) memset(predicted[p], 10, 3); // either direction
+  for (int p = 300; p < 400; p++) predicted[p][0] = 50 + 20;   // the threshold itself is no change
+  train_measure_effect e = {0};
+  train_measure_effect_add(predicted[0], base[0], real[0], base[0], PIXELS, 20, &e);
+  assert_int_equal(e.both, 50);
+  assert_int_equal(e.either, 150);
+  NEAR(train_measure_effect_iou(&e), 1.0 / 3);
+  NEAR(train_measure_effect_iou(&(train_measure_effect){0}), 1);
+}
+
+static void test_position_error_charges_lost_objects(void **state) {
+  train_measure_position p = {0};
+  train_measure_position_add(true, 0.3, 0.4, 0, 0, 1, &p);
+  train_measure_position_add(true, -0.5, 0.2, -0.5, 0.2, 1, &p);
+  NEAR(train_measure_mean_of(&p.error), 0.25);
+  train_measure_position_add(false, NAN, NAN, 0, 0, 1, &p);
+  NEAR(train_measure_mean_of(&p.error), 0.5);
+  assert_int_equal(p.missed, 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_psnr_of_a_constant_offset_is_20_log10),
+      cmocka_unit_test(test_psnr_of_equal_frames_is_the_rounding_of_u8),
+      cmocka_unit_test(test_psnr_at_a_horizon_is_the_mean_over_clips),
+      cmocka_unit_test(test_slope_of_a_line_is_its_slope),
+      cmocka_unit_test(test_effect_corr_follows_the_difference_alone),
+      cmocka_unit_test(test_effect_corr_matches_a_sum_by_hand),
+      cmocka_unit_test(test_changed_iou_counts_pixels_not_channels),
+      cmocka_unit_test(test_position_error_charges_lost_objects),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

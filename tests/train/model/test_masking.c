@@ -1,0 +1,246 @@
+// labels: quick
+// Training masks: their laws, and what they must not depend on. Draws are keyed, so every figure
+// here is the same on every run; bounds are 5 standard errors of the law.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "train/model/masking.h"
+
+enum { T = 16, S = 64, A = 2, V = 10, N = 1 + S + 3, CLIPS = 1000 };
+static const double PI = 3.14159265358979323846;
+
+typedef struct {
+  int32_t in[T * S], tokens[T * S], row[T * S], target[T * S];
+  float action_in[T * A], valid_in[T * A], action[T * 2 * A];
+  uint8_t has[T];
+  int64_t masked;
+} clip;
+
+static train_masking masking(double full_mask, double corrupt, double action_drop) {
+  return (train_masking){.T = T,
+                         .S = S,
+                         .A = A,
+                         .V = V,
+                         .N = N,
+                         .full_mask = full_mask,
+                         .corrupt = corrupt,
+                         .action_drop = action_drop,
+                         .seed = 31};
+}
+
+static void apply(const train_masking *o, uint64_t sample, int64_t b, clip *c) {
+  for (int i = 0; i < T * S; i++) c->in[i] = (int32_t)((sample + (uint64_t)(7 * i)) % V);
+  for (int i = 0; i < T * A; i++) {
+    c->action_in[i] = (float)(i + 1);
+    c->valid_in[i] = (float)(i % A == 0);
+  }
+  c->masked = train_masking_apply(o,
+                                  &(train_masking_clip){.sample = sample,
+                                                        .tokens_in = c->in,
+                                                        .action_in = c->action_in,
+                                                        .valid_in = c->valid_in,
+                                                        .tokens = c->tokens,
+                                                        .action = c->action,
+                                                        .has_action = c->has},
+                                  b, c->row, c->target);
+}
+
+// -- what is masked --------------------------------------------------------------------------
+
+static double frame_ratio(const clip *c, int t) {
+  int n = 0;
+  for (int s = 0; s < S; s++) n += c->tokens[t * S + s] == V;
+  return (double)n / S;
+}
+
+// Mean and mean square of the frames' mask ratios behind frame 0.
+static void ratio_moments(double full_mask, double *mean, double *square) {
+  const train_masking o = masking(full_mask, 0.0, 0.0);
+  clip c;
+  *mean = *square = 0.0;
+  for (uint64_t sample = 0; sample < CLIPS; sample++) {
+    apply(&o, sample, 0, &c);
+    for (int t = 1; t < T; t++) {
+      const double r = frame_ratio(&c, t);
+      *mean += r / (CLIPS * (T - 1));
+      *square += r * r / (CLIPS * (T - 1));
+    }
+  }
+}
+
+static void assert_near(double got, double want, double bound) {
+  if (!(fabs(got - want) < bound)) fail_msg("got %.6f, wanted %.6f +- %.6f", got, want, bound);
+}
+
+static void test_mask_ratios_follow_the_cosine_law(void **state) {
+  double mean, square;
+  ratio_moments(0.0, &mean, &square);
+  // r = cos(pi u / 2): mean 2/pi, mean square 1/2; S positions add r (1 - r) / S to the square.
+  // 15000 frames: standard errors 0.0026 and 0.0030.
+  assert_near(mean, 2.0 / PI, 0.013);
+  assert_near(square, 0.5 + (2.0 / PI - 0.5) / S, 0.015);
+}
+
+static void test_full_mask_is_the_share_of_frames_masked_whole_beside_the_law(void **state) {
+  double mean, square;
+  ratio_moments(0.25, &mean, &square);
+  assert_near(mean, 0.25 + 0.75 * 2.0 / PI, 0.013);
+  assert_near(square, 0.25 + 0.75 * (0.5 + (2.0 / PI - 0.5) / S), 0.015);
+  ratio_moments(1.0, &mean, &square);
+  assert_near(mean, 1.0, 1e-9);
+}
+
+static void test_frame_0_is_given_whole_and_its_action_is_none(void **state) {
+  const train_masking o = masking(1.0, 1.0, 0.0);
+  clip c;
+  for (uint64_t sample = 0; sample < 50; sample++) {
+    apply(&o, sample, 0, &c);
+    assert_memory_equal(c.tokens, c.in, S * sizeof *c.in);
+    assert_int_equal(c.has[0], 0);
+    assert_int_equal(c.masked, (T - 1) * S);
+  }
+}
+
+static void test_rows_and_targets_list_exactly_the_masked_positions(void **state) {
+  const train_masking o = masking(0.1, 0.5, 0.0);
+  clip c;
+  for (int64_t b = 0; b < 3; b++) {
+    int64_t n = 0;
+    apply(&o, 40 + (uint64_t)b, b, &c);
+    for (int i = 0; i < T * S; i++) {
+      assert_in_range(c.tokens[i], 0, V);
+      if (c.tokens[i] != V) continue;
+      assert_int_equal(c.row[n], (b * T + i / S) * N + 1 + i % S);
+      assert_int_equal(c.target[n++], c.in[i]);
+    }
+    assert_int_equal(c.masked, n);
+  }
+}
+
+// -- what is replaced ------------------------------------------------------------------------
+
+static void test_each_clip_replaces_context_codes_at_a_rate_of_its_own(void **state) {
+  const double corrupt = 0.6;
+  const train_masking o = masking(0.0, corrupt, 0.0);
+  double mean = 0.0, square = 0.0, most = 0.0;
+  clip c;
+  for (uint64_t sample = 0; sample < CLIPS; sample++) {
+    int seen = 0, replaced = 0;
+    apply(&o, sample, 0, &c);
+    for (int i = S; i < T * S; i++) {
+      if (c.tokens[i] == V) continue;
+      seen++;
+      replaced += c.tokens[i] != c.in[i];
+    }
+    // a random code is the old one once in V times
+    const double rate = (double)replaced / seen * V / (V - 1);
+    mean += rate / CLIPS;
+    square += rate * rate / CLIPS;
+    most = fmax(most, rate);
+  }
+  // U(0, 0.6): mean 0.3 (standard error 0.0055), mean square 0.12 + sampling of 350 positions
+  // 0.0007 (standard error 0.0034), never far above 0.6
+  assert_near(mean, 0.5 * corrupt, 0.028);
+  assert_near(square, corrupt * corrupt / 3.0, 0.019);
+  assert_true(most > 0.9 * corrupt && most < 1.3 * corrupt);
+}
+
+static void test_replacements_are_uniform_over_the_codes(void **state) {
+  const train_masking o = masking(0.0, 1.0, 0.0);
+  double count[V] = {0}, all = 0.0;
+  clip c;
+  for (uint64_t sample = 0; sample < CLIPS; sample++) {
+    apply(&o, sample, 0, &c);
+    for (int i = S; i < T * S; i++) {
+      if (c.tokens[i] == V || c.tokens[i] == c.in[i]) continue;
+      count[c.tokens[i]]++;
+      all++;
+    }
+  }
+  assert_true(all > 100000.0);
+  for (int v = 0; v < V; v++) assert_near(count[v] / all, 1.0 / V, 5.0 * sqrt(0.09 / all));
+}
+
+static void test_without_corruption_context_codes_stay(void **state) {
+  const train_masking o = masking(0.1, 0.0, 0.0);
+  clip c;
+  apply(&o, 5, 0, &c);
+  for (int i = 0; i < T * S; i++)
+    if (c.tokens[i] != V) assert_int_equal(c.tokens[i], c.in[i]);
+}
+
+// -- actions ---------------------------------------------------------------------------------
+
+static void test_actions_are_laid_out_as_value_times_valid_then_valid(void **state) {
+  const train_masking o = masking(0.0, 0.0, 0.0);
+  clip c;
+  apply(&o, 5, 0, &c);
+  for (int t = 0; t < T; t++) {
+    assert_int_equal(c.has[t], t > 0);
+    assert_true(c.action[t * 2 * A] == (float)(t * A + 1));
+    assert_true(c.action[t * 2 * A + 1] == 0.0f); // component 1 is not valid
+    assert_true(c.action[t * 2 * A + 2] == 1.0f);
+    assert_true(c.action[t * 2 * A + 3] == 0.0f);
+  }
+}
+
+static void test_actions_are_dropped_at_their_rate(void **state) {
+  const train_masking o = masking(0.0, 0.0, 0.3);
+  double has = 0.0;
+  clip c;
+  for (uint64_t sample = 0; sample < CLIPS; sample++) {
+    apply(&o, sample, 0, &c);
+    for (int t = 1; t < T; t++) has += c.has[t];
+  }
+  // 15000 frames: standard error 0.0037
+  assert_near(has / (CLIPS * (T - 1)), 0.7, 0.019);
+}
+
+// -- independence ----------------------------------------------------------------------------
+
+static void test_draws_depend_on_seed_and_sample_alone(void **state) {
+  train_masking o = masking(0.1, 0.3, 0.2);
+  clip first, again, other;
+  apply(&o, 9, 0, &first);
+  apply(&o, 10, 0, &other);
+  apply(&o, 9, 5, &again); // another place in another batch, after other clips
+  assert_memory_equal(first.tokens, again.tokens, sizeof first.tokens);
+  assert_memory_equal(first.has, again.has, sizeof first.has);
+  assert_memory_equal(first.action, again.action, sizeof first.action);
+  assert_int_equal(first.masked, again.masked);
+  assert_memory_equal(first.target, again.target, (size_t)first.masked * sizeof *first.target);
+  for (int64_t i = 0; i < first.masked; i++)
+    assert_int_equal(again.row[i], first.row[i] + 5 * T * N);
+  // Shares of equal masks between two samples, and between two seeds: those of independent draws.
+  o.seed++;
+  apply(&o, 9, 0, &again);
+  int same_sample = 0, same_seed = 0;
+  for (int i = S; i < T * S; i++) {
+    same_sample += (first.tokens[i] == V) == (other.tokens[i] == V);
+    same_seed += (first.tokens[i] == V) == (again.tokens[i] == V);
+  }
+  assert_in_range(same_sample, 0.3 * (T - 1) * S, 0.8 * (T - 1) * S);
+  assert_in_range(same_seed, 0.3 * (T - 1) * S, 0.8 * (T - 1) * S);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_mask_ratios_follow_the_cosine_law),
+      cmocka_unit_test(test_full_mask_is_the_share_of_frames_masked_whole_beside_the_law),
+      cmocka_unit_test(test_frame_0_is_given_whole_and_its_action_is_none),
+      cmocka_unit_test(test_rows_and_targets_list_exactly_the_masked_positions),
+      cmocka_unit_test(test_each_clip_replaces_context_codes_at_a_rate_of_its_own),
+      cmocka_unit_test(test_replacements_are_uniform_over_the_codes),
+      cmocka_unit_test(test_without_corruption_context_codes_stay),
+      cmocka_unit_test(test_actions_are_laid_out_as_value_times_valid_then_valid),
+      cmocka_unit_test(test_actions_are_dropped_at_their_rate),
+      cmocka_unit_test(test_draws_depend_on_seed_and_sample_alone),
+  };
+  return cmocka_run_group_tests_name("train/masking", tests, NULL, NULL);
+}

@@ -1,0 +1,92 @@
+// labels: quick
+// The report's pages about time: goodput, phases, ranks, events, and two runs side by side.
+#include "base/log.h"
+#include "tests/base/folder.h"
+#include "train/report/report.h"
+
+static int setup(void **state) {
+  orr_log_setup(ORR_LOG_ERROR, 0, 1);
+  return folder_setup(state);
+}
+
+static void assert_has(const char *page, const char *piece) {
+  if (!strstr(page, piece)) fail_msg("the page has no '%s'", piece);
+}
+
+static void store_run(const char *root, const char *name, double ms) {
+  char file[128], text[2048];
+  snprintf(
+      text, sizeof text,
+      "{\"step\": 1, \"loss\": 3, \"step_ms\": %g, \"forward_ms\": 30, \"backward_ms\": 50,"
+      " \"tp_ms\": 15, \"other_ms\": 5, \"time\": 1002}\n"
+      "{\"step\": 2, \"loss\": 2, \"step_ms\": %g, \"forward_ms\": 30, \"backward_ms\": 50,"
+      " \"tp_ms\": 15, \"other_ms\": 5, \"busy_ms_min\": 70, \"busy_ms_median\": 80,"
+      " \"busy_ms_max\": 120.5, \"busy_ms_rank\": 3, \"straggler_score\": 1.5, \"time\": 1003}\n",
+      ms, ms);
+  snprintf(file, sizeof file, "%s/metrics.jsonl", name);
+  folder_store(root, file, text);
+  snprintf(file, sizeof file, "%s/history.jsonl", name);
+  folder_store(
+      root, file,
+      "{\"time\": 1000, \"event\": \"start\", \"step\": 0, \"ranks\": 8, \"host\": \"n<1>\","
+      " \"memory\": {\"parameters\": 1048576, \"activations\": 3221225472, \"communication\": "
+      "24}}\n"
+      "{\"time\": 1001, \"event\": \"ready\", \"step\": 0}\n"
+      "{\"time\": 1004, \"event\": \"slow\", \"step\": 2, \"words\": \"rank 3 & co\"}\n");
+}
+
+static void test_a_run_shows_goodput_phases_ranks_memory_and_events(void **state) {
+  char dir[128];
+  store_run(*state, "run", 100.0);
+  snprintf(dir, sizeof dir, "%s/run", (char *)*state);
+  assert_int_equal(train_report_write(dir, NULL), ORR_OK);
+  char *page = folder_text(*state, "run/report.html");
+  assert_has(page, "5.0% of 4.0 s in steps that counted; 1 start"); // 2 steps of 100 ms
+  assert_has(page, "backward <b>50 ms</b> · 50.0%");
+  assert_has(page, "waiting along tp <b>15 ms</b> · 15.0%");
+  assert_has(page, "<th>computing</th><td>70</td><td>80</td><td>120</td><td>3</td>");
+  assert_has(page, "activations <b>3 GiB</b>");
+  assert_has(page, "communication <b>24 B</b>");
+  assert_has(page, "the first on n&#60;1&#62;");
+  assert_has(page, "rank 3 &#38; co");
+  assert_null(strstr(page, "busy_ms")); // no curve of its own
+  orr_free(page);
+}
+
+static void test_two_runs_stand_side_by_side(void **state) {
+  char a[128], b[128], out[128];
+  store_run(*state, "a", 100.0);
+  store_run(*state, "b", 80.0);
+  folder_store(*state, "a/config.yaml", "train:\n  steps: 2\n  batch: 4\ndist:\n  tp: 1\n");
+  folder_store(*state, "b/config.yaml", "train:\n  steps: 2\n  batch: 8\ndist:\n  tp: 2\n");
+  snprintf(a, sizeof a, "%s/a", (char *)*state);
+  snprintf(b, sizeof b, "%s/b", (char *)*state);
+  snprintf(out, sizeof out, "%s/both.html", (char *)*state);
+  assert_int_equal(train_report_compare(a, b, out), ORR_OK);
+  char *page = folder_text(*state, "both.html");
+  assert_has(page, "<th>ms a step</th><td>100</td><td>80</td><td>-20.0%</td>");
+  assert_has(page, "<th>train.batch</th><td>4</td><td>8</td>");
+  assert_has(page, "<th>dist.tp</th><td>1</td><td>2</td>");
+  assert_null(strstr(page, "train.steps"));
+  orr_free(page);
+}
+
+static void test_a_comparison_with_nothing_is_refused(void **state) {
+  char a[128], b[128];
+  store_run(*state, "a", 100.0);
+  folder_store(*state, "b/eval.json", "{\"psnr\": [1]}");
+  snprintf(a, sizeof a, "%s/a", (char *)*state);
+  snprintf(b, sizeof b, "%s/b", (char *)*state);
+  assert_int_equal(train_report_compare(a, b, "/nowhere/x.html"), ORR_ENOTFOUND);
+  assert_string_equal(orr_status_message(), "b: no metrics.jsonl to compare");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+#define EACH(t) cmocka_unit_test_setup_teardown(t, setup, folder_teardown)
+      EACH(test_a_run_shows_goodput_phases_ranks_memory_and_events),
+      EACH(test_two_runs_stand_side_by_side),
+      EACH(test_a_comparison_with_nothing_is_refused),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

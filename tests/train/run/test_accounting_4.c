@@ -1,0 +1,188 @@
+// labels: full mpi; ranks: 4
+// What is announced before the first step against what is taken and counted: memory of a rank, and
+// the traffic of saving and of comparing replicas (that of a step: tests/train/layouts.h).
+#include "tests/dist/world_folder.h"
+#include "tests/train/layouts.h"
+
+#include <malloc.h>
+
+#include "base/fs.h"
+#include "dist/replicas.h"
+#include "train/run/accounting.h"
+#include "train/run/replica_check.h"
+
+static const layout layouts[] = {
+    {.tp = 2, .cp = 1, .dp = 2, .zero = 1, .bf16 = true, .wide = true, .batch = 8},
+    {.tp = 2, .cp = 2, .dp = 1, .wide = true, .batch = 8},
+    {.tp = 4, .cp = 1, .dp = 1, .bf16 = true, .wide = true, .batch = 8},
+    {.tp = 1, .cp = 1, .dp = 4, .zero = 1, .wide = true, .batch = 8},
+    {.tp = 1, .cp = 2, .dp = 2, .wide = true, .batch = 8},
+};
+enum { LAYOUTS = sizeof layouts / sizeof *layouts };
+// Names, places of rows, a test's batch, requests: none of it grows with the width of the model.
+#define TABLES (256 * 1024) // measured 185,629
+
+// Bytes that came from base/mem.h and have not gone back. This program stands in front of it
+// (linked with --wrap), so that what MPI and oneDNN take for themselves is left out.
+static int64_t live_bytes;
+
+void *__real_orr_malloc(size_t bytes);
+void *__real_orr_calloc(size_t count, size_t size);
+void *__real_orr_malloc_aligned(size_t bytes, size_t align);
+void *__real_orr_malloc_pages(size_t bytes);
+void *__real_orr_realloc(void *p, size_t bytes);
+void __real_orr_free(void *p);
+void *__wrap_orr_malloc(size_t bytes);
+void *__wrap_orr_calloc(size_t count, size_t size);
+void *__wrap_orr_malloc_aligned(size_t bytes, size_t align);
+void *__wrap_orr_malloc_pages(size_t bytes);
+void *__wrap_orr_realloc(void *p, size_t bytes);
+void __wrap_orr_free(void *p);
+
+static void *counted(void *p) {
+  live_bytes += (int64_t)malloc_usable_size(p);
+  return p;
+}
+
+void *__wrap_orr_malloc(size_t bytes) {
+  return counted(__real_orr_malloc(bytes));
+}
+
+void *__wrap_orr_calloc(size_t count, size_t size) {
+  return counted(__real_orr_calloc(count, size));
+}
+
+void *__wrap_orr_malloc_aligned(size_t bytes, size_t align) {
+  return counted(__real_orr_malloc_aligned(bytes, align));
+}
+
+void *__wrap_orr_malloc_pages(size_t bytes) {
+  return counted(__real_orr_malloc_pages(bytes));
+}
+
+void *__wrap_orr_realloc(void *p, size_t bytes) {
+  live_bytes -= (int64_t)malloc_usable_size(p);
+  return counted(__real_orr_realloc(p, bytes));
+}
+
+void __wrap_orr_free(void *p) {
+  live_bytes -= (int64_t)malloc_usable_size(p);
+  __real_orr_free(p);
+}
+
+static uint64_t announced_bytes(const train_accounting *a) {
+  train_account all[TRAIN_ACCOUNTS];
+  uint64_t sum = 0;
+  train_accounting_memory(a, all);
+  for (int i = 0; i < TRAIN_ACCOUNTS; i++) sum += all[i].bytes;
+  return sum;
+}
+
+static void note_traffic(const dist_world *w, dist_traffic *t) {
+  for (int a = 0; a < DIST_AXES; a++) t[a] = dist_comm_traffic(w->axis[a]);
+}
+
+// What the communicators counted since `before` against the announcement.
+static void check_moved(const dist_world *w, const dist_traffic *before,
+                        const train_moved moved[DIST_AXES][TRAIN_MOVES], const char *what) {
+  for (int a = 0; a < DIST_AXES; a++) {
+    const dist_traffic now = dist_comm_traffic(w->axis[a]);
+    int64_t calls = 0, bytes = 0;
+    for (int m = 0; m < TRAIN_MOVES; m++) {
+      calls += moved[a][m].calls;
+      bytes += moved[a][m].bytes;
+    }
+    if (dist_comm_size(w->axis[a]) == 1) continue;
+    if (now.calls - before[a].calls != calls || now.bytes - before[a].bytes != bytes)
+      fail_msg("rank %d, %s, %s axis: announced %lld bytes in %lld calls, counted %lld in %lld",
+               w->grid.rank, what, dist_axis_name((dist_axis)a), (long long)bytes, (long long)calls,
+               (long long)(now.bytes - before[a].bytes), (long long)(now.calls - before[a].calls));
+  }
+}
+
+// A checkpoint as the loop makes it: begin, all ranks written, conclude.
+static void check_save(trainee *t, dist_world *w, const train_accounting *a) {
+  dist_traffic before[DIST_AXES];
+  double ms = 0.0;
+  train_saver *s;
+  assert_ok(train_saver_create(t->c, &t->axes, &t->work.state, &s));
+  assert_int_equal(train_saver_host_bytes(s), a->save.host_bytes);
+  note_traffic(w, before);
+  assert_ok(train_saver_begin(s, 1, json_pack("{s:s}", "stage", "dynamics"), &ms));
+  assert_int_equal(train_saver_poll(s), TRAIN_SAVE_WRITTEN);
+  assert_ok(train_saver_conclude(s, false, &ms));
+  check_moved(w, before, a->save.moved, "a checkpoint");
+  assert_ok(train_saver_finish(s));
+  train_saver_destroy(s);
+}
+
+static void check_compare(trainee *t, dist_world *w, const train_accounting *a) {
+  dist_traffic before[DIST_AXES];
+  train_replica_check *r;
+  assert_ok(train_replica_check_create(t->c, w, &t->work.state, &r));
+  note_traffic(w, before);
+  if (r)
+    assert_ok(dist_agree(w->axis[DIST_AXIS_WORLD], train_replica_check_run(r), "compare replicas"));
+  check_moved(w, before, a->compare, "a comparison");
+  train_replica_check_destroy(r);
+}
+
+static void test_what_saving_and_comparing_take_is_what_was_announced(void **state) {
+  dist_world *w = *state;
+  char root[FOLDER_PATH], text[128];
+  world_folder_make(w, root);
+  for (int i = 0; i < LAYOUTS; i++) {
+    trainee t;
+    train_accounting a;
+    assert_ok(dist_world_split(w, layouts[i].tp, layouts[i].cp, layouts[i].dp));
+    trainee_start(&t, &layouts[i], &w->grid, w);
+    snprintf(text, sizeof text, "run.dir=%s/%d", root, i);
+    assert_ok(cfg_set(t.c, text));
+    assert_ok(cfg_set(t.c, "ckpt.async=false"));
+    assert_ok(cfg_set(t.c, "dist.check_replicas=1"));
+    assert_ok(train_accounting_plan(&a, &t.work));
+    trainee_commit(&t);
+    check_compare(&t, w, &a);
+    check_save(&t, w, &a);
+    trainee_close(&t);
+  }
+  world_folder_remove(w, root);
+}
+
+// All that lives behind the first step and a saver's creation against the announcement.
+static void test_what_is_taken_beyond_the_announcement_are_tables(void **state) {
+  dist_world *w = *state;
+  for (int i = 0; i < LAYOUTS; i++) {
+    trainee t;
+    train_accounting a;
+    train_saver *s;
+    assert_ok(dist_world_split(w, layouts[i].tp, layouts[i].cp, layouts[i].dp));
+    const int64_t before = live_bytes;
+    trainee_start(&t, &layouts[i], &w->grid, w);
+    assert_ok(train_accounting_plan(&a, &t.work));
+    assert_true(live_bytes - before < TABLES); // planning takes no tensors
+    trainee_commit(&t);
+    trainee_gradients(&t, 0);
+    trainee_update(&t, 0);
+    assert_ok(train_saver_create(t.c, &t.axes, &t.work.state, &s));
+    const int64_t more = live_bytes - before - (int64_t)announced_bytes(&a);
+    print_message("layout %d, rank %d: %lld bytes announced, %+lld\n", i, w->grid.rank,
+                  (long long)announced_bytes(&a), (long long)more);
+    assert_true(more >= 0 && more < TABLES);
+    train_saver_destroy(s);
+    trainee_close(&t);
+  }
+}
+
+static int all_tests(dist_world *w) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_prestate(test_what_saving_and_comparing_take_is_what_was_announced, w),
+      cmocka_unit_test_prestate(test_what_is_taken_beyond_the_announcement_are_tables, w),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void) {
+  mallopt(M_MMAP_MAX, 0); // a mapping of its own may be megabytes larger than what was asked for
+  return layouts_main(4, all_tests);
+}

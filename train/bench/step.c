@@ -1,0 +1,304 @@
+#include "train/bench/step.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "base/sort.h"
+#include "configs/config.h"
+#include "dist/comm.h"
+#include "base/args.h"
+#include "train/bench/bench.h"
+#include "train/setup/device.h"
+#include "train/timing/marks.h"
+#include "train/step/peak.h"
+#include "train/step/step.h"
+
+static const orr_option options[] = {
+    {"preset", "small|1b", "size of the model (default small: 8 blocks of width 256)", 0},
+    {"precision", "bf16|fp32", "type of matmul inputs and activations (default bf16)", 0},
+    {"device", "auto|cpu|cuda", "where tensors live", 0},
+    {"clips", "N", "clips a step, over all ranks", 0},
+    {"micro-batch", "N", "clips a rank runs at once; 0 = all of its share", 0},
+    {"tp", "N", "ranks of the tensor axis (default 1)", 0},
+    {"cp", "N", "ranks of the context axis (default 1)", 0},
+    {"zero", "0|1", "1: replicas share out optimizer states (default 0)", 0},
+    {"overlap", "on|off|both", "replicas communicate while they compute; both: in turn", 0},
+    {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
+    {"warmup", "N", "steps before the clock starts (default 3)", 0},
+    {"steps", "N", "steps timed (default 5); the median counts", 0},
+    {"peak-tflops", "X",
+     "rate to hold the step against besides the measured one (the data sheet's)", 0},
+    {"recompute", NULL, "run each block's forward pass again in the backward pass", 0},
+    {"eager", NULL, "start every kernel anew instead of replaying a CUDA graph", 0},
+    {0}};
+static const orr_command command = {"bench step", "", 0, 0, "Times whole training steps.", options};
+
+typedef struct {
+  const char *name;
+  const char *const *settings; // configuration overrides, ended by NULL
+} preset;
+
+static const char *const small_settings[] = {
+    "model.width=256",  "model.heads=4",     "model.kv_heads=4",
+    "model.hidden=768", "model.layers=8",    "model.rows=8",
+    "model.cols=8",     "model.registers=3", "model.time_every=4",
+    "model.actions=8",  "model.codes=1000",  "model.z_loss=1e-4",
+    "train.batch=8",    "data.frames=16",    NULL};
+static const char *const large_settings[] = {
+    "model.width=1920",  "model.heads=30",     "model.kv_heads=3",
+    "model.hidden=5120", "model.layers=30",    "model.rows=16",
+    "model.cols=16",     "model.registers=31", "model.time_every=4",
+    "model.actions=32",  "model.codes=4096",   "model.z_loss=1e-4",
+    "train.batch=1",     "data.frames=64",     NULL};
+static const preset presets[] = {{"small", small_settings}, {"1b", large_settings}};
+
+// One figure a step.
+typedef struct {
+  int64_t n;
+  double *ms;
+  double *exposed_ms;        // in all calls between replicas
+  double *part[TRAIN_TIMED]; // of the step
+} timing;
+
+// A step that was issued, until its time is known.
+typedef struct {
+  timing *t; // NULL = not timed
+  double exposed_ms;
+  bool issued;
+} pending_step;
+
+typedef struct {
+  cfg *c;
+  dist_world *world;
+  train_axes axes;
+  kern *k;
+  train_step work;
+  data_clip_batch *batch;
+  int64_t warmup, steps;
+  const char *overlap;
+  double peak, sheet; // FLOP/s: measured here, and of the data sheet or --peak-tflops (0 = unknown)
+  timing with, without; // of what replicas say to each other overlapping with the step
+  pending_step pending;
+  int64_t step; // issued so far
+} bench;
+
+static orr_code read_settings(const orr_args *a, bench *b) {
+  const char *name = orr_args_text(a, "preset", "small");
+  const preset *p = NULL;
+  for (size_t i = 0; i < sizeof presets / sizeof *presets; i++)
+    if (strcmp(presets[i].name, name) == 0) p = &presets[i];
+  ORR_CHECK(p, ORR_ECONFIG, "--preset is '%s': wanted small or 1b", name);
+  ORR_TRY(cfg_create(&b->c));
+  for (int i = 0; p->settings[i]; i++) ORR_TRY(cfg_set(b->c, p->settings[i]));
+  char text[128];
+  snprintf(text, sizeof text, "run.precision=%s", orr_args_text(a, "precision", "bf16"));
+  ORR_TRY(cfg_set(b->c, text));
+  snprintf(text, sizeof text, "run.device=%s", orr_args_text(a, "device", "auto"));
+  ORR_TRY(cfg_set(b->c, text));
+  ORR_TRY(orr_args_i64(a, "clips", 1, 1048576, &b->c->train.batch));
+  ORR_TRY(orr_args_i64(a, "micro-batch", 0, 1048576, &b->c->train.micro_batch));
+  ORR_TRY(orr_args_i64(a, "threads", 0, 4096, &b->c->run.threads));
+  ORR_TRY(orr_args_i64(a, "tp", 1, 1024, &b->c->dist.tp));
+  ORR_TRY(orr_args_i64(a, "cp", 1, 1024, &b->c->dist.cp));
+  ORR_TRY(orr_args_i64(a, "zero", 0, 1, &b->c->dist.zero));
+  b->overlap = orr_args_text(a, "overlap", "on");
+  ORR_CHECK(strcmp(b->overlap, "on") == 0 || strcmp(b->overlap, "off") == 0 ||
+                strcmp(b->overlap, "both") == 0,
+            ORR_ECONFIG, "--overlap is '%s': wanted on, off or both", b->overlap);
+  b->c->train.recompute = orr_args_flag(a, "recompute");
+  // what was captured overlaps as it did then
+  b->c->run.capture = !orr_args_flag(a, "eager") && strcmp(b->overlap, "both") != 0;
+  b->warmup = 3; // as it is, and two captures
+  b->steps = 5;
+  ORR_TRY(orr_args_i64(a, "warmup", 0, 1000000, &b->warmup));
+  ORR_TRY(orr_args_f64(a, "peak-tflops", 0.0, 1e9, &b->sheet));
+  return orr_args_i64(a, "steps", 1, 1000000, &b->steps);
+}
+
+// Random tokens and actions; every rank has its own.
+static orr_code make_batch(bench *b, int64_t clips) {
+  const cfg *c = b->c;
+  const data_mix_options o = {.kind = DATA_TOKENS,
+                              .T = c->data.frames,
+                              .S = c->model.rows * c->model.cols,
+                              .codes = c->model.codes,
+                              .A = c->model.actions};
+  ORR_TRY(data_clip_batch_create(&o, clips, 0, &b->batch));
+  data_clip_batch *d = b->batch;
+  const int64_t tokens = clips * d->T * d->S, actions = clips * d->T * d->A;
+  for (int64_t i = 0; i < tokens; i++)
+    d->tokens[i] = (int32_t)orr_rng_below(0, ORR_STREAM_EVAL, (uint64_t)b->world->grid.dp_i,
+                                          (uint64_t)i, (uint64_t)o.codes);
+  for (int64_t i = 0; i < actions; i++) {
+    d->action[i] = orr_rng_normal(1, ORR_STREAM_EVAL, (uint64_t)b->world->grid.dp_i, (uint64_t)i);
+    d->valid[i] = 1.0f;
+  }
+  for (int64_t i = 0; i < clips; i++) {
+    d->sample[i] = (uint64_t)(b->world->grid.dp_i * clips + i);
+    d->branch[i] = (int32_t)(i % c->model.branches.n);
+  }
+  return ORR_OK;
+}
+
+static orr_code timing_create(timing *t, int64_t steps) {
+  t->ms = orr_calloc((2 + TRAIN_TIMED) * (size_t)steps, sizeof *t->ms);
+  ORR_CHECK(t->ms, ORR_ENOMEM, "bench: out of memory");
+  t->exposed_ms = t->ms + steps;
+  for (int i = 0; i < TRAIN_TIMED; i++) t->part[i] = t->ms + (2 + i) * steps;
+  return ORR_OK;
+}
+
+static orr_code prepare(bench *b) {
+  const cfg *c = b->c;
+  const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
+  ORR_TRY(train_device_open(c, b->world, &b->k));
+  train_axes_init(&b->axes, &b->world->grid, b->world);
+  ORR_TRY(train_axes_use_device(&b->axes, b->k, b->world, c->dist.share_devices));
+  ORR_TRY(train_step_plan(&b->work, c, &b->axes, b->k));
+  ORR_TRY(train_peak_plan(b->k, act));
+  ORR_TRY(train_step_commit(&b->work));
+  ORR_TRY(train_peak_measure(b->k, act, &b->peak));
+  b->sheet = b->sheet > 0.0 ? 1e12 * b->sheet : train_peak_data_sheet(b->k, act);
+  ORR_TRY(train_state_fill(&b->work.state, 1));
+  ORR_TRY(timing_create(&b->with, b->steps));
+  ORR_TRY(timing_create(&b->without, b->steps));
+  return make_batch(b, b->work.clips);
+}
+
+static int end_mark(int64_t step) {
+  return TRAIN_MARK_END + (int)(step & 1);
+}
+
+// The time of step number `step`, from the end of the one before to its own.
+static orr_code note_step(bench *b, int64_t step) {
+  timing *t = b->pending.t;
+  train_step_result x;
+  double ms;
+  if (!b->pending.issued) return ORR_OK;
+  b->pending.issued = false;
+  ORR_TRY(train_step_results(&b->work, &x));
+  ORR_TRY(kern_await(b->k, end_mark(step)));
+  ORR_TRY(kern_elapsed(b->k, end_mark(step - 1), end_mark(step), &ms));
+  if (!t) return ORR_OK;
+  t->ms[t->n] = ms;
+  for (int i = 0; i < TRAIN_TIMED; i++) t->part[i][t->n] = x.timed_ms[i];
+  t->exposed_ms[t->n++] = b->pending.exposed_ms;
+  return ORR_OK;
+}
+
+// One step, timed into t (NULL = not at all); it runs while the next one is issued, as in training.
+static orr_code one_step(bench *b, timing *t) {
+  const dist_comm *replicas = b->world->axis[DIST_AXIS_REPLICA];
+  const double before_ms = dist_comm_traffic(replicas).ms;
+  const train_step_request q = {
+      .step = ++b->step, .lr = 1e-4, .most_loss = INFINITY, .most_norm = INFINITY};
+  ORR_TRY(train_step_run(&b->work, b->batch, &q));
+  const double exposed_ms = dist_comm_traffic(replicas).ms - before_ms;
+  ORR_TRY(note_step(b, b->step - 1));
+  b->pending = (pending_step){.t = t, .exposed_ms = exposed_ms, .issued = true};
+  return kern_mark(b->k, end_mark(b->step));
+}
+
+static json_t *parts_of(timing *t) {
+  json_t *j = json_object();
+  for (int i = 0; i < TRAIN_TIMED; i++)
+    json_object_set_new(j, train_timed_name((train_timed)i),
+                        json_real(orr_median_f64(t->part[i], t->n)));
+  return j;
+}
+
+// What the step is held against besides the measured rate; null where nobody says.
+static bool add_sheet(const bench *b, double flops, json_t *j) {
+  const double sheet = b->sheet * b->world->grid.ranks;
+  return json_object_set_new(j, "sheet_tflops",
+                             sheet > 0.0 ? json_real(sheet / 1e12) : json_null()) == 0 &&
+         json_object_set_new(j, "mfu_sheet",
+                             sheet > 0.0 ? json_real(flops / sheet) : json_null()) == 0;
+}
+
+// "with" is what is printed under the plain names; where both were timed, the other follows.
+static orr_code print_result(bench *b, const char *name) {
+  timing *t = b->with.n ? &b->with : &b->without;
+  const double ms = orr_median_f64(t->ms, t->n), clips = (double)b->c->train.batch, s = 1e-3 * ms;
+  const double flops = clips * b->work.stage->flops_per_clip / s;
+  json_t *j = json_pack(
+      "{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:f, s:s, "
+      "s:f}",
+      "bench", "step", "preset", name, "precision",
+      b->c->run.precision == CFG_PRECISION_BF16 ? "bf16" : "fp32", "device", b->k->table->name,
+      "isa", b->k->isa, "ranks", b->world->grid.ranks, "threads", b->k->threads, "step_ms", ms,
+      "step_ms_min", t->ms[0], "tokens_per_s", clips * b->work.stage->tokens_per_clip / s,
+      "matmul_tflops", flops / 1e12, "peak_tflops", b->peak * b->world->grid.ranks / 1e12, "mfu",
+      flops / (b->peak * b->world->grid.ranks), "parts_ms", parts_of(t), "captured",
+      (json_int_t)train_capture_captured(b->work.replay), "comm_ms",
+      orr_median_f64(t->part[TRAIN_TIMED_COMMUNICATION], t->n), "overlap", b->overlap, "exposed_ms",
+      orr_median_f64(t->exposed_ms, t->n));
+  bool whole = j != NULL && add_sheet(b, flops, j);
+  if (whole && b->with.n && b->without.n) {
+    json_t *other = json_pack("{s:f, s:f}", "step_ms", orr_median_f64(b->without.ms, b->without.n),
+                              "exposed_ms", orr_median_f64(b->without.exposed_ms, b->without.n));
+    whole = json_object_set_new(j, "without_overlap", other) == 0;
+  }
+  if (whole) return train_bench_print(j);
+  json_decref(j);
+  return train_bench_print(NULL);
+}
+
+// One step in every mode asked for, in turn, so that a busy moment hits all of them alike.
+static orr_code one_round(bench *b, bool timed) {
+  for (int overlap = 1; overlap >= 0; overlap--) {
+    if (strcmp(b->overlap, overlap ? "off" : "on") == 0) continue;
+    train_step_overlap(&b->work, overlap);
+    ORR_TRY(one_step(b, !timed ? NULL : overlap ? &b->with : &b->without));
+  }
+  return ORR_OK;
+}
+
+// The slowest rank's time is the step's.
+static orr_code slowest(dist_comm *all, timing *t) {
+  ORR_TRY(dist_all_reduce(all, t->ms, t->n, DIST_F64, DIST_MAX));
+  for (int i = 0; i < TRAIN_TIMED; i++)
+    ORR_TRY(dist_all_reduce(all, t->part[i], t->n, DIST_F64, DIST_MAX));
+  return dist_all_reduce(all, t->exposed_ms, t->n, DIST_F64, DIST_MAX);
+}
+
+static orr_code run(bench *b, const char *name) {
+  ORR_TRY(dist_world_split(b->world, (int)b->c->dist.tp, (int)b->c->dist.cp, 0));
+  dist_comm *all = b->world->axis[DIST_AXIS_WORLD];
+  ORR_TRY(dist_agree(all, prepare(b), "prepare the bench"));
+  ORR_TRY(kern_mark(b->k, end_mark(0)));
+  for (int64_t i = 0; i < b->warmup + b->steps; i++) {
+    ORR_TRY(train_bench_end_all(b->world, one_round(b, i >= b->warmup)));
+    ORR_TRY(dist_barrier(all));
+  }
+  ORR_TRY(note_step(b, b->step));
+  ORR_TRY(slowest(all, &b->with));
+  ORR_TRY(slowest(all, &b->without));
+  return b->world->grid.rank == 0 ? print_result(b, name) : ORR_OK;
+}
+
+orr_code train_cmd_bench_step(int argc, char **argv) {
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
+  if (args.help) return ORR_OK;
+  bench b = {0};
+  ORR_TRY(dist_world_open(&b.world));
+  orr_log_setup(ORR_LOG_INFO, b.world->grid.rank, b.world->grid.ranks);
+  orr_code rc =
+      dist_agree(b.world->axis[DIST_AXIS_WORLD], read_settings(&args, &b), "read settings");
+  if (rc == ORR_OK) rc = run(&b, orr_args_text(&args, "preset", "small"));
+  data_clip_batch_destroy(b.batch);
+  orr_free(b.without.ms);
+  orr_free(b.with.ms);
+  dist_world_leave_device(b.world);
+  train_step_release(&b.work);
+  kern_destroy(b.k);
+  cfg_destroy(b.c);
+  dist_world_close(b.world);
+  return rc;
+}

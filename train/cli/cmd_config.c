@@ -1,0 +1,66 @@
+// orrery config: print, check and document the configuration.
+#include "train/cli/cmd_config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "configs/config.h"
+#include "base/args.h"
+
+static const orr_option options[] = {
+    {"set", "KEY=VALUE", "override one key, e.g. --set optim.lr_peak=1e-4", ORR_OPTION_REPEATED},
+    {0},
+};
+static const orr_command command = {
+    "config",
+    "print|check|doc [CONFIG.yaml]",
+    1,
+    2,
+    "print: the whole configuration as YAML, defaults included.\n"
+    "check: says whether the values are valid and fit together.\n"
+    "doc:   the reference of all keys as Markdown.",
+    options,
+};
+
+// Defaults, then the file, then the overrides.
+static orr_code read_config(const orr_args *a, cfg *c) {
+  if (a->operands > 1) ORR_TRY(cfg_read_file(c, a->operand[1]));
+  const char *set = NULL;
+  for (int i = 0; (set = orr_args_nth(a, "set", i)) != NULL; i++) ORR_TRY(cfg_set(c, set));
+  return ORR_OK;
+}
+
+static orr_code print_config(const cfg *c) {
+  char *yaml = NULL;
+  ORR_TRY(cfg_print(c, &yaml));
+  fputs(yaml, stdout);
+  orr_free(yaml);
+  return ORR_OK;
+}
+
+static orr_code check_config(const orr_args *a, const cfg *c) {
+  orr_hash128 hash;
+  ORR_TRY(cfg_check(c));
+  ORR_TRY(cfg_hash(c, &hash));
+  printf("%s: good, hash %s\n", a->operands > 1 ? a->operand[1] : "defaults",
+         orr_hash_to_hex(hash).s);
+  return ORR_OK;
+}
+
+orr_code train_cmd_config(int argc, char **argv) {
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
+  if (args.help) return ORR_OK;
+  const char *verb = args.operand[0];
+  bool print = strcmp(verb, "print") == 0, check = strcmp(verb, "check") == 0;
+  if (strcmp(verb, "doc") == 0) return cfg_doc(stdout);
+  ORR_CHECK(print || check, ORR_ECONFIG, "orrery config: got '%s', wanted print, check or doc",
+            verb);
+  cfg *c = NULL;
+  ORR_TRY(cfg_create(&c));
+  orr_code rc = read_config(&args, c);
+  if (rc == ORR_OK) rc = print ? print_config(c) : check_config(&args, c);
+  cfg_destroy(c);
+  return rc;
+}

@@ -1,0 +1,83 @@
+// orrery data generate: simulated clips as a data set.
+#include "train/cli/cmd_data_generate.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "data/sim/generate.h"
+#include "base/args.h"
+#include "train/cli/progress.h"
+#include "train/setup/threads.h"
+
+#define FRAMES_DEFAULT 10000
+
+static const orr_option options[] = {
+    {"scene", "tabletop", "what is simulated (the only scene so far)", ORR_OPTION_ONCE},
+    {"out", "DIR", "folder for the data set; made when missing", ORR_OPTION_ONCE},
+    {"frames-total", "N", "frames in all, rounded up to whole episodes (10000)", ORR_OPTION_ONCE},
+    {"episodes", "N", "episodes in all, instead of --frames-total", ORR_OPTION_ONCE},
+    {"episode-frames", "N", "frames of an episode (64)", ORR_OPTION_ONCE},
+    {"size", "N|HxW", "height and width of a frame in pixels (64)", ORR_OPTION_ONCE},
+    {"seed", "S", "key of all random numbers: same seed, same bytes (1)", ORR_OPTION_ONCE},
+    {"processes", "P", "processes that simulate and draw (the machine's cores)", ORR_OPTION_ONCE},
+    {"shard-frames", "N", "about so many frames a file (1024)", ORR_OPTION_ONCE},
+    {"fps", "F", "frames and actions a second (10)", ORR_OPTION_ONCE},
+    {"forks", "C", "episodes in pairs: two futures of one start of C frames", ORR_OPTION_ONCE},
+    {"branch", "NAME", "branch of the data set (worlds)", ORR_OPTION_ONCE},
+    {0},
+};
+static const orr_command command = {
+    "data generate", "", 0, 0, "Simulates clips and writes them as a data set.", options,
+};
+
+static orr_code parse_amount(const orr_args *args, data_sim_options *o) {
+  int64_t total = 0;
+  ORR_TRY(orr_args_i64(args, "episode-frames", 2, 1000000, &o->episode_frames));
+  ORR_TRY(orr_args_i64(args, "episodes", 1, 1000000000, &o->episodes));
+  ORR_TRY(orr_args_i64(args, "frames-total", 1, 1000000000000, &total));
+  ORR_CHECK(!total || !o->episodes, ORR_ECONFIG,
+            "data generate: got both --frames-total and --episodes; give one of them");
+  if (o->episodes) return ORR_OK;
+  if (!total) total = FRAMES_DEFAULT;
+  o->episodes = (total + o->episode_frames - 1) / o->episode_frames;
+  if (o->forks) o->episodes += o->episodes % 2;
+  return ORR_OK;
+}
+
+static orr_code parse(const orr_args *args, data_sim_options *o) {
+  const char *scene = orr_args_text(args, "scene", "tabletop");
+  int64_t processes = train_threads(0, 1), seed = 1;
+  ORR_CHECK(strcmp(scene, "tabletop") == 0, ORR_ECONFIG,
+            "data generate --scene: got '%s', wanted tabletop", scene);
+  ORR_TRY(orr_args_require(args, "out", &o->dir));
+  ORR_TRY(orr_args_size(args, "size", 16, 2048, &o->height, &o->width));
+  ORR_TRY(orr_args_i64(args, "seed", 0, INT64_MAX, &seed));
+  ORR_TRY(orr_args_i64(args, "processes", 1, 1024, &processes));
+  ORR_TRY(orr_args_i64(args, "shard-frames", 1, 1000000000, &o->shard_frames));
+  ORR_TRY(orr_args_f64(args, "fps", 1, 100, &o->fps));
+  ORR_TRY(orr_args_i64(args, "forks", 0, 1000000, &o->forks));
+  ORR_TRY(parse_amount(args, o));
+  o->branch = orr_args_text(args, "branch", "worlds");
+  o->seed = (uint64_t)seed;
+  o->processes = (int)processes;
+  return ORR_OK;
+}
+
+orr_code train_cmd_data_generate(int argc, char **argv) {
+  orr_args args;
+  train_progress progress = train_progress_begin("generate");
+  data_sim_options o = {.height = 64,
+                        .width = 64,
+                        .episode_frames = 64,
+                        .shard_frames = 1024,
+                        .fps = 10,
+                        .progress = train_progress_frames,
+                        .ctx = &progress};
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
+  if (args.help) return ORR_OK;
+  ORR_TRY(parse(&args, &o));
+  ORR_TRY(data_sim_generate(&o));
+  ORR_INFO("%s: %lld episodes of %lld frames, %lld x %lld pixels", o.dir, (long long)o.episodes,
+           (long long)o.episode_frames, (long long)o.height, (long long)o.width);
+  return ORR_OK;
+}

@@ -1,0 +1,151 @@
+#include "train/cli/cmd_data_inspect.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "data/set/action_stats.h"
+#include "data/set/sheet.h"
+#include "base/args.h"
+#include "train/setup/remote_data.h"
+
+#define SHEET_ROWS    6
+#define SHEET_COLUMNS 10
+
+static const orr_option options[] = {
+    {"sheet", "FILE.png", "write a picture: frames of some episodes with their actions",
+     ORR_OPTION_ONCE},
+    {"json", "FILE", "write the same facts for programs", ORR_OPTION_ONCE},
+    TRAIN_REMOTE_OPTION,
+    {0},
+};
+static const orr_command command = {
+    "data inspect", "DIR|URL", 1, 1, "Shows what a data set holds.", options,
+};
+
+static double hours(const data_index *x) {
+  return (double)x->frames / x->format.fps / 3600;
+}
+
+// The shortest and the longest episode.
+static void length_range(const data_index *x, int64_t *shortest, int64_t *longest) {
+  *shortest = INT64_MAX;
+  *longest = 0;
+  for (int64_t i = 0; i < x->count; i++) {
+    for (int64_t k = 0; k < x->shards[i].length_count; k++) {
+      int64_t length = x->shards[i].lengths[k][0];
+      if (length < *shortest) *shortest = length;
+      if (length > *longest) *longest = length;
+    }
+  }
+}
+
+static void print_shape(const data_index *x) {
+  const data_shard_format *f = &x->format;
+  int64_t shortest, longest;
+  length_range(x, &shortest, &longest);
+  printf("%s\n", x->dir);
+  printf("  source    %s\n", f->source);
+  printf("  branch    %s\n", f->branch);
+  if (f->height) {
+    printf("  frames    %" PRId64 " x %" PRId64 " pixels (height x width)\n", f->height, f->width);
+  }
+  if (f->S) printf("  tokens    %" PRId64 " a frame, of %" PRId64 " codes\n", f->S, f->codes);
+  printf("  length    %" PRId64 " frames, %.3g hours at %g frames/s\n", x->frames, hours(x),
+         f->fps);
+  printf("  episodes  %" PRId64 " of %" PRId64 " to %" PRId64 " frames\n", x->episodes, shortest,
+         longest);
+  printf("  shards    %" PRId64 ", %.1f MB\n", x->count, (double)x->bytes / 1e6);
+  const json_t *forks = json_object_get(x->json, "forks");
+  if (forks) {
+    printf("  forks     pairs of episodes with %" JSON_INTEGER_FORMAT " frames in common\n",
+           json_integer_value(json_object_get(forks, "prompt")));
+  }
+  if (f->Q)
+    printf("  state     %" PRId64 " components, %s to %s\n", f->Q, f->state_names[0],
+           f->state_names[f->Q - 1]);
+}
+
+// One character a bin, as high as the bin is full beside the fullest.
+static void print_bins(const uint64_t *bins) {
+  static const char *const heights[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  uint64_t most = 1;
+  for (int i = 0; i < DATA_ACTION_BINS; i++) most = bins[i] > most ? bins[i] : most;
+  for (int i = 0; i < DATA_ACTION_BINS; i++) {
+    fputs(heights[(bins[i] * 8 + most - 1) / most], stdout); // anything above 0 shows
+  }
+}
+
+static void print_actions(const data_index *x, const data_action_stats *stats) {
+  printf("  actions   %" PRId64 "%*s      low     high     mean    deviation\n", x->format.A,
+         x->format.A < 10 ? 23 : 22, "");
+  for (int64_t i = 0; i < x->format.A; i++) {
+    const data_action_stats *s = &stats[i];
+    printf("    %-28.28s %8.3g %8.3g %8.3g %8.3g  |", x->format.action_names[i], s->low, s->high,
+           s->mean, s->deviation);
+    print_bins(s->bins);
+    printf("|\n");
+  }
+}
+
+static json_t *describe_actions(const data_index *x, const data_action_stats *stats) {
+  json_t *list = json_array();
+  for (int64_t i = 0; i < x->format.A; i++) {
+    json_t *bins = json_array();
+    for (int k = 0; k < DATA_ACTION_BINS; k++) {
+      json_array_append_new(bins, json_integer((json_int_t)stats[i].bins[k]));
+    }
+    json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:f, s:f, s:o}", "name",
+                                          x->format.action_names[i], "low", stats[i].low, "high",
+                                          stats[i].high, "mean", stats[i].mean, "deviation",
+                                          stats[i].deviation, "bins", bins));
+  }
+  return list;
+}
+
+// The index but for its list of shards, and what the actions look like.
+static orr_code write_json(const data_index *x, const data_action_stats *stats, const char *path) {
+  json_t *j = json_deep_copy(x->json);
+  ORR_CHECK(j, ORR_ENOMEM, "%s: no memory for the facts", path);
+  json_object_set_new(j, "shards", json_integer(x->count));
+  json_object_set_new(j, "hours", json_real(hours(x)));
+  json_object_set_new(j, "actions", describe_actions(x, stats));
+  orr_code rc = orr_json_store(path, j);
+  json_decref(j);
+  return rc;
+}
+
+static orr_code inspect(const data_index *x, const orr_args *args, data_action_stats *stats) {
+  const char *sheet = orr_args_text(args, "sheet", NULL), *json = orr_args_text(args, "json", NULL);
+  print_shape(x);
+  ORR_TRY(data_action_stats_read(x, stats));
+  print_actions(x, stats);
+  if (json) ORR_TRY(write_json(x, stats, json));
+  if (!sheet) return ORR_OK;
+  ORR_TRY(data_sheet_write(x, stats, SHEET_ROWS, SHEET_COLUMNS, sheet));
+  ORR_INFO("%s: frames of %d episodes", sheet,
+           x->episodes < SHEET_ROWS ? (int)x->episodes : SHEET_ROWS);
+  return ORR_OK;
+}
+
+orr_code train_cmd_data_inspect(int argc, char **argv) {
+  orr_args args;
+  data_remote *remote = NULL;
+  data_index *x = NULL;
+  orr_code rc = ORR_OK;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
+  if (args.help) return ORR_OK;
+  ORR_TRY(train_remote_create_args(&args, &remote));
+  ORR_TRY_GOTO(data_index_open_from(args.operand[0], remote, &x), destroy_remote);
+  data_action_stats *stats = orr_calloc((size_t)x->format.A, sizeof *stats);
+  ORR_CHECK_GOTO(stats, close_index, ORR_ENOMEM, "%s: no memory to look at its actions", x->dir);
+  rc = inspect(x, &args, stats);
+  orr_free(stats);
+close_index:
+  data_index_close(x);
+destroy_remote:
+  data_remote_destroy(remote);
+  return rc;
+}

@@ -1,0 +1,120 @@
+#include "train/cli/cmd_eval.h"
+
+#include <stdio.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/args.h"
+#include "train/eval/eval.h"
+#include "train/setup/remote_data.h"
+#include "train/infer/world_model.h"
+
+static const orr_option options[] = {
+    {"data", "DIR|URL", "held-out data set with frames", 0},
+    {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
+     0},
+    {"json", "FILE", "write the figures there", 0},
+    {"strip", "FILE.png", "write a picture of real over predicted frames", 0},
+    {"clips", "N", "clips rolled out", 0},
+    {"prompt", "N", "frames given", 0},
+    {"horizon", "N", "frames rolled out", 0},
+    {"steps", "N", "decoding passes a frame", 0},
+    {"temperature", "X", "of the drawn codes; 0 takes the likeliest", 0},
+    {"choice-temperature", "X", "noise on the order in which positions are kept", 0},
+    {"seed", "N", "key of the random numbers", 0},
+    {"threads", "N", "CPU threads; 0 = all cores", 0},
+    {"device", "auto|cpu|cuda", "where tensors live", 0},
+    {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
+    TRAIN_REMOTE_OPTION,
+    {0}};
+static const orr_command command = {
+    "eval", "CHECKPOINT", 1, 1, "Measures a world model on held-out episodes.", options};
+
+// The run's own settings, unless the command line says otherwise.
+static orr_code read_options(const orr_args *a, const cfg *c, train_eval_options *o) {
+  *o = (train_eval_options){.clips = c->eval.clips,
+                            .prompt = c->eval.prompt,
+                            .horizon = c->eval.horizon,
+                            .steps = c->eval.steps,
+                            .temperature = c->eval.temperature,
+                            .choice_temperature = c->eval.choice_temperature,
+                            .seed = (uint64_t)c->eval.seed};
+  int64_t seed = c->eval.seed;
+  ORR_TRY(orr_args_i64(a, "clips", 2, 1000000, &o->clips));
+  ORR_TRY(orr_args_i64(a, "prompt", 1, 65536, &o->prompt));
+  ORR_TRY(orr_args_i64(a, "horizon", 1, 65536, &o->horizon));
+  ORR_TRY(orr_args_i64(a, "steps", 1, 1024, &o->steps));
+  ORR_TRY(orr_args_f64(a, "temperature", 0.0, 100.0, &o->temperature));
+  ORR_TRY(orr_args_f64(a, "choice-temperature", 0.0, 100.0, &o->choice_temperature));
+  ORR_TRY(orr_args_i64(a, "seed", 0, 4294967295, &seed));
+  o->seed = (uint64_t)seed;
+  return ORR_OK;
+}
+
+static void print_number(const json_t *v) {
+  if (json_is_number(v))
+    fprintf(stderr, " %7.3f", json_number_value(v));
+  else
+    fprintf(stderr, " %7s", "-");
+}
+
+static void print_figures(const json_t *j) {
+  static const char *const single[] = {"tokenizer_psnr", "delta_psnr",  "action_shuffle_ratio",
+                                       "effect_corr",    "changed_iou", "drift"};
+  static const char *const curves[] = {"psnr", "persistence_psnr", "position_error"};
+  for (size_t i = 0; i < sizeof single / sizeof *single; i++) {
+    const json_t *v = json_object_get(j, single[i]);
+    if (!v) continue;
+    fprintf(stderr, "  %-22s", single[i]);
+    print_number(v);
+    fputc('\n', stderr);
+  }
+  for (size_t i = 0; i < sizeof curves / sizeof *curves; i++) {
+    const json_t *a = json_object_get(j, curves[i]);
+    if (!a) continue;
+    fprintf(stderr, "  %-22s", curves[i]);
+    for (size_t k = 0; k < json_array_size(a); k++) print_number(json_array_get(a, k));
+    fputc('\n', stderr);
+  }
+}
+
+static orr_code evaluate(const orr_args *a, train_world_model *m, train_episodes *episodes) {
+  train_eval_options o;
+  train_eval *e = NULL;
+  json_t *j = NULL;
+  ORR_TRY(read_options(a, m->dynamics->c, &o));
+  ORR_TRY(train_eval_create(m->dynamics, m->tokenizer, episodes, &o, &e));
+  orr_code rc = train_eval_run(e, &j);
+  if (rc == ORR_OK && json_object_set_new(j, "data", json_string(orr_args_text(a, "data", ""))))
+    rc = ORR_FAIL(ORR_ENOMEM, "evaluation: out of memory, or the name of --data is not UTF-8");
+  if (rc == ORR_OK) print_figures(j);
+  if (rc == ORR_OK && orr_args_text(a, "json", NULL))
+    rc = orr_json_store(orr_args_text(a, "json", NULL), j);
+  if (rc == ORR_OK && orr_args_text(a, "strip", NULL))
+    rc = train_eval_strip(e, orr_args_text(a, "strip", NULL), 4);
+  json_decref(j);
+  train_eval_destroy(e);
+  return rc;
+}
+
+orr_code train_cmd_eval(int argc, char **argv) {
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
+  if (args.help) return ORR_OK;
+  const char *dir;
+  train_world_model m = {0};
+  data_remote *remote = NULL;
+  train_episodes *episodes = NULL;
+  orr_code rc;
+  ORR_TRY(orr_args_require(&args, "data", &dir));
+  ORR_TRY(train_remote_create_args(&args, &remote));
+  ORR_TRY_GOTO(train_episodes_open(dir, remote, &episodes), out);
+  ORR_TRY_GOTO(train_world_model_open(&args, args.operand[0], &m), out);
+  ORR_TRY_GOTO(train_world_model_fits(&m, train_episodes_index(episodes)), out);
+  rc = evaluate(&args, &m, episodes);
+out:
+  train_world_model_close(&m);
+  train_episodes_close(episodes);
+  data_remote_destroy(remote);
+  return rc;
+}

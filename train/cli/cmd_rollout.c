@@ -1,0 +1,280 @@
+#include "train/cli/cmd_rollout.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "data/pictures/video.h"
+#include "base/args.h"
+#include "train/infer/decoder.h"
+#include "train/infer/episodes.h"
+#include "train/setup/remote_data.h"
+#include "train/setup/run_data.h"
+#include "train/infer/world_model.h"
+
+static const orr_option options[] = {
+    {"data", "DIR|URL", "data set with frames, for the prompt and the actions", 0},
+    {"clip", "N", "episode that the prompt is taken from (default 0)", 0},
+    {"frames", "N", "frames to roll out behind the prompt (default 32, at most 1000000)", 0},
+    {"actions", "FILE", "actions to follow, a line of numbers a frame; the last line is held", 0},
+    {"out", "FILE", "film to write: .mp4, .gif or .png", 0},
+    {"beside", NULL, "real frames on the left, as long as the episode lasts", 0},
+    {"scale", "N", "enlarges every pixel (default 4)", 0},
+    {"prompt", "N", "frames given", 0},
+    {"steps", "N", "decoding passes a frame", 0},
+    {"temperature", "X", "of the drawn codes; 0 takes the likeliest", 0},
+    {"choice-temperature", "X", "noise on the order in which positions are kept", 0},
+    {"seed", "N", "key of the random numbers", 0},
+    {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
+     0},
+    {"threads", "N", "CPU threads; 0 = all cores", 0},
+    {"device", "auto|cpu|cuda", "where tensors live", 0},
+    {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
+    TRAIN_REMOTE_OPTION,
+    {0}};
+static const orr_command command = {
+    "rollout", "CHECKPOINT", 1, 1, "Lets a world model run on under given actions.", options};
+
+typedef struct {
+  int64_t clip, frames, prompt, scale, seed;
+  const char *data, *out, *actions;
+  bool beside;
+  train_decoder_options decoder;
+} request;
+
+typedef struct {
+  request q;
+  train_world_model m;
+  data_remote *remote;
+  train_episodes *episodes;
+  train_codec *codec;
+  train_decoder *decoder;
+  int64_t known; // frames read of the episode, data.stride apart
+  uint8_t *real; // [known,height,width,3]
+  float *raw;    // [rows,A_set] actions, row t led from frame t to t+1
+  int64_t rows, A_set;
+  int32_t *tokens; // [prompt+frames,S]
+  uint8_t *film;   // [prompt+frames,height,width,3]
+} rollout;
+
+static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
+  q->frames = 32;
+  q->scale = 4;
+  q->prompt = c->eval.prompt;
+  q->seed = c->eval.seed;
+  q->decoder = (train_decoder_options){.B = 1,
+                                       .steps = c->eval.steps,
+                                       .temperature = c->eval.temperature,
+                                       .choice_temperature = c->eval.choice_temperature};
+  q->beside = orr_args_flag(a, "beside");
+  q->actions = orr_args_text(a, "actions", NULL);
+  ORR_TRY(orr_args_i64(a, "clip", 0, INT64_MAX, &q->clip));
+  ORR_TRY(orr_args_i64(a, "frames", 1, 1000000, &q->frames));
+  ORR_TRY(orr_args_i64(a, "scale", 1, 64, &q->scale));
+  ORR_TRY(orr_args_i64(a, "prompt", 1, 65536, &q->prompt));
+  ORR_TRY(orr_args_i64(a, "steps", 1, 1024, &q->decoder.steps));
+  ORR_TRY(orr_args_i64(a, "seed", 0, 4294967295, &q->seed));
+  ORR_TRY(orr_args_f64(a, "temperature", 0.0, 100.0, &q->decoder.temperature));
+  ORR_TRY(orr_args_f64(a, "choice-temperature", 0.0, 100.0, &q->decoder.choice_temperature));
+  q->decoder.window = train_decoder_window(c, q->prompt + q->frames);
+  q->decoder.seed = (uint64_t)q->seed;
+  return ORR_OK;
+}
+
+// The A_set numbers of a line; `number` is its place in the file, from 1.
+static orr_code parse_line(const char *path, int64_t number, char *line, int64_t A_set,
+                           float *action) {
+  static const char between[] = " \t\r,;[]";
+  char *at = line + strspn(line, between);
+  int64_t n = 0;
+  for (; *at; n++) {
+    char *end = at;
+    const float v = strtof(at, &end);
+    ORR_CHECK(end != at && isfinite(v), ORR_EFORMAT,
+              "%s: line %lld: '%.*s' is no finite number: one action a line, %lld numbers", path,
+              (long long)number, (int)strcspn(at, between), at, (long long)A_set);
+    if (n < A_set) action[n] = v;
+    at = end + strspn(end, between);
+  }
+  ORR_CHECK(n == A_set, ORR_EFORMAT,
+            "%s: line %lld has %lld numbers, wanted %lld: one action a line", path,
+            (long long)number, (long long)n, (long long)A_set);
+  return ORR_OK;
+}
+
+// Numbers of `text`, A_set a line; *rows lines, empty ones left out. *out is the caller's to free,
+// on failure too.
+static orr_code parse_actions(const char *path, char *text, int64_t A_set, float **out,
+                              int64_t *rows) {
+  int64_t lines = 1, n = 0, number = 0;
+  for (const char *p = text; *p; p++) lines += *p == '\n';
+  float *v = *out = orr_calloc((size_t)(lines * A_set), sizeof *v);
+  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory", path);
+  for (char *line = text, *next; line; line = next) {
+    next = strchr(line, '\n');
+    if (next) *next++ = '\0';
+    number++;
+    if (line[strspn(line, " \t\r,")] == '\0') continue;
+    ORR_TRY(parse_line(path, number, line, A_set, v + n * A_set));
+    n++;
+  }
+  *rows = n;
+  ORR_CHECK(n > 0, ORR_EFORMAT, "%s: no action in it: one line of %lld numbers a frame", path,
+            (long long)A_set);
+  return ORR_OK;
+}
+
+// Actions from the file are those behind the prompt; the prompt keeps its own.
+static orr_code read_actions(rollout *r) {
+  if (!r->q.actions) return ORR_OK;
+  char *text = NULL;
+  size_t bytes;
+  float *v = NULL, *all = NULL;
+  int64_t n = 0;
+  const int64_t given = r->q.prompt - 1;
+  ORR_TRY(orr_fs_read_all(r->q.actions, &text, &bytes));
+  orr_code rc = parse_actions(r->q.actions, text, r->A_set, &v, &n);
+  orr_free(text);
+  if (rc != ORR_OK) {
+    orr_free(v);
+    return rc;
+  }
+  all = orr_malloc((size_t)((given + n) * r->A_set) * sizeof *all);
+  if (!all) {
+    orr_free(v);
+    return ORR_FAIL(ORR_ENOMEM, "%s: out of memory", r->q.actions);
+  }
+  memcpy(all, r->raw, (size_t)(given * r->A_set) * sizeof *all);
+  memcpy(all + given * r->A_set, v, (size_t)(n * r->A_set) * sizeof *all);
+  orr_free(v);
+  orr_free(r->raw);
+  r->raw = all;
+  r->rows = given + n;
+  return ORR_OK;
+}
+
+static orr_code read_episode(rollout *r) {
+  const data_shard_format *f = &train_episodes_index(r->episodes)->format;
+  const int64_t total = r->q.prompt + r->q.frames, pixels = f->height * f->width;
+  const int64_t stride = r->m.dynamics->c->data.stride;
+  int64_t length;
+  ORR_TRY(train_episodes_length(r->episodes, r->q.clip, stride, &length));
+  ORR_CHECK(length >= r->q.prompt, ORR_EINVAL,
+            "%s: episode %lld has %lld frames, fewer than the prompt's %lld", r->q.data,
+            (long long)r->q.clip, (long long)length, (long long)r->q.prompt);
+  r->known = length < total ? length : total;
+  r->A_set = f->A;
+  r->real = orr_malloc((size_t)(r->known * pixels * 3));
+  r->raw = orr_malloc((size_t)(r->known * r->A_set) * sizeof *r->raw);
+  r->tokens = orr_malloc((size_t)(total * r->m.dynamics->dynamics.S) * sizeof *r->tokens);
+  r->film = orr_malloc((size_t)(total * pixels * 3));
+  ORR_CHECK(r->real && r->raw && r->tokens && r->film, ORR_ENOMEM,
+            "rollout of %lld frames: out of memory", (long long)total);
+  ORR_TRY(train_episodes_read(r->episodes, r->q.clip, r->known, stride, r->real, r->raw, NULL));
+  r->rows = r->known - 1;
+  ORR_TRY(read_actions(r));
+  ORR_CHECK(r->rows > 0, ORR_EINVAL,
+            "%s: episode %lld has one frame and no action to follow: take another --clip or give "
+            "--actions",
+            r->q.data, (long long)r->q.clip);
+  return ORR_OK;
+}
+
+static orr_code roll(rollout *r, int32_t branch) {
+  const int64_t A = r->m.dynamics->dynamics.A, S = r->m.dynamics->dynamics.S,
+                total = r->q.prompt + r->q.frames;
+  float *action = orr_calloc((size_t)(2 * A), sizeof *action);
+  ORR_CHECK(action, ORR_ENOMEM, "rollout: out of memory");
+  for (int64_t a = 0; a < r->A_set; a++) action[A + a] = 1.0f;
+  orr_code rc = train_decoder_reset(r->decoder, &(uint64_t){(uint64_t)r->q.clip});
+  for (int64_t t = 0; t < total && rc == ORR_OK; t++) {
+    const uint8_t has = t > 0;
+    const int64_t row = t - 1 < r->rows ? t - 1 : r->rows - 1; // the last action is held
+    if (has) memcpy(action, r->raw + row * r->A_set, (size_t)r->A_set * sizeof *action);
+    const train_decoder_input in = {.action = action, .has_action = &has, .branch = &branch};
+    rc = t < r->q.prompt ? train_decoder_push(r->decoder, r->tokens + t * S, &in)
+                         : train_decoder_next(r->decoder, &in, r->tokens + t * S);
+    if (t >= r->q.prompt)
+      orr_progress(t + 1 == total, "rollout: frame %lld of %lld", (long long)(t + 1 - r->q.prompt),
+                   (long long)r->q.frames);
+  }
+  orr_free(action);
+  return rc;
+}
+
+// The film runs at the speed of the data.
+static double film_fps(const rollout *r) {
+  return train_episodes_index(r->episodes)->format.fps / (double)r->m.dynamics->c->data.stride;
+}
+
+// Real frames on the left, the model's on the right; where the episode has ended, its last frame
+// dimmed.
+static orr_code write_beside(const rollout *r, const data_shard_format *f) {
+  const int64_t total = r->q.prompt + r->q.frames, h = f->height, w = f->width, wide = 2 * w + 2;
+  uint8_t *both = orr_malloc((size_t)(total * h * wide * 3));
+  ORR_CHECK(both, ORR_ENOMEM, "%s: out of memory", r->q.out);
+  memset(both, 128, (size_t)(total * h * wide * 3));
+  for (int64_t t = 0; t < total; t++)
+    for (int64_t y = 0; y < h; y++) {
+      uint8_t *row = both + (t * h + y) * wide * 3;
+      const int64_t from = t < r->known ? t : r->known - 1;
+      memcpy(row, r->real + (from * h + y) * w * 3, (size_t)(w * 3));
+      if (t >= r->known)
+        for (int64_t i = 0; i < w * 3; i++) row[i] = (uint8_t)(192 + row[i] / 4);
+      memcpy(row + (w + 2) * 3, r->film + (t * h + y) * w * 3, (size_t)(w * 3));
+    }
+  orr_code rc = data_film_write(r->q.out, both, total, h, wide, film_fps(r), (int)r->q.scale);
+  orr_free(both);
+  return rc;
+}
+
+static orr_code run(rollout *r) {
+  const data_shard_format *f = &train_episodes_index(r->episodes)->format;
+  const train_loaded_model *d = r->m.dynamics;
+  int32_t branch;
+  ORR_TRY(train_branch_id(d->c, f->branch, &branch));
+  ORR_TRY(read_episode(r));
+  ORR_TRY(train_codec_create(r->m.tokenizer, 16, &r->codec));
+  ORR_TRY(train_codec_encode(r->codec, r->real, r->q.prompt, r->tokens));
+  ORR_TRY(train_decoder_create(r->m.k, &d->dynamics, &d->dynamics_p, &d->state.weights,
+                               &r->q.decoder, &r->decoder));
+  const double begin = orr_clock_ms();
+  ORR_TRY(roll(r, branch));
+  ORR_INFO("rollout: %.1f frames/s", 1e3 * (double)r->q.frames / (orr_clock_ms() - begin));
+  ORR_TRY(train_codec_decode(r->codec, r->tokens, r->q.prompt + r->q.frames, r->film));
+  return r->q.beside ? write_beside(r, f)
+                     : data_film_write(r->q.out, r->film, r->q.prompt + r->q.frames, f->height,
+                                       f->width, film_fps(r), (int)r->q.scale);
+}
+
+orr_code train_cmd_rollout(int argc, char **argv) {
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
+  if (args.help) return ORR_OK;
+  rollout r = {0};
+  orr_code rc;
+  ORR_TRY(orr_args_require(&args, "data", &r.q.data));
+  ORR_TRY(orr_args_require(&args, "out", &r.q.out));
+  ORR_TRY(data_film_format_of(r.q.out, &(data_film_format){0})); // before the work, not behind it
+  ORR_TRY(train_remote_create_args(&args, &r.remote));
+  ORR_TRY_GOTO(train_episodes_open(r.q.data, r.remote, &r.episodes), out);
+  ORR_TRY_GOTO(train_world_model_open(&args, args.operand[0], &r.m), out);
+  ORR_TRY_GOTO(train_world_model_fits(&r.m, train_episodes_index(r.episodes)), out);
+  ORR_TRY_GOTO(read_request(&args, r.m.dynamics->c, &r.q), out);
+  rc = run(&r);
+out:
+  train_decoder_destroy(r.decoder);
+  train_codec_destroy(r.codec);
+  orr_free(r.film);
+  orr_free(r.tokens);
+  orr_free(r.raw);
+  orr_free(r.real);
+  train_world_model_close(&r.m);
+  train_episodes_close(r.episodes);
+  data_remote_destroy(r.remote);
+  return rc;
+}

@@ -1,0 +1,82 @@
+#include "train/cli/cmd_train.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "configs/config.h"
+#include "dist/comm.h"
+#include "base/args.h"
+#include "train/run/loop.h"
+#include "train/run/replay.h"
+#include "train/run/stop.h"
+
+static const orr_option options[] = {
+    {"set", "KEY=VALUE", "override one knob of the configuration", ORR_OPTION_REPEATED},
+    {"resume", "auto|none|PATH", "auto (default): the run's latest good checkpoint, if any", 0},
+    {"replay", "STEP", "repeat the run's steps up to STEP and compare them with its record", 0},
+    {"repeat", "K", "with --replay: times to do so (default 1)", 0},
+    {"dry-run", NULL, "plan the model, print what a rank holds and moves in a step, stop", 0},
+    {"as-rank", "R", "with --dry-run and --world: act as this rank (default 0)", 0},
+    {"world", "N", "with --dry-run: act as one of N ranks, without starting them", 0},
+    {0}};
+static const orr_command command = {
+    "train", "CONFIG.yaml", 1, 1, "Trains a tokenizer or a dynamics model.", options};
+
+// Options of the run. A rank of a world that is not there can only be planned.
+static orr_code read_options(const orr_args *args, train_loop_options *o) {
+  int64_t rank = 0, ranks = 0;
+  ORR_TRY(orr_args_i64(args, "world", 1, 1 << 24, &ranks));
+  ORR_TRY(orr_args_i64(args, "as-rank", 0, (1 << 24) - 1, &rank));
+  *o = (train_loop_options){.resume = orr_args_text(args, "resume", "auto"),
+                            .dry_run = orr_args_flag(args, "dry-run"),
+                            .as_rank = (int)rank,
+                            .ranks = (int)ranks};
+  ORR_CHECK(ranks == 0 ? rank == 0 : o->dry_run, ORR_ECONFIG,
+            "train: --as-rank and --world belong together, and to --dry-run");
+  return ORR_OK;
+}
+
+// step 0: no replay.
+static orr_code read_replay(const orr_args *args, train_replay_options *o) {
+  *o = (train_replay_options){.passes = 1};
+  ORR_TRY(orr_args_i64(args, "replay", 1, INT64_MAX, &o->step));
+  ORR_TRY(orr_args_i64(args, "repeat", 1, 1 << 20, &o->passes));
+  ORR_CHECK(o->step > 0 || !orr_args_text(args, "repeat", NULL), ORR_ECONFIG,
+            "train: --repeat belongs to --replay");
+  ORR_CHECK(o->step == 0 ||
+                (!orr_args_text(args, "resume", NULL) && !orr_args_flag(args, "dry-run")),
+            ORR_ECONFIG, "train: --replay goes with neither --resume nor --dry-run");
+  return ORR_OK;
+}
+
+static orr_code read_config(const orr_args *args, cfg **out) {
+  ORR_TRY(cfg_create(out));
+  ORR_TRY(cfg_read_file(*out, args->operand[0]));
+  for (int i = 0; orr_args_nth(args, "set", i); i++)
+    ORR_TRY(cfg_set(*out, orr_args_nth(args, "set", i)));
+  return cfg_check(*out);
+}
+
+orr_code train_cmd_train(int argc, char **argv) {
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
+  if (args.help) return ORR_OK;
+  cfg *c = NULL;
+  dist_world *world = NULL;
+  const double begun_ms = orr_clock_ms();
+  train_stop_install();
+  orr_code rc = dist_world_open(&world);
+  if (rc != ORR_OK) return rc;
+  orr_log_setup(ORR_LOG_INFO, world->grid.rank, world->grid.ranks);
+  rc = dist_agree(world->axis[DIST_AXIS_WORLD], read_config(&args, &c), "read the configuration");
+  train_loop_options o;
+  train_replay_options replay;
+  if (rc == ORR_OK) rc = read_options(&args, &o);
+  if (rc == ORR_OK) rc = read_replay(&args, &replay);
+  o.begun_ms = begun_ms;
+  if (rc == ORR_OK)
+    rc = replay.step > 0 ? train_replay(c, &replay, world) : train_loop(c, &o, world);
+  if (world->grid.rank != 0) orr_status_clear(); // all ranks have the same words: rank 0 says them
+  cfg_destroy(c);
+  dist_world_close(world);
+  return rc;
+}

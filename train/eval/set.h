@@ -1,0 +1,33 @@
+// The clips of an evaluation in memory: E clips of T frames with their tokens, the actions that led
+// to each frame, and the simulator's state.
+#ifndef TRAIN_EVAL_SET_H
+#define TRAIN_EVAL_SET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "train/infer/episodes.h"
+#include "train/infer/loaded_model.h"
+
+typedef struct {
+  int64_t E, T, prompt;
+  int64_t S, A, Q, height, width, pixels; // pixels = height*width
+  bool forks;                             // clips 2i and 2i+1 are two futures of one state
+  bool tabletop;                          // state is the tabletop scene's
+  int32_t branch;
+  uint8_t *frames; // [E,T,height,width,3]
+  int32_t *tokens; // [E,T,S]
+  float *action;   // [E,T,2A]: what led to the frame: action * valid, valid
+  uint8_t *has;    // [E,T]
+  float *state;    // [E,T,Q]
+} train_eval_set;
+
+// Local. `clips` episodes spread evenly (pairs stay together), T = prompt + horizon frames each,
+// as far apart as in training (data.stride).
+orr_code train_eval_set_load(train_episodes *episodes, const train_loaded_model *dynamics,
+                             train_codec *codec, int64_t clips, int64_t prompt, int64_t horizon,
+                             train_eval_set *out);
+void train_eval_set_release(train_eval_set *s);
+
+#endif

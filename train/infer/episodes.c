@@ -1,0 +1,81 @@
+#include "train/infer/episodes.h"
+
+#include "base/mem.h"
+#include "data/shard/shard.h"
+
+struct train_episodes {
+  data_index *index;
+  data_shard *shard; // the one read last
+  int64_t open;      // its number, -1 = none
+};
+
+orr_code train_episodes_open(const char *where, data_remote *remote, train_episodes **out) {
+  train_episodes *e = orr_calloc(1, sizeof *e);
+  ORR_CHECK(e, ORR_ENOMEM, "%s: out of memory", where);
+  e->open = -1;
+  orr_code rc = data_index_open_from(where, remote, &e->index);
+  if (rc == ORR_OK && e->index->format.height == 0)
+    rc = ORR_FAIL(ORR_EINVAL,
+                  "%s holds tokens only, wanted frames: name the data set it was tokenized from",
+                  where);
+  if (rc != ORR_OK) {
+    train_episodes_close(e);
+    return rc;
+  }
+  *out = e;
+  return ORR_OK;
+}
+
+void train_episodes_close(train_episodes *e) {
+  if (!e) return;
+  data_shard_close(e->shard);
+  data_index_close(e->index);
+  orr_free(e);
+}
+
+const data_index *train_episodes_index(const train_episodes *e) {
+  return e->index;
+}
+int64_t train_episodes_count(const train_episodes *e) {
+  return e->index->episodes;
+}
+
+// Opens the shard of episode i; *within is its number there.
+static orr_code find(train_episodes *e, int64_t i, int64_t *within) {
+  ORR_CHECK(i >= 0 && i < e->index->episodes, ORR_EINVAL,
+            "%s: episode %lld asked for, it has 0 to %lld", e->index->dir, (long long)i,
+            (long long)e->index->episodes - 1);
+  int64_t s = 0;
+  while (i >= e->index->shards[s].episodes) i -= e->index->shards[s++].episodes;
+  *within = i;
+  if (e->open == s) return ORR_OK;
+  data_shard_close(e->shard);
+  e->shard = NULL;
+  e->open = -1;
+  ORR_TRY(data_index_open_shard(e->index, s, &e->shard));
+  e->open = s;
+  return ORR_OK;
+}
+
+orr_code train_episodes_length(train_episodes *e, int64_t i, int64_t stride, int64_t *frames) {
+  int64_t within = 0;
+  ORR_TRY(find(e, i, &within));
+  const int64_t *offsets = data_shard_offsets(e->shard);
+  *frames = (offsets[within + 1] - offsets[within] + stride - 1) / stride;
+  return ORR_OK;
+}
+
+orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, int64_t stride,
+                             uint8_t *frames, float *actions, float *state) {
+  int64_t within = 0, length = 0;
+  ORR_TRY(train_episodes_length(e, i, stride, &length));
+  ORR_TRY(find(e, i, &within));
+  ORR_CHECK(T <= length, ORR_EINVAL,
+            "%s: episode %lld has %lld frames (at stride %lld), wanted %lld: ask for fewer frames",
+            e->index->dir, (long long)i, (long long)length, (long long)stride, (long long)T);
+  const int64_t first = data_shard_offsets(e->shard)[within];
+  ORR_TRY(data_shard_read_frames(e->shard, first, T, stride, frames));
+  if (T > 1) ORR_TRY(data_shard_read_actions(e->shard, first + stride - 1, T - 1, stride, actions));
+  if (!state || !e->index->format.Q) return ORR_OK;
+  return data_shard_read_state(e->shard, first, T, stride, state);
+}

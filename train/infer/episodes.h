@@ -1,0 +1,26 @@
+// Whole episodes of a data set in file order, for evaluation and rollouts.
+#ifndef TRAIN_EPISODES_H
+#define TRAIN_EPISODES_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+#include "data/set/index.h"
+
+typedef struct train_episodes train_episodes;
+
+// Local. A folder, or an address that `remote` reads (NULL: folders only) and that outlives the
+// episodes. ORR_EINVAL when the data set has no /frames.
+orr_code train_episodes_open(const char *where, data_remote *remote, train_episodes **out);
+void train_episodes_close(train_episodes *e);                    // takes NULL
+const data_index *train_episodes_index(const train_episodes *e); // borrowed
+int64_t train_episodes_count(const train_episodes *e);
+// Local. Number of frames of episode i, taken `stride` apart from its first one.
+orr_code train_episodes_length(train_episodes *e, int64_t i, int64_t stride, int64_t *frames);
+// Local. T frames of episode i from its first one, `stride` apart: frames [T,height,width,3],
+// actions [T-1,A] (row t led from frame t to t+1: the last one of the file before frame t+1, as in
+// training), state [T,Q] or NULL. ORR_EINVAL when it is shorter.
+orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, int64_t stride,
+                             uint8_t *frames, float *actions, float *state);
+
+#endif

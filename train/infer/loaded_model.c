@@ -1,0 +1,186 @@
+#include "train/infer/loaded_model.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "checkpoints/checkpoint.h"
+#include "train/save/store.h"
+#include "train/setup/threads.h"
+
+static orr_code read_config(train_loaded_model *m, const ckpt_reader *r, int stage) {
+  const char *text = json_string_value(json_object_get(ckpt_reader_meta(r), "config"));
+  ORR_CHECK(text, ORR_EFORMAT, "%s: manifest has no \"config\": not a checkpoint of orrery train",
+            ckpt_reader_path(r));
+  ORR_TRY(cfg_create(&m->c));
+  ORR_TRY(cfg_read_text(m->c, ckpt_reader_path(r), text, strlen(text)));
+  static const char *const names[] = {"dynamics model", "tokenizer"};
+  ORR_CHECK(m->c->train.stage == stage, ORR_EINVAL, "%s holds a %s, wanted a %s",
+            ckpt_reader_path(r), names[m->c->train.stage], names[stage]);
+  return ORR_OK;
+}
+
+static orr_code list_parameters(train_loaded_model *m) {
+  const kern_dtype act = m->c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
+  train_state_init(&m->state, m->k, act, false, false);
+  if (m->c->train.stage == CFG_STAGE_TOKENIZER) {
+    train_tokenizer_dims_from(m->c, &m->tokenizer);
+    return train_tokenizer_list(&m->tokenizer, &m->state.params, &m->tokenizer_p);
+  }
+  train_dynamics_dims_from(m->c, &m->dynamics);
+  return train_dynamics_list(&m->dynamics, &m->state.params, &m->dynamics_p);
+}
+
+static orr_code load(train_loaded_model *m, ckpt_reader *r, int stage, bool ema) {
+  ORR_TRY(read_config(m, r, stage));
+  ORR_TRY(list_parameters(m));
+  train_state_place(&m->state);
+  ORR_TRY(train_state_commit(&m->state));
+  train_state_place(&m->state);
+  m->step = ckpt_reader_step(r);
+  m->path = orr_strdup(ckpt_reader_path(r));
+  ORR_CHECK(m->path, ORR_ENOMEM, "%s: out of memory", ckpt_reader_path(r));
+  return train_store_load_weights(&m->state, r, ema, &m->ema);
+}
+
+orr_code train_loaded_model_open(const char *path, int stage, bool ema, kern *k,
+                                 train_loaded_model **out) {
+  ckpt_reader *r = NULL;
+  ORR_TRY(ckpt_open(path, &r));
+  orr_code rc = ORR_OK;
+  train_loaded_model *m = orr_calloc(1, sizeof *m);
+  if (!m)
+    rc = ORR_FAIL(ORR_ENOMEM, "%s: out of memory", path);
+  else {
+    m->k = k;
+    rc = load(m, r, stage, ema);
+  }
+  ckpt_close(r);
+  if (rc != ORR_OK) {
+    train_loaded_model_close(m);
+    return rc;
+  }
+  *out = m;
+  return ORR_OK;
+}
+
+void train_loaded_model_close(train_loaded_model *m) {
+  if (!m) return;
+  train_state_release(&m->state);
+  orr_free(m->dynamics_p.blocks);
+  orr_free(m->tokenizer_p.enc);
+  orr_free(m->path);
+  cfg_destroy(m->c);
+  orr_free(m);
+}
+
+orr_code train_loaded_model_fits(const train_loaded_model *m, const data_index *x) {
+  const train_tokenizer_dims *d = &m->tokenizer;
+  const int64_t height = d->rows * d->patch, width = d->cols * d->patch;
+  ORR_CHECK(
+      x->format.height == height && x->format.width == width, ORR_EINVAL,
+      "%s: frames are %lld x %lld, the tokenizer %s wants %lld x %lld: use the tokenizer that "
+      "fits them",
+      x->dir, (long long)x->format.height, (long long)x->format.width, m->path, (long long)height,
+      (long long)width);
+  return ORR_OK;
+}
+
+// A portion of up to B frames, on either side of the border between host and device.
+typedef struct {
+  uint8_t *frames; // [B,height,width,3]
+  int32_t *index;  // [B,S]
+} portion;
+
+struct train_codec {
+  kern *k;
+  train_tokenizer *model;
+  orr_arena acts, staging; // staging: pinned
+  int64_t B, S, frame_bytes;
+  portion device, host;
+};
+
+static void place_portion(const train_codec *c, orr_arena *a, portion *p) {
+  p->frames = orr_arena_take(a, (size_t)(c->B * c->frame_bytes));
+  p->index = orr_arena_take(a, (size_t)(c->B * c->S) * sizeof *p->index);
+}
+
+static orr_code place_codec(train_codec *c) {
+  place_portion(c, &c->acts, &c->device);
+  place_portion(c, &c->staging, &c->host);
+  return train_tokenizer_place(c->model, &c->acts);
+}
+
+orr_code train_codec_create(const train_loaded_model *m, int64_t B, train_codec **out) {
+  orr_code rc;
+  train_codec *c = orr_calloc(1, sizeof *c);
+  ORR_CHECK(c, ORR_ENOMEM, "tokenizer for %lld frames: out of memory", (long long)B);
+  *c = (train_codec){
+      .k = m->k, .B = B, .S = m->tokenizer.S, .frame_bytes = m->tokenizer.S * m->tokenizer.P};
+  kern_arena_init(m->k, &c->acts, "tokenizer activations");
+  kern_arena_init_pinned(m->k, &c->staging, "staged frames");
+  ORR_TRY_GOTO(train_tokenizer_create(m->k, &m->tokenizer, &m->tokenizer_p, &m->state.weights, B,
+                                      TRAIN_NO_BACKWARD, &c->model),
+               fail);
+  ORR_TRY_GOTO(place_codec(c), fail);
+  ORR_TRY_GOTO(orr_arena_commit(&c->acts), fail);
+  ORR_TRY_GOTO(orr_arena_commit(&c->staging), fail);
+  ORR_TRY_GOTO(place_codec(c), fail);
+  *out = c;
+  return ORR_OK;
+fail:
+  train_codec_destroy(c);
+  return rc;
+}
+
+void train_codec_destroy(train_codec *c) {
+  if (!c) return;
+  train_tokenizer_destroy(c->model);
+  orr_arena_release(&c->staging);
+  orr_arena_release(&c->acts);
+  orr_free(c);
+}
+
+static orr_code move(train_codec *c, void *dst, const void *src, int64_t bytes, kern_copy_way way) {
+  return kern_copy(c->k,
+                   &(kern_copy_args){.dst = dst, .src = src, .bytes = (size_t)bytes, .way = way});
+}
+
+orr_code train_codec_encode(train_codec *c, const uint8_t *frames, int64_t n, int32_t *index) {
+  const int64_t index_bytes = c->S * (int64_t)sizeof *index;
+  for (int64_t at = 0; at < n; at += c->B) {
+    const int64_t part = n - at < c->B ? n - at : c->B;
+    memcpy(c->host.frames, frames + at * c->frame_bytes, (size_t)(part * c->frame_bytes));
+    ORR_TRY(move(c, c->device.frames, c->host.frames, c->B * c->frame_bytes, KERN_COPY_IN));
+    ORR_TRY(
+        train_tokenizer_encode(c->model, &(train_frames){.u8 = c->device.frames}, c->device.index));
+    ORR_TRY(move(c, c->host.index, c->device.index, part * index_bytes, KERN_COPY_OUT));
+    ORR_TRY(kern_sync(c->k));
+    memcpy(index + at * c->S, c->host.index, (size_t)(part * index_bytes));
+  }
+  return ORR_OK;
+}
+
+orr_code train_codec_decode(train_codec *c, const int32_t *index, int64_t n, uint8_t *frames) {
+  const int64_t index_bytes = c->S * (int64_t)sizeof *index;
+  for (int64_t at = 0; at < n; at += c->B) {
+    const int64_t part = n - at < c->B ? n - at : c->B;
+    memcpy(c->host.index, index + at * c->S, (size_t)(part * index_bytes));
+    ORR_TRY(move(c, c->device.index, c->host.index, c->B * index_bytes, KERN_COPY_IN));
+    ORR_TRY(train_tokenizer_decode(c->model, c->device.index, c->device.frames, NULL));
+    ORR_TRY(move(c, c->host.frames, c->device.frames, part * c->frame_bytes, KERN_COPY_OUT));
+    ORR_TRY(kern_sync(c->k));
+    memcpy(frames + at * c->frame_bytes, c->host.frames, (size_t)(part * c->frame_bytes));
+  }
+  return ORR_OK;
+}
+
+orr_code train_kern_open(const char *device, int threads, kern **out) {
+  static const char *const names[] = {"auto", "cpu", "cuda"};
+  for (int i = 0; i < 3; i++) {
+    if (strcmp(device, names[i]) != 0) continue;
+    ORR_TRY(kern_create((kern_device)i, train_threads(threads, 1), out));
+    return kern_commit(*out);
+  }
+  return ORR_FAIL(ORR_ECONFIG, "--device is '%s': wanted auto, cpu or cuda", device);
+}

@@ -1,0 +1,42 @@
+#include "train/infer/world_model.h"
+
+// A tokenizer of other codes would index past the model's tables.
+static orr_code check_pair(const train_loaded_model *dynamics,
+                           const train_loaded_model *tokenizer) {
+  const int64_t codes = train_tokenizer_codes(&tokenizer->tokenizer), S = tokenizer->tokenizer.S;
+  ORR_CHECK(
+      codes == dynamics->dynamics.V && S == dynamics->dynamics.S, ORR_EINVAL,
+      "%s has %lld codes at %lld positions, %s wants %lld at %lld: give the tokenizer that it "
+      "was trained with",
+      tokenizer->path, (long long)codes, (long long)S, dynamics->path,
+      (long long)dynamics->dynamics.V, (long long)dynamics->dynamics.S);
+  return ORR_OK;
+}
+
+orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train_world_model *m) {
+  int64_t threads = 0;
+  const bool ema = !orr_args_flag(a, "no-ema");
+  ORR_TRY(orr_args_i64(a, "threads", 0, 4096, &threads));
+  ORR_TRY(train_kern_open(orr_args_text(a, "device", "auto"), (int)threads, &m->k));
+  ORR_TRY(train_loaded_model_open(checkpoint, CFG_STAGE_DYNAMICS, ema, m->k, &m->dynamics));
+  const char *tokenizer = orr_args_text(a, "tokenizer", m->dynamics->c->tokenizer.checkpoint);
+  ORR_CHECK(tokenizer[0], ORR_ECONFIG,
+            "%s does not name its tokenizer: give --tokenizer CHECKPOINT", m->dynamics->path);
+  ORR_TRY(train_loaded_model_open(tokenizer, CFG_STAGE_TOKENIZER, true, m->k, &m->tokenizer));
+  return check_pair(m->dynamics, m->tokenizer);
+}
+
+orr_code train_world_model_fits(const train_world_model *m, const data_index *x) {
+  ORR_TRY(train_loaded_model_fits(m->tokenizer, x));
+  ORR_CHECK(x->format.A <= m->dynamics->dynamics.A, ORR_EINVAL,
+            "%s has %lld action components, the model takes %lld: use a data set of a branch that "
+            "the model was trained on",
+            x->dir, (long long)x->format.A, (long long)m->dynamics->dynamics.A);
+  return ORR_OK;
+}
+
+void train_world_model_close(train_world_model *m) {
+  train_loaded_model_close(m->tokenizer);
+  train_loaded_model_close(m->dynamics);
+  kern_destroy(m->k);
+}

@@ -1,0 +1,23 @@
+// A whole world model for a command: the dynamics checkpoint and the tokenizer it was trained with.
+#ifndef TRAIN_WORLD_MODEL_H
+#define TRAIN_WORLD_MODEL_H
+
+#include "base/status.h"
+#include "data/set/index.h"
+#include "base/args.h"
+#include "train/infer/loaded_model.h"
+
+typedef struct {
+  kern *k;
+  train_loaded_model *dynamics, *tokenizer;
+} train_world_model;
+
+// Local. Uses the options --tokenizer, --threads, --device and --no-ema of `a`. On failure what was
+// opened stays for close. ORR_EINVAL when codes or positions of the two differ.
+orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train_world_model *m);
+// Local. ORR_EINVAL unless the data set's frames have the tokenizer's size and its actions fit into
+// the model's: to be asked before anything is read into buffers of the model's sizes.
+orr_code train_world_model_fits(const train_world_model *m, const data_index *x);
+void train_world_model_close(train_world_model *m);
+
+#endif

@@ -1,0 +1,274 @@
+#include "train/model/block.h"
+
+#include <math.h>
+
+#include "train/model/attention.h"
+
+typedef struct {
+  train_part q, kv, f; // in heads, heads and hidden units
+} block_parts;
+
+static block_parts parts_of(const train_block_dims *d) {
+  const int tp = train_axes_size(d->axes, DIST_AXIS_TP), i = train_axes_rank(d->axes, DIST_AXIS_TP);
+  return (block_parts){.q = train_part_of(d->H, tp, i),
+                       .kv = train_part_heads(d->G, tp, i),
+                       .f = train_part_of(d->F, tp, i)};
+}
+
+train_block_here train_block_dims_here(const train_block_dims *d) {
+  const block_parts p = parts_of(d);
+  return (train_block_here){.H = p.q.count, .G = p.kv.count, .F = p.f.count};
+}
+
+static train_part in_elements(train_part heads, int64_t K) {
+  return (train_part){heads.first * K, heads.count * K, heads.room * K};
+}
+
+// The spec of a matrix [rows,cols] of which `part` of dimension `dim` lies here.
+static train_param_spec matrix(int64_t rows, int64_t cols, float std, int dim,
+                               const train_part *part) {
+  return (train_param_spec){.ndim = 2,
+                            .shape = {rows, cols},
+                            .init = TRAIN_INIT_NORMAL,
+                            .std = std,
+                            .decay = true,
+                            .dim = dim,
+                            .part = part};
+}
+
+// A norm's weight: whole on every rank, with gradients of that rank's rows or heads alone.
+static orr_code add_norm(train_params *p, const train_block_dims *d, int64_t n, const char *prefix,
+                         const char *name, int64_t *at) {
+  const train_param_spec s = {.ndim = 1,
+                              .shape = {n},
+                              .init = TRAIN_INIT_ONES,
+                              .second = train_axes_rank(d->axes, DIST_AXIS_TP) > 0,
+                              .partial = train_axes_size(d->axes, DIST_AXIS_TP) > 1};
+  return train_params_add(p, &s, at, "%s.%s.weight", prefix, name);
+}
+
+static orr_code add_qkv(train_params *p, const train_block_dims *d, float std, const char *prefix,
+                        int64_t *at) {
+  const int tp = train_axes_size(d->axes, DIST_AXIS_TP), i = train_axes_rank(d->axes, DIST_AXIS_TP);
+  const block_parts b = parts_of(d);
+  const train_part q = in_elements(b.q, d->K), kv = in_elements(b.kv, d->K);
+  const train_param_spec q_spec = matrix(d->H * d->K, d->D, std, 0, &q);
+  train_param_spec kv_spec = matrix(d->G * d->K, d->D, std, 0, &kv);
+  kv_spec.fuse = true;
+  if (d->G < tp) { // one head, shared by neighbours, each with gradients of its own query heads
+    kv_spec.partial = true;
+    kv_spec.second = i % (tp / d->G) > 0;
+  }
+  ORR_TRY(train_params_add(p, &q_spec, at, "%s.attn.q.weight", prefix));
+  ORR_TRY(train_params_add(p, &kv_spec, NULL, "%s.attn.k.weight", prefix));
+  return train_params_add(p, &kv_spec, NULL, "%s.attn.v.weight", prefix);
+}
+
+orr_code train_block_add(train_params *p, const train_block_dims *d, int layers, const char *prefix,
+                         train_block_params *out) {
+  const float std = 0.02f, back = 0.02f / sqrtf(2.0f * (float)layers);
+  const block_parts b = parts_of(d);
+  const train_part q = in_elements(b.q, d->K);
+  const train_param_spec o = matrix(d->D, d->H * d->K, back, 1, &q),
+                         gate = matrix(d->F, d->D, std, 0, &b.f),
+                         down = matrix(d->D, d->F, back, 1, &b.f);
+  train_param_spec up = gate;
+  up.fuse = true;
+  ORR_TRY(add_norm(p, d, d->D, prefix, "norm1", &out->norm1));
+  ORR_TRY(add_qkv(p, d, std, prefix, &out->qkv));
+  ORR_TRY(train_params_add(p, &o, &out->o, "%s.attn.o.weight", prefix));
+  ORR_TRY(add_norm(p, d, d->K, prefix, "attn.q_norm", &out->q_norm));
+  ORR_TRY(add_norm(p, d, d->K, prefix, "attn.k_norm", &out->k_norm));
+  ORR_TRY(add_norm(p, d, d->D, prefix, "norm2", &out->norm2));
+  ORR_TRY(train_params_add(p, &gate, &out->gu, "%s.mlp.gate.weight", prefix));
+  ORR_TRY(train_params_add(p, &up, NULL, "%s.mlp.up.weight", prefix));
+  return train_params_add(p, &down, &out->down, "%s.mlp.down.weight", prefix);
+}
+
+void train_block_acts_take(train_block_acts *a, const train_block_dims *d,
+                           const train_block_shape *s, orr_arena *arena) {
+  const train_block_here h = train_block_dims_here(d);
+  const train_exchange *x = s->exchange;
+  const size_t e = kern_dtype_size(d->act), M = (size_t)s->M, H = (size_t)h.H, F = (size_t)h.F;
+  const size_t D = (size_t)d->D, HK = H * (size_t)d->K, GK = (size_t)(h.G * d->K);
+  const size_t rows = (size_t)train_rows_part(d->axes, s->M), M_time = x ? (size_t)x->M_time : 0;
+  a->y1 = orr_arena_take(arena, rows * D * e);
+  a->rstd1 = orr_arena_take(arena, rows * sizeof(float));
+  a->qkv = orr_arena_take(arena, M * (HK + 2 * GK) * e);
+  a->qk = x ? x->qk : orr_arena_take(arena, M * (HK + GK) * e);
+  a->rstd_qk = orr_arena_take(arena, M * (H + (size_t)h.G) * sizeof(float));
+  a->o = orr_arena_take(arena, M * HK * e);
+  a->lse = orr_arena_take(arena, (M_time > M ? M_time : M) * H * sizeof(float));
+  a->time_qkv = x ? orr_arena_take(arena, M_time * (HK + 2 * GK) * e) : NULL;
+  a->time_o = x ? orr_arena_take(arena, M_time * HK * e) : NULL;
+  a->mid = orr_arena_take(arena, rows * D * e);
+  a->y2 = orr_arena_take(arena, rows * D * e);
+  a->rstd2 = orr_arena_take(arena, rows * sizeof(float));
+  a->gu = orr_arena_take(arena, M * 2 * F * e);
+  a->h = orr_arena_take(arena, M * F * e);
+}
+
+void train_block_scratch_take(train_block_scratch *s, const train_block_dims *d, int64_t M,
+                              orr_arena *arena) {
+  const train_block_here h = train_block_dims_here(d);
+  const size_t e = kern_dtype_size(d->act), rows = (size_t)M;
+  const size_t HK = (size_t)(h.H * d->K), GK = (size_t)(h.G * d->K);
+  s->dy = orr_arena_take(arena, (size_t)train_rows_part(d->axes, M) * (size_t)d->D * e);
+  s->dqkv = orr_arena_take(arena, rows * (HK + 2 * GK) * e);
+  s->dqk = orr_arena_take(arena, rows * (HK + GK) * e);
+  s->d_o = orr_arena_take(arena, rows * HK * e);
+  s->dh = orr_arena_take(arena, rows * (size_t)h.F * e);
+}
+
+static train_rows rows_of(const train_block_dims *d, const train_block_shape *s) {
+  return (train_rows){
+      .axes = d->axes, .M = s->M, .rows = train_rows_part(d->axes, s->M), .full = s->full};
+}
+
+// The four products, as they lie on this rank.
+static train_linear qkv_of(const train_block_dims *d, const train_block_params *p) {
+  const train_block_here h = train_block_dims_here(d);
+  return (train_linear){.w = p->qkv, .N = (h.H + 2 * h.G) * d->K, .K = d->D};
+}
+
+static train_linear o_of(const train_block_dims *d, const train_block_params *p) {
+  return (train_linear){.w = p->o, .N = d->D, .K = train_block_dims_here(d).H * d->K};
+}
+
+static train_linear gu_of(const train_block_dims *d, const train_block_params *p) {
+  return (train_linear){.w = p->gu, .N = 2 * train_block_dims_here(d).F, .K = d->D};
+}
+
+static train_linear down_of(const train_block_dims *d, const train_block_params *p) {
+  return (train_linear){.w = p->down, .N = d->D, .K = train_block_dims_here(d).F};
+}
+
+static orr_code norm(kern *k, const train_block_dims *d, const train_rows *r, const float *w,
+                     const void *x, void *y, float *rstd) {
+  return kern_rmsnorm_fwd(
+      k, &(kern_rmsnorm_fwd_args){
+             .type = d->act, .M = r->rows, .D = d->D, .x = x, .w = w, .y = y, .rstd = rstd});
+}
+
+orr_code train_block_before(kern *k, const train_block_dims *d, const train_block_params *p,
+                            const train_weights *w, const train_block_shape *s,
+                            train_block_acts *a) {
+  const train_block_here h = train_block_dims_here(d);
+  const train_rows r = rows_of(d, s);
+  const train_linear qkv = qkv_of(d, p);
+  ORR_TRY(norm(k, d, &r, train_plain(w, p->norm1), a->x, a->y1, a->rstd1));
+  ORR_TRY(train_linear_columns(k, &qkv, w, &r, a->y1, a->qkv));
+  return kern_qknorm_rope_fwd(k, &(kern_qknorm_rope_fwd_args){.type = d->act,
+                                                              .M = s->M,
+                                                              .H = h.H,
+                                                              .G = h.G,
+                                                              .K = d->K,
+                                                              .qkv = a->qkv,
+                                                              .q_w = train_plain(w, p->q_norm),
+                                                              .k_w = train_plain(w, p->k_norm),
+                                                              .cos = s->cos,
+                                                              .sin = s->sin,
+                                                              .pos_div = s->pos_div,
+                                                              .pos_mod = s->pos_mod,
+                                                              .qk = a->qk,
+                                                              .rstd = a->rstd_qk});
+}
+
+orr_code train_block_after(kern *k, const train_block_dims *d, const train_block_params *p,
+                           const train_weights *w, const train_block_shape *s, train_block_acts *a,
+                           void *x_out) {
+  const train_block_here h = train_block_dims_here(d);
+  const train_rows r = rows_of(d, s);
+  const train_linear o = o_of(d, p), gu = gu_of(d, p), down = down_of(d, p);
+  ORR_TRY(train_linear_sums(k, &o, w, &r, a->o, a->x, a->mid));
+  ORR_TRY(norm(k, d, &r, train_plain(w, p->norm2), a->mid, a->y2, a->rstd2));
+  ORR_TRY(train_linear_columns(k, &gu, w, &r, a->y2, a->gu));
+  ORR_TRY(kern_swiglu_fwd(
+      k, &(kern_swiglu_fwd_args){.type = d->act, .M = s->M, .F = h.F, .gu = a->gu, .h = a->h}));
+  return train_linear_sums(k, &down, w, &r, a->h, a->mid, x_out);
+}
+
+orr_code train_block_forward(kern *k, const train_block_dims *d, const train_block_params *p,
+                             const train_weights *w, const train_block_shape *s,
+                             train_block_acts *a, void *x_out) {
+  train_profile *profile = train_axes_profile(d->axes);
+  train_profile_enter(profile, TRAIN_PHASE_FORWARD, s->causal ? "time block" : "space block", -1);
+  ORR_TRY(train_block_before(k, d, p, w, s, a));
+  ORR_TRY(train_attention_fwd(k, d, s, a));
+  ORR_TRY(train_block_after(k, d, p, w, s, a, x_out));
+  train_profile_leave(profile);
+  return ORR_OK;
+}
+
+// dx (=) gradient of the norm's input: that of its output, t->dy, through the norm, + dx.
+static orr_code norm_bwd(kern *k, const train_block_dims *d, const train_rows *r,
+                         const train_weights *w, int64_t at, const void *x, const float *rstd,
+                         const train_block_scratch *t, void *dx) {
+  return kern_rmsnorm_bwd(k, &(kern_rmsnorm_bwd_args){.type = d->act,
+                                                      .M = r->rows,
+                                                      .D = d->D,
+                                                      .dy = t->dy,
+                                                      .x = x,
+                                                      .w = train_plain(w, at),
+                                                      .rstd = rstd,
+                                                      .add = dx,
+                                                      .dx = dx,
+                                                      .dw = w->grad + at});
+}
+
+// The MLP's half: dx is the gradient of the block's output, then that of mid.
+static orr_code backward_mlp(kern *k, const train_block_dims *d, const train_block_params *p,
+                             const train_weights *w, const train_block_shape *s,
+                             train_block_acts *a, const train_block_scratch *t, void *dx) {
+  const train_block_here h = train_block_dims_here(d);
+  const train_rows r = rows_of(d, s);
+  const train_linear gu = gu_of(d, p), down = down_of(d, p);
+  ORR_TRY(train_linear_sums_bwd(k, &down, w, &r, dx, a->h, t->dh));
+  ORR_TRY(kern_swiglu_bwd(
+      k, &(kern_swiglu_bwd_args){
+             .type = d->act, .M = s->M, .F = h.F, .gu = a->gu, .dh = t->dh, .dgu = a->gu}));
+  ORR_TRY(train_linear_columns_bwd(k, &gu, w, &r, a->gu, a->y2, t->dy));
+  return norm_bwd(k, d, &r, w, p->norm2, a->mid, a->rstd2, t, dx);
+}
+
+// The attention's half: dx is the gradient of mid, then that of the block's input.
+static orr_code backward_attention(kern *k, const train_block_dims *d, const train_block_params *p,
+                                   const train_weights *w, const train_block_shape *s,
+                                   train_block_acts *a, const train_block_scratch *t, void *dx) {
+  const train_block_here h = train_block_dims_here(d);
+  const train_rows r = rows_of(d, s);
+  const train_linear qkv = qkv_of(d, p), o = o_of(d, p);
+  ORR_TRY(train_linear_sums_bwd(k, &o, w, &r, dx, a->o, t->d_o));
+  ORR_TRY(train_attention_bwd(k, d, s, a, t));
+  ORR_TRY(kern_qknorm_rope_bwd(k, &(kern_qknorm_rope_bwd_args){.type = d->act,
+                                                               .M = s->M,
+                                                               .H = h.H,
+                                                               .G = h.G,
+                                                               .K = d->K,
+                                                               .qkv = a->qkv,
+                                                               .q_w = train_plain(w, p->q_norm),
+                                                               .k_w = train_plain(w, p->k_norm),
+                                                               .cos = s->cos,
+                                                               .sin = s->sin,
+                                                               .rstd = a->rstd_qk,
+                                                               .pos_div = s->pos_div,
+                                                               .pos_mod = s->pos_mod,
+                                                               .dqk = t->dqk,
+                                                               .dqkv = t->dqkv,
+                                                               .dq_w = w->grad + p->q_norm,
+                                                               .dk_w = w->grad + p->k_norm}));
+  ORR_TRY(train_linear_columns_bwd(k, &qkv, w, &r, t->dqkv, a->y1, t->dy));
+  return norm_bwd(k, d, &r, w, p->norm1, a->x, a->rstd1, t, dx);
+}
+
+orr_code train_block_backward(kern *k, const train_block_dims *d, const train_block_params *p,
+                              const train_weights *w, const train_block_shape *s,
+                              train_block_acts *a, const train_block_scratch *t, void *dx) {
+  train_profile *profile = train_axes_profile(d->axes);
+  train_profile_enter(profile, TRAIN_PHASE_BACKWARD,
+                      s->causal ? "time block, backward" : "space block, backward", -1);
+  ORR_TRY(backward_mlp(k, d, p, w, s, a, t, dx));
+  ORR_TRY(backward_attention(k, d, p, w, s, a, t, dx));
+  train_profile_leave(profile);
+  return ORR_OK;
+}

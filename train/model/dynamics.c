@@ -1,0 +1,328 @@
+#include "train/model/dynamics.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "train/model/embed.h"
+
+struct train_dynamics {
+  kern *k;
+  train_dynamics_dims d;
+  const train_dynamics_params *p;
+  const train_weights *w;
+  train_axes *axes;
+  train_dynamics_frames frames;
+  int64_t B, T, BT;  // clips, frames of a clip, frames of this rank
+  train_rows stream; // BT*N rows, and those this rank of tp holds outside the products
+  train_keep keep;
+  train_rope space, time;
+  train_block_shape space_shape, time_shape;
+
+  train_exchange exchange; // of the time blocks, with cp
+  train_embed embed;
+
+  train_block_acts *acts; // [layers]; all the same buffers but x when not keeping all
+  void *x_last;           // [rows,D] output of the last block
+  train_block_scratch scratch;
+  void *dx; // [rows,D]
+  train_head head;
+  int64_t loss_rows; // capacity, a multiple of TRAIN_LOSS_ROWS
+};
+
+void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
+  *out = (train_dynamics_dims){
+      .rows = c->model.rows,
+      .cols = c->model.cols,
+      .R = c->model.registers,
+      .layers = c->model.layers,
+      .time_every = c->model.time_every,
+      .A = c->model.actions,
+      .V = c->model.codes,
+      .branches = c->model.branches.n,
+      .z_loss = c->model.z_loss,
+      .block = {.D = c->model.width,
+                .H = c->model.heads,
+                .G = c->model.kv_heads,
+                .K = c->model.width / c->model.heads,
+                .F = c->model.hidden,
+                .act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32}};
+  out->S = out->rows * out->cols;
+  out->N = 1 + out->S + out->R;
+}
+
+orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
+                             train_dynamics_params *out) {
+  const int64_t D = d->block.D;
+  const float std = 0.02f;
+  train_axes *ax = d->block.axes;
+  const train_part tokens = train_head_codes(ax, d->V + 1), codes = train_head_codes(ax, d->V);
+  const bool second = train_axes_rank(ax, DIST_AXIS_TP) > 0;
+  out->blocks = orr_calloc((size_t)d->layers, sizeof *out->blocks);
+  ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %lld blocks: out of memory",
+            (long long)d->layers);
+#define NORMAL(...) &(train_param_spec){__VA_ARGS__, .init = TRAIN_INIT_NORMAL, .std = std}
+#define VECTOR                                                                                     \
+  &(train_param_spec) {                                                                            \
+    .ndim = 1, .shape = {D}, .second = second                                                      \
+  }
+  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->V + 1, D}, .part = &tokens),
+                           &out->token, "embed.token.weight"));
+  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {D, 2 * d->A}, .second = second),
+                           &out->action_w, "embed.action.weight"));
+  ORR_TRY(train_params_add(list, VECTOR, &out->action_b, "embed.action.bias"));
+  ORR_TRY(train_params_add(list, VECTOR, &out->no_action, "embed.no_action"));
+  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->branches, D}, .second = second),
+                           &out->branch, "embed.branch.weight"));
+  if (d->R > 0) // files of tensors have no empty ones
+    ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->R, D}, .second = second),
+                             &out->reg, "embed.register"));
+  for (int i = 0; i < d->layers; i++) {
+    char prefix[32];
+    snprintf(prefix, sizeof prefix, "blocks.%d", i);
+    ORR_TRY(train_block_add(list, &d->block, (int)d->layers, prefix, &out->blocks[i]));
+  }
+  ORR_TRY(train_params_add(
+      list, &(train_param_spec){.ndim = 1, .shape = {D}, .init = TRAIN_INIT_ONES, .second = second},
+      &out->norm, "norm.weight"));
+  return train_params_add(list,
+                          NORMAL(.ndim = 2, .shape = {d->V, D}, .decay = true, .part = &codes),
+                          &out->head, "head.weight");
+#undef VECTOR
+#undef NORMAL
+}
+
+train_dynamics_frames train_dynamics_frames_of(const train_dynamics_dims *d, int64_t B, int64_t T) {
+  const int cp = train_axes_size(d->block.axes, DIST_AXIS_CP);
+  const train_part t = train_part_of(T, cp, train_axes_rank(d->block.axes, DIST_AXIS_CP));
+  return (train_dynamics_frames){.first = t.first,
+                                 .count = t.count,
+                                 .clip_step = cp == 1 ? T : 1,
+                                 .frame_step = cp == 1 ? 1 : B};
+}
+
+// A time block's sequences: where the frames are whole, and behind the exchange.
+static void time_shape_init(train_dynamics *m) {
+  const int64_t N = m->d.N, T = m->T, side = m->B * m->exchange.positions.count;
+  const bool split = train_axes_size(m->axes, DIST_AXIS_CP) > 1;
+  m->time_shape = (train_block_shape){.M = m->stream.M,
+                                      .seqs = split ? side : m->B * N,
+                                      .L = T,
+                                      .inner = split ? side : N,
+                                      .outer_stride = split ? 0 : T * N,
+                                      .inner_stride = 1,
+                                      .pos_stride = split ? side : N,
+                                      .causal = true,
+                                      .pos_div = N * m->frames.frame_step,
+                                      .pos_mod = m->frames.count,
+                                      .exchange = split ? &m->exchange : NULL};
+}
+
+static void shapes_init(train_dynamics *m) {
+  const int64_t N = m->d.N;
+  m->space_shape = (train_block_shape){.M = m->stream.M,
+                                       .seqs = m->BT,
+                                       .L = N,
+                                       .inner = 1,
+                                       .outer_stride = N,
+                                       .pos_stride = 1,
+                                       .pos_div = 1,
+                                       .pos_mod = N};
+  time_shape_init(m);
+}
+
+orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
+                               const train_dynamics_params *p, const train_weights *w, int64_t B,
+                               int64_t T, train_keep keep, train_dynamics **out) {
+  orr_code rc;
+  train_dynamics *m = orr_calloc(1, sizeof *m);
+  ORR_CHECK(m, ORR_ENOMEM, "dynamics model: out of memory");
+  *m = (train_dynamics){
+      .k = k, .d = *d, .p = p, .w = w, .axes = d->block.axes, .B = B, .T = T, .keep = keep};
+  m->frames = train_dynamics_frames_of(d, B, T);
+  m->BT = B * m->frames.count;
+  m->stream = (train_rows){.axes = m->axes, .M = m->BT * d->N};
+  m->stream.rows = train_rows_part(m->axes, m->stream.M);
+  m->loss_rows = (m->BT * d->S + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
+  // Where cp splits the frames, those of one clip lie apart.
+  m->embed = (train_embed){.k = k,
+                           .d = &m->d,
+                           .p = p,
+                           .w = w,
+                           .clips = B,
+                           .frames = m->BT,
+                           .together = m->frames.clip_step == 1 ? 1 : T,
+                           .rows = &m->stream};
+  m->head = (train_head){.k = k,
+                         .w = w,
+                         .d = d->block,
+                         .C = TRAIN_LOSS_ROWS,
+                         .z_loss = d->z_loss,
+                         .norm = p->norm,
+                         .head = p->head,
+                         .codes = train_head_codes(m->axes, d->V)};
+  ORR_CHECK_GOTO(
+      m->stream.M <= INT32_MAX, fail, ORR_EINVAL,
+      "%lld clips of %lld frames of %lld tokens are %lld rows, kernels count to %d: lower "
+      "train.micro_batch or data.frames",
+      (long long)B, (long long)m->frames.count, (long long)d->N, (long long)m->stream.M, INT32_MAX);
+  m->acts = orr_calloc((size_t)d->layers, sizeof *m->acts);
+  ORR_CHECK_GOTO(m->acts, fail, ORR_ENOMEM, "dynamics model: out of memory");
+  ORR_TRY_GOTO(train_rope_space(&m->space, 1, d->rows, d->cols, d->R, d->block.K), fail);
+  ORR_TRY_GOTO(train_rope_time(&m->time, m->frames.first, m->frames.count, d->block.K), fail);
+  if (train_axes_size(m->axes, DIST_AXIS_CP) > 1)
+    ORR_TRY_GOTO(train_exchange_init(&m->exchange, m->axes, B, T, d->N), fail);
+  shapes_init(m);
+  *out = m;
+  return ORR_OK;
+fail:
+  train_dynamics_destroy(m);
+  return rc;
+}
+
+void train_dynamics_destroy(train_dynamics *m) {
+  if (!m) return;
+  train_exchange_release(&m->exchange);
+  train_rope_release(&m->time);
+  train_rope_release(&m->space);
+  orr_free(m->acts);
+  orr_free(m);
+}
+
+int64_t train_dynamics_loss_capacity(const train_dynamics *m) {
+  return m->loss_rows;
+}
+
+static const train_block_shape *shape_of(const train_dynamics *m, int64_t layer) {
+  return train_dynamics_is_time(&m->d, layer) ? &m->time_shape : &m->space_shape;
+}
+
+static orr_code place_ropes(train_dynamics *m, orr_arena *arena) {
+  ORR_TRY(train_rope_place(&m->space, m->k, arena));
+  ORR_TRY(train_rope_place(&m->time, m->k, arena));
+  m->space_shape.cos = m->space.cos_;
+  m->space_shape.sin = m->space.sin_;
+  m->time_shape.cos = m->time.cos_;
+  m->time_shape.sin = m->time.sin_;
+  return ORR_OK;
+}
+
+// Buffers that tp and cp communicate through.
+static orr_code place_exchange(train_dynamics *m, orr_arena *arena) {
+  const train_block_dims *b = &m->d.block;
+  const train_block_here h = train_block_dims_here(b);
+  const int64_t tp = train_axes_size(m->axes, DIST_AXIS_TP);
+  const size_t e = kern_dtype_size(b->act), H = (size_t)(h.H * b->K) * e,
+               G = (size_t)(h.G * b->K) * e;
+  if (tp > 1) m->stream.full = orr_arena_take(arena, (size_t)(m->stream.rows * tp * b->D) * e);
+  m->space_shape.full = m->time_shape.full = m->stream.full;
+  if (train_axes_size(m->axes, DIST_AXIS_CP) == 1) return ORR_OK;
+  return train_exchange_place(&m->exchange, m->k, H + 2 * G, H + G, H, m->keep != TRAIN_NO_BACKWARD,
+                              arena);
+}
+
+static void place_blocks(train_dynamics *m, orr_arena *acts) {
+  const train_block_dims *b = &m->d.block;
+  const size_t row = (size_t)b->D * kern_dtype_size(b->act), rows = (size_t)m->stream.rows;
+  const bool all = m->keep == TRAIN_KEEP_ALL;
+  for (int i = 0; i < m->d.layers; i++) {
+    // Buffers that serve every block must suit a time block, whose needs include a space block's.
+    const train_block_shape *s = all ? shape_of(m, i) : &m->time_shape;
+    if (i == 0 || all)
+      train_block_acts_take(&m->acts[i], b, s, acts);
+    else
+      m->acts[i] = m->acts[0];
+    // Without a backward pass two buffers take turns as input and output.
+    if (m->keep == TRAIN_NO_BACKWARD && i >= 2)
+      m->acts[i].x = m->acts[i - 2].x;
+    else
+      m->acts[i].x = orr_arena_take(acts, rows * row);
+  }
+  m->x_last = orr_arena_take(acts, rows * row);
+}
+
+orr_code train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena *exchange) {
+  const train_block_dims *b = &m->d.block;
+  const bool backward = m->keep != TRAIN_NO_BACKWARD;
+  ORR_TRY(place_ropes(m, acts));
+  ORR_TRY(place_exchange(m, exchange));
+  place_blocks(m, acts);
+  train_embed_place(&m->embed, backward, acts);
+  train_head_place(&m->head, backward, acts);
+  if (!backward) return ORR_OK;
+  m->dx = orr_arena_take(acts, (size_t)(m->stream.rows * b->D) * kern_dtype_size(b->act));
+  train_block_scratch_take(&m->scratch, b, m->stream.M, acts);
+  return ORR_OK;
+}
+
+orr_code train_dynamics_place(train_dynamics *m, orr_arena *acts) {
+  return train_dynamics_place_both(m, acts, acts);
+}
+
+static void *output_of(train_dynamics *m, int64_t layer) {
+  return layer + 1 < m->d.layers ? m->acts[layer + 1].x : m->x_last;
+}
+
+static train_embed_inputs inputs_of(const train_dynamics_batch *b) {
+  return (train_embed_inputs){
+      .tokens = b->tokens, .action = b->action, .has_action = b->has_action, .branch = b->branch};
+}
+
+orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b) {
+  const train_dynamics_dims *d = &m->d;
+  const train_embed_inputs in = inputs_of(b);
+  ORR_TRY(train_embed_forward(&m->embed, &in, m->acts[0].x));
+  for (int64_t i = 0; i < d->layers; i++)
+    ORR_TRY(train_block_forward(m->k, &d->block, &m->p->blocks[i], m->w, shape_of(m, i),
+                                &m->acts[i], output_of(m, i)));
+  return ORR_OK;
+}
+
+orr_code train_dynamics_logits(train_dynamics *m, const int32_t *row, int64_t count,
+                               float *logits) {
+  for (int64_t at = 0; at < count; at += TRAIN_LOSS_ROWS)
+    ORR_TRY(train_head_logits(&m->head, m->x_last, row + at, logits + at * m->d.V));
+  return ORR_OK;
+}
+
+orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, const float *scale,
+                             bool backward, double *loss_sum, train_grad_ready_fn ready,
+                             void *ready_ctx) {
+  ORR_CHECK(b->masked_rows <= m->loss_rows && b->masked_rows % TRAIN_LOSS_ROWS == 0, ORR_EINVAL,
+            "%lld masked rows do not fit the plan's %lld", (long long)b->masked_rows,
+            (long long)m->loss_rows);
+  const train_embed_inputs in = inputs_of(b);
+  const int64_t first = m->stream.rows * train_axes_rank(m->axes, DIST_AXIS_TP);
+  const void *x;
+  ORR_TRY(train_rows_gather(&m->stream, m->d.block.act, m->d.block.D, m->x_last, &x));
+  ORR_TRY(train_head_loss(&m->head,
+                          &(train_head_rows){.x = x,
+                                             .row = b->masked_row,
+                                             .target = b->target,
+                                             .rows = b->masked_rows,
+                                             .scale = scale,
+                                             .first_row = first,
+                                             .own_rows = m->stream.rows,
+                                             .dx = backward ? m->dx : NULL},
+                          loss_sum));
+  if (!backward) return ORR_OK;
+  if (ready) ORR_TRY(ready(ready_ctx, m->p->norm));
+  for (int64_t i = m->d.layers - 1; i >= 0; i--) {
+    train_block_acts *a = &m->acts[i];
+    if (m->keep == TRAIN_RECOMPUTE && i + 1 < m->d.layers)
+      ORR_TRY(train_block_forward(m->k, &m->d.block, &m->p->blocks[i], m->w, shape_of(m, i), a,
+                                  output_of(m, i)));
+    ORR_TRY(train_block_backward(m->k, &m->d.block, &m->p->blocks[i], m->w, shape_of(m, i), a,
+                                 &m->scratch, m->dx));
+    if (ready) ORR_TRY(ready(ready_ctx, m->p->blocks[i].norm1));
+  }
+  ORR_TRY(train_embed_backward(&m->embed, &in, m->dx));
+  return ready ? ready(ready_ctx, 0) : ORR_OK;
+}
+
+double train_dynamics_flops(const train_dynamics_dims *d, int64_t B, int64_t T) {
+  const train_block_dims *b = &d->block;
+  double block = (double)b->D * (double)((2 * b->H + 2 * b->G) * b->K + 3 * b->F);
+  double tokens = (double)(B * T);
+  return 6.0 * tokens * ((double)(d->N * d->layers) * block + (double)(d->S * d->V * b->D));
+}

@@ -1,0 +1,102 @@
+// The dynamics model: frames of [action, S codes, R registers] through space and time blocks to
+// logits over V codes. B clips, T frames, N = 1+S+R tokens a frame; token 'V' is MASK.
+// One object holds a plan for one (B, T): its activations are laid out once.
+#ifndef TRAIN_DYNAMICS_H
+#define TRAIN_DYNAMICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "configs/config.h"
+#include "kernels/kern.h"
+#include "train/model/block.h"
+#include "train/model/head.h"
+#include "train/model/params.h"
+#include "train/model/rope.h"
+
+typedef struct {
+  int64_t rows, cols, S, R, N; // S = rows*cols, N = 1+S+R
+  int64_t layers, time_every;
+  int64_t A, V, branches;
+  double z_loss;
+  train_block_dims block; // block.axes split the whole model
+} train_dynamics_dims;
+
+// Local. Whether this block is a time block, or else a space block.
+static inline bool train_dynamics_is_time(const train_dynamics_dims *d, int64_t layer) {
+  return (layer + 1) % d->time_every == 0;
+}
+// Local. The sizes that a configuration describes.
+void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out);
+
+typedef struct {
+  int64_t token, action_w, action_b, no_action, branch, reg, norm, head;
+  train_block_params *blocks; // [layers], malloc'ed
+} train_dynamics_params;
+
+// Local. Lists the parameters under their names in checkpoints. Free blocks with orr_free.
+orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
+                             train_dynamics_params *out);
+
+// One batch, in device memory: this rank's part of each clip. Row numbers are frame*N + n, frames
+// as in train_dynamics_frames. `masked_row`/`target` list the positions that count in the loss,
+// padded with -1 up to a multiple of TRAIN_LOSS_ROWS.
+typedef struct {
+  const int32_t *tokens;     // [BT,S], BT frames of this rank
+  const float *action;       // [BT,2A]: action * valid, valid
+  const uint8_t *has_action; // [BT]
+  const int32_t *branch;     // [B]
+  const int32_t *masked_row; // [rows]
+  const int32_t *target;     // [rows]
+  int64_t masked_rows;       // with padding
+} train_dynamics_batch;
+
+// Called in the backward pass when the gradients at and behind element `first` are final.
+typedef orr_code (*train_grad_ready_fn)(void *ctx, int64_t first);
+
+typedef enum { TRAIN_KEEP_ALL, TRAIN_RECOMPUTE, TRAIN_NO_BACKWARD } train_keep;
+
+typedef struct train_dynamics train_dynamics;
+
+// How the frames of B clips are ordered: frame t of clip b, for t from `first` on, is frame
+// b*clip_step + (t - first)*frame_step of the batch.
+typedef struct {
+  int64_t first, count, clip_step, frame_step;
+} train_dynamics_frames;
+// Local. The frames of this rank of cp.
+train_dynamics_frames train_dynamics_frames_of(const train_dynamics_dims *d, int64_t B, int64_t T);
+
+// Local. `acts` is an arena that is counting: create, then forward/backward once while the kern is
+// planning, then commit the arena and call train_dynamics_place again to get real addresses.
+orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
+                               const train_dynamics_params *p, const train_weights *w, int64_t B,
+                               int64_t T, train_keep keep, train_dynamics **out);
+void train_dynamics_destroy(train_dynamics *m);
+// Local. Takes the activations from `acts`, and what tp and cp communicate through from `exchange`
+// (may be the same); called once while they count and once after the kern and they are committed,
+// when it also fills the tables (train/model/constants.h).
+orr_code train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena *exchange);
+orr_code train_dynamics_place(train_dynamics *m, orr_arena *acts); // on one rank
+
+// Collective over tp and cp. The trunk: embeddings and blocks.
+orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b);
+// Local, on one rank. After forward: logits of `count` rows (numbers bt*N + n, -1 = zeros; in
+// device memory), float32 [count,V], in pieces of TRAIN_LOSS_ROWS (`row` and `logits` have room up
+// to the next multiple).
+orr_code train_dynamics_logits(train_dynamics *m, const int32_t *row, int64_t count, float *logits);
+// Collective over tp and cp. After forward: *loss_sum (+=) sum over masked rows here of
+// cross-entropy + z-loss. With `backward`, also the gradient of *scale * that sum with respect to
+// all parameters (+=). loss_sum and scale lie in device memory.
+orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, const float *scale,
+                             bool backward, double *loss_sum, train_grad_ready_fn ready,
+                             void *ready_ctx);
+// Largest masked_rows this plan takes.
+int64_t train_dynamics_loss_capacity(const train_dynamics *m);
+// Matmul FLOPs of forward and backward for one batch by the convention 6 * parameters of the
+// matmuls
+// * tokens (head counted on all S positions), attention apart.
+double train_dynamics_flops(const train_dynamics_dims *d, int64_t B, int64_t T);
+
+#endif

@@ -1,0 +1,45 @@
+// The beginning of the residual stream: the rows of some frames, each [action, S codes, R
+// registers], and the gradient of what they are made of.
+//
+// With tp each rank embeds the tokens of its part of the table, the first one also all the rest;
+// the sum over ranks is the residual stream. The action's embedding is float32 also under bf16: it
+// is small, and actions are the input that users care about.
+#ifndef TRAIN_EMBED_H
+#define TRAIN_EMBED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "kernels/kern.h"
+#include "train/model/dynamics.h"
+#include "train/model/linear.h"
+
+typedef struct {
+  kern *k;
+  const train_dynamics_dims *d;
+  const train_dynamics_params *p;
+  const train_weights *w;
+  int64_t clips, frames;  // frames of all clips, on this rank
+  int64_t together;       // frames of one clip that lie side by side
+  const train_rows *rows; // M = frames*N
+
+  float *action_emb, *daction_emb; // [frames,D]
+} train_embed;
+
+// In device memory.
+typedef struct {
+  const int32_t *tokens;     // [frames,S]
+  const float *action;       // [frames,2A]: action * valid, valid
+  const uint8_t *has_action; // [frames]
+  const int32_t *branch;     // [clips]
+} train_embed_inputs;
+
+// Local. Takes the buffers.
+void train_embed_place(train_embed *e, bool backward, orr_arena *arena);
+// Collective over tp. x [rows,D] (=).
+orr_code train_embed_forward(const train_embed *e, const train_embed_inputs *in, void *x);
+// Collective over tp. From dx [rows,D], the gradient of x: gradients of the parameters (+=).
+orr_code train_embed_backward(const train_embed *e, const train_embed_inputs *in, const void *dx);
+
+#endif

@@ -1,0 +1,58 @@
+// The head and the loss: RMSNorm, logits over V codes, cross-entropy + z-loss on the rows that
+// count. Rows are gathered and taken in chunks of TRAIN_LOSS_ROWS, so the whole logits never exist.
+//
+// With tp each rank has the logits of its own codes; ranks combine the statistics of the softmax
+// (largest, sum, target's logit) and then the gradients of the rows. C rows a chunk, D width.
+#ifndef TRAIN_HEAD_H
+#define TRAIN_HEAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "kernels/kern.h"
+#include "train/model/block.h"
+
+#define TRAIN_LOSS_ROWS 1024
+
+typedef struct {
+  kern *k;
+  const train_weights *w;
+  train_block_dims d;
+  double z_loss;
+  int64_t norm, head; // places of the parameters
+  train_part codes;   // of this rank
+  int64_t C;          // rows of a chunk: TRAIN_LOSS_ROWS where there is a loss
+
+  void *xg, *yg, *dyg, *dxg; // [C,D]
+  float *rstd;               // [C]
+  float *logits;             // [C,codes]
+  void *dlogits;             // [C,codes]
+  float *largest;            // [C]
+  float *own_largest;        // [C] before the ranks combined theirs
+  float *sum, *target_logit; // [C], one behind the other
+} train_head;
+
+// What the loss is about.
+typedef struct {
+  const void *x;               // [M,D] all rows of the model's output
+  const int32_t *row, *target; // [rows], -1 where there is none
+  int64_t rows;                // a multiple of TRAIN_LOSS_ROWS
+  const float *scale;          // of the gradient, in device memory
+  int64_t first_row, own_rows; // of M: those whose gradients this rank keeps
+  void *dx;                    // [own_rows,D] (=); NULL: loss only
+} train_head_rows;
+
+// Local. This rank's codes of V.
+train_part train_head_codes(const train_axes *axes, int64_t V);
+// Local. Takes the buffers of train_head_logits.
+void train_head_place_logits(train_head *h, orr_arena *arena);
+// Local. Takes the buffers, those of the logits and of the loss.
+void train_head_place(train_head *h, bool backward, orr_arena *arena);
+// Local, on one rank of tp. logits [C,V] of the rows row[0..C) of x [M,D]; -1 = zeros.
+orr_code train_head_logits(train_head *h, const void *x, const int32_t *row, float *logits);
+// Collective over tp. *loss_sum (+=), in device memory, the same on all ranks of tp; gradients of
+// weights (+=).
+orr_code train_head_loss(train_head *h, const train_head_rows *r, double *loss_sum);
+
+#endif

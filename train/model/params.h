@@ -1,0 +1,105 @@
+// The list of a model's parameters and their places in flat memory. Parameters, gradients,
+// optimizer moments and the moving average all share one layout, so every one of them is one
+// allocation and optimizer, reduction and checkpoints walk flat ranges.
+#ifndef TRAIN_PARAMS_H
+#define TRAIN_PARAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "checkpoints/checkpoint.h"
+#include "kernels/kern.h"
+#include "train/model/axes.h"
+
+typedef enum { TRAIN_INIT_ZEROS, TRAIN_INIT_ONES, TRAIN_INIT_NORMAL } train_init;
+
+// A parameter, and the part of it that lies on this rank: entries [first, first+have) of dimension
+// `dim`, in an array with room for `room` of them, so that all ranks of tp have one flat layout.
+typedef struct {
+  char *name;
+  int ndim;
+  int64_t shape[4]; // of the whole parameter
+  int dim;
+  int64_t first, have, room;
+  int64_t outer, inner; // products of the dimensions before and behind `dim`
+  int64_t count;        // elements here, room included
+  int64_t at;           // first element in the flat layout
+  bool second;          // another rank of tp holds the same elements and counts them
+  bool partial;         // ranks of tp that share elements each have a part of their gradient
+  train_init init;
+  float std;  // of TRAIN_INIT_NORMAL
+  bool decay; // a matrix that the products read as `work`: takes part in weight decay
+} train_param;
+
+typedef struct {
+  train_param *list;
+  int count, capacity;
+  int64_t total; // elements of the flat layout, padding included
+} train_params;
+
+// Elements between aligned parameters: 64 bytes also for the 2-byte working copy.
+#define TRAIN_PARAM_ALIGN 32
+
+// Local. An empty list; release frees its names and makes it empty again.
+void train_params_init(train_params *p);
+void train_params_release(train_params *p);
+
+typedef struct {
+  int ndim;
+  int64_t shape[4];
+  train_init init;
+  float std;
+  bool decay;
+  int dim;                // of `part`
+  const train_part *part; // this rank's part of shape[dim]; NULL = the whole
+  bool second, partial;
+  bool fuse; // lies right behind the parameter before it, so that one matmul covers both
+} train_param_spec;
+
+// Appends a parameter named by the format; *at (may be NULL) gets its place. ORR_ENOMEM.
+orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *at, const char *fmt,
+                          ...) __attribute__((format(printf, 4, 5)));
+// Local. Rounds p->total up to a multiple of `unit`, itself one of TRAIN_PARAM_ALIGN.
+void train_params_pad(train_params *p, int64_t unit);
+// The parameter of that name, or NULL.
+const train_param *train_params_find(const train_params *p, const char *name);
+int64_t train_params_elements(const train_params *p); // of the whole model
+// Local. Elements from `local` on that lie side by side here and in the whole parameter; *global is
+// the place of the first one there, or -1 when these are unused room.
+int64_t train_param_here(const train_param *p, int64_t local, int64_t *global);
+// Local. The reverse: elements from `global` on; *local is -1 when these lie on other ranks.
+int64_t train_param_there(const train_param *p, int64_t global, int64_t *local);
+int64_t train_param_whole(const train_param *p); // elements of the whole parameter
+// Initial values of elements [first, first+count) of the flat layout to `to`, which holds zeros: a
+// draw depends on (seed, name, element) alone.
+void train_params_fill(const train_params *p, uint64_t seed, int64_t first, int64_t count,
+                       float *to);
+// The same list as checkpoints/ wants it; *out is malloc'ed, names are borrowed from p.
+orr_code train_params_tensors(const train_params *p, ckpt_tensor **out);
+
+// Where the values live, all in device memory but plain_at. `work` is the bfloat16 copy that
+// matmuls read, NULL in float32. Where replicas share the master weights out between them there is
+// no `master`, but `plain`: float32 copies of the parameters that are not matrices, one behind the
+// other.
+typedef struct {
+  kern_dtype act;
+  float *master;
+  float *plain;
+  int64_t
+      *plain_at; // [total / TRAIN_PARAM_ALIGN]: place in `plain` of the parameter that lies there
+  uint16_t *work;
+  float *grad; // NULL when nothing is trained
+} train_weights;
+
+// The parameter at `at`, one that is not a matrix, in float32.
+static inline const float *train_plain(const train_weights *w, int64_t at) {
+  return w->plain ? w->plain + w->plain_at[at / TRAIN_PARAM_ALIGN] : w->master + at;
+}
+
+// The parameter at `at` in the type of the activations: an operand of a matmul.
+static inline const void *train_operand(const train_weights *w, int64_t at) {
+  return w->act == KERN_BF16 ? (const void *)(w->work + at) : (const void *)(w->master + at);
+}
+
+#endif

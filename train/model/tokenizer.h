@@ -1,0 +1,70 @@
+// The tokenizer: patches -> encoder blocks -> FSQ codes -> decoder blocks -> patches. B frames, S
+// patches a frame, P = 3 p^2 values a patch, n FSQ dims. One object holds a plan for one B.
+#ifndef TRAIN_TOKENIZER_H
+#define TRAIN_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "configs/config.h"
+#include "kernels/kern.h"
+#include "train/model/block.h"
+#include "train/model/dynamics.h"
+#include "train/model/params.h"
+
+typedef struct {
+  int64_t rows, cols, patch, S, P, layers;
+  int n; // FSQ dims
+  int32_t levels[KERN_FSQ_MAX];
+  double l2, l1;
+  train_block_dims block;
+} train_tokenizer_dims;
+
+// Local. The sizes that a configuration describes.
+void train_tokenizer_dims_from(const cfg *c, train_tokenizer_dims *out);
+int64_t train_tokenizer_codes(const train_tokenizer_dims *d); // V, product of the levels
+
+typedef struct {
+  int64_t enc_patch_w, enc_patch_b, enc_norm, enc_code_w, enc_code_b;
+  int64_t dec_code_w, dec_code_b, dec_norm, dec_pixel_w, dec_pixel_b;
+  train_block_params *enc, *dec; // [layers] each, one malloc'ed block: free enc with orr_free
+} train_tokenizer_params;
+
+// Local. Lists the parameters under their names in checkpoints.
+orr_code train_tokenizer_list(const train_tokenizer_dims *d, train_params *list,
+                              train_tokenizer_params *out);
+
+// Frames [B, rows*p, cols*p, 3] in device memory: exactly one of the two is set.
+typedef struct {
+  const uint8_t *u8; // 0..255 means 0..1
+  const float *f32;
+} train_frames;
+
+typedef struct train_tokenizer train_tokenizer;
+
+// Local. Planning as for train_dynamics_create.
+orr_code train_tokenizer_create(kern *k, const train_tokenizer_dims *d,
+                                const train_tokenizer_params *p, const train_weights *w, int64_t B,
+                                train_keep keep, train_tokenizer **out);
+void train_tokenizer_destroy(train_tokenizer *m);
+// Local. As train_dynamics_place.
+orr_code train_tokenizer_place(train_tokenizer *m, orr_arena *acts);
+
+// Local. frames -> index [B,S]: codes 0..V-1 (and the codes themselves, kept inside). All arrays
+// here and below lie in device memory.
+orr_code train_tokenizer_encode(train_tokenizer *m, const train_frames *frames, int32_t *index);
+// Local. Decodes the codes of the last encode, or those of `index` when not NULL, to u8 or f32
+// frames.
+orr_code train_tokenizer_decode(train_tokenizer *m, const int32_t *index, uint8_t *u8, float *f32);
+// Local. Encode and decode, as training does.
+orr_code train_tokenizer_forward(train_tokenizer *m, const train_frames *frames);
+// Local. After forward: *loss_sum (+=) l2 * squares + l1 * absolute values of the errors,
+// summed over pixels and channels. With `backward` the gradient of *scale * that sum (+=). loss_sum
+// and scale lie in device memory.
+orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *frames, const float *scale,
+                              bool backward, double *loss_sum, train_grad_ready_fn ready,
+                              void *ready_ctx);
+
+#endif

@@ -1,0 +1,168 @@
+#include "train/observe/fingerprint_log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "train/observe/journal.h"
+
+#define PROGRAM "/proc/self/exe"
+
+enum { DIGITS = 16, ENTRY = DIGITS + 3 }; // "..",
+
+struct train_fingerprint_log {
+  train_fingerprint_log_options o;
+  int rank, ranks;
+  train_fingerprint *all; // [ranks]
+  // Rank 0.
+  train_journal *journal; // NULL: cannot be written
+  char **hosts;
+  json_t *head; // of this process
+  char *line;   // room for one
+  size_t room;
+};
+
+json_t *train_fingerprint_log_bits(const cfg *c, const dist_world *w, const kern *k) {
+  return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:b, s:b, s:s, s:s, s:i}", "dist.tp", w->grid.tp,
+                   "dist.cp", w->grid.cp, "dist.dp", w->grid.dp, "dist.zero",
+                   (json_int_t)c->dist.zero, "dist.bucket_bytes", (json_int_t)c->dist.bucket_bytes,
+                   "train.micro_batch", (json_int_t)c->train.micro_batch, "dist.overlap",
+                   (int)c->dist.overlap, "train.recompute", (int)c->train.recompute, "run.device",
+                   k->table->name, "instructions", k->isa, "run.threads", k->threads);
+}
+
+orr_code train_fingerprint_log_program(orr_hash_hex *out) {
+  orr_hash128 hash;
+  ORR_TRY(orr_hash_file(PROGRAM, &hash, NULL));
+  *out = orr_hash_to_hex(hash);
+  return ORR_OK;
+}
+
+static json_t *hosts_of(char **hosts, int ranks) {
+  json_t *list = json_array();
+  for (int i = 0; list && i < ranks; i++) json_array_append_new(list, json_string(hosts[i]));
+  return list;
+}
+
+static orr_code make_head(train_fingerprint_log *r) {
+  orr_hash_hex program;
+  ORR_TRY(train_fingerprint_log_program(&program));
+  r->head = json_pack("{s:i, s:i, s:o*, s:s, s:s, s:o*}", "start", 0, "ahead", 0, "bits",
+                      train_fingerprint_log_bits(r->o.c, r->o.world, r->o.k), "program", program.s,
+                      "config", r->o.config_text, "hosts", hosts_of(r->hosts, r->ranks));
+  ORR_CHECK(r->head, ORR_ENOMEM, "record of steps: out of memory");
+  return ORR_OK;
+}
+
+static orr_code open_file(train_fingerprint_log *r) {
+  char path[4096];
+  ORR_TRY(orr_fs_join(path, sizeof path, r->o.c->run.dir, "record.jsonl"));
+  return train_journal_open(path, &r->journal);
+}
+
+// The run is worth more than its record.
+static void give_up(train_fingerprint_log *r) {
+  ORR_WARN("%s; steps are not recorded any more, training goes on", orr_status_message());
+  train_journal_close(r->journal);
+  r->journal = NULL;
+}
+
+static orr_code make_room(train_fingerprint_log *r) {
+  r->all = orr_calloc((size_t)r->ranks, sizeof *r->all);
+  r->room = 64 + TRAIN_PRINTS * (32 + (size_t)r->ranks * ENTRY);
+  if (r->rank == 0) r->line = orr_malloc(r->room);
+  ORR_CHECK(r->all && (r->line || r->rank != 0), ORR_ENOMEM,
+            "record of steps of %d ranks: out of memory", r->ranks);
+  return ORR_OK;
+}
+
+orr_code train_fingerprint_log_create(const train_fingerprint_log_options *o,
+                                      train_fingerprint_log **out) {
+  char host[256] = "";
+  dist_comm *world = o->world->axis[DIST_AXIS_WORLD];
+  *out = NULL;
+  if (o->c->guard.record_every == 0) return ORR_OK;
+  train_fingerprint_log *r = orr_calloc(1, sizeof *r);
+  orr_code rc = r ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "record of steps: out of memory");
+  if (r) {
+    *r = (train_fingerprint_log){
+        .o = *o, .rank = o->world->grid.rank, .ranks = o->world->grid.ranks};
+    rc = make_room(r);
+  }
+  ORR_TRY_GOTO(dist_agree(world, rc, "record steps"), fail);
+  gethostname(host, sizeof host - 1);
+  ORR_TRY_GOTO(dist_gather_text(world, host, 0, &r->hosts), fail);
+  rc = r->rank == 0 ? make_head(r) : ORR_OK;
+  ORR_TRY_GOTO(dist_agree(world, rc, "record steps"), fail);
+  if (r->rank == 0 && open_file(r) != ORR_OK) give_up(r);
+  *out = r;
+  return ORR_OK;
+fail:
+  train_fingerprint_log_destroy(r);
+  return rc;
+}
+
+void train_fingerprint_log_destroy(train_fingerprint_log *r) {
+  if (!r) return;
+  train_journal_close(r->journal);
+  json_decref(r->head);
+  dist_texts_free(r->hosts, r->ranks);
+  orr_free(r->line);
+  orr_free(r->all);
+  orr_free(r);
+}
+
+bool train_fingerprint_log_wants(const train_fingerprint_log *r, int64_t step) {
+  return r && step % r->o.c->guard.record_every == 0;
+}
+
+void train_fingerprint_log_start(train_fingerprint_log *r, int64_t step, int64_t ahead) {
+  if (!r || !r->journal) return;
+  json_object_set_new(r->head, "start", json_integer(step));
+  json_object_set_new(r->head, "ahead", json_integer(ahead));
+  if (train_journal_put_object(r->journal, json_incref(r->head)) != ORR_OK) give_up(r);
+}
+
+static size_t print_line(const train_fingerprint_log *r, int64_t step) {
+  size_t n = (size_t)snprintf(r->line, r->room, "{\"step\": %" PRId64, step);
+  for (int p = 0; p < TRAIN_PRINTS; p++) {
+    n += (size_t)snprintf(r->line + n, r->room - n, ", \"%s\": [", train_fingerprint_part_name(p));
+    for (int i = 0; i < r->ranks; i++)
+      n += (size_t)snprintf(r->line + n, r->room - n, "%s\"%016" PRIx64 "\"", i ? "," : "",
+                            r->all[i].v[p]);
+    n += (size_t)snprintf(r->line + n, r->room - n, "]");
+  }
+  return n + (size_t)snprintf(r->line + n, r->room - n, "}\n");
+}
+
+// A new file, once this one is full.
+static orr_code turn_over(train_fingerprint_log *r, int64_t step) {
+  char path[4096], old[4096];
+  const char *dir = r->o.c->run.dir;
+  if (train_journal_bytes(r->journal) < (uint64_t)r->o.c->guard.record_bytes) return ORR_OK;
+  train_journal_close(r->journal);
+  r->journal = NULL;
+  ORR_TRY(orr_fs_join(path, sizeof path, dir, "record.jsonl"));
+  ORR_TRY(orr_fs_join(old, sizeof old, dir, "record.1.jsonl"));
+  ORR_TRY(orr_fs_rename(path, old));
+  ORR_TRY(open_file(r));
+  train_fingerprint_log_start(r, step, json_integer_value(json_object_get(r->head, "ahead")));
+  return ORR_OK;
+}
+
+orr_code train_fingerprint_log_step(train_fingerprint_log *r, int64_t step,
+                                    const train_fingerprint *mine) {
+  if (!train_fingerprint_log_wants(r, step)) return ORR_OK;
+  ORR_TRY(dist_all_gather(r->o.world->axis[DIST_AXIS_WORLD], mine, r->all, TRAIN_PRINTS, DIST_I64));
+  if (!r->journal) return ORR_OK;
+  const size_t bytes = print_line(r, step);
+  orr_code rc = train_journal_put(r->journal, r->line, bytes);
+  if (rc == ORR_OK) rc = turn_over(r, step);
+  if (rc != ORR_OK) give_up(r);
+  return ORR_OK;
+}

@@ -1,0 +1,118 @@
+#include "train/observe/history.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "train/observe/journal.h"
+#include "train/observe/metrics_table.h"
+
+struct train_history {
+  train_journal *journal;
+  bool silent; // a failure was logged
+};
+
+// What the process before wrote behind step `from`: steps that this one repeats.
+typedef struct {
+  int64_t steps;
+  double seconds, seen; // seen: time of its last line, 0 without one
+} lost_part;
+
+static orr_code find_lost(const char *run_dir, int64_t from, lost_part *out) {
+  char path[4096];
+  train_columns m;
+  *out = (lost_part){0};
+  ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "metrics.jsonl"));
+  if (!orr_fs_exists(path)) return ORR_OK;
+  ORR_TRY(train_columns_read(path, &m));
+  const double *step = train_columns_find(&m, "step"), *ms = train_columns_find(&m, "step_ms"),
+               *time = train_columns_find(&m, "time");
+  for (int64_t i = 0; i < m.rows; i++) {
+    if (time && isfinite(time[i])) out->seen = time[i];
+    if (step[i] <= (double)from) continue;
+    out->steps++;
+    out->seconds += ms && isfinite(ms[i]) ? 1e-3 * ms[i] : 0.0;
+  }
+  train_columns_release(&m);
+  return ORR_OK;
+}
+
+static orr_code put_start(train_history *h, const char *run_dir, const dist_grid *g,
+                          double begun_ms, int64_t from, json_t *memory) {
+  const double begun = orr_clock_wall() - 1e-3 * (orr_clock_ms() - begun_ms);
+  char host[256] = "";
+  lost_part lost;
+  ORR_TRY(find_lost(run_dir, from, &lost));
+  gethostname(host, sizeof host - 1);
+  return train_journal_put_object(
+      h->journal,
+      json_pack("{s:f, s:s, s:I, s:i, s:i, s:i, s:i, s:s, s:O*, s:I, s:f, s:f}", "time", begun,
+                "event", "start", "step", (json_int_t)from, "ranks", g->ranks, "tp", g->tp, "cp",
+                g->cp, "dp", g->dp, "host", host, "memory", memory, "lost_steps",
+                (json_int_t)lost.steps, "lost_s", lost.seconds, "seen", lost.seen));
+}
+
+orr_code train_history_rewind(train_history *h, const char *run_dir, int64_t from) {
+  lost_part lost;
+  ORR_TRY(find_lost(run_dir, from, &lost));
+  return train_journal_put_object(
+      h->journal,
+      json_pack("{s:f, s:s, s:I, s:I, s:f}", "time", orr_clock_wall(), "event", "rewind", "step",
+                (json_int_t)from, "lost_steps", (json_int_t)lost.steps, "lost_s", lost.seconds));
+}
+
+orr_code train_history_open(const char *run_dir, const dist_grid *grid, double begun_ms,
+                            int64_t from, json_t *memory, train_history **out) {
+  orr_code rc;
+  char path[4096];
+  ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "history.jsonl"));
+  train_history *h = orr_calloc(1, sizeof *h);
+  ORR_CHECK(h, ORR_ENOMEM, "%s: out of memory", path);
+  ORR_TRY_GOTO(train_journal_open(path, &h->journal), fail);
+  ORR_TRY_GOTO(put_start(h, run_dir, grid, begun_ms, from, memory), fail);
+  *out = h;
+  return ORR_OK;
+fail:
+  train_history_close(h);
+  return rc;
+}
+
+void train_history_add(train_history *h, const char *event, int64_t step, const char *words) {
+  if (!h) return;
+  json_t *line = json_pack("{s:f, s:s, s:I}", "time", orr_clock_wall(), "event", event, "step",
+                           (json_int_t)step);
+  if (line && words) json_object_set_new(line, "words", json_string(words));
+  if (train_journal_put_object(h->journal, line) == ORR_OK) return;
+  if (!h->silent) ORR_WARN("%s; training goes on", orr_status_message());
+  h->silent = true;
+}
+
+static orr_code keep_line(void *list, json_t *line) {
+  ORR_CHECK(json_array_append(list, line) == 0, ORR_ENOMEM, "history: out of memory");
+  return ORR_OK;
+}
+
+orr_code train_history_read(const char *run_dir, json_t **out) {
+  char path[4096];
+  *out = NULL;
+  ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "history.jsonl"));
+  json_t *list = json_array();
+  ORR_CHECK(list, ORR_ENOMEM, "history: out of memory");
+  const orr_code rc = train_journal_read(path, keep_line, list);
+  if (rc != ORR_OK) {
+    json_decref(list);
+    return rc;
+  }
+  *out = list;
+  return ORR_OK;
+}
+
+void train_history_close(train_history *h) {
+  if (!h) return;
+  train_journal_close(h->journal);
+  orr_free(h);
+}

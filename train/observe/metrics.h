@@ -1,0 +1,45 @@
+// metrics.jsonl: one object a step, appended by rank 0 in one write each, so that a killed run
+// leaves whole lines. A resumed run first drops the lines past the step it resumes from.
+#ifndef TRAIN_METRICS_H
+#define TRAIN_METRICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "train/observe/scalars.h"
+#include "train/timing/timer.h"
+
+typedef struct {
+  int64_t step;
+  double loss, lr, grad_norm;
+  double tokens; // since the start of the run, over all ranks
+  double tokens_per_s, frames_per_s, step_ms;
+  double data_wait_ms, comm_ms, ckpt_stall_ms;
+  // The reader of rank 0 since the step before: bytes from shards, what packed chunks became, how
+  // many of them were read and how many found in memory; and batches ready when the step began.
+  double data_bytes, data_unpacked_bytes, data_chunks, data_chunk_hits, data_queue;
+  // With data sets afar: rank 0's downloads since the step before, shards that were found in the
+  // cache and that had to be waited for, and requests made again.
+  bool fetches;
+  double data_fetched_bytes, data_cache_hits, data_fetch_waits, data_fetch_retries;
+  // On a device of its own, where the host's times of a step are those of issuing it.
+  bool device;
+  double timed_ms[TRAIN_TIMED]; // zeros: not told apart
+  int64_t bad_clips;            // whose actions are not finite
+  bool skipped;                 // a bad step: no update
+  double mfu;                   // share of the matmul rate measured at start-up
+} train_step_metrics;
+
+typedef struct train_metrics train_metrics;
+
+// Local. The numbers of a step under their names, stamped with the wall clock.
+void train_metrics_list(const train_step_metrics *s, train_scalars *out);
+
+// Local. Opens path for appending behind step `from` (later lines and a torn last line are
+// dropped).
+orr_code train_metrics_open(const char *path, int64_t from, train_metrics **out);
+orr_code train_metrics_write(train_metrics *m, const train_scalars *s);
+void train_metrics_close(train_metrics *m); // takes NULL
+
+#endif

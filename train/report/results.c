@@ -1,0 +1,329 @@
+// What the trained model can do: pictures and the measures of an evaluation.
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "train/report/chart.h"
+#include "train/report/page.h"
+
+enum { HORIZONS_MAX = 256 };
+
+typedef struct {
+  const char *key, *name, *unit, *what;
+} figure;
+
+static const figure figures[] = {
+    {"tokenizer_psnr", "Tokenizer PSNR", "dB", "held-out frames, encoded and decoded again"},
+    {"delta_psnr", "Action gain", "dB",
+     "PSNR with the true actions minus with random ones, 4 frames on"},
+    {"action_shuffle_ratio", "Action shuffle", "×",
+     "loss with swapped actions, over the loss with the true ones"},
+    {"effect_corr", "Effect of actions", "",
+     "correlation of what an action changes, predicted with simulated"},
+    {"changed_iou", "Changed pixels", "",
+     "overlap of predicted with simulated changes, 1 is perfect"},
+    {"position_error", "Position error", "",
+     "of objects, from where they should be; the table is 2 wide"},
+};
+
+static void put_tile(train_html *h, const char *name, const char *value, const char *unit) {
+  train_html_put(h, "<div class=tile><div class=name>");
+  train_html_text(h, name);
+  train_html_format(h, "</div><div class=value>%s", value);
+  if (unit[0]) train_html_format(h, "<span class=unit>%s</span>", unit);
+  train_html_put(h, "</div><div class=what>");
+}
+
+static void end_tile(train_html *h) {
+  train_html_put(h, "</div></div>\n");
+}
+
+// A number, or the last one of an array by horizon.
+static bool figure_of(const json_t *eval, const char *key, double *value) {
+  const json_t *v = json_object_get(eval, key);
+  if (json_is_array(v) && json_array_size(v)) v = json_array_get(v, json_array_size(v) - 1);
+  *value = json_number_value(v);
+  return json_is_number(v);
+}
+
+// Numbers of an array; null becomes NaN. Returns how many.
+static int64_t numbers_of(const json_t *eval, const char *key, double *out) {
+  const json_t *v = json_object_get(eval, key);
+  int64_t n = json_is_array(v) ? (int64_t)json_array_size(v) : 0;
+  if (n > HORIZONS_MAX) n = HORIZONS_MAX;
+  for (int64_t i = 0; i < n; i++) {
+    const json_t *x = json_array_get(v, (size_t)i);
+    out[i] = json_is_number(x) ? json_number_value(x) : NAN;
+  }
+  return n;
+}
+
+static void put_psnr_tile(train_html *h, const double *psnr, const double *still, int64_t compared,
+                          int64_t horizon) {
+  char name[64];
+  double value = psnr[horizon - 1];
+  snprintf(name, sizeof name, "PSNR, %lld frame%s on", (long long)horizon, horizon > 1 ? "s" : "");
+  put_tile(h, name, train_number_of(value, 3).s, "dB");
+  if (horizon <= compared && isfinite(still[horizon - 1])) {
+    double gain = value - still[horizon - 1];
+    train_html_format(h, "<b class=%s>%s%s dB</b> over persistence", gain >= 0 ? "up" : "down",
+                      gain >= 0 ? "+" : "", train_number_of(gain, 2).s);
+  } else {
+    train_html_put(h, "predicted against real frames");
+  }
+  end_tile(h);
+}
+
+static void put_eval_tiles(train_html *h, const json_t *eval) {
+  double psnr[HORIZONS_MAX], still[HORIZONS_MAX];
+  int64_t n = numbers_of(eval, "psnr", psnr);
+  int64_t compared = numbers_of(eval, "persistence_psnr", still);
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+    double value;
+    if (figure_of(eval, figures[i].key, &value)) {
+      char name[64];
+      size_t horizon = json_array_size(json_object_get(eval, figures[i].key)); // 0: a number
+      snprintf(name, sizeof name, horizon ? "%s, %zu frames on" : "%s", figures[i].name, horizon);
+      put_tile(h, name, train_number_of(value, 3).s, figures[i].unit);
+      train_html_put(h, figures[i].what);
+      end_tile(h);
+    }
+    if (i > 0) continue; // PSNR of rollouts comes behind the tokenizer's
+    if (n >= 4) put_psnr_tile(h, psnr, still, compared, 4);
+    if (n > 0 && n != 4) put_psnr_tile(h, psnr, still, compared, n);
+  }
+}
+
+static void put_training_tiles(train_html *h, const train_report_run *run) {
+  const train_columns *m = &run->metrics;
+  train_curve curve;
+  const double *step = train_columns_find(m, "step"), *loss = train_columns_find(m, "loss");
+  const double *rate = train_columns_find(m, "tokens_per_s");
+  put_tile(h, "Steps", train_number_of(step[m->rows - 1], 4).s, "");
+  if (run->steps)
+    train_html_format(h, "of %lld", (long long)run->steps);
+  else
+    train_html_put(h, "so far");
+  end_tile(h);
+  if (loss) {
+    train_curve_of(step, loss, m->rows, &curve);
+    put_tile(h, "Loss", train_number_of(curve.smooth[curve.n - 1], 4).s, "");
+    train_html_put(h, "smoothed, at the last step");
+    end_tile(h);
+  }
+  if (rate) {
+    train_curve_of(step, rate, m->rows, &curve);
+    put_tile(h, "Throughput", train_number_of(curve.smooth[curve.n - 1], 3).s, "tokens/s");
+    train_html_put(h, "smoothed, at the last step");
+    end_tile(h);
+  }
+  double spent = train_columns_total(m, "step_ms") / 1e3;
+  if (spent <= 0) return;
+  put_tile(h, "Time", train_duration_of(spent).s, "");
+  train_html_put(h, "in training steps");
+  end_tile(h);
+}
+
+static void put_source(train_html *h, const train_medium *m) {
+  static const char *const types[] = {"image/gif", "video/mp4", "image/png"};
+  train_html_format(h, "data:%s;base64,", types[m->kind]);
+  train_html_base64(h, m->bytes, m->size);
+}
+
+static void put_medium(train_html *h, const train_medium *m, const char *caption) {
+  bool still = m->kind == TRAIN_MEDIUM_PNG;
+  train_html_format(h, "<figure class=\"film%s\"><div class=scroll>", still ? " strip" : "");
+  if (m->kind == TRAIN_MEDIUM_MP4) {
+    train_html_put(h, "<video autoplay loop muted playsinline controls src=\"");
+    put_source(h, m);
+    train_html_put(h, "\"></video>");
+  } else {
+    train_html_format(h, "<img width=%lld height=%lld alt=\"", (long long)m->width,
+                      (long long)m->height);
+    train_html_text(h, caption);
+    train_html_put(h, "\" src=\"");
+    put_source(h, m);
+    train_html_put(h, "\">");
+  }
+  train_html_put(h, "</div><figcaption>");
+  train_html_text(h, caption);
+  train_html_put(h, "</figcaption></figure>\n");
+}
+
+#define ALONE "after the first frames the model goes on alone, from nothing but the actions."
+
+// A film twice as wide as a frame holds the real frames beside the model's.
+static const char *film_caption(const train_report_data *d, const train_medium *film) {
+  double aspect = film->height ? (double)film->width / (double)film->height : 0;
+  for (int r = 0; r < d->count; r++)
+    if (d->run[r].aspect > 0 && fabs(aspect / d->run[r].aspect - 2) < 0.2)
+      return "Left the real frames, right the model: " ALONE;
+  return "Rollout: " ALONE;
+}
+
+static const char strip_caption[] = "In each pair of rows the real frames are above, and below "
+                                    "them what the model predicts from the "
+                                    "same start under the same actions.";
+
+static const char *name_of(const char *key) {
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+    if (strcmp(figures[i].key, key) == 0) return figures[i].name;
+  return key;
+}
+
+// Arrays by horizon that have no chart of their own.
+static bool is_other(const char *key, const json_t *v) {
+  return json_is_array(v) && json_array_size(v) >= 2 && json_is_number(json_array_get(v, 0)) &&
+         strcmp(key, "psnr") && strcmp(key, "persistence_psnr") &&
+         strcmp(key, "random_action_psnr");
+}
+
+static int count_others(const json_t *eval) {
+  const char *key;
+  json_t *v;
+  int count = 0;
+  json_object_foreach((json_t *)(uintptr_t)eval, key, v) count += is_other(key, v);
+  return count;
+}
+
+static void put_horizon_chart(train_page *p, const json_t *eval) {
+  static const struct {
+    const char *key, *name;
+    int colour;
+  } lines[] = {{"psnr", "model", 1},
+               {"random_action_psnr", "model under random actions", 4},
+               {"persistence_psnr", "persistence (the last prompt frame repeated)", 2}};
+  enum { LINES = sizeof lines / sizeof *lines };
+  double y[LINES][HORIZONS_MAX], k[HORIZONS_MAX], drift;
+  int64_t n = numbers_of(eval, "psnr", k);
+  if (n < 2) return;
+  for (int64_t i = 0; i < n; i++) k[i] = (double)(i + 1);
+  char remark[96] = "";
+  if (figure_of(eval, "drift", &drift))
+    snprintf(remark, sizeof remark, "drift %s dB a frame", train_number_of(drift, 2).s);
+  train_chart c = {.id = ++p->charts,
+                   .title = "PSNR against horizon",
+                   .remark = remark[0] ? remark : NULL,
+                   .x_label = "frames after the prompt",
+                   .y_label = "PSNR, dB",
+                   .n = n,
+                   .x = k,
+                   .x_first = 1,
+                   .lead = count_others(eval) > 0};
+  for (int l = 0; l < LINES; l++) {
+    int64_t got = numbers_of(eval, lines[l].key, y[l]);
+    for (int64_t i = got; i < n; i++) y[l][i] = NAN;
+    if (got)
+      c.series[c.count++] = (train_chart_series){
+          .name = lines[l].name, .colour = lines[l].colour, .y = y[l], .dots = n <= 32};
+  }
+  train_chart_put(&p->html, &c);
+}
+
+static void put_other_charts(train_page *p, const json_t *eval) {
+  const char *key;
+  json_t *v;
+  json_object_foreach((json_t *)(uintptr_t)eval, key, v) {
+    double y[HORIZONS_MAX], k[HORIZONS_MAX];
+    if (!is_other(key, v)) continue;
+    int64_t n = numbers_of(eval, key, y);
+    for (int64_t i = 0; i < n; i++) k[i] = (double)(i + 1);
+    train_chart c = {.id = ++p->charts,
+                     .title = name_of(key),
+                     .x_label = "frames after the prompt",
+                     .y_label = "",
+                     .n = n,
+                     .x = k,
+                     .x_first = 1,
+                     .count = 1,
+                     .small = true};
+    c.series[0] = (train_chart_series){.name = c.title, .colour = 1, .y = y, .dots = n <= 32};
+    train_chart_put(&p->html, &c);
+  }
+}
+
+static void put_charts(train_page *p, const json_t *eval) {
+  train_html_format(&p->html, "<div class=%s>", count_others(eval) ? "grid3" : "stack");
+  put_horizon_chart(p, eval);
+  put_other_charts(p, eval);
+  train_html_put(&p->html, "</div>");
+}
+
+// What stands at the top: the first of each kind, the root's before the sub-runs'.
+typedef struct {
+  const json_t *eval;
+  const train_medium *film, *strip;
+  const train_report_run *trained;
+} headline;
+
+static headline headline_of(const train_report_data *d) {
+  headline top = {0};
+  for (int r = 0; r < d->count; r++) {
+    const train_report_run *run = &d->run[r];
+    bool rollouts = json_object_get(run->eval, "psnr") != NULL;
+    if (run->eval && (!top.eval || (rollouts && !json_object_get(top.eval, "psnr"))))
+      top.eval = run->eval;
+    for (int m = run->media - 1; m >= 0; m--) {
+      const train_medium *x = &run->medium[m];
+      bool film = x->kind != TRAIN_MEDIUM_PNG;
+      if (film && (!top.film || r == 0)) top.film = x;
+      if (!film && (!top.strip || r == 0)) top.strip = x;
+    }
+    if (run->has_metrics) top.trained = run; // the last stage
+  }
+  return top;
+}
+
+static void put_rest(train_page *p, const train_report_data *d, const headline *top) {
+  for (int r = 0; r < d->count; r++) {
+    const train_report_run *run = &d->run[r];
+    if (run->eval && run->eval != top->eval) {
+      train_html_put(&p->html, "<h2>Evaluation of ");
+      train_html_text(&p->html, run->name[0] ? run->name : d->title);
+      train_html_put(&p->html, "</h2><div class=tiles>");
+      put_eval_tiles(&p->html, run->eval);
+      train_html_put(&p->html, "</div>");
+      put_charts(p, run->eval);
+    }
+    for (int m = 0; m < run->media; m++) {
+      const train_medium *x = &run->medium[m];
+      if (x == top->film || x == top->strip) continue;
+      train_html_put(&p->html, "<div class=stack>");
+      put_medium(&p->html, x, x->name);
+      train_html_put(&p->html, "</div>");
+    }
+  }
+}
+
+// The film's shape decides where the figures stand: beside it, around it, or below.
+static const char *layout_of(const train_medium *film) {
+  if (!film) return "";
+  double aspect = film->height ? (double)film->width / (double)film->height : 1;
+  return aspect <= 1.5 ? " side" : aspect <= 2.6 ? " around" : "";
+}
+
+void train_page_results(train_page *p, const train_report_data *d) {
+  train_html *h = &p->html;
+  headline top = headline_of(d);
+  train_html_format(h, "<section class=\"hero%s\">", layout_of(top.film));
+  if (top.film) put_medium(h, top.film, film_caption(d, top.film));
+  if (top.eval || top.trained) {
+    train_html_put(h, "<div class=tiles>");
+    if (top.eval)
+      put_eval_tiles(h, top.eval);
+    else
+      put_training_tiles(h, top.trained);
+    train_html_put(h, "</div>");
+  }
+  train_html_put(h, "</section>\n");
+  bool chart = json_array_size(json_object_get(top.eval, "psnr")) >= 2;
+  if (chart || top.strip) {
+    train_html_put(h, "<section><h2>Rollouts</h2><p class=lead>How far ahead the prediction "
+                      "holds.</p><div class=stack>");
+    if (top.strip) put_medium(h, top.strip, strip_caption);
+    train_html_put(h, "</div>");
+    if (chart) put_charts(p, top.eval);
+    train_html_put(h, "</section>\n");
+  }
+  put_rest(p, d, &top);
+}

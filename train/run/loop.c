@@ -1,0 +1,374 @@
+// The order of events of a run. Everything that may fail on one rank alone ends in an agreement
+// before the next collective, so that no rank waits for one that has left.
+#include "train/run/loop.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "data/clips/clip_batch.h"
+#include "train/timing/marks.h"
+#include "train/setup/remote_data.h"
+#include "train/save/resume.h"
+#include "train/run/run.h"
+#include "train/step/schedule.h"
+#include "train/run/stop.h"
+
+// A step that was issued, until its line is written. step 0 = none.
+typedef struct {
+  train_step_metrics s;
+  train_guard_limits limits;
+  bool judged;    // its results are there
+  char bad[256];  // which of this rank's clips holds actions that are not finite; "" = none
+  uint64_t batch; // its fingerprint, of a step that is recorded
+  train_fingerprint fingerprint;
+} pending_step;
+
+// The steps of a run.
+typedef struct {
+  train_run run;
+  bool results_lag; // on a device of its own a step's results are taken while the next one runs
+  bool unagreed;    // between agreements: an error now is this rank's alone
+  pending_step pending;
+  int64_t issued;               // steps by this process
+  int64_t lined;                // last step with a line
+  int64_t saving;               // step of the last save begun
+  int64_t rewinds;              // of this process
+  double smooth_ms;             // of a step
+  data_loader_counters read;    // at the end of the step before
+  data_remote_counters fetched; // likewise
+  orr_code logged;              // how this rank fared with its last line
+} loop;
+
+static bool out_of_time(const loop *l) {
+  const train_run *r = &l->run;
+  return r->c->train.max_wall_s > 0.0 &&
+         orr_clock_ms() - r->begun_ms > 1e3 * r->c->train.max_wall_s;
+}
+
+static orr_code vote(loop *l, train_step_votes *v) {
+  train_run *r = &l->run;
+  const train_save_state save = train_saver_poll(r->saver);
+  *v = (train_step_votes){.written = save == TRAIN_SAVE_WRITTEN,
+                          .failed = save == TRAIN_SAVE_FAILED,
+                          .stop = train_stop_requested() || out_of_time(l)};
+  return train_step_vote(&r->work, v);
+}
+
+// Ahead of the update, which makes anew what is derived (bfloat16 copies, and all weights where
+// states are shared out) and would cover what differed. The outcome is everyone's: only one group
+// of replicas may have found it.
+static orr_code compare_replicas(loop *l, int64_t step) {
+  train_run *r = &l->run;
+  if (!r->replicas || step % r->c->dist.check_replicas != 0) return ORR_OK;
+  ORR_TRY(train_axes_sync(&r->axes, r->k)); // the weights are there; what hangs, hangs in sight
+  orr_code rc = dist_agree(r->all, train_replica_check_run(r->replicas), "compare replicas");
+  l->unagreed = rc == ORR_OK;
+  return rc;
+}
+
+// What was fetched since `before` (=), for a step's line; nothing unless a set of `c` is remote.
+static void count_remote(const cfg *c, data_remote *r, data_remote_counters *before,
+                         train_step_metrics *s) {
+  data_remote_counters now;
+  for (int i = 0; i < c->data.train.n; i++) s->fetches |= data_remote_reads(c->data.train.v[i]);
+  data_remote_count(r, &now);
+  s->data_fetched_bytes = (double)(now.bytes - before->bytes);
+  s->data_cache_hits = (double)(now.hits - before->hits);
+  s->data_fetch_waits = (double)(now.waits - before->waits);
+  s->data_fetch_retries = (double)(now.retries - before->retries);
+  *before = now;
+}
+
+static void finish_metrics(loop *l, train_step_metrics *s) {
+  train_run *r = &l->run;
+  const double clips = (double)r->c->train.batch, seconds = 1e-3 * s->step_ms;
+  s->tokens = (double)s->step * clips * r->work.stage->tokens_per_clip;
+  s->tokens_per_s = clips * r->work.stage->tokens_per_clip / seconds;
+  s->frames_per_s = clips * r->work.stage->frames_per_clip / seconds;
+  data_loader_counters now;
+  data_loader_count(r->loader, &now);
+  s->data_bytes = (double)(now.bytes_read - l->read.bytes_read);
+  s->data_unpacked_bytes = (double)(now.bytes_unpacked - l->read.bytes_unpacked);
+  s->data_chunks = (double)(now.chunk_reads - l->read.chunk_reads);
+  s->data_chunk_hits = (double)(now.chunk_hits - l->read.chunk_hits);
+  s->data_queue = (double)now.queue;
+  l->read = now;
+  count_remote(r->c, r->remote, &l->fetched, s);
+  s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
+}
+
+// The mark at the end of the n-th step issued by this process; n = -1: at the beginning.
+static int end_mark(int64_t n) {
+  return TRAIN_MARK_END + (int)(n & 1);
+}
+
+// Collective over the world: rank 0 tells of clips whose actions are not finite.
+static orr_code tell_bad_clips(loop *l) {
+  train_run *r = &l->run;
+  const train_step_metrics *s = &l->pending.s;
+  char **places = NULL;
+  ORR_TRY(dist_gather_text(r->all, l->pending.bad, 0, &places));
+  int first = 0;
+  while (places && first < r->world->grid.ranks - 1 && !places[first][0]) first++;
+  if (places)
+    train_observer_tell_step(
+        r->observer, "skipped", s->step,
+        "actions that are not finite in %lld of its clips, first in %s; update "
+        "skipped, %lld in a row",
+        (long long)s->bad_clips, places[first], (long long)r->guard.skipped);
+  dist_texts_free(places, r->world->grid.ranks);
+  return ORR_OK;
+}
+
+// What the n-th step has found out, when it is over. A bad step skipped the update: a result, not
+// an error.
+static orr_code judge(loop *l) {
+  train_run *r = &l->run;
+  train_step_metrics *s = &l->pending.s;
+  const train_guard_limits *limits = &l->pending.limits;
+  train_step_result x;
+  if (s->step == 0 || l->pending.judged) return ORR_OK;
+  ORR_TRY(train_step_results(&r->work, &x));
+  s->loss = x.loss;
+  s->grad_norm = x.grad_norm;
+  s->skipped = x.skipped;
+  s->bad_clips = x.bad_clips;
+  s->device = r->k->device_memory;
+  memcpy(s->timed_ms, x.timed_ms, sizeof s->timed_ms);
+  s->comm_ms = x.timed_ms[TRAIN_TIMED_COMMUNICATION];
+  l->pending.judged = true;
+  l->pending.fingerprint = train_fingerprint_of(l->pending.batch, &x);
+  train_guard_note(&r->guard, !x.skipped, x.loss, x.grad_norm);
+  if (x.bad_clips > 0) return tell_bad_clips(l);
+  if (x.skipped)
+    train_observer_tell_step(r->observer, "skipped", s->step,
+                             "%s: loss %g (at most %g), gradient norm %g (at most %g); update "
+                             "skipped, %lld in a row",
+                             train_guard_reason(limits, x.loss, x.grad_norm), x.loss, limits->loss,
+                             x.grad_norm, limits->norm, (long long)r->guard.skipped);
+  return ORR_OK;
+}
+
+// The time of the n-th step, from the end of the one before to its own.
+static orr_code clock_step(loop *l, int64_t n) {
+  train_run *r = &l->run;
+  train_step_metrics *s = &l->pending.s;
+  if (s->step == 0) return ORR_OK;
+  ORR_TRY(kern_await(r->k, end_mark(n)));
+  ORR_TRY(kern_elapsed(r->k, end_mark(n - 1), end_mark(n), &s->step_ms));
+  finish_metrics(l, s);
+  return ORR_OK;
+}
+
+// Concludes a save that every rank has written, and begins the one that is due behind this step. A
+// checkpoint is committed behind the lines of all steps that it holds.
+static orr_code save(loop *l, const train_step_votes *v, bool begin, double *stall_ms) {
+  train_run *r = &l->run;
+  const bool failed = v->failed > 0.0, written = v->written == r->world->grid.ranks;
+  train_profile_enter(r->axes.profile, TRAIN_PHASE_CHECKPOINT, "checkpoint", -1);
+  if (failed || (written && l->lined >= l->saving))
+    ORR_TRY(train_saver_conclude(r->saver, failed, stall_ms));
+  if (begin) {
+    ORR_TRY(train_saver_begin(r->saver, r->step, train_run_meta(r), stall_ms));
+    l->saving = r->step;
+  }
+  train_profile_leave(r->axes.profile);
+  return ORR_OK;
+}
+
+// The next batch; what failed on one rank ends all of them before the next collective.
+static orr_code read_batch(loop *l, const data_clip_batch **batch, double *wait_ms) {
+  train_run *r = &l->run;
+  const bool reads = l->logged == ORR_OK;
+  train_profile_enter(r->axes.profile, TRAIN_PHASE_DATA, "data", -1);
+  orr_code rc = reads ? data_loader_next(r->loader, batch, wait_ms) : l->logged;
+  train_profile_leave(r->axes.profile);
+  return train_axes_agree(&r->axes, rc, reads ? "read data" : "write metrics");
+}
+
+// Issues a step as `now`, and settles the one before while it runs.
+static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
+  train_run *r = &l->run;
+  train_step_metrics *s = &now->s;
+  const data_clip_batch *batch = NULL;
+  ORR_TRY(read_batch(l, &batch, &s->data_wait_ms));
+  l->unagreed = true;
+  ORR_TRY(compare_replicas(l, s->step));
+  const bool fingerprint = train_fingerprint_log_wants(r->record, s->step);
+  data_mix_tell_bad(r->mix, batch, now->bad, sizeof now->bad);
+  if (fingerprint) now->batch = train_fingerprint_batch(batch);
+  now->limits = train_guard_limits_of(&r->guard);
+  s->lr = train_schedule_lr(r->c, s->step);
+  ORR_TRY(train_step_run(&r->work, batch,
+                         &(train_step_request){.step = s->step,
+                                               .lr = s->lr,
+                                               .most_loss = now->limits.loss,
+                                               .most_norm = now->limits.norm,
+                                               .fingerprint = fingerprint}));
+  ORR_TRY(vote(l, v));
+  ORR_TRY(judge(l));
+  return clock_step(l, l->issued - 1);
+}
+
+// One step. *line (=) the step whose line is now to be written; none, step 0, in the first one on a
+// device.
+static orr_code one_step(loop *l, pending_step *line, bool *stop) {
+  train_run *r = &l->run;
+  const cfg *c = r->c;
+  pending_step now = {.s = {.step = r->step + 1}};
+  train_step_votes v;
+  ORR_TRY(issue(l, &now, &v));
+  *line = l->pending;
+  l->pending = now;
+  r->step = now.s.step;
+  *stop = v.stop > 0.0;
+  const bool last = r->step == c->train.steps || *stop,
+             due = c->ckpt.every > 0 && r->step % c->ckpt.every == 0;
+  // What a checkpoint holds is judged before: its window decides as that of a run that goes on.
+  if (!l->results_lag || last || due) ORR_TRY(judge(l));
+  // Not among bad steps: what a run goes back to lies before the first of them.
+  ORR_TRY(save(l, &v, last || (due && r->guard.skipped == 0), &l->pending.s.ckpt_stall_ms));
+  ORR_TRY(kern_mark(r->k, end_mark(l->issued++)));
+  if (!l->results_lag) {
+    ORR_TRY(clock_step(l, l->issued - 1));
+    *line = l->pending;
+    l->pending = (pending_step){0};
+  }
+  l->unagreed = false;
+  return ORR_OK;
+}
+
+// Collective over the world. `last`: no step follows.
+static orr_code write_line(loop *l, const pending_step *of, bool last) {
+  train_run *r = &l->run;
+  const train_step_metrics *s = &of->s;
+  if (s->step == 0) return ORR_OK;
+  l->smooth_ms = l->smooth_ms > 0.0 ? 0.95 * l->smooth_ms + 0.05 * s->step_ms : s->step_ms;
+  l->logged = r->lease ? train_lease_held(r->lease) : ORR_OK;
+  ORR_TRY(train_observer_end(r->observer, s, &l->logged));
+  ORR_TRY(train_fingerprint_log_step(r->record, s->step, &of->fingerprint));
+  l->lined = s->step;
+  orr_progress(last, "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
+               r->work.stage->table->name, (long long)s->step, (long long)r->c->train.steps,
+               s->loss, s->lr, s->tokens_per_s,
+               1e-3 * l->smooth_ms * (double)(r->c->train.steps - s->step));
+  return ORR_OK;
+}
+
+static orr_code rewind_to(loop *l, ckpt_reader *reader) {
+  train_run *r = &l->run;
+  const int64_t reached = r->step + r->ahead;
+  ORR_TRY(train_run_load(r, reader));
+  r->ahead = reached - r->step;
+  r->guard.skipped = 0;
+  l->lined = l->saving = r->step;
+  ORR_TRY(train_run_open_loader(r));
+  data_loader_count(r->loader, &l->read);
+  train_fingerprint_log_start(r->record, r->step, r->ahead);
+  return train_observer_rewind(r->observer, r->step);
+}
+
+// Collective over the world. Too many bad steps in a row: the weights may be bad already. Back to
+// the last checkpoint, and on with the data behind the bad steps.
+static orr_code rewind_run(loop *l) {
+  train_run *r = &l->run;
+  const int64_t from = r->step, bad = r->guard.skipped;
+  ckpt_reader *reader = NULL;
+  ORR_CHECK(
+      l->rewinds < r->c->guard.rewinds, ORR_EINVAL,
+      "step %lld: %lld steps in a row were skipped, and the run went back %lld times already "
+      "(guard.rewinds): look at the data and the learning rate, history.jsonl has the reasons",
+      (long long)from, (long long)bad, (long long)l->rewinds);
+  l->rewinds++;
+  train_saver_finish(r->saver);
+  ORR_TRY(train_resume_open(r->all, r->c->run.dir, "auto", &reader));
+  ORR_CHECK(
+      reader, ORR_ENOTFOUND,
+      "step %lld: %lld steps in a row were skipped, and there is no checkpoint to go back to: "
+      "set ckpt.every, or look at the data and the learning rate",
+      (long long)from, (long long)bad);
+  const orr_code rc = dist_agree(r->all, rewind_to(l, reader), "go back to a checkpoint");
+  ckpt_close(reader);
+  if (rc == ORR_OK)
+    train_observer_tell_step(r->observer, "rewound", r->step,
+                             "%lld steps in a row were skipped: from step %lld back to step %lld, "
+                             "and on with data %lld steps further",
+                             (long long)bad, (long long)from, (long long)r->step,
+                             (long long)r->ahead);
+  return rc;
+}
+
+// Collective over the world. The line of a step that is still pending.
+static orr_code end_pending(loop *l) {
+  orr_code rc = judge(l);
+  if (rc == ORR_OK) rc = clock_step(l, l->issued - 1);
+  ORR_TRY(dist_agree(l->run.all, rc, "end a step"));
+  const pending_step line = l->pending;
+  l->pending = (pending_step){0};
+  return write_line(l, &line, true);
+}
+
+static orr_code steps(loop *l) {
+  train_run *r = &l->run;
+  bool stop = false;
+  l->results_lag = r->k->device_memory;
+  ORR_TRY(kern_mark(r->k, end_mark(-1)));
+  while (r->step < r->c->train.steps && !stop) {
+    pending_step line;
+    if (l->logged == ORR_OK) l->logged = train_observer_begin(r->observer, r->step + 1);
+    ORR_TRY(one_step(l, &line, &stop));
+    ORR_TRY(write_line(l, &line, r->step == r->c->train.steps || stop));
+    if (!train_guard_lost(&r->guard) || stop) continue;
+    ORR_TRY(end_pending(l));
+    ORR_TRY(rewind_run(l));
+  }
+  ORR_TRY(end_pending(l));
+  ORR_TRY(dist_agree(r->all, l->logged, "write metrics"));
+  orr_code saved = train_saver_finish(r->saver);
+  ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
+            orr_status_message());
+  return stop && r->step < r->c->train.steps
+             ? ORR_FAIL(ORR_ESTOPPED, "stopped on request after step %lld; checkpoint written",
+                        (long long)r->step)
+             : ORR_OK;
+}
+
+static orr_code run_all(loop *l, const train_loop_options *o) {
+  train_run *r = &l->run;
+  ORR_TRY(train_run_plan(r, o));
+  if (o->dry_run) return ORR_OK;
+  ORR_TRY(train_run_open(r, o->resume));
+  if (r->step >= r->c->train.steps) {
+    if (r->world->grid.rank == 0)
+      ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
+    return ORR_OK;
+  }
+  ORR_TRY(train_run_begin(r));
+  train_observer_tell(r->observer, "ready", r->step, "training begins");
+  return steps(l);
+}
+
+orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world) {
+  loop l = {.run = {.c = c,
+                    .world = world,
+                    .begun_ms = o->begun_ms > 0.0 ? o->begun_ms : orr_clock_ms()}};
+  train_run *r = &l.run;
+  train_stop_install();
+  const orr_code rc = run_all(&l, o);
+  train_observer_tell(r->observer,
+                      rc == ORR_OK         ? "finished"
+                      : rc == ORR_ESTOPPED ? "stopped"
+                                           : "failed",
+                      r->step, rc == ORR_OK ? "all steps are done" : orr_status_message());
+  if (rc != ORR_OK && l.unagreed && world->grid.ranks > 1) {
+    // The other ranks are waiting in a collective that this one will not enter. It says why here,
+    // so the watchdogs need not.
+    ORR_ERROR("%s", orr_status_message());
+    dist_watchdog_stop(r->watchdog);
+    dist_world_abort(world, 1);
+  }
+  train_run_close(r);
+  train_stop_clear();
+  return rc;
+}

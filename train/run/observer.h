@@ -1,0 +1,39 @@
+// What watches a run: the profile of each step, the ranks compared, the trace, and on rank 0
+// metrics.jsonl, history.jsonl and the sinks.
+#ifndef TRAIN_OBSERVER_H
+#define TRAIN_OBSERVER_H
+
+#include "base/status.h"
+#include "configs/config.h"
+#include "dist/comm.h"
+#include "train/run/accounting.h"
+#include "train/observe/metrics.h"
+#include "train/timing/profile.h"
+
+typedef struct train_observer train_observer;
+
+// Collective over the world. For a run that goes on behind step `from`; rank 0 cuts metrics.jsonl
+// back to that, and notes its memory by class and when it began. ORR_ECONFIG, ORR_EIO, ORR_ENOMEM
+// on the rank that met it: agree.
+orr_code train_observer_create(const cfg *c, dist_world *w, const train_accounting *memory,
+                               double begun_ms, int64_t from, train_observer **out);
+void train_observer_destroy(train_observer *o); // takes NULL; waits some seconds for the sinks
+// Local. NULL when steps are not profiled (metrics.profile), or o is.
+train_profile *train_observer_profile(train_observer *o);
+
+// Local. Step number `step` begins. ORR_ENOMEM.
+orr_code train_observer_begin(train_observer *o, int64_t step);
+// Collective over the world. The step has ended. Its line is written on rank 0 if *logged is
+// ORR_OK; in *logged, to be agreed on before the next collective.
+orr_code train_observer_end(train_observer *o, const train_step_metrics *s, orr_code *logged);
+// Local. Something happened that people want to hear of: history.jsonl and the webhook. Rank 0
+// alone speaks; takes NULL.
+void train_observer_tell(train_observer *o, const char *event, int64_t step, const char *words);
+
+// Local. The same with a sentence made of parts, which is logged as a warning, too.
+void train_observer_tell_step(train_observer *o, const char *event, int64_t step, const char *fmt,
+                              ...) __attribute__((format(printf, 4, 5)));
+// Local. The run goes back to behind step `from`: metrics.jsonl is cut back, what is lost is noted.
+orr_code train_observer_rewind(train_observer *o, int64_t from);
+
+#endif

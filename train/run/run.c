@@ -1,0 +1,222 @@
+#include "train/run/run.h"
+
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "train/setup/device.h"
+#include "train/step/peak.h"
+#include "train/setup/remote_data.h"
+#include "train/save/resume.h"
+#include "train/setup/run_data.h"
+#include "train/run/rank_agreement.h"
+#include "train/save/store.h"
+
+// -- the plan ------------------------------------------------------------------------------------
+
+// Before the axes are split: ranks that differ would make different communicators.
+static orr_code agree_on_run(train_run *r) {
+  orr_code rc = cfg_print(r->c, &r->config_text);
+  if (rc == ORR_OK) rc = cfg_hash(r->c, &r->config_hash);
+  r->all = r->world->axis[DIST_AXIS_WORLD];
+  ORR_TRY(dist_agree(r->all, rc, "print the configuration"));
+  return train_rank_agreement_check(r->all, r->config_text);
+}
+
+// The layout of this world, or, for a dry run, a rank's place in another one.
+static orr_code open_axes(train_run *r, const train_loop_options *o) {
+  const int tp = (int)r->c->dist.tp, cp = (int)r->c->dist.cp, dp = (int)r->c->dist.dp;
+  dist_world *w = r->world;
+  if (o->ranks > 0) {
+    dist_grid grid;
+    ORR_TRY(dist_grid_init(tp, cp, dp, o->as_rank, o->ranks, &grid));
+    train_axes_init(&r->axes, &grid, NULL);
+  } else {
+    ORR_TRY(dist_world_split(w, tp, cp, dp));
+    train_axes_init(&r->axes, &w->grid, w);
+  }
+  r->all = w->axis[DIST_AXIS_WORLD];
+  return ORR_OK;
+}
+
+// With o->dry_run plans only: nothing is allocated.
+static orr_code plan_model(train_run *r, const train_loop_options *o) {
+  const cfg *c = r->c;
+  const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
+  ORR_TRY(train_device_open(c, r->world, &r->k));
+  ORR_TRY(
+      train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c->dist.share_devices));
+  ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
+  ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
+  ORR_TRY(train_peak_plan(r->k, act));
+  if (o->dry_run) return ORR_OK;
+  ORR_TRY(train_step_commit(&r->work));
+  return train_peak_measure(r->k, act, &r->peak);
+}
+
+orr_code train_run_plan(train_run *r, const train_loop_options *o) {
+  ORR_TRY(agree_on_run(r));
+  ORR_TRY(open_axes(r, o));
+  ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
+  if (r->world->grid.rank == 0) train_accounting_log(&r->accounting);
+  return ORR_OK;
+}
+
+// -- opening -------------------------------------------------------------------------------------
+
+// The run's folder, for this run alone.
+static orr_code open_folder(train_run *r) {
+  ORR_TRY(orr_fs_mkdirs(r->c->run.dir));
+  return train_lease_take(&(train_lease_options){.dir = r->c->run.dir,
+                                                 .job = dist_job_number(),
+                                                 .beat_s = TRAIN_LEASE_BEAT_S},
+                          &r->lease);
+}
+
+static orr_code load_base(train_run *r, const char *path) {
+  ckpt_reader *reader;
+  ORR_TRY(ckpt_open(path, &reader));
+  bool ema = false;
+  orr_code rc = train_store_load_weights(&r->work.state, reader, true, &ema);
+  if (rc == ORR_OK && r->world->grid.rank == 0)
+    ORR_INFO("weights from %s%s", ckpt_reader_path(reader), ema ? " (moving average)" : "");
+  ckpt_close(reader);
+  return rc;
+}
+
+// From the base named by train.init_from, or from the seed.
+static orr_code begin_anew(train_run *r) {
+  r->step = r->ahead = 0;
+  train_guard_load(&r->guard, NULL);
+  ORR_TRY(train_state_fill(&r->work.state, (uint64_t)r->c->run.seed));
+  return r->c->train.init_from[0] ? load_base(r, r->c->train.init_from) : ORR_OK;
+}
+
+orr_code train_run_load(train_run *r, ckpt_reader *reader) {
+  if (!reader) return begin_anew(r);
+  ORR_TRY(train_store_load(&r->work.state, reader));
+  r->step = ckpt_reader_step(reader);
+  r->ahead = train_resume_ahead(reader);
+  train_guard_load(&r->guard, json_object_get(ckpt_reader_meta(reader), "guard"));
+  return ORR_OK;
+}
+
+// Weights from a checkpoint of this run, if there is one to resume.
+static orr_code restore(train_run *r, const char *resume) {
+  ckpt_reader *reader = NULL;
+  ORR_TRY(train_resume_open(r->all, r->c->run.dir, resume, &reader));
+  orr_code rc = reader ? train_resume_check(r->c, reader, r->world->grid.rank == 0) : ORR_OK;
+  if (rc == ORR_OK) rc = train_run_load(r, reader);
+  if (rc == ORR_OK && reader && r->world->grid.rank == 0)
+    ORR_INFO("resumed from %s at step %lld", ckpt_reader_path(reader), (long long)r->step);
+  ckpt_close(reader);
+  return rc;
+}
+
+orr_code train_run_open_loader(train_run *r) {
+  const cfg *c = r->c;
+  data_loader_destroy(r->loader);
+  r->loader = NULL;
+  const data_loader_options o = {.first_step = (uint64_t)(r->step + r->ahead),
+                                 .batch = c->train.batch,
+                                 .rank = r->world->grid.dp_i,
+                                 .ranks = r->world->grid.dp,
+                                 .prefetch = c->data.prefetch,
+                                 .prefetch_bytes = (size_t)c->data.prefetch_bytes,
+                                 .workers = (int)c->data.unpack_threads};
+  return data_loader_create(r->mix, &r->mix_options, &o, &r->loader);
+}
+
+static orr_code open_data(train_run *r) {
+  const cfg *c = r->c;
+  ORR_CHECK(c->data.train.n <= TRAIN_RUN_FOLDERS, ORR_ECONFIG,
+            "data.train names %d folders: %d at most", c->data.train.n, TRAIN_RUN_FOLDERS);
+  ORR_TRY(train_remote_create(c, &r->remote));
+  ORR_TRY(train_run_data_options(c, r->remote, r->branch_ids, &r->mix_options));
+  ORR_TRY(data_mix_open(&r->mix_options, (uint64_t)c->run.seed, &r->mix));
+  return train_run_open_loader(r);
+}
+
+orr_code train_run_open_data(train_run *r) {
+  ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
+  return train_rank_agreement_data(r->all, r->mix);
+}
+
+static orr_code open_outputs(train_run *r) {
+  ORR_TRY(
+      train_observer_create(r->c, r->world, &r->accounting, r->begun_ms, r->step, &r->observer));
+  r->axes.profile = train_observer_profile(r->observer);
+  ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
+  return train_replica_check_create(r->c, r->world, &r->work.state, &r->replicas);
+}
+
+orr_code train_run_open(train_run *r, const char *resume) {
+  orr_code rc = train_guard_init(&r->guard, r->c);
+  if (rc == ORR_OK && r->world->grid.rank == 0) rc = open_folder(r);
+  ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
+  ORR_TRY(dist_agree(r->all, restore(r, resume), "load weights"));
+  ORR_TRY(train_run_open_data(r));
+  ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
+  ORR_TRY(train_fingerprint_log_create(
+      &(train_fingerprint_log_options){
+          .c = r->c, .config_text = r->config_text, .world = r->world, .k = r->k},
+      &r->record));
+  return ORR_OK;
+}
+
+// -- the first step ------------------------------------------------------------------------------
+
+// Written once weights, data and outputs are there: a call that fails before that leaves the words
+// of the run as they were.
+static orr_code write_config(train_run *r) {
+  char path[4096];
+  ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "config.yaml"));
+  return orr_fs_write_atomic(path, r->config_text, strlen(r->config_text));
+}
+
+static orr_code watch(train_run *r) {
+  char report[4096];
+  ORR_TRY(orr_fs_join(report, sizeof report, r->c->run.dir, "hang-report.txt"));
+  return dist_watchdog_start(
+      r->world, &(dist_watchdog_options){.timeout_s = r->c->dist.timeout_s, .report = report},
+      &r->watchdog);
+}
+
+orr_code train_run_begin(train_run *r) {
+  const orr_code rc = r->world->grid.rank == 0 ? write_config(r) : ORR_OK;
+  ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
+  train_fingerprint_log_start(r->record, r->step, r->ahead);
+  return watch(r);
+}
+
+json_t *train_run_meta(train_run *r) {
+  const cfg *c = r->c;
+  const int64_t samples = (r->step + r->ahead) * c->train.batch;
+  const uint64_t clips = data_mix_clips(r->mix);
+  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:{s:i, s:i, s:i}}", "stage",
+                   r->work.stage->table->name, "config", r->config_text, "config_hash",
+                   orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples, "epoch",
+                   (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed",
+                   (json_int_t)c->run.seed, "ahead_steps", (json_int_t)r->ahead, "guard",
+                   train_guard_save(&r->guard), "layout", "tp", r->world->grid.tp, "cp",
+                   r->world->grid.cp, "dp", r->world->grid.dp);
+}
+
+void train_run_close(train_run *r) {
+  dist_watchdog_stop(r->watchdog);
+  train_observer_destroy(r->observer);
+  train_fingerprint_log_destroy(r->record);
+  train_replica_check_destroy(r->replicas);
+  train_saver_destroy(r->saver);
+  data_remote_interrupt(r->remote); // or a reader would wait for its download
+  data_loader_destroy(r->loader);
+  data_mix_close(r->mix);
+  data_remote_destroy(r->remote);
+  train_guard_release(&r->guard);
+  dist_world_leave_device(r->world);
+  train_step_release(&r->work);
+  kern_destroy(r->k);
+  train_lease_release(r->lease);
+  orr_free(r->config_text);
+}

@@ -1,0 +1,75 @@
+// A training run's parts, opened in the order in which they may fail: axes, model, folder, weights,
+// data, outputs. train/loop takes the steps.
+#ifndef TRAIN_RUN_H
+#define TRAIN_RUN_H
+
+#include <stdbool.h>
+
+#include "base/hash.h"
+#include "data/clips/clip_batch.h"
+#include "data/remote/remote.h"
+#include "dist/watchdog.h"
+#include "train/run/accounting.h"
+#include "train/run/guard.h"
+#include "train/run/lease.h"
+#include "train/run/loop.h"
+#include "train/run/observer.h"
+#include "train/observe/fingerprint_log.h"
+#include "train/run/replica_check.h"
+#include "train/save/saver.h"
+#include "train/step/step.h"
+
+enum { TRAIN_RUN_FOLDERS = 64 }; // of clips, at most
+
+typedef struct {
+  const cfg *c;
+  dist_world *world;
+  double begun_ms; // the process, by orr_clock_ms
+  dist_comm *all;  // axis of the world
+  char *config_text;
+  orr_hash128 config_hash;
+  train_axes axes;
+  kern *k;
+  train_step work;
+  train_accounting accounting;
+  double peak;        // FLOP/s of one rank's matrix products, measured
+  train_lease *lease; // rank 0
+  train_guard guard;
+  int64_t step;  // steps done
+  int64_t ahead; // steps of data passed over, besides
+  data_remote *remote;
+  int32_t branch_ids[TRAIN_RUN_FOLDERS];
+  data_mix_options mix_options;
+  data_mix *mix;
+  data_loader *loader;
+  train_observer *observer;
+  train_fingerprint_log *record; // NULL = none
+  train_saver *saver;
+  train_replica_check *replicas; // NULL = not compared
+  dist_watchdog *watchdog;       // NULL before the first step
+} train_run;
+
+// All are collective over the world, and every rank returns the same code. After an error of any,
+// and at the end: train_run_close.
+
+// Agrees on the configuration, lays the ranks out and plans the model; memory and traffic are
+// logged. With o->dry_run nothing is allocated. *r holds zeros, c, world
+// and begun_ms.
+orr_code train_run_plan(train_run *r, const train_loop_options *o);
+// Takes the run's folder, and opens weights (from `resume`: see train_loop_options), data and
+// outputs.
+orr_code train_run_open(train_run *r, const char *resume);
+// Writes config.yaml and where the record goes on, and starts the watchdog; steps may follow.
+orr_code train_run_begin(train_run *r);
+// The clips; a part of train_run_open, which takes no folder and opens no outputs.
+orr_code train_run_open_data(train_run *r);
+// Weights, states, step and data as the checkpoint has them, in a run that is open; NULL: as a run
+// begins. Local.
+orr_code train_run_load(train_run *r, ckpt_reader *reader);
+// A loader that begins with the batch of the next step, in place of the one there is. Local.
+orr_code train_run_open_loader(train_run *r);
+// What a checkpoint tells of the run besides its tensors: a new object, or NULL. Local.
+json_t *train_run_meta(train_run *r);
+void train_run_close(train_run *r);
+
+#endif

@@ -1,0 +1,61 @@
+#include "train/setup/device.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "train/setup/threads.h"
+
+enum { ID_BYTES = sizeof((kern *)0)->device_id };
+
+// ids: ID_BYTES of every rank.
+static orr_code compare(const char *ids, int ranks, bool share) {
+  for (int r = 1; r < ranks; r++) {
+    const char *id = ids + (size_t)r * ID_BYTES;
+    ORR_CHECK(
+        (*id == '\0') == (*ids == '\0'), ORR_EUNSUPPORTED,
+        "rank 0 runs on a %s, rank %d on a %s; give every machine of the job a GPU that works, "
+        "or choose run.device cpu",
+        *ids ? "GPU" : "CPU", r, *id ? "GPU" : "CPU");
+    if (*id == '\0' || share) continue;
+    for (int before = 0; before < r; before++)
+      ORR_CHECK(strcmp(id, ids + (size_t)before * ID_BYTES) != 0, ORR_EINVAL,
+                "ranks %d and %d have the same GPU: more ranks than GPUs on a machine; start one "
+                "rank a GPU, choose run.device cpu, or set dist.share_devices to try things out",
+                before, r);
+  }
+  return ORR_OK;
+}
+
+static orr_code compare_all(dist_comm *all, const kern *k, bool share) {
+  const int ranks = dist_comm_size(all);
+  char *ids = orr_calloc((size_t)ranks, ID_BYTES);
+  orr_code rc = ids ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "no memory for the names of all devices");
+  rc = dist_agree(all, rc, "compare devices");
+  if (rc == ORR_OK) rc = dist_all_gather(all, k->device_id, ids, ID_BYTES, DIST_U8);
+  if (rc == ORR_OK) rc = compare(ids, ranks, share);
+  orr_free(ids);
+  return rc;
+}
+
+orr_code train_device_open(const cfg *c, dist_world *w, kern **out) {
+  dist_comm *all = w->axis[DIST_AXIS_WORLD];
+  const bool bf16 = c->run.precision == CFG_PRECISION_BF16;
+  *out = NULL;
+  orr_code rc = kern_open(&(kern_setup){.device = (kern_device)c->run.device,
+                                        .threads = train_threads(c->run.threads, w->node_ranks),
+                                        .node_rank = w->node_rank,
+                                        .node_ranks = w->node_ranks,
+                                        .share_devices = c->dist.share_devices,
+                                        .tune = c->run.tune,
+                                        .own_attention = c->run.attention == CFG_ATTENTION_OWN},
+                          out);
+  ORR_TRY(dist_agree(all, rc, "open the device"));
+  ORR_TRY(compare_all(all, *out, c->dist.share_devices));
+  const kern *k = *out;
+  if (w->grid.rank != 0) return ORR_OK;
+  if (*k->why_cpu) ORR_INFO("no GPU is used: %s", k->why_cpu);
+  ORR_INFO("device %s (%s), %d threads a rank%s%s", k->table->name, k->isa, k->threads,
+           bf16 ? "; " : "", bf16 ? kern_bf16_reason(k) : "");
+  return ORR_OK;
+}

@@ -1,0 +1,118 @@
+#include "train/step/stage.h"
+
+#include "base/mem.h"
+#include "train/timing/marks.h"
+#include "train/model/tokenizer.h"
+
+orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
+                            int64_t clips, int64_t micro, train_stage **out) {
+  ORR_CHECK(clips % micro == 0, ORR_ECONFIG,
+            "train.micro_batch %lld does not divide the %lld clips of a rank: choose a divisor, or "
+            "0 for all at once",
+            (long long)micro, (long long)clips);
+  return c->train.stage == CFG_STAGE_TOKENIZER
+             ? train_stage_tokenizer_create(k, c, axes, state, clips, micro, out)
+             : train_stage_dynamics_create(k, c, axes, state, clips, micro, out);
+}
+
+orr_code train_stage_list(const cfg *c, train_axes *axes, train_params *out) {
+  orr_code rc;
+  train_params_init(out);
+  if (c->train.stage == CFG_STAGE_TOKENIZER) {
+    train_tokenizer_dims d;
+    train_tokenizer_params p = {0};
+    train_tokenizer_dims_from(c, &d);
+    rc = train_tokenizer_list(&d, out, &p);
+    orr_free(p.enc);
+  } else {
+    train_dynamics_dims d;
+    train_dynamics_params p = {0};
+    train_dynamics_dims_from(c, &d);
+    d.block.axes = axes;
+    rc = train_dynamics_list(&d, out, &p);
+    orr_free(p.blocks);
+  }
+  return rc;
+}
+
+void train_stage_destroy(train_stage *s) {
+  if (s) s->table->destroy(s);
+}
+
+void train_stage_init(train_stage *s, const train_stage_table *table, kern *k, const cfg *c,
+                      train_axes *axes, train_state *state, int64_t clips, int64_t micro) {
+  *s = (train_stage){.table = table,
+                     .k = k,
+                     .c = c,
+                     .axes = axes,
+                     .state = state,
+                     .clips = clips,
+                     .micro = micro,
+                     .shapes = 1};
+  kern_arena_init(k, &s->activations, "activations");
+  kern_arena_init(k, &s->exchange, "communication");
+  kern_arena_init(k, &s->inputs, "inputs");
+  for (int i = 0; i < 2; i++) kern_arena_init_pinned(k, &s->staging[i], "staged inputs");
+}
+
+void train_stage_release(train_stage *s) {
+  for (int i = 0; i < 2; i++) orr_arena_release(&s->staging[i]);
+  orr_arena_release(&s->inputs);
+  orr_arena_release(&s->exchange);
+  orr_arena_release(&s->activations);
+}
+
+orr_code train_stage_place(train_stage *s) {
+  for (int set = 0; set < TRAIN_INPUT_SETS; set++) {
+    orr_arena *arena = set == TRAIN_INPUTS_ON_DEVICE ? &s->inputs : &s->staging[set];
+    s->scalars[set] = orr_arena_take(arena, sizeof **s->scalars);
+    s->table->place_inputs(s, arena, set);
+  }
+  return s->table->place(s);
+}
+
+orr_code train_stage_commit(train_stage *s) {
+  ORR_TRY(orr_arena_commit(&s->activations));
+  ORR_TRY(orr_arena_commit(&s->exchange));
+  ORR_TRY(orr_arena_commit(&s->inputs));
+  ORR_TRY(orr_arena_commit(&s->staging[0]));
+  return orr_arena_commit(&s->staging[1]);
+}
+
+orr_code train_stage_check(const train_stage *s) {
+  ORR_TRY(orr_arena_check(&s->activations));
+  ORR_TRY(orr_arena_check(&s->exchange));
+  ORR_TRY(orr_arena_check(&s->inputs));
+  ORR_TRY(orr_arena_check(&s->staging[0]));
+  return orr_arena_check(&s->staging[1]);
+}
+
+orr_code train_stage_prepare(train_stage *s, const data_clip_batch *b, train_batch_sums *sums) {
+  ORR_TRY(kern_await(s->k, TRAIN_MARK_INPUTS + s->turn));
+  return s->table->prepare(s, b, sums);
+}
+
+orr_code train_stage_send(train_stage *s, const train_step_scalars *scalars) {
+  const orr_arena *from = &s->staging[s->turn];
+  if (s->k->planning) return ORR_OK;
+  *s->scalars[s->turn] = *scalars;
+  ORR_TRY(kern_copy(s->k, &(kern_copy_args){.dst = s->inputs.base,
+                                            .src = from->base,
+                                            .bytes = from->used,
+                                            .way = KERN_COPY_IN}));
+  ORR_TRY(kern_mark(s->k, TRAIN_MARK_INPUTS + s->turn));
+  s->turn ^= 1;
+  return ORR_OK;
+}
+
+orr_code train_stage_run(train_stage *s, int64_t micro, train_grad_ready_fn ready, void *ctx) {
+  train_profile *profile = s->axes->profile;
+  train_profile_enter(profile, TRAIN_PHASE_FORWARD, "forward", -1);
+  ORR_TRY(s->table->forward(s, micro));
+  ORR_TRY(train_timer_end(s->timer, TRAIN_TIMED_FORWARD));
+  train_profile_leave(profile);
+  train_profile_enter(profile, TRAIN_PHASE_BACKWARD, "loss and backward", -1);
+  ORR_TRY(s->table->backward(s, micro, ready, ctx));
+  train_profile_leave(profile);
+  return train_timer_end(s->timer, TRAIN_TIMED_BACKWARD);
+}

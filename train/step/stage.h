@@ -1,0 +1,106 @@
+// What is trained, seen from a step: the tokenizer or the dynamics model behind one table. A stage
+// owns its model plan and the way of a batch to it: `prepare` writes inputs to one of two pinned
+// staging buffers, `send` starts their copy to the device, and while that runs the next batch can
+// be prepared in the other one.
+#ifndef TRAIN_STAGE_H
+#define TRAIN_STAGE_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "configs/config.h"
+#include "data/clips/clip_batch.h"
+#include "kernels/kern.h"
+#include "train/model/dynamics.h"
+#include "train/timing/timer.h"
+#include "train/step/state.h"
+
+typedef struct train_stage train_stage;
+
+// What changes from step to step beside the batch.
+typedef struct {
+  float scale; // of the gradient: the loss is a mean
+  kern_adamw_rates rates;
+  kern_bounds bounds;
+} train_step_scalars;
+
+// What a batch adds up to, over its clips and over the replicas.
+typedef struct {
+  double units; // what the loss is a mean over: masked positions, or pixel values
+  double bad;   // clips whose actions are not finite, where actions count
+} train_batch_sums;
+
+typedef struct {
+  const char *name;
+  // Local. Takes the stage's inputs from `arena`, and notes their addresses in set `set`: 0 and 1
+  // are the staging buffers, 2 is the device. Sets are laid out alike.
+  void (*place_inputs)(train_stage *s, orr_arena *arena, int set);
+  // Local. Takes the model's arrays; once counting, once committed.
+  orr_code (*place)(train_stage *s);
+  // Local. Host work for a whole local batch (masks), into set s->turn; *sums gets this rank's.
+  orr_code (*prepare)(train_stage *s, const data_clip_batch *b, train_batch_sums *sums);
+  // Local. While planning: what the step that begins with global sample `first` of this rank will
+  // compute, where that depends on the samples.
+  void (*foresee)(train_stage *s, uint64_t first);
+  // Local. Gives the prepared batch a larger shape than its own. NULL: there is one shape.
+  void (*widen)(train_stage *s, int64_t shape);
+  // Collective over tp and cp, both: train_stage_run.
+  orr_code (*forward)(train_stage *s, int64_t micro);
+  orr_code (*backward)(train_stage *s, int64_t micro, train_grad_ready_fn ready, void *ctx);
+  void (*destroy)(train_stage *s);
+} train_stage_table;
+
+enum { TRAIN_INPUTS_ON_DEVICE = 2, TRAIN_INPUT_SETS };
+enum { TRAIN_STAGE_MOST_SHAPES = 8 };
+
+struct train_stage {
+  const train_stage_table *table;
+  kern *k;
+  const cfg *c;
+  train_axes *axes;
+  train_state *state;
+  int64_t clips, micro; // clips of this rank a step, clips a micro-batch
+  // Steps of the same shape, 0 <= shape < shapes <= TRAIN_STAGE_MOST_SHAPES, call the same ops with
+  // the same arguments. A larger shape does more work, to the same result.
+  int64_t shape, shapes;
+  double tokens_per_clip, frames_per_clip, flops_per_clip;
+  orr_arena activations, exchange, inputs, staging[2];
+  int turn;                                      // the staging buffer that is next
+  train_step_scalars *scalars[TRAIN_INPUT_SETS]; // of a step, beside its inputs
+  double *loss_sum;                              // in device memory; borrowed, set by the step
+  train_timer *timer;                            // borrowed; may be NULL
+};
+
+// Local. Lists the stage's parameters in state->params and creates its plan. `clips` a step on this
+// rank, in micro-batches of `micro`; ranks of tp and cp share clips.
+orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
+                                     int64_t clips, int64_t micro, train_stage **out);
+orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
+                                      int64_t clips, int64_t micro, train_stage **out);
+orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
+                            int64_t clips, int64_t micro, train_stage **out); // by train.stage
+// Local. The parameters of the rank that `axes` stand for, in order of the flat layout; of another
+// rank of tp than this one, too. ORR_ENOMEM; release *out also then.
+orr_code train_stage_list(const cfg *c, train_axes *axes, train_params *out);
+void train_stage_destroy(train_stage *s); // takes NULL
+
+// Local. Takes all arrays; once counting, once committed.
+orr_code train_stage_place(train_stage *s);
+orr_code train_stage_commit(train_stage *s); // ORR_ENOMEM names the arena
+orr_code train_stage_check(const train_stage *s);
+// Local. Waits until the next staging buffer is free and prepares the batch in it.
+orr_code train_stage_prepare(train_stage *s, const data_clip_batch *b, train_batch_sums *sums);
+// Local. The prepared batch, and the scalars, to the device.
+orr_code train_stage_send(train_stage *s, const train_step_scalars *scalars);
+// Collective over tp and cp. Forward and backward of micro-batch `micro`; *s->loss_sum (+=), and
+// the gradient of s->scalars->scale * loss sum is added.
+orr_code train_stage_run(train_stage *s, int64_t micro, train_grad_ready_fn ready, void *ctx);
+
+// Local. For the create functions: what all stages share, with empty arenas that count.
+void train_stage_init(train_stage *s, const train_stage_table *table, kern *k, const cfg *c,
+                      train_axes *axes, train_state *state, int64_t clips, int64_t micro);
+// Local. For the destroy functions: gives the arenas back.
+void train_stage_release(train_stage *s);
+
+#endif

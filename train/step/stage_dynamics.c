@@ -1,0 +1,225 @@
+#include "base/mem.h"
+#include "train/model/masking.h"
+#include "train/step/stage.h"
+
+// Inputs of the whole local batch, micro-batch by micro-batch: T_cp frames of every clip.
+typedef struct {
+  int32_t *tokens;     // [clips*T_cp,S]
+  float *action;       // [clips*T_cp,2A]
+  uint8_t *has_action; // [clips*T_cp]
+  int32_t *branch;     // [clips]
+  int32_t *masked_row; // [micros,capacity]
+  int32_t *target;     // [micros,capacity]
+} dynamics_inputs;
+
+typedef struct {
+  train_stage base;
+  train_dynamics_dims d;
+  train_dynamics_params p;
+  train_dynamics *model;
+  train_masking masking;
+  train_dynamics_frames frames;
+  int64_t T, micros, capacity; // capacity: masked rows of a micro-batch
+  dynamics_inputs inputs[TRAIN_INPUT_SETS];
+  int64_t unit;                  // of their number where steps are captured
+  int64_t *masked, *masked_rows; // [micros] positions, and rows with padding
+} dynamics_stage;
+
+static void stage_place_inputs(train_stage *base, orr_arena *arena, int set) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  dynamics_inputs *in = &s->inputs[set];
+  const size_t frames = (size_t)(base->clips * s->frames.count),
+               rows = (size_t)(s->micros * s->capacity);
+  in->tokens = orr_arena_take(arena, frames * (size_t)s->d.S * sizeof *in->tokens);
+  in->action = orr_arena_take(arena, frames * 2 * (size_t)s->d.A * sizeof *in->action);
+  in->has_action = orr_arena_take(arena, frames);
+  in->branch = orr_arena_take(arena, (size_t)base->clips * sizeof *in->branch);
+  in->masked_row = orr_arena_take(arena, rows * sizeof *in->masked_row);
+  in->target = orr_arena_take(arena, rows * sizeof *in->target);
+}
+
+static orr_code stage_place(train_stage *base) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  return train_dynamics_place_both(s->model, &base->activations, &base->exchange);
+}
+
+static int64_t rounded_up(int64_t rows, int64_t unit) {
+  return (rows + unit - 1) / unit * unit;
+}
+
+// All micro-batches have as many rows.
+static void take_shape(dynamics_stage *s, int64_t shape) {
+  const int64_t rows = (shape + 1) * s->unit;
+  s->base.shape = shape;
+  for (int64_t i = 0; i < s->micros; i++)
+    s->masked_rows[i] = rows < s->capacity ? rows : s->capacity;
+}
+
+// From the numbers of masked positions to those of rows. Where steps are captured all micro-batches
+// take as many as the longest one, rounded up so that a run meets few shapes.
+static void settle_rows(dynamics_stage *s) {
+  int64_t most = 1;
+  for (int64_t i = 0; i < s->micros; i++) {
+    if (most < s->masked[i]) most = s->masked[i];
+    s->masked_rows[i] = rounded_up(s->masked[i], TRAIN_LOSS_ROWS);
+  }
+  if (s->base.k->can_capture) take_shape(s, rounded_up(most, s->unit) / s->unit - 1);
+}
+
+// Masks of micro-batch `micro`; returns its number of masked positions.
+static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_t micro) {
+  const dynamics_inputs *in = &s->inputs[s->base.turn];
+  const int64_t T = s->T, S = s->d.S, A = s->d.A, first = micro * s->base.micro * s->frames.count;
+  int32_t *row = in->masked_row + micro * s->capacity, *target = in->target + micro * s->capacity;
+  int64_t n = 0;
+  for (int64_t i = 0; i < s->base.micro; i++) {
+    const int64_t clip = micro * s->base.micro + i;
+    train_masking_clip c = {.sample = b->sample[clip],
+                            .tokens_in = b->tokens + clip * T * S,
+                            .action_in = b->action + clip * T * A,
+                            .valid_in = b->valid + clip * T * A,
+                            .tokens = in->tokens + first * S,
+                            .action = in->action + first * 2 * A,
+                            .has_action = in->has_action + first};
+    n += train_masking_apply(&s->masking, &c, i, row + n, target + n);
+    in->branch[clip] = b->branch[clip];
+  }
+  return n;
+}
+
+// Rows that do not count.
+static void pad_micro(dynamics_stage *s, int64_t micro) {
+  const dynamics_inputs *in = &s->inputs[s->base.turn];
+  int32_t *row = in->masked_row + micro * s->capacity, *target = in->target + micro * s->capacity;
+  for (int64_t i = s->masked[micro]; i < s->masked_rows[micro]; i++) row[i] = target[i] = -1;
+}
+
+// Ranks of cp share clips: the first one counts for all.
+static double bad_clips(const train_stage *s, const data_clip_batch *b) {
+  int64_t n = 0;
+  for (int64_t i = 0; b->bad && s->axes->grid.cp_i == 0 && i < b->B; i++) n += b->bad[i].count > 0;
+  return (double)n;
+}
+
+static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, train_batch_sums *sums) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  int64_t n = 0;
+  for (int64_t micro = 0; micro < s->micros; micro++)
+    n += s->masked[micro] = prepare_micro(s, b, micro);
+  settle_rows(s);
+  for (int64_t micro = 0; micro < s->micros; micro++) pad_micro(s, micro);
+  *sums = (train_batch_sums){.units = (double)n, .bad = bad_clips(base, b)};
+  return ORR_OK;
+}
+
+static void stage_widen(train_stage *base, int64_t shape) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  take_shape(s, shape);
+  for (int64_t micro = 0; micro < s->micros; micro++) pad_micro(s, micro);
+}
+
+// Masks depend on sample numbers alone.
+static void stage_foresee(train_stage *base, uint64_t first) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  for (int64_t micro = 0; micro < s->micros; micro++) {
+    s->masked[micro] = 0;
+    for (int64_t i = 0; i < base->micro; i++)
+      s->masked[micro] +=
+          train_masking_count(&s->masking, first + (uint64_t)(micro * base->micro + i));
+  }
+  settle_rows(s);
+}
+
+// The inputs of a micro-batch.
+static train_dynamics_batch batch_of(const dynamics_stage *s, int64_t micro) {
+  const dynamics_inputs *in = &s->inputs[TRAIN_INPUTS_ON_DEVICE];
+  const int64_t first = micro * s->base.micro * s->frames.count;
+  return (train_dynamics_batch){.tokens = in->tokens + first * s->d.S,
+                                .action = in->action + first * 2 * s->d.A,
+                                .has_action = in->has_action + first,
+                                .branch = in->branch + micro * s->base.micro,
+                                .masked_row = in->masked_row + micro * s->capacity,
+                                .target = in->target + micro * s->capacity,
+                                .masked_rows = s->masked_rows[micro]};
+}
+
+static orr_code stage_forward(train_stage *base, int64_t micro) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  const train_dynamics_batch b = batch_of(s, micro);
+  return train_dynamics_forward(s->model, &b);
+}
+
+static orr_code stage_backward(train_stage *base, int64_t micro, train_grad_ready_fn ready,
+                               void *ctx) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  const train_dynamics_batch b = batch_of(s, micro);
+  return train_dynamics_loss(s->model, &b, &base->scalars[TRAIN_INPUTS_ON_DEVICE]->scale, true,
+                             base->loss_sum, ready, ctx);
+}
+
+static void stage_destroy(train_stage *base) {
+  dynamics_stage *s = (dynamics_stage *)base;
+  train_dynamics_destroy(s->model);
+  orr_free(s->p.blocks);
+  orr_free(s->masked);
+  train_stage_release(base);
+  orr_free(s);
+}
+
+static const train_stage_table dynamics_table = {.name = "dynamics",
+                                                 .place_inputs = stage_place_inputs,
+                                                 .place = stage_place,
+                                                 .prepare = stage_prepare,
+                                                 .foresee = stage_foresee,
+                                                 .widen = stage_widen,
+                                                 .forward = stage_forward,
+                                                 .backward = stage_backward,
+                                                 .destroy = stage_destroy};
+
+orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
+                                     int64_t clips, int64_t micro, train_stage **out) {
+  orr_code rc;
+  dynamics_stage *s = orr_calloc(1, sizeof *s);
+  ORR_CHECK(s, ORR_ENOMEM, "dynamics stage: out of memory");
+  train_stage_init(&s->base, &dynamics_table, k, c, axes, state, clips, micro);
+  train_dynamics_dims_from(c, &s->d);
+  s->d.block.axes = axes;
+  s->T = c->data.frames;
+  s->frames = train_dynamics_frames_of(&s->d, micro, s->T);
+  s->micros = clips / micro;
+  s->masking = (train_masking){.T = s->T,
+                               .S = s->d.S,
+                               .A = s->d.A,
+                               .V = s->d.V,
+                               .N = s->d.N,
+                               .full_mask = c->model.full_mask,
+                               .corrupt = c->model.corrupt,
+                               .action_drop = c->model.action_drop,
+                               .seed = (uint64_t)c->run.seed,
+                               .first = s->frames.first,
+                               .frames = s->frames.count,
+                               .clip_step = s->frames.clip_step,
+                               .frame_step = s->frames.frame_step};
+  s->masked = orr_calloc(2 * (size_t)s->micros, sizeof *s->masked);
+  ORR_CHECK_GOTO(s->masked, fail, ORR_ENOMEM, "dynamics stage: out of memory");
+  s->masked_rows = s->masked + s->micros;
+  ORR_TRY_GOTO(train_dynamics_list(&s->d, &state->params, &s->p), fail);
+  ORR_TRY_GOTO(train_dynamics_create(k, &s->d, &s->p, &state->weights, micro, s->T,
+                                     c->train.recompute ? TRAIN_RECOMPUTE : TRAIN_KEEP_ALL,
+                                     &s->model),
+               fail);
+  s->capacity = train_dynamics_loss_capacity(s->model);
+  s->unit =
+      rounded_up(s->capacity, TRAIN_STAGE_MOST_SHAPES * TRAIN_LOSS_ROWS) / TRAIN_STAGE_MOST_SHAPES;
+  if (k->can_capture) s->base.shapes = rounded_up(s->capacity, s->unit) / s->unit;
+  // Until a step is foreseen or prepared: one chunk, whose shape all chunks have.
+  for (int64_t i = 0; i < s->micros; i++) s->masked_rows[i] = TRAIN_LOSS_ROWS;
+  s->base.tokens_per_clip = (double)(s->T * s->d.N);
+  s->base.frames_per_clip = (double)s->T;
+  s->base.flops_per_clip = train_dynamics_flops(&s->d, 1, s->T);
+  *out = &s->base;
+  return ORR_OK;
+fail:
+  stage_destroy(&s->base);
+  return rc;
+}

@@ -1,0 +1,106 @@
+#include <string.h>
+
+#include "base/mem.h"
+#include "train/step/stage.h"
+#include "train/model/tokenizer.h"
+
+typedef struct {
+  train_stage base;
+  train_tokenizer_dims d;
+  train_tokenizer_params p;
+  train_tokenizer *model;
+  int64_t frame_values;              // height * width * 3
+  uint8_t *frames[TRAIN_INPUT_SETS]; // [clips*T,height,width,3]
+} tokenizer_stage;
+
+static int64_t input_bytes(const tokenizer_stage *s, int64_t clips) {
+  return clips * s->base.c->data.frames * s->frame_values;
+}
+
+static void stage_place_inputs(train_stage *base, orr_arena *arena, int set) {
+  tokenizer_stage *s = (tokenizer_stage *)base;
+  s->frames[set] = orr_arena_take(arena, (size_t)input_bytes(s, base->clips));
+}
+
+static orr_code stage_place(train_stage *base) {
+  return train_tokenizer_place(((tokenizer_stage *)base)->model, &base->activations);
+}
+
+static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, train_batch_sums *sums) {
+  tokenizer_stage *s = (tokenizer_stage *)base;
+  memcpy(s->frames[base->turn], b->frames, (size_t)input_bytes(s, base->clips));
+  *sums = (train_batch_sums){.units = (double)input_bytes(s, base->clips)};
+  return ORR_OK;
+}
+
+// Every batch is as much work as any other.
+static void stage_foresee(train_stage *s, uint64_t first) {}
+
+// The frames of a micro-batch.
+static train_frames frames_of(const tokenizer_stage *s, int64_t micro) {
+  return (train_frames){.u8 = s->frames[TRAIN_INPUTS_ON_DEVICE] +
+                              micro * input_bytes(s, s->base.micro)};
+}
+
+static orr_code stage_forward(train_stage *base, int64_t micro) {
+  tokenizer_stage *s = (tokenizer_stage *)base;
+  const train_frames f = frames_of(s, micro);
+  return train_tokenizer_forward(s->model, &f);
+}
+
+static orr_code stage_backward(train_stage *base, int64_t micro, train_grad_ready_fn ready,
+                               void *ctx) {
+  tokenizer_stage *s = (tokenizer_stage *)base;
+  const train_frames f = frames_of(s, micro);
+  return train_tokenizer_loss(s->model, &f, &base->scalars[TRAIN_INPUTS_ON_DEVICE]->scale, true,
+                              base->loss_sum, ready, ctx);
+}
+
+static void stage_destroy(train_stage *base) {
+  tokenizer_stage *s = (tokenizer_stage *)base;
+  train_tokenizer_destroy(s->model);
+  orr_free(s->p.enc);
+  train_stage_release(base);
+  orr_free(s);
+}
+
+static const train_stage_table tokenizer_table = {.name = "tokenizer",
+                                                  .place_inputs = stage_place_inputs,
+                                                  .place = stage_place,
+                                                  .prepare = stage_prepare,
+                                                  .foresee = stage_foresee,
+                                                  .forward = stage_forward,
+                                                  .backward = stage_backward,
+                                                  .destroy = stage_destroy};
+
+// 6 FLOPs a weight and token, as for the dynamics model.
+static double flops_per_frame(const train_tokenizer_dims *d) {
+  const train_block_dims *b = &d->block;
+  double block = (double)b->D * (double)((2 * b->H + 2 * b->G) * b->K + 3 * b->F);
+  return 6.0 * (double)d->S *
+         (2.0 * (double)d->layers * block + 2.0 * (double)((d->P + d->n) * b->D));
+}
+
+orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
+                                      int64_t clips, int64_t micro, train_stage **out) {
+  orr_code rc;
+  tokenizer_stage *s = orr_calloc(1, sizeof *s);
+  ORR_CHECK(s, ORR_ENOMEM, "tokenizer stage: out of memory");
+  train_stage_init(&s->base, &tokenizer_table, k, c, axes, state, clips, micro);
+  train_tokenizer_dims_from(c, &s->d);
+  s->d.block.axes = axes; // of one rank: train_axes_check
+  s->frame_values = s->d.S * s->d.P;
+  ORR_TRY_GOTO(train_tokenizer_list(&s->d, &state->params, &s->p), fail);
+  ORR_TRY_GOTO(train_tokenizer_create(k, &s->d, &s->p, &state->weights, micro * c->data.frames,
+                                      c->train.recompute ? TRAIN_RECOMPUTE : TRAIN_KEEP_ALL,
+                                      &s->model),
+               fail);
+  s->base.tokens_per_clip = (double)(c->data.frames * s->d.S);
+  s->base.frames_per_clip = (double)c->data.frames;
+  s->base.flops_per_clip = (double)c->data.frames * flops_per_frame(&s->d);
+  *out = &s->base;
+  return ORR_OK;
+fail:
+  stage_destroy(&s->base);
+  return rc;
+}

@@ -1,0 +1,255 @@
+#include "train/step/step.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "train/timing/marks.h"
+
+static orr_code create_parts(train_step *s) {
+  const cfg *c = s->c;
+  const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
+  train_state_init(&s->state, s->k, act, true, c->optim.ema_decay > 0.0);
+  kern_arena_init(s->k, &s->exchange, "communication");
+  kern_arena_init_pinned(s->k, &s->results, "results");
+  ORR_TRY(train_axes_check(c, &s->axes->grid));
+  ORR_TRY(train_timer_create(s->k, &s->timer));
+  ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
+  s->stage->timer = s->timer;
+  // by set of marks, without fingerprints and with them
+  ORR_TRY(train_capture_create(s->k, 4 * s->stage->shapes, &s->replay));
+  // What other ranks take part in is captured too where it is in the order of the device.
+  s->capture = c->run.capture && s->k->can_capture &&
+               (s->axes->on_device || train_axes_size(s->axes, DIST_AXIS_WORLD) == 1);
+  ORR_TRY(train_state_share(&s->state, c->dist.zero ? s->axes : NULL, c->dist.bucket_bytes));
+  ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, &s->reduce));
+  ORR_TRY(train_gather_create(s->axes, &s->state, &s->gather));
+  train_step_overlap(s, c->dist.overlap);
+  return ORR_OK;
+}
+
+void train_step_overlap(train_step *s, bool overlap) {
+  train_reduce_overlap(s->reduce, overlap);
+  train_gather_overlap(s->gather, overlap);
+}
+
+static orr_code place(train_step *s) {
+  train_state_place(&s->state);
+  ORR_TRY(train_stage_place(s->stage));
+  train_reduce_place(s->reduce, &s->exchange);
+  s->totals = orr_arena_take(&s->exchange, sizeof *s->totals);
+  s->stage->loss_sum = &s->totals->loss;
+  for (int i = 0; i < 2; i++) s->result[i] = orr_arena_take(&s->results, sizeof **s->result);
+  return ORR_OK;
+}
+
+// Everything that moves in a step, on arrays that are not there yet.
+static orr_code rehearse(train_step *s) {
+  train_step_votes votes = {0};
+  ORR_TRY(train_axes_agree(s->axes, ORR_OK, "read data"));
+  ORR_TRY(train_step_gradients(
+      s, NULL, &(train_step_request){.step = 1, .fingerprint = s->c->guard.record_every > 0}));
+  ORR_TRY(train_step_vote(s, &votes));
+  return train_step_update(s);
+}
+
+orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k) {
+  const int dp = axes->grid.dp;
+  *s = (train_step){.c = c, .axes = axes, .k = k};
+  ORR_CHECK(c->train.batch % dp == 0, ORR_ECONFIG,
+            "train.batch %lld is not divisible by the %d ranks of the data axis: change "
+            "train.batch or the number of ranks",
+            (long long)c->train.batch, dp);
+  s->clips = c->train.batch / dp;
+  s->micro = c->train.micro_batch ? c->train.micro_batch : s->clips;
+  s->micros = s->clips / s->micro;
+  ORR_TRY(create_parts(s));
+  ORR_TRY(place(s));
+  ORR_TRY(train_stage_run(s->stage, 0, NULL, NULL)); // every kernel of a micro-batch
+  memset(axes->moved, 0, sizeof axes->moved);
+  s->stage->table->foresee(s->stage, (uint64_t)(axes->grid.dp_i * s->clips));
+  ORR_TRY(rehearse(s));
+  memcpy(s->announced, axes->moved, sizeof s->announced);
+  return ORR_OK;
+}
+
+orr_code train_step_commit(train_step *s) {
+  ORR_TRY(kern_commit(s->k));
+  ORR_TRY(train_state_commit(&s->state));
+  ORR_TRY(train_stage_commit(s->stage));
+  ORR_TRY(orr_arena_commit(&s->exchange));
+  ORR_TRY(orr_arena_commit(&s->results));
+  ORR_TRY(place(s));
+  ORR_TRY(orr_arena_check(&s->state.parameters));
+  ORR_TRY(orr_arena_check(&s->state.gradients));
+  ORR_TRY(orr_arena_check(&s->state.optimizer));
+  ORR_TRY(train_stage_check(s->stage));
+  ORR_TRY(orr_arena_check(&s->exchange));
+  ORR_TRY(orr_arena_check(&s->results));
+  ORR_TRY(train_axes_register(s->axes, &s->state.parameters));
+  ORR_TRY(train_axes_register(s->axes, &s->state.gradients));
+  ORR_TRY(train_axes_register(s->axes, &s->stage->exchange));
+  return train_axes_commit(s->axes);
+}
+
+void train_step_release(train_step *s) {
+  train_gather_destroy(s->gather);
+  train_reduce_destroy(s->reduce);
+  train_capture_destroy(s->replay);
+  train_stage_destroy(s->stage);
+  train_timer_destroy(s->timer);
+  orr_arena_release(&s->results);
+  orr_arena_release(&s->exchange);
+  train_state_release(&s->state);
+  s->gather = NULL;
+  s->reduce = NULL;
+  s->replay = NULL;
+  s->stage = NULL;
+  s->timer = NULL;
+}
+
+// *sums (=) those of all replicas. Where steps are captured, all ranks take the largest of their
+// shapes: they capture the same collectives in the same step, for NCCL may have its ranks talk to
+// each other while it captures.
+static orr_code share_sums(train_step *s, train_batch_sums *sums) {
+  double v[2 + TRAIN_STAGE_MOST_SHAPES] = {sums->units, sums->bad};
+  train_stage *stage = s->stage;
+  const int64_t shapes = s->capture && stage->shapes > 1 ? stage->shapes : 0;
+  if (shapes) v[2 + stage->shape] = 1.0;
+  ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, v, 2 + shapes));
+  *sums = (train_batch_sums){.units = v[0], .bad = v[1]};
+  int64_t largest = shapes - 1;
+  while (largest > stage->shape && v[2 + largest] == 0.0) largest--;
+  if (largest > stage->shape) stage->table->widen(stage, largest);
+  return ORR_OK;
+}
+
+// The batch and the step's scalars, to the device.
+static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train_step_request *q) {
+  train_step_scalars x = {.bounds = {.loss = q->most_loss, .norm = q->most_norm}};
+  train_profile *profile = s->axes->profile;
+  train_batch_sums sums = {0};
+  train_profile_enter(profile, TRAIN_PHASE_INPUT, "input", -1);
+  if (!s->axes->planning) {
+    ORR_TRY(train_timer_begin(s->timer));
+    ORR_TRY(train_stage_prepare(s->stage, b, &sums));
+  }
+  train_profile_leave(profile);
+  ORR_TRY(share_sums(s, &sums));
+  x.bounds.units = sums.units;
+  x.scale = sums.units > 0.0 ? (float)(1.0 / sums.units) : 0.0f;
+  // Whatever comes of such actions, of which some are dropped: no loss is accepted.
+  if (sums.bad > 0.0) x.bounds.loss = -INFINITY;
+  ORR_TRY(kern_adamw_rates_of(q->lr, s->c->optim.beta1, s->c->optim.beta2, q->step, &x.rates));
+  s->issued[s->turn] = (train_issued){.step = q->step, .sums = sums, .fingerprint = q->fingerprint};
+  s->fingerprint = q->fingerprint;
+  train_reduce_fingerprint(s->reduce, q->fingerprint ? &s->totals->fingerprints.local : NULL);
+  ORR_TRY(train_stage_send(s->stage, &x));
+  return train_timer_end(s->timer, TRAIN_TIMED_INPUTS);
+}
+
+static orr_code clear(train_step *s) {
+  ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = s->state.weights.grad,
+                                            .bytes = (size_t)s->state.params.total *
+                                                     sizeof *s->state.weights.grad}));
+  return kern_fill(s->k, &(kern_fill_args){.x = s->totals, .bytes = sizeof *s->totals});
+}
+
+// All ranks of tp have the same loss.
+static orr_code make_gradients(train_step *s) {
+  ORR_TRY(clear(s));
+  for (int64_t micro = 0; micro < s->micros; micro++) {
+    const bool last = micro + 1 == s->micros;
+    ORR_TRY(train_stage_run(s->stage, micro, last ? train_reduce_ready : NULL, s->reduce));
+  }
+  ORR_TRY(train_reduce_finish(s->reduce));
+  ORR_TRY(
+      train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, &s->totals->loss, 1, DIST_F64, DIST_SUM));
+  return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
+}
+
+static orr_code make_update(train_step *s) {
+  const bool shared = s->state.shard.ranks > 1;
+  train_totals *t = s->totals;
+  const train_step_scalars *x = s->stage->scalars[TRAIN_INPUTS_ON_DEVICE];
+  train_profile_enter(s->axes->profile, TRAIN_PHASE_OPTIMIZER, "optimizer", -1);
+  ORR_TRY(train_state_sumsq(&s->state, &t->sumsq));
+  if (s->fingerprint)
+    ORR_TRY(train_state_fingerprint_gradients(&s->state, &t->fingerprints.gradients));
+  ORR_TRY(train_axes_all_reduce(s->axes, shared ? DIST_AXIS_WORLD : DIST_AXIS_TP, &t->sumsq, 1,
+                                DIST_F64, DIST_SUM));
+  ORR_TRY(kern_clip(s->k, &(kern_clip_args){.sumsq = &t->sumsq,
+                                            .loss_sum = &t->loss,
+                                            .bounds = &x->bounds,
+                                            .limit = s->c->optim.clip_norm,
+                                            .out = &t->verdict}));
+  ORR_TRY(train_state_update(&s->state, s->c, &x->rates, &t->verdict,
+                             shared ? train_gather_bucket : NULL, s->gather));
+  if (s->fingerprint) ORR_TRY(train_state_fingerprint_weights(&s->state, &t->fingerprints.weights));
+  ORR_TRY(train_timer_end(s->timer, TRAIN_TIMED_OPTIMIZER));
+  ORR_TRY(train_gather_finish(s->gather));
+  train_profile_leave(s->axes->profile);
+  return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
+}
+
+static orr_code make_both(void *step) {
+  ORR_TRY(make_gradients(step));
+  return make_update(step);
+}
+
+static orr_code send_results(train_step *s) {
+  if (s->axes->planning) return ORR_OK;
+  ORR_TRY(kern_copy(s->k, &(kern_copy_args){.dst = s->result[s->turn],
+                                            .src = s->totals,
+                                            .bytes = sizeof *s->totals,
+                                            .way = KERN_COPY_OUT}));
+  ORR_TRY(kern_mark(s->k, TRAIN_MARK_RESULTS + s->turn));
+  s->turn ^= 1;
+  return ORR_OK;
+}
+
+orr_code train_step_gradients(train_step *s, const data_clip_batch *b,
+                              const train_step_request *q) {
+  ORR_TRY(send_inputs(s, b, q));
+  return make_gradients(s);
+}
+
+orr_code train_step_update(train_step *s) {
+  ORR_TRY(make_update(s));
+  return send_results(s);
+}
+
+static orr_code capture_or_replay(train_step *s) {
+  const int64_t which = s->stage->shape + (s->fingerprint ? s->stage->shapes : 0),
+                shape = 2 * which + train_timer_set(s->timer);
+  if (train_capture_has(s->replay, shape)) train_timer_replayed(s->timer);
+  return train_capture_run(s->replay, shape, make_both, s);
+}
+
+orr_code train_step_run(train_step *s, const data_clip_batch *b, const train_step_request *q) {
+  ORR_TRY(send_inputs(s, b, q));
+  ORR_TRY(s->capture ? capture_or_replay(s) : make_both(s));
+  return send_results(s);
+}
+
+orr_code train_step_results(train_step *s, train_step_result *out) {
+  const train_totals *t = s->result[s->taken];
+  const train_issued *of = &s->issued[s->taken];
+  ORR_TRY(train_axes_await(s->axes, s->k, TRAIN_MARK_RESULTS + s->taken));
+  *out = (train_step_result){.step = of->step,
+                             .loss = of->sums.units > 0.0 ? t->loss / of->sums.units : 0.0,
+                             .grad_norm = sqrt(t->sumsq),
+                             .skipped = t->verdict.skip != 0,
+                             .bad_clips = (int64_t)of->sums.bad};
+  if (of->fingerprint) out->fingerprints = t->fingerprints;
+  // One replica's gradients are nobody's sum.
+  if (of->fingerprint && train_axes_size(s->axes, DIST_AXIS_REPLICA) == 1)
+    out->fingerprints.local = out->fingerprints.gradients;
+  s->taken ^= 1;
+  return train_timer_read(s->timer, out->timed_ms);
+}
+
+orr_code train_step_vote(train_step *s, train_step_votes *votes) {
+  return train_axes_host_sum(s->axes, DIST_AXIS_WORLD, (double *)votes,
+                             sizeof *votes / sizeof(double));
+}
