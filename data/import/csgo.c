@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "data/shard/h5.h"
 #include "data/shard/h5_dataset.h"
+#include "data/shard/h5_storage.h"
 #include "data/import/formats.h"
 #include "data/import/hdf5.h"
 
@@ -116,6 +117,7 @@ static orr_code read_row(hid_t file, const data_import_episode *e, int64_t t,
       (d.kind == DATA_H5_NUMBERS || d.kind == DATA_H5_BYTES) && d.rank == 1 && width == out->A,
       close, ORR_EFORMAT, "%s: %s has %" PRId64 " components, but /frame_0_y has %" PRId64, e->file,
       name, width, out->A);
+  ORR_TRY_GOTO(data_h5_check_written(file, &d, 0, width), close);
   rc = data_h5_dataset_read(&d, 0, width, H5T_NATIVE_FLOAT, out->v + t * width);
 close:
   data_h5_dataset_close(&d);
@@ -125,11 +127,12 @@ close:
 static orr_code actions(const data_import_options *o, const data_import_episode *e,
                         data_import_actions *out) {
   data_h5_fault fault;
-  orr_code rc = ORR_OK;
+  const data_h5_others others = data_import_hdf5_others(e);
+  hid_t file = H5I_INVALID_HID;
   *out = (data_import_actions){.rows = e->frames};
   data_h5_enter();
-  hid_t file = data_h5_file_open(e->file, NULL, &fault);
-  H5_CHECK_GOTO(file >= 0, leave, ORR_EFORMAT, "%s: cannot open it", e->file);
+  orr_code rc = data_import_hdf5_open(e->file, &others, &fault, &file);
+  if (rc != ORR_OK) goto leave;
   for (int64_t t = 0; t < e->frames; t++) ORR_TRY_GOTO(read_row(file, e, t, out), close_file);
   if (out->A != WIDTH) goto close_file;
   out->names = action_names();

@@ -42,6 +42,7 @@ static void episode_release(data_import_episode *e) {
     orr_free(e->cameras[c].place);
   }
   orr_free(e->cameras);
+  orr_free(e->root);
   orr_free(e->group);
   orr_free(e->file);
   orr_free(e->name);

@@ -34,6 +34,7 @@ typedef struct {
   char *name;  // below the operand: "run1/episode_3.hdf5", "demo.hdf5:demo_3"; keys the split
   char *file;  // HDF5 file, or the table of actions
   char *group; // of HDF5's paths below; "" at the root
+  char *root;  // the operand's folder, inside which `file` may refer to other files; NULL: to none
   data_import_camera *cameras;
   int64_t camera_count;
   int64_t first;  // row of the datasets where the episode begins
@@ -75,6 +76,7 @@ typedef struct {
   data_board *board;                 // for data_import_note_reading; may be NULL
   const data_import_faults *crashed; // files that took a process down; may be NULL
   const data_import_paths *paths;    // without those
+  int64_t shards;                    // files passed over because Orrery wrote them
   data_import_list *list;            // gets the episodes
   data_import_faults *faults;        // gets the recordings that cannot be used
 } data_import_search;

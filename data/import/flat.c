@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "data/shard/h5_dataset.h"
+#include "data/shard/h5_storage.h"
 #include "data/import/formats.h"
 #include "data/import/hdf5.h"
 
@@ -25,6 +26,7 @@ static orr_code read_column(hid_t file, const char *path, const char *name, int6
                  close, ORR_EFORMAT, "%s: %s is no list of numbers, one an episode", path, name);
   *v = orr_malloc((size_t)*n * sizeof **v);
   ORR_CHECK_GOTO(*v, close, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes", path, *n);
+  ORR_TRY_GOTO(data_h5_check_written(file, &d, 0, *n), close);
   rc = data_h5_dataset_read(&d, 0, *n, H5T_NATIVE_INT64, *v);
 close:
   data_h5_dataset_close(&d);

@@ -1,12 +1,15 @@
 #include "data/import/hdf5.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "data/shard/h5.h"
 #include "data/shard/h5_dataset.h"
+#include "data/shard/h5_storage.h"
 #include "data/import/formats.h"
 #include "data/import/sources.h"
 #include "data/shard/lzf.h"
@@ -54,10 +57,10 @@ static orr_code list_open(const data_import_options *o, hid_t file, const char *
   return fail_unknown(o, file, path);
 }
 
-// Opens a foreign file. Lock held.
-static orr_code open_file(const char *path, data_h5_fault *fault, hid_t *file) {
+orr_code data_import_hdf5_open(const char *path, const data_h5_others *others, data_h5_fault *fault,
+                               hid_t *file) {
   ORR_TRY(data_lzf_register());
-  *file = data_h5_file_open(path, NULL, fault);
+  *file = data_h5_file_open(path, others, fault);
   if (*file >= 0) return ORR_OK;
   if (fault->rc != ORR_OK) {
     orr_status_set(fault->message);
@@ -67,29 +70,91 @@ static orr_code open_file(const char *path, data_h5_fault *fault, hid_t *file) {
                       "%s: no HDF5 file, or a truncated one; copy or record it again", path);
 }
 
-static orr_code list_file(const data_import_options *o, const data_import_path *path,
-                          data_import_list *list) {
+data_h5_others data_import_hdf5_others(const data_import_episode *e) {
+  return (data_h5_others){.root = e->root};
+}
+
+// Real paths of files that recordings refer to.
+typedef struct {
+  char **v;
+  int64_t n, room;
+} referred;
+
+static void note_referred(void *ctx, const char *path) {
+  referred *r = ctx;
+  for (int64_t i = 0; i < r->n; i++)
+    if (strcmp(r->v[i], path) == 0) return;
+  if (r->n == r->room) {
+    int64_t room = r->room ? 2 * r->room : 16;
+    char **v = orr_realloc(r->v, (size_t)room * sizeof *v);
+    if (!v) return;
+    r->v = v;
+    r->room = room;
+  }
+  char *copy = orr_strdup(path);
+  if (copy) r->v[r->n++] = copy;
+}
+
+static bool was_referred(const referred *r, const char *path) {
+  char real[PATH_MAX];
+  bool found = false;
+  for (int64_t i = 0; r->n && realpath(path, real) && !found && i < r->n; i++)
+    found = strcmp(r->v[i], real) == 0;
+  return found;
+}
+
+static orr_code list_file(data_import_search *s, const data_import_path *path,
+                          const data_h5_others *others) {
   data_h5_fault fault;
   hid_t file = H5I_INVALID_HID;
   data_h5_enter();
-  orr_code rc = open_file(path->path, &fault, &file);
-  if (rc == ORR_OK) rc = list_open(o, file, path->path, path->name, list);
+  orr_code rc = data_import_hdf5_open(path->path, others, &fault, &file);
+  bool ours = rc == ORR_OK && !path->given && H5Aexists(file, "orrery_shard") > 0;
+  if (ours)
+    s->shards++;
+  else if (rc == ORR_OK)
+    rc = list_open(s->o, file, path->path, path->name, s->list);
   if (file >= 0) H5Fclose(file);
   data_h5_leave();
   return rc;
 }
 
+// The episodes of one file, or its fault.
+static orr_code list_one(data_import_search *s, const data_import_path *path, referred *r) {
+  const int64_t before = s->list->n;
+  const int n = (int)(path->name - path->path);
+  char *root = n ? orr_format("%.*s", n, path->path) : orr_strdup(".");
+  ORR_CHECK(root, ORR_ENOMEM, "%s: no memory to list it", path->path);
+  orr_code rc = list_file(s, path, &(data_h5_others){root, note_referred, r});
+  if (rc != ORR_OK) data_import_list_cut(s->list, before);
+  for (int64_t i = before; rc == ORR_OK && i < s->list->n; i++) {
+    s->list->v[i].root = orr_strdup(root);
+    if (!s->list->v[i].root) rc = ORR_FAIL(ORR_ENOMEM, "%s: no memory to list it", path->path);
+  }
+  orr_free(root);
+  return data_import_faults_take(s->faults, path->name, rc);
+}
+
+// A file that is there for other recordings only is none itself.
+static void drop_referred(data_import_search *s, const referred *r) {
+  for (int64_t i = 0; s->faults->n && i < s->paths->n; i++)
+    if (s->paths->v[i].kind == DATA_PATH_HDF5 && was_referred(r, s->paths->v[i].path))
+      data_import_faults_drop(s->faults, s->paths->v[i].name);
+}
+
 static orr_code list_files(data_import_search *s) {
-  for (int64_t i = 0; i < s->paths->n; i++) {
+  referred r = {0};
+  orr_code rc = ORR_OK;
+  for (int64_t i = 0; rc == ORR_OK && i < s->paths->n; i++) {
     const data_import_path *path = &s->paths->v[i];
     if (path->kind != DATA_PATH_HDF5) continue;
     data_import_note_reading(s->o, s->board, path->path);
-    int64_t before = s->list->n;
-    orr_code rc = list_file(s->o, path, s->list);
-    if (rc != ORR_OK) data_import_list_cut(s->list, before);
-    ORR_TRY(data_import_faults_take(s->faults, path->name, rc));
+    rc = list_one(s, path, &r);
   }
-  return ORR_OK;
+  if (rc == ORR_OK) drop_referred(s, &r);
+  for (int64_t i = 0; i < r.n; i++) orr_free(r.v[i]);
+  orr_free(r.v);
+  return rc;
 }
 
 static data_import_claim claim(const data_import_paths *paths, const char **first) {
@@ -173,7 +238,9 @@ static orr_code part_open(hid_t file, const data_import_episode *e, const char *
 }
 
 // Copies one part's rows into its columns of the actions.
-static orr_code part_read(const part *p, int64_t first, int64_t column, data_import_actions *out) {
+static orr_code part_read(hid_t file, const part *p, int64_t first, int64_t column,
+                          data_import_actions *out) {
+  ORR_TRY(data_h5_check_written(file, &p->set, first, out->rows));
   float *rows = orr_malloc((size_t)(out->rows * p->width) * sizeof *rows);
   ORR_CHECK(rows, ORR_ENOMEM, "%s: no memory for %" PRId64 " rows of %s", p->set.file, out->rows,
             p->place);
@@ -215,7 +282,7 @@ static orr_code read_parts(const data_import_options *o, hid_t file, const data_
                  close_parts);
   ORR_TRY_GOTO(count_rows(e, parts, n, out), close_parts);
   for (int64_t i = 0; i < n; column += parts[i].width, i++)
-    ORR_TRY_GOTO(part_read(&parts[i], e->first, column, out), close_parts);
+    ORR_TRY_GOTO(part_read(file, &parts[i], e->first, column, out), close_parts);
 close_parts:
   for (int64_t i = 0; i < n; i++) data_h5_dataset_close(&parts[i].set);
   return rc;
@@ -224,12 +291,13 @@ close_parts:
 orr_code data_import_hdf5_actions(const data_import_options *o, const data_import_episode *e,
                                   data_import_actions *out) {
   data_h5_fault fault;
+  const data_h5_others others = data_import_hdf5_others(e);
   hid_t file = H5I_INVALID_HID;
   *out = (data_import_actions){0};
   part *parts = orr_calloc((size_t)(o->actions.n ? o->actions.n : 1), sizeof *parts);
   ORR_CHECK(parts, ORR_ENOMEM, "%s: no memory to read its actions", e->file);
   data_h5_enter();
-  orr_code rc = open_file(e->file, &fault, &file);
+  orr_code rc = data_import_hdf5_open(e->file, &others, &fault, &file);
   if (rc == ORR_OK) rc = read_parts(o, file, e, parts, out);
   if (file >= 0) H5Fclose(file);
   data_h5_leave();

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "data/import/episode.h"
+#include "data/shard/h5.h"
 
 // How HDF5 files of one format are laid out: what data_import_format's `layout` points to.
 struct data_import_layout {
@@ -29,6 +30,12 @@ typedef struct data_import_layout data_import_layout;
 // The source of all layouts: HDF5 files, each of the first layout in DATA_IMPORT_FORMATS that fits.
 extern const data_import_source data_import_hdf5_source;
 
+// Local. Opens a recording for reading; close it with H5Fclose. `fault` outlives the file. HDF5's
+// lock held.
+orr_code data_import_hdf5_open(const char *path, const data_h5_others *others, data_h5_fault *fault,
+                               hid_t *file);
+// Local. Files that an episode's file may refer to. The episode outlives them.
+data_h5_others data_import_hdf5_others(const data_import_episode *e);
 // Local. A data_import_format's `actions` for layouts with one row a frame in datasets.
 orr_code data_import_hdf5_actions(const data_import_options *o, const data_import_episode *e,
                                   data_import_actions *out);

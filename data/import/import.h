@@ -70,6 +70,8 @@ typedef struct {
   bool skip_bad;                // leave out recordings that cannot be imported
   // Once for every such recording, left out or not; may be NULL.
   void (*bad)(void *ctx, const char *recording, const char *reason);
+  // What the user should know, in a sentence; may be NULL.
+  void (*told)(void *ctx, const char *sentence);
   void (*looked)(void *ctx, int64_t episodes);                      // may be NULL
   void (*written)(void *ctx, int64_t frames, int64_t frames_total); // may be NULL
   void *ctx;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "data/shard/h5.h"
 #include "data/shard/h5_dataset.h"
+#include "data/shard/h5_storage.h"
 #include "data/import/hdf5.h"
 #include "data/pictures/jpeg.h"
 #include "data/shard/format.h"
@@ -18,6 +19,7 @@ typedef struct {
   const data_import_episode *episode; // borrowed
   const char *place;
   hid_t file;
+  data_h5_others others;
   data_h5_fault fault;
   data_h5_dataset set;
   bool planes; // [3,height,width] instead of [height,width,3]
@@ -45,13 +47,11 @@ static orr_code make(const data_import_episode *e, int64_t camera, pictures **ou
   *p = (pictures){.base.close = close_pictures,
                   .episode = e,
                   .place = e->cameras[camera].place,
+                  .others = data_import_hdf5_others(e),
                   .file = H5I_INVALID_HID};
   *out = p;
   data_h5_enter();
-  p->file = data_h5_file_open(e->file, NULL, &p->fault);
-  orr_code rc = p->file >= 0
-                    ? ORR_OK
-                    : data_h5_fail(ORR_EFORMAT, __FILE__, __LINE__, "%s: cannot open it", e->file);
+  orr_code rc = data_import_hdf5_open(e->file, &p->others, &p->fault, &p->file);
   data_h5_leave();
   return rc;
 }
@@ -161,6 +161,7 @@ orr_code data_import_rows_open(const data_import_episode *e, int64_t camera,
   if (rc == ORR_OK) {
     data_h5_enter();
     rc = data_h5_dataset_open(p->file, e->file, p->place, &p->set);
+    if (rc == ORR_OK) rc = data_h5_check_written(p->file, &p->set, e->first, e->frames);
     data_h5_leave();
   }
   if (rc == ORR_OK) rc = setup_rows(p);
@@ -177,6 +178,7 @@ static orr_code read_dataset(pictures *p, const char *name, data_h5_dataset *d) 
             "%s: %s is %" PRIu64 " x %" PRIu64 " (height x width), but the frame before it %" PRId64
             " x %" PRId64,
             d->file, name, (uint64_t)d->dims[0], (uint64_t)d->dims[1], p->height, p->width);
+  ORR_TRY(data_h5_check_written(p->file, d, 0, p->height));
   return data_h5_dataset_read(d, 0, p->height, H5T_NATIVE_UINT8, p->row);
 }
 

@@ -7,6 +7,7 @@
 #include "data/shard/h5.h"
 #include "data/shard/h5_attribute.h"
 #include "data/shard/h5_dataset.h"
+#include "data/shard/h5_storage.h"
 #include "data/import/formats.h"
 #include "data/import/hdf5.h"
 
@@ -84,6 +85,7 @@ static orr_code mask_read(hid_t file, const char *path, const char *key, mask *m
   hid_t type = H5Dget_type(d.set);
   ORR_CHECK_GOTO(type >= 0 && H5Tget_class(type) == H5T_STRING && d.rank == 1, close, ORR_EFORMAT,
                  "%s: %s is no list of names of demos", path, name);
+  ORR_TRY_GOTO(data_h5_check_written(file, &d, 0, (int64_t)d.dims[0]), close);
   rc = read_names(&d, type, m);
 close:
   if (type >= 0) H5Tclose(type);
