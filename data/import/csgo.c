@@ -41,7 +41,7 @@ static data_merge merge(int64_t i, int64_t A) {
   return i < KEYS && A == WIDTH ? DATA_MERGE_MAX : DATA_MERGE_LAST;
 }
 
-static bool is_csgo(hid_t file) {
+static bool is_csgo(const data_import_options *o, hid_t file) {
   return data_h5_has(file, "/frame_0_x");
 }
 
@@ -67,11 +67,10 @@ static orr_code count_frames(hid_t file, const char *path, int64_t *frames) {
   return ORR_OK;
 }
 
-static orr_code list(const data_import_options *o, hid_t file, const char *path, const char *name,
-                     data_import_list *list) {
+static orr_code list(const data_import_h5 *h) {
   data_import_episode *e;
-  ORR_TRY(data_import_list_add(list, &data_import_csgo, name, path, &e));
-  ORR_TRY(count_frames(file, path, &e->frames));
+  ORR_TRY(data_import_layout_add(h, h->name, "", &e));
+  ORR_TRY(count_frames(h->file, h->path, &e->frames));
   return data_import_add_camera(e, "frame", PICTURE);
 }
 
@@ -129,7 +128,7 @@ static orr_code actions(const data_import_options *o, const data_import_episode 
   data_h5_fault fault;
   const data_h5_others others = data_import_hdf5_others(e);
   hid_t file = H5I_INVALID_HID;
-  *out = (data_import_actions){.rows = e->frames};
+  *out = (data_import_actions){.rows = e->frames, .success = -1};
   data_h5_enter();
   orr_code rc = data_import_hdf5_open(e->file, &others, &fault, &file);
   if (rc != ORR_OK) goto leave;
@@ -147,7 +146,6 @@ leave:
 
 static const data_import_layout layout = {
     .wants = "/frame_0_x, /frame_0_y, ...",
-    .usual = NULL,
     .is = is_csgo,
     .list = list,
 };

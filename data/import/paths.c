@@ -120,12 +120,10 @@ typedef struct {
 
 // Whether a path below its operand leads through a link.
 static bool is_linked(const data_import_path *p) {
-  char root[PATH_MAX], real[PATH_MAX], real_root[PATH_MAX];
-  size_t n = (size_t)(p->name - p->path);
-  if (n >= sizeof root) return false;
-  memcpy(root, n ? p->path : ".", n ? n : 1);
-  root[n ? n : 1] = 0;
-  if (!realpath(root, real_root) || !realpath(p->path, real)) return false;
+  char real[PATH_MAX], real_root[PATH_MAX], *root = data_import_path_root(p);
+  const bool known = root && realpath(root, real_root) && realpath(p->path, real);
+  orr_free(root);
+  if (!known) return false;
   size_t prefix = strlen(real_root);
   return strncmp(real, real_root, prefix) != 0 ||
          strcmp(real + prefix + (real[prefix] == '/'), p->name) != 0;
@@ -185,6 +183,11 @@ data_import_claim data_import_paths_claim(const data_import_paths *p, data_path_
     return DATA_CLAIM_FILES;
   }
   return DATA_CLAIM_NONE;
+}
+
+char *data_import_path_root(const data_import_path *p) {
+  const int n = (int)(p->name - p->path);
+  return n ? orr_format("%.*s", n, p->path) : orr_strdup(".");
 }
 
 void data_import_paths_cut(data_import_paths *p, int64_t n) {

@@ -105,7 +105,7 @@ static orr_code leave_out_crashed(data_import_search *s, data_import_paths *path
   for (int64_t i = 0; i < paths->n; i++) {
     data_import_path path = paths->v[i];
     const data_import_fault *f = s->crashed ? data_import_faults_find(s->crashed, path.path) : NULL;
-    if (f) ORR_TRY(data_import_faults_add(s->faults, path.name, f->reason, f->code));
+    if (f) ORR_TRY(data_import_faults_add(s->faults, path.name, path.path, f->reason, f->code));
     if (f) continue;
     paths->v[i] = paths->v[kept]; // one that was left out, or itself
     paths->v[kept++] = path;

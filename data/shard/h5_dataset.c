@@ -31,6 +31,13 @@ bool data_h5_has(hid_t file, const char *name) {
   return H5Oexists_by_name(file, name, H5P_DEFAULT) > 0;
 }
 
+bool data_h5_is_group(hid_t file, const char *name) {
+  hid_t group = H5Gopen2(file, name, H5P_DEFAULT);
+  H5Eclear2(H5E_DEFAULT);
+  if (group >= 0) H5Gclose(group);
+  return group >= 0;
+}
+
 typedef struct {
   char **names;
   int64_t n, room;
@@ -125,10 +132,12 @@ static data_h5_kind kind_of(hid_t type) {
     return DATA_H5_BYTES;
   if (class == H5T_INTEGER || class == H5T_FLOAT) return DATA_H5_NUMBERS;
   if (class == H5T_ENUM && H5Tget_size(type) == 1) return DATA_H5_NUMBERS; // h5py's booleans
+  if (class == H5T_OPAQUE || (class == H5T_STRING && H5Tis_variable_str(type) == 0))
+    return DATA_H5_STRING;
   if (class != H5T_VLEN) return DATA_H5_OTHER;
   hid_t base = H5Tget_super(type);
-  data_h5_kind kind =
-      base >= 0 && kind_of(base) == DATA_H5_BYTES ? DATA_H5_SEQUENCE : DATA_H5_OTHER;
+  bool bytes = base >= 0 && H5Tget_class(base) == H5T_INTEGER && H5Tget_size(base) == 1;
+  data_h5_kind kind = bytes ? DATA_H5_SEQUENCE : DATA_H5_OTHER;
   if (base >= 0) H5Tclose(base);
   return kind;
 }
@@ -162,12 +171,16 @@ static orr_code open_cached(hid_t file, data_h5_dataset *d) {
   orr_code rc = ORR_OK;
   hid_t type = H5I_INVALID_HID, create = H5I_INVALID_HID, access = H5I_INVALID_HID;
   hid_t plain = H5Dopen2(file, d->name, H5P_DEFAULT);
+  H5_CHECK_GOTO(plain >= 0 || !data_h5_is_group(file, d->name), done, ORR_EFORMAT,
+                "%s: %s is a group, wanted a dataset", d->file, d->name);
   H5_CHECK_GOTO(plain >= 0, done, ORR_EFORMAT, "%s: cannot open %s as a dataset", d->file, d->name);
   type = H5Dget_type(plain);
   create = H5Dget_create_plist(plain);
   H5_CHECK_GOTO(type >= 0 && create >= 0, done, ORR_EFORMAT, "%s: cannot look at %s", d->file,
                 d->name);
   d->kind = kind_of(type);
+  d->size = H5Tget_size(type);
+  d->enumerated = H5Tget_class(type) == H5T_ENUM;
   ORR_TRY_GOTO(check_filters(d, create), done);
   access = cached_access(create, type);
   d->set = plain;
@@ -216,6 +229,51 @@ void data_h5_dataset_close(data_h5_dataset *d) {
   if (d->space > 0) H5Sclose(d->space);
   if (d->set > 0) H5Dclose(d->set);
   d->set = d->space = 0;
+}
+
+static void describe_type(hid_t type, char *out, size_t size) {
+  const int bits = (int)H5Tget_size(type) * 8;
+  switch (H5Tget_class(type)) {
+  case H5T_INTEGER:
+    snprintf(out, size, "%sint%d", H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "", bits);
+    return;
+  case H5T_FLOAT:
+    snprintf(out, size, "float%d", bits);
+    return;
+  case H5T_STRING:
+    if (H5Tis_variable_str(type) > 0)
+      snprintf(out, size, "strings of any length");
+    else
+      snprintf(out, size, "strings of %d bytes", bits / 8);
+    return;
+  case H5T_OPAQUE:
+    snprintf(out, size, "opaque values of %d bytes", bits / 8);
+    return;
+  case H5T_REFERENCE:
+    snprintf(out, size, "%s references", H5Tequal(type, H5T_STD_REF_OBJ) > 0 ? "object" : "region");
+    return;
+  case H5T_VLEN:
+    snprintf(out, size, "sequences");
+    return;
+  case H5T_COMPOUND:
+    snprintf(out, size, "compound values");
+    return;
+  case H5T_ENUM:
+    snprintf(out, size, "booleans or enumerated values");
+    return;
+  default:
+    snprintf(out, size, "values of another type");
+  }
+}
+
+void data_h5_dataset_describe(const data_h5_dataset *d, char *out, size_t size) {
+  hid_t type = H5Dget_type(d->set);
+  describe_type(type, out, size);
+  if (type >= 0) H5Tclose(type);
+  size_t at = strlen(out);
+  for (int i = 0; i < d->rank && at + 24 < size; i++)
+    at += (size_t)snprintf(out + at, size - at, "%s%" PRIu64 "%s", i ? "," : " [",
+                           (uint64_t)d->dims[i], i + 1 < d->rank ? "" : "]");
 }
 
 int64_t data_h5_dataset_row(const data_h5_dataset *d) {
