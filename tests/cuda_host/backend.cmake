@@ -12,14 +12,19 @@ if(CUDA_HOST_SANITIZE)
   target_compile_options(orr_cuda_backend_host PRIVATE $<$<BOOL:${CUDA_HOST_SANITIZE}>:-fsanitize=${CUDA_HOST_SANITIZE}>)
 endif()
 
-foreach(topic ${CUDA_BACKEND_TESTS})
+foreach(topic ${CUDA_BACKEND_TESTS} attention_own)
   set(name cuda_host_${topic})
+  set(words)
+  if(TARGET ${name}) # of own kernels alone: here, with a library beside them, who computes is asked
+    set(name cuda_backend_${topic})
+    set(words who)
+  endif()
   add_executable(${name} ${PARITY}/test_${topic}.c ${PARITY}/parity.c ${PARITY}/device_cuda.c
                          $<TARGET_OBJECTS:orr_cuda_backend_host> $<TARGET_OBJECTS:orr_cuda_host>)
   target_compile_definitions(${name} PRIVATE CUDA_HOST_DEVICE)
   target_link_libraries(${name} PRIVATE orr_kernels PkgConfig::CMOCKA m)
   target_link_options(${name} PRIVATE $<$<BOOL:${CUDA_HOST_SANITIZE}>:-fsanitize=${CUDA_HOST_SANITIZE}>)
-  add_test(NAME ${name} COMMAND ${name})
+  add_test(NAME ${name} COMMAND ${name} ${words})
   set_tests_properties(${name} PROPERTIES LABELS quick TIMEOUT 300)
 endforeach()
 

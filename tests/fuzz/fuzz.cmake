@@ -2,7 +2,7 @@
 # -DORRERY_FUZZ=ON they become libFuzzer programs.
 option(ORRERY_FUZZ "Build the fuzz targets for libFuzzer (needs clang)" OFF)
 foreach(pair yaml:configs:5000 safetensors:checkpoints:5000 url:data:20000 reply:data:20000 jpeg:data:3000 table:data:3000
-        index:data:1000 shard:data:400 import:data:300 video:data:500) # these four write a file a round
+        index:data:1000 shard:data:400 import:data:300 video:data:500 parquet:data:2000) # these five write a file a round
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 topic)
   list(GET pair 1 folder)

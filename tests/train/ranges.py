@@ -49,7 +49,7 @@ class Ranges(SmallRun):
         command = self.command("run", "train.steps=4", "train.trace_steps=2-3", "dist.tp=2", "ckpt.every=3",
                                "optim.warmup_steps=1", "optim.decay_steps=1", "metrics.ranks_every=2")
         words = ["mpirun", "-n", str(RANKS), "-x", "NVTX_INJECTION64_PATH", "-x", "RANGES_OUT", *command]
-        run = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120, check=False)
+        run = subprocess.run(words, env=env, capture_output=True, text=True, timeout=600, check=False)
         self.assertEqual(run.returncode, 0, run.stderr)
         events = json.loads((self.root / "run/trace/steps-2-3.json").read_text())["traceEvents"]
         for rank in range(RANKS):

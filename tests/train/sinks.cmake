@@ -11,7 +11,7 @@ exec $python tests/train/sinks.py ${CMAKE_BINARY_DIR}" WORKING_DIRECTORY ${CMAKE
   target_link_libraries(orrery_slow PRIVATE orr_train)
   target_link_options(orrery_slow PRIVATE -Wl,--wrap=kern_open)
   add_test(NAME train_insight COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/train/insight.py ${CMAKE_BINARY_DIR})
-  set_tests_properties(train_sinks train_insight PROPERTIES LABELS full TIMEOUT 300 ENVIRONMENT "${environment}")
+  set_tests_properties(train_sinks train_insight PROPERTIES LABELS full TIMEOUT 1800 ENVIRONMENT "${environment}")
   set(ranges_tool "")
   if(ORRERY_CUDA)
     add_library(ranges_tool SHARED tests/cuda_host/real/ranges_tool.c)
@@ -20,7 +20,7 @@ exec $python tests/train/sinks.py ${CMAKE_BINARY_DIR}" WORKING_DIRECTORY ${CMAKE
   endif()
   add_test(NAME train_ranges COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/train/ranges.py ${CMAKE_BINARY_DIR}
            "${ranges_tool}")
-  set_tests_properties(train_ranges PROPERTIES ENVIRONMENT "${environment_mpi}" TIMEOUT 300 SKIP_RETURN_CODE 77)
+  set_tests_properties(train_ranges PROPERTIES ENVIRONMENT "${environment_mpi}" TIMEOUT 1800 SKIP_RETURN_CODE 77)
   set(wrong_clock "")
   if(NOT ORRERY_SANITIZE)
     add_library(wrong_clock SHARED tests/train/wrong_clock.c)
@@ -29,6 +29,6 @@ exec $python tests/train/sinks.py ${CMAKE_BINARY_DIR}" WORKING_DIRECTORY ${CMAKE
   endif()
   add_test(NAME train_clocks COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/train/clocks.py ${CMAKE_BINARY_DIR}
            "${wrong_clock}")
-  set_tests_properties(train_clocks PROPERTIES ENVIRONMENT "${environment_mpi}" TIMEOUT 300 SKIP_RETURN_CODE 77)
+  set_tests_properties(train_clocks PROPERTIES ENVIRONMENT "${environment_mpi}" TIMEOUT 1800 SKIP_RETURN_CODE 77)
   set_tests_properties(train_insight train_ranges train_clocks PROPERTIES LABELS "full;mpi" PROCESSORS 2)
 endif()

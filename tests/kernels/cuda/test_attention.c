@@ -20,6 +20,8 @@ static const shape shapes[] = {
     {1, 2, 36, 2, 2, 12, false, 0, true, 0},  // an odd head width
     {2, 6, 5, 2, 1, 16, true, 0, true, 0},    // time
     {1, 9, 3, 2, 2, 8, true, 4, true, 0},     // time with a window
+    {1, 1, 33, 2, 1, 64, false, 0, true, 0},  // what own kernels take in tiles of 64 and of 128
+    {1, 1, 33, 1, 1, 128, false, 0, true, 0},
 };
 
 // Probabilities and their gradients are rounded to bfloat16 at other places: measured 6e-3
