@@ -98,12 +98,12 @@ struct data_import_format {
 // What a source works with while it lists recordings.
 typedef struct {
   const data_import_options *o;
-  data_board *board;                     // for data_import_note_reading; may be NULL
-  const data_import_faults *crashed;     // files that took a process down; may be NULL
-  const data_import_paths *paths;        // without those
-  int64_t shards;                        // files passed over because Orrery wrote them
-  int64_t too_short;                     // episodes passed over because they hold nothing
-  int64_t uncut; // files of columns in which nothing says where an episode ends
+  data_board *board;                 // for data_import_note_reading; may be NULL
+  const data_import_faults *crashed; // files that took a process down; may be NULL
+  const data_import_paths *paths;    // without those
+  int64_t shards;                    // files passed over because Orrery wrote them
+  int64_t too_short;                 // episodes passed over because they hold nothing
+  int64_t uncut;                     // files of columns in which nothing says where an episode ends
   char first_uncut[512];
   data_import_list *list;                // gets the episodes
   data_import_faults *faults;            // gets the recordings that cannot be used
