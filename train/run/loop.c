@@ -339,7 +339,7 @@ static orr_code run_all(loop *l, const train_loop_options *o) {
   ORR_TRY(train_run_plan(r, o));
   if (o->dry_run) return ORR_OK;
   ORR_TRY(train_run_open(r, o->resume));
-  if (r->step >= r->c->train.steps) {
+  if (train_run_done(r)) {
     if (r->world->grid.rank == 0)
       ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
     return ORR_OK;

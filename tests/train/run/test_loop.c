@@ -74,12 +74,18 @@ static void test_a_run_writes_its_configuration_and_every_field_of_every_step(vo
 static void test_a_finished_run_has_nothing_left_to_do(void **state) {
   small_run *r = *state;
   double before[SMALL_RUN_STEPS_MAX], after[SMALL_RUN_STEPS_MAX];
-  assert_ok(SMALL_RUN(r, "done", "auto"));
+  assert_ok(SMALL_RUN(r, "done", "auto", "metrics.tensorboard=false"));
   assert_int_equal(small_run_losses(r, "done", before), STEPS);
-  assert_ok(SMALL_RUN(r, "done", "auto"));
+  char *history = folder_text(r->root, "done/history.jsonl");
+  assert_ok(SMALL_RUN(r, "done", "auto", "metrics.tensorboard=true"));
   char *said = small_run_said(r);
   assert_non_null(strstr(said, "nothing to do"));
   orr_free(said);
+  char *now = folder_text(r->root, "done/history.jsonl"); // goodput is told from it
+  assert_string_equal(now, history);
+  assert_false(orr_fs_exists(small_run_path(r, "done/tensorboard")));
+  orr_free(now);
+  orr_free(history);
   assert_int_equal(small_run_losses(r, "done", after), STEPS);
   assert_same_losses(before, after, STEPS);
 }
