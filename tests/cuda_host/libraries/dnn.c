@@ -10,6 +10,8 @@
 #include "tests/cuda_host/libraries/dnn_run.h"
 #include "tests/cuda_host/libraries/libraries.h"
 
+library_dnn_install library_dnn_here = {CUDNN_VERSION, 13000, true};
+
 static struct {
   library_fault fault;
   library_calls calls;
@@ -111,7 +113,7 @@ static cudnnStatus_t proposals(const dnn_node *heuristic, int64_t asked, int64_t
                                dnn_node **out) {
   dnn.calls.proposals++;
   *count = 0;
-  if (fails(LIBRARY_NO_PROPOSAL)) return CUDNN_STATUS_SUCCESS;
+  if (fails(LIBRARY_NO_PROPOSAL) || !library_dnn_here.compiler) return CUDNN_STATUS_SUCCESS;
   if (fails(LIBRARY_NO_MEMORY)) return CUDNN_STATUS_ALLOC_FAILED;
   if (asked < 2) return refuse("fewer results are asked for than there are");
   for (int i = 0; i < 2; i++) {
@@ -168,7 +170,10 @@ static cudnnStatus_t execute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan
 // --- the rest -------------------------------------------------------------------------------
 
 static size_t version(void) {
-  return CUDNN_VERSION;
+  return library_dnn_here.version;
+}
+static size_t cudart(void) {
+  return library_dnn_here.cudart;
 }
 static const char *words_of(cudnnStatus_t status) {
   return status == CUDNN_STATUS_SUCCESS ? "success" : "a refusal (a test)";
@@ -193,7 +198,9 @@ orr_code cuda_dnn_library_open(cuda_dnn_library *l) {
   if (fails(LIBRARY_ABSENT))
     return ORR_FAIL(ORR_EUNSUPPORTED, "libcudnn.so does not open (a test)");
   *l = (cuda_dnn_library){.handle = NULL,
+                          .compiler = library_dnn_here.compiler ? &library_dnn_here : NULL,
                           .cudnnGetVersion = version,
+                          .cudnnGetCudartVersion = cudart,
                           .cudnnGetErrorString = words_of,
                           .cudnnGetLastErrorString = last_words,
                           .cudnnCreate = create,

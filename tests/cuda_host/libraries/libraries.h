@@ -4,6 +4,8 @@
 #ifndef TESTS_CUDA_HOST_LIBRARIES_H
 #define TESTS_CUDA_HOST_LIBRARIES_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 // What goes wrong next, once; the test sets it.
@@ -30,6 +32,14 @@ int library_blas_ran(void); // the last one that ran
 
 void library_blas_fail(library_fault fault);
 void library_dnn_fail(library_fault fault);
+
+// The cuDNN that is installed; a test changes it and puts it back. Without the compiler it proposes
+// no engine, as the real one does.
+typedef struct {
+  size_t version, cudart; // as it numbers itself, and the CUDA that it was built for
+  bool compiler;
+} library_dnn_install;
+extern library_dnn_install library_dnn_here;
 
 // Calls since the last reset.
 typedef struct {

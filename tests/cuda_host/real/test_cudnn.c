@@ -81,6 +81,8 @@ static void test_cudnn_has_reproducible_engines_for_a100_h100_and_b200(void **st
     print_message("skipped: %s\n", orr_status_message());
     skip();
   }
+  assert_int_equal(dnn.cudnnGetCudartVersion() / 1000, CUBLAS_VER_MAJOR);
+  assert_non_null(dnn.compiler);
   for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
     for (int backward = 0; backward < 2; backward++) {
       const cuda_sdpa_shape s = frames(64, backward);

@@ -49,23 +49,20 @@ static void give_back(kern *k, const tensors *t) {
 
 static kern_attention_fwd_args frames(const tensors *t, kern_dtype type) {
   const size_t e = kern_dtype_size(type);
-  return (kern_attention_fwd_args){.type = type,
-                                   .seqs = B * T,
-                                   .L = N,
-                                   .H = H,
-                                   .G = H,
-                                   .K = K,
-                                   .inner = 1,
-                                   .outer_stride = N,
-                                   .pos_stride = 1,
-                                   .q = t->qkv,
-                                   .k = (char *)t->qkv + H * K * e,
-                                   .v = (char *)t->qkv + 2 * H * K * e,
-                                   .ldq = LD,
-                                   .ldk = LD,
-                                   .ldv = LD,
-                                   .ldo = H * K,
-                                   .o = t->o};
+  return (kern_attention_fwd_args){
+      .type = type,
+      .seq = {.seqs = B * T, .L = N, .inner = 1, .outer_stride = N, .pos_stride = 1},
+      .H = H,
+      .G = H,
+      .K = K,
+      .q = t->qkv,
+      .k = (char *)t->qkv + H * K * e,
+      .v = (char *)t->qkv + 2 * H * K * e,
+      .ldq = LD,
+      .ldk = LD,
+      .ldv = LD,
+      .ldo = H * K,
+      .o = t->o};
 }
 
 // Plans and runs it; how often cuDNN ran.
@@ -92,7 +89,7 @@ static int64_t runs_of(kern_attention_fwd_args (*change)(kern_attention_fwd_args
 }
 
 static kern_attention_fwd_args causal(kern_attention_fwd_args a) {
-  a.causal = true;
+  a.seq.causal = true;
   return a;
 }
 static kern_attention_fwd_args unaligned(kern_attention_fwd_args a) {
@@ -100,7 +97,7 @@ static kern_attention_fwd_args unaligned(kern_attention_fwd_args a) {
   return a;
 }
 static kern_attention_fwd_args short_ones(kern_attention_fwd_args a) {
-  a.L = N - 1;
+  a.seq.L = N - 1;
   return a;
 }
 static kern_attention_fwd_args odd_width(kern_attention_fwd_args a) {
@@ -109,15 +106,15 @@ static kern_attention_fwd_args odd_width(kern_attention_fwd_args a) {
 }
 // The same frames, counted in two levels with one stride; then in two levels with two.
 static kern_attention_fwd_args two_levels(kern_attention_fwd_args a) {
-  a.inner = T;
-  a.outer_stride = T * N;
-  a.inner_stride = N;
+  a.seq.inner = T;
+  a.seq.outer_stride = T * N;
+  a.seq.inner_stride = N;
   return a;
 }
 static kern_attention_fwd_args every_other(kern_attention_fwd_args a) {
   a = two_levels(a);
-  a.inner = T - 1; // the last frame of each clip is left out
-  a.seqs = B * (T - 1);
+  a.seq.inner = T - 1; // the last frame of each clip is left out
+  a.seq.seqs = B * (T - 1);
   return a;
 }
 
@@ -156,6 +153,42 @@ static void test_without_cudnn_own_kernels_compute(void **state) {
     kern_destroy(k);
     assert_int_equal(library_dnn_descriptors(), 0);
   }
+}
+
+// What a cuDNN of another version, another CUDA or without its compiler says, and that nothing of
+// it runs.
+static void test_a_cudnn_that_does_not_serve_is_named_and_left_alone(void **state) {
+  const library_dnn_install sound = library_dnn_here;
+  static const struct {
+    library_dnn_install here;
+    bool taken; // up to its plans
+    const char *words;
+  } cases[] = {
+      {{91500, 13000, true}, false, "cuDNN 9.15.0 is older than 9.15.1"},
+      {{91900, 12090, true}, false, "is the build for CUDA 12, wanted 13"},
+      {{91900, 13000, false}, true, "libnvrtc, which cuDNN compiles with, does not open"},
+      {{91501, 13000, true}, true, "cuDNN 9.15.1"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    library_dnn_here = cases[i].here;
+    kern *k = device();
+    const tensors t = take(k);
+    const kern_attention_fwd_args a = frames(&t, KERN_BF16);
+    assert_string_equal(kern_attention_by(k, false),
+                        cases[i].taken ? "" : kern_attention_by(k, true));
+    assert_int_equal(kern_attention_fwd(k, &a), ORR_OK);
+    assert_int_equal(kern_commit(k), ORR_OK);
+    library_dnn_calls();
+    assert_int_equal(kern_attention_fwd(k, &a), ORR_OK);
+    const bool serves = i == 3;
+    assert_int_equal(library_dnn_calls().runs, serves);
+    assert_non_null(strstr(kern_attention_by(k, false), cases[i].words));
+    assert_int_equal(strstr(kern_attention_by(k, false), "own kernels") == NULL, serves);
+    if (!cases[i].taken) assert_non_null(strstr(kern_bf16_reason(k), cases[i].words));
+    give_back(k, &t);
+    kern_destroy(k);
+  }
+  library_dnn_here = sound;
 }
 
 static void test_cudnn_can_be_left_out(void **state) {
@@ -404,6 +437,7 @@ int main(void) {
       cmocka_unit_test(test_cudnn_takes_unmasked_bf16_sequences_and_nothing_else),
       cmocka_unit_test(test_sequences_in_two_levels_run_once_for_each_of_the_outer),
       cmocka_unit_test(test_without_cudnn_own_kernels_compute),
+      cmocka_unit_test(test_a_cudnn_that_does_not_serve_is_named_and_left_alone),
       cmocka_unit_test(test_cudnn_can_be_left_out),
       cmocka_unit_test(test_errors_of_cudnn_are_passed_on),
       cmocka_unit_test(test_a_product_is_planned_once_and_serves_both_ways_of_writing),
