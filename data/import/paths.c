@@ -20,7 +20,8 @@ static const struct {
     {".h5", DATA_PATH_HDF5},      {".hdf5", DATA_PATH_HDF5},       {".mp4", DATA_PATH_VIDEO},
     {".mov", DATA_PATH_VIDEO},    {".mkv", DATA_PATH_VIDEO},       {".webm", DATA_PATH_VIDEO},
     {".avi", DATA_PATH_VIDEO},    {".csv", DATA_PATH_TABLE},       {".jsonl", DATA_PATH_TABLE},
-    {".ndjson", DATA_PATH_TABLE}, {".parquet", DATA_PATH_PARQUET},
+    {".ndjson", DATA_PATH_TABLE}, {".parquet", DATA_PATH_PARQUET}, {".tsv", DATA_PATH_TABLE},
+    {".m4v", DATA_PATH_VIDEO},
 };
 
 // The kind by a path's ending, or -1.

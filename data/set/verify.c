@@ -114,7 +114,7 @@ static orr_code check_content(const data_index *x, const data_index_shard *liste
   const data_shard_format *f = data_shard_get_format(s);
   ORR_TRY(data_shard_format_equal(&x->format, "index.json", f, data_shard_path(s)));
   ORR_TRY(check_lengths(s, listed));
-  ORR_TRY(check_numbers(s, "actions", f->A, read_actions));
+  if (f->A) ORR_TRY(check_numbers(s, "actions", f->A, read_actions));
   if (f->Q) ORR_TRY(check_numbers(s, "state", f->Q, read_state));
   if (f->height) ORR_TRY(check_frames(s));
   return f->S ? check_tokens(s) : ORR_OK;

@@ -82,8 +82,10 @@ static orr_code columns_setup(data_shard_writer *w) {
     ORR_TRY(column_setup(&c[COLUMN_TOKENS], "tokens", token, H5T_NATIVE_INT32, &f->S, 2,
                          PICTURE_CHUNK_BYTES));
   }
-  ORR_TRY(column_setup(&c[COLUMN_ACTIONS], "actions", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, &f->A, 2,
-                       NUMBER_CHUNK_BYTES));
+  if (f->A) {
+    ORR_TRY(column_setup(&c[COLUMN_ACTIONS], "actions", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, &f->A, 2,
+                         NUMBER_CHUNK_BYTES));
+  }
   if (f->Q) {
     ORR_TRY(column_setup(&c[COLUMN_STATE], "state", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, &f->Q, 2,
                          NUMBER_CHUNK_BYTES));
@@ -105,7 +107,7 @@ static bool put_attributes(hid_t file, const data_shard_format *f) {
          data_h5_put_strings(file, "branch", &f->branch, 0) &&
          data_h5_put_strings(file, "source", &f->source, 0) &&
          data_h5_put_f64(file, "fps", f->fps) &&
-         data_h5_put_strings(file, "action_names", f->action_names, f->A) &&
+         (f->A == 0 || data_h5_put_strings(file, "action_names", f->action_names, f->A)) &&
          (f->Q == 0 || data_h5_put_strings(file, "state_names", f->state_names, f->Q)) &&
          (f->S == 0 || data_h5_put_i64(file, "codes", f->codes));
 }
@@ -172,20 +174,25 @@ static orr_code column_flush(data_shard_writer *w, column *c) {
   return rc;
 }
 
-static bool put_offsets(data_shard_writer *w) {
-  hid_t space = H5Screate_simple(1, (hsize_t[]){(hsize_t)w->episodes + 1}, NULL);
+// Writes a whole dataset; NULL: one without a single value.
+static bool put_whole(data_shard_writer *w, const char *name, hid_t file_type, int rank,
+                      const hsize_t *dims, hid_t memory_type, const void *values) {
+  hid_t space = H5Screate_simple(rank, dims, NULL);
   hid_t create = H5Pcreate(H5P_DATASET_CREATE), set = H5I_INVALID_HID;
   bool good = space >= 0 && create >= 0 && H5Pset_obj_track_times(create, false) >= 0;
-  if (good) {
-    set = H5Dcreate2(w->file, "episode_offsets", H5T_STD_I64LE, space, H5P_DEFAULT, create,
-                     H5P_DEFAULT);
-  }
-  good =
-      set >= 0 && H5Dwrite(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, w->offsets) >= 0;
+  if (good) set = H5Dcreate2(w->file, name, file_type, space, H5P_DEFAULT, create, H5P_DEFAULT);
+  good = set >= 0;
+  if (good && values) good = H5Dwrite(set, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
   if (set >= 0) H5Dclose(set);
   if (create >= 0) H5Pclose(create);
   if (space >= 0) H5Sclose(space);
   return good;
+}
+
+static bool put_offsets(data_shard_writer *w) {
+  const hsize_t count = (hsize_t)w->episodes + 1, none[2] = {(hsize_t)w->frames, 0};
+  return put_whole(w, "episode_offsets", H5T_STD_I64LE, 1, &count, H5T_NATIVE_INT64, w->offsets) &&
+         (w->format->A || put_whole(w, "actions", H5T_IEEE_F32LE, 2, none, H5T_NATIVE_FLOAT, NULL));
 }
 
 // -- the writer ------------------------------------------------------------------------------
@@ -245,7 +252,8 @@ static orr_code check_rows(const data_shard_writer *w, const data_shard_rows *r)
   const data_shard_format *f = w->format;
   ORR_CHECK(r->n > 0, ORR_EINVAL, "%s: %" PRId64 " frames to append, wanted at least 1", w->path,
             r->n);
-  ORR_CHECK(!r->frames == !f->height && !r->tokens == !f->S && r->actions && !r->state == !f->Q,
+  ORR_CHECK(!r->frames == !f->height && !r->tokens == !f->S && (r->actions || !f->A) &&
+                !r->state == !f->Q,
             ORR_EINVAL, "%s: rows to append have other datasets than the shard's format", w->path);
   for (int64_t i = 0; f->S && i < r->n * f->S; i++) {
     ORR_CHECK(r->tokens[i] >= 0 && r->tokens[i] < f->codes, ORR_EINVAL,
@@ -258,7 +266,8 @@ static orr_code check_rows(const data_shard_writer *w, const data_shard_rows *r)
 }
 
 orr_code data_shard_writer_append(data_shard_writer *w, const data_shard_rows *r) {
-  const void *const rows[COLUMNS] = {r->frames, r->tokens, r->actions, r->state};
+  const void *const rows[COLUMNS] = {r->frames, r->tokens, w->format->A ? r->actions : NULL,
+                                     r->state};
   ORR_TRY(check_rows(w, r));
   for (int64_t i = 0; i < r->n; i++) {
     for (int k = 0; k < COLUMNS; k++) {

@@ -169,14 +169,14 @@ class BadInput(ImportTest):
         write_jsonl(self.path("in", "a.jsonl"), [{"action": [0, 1]}, {"action": [0]}])
         self.names(self.refused(self.path("in")), "a.jsonl: line 2", "action", "1 numbers", "wanted 2")
         write_jsonl(self.path("in", "a.jsonl"), [{"action": [0, 1], "episode_index": e} for e in (0, 0, 1)])
-        self.names(self.refused(self.path("in")), "a.jsonl", "several episodes", "row 2", "v2.1")
+        self.names(self.refused(self.path("in")), "a.jsonl", "several episodes", "row 2", "meta/info.json")
 
     def test_a_video_without_a_table(self):
         os.remove(self.path("in", "a.csv"))
         self.names(self.refused(self.path("in")), "a.mp4", "a.csv", ".jsonl")
         with open(self.path("in", "a.parquet"), "w") as f:
             f.write("PAR1")
-        self.names(self.refused(self.path("in")), "a.mp4", ".parquet", "to_json")
+        self.names(self.refused(self.path("in")), "a.parquet", "no Parquet file")
 
     def test_damaged_videos(self):
         with open(self.video, "rb") as f:

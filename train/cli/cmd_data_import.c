@@ -10,6 +10,7 @@
 #include "base/nearest.h"
 #include "data/import/import.h"
 #include "base/args.h"
+#include "train/cli/import_times.h"
 #include "train/cli/progress.h"
 #include "train/setup/threads.h"
 
@@ -44,6 +45,7 @@ static const orr_option options[] = {
     {"skip-bad", NULL, "leave out recordings that cannot be imported, and list them",
      ORR_OPTION_ONCE},
     {"slack", "N", "numbers of frames and actions may differ by N (0)", ORR_OPTION_ONCE},
+    TRAIN_IMPORT_TIMES_OPTIONS,
     {"branch", "NAME", "branch of the data set (worlds)", ORR_OPTION_ONCE},
     {"source", "TEXT", "where the clips come from, in words", ORR_OPTION_ONCE},
     {"gzip", NULL, "pack the shards: smaller, slower to read", ORR_OPTION_ONCE},
@@ -72,6 +74,7 @@ typedef struct {
   words cameras, actions, names, ranges, merges;
   double range[WORDS_MAX][2];
   data_merge merge[WORDS_MAX];
+  train_import_times times;
 } lists;
 
 static orr_code cut(const orr_args *args, const char *option, words *w) {
@@ -202,6 +205,7 @@ static orr_code parse(const orr_args *args, lists *l, data_import_options *o) {
   ORR_TRY(parse_crop(args, o));
   ORR_TRY(parse_ranges(args, l, o));
   ORR_TRY(parse_merges(args, l, o));
+  ORR_TRY(train_import_times_parse(args, &l->times, o));
   ORR_TRY(orr_args_f64(args, "fps", 1e-3, 1e6, &o->fps));
   ORR_TRY(orr_args_f64(args, "source-fps", 1e-3, 1e6, &o->source_fps));
   ORR_TRY(orr_args_i64(args, "action-shift", -1000, 1000, &o->action_shift));
@@ -236,6 +240,10 @@ static void show_bad(void *ctx, const char *recording, const char *reason) {
     ORR_WARN("bad recording: %s: %s", recording, reason);
 }
 
+static void show_told(void *ctx, const char *line) {
+  ORR_WARN("%s", line);
+}
+
 static void print_report(const data_import_options *o, const data_import_report *r) {
   if (r->too_short)
     ORR_WARN("%" PRId64 " episodes are shorter than %" PRId64 " frames and were left out",
@@ -257,6 +265,7 @@ orr_code train_cmd_data_import(int argc, char **argv) {
                            .looked = show_looked,
                            .written = train_progress_frames,
                            .bad = show_bad,
+                           .told = show_told,
                            .ctx = &progress};
   data_import_report report;
   lists l = {.cameras.n = 0};
