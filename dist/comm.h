@@ -52,7 +52,8 @@ typedef struct dist_world {
   dist_comm *device[DIST_AXES];   // the same for tensors in device memory; NULL = not split so
   struct dist_nccl *nccl;         // behind them
   struct dist_recorder *recorder; // the calls of all axes of more than one rank
-  int node_rank, node_ranks;      // among the ranks of this host: for devices, threads, caches
+  int node_rank, node_ranks;      // among the ranks of this host: for devices, caches
+  double cores; // this rank's share of the host's cores and of their quota (base/cores.h)
 } dist_world;
 
 // Local. The scheduler's number of this job, for messages; NULL outside of one.

@@ -1,6 +1,7 @@
 // The world: MPI's life and the axes' communicators.
 #include <mpi.h>
 
+#include "base/cores.h"
 #include "base/mem.h"
 #include "dist/comm_mpi.h"
 #include "dist/comm_nccl.h"
@@ -45,6 +46,19 @@ static orr_code check_ranks(int ranks, int wanted, const char *launcher) {
   return ORR_OK;
 }
 
+// Which of the host's cores are this rank's: all its ranks tell each other where they may run.
+static orr_code share_cores(MPI_Comm node, dist_world *w) {
+  uint16_t sharers[ORR_CORES_MAX] = {0};
+  orr_cores_mask mine;
+  orr_cores_allowed(&mine);
+  orr_cores_add(sharers, &mine);
+  const int result =
+      MPI_Allreduce(MPI_IN_PLACE, sharers, ORR_CORES_MAX, MPI_UINT16_T, MPI_SUM, node);
+  ORR_TRY(dist_mpi_check(result, DIST_AXIS_WORLD, "compare the cores of this host's ranks"));
+  w->cores = orr_cores_share(&mine, sharers, w->node_ranks, orr_cores_quota(""));
+  return ORR_OK;
+}
+
 static orr_code find_node(dist_world *w) {
   MPI_Comm node = MPI_COMM_NULL;
   ORR_TRY(dist_mpi_check(
@@ -52,8 +66,9 @@ static orr_code find_node(dist_world *w) {
       DIST_AXIS_WORLD, "find the ranks of this host"));
   MPI_Comm_rank(node, &w->node_rank);
   MPI_Comm_size(node, &w->node_ranks);
+  orr_code rc = share_cores(node, w);
   MPI_Comm_free(&node);
-  return ORR_OK;
+  return rc;
 }
 
 orr_code dist_world_open(dist_world **out) {
@@ -63,6 +78,7 @@ orr_code dist_world_open(dist_world **out) {
   open_world *w = orr_calloc(1, sizeof *w);
   ORR_CHECK(w, ORR_ENOMEM, "world: no memory for it");
   w->world.node_ranks = 1;
+  w->world.cores = orr_cores_usable();
   if (wanted != 1) {
     if (!dist_launch_connected()) ORR_TRY_GOTO(check_ranks(1, wanted, launcher), close);
     ORR_TRY_GOTO(start_mpi(w), close);

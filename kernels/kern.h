@@ -87,7 +87,7 @@ typedef enum { KERN_DEVICE_AUTO, KERN_DEVICE_CPU, KERN_DEVICE_CUDA } kern_device
 
 typedef struct {
   kern_device device;
-  int threads;               // of the CPU; 0 = all cores this process may use
+  int threads;               // of the CPU; 0 = as many as this process may use (base/cores.h)
   int node_rank, node_ranks; // among the processes of this run on this machine: one device each
   bool share_devices;        // let several processes take one device
   bool tune;                 // planning may time algorithms that give the same bits

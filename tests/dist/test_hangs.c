@@ -1,4 +1,4 @@
-// labels: full faults
+// labels: full faults; needs: played_nccl
 // A rank that does not take part in a collective is named, with the collective, and the whole job
 // ends. This program starts itself under mpirun as three ranks (`test_hangs KIND RANK DIR`), where
 // rank RANK misbehaves, and judges what is left: the report, the exit code, the processes.

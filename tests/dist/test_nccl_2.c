@@ -1,4 +1,4 @@
-// labels: quick mpi; ranks: 2
+// labels: quick mpi; ranks: 2; needs: played_nccl
 // dist/comm_nccl.c on a device and an NCCL that the host plays over MPI: exact sums, order between
 // the streams, errors.
 #include "tests/dist/played/nccl_host.h"

@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/nearest.h"
 #include "data/import/import.h"
 #include "base/args.h"
 #include "train/cli/import_times.h"
 #include "train/cli/progress.h"
-#include "train/setup/threads.h"
 
 #define WORDS_MAX 1024 // of one list
 #define TEXT_MAX  16384
@@ -197,7 +197,7 @@ static orr_code parse_words(const orr_args *args, lists *l, data_import_options 
 }
 
 static orr_code parse(const orr_args *args, lists *l, data_import_options *o) {
-  int64_t processes = train_threads(0, 1), seed = 1;
+  int64_t processes = orr_cores_usable(), seed = 1;
   ORR_TRY(orr_args_require(args, "out", &o->dir));
   ORR_TRY(parse_words(args, l, o));
   ORR_TRY(orr_args_size(args, "tile", 1, 16, &o->tile_rows, &o->tile_cols));

@@ -1,4 +1,4 @@
-// labels: full mpi; ranks: 2
+// labels: full mpi; ranks: 2; needs: played_nccl tests/train/captured_kern.c
 // Steps that are captured and replayed together with their collectives over NCCL, which the host
 // plays, against the same steps issued one by one.
 #include "tests/dist/device.h"
