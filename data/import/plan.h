@@ -29,7 +29,8 @@ typedef struct {
   // Files that took a worker process down, and how; borrowed, or NULL. They are not opened again.
   const data_import_faults *crashed;
   data_import_list episodes;
-  data_import_faults faults; // recordings that cannot be used
+  data_import_faults faults;     // recordings that cannot be used
+  data_import_referred referred; // files that are there for recordings
   data_import_notes notes;
   data_import_item *items; // training first, each part in the order of the episodes
   int64_t count, validation_count, too_short;

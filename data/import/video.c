@@ -149,7 +149,7 @@ static orr_code list_videos(data_import_search *s) {
       list->v[kept++] = *e;
       *e = bad;
     } else {
-      rc = data_import_faults_take(s->faults, e->name, rc);
+      rc = data_import_faults_take(s->faults, e->name, e->file, rc);
     }
   }
   if (rc == ORR_OK) data_import_list_cut(list, kept);
@@ -210,7 +210,8 @@ static orr_code take_table(const data_import_episode *e, data_table *t, data_imp
                                .names = t->names,
                                .times = t->times,
                                .time_name = t->time_name,
-                               .time_unit = t->time_unit};
+                               .time_unit = t->time_unit,
+                               .success = -1};
   orr_free(t->v);
   *t = (data_table){0};
   return ORR_OK;
@@ -271,8 +272,9 @@ static void film_close(data_import_stream *s) {
 static orr_code film_open(const data_import_episode *e, int64_t camera, data_import_stream **out) {
   film *f = orr_calloc(1, sizeof *f);
   ORR_CHECK(f, ORR_ENOMEM, "%s: no memory to read it", e->cameras[camera].place);
-  *f = (film){
-      .base = {film_read, film_close}, .path = e->cameras[camera].place, .frames = e->frames};
+  *f = (film){.base = {.read = film_read, .close = film_close},
+              .path = e->cameras[camera].place,
+              .frames = e->frames};
   orr_code rc = data_video_open(f->path, &f->video);
   if (rc == ORR_OK)
     *out = &f->base;

@@ -168,7 +168,7 @@ orr_code data_import_video_pair(data_import_search *s) {
     const data_import_path *p = &paths->v[i];
     if (p->kind != DATA_PATH_VIDEO) continue;
     rc = s->o->no_actions ? add_alone(p, s->list) : pair_video(&t, p, numbers, s->list);
-    ORR_TRY_GOTO(data_import_faults_take(s->faults, p->name, rc), done);
+    ORR_TRY_GOTO(data_import_faults_take(s->faults, p->name, p->path, rc), done);
   }
 done:
   orr_free(numbers);
