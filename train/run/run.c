@@ -45,8 +45,7 @@ static orr_code plan_model(train_run *r, const train_loop_options *o) {
   const cfg *c = r->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
   ORR_TRY(train_device_open(c, r->world, &r->k));
-  ORR_TRY(
-      train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c->dist.share_devices));
+  ORR_TRY(train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
   ORR_TRY(train_peak_plan(r->k, act));
@@ -59,6 +58,7 @@ orr_code train_run_plan(train_run *r, const train_loop_options *o) {
   ORR_TRY(agree_on_run(r));
   ORR_TRY(open_axes(r, o));
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
+  train_device_tell_attention(r->world, r->k);
   if (r->world->grid.rank == 0) train_accounting_log(&r->accounting);
   return ORR_OK;
 }
@@ -214,7 +214,7 @@ void train_run_close(train_run *r) {
   data_mix_close(r->mix);
   data_remote_destroy(r->remote);
   train_guard_release(&r->guard);
-  dist_world_leave_device(r->world);
+  train_step_leave_device(&r->work, r->world);
   train_step_release(&r->work);
   kern_destroy(r->k);
   train_lease_release(r->lease);
