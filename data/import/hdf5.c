@@ -108,11 +108,12 @@ static orr_code list_files(data_import_search *s) {
     ORR_TRY(data_import_faults_take(s->faults, path->name, path->path, rc));
   }
   if (s->uncut)
-    data_import_tell(s->o, s->board,
-                     "%s%s: nothing beside the pictures says where an episode ends (ep_len, "
-                     "episode_idx, is_first, terminated and the like), so each file is one episode; "
-                     "--map cut=DATASET names what does, --map cut=none says that it is so",
-                     s->first_uncut, s->uncut > 1 ? " and others" : "");
+    data_import_tell(
+        s->o, s->board,
+        "%s%s: nothing beside the pictures says where an episode ends (ep_len, "
+        "episode_idx, is_first, terminated and the like), so each file is one episode; "
+        "--map cut=DATASET names what does, --map cut=none says that it is so",
+        s->first_uncut, s->uncut > 1 ? " and others" : "");
   return ORR_OK;
 }
 
