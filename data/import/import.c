@@ -271,6 +271,7 @@ orr_code data_import(const data_import_options *o, data_import_report *report) {
   *report = (data_import_report){0};
   ORR_TRY(check_options(o));
   ORR_TRY(make_plan(o, &p));
+  data_import_notes_tell(&p.notes, o);
   ORR_TRY_GOTO(open_folder(&p, &report->finished_before), release);
   if (!report->finished_before) {
     orr_workers workers = {.count = o->processes < p.job_count ? o->processes : (int)p.job_count,

@@ -25,6 +25,8 @@ typedef struct {
   char **names;                 // of its actions, or NULL
   double (*found)[2];           // [A]: lowest and highest value of each component
   double pixel_low, pixel_high; // in pictures of numbers; low > high before there are any
+  int64_t slowest, fastest;     // episodes, by their rates; -1 before the first
+  double slowest_fps, fastest_fps;
 } looking;
 
 static orr_code same_frames(looking *l, const data_import_episode *e, int64_t height,
@@ -74,19 +76,33 @@ static orr_code look_at_frames(looking *l, const data_import_episode *e, int64_t
   return ORR_OK;
 }
 
-static orr_code same_rate(looking *l, const data_import_episode *e, const data_import_timing *t) {
-  const data_import_options *o = l->p->o;
-  double from = o->source_fps > 0 ? o->source_fps : e->fps > 0 ? e->fps : e->format->fps;
-  double fps = o->fps > 0 ? o->fps : from / t->step;
-  if (l->f.fps == 0) l->f.fps = fps;
-  ORR_CHECK(fabs(fps - l->f.fps) < 1e-3 * fps, ORR_EINVAL,
-            "%s: %g frames/s, but %g in %s; give --fps to make them alike", e->name, fps, l->f.fps,
-            l->p->episodes.v[l->first].name);
-  return ORR_OK;
+// Recordings of different rates are told all at once, at the end.
+static void note_rate(looking *l, int64_t number, const data_import_timing *t) {
+  if (l->slowest < 0 || t->fps < l->slowest_fps) l->slowest = number, l->slowest_fps = t->fps;
+  if (l->fastest < 0 || t->fps > l->fastest_fps) l->fastest = number, l->fastest_fps = t->fps;
+  if (l->f.fps == 0) l->f.fps = t->fps;
+}
+
+static orr_code check_rates(const looking *l) {
+  const data_import_episode *e = l->p->episodes.v;
+  const double low = l->slowest_fps, high = l->fastest_fps, rate = round((low + high) / 2);
+  char remedy[300];
+  if (l->slowest < 0 || high - low < 1e-3 * high) return ORR_OK;
+  int n = 0;
+  if (high - low < 0.02 * high && rate >= 1)
+    n = snprintf(remedy, sizeof remedy,
+                 "--source-fps %g takes all of them as %g frames/s, as cameras' clocks differ; or ",
+                 rate, rate);
+  snprintf(remedy + n, sizeof remedy - (size_t)n, "--fps %g takes them at that rate, by time",
+           low >= 1 ? floor(low) : low);
+  return ORR_FAIL(ORR_EINVAL,
+                  "recordings of different rates: from %.6g frames/s (%s) to %.6g (%s); %s", low,
+                  e[l->slowest].name, high, e[l->fastest].name, remedy);
 }
 
 static orr_code same_actions(looking *l, const data_import_episode *e, data_import_actions *a) {
   const char *first = l->p->episodes.v[l->first].name;
+  if (!a->A) return ORR_OK;
   if (!l->f.A) {
     l->f.A = a->A;
     l->names = a->names;
@@ -158,15 +174,15 @@ static orr_code look_at_episode(looking *l, int64_t number) {
   const looking before = *l;
   data_import_actions a = {0};
   data_import_timing t;
-  ORR_TRY(e->format->actions(p->o, e, &a));
-  orr_code rc = data_import_time(p->o, e, a.rows, &t);
+  ORR_TRY(data_import_actions_read(p->o, e, &a));
+  orr_code rc = data_import_time(p->o, e, &a, &p->notes, &t);
   if (rc != ORR_OK) goto release;
   if (t.frames < p->o->min_frames) {
     p->too_short++;
     goto release;
   }
   ORR_TRY_GOTO(look_at_frames(l, e, number, &t), release);
-  ORR_TRY_GOTO(same_rate(l, e, &t), release);
+  note_rate(l, number, &t);
   ORR_TRY_GOTO(same_actions(l, e, &a), release);
   ORR_TRY_GOTO(check_merges(p->o, e, a.A), release);
   ORR_TRY_GOTO(look_at_actions(l, e, &t, &a), release);
@@ -195,7 +211,7 @@ static void set_pixels(looking *l) {
 static orr_code set_ranges(looking *l) {
   data_import_plan *p = l->p;
   const data_import_options *o = p->o;
-  if (!o->range_auto && !o->range_count) return ORR_OK;
+  if (!l->f.A || (!o->range_auto && !o->range_count)) return ORR_OK;
   ORR_CHECK(o->range_count <= 1 || o->range_count == l->f.A, ORR_EINVAL,
             "--action-range has %" PRId64 " ranges for %" PRId64
             " components; give one, or one a component",
@@ -247,11 +263,25 @@ static orr_code hash_options(looking *l) {
   const data_import_options *o = l->p->o;
   const data_shard_format *f = l->p->format;
   orr_hash_stream *h = l->hash;
-  const int64_t numbers[] = {
-      f->height,           f->width,        f->A,       o->tile_rows,    o->tile_cols,
-      o->crop_centre,      o->crop[0],      o->crop[1], o->crop[2],      o->crop[3],
-      o->channels,         o->action_shift, o->gzip,    o->shard_frames, (int64_t)o->seed,
-      l->p->ranges != NULL};
+  const int64_t numbers[] = {f->height,
+                             f->width,
+                             f->A,
+                             o->tile_rows,
+                             o->tile_cols,
+                             o->crop_centre,
+                             o->crop[0],
+                             o->crop[1],
+                             o->crop[2],
+                             o->crop[3],
+                             o->channels,
+                             o->action_shift,
+                             o->gzip,
+                             o->shard_frames,
+                             (int64_t)o->seed,
+                             l->p->ranges != NULL,
+                             o->rotate,
+                             o->flip_h,
+                             o->flip_v};
   const double reals[] = {f->fps, o->validation, o->pixel_low, o->pixel_high};
   orr_hash_stream_update(h, numbers, sizeof numbers);
   orr_hash_stream_update(h, reals, sizeof reals);
@@ -318,6 +348,7 @@ static orr_code make(looking *l) {
             "all %" PRId64 " episodes are shorter than %" PRId64
             " frames, as they would be written; lower --min-frames",
             p->episodes.n, p->o->min_frames);
+  ORR_TRY(check_rates(l));
   set_pixels(l);
   ORR_TRY(set_ranges(l));
   ORR_TRY(set_format(l));
@@ -329,6 +360,8 @@ static orr_code make(looking *l) {
 static orr_code plan(data_import_plan *p) {
   looking l = {.p = p,
                .first = -1,
+               .slowest = -1,
+               .fastest = -1,
                .pixel_low = INFINITY,
                .pixel_high = -INFINITY,
                .hash = orr_hash_stream_create()};
@@ -372,7 +405,7 @@ orr_code data_import_plan_actions(const data_import_plan *p, const data_import_i
   const int64_t A = p->format->A, n = item->timing.frames;
   data_import_actions a = {0};
   float *rows = NULL;
-  ORR_TRY(e->format->actions(p->o, e, &a));
+  ORR_TRY(data_import_actions_read(p->o, e, &a));
   orr_code rc = ORR_OK;
   ORR_CHECK_GOTO(a.A == A, release, ORR_EFORMAT,
                  "%s: has changed since the import began; start it again", e->file);

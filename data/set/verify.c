@@ -97,8 +97,8 @@ static orr_code check_marks(const data_shard *s, const char *name, const uint8_t
                             int64_t n) {
   for (int64_t i = 0; i < n; i++)
     ORR_CHECK(v[i] <= 1, ORR_EFORMAT,
-              "%s: /%s[%" PRId64 "] is %d, wanted 0 or 1; write the shard again", data_shard_path(s),
-              name, first + i, v[i]);
+              "%s: /%s[%" PRId64 "] is %d, wanted 0 or 1; write the shard again",
+              data_shard_path(s), name, first + i, v[i]);
   return ORR_OK;
 }
 
@@ -149,7 +149,7 @@ static orr_code check_content(const data_index *x, const data_index_shard *liste
   const data_shard_format *f = data_shard_get_format(s);
   ORR_TRY(data_shard_format_equal(&x->format, "index.json", f, data_shard_path(s)));
   ORR_TRY(check_lengths(s, listed));
-  ORR_TRY(check_numbers(s, "actions", f->A, read_actions));
+  if (f->A) ORR_TRY(check_numbers(s, "actions", f->A, read_actions));
   if (f->Q) ORR_TRY(check_numbers(s, "state", f->Q, read_state));
   if (f->reward) ORR_TRY(check_numbers(s, "reward", 1, read_reward));
   if (f->done) ORR_TRY(check_done(s));

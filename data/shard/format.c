@@ -58,11 +58,11 @@ orr_code data_shard_format_check(const data_shard_format *f, const char *what) {
   }
   ORR_TRY(check_range(what, "tokens a frame", f->S, 0, DATA_SHARD_WIDTH_MAX));
   ORR_TRY(check_range(what, "codes", f->codes, 0, tokens ? DATA_SHARD_CODES_MAX : 0));
-  ORR_TRY(check_range(what, "action width", f->A, 1, DATA_SHARD_WIDTH_MAX));
+  ORR_TRY(check_range(what, "action width", f->A, 0, DATA_SHARD_WIDTH_MAX));
   ORR_TRY(check_range(what, "state width", f->Q, 0, DATA_SHARD_WIDTH_MAX));
-  ORR_CHECK(f->action_names && (f->state_names || f->Q == 0), ORR_EINVAL,
+  ORR_CHECK((f->action_names || f->A == 0) && (f->state_names || f->Q == 0), ORR_EINVAL,
             "%s: %s; give one name a component", what,
-            f->action_names ? "no state names" : "no action names");
+            f->action_names || f->A == 0 ? "no state names" : "no action names");
   return ORR_OK;
 }
 

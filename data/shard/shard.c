@@ -166,8 +166,9 @@ static orr_code read_format(data_shard *s) {
   ORR_TRY(data_h5_get_f64(s->file, s->path, "fps", &f.fps));
   ORR_TRY_GOTO(data_h5_get_strings(s->file, s->path, "branch", &branch, &one), done);
   ORR_TRY_GOTO(data_h5_get_strings(s->file, s->path, "source", &source, &one), done);
-  ORR_TRY_GOTO(data_h5_get_strings(s->file, s->path, "action_names", &action_names, &actions),
-               done);
+  if (f.A || H5Aexists(s->file, "action_names") > 0)
+    ORR_TRY_GOTO(data_h5_get_strings(s->file, s->path, "action_names", &action_names, &actions),
+                 done);
   ORR_TRY_GOTO(check_count(s, "action_names", actions, f.A), done);
   if (f.Q) {
     ORR_TRY_GOTO(data_h5_get_strings(s->file, s->path, "state_names", &state_names, &states), done);
@@ -289,12 +290,12 @@ static orr_code read_rows(data_shard *s, data_shard_part part, const char *name,
   const data_column *c = &s->columns[part];
   const int64_t rows = part == DATA_SHARD_SUCCESS ? s->episodes : s->frames;
   ORR_CHECK(c->name, ORR_EINVAL, "%s: has no /%s, which was asked for", s->path, name);
-  ORR_CHECK(n >= 1 && stride >= 1 && first >= 0 && first < rows &&
-                (n - 1) <= (rows - 1 - first) / stride,
-            ORR_EINVAL,
-            "%s: /%s rows %" PRId64 " + i * %" PRId64 ", i < %" PRId64
-            ", asked for; it has %" PRId64,
-            s->path, name, first, stride, n, rows);
+  ORR_CHECK(
+      n >= 1 && stride >= 1 && first >= 0 && first < rows && (n - 1) <= (rows - 1 - first) / stride,
+      ORR_EINVAL,
+      "%s: /%s rows %" PRId64 " + i * %" PRId64 ", i < %" PRId64 ", asked for; it has %" PRId64,
+      s->path, name, first, stride, n, rows);
+  if (!c->row_bytes) return ORR_OK; // no components
   if (!c->direct || c->unpack.count > 0) {
     return data_shard_read_by_hdf5(s, part, first, n, stride, out);
   }

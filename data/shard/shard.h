@@ -3,7 +3,8 @@
 //
 //   /frames          u8  [F,height,width,3]   and/or
 //   /tokens          u16 or u32 [F,S]
-//   /actions         f32 [F,A]   actions[t] is applied between frames t and t+1
+//   /actions         f32 [F,A]   actions[t] is applied between frames t and t+1; A is 0 for frames
+//                                alone, without action_names then
 //   /episode_offsets i64 [E+1]   first frame of each episode, then F; no clip crosses one
 //   /state           f32 [F,Q]   optional: the simulator's ground truth
 //   /reward          f32 [F]     optional: what actions[t] earned
@@ -31,7 +32,7 @@ typedef struct {
   int64_t height, width; // of /frames; 0 when there is none
   int64_t S;             // tokens a frame; 0 when there are no /tokens
   int64_t codes;         // all tokens are below; a reader gets 0 where the file does not say
-  int64_t A;             // width of /actions, at least 1
+  int64_t A;             // width of /actions; 0: frames alone
   const char *const *action_names; // [A]
   int64_t Q;                       // width of /state; 0 when there is none
   const char *const *state_names;  // [Q]

@@ -21,7 +21,15 @@
   ((size_t)512 << 10) // frames, tokens: one read of a disk or an object store
 #define NUMBER_CHUNK_BYTES ((size_t)64 << 10) // actions, state: a clip needs little of them
 
-enum { COLUMN_FRAMES, COLUMN_TOKENS, COLUMN_ACTIONS, COLUMN_STATE, COLUMN_REWARD, COLUMN_DONE, COLUMNS };
+enum {
+  COLUMN_FRAMES,
+  COLUMN_TOKENS,
+  COLUMN_ACTIONS,
+  COLUMN_STATE,
+  COLUMN_REWARD,
+  COLUMN_DONE,
+  COLUMNS
+};
 
 typedef struct {
   const char *name; // NULL: the shard has no such dataset
@@ -84,8 +92,10 @@ static orr_code columns_setup(data_shard_writer *w) {
     ORR_TRY(column_setup(&c[COLUMN_TOKENS], "tokens", token, H5T_NATIVE_INT32, &f->S, 2,
                          PICTURE_CHUNK_BYTES));
   }
-  ORR_TRY(column_setup(&c[COLUMN_ACTIONS], "actions", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, &f->A, 2,
-                       NUMBER_CHUNK_BYTES));
+  if (f->A) {
+    ORR_TRY(column_setup(&c[COLUMN_ACTIONS], "actions", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, &f->A, 2,
+                         NUMBER_CHUNK_BYTES));
+  }
   if (f->Q) {
     ORR_TRY(column_setup(&c[COLUMN_STATE], "state", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, &f->Q, 2,
                          NUMBER_CHUNK_BYTES));
@@ -113,7 +123,7 @@ static bool put_attributes(hid_t file, const data_shard_format *f) {
          data_h5_put_strings(file, "branch", &f->branch, 0) &&
          data_h5_put_strings(file, "source", &f->source, 0) &&
          data_h5_put_f64(file, "fps", f->fps) &&
-         data_h5_put_strings(file, "action_names", f->action_names, f->A) &&
+         (f->A == 0 || data_h5_put_strings(file, "action_names", f->action_names, f->A)) &&
          (f->Q == 0 || data_h5_put_strings(file, "state_names", f->state_names, f->Q)) &&
          (f->S == 0 || data_h5_put_i64(file, "codes", f->codes));
 }
@@ -180,25 +190,29 @@ static orr_code column_flush(data_shard_writer *w, column *c) {
   return rc;
 }
 
-// A list with an entry an episode.
-static bool put_list(const data_shard_writer *w, const char *name, hid_t file_type, hid_t memory_type,
-                     int64_t n, const void *values) {
-  hid_t space = H5Screate_simple(1, (hsize_t[]){(hsize_t)n}, NULL);
+// Writes a whole dataset; NULL: one without a single value.
+static bool put_whole(data_shard_writer *w, const char *name, hid_t file_type, int rank,
+                      const hsize_t *dims, hid_t memory_type, const void *values) {
+  hid_t space = H5Screate_simple(rank, dims, NULL);
   hid_t create = H5Pcreate(H5P_DATASET_CREATE), set = H5I_INVALID_HID;
   bool good = space >= 0 && create >= 0 && H5Pset_obj_track_times(create, false) >= 0;
   if (good) set = H5Dcreate2(w->file, name, file_type, space, H5P_DEFAULT, create, H5P_DEFAULT);
-  good = set >= 0 && H5Dwrite(set, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
+  good = set >= 0;
+  if (good && values) good = H5Dwrite(set, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
   if (set >= 0) H5Dclose(set);
   if (create >= 0) H5Pclose(create);
   if (space >= 0) H5Sclose(space);
   return good;
 }
 
-static bool put_lists(const data_shard_writer *w) {
-  return put_list(w, "episode_offsets", H5T_STD_I64LE, H5T_NATIVE_INT64, w->episodes + 1,
-                  w->offsets) &&
+// What has an entry an episode, and actions that have no components.
+static bool put_lists(data_shard_writer *w) {
+  const hsize_t episodes = (hsize_t)w->episodes, count = episodes + 1;
+  const hsize_t none[2] = {(hsize_t)w->frames, 0};
+  return put_whole(w, "episode_offsets", H5T_STD_I64LE, 1, &count, H5T_NATIVE_INT64, w->offsets) &&
          (!w->format->success ||
-          put_list(w, "success", H5T_STD_U8LE, H5T_NATIVE_UINT8, w->episodes, w->success));
+          put_whole(w, "success", H5T_STD_U8LE, 1, &episodes, H5T_NATIVE_UINT8, w->success)) &&
+         (w->format->A || put_whole(w, "actions", H5T_IEEE_F32LE, 2, none, H5T_NATIVE_FLOAT, NULL));
 }
 
 // -- the writer ------------------------------------------------------------------------------
@@ -259,8 +273,8 @@ static orr_code check_rows(const data_shard_writer *w, const data_shard_rows *r)
   const data_shard_format *f = w->format;
   ORR_CHECK(r->n > 0, ORR_EINVAL, "%s: %" PRId64 " frames to append, wanted at least 1", w->path,
             r->n);
-  ORR_CHECK(!r->frames == !f->height && !r->tokens == !f->S && r->actions && !r->state == !f->Q &&
-                !r->reward == !f->reward && !r->done == !f->done,
+  ORR_CHECK(!r->frames == !f->height && !r->tokens == !f->S && (r->actions || !f->A) &&
+                !r->state == !f->Q && !r->reward == !f->reward && !r->done == !f->done,
             ORR_EINVAL, "%s: rows to append have other datasets than the shard's format", w->path);
   for (int64_t i = 0; f->S && i < r->n * f->S; i++) {
     ORR_CHECK(r->tokens[i] >= 0 && r->tokens[i] < f->codes, ORR_EINVAL,
@@ -277,7 +291,7 @@ static orr_code check_rows(const data_shard_writer *w, const data_shard_rows *r)
 }
 
 orr_code data_shard_writer_append(data_shard_writer *w, const data_shard_rows *r) {
-  const void *const rows[COLUMNS] = {r->frames, r->tokens, r->actions,
+  const void *const rows[COLUMNS] = {r->frames, r->tokens, w->format->A ? r->actions : NULL,
                                      r->state,  r->reward, r->done};
   ORR_TRY(check_rows(w, r));
   for (int64_t i = 0; i < r->n; i++) {
@@ -295,7 +309,8 @@ orr_code data_shard_writer_append(data_shard_writer *w, const data_shard_rows *r
 
 orr_code data_shard_writer_set_success(data_shard_writer *w, uint8_t success) {
   ORR_CHECK(w->format->success && !w->judged && success <= 1, ORR_EINVAL,
-            "%s: success %d of episode %" PRId64 "; wanted 0 or 1, once for each episode, in a format "
+            "%s: success %d of episode %" PRId64
+            "; wanted 0 or 1, once for each episode, in a format "
             "that has it",
             w->path, success, w->episodes);
   w->success[w->episodes] = success;

@@ -79,6 +79,10 @@ static void print_bins(const uint64_t *bins) {
 }
 
 static void print_actions(const data_index *x, const data_action_stats *stats) {
+  if (!x->format.A) {
+    printf("  actions   none: frames alone\n");
+    return;
+  }
   printf("  actions   %" PRId64 "%*s      low     high     mean    deviation\n", x->format.A,
          x->format.A < 10 ? 23 : 22, "");
   for (int64_t i = 0; i < x->format.A; i++) {
