@@ -164,6 +164,8 @@ static orr_code fail_counts(const data_import_options *o, const data_import_epis
                             int64_t rows, double fps, const stamps *s) {
   const int64_t off = llabs(e->frames - rows), fewer = e->frames < rows ? e->frames : rows;
   const double ratio = (double)rows / (double)e->frames, times = round(ratio);
+  const char *column =
+      e->format->layout ? "" : ", or name a column of time stamps with --time-column";
   char cause[400];
   if (s->trouble)
     snprintf(cause, sizeof cause, "their time stamps cannot say how they belong together: they %s",
@@ -174,14 +176,13 @@ static orr_code fail_counts(const data_import_options *o, const data_import_epis
   else if (times >= 2 && fabs(ratio - times) < 0.02 * times)
     snprintf(cause, sizeof cause,
              "that is %.0f actions a frame: if they were recorded at %g a second, say --action-fps "
-             "%g, or name a column of time stamps with --time-column",
-             times, times * fps, times * fps);
+             "%g%s",
+             times, times * fps, times * fps, column);
   else
     snprintf(cause, sizeof cause,
-             "they were recorded at different rates, or frames are missing: a column of time "
-             "stamps (--time-column NAME), or the actions' own rate (--action-fps, about %.3g by "
-             "the numbers), says how they belong together",
-             ratio * fps);
+             "they were recorded at different rates, or some are missing in between: say the "
+             "actions' own rate (--action-fps, about %.3g by the numbers)%s",
+             ratio * fps, column);
   return ORR_FAIL(ORR_EFORMAT,
                   "%s: %" PRId64 " frames but %" PRId64
                   " actions; wanted as many, or one action less; %s",
