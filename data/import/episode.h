@@ -47,7 +47,7 @@ typedef struct {
   // Black and white in pictures that are made of numbers; equal while they are not known.
   double pixel_low, pixel_high;
   double fps;     // 0: the source does not say
-  uint64_t bytes; // of the files behind it
+  uint64_t bytes; // of the files it comes from
 } data_import_episode;
 
 typedef struct {

@@ -110,7 +110,7 @@ static orr_code find_operand(data_import_paths *list, const char *operand, const
   return add(&w, operand, kind_of(operand));
 }
 
-// -- each file once --------------------------------------------------------------------------
+// -- each file once -------------------------------------------------------------------------
 
 typedef struct {
   struct stat file;

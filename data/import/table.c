@@ -59,7 +59,7 @@ orr_code data_table_end_cell(data_table_builder *b, int64_t i, int64_t count, bo
   return ORR_OK;
 }
 
-// Names of all columns in one block: lists get numbers behind theirs.
+// Names of all columns in one block: lists get numbers after theirs.
 static char **name_columns(const data_table_builder *b, int64_t columns) {
   size_t bytes = (size_t)columns * sizeof(char *);
   for (int64_t i = 0; i < b->n; i++) bytes += (size_t)b->widths[i] * (strlen(b->names[i]) + 24);

@@ -55,7 +55,7 @@ static const char *cell(const csv *c, int64_t k) {
   return c->text + c->starts[k];
 }
 
-// Reads up to the comma or the line's end behind a cell.
+// Reads up to the comma or the line's end after a cell.
 static orr_code read_cell(csv *c) {
   bool quoted = c->at < c->end && *c->at == '"';
   ORR_TRY(begin_cell(c));

@@ -15,7 +15,7 @@
 #include "data/import/table.h"
 #include "data/pictures/video_reader.h"
 
-// -- pairing ---------------------------------------------------------------------------------
+// -- pairing --------------------------------------------------------------------------------
 
 // A file's folder and stem as pieces of its path.
 typedef struct {
@@ -163,7 +163,7 @@ done:
   return rc;
 }
 
-// -- looking ---------------------------------------------------------------------------------
+// -- looking --------------------------------------------------------------------------------
 
 static bool is_csv(const char *path) {
   const char *dot = strrchr(path, '.');
@@ -263,7 +263,7 @@ const data_import_source data_import_video_source = {
     .list = list_videos,
 };
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 // LeRobot's meta/info.json names the components of its actions; it lies two folders above the
 // tables. NULL when it does not, or has another number of names.

@@ -161,8 +161,8 @@ static orr_code clock_step(loop *l, int64_t n) {
   return ORR_OK;
 }
 
-// Concludes a save that every rank has written, and begins the one that is due behind this step. A
-// checkpoint is committed behind the lines of all steps that it holds.
+// Concludes a save that every rank has written, and begins the one that is due after this step. A
+// checkpoint is committed after the lines of all steps that it holds.
 static orr_code save(loop *l, const train_step_votes *v, bool begin, double *stall_ms) {
   train_run *r = &l->run;
   const bool failed = v->failed > 0.0, written = v->written == r->world->grid.ranks;
@@ -269,7 +269,7 @@ static orr_code rewind_to(loop *l, ckpt_reader *reader) {
 }
 
 // Collective over the world. Too many bad steps in a row: the weights may be bad already. Back to
-// the last checkpoint, and on with the data behind the bad steps.
+// the last checkpoint, and on with the data after the bad steps.
 static orr_code rewind_run(loop *l) {
   train_run *r = &l->run;
   const int64_t from = r->step, bad = r->guard.skipped;

@@ -37,7 +37,7 @@ typedef struct {
   char words[1024];       // of the first difference of all
 } repeat;
 
-// -- what it starts from -------------------------------------------------------------------------
+// -- what it starts from --------------------------------------------------------------------
 
 // What gives other bits than those of the step's start line. Rank 0.
 static orr_code check_bits(const repeat *r, const json_t *head, int64_t step) {
@@ -115,7 +115,7 @@ static orr_code check_any(const repeat *r) {
                   r->run.c->run.dir, r->from + 1, r->o->step);
 }
 
-// The checkpoint's path, empty for none; what is recorded behind it, and whether this call can
+// The checkpoint's path, empty for none; what is recorded after it, and whether this call can
 // repeat that. Rank 0.
 static orr_code choose(repeat *r, char path[4096]) {
   const char *dir = r->run.c->run.dir;
@@ -170,7 +170,7 @@ static orr_code open_start(repeat *r) {
   return ORR_OK;
 }
 
-// -- the steps -----------------------------------------------------------------------------------
+// -- the steps ------------------------------------------------------------------------------
 
 // Rank 0: the step's line, and on a difference the words.
 static void compare(repeat *r, int64_t step, const train_step_result *x) {

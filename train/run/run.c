@@ -13,7 +13,7 @@
 #include "train/run/rank_agreement.h"
 #include "train/save/store.h"
 
-// -- the plan ------------------------------------------------------------------------------------
+// -- the plan -------------------------------------------------------------------------------
 
 // Before the axes are split: ranks that differ would make different communicators.
 static orr_code agree_on_run(train_run *r) {
@@ -63,7 +63,7 @@ orr_code train_run_plan(train_run *r, const train_run_options *o) {
   return ORR_OK;
 }
 
-// -- opening -------------------------------------------------------------------------------------
+// -- opening --------------------------------------------------------------------------------
 
 // The run's folder, for this run alone.
 static orr_code open_folder(train_run *r) {
@@ -165,7 +165,7 @@ orr_code train_run_open(train_run *r, const char *resume) {
   return ORR_OK;
 }
 
-// -- the first step ------------------------------------------------------------------------------
+// -- the first step -------------------------------------------------------------------------
 
 // Written once weights, data and outputs are there: a call that fails before that leaves the words
 // of the run as they were.

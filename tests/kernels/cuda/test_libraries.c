@@ -27,7 +27,7 @@ static void expect_message(const char *const *parts) {
 }
 #define SAYS(...) expect_message((const char *const[]){__VA_ARGS__, NULL})
 
-// --- attention ------------------------------------------------------------------------------
+// -- attention ------------------------------------------------------------------------------
 
 enum { B = 2, T = 3, N = 32, H = 2, K = 16, ROWS = B * T * N, LD = 3 * H * K };
 
@@ -225,7 +225,7 @@ static void test_errors_of_cudnn_are_passed_on(void **state) {
   assert_int_equal(library_dnn_descriptors(), 0);
 }
 
-// --- products -------------------------------------------------------------------------------
+// -- products -------------------------------------------------------------------------------
 
 static void test_a_product_is_planned_once_and_serves_both_ways_of_writing(void **state) {
   kern *k = device();
@@ -323,7 +323,7 @@ static void test_errors_of_cublaslt_name_the_product(void **state) {
   kern_destroy(k);
 }
 
-// --- the machine ----------------------------------------------------------------------------
+// -- the machine ----------------------------------------------------------------------------
 
 static void expect_no_device(const kern_setup *s, orr_code code, const char *const *parts) {
   kern *k = NULL;
