@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "train/model/embed.h"
+#include "train/model/precision.h"
 
 struct train_dynamics {
   kern *k;
@@ -46,7 +47,7 @@ void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
                 .G = c->model.kv_heads,
                 .K = c->model.width / c->model.heads,
                 .F = c->model.hidden,
-                .act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32}};
+                .act = train_precision(c)}};
   out->S = out->rows * out->cols;
   out->N = 1 + out->S + out->R;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/model/precision.h"
 #include "train/model/rope.h"
 
 struct train_tokenizer {
@@ -47,7 +48,7 @@ void train_tokenizer_dims_from(const cfg *c, train_tokenizer_dims *out) {
                 .G = c->tokenizer.kv_heads,
                 .K = c->tokenizer.width / c->tokenizer.heads,
                 .F = c->tokenizer.hidden,
-                .act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32}};
+                .act = train_precision(c)}};
   out->S = out->rows * out->cols;
   out->P = 3 * out->patch * out->patch;
   for (int i = 0; i < out->n && i < KERN_FSQ_MAX; i++)
