@@ -2,7 +2,7 @@
 """A tool that listens by NVTX is told of every phase and collective as they begin and end: the ranges of
 two ranks are the spans that the run itself wrote into its trace.
 
-usage: ranges.py BIN_DIR TOOL   (TOOL: tests/cuda_host/real/ranges_tool.c as a shared library, "" = not built)
+usage: ranges.py BIN_DIR [TOOL]   (TOOL: tests/cuda_host/real/ranges_tool.c as a shared library, if it was built)
 """
 import json
 import os
@@ -12,7 +12,7 @@ import unittest
 
 from small_run import SmallRun
 
-TOOL = sys.argv[2]
+TOOL = sys.argv[2] if len(sys.argv) > 2 else ""
 RANKS = 2
 
 

@@ -27,11 +27,12 @@ void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *wo
   memcpy(ax->host, world->axis, sizeof ax->host);
 }
 
-orr_code train_axes_use_device(train_axes *ax, kern *k, dist_world *world, bool shared) {
+orr_code train_axes_use_device(train_axes *ax, kern *k, dist_world *world, const cfg *c) {
   ax->on_device = kern_stream(k) != NULL;
   if (!ax->on_device || !world || world->grid.ranks == 1) return ORR_OK;
-  ORR_TRY(
-      dist_world_split_device(world, &(dist_device){.stream = kern_stream(k), .shared = shared}));
+  ORR_TRY(dist_world_split_device(world, &(dist_device){.stream = kern_stream(k),
+                                                        .shared = c->dist.share_devices,
+                                                        .nvls = c->dist.nvls}));
   memcpy(ax->comm, world->device, sizeof ax->comm);
   ax->world = world;
   return ORR_OK;

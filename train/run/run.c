@@ -47,8 +47,7 @@ static orr_code open_axes(train_run *r, const train_loop_options *o) {
   return ORR_OK;
 }
 
-// What the run's device decided when it began stays so, wherever it goes on: in the configuration
-// of the checkpoint, or, where there is none yet, in the folder's config.yaml.
+// What the run's device decided when it began stays so, wherever it goes on.
 static orr_code keep_decisions(train_run *r, const char *resume) {
   cfg *then = NULL;
   if (r->c->run.precision != CFG_PRECISION_AUTO || strcmp(resume, "none") == 0) return ORR_OK;
@@ -65,8 +64,7 @@ static orr_code plan_model(train_run *r, const train_loop_options *o) {
   ORR_TRY(train_device_open(c, r->world, &r->k));
   ORR_TRY(print_config(r));
   const kern_dtype act = train_precision(c);
-  ORR_TRY(
-      train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c->dist.share_devices));
+  ORR_TRY(train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
   ORR_TRY(train_peak_plan(r->k, act));
@@ -79,6 +77,7 @@ orr_code train_run_plan(train_run *r, const train_loop_options *o) {
   ORR_TRY(agree_on_run(r));
   ORR_TRY(open_axes(r, o));
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
+  train_device_tell_attention(r->world, r->k);
   if (r->world->grid.rank == 0) train_accounting_log(&r->accounting);
   return ORR_OK;
 }
@@ -234,7 +233,7 @@ void train_run_close(train_run *r) {
   data_mix_close(r->mix);
   data_remote_destroy(r->remote);
   train_guard_release(&r->guard);
-  dist_world_leave_device(r->world);
+  train_step_leave_device(&r->work, r->world);
   train_step_release(&r->work);
   kern_destroy(r->k);
   train_lease_release(r->lease);

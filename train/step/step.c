@@ -93,6 +93,13 @@ orr_code train_step_commit(train_step *s) {
   return train_axes_commit(s->axes);
 }
 
+void train_step_leave_device(train_step *s, dist_world *w) {
+  dist_world_give_up_device(w);
+  train_capture_destroy(s->replay);
+  s->replay = NULL;
+  dist_world_leave_device(w);
+}
+
 void train_step_release(train_step *s) {
   train_gather_destroy(s->gather);
   train_reduce_destroy(s->reduce);

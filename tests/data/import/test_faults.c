@@ -1,4 +1,4 @@
-// labels: quick faults
+// labels: quick faults; needs: hdf5
 // Sweeps: the n-th malloc, open, read fails while recordings of every layout are looked at and
 // read. A clean error each time and no leak (the dev preset's ASan looks), or, where what failed
 // was not needed, the same result. Writing is data_shard_writer's, which has its own sweep.

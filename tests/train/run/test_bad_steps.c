@@ -1,4 +1,4 @@
-// labels: full
+// labels: full; wrap: data_loader_next
 // Poisoned batches in a run, from a file or from between: skipped, told of, and, in a row, a reason
 // to go back. This program stands between the loop and data_loader_next (linked with --wrap) to
 // poison what training gets.
