@@ -50,6 +50,7 @@ void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
                 .act = train_precision(c)}};
   out->S = out->rows * out->cols;
   out->N = 1 + out->S + out->R;
+  train_block_dims_split(&out->block, NULL);
 }
 
 orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
@@ -107,13 +108,13 @@ static void time_shape_init(train_dynamics *m) {
   const int64_t N = m->d.N, T = m->T, side = m->B * m->exchange.positions.count;
   const bool split = train_axes_size(m->axes, DIST_AXIS_CP) > 1;
   m->time_shape = (train_block_shape){.M = m->stream.M,
-                                      .seqs = split ? side : m->B * N,
-                                      .L = T,
-                                      .inner = split ? side : N,
-                                      .outer_stride = split ? 0 : T * N,
-                                      .inner_stride = 1,
-                                      .pos_stride = split ? side : N,
-                                      .causal = true,
+                                      .seq = {.seqs = split ? side : m->B * N,
+                                              .L = T,
+                                              .inner = split ? side : N,
+                                              .outer_stride = split ? 0 : T * N,
+                                              .inner_stride = 1,
+                                              .pos_stride = split ? side : N,
+                                              .causal = true},
                                       .pos_div = N * m->frames.frame_step,
                                       .pos_mod = m->frames.count,
                                       .exchange = split ? &m->exchange : NULL};
@@ -121,14 +122,11 @@ static void time_shape_init(train_dynamics *m) {
 
 static void shapes_init(train_dynamics *m) {
   const int64_t N = m->d.N;
-  m->space_shape = (train_block_shape){.M = m->stream.M,
-                                       .seqs = m->BT,
-                                       .L = N,
-                                       .inner = 1,
-                                       .outer_stride = N,
-                                       .pos_stride = 1,
-                                       .pos_div = 1,
-                                       .pos_mod = N};
+  m->space_shape = (train_block_shape){
+      .M = m->stream.M,
+      .seq = {.seqs = m->BT, .L = N, .inner = 1, .outer_stride = N, .pos_stride = 1},
+      .pos_div = 1,
+      .pos_mod = N};
   time_shape_init(m);
 }
 
@@ -194,6 +192,10 @@ int64_t train_dynamics_loss_capacity(const train_dynamics *m) {
   return m->loss_rows;
 }
 
+static train_block block_of(const train_dynamics *m, int64_t layer) {
+  return (train_block){.k = m->k, .d = &m->d.block, .p = &m->p->blocks[layer], .w = m->w};
+}
+
 static const train_block_shape *shape_of(const train_dynamics *m, int64_t layer) {
   return train_dynamics_is_time(&m->d, layer) ? &m->time_shape : &m->space_shape;
 }
@@ -211,10 +213,9 @@ static orr_code place_ropes(train_dynamics *m, orr_arena *arena) {
 // Buffers that tp and cp communicate through.
 static orr_code place_exchange(train_dynamics *m, orr_arena *arena) {
   const train_block_dims *b = &m->d.block;
-  const train_block_here h = train_block_dims_here(b);
   const int64_t tp = train_axes_size(m->axes, DIST_AXIS_TP);
-  const size_t e = kern_dtype_size(b->act), H = (size_t)(h.H * b->K) * e,
-               G = (size_t)(h.G * b->K) * e;
+  const size_t e = kern_dtype_size(b->act), H = (size_t)(b->here.H * b->K) * e,
+               G = (size_t)(b->here.G * b->K) * e;
   if (tp > 1) m->stream.full = orr_arena_take(arena, (size_t)(m->stream.rows * tp * b->D) * e);
   m->space_shape.full = m->time_shape.full = m->stream.full;
   if (train_axes_size(m->axes, DIST_AXIS_CP) == 1) return ORR_OK;
@@ -270,12 +271,12 @@ static train_embed_inputs inputs_of(const train_dynamics_batch *b) {
 }
 
 orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b) {
-  const train_dynamics_dims *d = &m->d;
   const train_embed_inputs in = inputs_of(b);
   ORR_TRY(train_embed_forward(&m->embed, &in, m->acts[0].x));
-  for (int64_t i = 0; i < d->layers; i++)
-    ORR_TRY(train_block_forward(m->k, &d->block, &m->p->blocks[i], m->w, shape_of(m, i),
-                                &m->acts[i], output_of(m, i)));
+  for (int64_t i = 0; i < m->d.layers; i++) {
+    const train_block block = block_of(m, i);
+    ORR_TRY(train_block_forward(&block, shape_of(m, i), &m->acts[i], output_of(m, i)));
+  }
   return ORR_OK;
 }
 
@@ -310,11 +311,10 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, c
   if (ready) ORR_TRY(ready(ready_ctx, m->p->norm));
   for (int64_t i = m->d.layers - 1; i >= 0; i--) {
     train_block_acts *a = &m->acts[i];
+    const train_block block = block_of(m, i);
     if (m->keep == TRAIN_RECOMPUTE && i + 1 < m->d.layers)
-      ORR_TRY(train_block_forward(m->k, &m->d.block, &m->p->blocks[i], m->w, shape_of(m, i), a,
-                                  output_of(m, i)));
-    ORR_TRY(train_block_backward(m->k, &m->d.block, &m->p->blocks[i], m->w, shape_of(m, i), a,
-                                 &m->scratch, m->dx));
+      ORR_TRY(train_block_forward(&block, shape_of(m, i), a, output_of(m, i)));
+    ORR_TRY(train_block_backward(&block, shape_of(m, i), a, &m->scratch, m->dx));
     if (ready) ORR_TRY(ready(ready_ctx, m->p->blocks[i].norm1));
   }
   ORR_TRY(train_embed_backward(&m->embed, &in, m->dx));

@@ -28,7 +28,7 @@ orr_code train_stage_list(const cfg *c, train_axes *axes, train_params *out) {
     train_dynamics_dims d;
     train_dynamics_params p = {0};
     train_dynamics_dims_from(c, &d);
-    d.block.axes = axes;
+    train_block_dims_split(&d.block, axes);
     rc = train_dynamics_list(&d, out, &p);
     orr_free(p.blocks);
   }

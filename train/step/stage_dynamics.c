@@ -183,7 +183,7 @@ orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_axes *axes, tr
   ORR_CHECK(s, ORR_ENOMEM, "dynamics stage: out of memory");
   train_stage_init(&s->base, &dynamics_table, k, c, axes, state, clips, micro);
   train_dynamics_dims_from(c, &s->d);
-  s->d.block.axes = axes;
+  train_block_dims_split(&s->d.block, axes);
   s->T = c->data.frames;
   s->frames = train_dynamics_frames_of(&s->d, micro, s->T);
   s->micros = clips / micro;

@@ -88,7 +88,7 @@ orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_axes *axes, t
   ORR_CHECK(s, ORR_ENOMEM, "tokenizer stage: out of memory");
   train_stage_init(&s->base, &tokenizer_table, k, c, axes, state, clips, micro);
   train_tokenizer_dims_from(c, &s->d);
-  s->d.block.axes = axes; // of one rank: train_axes_check
+  train_block_dims_split(&s->d.block, axes); // of one rank: train_axes_check
   s->frame_values = s->d.S * s->d.P;
   ORR_TRY_GOTO(train_tokenizer_list(&s->d, &state->params, &s->p), fail);
   ORR_TRY_GOTO(train_tokenizer_create(k, &s->d, &s->p, &state->weights, micro * c->data.frames,
