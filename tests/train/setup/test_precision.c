@@ -77,8 +77,7 @@ static void test_a_run_that_goes_on_keeps_what_it_has(void **state) {
 static void test_an_instruction_set_that_the_cpu_lacks_is_refused(void **state) {
   small_run *r = *state;
   if (has_isa(KERN_ISA_AMX)) skip(); // it lacks none
-  assert_int_equal(SMALL_RUN(r, "none", "auto", "run.device=cpu", "run.isa=amx"),
-                   ORR_EUNSUPPORTED);
+  assert_int_equal(SMALL_RUN(r, "none", "auto", "run.device=cpu", "run.isa=amx"), ORR_EUNSUPPORTED);
   assert_non_null(strstr(orr_status_message(), "run.isa amx"));
 }
 
