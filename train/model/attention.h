@@ -3,7 +3,7 @@
 #ifndef TRAIN_ATTENTION_H
 #define TRAIN_ATTENTION_H
 
-#include "train/model/block.h"
+#include "train/model/block_types.h"
 
 // Collective over cp when s->exchange is set. a->qkv, a->qk -> a->o, a->lse.
 orr_code train_attention_fwd(const train_block *b, const train_block_shape *s, train_block_acts *a);

@@ -6,17 +6,19 @@ train_part train_part_of(int64_t n, int parts, int i) {
   const int64_t small = n / parts, larger = n % parts;
   return (train_part){.first = i * small + (i < larger ? i : larger),
                       .count = small + (i < larger),
-                      .room = small + (larger > 0)};
+                      .capacity = small + (larger > 0)};
 }
 
 train_part train_part_heads(int64_t n, int parts, int i) {
   if (n >= parts) return train_part_of(n, parts, i);
-  return (train_part){.first = i * n / parts, .count = 1, .room = 1};
+  return (train_part){.first = i * n / parts, .count = 1, .capacity = 1};
 }
 
 const char *train_move_name(train_move m) {
-  static const char *const names[TRAIN_MOVES] = {"all_reduce", "reduce_scatter", "all_gather",
-                                                 "all_to_all"};
+  static const char *const names[TRAIN_MOVES] = {[TRAIN_ALL_REDUCE] = "all_reduce",
+                                                 [TRAIN_REDUCE_SCATTER] = "reduce_scatter",
+                                                 [TRAIN_ALL_GATHER] = "all_gather",
+                                                 [TRAIN_ALL_TO_ALL] = "all_to_all"};
   return names[m];
 }
 

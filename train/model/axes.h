@@ -20,10 +20,10 @@
 #include "kernels/kern.h"
 #include "train/timing/profile.h"
 
-// One rank's part of n things. `room` is the largest part of any rank: what is allocated where all
-// ranks need one layout.
+// One rank's part of n things. `capacity` is the largest part of any rank: what is allocated where
+// all ranks need one layout.
 typedef struct {
-  int64_t first, count, room;
+  int64_t first, count, capacity;
 } train_part;
 
 // Local. Parts of n differ by one at most; the first n % parts ranks have the larger ones.

@@ -24,7 +24,7 @@ void train_block_dims_split(train_block_dims *d, train_axes *axes) {
 }
 
 static train_part in_elements(train_part heads, int64_t K) {
-  return (train_part){heads.first * K, heads.count * K, heads.room * K};
+  return (train_part){heads.first * K, heads.count * K, heads.capacity * K};
 }
 
 // The spec of a matrix [rows,cols] of which `part` of dimension `dim` lies here.
@@ -45,8 +45,8 @@ static orr_code add_norm(train_params *p, const train_block_dims *d, int64_t n, 
   const train_param_spec s = {.ndim = 1,
                               .shape = {n},
                               .init = TRAIN_INIT_ONES,
-                              .second = train_axes_rank(d->axes, DIST_AXIS_TP) > 0,
-                              .partial = train_axes_size(d->axes, DIST_AXIS_TP) > 1};
+                              .counted_elsewhere = train_axes_rank(d->axes, DIST_AXIS_TP) > 0,
+                              .grad_partial = train_axes_size(d->axes, DIST_AXIS_TP) > 1};
   return train_params_add(p, &s, at, "%s.%s.weight", prefix, name);
 }
 
@@ -57,10 +57,10 @@ static orr_code add_qkv(train_params *p, const train_block_dims *d, float std, c
   const train_part q = in_elements(b.q, d->K), kv = in_elements(b.kv, d->K);
   const train_param_spec q_spec = matrix(d->H * d->K, d->D, std, 0, &q);
   train_param_spec kv_spec = matrix(d->G * d->K, d->D, std, 0, &kv);
-  kv_spec.fuse = true;
+  kv_spec.adjoins_previous = true;
   if (d->G < tp) { // one head, shared by neighbours, each with gradients of its own query heads
-    kv_spec.partial = true;
-    kv_spec.second = i % (tp / d->G) > 0;
+    kv_spec.grad_partial = true;
+    kv_spec.counted_elsewhere = i % (tp / d->G) > 0;
   }
   ORR_TRY(train_params_add(p, &q_spec, at, "%s.attn.q.weight", prefix));
   ORR_TRY(train_params_add(p, &kv_spec, NULL, "%s.attn.k.weight", prefix));
@@ -76,7 +76,7 @@ orr_code train_block_add(train_params *p, const train_block_dims *d, int layers,
                          gate = matrix(d->F, d->D, std, 0, &b.f),
                          down = matrix(d->D, d->F, back, 1, &b.f);
   train_param_spec up = gate;
-  up.fuse = true;
+  up.adjoins_previous = true;
   ORR_TRY(add_norm(p, d, d->D, prefix, "norm1", &out->norm1));
   ORR_TRY(add_qkv(p, d, std, prefix, &out->qkv));
   ORR_TRY(train_params_add(p, &o, &out->o, "%s.attn.o.weight", prefix));

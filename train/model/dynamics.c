@@ -1,11 +1,9 @@
 #include "train/model/dynamics.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "train/model/embed.h"
-#include "train/model/precision.h"
 
 struct train_dynamics {
   kern *k;
@@ -30,77 +28,6 @@ struct train_dynamics {
   train_head head;
   int64_t loss_rows; // capacity, a multiple of TRAIN_LOSS_ROWS
 };
-
-void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
-  *out = (train_dynamics_dims){.rows = c->model.rows,
-                               .cols = c->model.cols,
-                               .R = c->model.registers,
-                               .layers = c->model.layers,
-                               .time_every = c->model.time_every,
-                               .A = c->model.actions,
-                               .V = c->model.codes,
-                               .branches = c->model.branches.n,
-                               .z_loss = c->model.z_loss,
-                               .block = {.D = c->model.width,
-                                         .H = c->model.heads,
-                                         .G = c->model.kv_heads,
-                                         .K = c->model.width / c->model.heads,
-                                         .F = c->model.hidden,
-                                         .act = train_precision(c)}};
-  out->S = out->rows * out->cols;
-  out->N = 1 + out->S + out->R;
-  train_block_dims_split(&out->block, NULL);
-}
-
-orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
-                             train_dynamics_params *out) {
-  const int64_t D = d->block.D;
-  const float std = 0.02f;
-  train_axes *ax = d->block.axes;
-  const train_part tokens = train_head_codes(ax, d->V + 1), codes = train_head_codes(ax, d->V);
-  const bool second = train_axes_rank(ax, DIST_AXIS_TP) > 0;
-  out->blocks = orr_calloc((size_t)d->layers, sizeof *out->blocks);
-  ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %lld blocks: out of memory",
-            (long long)d->layers);
-#define NORMAL(...) &(train_param_spec){__VA_ARGS__, .init = TRAIN_INIT_NORMAL, .std = std}
-#define VECTOR                                                                                     \
-  &(train_param_spec) {                                                                            \
-    .ndim = 1, .shape = {D}, .second = second                                                      \
-  }
-  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->V + 1, D}, .part = &tokens),
-                           &out->token, "embed.token.weight"));
-  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {D, 2 * d->A}, .second = second),
-                           &out->action_w, "embed.action.weight"));
-  ORR_TRY(train_params_add(list, VECTOR, &out->action_b, "embed.action.bias"));
-  ORR_TRY(train_params_add(list, VECTOR, &out->no_action, "embed.no_action"));
-  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->branches, D}, .second = second),
-                           &out->branch, "embed.branch.weight"));
-  if (d->R > 0) // files of tensors have no empty ones
-    ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->R, D}, .second = second),
-                             &out->reg, "embed.register"));
-  for (int i = 0; i < d->layers; i++) {
-    char prefix[32];
-    snprintf(prefix, sizeof prefix, "blocks.%d", i);
-    ORR_TRY(train_block_add(list, &d->block, (int)d->layers, prefix, &out->blocks[i]));
-  }
-  ORR_TRY(train_params_add(
-      list, &(train_param_spec){.ndim = 1, .shape = {D}, .init = TRAIN_INIT_ONES, .second = second},
-      &out->norm, "norm.weight"));
-  return train_params_add(list,
-                          NORMAL(.ndim = 2, .shape = {d->V, D}, .decay = true, .part = &codes),
-                          &out->head, "head.weight");
-#undef VECTOR
-#undef NORMAL
-}
-
-train_dynamics_frames train_dynamics_frames_of(const train_dynamics_dims *d, int64_t B, int64_t T) {
-  const int cp = train_axes_size(d->block.axes, DIST_AXIS_CP);
-  const train_part t = train_part_of(T, cp, train_axes_rank(d->block.axes, DIST_AXIS_CP));
-  return (train_dynamics_frames){.first = t.first,
-                                 .count = t.count,
-                                 .clip_step = cp == 1 ? T : 1,
-                                 .frame_step = cp == 1 ? 1 : B};
-}
 
 // A time block's sequences: where the frames are whole, and behind the exchange.
 static void time_shape_init(train_dynamics *m) {
@@ -318,11 +245,4 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, c
   }
   ORR_TRY(train_embed_backward(&m->embed, &in, m->dx));
   return ready ? ready(ready_ctx, 0) : ORR_OK;
-}
-
-double train_dynamics_flops(const train_dynamics_dims *d, int64_t B, int64_t T) {
-  const train_block_dims *b = &d->block;
-  double block = (double)b->D * (double)((2 * b->H + 2 * b->G) * b->K + 3 * b->F);
-  double tokens = (double)(B * T);
-  return 6.0 * tokens * ((double)(d->N * d->layers) * block + (double)(d->S * d->V * b->D));
 }

@@ -32,7 +32,7 @@ static orr_code agree_on_run(train_run *r) {
 }
 
 // The layout of this world, or, for a dry run, a rank's place in another one.
-static orr_code open_axes(train_run *r, const train_loop_options *o) {
+static orr_code open_axes(train_run *r, const train_run_options *o) {
   const int tp = (int)r->c->dist.tp, cp = (int)r->c->dist.cp, dp = (int)r->c->dist.dp;
   dist_world *w = r->world;
   if (o->ranks > 0) {
@@ -58,7 +58,7 @@ static orr_code keep_decisions(train_run *r, const char *resume) {
 }
 
 // With o->dry_run plans only: nothing is allocated.
-static orr_code plan_model(train_run *r, const train_loop_options *o) {
+static orr_code plan_model(train_run *r, const train_run_options *o) {
   cfg *c = r->c;
   ORR_TRY(keep_decisions(r, o->resume));
   ORR_TRY(train_device_open(c, r->world, &r->k));
@@ -73,7 +73,7 @@ static orr_code plan_model(train_run *r, const train_loop_options *o) {
   return train_peak_measure(r->k, act, &r->peak);
 }
 
-orr_code train_run_plan(train_run *r, const train_loop_options *o) {
+orr_code train_run_plan(train_run *r, const train_run_options *o) {
   ORR_TRY(agree_on_run(r));
   ORR_TRY(open_axes(r, o));
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
@@ -214,7 +214,7 @@ json_t *train_run_meta(train_run *r) {
   const int64_t samples = (r->step + r->ahead) * c->train.batch;
   const uint64_t clips = data_mix_clips(r->mix);
   return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:{s:i, s:i, s:i}}", "stage",
-                   r->work.stage->table->name, "config", r->config_text, "config_hash",
+                   r->work.stage->ops->name, "config", r->config_text, "config_hash",
                    orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples, "epoch",
                    (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed",
                    (json_int_t)c->run.seed, "ahead_steps", (json_int_t)r->ahead, "guard",

@@ -12,7 +12,7 @@
 #include "train/run/accounting.h"
 #include "train/run/guard.h"
 #include "train/run/lease.h"
-#include "train/run/loop.h"
+#include "train/run/options.h"
 #include "train/run/observer.h"
 #include "train/observe/fingerprint_log.h"
 #include "train/run/replica_check.h"
@@ -56,8 +56,8 @@ typedef struct {
 // logged. What the configuration leaves to the device is decided, unless the run that o->resume
 // means has done so. With o->dry_run nothing is allocated. *r holds zeros, c, world
 // and begun_ms.
-orr_code train_run_plan(train_run *r, const train_loop_options *o);
-// Takes the run's folder, and opens weights (from `resume`: see train_loop_options), data and
+orr_code train_run_plan(train_run *r, const train_run_options *o);
+// Takes the run's folder, and opens weights (from `resume`: see train_run_options), data and
 // outputs.
 orr_code train_run_open(train_run *r, const char *resume);
 // Writes config.yaml and where the record goes on, and starts the watchdog; steps may follow.
