@@ -21,7 +21,7 @@ static bool has_isa(kern_isa isa) {
   return has;
 }
 
-// That the configuration which the run left behind says so.
+// That the configuration which the run wrote says so.
 static void expect_written(small_run *r, const char *run, const char *precision) {
   char file[64], line[64];
   snprintf(file, sizeof file, "%s/config.yaml", run);
