@@ -172,8 +172,8 @@ static void tell_failed_save(loop *l) {
     train_observer_tell(l->run.observer, "save_failed", l->run.step, words);
 }
 
-// Concludes a save that every rank has written, and begins the one that is due behind this step. A
-// checkpoint is committed behind the lines of all steps that it holds.
+// Concludes a save that every rank has written, and begins the one that is due after this step. A
+// checkpoint is committed after the lines of all steps that it holds.
 static orr_code save(loop *l, const train_step_votes *v, bool begin, double *stall_ms) {
   train_run *r = &l->run;
   const bool failed = v->failed > 0.0, written = v->written == r->world->grid.ranks;
@@ -299,7 +299,7 @@ static orr_code yield(loop *l, const char *why, orr_code rc) {
 }
 
 // Collective over the world. Too many bad steps in a row: the weights may be bad already. Back to
-// the last checkpoint, and on with the data behind the bad steps.
+// the last checkpoint, and on with the data after the bad steps.
 static orr_code rewind_run(loop *l) {
   train_run *r = &l->run;
   const int64_t from = r->step, bad = r->guard.skipped;
@@ -415,7 +415,7 @@ static orr_code run_all(loop *l, const train_run_options *o) {
   return steps(l);
 }
 
-orr_code train_loop(const cfg *c, const train_run_options *o, dist_world *world) {
+orr_code train_loop(cfg *c, const train_run_options *o, dist_world *world) {
   loop l = {.run = {.c = c,
                     .world = world,
                     .begun_ms = o->begun_ms > 0.0 ? o->begun_ms : orr_clock_ms()}};

@@ -39,7 +39,7 @@ typedef struct {
   char words[1024];       // of the first difference of all
 } repeat;
 
-// -- what it starts from -------------------------------------------------------------------------
+// -- what it starts from --------------------------------------------------------------------
 
 // What gives other bits than those of the step's start line. Rank 0.
 static orr_code check_bits(const repeat *r, const json_t *head, int64_t step) {
@@ -117,7 +117,7 @@ static orr_code check_any(const repeat *r) {
                   r->run.c->run.dir, r->from + 1, r->o->step);
 }
 
-// The checkpoint's path, empty for none; what is recorded behind it, and whether this call can
+// The checkpoint's path, empty for none; what is recorded after it, and whether this call can
 // repeat that. Rank 0.
 static orr_code choose(repeat *r, char path[4096]) {
   const char *dir = r->run.c->run.dir;
@@ -172,7 +172,7 @@ static orr_code open_start(repeat *r) {
   return ORR_OK;
 }
 
-// -- the steps -----------------------------------------------------------------------------------
+// -- the steps ------------------------------------------------------------------------------
 
 // Rank 0: the step's line, and on a difference the words.
 static void compare(repeat *r, int64_t step, const train_step_result *x) {
@@ -294,7 +294,7 @@ static orr_code conclude(repeat *r) {
 
 static orr_code repeat_all(repeat *r) {
   train_run *run = &r->run;
-  ORR_TRY(train_run_plan(run, &(train_run_options){0}));
+  ORR_TRY(train_run_plan(run, &(train_run_options){.resume = "auto"}));
   ORR_TRY(open_start(r));
   ORR_TRY(train_run_open_data(run));
   for (int64_t pass = 0; pass < r->o->passes; pass++) {
@@ -304,7 +304,7 @@ static orr_code repeat_all(repeat *r) {
   return conclude(r);
 }
 
-orr_code train_replay(const cfg *c, const train_replay_options *o, dist_world *world) {
+orr_code train_replay(cfg *c, const train_replay_options *o, dist_world *world) {
   repeat r = {.run = {.c = c, .world = world}, .o = o};
   train_stop_remove(); // nothing is lost by an early end
   const orr_code rc = repeat_all(&r);
