@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 
 // Component i of the rows of one step.
 static double merge(data_merge how, const data_import_actions *a, int64_t i, data_import_span s) {
@@ -61,6 +62,44 @@ orr_code data_import_align(const data_import_options *o, const data_import_episo
   for (int64_t i = 0; i < a->A; i++) {
     float v = last < a->rows ? a->v[last * a->A + i] : 0;
     out[(t->frames - 1) * a->A + i] = isfinite(v) ? v : 0;
+  }
+  return ORR_OK;
+}
+
+// The outcome of some rows of one step.
+static orr_code outcome(const data_import_episode *e, const data_import_actions *a,
+                        data_import_span s, float *reward, uint8_t *done) {
+  double sum = 0;
+  bool ended = false;
+  for (int64_t t = s.from; t < s.to; t++) {
+    if (reward) {
+      // after the last action there may be none
+      ORR_CHECK(isfinite(a->reward[t]) || t + 1 == a->rows, ORR_EFORMAT,
+                "%s: reward of row %" PRId64
+                " is %g; mend the recording, or leave rewards out with "
+                "--map reward=none",
+                e->file, e->first + t, (double)a->reward[t]);
+      sum += isfinite(a->reward[t]) ? a->reward[t] : 0;
+    }
+    ended |= done && a->done[t] != 0;
+  }
+  const bool counts = s.steps > 0; // rows that hold on have been counted before
+  if (reward) *reward = counts ? (float)(sum / (double)s.steps) : 0;
+  if (done) *done = counts && ended;
+  return ORR_OK;
+}
+
+orr_code data_import_align_outcome(const data_import_options *o, const data_import_episode *e,
+                                   const data_import_timing *t, const data_import_actions *a,
+                                   float *reward, uint8_t *done) {
+  data_import_span s = {0};
+  if (!reward && !done) return ORR_OK;
+  for (int64_t k = 0; k < t->frames; k++) {
+    if (k + 1 < t->frames)
+      s = data_import_rows_of(o, t, a, k);
+    else
+      s = (data_import_span){.from = s.to < a->rows ? s.to : a->rows, .to = a->rows, .steps = 1};
+    ORR_TRY(outcome(e, a, s, reward ? reward + k : NULL, done ? done + k : NULL));
   }
   return ORR_OK;
 }

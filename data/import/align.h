@@ -10,5 +10,11 @@
 // component that is not finite.
 orr_code data_import_align(const data_import_options *o, const data_import_episode *e,
                            const data_import_timing *t, const data_import_actions *a, float *out);
+// Local. What the actions of each output frame earned, summed, and whether the episode ended with
+// them: [t->frames] each, NULL for what was not recorded. Those of the last frame are all that came
+// after it. ORR_EFORMAT names a reward that is not finite.
+orr_code data_import_align_outcome(const data_import_options *o, const data_import_episode *e,
+                                   const data_import_timing *t, const data_import_actions *a,
+                                   float *reward, uint8_t *done);
 
 #endif

@@ -95,6 +95,9 @@ orr_code data_shard_format_equal(const data_shard_format *a, const char *a_name,
   ORR_TRY(same_number("codes", a_name, (double)a->codes, b_name, (double)b->codes));
   ORR_TRY(same_number("action width", a_name, (double)a->A, b_name, (double)b->A));
   ORR_TRY(same_number("state width", a_name, (double)a->Q, b_name, (double)b->Q));
+  ORR_TRY(same_number("number of /reward", a_name, a->reward, b_name, b->reward));
+  ORR_TRY(same_number("number of /done", a_name, a->done, b_name, b->done));
+  ORR_TRY(same_number("number of /success", a_name, a->success, b_name, b->success));
   for (int64_t i = 0; i < a->A; i++) {
     ORR_TRY(same_text("action name", a_name, a->action_names[i], b_name, b->action_names[i]));
   }
