@@ -100,6 +100,7 @@ static orr_code take_chunks(data_clip_read *r, data_shard_part part, const data_
 static orr_code begin_rows(data_clip_read *r, data_shard_part part, int64_t first, int64_t n,
                            void *out) {
   const data_column *c = data_shard_column(r->from.shard, part, NULL);
+  if (!c->row_bytes) return ORR_OK; // no components
   if (!c->direct) {
     r->tap.bytes += (size_t)n * c->row_bytes;
     return data_shard_read_by_hdf5(r->from.shard, part, first, n, r->o.stride, out);

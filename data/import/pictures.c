@@ -1,6 +1,7 @@
 // Streams of pictures out of HDF5 files. Each stream has its own file open, takes HDF5's lock for
 // every picture, and unpacks JPEG and PNG outside of it.
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -132,8 +133,9 @@ static void widen(const pictures *p, double *low, double *high) {
   for (int64_t i = 0; i < f->height * f->width; i++) {
     for (int c = 0; c < 3; c++) {
       const double v = row[value_at(f, i, c)];
-      if (!(v >= *low)) *low = v; // also what is no number
-      if (!(v <= *high)) *high = v;
+      if (isnan(v)) *low = NAN; // nothing widens it any more
+      if (v < *low) *low = v;
+      if (v > *high) *high = v;
     }
   }
 }
