@@ -3,7 +3,7 @@
 // Callers use the kern_<op>() wrappers.
 //
 // Order: ops run one after the other in the order of their calls, and a call may return before its
-// op has run. What the host wants to read it copies out, and waits: for a mark behind the copy, or
+// op has run. What the host wants to read it copies out, and waits: for a mark after the copy, or
 // for everything (sync). Device memory is never touched by the host.
 //
 // Planning: while k->planning is true an op must not touch a tensor (addresses are placeholders
@@ -43,7 +43,7 @@ typedef struct {
   orr_code (*alloc)(kern *k, kern_memory kind, size_t bytes, const char *what, void **out);
   void (*free)(kern *k, kern_memory kind, void *p); // takes NULL; waits for ops that use it
   orr_code (*sync)(kern *k);                        // waits for every op called so far
-  orr_code (*mark)(kern *k, int slot);              // sets mark `slot` behind the ops called so far
+  orr_code (*mark)(kern *k, int slot);              // sets mark `slot` after the ops called so far
   orr_code (*await)(kern *k, int slot);             // waits until the mark, if ever set, is passed
   // *ms (=) time between two marks, both awaited.
   orr_code (*elapsed)(kern *k, int from, int to, double *ms);
@@ -60,7 +60,7 @@ typedef struct {
   void (*destroy)(kern *k);
 } kern_table;
 
-// Behind the arenas that kern_arena_init makes.
+// Gives memory to the arenas that kern_arena_init makes.
 typedef struct {
   kern *k;
   kern_memory kind;
@@ -75,7 +75,7 @@ struct kern {
   size_t workspace_bytes; // what the planned ops need at most at once
   void *workspace;        // NULL while planning
   int64_t late_plans;     // shapes planned after kern_commit
-  bool bf16_native;       // AMX or avx512_bf16 behind bf16 matmuls
+  bool bf16_native;       // AMX or avx512_bf16 for bf16 matmuls
   char isa[96];           // what the backend chose, for the log: "avx512_core_amx", ...
   char device_id[40];     // tells this machine's devices apart; empty on the CPU
   char why_cpu[256];      // why KERN_DEVICE_AUTO took the CPU; else empty

@@ -25,7 +25,7 @@
 
 #define MARK "import.json"
 
-// -- writing ---------------------------------------------------------------------------------
+// -- writing --------------------------------------------------------------------------------
 
 static orr_code write_frames(const data_import_plan *p, const data_import_item *item,
                              data_import_framer *framer, const data_import_output *rows,
@@ -110,7 +110,7 @@ static void report_progress(void *ctx, int64_t frames) {
   if (p->o->written) p->o->written(p->o->ctx, frames, p->frames);
 }
 
-// -- looking ---------------------------------------------------------------------------------
+// -- looking --------------------------------------------------------------------------------
 
 // What a worker process rehearses.
 typedef struct {
@@ -158,7 +158,7 @@ static orr_code make_plan(const data_import_options *o, data_import_plan *p) {
   return rc;
 }
 
-// -- the folder ------------------------------------------------------------------------------
+// -- the folder -----------------------------------------------------------------------------
 
 // The key in a JSON file of the folder, "" where there is none.
 static orr_code read_key(const char *dir, const char *name, char key[40]) {
@@ -252,7 +252,7 @@ done:
   return rc;
 }
 
-// -- all of it -------------------------------------------------------------------------------
+// -- all of it ------------------------------------------------------------------------------
 
 static orr_code check_options(const data_import_options *o) {
   ORR_CHECK(o->inputs.n >= 1, ORR_EINVAL, "import: no file and no folder given");

@@ -14,7 +14,7 @@
 
 #define PIXEL_SAMPLES 8 // pictures of an episode
 
-// -- looking ---------------------------------------------------------------------------------
+// -- looking --------------------------------------------------------------------------------
 
 // What is gathered while all episodes are looked at.
 typedef struct {
@@ -216,7 +216,7 @@ release:
   return rc;
 }
 
-// -- what all have in common -----------------------------------------------------------------
+// -- what all have in common ----------------------------------------------------------------
 
 // What is black and white in pictures of numbers, the same for all of them: 0 and 1 where nothing
 // is above 1, else 0 and 255.
@@ -332,7 +332,7 @@ static orr_code hash_options(looking *l) {
   return ORR_OK;
 }
 
-// -- all of it -------------------------------------------------------------------------------
+// -- all of it ------------------------------------------------------------------------------
 
 static orr_code look_at_all(looking *l) {
   data_import_plan *p = l->p;

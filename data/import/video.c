@@ -166,7 +166,7 @@ const data_import_source data_import_video_source = {
     .list = list_videos,
 };
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 // LeRobot's meta/info.json names the components of its actions; it lies two folders above the
 // tables. NULL when it does not, or has another number of names.

@@ -40,7 +40,7 @@ orr_code cuda_check(cudaError_t e, const char *what) {
   }
 }
 
-// --- memory ---------------------------------------------------------------------------------
+// -- memory ---------------------------------------------------------------------------------
 
 static orr_code no_device_memory(const char *what, size_t bytes) {
   size_t free_bytes = 0, total = 0;
@@ -106,7 +106,7 @@ orr_code cuda_workspace(kern *k, size_t bytes, void **out) {
   return ORR_OK;
 }
 
-// --- order ----------------------------------------------------------------------------------
+// -- order ----------------------------------------------------------------------------------
 
 orr_code cuda_sync(kern *k) {
   return cuda_check(cudaStreamSynchronize(cuda_impl_of(k)->stream), "finish the ops so far");
@@ -190,7 +190,7 @@ static bool captures(const cuda_impl *impl) {
   return able;
 }
 
-// --- life -----------------------------------------------------------------------------------
+// -- life -----------------------------------------------------------------------------------
 
 // why: there is no cuDNN, where there is none.
 static void describe(kern *k, const cuda_device *d, const char *why) {

@@ -52,7 +52,7 @@ const char *cudaGetErrorString(cudaError_t e) {
   return e == cudaErrorMemoryAllocation ? "out of memory" : cudaGetErrorName(e);
 }
 
-// --- the device -----------------------------------------------------------------------------
+// -- the device -----------------------------------------------------------------------------
 
 cudaError_t cudaDriverGetVersion(int *version) {
   *version = cuda_host_here.driver;
@@ -99,7 +99,7 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes) {
   return cudaSuccess;
 }
 
-// --- memory ---------------------------------------------------------------------------------
+// -- memory ---------------------------------------------------------------------------------
 
 cudaError_t cudaMalloc(void **out, size_t bytes) {
   *out = bytes <= cuda_host_here.memory ? cuda_host_malloc(bytes) : NULL;
@@ -141,7 +141,7 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s) {
   return cudaMemset(p, value, bytes);
 }
 
-// --- streams and events ---------------------------------------------------------------------
+// -- streams and events ---------------------------------------------------------------------
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags) {
   *s = calloc(1, sizeof **s);
@@ -196,7 +196,7 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to) {
   return cudaSuccess;
 }
 
-// --- graphs ---------------------------------------------------------------------------------
+// -- graphs ---------------------------------------------------------------------------------
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode mode) {
   return result(cudaErrorStreamCaptureUnsupported);
@@ -218,7 +218,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
   return cudaSuccess;
 }
 
-// --- launches -------------------------------------------------------------------------------
+// -- launches -------------------------------------------------------------------------------
 
 cudaError_t cuda_host_allow_shared(const void *kernel, size_t bytes) {
   int i = 0;

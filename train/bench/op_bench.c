@@ -23,7 +23,7 @@ train_op_shape train_op_shape_of(const char *before, const int64_t (*n)[4]) {
   return t;
 }
 
-// Median time of a run. A device is given several runs at a time, so that their starts hide behind
+// Median time of a run. A device is given several runs at a time, so that their starts hide under
 // one another as in a step.
 static double median_ms(kern *k, train_op_run run, const void *args, orr_code *rc) {
   const int each = k->device_memory ? DEVICE_RUNS : 1;

@@ -18,7 +18,7 @@ struct train_tokenizer {
 
   train_block_acts *acts; // [2*layers]: encoder, then decoder
   void *patches;          // [M,P]
-  void *enc_last, *enc_y; // [M,D] before and behind the encoder's norm
+  void *enc_last, *enc_y; // [M,D] before and after the encoder's norm
   float *enc_rstd;        // [M]
   float *z;               // [M,n]
   void *code;             // [M,n]

@@ -11,6 +11,7 @@
 #include "train/timing/marks.h"
 #include "train/setup/remote_data.h"
 #include "train/save/resume.h"
+#include "train/run/probe.h"
 #include "train/run/run.h"
 #include "train/step/peak.h"
 #include "train/step/schedule.h"
@@ -20,9 +21,10 @@
 typedef struct {
   train_step_metrics s;
   train_guard_limits limits;
-  bool judged;    // its results are there
-  char bad[256];  // which of this rank's clips holds actions that are not finite; "" = none
-  uint64_t batch; // its fingerprint, of a step that is recorded
+  int64_t batch_number; // in the order of the data
+  bool judged;          // its results are there
+  char bad[256];        // which of this rank's clips holds actions that are not finite; "" = none
+  uint64_t batch;       // its fingerprint, of a step that is recorded
   train_fingerprint fingerprint;
 } pending_step;
 
@@ -150,7 +152,8 @@ static orr_code judge(loop *l) {
   s->comm_ms = x.timed_ms[TRAIN_TIMED_COMMUNICATION];
   l->pending.judged = true;
   l->pending.fingerprint = train_fingerprint_of(l->pending.batch, &x);
-  train_guard_note(&r->guard, !x.skipped, x.loss, x.grad_norm);
+  train_guard_note(&r->guard, !x.skipped, l->pending.batch_number, x.bad_clips > 0 ? NAN : x.loss,
+                   x.grad_norm);
   if (x.bad_clips > 0) return tell_bad_clips(l);
   if (x.skipped)
     train_observer_tell_step(r->observer, "skipped", s->step,
@@ -181,8 +184,8 @@ static void tell_failed_save(loop *l) {
     train_observer_tell(l->run.observer, "save_failed", l->run.step, words);
 }
 
-// Concludes a save that every rank has written, and begins the one that is due behind this step. A
-// checkpoint is committed behind the lines of all steps that it holds.
+// Concludes a save that every rank has written, and begins the one that is due after this step. A
+// checkpoint is committed after the lines of all steps that it holds.
 static orr_code save(loop *l, const train_step_votes *v, bool begin, double *stall_ms) {
   train_run *r = &l->run;
   const bool failed = v->failed > 0.0, written = v->written == r->world->grid.ranks;
@@ -219,6 +222,7 @@ static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
   const bool fingerprint = train_fingerprint_log_wants(r->record, s->step);
   data_mix_tell_bad(r->mix, batch, now->bad, sizeof now->bad);
   if (fingerprint) now->batch = train_fingerprint_batch(batch);
+  now->batch_number = r->step + r->ahead;
   now->limits = train_guard_limits_of(&r->guard);
   s->lr = train_schedule_lr(r->c, s->step);
   ORR_TRY(train_step_run(&r->work, batch,
@@ -282,7 +286,7 @@ static orr_code rewind_to(loop *l, ckpt_reader *reader) {
   const int64_t reached = r->step + r->ahead;
   ORR_TRY(train_run_load(r, reader));
   r->ahead = reached - r->step;
-  r->guard.skipped = 0;
+  train_guard_forget_skipped(&r->guard);
   l->lined = l->saving = r->step;
   ORR_TRY(train_run_open_loader(r));
   data_loader_count(r->loader, &l->read);
@@ -290,26 +294,44 @@ static orr_code rewind_to(loop *l, ckpt_reader *reader) {
   return train_observer_rewind(r->observer, r->step);
 }
 
+// The data goes on as what was refused: better trained on than no training at all.
+static orr_code yield(loop *l, const char *why, orr_code rc) {
+  train_run *r = &l->run;
+  const int64_t bad = r->guard.skipped;
+  if (!train_guard_yield(&r->guard))
+    return ORR_FAIL(rc, "step %lld: %lld steps in a row were skipped, and %s", (long long)r->step,
+                    (long long)bad, why);
+  const train_guard_limits limits = train_guard_limits_of(&r->guard);
+  train_observer_tell_step(
+      r->observer, "accepting", r->step,
+      "%lld steps in a row were skipped, and %s; all of them had a finite loss, "
+      "so such steps are accepted from now on: loss up to %g, gradient norm up "
+      "to %g",
+      (long long)bad, why, limits.loss, limits.norm);
+  return ORR_OK;
+}
+
 // Collective over the world. Too many bad steps in a row: the weights may be bad already. Back to
-// the last checkpoint, and on with the data behind the bad steps.
+// the last checkpoint, and on with the data after the bad steps.
 static orr_code rewind_run(loop *l) {
   train_run *r = &l->run;
   const int64_t from = r->step, bad = r->guard.skipped;
   ckpt_reader *reader = NULL;
-  ORR_CHECK(
-      l->rewinds < r->c->guard.rewinds, ORR_EINVAL,
-      "step %lld: %lld steps in a row were skipped, and the run went back %lld times already "
-      "(guard.rewinds): look at the data and the learning rate, history.jsonl has the reasons",
-      (long long)from, (long long)bad, (long long)l->rewinds);
+  char often[160];
+  snprintf(often, sizeof often,
+           "the run went back %lld times already (guard.rewinds): look at the data and the "
+           "learning rate, history.jsonl has the reasons",
+           (long long)l->rewinds);
+  if (l->rewinds >= r->c->guard.rewinds) return yield(l, often, ORR_EINVAL);
   l->rewinds++;
   train_saver_finish(r->saver);
   tell_failed_save(l);
   ORR_TRY(train_resume_open(r->all, r->c->run.dir, "auto", &reader));
-  ORR_CHECK(
-      reader, ORR_ENOTFOUND,
-      "step %lld: %lld steps in a row were skipped, and there is no checkpoint to go back to: "
-      "set ckpt.every, or look at the data and the learning rate",
-      (long long)from, (long long)bad);
+  if (!reader)
+    return yield(l,
+                 "there is no checkpoint to go back to: set ckpt.every, or look at the data and "
+                 "the learning rate",
+                 ORR_ENOTFOUND);
   const orr_code rc = dist_agree(r->all, rewind_to(l, reader), "go back to a checkpoint");
   ckpt_close(reader);
   if (rc == ORR_OK)
@@ -338,6 +360,43 @@ static orr_code begin_steps(loop *l) {
   return ORR_OK;
 }
 
+// Collective over the world. Whether steps refused in a row are the weights' fault.
+static orr_code doubt(loop *l) {
+  train_run *r = &l->run;
+  train_probe p;
+  bool tried;
+  ORR_TRY(train_probe_run(r, &p, &tried, &l->unagreed));
+  if (!tried) return ORR_OK;
+  data_loader_count(r->loader, &l->read);
+  const train_guard_limits limits = train_guard_limits_of(&r->guard);
+  if (p.weights)
+    train_observer_tell_step(
+        r->observer, "accepting", r->step,
+        "batch %lld, accepted before with loss %g and gradient norm %g, has %g "
+        "and %g now: the weights are at fault, not the batches, and training "
+        "on repairs them; loss up to %g, gradient norm up to %g is accepted",
+        (long long)p.batch, p.was.loss, p.was.norm, p.now.loss, p.now.norm, limits.loss,
+        limits.norm);
+  else if (r->world->grid.rank == 0)
+    ORR_INFO("step %lld: batch %lld, accepted before with loss %g, has %g now: the weights are not "
+             "at fault, the batches refused since are unlike it",
+             (long long)r->step, (long long)p.batch, p.was.loss, p.now.loss);
+  return ORR_OK;
+}
+
+// Collective over the world, before a step, so that a run that was resumed here does the same. A
+// step that is still pending has its say before.
+static orr_code consider_guard(loop *l) {
+  train_run *r = &l->run;
+  int64_t batch;
+  train_guard_limits was;
+  if (!train_guard_doubts(&r->guard, &batch, &was) && !train_guard_lost(&r->guard)) return ORR_OK;
+  ORR_TRY(end_pending(l));
+  ORR_TRY(doubt(l));
+  if (train_guard_lost(&r->guard)) ORR_TRY(rewind_run(l));
+  return begin_steps(l); // what this took is no step's time
+}
+
 static orr_code steps(loop *l) {
   train_run *r = &l->run;
   bool stop = false;
@@ -345,12 +404,9 @@ static orr_code steps(loop *l) {
   ORR_TRY(begin_steps(l));
   while (r->step < r->c->train.steps && !stop) {
     pending_step line;
+    ORR_TRY(consider_guard(l));
     ORR_TRY(one_step(l, &line, &stop));
     ORR_TRY(write_line(l, &line, r->step == r->c->train.steps || stop));
-    if (!train_guard_lost(&r->guard) || stop) continue;
-    ORR_TRY(end_pending(l));
-    ORR_TRY(rewind_run(l));
-    ORR_TRY(begin_steps(l));
   }
   ORR_TRY(end_pending(l));
   ORR_TRY(dist_agree(r->all, l->logged, "write metrics"));

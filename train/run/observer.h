@@ -12,7 +12,7 @@
 
 typedef struct train_observer train_observer;
 
-// Collective over the world. For a run that goes on behind step `from`; rank 0 cuts metrics.jsonl
+// Collective over the world. For a run that goes on after step `from`; rank 0 cuts metrics.jsonl
 // back to that, and notes its memory by class and when it began. ORR_ECONFIG, ORR_EIO, ORR_ENOMEM
 // on the rank that met it: agree.
 orr_code train_observer_create(const cfg *c, dist_world *w, const train_accounting *memory,
@@ -38,7 +38,8 @@ void train_observer_tell(train_observer *o, const char *event, int64_t step, con
 // Local. The same with a sentence made of parts, which is logged as a warning, too.
 void train_observer_tell_step(train_observer *o, const char *event, int64_t step, const char *fmt,
                               ...) __attribute__((format(printf, 4, 5)));
-// Local. The run goes back to behind step `from`: metrics.jsonl is cut back, what is lost is noted.
+// Local. The run goes back to just after step `from`: metrics.jsonl is cut back, what is lost is
+// noted.
 orr_code train_observer_rewind(train_observer *o, int64_t from);
 
 #endif

@@ -13,7 +13,7 @@
 #include "train/run/rank_agreement.h"
 #include "train/save/store.h"
 
-// -- the plan ------------------------------------------------------------------------------------
+// -- the plan -------------------------------------------------------------------------------
 
 // Before the axes are split: ranks that differ would make different communicators.
 static orr_code agree_on_run(train_run *r) {
@@ -63,7 +63,7 @@ orr_code train_run_plan(train_run *r, const train_run_options *o) {
   return ORR_OK;
 }
 
-// -- opening -------------------------------------------------------------------------------------
+// -- opening --------------------------------------------------------------------------------
 
 // The run's folder, for this run alone.
 static orr_code open_folder(train_run *r) {
@@ -114,11 +114,11 @@ static orr_code restore(train_run *r, const char *resume) {
   return rc;
 }
 
-orr_code train_run_open_loader(train_run *r) {
+orr_code train_run_open_loader_at(train_run *r, int64_t batch) {
   const cfg *c = r->c;
   data_loader_destroy(r->loader);
   r->loader = NULL;
-  const data_loader_options o = {.first_step = (uint64_t)(r->step + r->ahead),
+  const data_loader_options o = {.first_step = (uint64_t)batch,
                                  .batch = c->train.batch,
                                  .rank = r->world->grid.dp_i,
                                  .ranks = r->world->grid.dp,
@@ -126,6 +126,10 @@ orr_code train_run_open_loader(train_run *r) {
                                  .prefetch_bytes = (size_t)c->data.prefetch_bytes,
                                  .workers = (int)c->data.unpack_threads};
   return data_loader_create(r->mix, &r->mix_options, &o, &r->loader);
+}
+
+orr_code train_run_open_loader(train_run *r) {
+  return train_run_open_loader_at(r, r->step + r->ahead);
 }
 
 static orr_code open_data(train_run *r) {
@@ -170,7 +174,7 @@ orr_code train_run_open(train_run *r, const char *resume) {
   return ORR_OK;
 }
 
-// -- the first step ------------------------------------------------------------------------------
+// -- the first step -------------------------------------------------------------------------
 
 // Written once weights, data and outputs are there: a call that fails before that leaves the words
 // of the run as they were.

@@ -71,6 +71,8 @@ orr_code train_run_open_data(train_run *r);
 orr_code train_run_load(train_run *r, ckpt_reader *reader);
 // A loader that begins with the batch of the next step, in place of the one there is. Local.
 orr_code train_run_open_loader(train_run *r);
+// The same from batch number `batch` in the order of the data; the first one is 0. Local.
+orr_code train_run_open_loader_at(train_run *r, int64_t batch);
 // What a checkpoint tells of the run besides its tensors: a new object, or NULL. Local.
 json_t *train_run_meta(train_run *r);
 void train_run_close(train_run *r);

@@ -122,7 +122,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 
-// Behind the templates of cuda_runtime.h.
+// What the templates of cuda_runtime.h call.
 cudaError_t cuda_host_allow_shared(const void *kernel, size_t bytes);
 cudaError_t cuda_host_launch(const void *kernel, cuda_host_shape shape, void (*body)(void *),
                              void *context);

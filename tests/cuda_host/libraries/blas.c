@@ -84,7 +84,7 @@ static cublasStatus_t refuse(const char *why) {
   return CUBLAS_STATUS_INVALID_VALUE;
 }
 
-// --- descriptors ----------------------------------------------------------------------------
+// -- descriptors ----------------------------------------------------------------------------
 
 static cublasStatus_t create(cublasLtHandle_t *handle) {
   if (fails(LIBRARY_NO_START)) return CUBLAS_STATUS_NOT_INITIALIZED;
@@ -162,7 +162,7 @@ static cublasStatus_t preference_set(cublasLtMatmulPreference_t of,
   return CUBLAS_STATUS_SUCCESS;
 }
 
-// --- proposals ------------------------------------------------------------------------------
+// -- proposals ------------------------------------------------------------------------------
 
 static uint64_t type_size(cudaDataType_t t) {
   return t == CUDA_R_16BF ? 2 : 4;
@@ -242,7 +242,7 @@ static cublasStatus_t propose(cublasLtHandle_t handle, cublasLtMatmulDesc_t op_,
   return CUBLAS_STATUS_SUCCESS;
 }
 
-// --- runs -----------------------------------------------------------------------------------
+// -- runs -----------------------------------------------------------------------------------
 
 static float get(cudaDataType_t type, const void *x, int64_t i) {
   return type == CUDA_R_16BF ? kern_bf16_to_f32(((const uint16_t *)x)[i]) : ((const float *)x)[i];
@@ -254,7 +254,7 @@ static void put(cudaDataType_t type, void *x, int64_t i, float v) {
     ((float *)x)[i] = v;
 }
 
-// The `count` vectors of length k whose products make the result, one behind the other. `across`:
+// The `count` vectors of length k whose products make the result, one after the other. `across`:
 // they run across the stored columns.
 static float *unfold(const struct layout *l, const void *x, bool across, uint64_t count,
                      uint64_t k) {

@@ -46,7 +46,7 @@ static cudnnStatus_t refuse(const char *why) {
   return CUDNN_STATUS_BAD_PARAM;
 }
 
-// --- descriptors ----------------------------------------------------------------------------
+// -- descriptors ----------------------------------------------------------------------------
 
 static cudnnStatus_t descriptor_set(cudnnBackendDescriptor_t of, cudnnBackendAttributeName_t name,
                                     cudnnBackendAttributeType_t type, int64_t count,
@@ -210,7 +210,7 @@ static cudnnStatus_t execute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan
   return CUDNN_STATUS_SUCCESS;
 }
 
-// --- the rest -------------------------------------------------------------------------------
+// -- the rest -------------------------------------------------------------------------------
 
 static size_t version(void) {
   return library_dnn_here.version;

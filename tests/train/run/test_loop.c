@@ -33,7 +33,7 @@ static void assert_same_losses(const double *a, const double *b, int n) {
     if (!(a[i] == b[i])) fail_msg("step %d: losses %.9g and %.9g", i + 1, a[i], b[i]);
 }
 
-// -- what a run writes -----------------------------------------------------------------------
+// -- what a run writes ----------------------------------------------------------------------
 
 // Every moment of a step is in one phase, whatever the machine does meanwhile: eight numbers of
 // three digits after the point.
@@ -133,7 +133,7 @@ static void test_a_finished_run_has_nothing_left_to_do(void **state) {
   assert_same_losses(before, after, STEPS);
 }
 
-// -- pieces ----------------------------------------------------------------------------------
+// -- pieces ---------------------------------------------------------------------------------
 
 static void test_micro_batches_give_the_losses_of_the_whole_batch(void **state) {
   small_run *r = *state;
@@ -165,7 +165,7 @@ static void test_recomputation_and_synchronous_saving_keep_every_bit(void **stat
   assert_same_losses(loss, whole, STEPS);
 }
 
-// -- resuming --------------------------------------------------------------------------------
+// -- resuming -------------------------------------------------------------------------------
 
 // Both files of ROOT/run's checkpoint of step 12.
 static void hash_last(small_run *r, const char *run, orr_hash128 *model, orr_hash128 *optim) {
@@ -310,7 +310,7 @@ static void test_a_checkpoint_of_another_model_is_refused_with_the_key(void **st
   assert_ok(SMALL_RUN(r, "narrow", "auto", "model.z_loss=0.01"));
 }
 
-// -- steps without a number ------------------------------------------------------------------
+// -- steps without a number -----------------------------------------------------------------
 
 // Saves the checkpoint `from` again in ROOT/to with a NaN in the head.
 static void save_with_nan(small_run *r, const char *from, const char *to) {
@@ -378,7 +378,7 @@ static void test_a_loss_that_is_no_number_skips_the_update_and_is_logged(void **
   }
 }
 
-// -- stopping --------------------------------------------------------------------------------
+// -- stopping -------------------------------------------------------------------------------
 
 typedef struct {
   char metrics[512];

@@ -92,7 +92,7 @@ static void test_the_phases_of_a_step_are_of_the_devices_clock(void **state) {
       if (i < 4) assert_true(number(j, phases[i]) > 0.0);
     }
     assert_null(json_object_get(j, "tp_ms"));
-    // nine numbers of three digits behind the point
+    // nine numbers of three digits after the point
     if (!(fabs(sum - step) < 0.01)) fail_msg("phases %g ms, step %g ms", sum, step);
     json_decref(j);
   }
