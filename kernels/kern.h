@@ -85,8 +85,17 @@ struct kern {
 
 typedef enum { KERN_DEVICE_AUTO, KERN_DEVICE_CPU, KERN_DEVICE_CUDA } kern_device;
 
+// Instruction sets of the CPU's arithmetic, each with those before it; auto is the best of this
+// CPU.
+#define KERN_ISAS(X)                                                                               \
+  X(AUTO, auto) X(AVX2, avx2) X(AVX512, avx512) X(AVX512_BF16, avx512_bf16) X(AMX, amx)
+#define KERN_ISA_CONSTANT(NAME, word) KERN_ISA_##NAME,
+typedef enum { KERN_ISAS(KERN_ISA_CONSTANT) } kern_isa;
+#undef KERN_ISA_CONSTANT
+
 typedef struct {
   kern_device device;
+  kern_isa isa;              // of the CPU: a lower one than it has takes the paths of such CPUs
   int threads;               // of the CPU; 0 = as many as this process may use (base/cores.h)
   int node_rank, node_ranks; // among the processes of this run on this machine: one device each
   bool share_devices;        // let several processes take one device
@@ -96,12 +105,15 @@ typedef struct {
 
 // Local. Chooses the backend, and on a machine with several devices the one of this rank. Starts in
 // planning mode. KERN_DEVICE_AUTO takes the CPU where there is no device that works, and keeps why;
-// KERN_DEVICE_CUDA then is ORR_EUNSUPPORTED. ORR_EINVAL: more ranks than devices.
+// KERN_DEVICE_CUDA then is ORR_EUNSUPPORTED, as is an instruction set that the CPU lacks.
+// ORR_EINVAL: more ranks than devices.
 orr_code kern_open(const kern_setup *setup, kern **out);
 // Local. The same for a process that is alone.
 orr_code kern_create(kern_device device, int threads, kern **out);
 orr_code kern_commit(kern *k); // allocates the workspace, ends planning
 void kern_destroy(kern *k);    // takes NULL
+// Local. The instruction set of that name; `what` names the option in the ORR_ECONFIG of another.
+orr_code kern_isa_read(const char *what, const char *name, kern_isa *out);
 // A sentence on how bf16 runs on this machine: "bf16: AMX", or why it falls back.
 const char *kern_bf16_reason(const kern *k);
 // Who computes the forward or backward attention of unmasked bfloat16 sequences, as far as it has

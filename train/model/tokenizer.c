@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/model/precision.h"
 #include "train/model/rope.h"
 
 struct train_tokenizer {
@@ -34,20 +35,19 @@ struct train_tokenizer {
 };
 
 void train_tokenizer_dims_from(const cfg *c, train_tokenizer_dims *out) {
-  *out = (train_tokenizer_dims){
-      .rows = c->tokenizer.rows,
-      .cols = c->tokenizer.cols,
-      .patch = c->tokenizer.patch,
-      .layers = c->tokenizer.layers,
-      .n = c->tokenizer.levels.n,
-      .l2 = c->tokenizer.l2,
-      .l1 = c->tokenizer.l1,
-      .block = {.D = c->tokenizer.width,
-                .H = c->tokenizer.heads,
-                .G = c->tokenizer.kv_heads,
-                .K = c->tokenizer.width / c->tokenizer.heads,
-                .F = c->tokenizer.hidden,
-                .act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32}};
+  *out = (train_tokenizer_dims){.rows = c->tokenizer.rows,
+                                .cols = c->tokenizer.cols,
+                                .patch = c->tokenizer.patch,
+                                .layers = c->tokenizer.layers,
+                                .n = c->tokenizer.levels.n,
+                                .l2 = c->tokenizer.l2,
+                                .l1 = c->tokenizer.l1,
+                                .block = {.D = c->tokenizer.width,
+                                          .H = c->tokenizer.heads,
+                                          .G = c->tokenizer.kv_heads,
+                                          .K = c->tokenizer.width / c->tokenizer.heads,
+                                          .F = c->tokenizer.hidden,
+                                          .act = train_precision(c)}};
   out->S = out->rows * out->cols;
   out->P = 3 * out->patch * out->patch;
   train_block_dims_split(&out->block, NULL);

@@ -435,7 +435,7 @@ static orr_code run_all(loop *l, const train_run_options *o) {
   return steps(l);
 }
 
-orr_code train_loop(const cfg *c, const train_run_options *o, dist_world *world) {
+orr_code train_loop(cfg *c, const train_run_options *o, dist_world *world) {
   loop l = {.run = {.c = c,
                     .world = world,
                     .begun_ms = o->begun_ms > 0.0 ? o->begun_ms : orr_clock_ms()}};

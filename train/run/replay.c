@@ -294,7 +294,7 @@ static orr_code conclude(repeat *r) {
 
 static orr_code repeat_all(repeat *r) {
   train_run *run = &r->run;
-  ORR_TRY(train_run_plan(run, &(train_run_options){0}));
+  ORR_TRY(train_run_plan(run, &(train_run_options){.resume = "auto"}));
   ORR_TRY(open_start(r));
   ORR_TRY(train_run_open_data(run));
   for (int64_t pass = 0; pass < r->o->passes; pass++) {
@@ -304,7 +304,7 @@ static orr_code repeat_all(repeat *r) {
   return conclude(r);
 }
 
-orr_code train_replay(const cfg *c, const train_replay_options *o, dist_world *world) {
+orr_code train_replay(cfg *c, const train_replay_options *o, dist_world *world) {
   repeat r = {.run = {.c = c, .world = world}, .o = o};
   train_stop_remove(); // nothing is lost by an early end
   const orr_code rc = repeat_all(&r);

@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "train/model/precision.h"
 #include "train/setup/device.h"
 #include "train/step/peak.h"
 #include "train/setup/remote_data.h"
@@ -15,10 +16,16 @@
 
 // -- the plan -------------------------------------------------------------------------------
 
+static orr_code print_config(train_run *r) {
+  orr_free(r->config_text);
+  r->config_text = NULL;
+  ORR_TRY(cfg_print(r->c, &r->config_text));
+  return cfg_hash(r->c, &r->config_hash);
+}
+
 // Before the axes are split: ranks that differ would make different communicators.
 static orr_code agree_on_run(train_run *r) {
-  orr_code rc = cfg_print(r->c, &r->config_text);
-  if (rc == ORR_OK) rc = cfg_hash(r->c, &r->config_hash);
+  orr_code rc = print_config(r);
   r->all = r->world->axis[DIST_AXIS_WORLD];
   ORR_TRY(dist_agree(r->all, rc, "print the configuration"));
   return train_rank_agreement_check(r->all, r->config_text);
@@ -40,11 +47,23 @@ static orr_code open_axes(train_run *r, const train_run_options *o) {
   return ORR_OK;
 }
 
+// What the run's device decided when it began stays so, wherever it goes on.
+static orr_code keep_decisions(train_run *r, const char *resume) {
+  cfg *then = NULL;
+  if (r->c->run.precision != CFG_PRECISION_AUTO || strcmp(resume, "none") == 0) return ORR_OK;
+  ORR_TRY(train_resume_config(r->all, r->c->run.dir, resume, &then));
+  if (then) r->c->run.precision = then->run.precision;
+  cfg_destroy(then);
+  return ORR_OK;
+}
+
 // With o->dry_run plans only: nothing is allocated.
 static orr_code plan_model(train_run *r, const train_run_options *o) {
-  const cfg *c = r->c;
-  r->act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
+  cfg *c = r->c;
+  ORR_TRY(keep_decisions(r, o->resume));
   ORR_TRY(train_device_open(c, r->world, &r->k));
+  ORR_TRY(print_config(r));
+  r->act = train_precision(c);
   ORR_TRY(train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_accounting_plan(&r->accounting, &r->work));

@@ -22,7 +22,7 @@
 enum { TRAIN_RUN_FOLDERS = 64 }; // of clips, at most
 
 typedef struct {
-  const cfg *c;
+  cfg *c;
   dist_world *world;
   double begun_ms; // the process, by orr_clock_ms
   dist_comm *all;  // axis of the world
@@ -54,7 +54,8 @@ typedef struct {
 // and at the end: train_run_close.
 
 // Agrees on the configuration, lays the ranks out and plans the model; memory and traffic are
-// logged. With o->dry_run nothing is allocated. *r holds zeros, c, world
+// logged. What the configuration leaves to the device is decided, unless the run that o->resume
+// means has done so. With o->dry_run nothing is allocated. *r holds zeros, c, world
 // and begun_ms.
 orr_code train_run_plan(train_run *r, const train_run_options *o);
 // Takes the run's folder, and opens weights (from `resume`: see train_run_options), data and

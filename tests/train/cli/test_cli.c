@@ -119,7 +119,7 @@ static void test_unknown_and_ill_typed_keys_are_named_with_their_line(void **sta
               SAYS("bad.yaml:2: model.width", "got 'wide'", "wanted a whole number from 1"));
   expect_text(r, "optim: {lr_peak: 7}\n", SAYS("bad.yaml:1: optim.lr_peak", "got '7'", "to 1"));
   expect_text(r, "run: {precision: fp8}\n",
-              SAYS("run.precision", "got 'fp8'", "wanted one of bf16, fp32"));
+              SAYS("run.precision", "got 'fp8'", "wanted one of auto, bf16, fp32"));
   expect_text(r, "model: [1,\n", SAYS("bad.yaml:2: not valid YAML"));
   expect_set(r, "model.widht=3", 2, SAYS("--set", "model.widht", "model.width?"));
   expect_set(r, "model", 2, SAYS("--set: got 'model'", "wanted section.key=value"));

@@ -164,7 +164,7 @@ static void test_weights_that_one_update_ruined_are_repaired_by_training_on(void
   assert_true(loss[59] < 2.0 * loss[29]);                                // repaired
   assert_in_range(events(r, "ruined", "accepting", words), 1, 3);
   assert_non_null(strstr(words, "the weights are at fault"));
-  // The same to the bit when the run ends and is resumed among the refused steps, behind the last
+  // The same to the bit when the run ends and is resumed among the refused steps, after the last
   // of them, and while training repairs.
   static const char *const ends[] = {"train.steps=32", "train.steps=33", "train.steps=36",
                                      "train.steps=40"};
