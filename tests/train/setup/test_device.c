@@ -100,12 +100,22 @@ static void test_the_phases_of_a_step_are_of_the_devices_clock(void **state) {
   assert_int_equal(lines, STEPS);
 }
 
+// From the second step on a run replays graphs: not one bit may tell.
+static void test_captured_steps_give_the_losses_of_eager_ones(void **state) {
+  double eager[SMALL_RUN_STEPS_MAX], captured[SMALL_RUN_STEPS_MAX];
+  skip_without_device();
+  train(*state, "eager", "cuda", "fp32", "4", "run.capture=false", eager);
+  assert_int_equal(small_run_losses(*state, "phases", captured), STEPS); // of the test before
+  for (int i = 0; i < STEPS; i++) assert_true(eager[i] == captured[i]);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_float32_training_gives_the_losses_of_the_cpu),
       cmocka_unit_test(test_bfloat16_training_gives_the_losses_of_the_cpu),
       cmocka_unit_test(test_the_log_tells_who_computes_attention),
       cmocka_unit_test(test_the_phases_of_a_step_are_of_the_devices_clock),
+      cmocka_unit_test(test_captured_steps_give_the_losses_of_eager_ones),
   };
   return cmocka_run_group_tests(tests, small_run_setup, small_run_teardown);
 }
