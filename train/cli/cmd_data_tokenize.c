@@ -41,7 +41,7 @@ typedef struct {
 
 // The manifest holds the checksums of all weights: its hash names them, wherever the folder lies.
 static orr_code name_tokenizer(job *j) {
-  char path[4096];
+  orr_path path;
   orr_hash128 hash;
   ORR_TRY(orr_fs_join(path, sizeof path, j->tokenizer->path, "manifest.json"));
   ORR_TRY(orr_hash_file(path, &hash, NULL));
