@@ -163,7 +163,11 @@ orr_code cuda_capture_end(kern *k, void **graph) {
   ORR_CHECK(impl->capturing, ORR_EINVAL, "kernels: no capture has begun");
   impl->capturing = false;
   orr_code rc = cuda_check(cudaStreamEndCapture(impl->stream, &ops), "end a capture");
-  if (rc == ORR_OK) rc = cuda_check(cudaGraphInstantiate(&exec, ops, 0), "instantiate a capture");
+  // Without the flag all nodes have the priority of the stream that a replay goes to, and the
+  // reductions' stream (dist/comm_nccl.c) has its own for nothing.
+  if (rc == ORR_OK)
+    rc = cuda_check(cudaGraphInstantiate(&exec, ops, cudaGraphInstantiateFlagUseNodePriority),
+                    "instantiate a capture");
   if (ops) cudaGraphDestroy(ops);
   *graph = exec;
   return rc;

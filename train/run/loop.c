@@ -14,6 +14,7 @@
 #include "train/save/resume.h"
 #include "train/run/probe.h"
 #include "train/run/run.h"
+#include "train/step/peak.h"
 #include "train/step/schedule.h"
 #include "train/run/stop.h"
 
@@ -84,6 +85,16 @@ static void count_remote(const cfg *c, data_remote *r, data_remote_counters *bef
   *before = now;
 }
 
+// The matmul rate of a step over the best that this machine has shown.
+static orr_code rate_step(loop *l, train_step_metrics *s) {
+  train_run *r = &l->run;
+  const double rate = (double)r->c->train.batch * r->work.stage->flops_per_clip /
+                      (1e-3 * s->step_ms) / r->world->grid.ranks;
+  if (r->world->grid.rank == 0) ORR_TRY(train_peak_raise(r->k, r->act, rate, &r->peak));
+  s->mfu = rate / r->peak;
+  return ORR_OK;
+}
+
 static void finish_metrics(loop *l, train_step_metrics *s) {
   train_run *r = &l->run;
   const double clips = (double)r->c->train.batch, seconds = 1e-3 * s->step_ms;
@@ -99,7 +110,6 @@ static void finish_metrics(loop *l, train_step_metrics *s) {
   s->data_queue = (double)now.queue;
   l->read = now;
   count_remote(r->c, r->remote, &l->fetched, s);
-  s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
 }
 
 // The mark at the end of the n-th step issued by this process; n = -1: at the beginning.
@@ -162,8 +172,10 @@ static orr_code clock_step(loop *l, int64_t n) {
   if (s->step == 0) return ORR_OK;
   ORR_TRY(kern_await(r->k, end_mark(n)));
   ORR_TRY(kern_elapsed(r->k, end_mark(n - 1), end_mark(n), &s->step_ms));
+  const double phases_ms = train_observer_step_ms(r->observer);
+  if (!l->results_lag && isfinite(phases_ms)) s->step_ms = phases_ms;
   finish_metrics(l, s);
-  return ORR_OK;
+  return rate_step(l, s);
 }
 
 // A save that failed is an event of the run.
@@ -244,6 +256,7 @@ static orr_code one_step(loop *l, pending_step *line, bool *stop) {
   // Not among bad steps: what a run goes back to lies before the first of them.
   ORR_TRY(save(l, &v, last || (due && r->guard.skipped == 0), &l->pending.s.ckpt_stall_ms));
   ORR_TRY(kern_mark(r->k, end_mark(l->issued++)));
+  if (l->logged == ORR_OK) l->logged = train_observer_turn(r->observer, r->step + 1);
   if (!l->results_lag) {
     ORR_TRY(clock_step(l, l->issued - 1));
     *line = l->pending;
@@ -259,7 +272,7 @@ static orr_code write_line(loop *l, const pending_step *of, bool last) {
   const train_step_metrics *s = &of->s;
   if (s->step == 0) return ORR_OK;
   l->smooth_ms = l->smooth_ms > 0.0 ? 0.95 * l->smooth_ms + 0.05 * s->step_ms : s->step_ms;
-  l->logged = r->lease ? train_lease_held(r->lease) : ORR_OK;
+  if (l->logged == ORR_OK && r->lease) l->logged = train_lease_held(r->lease);
   ORR_TRY(train_observer_end(r->observer, s, &l->logged));
   ORR_TRY(train_fingerprint_log_step(r->record, s->step, &of->fingerprint));
   l->lined = s->step;
@@ -342,6 +355,13 @@ static orr_code end_pending(loop *l) {
   return write_line(l, &line, true);
 }
 
+// The time of the next step begins.
+static orr_code begin_steps(loop *l) {
+  ORR_TRY(kern_mark(l->run.k, end_mark(l->issued - 1)));
+  if (l->logged == ORR_OK) l->logged = train_observer_begin(l->run.observer, l->run.step + 1);
+  return ORR_OK;
+}
+
 // Collective over the world. Whether steps refused in a row are the weights' fault.
 static orr_code doubt(loop *l) {
   train_run *r = &l->run;
@@ -375,18 +395,18 @@ static orr_code consider_guard(loop *l) {
   if (!train_guard_doubts(&r->guard, &batch, &was) && !train_guard_lost(&r->guard)) return ORR_OK;
   ORR_TRY(end_pending(l));
   ORR_TRY(doubt(l));
-  return train_guard_lost(&r->guard) ? rewind_run(l) : ORR_OK;
+  if (train_guard_lost(&r->guard)) ORR_TRY(rewind_run(l));
+  return begin_steps(l); // what this took is no step's time
 }
 
 static orr_code steps(loop *l) {
   train_run *r = &l->run;
   bool stop = false;
   l->results_lag = r->k->device_memory;
-  ORR_TRY(kern_mark(r->k, end_mark(-1)));
+  ORR_TRY(begin_steps(l));
   while (r->step < r->c->train.steps && !stop) {
     pending_step line;
     ORR_TRY(consider_guard(l));
-    if (l->logged == ORR_OK) l->logged = train_observer_begin(r->observer, r->step + 1);
     ORR_TRY(one_step(l, &line, &stop));
     ORR_TRY(write_line(l, &line, r->step == r->c->train.steps || stop));
   }

@@ -64,14 +64,14 @@ static orr_code plan_model(train_run *r, const train_run_options *o) {
   ORR_TRY(keep_decisions(r, o->resume));
   ORR_TRY(train_device_open(c, r->world, &r->k));
   ORR_TRY(print_config(r));
-  const kern_dtype act = train_precision(c);
+  r->act = train_precision(c);
   ORR_TRY(train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
-  ORR_TRY(train_peak_plan(r->k, act));
+  ORR_TRY(train_peak_plan(r->k, r->act));
   if (o->dry_run) return ORR_OK;
   ORR_TRY(train_step_commit(&r->work));
-  return train_peak_measure(r->k, act, &r->peak);
+  return train_peak_measure(r->k, r->act, &r->peak);
 }
 
 orr_code train_run_plan(train_run *r, const train_run_options *o) {

@@ -32,7 +32,8 @@ typedef struct {
   kern *k;
   train_step work;
   train_accounting accounting;
-  double peak;        // FLOP/s of one rank's matrix products, measured
+  kern_dtype act;     // of activations
+  double peak;        // FLOP/s of one rank's matrix products: the best rate seen
   train_lease *lease; // rank 0
   train_guard guard;
   int64_t step;  // steps done
