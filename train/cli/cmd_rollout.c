@@ -32,6 +32,7 @@ static const orr_option options[] = {
     {"seed", "N", "key of the random numbers", 0},
     {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
      0},
+    TRAIN_ANY_TOKENIZER_OPTION,
     {"threads", "N", "CPU threads; 0 = all cores", 0},
     {"device", "auto|cpu|cuda", "where tensors live", 0},
     {"no-ema", NULL, "use the weights themselves, not their moving average", 0},

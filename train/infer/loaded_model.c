@@ -39,6 +39,7 @@ static orr_code load(train_loaded_model *m, ckpt_reader *r, int stage, bool ema)
   ORR_TRY(train_state_commit(&m->state));
   train_state_place(&m->state);
   m->step = ckpt_reader_step(r);
+  m->taught = train_token_maker_taught(r);
   m->path = orr_strdup(ckpt_reader_path(r));
   ORR_CHECK(m->path, ORR_ENOMEM, "%s: out of memory", ckpt_reader_path(r));
   return train_store_load_weights(&m->state, r, ema, &m->ema);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "data/shard/shard.h"
 #include "data/shard/writer.h"
+#include "train/save/token_maker.h"
 
 enum { PORTIONS = 4, PORTION = TRAIN_TOKENIZE_PORTION };
 
@@ -51,8 +52,7 @@ typedef struct pipeline {
 
 // What the source of a shard made from shard i ends with.
 static char *mark_of(const train_tokenize_options *o, int64_t i) {
-  return orr_format("; tokens by %s from %s", o->made_by,
-                    orr_hash_to_hex(o->index->shards[i].hash).s);
+  return train_token_maker_mark(o->made_by, orr_hash_to_hex(o->index->shards[i].hash).s);
 }
 
 bool train_tokenize_done(const train_tokenize_options *o, int64_t i) {

@@ -24,7 +24,9 @@ orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train
   ORR_CHECK(tokenizer[0], ORR_ECONFIG,
             "%s does not name its tokenizer: give --tokenizer CHECKPOINT", m->dynamics->path);
   ORR_TRY(train_loaded_model_open(tokenizer, CFG_STAGE_TOKENIZER, true, m->k, &m->tokenizer));
-  return check_pair(m->dynamics, m->tokenizer);
+  ORR_TRY(check_pair(m->dynamics, m->tokenizer));
+  return train_token_maker_pair(m->dynamics->path, &m->dynamics->taught, m->tokenizer->path,
+                                orr_args_flag(a, "any-tokenizer"));
 }
 
 orr_code train_world_model_fits(const train_world_model *m, const data_index *x) {
