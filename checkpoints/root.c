@@ -15,8 +15,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define PATH_SIZE 4096
-
 ckpt_name ckpt_tmp_name(int64_t step) {
   ckpt_name n;
   snprintf(n.s, sizeof(n.s), ".tmp-step-%08" PRId64, step);
@@ -45,7 +43,7 @@ static bool step_parse(const char *name, int64_t *step, bool *replaced) {
 
 // The step that `latest` names, -1 when there is no such file or it names nothing sensible.
 static int64_t latest_step(const char *root) {
-  char path[PATH_SIZE], *text = NULL;
+  char path[ORR_PATH_MAX], *text = NULL;
   size_t bytes;
   int64_t step = -1;
   bool replaced;
@@ -150,7 +148,7 @@ orr_code ckpt_root_candidates(const char *root, ckpt_candidate **out, int *count
 orr_code ckpt_root_look(const char *root, ckpt_root_kind *out) {
   struct stat s;
   candidate_list l;
-  char latest[PATH_SIZE];
+  orr_path latest;
   *out = CKPT_ROOT_ABSENT;
   if (lstat(root, &s) != 0 && (errno == ENOENT || errno == ENOTDIR)) return ORR_OK;
   *out = S_ISLNK(s.st_mode) ? CKPT_ROOT_DANGLING : CKPT_ROOT_FILE;
@@ -167,7 +165,7 @@ orr_code ckpt_root_look(const char *root, ckpt_root_kind *out) {
 // -- changing -------------------------------------------------------------------------------
 
 static orr_code remove_leftover(void *ctx, const char *name) {
-  char path[PATH_SIZE];
+  orr_path path;
   static const char *const begins[] = {".tmp-step-", ".tmp-try-", "latest.tmp-"};
   bool left = false;
   for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++)
@@ -190,14 +188,14 @@ static orr_code check_space(const char *root, uint64_t bytes) {
 }
 
 static orr_code rename_in(const char *root, const char *from, const char *to) {
-  char a[PATH_SIZE], b[PATH_SIZE];
+  orr_path a, b;
   ORR_TRY(orr_fs_join(a, sizeof(a), root, from));
   ORR_TRY(orr_fs_join(b, sizeof(b), root, to));
   return orr_fs_rename(a, b);
 }
 
 static orr_code remove_in(const char *root, const char *name) {
-  char path[PATH_SIZE];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof(path), root, name));
   return orr_fs_remove_tree(path);
 }
@@ -205,7 +203,7 @@ static orr_code remove_in(const char *root, const char *name) {
 // A crash between the two renames of a commit leaves step-N.replaced alone: it takes its name back.
 static orr_code heal_replaced(const char *root) {
   candidate_list l;
-  char path[PATH_SIZE];
+  orr_path path;
   orr_code rc = list_steps(root, &l);
   for (int i = 0; i < l.count && rc == ORR_OK; i++) {
     if (!l.items[i].replaced) continue;
@@ -237,7 +235,8 @@ static orr_code make_root(const char *root) {
 
 orr_code ckpt_root_try(const char *root, int rank) {
   static const char page[4096];
-  char path[PATH_SIZE], name[32];
+  orr_path path;
+  char name[32];
   int fd = -1;
   ORR_TRY(make_root(root));
   snprintf(name, sizeof(name), ".tmp-try-%d", rank);
@@ -251,7 +250,7 @@ orr_code ckpt_root_try(const char *root, int rank) {
 }
 
 orr_code ckpt_root_prepare(const char *root, int64_t step, uint64_t bytes) {
-  char path[PATH_SIZE];
+  orr_path path;
   ORR_TRY(make_root(root));
   ORR_TRY(for_each_name(root, remove_leftover, (void *)root));
   ORR_TRY(heal_replaced(root));
@@ -269,7 +268,7 @@ static orr_code step_aside(const char *root, int64_t step) {
 }
 
 orr_code ckpt_root_publish(const char *root, int64_t step) {
-  char path[PATH_SIZE];
+  orr_path path;
   ckpt_name name = step_name(step);
   ORR_TRY(orr_fs_join(path, sizeof(path), root, name.s));
   if (orr_fs_exists(path)) ORR_TRY(step_aside(root, step));

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/rng.h"
@@ -21,7 +22,7 @@ enum { SMALL_RUN_S = 6, SMALL_RUN_CODES = 20, SMALL_RUN_STEPS_MAX = 64 };
 
 typedef struct {
   char root[FOLDER_PATH]; // temporary folder
-  char path[4096];        // the last path made by small_run_path
+  orr_path path;          // the last path made by small_run_path
   int rank;               // of this process
 } small_run;
 

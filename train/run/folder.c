@@ -1,5 +1,6 @@
 #include "train/run/folder.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "train/observe/metrics_table.h"
 
 static orr_code count_lines(const char *run_dir, int64_t *rows) {
-  char path[4096];
+  orr_path path;
   train_columns m;
   *rows = 0;
   ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "metrics.jsonl"));
@@ -57,7 +58,7 @@ static orr_code check_place(const char *root, ckpt_root_kind kind) {
 }
 
 orr_code train_folder_check(const char *run_dir, const char *resume) {
-  char root[4096];
+  orr_path root;
   ckpt_root_kind kind;
   int64_t lines;
   bool saved;
@@ -73,17 +74,19 @@ orr_code train_folder_check(const char *run_dir, const char *resume) {
                      : saved                  ? "is empty, though some were written"
                                               : NULL;
   ORR_CHECK(!what, ORR_EINVAL,
-            "%s: metrics.jsonl has %lld steps, but the folder of their checkpoints, %s, %s: put it "
+            "%s: metrics.jsonl has %" PRId64
+            " steps, but the folder of their checkpoints, %s, %s: put it "
             "back to go on, or begin anew with --resume none, which cuts metrics.jsonl, or in "
             "another run.dir; nothing was changed",
-            run_dir, (long long)lines, root, what);
-  ORR_INFO("%s: no checkpoint was written yet; the %lld steps of metrics.jsonl are trained again",
-           run_dir, (long long)lines);
+            run_dir, lines, root, what);
+  ORR_INFO("%s: no checkpoint was written yet; the %" PRId64
+           " steps of metrics.jsonl are trained again",
+           run_dir, lines);
   return ORR_OK;
 }
 
 orr_code train_folder_try(const char *run_dir, int rank) {
-  char root[4096];
+  orr_path root;
   ORR_TRY(orr_fs_join(root, sizeof root, run_dir, "ckpt"));
   return ckpt_root_try(root, rank);
 }

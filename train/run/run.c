@@ -1,5 +1,6 @@
 #include "train/run/run.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -89,8 +90,8 @@ orr_code train_run_plan(train_run *r, const train_run_options *o) {
 static orr_code open_folder(train_run *r, const char *resume) {
   ORR_TRY(orr_fs_mkdirs(r->c->run.dir));
   ORR_TRY(train_lease_take(&(train_lease_options){.dir = r->c->run.dir,
-                                                 .job = dist_job_number(),
-                                                 .beat_s = TRAIN_LEASE_BEAT_S},
+                                                  .job = dist_job_number(),
+                                                  .beat_s = TRAIN_LEASE_BEAT_S},
                            &r->lease));
   return train_folder_check(r->c->run.dir, resume);
 }
@@ -140,7 +141,7 @@ static orr_code restore(train_run *r, const char *resume) {
   orr_code rc = reader ? train_resume_check(r->c, reader, r->world->grid.rank == 0) : ORR_OK;
   if (rc == ORR_OK) rc = train_run_load(r, reader);
   if (rc == ORR_OK && reader && r->world->grid.rank == 0)
-    ORR_INFO("resumed from %s at step %lld", ckpt_reader_path(reader), (long long)r->step);
+    ORR_INFO("resumed from %s at step %" PRId64, ckpt_reader_path(reader), r->step);
   ckpt_close(reader);
   return rc;
 }
@@ -221,13 +222,13 @@ orr_code train_run_open(train_run *r, const char *resume) {
 // Written once weights, data and outputs are there: a call that fails before that leaves the words
 // of the run as they were.
 static orr_code write_config(train_run *r) {
-  char path[4096];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "config.yaml"));
   return orr_fs_write_atomic(path, r->config_text, strlen(r->config_text));
 }
 
 static orr_code watch(train_run *r) {
-  char report[4096];
+  orr_path report;
   ORR_TRY(orr_fs_join(report, sizeof report, r->c->run.dir, "hang-report.txt"));
   return dist_watchdog_start(
       r->world, &(dist_watchdog_options){.timeout_s = r->c->dist.timeout_s, .report = report},

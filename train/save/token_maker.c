@@ -12,7 +12,7 @@
 static const char tokens_by[] = "; tokens by ", from[] = " from ";
 
 orr_code train_token_maker_of(const char *path, train_token_maker *out) {
-  char manifest[4096];
+  orr_path manifest;
   orr_hash128 hash;
   ORR_TRY(orr_fs_join(manifest, sizeof manifest, path, "manifest.json"));
   ORR_TRY(orr_hash_file(manifest, &hash, NULL));
@@ -48,7 +48,7 @@ train_token_maker train_token_maker_taught(const ckpt_reader *r) {
 
 // "; step-00000500 beside it did": in another checkpoint of the folder that `path` lies in.
 static void hint(const char *path, const train_token_maker *wanted, char *out, size_t size) {
-  char root[4096], sibling[4096];
+  orr_path root, sibling;
   ckpt_candidate *all = NULL;
   int n = 0;
   train_token_maker m;
