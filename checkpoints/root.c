@@ -245,8 +245,8 @@ orr_code ckpt_root_try(const char *root, int rank) {
   orr_code rc = orr_fs_pwrite_all(fd, path, page, sizeof(page), 0);
   if (rc == ORR_OK) rc = orr_fs_fsync(fd, path);
   close(fd);
-  unlink(path);
-  return rc;
+  const orr_code removed = orr_fs_remove_tree(path);
+  return rc != ORR_OK ? rc : removed;
 }
 
 orr_code ckpt_root_prepare(const char *root, int64_t step, uint64_t bytes) {

@@ -30,7 +30,6 @@ typedef struct {
 // commit that died before it moved `latest`). Without a usable `latest`: newest first. *out is
 // freed with orr_free. A root that does not exist has none.
 orr_code ckpt_root_candidates(const char *root, ckpt_candidate **out, int *count);
-// What there is at the place of a root.
 typedef enum {
   CKPT_ROOT_ABSENT,
   CKPT_ROOT_DANGLING, // a link to something that is not there
@@ -39,6 +38,7 @@ typedef enum {
   CKPT_ROOT_LOST,     // no checkpoint, but `latest` names one
   CKPT_ROOT_FILLED
 } ckpt_root_kind;
+// What there is at the place of a root. ORR_EIO.
 orr_code ckpt_root_look(const char *root, ckpt_root_kind *out);
 // Makes the root and writes to it, as saving will: a file for rank `rank`, removed again. Any rank.
 orr_code ckpt_root_try(const char *root, int rank);
