@@ -39,19 +39,6 @@ typedef struct {
   int64_t mine_count;
 } job;
 
-<<<<<<< HEAD
-// The manifest holds the checksums of all weights: its hash names them, wherever the folder lies.
-static orr_code name_tokenizer(job *j) {
-  orr_path path;
-  orr_hash128 hash;
-  ORR_TRY(orr_fs_join(path, sizeof path, j->tokenizer->path, "manifest.json"));
-  ORR_TRY(orr_hash_file(path, &hash, NULL));
-  snprintf(j->made_by, sizeof j->made_by, "%s", orr_hash_to_hex(hash).s);
-  return ORR_OK;
-}
-
-=======
->>>>>>> main
 static orr_code open_job(job *j, const orr_args *args, int threads) {
   const char *checkpoint;
   ORR_TRY(orr_args_require(args, "tokenizer", &checkpoint));
