@@ -34,7 +34,7 @@ typedef struct {
   camera cameras[CAMERAS_MAX];
   int camera_count;
   orr_path data; // the table at hand
-  double *index;       // [rows]: which episode each of its rows belongs to
+  double *index; // [rows]: which episode each of its rows belongs to
   int64_t rows;
 } listing;
 
