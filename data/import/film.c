@@ -36,7 +36,7 @@ static void film_close(data_import_stream *s) {
 orr_code data_import_film_open(const data_import_episode *e, int64_t camera,
                                data_import_stream **out) {
   film *f = orr_calloc(1, sizeof *f);
-  ORR_CHECK(f, ORR_ENOMEM, "%s: no memory to read it", e->cameras[camera].place);
+  ORR_CHECK(f, ORR_ENOMEM, "%s: out of memory: cannot read it", e->cameras[camera].place);
   *f = (film){.base = {.read = film_read, .close = film_close},
               .path = e->cameras[camera].place,
               .frames = e->frames};

@@ -25,7 +25,7 @@ static orr_code read_optional(data_parquet *p, const data_import_episode *e, con
   float *v = n.width == 1 ? orr_malloc((size_t)n.rows * sizeof *v) : NULL;
   for (int64_t t = 0; v && t < n.rows; t++) v[t] = (float)n.v[t];
   orr_free(n.v);
-  ORR_CHECK(v || n.width != 1, ORR_ENOMEM, "%s: no memory for its column %s", e->file, name);
+  ORR_CHECK(v || n.width != 1, ORR_ENOMEM, "%s: out of memory for its column %s", e->file, name);
   *out = v;
   return ORR_OK;
 }
@@ -104,7 +104,7 @@ static orr_code images_open(const data_import_episode *e, const char *column,
                             data_import_stream **out) {
   orr_code rc = ORR_OK;
   images *m = orr_calloc(1, sizeof *m);
-  ORR_CHECK(m, ORR_ENOMEM, "%s: no memory to read it", e->file);
+  ORR_CHECK(m, ORR_ENOMEM, "%s: out of memory: cannot read it", e->file);
   *m = (images){
       .base = {.read = images_read, .close = images_close}, .episode = e, .column = column};
   ORR_TRY_GOTO(data_parquet_open(e->file, &m->file), fail);

@@ -47,9 +47,9 @@ static orr_code read_info(data_lerobot *l, const char *path) {
 }
 
 orr_code data_lerobot_open(const char *root, size_t below, data_lerobot *out) {
-  char path[PATH_MAX];
+  orr_path path;
   *out = (data_lerobot){.root = orr_strdup(root)};
-  ORR_CHECK(out->root, ORR_ENOMEM, "%s: no memory to read it", root);
+  ORR_CHECK(out->root, ORR_ENOMEM, "%s: out of memory: cannot read it", root);
   out->name = out->root + below;
   orr_code rc = orr_fs_join(path, sizeof path, root, INFO);
   if (rc == ORR_OK) rc = read_info(out, path);
@@ -104,7 +104,7 @@ static bool find_info(const char *table, char *out, size_t size) {
 }
 
 char **data_lerobot_names(const char *table, const char *feature, int64_t A) {
-  char path[PATH_MAX];
+  orr_path path;
   json_t *info = NULL;
   size_t bytes = (size_t)A * sizeof(char *);
   if (!find_info(table, path, sizeof path) || orr_json_load(path, &info) != ORR_OK) return NULL;

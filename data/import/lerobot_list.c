@@ -22,7 +22,7 @@
 typedef struct {
   const char *key, *name; // name: as the user calls it
   bool image, wanted;
-  char path[PATH_MAX];
+  orr_path path;
   double *times;
   int64_t frames;
   uint64_t bytes;
@@ -33,8 +33,8 @@ typedef struct {
   data_lerobot set;
   camera cameras[CAMERAS_MAX];
   int camera_count;
-  char data[PATH_MAX]; // the table at hand
-  double *index;       // [rows]: which episode each of its rows belongs to
+  orr_path data; // the table at hand
+  double *index; // [rows]: which episode each of its rows belongs to
   int64_t rows;
 } listing;
 
@@ -163,7 +163,7 @@ static orr_code add_episode(listing *l, const char *path, int64_t number,
   ORR_CHECK(rows, ORR_EFORMAT, "%s: no row of episode %" PRId64, path, number);
   char *name =
       l->set.version == 2 ? orr_strdup(below) : orr_format("%s:episode_%" PRId64, below, number);
-  ORR_CHECK(name, ORR_ENOMEM, "%s: no memory to list it", path);
+  ORR_CHECK(name, ORR_ENOMEM, "%s: out of memory: cannot list it", path);
   orr_code rc = data_import_list_add(l->search->list, &data_import_lerobot, name, path, &e);
   orr_free(name);
   ORR_TRY(rc);
@@ -187,7 +187,7 @@ static orr_code add_v2(listing *l, int64_t number) {
   const data_lerobot *set = &l->set;
   const int64_t chunk = number / set->chunk_size;
   data_import_episode *e;
-  char path[PATH_MAX];
+  orr_path path;
   ORR_TRY(data_lerobot_path(set, set->data_path, chunk, number, "", path, sizeof path));
   ORR_TRY(add_episode(l, path, number, &e));
   for (int c = 0; c < l->camera_count; c++) {
@@ -214,7 +214,8 @@ static orr_code judge(listing *l, int64_t before, int64_t number, orr_code rc) {
 static orr_code list_v2(listing *l) {
   static const char *const columns[] = {"episode_index"};
   const data_table_wish wish = {.columns = {columns, 1}};
-  char path[PATH_MAX], *text = NULL;
+  orr_path path;
+  char *text = NULL;
   size_t bytes = 0;
   data_table t = {0};
   ORR_TRY(orr_fs_join(path, sizeof path, l->set.root, "meta/episodes.jsonl"));
@@ -286,7 +287,7 @@ static void release_places(places *m) {
 static orr_code add_v3(listing *l, const places *m, int64_t i) {
   const data_lerobot *set = &l->set;
   data_import_episode *e;
-  char path[PATH_MAX];
+  orr_path path;
   ORR_TRY(data_lerobot_path(set, set->data_path, (int64_t)m->chunk.v[i], (int64_t)m->file.v[i], "",
                             path, sizeof path));
   ORR_TRY(add_episode(l, path, (int64_t)m->number.v[i], &e));
@@ -305,7 +306,7 @@ static orr_code add_v3(listing *l, const places *m, int64_t i) {
 
 static orr_code list_places(listing *l, const char *path) {
   places *m = orr_calloc(1, sizeof *m);
-  ORR_CHECK(m, ORR_ENOMEM, "%s: no memory to read it", path);
+  ORR_CHECK(m, ORR_ENOMEM, "%s: out of memory: cannot read it", path);
   orr_code rc = read_places(l, m, path);
   for (int64_t i = 0; rc == ORR_OK && i < m->number.rows; i++) {
     int64_t before = l->search->list->n;
@@ -319,7 +320,7 @@ static orr_code list_places(listing *l, const char *path) {
 // All tables below meta/episodes, in natural order, as the paths are.
 static orr_code list_v3(listing *l) {
   const data_import_paths *paths = l->search->paths;
-  char prefix[PATH_MAX];
+  orr_path prefix;
   int64_t found = 0;
   ORR_TRY(orr_fs_join(prefix, sizeof prefix, l->set.root, "meta/episodes/"));
   for (int64_t i = 0; i < paths->n; i++) {
@@ -339,7 +340,7 @@ static orr_code list_v3(listing *l) {
 static bool root_of(const data_import_path *p, char *out, size_t size, size_t *below) {
   const size_t before = (size_t)(p->name - p->path);
   const char *found = p->kind == DATA_PATH_PARQUET ? strstr(p->name, DATA) : NULL;
-  char info[PATH_MAX];
+  orr_path info;
   if (!found || (found > p->name && found[-1] != '/')) return false;
   int n =
       snprintf(out, size, "%.*s%s", (int)(found - p->path), p->path, found == p->path ? "./" : "");
@@ -350,7 +351,7 @@ static bool root_of(const data_import_path *p, char *out, size_t size, size_t *b
 
 static orr_code list_set(data_import_search *s, const char *root, size_t below) {
   listing *l = orr_calloc(1, sizeof *l);
-  ORR_CHECK(l, ORR_ENOMEM, "%s: no memory to read it", root);
+  ORR_CHECK(l, ORR_ENOMEM, "%s: out of memory: cannot read it", root);
   l->search = s;
   orr_code rc = data_lerobot_open(root, below, &l->set);
   if (rc == ORR_OK) rc = find_cameras(l);
@@ -363,7 +364,7 @@ static orr_code list_set(data_import_search *s, const char *root, size_t below) 
 }
 
 static orr_code list_sets(data_import_search *s) {
-  char root[PATH_MAX], last[PATH_MAX] = "";
+  orr_path root, last = "";
   size_t below;
   for (int64_t i = 0; i < s->paths->n; i++) {
     if (!root_of(&s->paths->v[i], root, sizeof root, &below) || strcmp(root, last) == 0) continue;
@@ -374,7 +375,7 @@ static orr_code list_sets(data_import_search *s) {
 }
 
 static data_import_claim claim(const data_import_paths *paths, const char **first) {
-  char root[PATH_MAX];
+  orr_path root;
   size_t below;
   for (int64_t i = 0; i < paths->n; i++) {
     if (!root_of(&paths->v[i], root, sizeof root, &below)) continue;
