@@ -1,5 +1,5 @@
 // meta/info.json of a LeRobot data set.
-#include <ctype.h>
+#define _GNU_SOURCE // memmem
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -29,8 +29,7 @@ static orr_code read_info(data_lerobot *l, const char *path) {
   json_t *features;
   ORR_TRY(orr_json_load(path, &l->info));
   const char *version = text_or(l->info, "codebase_version", "");
-  const char *digit = version + (version[0] == 'v');
-  l->version = isdigit((unsigned char)*digit) ? atoi(digit) : 0;
+  l->version = (int)strtol(version + (version[0] == 'v'), NULL, 10);
   ORR_CHECK(l->version == 2 || l->version == 3, ORR_EUNSUPPORTED,
             "%s: LeRobot's format %s; 2.0, 2.1 and 3.0 are read: convert it with LeRobot's own "
             "tools",
@@ -68,10 +67,10 @@ static int put_word(const char *word, size_t letters, int64_t chunk, int64_t num
                     const char *key, char *out, size_t size) {
   const char *colon = memchr(word, ':', letters);
   const size_t n = colon ? (size_t)(colon - word) : letters;
-  const int digits = colon ? atoi(colon + 1) : 0;
+  const long digits = colon ? strtol(colon + 1, NULL, 10) : 0;
   const bool is_chunk = n >= 5 && memmem(word, n, "chunk", 5);
   if (n >= 3 && memcmp(word + n - 3, "key", 3) == 0) return snprintf(out, size, "%s", key);
-  return snprintf(out, size, "%0*" PRId64, digits >= 0 && digits < 20 ? digits : 0,
+  return snprintf(out, size, "%0*" PRId64, digits >= 0 && digits < 20 ? (int)digits : 0,
                   is_chunk ? chunk : number);
 }
 
