@@ -155,6 +155,9 @@
       "gradients are reduced in buckets of this size")                                             \
   BOOL(overlap, OPERATION, 1,                                                                      \
        "replicas communicate while they compute; 0 only to see what that saves")                   \
+  BOOL(nvls, OPERATION, 0,                                                                         \
+       "NCCL may add inside the NVSwitch: faster within a node, but a run has other bits each "    \
+       "time")                                                                                     \
   BOOL(share_devices, OPERATION, 0,                                                                \
        "let several ranks of a machine take one GPU, to try things out")                           \
   F64(timeout_s, OPERATION, 600.0, 1.0, 1e6, "s", "a collective that takes longer is a hang")      \

@@ -36,19 +36,20 @@ orr_code data_import_add_camera(data_import_episode *e, const char *name, const 
   return ORR_OK;
 }
 
-static void episode_release(data_import_episode *e) {
+void data_import_episode_release(data_import_episode *e) {
   for (int64_t c = 0; c < e->camera_count; c++) {
     orr_free(e->cameras[c].name);
     orr_free(e->cameras[c].place);
   }
   orr_free(e->cameras);
+  orr_free(e->root);
   orr_free(e->group);
   orr_free(e->file);
   orr_free(e->name);
 }
 
 void data_import_list_cut(data_import_list *list, int64_t n) {
-  for (int64_t i = n; i < list->n; i++) episode_release(&list->v[i]);
+  for (int64_t i = n; i < list->n; i++) data_import_episode_release(&list->v[i]);
   if (n < list->n) list->n = n;
 }
 
@@ -59,6 +60,8 @@ void data_import_list_release(data_import_list *list) {
 }
 
 void data_import_actions_release(data_import_actions *a) {
+  orr_free(a->done);
+  orr_free(a->reward);
   orr_free(a->names);
   orr_free(a->v);
   *a = (data_import_actions){0};

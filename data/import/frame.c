@@ -197,3 +197,17 @@ orr_code data_import_framer_read(data_import_framer *f, int64_t frame, uint8_t *
   }
   return ORR_OK;
 }
+
+bool data_import_framer_numbers(const data_import_framer *f) {
+  for (int64_t i = 0; i < f->n; i++)
+    if (f->views[i].stream->range) return true;
+  return false;
+}
+
+orr_code data_import_framer_range(data_import_framer *f, int64_t frame, double *low, double *high) {
+  for (int64_t i = 0; i < f->n; i++) {
+    data_import_stream *s = f->views[i].stream;
+    if (s->range) ORR_TRY(s->range(s, frame, low, high));
+  }
+  return ORR_OK;
+}

@@ -131,7 +131,7 @@ static orr_code note_crash(rehearsal *r, const orr_worker_crash *crash, orr_code
   const char *path = data_import_reading(crash->doing);
   if (!path || data_import_faults_find(&r->crashed, path)) return rc;
   orr_status_copy(reason, sizeof reason);
-  return data_import_faults_add(&r->crashed, path, reason, rc);
+  return data_import_faults_add(&r->crashed, path, path, reason, rc);
 }
 
 // Makes the plan, after a worker process did the same: HDF5 is known to crash on damaged files or

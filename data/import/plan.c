@@ -12,16 +12,19 @@
 #include "data/import/sources.h"
 #include "data/shard/format.h"
 
+#define PIXEL_SAMPLES 8 // pictures of an episode
+
 // -- looking ---------------------------------------------------------------------------------
 
 // What is gathered while all episodes are looked at.
 typedef struct {
   data_import_plan *p;
   orr_hash_stream *hash;
-  int64_t first;       // the episode that the others are compared with, -1 before it
-  data_shard_format f; // of that episode
-  char **names;        // of its actions, or NULL
-  double (*found)[2];  // [A]: lowest and highest value of each component
+  int64_t first;                // the episode that the others are compared with, -1 before it
+  data_shard_format f;          // of that episode
+  char **names;                 // of its actions, or NULL
+  double (*found)[2];           // [A]: lowest and highest value of each component
+  double pixel_low, pixel_high; // in pictures of numbers; low > high before there are any
 } looking;
 
 static orr_code same_frames(looking *l, const data_import_episode *e, int64_t height,
@@ -34,12 +37,36 @@ static orr_code same_frames(looking *l, const data_import_episode *e, int64_t he
   return ORR_OK;
 }
 
+// Pictures of numbers do not say what is white: a few of them show it.
+static orr_code look_at_pixels(looking *l, const data_import_episode *e, data_import_framer *framer,
+                               const data_import_timing *t) {
+  double low = INFINITY, high = -INFINITY;
+  if (!data_import_framer_numbers(framer)) return ORR_OK;
+  for (int64_t k = 0; k < PIXEL_SAMPLES; k++) {
+    const int64_t frame = data_import_frame(t, k * (t->frames - 1) / (PIXEL_SAMPLES - 1));
+    ORR_TRY(data_import_framer_range(framer, frame, &low, &high));
+  }
+  ORR_CHECK(isfinite(low) && isfinite(high), ORR_EFORMAT,
+            "%s: its pictures hold values that are no numbers; mend the recording or leave it out",
+            e->name);
+  const bool given = l->p->o->pixel_high > l->p->o->pixel_low;
+  ORR_CHECK(given || (low >= -1e-3 && high <= 255.5), ORR_EFORMAT,
+            "%s: its pictures have values from %g to %g; wanted 0 to 1 or 0 to 255, or say what is "
+            "black and white with --pixel-range LOW:HIGH",
+            e->name, low, high);
+  l->pixel_low = fmin(l->pixel_low, low);
+  l->pixel_high = fmax(l->pixel_high, high);
+  return ORR_OK;
+}
+
 static orr_code look_at_frames(looking *l, const data_import_episode *e, int64_t number,
                                const data_import_timing *t) {
   data_import_framer *framer = NULL;
   ORR_TRY(data_import_framer_open(l->p->o, e, t->first, &framer));
   int64_t height = data_import_framer_height(framer), width = data_import_framer_width(framer);
+  orr_code rc = look_at_pixels(l, e, framer, t);
   data_import_framer_close(framer);
+  ORR_TRY(rc);
   if (l->first >= 0) return same_frames(l, e, height, width);
   l->first = number;
   l->f.height = height;
@@ -118,9 +145,17 @@ static orr_code check_merges(const data_import_options *o, const data_import_epi
   return ORR_OK;
 }
 
+// Forgets what a bad recording was the first to say.
+static void restore(looking *l, const looking *before) {
+  if (l->names != before->names) orr_free(l->names);
+  if (l->found != before->found) orr_free(l->found);
+  *l = *before;
+}
+
 static orr_code look_at_episode(looking *l, int64_t number) {
   data_import_plan *p = l->p;
   const data_import_episode *e = &p->episodes.v[number];
+  const looking before = *l;
   data_import_actions a = {0};
   data_import_timing t;
   ORR_TRY(e->format->actions(p->o, e, &a));
@@ -139,10 +174,23 @@ static orr_code look_at_episode(looking *l, int64_t number) {
   p->frames += t.frames;
 release:
   data_import_actions_release(&a);
+  if (rc != ORR_OK) restore(l, &before);
   return rc;
 }
 
 // -- what all have in common -----------------------------------------------------------------
+
+// What is black and white in pictures of numbers, the same for all of them: 0 and 1 where nothing
+// is above 1, else 0 and 255.
+static void set_pixels(looking *l) {
+  data_import_plan *p = l->p;
+  const data_import_options *o = p->o;
+  const bool given = o->pixel_high > o->pixel_low;
+  for (int64_t i = 0; i < p->episodes.n; i++) {
+    p->episodes.v[i].pixel_low = given ? o->pixel_low : 0;
+    p->episodes.v[i].pixel_high = given ? o->pixel_high : l->pixel_high <= 1.001 ? 1 : 255;
+  }
+}
 
 static orr_code set_ranges(looking *l) {
   data_import_plan *p = l->p;
@@ -204,7 +252,7 @@ static orr_code hash_options(looking *l) {
       o->crop_centre,      o->crop[0],      o->crop[1], o->crop[2],      o->crop[3],
       o->channels,         o->action_shift, o->gzip,    o->shard_frames, (int64_t)o->seed,
       l->p->ranges != NULL};
-  const double reals[] = {f->fps, o->validation};
+  const double reals[] = {f->fps, o->validation, o->pixel_low, o->pixel_high};
   orr_hash_stream_update(h, numbers, sizeof numbers);
   orr_hash_stream_update(h, reals, sizeof reals);
   orr_hash_stream_update(h, f->branch, strlen(f->branch) + 1);
@@ -226,16 +274,19 @@ static orr_code look_at_all(looking *l) {
                           .board = p->board,
                           .crashed = p->crashed,
                           .list = &p->episodes,
-                          .faults = &p->faults};
+                          .faults = &p->faults,
+                          .referred = &p->referred};
   ORR_TRY(data_import_sources_list(&s));
+  p->too_short += s.too_short;
   p->items = orr_malloc((size_t)(p->episodes.n + 1) * sizeof *p->items);
   ORR_CHECK(p->items, ORR_ENOMEM, "no memory for %" PRId64 " episodes", p->episodes.n);
   for (int64_t i = 0; i < p->episodes.n; i++) {
     const data_import_episode *e = &p->episodes.v[i];
     data_import_note_reading(p->o, p->board, e->file);
-    ORR_TRY(data_import_faults_take(&p->faults, e->name, look_at_episode(l, i)));
+    ORR_TRY(data_import_faults_take(&p->faults, e->name, e->file, look_at_episode(l, i)));
     if (p->board) atomic_fetch_add(&p->board->progress, 1);
   }
+  data_import_referred_forgive(&p->referred, &p->faults);
   return ORR_OK;
 }
 
@@ -267,6 +318,7 @@ static orr_code make(looking *l) {
             "all %" PRId64 " episodes are shorter than %" PRId64
             " frames, as they would be written; lower --min-frames",
             p->episodes.n, p->o->min_frames);
+  set_pixels(l);
   ORR_TRY(set_ranges(l));
   ORR_TRY(set_format(l));
   ORR_TRY(hash_options(l));
@@ -275,7 +327,11 @@ static orr_code make(looking *l) {
 }
 
 static orr_code plan(data_import_plan *p) {
-  looking l = {.p = p, .first = -1, .hash = orr_hash_stream_create()};
+  looking l = {.p = p,
+               .first = -1,
+               .pixel_low = INFINITY,
+               .pixel_high = -INFINITY,
+               .hash = orr_hash_stream_create()};
   orr_code rc = l.hash ? make(&l) : ORR_FAIL(ORR_ENOMEM, "no memory for a checksum");
   orr_hash_stream_destroy(l.hash);
   orr_free(l.found);
@@ -302,6 +358,7 @@ orr_code data_import_plan_rehearse(const data_import_options *o, const data_impo
 void data_import_plan_release(data_import_plan *p) {
   data_import_list_release(&p->episodes);
   data_import_faults_release(&p->faults);
+  data_import_referred_release(&p->referred);
   orr_free(p->ranges);
   orr_free(p->format);
   orr_free(p->jobs);

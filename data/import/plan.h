@@ -29,8 +29,9 @@ typedef struct {
   // Files that took a worker process down, and how; borrowed, or NULL. They are not opened again.
   const data_import_faults *crashed;
   data_import_list episodes;
-  data_import_faults faults; // recordings that cannot be used
-  data_import_item *items;   // training first, each part in the order of the episodes
+  data_import_faults faults;     // recordings that cannot be used
+  data_import_referred referred; // files that are there for recordings
+  data_import_item *items;       // training first, each part in the order of the episodes
   int64_t count, validation_count, too_short;
   int64_t frames;        // of all items
   data_import_job *jobs; // one a shard

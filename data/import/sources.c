@@ -1,6 +1,7 @@
 #include "data/import/sources.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,16 @@ void data_import_note_reading(const data_import_options *o, data_board *board, c
   snprintf(doing, sizeof doing, READING "%s", path);
   data_board_note(board, doing);
   data_board_allow(board, data_import_patience(o));
+}
+
+void data_import_tell(const data_import_options *o, const data_board *board, const char *fmt, ...) {
+  char sentence[ORR_STATUS_MESSAGE_MAX];
+  va_list args;
+  if (board || !o->told) return;
+  va_start(args, fmt);
+  vsnprintf(sentence, sizeof sentence, fmt, args);
+  va_end(args);
+  o->told(o->ctx, sentence);
 }
 
 const char *data_import_reading(const char *note) {
@@ -94,7 +105,7 @@ static orr_code leave_out_crashed(data_import_search *s, data_import_paths *path
   for (int64_t i = 0; i < paths->n; i++) {
     data_import_path path = paths->v[i];
     const data_import_fault *f = s->crashed ? data_import_faults_find(s->crashed, path.path) : NULL;
-    if (f) ORR_TRY(data_import_faults_add(s->faults, path.name, f->reason, f->code));
+    if (f) ORR_TRY(data_import_faults_add(s->faults, path.name, path.path, f->reason, f->code));
     if (f) continue;
     paths->v[i] = paths->v[kept]; // one that was left out, or itself
     paths->v[kept++] = path;
@@ -107,7 +118,12 @@ orr_code data_import_sources_list(data_import_search *s) {
   data_import_paths paths;
   const data_import_options *o = s->o;
   const data_import_source *source = NULL;
-  ORR_TRY(data_import_paths_find(o->inputs, &paths));
+  ORR_TRY(data_import_paths_find(o->inputs, o->dir, &paths));
+  if (paths.again)
+    data_import_tell(o, s->board,
+                     "%" PRId64 " paths are links to recordings that are imported already; each is "
+                     "taken once",
+                     paths.again);
   orr_code rc = o->format ? find_wanted(o, &paths, &source) : find_source(o, &paths, &source);
   if (rc == ORR_OK) rc = leave_out_crashed(s, &paths);
   s->paths = &paths;

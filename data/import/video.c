@@ -246,7 +246,7 @@ static orr_code list_videos(data_import_search *s) {
       list->v[kept++] = *e;
       *e = bad;
     } else {
-      rc = data_import_faults_take(s->faults, e->name, rc);
+      rc = data_import_faults_take(s->faults, e->name, e->file, rc);
     }
   }
   if (rc == ORR_OK) data_import_list_cut(list, kept);
@@ -309,7 +309,8 @@ static orr_code actions(const data_import_options *o, const data_import_episode 
   ORR_TRY(rc);
   char **names = o->actions.n ? NULL : lerobot_names(e->file, t.columns);
   if (names) orr_free(t.names);
-  *out = (data_import_actions){t.rows, t.columns, t.v, names ? names : t.names};
+  *out = (data_import_actions){
+      .rows = t.rows, .A = t.columns, .v = t.v, .names = names ? names : t.names, .success = -1};
   return ORR_OK;
 }
 
@@ -344,8 +345,9 @@ static void film_close(data_import_stream *s) {
 static orr_code film_open(const data_import_episode *e, int64_t camera, data_import_stream **out) {
   film *f = orr_calloc(1, sizeof *f);
   ORR_CHECK(f, ORR_ENOMEM, "%s: no memory to read it", e->cameras[camera].place);
-  *f = (film){
-      .base = {film_read, film_close}, .path = e->cameras[camera].place, .frames = e->frames};
+  *f = (film){.base = {.read = film_read, .close = film_close},
+              .path = e->cameras[camera].place,
+              .frames = e->frames};
   orr_code rc = data_video_open(f->path, &f->video);
   if (rc == ORR_OK)
     *out = &f->base;

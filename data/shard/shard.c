@@ -175,7 +175,7 @@ done:
 
 static orr_code open_locked(data_shard *s) {
   ORR_TRY(data_lzf_register());
-  s->file = data_h5_file_open(s->path, &s->fault);
+  s->file = data_h5_file_open(s->path, NULL, &s->fault);
   if (s->file < 0) {
     return data_h5_blame(&s->fault, s->path, "open it as an HDF5 file",
                          "it is truncated or something else; fetch or write it again");

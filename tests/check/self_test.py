@@ -54,6 +54,7 @@ CASES = [
     ("banned", "train/broken_copy.c",
      "// exit(1)\n/* malloc(2) */\nconst char *f(T *t) { t->exit(1); t.open(2); orr_malloc(3); my_exit(4); return \"strcpy(\"; }\n",
      None, None),
+    ("banned", "train/broken_copy.c", "void f(dist_world *w) { dist_world_leave_device(w); }\n", 1, "frees the graphs"),
     ("banned", "train/broken_copy.c", "long f(void) { return time(0); }\n", 1, "two nodes' clocks"),
     ("banned", "checkpoints/broken_copy.c", "long f(struct stat *s) { return s->st_mtime; }\n", 1, "two nodes' clocks"),
     ("banned", "dist/broken_copy.c", "// st_mtime\nint c = f(CLOCK_MONOTONIC, run_time(1));\n", None, None),

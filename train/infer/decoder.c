@@ -140,19 +140,16 @@ static void init_ends(train_decoder *m) {
                          .C = C};
 }
 
-// Behind the tables, whose places they hold.
+// After the tables, whose places they hold.
 static void init_shapes(train_decoder *m) {
   const int64_t N = m->d.N;
-  m->space_shape = (train_block_shape){.M = m->stream.M,
-                                       .seqs = m->o.B,
-                                       .L = N,
-                                       .inner = 1,
-                                       .outer_stride = N,
-                                       .pos_stride = 1,
-                                       .cos = m->space.cos_,
-                                       .sin = m->space.sin_,
-                                       .pos_div = 1,
-                                       .pos_mod = N};
+  m->space_shape = (train_block_shape){
+      .M = m->stream.M,
+      .seq = {.seqs = m->o.B, .L = N, .inner = 1, .outer_stride = N, .pos_stride = 1},
+      .cos = m->space.cos_,
+      .sin = m->space.sin_,
+      .pos_div = 1,
+      .pos_mod = N};
   // One frame: all rows share one position.
   m->time_shape = (train_block_shape){
       .M = m->stream.M, .cos = m->in.cos_, .sin = m->in.sin_, .pos_div = m->stream.M, .pos_mod = 1};
@@ -259,17 +256,17 @@ static orr_code pass(train_decoder *m, bool keep) {
                                    .branch = in->branch};
   ORR_TRY(train_embed_forward(&m->embed, &what, m->x[0]));
   for (int64_t i = 0; i < m->d.layers; i++) {
-    const train_block_params *p = &m->p->blocks[i];
+    const train_block block = {.k = m->k, .d = &m->d.block, .p = &m->p->blocks[i], .w = m->w};
     m->acts.x = m->x[i % 2];
     void *out = m->x[(i + 1) % 2];
     if (!train_dynamics_is_time(&m->d, i)) {
-      ORR_TRY(train_block_forward(m->k, &m->d.block, p, m->w, &m->space_shape, &m->acts, out));
+      ORR_TRY(train_block_forward(&block, &m->space_shape, &m->acts, out));
       continue;
     }
-    ORR_TRY(train_block_before(m->k, &m->d.block, p, m->w, &m->time_shape, &m->acts));
+    ORR_TRY(train_block_before(&block, &m->time_shape, &m->acts));
     ORR_TRY(train_ring_attend(m->ring, i, m->frame, &m->acts));
     if (keep) ORR_TRY(train_ring_keep(m->ring, i, m->frame, &m->acts));
-    ORR_TRY(train_block_after(m->k, &m->d.block, p, m->w, &m->time_shape, &m->acts, out));
+    ORR_TRY(train_block_after(&block, &m->time_shape, &m->acts, out));
   }
   return ORR_OK;
 }

@@ -250,9 +250,8 @@ static orr_code write_line(loop *l, const pending_step *of, bool last) {
   ORR_TRY(train_fingerprint_log_step(r->record, s->step, &of->fingerprint));
   l->lined = s->step;
   orr_progress(last, "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
-               r->work.stage->table->name, (long long)s->step, (long long)r->c->train.steps,
-               s->loss, s->lr, s->tokens_per_s,
-               1e-3 * l->smooth_ms * (double)(r->c->train.steps - s->step));
+               r->work.stage->ops->name, (long long)s->step, (long long)r->c->train.steps, s->loss,
+               s->lr, s->tokens_per_s, 1e-3 * l->smooth_ms * (double)(r->c->train.steps - s->step));
   return ORR_OK;
 }
 
@@ -334,7 +333,7 @@ static orr_code steps(loop *l) {
              : ORR_OK;
 }
 
-static orr_code run_all(loop *l, const train_loop_options *o) {
+static orr_code run_all(loop *l, const train_run_options *o) {
   train_run *r = &l->run;
   ORR_TRY(train_run_plan(r, o));
   if (o->dry_run) return ORR_OK;
@@ -349,7 +348,7 @@ static orr_code run_all(loop *l, const train_loop_options *o) {
   return steps(l);
 }
 
-orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world) {
+orr_code train_loop(const cfg *c, const train_run_options *o, dist_world *world) {
   loop l = {.run = {.c = c,
                     .world = world,
                     .begun_ms = o->begun_ms > 0.0 ? o->begun_ms : orr_clock_ms()}};

@@ -64,3 +64,12 @@ orr_code train_device_open(const cfg *c, dist_world *w, kern **out) {
            bf16 ? "; " : "", bf16 ? kern_bf16_reason(k) : "");
   return ORR_OK;
 }
+
+void train_device_tell_attention(const dist_world *w, const kern *k) {
+  const char *forward = kern_attention_by(k, false), *backward = kern_attention_by(k, true);
+  if (w->grid.rank != 0 || !*forward) return;
+  if (!*backward || strcmp(forward, backward) == 0)
+    ORR_INFO("attention over frames: %s", forward);
+  else
+    ORR_INFO("attention over frames: forward %s; backward %s", forward, backward);
+}

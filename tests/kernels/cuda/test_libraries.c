@@ -49,23 +49,20 @@ static void give_back(kern *k, const tensors *t) {
 
 static kern_attention_fwd_args frames(const tensors *t, kern_dtype type) {
   const size_t e = kern_dtype_size(type);
-  return (kern_attention_fwd_args){.type = type,
-                                   .seqs = B * T,
-                                   .L = N,
-                                   .H = H,
-                                   .G = H,
-                                   .K = K,
-                                   .inner = 1,
-                                   .outer_stride = N,
-                                   .pos_stride = 1,
-                                   .q = t->qkv,
-                                   .k = (char *)t->qkv + H * K * e,
-                                   .v = (char *)t->qkv + 2 * H * K * e,
-                                   .ldq = LD,
-                                   .ldk = LD,
-                                   .ldv = LD,
-                                   .ldo = H * K,
-                                   .o = t->o};
+  return (kern_attention_fwd_args){
+      .type = type,
+      .seq = {.seqs = B * T, .L = N, .inner = 1, .outer_stride = N, .pos_stride = 1},
+      .H = H,
+      .G = H,
+      .K = K,
+      .q = t->qkv,
+      .k = (char *)t->qkv + H * K * e,
+      .v = (char *)t->qkv + 2 * H * K * e,
+      .ldq = LD,
+      .ldk = LD,
+      .ldv = LD,
+      .ldo = H * K,
+      .o = t->o};
 }
 
 // Plans and runs it; how often cuDNN ran.
@@ -92,7 +89,7 @@ static int64_t runs_of(kern_attention_fwd_args (*change)(kern_attention_fwd_args
 }
 
 static kern_attention_fwd_args causal(kern_attention_fwd_args a) {
-  a.causal = true;
+  a.seq.causal = true;
   return a;
 }
 static kern_attention_fwd_args unaligned(kern_attention_fwd_args a) {
@@ -100,7 +97,7 @@ static kern_attention_fwd_args unaligned(kern_attention_fwd_args a) {
   return a;
 }
 static kern_attention_fwd_args short_ones(kern_attention_fwd_args a) {
-  a.L = N - 1;
+  a.seq.L = N - 1;
   return a;
 }
 static kern_attention_fwd_args odd_width(kern_attention_fwd_args a) {
@@ -109,15 +106,15 @@ static kern_attention_fwd_args odd_width(kern_attention_fwd_args a) {
 }
 // The same frames, counted in two levels with one stride; then in two levels with two.
 static kern_attention_fwd_args two_levels(kern_attention_fwd_args a) {
-  a.inner = T;
-  a.outer_stride = T * N;
-  a.inner_stride = N;
+  a.seq.inner = T;
+  a.seq.outer_stride = T * N;
+  a.seq.inner_stride = N;
   return a;
 }
 static kern_attention_fwd_args every_other(kern_attention_fwd_args a) {
   a = two_levels(a);
-  a.inner = T - 1; // the last frame of each clip is left out
-  a.seqs = B * (T - 1);
+  a.seq.inner = T - 1; // the last frame of each clip is left out
+  a.seq.seqs = B * (T - 1);
   return a;
 }
 
