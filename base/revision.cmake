@@ -1,5 +1,6 @@
 # cmake -DSOURCE=ROOT -DOUT=FILE -P base/revision.cmake: writes the commit of the sources into a C file, and
 # leaves that alone when nothing changed.
+cmake_minimum_required(VERSION 3.25)
 find_program(GIT git)
 set(revision unknown)
 if(GIT AND EXISTS ${SOURCE}/.git)
