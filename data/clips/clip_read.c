@@ -185,7 +185,8 @@ static orr_code finish_tokens(const data_clip_read *r) {
   for (int64_t i = 0; i < o->T * o->S; i++) {
     ORR_CHECK(tokens[i] >= 0 && tokens[i] < o->codes, ORR_EFORMAT,
               "%s: /tokens[%" PRId64 ",%" PRId64 "] is %d, wanted 0 to %" PRId64
-              "; set model.codes as its tokenizer has it, or tokenize again",
+              "; run `orrery data verify` on its folder: what fails there is damaged; where it "
+              "passes, model.codes is not that of its tokenizer",
               r->tap.path, r->from.first + i / o->S * o->stride, i % o->S, tokens[i], o->codes - 1);
   }
   return ORR_OK;

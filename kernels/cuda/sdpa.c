@@ -41,15 +41,19 @@ static size_t round_up(size_t bytes) {
   return (bytes + 255) & ~(size_t)255;
 }
 
-static orr_code build(const cuda_sdpa *sdpa, cuda_sdpa_plan *p) {
+static orr_code build(const cuda_sdpa *sdpa, int sm, cuda_sdpa_plan *p) {
   const cuda_sdpa_shape *s = &p->shape;
   int64_t workspace = 0;
   cuda_dnn_graph g = {.dnn = &sdpa->dnn, .handle = sdpa->handle};
+  cuda_dnn_choice choice;
+  const bool chosen =
+      s->backward && cuda_sdpa_graph_bwd_choice(sm, sdpa->dnn.cudnnGetVersion(), &choice);
   if (s->backward)
     cuda_sdpa_graph_bwd(&g, s);
   else
     cuda_sdpa_graph_fwd(&g, s);
-  orr_code rc = g.rc == ORR_OK ? cuda_dnn_plan(&g, &p->plan, &workspace) : g.rc;
+  orr_code rc =
+      g.rc == ORR_OK ? cuda_dnn_plan(&g, chosen ? &choice : NULL, &p->plan, &workspace) : g.rc;
   cuda_dnn_release(&g);
   p->workspace = round_up((size_t)workspace);
   p->delta = s->backward ? round_up((size_t)(s->seqs * s->H * s->L) * sizeof(float)) : 0;
@@ -79,7 +83,7 @@ orr_code cuda_sdpa_find(kern *k, const cuda_sdpa_shape *shape, const cuda_sdpa_p
     p = orr_calloc(1, sizeof *p);
     ORR_CHECK(p, ORR_ENOMEM, "kernels: no memory for the plan of an attention");
     p->shape = *shape;
-    orr_code rc = build(sdpa, p);
+    orr_code rc = build(sdpa, cuda_impl_of(k)->sm, p);
     if (rc == ORR_OK) note(k, sdpa, shape->backward, NULL);
     if (rc == ORR_EUNSUPPORTED) {
       note(k, sdpa, shape->backward, orr_status_message());

@@ -28,7 +28,7 @@ if(CUDA_HOST_SANITIZE)
 endif()
 
 set(PARITY tests/kernels/cuda)
-set(CUDA_BACKEND_TESTS matmul attention libraries) # of the host side: they want the toolkit's headers
+set(CUDA_BACKEND_TESTS matmul attention choice libraries) # of the host side: they want the toolkit's headers
 file(GLOB parity_tests CONFIGURE_DEPENDS ${PARITY}/test_*.c)
 foreach(topic ${CUDA_BACKEND_TESTS})
   list(REMOVE_ITEM parity_tests ${CMAKE_SOURCE_DIR}/${PARITY}/test_${topic}.c)

@@ -8,7 +8,9 @@ if(ORRERY_CUDA)
   add_library(gpu_parity OBJECT tests/kernels/cuda/parity.c tests/kernels/cuda/device_cuda.c)
   target_link_libraries(gpu_parity PRIVATE orr_kernels PkgConfig::CMOCKA)
   file(GLOB sources CONFIGURE_DEPENDS tests/kernels/cuda/test_*.c)
-  list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/tests/kernels/cuda/test_libraries.c) # plays the libraries
+  foreach(topic choice libraries) # they play the libraries
+    list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/tests/kernels/cuda/test_${topic}.c)
+  endforeach()
   foreach(source ${sources})
     get_filename_component(topic ${source} NAME_WE)
     string(REPLACE test_ gpu_ name ${topic})

@@ -74,15 +74,18 @@ class TestJobs(unittest.TestCase):
         self.assertEqual(calm, disturbed)
         self.assertEqual(cluster.weights("calm", self.steps), cluster.weights(name, self.steps))
 
-    def test_a_second_job_on_the_same_run_folder_is_refused_and_gives_up(self):
+    def test_a_second_job_on_the_same_run_folder_is_refused_and_leaves_no_trace(self):
         first, second = self.shared, self.intruder
         text = cluster.wait("the second job is refused", 90, lambda: "choose another run.dir" in (t := cluster.log("intruder")) and t)
         self.assertRegex(text, rf"process \d+ on \S+, job {first} is training here")
         before = cluster.steps("shared")
+        job = cluster.wait("it ends", 60, lambda: (j := cluster.job(second))["JobState"] == "FAILED" and j)
+        self.assertEqual((job["Restarts"], job["ExitCode"]), ("0", "4:0"))
+        self.assertFalse(os.path.exists(cluster.path("shared", "failed-starts")))
         cluster.wait("the first job goes on", 60, lambda: cluster.steps("shared") > before)
         # cancelled is cancelled, though the ranks save and ask to come back
-        cluster.run(["scancel", first, second])
-        cluster.wait("both are gone", 60, lambda: not cluster.run(["squeue", "-h", f"-j{first},{second}"], check=False).stdout)
+        cluster.run(["scancel", first])
+        cluster.wait("it is gone", 60, lambda: not cluster.run(["squeue", "-h", f"-j{first}"], check=False).stdout)
 
     def test_a_job_on_four_nodes_trains_with_tp_2_and_dp_2(self):
         self.assertEqual(self.calm["NodeList"], "node[1-4]")

@@ -151,11 +151,16 @@ static orr_code open_outputs(train_run *r) {
   return train_replica_check_create(r->c, r->world, &r->work.state, &r->replicas);
 }
 
+bool train_run_done(const train_run *r) {
+  return r->step >= r->c->train.steps;
+}
+
 orr_code train_run_open(train_run *r, const char *resume) {
   orr_code rc = train_guard_init(&r->guard, r->c);
   if (rc == ORR_OK && r->world->grid.rank == 0) rc = open_folder(r);
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, resume), "load weights"));
+  if (train_run_done(r)) return ORR_OK;
   ORR_TRY(train_run_open_data(r));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
   ORR_TRY(train_fingerprint_log_create(

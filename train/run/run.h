@@ -57,8 +57,10 @@ typedef struct {
 // and begun_ms.
 orr_code train_run_plan(train_run *r, const train_run_options *o);
 // Takes the run's folder, and opens weights (from `resume`: see train_run_options), data and
-// outputs.
+// outputs; a run that is done already opens neither data nor outputs, and so leaves no trace.
 orr_code train_run_open(train_run *r, const char *resume);
+// Whether all steps are taken. Local.
+bool train_run_done(const train_run *r);
 // Writes config.yaml and where the record goes on, and starts the watchdog; steps may follow.
 orr_code train_run_begin(train_run *r);
 // The clips; a part of train_run_open, which takes no folder and opens no outputs.

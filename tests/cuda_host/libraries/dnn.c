@@ -1,11 +1,14 @@
 // cuDNN's backend interface: descriptors keep every attribute (dnn_node.h); closing one asks for
 // those that its kind must have. A plan runs its graph (dnn_run.h). Of two engines proposed the
 // first says that it may give other bits each time, and is wrong, so that whoever takes it is seen.
+// On B200 and B300 there is engine 5 besides, which is never proposed and takes backward graphs,
+// set in one way alone.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "kernels/cuda/library.h"
+#include "tests/cuda_host/host.h"
 #include "tests/cuda_host/libraries/dnn_node.h"
 #include "tests/cuda_host/libraries/dnn_run.h"
 #include "tests/cuda_host/libraries/libraries.h"
@@ -15,6 +18,7 @@ library_dnn_install library_dnn_here = {CUDNN_VERSION, 13000, true};
 static struct {
   library_fault fault;
   library_calls calls;
+  int64_t engine; // of the last run
 } dnn;
 
 void library_dnn_fail(library_fault fault) {
@@ -25,6 +29,10 @@ library_calls library_dnn_calls(void) {
   const library_calls calls = dnn.calls;
   dnn.calls = (library_calls){0};
   return calls;
+}
+
+int64_t library_dnn_engine(void) {
+  return dnn.engine;
 }
 
 static bool fails(library_fault fault) {
@@ -90,10 +98,40 @@ static const kind kinds[] = {
      {CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_ATTR_ENGINEHEUR_MODE}},
     {CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR,
      {CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG}},
+    {CUDNN_BACKEND_ENGINE_DESCRIPTOR,
+     {CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_ATTR_ENGINE_GLOBAL_INDEX}},
+    {CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR,
+     {CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE}},
+    {CUDNN_BACKEND_ENGINECFG_DESCRIPTOR,
+     {CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES}},
     {CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR,
      {CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS,
       CUDNN_ATTR_VARIANT_PACK_WORKSPACE}},
 };
+
+static bool is_set(const dnn_node *config, cudnnBackendKnobType_t type, int64_t value) {
+  const dnn_attribute *knobs = dnn_node_attribute(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES);
+  for (int64_t i = 0; i < knobs->count; i++) {
+    const dnn_node *k = ((dnn_node *const *)knobs->values)[i];
+    if (dnn_node_enumerated(k, CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE) == (int)type)
+      return dnn_node_integer(k, CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE) == value;
+  }
+  return false;
+}
+
+// Whether this device and version have the engine, so set.
+static bool exists(const dnn_node *config) {
+  const int sm = 10 * cuda_host_here.major + cuda_host_here.minor;
+  const dnn_node *engine = dnn_node_child(config, CUDNN_ATTR_ENGINECFG_ENGINE);
+  if (sm < 100 || sm > 103 || library_dnn_here.version < 91800 ||
+      dnn_node_integer(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX) != 5)
+    return false;
+  return is_set(config, CUDNN_KNOB_TYPE_STAGES, 2) &&
+         (library_dnn_here.version < 92300 ? is_set(config, CUDNN_KNOB_TYPE_KERNEL_CFG, 31)
+                                           : is_set(config, CUDNN_KNOB_TYPE_KERNEL_CFG, 2) &&
+                                                 is_set(config, CUDNN_KNOB_TYPE_TILE_M, 3) &&
+                                                 is_set(config, CUDNN_KNOB_TYPE_TILE_N, 2));
+}
 
 static cudnnStatus_t descriptor_close(cudnnBackendDescriptor_t of) {
   dnn_node *n = of;
@@ -104,6 +142,8 @@ static cudnnStatus_t descriptor_close(cudnnBackendDescriptor_t of) {
   for (int i = 0; i < 10 && (k->must[i] || i == 0); i++)
     if (!dnn_node_attribute(n, k->must[i])) return refuse("a descriptor lacks an attribute");
   if (n->type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR && fails(LIBRARY_NOT_SUPPORTED))
+    return CUDNN_STATUS_NOT_SUPPORTED;
+  if (n->type == CUDNN_BACKEND_ENGINECFG_DESCRIPTOR && !exists(n))
     return CUDNN_STATUS_NOT_SUPPORTED;
   n->closed = true;
   return CUDNN_STATUS_SUCCESS;
@@ -161,7 +201,10 @@ static cudnnStatus_t execute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan
   if (fails(LIBRARY_NO_RUN)) return CUDNN_STATUS_EXECUTION_FAILED;
   if (!plan->closed || !pack->closed) return refuse("a plan or its addresses are not closed");
   const dnn_node *config = dnn_node_child(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
-  const dnn_node *graph = dnn_node_child(config, CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
+  const dnn_node *chosen = dnn_node_child(config, CUDNN_ATTR_ENGINECFG_ENGINE); // not proposed
+  const dnn_node *graph =
+      dnn_node_child(chosen ? chosen : config, CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
+  dnn.engine = chosen ? dnn_node_integer(chosen, CUDNN_ATTR_ENGINE_GLOBAL_INDEX) : config->wavers;
   if (config->wavers) return CUDNN_STATUS_SUCCESS; // and leaves all results as they were
   if (!dnn_run(graph, pack)) return refuse("an address is missing, or less aligned than declared");
   return CUDNN_STATUS_SUCCESS;

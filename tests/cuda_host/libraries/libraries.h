@@ -48,5 +48,6 @@ typedef struct {
 library_calls library_blas_calls(void); // and resets
 library_calls library_dnn_calls(void);
 int64_t library_dnn_descriptors(void); // that live
+int64_t library_dnn_engine(void); // that ran last: 0 for one that was proposed, else its number
 
 #endif

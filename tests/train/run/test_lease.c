@@ -60,7 +60,7 @@ static void assert_refused(folder *f, bool record_only, double beat_s, const cha
   train_lease *second = NULL;
   const train_lease_options o = {
       .dir = f->dir, .job = "4711", .beat_s = beat_s, .record_only = record_only};
-  assert_int_equal(train_lease_take(&o, &second), ORR_EINVAL);
+  assert_int_equal(train_lease_take(&o, &second), ORR_EBUSY);
   assert_null(second);
   assert_non_null(strstr(orr_status_message(), words));
   assert_non_null(strstr(orr_status_message(), "choose another run.dir"));
