@@ -1,5 +1,5 @@
-// Which Orrery this is, and with what it was built: for `orrery --version`, and for whatever wants to
-// say who wrote it. Local, thread safe.
+// Which Orrery this is, and with what it was built: for `orrery --version`, and for whatever wants
+// to say who wrote it. Local, thread safe.
 #ifndef BASE_VERSION_H
 #define BASE_VERSION_H
 
