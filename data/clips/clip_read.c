@@ -67,7 +67,7 @@ static void let_go(data_clip_read *r) {
   data_shard_close(r->from.shard);
 }
 
-// -- first half ------------------------------------------------------------------------------
+// -- first half -----------------------------------------------------------------------------
 
 // Enters the chunk of a row, with its packed bytes unless it is in memory.
 static orr_code take_chunk(data_clip_read *r, data_shard_part part, const data_column *c,
@@ -100,6 +100,7 @@ static orr_code take_chunks(data_clip_read *r, data_shard_part part, const data_
 static orr_code begin_rows(data_clip_read *r, data_shard_part part, int64_t first, int64_t n,
                            void *out) {
   const data_column *c = data_shard_column(r->from.shard, part, NULL);
+  if (!c->row_bytes) return ORR_OK; // no components
   if (!c->direct) {
     r->tap.bytes += (size_t)n * c->row_bytes;
     return data_shard_read_by_hdf5(r->from.shard, part, first, n, r->o.stride, out);
@@ -144,7 +145,7 @@ orr_code data_clip_read_begin(data_clip_read *r, const data_clip_source *from,
   return rc;
 }
 
-// -- second half -----------------------------------------------------------------------------
+// -- second half ----------------------------------------------------------------------------
 
 static orr_code unpack_piece(const data_clip_read *r, const piece *p) {
   const data_column *c = p->column;

@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "data/import/one_hot.h"
 
 orr_code data_import_list_add(data_import_list *list, const data_import_format *format,
                               const char *name, const char *file, data_import_episode **out) {
@@ -42,6 +43,7 @@ void data_import_episode_release(data_import_episode *e) {
     orr_free(e->cameras[c].place);
   }
   orr_free(e->cameras);
+  orr_free(e->times);
   orr_free(e->root);
   orr_free(e->group);
   orr_free(e->file);
@@ -59,7 +61,19 @@ void data_import_list_release(data_import_list *list) {
   *list = (data_import_list){0};
 }
 
+orr_code data_import_actions_read(const data_import_options *o, const data_import_episode *e,
+                                  data_import_actions *out) {
+  *out = (data_import_actions){.rows = e->frames, .success = -1};
+  if (o->no_actions) return ORR_OK;
+  ORR_TRY(e->format->actions(o, e, out));
+  orr_code rc = data_import_one_hot(o, e, out);
+  if (rc != ORR_OK) data_import_actions_release(out);
+  return rc;
+}
+
 void data_import_actions_release(data_import_actions *a) {
+  orr_free(a->time_name);
+  orr_free(a->times);
   orr_free(a->done);
   orr_free(a->reward);
   orr_free(a->names);

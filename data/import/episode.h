@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "data/import/import.h"
 #include "data/import/faults.h"
+#include "data/import/frame_times.h"
+#include "data/import/import.h"
 #include "data/import/paths.h"
 #include "data/pictures/picture.h"
 #include "base/workers.h"
@@ -46,8 +47,10 @@ typedef struct {
   int64_t frames; // pictures
   // Black and white in pictures that are made of numbers; equal while they are not known.
   double pixel_low, pixel_high;
-  double fps;     // 0: the source does not say
-  uint64_t bytes; // of the files behind it
+  double fps;            // 0: the source does not say
+  double *times;         // [frames] seconds, of frames that do not come steadily; NULL: steady
+  data_frame_times when; // what is known of them
+  uint64_t bytes;        // of the files that it is read from
 } data_import_episode;
 
 typedef struct {
@@ -71,9 +74,12 @@ void data_import_referred_release(data_import_referred *r);
 
 // Recorded actions of an episode.
 typedef struct {
-  int64_t rows, A;
-  float *v;     // [rows,A]
-  char **names; // [A] in one block; NULL: the source has none
+  int64_t rows, A;  // A 0: there are none, and were said to be
+  float *v;         // [rows,A]
+  char **names;     // [A] in one block; NULL: the source has none
+  double *times;    // [rows] time stamps; NULL: none
+  char *time_name;  // where they come from
+  double time_unit; // seconds; 0: unknown
   // What came of them, where it was recorded.
   float *reward; // [rows], or NULL
   float *done;   // [rows], not 0: the episode ended with this action; or NULL
@@ -131,6 +137,10 @@ void data_import_list_cut(data_import_list *list, int64_t n);
 orr_code data_import_add_camera(data_import_episode *e, const char *name, const char *place);
 // Local. Frees what the list holds, and zeroes it.
 void data_import_list_release(data_import_list *list);
+// Local. The actions of an episode: those of its format, none where o->no_actions, choices spread
+// by o->one_hot. The caller releases them.
+orr_code data_import_actions_read(const data_import_options *o, const data_import_episode *e,
+                                  data_import_actions *out);
 // Local. Frees what the actions hold, and zeroes them.
 void data_import_actions_release(data_import_actions *a);
 // Local. A format's `merge` where the last position wins: components stay commanded until the next

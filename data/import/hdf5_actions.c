@@ -89,13 +89,13 @@ close_parts:
   return rc;
 }
 
-// -- rewards, ends and success ---------------------------------------------------------------
+// -- rewards, ends and success --------------------------------------------------------------
 
 // Where an optional dataset lies: one that the user named, else the layout's. *named: by the user.
 static bool find(hid_t file, const data_import_episode *e, const char *given, const char *usual,
                  char place[1024], bool *named) {
   *named = given != NULL;
-  if (!given && !usual) return false;
+  if ((!given && !usual) || (given && strcmp(given, "none") == 0)) return false;
   if (data_h5_paths_first(file, e->group, given ? given : usual, place, 1024)) return true;
   if (given) place_of(file, e, given, place);
   return *named;

@@ -22,7 +22,7 @@
   X(minari, "Minari's main_data.hdf5: an episode a group, with observations as pictures")          \
   X(csgo, "DIAMOND's Counter-Strike: a dataset a frame")                                           \
   X(flat, "HDF5 columns of all episodes, one after the other")                                     \
-  X(video, "videos with actions in CSV or JSON lines")                                             \
+  X(video, "videos with actions in CSV, JSON lines or Parquet")                                    \
   X(vpt, "videos with VPT's JSON lines of keyboard and mouse")
 
 // How the actions of frames that --fps leaves out join the next kept one's.
@@ -42,6 +42,19 @@ typedef struct {
   int64_t n;
 } data_words;
 
+// A column of choices: numbers 0 to n-1, or these words.
+typedef struct {
+  const char *name;
+  int64_t n;
+  const char *const *words; // [n], NULL: numbers
+} data_one_hot;
+
+// How rows of actions belong to frames.
+typedef enum {
+  DATA_ALIGN_AUTO, // one a frame where the numbers fit, else by time where times are known
+  DATA_ALIGN_ROWS, // one a frame
+  DATA_ALIGN_TIME, // by their time stamps
+} data_import_align_by;
 // Where the parts of a recording lie in an HDF5 file: paths below the group of an episode, in which
 // '*' stands for any part of one name, and which are alternatives to each other where there is a
 // '|' in between. NULL: as the format has it.
@@ -61,11 +74,20 @@ typedef struct {
   int64_t height, width;        // of a frame; 0: as the source has it
   bool crop_centre;             // cut the middle part of --size's proportions
   int64_t crop[4];              // or: top, left, height, width in source pixels; height 0: no
+  int rotate;                   // degrees clockwise: 0, 90, 180 or 270; before the cut
+  bool flip_h, flip_v;          // then left and right, top and bottom are swapped
   double fps, source_fps;       // wanted, and of the source; 0: as the source says
+  data_import_align_by align;   // of rows of actions to frames
+  double action_fps;            // rows of actions a second, at a rate of their own; 0: none
+  double time_offset;           // seconds added to the times of rows
+  const char *time_column;      // of the rows' time stamps; NULL: one with a usual name
+  bool no_actions;              // frames only
   int64_t action_shift;         // actions[t] = recorded[t + shift]
   data_import_mapping map;      // of HDF5 files
   data_words actions;           // datasets or columns; none: the format's usual ones
   data_words action_names;      // none: the source's
+  const data_one_hot *one_hot;  // components that are choices
+  int64_t one_hot_count;
   bool range_auto;              // map the range found over all episodes to [-1,1]
   const double (*ranges)[2];    // or: these low and high values
   int64_t range_count;          // 0: leave the values; 1: one for all components

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -21,7 +22,8 @@ static const struct {
     {".h5", DATA_PATH_HDF5},      {".hdf5", DATA_PATH_HDF5},       {".mp4", DATA_PATH_VIDEO},
     {".mov", DATA_PATH_VIDEO},    {".mkv", DATA_PATH_VIDEO},       {".webm", DATA_PATH_VIDEO},
     {".avi", DATA_PATH_VIDEO},    {".csv", DATA_PATH_TABLE},       {".jsonl", DATA_PATH_TABLE},
-    {".ndjson", DATA_PATH_TABLE}, {".parquet", DATA_PATH_PARQUET},
+    {".ndjson", DATA_PATH_TABLE}, {".parquet", DATA_PATH_PARQUET}, {".tsv", DATA_PATH_TABLE},
+    {".m4v", DATA_PATH_VIDEO},
 };
 
 // The kind by a path's ending, or -1.
@@ -87,6 +89,59 @@ static int by_path(const void *a, const void *b) {
                              ((const data_import_path *)b)->path);
 }
 
+// The length of a path without its ending.
+static size_t stem_length(const char *path) {
+  const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+  return dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
+}
+
+static bool is_listed(const data_import_paths *list, const char *path) {
+  for (int64_t i = 0; i < list->n; i++)
+    if (strcmp(list->v[i].path, path) == 0) return true;
+  return false;
+}
+
+// Tables of the folder of one file: of its name, or all of them.
+static orr_code add_tables(const walker *w, const char *dir, const char *beside, bool all,
+                           int64_t *found) {
+  char path[PATH_MAX];
+  const size_t stem = stem_length(beside);
+  const char *slash = strrchr(beside, '/');
+  const size_t folder = slash ? (size_t)(slash + 1 - beside) : 0;
+  orr_code rc = ORR_OK;
+  DIR *d = opendir(dir);
+  ORR_CHECK(d, ORR_EIO, "%s: cannot list this folder: %s", dir, strerror(errno));
+  for (const struct dirent *entry; (entry = readdir(d));) {
+    int kind = kind_of(entry->d_name);
+    bool table = kind == DATA_PATH_TABLE || kind == DATA_PATH_PARQUET;
+    bool same = stem_length(entry->d_name) == stem - folder &&
+                strncmp(entry->d_name, beside + folder, stem - folder) == 0;
+    if (!table || (!all && !same) || entry->d_name[0] == '.') continue;
+    ORR_CHECK_GOTO(folder + strlen(entry->d_name) < sizeof path, close_dir, ORR_EINVAL,
+                   "%s: a path of more than %d letters", beside, PATH_MAX);
+    snprintf(path, sizeof path, "%.*s%s", (int)folder, beside, entry->d_name);
+    if (!is_listed(w->list, path)) ORR_TRY_GOTO(add(w, path, kind), close_dir);
+    ++*found;
+  }
+close_dir:
+  closedir(d);
+  return rc;
+}
+
+// A video that is named alone brings its table along: the one of its name, else what there is in
+// its folder.
+static orr_code add_tables_of(walker w, const char *video) {
+  char dir[PATH_MAX];
+  const char *slash = strrchr(video, '/');
+  int64_t found = 0;
+  int n =
+      snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash + 1 - video) : 1, slash ? video : ".");
+  ORR_CHECK(n < (int)sizeof dir, ORR_EINVAL, "%s: a path of more than %d letters", video, PATH_MAX);
+  w.given = false;
+  ORR_TRY(add_tables(&w, dir, video, false, &found));
+  return found ? ORR_OK : add_tables(&w, dir, video, true, &found);
+}
+
 static orr_code find_operand(data_import_paths *list, const char *operand, const char *without) {
   size_t length = strlen(operand);
   int64_t before = list->n;
@@ -102,15 +157,16 @@ static orr_code find_operand(data_import_paths *list, const char *operand, const
   ORR_CHECK(orr_fs_exists(operand), ORR_ENOTFOUND, "%s: no such file or folder", operand);
   const char *slash = strrchr(operand, '/');
   ORR_CHECK(kind_of(operand) >= 0, ORR_EINVAL,
-            "%s: wanted a folder, .h5 or .hdf5, or .mp4, .mov, .mkv, .webm, .avi with .csv or "
-            ".jsonl beside it",
+            "%s: wanted a folder, .h5 or .hdf5, or .mp4, .mov, .mkv, .webm, .avi with .csv, .jsonl "
+            "or .parquet beside it",
             operand);
   w.below = slash ? (size_t)(slash + 1 - operand) : 0;
   w.given = true;
-  return add(&w, operand, kind_of(operand));
+  ORR_TRY(add(&w, operand, kind_of(operand)));
+  return kind_of(operand) == DATA_PATH_VIDEO ? add_tables_of(w, operand) : ORR_OK;
 }
 
-// -- each file once --------------------------------------------------------------------------
+// -- each file once -------------------------------------------------------------------------
 
 typedef struct {
   struct stat file;
@@ -145,7 +201,8 @@ static orr_code drop_again(data_import_paths *list) {
   for (int64_t i = 0; i < list->n; i++) {
     v[i].number = i;
     v[i].linked = is_linked(&list->v[i]);
-    if (list->v[i].kind == DATA_PATH_TABLE || stat(list->v[i].path, &v[i].file) != 0)
+    bool table = list->v[i].kind == DATA_PATH_TABLE || list->v[i].kind == DATA_PATH_PARQUET;
+    if (table || stat(list->v[i].path, &v[i].file) != 0)
       v[i].file = (struct stat){.st_ino = (ino_t)-1 - (ino_t)i}; // like no other
   }
   if (list->n > 1) qsort(v, (size_t)list->n, sizeof *v, by_identity);

@@ -1,6 +1,7 @@
 // Streams of pictures out of HDF5 files. Each stream has its own file open, takes HDF5's lock for
 // every picture, and unpacks JPEG and PNG outside of it.
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,7 +68,7 @@ static orr_code hand_over(pictures *p, orr_code rc, data_import_stream **out) {
   return rc;
 }
 
-// -- pixels ----------------------------------------------------------------------------------
+// -- pixels ---------------------------------------------------------------------------------
 
 // Channel c of pixel i in a plain row: red, green and blue of grey are the same.
 static int64_t value_at(const data_picture_form *f, int64_t i, int c) {
@@ -132,13 +133,14 @@ static void widen(const pictures *p, double *low, double *high) {
   for (int64_t i = 0; i < f->height * f->width; i++) {
     for (int c = 0; c < 3; c++) {
       const double v = row[value_at(f, i, c)];
-      if (!(v >= *low)) *low = v; // also what is no number
-      if (!(v <= *high)) *high = v;
+      if (isnan(v)) *low = NAN; // nothing widens it any more
+      if (v < *low) *low = v;
+      if (v > *high) *high = v;
     }
   }
 }
 
-// -- one row a frame -------------------------------------------------------------------------
+// -- one row a frame ------------------------------------------------------------------------
 
 static orr_code read_row(pictures *p, int64_t frame, void *row) {
   data_h5_enter();
@@ -231,7 +233,7 @@ orr_code data_import_rows_open(const data_import_episode *e, int64_t camera,
   return hand_over(p, rc, out);
 }
 
-// -- one dataset a frame ---------------------------------------------------------------------
+// -- one dataset a frame --------------------------------------------------------------------
 
 static orr_code read_dataset(pictures *p, const char *name, data_h5_dataset *d) {
   const data_picture_form f = data_picture_form_of_one(d), *before = &p->form;

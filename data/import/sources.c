@@ -36,7 +36,7 @@ const char *data_import_reading(const char *note) {
   return strncmp(note, READING, n) == 0 ? note + n : NULL;
 }
 
-// -- which source ----------------------------------------------------------------------------
+// -- which source ---------------------------------------------------------------------------
 
 // What each source reads, once a source: "HDF5 file (.h5, .hdf5), video (...)".
 static void join_sources(char *out, size_t size) {
@@ -48,14 +48,10 @@ static void join_sources(char *out, size_t size) {
       at += (size_t)snprintf(out + at, size - at, "%sno %s", at ? " and " : "", f->source->words);
 }
 
-static orr_code fail_nothing(const data_import_options *o, const data_import_paths *paths) {
+static orr_code fail_nothing(const data_import_options *o) {
   char words[1024];
-  bool parquet = false;
-  for (int64_t i = 0; i < paths->n; i++) parquet |= paths->v[i].kind == DATA_PATH_PARQUET;
   join_sources(words, sizeof words);
-  return ORR_FAIL(ORR_ENOTFOUND, "%s: %s there%s", o->inputs.v[0], words,
-                  parquet ? "; .parquet is not read: convert it to .jsonl beside videos, or to HDF5"
-                          : "");
+  return ORR_FAIL(ORR_ENOTFOUND, "%s: %s there", o->inputs.v[0], words);
 }
 
 // The source of o->format.
@@ -88,7 +84,7 @@ static orr_code find_source(const data_import_options *o, const data_import_path
     best_path = path;
     *out = f->source;
   }
-  return best == DATA_CLAIM_NONE ? fail_nothing(o, paths) : ORR_OK;
+  return best == DATA_CLAIM_NONE ? fail_nothing(o) : ORR_OK;
 }
 
 static orr_code check_one_format(const data_import_list *list) {

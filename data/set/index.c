@@ -20,7 +20,7 @@ typedef struct {
   json_t *json;
   data_shard_format *format;
   data_index_shard *shards;
-  int64_t (*lengths)[2]; // of all shards, one behind the other
+  int64_t (*lengths)[2]; // of all shards, one after the other
 } opened;
 
 static orr_code read_names(const json_t *top, const char *path, const char *key,
@@ -50,6 +50,9 @@ static orr_code read_format(const json_t *top, const char *path, data_shard_form
   ORR_TRY(orr_json_get_i64(top, path, "codes", &f.codes));
   ORR_TRY_GOTO(read_names(top, path, "action_names", &action_names, &f.A), done);
   ORR_TRY_GOTO(read_names(top, path, "state_names", &state_names, &f.Q), done);
+  f.reward = json_is_true(json_object_get(top, "reward"));
+  f.done = json_is_true(json_object_get(top, "done"));
+  f.success = json_is_true(json_object_get(top, "success"));
   f.action_names = action_names;
   f.state_names = state_names;
   rc = data_shard_format_check(&f, path);
@@ -61,7 +64,7 @@ done:
   return rc;
 }
 
-// Reads the lengths of one shard behind `lengths` and checks that they add up.
+// Reads the lengths of one shard after `lengths` and checks that they add up.
 static orr_code read_lengths(const json_t *list, const char *what, const data_index_shard *s,
                              int64_t (*lengths)[2]) {
   int64_t frames = 0, episodes = 0;

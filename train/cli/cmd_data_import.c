@@ -12,6 +12,7 @@
 #include "data/import/import.h"
 #include "base/args.h"
 #include "train/cli/import_map.h"
+#include "train/cli/import_times.h"
 #include "train/cli/progress.h"
 
 #define WORDS_MAX 1024 // of one list
@@ -50,6 +51,7 @@ static const orr_option options[] = {
     {"skip-bad", NULL, "leave out recordings that cannot be imported, and list them",
      ORR_OPTION_ONCE},
     {"slack", "N", "numbers of frames and actions may differ by N (0)", ORR_OPTION_ONCE},
+    TRAIN_IMPORT_TIMES_OPTIONS,
     {"branch", "NAME", "branch of the data set (worlds)", ORR_OPTION_ONCE},
     {"source", "TEXT", "where the clips come from, in words", ORR_OPTION_ONCE},
     {"gzip", NULL, "pack the shards: smaller, slower to read", ORR_OPTION_ONCE},
@@ -79,6 +81,7 @@ typedef struct {
   train_import_map map;
   double range[WORDS_MAX][2];
   data_merge merge[WORDS_MAX];
+  train_import_times times;
 } lists;
 
 static orr_code cut(const orr_args *args, const char *option, words *w) {
@@ -223,6 +226,7 @@ static orr_code parse(const orr_args *args, lists *l, data_import_options *o) {
   ORR_TRY(parse_ranges(args, l, o));
   ORR_TRY(parse_pixels(args, o));
   ORR_TRY(parse_merges(args, l, o));
+  ORR_TRY(train_import_times_parse(args, &l->times, o));
   ORR_TRY(orr_args_f64(args, "fps", 1e-3, 1e6, &o->fps));
   ORR_TRY(orr_args_f64(args, "source-fps", 1e-3, 1e6, &o->source_fps));
   ORR_TRY(orr_args_i64(args, "action-shift", -1000, 1000, &o->action_shift));
