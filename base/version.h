@@ -5,7 +5,7 @@
 
 // "0.1.0"
 const char *orr_version(void);
-// The commit, "4ecfcc7ab012", with "-dirty" behind it where files differed; "unknown" where the
+// The commit, "4ecfcc7ab012", followed by "-dirty" where files differed; "unknown" where the
 // sources were built outside of their repository.
 const char *orr_revision(void);
 // "GNU 12.2.0, Release"

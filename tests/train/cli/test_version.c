@@ -66,7 +66,7 @@ static void test_verbose_names_the_place_of_an_error_and_who_passed_it_on(void *
   assert_non_null(strstr(text, "\nerror: /nowhere: "));
 }
 
-// In front of the command, behind it, and between its words; never the word that is wrong.
+// Before the command, after it, and between its words; never the word that is wrong.
 static void test_every_command_takes_verbose(void **state) {
   static const char *const commands[] = {
       "train",         "eval",         "rollout",      "report",       "ckpt inspect",
@@ -85,7 +85,7 @@ static void test_every_command_takes_verbose(void **state) {
     }
   }
   assert_int_equal(run("data inspect -- --verbose", text), 1);
-  assert_non_null(strstr(text, "error: --verbose: ")); // behind "--" it is a name
+  assert_non_null(strstr(text, "error: --verbose: ")); // after "--" it is a name
   assert_int_equal(run("eval --help", text), 0);
   assert_non_null(strstr(text, "--verbose"));
 }
