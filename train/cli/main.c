@@ -40,9 +40,10 @@ static int usage(FILE *out) {
   fputs("orrery: trains autoregressive video-and-action world models\n\n", out);
   for (int i = 0; i < COMMANDS; i++)
     fprintf(out, "  orrery %-8s %s\n", commands[i].name, commands[i].usage);
-  fputs("\n`orrery COMMAND --help` lists a command's options; `orrery --version` says what this is\n"
-        "made of. With --verbose a command also says where in the sources an error arose.\n",
-        out);
+  fputs(
+      "\n`orrery COMMAND --help` lists a command's options; `orrery --version` says what this is\n"
+      "made of. With --verbose a command also says where in the sources an error arose.\n",
+      out);
   return out == stdout ? 0 : 2;
 }
 
