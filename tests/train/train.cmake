@@ -2,13 +2,7 @@
 set(BINARIES ${CMAKE_BINARY_DIR})
 
 # under the Python that has TensorBoard, where `./run` made it
-set(PYTHON_OF_RUN ${CMAKE_SOURCE_DIR}/build/python/bin/python)
-set(sinks PYTHON tests/train/sinks.py)
-if(Python3_FOUND)
-  set(sinks COMMAND sh -c "exec $(test -x ${PYTHON_OF_RUN} && echo ${PYTHON_OF_RUN} || echo ${Python3_EXECUTABLE}) -B \"$@\""
-            python ${CMAKE_SOURCE_DIR}/tests/train/sinks.py)
-endif()
-orr_test(train_sinks LABELS full NEEDS orrery slurm_small_set ${sinks} ${BINARIES})
+orr_test(train_sinks LABELS full NEEDS orrery slurm_small_set COMMAND sh ${CMAKE_SOURCE_DIR}/tests/python.sh ${CMAKE_SOURCE_DIR}/tests/train/sinks.py ${BINARIES})
 
 # one rank's ops take longer
 add_executable(orrery_slow train/cli/main.c tests/train/slow_open.c tests/kernels/slow_kern.c)
