@@ -32,7 +32,7 @@ inputs() {
   [ -e "$WORK/small.yaml" ] && return
   "$BIN/gpu_clips" "$WORK/clips" || return 1
   cat >"$WORK/small.yaml" <<YAML
-run: {threads: 0, precision: fp32, seed: 3}
+run: {threads: $THREADS, precision: fp32, seed: 3}
 train: {stage: dynamics, steps: 20, batch: 2}
 optim: {lr_peak: 0.003, warmup_steps: 4, decay_steps: 4, ema_decay: 0.9}
 data: {frames: 4, train: [$WORK/clips]}

@@ -5,7 +5,8 @@
 # libraries; no cmake, no ctest, and Python only for --reference.
 #
 #   tests/gpu/suite.sh [--slice NAME] [--only PATTERN] [--device cuda|cpu] [--ops PREFIX] [--no-bench]
-#                      [--reference DIR] [--again] [--limit S] [--slice-s S] [BIN_DIR [OUT_DIR]]
+#                      [--reference DIR] [--again] [--limit S] [--slice-s S] [--patience N]
+#                      [BIN_DIR [OUT_DIR]]
 #   tests/gpu/suite.sh --list
 #
 # BIN_DIR (build/release) holds orrery, gpu_clips, the test programs PREFIX* (gpu_), and where they were
@@ -14,7 +15,7 @@
 #
 # Without --slice all slices run, one after the other. A slice that is called again with the same OUT_DIR
 # goes on with what has not passed yet (--again: with everything). Every piece has a time limit of its own
-# (--limit S: none has more), and a slice ends after 600 s (--slice-s S).
+# (--limit S: none has more; --patience N: N times as much), and a slice ends after 600 s (--slice-s S).
 #
 # Exit code 0: all that could run has passed; 1: something failed; 3: nothing failed, but a slice ran out
 # of time and wants to be called again. What could not run here is named as skipped, with the reason.
@@ -30,7 +31,7 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 
 # In the order of a first hour on a card; the sanitizers take their time after it.
 SLICES='ops training ranks bench_small bench_1b rollout memcheck racecheck'
-DEVICE=cuda PREFIX=gpu_ ONLY='*' REFERENCE='' BENCH=true AGAIN=false MOST_S=100000 SLICE_S=600 WANTED=$SLICES
+DEVICE=cuda PREFIX=gpu_ ONLY='*' REFERENCE='' BENCH=true AGAIN=false MOST_S=100000 PATIENCE=1 SLICE_S=600 WANTED=$SLICES
 while [ $# -gt 0 ]; do
   case $1 in
     --device) DEVICE=$2 && shift 2 ;;
@@ -41,9 +42,10 @@ while [ $# -gt 0 ]; do
     --no-bench) BENCH=false && shift ;;
     --again) AGAIN=true && shift ;;
     --limit) MOST_S=$2 && shift 2 ;;
+    --patience) PATIENCE=$2 && shift 2 ;;
     --slice-s) SLICE_S=$2 && shift 2 ;;
     --reference) REFERENCE=$(readlink -f "$2") && shift 2 ;;
-    -*) sed -n '2,26s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+    -*) sed -n '2,27s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
     *) break ;;
   esac
 done
@@ -57,7 +59,9 @@ mkdir -p "$OUT/work" && OUT=$(readlink -f "$OUT")
 touch "$OUT/results"
 ORRERY=$BIN/orrery
 WORK=$OUT/work
-export DEVICE PREFIX BIN OUT ORRERY WORK REFERENCE
+THREADS=0
+[ "$DEVICE" = cuda ] || THREADS=1 # two ranks beside whatever else runs on such a machine
+export DEVICE PREFIX BIN OUT ORRERY WORK REFERENCE THREADS
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_hwloc_base_binding_policy=none
 # a piece may be a function: a shell of its own runs it, so that `timeout` can end it with all it started
@@ -93,6 +97,7 @@ piece() {
   shift 2
   wanted "$name" || return 0
   if ! $AGAIN && [ "$(result_of "$name")" = passed ]; then return 0; fi
+  own=$((own * PATIENCE))
   [ "$own" -le "$MOST_S" ] || own=$MOST_S
   limit=$((SLICE_END - SECONDS))
   if [ $limit -le $((SLICE_S / 20)) ]; then
@@ -224,11 +229,11 @@ slice_rollout() {
 
 for SLICE in $WANTED; do
   begin=$SECONDS
-  SLICE_END=$((SECONDS + SLICE_S))
   if ! inputs >"$OUT/inputs.log" 2>&1; then
     record failed inputs 0 "$(last_line "$OUT/inputs.log")"
     continue
   fi
+  SLICE_END=$((SECONDS + SLICE_S))
   "slice_$SLICE"
   printf '%s\t%s\n' "$SLICE" $((SECONDS - begin)) >>"$OUT/slices"
 done
