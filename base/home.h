@@ -1,5 +1,5 @@
 // The user's home, and paths as people write them where no shell reads them: in configuration files
-// and behind an equals sign a shell leaves `~/x` and, in quotes, `$NAME/x` as they are.
+// and after an equals sign a shell leaves `~/x` and, in quotes, `$NAME/x` as they are.
 #ifndef ORR_HOME_H
 #define ORR_HOME_H
 
