@@ -25,7 +25,7 @@ typedef struct {
 
 typedef struct {
   const data_import_options *o; // borrowed
-  orr_board *board;            // borrowed, or NULL
+  orr_board *board;             // borrowed, or NULL
   // Files that took a worker process down, and how; borrowed, or NULL. They are not opened again.
   const data_import_faults *crashed;
   data_import_list episodes;
