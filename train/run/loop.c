@@ -38,7 +38,7 @@ typedef struct {
   int64_t issued;               // steps by this process
   int64_t lined;                // last step with a line
   int64_t saving;               // step of the last save begun
-  bool saved;                   // rank 0: an earlier one is in its place
+  bool saved;                   // an earlier one is in its place
   int64_t rewinds;              // of this process
   double smooth_ms;             // of a step
   data_loader_counters read;    // at the end of the step before
@@ -185,8 +185,7 @@ static void tell_saves(loop *l) {
   char words[512];
   if (!l->saved && l->run.world->grid.rank == 0 && train_saver_saved(l->run.saver)) {
     l->saved = true;
-    train_observer_tell(l->run.observer, "saved", l->saving,
-                        "the first checkpoint of this process is written");
+    train_observer_note(l->run.observer, "saved", l->saving);
   }
   if (train_saver_failure(l->run.saver, words, sizeof words))
     train_observer_tell(l->run.observer, "save_failed", l->run.step, words);
@@ -410,6 +409,7 @@ static orr_code steps(loop *l) {
   train_run *r = &l->run;
   bool stop = false;
   l->results_lag = r->k->device_memory;
+  l->saved = r->step > 0;
   ORR_TRY(begin_steps(l));
   while (r->step < r->c->train.steps && !stop) {
     pending_step line;
