@@ -21,6 +21,7 @@ struct train_products {
   int count, capacity;
 };
 
+// Local. An empty list; release makes it empty again.
 void train_products_init(train_products *p, kern *k);
 void train_products_release(train_products *p);
 // Local. dW at `at` of the flat layout, [a->N, a->K], by kern_matmul_bwd_w: a->dw and a->overwrite
