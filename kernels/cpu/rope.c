@@ -6,6 +6,7 @@
 //   dn is dy turned back; g = dn w; dx (=) rstd (g - x rstd^2 mean(g x)); dw (+=) dn x rstd
 //
 // Saved: qkv, rstd. q and k weights share one loop: a row's heads are H of q, then G of k.
+#include <inttypes.h>
 #include <math.h>
 
 #include "kernels/cpu/blocks.h"
@@ -70,7 +71,7 @@ static void fwd_part(const void *ctx, int64_t first, int64_t end, int thread) {
 
 orr_code CPU_FN(qknorm_rope_fwd)(kern *k, const kern_qknorm_rope_fwd_args *a) {
   ORR_CHECK(a->K % 2 == 0, ORR_EINVAL,
-            "qknorm_rope: head width %lld is odd; rotary pairs need it even", (long long)a->K);
+            "qknorm_rope: head width %" PRId64 " is odd; rotary pairs need it even", a->K);
   if (k->planning) return ORR_OK;
   cpu_run(k, a->M, cpu_grain((a->H + a->G) * a->K), fwd_part,
           &(fwd_ctx){a, cpu_vec_kind_of(k, a->type)});
@@ -152,7 +153,7 @@ static void bwd_blocks(const void *ctx, int64_t first, int64_t end, int thread) 
 
 orr_code CPU_FN(qknorm_rope_bwd)(kern *k, const kern_qknorm_rope_bwd_args *a) {
   ORR_CHECK(a->K % 2 == 0, ORR_EINVAL,
-            "qknorm_rope: head width %lld is odd; rotary pairs need it even", (long long)a->K);
+            "qknorm_rope: head width %" PRId64 " is odd; rotary pairs need it even", a->K);
   bwd_ctx c = {.a = a, .blocks = cpu_blocks_of(a->M), .kind = cpu_vec_kind_of(k, a->type)};
   const int64_t width = 2 * a->K;
   void *workspace;

@@ -224,12 +224,12 @@ orr_code cpu_team_create(int threads, cpu_team **out) {
   orr_code rc;
   *out = NULL;
   cpu_team *t = orr_calloc(1, sizeof *t);
-  ORR_CHECK(t, ORR_ENOMEM, "kernels: no memory for %d threads", threads);
+  ORR_CHECK(t, ORR_ENOMEM, "kernels: out of memory for %d threads", threads);
   t->threads = threads;
   t->share = orr_calloc((size_t)threads, sizeof *t->share);
   t->member = orr_calloc((size_t)threads, sizeof *t->member);
-  ORR_CHECK_GOTO(t->share && t->member, destroy, ORR_ENOMEM, "kernels: no memory for %d threads",
-                 threads);
+  ORR_CHECK_GOTO(t->share && t->member, destroy, ORR_ENOMEM,
+                 "kernels: out of memory for %d threads", threads);
   for (; t->started < threads - 1; t->started++) {
     member *m = &t->member[t->started];
     *m = (member){.team = t, .thread = t->started + 1};

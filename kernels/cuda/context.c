@@ -163,7 +163,11 @@ orr_code cuda_capture_end(kern *k, void **graph) {
   ORR_CHECK(impl->capturing, ORR_EINVAL, "kernels: no capture has begun");
   impl->capturing = false;
   orr_code rc = cuda_check(cudaStreamEndCapture(impl->stream, &ops), "end a capture");
-  if (rc == ORR_OK) rc = cuda_check(cudaGraphInstantiate(&exec, ops, 0), "instantiate a capture");
+  // Without the flag all nodes have the priority of the stream that a replay goes to, and the
+  // reductions' stream (dist/comm_nccl.c) has its own for nothing.
+  if (rc == ORR_OK)
+    rc = cuda_check(cudaGraphInstantiate(&exec, ops, cudaGraphInstantiateFlagUseNodePriority),
+                    "instantiate a capture");
   if (ops) cudaGraphDestroy(ops);
   *graph = exec;
   return rc;
@@ -224,9 +228,9 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   char why[CUDA_SDPA_WHY] = "as run.attention asks";
   ORR_TRY(cuda_device_choose(setup, &d));
   kern *k = orr_calloc(1, sizeof *k);
-  ORR_CHECK(k, ORR_ENOMEM, "kernels: no memory for the CUDA backend");
+  ORR_CHECK(k, ORR_ENOMEM, "kernels: out of memory for the CUDA backend");
   cuda_impl *impl = orr_calloc(1, sizeof *impl);
-  ORR_CHECK_GOTO(impl, free_kern, ORR_ENOMEM, "kernels: no memory for the CUDA backend");
+  ORR_CHECK_GOTO(impl, free_kern, ORR_ENOMEM, "kernels: out of memory for the CUDA backend");
   k->table = &cuda_table;
   k->threads = setup->threads;
   k->planning = true;

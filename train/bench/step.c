@@ -83,6 +83,7 @@ typedef struct {
   data_clip_batch *batch;
   int64_t warmup, steps;
   const char *overlap;
+  kern_dtype act;     // of activations
   double peak, sheet; // FLOP/s: measured here, and of the data sheet or --peak-tflops (0 = unknown)
   timing with, without; // of what replicas say to each other overlapping with the step
   pending_step pending;
@@ -160,15 +161,15 @@ static orr_code timing_create(timing *t, int64_t steps) {
 static orr_code prepare(bench *b) {
   cfg *c = b->c;
   ORR_TRY(train_device_open(c, b->world, &b->k));
-  const kern_dtype act = train_precision(c);
+  b->act = train_precision(c);
   train_axes_init(&b->axes, &b->world->grid, b->world);
   ORR_TRY(train_axes_use_device(&b->axes, b->k, b->world, c));
   ORR_TRY(train_step_plan(&b->work, c, &b->axes, b->k));
   train_device_tell_attention(b->world, b->k);
-  ORR_TRY(train_peak_plan(b->k, act));
+  ORR_TRY(train_peak_plan(b->k, b->act));
   ORR_TRY(train_step_commit(&b->work));
-  ORR_TRY(train_peak_measure(b->k, act, &b->peak));
-  b->sheet = b->sheet > 0.0 ? 1e12 * b->sheet : train_peak_data_sheet(b->k, act);
+  ORR_TRY(train_peak_measure(b->k, b->act, &b->peak));
+  b->sheet = b->sheet > 0.0 ? 1e12 * b->sheet : train_peak_data_sheet(b->k, b->act);
   ORR_TRY(train_state_fill(&b->work.state, 1));
   ORR_TRY(timing_create(&b->with, b->steps));
   ORR_TRY(timing_create(&b->without, b->steps));
@@ -231,6 +232,7 @@ static orr_code print_result(bench *b, const char *name) {
   timing *t = b->with.n ? &b->with : &b->without;
   const double ms = orr_median_f64(t->ms, t->n), clips = (double)b->c->train.batch, s = 1e-3 * ms;
   const double flops = clips * b->work.stage->flops_per_clip / s;
+  ORR_TRY(train_peak_raise(b->k, b->act, flops / b->world->grid.ranks, &b->peak));
   json_t *j = json_pack(
       "{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:f, s:s, "
       "s:f}",

@@ -28,7 +28,7 @@ typedef struct {
   double timed_ms[TRAIN_TIMED]; // zeros: not told apart
   int64_t bad_clips;            // whose actions are not finite
   bool skipped;                 // a bad step: no update
-  double mfu;                   // share of the matmul rate measured at start-up
+  double mfu;                   // of the best matmul rate that the machine has shown
 } train_step_metrics;
 
 typedef struct train_metrics train_metrics;

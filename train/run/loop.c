@@ -2,6 +2,7 @@
 // before the next collective, so that no rank waits for one that has left.
 #include "train/run/loop.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "train/save/resume.h"
 #include "train/run/probe.h"
 #include "train/run/run.h"
+#include "train/step/peak.h"
 #include "train/step/schedule.h"
 #include "train/run/stop.h"
 
@@ -83,6 +85,16 @@ static void count_remote(const cfg *c, data_remote *r, data_remote_counters *bef
   *before = now;
 }
 
+// The matmul rate of a step over the best that this machine has shown.
+static orr_code rate_step(loop *l, train_step_metrics *s) {
+  train_run *r = &l->run;
+  const double rate = (double)r->c->train.batch * r->work.stage->flops_per_clip /
+                      (1e-3 * s->step_ms) / r->world->grid.ranks;
+  if (r->world->grid.rank == 0) ORR_TRY(train_peak_raise(r->k, r->act, rate, &r->peak));
+  s->mfu = rate / r->peak;
+  return ORR_OK;
+}
+
 static void finish_metrics(loop *l, train_step_metrics *s) {
   train_run *r = &l->run;
   const double clips = (double)r->c->train.batch, seconds = 1e-3 * s->step_ms;
@@ -98,7 +110,6 @@ static void finish_metrics(loop *l, train_step_metrics *s) {
   s->data_queue = (double)now.queue;
   l->read = now;
   count_remote(r->c, r->remote, &l->fetched, s);
-  s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
 }
 
 // The mark at the end of the n-th step issued by this process; n = -1: at the beginning.
@@ -115,11 +126,11 @@ static orr_code tell_bad_clips(loop *l) {
   int first = 0;
   while (places && first < r->world->grid.ranks - 1 && !places[first][0]) first++;
   if (places)
-    train_observer_tell_step(
-        r->observer, "skipped", s->step,
-        "actions that are not finite in %lld of its clips, first in %s; update "
-        "skipped, %lld in a row",
-        (long long)s->bad_clips, places[first], (long long)r->guard.skipped);
+    train_observer_tell_step(r->observer, "skipped", s->step,
+                             "actions that are not finite in %" PRId64
+                             " of its clips, first in %s; update "
+                             "skipped, %" PRId64 " in a row",
+                             s->bad_clips, places[first], r->guard.skipped);
   dist_texts_free(places, r->world->grid.ranks);
   return ORR_OK;
 }
@@ -148,9 +159,9 @@ static orr_code judge(loop *l) {
   if (x.skipped)
     train_observer_tell_step(r->observer, "skipped", s->step,
                              "%s: loss %g (at most %g), gradient norm %g (at most %g); update "
-                             "skipped, %lld in a row",
+                             "skipped, %" PRId64 " in a row",
                              train_guard_reason(limits, x.loss, x.grad_norm), x.loss, limits->loss,
-                             x.grad_norm, limits->norm, (long long)r->guard.skipped);
+                             x.grad_norm, limits->norm, r->guard.skipped);
   return ORR_OK;
 }
 
@@ -161,8 +172,10 @@ static orr_code clock_step(loop *l, int64_t n) {
   if (s->step == 0) return ORR_OK;
   ORR_TRY(kern_await(r->k, end_mark(n)));
   ORR_TRY(kern_elapsed(r->k, end_mark(n - 1), end_mark(n), &s->step_ms));
+  const double phases_ms = train_observer_step_ms(r->observer);
+  if (!l->results_lag && isfinite(phases_ms)) s->step_ms = phases_ms;
   finish_metrics(l, s);
-  return ORR_OK;
+  return rate_step(l, s);
 }
 
 // A save that failed is an event of the run.
@@ -243,6 +256,7 @@ static orr_code one_step(loop *l, pending_step *line, bool *stop) {
   // Not among bad steps: what a run goes back to lies before the first of them.
   ORR_TRY(save(l, &v, last || (due && r->guard.skipped == 0), &l->pending.s.ckpt_stall_ms));
   ORR_TRY(kern_mark(r->k, end_mark(l->issued++)));
+  if (l->logged == ORR_OK) l->logged = train_observer_turn(r->observer, r->step + 1);
   if (!l->results_lag) {
     ORR_TRY(clock_step(l, l->issued - 1));
     *line = l->pending;
@@ -258,13 +272,14 @@ static orr_code write_line(loop *l, const pending_step *of, bool last) {
   const train_step_metrics *s = &of->s;
   if (s->step == 0) return ORR_OK;
   l->smooth_ms = l->smooth_ms > 0.0 ? 0.95 * l->smooth_ms + 0.05 * s->step_ms : s->step_ms;
-  l->logged = r->lease ? train_lease_held(r->lease) : ORR_OK;
+  if (l->logged == ORR_OK && r->lease) l->logged = train_lease_held(r->lease);
   ORR_TRY(train_observer_end(r->observer, s, &l->logged));
   ORR_TRY(train_fingerprint_log_step(r->record, s->step, &of->fingerprint));
   l->lined = s->step;
-  orr_progress(last, "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
-               r->work.stage->ops->name, (long long)s->step, (long long)r->c->train.steps, s->loss,
-               s->lr, s->tokens_per_s, 1e-3 * l->smooth_ms * (double)(r->c->train.steps - s->step));
+  orr_progress(last,
+               "%s: step %" PRId64 "/%" PRId64 "  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
+               r->work.stage->ops->name, s->step, r->c->train.steps, s->loss, s->lr,
+               s->tokens_per_s, 1e-3 * l->smooth_ms * (double)(r->c->train.steps - s->step));
   return ORR_OK;
 }
 
@@ -286,15 +301,15 @@ static orr_code yield(loop *l, const char *why, orr_code rc) {
   train_run *r = &l->run;
   const int64_t bad = r->guard.skipped;
   if (!train_guard_yield(&r->guard))
-    return ORR_FAIL(rc, "step %lld: %lld steps in a row were skipped, and %s", (long long)r->step,
-                    (long long)bad, why);
+    return ORR_FAIL(rc, "step %" PRId64 ": %" PRId64 " steps in a row were skipped, and %s",
+                    r->step, bad, why);
   const train_guard_limits limits = train_guard_limits_of(&r->guard);
   train_observer_tell_step(
       r->observer, "accepting", r->step,
-      "%lld steps in a row were skipped, and %s; all of them had a finite loss, "
+      "%" PRId64 " steps in a row were skipped, and %s; all of them had a finite loss, "
       "so such steps are accepted from now on: loss up to %g, gradient norm up "
       "to %g",
-      (long long)bad, why, limits.loss, limits.norm);
+      bad, why, limits.loss, limits.norm);
   return ORR_OK;
 }
 
@@ -306,9 +321,9 @@ static orr_code rewind_run(loop *l) {
   ckpt_reader *reader = NULL;
   char often[160];
   snprintf(often, sizeof often,
-           "the run went back %lld times already (guard.rewinds): look at the data and the "
+           "the run went back %" PRId64 " times already (guard.rewinds): look at the data and the "
            "learning rate, history.jsonl has the reasons",
-           (long long)l->rewinds);
+           l->rewinds);
   if (l->rewinds >= r->c->guard.rewinds) return yield(l, often, ORR_EINVAL);
   l->rewinds++;
   train_saver_finish(r->saver);
@@ -323,10 +338,10 @@ static orr_code rewind_run(loop *l) {
   ckpt_close(reader);
   if (rc == ORR_OK)
     train_observer_tell_step(r->observer, "rewound", r->step,
-                             "%lld steps in a row were skipped: from step %lld back to step %lld, "
-                             "and on with data %lld steps further",
-                             (long long)bad, (long long)from, (long long)r->step,
-                             (long long)r->ahead);
+                             "%" PRId64 " steps in a row were skipped: from step %" PRId64
+                             " back to step %" PRId64 ", "
+                             "and on with data %" PRId64 " steps further",
+                             bad, from, r->step, r->ahead);
   return rc;
 }
 
@@ -338,6 +353,13 @@ static orr_code end_pending(loop *l) {
   const pending_step line = l->pending;
   l->pending = (pending_step){0};
   return write_line(l, &line, true);
+}
+
+// The time of the next step begins.
+static orr_code begin_steps(loop *l) {
+  ORR_TRY(kern_mark(l->run.k, end_mark(l->issued - 1)));
+  if (l->logged == ORR_OK) l->logged = train_observer_begin(l->run.observer, l->run.step + 1);
+  return ORR_OK;
 }
 
 // Collective over the world. Whether steps refused in a row are the weights' fault.
@@ -352,15 +374,15 @@ static orr_code doubt(loop *l) {
   if (p.weights)
     train_observer_tell_step(
         r->observer, "accepting", r->step,
-        "batch %lld, accepted before with loss %g and gradient norm %g, has %g "
+        "batch %" PRId64 ", accepted before with loss %g and gradient norm %g, has %g "
         "and %g now: the weights are at fault, not the batches, and training "
         "on repairs them; loss up to %g, gradient norm up to %g is accepted",
-        (long long)p.batch, p.was.loss, p.was.norm, p.now.loss, p.now.norm, limits.loss,
-        limits.norm);
+        p.batch, p.was.loss, p.was.norm, p.now.loss, p.now.norm, limits.loss, limits.norm);
   else if (r->world->grid.rank == 0)
-    ORR_INFO("step %lld: batch %lld, accepted before with loss %g, has %g now: the weights are not "
+    ORR_INFO("step %" PRId64 ": batch %" PRId64
+             ", accepted before with loss %g, has %g now: the weights are not "
              "at fault, the batches refused since are unlike it",
-             (long long)r->step, (long long)p.batch, p.was.loss, p.now.loss);
+             r->step, p.batch, p.was.loss, p.now.loss);
   return ORR_OK;
 }
 
@@ -373,18 +395,18 @@ static orr_code consider_guard(loop *l) {
   if (!train_guard_doubts(&r->guard, &batch, &was) && !train_guard_lost(&r->guard)) return ORR_OK;
   ORR_TRY(end_pending(l));
   ORR_TRY(doubt(l));
-  return train_guard_lost(&r->guard) ? rewind_run(l) : ORR_OK;
+  if (train_guard_lost(&r->guard)) ORR_TRY(rewind_run(l));
+  return begin_steps(l); // what this took is no step's time
 }
 
 static orr_code steps(loop *l) {
   train_run *r = &l->run;
   bool stop = false;
   l->results_lag = r->k->device_memory;
-  ORR_TRY(kern_mark(r->k, end_mark(-1)));
+  ORR_TRY(begin_steps(l));
   while (r->step < r->c->train.steps && !stop) {
     pending_step line;
     ORR_TRY(consider_guard(l));
-    if (l->logged == ORR_OK) l->logged = train_observer_begin(r->observer, r->step + 1);
     ORR_TRY(one_step(l, &line, &stop));
     ORR_TRY(write_line(l, &line, r->step == r->c->train.steps || stop));
   }
@@ -395,8 +417,8 @@ static orr_code steps(loop *l) {
   ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
             orr_status_message());
   return stop && r->step < r->c->train.steps
-             ? ORR_FAIL(ORR_ESTOPPED, "stopped on request after step %lld; checkpoint written",
-                        (long long)r->step)
+             ? ORR_FAIL(ORR_ESTOPPED,
+                        "stopped on request after step %" PRId64 "; checkpoint written", r->step)
              : ORR_OK;
 }
 
@@ -407,7 +429,7 @@ static orr_code run_all(loop *l, const train_run_options *o) {
   ORR_TRY(train_run_open(r, o->resume));
   if (train_run_done(r)) {
     if (r->world->grid.rank == 0)
-      ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
+      ORR_INFO("nothing to do: the run is at step %" PRId64 " already", r->step);
     return ORR_OK;
   }
   ORR_TRY(train_run_begin(r));

@@ -23,8 +23,13 @@ train_profile *train_observer_profile(train_observer *o);
 
 // Local. Step number `step` begins. ORR_ENOMEM.
 orr_code train_observer_begin(train_observer *o, int64_t step);
-// Collective over the world. The step has ended. Its line is written on rank 0 if *logged is
-// ORR_OK; in *logged, to be agreed on before the next collective.
+// Local. The step ends, and number `step` begins in the same moment: what is done in between
+// (lines, comparisons) is a part of that one. ORR_ENOMEM.
+orr_code train_observer_turn(train_observer *o, int64_t step);
+// Local. How long the step took that ended last: the sum of its phases; NaN without a profile.
+double train_observer_step_ms(const train_observer *o);
+// Collective over the world, after the turn of that step. Its line is written on rank 0 if *logged
+// is ORR_OK; in *logged, to be agreed on before the next collective.
 orr_code train_observer_end(train_observer *o, const train_step_metrics *s, orr_code *logged);
 // Local. Something happened that people want to hear of: history.jsonl and the webhook. Rank 0
 // alone speaks; takes NULL.

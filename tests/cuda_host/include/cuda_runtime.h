@@ -60,11 +60,11 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *c, void (*kernel)(Expec
                                  c->dynamicSmemBytes,
                                  0};
   return cuda_host_launch(
-      reinterpret_cast<const void *>(kernel), shape,
+      c->stream, reinterpret_cast<const void *>(kernel), shape,
       [](void *p) {
         std::apply(static_cast<call *>(p)->kernel, static_cast<call *>(p)->arguments);
       },
-      &it);
+      &it, sizeof it);
 }
 
 template <typename... A>
