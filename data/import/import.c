@@ -29,14 +29,14 @@
 
 static orr_code write_frames(const data_import_plan *p, const data_import_item *item,
                              data_import_framer *framer, const data_import_output *rows,
-                             data_shard_writer *w, data_board *board) {
+                             data_shard_writer *w, orr_board *board) {
   const data_shard_format *f = p->format;
   orr_code rc = ORR_OK;
   uint8_t *frame = orr_malloc((size_t)(f->height * f->width * 3));
   ORR_CHECK(frame, ORR_ENOMEM, "out of memory for a frame of %" PRId64 " x %" PRId64, f->height,
             f->width);
   for (int64_t k = 0; k < item->timing.frames && !atomic_load(&board->stop); k++) {
-    data_board_allow(board, data_import_patience(p->o));
+    orr_board_allow(board, data_import_patience(p->o));
     ORR_TRY_GOTO(data_import_framer_read(framer, data_import_frame(&item->timing, k), frame), done);
     const data_shard_rows row = {.n = 1,
                                  .frames = frame,
@@ -52,14 +52,14 @@ done:
 }
 
 static orr_code write_episode(const data_import_plan *p, const data_import_item *item,
-                              data_shard_writer *w, data_board *board) {
+                              data_shard_writer *w, orr_board *board) {
   const data_import_episode *e = &p->episodes.v[item->episode];
   data_import_framer *framer = NULL;
   data_import_output rows;
-  char doing[DATA_NOTE_MAX];
+  char doing[ORR_NOTE_MAX];
   snprintf(doing, sizeof doing, "importing %s", e->name);
-  data_board_note(board, doing);
-  data_board_allow(board, data_import_patience(p->o));
+  orr_board_note(board, doing);
+  orr_board_allow(board, data_import_patience(p->o));
   orr_code rc = data_import_plan_rows(p, item, &rows);
   if (rc == ORR_OK) rc = data_import_framer_open(p->o, e, item->timing.first, &framer);
   if (rc == ORR_OK) rc = write_frames(p, item, framer, &rows, w, board);
@@ -78,7 +78,7 @@ static orr_code shard_path(const data_import_plan *p, const data_import_job *job
 }
 
 static orr_code write_shard(const data_import_plan *p, const data_import_job *job,
-                            data_board *board) {
+                            orr_board *board) {
   orr_path path;
   data_shard_writer *w = NULL;
   orr_code rc = ORR_OK;
@@ -98,9 +98,9 @@ destroy:
   return rc;
 }
 
-static orr_code work(void *ctx, data_board *board) {
+static orr_code work(void *ctx, orr_board *board) {
   const data_import_plan *p = ctx;
-  for (int64_t job; (job = data_board_take(board)) >= 0;)
+  for (int64_t job; (job = orr_board_take(board)) >= 0;)
     ORR_TRY(write_shard(p, &p->jobs[job], board));
   return ORR_OK;
 }
@@ -118,9 +118,9 @@ typedef struct {
   data_import_faults crashed;
 } rehearsal;
 
-static orr_code look(void *ctx, data_board *board) {
+static orr_code look(void *ctx, orr_board *board) {
   const rehearsal *r = ctx;
-  if (data_board_take(board) < 0) return ORR_OK;
+  if (orr_board_take(board) < 0) return ORR_OK;
   return data_import_plan_rehearse(r->o, &r->crashed, board);
 }
 
