@@ -23,7 +23,7 @@ static orr_code self_sum(const json_t *root, orr_hash128 *out) {
   return ORR_OK;
 }
 
-// -- building ---------------------------------------------------------------------------------
+// -- building -------------------------------------------------------------------------------
 
 static json_t *extent_json(uint64_t offset, uint64_t bytes, orr_hash128 sum) {
   return json_pack("[I,I,s]", (json_int_t)offset, (json_int_t)bytes, orr_hash_to_hex(sum).s);
@@ -75,7 +75,7 @@ orr_code ckpt_manifest_build(const ckpt_layout *l, const orr_hash128 *sums, int6
   return rc;
 }
 
-// -- reading ----------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 static orr_code parse_sum(const char *path, const char *hex, orr_hash128 *out) {
   ORR_CHECK(orr_hash_from_hex(hex, out) == ORR_OK, ORR_ECORRUPT,

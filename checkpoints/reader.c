@@ -45,7 +45,7 @@ struct ckpt_reader {
   int cached; // its index, -1 for none
 };
 
-// -- bytes ------------------------------------------------------------------------------------
+// -- bytes ----------------------------------------------------------------------------------
 
 // Reads a whole extent to `host` and checks it.
 static orr_code read_extent(ckpt_reader *r, int index, void *host) {
@@ -109,7 +109,7 @@ static orr_code read_file(ckpt_reader *r, int file, uint64_t at, size_t bytes, v
   return ORR_OK;
 }
 
-// -- opening one checkpoint -------------------------------------------------------------------
+// -- opening one checkpoint -----------------------------------------------------------------
 
 // True for the end of a file's name without its .safetensors: "-00001-of-00002".
 static bool is_part(const char *s) {
@@ -235,7 +235,7 @@ void ckpt_close(ckpt_reader *r) {
   orr_free(r);
 }
 
-// -- opening a root ---------------------------------------------------------------------------
+// -- opening a root -------------------------------------------------------------------------
 
 static orr_code open_whole(const char *root, const ckpt_candidate *c, ckpt_reader **out) {
   char path[PATH_SIZE];
@@ -303,7 +303,7 @@ orr_code ckpt_open(const char *path, ckpt_reader **out) {
   return orr_fs_exists(manifest) ? open_one(path, out) : ckpt_open_until(path, INT64_MAX, out);
 }
 
-// -- asking -----------------------------------------------------------------------------------
+// -- asking ---------------------------------------------------------------------------------
 
 const char *ckpt_reader_path(const ckpt_reader *r) {
   return r->path;

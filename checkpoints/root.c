@@ -60,7 +60,7 @@ static int64_t latest_step(const char *root) {
   return step;
 }
 
-// -- listing ----------------------------------------------------------------------------------
+// -- listing --------------------------------------------------------------------------------
 
 // Calls `each` with every name in the folder; ends early when it fails. A missing folder is empty.
 static orr_code for_each_name(const char *root, orr_code (*each)(void *ctx, const char *name),
@@ -113,7 +113,7 @@ static orr_code list_steps(const char *root, candidate_list *l) {
   return ORR_OK;
 }
 
-// Moves the steps after `latest` behind the others.
+// Moves the steps after `latest` after the others.
 static orr_code later_last(candidate_list *l, int64_t latest) {
   int later = 0;
   while (later < l->count && l->items[later].step > latest) later++;
@@ -144,7 +144,7 @@ orr_code ckpt_root_candidates(const char *root, ckpt_candidate **out, int *count
   return ORR_OK;
 }
 
-// -- changing ---------------------------------------------------------------------------------
+// -- changing -------------------------------------------------------------------------------
 
 static orr_code remove_leftover(void *ctx, const char *name) {
   char path[PATH_SIZE];

@@ -46,7 +46,7 @@ struct ckpt_writer {
   char message[ORR_STATUS_MESSAGE_MAX];
 };
 
-// -- the thread's work ------------------------------------------------------------------------
+// -- the thread's work ----------------------------------------------------------------------
 
 // The path of a file in the .tmp folder; "" gives the folder itself.
 static orr_code tmp_path(const ckpt_writer *w, const char *name, char *path) {
@@ -166,7 +166,7 @@ static void *serve(void *arg) {
   }
 }
 
-// -- the caller's side ------------------------------------------------------------------------
+// -- the caller's side ----------------------------------------------------------------------
 
 static bool busy(phase p) {
   return p == WRITING || p == COMMITTING;

@@ -217,7 +217,7 @@ typedef struct {
 
 static void text_exchange_release(text_exchange *e) {
   orr_free(e->all);
-  orr_free(e->bytes); // the other arrays lie behind it
+  orr_free(e->bytes); // the other arrays lie after it
 }
 
 static orr_code text_exchange_init(text_exchange *e, const dist_comm *c) {

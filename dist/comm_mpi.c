@@ -61,7 +61,7 @@ orr_code dist_mpi_check(int result, dist_axis axis, const char *what) {
   return ORR_FAIL(ORR_ECOMM, "%s axis: %s: MPI says: %s", dist_axis_name(axis), what, words);
 }
 
-// -- flights -----------------------------------------------------------------------------------
+// -- flights --------------------------------------------------------------------------------
 
 static orr_code flight_take(dist_comm *c, const char *what, flight **out) {
   mpi_impl *m = c->impl;
@@ -126,7 +126,7 @@ static void widen(const uint16_t *from, float *to, int64_t count) {
   for (int64_t i = 0; i < count; i++) to[i] = kern_bf16_to_f32(from[i]);
 }
 
-// -- reductions ----------------------------------------------------------------------------------
+// -- reductions -----------------------------------------------------------------------------
 
 static orr_code mpi_all_reduce(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op,
                                dist_request *r) {
@@ -203,7 +203,7 @@ static orr_code mpi_reduce_scatter(dist_comm *c, const void *send, void *recv, i
   return flight_finish(c, f, r);
 }
 
-// -- copies --------------------------------------------------------------------------------------
+// -- copies ---------------------------------------------------------------------------------
 
 // buf of `root` to all, in pieces.
 static orr_code broadcast_block(dist_comm *c, flight *f, char *buf, int64_t count, dist_dtype t,
@@ -296,7 +296,7 @@ static orr_code mpi_barrier(dist_comm *c) {
   return dist_mpi_check(MPI_Barrier(m->comm), c->axis, "barrier");
 }
 
-// -- requests ------------------------------------------------------------------------------------
+// -- requests -------------------------------------------------------------------------------
 
 static orr_code mpi_wait(dist_comm *c, dist_request *r) {
   return flight_finish(c, r->impl, NULL);
@@ -312,7 +312,7 @@ static orr_code mpi_test(dist_comm *c, dist_request *r, bool *done) {
   return ORR_OK;
 }
 
-// -- life ----------------------------------------------------------------------------------------
+// -- life -----------------------------------------------------------------------------------
 
 // For the flight that a blocking call takes when none is on its way.
 static orr_code mpi_reserve(dist_comm *c, size_t bytes) {

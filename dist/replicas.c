@@ -52,7 +52,7 @@ void dist_replicas_destroy(dist_replicas *r) {
   orr_free(r);
 }
 
-// -- judgement -----------------------------------------------------------------------------------
+// -- judgement ------------------------------------------------------------------------------
 
 // The rank whose hash of `part` most ranks share, and how many they are.
 static int usual_rank(const orr_hash128 *hashes, int ranks, int n, int part, int *votes) {
@@ -89,7 +89,7 @@ void dist_replicas_judge(const orr_hash128 *hashes, int ranks, int n, dist_repli
   }
 }
 
-// -- the check -----------------------------------------------------------------------------------
+// -- the check ------------------------------------------------------------------------------
 
 static int world_rank(const dist_replicas *r, int place) {
   const dist_grid *g = &r->world->grid;

@@ -50,7 +50,7 @@ struct dist_watchdog {
   bool first_gone;                  // its process is dead, or it has left
 };
 
-// -- the end -------------------------------------------------------------------------------------
+// -- the end --------------------------------------------------------------------------------
 
 static void *last_resort(void *exit_code) {
   usleep(LAST_RESORT_MS * 1000);
@@ -112,7 +112,7 @@ __attribute__((noreturn)) static void end_alone(dist_watchdog *d) {
   dist_process_end(true, 1);
 }
 
-// -- gathering -----------------------------------------------------------------------------------
+// -- gathering ------------------------------------------------------------------------------
 
 static bool older(int64_t since_ns, int64_t ms, int64_t now_ns) {
   return now_ns - since_ns >= ms * 1000000;
@@ -173,7 +173,7 @@ static void act(dist_watchdog *d, int64_t now_ns) {
   if (older(since, ALONE_MS, now_ns)) end_alone(d);
 }
 
-// -- what comes in -------------------------------------------------------------------------------
+// -- what comes in --------------------------------------------------------------------------
 
 static void alarm_now(dist_watchdog *d, int64_t now_ns) {
   if (!d->alarm_ns) d->alarm_ns = now_ns;
@@ -217,7 +217,7 @@ static void handle(dist_watchdog *d, const dist_message *m, int64_t now_ns) {
   }
 }
 
-// -- the thread ----------------------------------------------------------------------------------
+// -- the thread -----------------------------------------------------------------------------
 
 static void raise_alarm(dist_watchdog *d, int64_t now_ns) {
   if (d->alarm_ns) return;

@@ -121,6 +121,18 @@ orr_code kern_adamw_rates_of(double lr, double beta1, double beta2, int64_t step
   return ORR_OK;
 }
 
+orr_code kern_isa_read(const char *what, const char *name, kern_isa *out) {
+#define ISA_NAME(NAME, word) [KERN_ISA_##NAME] = #word,
+  static const char *const names[] = {KERN_ISAS(ISA_NAME)};
+#undef ISA_NAME
+  for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
+    *out = (kern_isa)i;
+    if (strcmp(name, names[i]) == 0) return ORR_OK;
+  }
+  return ORR_FAIL(ORR_ECONFIG, "%s is '%s': wanted auto, avx2, avx512, avx512_bf16 or amx", what,
+                  name);
+}
+
 const char *kern_bf16_reason(const kern *k) {
   return ((const kern_backend *)k->impl)->bf16_reason;
 }

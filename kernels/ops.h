@@ -418,7 +418,7 @@ typedef struct {
 } kern_sample_args;
 
 // Copies. The host's side of KERN_COPY_IN and KERN_COPY_OUT is any host memory, best pinned
-// (KERN_PINNED): a copy runs when its turn comes, so that side stays untouched until a mark behind
+// (KERN_PINNED): a copy runs when its turn comes, so that side stays untouched until a mark after
 // it has been awaited, or kern_sync. Within device memory the ranges must not overlap.
 typedef enum { KERN_COPY_IN, KERN_COPY_OUT, KERN_COPY_WITHIN } kern_copy_way;
 typedef struct {
@@ -428,7 +428,7 @@ typedef struct {
   kern_copy_way way;
 } kern_copy_args;
 
-// `rows` pieces of `width` bytes, each `pitch` bytes behind the one before.
+// `rows` pieces of `width` bytes, each `pitch` bytes after the one before.
 typedef struct {
   void *dst;
   const void *src;

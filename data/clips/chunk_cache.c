@@ -45,7 +45,7 @@ struct data_chunk_cache {
   data_chunk_counters counters;
 };
 
-// -- buffers (under the lock) ----------------------------------------------------------------
+// -- buffers (under the lock) ---------------------------------------------------------------
 
 static bool buffer_take(data_chunk_cache *c, size_t bytes, buffer *out) {
   size_t room = (bytes + BUFFER_STEP - 1) / BUFFER_STEP * BUFFER_STEP;
@@ -69,7 +69,7 @@ static void buffer_give(data_chunk_cache *c, buffer *b) {
   *b = (buffer){0};
 }
 
-// -- the table (under the lock) --------------------------------------------------------------
+// -- the table (under the lock) -------------------------------------------------------------
 
 static data_cached_chunk **bucket_of(data_chunk_cache *c, uint64_t column, int64_t number) {
   const uint64_t key[2] = {column, (uint64_t)number};
@@ -106,7 +106,7 @@ static void make_room(data_chunk_cache *c) {
   }
 }
 
-// -- the cache -------------------------------------------------------------------------------
+// -- the cache ------------------------------------------------------------------------------
 
 orr_code data_chunk_cache_create(size_t bytes, data_chunk_cache **out) {
   data_chunk_cache *c = orr_calloc(1, sizeof *c);

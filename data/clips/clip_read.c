@@ -67,7 +67,7 @@ static void let_go(data_clip_read *r) {
   data_shard_close(r->from.shard);
 }
 
-// -- first half ------------------------------------------------------------------------------
+// -- first half -----------------------------------------------------------------------------
 
 // Enters the chunk of a row, with its packed bytes unless it is in memory.
 static orr_code take_chunk(data_clip_read *r, data_shard_part part, const data_column *c,
@@ -145,7 +145,7 @@ orr_code data_clip_read_begin(data_clip_read *r, const data_clip_source *from,
   return rc;
 }
 
-// -- second half -----------------------------------------------------------------------------
+// -- second half ----------------------------------------------------------------------------
 
 static orr_code unpack_piece(const data_clip_read *r, const piece *p) {
   const data_column *c = p->column;

@@ -28,7 +28,7 @@ struct data_clip_set {
   open_shard open[OPEN_SHARDS];
 };
 
-// -- opening ---------------------------------------------------------------------------------
+// -- opening --------------------------------------------------------------------------------
 
 static orr_code check_frames(const char *dir, const data_shard_format *f,
                              const data_mix_options *o) {
@@ -152,7 +152,7 @@ data_place data_clip_set_find(const data_clip_set *s, uint64_t clip) {
   return (data_place){.shard = shard, .clip = clip - s->firsts[shard]};
 }
 
-// -- open shards -----------------------------------------------------------------------------
+// -- open shards ----------------------------------------------------------------------------
 
 static orr_code slot_open(const data_clip_set *s, open_shard *slot, int64_t number) {
   int64_t span = (s->o.T - 1) * s->o.stride;
@@ -201,7 +201,7 @@ static orr_code get_shard(data_clip_set *s, int64_t number, data_chunk_cache *ca
   return ORR_OK;
 }
 
-// -- reading a clip --------------------------------------------------------------------------
+// -- reading a clip -------------------------------------------------------------------------
 
 orr_code data_clip_set_begin(data_clip_set *s, data_place at, data_clip_source *from,
                              data_clip_read *r, data_clip_batch *b, int64_t row) {

@@ -53,7 +53,7 @@ struct data_loader {
   char message[ORR_STATUS_MESSAGE_MAX];
 };
 
-// -- filling (reader and workers) ------------------------------------------------------------
+// -- filling (reader and workers) -----------------------------------------------------------
 
 // Records how batch k failed. Of several errors that of the earliest batch counts. Under the lock.
 static void fail(data_loader *l, int64_t k, orr_code rc) {
@@ -141,7 +141,7 @@ static void *read_ahead(void *ctx) {
   return NULL;
 }
 
-// -- making it -------------------------------------------------------------------------------
+// -- making it ------------------------------------------------------------------------------
 
 static size_t batch_bytes(const data_mix_options *mo, int64_t B, int64_t Q) {
   int64_t row = mo->kind == DATA_FRAMES ? mo->height * mo->width * 3 : mo->S * 4;
@@ -251,7 +251,7 @@ void data_loader_destroy(data_loader *l) {
   release(l);
 }
 
-// -- the consumer ----------------------------------------------------------------------------
+// -- the consumer ---------------------------------------------------------------------------
 
 static int64_t count_ready(const data_loader *l) {
   int64_t n = 0;

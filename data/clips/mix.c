@@ -22,7 +22,7 @@ typedef struct {
   data_order *order;
   int32_t branch;
   double share; // of the mixture's samples
-  // of a set afar: for which place of the order the shards ahead were named
+  // of a remote set: for which place of the order the shards ahead were named
   uint64_t planned_epoch;
   int64_t planned_block; // -1 = none yet
 } mix_set;
@@ -159,7 +159,7 @@ static orr_code begin(data_mix *m, mix_set *s, data_place at, data_clip_read *r,
   return data_clip_set_begin(s->clips, at, &from, r, b, row);
 }
 
-// Tells a set afar which shards come next, where a block of the order begins: on the scale of the
+// Tells a remote set which shards come next, where a block of the order begins: on the scale of the
 // mixture's samples, so that sets compare.
 static orr_code plan_ahead(mix_set *s, uint64_t g, uint64_t epoch, uint64_t position) {
   const data_index *x = data_clip_set_index(s->clips);

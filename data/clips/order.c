@@ -92,7 +92,7 @@ data_place data_order_at(data_order *o, uint64_t epoch, uint64_t position) {
 }
 
 // Shards that have no distance yet get that of their block in the epoch that is entered, seen from
-// `before` positions ahead of its beginning and `from` positions behind it.
+// `before` positions ahead of its beginning and `from` positions after it.
 static void ahead_in_blocks(const data_order *o, int64_t first, uint64_t before, uint64_t from,
                             uint64_t *distance) {
   for (int64_t i = first * DATA_ORDER_BLOCK; i < o->shards; i++) {

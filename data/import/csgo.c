@@ -14,7 +14,7 @@
 
 #define PICTURE "/frame_%lld_x"
 #define ACTION  "/frame_%lld_y"
-#define KEYS    13 // pressed or not; behind them one choice of 23 and one of 15
+#define KEYS    13 // pressed or not; after them one choice of 23 and one of 15
 #define WIDTH   51
 
 // X(name): what the components mean, in the order of the recordings

@@ -54,7 +54,7 @@ close:
   return rc;
 }
 
-// -- how a list cuts -------------------------------------------------------------------------
+// -- how a list cuts ------------------------------------------------------------------------
 
 // What is known while one file is cut.
 typedef struct {
@@ -157,7 +157,7 @@ static orr_code cut_by_rows(cutter *k, const column *c, row_rule rule) {
   return ORR_OK;
 }
 
-// -- what there is ---------------------------------------------------------------------------
+// -- what there is --------------------------------------------------------------------------
 
 // Looks for one of some names beside the pictures, then at the root.
 static bool find(const cutter *k, const char *alternatives, char name[1024]) {
@@ -233,7 +233,7 @@ release:
   return rc;
 }
 
-// -- what the user named ---------------------------------------------------------------------
+// -- what the user named --------------------------------------------------------------------
 
 static bool are_marks(const column *c) {
   for (int64_t i = 0; i < c->n; i++)

@@ -15,7 +15,7 @@
 
 static const char *const part_names[2] = {"train", "validation"};
 
-// -- what is there ---------------------------------------------------------------------------
+// -- what is there --------------------------------------------------------------------------
 
 static orr_code load(const char *dir, const char *name, json_t **out) {
   char path[4400];
@@ -138,7 +138,7 @@ static orr_code list_known(data_import_folder *f) {
   return ORR_OK;
 }
 
-// -- opening and closing ---------------------------------------------------------------------
+// -- opening and closing --------------------------------------------------------------------
 
 static orr_code name_parts(data_import_folder *f) {
   const bool split = f->o->validation > 0;
@@ -182,7 +182,7 @@ const data_index *data_import_folder_index(const data_import_folder *f) {
   return NULL;
 }
 
-// -- beginning and ending --------------------------------------------------------------------
+// -- beginning and ending -------------------------------------------------------------------
 
 static json_t *describe_part(const data_import_part *p) {
   return json_pack("{s:I, s:I}", "recordings", (json_int_t)p->recordings, "shards",

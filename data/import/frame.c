@@ -32,7 +32,7 @@ struct data_import_framer {
   view views[CAMERAS_MAX];
 };
 
-// -- opening ---------------------------------------------------------------------------------
+// -- opening --------------------------------------------------------------------------------
 
 static void join_cameras(const data_import_episode *e, char *out, size_t size) {
   size_t at = 0;
@@ -198,7 +198,7 @@ int64_t data_import_framer_width(const data_import_framer *f) {
   return f->width;
 }
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 static orr_code read_view(data_import_framer *f, view *v, int64_t frame, uint8_t *out) {
   data_picture p;

@@ -14,7 +14,7 @@
 #include "data/import/sources.h"
 #include "data/shard/lzf.h"
 
-// -- listing ---------------------------------------------------------------------------------
+// -- listing --------------------------------------------------------------------------------
 
 // Whether a format is in question for an HDF5 file.
 static bool possible(const data_import_options *o, const data_import_format *f) {

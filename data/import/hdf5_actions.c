@@ -89,7 +89,7 @@ close_parts:
   return rc;
 }
 
-// -- rewards, ends and success ---------------------------------------------------------------
+// -- rewards, ends and success --------------------------------------------------------------
 
 // Where an optional dataset lies: one that the user named, else the layout's. *named: by the user.
 static bool find(hid_t file, const data_import_episode *e, const char *given, const char *usual,

@@ -15,7 +15,7 @@
 #include "data/import/sources.h"
 #include "data/import/write.h"
 
-// -- looking ---------------------------------------------------------------------------------
+// -- looking --------------------------------------------------------------------------------
 
 // What a worker process rehearses.
 typedef struct {
@@ -64,7 +64,7 @@ static orr_code make_plan(const data_import_options *o, const data_import_folder
   return rc;
 }
 
-// -- writing ---------------------------------------------------------------------------------
+// -- writing --------------------------------------------------------------------------------
 
 // Whether a part has episodes, earlier ones or new ones.
 static bool has_any(const data_import_folder *f, const data_import_plan *p,
@@ -83,7 +83,7 @@ static orr_code finish(data_import_folder *f, const data_import_plan *p,
   return data_import_folder_end(f);
 }
 
-// -- all of it -------------------------------------------------------------------------------
+// -- all of it ------------------------------------------------------------------------------
 
 static orr_code check_options(const data_import_options *o) {
   ORR_CHECK(o->inputs.n >= 1, ORR_EINVAL, "import: no file and no folder given");

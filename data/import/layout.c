@@ -23,7 +23,7 @@ orr_code data_import_layout_add(const data_import_h5 *h, const char *name, const
   return ORR_OK;
 }
 
-// -- cameras ---------------------------------------------------------------------------------
+// -- cameras --------------------------------------------------------------------------------
 
 // Datasets that may be cameras.
 typedef struct {
@@ -178,7 +178,7 @@ orr_code data_import_layout_cameras(const data_import_h5 *h, data_import_episode
   return rc;
 }
 
-// -- episodes --------------------------------------------------------------------------------
+// -- episodes -------------------------------------------------------------------------------
 
 static const char *episodes_of(const data_import_h5 *h) {
   const char *given = h->search->o->map.episodes;

@@ -166,7 +166,7 @@ static orr_code find_operand(data_import_paths *list, const char *operand, const
   return kind_of(operand) == DATA_PATH_VIDEO ? add_tables_of(w, operand) : ORR_OK;
 }
 
-// -- each file once --------------------------------------------------------------------------
+// -- each file once -------------------------------------------------------------------------
 
 typedef struct {
   struct stat file;

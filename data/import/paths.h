@@ -1,4 +1,4 @@
-// The files behind the operands of an import. Private to data/.
+// The files that an import's operands name. Private to data/.
 #ifndef DATA_IMPORT_PATHS_H
 #define DATA_IMPORT_PATHS_H
 

@@ -68,7 +68,7 @@ static orr_code hand_over(pictures *p, orr_code rc, data_import_stream **out) {
   return rc;
 }
 
-// -- pixels ----------------------------------------------------------------------------------
+// -- pixels ---------------------------------------------------------------------------------
 
 // Channel c of pixel i in a plain row: red, green and blue of grey are the same.
 static int64_t value_at(const data_picture_form *f, int64_t i, int c) {
@@ -140,7 +140,7 @@ static void widen(const pictures *p, double *low, double *high) {
   }
 }
 
-// -- one row a frame -------------------------------------------------------------------------
+// -- one row a frame ------------------------------------------------------------------------
 
 static orr_code read_row(pictures *p, int64_t frame, void *row) {
   data_h5_enter();
@@ -233,7 +233,7 @@ orr_code data_import_rows_open(const data_import_episode *e, int64_t camera,
   return hand_over(p, rc, out);
 }
 
-// -- one dataset a frame ---------------------------------------------------------------------
+// -- one dataset a frame --------------------------------------------------------------------
 
 static orr_code read_dataset(pictures *p, const char *name, data_h5_dataset *d) {
   const data_picture_form f = data_picture_form_of_one(d), *before = &p->form;

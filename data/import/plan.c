@@ -16,7 +16,7 @@
 
 #define NAMES_MAX 10000000 // comparisons of names, so that a word about them costs no time
 
-// -- what all have in common -----------------------------------------------------------------
+// -- what all have in common ----------------------------------------------------------------
 
 // What an earlier import into the same folder decided; NULL where there was none.
 static const json_t *earlier(const data_import_plan *p, const char *key) {
@@ -200,7 +200,7 @@ static orr_code make_key(data_import_plan *p) {
   return ORR_OK;
 }
 
-// -- what is there already -------------------------------------------------------------------
+// -- what is there already ------------------------------------------------------------------
 
 static int by_key(const void *a, const void *b) {
   const data_import_item *const *x = a, *const *y = b;
@@ -259,7 +259,7 @@ static orr_code drop_known(data_import_plan *p) {
   p->count = kept;
   return ORR_OK;
 }
-// -- all of it -------------------------------------------------------------------------------
+// -- all of it ------------------------------------------------------------------------------
 
 // One bad recording is its own error; several are named one by one.
 static orr_code judge_faults(const data_import_plan *p) {

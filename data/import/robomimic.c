@@ -34,7 +34,7 @@ static double control_frequency(hid_t file, const char *path) {
   return fps > 0 ? fps : 0;
 }
 
-// -- filter keys -----------------------------------------------------------------------------
+// -- filter keys ----------------------------------------------------------------------------
 
 typedef struct {
   char *text; // [n] names of `width` bytes each, padded with zeros
@@ -93,7 +93,7 @@ close:
   return rc;
 }
 
-// -- listing ---------------------------------------------------------------------------------
+// -- listing --------------------------------------------------------------------------------
 
 static bool keep(void *ctx, const char *name) {
   return mask_holds(ctx, name);

@@ -17,7 +17,7 @@
 #include "data/import/vpt.h"
 #include "data/pictures/video_reader.h"
 
-// -- tables ----------------------------------------------------------------------------------
+// -- tables ---------------------------------------------------------------------------------
 
 static bool ends_in(const char *path, const char *ending) {
   const char *dot = strrchr(path, '.');
@@ -75,7 +75,7 @@ static orr_code look_at_table(const data_import_options *o, data_import_episode 
   return rc;
 }
 
-// -- looking ---------------------------------------------------------------------------------
+// -- looking --------------------------------------------------------------------------------
 
 // Whether a camera is asked for; with several and none named, the first stands for all until that
 // is refused.
@@ -166,7 +166,7 @@ const data_import_source data_import_video_source = {
     .list = list_videos,
 };
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 // LeRobot's meta/info.json names the components of its actions; it lies two folders above the
 // tables. NULL when it does not, or has another number of names.

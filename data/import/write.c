@@ -20,7 +20,7 @@ typedef struct {
   data_import_verdicts *verdicts;
 } writing;
 
-// -- one recording ---------------------------------------------------------------------------
+// -- one recording --------------------------------------------------------------------------
 
 // An episode on its way into a shard; w NULL: it is only read, to see whether it can be.
 typedef struct {
@@ -88,7 +88,7 @@ static orr_code write_episode(const writing *w, int64_t item, data_shard_writer 
   return rc;
 }
 
-// -- one shard -------------------------------------------------------------------------------
+// -- one shard ------------------------------------------------------------------------------
 
 static orr_code shard_path(const data_import_plan *p, const data_import_job *job,
                            char out[PATH_MAX]) {
@@ -169,7 +169,7 @@ static orr_code write_shard(const writing *w, const data_import_job *job, data_b
   return ORR_OK;
 }
 
-// -- all of them -----------------------------------------------------------------------------
+// -- all of them ----------------------------------------------------------------------------
 
 static orr_code work(void *ctx, data_board *board) {
   const writing *w = ctx;

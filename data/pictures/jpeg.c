@@ -53,7 +53,7 @@ orr_code data_jpeg_decode(data_jpeg *j, const char *what, const uint8_t *bytes, 
   ORR_CHECK(space != TJCS_CMYK && space != TJCS_YCCK, ORR_EFORMAT,
             "%s: a JPEG in CMYK colours (for print), wanted RGB or grey", what);
   ORR_TRY(make_room(j, what, (size_t)width * (size_t)height * 3));
-  // a warning, such as data that end early, leaves grey areas behind: no picture to train on
+  // a warning, such as data that end early, leaves grey areas: no picture to train on
   ORR_CHECK(tjDecompress2(j->handle, bytes, size, j->rgb, width, 0, height, TJPF_RGB, 0) == 0,
             ORR_EFORMAT, "%s: damaged JPEG: %s", what, tjGetErrorStr2(j->handle));
   *out = (data_picture){.rgb = j->rgb, .height = height, .width = width};

@@ -178,7 +178,7 @@ done:
   return rc;
 }
 
-// -- orientation -----------------------------------------------------------------------------
+// -- orientation ----------------------------------------------------------------------------
 
 // The display matrix of the file, NULL without one. The stream's side data moved with
 // libavformat 60.15.
@@ -226,7 +226,7 @@ static orr_code show(data_video_reader *v, data_picture *out) {
   return ORR_OK;
 }
 
-// -- frames ----------------------------------------------------------------------------------
+// -- frames ---------------------------------------------------------------------------------
 
 // Colour conversion for frames like this one, as the frame itself says.
 static orr_code setup_conversion(data_video_reader *v) {
@@ -245,7 +245,7 @@ static orr_code setup_conversion(data_video_reader *v) {
             v->path, av_get_pix_fmt_name(f->format) ? av_get_pix_fmt_name(f->format) : "unknown");
   sws_setColorspaceDetails(v->sws, matrix, full, sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16,
                            1 << 16);
-  // swscale writes whole vectors: room behind the last row
+  // swscale writes whole vectors: room after the last row
   uint8_t *rgb = orr_realloc(v->rgb, (size_t)f->width * (size_t)f->height * 3 + 64);
   ORR_CHECK(rgb, ORR_ENOMEM, "%s: no memory for a frame of %d x %d", v->path, f->height, f->width);
   v->rgb = rgb;

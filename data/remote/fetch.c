@@ -111,7 +111,7 @@ bool data_fetch_loaded(const data_fetch *f) {
   return f->loaded;
 }
 
-// -- the partial file as a sink ----------------------------------------------------------------
+// -- the partial file as a sink -------------------------------------------------------------
 
 static orr_code put(void *ctx, const void *p, size_t bytes) {
   data_fetch *f = ctx;
@@ -141,7 +141,7 @@ static orr_code make_transfer(data_fetch *f) {
                               &sink, &f->transfer);
 }
 
-// -- the beginning ---------------------------------------------------------------------------
+// -- the beginning --------------------------------------------------------------------------
 
 static orr_code start_check(data_fetch *f, phase next) {
   struct stat s;
@@ -195,7 +195,7 @@ static data_fetch_state look(data_fetch *f, orr_code *rc) {
   return *rc == ORR_OK ? DATA_FETCH_CHECKING : DATA_FETCH_FAILED;
 }
 
-// -- the end ---------------------------------------------------------------------------------
+// -- the end --------------------------------------------------------------------------------
 
 // A file of the cache that is not what it was: disks forget. Fetched again.
 static data_fetch_state discard_whole(data_fetch *f) {
@@ -247,7 +247,7 @@ static data_fetch_state after(data_fetch *f, data_transfer_state state, orr_code
   return DATA_FETCH_LOADING;
 }
 
-// -- on the way --------------------------------------------------------------------------------
+// -- on the way -----------------------------------------------------------------------------
 
 static data_fetch_state check_piece(data_fetch *f, orr_code *rc) {
   bool is_whole = f->phase == CHECKING_WHOLE;

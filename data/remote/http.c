@@ -9,7 +9,7 @@
 #define FIRST_PATIENCE_MS 20e3
 #define EMPTY_SHA256      "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// The options' texts live behind the struct.
+// The options' texts live after the struct.
 static orr_code copy_text(const char **text) {
   char *copy = orr_strdup(*text ? *text : "");
   ORR_CHECK(copy, ORR_ENOMEM, "remote data: no memory for its settings");

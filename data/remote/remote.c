@@ -82,7 +82,7 @@ void data_remote_count(data_remote *r, data_remote_counters *out) {
   pthread_mutex_unlock(&r->lock);
 }
 
-// -- what the cache wants to know ----------------------------------------------------------------
+// -- what the cache wants to know -----------------------------------------------------------
 
 static int by_stem(const void *a, const void *b) {
   return strcmp((*(data_remote_shard *const *)a)->stem, (*(data_remote_shard *const *)b)->stem);
@@ -147,7 +147,7 @@ static orr_code list_again(data_remote *r) {
   return ORR_OK;
 }
 
-// -- sets ------------------------------------------------------------------------------------
+// -- sets -----------------------------------------------------------------------------------
 
 // Lock held. The cache, and what the thread works with.
 static orr_code start(data_remote *r) {
@@ -177,7 +177,7 @@ static void free_shards(data_remote_shard *shards, int64_t count) {
 
 orr_code data_remote_set_open(data_remote *r, const char *where, data_remote_set **out) {
   orr_code rc = ORR_OK;
-  ORR_CHECK(r, ORR_EINVAL, "%.200s: lies afar; this command takes a folder of this machine", where);
+  ORR_CHECK(r, ORR_EINVAL, "%.200s is remote; this command takes a folder of this machine", where);
   data_remote_set *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "%.200s: no memory to open it", where);
   s->remote = r;
@@ -270,7 +270,7 @@ orr_code data_remote_set_want(data_remote_set *s, const data_remote_need *needs,
   return rc;
 }
 
-// -- the index -------------------------------------------------------------------------------
+// -- the index ------------------------------------------------------------------------------
 
 typedef struct {
   char *text;
@@ -323,7 +323,7 @@ orr_code data_remote_set_fetch_index(data_remote_set *s, char **text, size_t *by
   return ORR_OK;
 }
 
-// -- pins ------------------------------------------------------------------------------------
+// -- pins -----------------------------------------------------------------------------------
 
 static bool is_same(const struct stat *a, const struct stat *b) {
   return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&

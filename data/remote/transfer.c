@@ -91,7 +91,7 @@ void data_transfer_count(data_transfer *t, uint64_t *retries, uint64_t *bytes) {
   t->retries = t->came = 0;
 }
 
-// -- what comes ------------------------------------------------------------------------------
+// -- what comes -----------------------------------------------------------------------------
 
 static size_t on_header(char *line, size_t size, size_t count, void *ctx) {
   data_transfer *t = ctx;
@@ -132,7 +132,7 @@ static size_t on_body(char *p, size_t size, size_t count, void *ctx) {
   return bytes;
 }
 
-// -- requests --------------------------------------------------------------------------------
+// -- requests -------------------------------------------------------------------------------
 
 static orr_code prepare(data_transfer *t) {
   ORR_CHECK(t->easy, ORR_ENOMEM, "%s: no memory for a request", t->what);
@@ -236,7 +236,7 @@ static data_transfer_state redirect(data_transfer *t, const char *target, orr_co
   return DATA_TRANSFER_WAITING;
 }
 
-// -- judging the end of a request --------------------------------------------------------------
+// -- judging the end of a request -----------------------------------------------------------
 
 // The whole file is there, as far as the server says.
 static data_transfer_state judge_body(data_transfer *t, orr_code *rc) {
@@ -329,7 +329,7 @@ data_transfer_state data_transfer_end(data_transfer *t, CURLcode result, orr_cod
   return again(t, slow ? "no answer, or too slow" : curl_easy_strerror(result), ORR_EIO, rc);
 }
 
-// -- one transfer alone ------------------------------------------------------------------------
+// -- one transfer alone ---------------------------------------------------------------------
 
 static data_transfer_state step(data_transfer *t, CURLM *multi, orr_code *rc) {
   int running = 0, left = 0;

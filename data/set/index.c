@@ -20,7 +20,7 @@ typedef struct {
   json_t *json;
   data_shard_format *format;
   data_index_shard *shards;
-  int64_t (*lengths)[2]; // of all shards, one behind the other
+  int64_t (*lengths)[2]; // of all shards, one after the other
 } opened;
 
 static orr_code read_names(const json_t *top, const char *path, const char *key,
@@ -64,7 +64,7 @@ done:
   return rc;
 }
 
-// Reads the lengths of one shard behind `lengths` and checks that they add up.
+// Reads the lengths of one shard after `lengths` and checks that they add up.
 static orr_code read_lengths(const json_t *list, const char *what, const data_index_shard *s,
                              int64_t (*lengths)[2]) {
   int64_t frames = 0, episodes = 0;

@@ -36,7 +36,7 @@ typedef struct {
   float *action;        // [A]
 } sheet;
 
-// -- layout ----------------------------------------------------------------------------------
+// -- layout ---------------------------------------------------------------------------------
 
 // The components that vary most, in their own order.
 static void choose_components(sheet *s) {
@@ -68,7 +68,7 @@ static orr_code set_sizes(sheet *s, int64_t rows) {
   return data_resizer_create(s->height, s->width, s->shown_height, s->shown_width, &s->shrink);
 }
 
-// -- drawing ---------------------------------------------------------------------------------
+// -- drawing --------------------------------------------------------------------------------
 
 static void put_frame(sheet *s, int64_t top, int64_t left) {
   uint8_t *to = s->canvas.rgb + (top * s->canvas.width + left) * 3;
@@ -140,7 +140,7 @@ static void put_cell(sheet *s, int64_t top, int64_t left, int64_t t, int64_t len
     put_component(s, top + (k + 1) * LINE, left, s->components[k], applied);
 }
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 static orr_code put_frames(sheet *s, data_shard *shard, int64_t first, int64_t length, int64_t top,
                            int64_t number) {

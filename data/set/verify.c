@@ -188,7 +188,7 @@ orr_code data_verify_shard(const data_index *x, int64_t i) {
   return rc;
 }
 
-// -- the whole folder ------------------------------------------------------------------------
+// -- the whole folder -----------------------------------------------------------------------
 
 static int by_name(const void *a, const void *b) {
   return strcmp(*(const char *const *)a, *(const char *const *)b);

@@ -13,7 +13,7 @@
   "data import`"
 #define DAMAGED "the file is damaged, fetch or write it again"
 
-// -- opening ---------------------------------------------------------------------------------
+// -- opening --------------------------------------------------------------------------------
 
 // Access through which an unfiltered dataset is read straight from the file, only the rows wanted,
 // and a filtered one through a cache of two chunks.
@@ -79,7 +79,7 @@ static orr_code check_written(const char *path, const data_column *c) {
   return ORR_OK;
 }
 
-// -- where the chunks lie --------------------------------------------------------------------
+// -- where the chunks lie -------------------------------------------------------------------
 
 // Rows a chunk, and how it is packed. false when HDF5 has to read this layout.
 static bool chunk_layout(data_column *c) {
@@ -215,7 +215,7 @@ void data_column_close(data_column *c) {
   *c = (data_column){.set = H5I_INVALID_HID, .space = H5I_INVALID_HID};
 }
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 orr_code data_column_read(const data_column_source *from, const data_column *c, int64_t first,
                           int64_t n, int64_t stride, void *out) {

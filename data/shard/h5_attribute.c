@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "data/shard/h5.h"
 
-// -- writing ---------------------------------------------------------------------------------
+// -- writing --------------------------------------------------------------------------------
 
 static bool put(hid_t file, const char *name, hid_t type, hid_t memory_type, hid_t space,
                 const void *value) {
@@ -55,7 +55,7 @@ bool data_h5_put_strings(hid_t file, const char *name, const char *const *string
   return good;
 }
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 static orr_code get_number(hid_t file, const char *path, const char *name, hid_t memory_type,
                            void *value) {

@@ -15,7 +15,7 @@
 #define LINKS_MAX      (1 << 24)
 #define CACHE_MAX_BYTE ((size_t)256 << 20)
 
-// -- groups ----------------------------------------------------------------------------------
+// -- groups ---------------------------------------------------------------------------------
 
 // H5Lexists wants every part of the path but the last to be there.
 bool data_h5_has(hid_t file, const char *name) {
@@ -60,7 +60,7 @@ static herr_t add_link(hid_t group, const char *name, const H5L_info_t *info, vo
   return 0;
 }
 
-// Packs the names behind their pointers.
+// Packs the names after their pointers.
 static char **pack(const listing *l) {
   char **block = orr_malloc(l->bytes + 1);
   if (!block) return NULL;
@@ -124,7 +124,7 @@ static orr_code fail_missing(hid_t file, const char *path, const char *name) {
                   list[0] ? list : "nothing");
 }
 
-// -- datasets --------------------------------------------------------------------------------
+// -- datasets -------------------------------------------------------------------------------
 
 static data_h5_kind kind_of(hid_t type) {
   H5T_class_t class = H5Tget_class(type);

@@ -15,7 +15,7 @@
 #define BLOCKS_MAX (1 << 20)
 #define WALK_MAX   (1 << 22) // chunks, one after the other
 
-// -- links -----------------------------------------------------------------------------------
+// -- links ----------------------------------------------------------------------------------
 
 // What the link `part` is, in words; false for a plain one.
 static bool describe_link(hid_t file, const char *part, char *words, size_t size) {
@@ -88,9 +88,9 @@ done:
   return rc;
 }
 
-// -- other files -----------------------------------------------------------------------------
+// -- other files ----------------------------------------------------------------------------
 
-// The folder of the file that holds an object. Objects behind external links lie in another one.
+// The folder of the file that holds an object. Objects that external links name lie in another one.
 static void folder_of(hid_t object, char folder[PATH_MAX]) {
   ssize_t n = H5Fget_name(object, folder, PATH_MAX);
   char *slash = n > 0 && n < PATH_MAX ? strrchr(folder, '/') : NULL;
@@ -143,7 +143,7 @@ orr_code data_h5_check_external(hid_t file, const data_h5_dataset *d, hid_t crea
   return ORR_OK;
 }
 
-// -- rows that were written ------------------------------------------------------------------
+// -- rows that were written -----------------------------------------------------------------
 
 // Whether all chunks that hold rows of chunk row `k` are in the file.
 static bool chunks_there(hid_t set, const hsize_t *dims, const hsize_t *chunk, int rank,
@@ -193,7 +193,7 @@ int64_t data_h5_rows_written(hid_t set, const hsize_t *dims, int rank, int64_t f
   return written;
 }
 
-// -- virtual datasets ------------------------------------------------------------------------
+// -- virtual datasets -----------------------------------------------------------------------
 
 // Which elements of rows first .. first+n-1 the sources give.
 typedef struct {

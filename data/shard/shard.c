@@ -31,7 +31,7 @@ static data_column_source source_of(data_shard *s) {
   return (data_column_source){.file = s->file, .path = s->path, .fault = &s->fault};
 }
 
-// -- opening (lock held) ---------------------------------------------------------------------
+// -- opening (lock held) --------------------------------------------------------------------
 
 static orr_code check_rows(const data_shard *s) {
   for (int i = 0; i < DATA_SHARD_PARTS; i++) {
@@ -269,7 +269,7 @@ const int64_t *data_shard_offsets(const data_shard *s) {
   return s->offsets;
 }
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 const data_column *data_shard_column(const data_shard *s, data_shard_part part, int *fd) {
   if (fd) *fd = s->fd;

@@ -128,7 +128,7 @@ static bool put_attributes(hid_t file, const data_shard_format *f) {
          (f->S == 0 || data_h5_put_i64(file, "codes", f->codes));
 }
 
-// -- datasets --------------------------------------------------------------------------------
+// -- datasets -------------------------------------------------------------------------------
 
 static bool put_filter(hid_t create, data_filter filter, size_t chunk_bytes) {
   // as h5py sets them: version of its filter, version of LibLZF, bytes of an unpacked chunk
@@ -164,7 +164,7 @@ static bool column_create(column *c, hid_t file, int64_t chunk_rows, data_filter
   return good && c->set >= 0;
 }
 
-// Writes the buffered rows behind those written before.
+// Writes the buffered rows after those written before.
 static bool column_write(column *c) {
   hsize_t size[4] = {(hsize_t)(c->written + c->filled)}, first[4] = {(hsize_t)c->written};
   hsize_t count[4] = {(hsize_t)c->filled};
@@ -215,7 +215,7 @@ static bool put_lists(data_shard_writer *w) {
          (w->format->A || put_whole(w, "actions", H5T_IEEE_F32LE, 2, none, H5T_NATIVE_FLOAT, NULL));
 }
 
-// -- the writer ------------------------------------------------------------------------------
+// -- the writer -----------------------------------------------------------------------------
 
 static orr_code writer_open_file(data_shard_writer *w) {
   data_h5_enter();

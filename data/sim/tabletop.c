@@ -1,4 +1,4 @@
-// The tabletop scene's physics: MuJoCo behind the interface of data/sim/tabletop.h.
+// The tabletop scene's physics: MuJoCo, for the interface of data/sim/tabletop.h.
 #include "data/sim/tabletop.h"
 
 #include <math.h>

@@ -167,6 +167,16 @@ release:
   return rc;
 }
 
+// No environment variable does: it must not change a result.
+void cpu_products_limit(cpu_level level) {
+  static const dnnl_cpu_isa_t isa[] = {[CPU_LEVEL_V2] = dnnl_cpu_isa_sse41,
+                                       [CPU_LEVEL_V3] = dnnl_cpu_isa_avx2,
+                                       [CPU_LEVEL_V4] = dnnl_cpu_isa_avx512_core,
+                                       [CPU_LEVEL_BF16] = dnnl_cpu_isa_avx512_core_bf16,
+                                       [CPU_LEVEL_AMX] = ONEDNN_EVERY_ISA};
+  (void)dnnl_set_max_cpu_isa(isa[level]);
+}
+
 // The slot that holds the shape, or the free one where it belongs.
 static cpu_product **slot_of(cpu_product **slot, int64_t slots, const cpu_product_shape *s) {
   uint64_t i = orr_hash64(s, sizeof *s, 0) & (uint64_t)(slots - 1);
@@ -255,7 +265,7 @@ orr_code cpu_products_create(cpu_products **out) {
   cpu_products *ps = orr_calloc(1, sizeof *ps);
   ORR_CHECK(ps != NULL, ORR_ENOMEM, "kernels: no memory for the table of matrix products");
   ORR_TRY_GOTO(products_grow(ps), destroy);
-  onednn_use_every_isa();
+  cpu_products_limit(CPU_LEVEL_AMX);
   ORR_CHECK_GOTO(dnnl_engine_create(&ps->engine, dnnl_cpu, 0) == dnnl_success, destroy, ORR_ENOMEM,
                  "kernels: oneDNN has no CPU engine");
   ORR_CHECK_GOTO(dnnl_stream_create(&ps->stream, ps->engine, dnnl_stream_default_flags) ==

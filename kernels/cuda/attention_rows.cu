@@ -70,7 +70,7 @@ struct row_sum {
   }
 };
 
-// --- forward and decoding -------------------------------------------------------------------
+// -- forward and decoding -------------------------------------------------------------------
 
 // Softmax over the rows j of [0, n) that sees(j) names, taken as they come (Milakov & Gimelshein
 // 2018): o = the weighted sum of v_row(j), not yet divided by *sum.
@@ -153,7 +153,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
   o.store(static_cast<T *>(a.o) + m * a.ldo + h * K, K);
 }
 
-// --- backward -------------------------------------------------------------------------------
+// -- backward -------------------------------------------------------------------------------
 
 // dq of one query, and its delta.
 template <typename T, int N>
@@ -233,7 +233,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
   dv.store(const_cast<T *>(rows_of<T>(a, a.dv, a.lddv, s, g).row(j)), K);
 }
 
-// --- entry ----------------------------------------------------------------------------------
+// -- entry ----------------------------------------------------------------------------------
 
 static orr_code check_width(int64_t K) {
   ORR_CHECK(K <= MOST_K, ORR_EUNSUPPORTED,

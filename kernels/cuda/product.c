@@ -72,7 +72,7 @@ cuda_product_alignment cuda_product_aligned(const cuda_product_shape *s,
       .bias = o->bias ? alignment_of((uintptr_t)o->bias) : 0};
 }
 
-// --- plans ----------------------------------------------------------------------------------
+// -- plans ----------------------------------------------------------------------------------
 
 static void product_destroy(void *ctx, void *plan) {
   const cuda_products *ps = ctx;
@@ -215,7 +215,7 @@ static orr_code choose_by_trial(kern *k, cuda_product *p, const proposals *found
   return ORR_OK;
 }
 
-// A trial takes time and memory, so there is none behind planning; nor is its result missed there,
+// A trial takes time and memory, so there is none after planning; nor is its result missed there,
 // for all candidates give the same bits.
 static orr_code choose(kern *k, cuda_product *p) {
   const cuda_impl *impl = cuda_impl_of(k);
@@ -262,7 +262,7 @@ orr_code cuda_product_run(kern *k, const cuda_product *p, const cuda_product_ope
   return ORR_OK;
 }
 
-// --- life -----------------------------------------------------------------------------------
+// -- life -----------------------------------------------------------------------------------
 
 orr_code cuda_products_create(cuda_products **out) {
   orr_code rc;

@@ -148,7 +148,7 @@ orr_code cuda_sdpa_run(kern *k, const cuda_sdpa_plan *p, const cuda_sdpa_operand
   return ORR_OK;
 }
 
-// --- life -----------------------------------------------------------------------------------
+// -- life -----------------------------------------------------------------------------------
 
 static void name_version(size_t version, char out[32]) {
   snprintf(out, 32, "%zu.%zu.%zu", version / 10000, version / 100 % 100, version % 100);

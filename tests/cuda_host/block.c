@@ -225,7 +225,7 @@ int cuda_host_run(const cuda_host_shape *s, void (*body)(void *), void *context)
     blockIdx =
         (cuda_host_index){b % s->grid.x, b / s->grid.x % s->grid.y, b / s->grid.x / s->grid.y};
     if (run_block(s, &warps, &lanes) == 0) continue;
-    SHOW(now.stacks, (size_t)CUDA_HOST_MOST_THREADS * STACK_BYTES); // of threads left behind
+    SHOW(now.stacks, (size_t)CUDA_HOST_MOST_THREADS * STACK_BYTES); // of threads left over
     return -1;
   }
   return 0;

@@ -111,7 +111,7 @@ static inline bool server_listens(int port) {
   return false;
 }
 
-// -- a data set and what is read of it ------------------------------------------------------------
+// -- a data set and what is read of it ------------------------------------------------------
 
 enum { SET_HEIGHT = 32, SET_WIDTH = 48, SET_T = 4 };
 
@@ -167,7 +167,7 @@ static inline data_remote_options set_remote(const char *cache) {
   return o;
 }
 
-// -- a folder to be served, and the places of a test beside it ------------------------------------
+// -- a folder to be served, and the places of a test beside it ------------------------------
 
 typedef struct {
   char root[512], set[600], cache[600], log[600];

@@ -79,7 +79,7 @@ orr_code golden_i32(const golden_file *f, const char *name, int64_t count, int32
   const char *data;
   ORR_TRY(find_typed(f, name, "I64", count, &data));
   for (int64_t i = 0; i < count; i++) {
-    int64_t value; // may lie unaligned behind an odd number of BOOLs
+    int64_t value; // may lie unaligned after an odd number of BOOLs
     memcpy(&value, data + i * 8, sizeof value);
     out[i] = (int32_t)value;
   }

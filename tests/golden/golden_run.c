@@ -13,7 +13,7 @@
 
 #define NAME_MAX_BYTES 192
 
-// -- sizes -----------------------------------------------------------------------------------
+// -- sizes ----------------------------------------------------------------------------------
 
 // One row a size: a missing one is an error that names it.
 typedef struct {
@@ -84,7 +84,7 @@ static orr_code read_dynamics(const json_t *sizes, kern_dtype act, train_dynamic
   return read_block(sizes, what, act, &d->block);
 }
 
-// -- weights and gradients -------------------------------------------------------------------
+// -- weights and gradients ------------------------------------------------------------------
 
 static orr_code load_weights(const golden_file *f, const char *model, train_state *s, kern *k) {
   for (int i = 0; i < s->params.count; i++) {
@@ -135,7 +135,7 @@ free_want:
   return rc;
 }
 
-// -- tokenizer -------------------------------------------------------------------------------
+// -- tokenizer ------------------------------------------------------------------------------
 
 typedef struct {
   const golden_file *f;
@@ -221,7 +221,7 @@ orr_code golden_run_tokenizer(const golden_file *f, const golden_options *o, gol
   return rc;
 }
 
-// -- dynamics --------------------------------------------------------------------------------
+// -- dynamics -------------------------------------------------------------------------------
 
 typedef struct {
   const golden_file *f;

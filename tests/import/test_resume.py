@@ -61,7 +61,7 @@ class Resume(ImportTest):
         out = self.path("whole")
         done = run("import", self.path("in"), "--out", out, *self.options, "--action-shift", "1", ok=False)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("already holds clips", done.stderr)
+        self.assertIn("imported with other options", done.stderr)
         process = self.start(self.path("begun"))
         while process.poll() is None and not os.path.exists(self.path("begun", "import.json")):
             time.sleep(0.001)

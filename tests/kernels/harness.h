@@ -15,7 +15,7 @@
 #include "tests/base/assert.h"
 #include "tests/kernels/tensor.h"
 
-// --- memory and tensors ---------------------------------------------------------------------
+// -- memory and tensors ---------------------------------------------------------------------
 
 typedef struct {
   void *block[256];
@@ -56,7 +56,7 @@ static inline void *pool_typed(pool *p, const double *v, int64_t n, kern_dtype t
   return t;
 }
 
-// --- runs -----------------------------------------------------------------------------------
+// -- runs -----------------------------------------------------------------------------------
 
 typedef struct {
   cpu_level level;
@@ -94,7 +94,7 @@ static inline int all_setups(setup out[MOST_SETUPS]) {
     kern_destroy(k_);                                                                              \
   } while (0)
 
-// --- comparisons ----------------------------------------------------------------------------
+// -- comparisons ----------------------------------------------------------------------------
 
 // Every element within `tol` of the largest wanted magnitude, and for bfloat16 within half a unit
 // of its last place besides (one rounding of the result).
@@ -126,7 +126,7 @@ static inline void expect_same_bits(pool *p, void **kept, const setup *s, const 
   }
 }
 
-// --- finite differences ---------------------------------------------------------------------
+// -- finite differences ---------------------------------------------------------------------
 
 typedef double (*scalar_fn)(const void *ctx);
 

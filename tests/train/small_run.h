@@ -1,5 +1,5 @@
 // Whole training runs in a temporary folder: a data set of random tokens, a configuration of the
-// smallest dynamics model, and what a run leaves behind.
+// smallest dynamics model, and what a run leaves.
 #ifndef TESTS_TRAIN_SMALL_RUN_H
 #define TESTS_TRAIN_SMALL_RUN_H
 

@@ -54,7 +54,7 @@ static dist_comm *all_of(const bench *b) {
   return b->axes.comm[DIST_AXIS_WORLD];
 }
 
-// -- the calls, on `share` numbers a rank ----------------------------------------------------
+// -- the calls, on `share` numbers a rank ---------------------------------------------------
 
 static orr_code call_all_reduce(bench *b, int64_t share) {
   return dist_all_reduce(all_of(b), b->recv, share * b->world->grid.ranks, b->type, DIST_SUM);
@@ -81,7 +81,7 @@ static const collective collectives[] = {{"all_reduce", true, call_all_reduce},
                                          {"reduce_scatter", false, call_reduce_scatter},
                                          {"all_to_all", false, call_all_to_all}};
 
-// -- timing ----------------------------------------------------------------------------------
+// -- timing ---------------------------------------------------------------------------------
 
 // A row of calls: microseconds a call, of the slowest rank. The ranks begin together.
 static orr_code time_row(bench *b, const collective *c, int64_t share, double *us) {
@@ -125,7 +125,7 @@ static orr_code time_all(bench *b) {
   return ORR_OK;
 }
 
-// -- life ------------------------------------------------------------------------------------
+// -- life -----------------------------------------------------------------------------------
 
 static orr_code read_settings(const orr_args *a, bench *b) {
   char text[128];

@@ -29,7 +29,7 @@ static const orr_option options[] = {
     {"clips", "N", "clips read in a round (1024)", 0},
     {"rounds", "N", "rounds of each kind (5)", 0},
     {"workers", "N", "threads that unpack (2)", 0},
-    {"url", "URL", "measure this data set afar, with an empty cache and with a full one", 0},
+    {"url", "URL", "measure this remote data set, with an empty cache and with a full one", 0},
     {"work", "DIR", "folder below which it makes data sets and caches (/tmp)", 0},
     {0}};
 static const orr_command command = {
@@ -63,7 +63,7 @@ typedef struct {
   uint64_t bytes; // from files
 } pass;
 
-// -- ranges ----------------------------------------------------------------------------------
+// -- ranges ---------------------------------------------------------------------------------
 
 static orr_code find_file(ranges *r, const char *path, int *file) {
   for (*file = r->files - 1; *file >= 0; --*file)
@@ -108,7 +108,7 @@ static void ranges_release(ranges *r) {
   orr_free(r->ranges);
 }
 
-// -- passes ----------------------------------------------------------------------------------
+// -- passes ---------------------------------------------------------------------------------
 
 static orr_code take(data_loader *loader, int64_t batches) {
   const data_clip_batch *batch;
@@ -159,7 +159,7 @@ static orr_code plain(const ranges *r, unsigned char *buffer, size_t room, pass 
   return ORR_OK;
 }
 
-// -- rows ------------------------------------------------------------------------------------
+// -- rows -----------------------------------------------------------------------------------
 
 static orr_code report(bench *b, const char *name, double frames_per_s, double bytes_per_s,
                        double plain_per_s, double share) {
@@ -281,7 +281,7 @@ static orr_code open_remote(const bench *b, int64_t round, data_remote **out) {
 }
 
 // Every round downloads into a cache of its own; the last one's is then read again.
-static orr_code measure_afar(bench *b, const char *url) {
+static orr_code measure_remote(bench *b, const char *url) {
   double frames[ROUNDS_MAX], bytes[ROUNDS_MAX];
   orr_code rc = ORR_OK;
   for (int64_t i = 0; i < b->rounds; i++) {
@@ -289,15 +289,15 @@ static orr_code measure_afar(bench *b, const char *url) {
     pass p = {0};
     ORR_TRY(open_remote(b, i, &remote));
     rc = cold_round(b, url, remote, &p);
-    if (rc == ORR_OK && i + 1 == b->rounds) rc = measure(b, "afar, warm", url, remote);
+    if (rc == ORR_OK && i + 1 == b->rounds) rc = measure(b, "remote, warm", url, remote);
     data_remote_destroy(remote);
     ORR_TRY(rc);
     frames[i] = (double)(b->clips * CLIP) / p.seconds;
     bytes[i] = (double)p.bytes / p.seconds;
   }
   const double f = orr_median_f64(frames, b->rounds), n = orr_median_f64(bytes, b->rounds);
-  fprintf(stderr, "%-12s %9.0f frames/s %9.1f MB/s downloaded\n", "afar, cold", f, 1e-6 * n);
-  json_t *row = json_pack("{s:s, s:f, s:f}", "name", "afar, cold", "frames_per_s", f,
+  fprintf(stderr, "%-12s %9.0f frames/s %9.1f MB/s downloaded\n", "remote, cold", f, 1e-6 * n);
+  json_t *row = json_pack("{s:s, s:f, s:f}", "name", "remote, cold", "frames_per_s", f,
                           "downloaded_bytes_per_s", n);
   ORR_CHECK(row && json_array_append_new(b->rows, row) == 0, ORR_ENOMEM, "bench io: out of memory");
   return ORR_OK;
@@ -330,7 +330,7 @@ orr_code train_cmd_bench_io(int argc, char **argv) {
   ORR_CHECK(b.rows, ORR_ENOMEM, "bench io: out of memory");
   orr_code rc = make_folder(&b, orr_args_text(&args, "work", "/tmp"));
   if (rc == ORR_OK)
-    rc = url ? measure_afar(&b, url) : dir ? measure(&b, "data", dir, NULL) : measure_own(&b);
+    rc = url ? measure_remote(&b, url) : dir ? measure(&b, "data", dir, NULL) : measure_own(&b);
   if (rc == ORR_OK) rc = print_json(&b);
   if (b.folder) orr_fs_remove_tree(b.folder);
   orr_free(b.folder);

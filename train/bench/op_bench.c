@@ -23,7 +23,7 @@ train_op_shape train_op_shape_of(const char *before, const int64_t (*n)[4]) {
   return t;
 }
 
-// Median time of a run. A device is given several runs at a time, so that their starts hide behind
+// Median time of a run. A device is given several runs at a time, so that their starts hide under
 // one another as in a step.
 static double median_ms(kern *k, train_op_run run, const void *args, orr_code *rc) {
   const int each = k->device_memory ? DEVICE_RUNS : 1;
@@ -78,6 +78,7 @@ orr_code train_op_bench_measure(train_op_bench *b, const char *op, const char *s
   orr_code rc;
   kern *k;
   ORR_TRY(kern_open(&(kern_setup){.device = b->device,
+                                  .isa = b->isa,
                                   .threads = b->threads,
                                   .node_ranks = 1,
                                   .tune = true,
@@ -125,7 +126,9 @@ static orr_code place_tensors(train_op_bench *b, void *staging) {
 orr_code train_op_bench_create(train_op_bench *b) {
   b->rows = b->of->clips * b->of->frames * b->of->tokens;
   b->buffer_bytes = (size_t)(b->rows * 2 * b->of->hidden) * sizeof(float);
-  ORR_TRY(kern_create(b->device, b->threads, &b->home));
+  ORR_TRY(kern_open(
+      &(kern_setup){.device = b->device, .isa = b->isa, .threads = b->threads, .node_ranks = 1},
+      &b->home));
   ORR_TRY(kern_commit(b->home));
   b->ops = json_array();
   void *staging = orr_malloc(b->buffer_bytes);

@@ -35,7 +35,7 @@ static const orr_command command = {
     options,
 };
 
-// -- statistics -------------------------------------------------------------------------------
+// -- statistics -----------------------------------------------------------------------------
 
 typedef struct {
   int64_t count, bad; // bad = NaN or infinite, left out of the others
@@ -69,7 +69,7 @@ static orr_code tensor_stats(ckpt_reader *r, const char *file, const char *name,
   return ORR_OK;
 }
 
-// -- inspect ----------------------------------------------------------------------------------
+// -- inspect --------------------------------------------------------------------------------
 
 static void shape_text(char *out, size_t size, int ndim, const int64_t *shape) {
   size_t at = (size_t)snprintf(out, size, "[");
@@ -209,7 +209,7 @@ static orr_code inspect(ckpt_reader *r, const orr_args *a) {
   return rc;
 }
 
-// -- verify, export ---------------------------------------------------------------------------
+// -- verify, export -------------------------------------------------------------------------
 
 static orr_code verify(ckpt_reader *r, const orr_args *a) {
   const char *file = orr_args_text(a, "json", NULL);

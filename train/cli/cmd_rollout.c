@@ -128,7 +128,7 @@ static orr_code parse_actions(const char *path, char *text, int64_t A_set, float
   return ORR_OK;
 }
 
-// Actions from the file are those behind the prompt; the prompt keeps its own.
+// Actions from the file are those after the prompt; the prompt keeps its own.
 static orr_code read_actions(rollout *r) {
   if (!r->q.actions) return ORR_OK;
   char *text = NULL;
@@ -259,7 +259,7 @@ orr_code train_cmd_rollout(int argc, char **argv) {
   orr_code rc;
   ORR_TRY(orr_args_require(&args, "data", &r.q.data));
   ORR_TRY(orr_args_require(&args, "out", &r.q.out));
-  ORR_TRY(data_film_format_of(r.q.out, &(data_film_format){0})); // before the work, not behind it
+  ORR_TRY(data_film_format_of(r.q.out, &(data_film_format){0})); // before the work, not after it
   ORR_TRY(train_remote_create_args(&args, &r.remote));
   ORR_TRY_GOTO(train_episodes_open(r.q.data, r.remote, &r.episodes), out);
   ORR_TRY_GOTO(train_world_model_open(&args, args.operand[0], &r.m), out);

@@ -75,7 +75,7 @@ void train_eval_destroy(train_eval *e) {
   orr_free(e);
 }
 
-// -- rollouts ---------------------------------------------------------------------------------
+// -- rollouts -------------------------------------------------------------------------------
 
 // Inputs of frame t for clips first..first+B-1; clip i takes the actions of clip source[i]. Clips
 // past the last one repeat it.
@@ -154,7 +154,7 @@ out:
   return rc;
 }
 
-// -- measures ---------------------------------------------------------------------------------
+// -- measures -------------------------------------------------------------------------------
 
 // JSON has no NaN and no infinity: they become null, and no key is missing for it.
 static json_t *number(double v) {
@@ -273,7 +273,7 @@ static orr_code measure_shuffle(train_eval *e, const int64_t *same, const int64_
   return ORR_OK;
 }
 
-// -- the whole --------------------------------------------------------------------------------
+// -- the whole ------------------------------------------------------------------------------
 
 // Whose actions clip i takes instead of its own: those of the clip half of all on; of the other
 // future of the pair half of all on, never of its own twin, whose past is the same.

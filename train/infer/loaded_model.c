@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "checkpoints/checkpoint.h"
+#include "train/model/precision.h"
 #include "train/save/store.h"
 
 static orr_code read_config(train_loaded_model *m, const ckpt_reader *r, int stage) {
@@ -20,7 +21,7 @@ static orr_code read_config(train_loaded_model *m, const ckpt_reader *r, int sta
 }
 
 static orr_code list_parameters(train_loaded_model *m) {
-  const kern_dtype act = m->c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
+  const kern_dtype act = train_precision(m->c);
   train_state_init(&m->state, m->k, act, false, false);
   if (m->c->train.stage == CFG_STAGE_TOKENIZER) {
     train_tokenizer_dims_from(m->c, &m->tokenizer);

@@ -46,7 +46,7 @@ typedef struct pipeline {
   char message[ORR_STATUS_MESSAGE_MAX];
 } pipeline;
 
-// -- names -----------------------------------------------------------------------------------
+// -- names ----------------------------------------------------------------------------------
 
 // What the source of a shard made from shard i ends with.
 static char *mark_of(const train_tokenize_options *o, int64_t i) {
@@ -72,7 +72,7 @@ bool train_tokenize_done(const train_tokenize_options *o, int64_t i) {
   return done;
 }
 
-// -- the two threads -------------------------------------------------------------------------
+// -- the two threads ------------------------------------------------------------------------
 
 // A portion comes back, with an outcome.
 static void hand_back(portion *b, orr_code rc) {
@@ -178,7 +178,7 @@ static void run_writer(void *job) {
   hand_back(b, failed(b->p) == ORR_OK ? write_portion(b) : ORR_OK);
 }
 
-// -- the encoder's thread --------------------------------------------------------------------
+// -- the encoder's thread -------------------------------------------------------------------
 
 static orr_code wait_for(portion *b) {
   pipeline *p = b->p;
@@ -238,7 +238,7 @@ static orr_code encode_all(pipeline *p, train_tokenize_times *times) {
   return ORR_OK;
 }
 
-// -- making it -------------------------------------------------------------------------------
+// -- making it ------------------------------------------------------------------------------
 
 static orr_code portion_create(pipeline *p, portion *b) {
   const data_shard_format *f = &p->o->index->format;

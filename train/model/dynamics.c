@@ -29,7 +29,7 @@ struct train_dynamics {
   int64_t loss_rows; // capacity, a multiple of TRAIN_LOSS_ROWS
 };
 
-// A time block's sequences: where the frames are whole, and behind the exchange.
+// A time block's sequences: where the frames are whole, and after the exchange.
 static void time_shape_init(train_dynamics *m) {
   const int64_t N = m->d.N, T = m->T, side = m->B * m->exchange.positions.count;
   const bool split = train_axes_size(m->axes, DIST_AXIS_CP) > 1;

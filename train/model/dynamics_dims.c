@@ -4,24 +4,24 @@
 
 #include "base/mem.h"
 #include "train/model/head.h"
+#include "train/model/precision.h"
 
 void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
-  *out = (train_dynamics_dims){
-      .rows = c->model.rows,
-      .cols = c->model.cols,
-      .R = c->model.registers,
-      .layers = c->model.layers,
-      .time_every = c->model.time_every,
-      .A = c->model.actions,
-      .V = c->model.codes,
-      .branches = c->model.branches.n,
-      .z_loss = c->model.z_loss,
-      .block = {.D = c->model.width,
-                .H = c->model.heads,
-                .G = c->model.kv_heads,
-                .K = c->model.width / c->model.heads,
-                .F = c->model.hidden,
-                .act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32}};
+  *out = (train_dynamics_dims){.rows = c->model.rows,
+                               .cols = c->model.cols,
+                               .R = c->model.registers,
+                               .layers = c->model.layers,
+                               .time_every = c->model.time_every,
+                               .A = c->model.actions,
+                               .V = c->model.codes,
+                               .branches = c->model.branches.n,
+                               .z_loss = c->model.z_loss,
+                               .block = {.D = c->model.width,
+                                         .H = c->model.heads,
+                                         .G = c->model.kv_heads,
+                                         .K = c->model.width / c->model.heads,
+                                         .F = c->model.hidden,
+                                         .act = train_precision(c)}};
   out->S = out->rows * out->cols;
   out->N = 1 + out->S + out->R;
   train_block_dims_split(&out->block, NULL);

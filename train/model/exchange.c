@@ -7,7 +7,7 @@ static int parts(const train_exchange *e) {
   return train_axes_size(e->axes, DIST_AXIS_CP);
 }
 
-// Row (frame, clip, token) is sent behind those of lower ranks' positions.
+// Row (frame, clip, token) is sent after those of lower ranks' positions.
 static void fill_order(train_exchange *e) {
   int32_t sent = 0, *order = e->host, *place = e->host + e->M;
   for (int c = 0; c < parts(e); c++) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/model/precision.h"
 #include "train/model/rope.h"
 
 struct train_tokenizer {
@@ -18,7 +19,7 @@ struct train_tokenizer {
 
   train_block_acts *acts; // [2*layers]: encoder, then decoder
   void *patches;          // [M,P]
-  void *enc_last, *enc_y; // [M,D] before and behind the encoder's norm
+  void *enc_last, *enc_y; // [M,D] before and after the encoder's norm
   float *enc_rstd;        // [M]
   float *z;               // [M,n]
   void *code;             // [M,n]
@@ -34,20 +35,19 @@ struct train_tokenizer {
 };
 
 void train_tokenizer_dims_from(const cfg *c, train_tokenizer_dims *out) {
-  *out = (train_tokenizer_dims){
-      .rows = c->tokenizer.rows,
-      .cols = c->tokenizer.cols,
-      .patch = c->tokenizer.patch,
-      .layers = c->tokenizer.layers,
-      .n = c->tokenizer.levels.n,
-      .l2 = c->tokenizer.l2,
-      .l1 = c->tokenizer.l1,
-      .block = {.D = c->tokenizer.width,
-                .H = c->tokenizer.heads,
-                .G = c->tokenizer.kv_heads,
-                .K = c->tokenizer.width / c->tokenizer.heads,
-                .F = c->tokenizer.hidden,
-                .act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32}};
+  *out = (train_tokenizer_dims){.rows = c->tokenizer.rows,
+                                .cols = c->tokenizer.cols,
+                                .patch = c->tokenizer.patch,
+                                .layers = c->tokenizer.layers,
+                                .n = c->tokenizer.levels.n,
+                                .l2 = c->tokenizer.l2,
+                                .l1 = c->tokenizer.l1,
+                                .block = {.D = c->tokenizer.width,
+                                          .H = c->tokenizer.heads,
+                                          .G = c->tokenizer.kv_heads,
+                                          .K = c->tokenizer.width / c->tokenizer.heads,
+                                          .F = c->tokenizer.hidden,
+                                          .act = train_precision(c)}};
   out->S = out->rows * out->cols;
   out->P = 3 * out->patch * out->patch;
   train_block_dims_split(&out->block, NULL);

@@ -16,7 +16,7 @@ struct train_history {
   bool silent; // a failure was logged
 };
 
-// What the process before wrote behind step `from`: steps that this one repeats.
+// What the process before wrote after step `from`: steps that this one repeats.
 typedef struct {
   int64_t steps;
   double seconds, seen; // seen: time of its last line, 0 without one

@@ -17,7 +17,7 @@
 #include "train/observe/prometheus.h"
 
 enum { QUEUE = 64, NOTES = 16, WORDS = 512, LOOK_MS = 200, FAREWELL_MS = 5000, REQUEST_S = 10 };
-enum { REWIND = -1 }; // in place of a number of values: the run goes back to behind that step
+enum { REWIND = -1 }; // in place of a number of values: the run goes back to that step
 
 typedef struct {
   char state[32], words[WORDS];

@@ -99,7 +99,7 @@ static void put_span(FILE *f, int rank, const train_span *s, int64_t base_ns) {
   fputs("},\n", f);
 }
 
-// This rank's part of the file; the list ends with a record that needs no comma behind it.
+// This rank's part of the file; the list ends with a record that needs no comma after it.
 static orr_code make_text(train_profile *p, const dist_grid *g, int64_t base_ns,
                           train_straggler slow, char **text, size_t *bytes) {
   const train_span *spans;
@@ -121,7 +121,7 @@ static orr_code make_text(train_profile *p, const dist_grid *g, int64_t base_ns,
   return ORR_OK;
 }
 
-// Where this rank's bytes go: behind those of lower ranks.
+// Where this rank's bytes go: after those of lower ranks.
 static orr_code find_place(dist_comm *all, int64_t bytes, int64_t *at) {
   const int n = dist_comm_size(all), me = dist_comm_rank(all);
   int64_t *sizes = orr_calloc((size_t)n, sizeof *sizes);

@@ -88,7 +88,7 @@ static void put_eval_tiles(train_html *h, const json_t *eval) {
       train_html_put(h, figures[i].what);
       end_tile(h);
     }
-    if (i > 0) continue; // PSNR of rollouts comes behind the tokenizer's
+    if (i > 0) continue; // PSNR of rollouts comes after the tokenizer's
     if (n >= 4) put_psnr_tile(h, psnr, still, compared, 4);
     if (n > 0 && n != 4) put_psnr_tile(h, psnr, still, compared, n);
   }

@@ -42,7 +42,7 @@ struct train_lease {
   atomic_bool lost;
 };
 
-// -- the record -------------------------------------------------------------------------------
+// -- the record -----------------------------------------------------------------------------
 
 static void copy_word(char out[65], const char *word) {
   snprintf(out, 65, "%s", word ? word : "");
@@ -104,7 +104,7 @@ static bool record_read(const char *path, record *r) {
   return ok;
 }
 
-// -- taking -----------------------------------------------------------------------------------
+// -- taking ---------------------------------------------------------------------------------
 
 // A lock of the open file, not of the process: a second run in this process is refused as well.
 static lock_state lock_file(int fd, bool record_only) {
@@ -157,7 +157,7 @@ static orr_code wait_until_free(const train_lease *l, const train_lease_options 
   }
 }
 
-// -- holding ----------------------------------------------------------------------------------
+// -- holding --------------------------------------------------------------------------------
 
 // True after a beat's time, false when the lease ends.
 static bool sleep_a_beat(train_lease *l) {

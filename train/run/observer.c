@@ -19,6 +19,7 @@ struct train_observer {
   dist_world *world;
   train_profile *profile; // NULL = off, and so the next one
   train_ranks *ranks;
+  train_times times; // of the step that ended last
   train_trace_range traced;
   // Rank 0.
   train_metrics *metrics;
@@ -90,11 +91,28 @@ train_profile *train_observer_profile(train_observer *o) {
   return o ? o->profile : NULL;
 }
 
+static orr_code keep_spans_from(train_observer *o, int64_t step) {
+  if (!o->profile || step != o->traced.first) return ORR_OK;
+  return train_profile_trace(o->profile, SPANS * (o->traced.last - o->traced.first + 1));
+}
+
 orr_code train_observer_begin(train_observer *o, int64_t step) {
-  if (o->profile && step == o->traced.first)
-    ORR_TRY(train_profile_trace(o->profile, SPANS * (o->traced.last - o->traced.first + 1)));
   train_profile_begin(o->profile, step);
-  return ORR_OK;
+  return keep_spans_from(o, step);
+}
+
+orr_code train_observer_turn(train_observer *o, int64_t step) {
+  const train_span *spans;
+  int64_t dropped;
+  train_profile_turn(o->profile, step, &o->times);
+  if (o->profile && step - 1 == o->traced.last) train_profile_spans(o->profile, &spans, &dropped);
+  return keep_spans_from(o, step);
+}
+
+double train_observer_step_ms(const train_observer *o) {
+  double sum = 0.0;
+  for (int i = 0; i < TRAIN_PHASES; i++) sum += o->times.phase[i];
+  return o->profile ? sum : NAN;
 }
 
 static void tell_straggler(train_observer *o, int64_t step) {
@@ -129,11 +147,24 @@ static void device_times(const train_step_metrics *s, train_times *t) {
   t->phase[TRAIN_PHASE_OTHER] = idle - data - ckpt;
 }
 
-orr_code train_observer_end(train_observer *o, const train_step_metrics *s, orr_code *logged) {
-  train_times times;
+// The waits that every line has are phases too: parts of one sum. comm_ms is that of the axes.
+static void take_waits(const train_times *t, train_step_metrics *s) {
+  if (isnan(t->phase[TRAIN_PHASE_DATA])) return; // not told apart
+  s->data_wait_ms = t->phase[TRAIN_PHASE_DATA];
+  s->ckpt_stall_ms = t->phase[TRAIN_PHASE_CHECKPOINT];
+  s->comm_ms = 0.0;
+  for (int i = 0; i < DIST_AXES; i++) {
+    const double ms = t->phase[TRAIN_PHASE_AXIS + i];
+    if (isfinite(ms)) s->comm_ms += ms;
+  }
+}
+
+orr_code train_observer_end(train_observer *o, const train_step_metrics *step, orr_code *logged) {
+  train_times times = o->times;
+  train_step_metrics with_times = *step, *s = &with_times;
   train_scalars v;
-  train_profile_end(o->profile, &times);
   if (s->device) device_times(s, &times);
+  if (o->profile) take_waits(&times, s);
   train_metrics_list(s, &v);
   ORR_TRY(train_ranks_step(o->ranks, s->step, &times, &v));
   if (o->metrics && *logged == ORR_OK) {

@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "train/model/precision.h"
 #include "train/setup/device.h"
 #include "train/step/peak.h"
 #include "train/setup/remote_data.h"
@@ -13,12 +14,18 @@
 #include "train/run/rank_agreement.h"
 #include "train/save/store.h"
 
-// -- the plan ------------------------------------------------------------------------------------
+// -- the plan -------------------------------------------------------------------------------
+
+static orr_code print_config(train_run *r) {
+  orr_free(r->config_text);
+  r->config_text = NULL;
+  ORR_TRY(cfg_print(r->c, &r->config_text));
+  return cfg_hash(r->c, &r->config_hash);
+}
 
 // Before the axes are split: ranks that differ would make different communicators.
 static orr_code agree_on_run(train_run *r) {
-  orr_code rc = cfg_print(r->c, &r->config_text);
-  if (rc == ORR_OK) rc = cfg_hash(r->c, &r->config_hash);
+  orr_code rc = print_config(r);
   r->all = r->world->axis[DIST_AXIS_WORLD];
   ORR_TRY(dist_agree(r->all, rc, "print the configuration"));
   return train_rank_agreement_check(r->all, r->config_text);
@@ -40,18 +47,30 @@ static orr_code open_axes(train_run *r, const train_run_options *o) {
   return ORR_OK;
 }
 
+// What the run's device decided when it began stays so, wherever it goes on.
+static orr_code keep_decisions(train_run *r, const char *resume) {
+  cfg *then = NULL;
+  if (r->c->run.precision != CFG_PRECISION_AUTO || strcmp(resume, "none") == 0) return ORR_OK;
+  ORR_TRY(train_resume_config(r->all, r->c->run.dir, resume, &then));
+  if (then) r->c->run.precision = then->run.precision;
+  cfg_destroy(then);
+  return ORR_OK;
+}
+
 // With o->dry_run plans only: nothing is allocated.
 static orr_code plan_model(train_run *r, const train_run_options *o) {
-  const cfg *c = r->c;
-  const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
+  cfg *c = r->c;
+  ORR_TRY(keep_decisions(r, o->resume));
   ORR_TRY(train_device_open(c, r->world, &r->k));
+  ORR_TRY(print_config(r));
+  r->act = train_precision(c);
   ORR_TRY(train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
-  ORR_TRY(train_peak_plan(r->k, act));
+  ORR_TRY(train_peak_plan(r->k, r->act));
   if (o->dry_run) return ORR_OK;
   ORR_TRY(train_step_commit(&r->work));
-  return train_peak_measure(r->k, act, &r->peak);
+  return train_peak_measure(r->k, r->act, &r->peak);
 }
 
 orr_code train_run_plan(train_run *r, const train_run_options *o) {
@@ -63,7 +82,7 @@ orr_code train_run_plan(train_run *r, const train_run_options *o) {
   return ORR_OK;
 }
 
-// -- opening -------------------------------------------------------------------------------------
+// -- opening --------------------------------------------------------------------------------
 
 // The run's folder, for this run alone.
 static orr_code open_folder(train_run *r) {
@@ -114,11 +133,11 @@ static orr_code restore(train_run *r, const char *resume) {
   return rc;
 }
 
-orr_code train_run_open_loader(train_run *r) {
+orr_code train_run_open_loader_at(train_run *r, int64_t batch) {
   const cfg *c = r->c;
   data_loader_destroy(r->loader);
   r->loader = NULL;
-  const data_loader_options o = {.first_step = (uint64_t)(r->step + r->ahead),
+  const data_loader_options o = {.first_step = (uint64_t)batch,
                                  .batch = c->train.batch,
                                  .rank = r->world->grid.dp_i,
                                  .ranks = r->world->grid.dp,
@@ -126,6 +145,10 @@ orr_code train_run_open_loader(train_run *r) {
                                  .prefetch_bytes = (size_t)c->data.prefetch_bytes,
                                  .workers = (int)c->data.unpack_threads};
   return data_loader_create(r->mix, &r->mix_options, &o, &r->loader);
+}
+
+orr_code train_run_open_loader(train_run *r) {
+  return train_run_open_loader_at(r, r->step + r->ahead);
 }
 
 static orr_code open_data(train_run *r) {
@@ -170,7 +193,7 @@ orr_code train_run_open(train_run *r, const char *resume) {
   return ORR_OK;
 }
 
-// -- the first step ------------------------------------------------------------------------------
+// -- the first step -------------------------------------------------------------------------
 
 // Written once weights, data and outputs are there: a call that fails before that leaves the words
 // of the run as they were.

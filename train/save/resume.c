@@ -6,6 +6,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 // *path is empty when there is nothing to resume.
 static orr_code choose(const char *run_dir, const char *resume, char path[4096]) {
@@ -48,6 +49,63 @@ static orr_code read_config(const ckpt_reader *r, cfg **out) {
             ckpt_reader_path(r));
   ORR_TRY(cfg_create(out));
   return cfg_read_text(*out, ckpt_reader_path(r), text, strlen(text));
+}
+
+static orr_code read_own(const char *run_dir, cfg **out) {
+  char path[4096];
+  ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "config.yaml"));
+  if (!orr_fs_exists(path)) return ORR_OK;
+  ORR_TRY(cfg_create(out));
+  return cfg_read_file(*out, path);
+}
+
+// Rank 0's part. A config.yaml that cannot be read is no reason to end: the run writes it anew.
+static orr_code find_config(const char *run_dir, const char *resume, cfg **out) {
+  char path[4096];
+  ckpt_reader *reader = NULL;
+  if (strcmp(resume, "auto") == 0) {
+    if (read_own(run_dir, out) == ORR_OK && *out) return ORR_OK;
+    cfg_destroy(*out);
+    *out = NULL;
+    orr_status_clear();
+  }
+  ORR_TRY(choose(run_dir, resume, path));
+  if (!path[0]) return ORR_OK;
+  ORR_TRY(ckpt_open(path, &reader));
+  const orr_code rc = read_config(reader, out);
+  ckpt_close(reader);
+  return rc;
+}
+
+// To the other ranks, as text.
+static orr_code share_config(dist_comm *all, cfg **config) {
+  char *text = NULL;
+  orr_code rc = *config ? cfg_print(*config, &text) : ORR_OK;
+  int64_t bytes = text ? (int64_t)strlen(text) : 0;
+  ORR_TRY_GOTO(dist_agree(all, rc, "print the run's configuration"), done);
+  ORR_TRY_GOTO(dist_broadcast(all, &bytes, 1, DIST_I64, 0), done);
+  if (bytes == 0) goto done;
+  if (!text) text = orr_malloc((size_t)bytes);
+  rc = text ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "no memory for the run's configuration");
+  ORR_TRY_GOTO(dist_agree(all, rc, "read the run's configuration"), done);
+  ORR_TRY_GOTO(dist_broadcast(all, text, bytes, DIST_U8, 0), done);
+  if (!*config) rc = cfg_create(config);
+  if (rc == ORR_OK) rc = cfg_read_text(*config, "the run's configuration", text, (size_t)bytes);
+  rc = dist_agree(all, rc, "take the run's configuration");
+done:
+  orr_free(text);
+  return rc;
+}
+
+orr_code train_resume_config(dist_comm *all, const char *run_dir, const char *resume, cfg **out) {
+  *out = NULL;
+  orr_code rc = dist_comm_rank(all) == 0 ? find_config(run_dir, resume, out) : ORR_OK;
+  rc = dist_agree(all, rc, "look for the run's configuration");
+  if (rc == ORR_OK && dist_comm_size(all) > 1) rc = share_config(all, out);
+  if (rc == ORR_OK) return ORR_OK;
+  cfg_destroy(*out);
+  *out = NULL;
+  return rc;
 }
 
 static orr_code check_samples(const cfg *now, const ckpt_reader *r) {

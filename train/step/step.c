@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/model/precision.h"
 #include "train/timing/marks.h"
 
 static orr_code create_parts(train_step *s) {
   const cfg *c = s->c;
-  const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
+  const kern_dtype act = train_precision(c);
   train_state_init(&s->state, s->k, act, true, c->optim.ema_decay > 0.0);
   kern_arena_init(s->k, &s->exchange, "communication");
   kern_arena_init_pinned(s->k, &s->results, "results");

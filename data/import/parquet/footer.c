@@ -36,7 +36,7 @@ static orr_code fail_damaged(const data_parquet *p, const char *what) {
                   what);
 }
 
-// -- the schema ------------------------------------------------------------------------------
+// -- the schema -----------------------------------------------------------------------------
 
 // TIMESTAMP's second field is the unit: 1 milliseconds, 2 microseconds, 3 nanoseconds.
 static double read_unit(data_thrift *t) {
@@ -160,7 +160,7 @@ static orr_code read_schema(data_parquet *p, data_thrift *t) {
   return n ? fail_damaged(p, "its columns do not add up") : ORR_OK;
 }
 
-// -- row groups ------------------------------------------------------------------------------
+// -- row groups -----------------------------------------------------------------------------
 
 static void read_chunk_facts(data_thrift *t, data_parquet_chunk *c) {
   data_thrift_field f = {0};
@@ -237,7 +237,7 @@ static orr_code read_groups(data_parquet *p, data_thrift *t) {
   return rows == p->rows ? ORR_OK : fail_damaged(p, "the rows of its groups do not add up");
 }
 
-// -- all of it -------------------------------------------------------------------------------
+// -- all of it ------------------------------------------------------------------------------
 
 // Fields come in rising order of their numbers: columns, number of rows, row groups.
 static orr_code read_facts(data_parquet *p, data_thrift *t) {

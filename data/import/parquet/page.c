@@ -39,7 +39,7 @@ static orr_code grow(data_parquet_pages *r, data_parquet_buffer *b, size_t bytes
   return ORR_OK;
 }
 
-// -- one page --------------------------------------------------------------------------------
+// -- one page -------------------------------------------------------------------------------
 
 static orr_code read_header(data_parquet_pages *r, data_parquet_header *h) {
   for (size_t window = WINDOW;; window *= 8) {
@@ -147,7 +147,7 @@ static orr_code read_dictionary(data_parquet_pages *r, const data_parquet_header
   return ORR_OK;
 }
 
-// -- all of them -----------------------------------------------------------------------------
+// -- all of them ----------------------------------------------------------------------------
 
 static void enter_group(data_parquet_pages *r, int64_t group) {
   r->group = group;

@@ -73,7 +73,7 @@ static int64_t group_of(const data_parquet *p, int64_t row, int64_t *first) {
   return group;
 }
 
-// -- numbers ---------------------------------------------------------------------------------
+// -- numbers --------------------------------------------------------------------------------
 
 // Rows of numbers while they are gathered.
 typedef struct {
@@ -168,7 +168,7 @@ orr_code data_parquet_read(data_parquet *p, int column, int64_t first, int64_t r
   return ORR_OK;
 }
 
-// -- bytes -----------------------------------------------------------------------------------
+// -- bytes ----------------------------------------------------------------------------------
 
 struct data_parquet_values {
   data_parquet *file;

@@ -65,7 +65,7 @@ static void test_workers_may_wait_and_take_many_steps(void **state) {
   assert_ok(orr_workers_run(&w));
 }
 
-// -- an import -------------------------------------------------------------------------------
+// -- an import ------------------------------------------------------------------------------
 
 #define SEED ORR_SOURCE_DIR "/tests/fuzz/seeds/import/act_sequence.h5"
 

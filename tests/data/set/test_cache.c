@@ -21,7 +21,7 @@ static int set_up(void **state) {
   return served_set_make(state, "cache", SHARDS, 0);
 }
 
-// -- eviction --------------------------------------------------------------------------------
+// -- eviction -------------------------------------------------------------------------------
 
 // The need of a file is the number at the end of its stem's name; a letter there = nobody knows.
 static uint64_t need_by_name(void *ctx, const char *stem) {
@@ -107,7 +107,7 @@ static void test_locks_are_one_a_file_and_n_a_node(void **state) {
   data_cache_close(c);
 }
 
-// -- budgets ---------------------------------------------------------------------------------
+// -- budgets --------------------------------------------------------------------------------
 
 static uint64_t bytes_in(const char *cache) {
   char command[800], line[64] = "";
@@ -224,7 +224,7 @@ static void test_write_that_fails_makes_room_or_says_so(void **state) {
   server_kill(&s);
 }
 
-// -- processes -------------------------------------------------------------------------------
+// -- processes ------------------------------------------------------------------------------
 
 // Runs in a child: reads clips of all shards and compares them with the folder's.
 static int child_reads(const served_set *f, const char *where) {

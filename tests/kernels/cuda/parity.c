@@ -33,7 +33,7 @@ void side_ok(const side *s, orr_code rc) {
   if (rc != ORR_OK) fail_msg("on %s: %s", s->k->table->name, orr_status_message());
 }
 
-// --- tensors --------------------------------------------------------------------------------
+// -- tensors --------------------------------------------------------------------------------
 
 static parity_tensor *add(side *s, const char *name, value_type type, int64_t n, double tolerance) {
   assert_true(s->count < (int)(sizeof s->tensor / sizeof *s->tensor));
@@ -95,7 +95,7 @@ void *side_out(side *s, const char *name, value_type type, int64_t n, double tol
   return t->at;
 }
 
-// --- runs -----------------------------------------------------------------------------------
+// -- runs -----------------------------------------------------------------------------------
 
 static void move(side *s, parity_tensor *t, kern_copy_way way) {
   const bool in = way == KERN_COPY_IN;

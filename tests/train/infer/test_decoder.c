@@ -60,7 +60,7 @@ static train_decoder_options options(const toy *t, int64_t window, int64_t steps
                                  .seed = 11};
 }
 
-// -- against the full forward pass -----------------------------------------------------------
+// -- against the full forward pass ----------------------------------------------------------
 
 // Largest difference of frame `at`'s logits from `full` [B,T,S,V], beside the largest of those.
 static double frame_error(const rollout *r, int64_t at, const float *full) {
@@ -112,7 +112,7 @@ static void test_decoding_frame_by_frame_equals_the_full_forward_pass(void **sta
   assert_true(largest_error(KERN_BF16, 4, 6) < 2e-2);
 }
 
-// -- against plain loops, beyond the window --------------------------------------------------
+// -- against plain loops, beyond the window -------------------------------------------------
 
 static void test_beyond_the_window_frame_0_stays_at_the_windows_distance(void **state) {
   const train_dynamics_dims d = toy_dims(KERN_F32);
@@ -151,9 +151,9 @@ static void test_beyond_the_window_frame_0_stays_at_the_windows_distance(void **
   }
 }
 
-// -- rollouts --------------------------------------------------------------------------------
+// -- rollouts -------------------------------------------------------------------------------
 
-// Rolls `frames` frames behind a prompt of 2 with frame 1's actions; tokens [frames,B,S].
+// Rolls `frames` frames after a prompt of 2 with frame 1's actions; tokens [frames,B,S].
 static void roll(rollout *r, const uint64_t *sample, int64_t frames, int32_t *out) {
   const int64_t BS = r->t->B * r->t->S;
   train_decoder_reset(r->decoder, sample);

@@ -149,7 +149,7 @@ static void test_what_saving_and_comparing_take_is_what_was_announced(void **sta
   world_folder_remove(w, root);
 }
 
-// All that lives behind the first step and a saver's creation against the announcement.
+// All that lives after the first step and a saver's creation against the announcement.
 static void test_what_is_taken_beyond_the_announcement_are_tables(void **state) {
   dist_world *w = *state;
   for (int i = 0; i < LAYOUTS; i++) {
