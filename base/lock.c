@@ -69,9 +69,9 @@ orr_code orr_lock_take(const char *dir, const char *what, orr_lock **out) {
   bool taken = false;
   orr_code rc = ORR_OK;
   orr_lock *l = orr_calloc(1, sizeof *l);
-  ORR_CHECK(l, ORR_ENOMEM, "%s: no memory for its lock", dir);
+  ORR_CHECK(l, ORR_ENOMEM, "%s: out of memory for its lock", dir);
   *l = (orr_lock){.fd = -1, .path = orr_format("%s/" NAME, dir)};
-  ORR_CHECK_GOTO(l->path, fail, ORR_ENOMEM, "%s: no memory for its lock", dir);
+  ORR_CHECK_GOTO(l->path, fail, ORR_ENOMEM, "%s: out of memory for its lock", dir);
   for (int i = 0; !taken && i < PATIENCE; i++) {
     if (i > 0) usleep(POLL_US);
     ORR_TRY_GOTO(attempt(l, what, &taken), fail);

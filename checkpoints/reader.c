@@ -16,8 +16,6 @@
 #include "checkpoints/root.h"
 #include "checkpoints/safetensors.h"
 
-#define PATH_SIZE 4096
-
 typedef struct {
   char *path;
   int fd;
@@ -238,7 +236,7 @@ void ckpt_close(ckpt_reader *r) {
 // -- opening a root -------------------------------------------------------------------------
 
 static orr_code open_whole(const char *root, const ckpt_candidate *c, ckpt_reader **out) {
-  char path[PATH_SIZE];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof(path), root, c->name.s));
   ORR_TRY(open_one(path, out));
   orr_code rc = ckpt_verify(*out);
@@ -282,7 +280,7 @@ static int keep_until(ckpt_candidate *list, int count, int64_t most) {
 }
 
 orr_code ckpt_open_until(const char *path, int64_t most, ckpt_reader **out) {
-  char inner[PATH_SIZE];
+  orr_path inner;
   ckpt_candidate *list = NULL;
   int count = 0;
   ORR_TRY(orr_fs_join(inner, sizeof(inner), path, "ckpt"));
@@ -298,7 +296,7 @@ orr_code ckpt_open_until(const char *path, int64_t most, ckpt_reader **out) {
 }
 
 orr_code ckpt_open(const char *path, ckpt_reader **out) {
-  char manifest[PATH_SIZE];
+  orr_path manifest;
   ORR_TRY(orr_fs_join(manifest, sizeof(manifest), path, "manifest.json"));
   return orr_fs_exists(manifest) ? open_one(path, out) : ckpt_open_until(path, INT64_MAX, out);
 }

@@ -87,6 +87,8 @@
        "share of each data set in the mixture; empty = by clips")                                  \
   LSTR(branch, WEIGHTS, "", 64,                                                                    \
        "branch of each data set, a name of model.branches; empty = the shard's own")               \
+  BOOL(any_tokenizer, OPERATION, 0,                                                                \
+       "take tokens that another tokenizer made than tokenizer.checkpoint")                        \
   I64(frames, WEIGHTS, 16, 1, 65536, "frames", "frames in a clip (T)")                             \
   I64(stride, WEIGHTS, 1, 1, 1024, "frames", "source frames from one frame of a clip to the next") \
   I64(prefetch, OPERATION, 0, 0, 1024, "batches",                                                  \

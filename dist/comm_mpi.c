@@ -6,6 +6,7 @@
 // in the same order; calls come from one thread at a time (MPI_THREAD_SERIALIZED).
 #include "dist/comm_mpi.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -69,7 +70,7 @@ static orr_code flight_take(dist_comm *c, const char *what, flight **out) {
   while (f && f->busy) f = f->next;
   if (!f) {
     f = orr_calloc(1, sizeof *f);
-    ORR_CHECK(f, ORR_ENOMEM, "%s axis: no memory for a collective", dist_axis_name(c->axis));
+    ORR_CHECK(f, ORR_ENOMEM, "%s axis: out of memory for a collective", dist_axis_name(c->axis));
     f->next = m->flights;
     m->flights = f;
   }
@@ -86,8 +87,8 @@ static orr_code flight_reserve(dist_comm *c, flight *f, int64_t more) {
   if (f->n + more <= f->capacity) return ORR_OK;
   int64_t capacity = 2 * (f->n + more);
   MPI_Request *grown = orr_realloc(f->requests, (size_t)capacity * sizeof *grown);
-  ORR_CHECK(grown, ORR_ENOMEM, "%s axis: no memory for %lld requests", dist_axis_name(c->axis),
-            (long long)capacity);
+  ORR_CHECK(grown, ORR_ENOMEM, "%s axis: out of memory for %" PRId64 " requests",
+            dist_axis_name(c->axis), capacity);
   f->requests = grown;
   f->capacity = (int)capacity;
   return ORR_OK;
@@ -98,7 +99,7 @@ static orr_code flight_stage(dist_comm *c, flight *f, size_t bytes) {
   orr_free(f->stage);
   f->stage_bytes = 0;
   f->stage = orr_malloc(bytes);
-  ORR_CHECK(f->stage, ORR_ENOMEM, "%s axis: no memory for bf16 numbers as float32 (%zu bytes)",
+  ORR_CHECK(f->stage, ORR_ENOMEM, "%s axis: out of memory for bf16 numbers as float32 (%zu bytes)",
             dist_axis_name(c->axis), bytes);
   f->stage_bytes = bytes;
   return ORR_OK;
@@ -362,7 +363,8 @@ orr_code dist_comm_mpi_create(MPI_Comm comm, dist_axis axis, dist_comm **out) {
     orr_free(c);
     orr_free(m);
     MPI_Comm_free(&comm);
-    return ORR_FAIL(ORR_ENOMEM, "%s axis: no memory for its communicator", dist_axis_name(axis));
+    return ORR_FAIL(ORR_ENOMEM, "%s axis: out of memory for its communicator",
+                    dist_axis_name(axis));
   }
   *m = (mpi_impl){.comm = comm, .piece = PIECE_ELEMENTS};
   c->table = &table;

@@ -88,7 +88,7 @@ static orr_code flight_take(dist_comm *c, flight **out) {
   while (f && f->busy) f = f->next;
   if (!f) {
     f = orr_calloc(1, sizeof *f);
-    ORR_CHECK(f, ORR_ENOMEM, "%s axis: no memory for a collective", dist_axis_name(c->axis));
+    ORR_CHECK(f, ORR_ENOMEM, "%s axis: out of memory for a collective", dist_axis_name(c->axis));
     f->next = m->flights;
     m->flights = f;
   }
@@ -226,7 +226,8 @@ static void nccl_abort(dist_comm *c) {
 static orr_code nccl_register(dist_comm *c, void *p, size_t bytes) {
   nccl_impl *m = c->impl;
   registered *grown = orr_realloc(m->known, (size_t)(m->known_n + 1) * sizeof *grown);
-  ORR_CHECK(grown, ORR_ENOMEM, "%s axis: no memory to register a buffer", dist_axis_name(c->axis));
+  ORR_CHECK(grown, ORR_ENOMEM, "%s axis: out of memory: cannot register a buffer",
+            dist_axis_name(c->axis));
   m->known = grown;
   grown[m->known_n] = (registered){.p = p};
   // A transport that cannot use it says so here; the collectives work all the same.
@@ -313,7 +314,7 @@ orr_code dist_comm_nccl_create(dist_nccl *n, const dist_comm *host, int group, d
   if (!c || !m) {
     orr_free(c);
     orr_free(m);
-    return ORR_FAIL(ORR_ENOMEM, "%s axis: no memory for its communicator",
+    return ORR_FAIL(ORR_ENOMEM, "%s axis: out of memory for its communicator",
                     dist_axis_name(host->axis));
   }
   *m = (nccl_impl){.nccl = n, .beside = runs_beside(host->axis)};
@@ -336,7 +337,7 @@ destroy:
 }
 
 static orr_code tell(const char *name, const char *value, int over) {
-  ORR_CHECK(setenv(name, value, over) == 0, ORR_ENOMEM, "no memory for %s", name);
+  ORR_CHECK(setenv(name, value, over) == 0, ORR_ENOMEM, "out of memory for %s", name);
   return ORR_OK;
 }
 
@@ -371,7 +372,7 @@ orr_code dist_nccl_open(dist_comm *host, const dist_device *d, bool ordered, dis
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   dist_nccl *n = orr_calloc(1, sizeof *n);
   memset(&id, 0, sizeof id);
-  rc = n ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "NCCL: no memory for it");
+  rc = n ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "NCCL: out of memory for it");
   if (rc == ORR_OK) rc = prepare(n, d, ordered, host->rank, &id);
   ORR_TRY_GOTO(dist_agree(host, rc, "open NCCL"), close);
   n->compute = d->stream;

@@ -198,7 +198,7 @@ static int64_t make_room(int ranks) {
 static orr_code create(int rank, int ranks, dist_sideband **out) {
   size_t n = (size_t)ranks;
   dist_sideband *s = orr_calloc(1, sizeof *s);
-  ORR_CHECK(s, ORR_ENOMEM, "sideband: no memory for it");
+  ORR_CHECK(s, ORR_ENOMEM, "sideband: out of memory for it");
   *s = (dist_sideband){.rank = rank,
                        .ranks = ranks,
                        .links = orr_calloc(n, sizeof *s->links),
@@ -209,7 +209,7 @@ static orr_code create(int rank, int ranks, dist_sideband **out) {
     orr_free(s->polls);
     orr_free(s->links);
     orr_free(s);
-    return ORR_FAIL(ORR_ENOMEM, "sideband: no memory for %d ranks", ranks);
+    return ORR_FAIL(ORR_ENOMEM, "sideband: out of memory for %d ranks", ranks);
   }
   for (int i = 0; i <= ranks; i++) s->polls[i] = (struct pollfd){.fd = -1, .events = POLLIN};
   s->polls[ranks].fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

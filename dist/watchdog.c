@@ -7,6 +7,7 @@
 // asked. A rank that hears of no report ends by itself.
 #include "dist/watchdog.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -267,14 +268,14 @@ static orr_code create(dist_world *w, const dist_watchdog_options *o, dist_watch
   int rank = w->grid.rank, ranks = w->grid.ranks;
   bool centre = ranks > 1 && (rank == 0 || rank == ranks - 1);
   dist_watchdog *d = orr_calloc(1, sizeof *d);
-  ORR_CHECK(d, ORR_ENOMEM, "watchdog: no memory for it");
+  ORR_CHECK(d, ORR_ENOMEM, "watchdog: out of memory for it");
   d->world = w;
   d->timeout_s = o->timeout_s;
   d->report = o->report ? orr_strdup(o->report) : NULL;
   d->peers = centre ? orr_calloc((size_t)ranks, sizeof *d->peers) : NULL;
   *out = d;
   ORR_CHECK((d->report || !o->report) && (d->peers || !centre), ORR_ENOMEM,
-            "watchdog: no memory for the recordings of %d ranks", ranks);
+            "watchdog: out of memory for the recordings of %d ranks", ranks);
   return ORR_OK;
 }
 
@@ -284,10 +285,10 @@ static orr_code connect_ranks(dist_watchdog *d) {
   const dist_grid *g = &d->world->grid;
   ORR_TRY(dist_sideband_open(d->world->axis[DIST_AXIS_WORLD], &d->sideband, &missing));
   if (missing && g->rank == 0)
-    ORR_WARN(
-        "watchdog: %lld connections between ranks could not be made (a firewall?): a report on "
-        "a hang will lack ranks",
-        (long long)missing);
+    ORR_WARN("watchdog: %" PRId64
+             " connections between ranks could not be made (a firewall?): a report on "
+             "a hang will lack ranks",
+             missing);
   for (int i = 0; d->peers && i < g->ranks; i++)
     d->peers[i].identity = *dist_sideband_identity(d->sideband, i);
   return ORR_OK;

@@ -2,6 +2,7 @@
 // One kern belongs to one thread at a time.
 #include "kernels/kern.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -112,7 +113,7 @@ void kern_arena_init_pinned(kern *k, orr_arena *a, const char *name) {
 
 orr_code kern_adamw_rates_of(double lr, double beta1, double beta2, int64_t step,
                              kern_adamw_rates *out) {
-  ORR_CHECK(step >= 1, ORR_EINVAL, "adamw: step %lld, steps count from 1", (long long)step);
+  ORR_CHECK(step >= 1, ORR_EINVAL, "adamw: step %" PRId64 ", steps count from 1", step);
   // What takes part is what the op sees: the float32 of each.
   const float rate = (float)lr, b1 = (float)beta1, b2 = (float)beta2;
   *out = (kern_adamw_rates){.lr = rate,

@@ -72,7 +72,7 @@ static orr_code count_clips(data_clip_set *s) {
   const data_index *x = s->index;
   s->counts = orr_malloc((size_t)x->count * sizeof *s->counts);
   s->firsts = orr_malloc((size_t)(x->count + 1) * sizeof *s->firsts);
-  ORR_CHECK(s->counts && s->firsts, ORR_ENOMEM, "%s: no memory to list its clips", x->dir);
+  ORR_CHECK(s->counts && s->firsts, ORR_ENOMEM, "%s: out of memory: cannot list its clips", x->dir);
   s->firsts[0] = 0;
   for (int64_t i = 0; i < x->count; i++) {
     s->counts[i] = (uint64_t)data_index_clips(x, i, s->o.T, s->o.stride);
@@ -91,7 +91,7 @@ orr_code data_clip_set_open(const char *dir, const data_mix_options *o, data_cli
             "clips of %" PRId64 " frames at stride %" PRId64 "; wanted at least 1 of both", o->T,
             o->stride);
   data_clip_set *s = orr_calloc(1, sizeof *s);
-  ORR_CHECK(s, ORR_ENOMEM, "%s: no memory to open it", dir);
+  ORR_CHECK(s, ORR_ENOMEM, "%s: out of memory: cannot open it", dir);
   s->o = *o;
   s->o.dirs = NULL;
   s->o.weights = NULL;
@@ -163,7 +163,7 @@ static orr_code slot_open(const data_clip_set *s, open_shard *slot, int64_t numb
   int64_t episodes = data_shard_episodes(slot->shard);
   const int64_t *offsets = data_shard_offsets(slot->shard);
   slot->starts = orr_malloc((size_t)(episodes + 1) * sizeof *slot->starts);
-  ORR_CHECK(slot->starts, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes", path, episodes);
+  ORR_CHECK(slot->starts, ORR_ENOMEM, "%s: out of memory for %" PRId64 " episodes", path, episodes);
   slot->starts[0] = 0;
   for (int64_t e = 0; e < episodes; e++) {
     int64_t room = offsets[e + 1] - offsets[e] - span;

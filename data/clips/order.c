@@ -1,5 +1,6 @@
 #include "data/clips/order.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 
 #include "base/mem.h"
@@ -28,8 +29,8 @@ orr_code data_order_create(const uint64_t *clips, int64_t shards, uint64_t seed,
   int64_t blocks = (shards + DATA_ORDER_BLOCK - 1) / DATA_ORDER_BLOCK;
   uint64_t *starts = orr_malloc((size_t)(blocks + 1) * sizeof *starts);
   orr_code rc = ORR_OK;
-  ORR_CHECK_GOTO(o && starts, fail, ORR_ENOMEM, "order of clips: no memory for %lld shards",
-                 (long long)shards);
+  ORR_CHECK_GOTO(o && starts, fail, ORR_ENOMEM,
+                 "order of clips: out of memory for %" PRId64 " shards", shards);
   *o = (data_order){
       .clips = clips, .shards = shards, .blocks = blocks, .seed = seed, .starts = starts};
   for (int64_t i = 0; i < shards; i++) o->total += clips[i];

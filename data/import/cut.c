@@ -42,7 +42,7 @@ static orr_code column_read(hid_t file, const char *path, const char *name, colu
     goto close;
   ORR_TRY_GOTO(data_h5_check_written(file, &d, 0, n), close);
   int64_t *v = orr_malloc((size_t)n * sizeof *v);
-  ORR_CHECK_GOTO(v, close, ORR_ENOMEM, "%s: no memory for the %" PRId64 " rows of %s", path, n,
+  ORR_CHECK_GOTO(v, close, ORR_ENOMEM, "%s: out of memory for the %" PRId64 " rows of %s", path, n,
                  name);
   rc = data_h5_dataset_read(&d, 0, n, H5T_NATIVE_INT64, v);
   if (rc == ORR_OK)
@@ -68,7 +68,7 @@ typedef struct {
 static orr_code reserve(cutter *k, int64_t episodes) {
   k->out->n = 0;
   k->out->v = orr_malloc((size_t)(episodes + 1) * sizeof *k->out->v);
-  ORR_CHECK(k->out->v, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes", k->path, episodes);
+  ORR_CHECK(k->out->v, ORR_ENOMEM, "%s: out of memory for %" PRId64 " episodes", k->path, episodes);
   return ORR_OK;
 }
 
@@ -217,7 +217,7 @@ static orr_code try_lasts(cutter *k) {
   orr_code rc = ORR_OK;
   if (k->by[0]) return ORR_OK;
   all.v = orr_calloc((size_t)k->rows + 1, sizeof *all.v);
-  ORR_CHECK(all.v, ORR_ENOMEM, "%s: no memory for %" PRId64 " rows", k->path, k->rows);
+  ORR_CHECK(all.v, ORR_ENOMEM, "%s: out of memory for %" PRId64 " rows", k->path, k->rows);
   for (size_t m = 0; m < sizeof lasts / sizeof *lasts; m++) {
     if (!find(k, lasts[m], name)) continue;
     ORR_TRY_GOTO(column_read(k->file, k->path, name, &c), release);

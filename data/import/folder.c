@@ -18,7 +18,7 @@ static const char *const part_names[2] = {"train", "validation"};
 // -- what is there --------------------------------------------------------------------------
 
 static orr_code load(const char *dir, const char *name, json_t **out) {
-  char path[4400];
+  orr_path path;
   *out = NULL;
   ORR_TRY(orr_fs_join(path, sizeof path, dir, name));
   return orr_fs_exists(path) ? orr_json_load(path, out) : ORR_OK;
@@ -59,7 +59,7 @@ static const json_t *recordings_of(const data_index *x) {
 }
 
 static orr_code open_index(const char *dir, data_index **out) {
-  char path[4400];
+  orr_path path;
   *out = NULL;
   ORR_TRY(orr_fs_join(path, sizeof path, dir, DATA_INDEX_NAME));
   return orr_fs_exists(path) ? data_index_open(dir, out) : ORR_OK;
@@ -89,7 +89,7 @@ static orr_code read_part(data_import_folder *f, int i) {
 
 // A folder is split, always in the same way, or it is not.
 static orr_code check_shape(const data_import_folder *f) {
-  char other[4400];
+  orr_path other;
   const bool split = f->o->validation > 0;
   ORR_TRY(orr_fs_join(other, sizeof other, f->o->dir,
                       split ? DATA_INDEX_NAME : "train/" DATA_INDEX_NAME));
@@ -124,7 +124,7 @@ static uint64_t hex_value(const json_t *entry, const char *key) {
 static orr_code list_known(data_import_folder *f) {
   const int64_t n = f->parts[0].recordings + f->parts[1].recordings;
   f->known = orr_calloc((size_t)n + 1, sizeof *f->known);
-  ORR_CHECK(f->known, ORR_ENOMEM, "%s: no memory for its %" PRId64 " recordings", f->o->dir, n);
+  ORR_CHECK(f->known, ORR_ENOMEM, "%s: out of memory for its %" PRId64 " recordings", f->o->dir, n);
   for (int i = 0; i < 2; i++) {
     const json_t *list = recordings_of(f->parts[i].index);
     for (int64_t k = 0; k < f->parts[i].recordings; k++) {
@@ -190,7 +190,7 @@ static json_t *describe_part(const data_import_part *p) {
 }
 
 orr_code data_import_folder_begin(data_import_folder *f, const char *key) {
-  char path[4400];
+  orr_path path;
   const char *begun = json_string_value(json_object_get(f->mark, "key"));
   ORR_CHECK(!f->mark || (begun && strcmp(begun, key) == 0), ORR_EINVAL,
             "%s: another import was begun here, of other recordings or with other options; give "
@@ -201,13 +201,13 @@ orr_code data_import_folder_begin(data_import_folder *f, const char *key) {
   if (f->mark) return ORR_OK;
   f->mark = json_pack("{s:s, s:{s:o, s:o}}", "key", key, "before", part_names[0],
                       describe_part(&f->parts[0]), part_names[1], describe_part(&f->parts[1]));
-  ORR_CHECK(f->mark, ORR_ENOMEM, "%s: no memory for " MARK, f->o->dir);
+  ORR_CHECK(f->mark, ORR_ENOMEM, "%s: out of memory for " MARK, f->o->dir);
   ORR_TRY(orr_fs_join(path, sizeof path, f->o->dir, MARK));
   return orr_json_store(path, f->mark);
 }
 
 orr_code data_import_folder_end(data_import_folder *f) {
-  char path[4400];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, f->o->dir, MARK));
   ORR_TRY(orr_fs_remove_tree(path));
   return orr_fs_fsync_dir(f->o->dir);

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+#include "base/fs.h"
 #include "base/json.h"
 #include "base/lock.h"
 #include "data/import/import.h"
@@ -26,7 +27,7 @@ typedef struct {
 
 // One part: training, or validation.
 typedef struct {
-  char dir[4096];
+  orr_path dir;
   data_index *index;  // as it was found, or NULL
   int64_t recordings; // of earlier imports
   int64_t next;       // number of its next shard

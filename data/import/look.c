@@ -93,7 +93,7 @@ static orr_code same_actions(data_import_looking *l, const data_import_episode *
     l->names = a->names;
     a->names = NULL; // the plan keeps them
     l->found = orr_malloc((size_t)a->A * sizeof *l->found);
-    ORR_CHECK(l->found, ORR_ENOMEM, "%s: no memory for %" PRId64 " components", e->name, a->A);
+    ORR_CHECK(l->found, ORR_ENOMEM, "%s: out of memory for %" PRId64 " components", e->name, a->A);
     for (int64_t i = 0; i < a->A; i++) l->found[i][0] = INFINITY, l->found[i][1] = -INFINITY;
     return ORR_OK;
   }
@@ -123,7 +123,7 @@ static orr_code look_at_actions(data_import_looking *l, const data_import_episod
                                 uint64_t *made) {
   const size_t bytes = (size_t)(t->frames * a->A) * sizeof(float);
   float *rows = orr_malloc(bytes);
-  ORR_CHECK(rows, ORR_ENOMEM, "%s: no memory for %" PRId64 " actions", e->name, t->frames);
+  ORR_CHECK(rows, ORR_ENOMEM, "%s: out of memory for %" PRId64 " actions", e->name, t->frames);
   data_import_actions named = *a;
   if (!named.names) named.names = l->names; // for messages
   orr_code rc = data_import_align(l->p->o, e, t, &named, rows);
@@ -156,7 +156,7 @@ static orr_code look_at_outcome(data_import_looking *l, const data_import_episod
   uint8_t *done = a->done ? orr_malloc((size_t)t->frames * sizeof *done) : NULL;
   orr_code rc = ORR_OK;
   ORR_CHECK_GOTO((reward || !a->reward) && (done || !a->done), release, ORR_ENOMEM,
-                 "%s: no memory for %" PRId64 " rewards", e->name, t->frames);
+                 "%s: out of memory for %" PRId64 " rewards", e->name, t->frames);
   ORR_TRY_GOTO(data_import_align_outcome(l->p->o, e, t, a, reward, done), release);
   if (reward) *made = orr_hash64(reward, (size_t)t->frames * sizeof *reward, *made);
   if (done) *made = orr_hash64(done, (size_t)t->frames * sizeof *done, *made);
@@ -226,7 +226,7 @@ orr_code data_import_look(data_import_looking *l) {
   ORR_TRY(data_import_sources_list(&s));
   p->too_short += s.too_short;
   p->items = orr_malloc((size_t)(p->episodes.n + 1) * sizeof *p->items);
-  ORR_CHECK(p->items, ORR_ENOMEM, "no memory for %" PRId64 " episodes", p->episodes.n);
+  ORR_CHECK(p->items, ORR_ENOMEM, "out of memory for %" PRId64 " episodes", p->episodes.n);
   for (int64_t i = 0; i < p->episodes.n; i++) {
     const data_import_episode *e = &p->episodes.v[i];
     data_import_note_reading(p->o, p->board, e->file);

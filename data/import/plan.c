@@ -94,7 +94,7 @@ static orr_code set_ranges(data_import_looking *l) {
             "another folder",
             p->o->dir);
   p->ranges = orr_malloc((size_t)l->f.A * sizeof *p->ranges);
-  ORR_CHECK(p->ranges, ORR_ENOMEM, "no memory for %" PRId64 " ranges", l->f.A);
+  ORR_CHECK(p->ranges, ORR_ENOMEM, "out of memory for %" PRId64 " ranges", l->f.A);
   if (!before) return fill_ranges(l);
   keep_ranges(l, before);
   return ORR_OK;
@@ -135,7 +135,7 @@ static orr_code set_format(data_import_looking *l) {
   char source[128], *text = orr_malloc((size_t)l->f.A * NAME);
   const char **names = orr_malloc((size_t)l->f.A * sizeof *names);
   orr_code rc = ORR_OK;
-  ORR_CHECK_GOTO(text && names, done, ORR_ENOMEM, "no memory for %" PRId64 " names", l->f.A);
+  ORR_CHECK_GOTO(text && names, done, ORR_ENOMEM, "out of memory for %" PRId64 " names", l->f.A);
   ORR_CHECK_GOTO(!o->action_names.n || o->action_names.n == l->f.A, done, ORR_EINVAL,
                  "--action-names has %" PRId64 " names for %" PRId64 " components",
                  o->action_names.n, l->f.A);
@@ -179,7 +179,7 @@ static orr_code make_key(data_import_plan *p) {
   const data_import_options *o = p->o;
   const data_shard_format *f = p->format;
   orr_hash_stream *h = orr_hash_stream_create();
-  ORR_CHECK(h, ORR_ENOMEM, "no memory for a checksum");
+  ORR_CHECK(h, ORR_ENOMEM, "out of memory for a checksum");
   const int64_t numbers[] = {f->height,        f->width,         f->A,    f->reward,
                              f->done,          f->success,       o->gzip, o->shard_frames,
                              (int64_t)o->seed, p->ranges != NULL};
@@ -211,7 +211,7 @@ static int by_key(const void *a, const void *b) {
 // Marks the second and all further copies of a recording, by a negative episode.
 static orr_code mark_copies(data_import_plan *p) {
   data_import_item **order = orr_malloc((size_t)(p->count + 1) * sizeof(data_import_item *));
-  ORR_CHECK(order, ORR_ENOMEM, "no memory to compare %" PRId64 " recordings", p->count);
+  ORR_CHECK(order, ORR_ENOMEM, "out of memory to compare %" PRId64 " recordings", p->count);
   for (int64_t i = 0; i < p->count; i++) order[i] = &p->items[i];
   if (p->count > 1) qsort(order, (size_t)p->count, sizeof(data_import_item *), by_key);
   for (int64_t i = 1; i < p->count; i++) {
@@ -353,7 +353,7 @@ static orr_code fill(const data_import_plan *p, const data_import_item *item,
   if (f->reward) out->reward = orr_malloc((size_t)n * sizeof *out->reward);
   if (f->done) out->done = orr_malloc((size_t)n * sizeof *out->done);
   ORR_CHECK(out->actions && (out->reward || !f->reward) && (out->done || !f->done), ORR_ENOMEM,
-            "%s: no memory for its actions", e->name);
+            "%s: out of memory for its actions", e->name);
   out->success = a->success > 0;
   ORR_TRY(data_import_align(p->o, e, &item->timing, a, out->actions));
   for (int64_t i = 0; p->ranges && i < n * A; i++) {

@@ -82,7 +82,7 @@ orr_code data_import_recorded_write(const data_import_folder *f, const data_impo
                                     const data_import_verdicts *v, bool validation) {
   json_t *extra = json_pack("{s:o, s:o}", "import", describe(p), "recordings",
                             list_recordings(f, p, v, validation));
-  ORR_CHECK(extra, ORR_ENOMEM, "%s: no memory for its index", p->o->dir);
+  ORR_CHECK(extra, ORR_ENOMEM, "%s: out of memory for its index", p->o->dir);
   if (!validation && p->o->validation > 0)
     json_object_set_new(extra, "held_out", list_held_out(f, p, v));
   json_t *skipped = validation ? NULL : list_skipped(f, p, v);

@@ -13,7 +13,7 @@ orr_code data_import_verdicts_create(int64_t n, data_import_verdicts *out) {
   void *p =
       mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   *out = (data_import_verdicts){0, NULL};
-  ORR_CHECK(p != MAP_FAILED, ORR_ENOMEM, "no memory to judge %" PRId64 " recordings", n);
+  ORR_CHECK(p != MAP_FAILED, ORR_ENOMEM, "out of memory to judge %" PRId64 " recordings", n);
   *out = (data_import_verdicts){n, p};
   return ORR_OK;
 }
@@ -54,8 +54,9 @@ orr_code data_import_verdicts_store(const data_import_verdicts *v, int64_t first
     if (data_import_verdicts_bad(v, i))
       json_array_append_new(
           list, json_pack("{s:I, s:s}", "item", (json_int_t)(i - first), "reason", v->v[i].reason));
-  orr_code rc = list ? orr_json_store(path, list)
-                     : ORR_FAIL(ORR_ENOMEM, "%s: no memory for the list of bad recordings", path);
+  orr_code rc =
+      list ? orr_json_store(path, list)
+           : ORR_FAIL(ORR_ENOMEM, "%s: out of memory for the list of bad recordings", path);
   json_decref(list);
   return rc;
 }

@@ -1,7 +1,6 @@
 #include "data/import/write.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,7 +59,7 @@ static orr_code put_episode(transfer *t) {
   ORR_TRY(data_import_framer_open(p->o, e, t->item->timing.first, &t->framer));
   t->reading = false;
   t->frame = orr_malloc((size_t)(f->height * f->width * 3));
-  ORR_CHECK(t->frame, ORR_ENOMEM, "no memory for a frame of %" PRId64 " x %" PRId64, f->height,
+  ORR_CHECK(t->frame, ORR_ENOMEM, "out of memory for a frame of %" PRId64 " x %" PRId64, f->height,
             f->width);
   for (int64_t k = 0; k < t->item->timing.frames; k++) {
     if (atomic_load(&t->board->stop)) return ORR_ESTOPPED;
@@ -90,18 +89,16 @@ static orr_code write_episode(const writing *w, int64_t item, data_shard_writer 
 
 // -- one shard ------------------------------------------------------------------------------
 
-static orr_code shard_path(const data_import_plan *p, const data_import_job *job,
-                           char out[PATH_MAX]) {
-  char dir[PATH_MAX];
+static orr_code shard_path(const data_import_plan *p, const data_import_job *job, orr_path out) {
+  orr_path dir;
   ORR_TRY(data_import_plan_dir(p, job->validation, dir, sizeof dir));
-  return data_shard_name_in(dir, job->number, out, PATH_MAX);
+  return data_shard_name_in(dir, job->number, out, ORR_PATH_MAX);
 }
 
-static orr_code skipped_path(const data_import_plan *p, const data_import_job *job,
-                             char out[PATH_MAX]) {
+static orr_code skipped_path(const data_import_plan *p, const data_import_job *job, orr_path out) {
   ORR_TRY(shard_path(p, job, out));
   const size_t n = strlen(out);
-  ORR_CHECK(n + sizeof SKIPPED <= PATH_MAX, ORR_EINVAL, "%s: a path too long", out);
+  ORR_CHECK(n + sizeof SKIPPED <= ORR_PATH_MAX, ORR_EINVAL, "%s: a path too long", out);
   memcpy(out + n, SKIPPED, sizeof SKIPPED);
   return ORR_OK;
 }
@@ -109,7 +106,7 @@ static orr_code skipped_path(const data_import_plan *p, const data_import_job *j
 // Whether an earlier call has written the shard, or found that it has nothing to hold.
 static orr_code was_written(const writing *w, const data_import_job *job, data_board *board,
                             bool *written) {
-  char path[PATH_MAX], skipped[PATH_MAX];
+  orr_path path, skipped;
   bool some = false;
   ORR_TRY(shard_path(w->p, job, path));
   ORR_TRY(skipped_path(w->p, job, skipped));
@@ -125,7 +122,7 @@ static orr_code was_written(const writing *w, const data_import_job *job, data_b
 static orr_code try_shard(const writing *w, const data_import_job *job, data_board *board,
                           bool *again) {
   const data_import_options *o = w->p->o;
-  char path[PATH_MAX], skipped[PATH_MAX];
+  orr_path path, skipped;
   data_shard_writer *out = NULL;
   int64_t counted = 0;
   bool bad = false;
@@ -215,7 +212,7 @@ orr_code data_import_write(const data_import_plan *p, data_import_verdicts *verd
 }
 
 orr_code data_import_write_forget(const data_import_plan *p) {
-  char path[PATH_MAX];
+  orr_path path;
   for (int64_t i = 0; i < p->job_count; i++) {
     ORR_TRY(skipped_path(p, &p->jobs[i], path));
     ORR_TRY(orr_fs_remove_tree(path));

@@ -24,7 +24,7 @@ struct data_cache {
 orr_code data_cache_open(const char *dir, uint64_t bytes, int slots, data_cache **out) {
   orr_code rc = ORR_OK;
   data_cache *c = orr_calloc(1, sizeof *c);
-  ORR_CHECK(c, ORR_ENOMEM, "cache of remote data: no memory");
+  ORR_CHECK(c, ORR_ENOMEM, "cache of remote data: out of memory");
   c->bytes = bytes;
   c->slots = slots;
   if (dir[0])
@@ -214,7 +214,7 @@ static orr_code add_file(listing *l, const char *dir, const char *name,
   }
   if (!k.path || l->n == l->room) {
     orr_free(k.path);
-    return ORR_FAIL(ORR_ENOMEM, "%s: no memory to list the cache", dir);
+    return ORR_FAIL(ORR_ENOMEM, "%s: out of memory: cannot list the cache", dir);
   }
   if (!cut_to_stem(stem, &k.bytes)) {
     orr_free(k.path);

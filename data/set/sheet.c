@@ -211,7 +211,7 @@ orr_code data_sheet_write(const data_index *x, const data_action_stats *stats, i
   s.frame = orr_malloc((size_t)(s.height * s.width * 3));
   s.action = orr_malloc((size_t)x->format.A * sizeof *s.action);
   ORR_CHECK_GOTO(s.canvas.rgb && s.frame && s.action, done, ORR_ENOMEM,
-                 "%s: no memory for a sheet of %zu bytes", path, bytes);
+                 "%s: out of memory for a sheet of %zu bytes", path, bytes);
   data_canvas_fill(&s.canvas, 0, 0, s.canvas.height, s.canvas.width, paper);
   put_heading(&s);
   for (int64_t r = 0; r < rows; r++)

@@ -121,7 +121,7 @@ static bool locate(const data_column *c, data_h5_window *w, int64_t i, data_chun
 static orr_code locate_all(const data_column_source *from, data_column *c, data_h5_window *w,
                            bool contiguous, size_t whole, bool *all) {
   c->chunks = orr_calloc((size_t)c->chunk_count, sizeof *c->chunks);
-  ORR_CHECK(c->chunks, ORR_ENOMEM, "%s: no memory for %" PRId64 " chunks of /%s", from->path,
+  ORR_CHECK(c->chunks, ORR_ENOMEM, "%s: out of memory for %" PRId64 " chunks of /%s", from->path,
             c->chunk_count, c->name);
   *all = true;
   for (int64_t i = 0; *all && i < c->chunk_count; i++) {

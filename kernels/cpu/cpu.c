@@ -115,9 +115,9 @@ orr_code cpu_create(int threads, cpu_level level, kern **out) {
   *out = NULL;
   orr_code rc;
   kern *k = orr_calloc(1, sizeof *k);
-  ORR_CHECK(k != NULL, ORR_ENOMEM, "kernels: no memory for the CPU backend");
+  ORR_CHECK(k != NULL, ORR_ENOMEM, "kernels: out of memory for the CPU backend");
   cpu_impl *impl = orr_calloc(1, sizeof *impl);
-  ORR_CHECK_GOTO(impl != NULL, free_kern, ORR_ENOMEM, "kernels: no memory for the CPU backend");
+  ORR_CHECK_GOTO(impl != NULL, free_kern, ORR_ENOMEM, "kernels: out of memory for the CPU backend");
   ORR_TRY_GOTO(cpu_products_create(&impl->products), free_impl);
   impl->level = level;
   snprintf(impl->backend.bf16_reason, sizeof impl->backend.bf16_reason, "%s", bf16_reason(level));

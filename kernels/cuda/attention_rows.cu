@@ -5,6 +5,8 @@
 // a time: first each lane takes one of them and its whole dot product, then all lanes add the 32
 // weighted rows together, each its own channels.
 #include "kernels/cuda/attention.cuh"
+
+#include <inttypes.h>
 #include "kernels/cuda/pack.cuh"
 #include "kernels/cuda/reduce.cuh"
 
@@ -237,8 +239,8 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
 
 static orr_code check_width(int64_t K) {
   ORR_CHECK(K <= MOST_K, ORR_EUNSUPPORTED,
-            "attention: head width %lld; on a GPU at most %d: use more heads, or device cpu",
-            (long long)K, (int)MOST_K);
+            "attention: head width %" PRId64 "; on a GPU at most %d: use more heads, or device cpu",
+            K, (int)MOST_K);
   return ORR_OK;
 }
 
@@ -291,11 +293,11 @@ extern "C" orr_code cuda_attention_own_bwd(kern *k, const kern_attention_bwd_arg
 
 extern "C" orr_code cuda_attention_decode(kern *k, const kern_attention_decode_args *a) {
   ORR_TRY(check_width(a->K));
-  ORR_CHECK(
-      a->slots >= 1 && a->slots <= MOST_SLOTS, ORR_EUNSUPPORTED,
-      "attention: %lld cached positions; on a GPU 1 to %d: choose a shorter window, or device "
-      "cpu",
-      (long long)a->slots, (int)MOST_SLOTS);
+  ORR_CHECK(a->slots >= 1 && a->slots <= MOST_SLOTS, ORR_EUNSUPPORTED,
+            "attention: %" PRId64
+            " cached positions; on a GPU 1 to %d: choose a shorter window, or device "
+            "cpu",
+            a->slots, (int)MOST_SLOTS);
   if (k->planning || a->M == 0) return ORR_OK;
   decode_slots slots = {};
   bool wide = true;

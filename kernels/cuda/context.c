@@ -228,9 +228,9 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   char why[CUDA_SDPA_WHY] = "as run.attention asks";
   ORR_TRY(cuda_device_choose(setup, &d));
   kern *k = orr_calloc(1, sizeof *k);
-  ORR_CHECK(k, ORR_ENOMEM, "kernels: no memory for the CUDA backend");
+  ORR_CHECK(k, ORR_ENOMEM, "kernels: out of memory for the CUDA backend");
   cuda_impl *impl = orr_calloc(1, sizeof *impl);
-  ORR_CHECK_GOTO(impl, free_kern, ORR_ENOMEM, "kernels: no memory for the CUDA backend");
+  ORR_CHECK_GOTO(impl, free_kern, ORR_ENOMEM, "kernels: out of memory for the CUDA backend");
   k->table = &cuda_table;
   k->threads = setup->threads;
   k->planning = true;

@@ -7,6 +7,8 @@
 // them up in a second kernel. So the row of the mask, half of all positions, is summed by many
 // blocks.
 #include "kernels/cuda/code_order.cuh"
+
+#include <inttypes.h>
 #include "kernels/cuda/columns.cuh"
 #include "kernels/cuda/pack.cuh"
 
@@ -221,8 +223,9 @@ static orr_code bwd_rest(kern *k, const kern_embed_bwd_args *a) {
 
 extern "C" orr_code cuda_embed_bwd(kern *k, const kern_embed_bwd_args *a) {
   ORR_CHECK(a->BT * a->S <= INT32_MAX, ORR_EINVAL,
-            "embed: %lld positions in one batch are more than 2^31-1; use a smaller micro-batch",
-            (long long)(a->BT * a->S));
+            "embed: %" PRId64
+            " positions in one batch are more than 2^31-1; use a smaller micro-batch",
+            a->BT * a->S);
   ORR_TRY(bwd_table(k, a));
   ORR_TRY(bwd_rest(k, a));
   if (k->planning || a->BT == 0) return ORR_OK;

@@ -1,5 +1,6 @@
 #include "tests/golden/golden_file.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -62,8 +63,8 @@ static orr_code find_typed(const golden_file *f, const char *name, const char *d
   ORR_CHECK(strcmp(e->dtype, dtype) == 0, ORR_EFORMAT, "%s: tensor %s is %s, wanted %s", f->path,
             name, e->dtype, dtype);
   int64_t got = (int64_t)(e->bytes / ckpt_dtype_bytes(dtype));
-  ORR_CHECK(got == count, ORR_EFORMAT, "%s: tensor %s has %lld elements, wanted %lld", f->path,
-            name, (long long)got, (long long)count);
+  ORR_CHECK(got == count, ORR_EFORMAT, "%s: tensor %s has %" PRId64 " elements, wanted %" PRId64,
+            f->path, name, got, count);
   *data = f->bytes + e->offset;
   return ORR_OK;
 }

@@ -2,6 +2,7 @@
 // weights -> loss with gradients -> report.
 #include "tests/golden/golden_run.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,8 +27,8 @@ static orr_code read_rows(const json_t *sizes, const char *what, const size_row 
     ORR_TRY(orr_json_get_i64(sizes, what, rows[i].key, rows[i].at));
     int64_t lowest = strcmp(rows[i].key, "registers") == 0 ? 0 : 1;
     ORR_CHECK(*rows[i].at >= lowest && *rows[i].at <= INT32_MAX, ORR_EFORMAT,
-              "%s: %s is %lld, wanted at least %lld", what, rows[i].key, (long long)*rows[i].at,
-              (long long)lowest);
+              "%s: %s is %" PRId64 ", wanted at least %" PRId64, what, rows[i].key, *rows[i].at,
+              lowest);
   }
   return ORR_OK;
 }

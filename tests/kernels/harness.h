@@ -7,6 +7,7 @@
 #ifndef TESTS_KERNELS_HARNESS_H
 #define TESTS_KERNELS_HARNESS_H
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,7 +108,7 @@ static inline void expect_close(const char *what, const void *got, kern_dtype ty
     double slack = type == KERN_BF16 ? fabs(want[i]) * (1.0 / 256) : 0;
     double off = fabs(tensor_get(type, got, i) - want[i]) - slack;
     if (!(off <= tol * largest))
-      fail_msg("%s[%lld]: got %.9g, wanted %.9g (largest %.3g, tolerance %.1e)", what, (long long)i,
+      fail_msg("%s[%" PRId64 "]: got %.9g, wanted %.9g (largest %.3g, tolerance %.1e)", what, i,
                tensor_get(type, got, i), want[i], largest, tol);
     worst = fmax(worst, off / largest);
   }

@@ -243,7 +243,7 @@ static orr_code strict_capture_begin(kern *k) {
   strict *s = strict_of(k);
   must(!s->capture, "a capture is under way already", "capture_begin");
   s->capture = calloc(1, sizeof *s->capture);
-  return s->capture ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "strict kern: no memory for a capture");
+  return s->capture ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "strict kern: out of memory for a capture");
 }
 
 static orr_code strict_capture_end(kern *k, void **graph) {

@@ -4,6 +4,7 @@
 // loader's. Medians of the rounds.
 #include "train/bench/io.h"
 
+#include <inttypes.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -179,7 +180,7 @@ static orr_code rounds(bench *b, const data_mix_options *o, const ranges *r, con
   for (int64_t i = 0; i < r->count; i++)
     if (r->ranges[i].bytes > largest) largest = r->ranges[i].bytes;
   unsigned char *buffer = orr_calloc(1, largest);
-  ORR_CHECK(buffer, ORR_ENOMEM, "bench io: no memory for %zu bytes", largest);
+  ORR_CHECK(buffer, ORR_ENOMEM, "bench io: out of memory for %zu bytes", largest);
   for (int64_t i = 0; i < b->rounds; i++) {
     pass loaded, plainly;
     ORR_TRY_GOTO(load(b, o, true, NULL, &loaded), free_buffer);
@@ -237,7 +238,7 @@ static orr_code measure(bench *b, const char *name, const char *dir, data_remote
 static orr_code make_and_measure(bench *b, const char *name, int64_t side, int64_t S,
                                  data_filter filter) {
   const train_bench_io_set set = {.frames = b->frames, .side = side, .S = S, .filter = filter};
-  char dir[4096];
+  orr_path dir;
   ORR_TRY(orr_fs_join(dir, sizeof dir, b->folder, name));
   ORR_TRY(train_bench_io_write(dir, &set));
   return measure(b, name, dir, NULL);
@@ -273,8 +274,8 @@ static orr_code cold_round(const bench *b, const char *url, data_remote *remote,
 }
 
 static orr_code open_remote(const bench *b, int64_t round, data_remote **out) {
-  char cache[4096];
-  snprintf(cache, sizeof cache, "%s/cache-%lld", b->folder, (long long)round);
+  orr_path cache;
+  snprintf(cache, sizeof cache, "%s/cache-%" PRId64, b->folder, round);
   data_remote_options o = data_remote_defaults();
   o.cache_dir = cache;
   return data_remote_create(&o, out);

@@ -60,7 +60,7 @@ static orr_code copy_rate(const train_op_bench *b, kern *k, double bytes, double
 static orr_code report(train_op_bench *b, kern *k, json_t *row, double work, double rate) {
   double copy;
   ORR_CHECK(row && json_array_append_new(b->ops, row) == 0, ORR_ENOMEM,
-            "bench: no memory for the report");
+            "bench: out of memory for the report");
   if (!json_object_get(row, "gb_s")) {
     fprintf(stderr, "\n");
     return ORR_OK;
@@ -69,7 +69,7 @@ static orr_code report(train_op_bench *b, kern *k, json_t *row, double work, dou
   fprintf(stderr, "  %5.2f of a copy's %.1f\n", rate / copy, copy);
   ORR_CHECK(json_object_set_new(row, "copy_gb_s", json_real(copy)) == 0 &&
                 json_object_set_new(row, "of_copy", json_real(rate / copy)) == 0,
-            ORR_ENOMEM, "bench: no memory for the report");
+            ORR_ENOMEM, "bench: out of memory for the report");
   return ORR_OK;
 }
 
@@ -132,7 +132,8 @@ orr_code train_op_bench_create(train_op_bench *b) {
   ORR_TRY(kern_commit(b->home));
   b->ops = json_array();
   void *staging = orr_malloc(b->buffer_bytes);
-  orr_code rc = b->ops && staging ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "bench: no memory for tensors");
+  orr_code rc =
+      b->ops && staging ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "bench: out of memory for tensors");
   if (rc == ORR_OK) rc = place_tensors(b, staging);
   orr_free(staging);
   return rc;

@@ -102,7 +102,7 @@ static orr_code tensor_json(ckpt_reader *r, const char *file, int i, json_t *lis
 
 // The manifest's files with their sizes, read again as plain JSON.
 static orr_code files_json(const ckpt_reader *r, json_t *out) {
-  char path[4096];
+  orr_path path;
   json_t *manifest, *files, *file;
   size_t i;
   ORR_TRY(orr_fs_join(path, sizeof path, ckpt_reader_path(r), "manifest.json"));

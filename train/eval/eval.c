@@ -1,5 +1,6 @@
 #include "train/eval/eval.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -141,9 +142,9 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, uin
       out);
   for (int64_t first = 0; first < s->E; first += ROLLOUT_CLIPS) {
     ORR_TRY_GOTO(roll_portion(e, d, first, source, action, tokens, rolled), out);
-    orr_progress(first + ROLLOUT_CLIPS >= s->E, "eval: rollouts under %s: clip %lld of %lld", what,
-                 (long long)(first + ROLLOUT_CLIPS < s->E ? first + ROLLOUT_CLIPS : s->E),
-                 (long long)s->E);
+    orr_progress(first + ROLLOUT_CLIPS >= s->E,
+                 "eval: rollouts under %s: clip %" PRId64 " of %" PRId64, what,
+                 first + ROLLOUT_CLIPS < s->E ? first + ROLLOUT_CLIPS : s->E, s->E);
   }
   rc = train_codec_decode(e->codec, rolled, s->E * horizon(e), frames);
 out:

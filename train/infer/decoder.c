@@ -1,5 +1,6 @@
 #include "train/infer/decoder.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,12 +182,14 @@ orr_code train_decoder_create(kern *k, const train_dynamics_dims *d, const train
   init_ends(m);
   init_arenas(m);
   ORR_CHECK_GOTO(o->window >= 1 && o->steps >= 1, fail, ORR_EINVAL,
-                 "rollout of window %lld and %lld passes a frame: both must be at least 1",
-                 (long long)o->window, (long long)o->steps);
+                 "rollout of window %" PRId64 " and %" PRId64
+                 " passes a frame: both must be at least 1",
+                 o->window, o->steps);
   ORR_CHECK_GOTO(m->stream.M <= INT32_MAX, fail, ORR_EINVAL,
-                 "rollout of %lld clips with %lld tokens a frame: %lld rows, kernels count to %d: "
+                 "rollout of %" PRId64 " clips with %" PRId64 " tokens a frame: %" PRId64
+                 " rows, kernels count to %d: "
                  "fewer clips at once",
-                 (long long)o->B, (long long)d->N, (long long)m->stream.M, INT32_MAX);
+                 o->B, d->N, m->stream.M, INT32_MAX);
   ORR_TRY_GOTO(take_tables(m), fail);
   ORR_TRY_GOTO(take_memory(m), fail);
   init_shapes(m);

@@ -12,8 +12,12 @@ typedef struct {
   train_loaded_model *dynamics, *tokenizer;
 } train_world_model;
 
-// Local. Uses the options --tokenizer, --threads, --device and --no-ema of `a`. On failure what was
-// opened stays for close. ORR_EINVAL when codes or positions of the two differ.
+#define TRAIN_ANY_TOKENIZER_OPTION                                                                 \
+  { "any-tokenizer", NULL, "take a tokenizer that did not make the tokens of the training", 0 }
+
+// Local. Uses the options --tokenizer, --any-tokenizer, --threads, --device and --no-ema of `a`. On
+// failure what was opened stays for close. ORR_EINVAL when codes or positions of the two differ, or
+// the tokenizer did not make the tokens that the model was trained on.
 orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train_world_model *m);
 // Local. ORR_EINVAL unless the data set's frames have the tokenizer's size and its actions fit into
 // the model's: to be asked before anything is read into buffers of the model's sizes.

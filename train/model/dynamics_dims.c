@@ -1,5 +1,6 @@
 #include "train/model/dynamics_dims.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -35,8 +36,7 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
   const train_part tokens = train_head_codes(ax, d->V + 1), codes = train_head_codes(ax, d->V);
   const bool second = train_axes_rank(ax, DIST_AXIS_TP) > 0;
   out->blocks = orr_calloc((size_t)d->layers, sizeof *out->blocks);
-  ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %lld blocks: out of memory",
-            (long long)d->layers);
+  ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %" PRId64 " blocks: out of memory", d->layers);
 #define NORMAL(...) &(train_param_spec){__VA_ARGS__, .init = TRAIN_INIT_NORMAL, .std = std}
 #define VECTOR                                                                                     \
   &(train_param_spec) {                                                                            \

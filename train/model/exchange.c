@@ -1,5 +1,7 @@
 #include "train/model/exchange.h"
 
+#include <inttypes.h>
+
 #include "base/mem.h"
 #include "train/model/constants.h"
 
@@ -32,8 +34,8 @@ orr_code train_exchange_init(train_exchange *e, train_axes *axes, int64_t B, int
   e->M_time = B * T * e->positions.count;
   e->host = orr_malloc(2 * (size_t)e->M * sizeof *e->host);
   e->counts = orr_malloc(4 * (size_t)cp * sizeof *e->counts);
-  ORR_CHECK(e->host && e->counts, ORR_ENOMEM, "tables for the exchange of %lld rows: out of memory",
-            (long long)e->M);
+  ORR_CHECK(e->host && e->counts, ORR_ENOMEM,
+            "tables for the exchange of %" PRId64 " rows: out of memory", e->M);
   fill_order(e);
   return ORR_OK;
 }

@@ -1,5 +1,6 @@
 #include "train/model/tokenizer.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,8 +88,7 @@ orr_code train_tokenizer_list(const train_tokenizer_dims *d, train_params *list,
                               train_tokenizer_params *out) {
   const int64_t D = d->block.D;
   out->enc = orr_calloc((size_t)(2 * d->layers), sizeof *out->enc);
-  ORR_CHECK(out->enc, ORR_ENOMEM, "parameters of %lld blocks: out of memory",
-            (long long)(2 * d->layers));
+  ORR_CHECK(out->enc, ORR_ENOMEM, "parameters of %" PRId64 " blocks: out of memory", 2 * d->layers);
   out->dec = out->enc + d->layers;
   ORR_TRY(list_linear(list, D, d->P, "encoder.patch", &out->enc_patch_w, &out->enc_patch_b));
   ORR_TRY(list_half(list, d, "encoder", out->enc, &out->enc_norm));

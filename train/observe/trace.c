@@ -115,7 +115,7 @@ static orr_code make_text(train_profile *p, const dist_grid *g, int64_t base_ns,
   if (g->rank + 1 == g->ranks)
     fputs("{\"ph\": \"M\", \"name\": \"end\", \"pid\": 0, \"args\": {}}\n]}\n", f);
   const bool bad = ferror(f) != 0;
-  ORR_CHECK(fclose(f) == 0 && !bad, ORR_ENOMEM, "trace: no memory for %" PRId64 " spans", n);
+  ORR_CHECK(fclose(f) == 0 && !bad, ORR_ENOMEM, "trace: out of memory for %" PRId64 " spans", n);
   if (dropped > 0)
     ORR_WARN("trace: the last %" PRId64 " spans of rank %d did not fit", dropped, g->rank);
   return ORR_OK;
@@ -135,7 +135,7 @@ static orr_code find_place(dist_comm *all, int64_t bytes, int64_t *at) {
 }
 
 static orr_code create_file(const char *run_dir, const char *path) {
-  char dir[4096];
+  orr_path dir;
   int fd;
   ORR_TRY(orr_fs_join(dir, sizeof dir, run_dir, "trace"));
   ORR_TRY(orr_fs_mkdirs(dir));

@@ -1,5 +1,6 @@
 // What became of the time and the memory: goodput over all processes of a run, the phases of a
 // step, the ranks side by side, and what happened.
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,14 +38,13 @@ static void put_goodput(train_html *h, const train_goodput *g) {
       {"other", g->other_s},
   };
   char remark[256];
-  int n = snprintf(remark, sizeof remark, "%.1f%% of %s in steps that counted; %lld start%s",
-                   100.0 * train_goodput_share(g), train_duration_of(g->wall_s).s,
-                   (long long)g->starts, g->starts == 1 ? "" : "s");
+  int n = snprintf(remark, sizeof remark, "%.1f%% of %s in steps that counted; %" PRId64 " start%s",
+                   100.0 * train_goodput_share(g), train_duration_of(g->wall_s).s, g->starts,
+                   g->starts == 1 ? "" : "s");
   if (g->lost_steps)
-    n += snprintf(remark + n, sizeof remark - (size_t)n, ", %lld steps lost",
-                  (long long)g->lost_steps);
+    n += snprintf(remark + n, sizeof remark - (size_t)n, ", %" PRId64 " steps lost", g->lost_steps);
   if (g->skipped_steps)
-    snprintf(remark + n, sizeof remark - (size_t)n, ", %lld skipped", (long long)g->skipped_steps);
+    snprintf(remark + n, sizeof remark - (size_t)n, ", %" PRId64 " skipped", g->skipped_steps);
   train_shares_put(h, &(train_shares){.title = "Goodput",
                                       .remark = remark,
                                       .place = " three",

@@ -1,5 +1,6 @@
 #include "train/run/guard.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ orr_code train_guard_init(train_guard *g, const cfg *c) {
   *g = (train_guard){
       .z = c->guard.z, .room = c->guard.window, .rewind_after = c->guard.rewind_after};
   g->loss = orr_calloc(2 * (size_t)g->room, sizeof *g->loss);
-  ORR_CHECK(g->loss, ORR_ENOMEM, "guard.window %lld: out of memory", (long long)g->room);
+  ORR_CHECK(g->loss, ORR_ENOMEM, "guard.window %" PRId64 ": out of memory", g->room);
   g->norm = g->loss + g->room;
   return ORR_OK;
 }

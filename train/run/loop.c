@@ -2,6 +2,7 @@
 // before the next collective, so that no rank waits for one that has left.
 #include "train/run/loop.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -125,11 +126,11 @@ static orr_code tell_bad_clips(loop *l) {
   int first = 0;
   while (places && first < r->world->grid.ranks - 1 && !places[first][0]) first++;
   if (places)
-    train_observer_tell_step(
-        r->observer, "skipped", s->step,
-        "actions that are not finite in %lld of its clips, first in %s; update "
-        "skipped, %lld in a row",
-        (long long)s->bad_clips, places[first], (long long)r->guard.skipped);
+    train_observer_tell_step(r->observer, "skipped", s->step,
+                             "actions that are not finite in %" PRId64
+                             " of its clips, first in %s; update "
+                             "skipped, %" PRId64 " in a row",
+                             s->bad_clips, places[first], r->guard.skipped);
   dist_texts_free(places, r->world->grid.ranks);
   return ORR_OK;
 }
@@ -158,9 +159,9 @@ static orr_code judge(loop *l) {
   if (x.skipped)
     train_observer_tell_step(r->observer, "skipped", s->step,
                              "%s: loss %g (at most %g), gradient norm %g (at most %g); update "
-                             "skipped, %lld in a row",
+                             "skipped, %" PRId64 " in a row",
                              train_guard_reason(limits, x.loss, x.grad_norm), x.loss, limits->loss,
-                             x.grad_norm, limits->norm, (long long)r->guard.skipped);
+                             x.grad_norm, limits->norm, r->guard.skipped);
   return ORR_OK;
 }
 
@@ -275,9 +276,10 @@ static orr_code write_line(loop *l, const pending_step *of, bool last) {
   ORR_TRY(train_observer_end(r->observer, s, &l->logged));
   ORR_TRY(train_fingerprint_log_step(r->record, s->step, &of->fingerprint));
   l->lined = s->step;
-  orr_progress(last, "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
-               r->work.stage->ops->name, (long long)s->step, (long long)r->c->train.steps, s->loss,
-               s->lr, s->tokens_per_s, 1e-3 * l->smooth_ms * (double)(r->c->train.steps - s->step));
+  orr_progress(last,
+               "%s: step %" PRId64 "/%" PRId64 "  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
+               r->work.stage->ops->name, s->step, r->c->train.steps, s->loss, s->lr,
+               s->tokens_per_s, 1e-3 * l->smooth_ms * (double)(r->c->train.steps - s->step));
   return ORR_OK;
 }
 
@@ -299,15 +301,15 @@ static orr_code yield(loop *l, const char *why, orr_code rc) {
   train_run *r = &l->run;
   const int64_t bad = r->guard.skipped;
   if (!train_guard_yield(&r->guard))
-    return ORR_FAIL(rc, "step %lld: %lld steps in a row were skipped, and %s", (long long)r->step,
-                    (long long)bad, why);
+    return ORR_FAIL(rc, "step %" PRId64 ": %" PRId64 " steps in a row were skipped, and %s",
+                    r->step, bad, why);
   const train_guard_limits limits = train_guard_limits_of(&r->guard);
   train_observer_tell_step(
       r->observer, "accepting", r->step,
-      "%lld steps in a row were skipped, and %s; all of them had a finite loss, "
+      "%" PRId64 " steps in a row were skipped, and %s; all of them had a finite loss, "
       "so such steps are accepted from now on: loss up to %g, gradient norm up "
       "to %g",
-      (long long)bad, why, limits.loss, limits.norm);
+      bad, why, limits.loss, limits.norm);
   return ORR_OK;
 }
 
@@ -319,9 +321,9 @@ static orr_code rewind_run(loop *l) {
   ckpt_reader *reader = NULL;
   char often[160];
   snprintf(often, sizeof often,
-           "the run went back %lld times already (guard.rewinds): look at the data and the "
+           "the run went back %" PRId64 " times already (guard.rewinds): look at the data and the "
            "learning rate, history.jsonl has the reasons",
-           (long long)l->rewinds);
+           l->rewinds);
   if (l->rewinds >= r->c->guard.rewinds) return yield(l, often, ORR_EINVAL);
   l->rewinds++;
   train_saver_finish(r->saver);
@@ -336,10 +338,10 @@ static orr_code rewind_run(loop *l) {
   ckpt_close(reader);
   if (rc == ORR_OK)
     train_observer_tell_step(r->observer, "rewound", r->step,
-                             "%lld steps in a row were skipped: from step %lld back to step %lld, "
-                             "and on with data %lld steps further",
-                             (long long)bad, (long long)from, (long long)r->step,
-                             (long long)r->ahead);
+                             "%" PRId64 " steps in a row were skipped: from step %" PRId64
+                             " back to step %" PRId64 ", "
+                             "and on with data %" PRId64 " steps further",
+                             bad, from, r->step, r->ahead);
   return rc;
 }
 
@@ -372,15 +374,15 @@ static orr_code doubt(loop *l) {
   if (p.weights)
     train_observer_tell_step(
         r->observer, "accepting", r->step,
-        "batch %lld, accepted before with loss %g and gradient norm %g, has %g "
+        "batch %" PRId64 ", accepted before with loss %g and gradient norm %g, has %g "
         "and %g now: the weights are at fault, not the batches, and training "
         "on repairs them; loss up to %g, gradient norm up to %g is accepted",
-        (long long)p.batch, p.was.loss, p.was.norm, p.now.loss, p.now.norm, limits.loss,
-        limits.norm);
+        p.batch, p.was.loss, p.was.norm, p.now.loss, p.now.norm, limits.loss, limits.norm);
   else if (r->world->grid.rank == 0)
-    ORR_INFO("step %lld: batch %lld, accepted before with loss %g, has %g now: the weights are not "
+    ORR_INFO("step %" PRId64 ": batch %" PRId64
+             ", accepted before with loss %g, has %g now: the weights are not "
              "at fault, the batches refused since are unlike it",
-             (long long)r->step, (long long)p.batch, p.was.loss, p.now.loss);
+             r->step, p.batch, p.was.loss, p.now.loss);
   return ORR_OK;
 }
 
@@ -415,8 +417,8 @@ static orr_code steps(loop *l) {
   ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
             orr_status_message());
   return stop && r->step < r->c->train.steps
-             ? ORR_FAIL(ORR_ESTOPPED, "stopped on request after step %lld; checkpoint written",
-                        (long long)r->step)
+             ? ORR_FAIL(ORR_ESTOPPED,
+                        "stopped on request after step %" PRId64 "; checkpoint written", r->step)
              : ORR_OK;
 }
 
@@ -427,7 +429,7 @@ static orr_code run_all(loop *l, const train_run_options *o) {
   ORR_TRY(train_run_open(r, o->resume));
   if (train_run_done(r)) {
     if (r->world->grid.rank == 0)
-      ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
+      ORR_INFO("nothing to do: the run is at step %" PRId64 " already", r->step);
     return ORR_OK;
   }
   ORR_TRY(train_run_begin(r));

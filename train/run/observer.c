@@ -1,5 +1,6 @@
 #include "train/run/observer.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ struct train_observer {
 };
 
 static orr_code open_metrics(train_observer *o, int64_t from) {
-  char path[4096];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, o->c->run.dir, "metrics.jsonl"));
   return train_metrics_open(path, from, &o->metrics);
 }
@@ -192,7 +193,7 @@ void train_observer_tell_step(train_observer *o, const char *event, int64_t step
   va_start(args, fmt);
   vsnprintf(words, sizeof words, fmt, args);
   va_end(args);
-  ORR_WARN("step %lld: %s", (long long)step, words);
+  ORR_WARN("step %" PRId64 ": %s", step, words);
   train_observer_tell(o, event, step, words);
 }
 

@@ -1,6 +1,6 @@
 // Steps that were refused in a row are the fault of their batches or of the weights. The
 // experiment: a batch that was accepted before is tried again, on the weights as they are and
-// without an update. It is read again, for the order of the data needs no memory.
+// without an update. It is read again, for the order of the data needs out of memory.
 #ifndef TRAIN_PROBE_H
 #define TRAIN_PROBE_H
 

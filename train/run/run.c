@@ -1,5 +1,6 @@
 #include "train/run/run.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -93,11 +94,21 @@ static orr_code open_folder(train_run *r) {
                           &r->lease);
 }
 
+// What the weights learned before, for the words about it.
+static orr_code note_origin(train_run *r, const ckpt_reader *reader) {
+  r->taught = train_token_maker_taught(reader);
+  orr_free(r->origin);
+  r->origin = orr_strdup(ckpt_reader_path(reader));
+  ORR_CHECK(r->origin, ORR_ENOMEM, "%s: out of memory", ckpt_reader_path(reader));
+  return ORR_OK;
+}
+
 static orr_code load_base(train_run *r, const char *path) {
   ckpt_reader *reader;
   ORR_TRY(ckpt_open(path, &reader));
   bool ema = false;
   orr_code rc = train_store_load_weights(&r->work.state, reader, true, &ema);
+  if (rc == ORR_OK) rc = note_origin(r, reader);
   if (rc == ORR_OK && r->world->grid.rank == 0)
     ORR_INFO("weights from %s%s", ckpt_reader_path(reader), ema ? " (moving average)" : "");
   ckpt_close(reader);
@@ -118,7 +129,7 @@ orr_code train_run_load(train_run *r, ckpt_reader *reader) {
   r->step = ckpt_reader_step(reader);
   r->ahead = train_resume_ahead(reader);
   train_guard_load(&r->guard, json_object_get(ckpt_reader_meta(reader), "guard"));
-  return ORR_OK;
+  return note_origin(r, reader);
 }
 
 // Weights from a checkpoint of this run, if there is one to resume.
@@ -128,7 +139,7 @@ static orr_code restore(train_run *r, const char *resume) {
   orr_code rc = reader ? train_resume_check(r->c, reader, r->world->grid.rank == 0) : ORR_OK;
   if (rc == ORR_OK) rc = train_run_load(r, reader);
   if (rc == ORR_OK && reader && r->world->grid.rank == 0)
-    ORR_INFO("resumed from %s at step %lld", ckpt_reader_path(reader), (long long)r->step);
+    ORR_INFO("resumed from %s at step %" PRId64, ckpt_reader_path(reader), r->step);
   ckpt_close(reader);
   return rc;
 }
@@ -166,6 +177,14 @@ orr_code train_run_open_data(train_run *r) {
   return train_rank_agreement_data(r->all, r->mix);
 }
 
+// Rank 0: tokens, tokenizer and weights belong together.
+static orr_code check_tokens(train_run *r) {
+  if (r->world->grid.rank != 0) return ORR_OK;
+  ORR_TRY(train_token_maker_check(r->c, r->remote, r->origin, &r->taught, &r->tokens_by));
+  if (!r->tokens_by.s[0]) r->tokens_by = r->taught;
+  return ORR_OK;
+}
+
 static orr_code open_outputs(train_run *r) {
   ORR_TRY(
       train_observer_create(r->c, r->world, &r->accounting, r->begun_ms, r->step, &r->observer));
@@ -185,6 +204,7 @@ orr_code train_run_open(train_run *r, const char *resume) {
   ORR_TRY(dist_agree(r->all, restore(r, resume), "load weights"));
   if (train_run_done(r)) return ORR_OK;
   ORR_TRY(train_run_open_data(r));
+  ORR_TRY(dist_agree(r->all, check_tokens(r), "compare tokenizers"));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
   ORR_TRY(train_fingerprint_log_create(
       &(train_fingerprint_log_options){
@@ -198,13 +218,13 @@ orr_code train_run_open(train_run *r, const char *resume) {
 // Written once weights, data and outputs are there: a call that fails before that leaves the words
 // of the run as they were.
 static orr_code write_config(train_run *r) {
-  char path[4096];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "config.yaml"));
   return orr_fs_write_atomic(path, r->config_text, strlen(r->config_text));
 }
 
 static orr_code watch(train_run *r) {
-  char report[4096];
+  orr_path report;
   ORR_TRY(orr_fs_join(report, sizeof report, r->c->run.dir, "hang-report.txt"));
   return dist_watchdog_start(
       r->world, &(dist_watchdog_options){.timeout_s = r->c->dist.timeout_s, .report = report},
@@ -222,13 +242,14 @@ json_t *train_run_meta(train_run *r) {
   const cfg *c = r->c;
   const int64_t samples = (r->step + r->ahead) * c->train.batch;
   const uint64_t clips = data_mix_clips(r->mix);
-  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:{s:i, s:i, s:i}}", "stage",
+  const char *tokens_by = r->tokens_by.s[0] ? r->tokens_by.s : NULL;
+  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s*, s:o, s:{s:i, s:i, s:i}}", "stage",
                    r->work.stage->ops->name, "config", r->config_text, "config_hash",
                    orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples, "epoch",
                    (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed",
-                   (json_int_t)c->run.seed, "ahead_steps", (json_int_t)r->ahead, "guard",
-                   train_guard_save(&r->guard), "layout", "tp", r->world->grid.tp, "cp",
-                   r->world->grid.cp, "dp", r->world->grid.dp);
+                   (json_int_t)c->run.seed, "ahead_steps", (json_int_t)r->ahead, "tokens_by",
+                   tokens_by, "guard", train_guard_save(&r->guard), "layout", "tp",
+                   r->world->grid.tp, "cp", r->world->grid.cp, "dp", r->world->grid.dp);
 }
 
 void train_run_close(train_run *r) {
@@ -246,5 +267,6 @@ void train_run_close(train_run *r) {
   train_step_release(&r->work);
   kern_destroy(r->k);
   train_lease_release(r->lease);
+  orr_free(r->origin);
   orr_free(r->config_text);
 }

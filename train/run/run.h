@@ -17,6 +17,7 @@
 #include "train/observe/fingerprint_log.h"
 #include "train/run/replica_check.h"
 #include "train/save/saver.h"
+#include "train/save/token_maker.h"
 #include "train/step/step.h"
 
 enum { TRAIN_RUN_FOLDERS = 64 }; // of clips, at most
@@ -36,8 +37,10 @@ typedef struct {
   double peak;        // FLOP/s of one rank's matrix products: the best rate seen
   train_lease *lease; // rank 0
   train_guard guard;
-  int64_t step;  // steps done
-  int64_t ahead; // steps of data passed over, besides
+  int64_t step;                        // steps done
+  int64_t ahead;                       // steps of data passed over, besides
+  char *origin;                        // checkpoint that the weights came from; NULL = none
+  train_token_maker taught, tokens_by; // whose tokens it learned, and whose data.train holds
   data_remote *remote;
   int32_t branch_ids[TRAIN_RUN_FOLDERS];
   data_mix_options mix_options;

@@ -1,5 +1,6 @@
 #include "train/save/resume.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 // *path is empty when there is nothing to resume.
 static orr_code choose(const char *run_dir, const char *resume, char path[4096]) {
-  char root[4096];
+  orr_path root;
   ckpt_reader *reader = NULL;
   path[0] = '\0';
   if (strcmp(resume, "none") == 0) return ORR_OK;
@@ -52,7 +53,7 @@ static orr_code read_config(const ckpt_reader *r, cfg **out) {
 }
 
 static orr_code read_own(const char *run_dir, cfg **out) {
-  char path[4096];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "config.yaml"));
   if (!orr_fs_exists(path)) return ORR_OK;
   ORR_TRY(cfg_create(out));
@@ -61,7 +62,7 @@ static orr_code read_own(const char *run_dir, cfg **out) {
 
 // Rank 0's part. A config.yaml that cannot be read is no reason to end: the run writes it anew.
 static orr_code find_config(const char *run_dir, const char *resume, cfg **out) {
-  char path[4096];
+  orr_path path;
   ckpt_reader *reader = NULL;
   if (strcmp(resume, "auto") == 0) {
     if (read_own(run_dir, out) == ORR_OK && *out) return ORR_OK;
@@ -86,7 +87,7 @@ static orr_code share_config(dist_comm *all, cfg **config) {
   ORR_TRY_GOTO(dist_broadcast(all, &bytes, 1, DIST_I64, 0), done);
   if (bytes == 0) goto done;
   if (!text) text = orr_malloc((size_t)bytes);
-  rc = text ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "no memory for the run's configuration");
+  rc = text ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "out of memory for the run's configuration");
   ORR_TRY_GOTO(dist_agree(all, rc, "read the run's configuration"), done);
   ORR_TRY_GOTO(dist_broadcast(all, text, bytes, DIST_U8, 0), done);
   if (!*config) rc = cfg_create(config);
@@ -113,11 +114,11 @@ static orr_code check_samples(const cfg *now, const ckpt_reader *r) {
   const int64_t step = ckpt_reader_step(r) + train_resume_ahead(r),
                 seen = json_integer_value(samples);
   ORR_CHECK(!json_is_integer(samples) || seen == step * now->train.batch, ORR_ECONFIG,
-            "%s has seen %lld clips in %lld steps, train.batch %lld would make them %lld: resume "
+            "%s has seen %" PRId64 " clips in %" PRId64 " steps, train.batch %" PRId64
+            " would make them %" PRId64 ": resume "
             "with the same train.batch, or start anew from its weights with --resume none and "
             "train.init_from",
-            ckpt_reader_path(r), (long long)seen, (long long)step, (long long)now->train.batch,
-            (long long)(step * now->train.batch));
+            ckpt_reader_path(r), seen, step, now->train.batch, step * now->train.batch);
   return ORR_OK;
 }
 

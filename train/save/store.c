@@ -1,5 +1,6 @@
 #include "train/save/store.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -156,8 +157,7 @@ static orr_code take_buffers(train_store *st) {
   ORR_TRY(kern_alloc(st->state->k, KERN_PINNED, (size_t)send + 1, "checkpoint exchange",
                      (void **)&st->send));
   ORR_CHECK(st->collected && st->recv, ORR_ENOMEM,
-            "buffers to collect a checkpoint in: %lld bytes are not available",
-            (long long)st->bytes);
+            "buffers to collect a checkpoint in: %" PRId64 " bytes are not available", st->bytes);
   return ORR_OK;
 }
 

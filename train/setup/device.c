@@ -1,5 +1,6 @@
 #include "train/setup/device.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/cores.h"
@@ -33,7 +34,7 @@ static orr_code compare(const char *ids, int ranks, bool share) {
 static orr_code compare_all(dist_comm *all, const kern *k, bool share) {
   const int ranks = dist_comm_size(all);
   char *ids = orr_calloc((size_t)ranks, ID_BYTES);
-  orr_code rc = ids ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "no memory for the names of all devices");
+  orr_code rc = ids ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "out of memory for the names of all devices");
   rc = dist_agree(all, rc, "compare devices");
   if (rc == ORR_OK) rc = dist_all_gather(all, k->device_id, ids, ID_BYTES, DIST_U8);
   if (rc == ORR_OK) rc = compare(ids, ranks, share);
@@ -75,9 +76,10 @@ orr_code train_device_open(cfg *c, dist_world *w, kern **out) {
   if (w->grid.rank != 0) return ORR_OK;
   if (*k->why_cpu) ORR_INFO("no GPU is used: %s", k->why_cpu);
   if (c->run.threads > orr_cores_threads(w->cores))
-    ORR_WARN("run.threads is %lld, but a rank's share of cores and CPU quota here is %.3g: threads "
+    ORR_WARN("run.threads is %" PRId64
+             ", but a rank's share of cores and CPU quota here is %.3g: threads "
              "will wait for each other; 0 takes as many as fit",
-             (long long)c->run.threads, w->cores);
+             c->run.threads, w->cores);
   ORR_INFO("device %s (%s), %d threads a rank%s%s", k->table->name, k->isa, k->threads,
            bf16 ? "; " : "", bf16 ? kern_bf16_reason(k) : "");
   return ORR_OK;

@@ -1,5 +1,7 @@
 #include "train/step/reduce.h"
 
+#include <inttypes.h>
+
 #include "base/mem.h"
 
 struct train_reduce {
@@ -41,7 +43,7 @@ orr_code train_reduce_create(train_axes *axes, train_state *state, int64_t bucke
   r->requests = orr_calloc((size_t)n, sizeof *r->requests);
   if (!r->requests) {
     orr_free(r);
-    return ORR_FAIL(ORR_ENOMEM, "%lld gradient buckets: out of memory", (long long)n);
+    return ORR_FAIL(ORR_ENOMEM, "%" PRId64 " gradient buckets: out of memory", n);
   }
   *out = r;
   return ORR_OK;

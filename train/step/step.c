@@ -1,5 +1,6 @@
 #include "train/step/step.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -58,9 +59,9 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
   const int dp = axes->grid.dp;
   *s = (train_step){.c = c, .axes = axes, .k = k};
   ORR_CHECK(c->train.batch % dp == 0, ORR_ECONFIG,
-            "train.batch %lld is not divisible by the %d ranks of the data axis: change "
+            "train.batch %" PRId64 " is not divisible by the %d ranks of the data axis: change "
             "train.batch or the number of ranks",
-            (long long)c->train.batch, dp);
+            c->train.batch, dp);
   s->clips = c->train.batch / dp;
   s->micro = c->train.micro_batch ? c->train.micro_batch : s->clips;
   s->micros = s->clips / s->micro;

@@ -1,5 +1,6 @@
 #include "train/timing/profile.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -221,7 +222,7 @@ orr_code train_profile_trace(train_profile *p, int64_t room) {
   p->n = p->dropped = 0;
   p->room = room;
   p->spans = orr_calloc((size_t)room, sizeof *p->spans);
-  ORR_CHECK(p->spans, ORR_ENOMEM, "trace: no memory for %lld spans", (long long)room);
+  ORR_CHECK(p->spans, ORR_ENOMEM, "trace: out of memory for %" PRId64 " spans", room);
   p->keeping = true;
   return ORR_OK;
 }

@@ -1,5 +1,6 @@
 #include "tests/kernels/cuda/parity.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,8 +140,9 @@ static void compare(const parity_tensor *want, const parity_tensor *got, int ske
     const double slack = want->type == VALUE_BF16 && want->tolerance != 0 ? fabs(w) / 128 : 0;
     const double off = fabs(g - w) - slack;
     if (!(off <= fabs(want->tolerance) * largest))
-      fail_msg("%s[%lld of %lld], skew %d: got %.9g, the CPU's %.9g (largest %.3g, tolerance %.1e)",
-               want->name, (long long)i, (long long)want->n, skew, g, w, largest, want->tolerance);
+      fail_msg("%s[%" PRId64 " of %" PRId64
+               "], skew %d: got %.9g, the CPU's %.9g (largest %.3g, tolerance %.1e)",
+               want->name, i, want->n, skew, g, w, largest, want->tolerance);
     worst = fmax(worst, off / largest);
   }
   if (getenv("ORR_TEST_MEASURE"))

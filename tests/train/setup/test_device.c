@@ -4,6 +4,7 @@
 // host plays (tests/cuda_host).
 #include "kernels/kern.h"
 #include "tests/train/small_run.h"
+#include "base/fs.h"
 
 enum { STEPS = 6 };
 
@@ -76,7 +77,7 @@ static void test_the_phases_of_a_step_are_of_the_devices_clock(void **state) {
   static const char *const phases[] = {"input_ms",   "forward_ms", "backward_ms",  "optimizer_ms",
                                        "replica_ms", "other_ms",   "data_wait_ms", "ckpt_stall_ms"};
   double loss[SMALL_RUN_STEPS_MAX];
-  char line[4096];
+  orr_path line;
   int lines = 0;
   skip_without_device();
   train(*state, "phases", "cuda", "fp32", "4", NULL, loss);
