@@ -1,4 +1,4 @@
-// What an index says of the recordings behind a data set (data/import/folder.h). Private to data/.
+// What an index says of the recordings after a data set (data/import/folder.h). Private to data/.
 #ifndef DATA_IMPORT_RECORDED_H
 #define DATA_IMPORT_RECORDED_H
 
