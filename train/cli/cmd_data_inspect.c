@@ -10,6 +10,7 @@
 #include "data/set/outcome.h"
 #include "data/set/sheet.h"
 #include "base/args.h"
+#include "train/cli/inspect_lag.h"
 #include "train/setup/remote_data.h"
 
 #define SHEET_ROWS     6
@@ -152,12 +153,13 @@ static json_t *describe_actions(const data_index *x, const data_action_stats *st
 
 // The index but for its list of shards, and what the actions look like.
 static orr_code write_json(const data_index *x, const data_action_stats *stats,
-                           const data_outcome *o, const char *path) {
+                           const data_outcome *o, const data_lag *lag, const char *path) {
   json_t *j = json_deep_copy(x->json);
   ORR_CHECK(j, ORR_ENOMEM, "%s: out of memory for the facts", path);
   json_object_set_new(j, "shards", json_integer(x->count));
   json_object_set_new(j, "hours", json_real(hours(x)));
   json_object_set_new(j, "actions", describe_actions(x, stats));
+  json_object_set_new(j, "alignment", train_inspect_describe_lag(lag));
   if (x->format.reward)
     json_object_set_new(
         j, "reward", json_pack("{s:f, s:f, s:f}", "low", o->low, "high", o->high, "mean", o->mean));
@@ -171,13 +173,16 @@ static orr_code write_json(const data_index *x, const data_action_stats *stats,
 static orr_code inspect(const data_index *x, const orr_args *args, data_action_stats *stats) {
   const char *sheet = orr_args_text(args, "sheet", NULL), *json = orr_args_text(args, "json", NULL);
   data_outcome outcome;
+  data_lag lag;
   print_shape(x);
   print_recordings(x, orr_args_flag(args, "recordings"));
   ORR_TRY(data_outcome_read(x, &outcome));
   print_outcome(x, &outcome);
   ORR_TRY(data_action_stats_read(x, stats));
   print_actions(x, stats);
-  if (json) ORR_TRY(write_json(x, stats, &outcome, json));
+  ORR_TRY(data_lag_find(x, stats, &lag));
+  if (x->format.A) train_inspect_print_lag(x, &lag);
+  if (json) ORR_TRY(write_json(x, stats, &outcome, &lag, json));
   if (!sheet) return ORR_OK;
   ORR_TRY(data_sheet_write(x, stats, SHEET_ROWS, SHEET_COLUMNS, sheet));
   ORR_INFO("%s: frames of %d episodes", sheet,
