@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
 #define PIECE_BYTES ((size_t)1 << 30) // Linux moves at most 2 GiB - 4 KiB in one call
@@ -20,6 +21,7 @@
 // Records "PATH: cannot OPERATION: errno's text; remedy".
 static orr_code fail_errno(const char *path, const char *operation) {
   const char *remedy = "";
+  char limit[256];
   int e = errno;
   switch (e) {
   case ENOSPC:
@@ -37,6 +39,14 @@ static orr_code fail_errno(const char *path, const char *operation) {
     break;
   case EMFILE:
     remedy = "; raise the limit on open files (ulimit -n)";
+    break;
+  case EFBIG:
+    orr_limits_file_words(limit, sizeof limit);
+    remedy = limit;
+    break;
+  case ENOMEM:
+    orr_limits_memory_words(limit, sizeof limit);
+    remedy = limit;
     break;
   default:
     break;

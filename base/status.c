@@ -3,9 +3,11 @@
 #include "base/status.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 
 static _Thread_local char thread_message[ORR_STATUS_MESSAGE_MAX];
@@ -33,6 +35,9 @@ orr_code orr_fail(orr_code code, const char *file, int line, const char *fmt, ..
   va_start(args, fmt);
   vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
+  const bool library = code == ORR_EIO || code == ORR_EFORMAT || code == ORR_ECORRUPT;
+  if (code == ORR_ENOMEM || (library && orr_limits_memory_near()))
+    orr_limits_memory_words(text + strlen(text), sizeof text - strlen(text));
   make_printable(text);
   orr_status_set(text);
   ORR_DEBUG("%s:%d: %s: %s", from_root(file), line, orr_code_name(code), text);

@@ -26,7 +26,9 @@ typedef enum {
 
 #define ORR_STATUS_MESSAGE_MAX 2048
 
-// Local. Records the message for this thread (replacing an older one) and returns `code`.
+// Local. Records the message for this thread (replacing an older one) and returns `code`. Where
+// memory is limited (base/limits.h), ORR_ENOMEM's message says so, and near that limit
+// those of files, which libraries have read, say so, too.
 orr_code orr_fail(orr_code code, const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 // Local. Says on a debug line that `function` passes on an error that it got.

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 
 #define POLL_US      10000
@@ -51,7 +52,10 @@ void orr_board_allow(orr_board *b, int seconds) {
 
 // A worker's whole life. _exit: the parent's buffers and handlers are not the worker's to run.
 static _Noreturn void live(const orr_workers *w, orr_board *b, int number, pid_t parent) {
+  static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT};
   prctl(PR_SET_PDEATHSIG, SIGTERM);
+  // a worker's crash is its parent's to tell
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) signal(faults[i], SIG_DFL);
   atomic_store(&b->notes[number].pid, (int)getpid());
   if (getppid() != parent) _exit(1); // the parent died before the line above
   orr_code rc = w->work(w->ctx, b);
@@ -61,6 +65,8 @@ static _Noreturn void live(const orr_workers *w, orr_board *b, int number, pid_t
 
 static orr_code fail_signal(const orr_board *b, int number, pid_t pid, int signal_number) {
   const char *doing = b->notes[number].doing;
+  char limit[256];
+  orr_limits_memory_words(limit, sizeof limit);
   if (signal_number == SIGPROF)
     return ORR_FAIL(ORR_EIO,
                     "worker process %ld computed for %d s without an end%s%s; the file is damaged: "
@@ -68,9 +74,9 @@ static orr_code fail_signal(const orr_board *b, int number, pid_t pid, int signa
                     (long)pid, b->notes[number].allowed_s, *doing ? " while " : "", doing);
   return ORR_FAIL(
       ORR_EIO,
-      "worker process %ld was ended by signal %d (%s)%s%s; if memory ran out, use fewer "
+      "worker process %ld was ended by signal %d (%s)%s%s%s; if memory ran out, use fewer "
       "processes%s",
-      (long)pid, signal_number, strsignal(signal_number), *doing ? " while " : "", doing,
+      (long)pid, signal_number, strsignal(signal_number), *doing ? " while " : "", doing, limit,
       *doing ? ", else the file is damaged: copy or record it again" : "");
 }
 

@@ -16,6 +16,7 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
@@ -24,6 +25,7 @@
 
 #include "base/cores.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 enum {
   // A waiting thread gives way after so long. Pauses between the loops of a step are shorter, and
@@ -233,10 +235,9 @@ orr_code cpu_team_create(int threads, cpu_team **out) {
   for (; t->started < threads - 1; t->started++) {
     member *m = &t->member[t->started];
     *m = (member){.team = t, .thread = t->started + 1};
-    ORR_CHECK_GOTO(pthread_create(&m->id, NULL, run_member, m) == 0, destroy, ORR_EIO,
-                   "kernels: cannot start thread %d of %d; raise the limit on processes (ulimit "
-                   "-u), or set run.threads lower",
-                   m->thread + 1, threads);
+    char what[96];
+    snprintf(what, sizeof what, "kernels: thread %d of %d (run.threads)", m->thread + 1, threads);
+    ORR_TRY_GOTO(orr_thread_start(&m->id, run_member, m, what), destroy);
   }
   *out = t;
   return ORR_OK;

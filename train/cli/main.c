@@ -1,10 +1,13 @@
 // The command line. This file and the watchdog alone end the process; exit codes: 0 done, 1 failed,
 // 2 bad usage or configuration, 3 a replayed step differs from its record, 4 another run holds the
 // folder, 85 stopped early on request with a checkpoint written.
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "train/cli/cmd_bench.h"
@@ -79,8 +82,42 @@ static int take_verbose(int argc, char **argv) {
   return left;
 }
 
+// -- limits of the process ------------------------------------------------------------------
+
+// A library that does not check what it allocates (libhdf5, C++ ones) dies of a limit on memory;
+// this says of what.
+static void end_out_of_memory(int number) {
+  char words[512] = "error: out of memory in a library";
+  size_t n = strlen(words);
+  orr_limits_memory_words(words + n, sizeof words - n - 1);
+  n = strlen(words);
+  words[n] = '\n';
+  if (number != 0 && write(STDERR_FILENO, words, n + 1) < 0) _exit(1);
+  _exit(1);
+}
+
+static void end_uncaught(void) {
+  end_out_of_memory(SIGABRT);
+}
+
+// std::set_terminate, where a C++ library is linked.
+typedef void (*ending)(void);
+__attribute__((weak)) ending _ZSt13set_terminatePFvvE(ending);
+
+// A file that grows to its limit is an error of a write, not the end. Handlers only where memory is
+// limited: elsewhere such a signal is a fault of the program, and MPI's handler shows where.
+static void respect_limits(void) {
+  static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT};
+  signal(SIGXFSZ, SIG_IGN);
+  if (orr_limits_memory() == 0) return;
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    signal(signals[i], end_out_of_memory);
+  if (_ZSt13set_terminatePFvvE) _ZSt13set_terminatePFvvE(end_uncaught);
+}
+
 int main(int argc, char **argv) {
   orr_log_setup(ORR_LOG_INFO, 0, 1);
+  respect_limits();
   if (argc > 1) argc = take_verbose(argc, argv);
   if (argc < 2) return usage(stderr);
   if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
@@ -98,6 +135,11 @@ int main(int argc, char **argv) {
       ORR_INFO("%s", orr_status_message());
     else if (rc != ORR_OK && !silent)
       ORR_ERROR("%s", orr_status_message());
+    // Where memory ran out the handlers of libraries at an exit would only fall over it.
+    if (rc != ORR_OK && (rc == ORR_ENOMEM || orr_limits_memory_near())) {
+      fflush(NULL);
+      _exit(exit_code(rc));
+    }
     return exit_code(rc);
   }
   ORR_ERROR("unknown command '%s': see `orrery --help`", argv[1]);

@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "data/remote/http_post.h"
 #include "train/observe/events.h"
 #include "train/observe/prometheus.h"
@@ -210,9 +211,10 @@ orr_code train_sinks_create(const cfg *c, int64_t from, train_sinks **out) {
   ORR_TRY_GOTO(open_outlets(s, c), fail);
   ORR_TRY_GOTO(open_events(s, c, from), fail);
   ORR_TRY_GOTO(data_http_start(), fail);
-  s->started = pthread_create(&s->thread, NULL, serve, s) == 0;
+  rc = orr_thread_start(&s->thread, serve, s, "metrics");
+  s->started = rc == ORR_OK;
   if (!s->started) data_http_stop();
-  ORR_CHECK_GOTO(s->started, fail, ORR_EIO, "metrics: the system gives no thread for them");
+  ORR_TRY_GOTO(rc, fail);
   *out = s;
   return ORR_OK;
 fail:

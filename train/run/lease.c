@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 enum { RECORD_BYTES = 512 }; // one length, so that a new record covers the old one whole
 
@@ -191,10 +192,11 @@ static void *beat(void *arg) {
 static orr_code start_beating(train_lease *l) {
   pthread_mutex_init(&l->mutex, NULL);
   orr_cond_init(&l->changed);
-  if (pthread_create(&l->thread, NULL, beat, l) == 0) return ORR_OK;
+  const orr_code rc = orr_thread_start(&l->thread, beat, l, l->path);
+  if (rc == ORR_OK) return ORR_OK;
   pthread_cond_destroy(&l->changed);
   pthread_mutex_destroy(&l->mutex);
-  return ORR_FAIL(ORR_ENOMEM, "%s: cannot start the thread that keeps it", l->path);
+  return rc;
 }
 
 orr_code train_lease_take(const train_lease_options *o, train_lease **out) {
