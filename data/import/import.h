@@ -118,7 +118,8 @@ typedef struct {
 
 typedef struct {
   const char *format;
-  int64_t episodes, frames; // written or there already, validation included
+  int64_t episodes, frames; // of the folder, validation included
+  int64_t added;            // episodes that this call wrote
   int64_t validation_episodes;
   int64_t too_short; // episodes left out
   int64_t bad;       // recordings left out

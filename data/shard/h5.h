@@ -62,8 +62,9 @@ orr_code data_h5_blame(const data_h5_fault *fault, const char *path, const char 
 hid_t data_h5_file_create(const char *path, data_h5_fault *fault);
 // others: NULL = the file may refer to none. Whatever HDF5 opens besides then fails.
 hid_t data_h5_file_open(const char *path, const data_h5_others *others, data_h5_fault *fault);
-// Whether a file that an open one refers to may be read; its real path goes to `real` [PATH_MAX].
-// false with fault->refused set where it lies elsewhere, without where there is none.
+// Whether a file that an open one refers to may be read; its real path goes to `real`
+// [ORR_PATH_MAX]. false with fault->refused set where it lies elsewhere, without where there is
+// none.
 bool data_h5_other_allowed(const data_h5_others *others, const char *path, char *real,
                            data_h5_fault *fault);
 

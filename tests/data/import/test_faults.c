@@ -36,7 +36,7 @@ static orr_code import(const char *path, orr_hash128 *key) {
                            .min_frames = 2,
                            .processes = 1};
   data_import_plan p;
-  orr_code rc = data_import_plan_make(&o, NULL, &p);
+  orr_code rc = data_import_plan_make(&o, NULL, NULL, &p);
   if (rc != ORR_OK) return rc;
   *key = p.key;
   for (int64_t i = 0; rc == ORR_OK && i < p.count; i++) rc = read_item(&p, &p.items[i]);
