@@ -194,8 +194,11 @@ static orr_code look_at_episode(data_import_looking *l, int64_t number) {
   ORR_TRY_GOTO(check_merges(p->o, e, a.A), release);
   ORR_TRY_GOTO(look_at_outcome(l, e, &t, &a, &made), release);
   ORR_TRY_GOTO(look_at_actions(l, e, &t, &a, &made), release);
-  p->items[p->count++] = (data_import_item){
-      .episode = number, .timing = t, .key = key_of(e, &a, fingerprint), .made = made};
+  p->items[p->count++] = (data_import_item){.episode = number,
+                                            .timing = t,
+                                            .frames = t.frames,
+                                            .key = key_of(e, &a, fingerprint),
+                                            .made = made};
   p->frames += t.frames;
 release:
   data_import_actions_release(&a);

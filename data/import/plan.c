@@ -176,7 +176,8 @@ static orr_code make_key(data_import_plan *p) {
   const int64_t numbers[] = {f->height,        f->width,         f->A,    f->reward,
                              f->done,          f->success,       o->gzip, o->shard_frames,
                              (int64_t)o->seed, p->ranges != NULL};
-  const double reals[] = {f->fps, o->validation, p->pixel_low, p->pixel_high};
+  const double reals[] = {f->fps,       o->validation, o->validation_gap, (double)o->validation_by,
+                          p->pixel_low, p->pixel_high};
   orr_hash_stream_update(h, numbers, sizeof numbers);
   orr_hash_stream_update(h, reals, sizeof reals);
   orr_hash_stream_update(h, f->branch, strlen(f->branch) + 1);
@@ -243,7 +244,7 @@ static orr_code drop_known(data_import_plan *p) {
               p->episodes.v[item->episode].name, p->o->dir);
     if (known && !item->copied) p->known++;
     if (known || item->copied) {
-      p->frames -= item->timing.frames;
+      p->frames -= item->frames;
       continue;
     }
     if (p->folder) note_name(p, item);
