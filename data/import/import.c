@@ -23,9 +23,9 @@ typedef struct {
   data_import_faults crashed;
 } rehearsal;
 
-static orr_code look(void *ctx, data_board *board) {
+static orr_code look(void *ctx, orr_board *board) {
   const rehearsal *r = ctx;
-  if (data_board_take(board) < 0) return ORR_OK;
+  if (orr_board_take(board) < 0) return ORR_OK;
   return data_import_plan_rehearse(r->o, &r->crashed, board);
 }
 

@@ -320,7 +320,7 @@ orr_code data_import_plan_make(const data_import_options *o, const data_import_f
 }
 
 orr_code data_import_plan_rehearse(const data_import_options *o, const data_import_faults *crashed,
-                                   data_board *board) {
+                                   orr_board *board) {
   data_import_plan p = {.o = o, .crashed = crashed, .board = board};
   orr_code rc = plan(&p);
   data_import_plan_release(&p);

@@ -30,7 +30,7 @@ typedef struct {
 
 typedef struct {
   const data_import_options *o; // borrowed
-  data_board *board;            // borrowed, or NULL
+  orr_board *board;             // borrowed, or NULL
   // Files that took a worker process down, and how; borrowed, or NULL. They are not opened again.
   const data_import_faults *crashed;
   const data_import_folder *folder; // borrowed, or NULL: as if it were new
@@ -60,7 +60,7 @@ orr_code data_import_plan_make(const data_import_options *o, const data_import_f
 // Local, in a worker process: makes the same plan for nothing but the progress and the notes on the
 // board. Bad recordings are no error: the parent finds them again, now that nothing crashes.
 orr_code data_import_plan_rehearse(const data_import_options *o, const data_import_faults *crashed,
-                                   data_board *board);
+                                   orr_board *board);
 // Local. Frees what the plan holds.
 void data_import_plan_release(data_import_plan *p);
 // The rows of an item as they are written; NULL for what the format has not.

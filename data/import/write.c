@@ -28,7 +28,7 @@ typedef struct {
   data_import_framer *framer;
   data_import_output rows;
   data_shard_writer *w;
-  data_board *board;
+  orr_board *board;
   uint8_t *frame;
   bool reading;    // what fails is the recording
   int64_t counted; // frames added to the progress
@@ -36,7 +36,7 @@ typedef struct {
 
 static orr_code put_frame(transfer *t, int64_t k) {
   const data_shard_format *f = t->p->format;
-  data_board_allow(t->board, data_import_patience(t->p->o));
+  orr_board_allow(t->board, data_import_patience(t->p->o));
   t->reading = true;
   ORR_TRY(data_import_framer_read(t->framer, data_import_frame(&t->item->timing, k), t->frame));
   t->reading = false;
@@ -72,12 +72,12 @@ static orr_code put_episode(transfer *t) {
 // *bad: the recording is to blame, not the disk or the memory. *counted grows by the frames that
 // were added to the progress.
 static orr_code write_episode(const writing *w, int64_t item, data_shard_writer *out,
-                              data_board *board, bool *bad, int64_t *counted) {
+                              orr_board *board, bool *bad, int64_t *counted) {
   transfer t = {.p = w->p, .item = &w->p->items[item], .w = out, .board = board};
-  char doing[DATA_NOTE_MAX];
+  char doing[ORR_NOTE_MAX];
   snprintf(doing, sizeof doing, IMPORTING "%s", w->p->episodes.v[t.item->episode].name);
-  data_board_note(board, doing);
-  data_board_allow(board, data_import_patience(w->p->o));
+  orr_board_note(board, doing);
+  orr_board_allow(board, data_import_patience(w->p->o));
   orr_code rc = put_episode(&t);
   *bad = rc != ORR_OK && rc != ORR_ENOMEM && rc != ORR_ESTOPPED && t.reading;
   *counted += t.counted;
@@ -104,7 +104,7 @@ static orr_code skipped_path(const data_import_plan *p, const data_import_job *j
 }
 
 // Whether an earlier call has written the shard, or found that it has nothing to hold.
-static orr_code was_written(const writing *w, const data_import_job *job, data_board *board,
+static orr_code was_written(const writing *w, const data_import_job *job, orr_board *board,
                             bool *written) {
   orr_path path, skipped;
   bool some = false;
@@ -119,7 +119,7 @@ static orr_code was_written(const writing *w, const data_import_job *job, data_b
 }
 
 // Writes what is not known to be bad. *again: another recording turned out to be.
-static orr_code try_shard(const writing *w, const data_import_job *job, data_board *board,
+static orr_code try_shard(const writing *w, const data_import_job *job, orr_board *board,
                           bool *again) {
   const data_import_options *o = w->p->o;
   orr_path path, skipped;
@@ -153,7 +153,7 @@ destroy:
   return rc;
 }
 
-static orr_code write_shard(const writing *w, const data_import_job *job, data_board *board) {
+static orr_code write_shard(const writing *w, const data_import_job *job, orr_board *board) {
   bool written = false, again = true;
   ORR_TRY(was_written(w, job, board, &written));
   if (written) return ORR_OK;
@@ -168,9 +168,9 @@ static orr_code write_shard(const writing *w, const data_import_job *job, data_b
 
 // -- all of them ----------------------------------------------------------------------------
 
-static orr_code work(void *ctx, data_board *board) {
+static orr_code work(void *ctx, orr_board *board) {
   const writing *w = ctx;
-  for (int64_t job; (job = data_board_take(board)) >= 0;)
+  for (int64_t job; (job = orr_board_take(board)) >= 0;)
     ORR_TRY(write_shard(w, &w->p->jobs[job], board));
   return ORR_OK;
 }
