@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/loader.h"
+#include "data/clips/mix.h"
 #include "train/timing/marks.h"
 #include "train/setup/remote_data.h"
 #include "train/save/resume.h"

@@ -7,6 +7,8 @@
 
 #include "base/hash.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/loader.h"
+#include "data/clips/mix.h"
 #include "data/remote/remote.h"
 #include "dist/watchdog.h"
 #include "train/run/accounting.h"
