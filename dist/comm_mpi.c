@@ -3,13 +3,15 @@
 //
 // A `flight` is one collective on its way: its MPI requests and its staging buffer. Flights are
 // kept and used again, so a warm step allocates nothing. Ranks must issue collectives of one comm
-// in the same order; calls come from one thread at a time (MPI_THREAD_SERIALIZED).
+// in the same order; calls come from one thread at a time (MPI_THREAD_SERIALIZED). All waits give
+// way to other work (dist/mpi_wait.h).
 #include "dist/comm_mpi.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "dist/mpi_wait.h"
 #include "kernels/bf16.h"
 
 #define PIECE_ELEMENTS ((int64_t)1 << 30)
@@ -118,7 +120,7 @@ static orr_code flight_finish(dist_comm *c, flight *f, dist_request *r) {
     r->impl = f;
     return ORR_OK;
   }
-  ORR_TRY(dist_mpi_check(MPI_Waitall(f->n, f->requests, MPI_STATUSES_IGNORE), c->axis, f->what));
+  ORR_TRY(dist_mpi_wait(f->n, f->requests, c->axis, f->what));
   flight_land(f);
   return ORR_OK;
 }
@@ -133,6 +135,7 @@ static orr_code mpi_all_reduce(dist_comm *c, void *buf, int64_t count, dist_dtyp
                                dist_request *r) {
   mpi_impl *m = c->impl;
   flight *f = NULL;
+  if (!r) ORR_TRY(dist_mpi_meet(m->comm, c->axis, "all_reduce"));
   ORR_TRY(flight_take(c, "all_reduce", &f));
   if (t == DIST_BF16) {
     ORR_TRY(flight_stage(c, f, dist_staging_bytes(DIST_ALL_REDUCE, t, count, c->size)));
@@ -178,6 +181,7 @@ static orr_code mpi_reduce_scatter(dist_comm *c, const void *send, void *recv, i
                                    dist_dtype t, dist_op op, dist_request *r) {
   mpi_impl *m = c->impl;
   flight *f = NULL;
+  if (!r) ORR_TRY(dist_mpi_meet(m->comm, c->axis, "reduce_scatter"));
   ORR_TRY(flight_take(c, "reduce_scatter", &f));
   if (t == DIST_BF16) { // stage: the operands, then the result
     ORR_TRY(flight_stage(c, f, dist_staging_bytes(DIST_REDUCE_SCATTER, t, count, c->size)));
@@ -223,7 +227,9 @@ static orr_code broadcast_block(dist_comm *c, flight *f, char *buf, int64_t coun
 }
 
 static orr_code mpi_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root) {
+  const mpi_impl *m = c->impl;
   flight *f = NULL;
+  ORR_TRY(dist_mpi_meet(m->comm, c->axis, "broadcast"));
   ORR_TRY(flight_take(c, "broadcast", &f));
   ORR_TRY(broadcast_block(c, f, buf, count, t, root, true));
   return flight_finish(c, f, NULL);
@@ -235,6 +241,7 @@ static orr_code mpi_all_gather(dist_comm *c, const void *send, void *recv, int64
   flight *f = NULL;
   size_t block = (size_t)count * dist_dtype_bytes(t);
   char *mine = (char *)recv + (size_t)c->rank * block;
+  if (!r) ORR_TRY(dist_mpi_meet(m->comm, c->axis, "all_gather"));
   ORR_TRY(flight_take(c, "all_gather", &f));
   if (count * c->size <= m->piece) {
     const void *from = send == mine ? MPI_IN_PLACE : send;
@@ -294,7 +301,7 @@ static orr_code mpi_all_to_all(dist_comm *c, const void *send, const int64_t *se
 
 static orr_code mpi_barrier(dist_comm *c) {
   mpi_impl *m = c->impl;
-  return dist_mpi_check(MPI_Barrier(m->comm), c->axis, "barrier");
+  return dist_mpi_meet(m->comm, c->axis, "barrier");
 }
 
 // -- requests -------------------------------------------------------------------------------
