@@ -21,6 +21,7 @@ typedef struct flight {
   struct flight *next;
   bool busy;
   const char *what;      // "all_reduce", for messages
+  int64_t bytes;         // that it moves while the rank waits
   MPI_Request *requests; // [capacity], the first n are in use
   int n, capacity;
   float *stage; // float32 stand-in for bf16 operands
@@ -66,7 +67,7 @@ orr_code dist_mpi_check(int result, dist_axis axis, const char *what) {
 
 // -- flights --------------------------------------------------------------------------------
 
-static orr_code flight_take(dist_comm *c, const char *what, flight **out) {
+static orr_code flight_take(dist_comm *c, const char *what, int64_t bytes, flight **out) {
   mpi_impl *m = c->impl;
   flight *f = m->flights;
   while (f && f->busy) f = f->next;
@@ -78,6 +79,7 @@ static orr_code flight_take(dist_comm *c, const char *what, flight **out) {
   }
   f->busy = true;
   f->what = what;
+  f->bytes = bytes;
   f->n = 0;
   f->narrow_count = 0;
   *out = f;
@@ -120,7 +122,7 @@ static orr_code flight_finish(dist_comm *c, flight *f, dist_request *r) {
     r->impl = f;
     return ORR_OK;
   }
-  ORR_TRY(dist_mpi_wait(f->n, f->requests, c->axis, f->what));
+  ORR_TRY(dist_mpi_wait(f->n, f->requests, f->bytes, c->axis, f->what));
   flight_land(f);
   return ORR_OK;
 }
@@ -136,7 +138,7 @@ static orr_code mpi_all_reduce(dist_comm *c, void *buf, int64_t count, dist_dtyp
   mpi_impl *m = c->impl;
   flight *f = NULL;
   if (!r) ORR_TRY(dist_mpi_meet(m->comm, c->axis, "all_reduce"));
-  ORR_TRY(flight_take(c, "all_reduce", &f));
+  ORR_TRY(flight_take(c, "all_reduce", count * (int64_t)dist_dtype_bytes(t), &f));
   if (t == DIST_BF16) {
     ORR_TRY(flight_stage(c, f, dist_staging_bytes(DIST_ALL_REDUCE, t, count, c->size)));
     widen(buf, f->stage, count);
@@ -182,7 +184,7 @@ static orr_code mpi_reduce_scatter(dist_comm *c, const void *send, void *recv, i
   mpi_impl *m = c->impl;
   flight *f = NULL;
   if (!r) ORR_TRY(dist_mpi_meet(m->comm, c->axis, "reduce_scatter"));
-  ORR_TRY(flight_take(c, "reduce_scatter", &f));
+  ORR_TRY(flight_take(c, "reduce_scatter", c->size * count * (int64_t)dist_dtype_bytes(t), &f));
   if (t == DIST_BF16) { // stage: the operands, then the result
     ORR_TRY(flight_stage(c, f, dist_staging_bytes(DIST_REDUCE_SCATTER, t, count, c->size)));
     widen(send, f->stage, c->size * count);
@@ -230,7 +232,7 @@ static orr_code mpi_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype
   const mpi_impl *m = c->impl;
   flight *f = NULL;
   ORR_TRY(dist_mpi_meet(m->comm, c->axis, "broadcast"));
-  ORR_TRY(flight_take(c, "broadcast", &f));
+  ORR_TRY(flight_take(c, "broadcast", 0, &f));
   ORR_TRY(broadcast_block(c, f, buf, count, t, root, true));
   return flight_finish(c, f, NULL);
 }
@@ -242,7 +244,7 @@ static orr_code mpi_all_gather(dist_comm *c, const void *send, void *recv, int64
   size_t block = (size_t)count * dist_dtype_bytes(t);
   char *mine = (char *)recv + (size_t)c->rank * block;
   if (!r) ORR_TRY(dist_mpi_meet(m->comm, c->axis, "all_gather"));
-  ORR_TRY(flight_take(c, "all_gather", &f));
+  ORR_TRY(flight_take(c, "all_gather", c->size * (int64_t)block, &f));
   if (count * c->size <= m->piece) {
     const void *from = send == mine ? MPI_IN_PLACE : send;
     ORR_TRY(flight_reserve(c, f, 1));
@@ -285,7 +287,9 @@ static orr_code mpi_all_to_all(dist_comm *c, const void *send, const int64_t *se
                                const int64_t *recv_at, dist_dtype t) {
   flight *f = NULL;
   size_t bytes = dist_dtype_bytes(t);
-  ORR_TRY(flight_take(c, "all_to_all", &f));
+  int64_t received = 0;
+  for (int i = 0; i < c->size; i++) received += recv_counts[i];
+  ORR_TRY(flight_take(c, "all_to_all", received * (int64_t)bytes, &f));
   for (int i = 0; i < c->size; i++) {
     int peer = (c->rank + c->size - i) % c->size;
     char *to = (char *)recv + (size_t)recv_at[peer] * bytes;
@@ -325,7 +329,7 @@ static orr_code mpi_test(dist_comm *c, dist_request *r, bool *done) {
 // For the flight that a blocking call takes when none is on its way.
 static orr_code mpi_reserve(dist_comm *c, size_t bytes) {
   flight *f = NULL;
-  ORR_TRY(flight_take(c, "reserve", &f));
+  ORR_TRY(flight_take(c, "reserve", 0, &f));
   f->busy = false;
   return flight_stage(c, f, bytes);
 }
