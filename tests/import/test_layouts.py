@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 import scene
-from program import ImportTest, main, run
+from program import ImportTest, ffmpeg, main, run
 from test_hdf5 import jpegs, write_act
 
 
@@ -198,6 +198,25 @@ class Layouts(ImportTest):
         self.same(self.imported(self.path("main_data.hdf5"), "--source-fps", "15")[0], [a] * 3)
         data, index, _ = self.outcome(self.path("main_data.hdf5"), "--source-fps", "15", "--fps", "5")
         np.testing.assert_array_equal(data["reward"][:7], [3, 3, 3, 3, 3, 3, 1])  # summed over left out frames
+
+    def test_films_in_hdf5(self):
+        """PhyWorld: every element is a film."""
+        a = scene.actions(20)
+        ffmpeg(scene.frames(a), self.path("films", "a.mp4"), "-c:v", "libx264rgb", "-crf", "0", fps=10)
+        with open(self.path("films", "a.mp4"), "rb") as f:
+            film = np.frombuffer(f.read(), "u1")
+        with h5py.File(self.path("eval.hdf5"), "w") as f:
+            for k in range(3):
+                f.create_dataset(f"video_streams/{k:05}", (1 + k % 2,), h5py.vlen_dtype(np.dtype("u1")))[:] = [film] * (1 + k % 2)
+            f["position_streams/00000"] = np.zeros((20, 2))
+        got, attributes = self.imported(self.path("eval.hdf5"))
+        self.assertEqual((len(got), attributes["fps"]), (4, 10))
+        for frames, actions in got:
+            np.testing.assert_array_equal(frames, scene.frames(a))
+            self.assertEqual(actions.shape, (20, 0))
+        with h5py.File(self.path("eval.hdf5"), "a") as f:
+            f["video_streams/00001"][1] = film[: len(film) // 2]
+        self.assertIn("video_streams/00001[1]", self.refused(self.path("eval.hdf5")))
 
     def test_map_names_the_datasets_of_any_layout(self):
         path = self.maniskill()
