@@ -85,15 +85,6 @@ orr_code train_run_plan(train_run *r, const train_run_options *o) {
 
 // -- opening --------------------------------------------------------------------------------
 
-// The run's folder, for this run alone.
-static orr_code open_folder(train_run *r) {
-  ORR_TRY(orr_fs_mkdirs(r->c->run.dir));
-  return train_lease_take(&(train_lease_options){.dir = r->c->run.dir,
-                                                 .job = dist_job_number(),
-                                                 .beat_s = TRAIN_LEASE_BEAT_S},
-                          &r->lease);
-}
-
 // What the weights learned before, for the words about it.
 static orr_code note_origin(train_run *r, const ckpt_reader *reader) {
   r->taught = train_token_maker_taught(reader);
@@ -186,8 +177,8 @@ static orr_code check_tokens(train_run *r) {
 }
 
 static orr_code open_outputs(train_run *r) {
-  ORR_TRY(
-      train_observer_create(r->c, r->world, &r->accounting, r->begun_ms, r->step, &r->observer));
+  ORR_TRY(train_observer_create(r->c, r->world, &r->accounting, r->begun_ms, r->step,
+                                &r->folder.outage, &r->observer));
   r->axes.profile = train_observer_profile(r->observer);
   ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
   return train_replica_check_create(r->c, r->world, &r->work.state, &r->replicas);
@@ -199,29 +190,24 @@ bool train_run_done(const train_run *r) {
 
 orr_code train_run_open(train_run *r, const char *resume) {
   orr_code rc = train_guard_init(&r->guard, r->c);
-  if (rc == ORR_OK && r->world->grid.rank == 0) rc = open_folder(r);
+  if (rc == ORR_OK && r->world->grid.rank == 0) rc = train_folder_take(&r->folder, r->c);
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, resume), "load weights"));
   if (train_run_done(r)) return ORR_OK;
   ORR_TRY(train_run_open_data(r));
   ORR_TRY(dist_agree(r->all, check_tokens(r), "compare tokenizers"));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
-  ORR_TRY(train_fingerprint_log_create(
-      &(train_fingerprint_log_options){
-          .c = r->c, .config_text = r->config_text, .world = r->world, .k = r->k},
-      &r->record));
+  ORR_TRY(
+      train_fingerprint_log_create(&(train_fingerprint_log_options){.c = r->c,
+                                                                    .config_text = r->config_text,
+                                                                    .world = r->world,
+                                                                    .k = r->k,
+                                                                    .outage = &r->folder.outage},
+                                   &r->record));
   return ORR_OK;
 }
 
 // -- the first step -------------------------------------------------------------------------
-
-// Written once weights, data and outputs are there: a call that fails before that leaves the words
-// of the run as they were.
-static orr_code write_config(train_run *r) {
-  orr_path path;
-  ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "config.yaml"));
-  return orr_fs_write_atomic(path, r->config_text, strlen(r->config_text));
-}
 
 static orr_code watch(train_run *r) {
   orr_path report;
@@ -231,8 +217,12 @@ static orr_code watch(train_run *r) {
       &r->watchdog);
 }
 
+// config.yaml is written once weights, data and outputs are there: a call that fails before that
+// leaves the words of the run as they were.
 orr_code train_run_begin(train_run *r) {
-  const orr_code rc = r->world->grid.rank == 0 ? write_config(r) : ORR_OK;
+  const orr_code rc = r->world->grid.rank == 0
+                          ? train_folder_write_config(&r->folder, r->c, r->config_text)
+                          : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
   train_fingerprint_log_start(r->record, r->step, r->ahead);
   return watch(r);
@@ -266,7 +256,7 @@ void train_run_close(train_run *r) {
   train_step_leave_device(&r->work, r->world);
   train_step_release(&r->work);
   kern_destroy(r->k);
-  train_lease_release(r->lease);
+  train_folder_leave(&r->folder, r->c);
   orr_free(r->origin);
   orr_free(r->config_text);
 }
