@@ -39,9 +39,8 @@ orr_code orr_fail(orr_code code, const char *file, int line, const char *fmt, ..
   return code;
 }
 
-orr_code orr_pass(orr_code code, const char *file, int line, const char *function) {
+void orr_pass(const char *file, int line, const char *function) {
   ORR_DEBUG("%s:%d: passed on by %s()", from_root(file), line, function);
-  return code;
 }
 
 const char *orr_status_message(void) {

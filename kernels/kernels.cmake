@@ -44,3 +44,13 @@ endforeach()
 orr_library(kernels LINKS orr_base LIBRARIES orr_kernels_cuda ${DNNL_LIBRARY} OpenMP::OpenMP_C m INCLUDES ${DNNL_INCLUDE}
             SOURCES ${CPU_SOURCES} ${CPU_OBJECTS})
 target_compile_options(orr_kernels PRIVATE -Wno-psabi)
+
+# for `orrery --version`
+string(REPLACE ";" " " devices "${CMAKE_SYSTEM_PROCESSOR};${CPU_ISAS}")
+if(ORRERY_CUDA)
+  list(TRANSFORM CMAKE_CUDA_ARCHITECTURES PREPEND sm_ OUTPUT_VARIABLE architectures)
+  list(TRANSFORM architectures REPLACE "-real$" "")
+  string(REPLACE ";" " " architectures "${architectures}")
+  string(APPEND devices "\; CUDA ${architectures}")
+endif()
+set_source_files_properties(kernels/versions.c PROPERTIES COMPILE_DEFINITIONS "KERN_DEVICES_BUILT=\"${devices}\"")

@@ -27,6 +27,7 @@ struct data_import_stream {
 typedef struct {
   char *name;  // of the camera, as --camera wants it
   char *place; // dataset in the file, or path of a video
+  double from; // seconds of the video at which the episode begins
 } data_import_camera;
 
 typedef struct data_import_format data_import_format;

@@ -22,6 +22,7 @@
   X(minari, "Minari's main_data.hdf5: an episode a group, with observations as pictures")          \
   X(csgo, "DIAMOND's Counter-Strike: a dataset a frame")                                           \
   X(flat, "HDF5 columns of all episodes, one after the other")                                     \
+  X(lerobot, "LeRobot's data sets, versions 2 and 3: Parquet beside videos, or pictures in it")    \
   X(video, "videos with actions in CSV, JSON lines or Parquet")                                    \
   X(vpt, "videos with VPT's JSON lines of keyboard and mouse")
 

@@ -153,6 +153,23 @@ orr_code data_table_finish(data_table_builder *b, data_table *out) {
   return ORR_OK;
 }
 
+orr_code data_table_to_actions(const char *path, data_table *t, data_import_actions *out) {
+  float *v = orr_malloc((size_t)(t->rows * t->columns) * sizeof *v);
+  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory for %" PRId64 " actions", path, t->rows);
+  for (int64_t i = 0; i < t->rows * t->columns; i++) v[i] = (float)t->v[i];
+  *out = (data_import_actions){.rows = t->rows,
+                               .A = t->columns,
+                               .v = v,
+                               .names = t->names,
+                               .times = t->times,
+                               .time_name = t->time_name,
+                               .time_unit = t->time_unit,
+                               .success = -1};
+  orr_free(t->v);
+  *t = (data_table){0};
+  return ORR_OK;
+}
+
 void data_table_builder_release(data_table_builder *b) {
   for (int64_t i = 0; i < b->n; i++) orr_free(b->names[i]);
   orr_free(b->names);

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "data/import/import.h"
+#include "data/import/episode.h"
 
 // What is wanted of a table.
 typedef struct {
@@ -20,6 +20,7 @@ typedef struct {
   const char *time;            // the column of time stamps; NULL: one with a usual name
   const data_one_hot *one_hot; // columns whose cells may be words (data/import/import.h)
   int64_t one_hot_count;
+  int64_t first, rows; // of a Parquet file: so many rows from this one on; 0 rows: all
 } data_table_wish;
 
 typedef struct {
@@ -39,6 +40,9 @@ orr_code data_table_read_csv(const char *path, const char *text, size_t bytes,
 orr_code data_table_read_jsonl(const char *path, const char *text, size_t bytes,
                                const data_table_wish *wish, data_table *out);
 orr_code data_table_read_parquet(const char *path, const data_table_wish *wish, data_table *out);
+// Local. The table's numbers as actions; what it no longer needs goes to them. `path`: for
+// messages.
+orr_code data_table_to_actions(const char *path, data_table *t, data_import_actions *out);
 // Local. Frees what the table holds, and zeroes it.
 void data_table_release(data_table *t);
 

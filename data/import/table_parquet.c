@@ -47,17 +47,19 @@ static orr_code choose(data_table_builder *b, const data_parquet *p) {
 // All columns first, each by itself; then row by row, as the builder takes them.
 static orr_code read_columns(data_table_builder *b, data_parquet *p, data_parquet_numbers *columns,
                              data_parquet_numbers *times) {
-  const int64_t rows = data_parquet_rows(p);
+  const data_table_wish *wish = b->wish;
+  const int64_t rows = wish->rows ? wish->rows : data_parquet_rows(p);
   for (int64_t i = 0; i < b->n; i++)
-    ORR_TRY(data_parquet_read(p, data_parquet_find(p, b->names[i]), 0, rows, &columns[i]));
+    ORR_TRY(
+        data_parquet_read(p, data_parquet_find(p, b->names[i]), wish->first, rows, &columns[i]));
   if (b->time_name) {
-    ORR_TRY(data_parquet_read(p, data_parquet_find(p, b->time_name), 0, rows, times));
+    ORR_TRY(data_parquet_read(p, data_parquet_find(p, b->time_name), wish->first, rows, times));
     ORR_CHECK(times->width == 1, ORR_EFORMAT,
               "%s: %s is no column of times: %" PRId64 " numbers a row", b->path, b->time_name,
               times->width);
   }
   for (int64_t t = 0; t < rows; t++, b->rows++) {
-    b->line = t;
+    b->line = wish->first + t;
     for (int64_t i = 0; i < b->n; i++) {
       const data_parquet_numbers *c = &columns[i];
       for (int64_t k = 0; k < c->width; k++) ORR_TRY(data_table_put(b, c->v[t * c->width + k]));

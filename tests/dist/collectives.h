@@ -352,7 +352,7 @@ static int run_collectives(int ranks) {
       cmocka_unit_test(test_traffic_counts_calls_and_payload),
       cmocka_unit_test(test_a_negative_count_is_refused_and_named),
   };
-  dist_world *w = world_start(ranks, 60);
+  dist_world *w = world_start(ranks);
   if (!w) return 1;
   struct CMUnitTest with_state[sizeof tests / sizeof *tests];
   memcpy(with_state, tests, sizeof tests);

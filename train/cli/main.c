@@ -14,6 +14,7 @@
 #include "train/cli/cmd_eval.h"
 #include "train/cli/cmd_rollout.h"
 #include "train/cli/cmd_train.h"
+#include "train/cli/version.h"
 #include "train/report/report.h"
 
 typedef struct {
@@ -39,9 +40,10 @@ static int usage(FILE *out) {
   fputs("orrery: trains autoregressive video-and-action world models\n\n", out);
   for (int i = 0; i < COMMANDS; i++)
     fprintf(out, "  orrery %-8s %s\n", commands[i].name, commands[i].usage);
-  fputs("\n`orrery COMMAND --help` lists a command's options. With --verbose a command also says "
-        "where in the\nsources an error arose, and what passed it on.\n",
-        out);
+  fputs(
+      "\n`orrery COMMAND --help` lists a command's options; `orrery --version` says what this is\n"
+      "made of. With --verbose a command also says where in the sources an error arose.\n",
+      out);
   return out == stdout ? 0 : 2;
 }
 
@@ -83,6 +85,10 @@ int main(int argc, char **argv) {
   if (argc < 2) return usage(stderr);
   if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
     return usage(stdout);
+  if (strcmp(argv[1], "--version") == 0) {
+    train_version_print();
+    return 0;
+  }
   for (int i = 0; i < COMMANDS; i++) {
     if (strcmp(argv[1], commands[i].name) != 0) continue;
     orr_code rc = commands[i].run(argc - 1, argv + 1);

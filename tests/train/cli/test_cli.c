@@ -222,7 +222,7 @@ static void test_truncated_foreign_and_newer_shards_are_named(void **state) {
   expect_spoilt(*state, "cut", cut, SAYS("cut/shard-00000.h5", "truncated"));
   expect_spoilt(*state, "foreign", make_foreign, SAYS("foreign/shard-00000.h5", "HDF5"));
   if (program_wait(program_start(probe, "/dev/null", true)) != 0) {
-    print_message("wrong version skipped: no python3-h5py to write one\n");
+    print_message("skipped: wrong version: no python3-h5py to write one\n");
     return;
   }
   expect_spoilt(*state, "newer", raise_version, SAYS("newer/shard-00000.h5", "version", "2", "1"));
