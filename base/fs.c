@@ -70,6 +70,16 @@ orr_code orr_fs_join(char *out, size_t size, const char *dir, const char *name) 
   return ORR_OK;
 }
 
+orr_code orr_fs_mkdir(const char *path) {
+  if (mkdir(path, 0777) == 0) return ORR_OK;
+  const int e = errno;
+  if (orr_fs_is_dir(path)) return ORR_OK;
+  ORR_CHECK(!orr_fs_exists(path), ORR_EIO,
+            "%s: is a file, wanted a folder; choose another path or move the file away", path);
+  errno = e;
+  return fail_errno(path, "make this folder");
+}
+
 orr_code orr_fs_mkdirs(const char *path) {
   orr_path partial;
   size_t n = strlen(path);
@@ -79,16 +89,7 @@ orr_code orr_fs_mkdirs(const char *path) {
   for (size_t i = 1; i <= n; i++) {
     if (partial[i] != '/' && partial[i] != 0) continue;
     partial[i] = 0;
-    if (mkdir(partial, 0777) != 0) {
-      const int e = errno; // looking at what is there replaces it
-      if (!orr_fs_is_dir(partial)) {
-        ORR_CHECK(!orr_fs_exists(partial), ORR_EIO,
-                  "%s: is a file, wanted a folder; choose another path or move the file away",
-                  partial);
-        errno = e;
-        return fail_errno(partial, "make this folder");
-      }
-    }
+    ORR_TRY(orr_fs_mkdir(partial));
     partial[i] = path[i];
   }
   return ORR_OK;

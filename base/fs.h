@@ -16,6 +16,7 @@ typedef char orr_path[ORR_PATH_MAX];
 // DIR/NAME into out[size]; ORR_EINVAL when it does not fit.
 orr_code orr_fs_join(char *out, size_t size, const char *dir, const char *name);
 orr_code orr_fs_mkdirs(const char *path); // like mkdir -p
+orr_code orr_fs_mkdir(const char *path);  // this one alone; it may be there already
 bool orr_fs_exists(const char *path);
 bool orr_fs_is_dir(const char *path);
 orr_code orr_fs_size(const char *path, uint64_t *bytes);

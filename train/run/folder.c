@@ -48,11 +48,8 @@ orr_code train_folder_write_config(train_folder *f, const cfg *c, const char *te
 }
 
 void train_folder_leave(train_folder *f, const cfg *c) {
-  char message[ORR_STATUS_MESSAGE_MAX]; // the one that ends the run stays
-  orr_status_copy(message, sizeof message);
   if (f->config && !atomic_load(&f->outage.left) && write_words(c, f->config) != ORR_OK)
     ORR_WARN("%s", orr_status_message());
-  orr_status_set(message);
   train_lease_release(f->lease);
   f->lease = NULL;
 }

@@ -243,6 +243,8 @@ json_t *train_run_meta(train_run *r) {
 }
 
 void train_run_close(train_run *r) {
+  char message[ORR_STATUS_MESSAGE_MAX]; // the one that ends the run, not one of a part that is closed
+  orr_status_copy(message, sizeof message);
   dist_watchdog_stop(r->watchdog);
   train_observer_destroy(r->observer);
   train_fingerprint_log_destroy(r->record);
@@ -257,6 +259,7 @@ void train_run_close(train_run *r) {
   train_step_release(&r->work);
   kern_destroy(r->k);
   train_folder_leave(&r->folder, r->c);
+  orr_status_set(message);
   orr_free(r->origin);
   orr_free(r->config_text);
 }

@@ -192,7 +192,7 @@ static void test_a_lock_that_was_removed_is_made_again(void **state) {
       assert_int_equal(train_lease_held(l), ORR_OK);
       assert_true(orr_fs_exists(f->path));
     }
-    assert_refused(f, record_only != 0, "is training here");
+    assert_refused(f, record_only != 0, BEAT_S, "is training here");
     train_lease_release(l);
   }
 }
