@@ -105,7 +105,7 @@ struct data_import_format {
 // What a source works with while it lists recordings.
 typedef struct {
   const data_import_options *o;
-  data_board *board;                 // for data_import_note_reading; may be NULL
+  orr_board *board;                  // for data_import_note_reading; may be NULL
   const data_import_faults *crashed; // files that took a process down; may be NULL
   const data_import_paths *paths;    // without those
   int64_t shards;                    // files passed over because Orrery wrote them

@@ -11,8 +11,8 @@
 
 #include "base/status.h"
 
-// X(name, what it is): a format is one row here and one file, import_NAME.c, which defines
-// data_import_NAME. Where several fit, the first one is taken.
+// X(name, what it is): a format is one row here and one file, in data/import/formats/ where it is
+// one of HDF5, which defines data_import_NAME. Where several fit, the first one is taken.
 #define DATA_IMPORT_FORMATS(X)                                                                     \
   X(map, "HDF5 of any layout, whose datasets --map names")                                         \
   X(act, "HDF5 by ALOHA and ACT: an episode a file")                                               \
@@ -118,7 +118,8 @@ typedef struct {
 
 typedef struct {
   const char *format;
-  int64_t episodes, frames; // written or there already, validation included
+  int64_t episodes, frames; // of the folder, validation included
+  int64_t added;            // episodes that this call wrote
   int64_t validation_episodes;
   int64_t too_short; // episodes left out
   int64_t bad;       // recordings left out

@@ -17,7 +17,8 @@ static double place(const data_import_plan *p, const data_import_item *item) {
 orr_code data_import_split(data_import_plan *p) {
   int64_t lowest = 0, highest = 0, n = 0;
   if (p->o->validation <= 0) return ORR_OK;
-  ORR_CHECK(p->count >= 2, ORR_EINVAL,
+  const bool more = p->folder && p->folder->known_count > 0; // both parts may be there already
+  ORR_CHECK(p->count >= 2 || more, ORR_EINVAL,
             "--validation needs two episodes, got one; import it without, or add another");
   for (int64_t i = 0; i < p->count; i++) {
     double at = place(p, &p->items[i]);
@@ -26,8 +27,8 @@ orr_code data_import_split(data_import_plan *p) {
     if (at < place(p, &p->items[lowest])) lowest = i;
     if (at >= place(p, &p->items[highest])) highest = i;
   }
-  if (n == 0) p->items[lowest].validation = true, n = 1;
-  if (n == p->count) p->items[highest].validation = false, n--;
+  if (n == 0 && !more) p->items[lowest].validation = true, n = 1;
+  if (n == p->count && !more) p->items[highest].validation = false, n--;
   p->validation_count = n;
   data_import_item *sorted = orr_malloc((size_t)p->count * sizeof *sorted);
   ORR_CHECK(sorted, ORR_ENOMEM, "out of memory: cannot split %" PRId64 " episodes", p->count);
@@ -41,7 +42,7 @@ orr_code data_import_split(data_import_plan *p) {
 orr_code data_import_cut(data_import_plan *p) {
   int64_t wanted = p->o->shard_frames, frames = 0;
   if (!wanted) wanted = SHARD_BYTES / (p->format->height * p->format->width * 3);
-  p->jobs = orr_malloc((size_t)p->count * sizeof *p->jobs);
+  p->jobs = orr_malloc((size_t)(p->count + 1) * sizeof *p->jobs);
   ORR_CHECK(p->jobs, ORR_ENOMEM, "out of memory for the shards of %" PRId64 " episodes", p->count);
   for (int64_t i = 0; i < p->count; i++) {
     const data_import_item *item = &p->items[i];
@@ -52,8 +53,11 @@ orr_code data_import_cut(data_import_plan *p) {
       last->n++;
       continue;
     }
-    p->jobs[p->job_count++] = (data_import_job){
-        .validation = item->validation, .number = same ? last->number + 1 : 0, .first = i, .n = 1};
+    const int64_t first = p->folder ? p->folder->parts[item->validation].next : 0;
+    p->jobs[p->job_count++] = (data_import_job){.validation = item->validation,
+                                                .number = same ? last->number + 1 : first,
+                                                .first = i,
+                                                .n = 1};
     frames = item->timing.frames;
   }
   return ORR_OK;

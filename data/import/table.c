@@ -28,7 +28,7 @@ orr_code data_table_take(data_table_builder *b, const char *name, size_t letters
   return ORR_OK;
 }
 
-// -- columns by their names ------------------------------------------------------------------
+// -- columns by their names -----------------------------------------------------------------
 
 // Whether one of the words stands in the name between its beginning, its end, '_', '.' and the
 // like.
@@ -81,7 +81,7 @@ orr_code data_table_take_time(data_table_builder *b, const char *name) {
   return ORR_OK;
 }
 
-// -- cells -----------------------------------------------------------------------------------
+// -- cells ----------------------------------------------------------------------------------
 
 static orr_code append(data_table_builder *b, double **v, size_t *used, size_t *room,
                        double value) {
@@ -116,7 +116,7 @@ orr_code data_table_end_cell(data_table_builder *b, int64_t i, int64_t count, bo
   return ORR_OK;
 }
 
-// -- the table -------------------------------------------------------------------------------
+// -- the table ------------------------------------------------------------------------------
 
 // Names of all columns in one block: lists get numbers after theirs.
 static char **name_columns(const data_table_builder *b, int64_t columns) {

@@ -75,7 +75,7 @@ static orr_code fail_cell(const data_table_builder *b, const char *name, const c
                   name, shown, wanted);
 }
 
-// -- lists -----------------------------------------------------------------------------------
+// -- lists ----------------------------------------------------------------------------------
 
 // Where a list begins: a bracket, maybe after the name of what holds it; NULL for anything else.
 static const char *list_at(const char *at) {
@@ -124,7 +124,7 @@ static orr_code put_list(data_table_builder *b, int64_t i, const char *text, con
   return data_table_end_cell(b, i, count, true);
 }
 
-// -- cells -----------------------------------------------------------------------------------
+// -- cells ----------------------------------------------------------------------------------
 
 // The number of a word in --one-hot's list for this column, -1 without one.
 static int64_t word_number(const data_table_builder *b, int64_t i, const char *text) {

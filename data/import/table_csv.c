@@ -95,7 +95,7 @@ static orr_code read_line(csv *c) {
   return ORR_OK;
 }
 
-// -- the line of names -----------------------------------------------------------------------
+// -- the line of names ----------------------------------------------------------------------
 
 static orr_code take(csv *c, int64_t k) {
   ORR_TRY(data_table_take(&c->b, cell(c, k), strlen(cell(c, k))));
@@ -250,7 +250,7 @@ static orr_code begin(csv *c) {
   return ORR_OK;
 }
 
-// -- all of it -------------------------------------------------------------------------------
+// -- all of it ------------------------------------------------------------------------------
 
 static orr_code read_all(csv *c) {
   ORR_TRY(begin(c));

@@ -82,7 +82,7 @@ static orr_code fail_missing(const data_table_builder *b, const json_t *object, 
                   b->line, name, all);
 }
 
-// -- values ----------------------------------------------------------------------------------
+// -- values ---------------------------------------------------------------------------------
 
 // Puts a number, or a list of them (in lists); *count goes up by as many.
 static orr_code put(data_table_builder *b, int64_t i, const json_t *value, int64_t *count) {

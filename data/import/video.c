@@ -17,7 +17,7 @@
 #include "data/import/vpt.h"
 #include "data/pictures/video_reader.h"
 
-// -- tables ----------------------------------------------------------------------------------
+// -- tables ---------------------------------------------------------------------------------
 
 static bool ends_in(const char *path, const char *ending) {
   const char *dot = strrchr(path, '.');
@@ -75,7 +75,7 @@ static orr_code look_at_table(const data_import_options *o, data_import_episode 
   return rc;
 }
 
-// -- looking ---------------------------------------------------------------------------------
+// -- looking --------------------------------------------------------------------------------
 
 // Whether a camera is asked for; with several and none named, the first stands for all until that
 // is refused.

@@ -45,7 +45,7 @@ while [ $# -gt 0 ]; do
     --patience) PATIENCE=$2 && shift 2 ;;
     --slice-s) SLICE_S=$2 && shift 2 ;;
     --reference) REFERENCE=$(readlink -f "$2") && shift 2 ;;
-    -*) sed -n '2,27s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+    -*) sed -n '2,24s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
     *) break ;;
   esac
 done

@@ -270,6 +270,8 @@ static void print_report(const data_import_options *o, const data_import_report 
     ORR_WARN("%" PRId64 " episodes are shorter than %" PRId64 " frames and were left out",
              r->too_short, o->min_frames);
   if (r->bad) ORR_WARN("%" PRId64 " bad recordings were left out", r->bad);
+  if (r->added && r->added < r->episodes)
+    ORR_INFO("%s: %" PRId64 " episodes were added", o->dir, r->added);
   ORR_INFO("%s: %s%" PRId64 " episodes of format %s, %" PRId64 " frames of %" PRId64 " x %" PRId64
            " at %g frames/s, %" PRId64 " action components",
            o->dir, r->finished_before ? "there already: " : "", r->episodes, r->format, r->frames,

@@ -79,6 +79,8 @@ void train_params_fill(const train_params *p, uint64_t seed, int64_t first, int6
 // The same list as checkpoints/ wants it; *out is malloc'ed, names are borrowed from p.
 orr_code train_params_tensors(const train_params *p, ckpt_tensor **out);
 
+typedef struct train_products train_products; // train/model/products.h
+
 // Where the values live, all in device memory but plain_at. `work` is the bfloat16 copy that
 // matmuls read, NULL in float32. Where replicas share the master weights out between them there is
 // no `master`, but `plain`: float32 copies of the parameters that are not matrices, one after the
@@ -90,7 +92,8 @@ typedef struct {
   int64_t
       *plain_at; // [total / TRAIN_PARAM_ALIGN]: place in `plain` of the parameter that lies there
   uint16_t *work;
-  float *grad; // NULL when nothing is trained
+  float *grad;              // NULL when nothing is trained
+  train_products *products; // which of them write; NULL = all add to what is there
 } train_weights;
 
 // The parameter at `at`, one that is not a matrix, in float32.

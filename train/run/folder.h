@@ -1,27 +1,16 @@
-// The folder of a run, as rank 0 holds it: for this run alone, tidied when it is taken.
+// What a run finds in its folder: a run that has lost its checkpoints does not begin anew in
+// silence.
 #ifndef TRAIN_FOLDER_H
 #define TRAIN_FOLDER_H
 
-#include "configs/config.h"
-#include "train/observe/append.h"
-#include "train/run/lease.h"
+#include "base/status.h"
 
-// Starts as zeros; ranks other than 0 leave it so.
-typedef struct {
-  train_lease *lease;
-  train_outage outage;
-  const char *config; // words of config.yaml that had no room yet; NULL = none
-} train_folder;
-
-// Local. Makes and takes run.dir (train_lease_take), and sweeps what killed processes left half
-// written. ORR_EBUSY, ORR_EIO, ORR_EACCESS, ...
-orr_code train_folder_take(train_folder *f, const cfg *c);
-// Local. train_lease_held; ORR_OK without a lease. After ORR_EBUSY nothing is written any more.
-orr_code train_folder_held(train_folder *f);
-// Local. config.yaml gets these words (borrowed until the folder is left), now or when there is
-// room.
-orr_code train_folder_write_config(train_folder *f, const cfg *c, const char *text);
-// Local. The folder is free.
-void train_folder_leave(train_folder *f, const cfg *c);
+// Local; rank 0, before anything of the folder is changed. ORR_EINVAL when RUN_DIR/ckpt cannot hold
+// checkpoints, or when the run is to go on by itself (`resume` is "auto") and metrics.jsonl and
+// history.jsonl tell of steps whose checkpoints are gone.
+orr_code train_folder_check(const char *run_dir, const char *resume);
+// Local; every rank, before the first step. Writes to RUN_DIR/ckpt once: a run that cannot save
+// says so now.
+orr_code train_folder_try(const char *run_dir, int rank);
 
 #endif

@@ -12,6 +12,7 @@
 #include "train/setup/remote_data.h"
 #include "train/save/resume.h"
 #include "train/setup/run_data.h"
+#include "train/run/folder.h"
 #include "train/run/rank_agreement.h"
 #include "train/save/store.h"
 
@@ -84,6 +85,12 @@ orr_code train_run_plan(train_run *r, const train_run_options *o) {
 }
 
 // -- opening --------------------------------------------------------------------------------
+
+// The run's folder, for this run alone.
+static orr_code open_folder(train_run *r, const char *resume) {
+  ORR_TRY(train_holding_take(&r->holding, r->c));
+  return train_folder_check(r->c->run.dir, resume);
+}
 
 // What the weights learned before, for the words about it.
 static orr_code note_origin(train_run *r, const ckpt_reader *reader) {
@@ -178,7 +185,7 @@ static orr_code check_tokens(train_run *r) {
 
 static orr_code open_outputs(train_run *r) {
   ORR_TRY(train_observer_create(r->c, r->world, &r->accounting, r->begun_ms, r->step,
-                                &r->folder.outage, &r->observer));
+                                &r->holding.outage, &r->observer));
   r->axes.profile = train_observer_profile(r->observer);
   ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
   return train_replica_check_create(r->c, r->world, &r->work.state, &r->replicas);
@@ -190,19 +197,21 @@ bool train_run_done(const train_run *r) {
 
 orr_code train_run_open(train_run *r, const char *resume) {
   orr_code rc = train_guard_init(&r->guard, r->c);
-  if (rc == ORR_OK && r->world->grid.rank == 0) rc = train_folder_take(&r->folder, r->c);
+  if (rc == ORR_OK && r->world->grid.rank == 0) rc = open_folder(r, resume);
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, resume), "load weights"));
   if (train_run_done(r)) return ORR_OK;
   ORR_TRY(train_run_open_data(r));
   ORR_TRY(dist_agree(r->all, check_tokens(r), "compare tokenizers"));
+  ORR_TRY(dist_agree(r->all, train_folder_try(r->c->run.dir, r->world->grid.rank),
+                     "write to the folder of checkpoints"));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
   ORR_TRY(
       train_fingerprint_log_create(&(train_fingerprint_log_options){.c = r->c,
                                                                     .config_text = r->config_text,
                                                                     .world = r->world,
                                                                     .k = r->k,
-                                                                    .outage = &r->folder.outage},
+                                                                    .outage = &r->holding.outage},
                                    &r->record));
   return ORR_OK;
 }
@@ -221,7 +230,7 @@ static orr_code watch(train_run *r) {
 // leaves the words of the run as they were.
 orr_code train_run_begin(train_run *r) {
   const orr_code rc = r->world->grid.rank == 0
-                          ? train_folder_write_config(&r->folder, r->c, r->config_text)
+                          ? train_holding_write_config(&r->holding, r->c, r->config_text)
                           : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
   train_fingerprint_log_start(r->record, r->step, r->ahead);
@@ -258,7 +267,7 @@ void train_run_close(train_run *r) {
   train_step_leave_device(&r->work, r->world);
   train_step_release(&r->work);
   kern_destroy(r->k);
-  train_folder_leave(&r->folder, r->c);
+  train_holding_leave(&r->holding, r->c);
   orr_status_set(message);
   orr_free(r->origin);
   orr_free(r->config_text);

@@ -7,11 +7,13 @@
 
 #include "base/hash.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/loader.h"
+#include "data/clips/mix.h"
 #include "data/remote/remote.h"
 #include "dist/watchdog.h"
 #include "train/run/accounting.h"
 #include "train/run/guard.h"
-#include "train/run/folder.h"
+#include "train/run/holding.h"
 #include "train/run/options.h"
 #include "train/run/observer.h"
 #include "train/observe/fingerprint_log.h"
@@ -35,7 +37,7 @@ typedef struct {
   train_accounting accounting;
   kern_dtype act; // of activations
   double peak;    // FLOP/s of one rank's matrix products: the best rate seen
-  train_folder folder;
+  train_holding holding; // rank 0 holds the folder
   train_guard guard;
   int64_t step;                        // steps done
   int64_t ahead;                       // steps of data passed over, besides

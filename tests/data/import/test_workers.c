@@ -15,10 +15,10 @@ static void compute(double seconds) {
   }
 }
 
-static orr_code die_at_the_second_job(void *ctx, data_board *b) {
-  for (int64_t job; (job = data_board_take(b)) >= 0;) {
+static orr_code die_at_the_second_job(void *ctx, orr_board *b) {
+  for (int64_t job; (job = orr_board_take(b)) >= 0;) {
     if (job == 1) {
-      data_board_note(b, "reading nine.h5");
+      orr_board_note(b, "reading nine.h5");
       kill(getpid(), SIGKILL);
     }
   }
@@ -32,10 +32,10 @@ static void test_a_killed_worker_is_reported_with_its_signal(void **state) {
   assert_non_null(strstr(orr_status_message(), "while reading nine.h5"));
 }
 
-static orr_code never_end(void *ctx, data_board *b) {
-  if (data_board_take(b) != 0) return ORR_OK;
-  data_board_note(b, "reading nine.h5");
-  data_board_allow(b, 1);
+static orr_code never_end(void *ctx, orr_board *b) {
+  if (orr_board_take(b) != 0) return ORR_OK;
+  orr_board_note(b, "reading nine.h5");
+  orr_board_allow(b, 1);
   compute(1e3);
   return ORR_OK;
 }
@@ -48,15 +48,15 @@ static void test_a_worker_that_computes_for_ever_is_ended(void **state) {
 }
 
 // Waits longer than it may compute, computes longer in several steps, and in one without a limit.
-static orr_code take_time(void *ctx, data_board *b) {
-  if (data_board_take(b) < 0) return ORR_OK;
-  data_board_allow(b, 1);
+static orr_code take_time(void *ctx, orr_board *b) {
+  if (orr_board_take(b) < 0) return ORR_OK;
+  orr_board_allow(b, 1);
   usleep(1200000);
   for (int i = 0; i < 3; i++) {
-    data_board_allow(b, 1);
+    orr_board_allow(b, 1);
     compute(0.4);
   }
-  data_board_allow(b, 0);
+  orr_board_allow(b, 0);
   compute(1.2);
   return ORR_OK;
 }

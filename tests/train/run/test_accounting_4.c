@@ -24,7 +24,7 @@ enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 #define TABLES (256 * 1024) // measured 185,629
 
 // Bytes that came from base/mem.h and have not gone back. This program stands in front of it
-// (linked with --wrap), so that what MPI and oneDNN take for themselves is left out.
+// (linked with --wrap), so that what MPI takes for itself is left out.
 static int64_t live_bytes;
 
 void *__real_orr_malloc(size_t bytes);

@@ -1,108 +1,102 @@
-// labels: quick
-// The folder of a run while it trains: moved away, its lock removed, half written files in it.
+// labels: full
+// A run that has lost its checkpoints says so and changes nothing; one that never had any begins
+// anew; and where none can be written the run ends before its first step.
 #include "tests/train/small_run.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-// What a hand does to ROOT/name once three steps are done and one is saved, however long that takes.
-typedef struct {
-  char dir[256], lock[300], metrics[300], latest[300], moved[300];
-  bool move; // or remove the lock, and stop the run once it is there again
-} hand;
+#include "base/mem.h"
 
-static int lines_of(const char *path) {
-  char *text;
-  size_t bytes;
-  int lines = 0;
-  if (!orr_fs_exists(path) || orr_fs_read_all(path, &text, &bytes) != ORR_OK) return 0;
-  for (size_t i = 0; i < bytes; i++) lines += text[i] == '\n';
-  orr_free(text);
-  return lines;
+static void shell(small_run *r, const char *command) {
+  char text[1024];
+  snprintf(text, sizeof text, "cd %s && %s", r->root, command);
+  assert_int_equal(system(text), 0);
 }
 
-static void *interfere(void *ctx) {
-  const hand *h = ctx;
-  while (lines_of(h->metrics) < 3 || !orr_fs_exists(h->latest)) usleep(1000);
-  if (h->move) {
-    if (orr_fs_rename(h->dir, h->moved) != ORR_OK) abort();
-    return NULL;
-  }
-  unlink(h->lock);
-  while (!orr_fs_exists(h->lock)) usleep(1000);
-  kill(getpid(), SIGUSR1);
-  return NULL;
+// A run of 6 steps with checkpoints at 3 and 6 in ROOT/run, to which `command` happens. Then it is
+// to go on: refused with `words`, and metrics.jsonl stays as it is.
+static void refused_after(small_run *r, const char *command, const char *resume,
+                          const char *words) {
+  shell(r, "rm -rf run away && cp -r good run");
+  shell(r, command);
+  char *before = folder_text(r->root, "run/metrics.jsonl");
+  assert_int_equal(SMALL_RUN(r, "run", resume), ORR_EINVAL);
+  if (!strstr(orr_status_message(), words))
+    fail_msg("%s: wanted \"%s\", got: %s", command, words, orr_status_message());
+  char *after = folder_text(r->root, "run/metrics.jsonl");
+  assert_string_equal(after, before);
+  orr_free(after);
+  orr_free(before);
 }
 
-// A run too long to end by itself.
-static orr_code train_under(small_run *r, const char *name, bool move) {
-  hand h = {.move = move};
-  pthread_t thread;
-  snprintf(h.dir, sizeof h.dir, "%s/%s", r->root, name);
-  snprintf(h.lock, sizeof h.lock, "%s/run.lock", h.dir);
-  snprintf(h.metrics, sizeof h.metrics, "%s/metrics.jsonl", h.dir);
-  snprintf(h.latest, sizeof h.latest, "%s/ckpt/latest", h.dir);
-  snprintf(h.moved, sizeof h.moved, "%s-elsewhere", h.dir);
-  assert_int_equal(pthread_create(&thread, NULL, interfere, &h), 0);
-  const orr_code rc = SMALL_RUN(r, name, "auto", "train.steps=1000000000", "ckpt.every=2");
-  pthread_join(thread, NULL);
-  return rc;
-}
-
-static void test_a_run_whose_folder_is_moved_ends_and_writes_in_no_second_place(void **state) {
+static void test_a_run_without_its_checkpoints_is_refused_before_anything_is_cut(void **state) {
   small_run *r = *state;
-  char latest[64];
-  assert_int_equal(train_under(r, "moved", true), ORR_ENOTFOUND);
-  assert_message_names("was moved to", "moved-elsewhere", "--set run.dir=");
-  assert_false(orr_fs_exists(small_run_path(r, "moved")));
-  char *history = folder_text(r->root, "moved-elsewhere/history.jsonl");
-  assert_non_null(strstr(history, "\"event\":\"failed\""));
-  orr_free(history);
-  // and can be gone on with where it is
-  small_run_text(r, "moved-elsewhere/ckpt/latest", latest, sizeof latest);
-  assert_ok(SMALL_RUN(r, "moved-elsewhere", "auto", "train.steps=12"));
-  assert_true(strtoll(latest + strlen("step-"), NULL, 10) >= 2);
+  assert_ok(SMALL_RUN(r, "good", "none", "train.steps=6"));
+  refused_after(r, "rm -r run/ckpt", "auto", "/run/ckpt, is gone: put it back");
+  refused_after(r, "rm -r run/ckpt/step-*", "auto", "though its file latest names one");
+  refused_after(r, "rm -r run/ckpt/*", "auto", "is empty, though some were written");
+  refused_after(r, "rm -r run/ckpt && ln -s ../nowhere run/ckpt", "auto",
+                "is a link to ../nowhere, which is not there");
+  refused_after(r, "rm -r run/ckpt && ln -s ../nowhere run/ckpt", "none", "which is not there");
+  refused_after(r, "rm -r run/ckpt && echo x > run/ckpt", "auto", "is a file, wanted the folder");
+  refused_after(r, "rm -r run/ckpt && echo x > run/ckpt", "none", "is a file, wanted the folder");
 }
 
-static void test_a_lock_that_is_removed_under_a_run_costs_one_warning(void **state) {
+static void test_checkpoints_that_moved_are_found_by_a_link(void **state) {
   small_run *r = *state;
-  assert_int_equal(train_under(r, "unlocked", false), ORR_ESTOPPED);
-  char *said = small_run_said(r), *first = strstr(said, "run.lock: was removed");
-  assert_non_null(first);
-  assert_null(strstr(first + 1, "run.lock"));
+  double loss[SMALL_RUN_STEPS_MAX];
+  assert_ok(SMALL_RUN(r, "good", "none", "train.steps=6"));
+  shell(r, "rm -rf run away && cp -r good run && mv run/ckpt away && ln -s ../away run/ckpt");
+  assert_ok(SMALL_RUN(r, "run", "auto"));
+  assert_int_equal(small_run_losses(r, "run", loss), 12);
+  char *said = small_run_said(r);
+  assert_non_null(strstr(said, "at step 6"));
   orr_free(said);
 }
 
-static void test_half_written_files_of_killed_processes_are_swept(void **state) {
+static void test_asked_to_begin_anew_it_does(void **state) {
   small_run *r = *state;
-  folder_store(r->root, "swept/config.yaml.tmp-12345", "run:\n");
-  folder_store(r->root, "swept/hang-report.txt.tmp-1", "hang");
-  folder_store(r->root, "swept/notes.tmp", "a user's");
-  assert_ok(SMALL_RUN(r, "swept", "auto", "train.steps=6"));
-  assert_false(orr_fs_exists(small_run_path(r, "swept/config.yaml.tmp-12345")));
-  assert_false(orr_fs_exists(small_run_path(r, "swept/hang-report.txt.tmp-1")));
-  assert_true(orr_fs_exists(small_run_path(r, "swept/notes.tmp")));
+  double loss[SMALL_RUN_STEPS_MAX];
+  assert_ok(SMALL_RUN(r, "good", "none", "train.steps=6"));
+  shell(r, "rm -rf run && cp -r good run && rm -r run/ckpt");
+  assert_ok(SMALL_RUN(r, "run", "none", "train.steps=7", "ckpt.every=0"));
+  assert_int_equal(small_run_losses(r, "run", loss), 7);
+  assert_ok(SMALL_RUN(r, "run", "auto"));
+  assert_int_equal(small_run_losses(r, "run", loss), 12);
 }
 
-// A process that goes on in a full folder needs room for nothing that is there already.
-static void test_a_configuration_that_is_there_is_not_written_again(void **state) {
+// As a run that was killed before its first checkpoint leaves it.
+static void test_a_run_that_never_had_one_begins_anew(void **state) {
   small_run *r = *state;
-  struct stat before, after;
-  const char *const longer = "train.max_wall_s=0.001"; // a step each
-  assert_int_equal(SMALL_RUN(r, "same", "auto", longer), ORR_ESTOPPED);
-  assert_int_equal(stat(small_run_path(r, "same/config.yaml"), &before), 0);
-  assert_int_equal(SMALL_RUN(r, "same", "auto", longer), ORR_ESTOPPED);
-  assert_int_equal(stat(small_run_path(r, "same/config.yaml"), &after), 0);
-  assert_true(before.st_ino == after.st_ino);
+  double loss[SMALL_RUN_STEPS_MAX];
+  assert_ok(SMALL_RUN(r, "good", "none", "train.steps=6"));
+  shell(r,
+        "rm -rf run && cp -r good run && rm -r run/ckpt/* && mkdir run/ckpt/.tmp-step-00000003 &&"
+        " sed -i /saved/d run/history.jsonl");
+  assert_ok(SMALL_RUN(r, "run", "auto"));
+  assert_int_equal(small_run_losses(r, "run", loss), 12);
+  char *said = small_run_said(r);
+  assert_non_null(strstr(said, "no checkpoint was written yet; the 6 steps"));
+  orr_free(said);
+}
+
+// A folder that root, too, cannot write to.
+static void test_where_nothing_can_be_written_no_step_is_taken(void **state) {
+  small_run *r = *state;
+  shell(r, "mkdir shut && ln -s /proc/self shut/ckpt");
+  assert_int_not_equal(SMALL_RUN(r, "shut", "auto"), ORR_OK);
+  assert_non_null(strstr(orr_status_message(), "shut/ckpt/.tmp-try-0"));
+  assert_false(orr_fs_exists(small_run_path(r, "shut/metrics.jsonl")));
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_a_run_whose_folder_is_moved_ends_and_writes_in_no_second_place),
-      cmocka_unit_test(test_a_lock_that_is_removed_under_a_run_costs_one_warning),
-      cmocka_unit_test(test_half_written_files_of_killed_processes_are_swept),
-      cmocka_unit_test(test_a_configuration_that_is_there_is_not_written_again),
+      cmocka_unit_test(test_a_run_without_its_checkpoints_is_refused_before_anything_is_cut),
+      cmocka_unit_test(test_checkpoints_that_moved_are_found_by_a_link),
+      cmocka_unit_test(test_asked_to_begin_anew_it_does),
+      cmocka_unit_test(test_a_run_that_never_had_one_begins_anew),
+      cmocka_unit_test(test_where_nothing_can_be_written_no_step_is_taken),
   };
   return cmocka_run_group_tests_name("train/folder", tests, small_run_setup, small_run_teardown);
 }
