@@ -252,7 +252,8 @@ json_t *train_run_meta(train_run *r) {
 }
 
 void train_run_close(train_run *r) {
-  char message[ORR_STATUS_MESSAGE_MAX]; // the one that ends the run, not one of a part that is closed
+  char message[ORR_STATUS_MESSAGE_MAX]; // the one that ends the run, not one of a part that is
+                                        // closed
   orr_status_copy(message, sizeof message);
   dist_watchdog_stop(r->watchdog);
   train_observer_destroy(r->observer);

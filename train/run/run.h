@@ -35,8 +35,8 @@ typedef struct {
   kern *k;
   train_step work;
   train_accounting accounting;
-  kern_dtype act; // of activations
-  double peak;    // FLOP/s of one rank's matrix products: the best rate seen
+  kern_dtype act;        // of activations
+  double peak;           // FLOP/s of one rank's matrix products: the best rate seen
   train_holding holding; // rank 0 holds the folder
   train_guard guard;
   int64_t step;                        // steps done

@@ -6,7 +6,8 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-// What a hand does to ROOT/name once three steps are done and one is saved, however long that takes.
+// What a hand does to ROOT/name once three steps are done and one is saved, however long that
+// takes.
 typedef struct {
   char dir[256], lock[300], metrics[300], latest[300], moved[300];
   bool move; // or remove the lock, and stop the run once it is there again
