@@ -13,7 +13,7 @@
 #include "data/import/lerobot.h"
 #include "data/import/parquet/parquet.h"
 #include "data/import/sources.h"
-#include "data/import/table.h"
+#include "data/import/table/table.h"
 #include "data/import/vpt.h"
 #include "data/pictures/video_reader.h"
 
@@ -168,6 +168,23 @@ const data_import_source data_import_video_source = {
 
 // -- reading --------------------------------------------------------------------------------
 
+orr_code data_import_table_actions(const char *path, data_table *t, data_import_actions *out) {
+  float *v = orr_malloc((size_t)(t->rows * t->columns) * sizeof *v);
+  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory for %" PRId64 " actions", path, t->rows);
+  for (int64_t i = 0; i < t->rows * t->columns; i++) v[i] = (float)t->v[i];
+  *out = (data_import_actions){.rows = t->rows,
+                               .A = t->columns,
+                               .v = v,
+                               .names = t->names,
+                               .times = t->times,
+                               .time_name = t->time_name,
+                               .time_unit = t->time_unit,
+                               .success = -1};
+  orr_free(t->v);
+  *t = (data_table){0};
+  return ORR_OK;
+}
+
 static orr_code actions(const data_import_options *o, const data_import_episode *e,
                         data_import_actions *out) {
   char *text = NULL;
@@ -182,7 +199,7 @@ static orr_code actions(const data_import_options *o, const data_import_episode 
   orr_code rc = e->format == &data_import_vpt ? data_vpt_read(e->file, text, bytes, &t)
                                               : read_table(e->file, text, bytes, &wish, &t);
   orr_free(text);
-  if (rc == ORR_OK) rc = data_table_to_actions(e->file, &t, out);
+  if (rc == ORR_OK) rc = data_import_table_actions(e->file, &t, out);
   data_table_release(&t);
   ORR_TRY(rc);
   char **names = o->actions.n ? NULL : data_lerobot_names(e->file, "action", out->A);

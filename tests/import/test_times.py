@@ -264,5 +264,36 @@ class WithoutActions(ImportTest):
         self.assertEqual([actions.shape for _, actions in got], [(20, 0)] * 2)
 
 
+class Parts(ImportTest):
+    def numbers_of(self, out):
+        return [[scene.numbers(frames) for frames, _ in episodes(os.path.join(out, part))[0]] for part in ("train", "validation")]
+
+    def test_a_recording_alone_gives_its_end_for_validation(self):
+        a = scene.actions(120)
+        ffmpeg(scene.frames(a), self.path("in", "a.mp4"), *FINE)
+        write_csv(self.path("in", "a.csv"), a)
+        done = run("import", self.path("in"), "--validation", "0.25", "--out", self.path("out"))
+        self.assertIn("the last 25 % of each recording, after a gap of 20 frames", done.stderr)
+        self.assertEqual(self.numbers_of(self.path("out")), [[list(range(70))], [list(range(90, 120))]])
+        for part in ("train", "validation"):
+            run("verify", self.path("out", part))
+            (frames, actions), = episodes(self.path("out", part))[0]
+            self.assertEqual(scene.misaligned(frames, actions), [])
+        self.assertIn("there already", run("import", self.path("in"), "--validation", "0.25", "--out", self.path("out")).stderr)
+        self.assertIn("--validation-by time", self.refused(self.path("in"), "--validation", "0.25", "--validation-by", "episodes"))
+        self.assertIn("--validation-gap", self.refused(self.path("in"), "--validation", "0.25", "--validation-gap", "4.5"))
+
+    def test_each_of_several_gives_its_end_when_that_is_said(self):
+        for e, n in enumerate((60, 80, 12)):
+            a = scene.actions(n, seed=e)
+            ffmpeg(scene.frames(a), self.path("in", f"{e}.mp4"), *FINE)
+            write_csv(self.path("in", f"{e}.csv"), a)
+        done = run("import", self.path("in"), "--validation", "0.25", "--validation-by", "time", "--validation-gap", "0.5", "--min-frames", "5",
+                   "--shard-frames", "50", "--out", self.path("out"))
+        self.assertIn("too short", done.stderr)
+        self.assertEqual(self.numbers_of(self.path("out")), [[list(range(35)), list(range(50)), list(range(12))],
+                                                             [list(range(45, 60)), list(range(60, 80))]])
+
+
 if __name__ == "__main__":
     main()
