@@ -10,7 +10,7 @@
 // Local. The smaller of the limits on address space and on data, in bytes; 0 = neither is limited.
 uint64_t orr_limits_memory(void);
 // Local. True when less than 64 MiB are left of it: what a library could not do then, it may have
-// had no memory for, whatever it says.
+// had out of memory for, whatever it says.
 bool orr_limits_memory_near(void);
 // Local. The limit on the size of a file, in bytes; 0 = none.
 uint64_t orr_limits_file(void);
