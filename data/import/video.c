@@ -185,8 +185,8 @@ orr_code data_import_table_actions(const char *path, data_table *t, data_import_
   return ORR_OK;
 }
 
-static orr_code actions(const data_import_options *o, const data_import_episode *e,
-                        data_import_actions *out) {
+orr_code data_import_table_read(const data_import_options *o, const data_import_episode *e,
+                                data_import_actions *out) {
   char *text = NULL;
   size_t bytes = 0;
   data_table t = {0};
@@ -214,7 +214,7 @@ const data_import_format data_import_video = {
     .source = &data_import_video_source,
     .channels = DATA_CHANNELS_RGB,
     .merge = data_import_merge_last,
-    .actions = actions,
+    .actions = data_import_table_read,
     .open = data_import_film_open,
 };
 
@@ -223,6 +223,6 @@ const data_import_format data_import_vpt = {
     .source = &data_import_video_source,
     .channels = DATA_CHANNELS_RGB,
     .merge = data_vpt_merge,
-    .actions = actions,
+    .actions = data_import_table_read,
     .open = data_import_film_open,
 };

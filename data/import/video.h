@@ -18,6 +18,9 @@ extern const data_import_source data_import_video_source;
 
 // Local. A table's numbers as actions; what it no longer needs goes to them. `path`: for messages.
 orr_code data_import_table_actions(const char *path, data_table *t, data_import_actions *out);
+// Local. A data_import_format's `actions` for episodes whose file is a table.
+orr_code data_import_table_read(const data_import_options *o, const data_import_episode *e,
+                                data_import_actions *out);
 // Local. Finds the table of every video among the paths and adds the episodes in the order of their
 // first videos, without looking into any file. A video without a table goes to the faults.
 orr_code data_import_video_pair(data_import_search *s);
