@@ -161,6 +161,7 @@ orr_code data_import_folder_open(const data_import_options *o, data_import_folde
 }
 
 void data_import_folder_close(data_import_folder *f) {
+  for (int i = 0; i < 2; i++) orr_lock_release(f->parts[i].lock);
   orr_lock_release(f->lock);
   if (f->made) rmdir(f->o->dir);
   for (int i = 0; i < 2; i++) data_index_close(f->parts[i].index);
@@ -198,6 +199,8 @@ orr_code data_import_folder_begin(data_import_folder *f, const char *key) {
             f->o->dir);
   f->made = false;
   for (int i = 0; i < 2; i++) ORR_TRY(orr_fs_mkdirs(f->parts[i].dir));
+  for (int i = 0; i < 2 && f->o->validation > 0; i++)
+    ORR_TRY(orr_lock_take(f->parts[i].dir, "orrery data import", &f->parts[i].lock));
   if (f->mark) return ORR_OK;
   f->mark = json_pack("{s:s, s:{s:o, s:o}}", "key", key, "before", part_names[0],
                       describe_part(&f->parts[0]), part_names[1], describe_part(&f->parts[1]));

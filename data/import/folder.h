@@ -31,6 +31,7 @@ typedef struct {
   data_index *index;  // as it was found, or NULL
   int64_t recordings; // of earlier imports
   int64_t next;       // number of its next shard
+  orr_lock *lock;     // of a part that is a folder of its own
 } data_import_part;
 
 typedef struct {

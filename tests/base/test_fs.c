@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/home.h"
 #include "tests/base/folder.h"
 
 static char *in(const char *dir, const char *name, char out[512]) {
@@ -131,6 +132,37 @@ static void test_a_full_disk_is_named_with_a_remedy(void **state) {
   assert_message_names(path);
 }
 
+static void assert_expands(const char *path, const char *wanted) {
+  orr_path out;
+  assert_int_equal(orr_home_expand(path, out, sizeof out), ORR_OK);
+  assert_string_equal(out, wanted);
+}
+
+static void test_the_home_is_written_out_and_nothing_becomes_a_folder_of_that_name(void **state) {
+  static const char *const refused[] = {"~", "~other/x", "$SCRATCH/x", "a/${USER}/b", "~/$USER"};
+  orr_path out, home;
+  assert_int_equal(setenv("HOME", "/tmp/my home", 1), 0);
+  assert_true(orr_home(home, sizeof home));
+  assert_string_equal(home, "/tmp/my home");
+  assert_expands("~/runs/x", "/tmp/my home/runs/x");
+  static const char *const kept[] = {"",        "runs/x", "/a/~/b",       "a~b",
+                                     "costs$5", "$",      "s3://b/$KEY/x"};
+  for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) assert_expands(kept[i], kept[i]);
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+    assert_int_equal(orr_home_expand(refused[i], out, sizeof out), ORR_ECONFIG);
+    assert_message_names(refused[i]);
+  }
+  // what is there already is meant
+  char there[512];
+  in(*state, "$odd", there);
+  assert_int_equal(orr_fs_write_atomic(there, "x", 1), ORR_OK);
+  assert_expands(there, there);
+  // without the variable it is the user's entry; without room it is an error
+  assert_int_equal(unsetenv("HOME"), 0);
+  assert_true(orr_home(home, sizeof home));
+  assert_int_equal(orr_home_expand("~/runs", out, 4), ORR_EINVAL);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_join_puts_exactly_one_slash_and_refuses_what_does_not_fit),
@@ -140,6 +172,7 @@ int main(void) {
       cmocka_unit_test(test_remove_tree_takes_everything_and_a_missing_one_is_fine),
       cmocka_unit_test(test_a_failed_atomic_write_keeps_the_old_file_and_leaves_no_other),
       cmocka_unit_test(test_a_full_disk_is_named_with_a_remedy),
+      cmocka_unit_test(test_the_home_is_written_out_and_nothing_becomes_a_folder_of_that_name),
   };
   return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }

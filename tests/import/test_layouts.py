@@ -161,6 +161,15 @@ class Layouts(ImportTest):
         np.testing.assert_array_equal(np.flatnonzero(data["done"]), [19, 21 + 29])
         np.testing.assert_allclose(data["reward"][:20], np.linspace(0, 1, 20), atol=1e-6)
         self.assertEqual(data["reward"][20], 0)  # the last frame was followed by nothing
+        shard = self.path("outcome", "shard-00000.h5")
+        for name, bad, said in (("done", 2, "/done[5] is 2"), ("success", 3, "/success[1] is 3"), ("reward", np.nan, "/reward[5,0]")):
+            with h5py.File(shard, "r+") as f:
+                row = 1 if name == "success" else 5
+                good = f[name][row]
+                f[name][row] = bad
+            self.assertIn(said, run("verify", self.path("outcome"), ok=False).stderr)
+            with h5py.File(shard, "r+") as f:
+                f[name][row] = good
         for word in ("reward", "0 to 1", "done", "2 frames", "success", "1 of 2 episodes"):
             self.assertIn(word, facts)
 

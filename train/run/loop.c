@@ -41,6 +41,7 @@ typedef struct {
   int64_t issued;               // steps by this process
   int64_t lined;                // last step with a line
   int64_t saving;               // step of the last save begun
+  bool saved;                   // an earlier one is in its place
   int64_t rewinds;              // of this process
   double smooth_ms;             // of a step
   data_loader_counters read;    // at the end of the step before
@@ -182,9 +183,14 @@ static orr_code clock_step(loop *l, int64_t n) {
   return rate_step(l, s);
 }
 
-// A save that failed is an event of the run.
-static void tell_failed_save(loop *l) {
+// A save that failed is an event of the run, and so is the first that did not: from then on there
+// are checkpoints that may be missed (train/run/folder.h).
+static void tell_saves(loop *l) {
   char words[512];
+  if (!l->saved && l->run.world->grid.rank == 0 && train_saver_saved(l->run.saver)) {
+    l->saved = true;
+    train_observer_note(l->run.observer, "saved", l->saving);
+  }
   if (train_saver_failure(l->run.saver, words, sizeof words))
     train_observer_tell(l->run.observer, "save_failed", l->run.step, words);
 }
@@ -202,7 +208,7 @@ static orr_code save(loop *l, const train_step_votes *v, bool begin, double *sta
     l->saving = r->step;
   }
   train_profile_leave(r->axes.profile);
-  tell_failed_save(l);
+  tell_saves(l);
   return ORR_OK;
 }
 
@@ -346,7 +352,7 @@ static orr_code rewind_run(loop *l) {
   if (l->rewinds >= r->c->guard.rewinds) return yield(l, often, ORR_EINVAL);
   l->rewinds++;
   train_saver_finish(r->saver);
-  tell_failed_save(l);
+  tell_saves(l);
   ORR_TRY(train_resume_open(r->all, r->c->run.dir, "auto", &reader));
   if (!reader)
     return yield(l,
@@ -422,6 +428,7 @@ static orr_code steps(loop *l) {
   train_run *r = &l->run;
   bool stop = false;
   l->results_lag = r->k->device_memory;
+  l->saved = r->step > 0;
   ORR_TRY(begin_steps(l));
   while (r->step < r->c->train.steps && !stop) {
     pending_step line;
@@ -432,7 +439,7 @@ static orr_code steps(loop *l) {
   ORR_TRY(end_pending(l));
   ORR_TRY(dist_agree(r->all, l->logged, "write metrics"));
   orr_code saved = train_saver_finish(r->saver);
-  tell_failed_save(l);
+  tell_saves(l);
   ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
             orr_status_message());
   return stop && r->step < r->c->train.steps

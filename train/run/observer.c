@@ -185,6 +185,10 @@ void train_observer_tell(train_observer *o, const char *event, int64_t step, con
   train_sinks_tell(o->sinks, event, step, words);
 }
 
+void train_observer_note(train_observer *o, const char *event, int64_t step) {
+  if (o) train_history_add(o->history, event, step, NULL);
+}
+
 void train_observer_tell_step(train_observer *o, const char *event, int64_t step, const char *fmt,
                               ...) {
   char words[512];

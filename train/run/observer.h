@@ -35,6 +35,9 @@ orr_code train_observer_end(train_observer *o, const train_step_metrics *s, orr_
 // alone speaks; takes NULL.
 void train_observer_tell(train_observer *o, const char *event, int64_t step, const char *words);
 
+// Local. For history.jsonl alone. Rank 0 alone speaks; takes NULL.
+void train_observer_note(train_observer *o, const char *event, int64_t step);
+
 // Local. The same with a sentence made of parts, which is logged as a warning, too.
 void train_observer_tell_step(train_observer *o, const char *event, int64_t step, const char *fmt,
                               ...) __attribute__((format(printf, 4, 5)));

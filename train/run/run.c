@@ -12,6 +12,7 @@
 #include "train/setup/remote_data.h"
 #include "train/save/resume.h"
 #include "train/setup/run_data.h"
+#include "train/run/folder.h"
 #include "train/run/rank_agreement.h"
 #include "train/save/store.h"
 
@@ -86,12 +87,13 @@ orr_code train_run_plan(train_run *r, const train_run_options *o) {
 // -- opening --------------------------------------------------------------------------------
 
 // The run's folder, for this run alone.
-static orr_code open_folder(train_run *r) {
+static orr_code open_folder(train_run *r, const char *resume) {
   ORR_TRY(orr_fs_mkdirs(r->c->run.dir));
-  return train_lease_take(&(train_lease_options){.dir = r->c->run.dir,
-                                                 .job = dist_job_number(),
-                                                 .beat_s = TRAIN_LEASE_BEAT_S},
-                          &r->lease);
+  ORR_TRY(train_lease_take(&(train_lease_options){.dir = r->c->run.dir,
+                                                  .job = dist_job_number(),
+                                                  .beat_s = TRAIN_LEASE_BEAT_S},
+                           &r->lease));
+  return train_folder_check(r->c->run.dir, resume);
 }
 
 // What the weights learned before, for the words about it.
@@ -199,12 +201,14 @@ bool train_run_done(const train_run *r) {
 
 orr_code train_run_open(train_run *r, const char *resume) {
   orr_code rc = train_guard_init(&r->guard, r->c);
-  if (rc == ORR_OK && r->world->grid.rank == 0) rc = open_folder(r);
+  if (rc == ORR_OK && r->world->grid.rank == 0) rc = open_folder(r, resume);
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, resume), "load weights"));
   if (train_run_done(r)) return ORR_OK;
   ORR_TRY(train_run_open_data(r));
   ORR_TRY(dist_agree(r->all, check_tokens(r), "compare tokenizers"));
+  ORR_TRY(dist_agree(r->all, train_folder_try(r->c->run.dir, r->world->grid.rank),
+                     "write to the folder of checkpoints"));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
   ORR_TRY(train_fingerprint_log_create(
       &(train_fingerprint_log_options){
