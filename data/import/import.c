@@ -155,7 +155,7 @@ static void fill_report(const data_import_folder *f, const data_import_plan *p,
   for (int64_t i = 0; i < p->count; i++) {
     if (data_import_verdicts_bad(v, i)) continue;
     report->added++;
-    report->frames += p->items[i].timing.frames;
+    report->frames += p->items[i].frames;
     report->validation_episodes += p->items[i].validation;
   }
   report->episodes = report->added;

@@ -24,7 +24,8 @@
   X(flat, "HDF5 columns of all episodes, one after the other")                                     \
   X(lerobot, "LeRobot's data sets, versions 2 and 3: Parquet beside videos, or pictures in it")    \
   X(video, "videos with actions in CSV, JSON lines or Parquet")                                    \
-  X(vpt, "videos with VPT's JSON lines of keyboard and mouse")
+  X(vpt, "videos with VPT's JSON lines of keyboard and mouse")                                     \
+  X(images, "folders of PNG or JPEG pictures with such a table")
 
 // How the actions of frames that --fps leaves out join the next kept one's.
 typedef enum {
@@ -66,6 +67,13 @@ typedef struct {
   const char *cut; // dataset that says where the episodes of long columns end; "none": nowhere
 } data_import_mapping;
 
+// What --validation takes a share of.
+typedef enum {
+  DATA_SPLIT_AUTO, // episodes; of one alone its end
+  DATA_SPLIT_EPISODES,
+  DATA_SPLIT_TIME, // each episode's end
+} data_import_split_by;
+
 typedef struct {
   data_words inputs;            // files and folders
   const char *dir;              // of the data set; made when missing
@@ -99,14 +107,16 @@ typedef struct {
   const char *mask;             // robomimic's filter key; NULL: all demos
   const char *branch, *source;  // of the data set; source NULL: made from the format
   double validation;            // share of the episodes for dir/validation; 0: no split
-  uint64_t seed;                // of the split
-  int64_t min_frames;           // shorter episodes are left out
-  int64_t slack;                // numbers of frames and actions may differ by so many
-  bool gzip;                    // pack the shards
-  int64_t shard_frames;         // about so many frames a shard; 0: about 64 MiB
-  int processes;                // that write
-  int patience_s;               // of computing, for one file, episode or frame; 0: two minutes
-  bool skip_bad;                // leave out recordings that cannot be imported
+  data_import_split_by validation_by;
+  double validation_gap; // seconds between the parts of an episode
+  uint64_t seed;         // of the split
+  int64_t min_frames;    // shorter episodes are left out
+  int64_t slack;         // numbers of frames and actions may differ by so many
+  bool gzip;             // pack the shards
+  int64_t shard_frames;  // about so many frames a shard; 0: about 64 MiB
+  int processes;         // that write
+  int patience_s;        // of computing, for one file, episode or frame; 0: two minutes
+  bool skip_bad;         // leave out recordings that cannot be imported
   // Once for every such recording, left out or not; may be NULL.
   void (*bad)(void *ctx, const char *recording, const char *reason);
   // What the user should know, in a sentence; may be NULL.

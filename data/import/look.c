@@ -92,9 +92,6 @@ static orr_code same_actions(data_import_looking *l, const data_import_episode *
     l->f.A = a->A;
     l->names = a->names;
     a->names = NULL; // the plan keeps them
-    l->found = orr_malloc((size_t)a->A * sizeof *l->found);
-    ORR_CHECK(l->found, ORR_ENOMEM, "%s: out of memory for %" PRId64 " components", e->name, a->A);
-    for (int64_t i = 0; i < a->A; i++) l->found[i][0] = INFINITY, l->found[i][1] = -INFINITY;
     return ORR_OK;
   }
   ORR_CHECK(a->A == l->f.A, ORR_EINVAL,
@@ -108,15 +105,6 @@ static orr_code same_actions(data_import_looking *l, const data_import_episode *
   return ORR_OK;
 }
 
-static void widen(data_import_looking *l, const float *rows, int64_t n) {
-  for (int64_t t = 0; t < n; t++) {
-    for (int64_t i = 0; i < l->f.A; i++) {
-      l->found[i][0] = fmin(l->found[i][0], rows[t * l->f.A + i]);
-      l->found[i][1] = fmax(l->found[i][1], rows[t * l->f.A + i]);
-    }
-  }
-}
-
 // Ranges, from the actions as they will be written but for the ranges.
 static orr_code look_at_actions(data_import_looking *l, const data_import_episode *e,
                                 const data_import_timing *t, const data_import_actions *a,
@@ -127,10 +115,11 @@ static orr_code look_at_actions(data_import_looking *l, const data_import_episod
   data_import_actions named = *a;
   if (!named.names) named.names = l->names; // for messages
   orr_code rc = data_import_align(l->p->o, e, t, &named, rows);
+  if (rc == ORR_OK && a->A) // the last row leads nowhere
+    rc = data_import_values_add(l->values, a->A, rows, t->frames - 1);
   if (rc == ORR_OK) {
     const int64_t numbers[] = {t->first, t->frames, a->A};
     const double times[] = {t->step, t->begin, t->fps};
-    widen(l, rows, t->frames - 1); // the last row leads nowhere
     *made = orr_hash64(numbers, sizeof numbers, *made);
     *made = orr_hash64(times, sizeof times, *made);
     *made = orr_hash64(rows, bytes, *made);
@@ -182,7 +171,6 @@ static orr_code check_merges(const data_import_options *o, const data_import_epi
 // Forgets what a bad recording was the first to say.
 static void restore(data_import_looking *l, const data_import_looking *before) {
   if (l->names != before->names) orr_free(l->names);
-  if (l->found != before->found) orr_free(l->found);
   *l = *before;
 }
 
@@ -206,8 +194,11 @@ static orr_code look_at_episode(data_import_looking *l, int64_t number) {
   ORR_TRY_GOTO(check_merges(p->o, e, a.A), release);
   ORR_TRY_GOTO(look_at_outcome(l, e, &t, &a, &made), release);
   ORR_TRY_GOTO(look_at_actions(l, e, &t, &a, &made), release);
-  p->items[p->count++] = (data_import_item){
-      .episode = number, .timing = t, .key = key_of(e, &a, fingerprint), .made = made};
+  p->items[p->count++] = (data_import_item){.episode = number,
+                                            .timing = t,
+                                            .frames = t.frames,
+                                            .key = key_of(e, &a, fingerprint),
+                                            .made = made};
   p->frames += t.frames;
 release:
   data_import_actions_release(&a);

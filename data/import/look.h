@@ -3,6 +3,7 @@
 #define DATA_IMPORT_LOOK_H
 
 #include "data/import/plan.h"
+#include "data/import/ranges.h"
 
 // What is gathered while all episodes are looked at.
 typedef struct {
@@ -11,7 +12,7 @@ typedef struct {
   int64_t first;                // the episode that the others are compared with, -1 before it
   data_shard_format f;          // of that episode
   char **names;                 // of its actions, or NULL
-  double (*found)[2];           // [A]: lowest and highest value of each component
+  data_import_values *values;   // of the actions; borrowed
   double pixel_low, pixel_high; // in pictures of numbers; low > high before there are any
   int64_t slowest, fastest;     // episodes, by their rates; -1 before the first
   double slowest_fps, fastest_fps;

@@ -50,19 +50,10 @@ static void set_pixels(data_import_looking *l) {
 // The ranges of a folder stay, so that equal actions stay equal.
 static void keep_ranges(data_import_looking *l, const json_t *before) {
   data_import_plan *p = l->p;
-  int64_t beyond = -1;
   for (int64_t i = 0; i < l->f.A; i++) {
     const json_t *pair = json_array_get(before, (size_t)i);
     for (int k = 0; k < 2; k++) p->ranges[i][k] = pair_value(pair, (size_t)k);
-    if (l->found[i][0] < p->ranges[i][0] || l->found[i][1] > p->ranges[i][1]) beyond = i;
   }
-  if (beyond >= 0)
-    data_import_tell(p->o, p->board,
-                     "action component %" PRId64
-                     " goes from %g to %g, beyond the %g to %g that the "
-                     "first import into %s mapped to -1 to 1",
-                     beyond, l->found[beyond][0], l->found[beyond][1], p->ranges[beyond][0],
-                     p->ranges[beyond][1], p->o->dir);
 }
 
 static orr_code fill_ranges(data_import_looking *l) {
@@ -72,13 +63,15 @@ static orr_code fill_ranges(data_import_looking *l) {
             "--action-range has %" PRId64 " ranges for %" PRId64
             " components; give one, or one a component",
             o->range_count, l->f.A);
+  if (o->range_auto) return data_import_ranges_find(l->values, p->ranges);
   for (int64_t i = 0; i < l->f.A; i++) {
-    const double *given = o->range_count == 1 ? o->ranges[0] : o->range_count ? o->ranges[i] : NULL;
-    memcpy(p->ranges[i], given ? given : l->found[i], sizeof p->ranges[i]);
-    ORR_CHECK(!given || (l->found[i][0] >= given[0] && l->found[i][1] <= given[1]), ORR_EINVAL,
+    const double *given = o->range_count == 1 ? o->ranges[0] : o->ranges[i];
+    const double *found = l->values->extreme[i];
+    memcpy(p->ranges[i], given, sizeof p->ranges[i]);
+    ORR_CHECK(found[0] >= given[0] && found[1] <= given[1], ORR_EINVAL,
               "action component %" PRId64 " goes from %g to %g, beyond its --action-range %g:%g; "
               "widen it",
-              i, l->found[i][0], l->found[i][1], given ? given[0] : 0, given ? given[1] : 0);
+              i, found[0], found[1], given[0], given[1]);
   }
   return ORR_OK;
 }
@@ -183,7 +176,8 @@ static orr_code make_key(data_import_plan *p) {
   const int64_t numbers[] = {f->height,        f->width,         f->A,    f->reward,
                              f->done,          f->success,       o->gzip, o->shard_frames,
                              (int64_t)o->seed, p->ranges != NULL};
-  const double reals[] = {f->fps, o->validation, p->pixel_low, p->pixel_high};
+  const double reals[] = {f->fps,       o->validation, o->validation_gap, (double)o->validation_by,
+                          p->pixel_low, p->pixel_high};
   orr_hash_stream_update(h, numbers, sizeof numbers);
   orr_hash_stream_update(h, reals, sizeof reals);
   orr_hash_stream_update(h, f->branch, strlen(f->branch) + 1);
@@ -250,7 +244,7 @@ static orr_code drop_known(data_import_plan *p) {
               p->episodes.v[item->episode].name, p->o->dir);
     if (known && !item->copied) p->known++;
     if (known || item->copied) {
-      p->frames -= item->timing.frames;
+      p->frames -= item->frames;
       continue;
     }
     if (p->folder) note_name(p, item);
@@ -293,6 +287,7 @@ static orr_code make(data_import_looking *l) {
   set_pixels(l);
   ORR_TRY(set_ranges(l));
   ORR_TRY(set_format(l));
+  data_import_ranges_note(l->values, p->ranges, p->format->action_names, &p->notes);
   ORR_TRY(drop_known(p));
   ORR_TRY(make_key(p));
   if (!p->count) return ORR_OK;
@@ -301,7 +296,9 @@ static orr_code make(data_import_looking *l) {
 }
 
 static orr_code plan(data_import_plan *p) {
+  data_import_values values = {0};
   data_import_looking l = {.p = p,
+                           .values = &values,
                            .options = hash_options(p->o),
                            .first = -1,
                            .slowest = -1,
@@ -309,7 +306,7 @@ static orr_code plan(data_import_plan *p) {
                            .pixel_low = INFINITY,
                            .pixel_high = -INFINITY};
   orr_code rc = make(&l);
-  orr_free(l.found);
+  data_import_values_release(&values);
   orr_free(l.names);
   return rc;
 }
@@ -358,7 +355,8 @@ static orr_code fill(const data_import_plan *p, const data_import_item *item,
   ORR_TRY(data_import_align(p->o, e, &item->timing, a, out->actions));
   for (int64_t i = 0; p->ranges && i < n * A; i++) {
     const double *r = p->ranges[i % A];
-    out->actions[i] = r[1] > r[0] ? (float)(2 * (out->actions[i] - r[0]) / (r[1] - r[0]) - 1) : 0;
+    double v = r[1] > r[0] ? 2 * ((double)out->actions[i] - r[0]) / (r[1] - r[0]) - 1 : 0;
+    out->actions[i] = (float)fmin(fmax(v, -1), 1);
   }
   return data_import_align_outcome(p->o, e, &item->timing, a, out->reward, out->done);
 }

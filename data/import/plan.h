@@ -14,6 +14,7 @@
 typedef struct {
   int64_t episode; // number in the list
   data_import_timing timing;
+  int64_t from, frames; // output frames of it that are written: all, or a part
   bool validation;
   uint64_t key;  // of the recording, wherever it lies
   uint64_t made; // of what becomes of it, with these options

@@ -148,9 +148,12 @@ static stamps look_at_stamps(const data_import_options *o, const data_import_epi
   s.unit = a->time_unit > 0 ? a->time_unit : fit_unit(span, seconds);
   s.span = span * s.unit;
   s.rate = (double)(a->rows - 1) / s.span;
-  s.first = a->times[0] * s.unit + o->time_offset;
-  // another clock, unless they lie inside the recording as they are
-  s.reset = s.first < -t->interval || s.first + s.span > 1.02 * seconds + t->interval;
+  s.first = a->times[0] * s.unit - e->epoch + o->time_offset; // of one clock with the frames
+  // another clock, unless they lie inside the recording as they are; where frames have stamps, too,
+  // they are of one clock if they meet at all
+  s.reset = e->epoch > 0
+                ? s.first > seconds || s.first + s.span < 0
+                : s.first < -t->interval || s.first + s.span > 1.02 * seconds + t->interval;
   if (s.reset) s.first = o->time_offset;
   return s;
 }

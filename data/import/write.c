@@ -61,7 +61,7 @@ static orr_code put_episode(transfer *t) {
   t->frame = orr_malloc((size_t)(f->height * f->width * 3));
   ORR_CHECK(t->frame, ORR_ENOMEM, "out of memory for a frame of %" PRId64 " x %" PRId64, f->height,
             f->width);
-  for (int64_t k = 0; k < t->item->timing.frames; k++) {
+  for (int64_t k = t->item->from; k < t->item->from + t->item->frames; k++) {
     if (atomic_load(&t->board->stop)) return ORR_ESTOPPED;
     ORR_TRY(put_frame(t, k));
   }
@@ -114,7 +114,7 @@ static orr_code was_written(const writing *w, const data_import_job *job, orr_bo
   *written = orr_fs_exists(path) ||
              (some && data_import_verdicts_count(w->verdicts, job->first, job->n) == job->n);
   for (int64_t i = job->first; *written && i < job->first + job->n; i++)
-    atomic_fetch_add(&board->progress, w->p->items[i].timing.frames);
+    atomic_fetch_add(&board->progress, w->p->items[i].frames);
   return ORR_OK;
 }
 

@@ -84,14 +84,41 @@ CPU_INLINE void pack_block(const plan *p, gemm_matrix x, int64_t d0, int64_t d1,
                      to + c * DEPTH + (d - d0) * width, kind);
 }
 
+// Rows of an operand that are fetched into the second-level cache while others are multiplied:
+// packing them would wait for memory.
+typedef struct {
+  const char *p;
+  int64_t stride, bytes; // of a row
+  int64_t rows;          // left
+} fetch;
+
+static fetch fetch_of(gemm_matrix x, kern_dtype type, int64_t row, int64_t end, int64_t column,
+                      int64_t count) {
+  const int64_t size = (int64_t)kern_dtype_size(type);
+  return (fetch){.p = (const char *)x.p + (row * x.ld + column) * size,
+                 .stride = x.ld * size,
+                 .bytes = count * size,
+                 .rows = end > row ? end - row : 0};
+}
+
+CPU_INLINE void fetch_rows(fetch *f, int64_t rows) {
+  for (; rows > 0 && f->rows > 0; rows--, f->rows--, f->p += f->stride)
+    for (int64_t i = 0; i < f->bytes; i += 64) __builtin_prefetch(f->p + i, 0, 2);
+}
+
 // One block of the panels' depth added to the sums of all tiles.
 CPU_INLINE void add_block(const plan *p, int64_t depth, bool begin, int64_t rows, int64_t cols,
-                          const memory *mem, float *sums, gemm_kind kind) {
+                          const memory *mem, float *sums, fetch *next, gemm_kind kind) {
+  const int64_t tiles = parts(rows, GEMM_ROWS) * parts(cols, GEMM_COLS);
+  const int64_t step = parts(next[0].rows, tiles);
   for (int64_t c = 0; c < cols; c += GEMM_COLS) {
     const float *right = (const float *)(const void *)(mem->right + c * DEPTH);
-    for (int64_t r = 0; r < rows; r += GEMM_ROWS, sums += GEMM_TILE)
+    for (int64_t r = 0; r < rows; r += GEMM_ROWS, sums += GEMM_TILE) {
+      fetch_rows(&next[0], step);
+      fetch_rows(&next[1], step);
       gemm_tile(depth, (const char *)(mem->left + r * DEPTH), 4, 4 * GEMM_ROWS, right,
                 begin ? NULL : sums, GEMM_COLS, sums, GEMM_COLS, kind);
+    }
   }
 }
 
@@ -103,7 +130,11 @@ CPU_INLINE void sum_slice(const plan *p, int64_t n, int64_t c, int64_t d0, int64
     const int64_t end = least(d + DEPTH, d1);
     pack_block(p, dy, d, end, n, rows, GEMM_ROWS, mem->left, kind);
     pack_block(p, x, d, end, c, cols, GEMM_COLS, mem->right, kind);
-    add_block(p, end - d, d == d0, rows, cols, mem, sums, kind);
+    const int64_t of = kind == GEMM_PAIRS ? 2 : 1; // rows in a word
+    const int64_t m = least(of * end, p->a->M), m_end = least(of * least(end + DEPTH, d1), p->a->M);
+    fetch next[] = {fetch_of(dy, p->a->type, m, m_end, n, rows),
+                    fetch_of(x, p->a->type, m, m_end, c, cols)};
+    add_block(p, end - d, d == d0, rows, cols, mem, sums, next, kind);
   }
 }
 

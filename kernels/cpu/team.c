@@ -9,13 +9,15 @@
 // On a crowded machine the system stops a thread that holds a piece for milliseconds, and the
 // others wait. It then moves threads about so that every core has work, but it cannot know which
 // belong together: two of a team on one core are half as fast. So when a wait shows that the cores
-// are crowded, the threads keep to a core each for a while, if they are as many as the cores that
-// they may use, and it is the others' threads that are moved to where a core has nothing to do.
+// are crowded, or two threads are seen on one, the threads keep to a core each for a while, if they
+// are as many as the cores that they may use, and it is the others' threads that are moved to where
+// a core has nothing to do.
 #define _GNU_SOURCE // syscall
 #include "kernels/cpu/team.h"
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
@@ -32,14 +34,17 @@ enum {
   // No piece takes so long: who holds it has been stopped.
   STOPPED_NS = 1000000,
   // Calls for which a machine then counts as crowded.
-  CROWDED_CALLS = 256
+  CROWDED_CALLS = 256,
+  // Calls from one look at where the threads are to the next.
+  LOOK_CALLS = 8
 };
 
 // One thread's share of a call, on its own cache lines.
 typedef struct {
   _Atomic int64_t left; // pieces nobody has taken; below 0 when many found none
   int64_t end;          // the number after its last piece
-  char apart[112];
+  _Atomic int core;     // where the thread was last seen at work
+  char apart[108];
 } share;
 
 typedef struct {
@@ -125,6 +130,7 @@ static int64_t take_pieces(cpu_team *t, share *s, int thread) {
 // The own share first, then those of the threads after it.
 static void work(cpu_team *t, int thread) {
   int64_t done = 0;
+  atomic_store_explicit(&t->share[thread].core, sched_getcpu(), memory_order_relaxed);
   for (int i = 0; i < t->threads; i++)
     done += take_pieces(t, &t->share[(thread + i) % t->threads], thread);
   if (done == 0 || atomic_fetch_sub(&t->undone, done) != done) return;
@@ -182,9 +188,19 @@ static int64_t await_end(cpu_team *t) {
   return now_ns() - begin;
 }
 
-// What a call's wait says about the machine.
+static bool share_a_core(cpu_team *t) {
+  for (int i = 1; i < t->threads; i++)
+    for (int j = 0; j < i; j++)
+      if (atomic_load_explicit(&t->share[i].core, memory_order_relaxed) ==
+          atomic_load_explicit(&t->share[j].core, memory_order_relaxed))
+        return true;
+  return false;
+}
+
+// What a call's wait, and the threads' cores, say about the machine.
 static void notice(cpu_team *t, int64_t waited_ns) {
-  if (waited_ns > STOPPED_NS)
+  const bool look = t->crowded == 0 && atomic_load(&t->call) % LOOK_CALLS == 0;
+  if (waited_ns > STOPPED_NS || (look && share_a_core(t)))
     t->crowded = CROWDED_CALLS;
   else if (t->crowded > 0)
     t->crowded--;
@@ -233,6 +249,7 @@ orr_code cpu_team_create(int threads, cpu_team **out) {
   for (; t->started < threads - 1; t->started++) {
     member *m = &t->member[t->started];
     *m = (member){.team = t, .thread = t->started + 1};
+    t->share[m->thread].core = -m->thread; // nowhere yet
     ORR_CHECK_GOTO(pthread_create(&m->id, NULL, run_member, m) == 0, destroy, ORR_EIO,
                    "kernels: cannot start thread %d of %d; raise the limit on processes (ulimit "
                    "-u), or set run.threads lower",

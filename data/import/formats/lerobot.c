@@ -10,7 +10,7 @@
 #include "data/import/film.h"
 #include "data/import/formats.h"
 #include "data/import/parquet/parquet.h"
-#include "data/import/table.h"
+#include "data/import/video.h"
 #include "data/pictures/packed.h"
 
 // -- actions ---------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ static orr_code actions(const data_import_options *o, const data_import_episode 
                                 .rows = e->rows};
   data_table t = {0};
   ORR_TRY(data_table_read_parquet(e->file, &wish, &t));
-  orr_code rc = data_table_to_actions(e->file, &t, out);
+  orr_code rc = data_import_table_actions(e->file, &t, out);
   data_table_release(&t);
   ORR_TRY(rc);
   char **names =

@@ -1,5 +1,5 @@
 // JSON lines: one object a line. Python's NaN and Infinity come as texts
-// (data/import/json_lines.h).
+// (data/import/table/json_lines.h).
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "data/import/json_lines.h"
-#include "data/import/table_builder.h"
+#include "data/import/table/json_lines.h"
+#include "data/import/table/builder.h"
 
 typedef struct {
   data_table_builder b;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "data/import/table_builder.h"
+#include "data/import/table/builder.h"
 
 #define LINE_MAX_BYTES ((size_t)1 << 24)
 #define CELLS_MAX      65536 // of a line

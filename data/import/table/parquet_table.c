@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "data/import/parquet/parquet.h"
-#include "data/import/table_builder.h"
+#include "data/import/table/builder.h"
 
 static void join_names(const data_parquet *p, char *out, size_t size) {
   size_t at = 0;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "data/import/episode.h"
+#include "data/import/import.h"
 
 // What is wanted of a table.
 typedef struct {
@@ -40,9 +40,6 @@ orr_code data_table_read_csv(const char *path, const char *text, size_t bytes,
 orr_code data_table_read_jsonl(const char *path, const char *text, size_t bytes,
                                const data_table_wish *wish, data_table *out);
 orr_code data_table_read_parquet(const char *path, const data_table_wish *wish, data_table *out);
-// Local. The table's numbers as actions; what it no longer needs goes to them. `path`: for
-// messages.
-orr_code data_table_to_actions(const char *path, data_table *t, data_import_actions *out);
 // Local. Frees what the table holds, and zeroes it.
 void data_table_release(data_table *t);
 

@@ -1,4 +1,4 @@
-#include "data/import/table.h"
+#include "data/import/table/table.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
-#include "data/import/table_builder.h"
+#include "data/import/table/builder.h"
 
 #define COLUMNS_MAX 65536
 
@@ -150,23 +150,6 @@ orr_code data_table_finish(data_table_builder *b, data_table *out) {
   out->time_unit = b->time_unit;
   b->times = NULL;
   b->time_name = NULL;
-  return ORR_OK;
-}
-
-orr_code data_table_to_actions(const char *path, data_table *t, data_import_actions *out) {
-  float *v = orr_malloc((size_t)(t->rows * t->columns) * sizeof *v);
-  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory for %" PRId64 " actions", path, t->rows);
-  for (int64_t i = 0; i < t->rows * t->columns; i++) v[i] = (float)t->v[i];
-  *out = (data_import_actions){.rows = t->rows,
-                               .A = t->columns,
-                               .v = v,
-                               .names = t->names,
-                               .times = t->times,
-                               .time_name = t->time_name,
-                               .time_unit = t->time_unit,
-                               .success = -1};
-  orr_free(t->v);
-  *t = (data_table){0};
   return ORR_OK;
 }
 

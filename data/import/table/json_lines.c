@@ -1,5 +1,5 @@
 #define _GNU_SOURCE // memmem
-#include "data/import/json_lines.h"
+#include "data/import/table/json_lines.h"
 
 #include <inttypes.h>
 #include <stdbool.h>

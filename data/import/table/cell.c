@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <time.h>
 
-#include "data/import/table_builder.h"
+#include "data/import/table/builder.h"
 
 static const char *skip_blanks(const char *at) {
   return at + strspn(at, " \t\r\n");

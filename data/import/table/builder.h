@@ -1,11 +1,11 @@
-// A table while it is read, cell by cell. Private to data/import/table*.c and the formats of JSON
+// A table while it is read, cell by cell. Private to data/import/table/ and the formats of JSON
 // lines.
 #ifndef DATA_TABLE_BUILDER_H
 #define DATA_TABLE_BUILDER_H
 
 #include <stdbool.h>
 
-#include "data/import/table.h"
+#include "data/import/table/table.h"
 
 typedef struct {
   const char *path;
@@ -45,7 +45,7 @@ orr_code data_table_finish(data_table_builder *b, data_table *out);
 // Local. Frees what the builder holds.
 void data_table_builder_release(data_table_builder *b);
 
-// -- texts of cells (table_cell.c) ----------------------------------------------------------
+// -- texts of cells (cell.c) ----------------------------------------------------------
 
 // Local. Puts a cell's text into column i: a number, a list of them as Python and numpy print them
 // ("[1. 2.]", "array([1, 2], dtype=float32)"), nothing, or a word that --one-hot lists for the
