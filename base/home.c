@@ -11,7 +11,7 @@
 
 bool orr_home(char *out, size_t size) {
   const char *home = getenv("HOME");
-  char room[4096];
+  orr_path room;
   struct passwd entry, *found = NULL;
   if (!home || home[0] != '/')
     home = getpwuid_r(getuid(), &entry, room, sizeof room, &found) == 0 && found ? found->pw_dir

@@ -180,7 +180,7 @@ static orr_code check_space(const char *root, uint64_t bytes) {
   struct statvfs s;
   if (statvfs(root, &s) != 0 || s.f_blocks == 0) return ORR_OK; // the file system does not tell
   uint64_t free_bytes = (uint64_t)s.f_bavail * s.f_frsize;
-  ORR_CHECK(free_bytes >= bytes, ORR_EIO,
+  ORR_CHECK(free_bytes >= bytes, ORR_EFULL,
             "%s: a checkpoint takes %" PRIu64 " MB, %" PRIu64
             " MB are free; free some space, keep fewer checkpoints or choose another folder",
             root, (bytes + 999999) / 1000000, free_bytes / 1000000);
@@ -229,7 +229,7 @@ orr_code ckpt_sync_parent(const char *path) {
 
 static orr_code make_root(const char *root) {
   if (orr_fs_is_dir(root)) return ORR_OK;
-  ORR_TRY(orr_fs_mkdirs(root));
+  ORR_TRY(orr_fs_mkdir(root)); // a run's folder that was moved away must not come back
   return ckpt_sync_parent(root);
 }
 
@@ -256,7 +256,7 @@ orr_code ckpt_root_prepare(const char *root, int64_t step, uint64_t bytes) {
   ORR_TRY(heal_replaced(root));
   ORR_TRY(check_space(root, bytes));
   ORR_TRY(orr_fs_join(path, sizeof(path), root, ckpt_tmp_name(step).s));
-  return orr_fs_mkdirs(path);
+  return orr_fs_mkdir(path);
 }
 
 // A folder cannot be renamed over another one that is not empty, so the old one steps aside under a

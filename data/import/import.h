@@ -20,6 +20,7 @@
   X(maniskill, "ManiSkill's HDF5: a trajectory a group, with observations as pictures")            \
   X(robotwin, "RoboTwin's HDF5: an episode a file")                                                \
   X(minari, "Minari's main_data.hdf5: an episode a group, with observations as pictures")          \
+  X(phyworld, "PhyWorld's HDF5: films as bytes, without actions")                                  \
   X(csgo, "DIAMOND's Counter-Strike: a dataset a frame")                                           \
   X(flat, "HDF5 columns of all episodes, one after the other")                                     \
   X(lerobot, "LeRobot's data sets, versions 2 and 3: Parquet beside videos, or pictures in it")    \

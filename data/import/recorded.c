@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "data/set/index.h"
 
 // How it was made; `ranges` lets a program undo the mapping of the actions.
@@ -29,6 +30,15 @@ static json_t *list_before(const data_import_part *part, const char *key, int64_
   return list;
 }
 
+// Names of files need not be text.
+static const char *as_text(char *name) {
+  json_t *text = json_string(name);
+  for (char *c = name; !text && *c; c++)
+    if (*c & 0x80) *c = '?';
+  json_decref(text);
+  return name;
+}
+
 static json_t *list_recordings(const data_import_folder *f, const data_import_plan *p,
                                const data_import_verdicts *v, bool validation) {
   json_t *list = list_before(&f->parts[validation], "recordings", f->parts[validation].recordings);
@@ -39,8 +49,8 @@ static json_t *list_recordings(const data_import_folder *f, const data_import_pl
     data_import_plan_label(p, item->episode, label, sizeof label);
     snprintf(key, sizeof key, "%016" PRIx64, item->key);
     snprintf(made, sizeof made, "%016" PRIx64, item->made);
-    json_array_append_new(list,
-                          json_pack("{s:s, s:s, s:s}", "name", label, "key", key, "made", made));
+    json_array_append_new(
+        list, json_pack("{s:s, s:s, s:s}", "name", as_text(label), "key", key, "made", made));
   }
   return list;
 }
@@ -56,12 +66,17 @@ static json_t *list_held_out(const data_import_folder *f, const data_import_plan
 }
 
 // A recording that was left out is listed once, however often the import is called.
-static void add_skipped(json_t *list, const char *name, const char *reason) {
+static void add_skipped(json_t *list, const char *recording, const char *said) {
+  orr_path name;
+  char reason[ORR_STATUS_MESSAGE_MAX];
+  snprintf(name, sizeof name, "%s", recording);
+  snprintf(reason, sizeof reason, "%s", said);
+  as_text(name);
   for (size_t i = 0; i < json_array_size(list); i++) {
     const char *there = json_string_value(json_object_get(json_array_get(list, i), "name"));
     if (there && strcmp(there, name) == 0) return;
   }
-  json_array_append_new(list, json_pack("{s:s, s:s}", "name", name, "reason", reason));
+  json_array_append_new(list, json_pack("{s:s, s:s}", "name", name, "reason", as_text(reason)));
 }
 
 static json_t *list_skipped(const data_import_folder *f, const data_import_plan *p,

@@ -24,7 +24,12 @@ void data_import_verdicts_destroy(data_import_verdicts *v) {
 }
 
 static void set(data_import_verdicts *v, int64_t item, orr_code code, const char *reason) {
-  snprintf(v->v[item].reason, DATA_VERDICT_MAX, "%s", reason);
+  char *own = v->v[item].reason;
+  snprintf(own, DATA_VERDICT_MAX, "%s", reason);
+  json_t *text = json_string(own); // names of files in it need not be text
+  for (char *c = own; !text && *c; c++)
+    if (*c & 0x80) *c = '?';
+  json_decref(text);
   atomic_store(&v->v[item].code, (int)code);
 }
 

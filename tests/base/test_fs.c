@@ -2,6 +2,7 @@
 // Files and paths: what is read is what was written, failures name path and cause, and a failed
 // atomic write leaves the old file.
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -55,6 +56,31 @@ static void test_written_files_read_back_and_replace_older_ones(void **state) {
   assert_holds(path, "2nd");
   assert_int_equal(orr_fs_write_atomic(path, "", 0), ORR_OK);
   assert_holds(path, "");
+}
+
+static void test_temporary_files_of_killed_writers_are_swept(void **state) {
+  static const char *const left[] = {"text.tmp-99999999", "text.tmp-88888888", "other.tmp-1"},
+                           *const kept[] = {"text.tmp-", "text.tmp-1x", "text.tmp", "text.bak-1"};
+  char path[512], written[512];
+  for (int i = 0; i < 3; i++) folder_store(*state, left[i], "half");
+  for (int i = 0; i < 4; i++) folder_store(*state, kept[i], "a user's");
+  in(*state, "text.tmp-77777777", written); // by a writer that is at it
+  const int fd = open(written, O_WRONLY | O_CREAT, 0600);
+  assert_int_equal(flock(fd, LOCK_EX), 0);
+  folder_store(*state, "text", "new");
+  for (int i = 0; i < 3; i++) {
+    in(*state, left[i], path);
+    assert_int_equal(orr_fs_exists(path), i == 2); // another name's
+  }
+  assert_true(orr_fs_exists(written));
+  close(fd);
+  orr_fs_sweep(*state, NULL);
+  assert_false(orr_fs_exists(path));
+  assert_false(orr_fs_exists(written));
+  for (int i = 0; i < 4; i++) {
+    in(*state, kept[i], path);
+    assert_true(orr_fs_exists(path));
+  }
 }
 
 static void test_missing_truncated_and_wrong_kinds_are_named(void **state) {
@@ -112,7 +138,7 @@ static void test_a_failed_atomic_write_keeps_the_old_file_and_leaves_no_other(vo
       orr_code rc = orr_fs_write_atomic(path, "new", 3);
       if (!orr_fault_fired(kinds[k])) break;
       failures++;
-      assert_int_equal(rc, ORR_EIO);
+      assert_int_equal(rc, kinds[k] == ORR_FAULT_WRITE ? ORR_EFULL : ORR_EIO);
       assert_false(orr_fs_exists(beside));
       // Only the sync of the folder comes after the rename: then either file may be there.
       bool renamed = (kinds[k] == ORR_FAULT_FSYNC || kinds[k] == ORR_FAULT_OPEN) && n == 2;
@@ -127,7 +153,7 @@ static void test_a_full_disk_is_named_with_a_remedy(void **state) {
   char path[512];
   in(*state, "file", path);
   orr_fault_arm(ORR_FAULT_WRITE, 1);
-  assert_int_equal(orr_fs_write_atomic(path, "text", 4), ORR_EIO);
+  assert_int_equal(orr_fs_write_atomic(path, "text", 4), ORR_EFULL);
   assert_message_names("No space left on device; free some space");
   assert_message_names(path);
 }
@@ -165,6 +191,8 @@ static void test_the_home_is_written_out_and_nothing_becomes_a_folder_of_that_na
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_temporary_files_of_killed_writers_are_swept,
+                                      folder_setup, folder_teardown),
       cmocka_unit_test(test_join_puts_exactly_one_slash_and_refuses_what_does_not_fit),
       cmocka_unit_test(test_mkdirs_makes_all_parents_and_accepts_what_is_there),
       cmocka_unit_test(test_written_files_read_back_and_replace_older_ones),

@@ -192,6 +192,12 @@ class Folder(ImportTest):
             run("import", self.path("demo.hdf5"), "--out", self.path("out"))
             self.assertEqual(len(self.names()), demos)
 
+    def test_names_need_not_be_text(self):
+        write_act(self.path("in", "episode_0.hdf5"), scene.actions(20))
+        os.rename(os.fsencode(self.path("in", "episode_0.hdf5")), os.fsencode(self.path("in")) + b"/\xe4.hdf5")
+        run("import", self.path("in"), "--out", self.path("out"))
+        self.assertEqual(self.names(), ["in/?.hdf5"])
+
     def test_an_interrupted_addition_goes_on(self):
         options = ("--validation", "0.4", "--shard-frames", "25")
         run("import", self.day("a", *range(6)), "--out", self.path("out"), *options)

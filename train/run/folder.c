@@ -29,8 +29,9 @@ static orr_code was_saved(const char *run_dir, bool *saved) {
   json_t *lines;
   size_t i;
   json_t *line;
+  int64_t bad;
   *saved = false;
-  ORR_TRY(train_history_read(run_dir, &lines));
+  ORR_TRY(train_history_read(run_dir, &lines, &bad));
   json_array_foreach(lines, i, line) {
     const char *event = json_string_value(json_object_get(line, "event"));
     if (!event) continue;

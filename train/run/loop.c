@@ -46,6 +46,7 @@ typedef struct {
   data_loader_counters read;    // at the end of the step before
   data_remote_counters fetched; // likewise
   orr_code logged;              // how this rank fared with its last line
+  orr_code held;                // rank 0: whether the folder is still this run's
 } loop;
 
 static bool out_of_time(const loop *l) {
@@ -57,9 +58,11 @@ static bool out_of_time(const loop *l) {
 static orr_code vote(loop *l, train_step_votes *v) {
   train_run *r = &l->run;
   const train_save_state save = train_saver_poll(r->saver);
+  l->held = train_holding_held(&r->holding);
   *v = (train_step_votes){.written = save == TRAIN_SAVE_WRITTEN,
                           .failed = save == TRAIN_SAVE_FAILED,
-                          .stop = train_stop_requested() || out_of_time(l)};
+                          .stop = train_stop_requested() || out_of_time(l),
+                          .lost = l->held != ORR_OK};
   return train_step_vote(&r->work, v);
 }
 
@@ -245,6 +248,12 @@ static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
   return clock_step(l, l->issued - 1);
 }
 
+// Collective over the world, before anything of the step is written.
+static orr_code leave_folder(loop *l) {
+  l->unagreed = false;
+  return dist_agree(l->run.all, l->held, "keep the run's folder");
+}
+
 // One step. *line (=) the step whose line is now to be written; none, step 0, in the first one on a
 // device.
 static orr_code one_step(loop *l, pending_step *line, bool *stop) {
@@ -253,6 +262,7 @@ static orr_code one_step(loop *l, pending_step *line, bool *stop) {
   pending_step now = {.s = {.step = r->step + 1}};
   train_step_votes v;
   ORR_TRY(issue(l, &now, &v));
+  if (v.lost > 0.0) return leave_folder(l);
   *line = l->pending;
   l->pending = now;
   r->step = now.s.step;
@@ -280,7 +290,6 @@ static orr_code write_line(loop *l, const pending_step *of, bool last) {
   const train_step_metrics *s = &of->s;
   if (s->step == 0) return ORR_OK;
   l->smooth_ms = l->smooth_ms > 0.0 ? 0.95 * l->smooth_ms + 0.05 * s->step_ms : s->step_ms;
-  if (l->logged == ORR_OK && r->lease) l->logged = train_lease_held(r->lease);
   ORR_TRY(train_observer_end(r->observer, s, &l->logged));
   ORR_TRY(train_fingerprint_log_step(r->record, s->step, &of->fingerprint));
   l->lined = s->step;
@@ -421,6 +430,7 @@ static orr_code steps(loop *l) {
   }
   ORR_TRY(end_pending(l));
   ORR_TRY(dist_agree(r->all, l->logged, "write metrics"));
+  ORR_TRY(train_observer_finish(r->observer));
   orr_code saved = train_saver_finish(r->saver);
   tell_saves(l);
   ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",

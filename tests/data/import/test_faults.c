@@ -4,6 +4,8 @@
 // was not needed, the same result. Writing is data_shard_writer's, which has its own sweep.
 #include "tests/data/h5_leaks.h"
 
+#include <inttypes.h>
+
 #include "base/fault.h"
 #include "base/mem.h"
 #include "data/import/frame.h"
@@ -56,7 +58,7 @@ static void sweep(const char *path, orr_fault_kind kind) {
     orr_fault_arm(kind, 0);
     assert_h5_holds_nothing_since(mark);
     if (rc == ORR_OK ? !orr_hash_equal(key, whole) : !orr_status_message()[0])
-      fail_msg("%s: operation %lld of kind %d fails: %s, '%s'", path, (long long)n, (int)kind,
+      fail_msg("%s: operation %" PRId64 " of kind %d fails: %s, '%s'", path, n, (int)kind,
                orr_code_name(rc), orr_status_message());
     if (!fired) {
       if (rc != ORR_OK) fail_msg("%s: %s", path, orr_status_message());

@@ -107,6 +107,7 @@ static void check_save(trainee *t, dist_world *w, const train_accounting *a) {
   dist_traffic before[DIST_AXES];
   double ms = 0.0;
   train_saver *s;
+  assert_ok(orr_fs_mkdirs(t->c->run.dir));
   assert_ok(train_saver_create(t->c, &t->axes, &t->work.state, &s));
   assert_int_equal(train_saver_host_bytes(s), a->save.host_bytes);
   note_traffic(w, before);
