@@ -12,7 +12,7 @@
 
 static const orr_option *find(const orr_command *c, const char *name, size_t letters) {
   for (const orr_option *o = c->options; o && o->name; o++) {
-    if (strlen(o->name) == letters && strncmp(o->name, name, letters) == 0) return o;
+    if (letters && strlen(o->name) == letters && strncmp(o->name, name, letters) == 0) return o;
   }
   return NULL;
 }
@@ -21,7 +21,8 @@ static orr_code fail_unknown(const orr_command *c, const char *word, size_t lett
   char name[64];
   snprintf(name, sizeof name, "%.*s", (int)letters, word);
   orr_nearest near = orr_nearest_start(name);
-  for (const orr_option *o = c->options; o && o->name; o++) orr_nearest_offer(&near, o->name);
+  for (const orr_option *o = c->options; o && o->name; o++)
+    if (o->name[0]) orr_nearest_offer(&near, o->name);
   return ORR_FAIL(ORR_ECONFIG, "orrery %s: unknown option --%s%s%s; see `orrery %s --help`",
                   c->name, name, near.best ? ", did you mean --" : "", near.best ? near.best : "",
                   c->name);
@@ -91,6 +92,10 @@ static void print_help(const orr_command *c) {
   printf("\n");
   for (const orr_option *o = c->options; o && o->name; o++) {
     char left[96];
+    if (!o->name[0]) {
+      printf("\n%s:\n", o->sentence);
+      continue;
+    }
     snprintf(left, sizeof left, "--%s%s%s%s", o->name, o->value ? " " : "",
              o->value ? o->value : "", o->use == ORR_OPTION_REPEATED ? " ..." : "");
     printf("  %-26s %s\n", left, o->sentence);

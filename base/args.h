@@ -32,7 +32,7 @@ typedef enum {
 } orr_option_use;
 
 typedef struct {
-  const char *name;     // without the dashes; NULL ends a table
+  const char *name;     // without the dashes; NULL ends a table; "": a heading in the help
   const char *value;    // what the value is, for the help: "FILE"; NULL = a flag without value
   const char *sentence; // for the help
   orr_option_use use;

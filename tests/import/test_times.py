@@ -248,6 +248,25 @@ class Choices(ImportTest):
         self.assertIn("no component move", self.refused(self.path("in"), "--one-hot", "action:left|right|no move,move:2"))
 
 
+class Sizes(ImportTest):
+    def test_actions_far_beyond_one_are_told_and_mapped(self):
+        a = scene.actions(60)
+        ffmpeg(scene.frames(a), self.path("in", "a.mp4"), *FINE)
+        large = a * 300
+        large[33] = (9000, 0)  # an outlier
+        write_csv(self.path("in", "a.csv"), large)
+        done = run("import", self.path("in"), "--out", self.path("told"))
+        self.assertIn("9000", done.stderr)
+        self.assertIn("--action-range auto", done.stderr)
+        done = run("import", self.path("in"), "--action-range", "auto", "--out", self.path("out"))
+        self.assertIn("clipped", done.stderr)
+        (_, actions), = episodes(self.path("out"))[0]
+        low, high = np.array(self.index(self.path("out"))["import"]["ranges"]).T
+        np.testing.assert_array_equal(low, -high)  # zero stays zero
+        self.assertLess(high.max(), 620)
+        np.testing.assert_allclose(actions[:-1], np.clip(large[:-1] / high, -1, 1), atol=1e-5)
+
+
 class WithoutActions(ImportTest):
     def test_videos_alone_are_imported_when_that_is_said(self):
         for e in range(2):

@@ -1,4 +1,5 @@
-#include "train/cli/cmd_data_inspect.h"
+// `orrery data inspect`: what a data set holds. Local.
+#include "train/cli/commands.h"
 
 #include <inttypes.h>
 #include <stdio.h>

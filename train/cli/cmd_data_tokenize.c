@@ -1,4 +1,9 @@
-#include "train/cli/cmd_data_tokenize.h"
+// `orrery data tokenize`: from frames to tokens, with a trained tokenizer. Collective over the
+// world when started by mpirun or srun: the ranks share out the shards. Writes a data set with
+// /tokens in place of /frames, shard by shard, the same for any number of ranks; a shard that this
+// tokenizer has made before from the same frames is kept, so a killed run goes on. ORR_EINVAL for
+// frames of another size.
+#include "train/cli/commands.h"
 
 #include <stdio.h>
 #include <stdlib.h>

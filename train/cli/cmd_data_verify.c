@@ -1,4 +1,6 @@
-#include "train/cli/cmd_data_verify.h"
+// `orrery data verify`: reads every byte of a data set. Local. One line when it is whole;
+// ORR_ECORRUPT or ORR_EFORMAT naming shard and place when it is not.
+#include "train/cli/commands.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,4 +1,6 @@
-#include "train/cli/cmd_rollout.h"
+// `orrery rollout`: one rollout as a film (docs/evaluation.md). Local. ORR_EINVAL when model,
+// tokenizer and data set do not fit together, ORR_EFORMAT for a bad file of actions.
+#include "train/cli/commands.h"
 
 #include <inttypes.h>
 #include <math.h>

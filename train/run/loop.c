@@ -14,6 +14,7 @@
 #include "train/timing/marks.h"
 #include "train/setup/remote_data.h"
 #include "train/save/resume.h"
+#include "train/run/action_scale.h"
 #include "train/run/probe.h"
 #include "train/run/run.h"
 #include "train/step/peak.h"
@@ -46,6 +47,7 @@ typedef struct {
   data_loader_counters read;    // at the end of the step before
   data_remote_counters fetched; // likewise
   orr_code logged;              // how this rank fared with its last line
+  train_action_scale scale;     // of the actions
   orr_code held;                // rank 0: whether the folder is still this run's
 } loop;
 
@@ -223,6 +225,20 @@ static orr_code read_batch(loop *l, const data_clip_batch **batch, double *wait_
   return train_axes_agree(&r->axes, rc, reads ? "read data" : "write metrics");
 }
 
+// Tells of actions that are far too large to be learned from.
+static void tell_scale(loop *l, const data_clip_batch *batch, int64_t step) {
+  float value = 0;
+  int64_t component = 0;
+  if (l->run.c->train.stage != CFG_STAGE_DYNAMICS) return;
+  if (train_action_scale_look(&l->scale, batch, &value, &component))
+    train_observer_tell_step(l->run.observer, "actions", step,
+                             "action component %" PRId64
+                             " is %g in these clips; models learn little from actions far outside "
+                             "of -1 to 1: import with --action-range auto (`orrery data inspect` "
+                             "shows the ranges)",
+                             component, (double)value);
+}
+
 // Issues a step as `now`, and settles the one before while it runs.
 static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
   train_run *r = &l->run;
@@ -233,6 +249,7 @@ static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
   ORR_TRY(compare_replicas(l, s->step));
   const bool fingerprint = train_fingerprint_log_wants(r->record, s->step);
   data_mix_tell_bad(r->mix, batch, now->bad, sizeof now->bad);
+  tell_scale(l, batch, s->step);
   if (fingerprint) now->batch = train_fingerprint_batch(batch);
   now->batch_number = r->step + r->ahead;
   now->limits = train_guard_limits_of(&r->guard);

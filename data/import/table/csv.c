@@ -224,10 +224,9 @@ static char find_comma(const char *at, const char *end) {
 
 static orr_code begin(csv *c) {
   static const char mark[] = "\xef\xbb\xbf"; // of UTF-8, which spreadsheets write
-  const size_t bytes = (size_t)(c->end - c->at);
-  if (bytes >= 3 && memcmp(c->at, mark, 3) == 0) c->at += 3;
-  bool wide =
-      bytes >= 2 && (memcmp(c->at, "\xff\xfe", 2) == 0 || memcmp(c->at, "\xfe\xff", 2) == 0);
+  if (c->end - c->at >= 3 && memcmp(c->at, mark, 3) == 0) c->at += 3;
+  const bool wide = c->end - c->at >= 2 &&
+                    (memcmp(c->at, "\xff\xfe", 2) == 0 || memcmp(c->at, "\xfe\xff", 2) == 0);
   ORR_CHECK(!wide, ORR_EFORMAT,
             "%s: a table in UTF-16 (a spreadsheet's \"Unicode text\"); save it as CSV in UTF-8",
             c->b.path);
