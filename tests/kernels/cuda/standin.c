@@ -30,6 +30,7 @@ static standin *standin_of(kern *k) {
 #define ON_CPU(op)                                                                                 \
   static orr_code on_cpu_##op(kern *k, const kern_##op##_args *a) {                                \
     kern *cpu = standin_of(k)->cpu;                                                                \
+    cpu->planning = k->planning;                                                                   \
     return cpu->table->op(cpu, a);                                                                 \
   }
 KERN_OPS(ON_CPU)
