@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/home.h"
 #include "base/nearest.h"
 
 static const orr_option *find(const orr_command *c, const char *name, size_t letters) {
@@ -26,11 +27,34 @@ static orr_code fail_unknown(const orr_command *c, const char *word, size_t lett
                   c->name);
 }
 
+// What a value is when its name in the help says that it is a path.
+static bool is_path(const char *name) {
+  static const char *const paths[] = {"DIR", "FILE", "CHECKPOINT", "PATH", "RUN"};
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    if (strstr(name, paths[i]) && !strchr(name, '=')) return true;
+  return false;
+}
+
+// *text (=) the path written out, where it has to be.
+static orr_code write_out(orr_args *a, const char *what, const char **text) {
+  char *to = a->room + a->written;
+  if (!strpbrk(*text, "~$")) return ORR_OK;
+  if (orr_home_expand(*text, to, sizeof a->room - a->written) != ORR_OK) {
+    char words[ORR_STATUS_MESSAGE_MAX];
+    orr_status_copy(words, sizeof words);
+    return ORR_FAIL(ORR_ECONFIG, "orrery %s: %s: %s", a->command->name, what, words);
+  }
+  *text = to;
+  a->written += strlen(to) + 1;
+  return ORR_OK;
+}
+
 static orr_code add_operand(orr_args *a, const char *text) {
   const orr_command *c = a->command;
   ORR_CHECK(a->operands < c->most && a->operands < ORR_ARGS_MAX, ORR_ECONFIG,
             "orrery %s: unexpected '%s'; it takes %s%s; see `orrery %s --help`", c->name, text,
             c->most == 0 ? "options only" : "only ", c->most == 0 ? "" : c->operands, c->name);
+  ORR_TRY(write_out(a, c->operands, &text));
   a->operand[a->operands++] = text;
   return ORR_OK;
 }
@@ -55,6 +79,7 @@ static orr_code add_option(orr_args *a, int argc, char **argv, int *i) {
               o->name, o->name, o->value);
     value = argv[++*i];
   }
+  if (o->value && is_path(o->value)) ORR_TRY(write_out(a, o->name, &value));
   a->option[a->given] = o;
   a->value[a->given++] = value;
   return ORR_OK;

@@ -88,6 +88,8 @@ const char *orr_code_name(orr_code code) {
     return "stopped";
   case ORR_EDIFFERS:
     return "differs";
+  case ORR_EFULL:
+    return "full";
   case ORR_EACCESS:
     return "permission";
   case ORR_EBUSY:

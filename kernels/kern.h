@@ -7,7 +7,7 @@
 // for everything (sync). Device memory is never touched by the host.
 //
 // Planning: while k->planning is true an op must not touch a tensor (addresses are placeholders
-// of counting arenas); it only creates and caches what its shape needs (oneDNN primitives, tuned
+// of counting arenas); it only creates and caches what its shape needs (tuned
 // plans) and raises k->workspace_bytes. kern_commit allocates the workspace and ends planning.
 // After that no op allocates for a planned shape; an op that meets a new shape plans it then and
 // counts it in k->late_plans.

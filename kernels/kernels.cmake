@@ -1,11 +1,8 @@
 # The op table and its backends. The CPU's op files are compiled once for each instruction set
 # (kernels/cpu/isa.h); cpu.c picks one at run time, so the library runs on any x86-64.
-find_package(OpenMP REQUIRED COMPONENTS C)
-find_library(DNNL_LIBRARY dnnl REQUIRED)
-find_path(DNNL_INCLUDE dnnl.h REQUIRED)
 include(kernels/cuda/cuda.cmake)
 
-set(CPU_ONCE cpu.c memory.c product.c)
+set(CPU_ONCE cpu.c memory.c team.c)
 set(CPU_AMX attention_amx_fwd.c attention_amx_bwd.c matmul_amx.c
             matmul_amx_weight.c) # once, called by the v4 set where the machine has AMX
 set(CPU_SOURCES)
@@ -36,13 +33,11 @@ foreach(isa ${CPU_ISAS})
   add_library(orr_kernels_cpu_${isa} OBJECT ${CPU_OP_SOURCES})
   target_compile_definitions(orr_kernels_cpu_${isa} PRIVATE CPU_ISA=${isa})
   # -Wno-psabi: vectors are passed between inline functions only.
-  target_compile_options(orr_kernels_cpu_${isa} PRIVATE ${CPU_FLAGS_${isa}} -Wno-psabi)
-  target_link_libraries(orr_kernels_cpu_${isa} PRIVATE OpenMP::OpenMP_C)
+  target_compile_options(orr_kernels_cpu_${isa} PRIVATE ${CPU_FLAGS_${isa}} -Wno-psabi -fopenmp-simd)
   list(APPEND CPU_OBJECTS $<TARGET_OBJECTS:orr_kernels_cpu_${isa}>)
 endforeach()
 
-orr_library(kernels LINKS orr_base LIBRARIES orr_kernels_cuda ${DNNL_LIBRARY} OpenMP::OpenMP_C m INCLUDES ${DNNL_INCLUDE}
-            SOURCES ${CPU_SOURCES} ${CPU_OBJECTS})
+orr_library(kernels LINKS orr_base LIBRARIES orr_kernels_cuda Threads::Threads m SOURCES ${CPU_SOURCES} ${CPU_OBJECTS})
 target_compile_options(orr_kernels PRIVATE -Wno-psabi)
 
 # for `orrery --version`

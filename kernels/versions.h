@@ -6,7 +6,7 @@
 
 // Local. "x86-64 v2 v3 v4; CUDA sm_80 sm_90 sm_100", or the part that was built.
 const char *kern_devices_built(void);
-// Local. oneDNN as it is here; CUDA, cuBLASLt and cuDNN as they were when this was built.
+// Local. CUDA, cuBLASLt and cuDNN as they were when this was built.
 void kern_versions(orr_version_told *told, void *to);
 
 #endif

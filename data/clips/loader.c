@@ -2,6 +2,8 @@
 // those that have chunks to unpack, so that batches become ready in any order. The consumer takes
 // them in theirs and holds one of them. Counters of batches only grow: the ring's state is their
 // difference.
+#include "data/clips/loader.h"
+
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,6 +13,7 @@
 #include "base/crew.h"
 #include "base/mem.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/mix_begin.h"
 #include "data/clips/clip_read.h"
 #include "data/clips/mix.h"
 

@@ -51,6 +51,7 @@ typedef struct {
   double fps;            // 0: the source does not say
   double *times;         // [frames] seconds, of frames that do not come steadily; NULL: steady
   data_frame_times when; // what is known of them
+  double epoch;          // when the first frame was taken, on the clock of time stamps; 0: unknown
   uint64_t bytes;        // of the files that it is read from
 } data_import_episode;
 

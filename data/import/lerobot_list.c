@@ -12,7 +12,7 @@
 #include "data/import/lerobot.h"
 #include "data/import/parquet/parquet.h"
 #include "data/import/sources.h"
-#include "data/import/table.h"
+#include "data/import/table/table.h"
 #include "data/pictures/video_reader.h"
 
 #define CAMERAS_MAX 64

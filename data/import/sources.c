@@ -127,5 +127,10 @@ orr_code data_import_sources_list(data_import_search *s) {
   s->paths = NULL;
   data_import_paths_release(&paths);
   ORR_TRY(rc);
+  ORR_CHECK(s->list->n || s->faults->n || s->too_short || !s->shards, ORR_ENOTFOUND,
+            "%s: holds nothing but %" PRId64
+            " shards of an Orrery data set; train on its folder as "
+            "it is",
+            o->inputs.v[0], s->shards);
   return check_one_format(s->list);
 }

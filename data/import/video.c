@@ -13,11 +13,11 @@
 #include "data/import/lerobot.h"
 #include "data/import/parquet/parquet.h"
 #include "data/import/sources.h"
-#include "data/import/table.h"
+#include "data/import/table/table.h"
 #include "data/import/vpt.h"
 #include "data/pictures/video_reader.h"
 
-// -- tables ----------------------------------------------------------------------------------
+// -- tables ---------------------------------------------------------------------------------
 
 static bool ends_in(const char *path, const char *ending) {
   const char *dot = strrchr(path, '.');
@@ -75,7 +75,7 @@ static orr_code look_at_table(const data_import_options *o, data_import_episode 
   return rc;
 }
 
-// -- looking ---------------------------------------------------------------------------------
+// -- looking --------------------------------------------------------------------------------
 
 // Whether a camera is asked for; with several and none named, the first stands for all until that
 // is refused.
@@ -168,8 +168,25 @@ const data_import_source data_import_video_source = {
 
 // -- reading --------------------------------------------------------------------------------
 
-static orr_code actions(const data_import_options *o, const data_import_episode *e,
-                        data_import_actions *out) {
+orr_code data_import_table_actions(const char *path, data_table *t, data_import_actions *out) {
+  float *v = orr_malloc((size_t)(t->rows * t->columns) * sizeof *v);
+  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory for %" PRId64 " actions", path, t->rows);
+  for (int64_t i = 0; i < t->rows * t->columns; i++) v[i] = (float)t->v[i];
+  *out = (data_import_actions){.rows = t->rows,
+                               .A = t->columns,
+                               .v = v,
+                               .names = t->names,
+                               .times = t->times,
+                               .time_name = t->time_name,
+                               .time_unit = t->time_unit,
+                               .success = -1};
+  orr_free(t->v);
+  *t = (data_table){0};
+  return ORR_OK;
+}
+
+orr_code data_import_table_read(const data_import_options *o, const data_import_episode *e,
+                                data_import_actions *out) {
   char *text = NULL;
   size_t bytes = 0;
   data_table t = {0};
@@ -182,7 +199,7 @@ static orr_code actions(const data_import_options *o, const data_import_episode 
   orr_code rc = e->format == &data_import_vpt ? data_vpt_read(e->file, text, bytes, &t)
                                               : read_table(e->file, text, bytes, &wish, &t);
   orr_free(text);
-  if (rc == ORR_OK) rc = data_table_to_actions(e->file, &t, out);
+  if (rc == ORR_OK) rc = data_import_table_actions(e->file, &t, out);
   data_table_release(&t);
   ORR_TRY(rc);
   char **names = o->actions.n ? NULL : data_lerobot_names(e->file, "action", out->A);
@@ -197,7 +214,7 @@ const data_import_format data_import_video = {
     .source = &data_import_video_source,
     .channels = DATA_CHANNELS_RGB,
     .merge = data_import_merge_last,
-    .actions = actions,
+    .actions = data_import_table_read,
     .open = data_import_film_open,
 };
 
@@ -206,6 +223,6 @@ const data_import_format data_import_vpt = {
     .source = &data_import_video_source,
     .channels = DATA_CHANNELS_RGB,
     .merge = data_vpt_merge,
-    .actions = actions,
+    .actions = data_import_table_read,
     .open = data_import_film_open,
 };

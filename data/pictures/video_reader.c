@@ -181,7 +181,7 @@ done:
   return rc;
 }
 
-// -- orientation -----------------------------------------------------------------------------
+// -- orientation ----------------------------------------------------------------------------
 
 // The display matrix of the file, NULL without one. The stream's side data moved with
 // libavformat 60.15.
@@ -229,7 +229,7 @@ static orr_code show(data_video_reader *v, data_picture *out) {
   return ORR_OK;
 }
 
-// -- frames ----------------------------------------------------------------------------------
+// -- frames ---------------------------------------------------------------------------------
 
 orr_code data_video_seek(data_video_reader *v, double seconds) {
   const AVStream *s = v->demux->streams[v->stream];

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/lock.h"
 #include "base/workers.h"
 #include "data/set/index.h"
 #include "data/shard/writer.h"
@@ -132,10 +133,7 @@ static void remove_shards(const sim_plan *plan) {
   orr_status_set(message);
 }
 
-orr_code data_sim_generate(const data_sim_options *o) {
-  ORR_TRY(check_options(o));
-  ORR_TRY(orr_fs_mkdirs(o->dir));
-  ORR_TRY(check_folder(o->dir));
+static orr_code write_all(const data_sim_options *o) {
   sim_plan plan = plan_shards(o);
   orr_workers workers = {
       .count = o->processes < plan.shards ? o->processes : (int)plan.shards,
@@ -147,5 +145,16 @@ orr_code data_sim_generate(const data_sim_options *o) {
   orr_code rc = orr_workers_run(&workers);
   if (rc == ORR_OK) rc = write_index(o);
   if (rc != ORR_OK) remove_shards(&plan);
+  return rc;
+}
+
+orr_code data_sim_generate(const data_sim_options *o) {
+  ORR_TRY(check_options(o));
+  ORR_TRY(orr_fs_mkdirs(o->dir));
+  orr_lock *lock = NULL;
+  ORR_TRY(orr_lock_take(o->dir, "orrery data generate", &lock));
+  orr_code rc = check_folder(o->dir);
+  if (rc == ORR_OK) rc = write_all(o);
+  orr_lock_release(lock);
   return rc;
 }

@@ -4,7 +4,9 @@
 #include <string.h>
 
 const data_scene *data_scene_at(int i) {
-  static const data_scene *const scenes[] = {&data_scene_tabletop};
+#define ROW(name) &data_scene_##name,
+  static const data_scene *const scenes[] = {DATA_SCENES(ROW)};
+#undef ROW
   return i >= 0 && (size_t)i < sizeof scenes / sizeof *scenes ? scenes[i] : NULL;
 }
 

@@ -1,4 +1,4 @@
-// What can be simulated: a scene is one of these tables in a file of its own and a row in scene.c.
+// What can be simulated: a scene is one of these tables in a file of its own and a row here.
 // `orrery data generate --scene NAME` and everything that lists scenes reads them here.
 #ifndef DATA_SIM_SCENE_H
 #define DATA_SIM_SCENE_H
@@ -34,7 +34,10 @@ typedef struct {
   orr_code (*step)(void *scene, const float *action); // Local. Applies it for 1/fps seconds.
 } data_scene;
 
-extern const data_scene data_scene_tabletop;
+// X(name): the table data_scene_NAME in data/sim/.
+#define DATA_SCENES(X)           X(tabletop)
+#define DATA_SCENE_DECLARE(name) extern const data_scene data_scene_##name;
+DATA_SCENES(DATA_SCENE_DECLARE)
 
 // Local. Scene number i, NULL past the last one.
 const data_scene *data_scene_at(int i);

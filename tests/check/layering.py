@@ -26,7 +26,6 @@ LIBRARIES = [(re.compile(header), re.compile(place), why) for header, place, why
     (r"(turbojpeg|jpeglib)\.h$", r"data/pictures/|tests/data/", "libjpeg-turbo stays in data/pictures/"),
     (r"(snappy-c|zstd)\.h$", r"data/import/parquet/", "codecs of Parquet stay in data/import/parquet/"),
     (r"(mujoco/|GL/)", r"data/sim/|tests/data/sim/", "the simulator stays in data/sim/"),
-    (r"dnnl", r"kernels/|tests/kernels/", "oneDNN stays in kernels/"),
     (r"protobuf-c/", r"train/observe/|tests/train/observe/", "protobuf-c stays in train/observe/"),
     (r"yaml\.h$", r"configs/|tests/configs/", "libyaml stays in configs/"),
     (r"xxhash\.h$", r"base/", "xxHash stays in base/: use base/hash.h"),

@@ -85,7 +85,7 @@ static void fill_small_disk(const char *root) {
   bool named = strstr(orr_status_message(), "free some space") != NULL;
   ckpt_writer_destroy(w);
   fixture_assert_holds(root, step - 2);
-  _exit(rc == ORR_EIO && named && step > 2 && fixture_names(root, ".tmp") == 0 ? 0 : 1);
+  _exit(rc == ORR_EFULL && named && step > 2 && fixture_names(root, ".tmp") == 0 ? 0 : 1);
 }
 
 static void test_a_full_disk_is_a_clean_error(void **state) {

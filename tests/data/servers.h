@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "data/clips/clip_batch.h"
+#include "data/clips/mix.h"
 #include "tests/data/shards.h"
 #include "base/fs.h"
 

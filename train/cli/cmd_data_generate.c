@@ -1,5 +1,6 @@
-// orrery data generate: simulated clips as a data set.
-#include "train/cli/cmd_data_generate.h"
+// `orrery data generate`: a data set of simulated clips. Local. Call it before the process uses
+// OpenGL, HDF5 or threads: it forks. ORR_EUNSUPPORTED in a build without the simulator.
+#include "train/cli/commands.h"
 
 #include <inttypes.h>
 #include <stdio.h>

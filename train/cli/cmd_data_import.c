@@ -1,4 +1,6 @@
-#include "train/cli/cmd_data_import.h"
+// `orrery data import`: a data set of recordings in other formats (data/import/import.h). Local.
+// Call it before the process has threads: it forks. The errors of data_import.
+#include "train/cli/commands.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -46,6 +48,9 @@ static const orr_option options[] = {
      ORR_OPTION_ONCE},
     {"mask", "KEY", "robomimic: only the demos of this filter key", ORR_OPTION_ONCE},
     {"validation", "SHARE", "put this share of the episodes into DIR/validation", ORR_OPTION_ONCE},
+    {"validation-by", "auto|episodes|time",
+     "whole episodes, or the end of each; auto: of one alone its end", ORR_OPTION_ONCE},
+    {"validation-gap", "SECONDS", "left out between the parts of an episode (1)", ORR_OPTION_ONCE},
     {"seed", "S", "of that choice (1)", ORR_OPTION_ONCE},
     {"min-frames", "N", "leave out shorter episodes (2)", ORR_OPTION_ONCE},
     {"skip-bad", NULL, "leave out recordings that cannot be imported, and list them",
@@ -216,6 +221,20 @@ static orr_code parse_words(const orr_args *args, lists *l, data_import_options 
   return ORR_OK;
 }
 
+static orr_code parse_split(const orr_args *args, data_import_options *o) {
+  static const char *const names[] = {
+      [DATA_SPLIT_AUTO] = "auto", [DATA_SPLIT_EPISODES] = "episodes", [DATA_SPLIT_TIME] = "time"};
+  enum { NAMES = sizeof names / sizeof *names };
+  const char *text = orr_args_text(args, "validation-by", "auto");
+  int k = 0;
+  while (k < NAMES && strcmp(names[k], text) != 0) k++;
+  ORR_CHECK(k < NAMES, ORR_ECONFIG,
+            "orrery data import: --validation-by: got '%s', wanted auto, episodes or time", text);
+  o->validation_by = (data_import_split_by)k;
+  o->validation_gap = 1;
+  return orr_args_f64(args, "validation-gap", 0, 1e6, &o->validation_gap);
+}
+
 static orr_code parse(const orr_args *args, lists *l, data_import_options *o) {
   int64_t processes = orr_cores_usable(), seed = 1;
   ORR_TRY(orr_args_require(args, "out", &o->dir));
@@ -231,6 +250,7 @@ static orr_code parse(const orr_args *args, lists *l, data_import_options *o) {
   ORR_TRY(orr_args_f64(args, "source-fps", 1e-3, 1e6, &o->source_fps));
   ORR_TRY(orr_args_i64(args, "action-shift", -1000, 1000, &o->action_shift));
   ORR_TRY(orr_args_f64(args, "validation", 0, 1, &o->validation));
+  ORR_TRY(parse_split(args, o));
   ORR_TRY(orr_args_i64(args, "seed", 0, INT64_MAX, &seed));
   ORR_TRY(orr_args_i64(args, "min-frames", 1, 1000000000, &o->min_frames));
   ORR_TRY(orr_args_i64(args, "slack", 0, 1000000, &o->slack));
@@ -270,6 +290,8 @@ static void print_report(const data_import_options *o, const data_import_report 
     ORR_WARN("%" PRId64 " episodes are shorter than %" PRId64 " frames and were left out",
              r->too_short, o->min_frames);
   if (r->bad) ORR_WARN("%" PRId64 " bad recordings were left out", r->bad);
+  if (r->added && r->added < r->episodes)
+    ORR_INFO("%s: %" PRId64 " episodes were added", o->dir, r->added);
   ORR_INFO("%s: %s%" PRId64 " episodes of format %s, %" PRId64 " frames of %" PRId64 " x %" PRId64
            " at %g frames/s, %" PRId64 " action components",
            o->dir, r->finished_before ? "there already: " : "", r->episodes, r->format, r->frames,

@@ -6,16 +6,10 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "base/status.h"
-#include "train/cli/cmd_bench.h"
-#include "train/cli/cmd_ckpt.h"
-#include "train/cli/cmd_config.h"
-#include "train/cli/cmd_data.h"
-#include "train/cli/cmd_eval.h"
-#include "train/cli/cmd_rollout.h"
-#include "train/cli/cmd_train.h"
+#include "train/cli/commands.h"
 #include "train/cli/version.h"
-#include "train/report/report.h"
 
 typedef struct {
   const char *name;
@@ -23,17 +17,9 @@ typedef struct {
   const char *usage;
 } command;
 
-static const command commands[] = {
-    {"data", train_cmd_data, "generate | import | tokenize | inspect | verify"},
-    {"train", train_cmd_train, "CONFIG.yaml [--set key=value]... [--resume auto|none|PATH]"},
-    {"eval", train_cmd_eval, "CHECKPOINT --data DIR [--json FILE]"},
-    {"rollout", train_cmd_rollout,
-     "CHECKPOINT --data DIR --clip N --frames N --out FILE.mp4|.gif|.png"},
-    {"ckpt", train_cmd_ckpt, "inspect | verify | export"},
-    {"config", train_cmd_config, "print | check | doc"},
-    {"bench", train_cmd_bench, "step | ops | comm | io"},
-    {"report", train_cmd_report, "RUN_DIR | --compare RUN_DIR RUN_DIR"},
-};
+#define COMMAND_ROW(name, words) {#name, train_cmd_##name, words},
+static const command commands[] = {TRAIN_COMMANDS(COMMAND_ROW)};
+#undef COMMAND_ROW
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int usage(FILE *out) {
@@ -100,6 +86,9 @@ int main(int argc, char **argv) {
       ORR_ERROR("%s", orr_status_message());
     return exit_code(rc);
   }
-  ORR_ERROR("unknown command '%s': see `orrery --help`", argv[1]);
+  orr_nearest near = orr_nearest_start(argv[1]);
+  for (int i = 0; i < COMMANDS; i++) orr_nearest_offer(&near, commands[i].name);
+  ORR_ERROR("unknown command '%s'%s%s: see `orrery --help`", argv[1],
+            near.best ? ", did you mean " : "", near.best ? near.best : "");
   return 2;
 }

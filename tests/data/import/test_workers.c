@@ -91,7 +91,8 @@ static void write_endless(const char *dir, const char *bytes, size_t size) {
   free(damaged);
 }
 
-static orr_code import(const char *source, const char *dir, data_import_report *report) {
+static orr_code import(const char *source, const char *dir, bool skip_bad,
+                       data_import_report *report) {
   return data_import(&(data_import_options){.inputs = {&source, 1},
                                             .dir = dir,
                                             .branch = "worlds",
@@ -99,7 +100,8 @@ static orr_code import(const char *source, const char *dir, data_import_report *
                                             .min_frames = 2,
                                             .shard_frames = 1,
                                             .processes = 2,
-                                            .patience_s = 1},
+                                            .patience_s = 1,
+                                            .skip_bad = skip_bad},
                      report);
 }
 
@@ -116,12 +118,18 @@ static void test_a_recording_without_an_end_is_named(void **state) {
   write_file(source, "episode_0.hdf5", bytes, size);
   write_file(source, "episode_2.hdf5", bytes, size);
   write_endless(source, bytes, size);
-  assert_int_not_equal(import(source, out, &report), ORR_OK);
+  write_file(source, "episode_3.hdf5", "no HDF5", 7); // named as well, after that one
+  assert_int_not_equal(import(source, out, false, &report), ORR_OK);
+  assert_non_null(strstr(orr_status_message(), "2 of 4 recordings"));
   assert_non_null(strstr(orr_status_message(), "episode_1.hdf5"));
-  assert_false(orr_fs_exists(out)); // nothing was written, nothing stands in the way
+  assert_false(orr_fs_exists(out));              // nothing was written, nothing stands in the way
+  assert_ok(import(source, out, true, &report)); // leaves out what takes the process down, too
+  assert_int_equal(report.episodes, 2);
+  assert_int_equal(report.bad, 2);
   write_file(source, "episode_1.hdf5", bytes, size);
-  assert_ok(import(source, out, &report));
+  assert_ok(import(source, out, true, &report));
   assert_int_equal(report.episodes, 3);
+  assert_int_equal(report.added, 1);
   orr_free(bytes);
 }
 

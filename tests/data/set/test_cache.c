@@ -190,7 +190,7 @@ static void test_disk_smaller_than_the_budget_is_used_up_and_no_more(void **stat
   data_index *x = NULL;
   assert_int_equal(data_remote_create(&o, &r), ORR_OK);
   assert_int_equal(data_index_open_from(where, r, &x), ORR_OK);
-  assert_int_equal(data_verify_shard(x, 0), ORR_EIO);
+  assert_int_equal(data_verify_shard(x, 0), ORR_EFULL);
   assert_message_names(f->cache, "No space left", "data.cache_dir");
   data_index_close(x);
   data_remote_destroy(r);
@@ -212,7 +212,7 @@ static void test_write_that_fails_makes_room_or_says_so(void **state) {
   assert_int_equal(data_remote_create(&o, &r), ORR_OK);
   assert_int_equal(data_index_open_from(where, r, &x), ORR_OK);
   orr_fault_arm(ORR_FAULT_WRITE, 1);
-  assert_int_equal(data_verify_shard(x, 0), ORR_EIO); // nothing could make room
+  assert_int_equal(data_verify_shard(x, 0), ORR_EFULL); // nothing could make room
   assert_message_names("No space left", "data.cache_dir");
   assert_int_equal(data_verify_shard(x, 0), ORR_OK);
   orr_fault_arm(ORR_FAULT_WRITE, 1);

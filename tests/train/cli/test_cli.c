@@ -92,7 +92,8 @@ static void test_a_run_without_a_gpu_says_why_in_one_line(void **state) {
 // -- usage ----------------------------------------------------------------------------------
 
 static void test_unknown_commands_options_and_missing_operands(void **state) {
-  expect(*state, WORDS("trian"), 2, SAYS("unknown command 'trian'", "orrery --help"));
+  expect(*state, WORDS("trian"), 2,
+         SAYS("unknown command 'trian'", "did you mean train", "orrery --help"));
   expect(*state, WORDS("train"), 2, SAYS("CONFIG.yaml is wanted, got nothing", "train --help"));
   expect(*state, WORDS("train", "a", "b"), 2, SAYS("unexpected 'b'", "only CONFIG.yaml"));
   expect(*state, WORDS("train", "a", "--resme", "auto"), 2,
@@ -103,7 +104,8 @@ static void test_unknown_commands_options_and_missing_operands(void **state) {
          SAYS("c.webm: a film ends in .mp4, .gif or .png"));
   expect(*state, WORDS("eval", "a"), 2, SAYS("--data DIR|URL is missing"));
   expect(*state, WORDS("data", "tokenize", "a", "--out", "b"), 2, SAYS("--tokenizer"));
-  expect(*state, WORDS("data", "frobnicate"), 2, SAYS("got 'frobnicate'", "wanted generate"));
+  expect(*state, WORDS("data", "frobnicate"), 2,
+         SAYS("got 'frobnicate'", "wanted one of: generate"));
   expect(*state, WORDS("config", "show"), 2, SAYS("got 'show'", "wanted print, check or doc"));
   expect(*state, WORDS("bench", "disk"), 2, SAYS("got 'disk'", "wanted step"));
 }

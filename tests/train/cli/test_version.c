@@ -26,7 +26,7 @@ static void test_version_names_commit_compiler_devices_and_libraries(void **stat
   assert_true(strcmp(commit, "unknown") == 0 ||
               (letters >= 7 && (!commit[letters] || strcmp(commit + letters, "-dirty") == 0)));
   assert_non_null(strstr(text, "\nbuilt for "));
-  static const char *const libraries[] = {"oneDNN", "MPI",     "HDF5",    "libcurl", "FFmpeg",
+  static const char *const libraries[] = {"MPI",    "HDF5",    "libcurl", "FFmpeg",
                                           "libpng", "libyaml", "jansson", "xxHash"};
   for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
     char line[32];

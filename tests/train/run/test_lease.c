@@ -158,7 +158,7 @@ static void test_a_holder_that_stood_still_learns_that_it_was_replaced(void **st
   assert_int_equal(take(f, true, &l), ORR_OK);
   leave_record(f, 9);
   while (train_lease_held(l) == ORR_OK) usleep(1000);
-  assert_int_equal(train_lease_held(l), ORR_EIO);
+  assert_int_equal(train_lease_held(l), ORR_EBUSY);
   assert_non_null(strstr(orr_status_message(), "another run took this folder"));
   char *text = NULL;
   size_t bytes;
@@ -178,6 +178,69 @@ static void test_bytes_that_are_no_record_do_not_lock_a_folder_for_ever(void **s
   train_lease_release(l);
 }
 
+static void remove_lock(folder *f) {
+  assert_int_equal(unlink(f->path), 0);
+}
+
+static void test_a_lock_that_was_removed_is_made_again(void **state) {
+  folder *f = *state;
+  for (int record_only = 0; record_only < 2; record_only++) {
+    train_lease *l = NULL;
+    assert_int_equal(take(f, record_only != 0, &l), ORR_OK);
+    for (int i = 0; i < 2; i++) {
+      remove_lock(f);
+      assert_int_equal(train_lease_held(l), ORR_OK);
+      assert_true(orr_fs_exists(f->path));
+    }
+    assert_refused(f, record_only != 0, BEAT_S, "is training here");
+    train_lease_release(l);
+  }
+}
+
+static void test_a_run_that_came_while_there_was_no_lock_is_left_the_folder(void **state) {
+  folder *f = *state;
+  for (int record_only = 0; record_only < 2; record_only++) {
+    train_lease *first = NULL, *second = NULL;
+    // at a beat of an hour the first does not look by itself
+    const train_lease_options o = {
+        .dir = f->dir, .beat_s = 3600.0, .record_only = record_only != 0};
+    assert_int_equal(train_lease_take(&o, &first), ORR_OK);
+    remove_lock(f);
+    assert_int_equal(train_lease_take(&o, &second), ORR_OK);
+    assert_int_equal(train_lease_held(first), ORR_EBUSY);
+    assert_non_null(strstr(orr_status_message(), "another run took this folder"));
+    train_lease_release(first); // and says nothing in the other's record
+    assert_int_equal(train_lease_held(second), ORR_OK);
+    train_lease_release(second);
+  }
+}
+
+static void test_a_folder_that_was_moved_or_removed_is_left(void **state) {
+  folder *f = *state;
+  char inner[128], moved[128];
+  snprintf(inner, sizeof inner, "%s/run", f->dir);
+  snprintf(moved, sizeof moved, "%s/elsewhere", f->dir);
+  const train_lease_options o = {.dir = inner, .beat_s = 3600.0};
+  for (int again = 0; again < 2; again++) { // the second time another folder has its name
+    train_lease *l = NULL;
+    assert_ok(orr_fs_mkdirs(inner));
+    assert_int_equal(train_lease_take(&o, &l), ORR_OK);
+    assert_ok(orr_fs_rename(inner, moved));
+    if (again) assert_ok(orr_fs_mkdirs(inner));
+    assert_int_equal(train_lease_held(l), ORR_ENOTFOUND);
+    assert_message_names("was moved to", moved, "--set run.dir=");
+    train_lease_release(l);
+    assert_ok(orr_fs_remove_tree(moved));
+  }
+  train_lease *l = NULL;
+  assert_int_equal(train_lease_take(&o, &l), ORR_OK);
+  assert_ok(orr_fs_remove_tree(inner));
+  assert_int_equal(train_lease_held(l), ORR_ENOTFOUND);
+  assert_message_names(inner, "was removed");
+  assert_false(orr_fs_exists(inner)); // nor does it come back
+  train_lease_release(l);
+}
+
 int main(void) {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
   const struct CMUnitTest tests[] = {
@@ -188,6 +251,9 @@ int main(void) {
       CASE(test_a_record_of_another_machine_that_stands_still_is_taken_over),
       CASE(test_another_machine_that_beats_is_seen_though_the_lock_is_free),
       CASE(test_a_holder_that_stood_still_learns_that_it_was_replaced),
+      CASE(test_a_lock_that_was_removed_is_made_again),
+      CASE(test_a_run_that_came_while_there_was_no_lock_is_left_the_folder),
+      CASE(test_a_folder_that_was_moved_or_removed_is_left),
       CASE(test_bytes_that_are_no_record_do_not_lock_a_folder_for_ever),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
