@@ -20,7 +20,7 @@ static orr_code create_parts(train_step *s) {
   ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
   s->stage->timer = s->timer;
   // by set of marks, without fingerprints and with them
-  ORR_TRY(train_capture_create(s->k, 4 * s->stage->shapes, &s->replay));
+  ORR_TRY(train_capture_create(s->k, s->axes, 4 * s->stage->shapes, &s->replay));
   // What other ranks take part in is captured too where it is in the order of the device.
   s->capture = c->run.capture && s->k->can_capture &&
                (s->axes->on_device || train_axes_size(s->axes, DIST_AXIS_WORLD) == 1);
