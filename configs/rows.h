@@ -45,10 +45,9 @@
        "instruction set of arithmetic on the CPU: the best that it has, or a lower one")           \
   I64(threads, OPERATION, 0, 0, 4096, "threads",                                                   \
       "CPU threads of each rank; 0 takes its share of the cores and CPU quota that it may use")    \
-  ENUM(                                                                                            \
-      attention, OPERATION, CFG_CHOICES_ATTENTION, "auto",                                         \
-      "on a GPU, bf16: auto: cuDNN over frames, own kernels over time; own: own kernels for all; " \
-      "cudnn: cuDNN also over 128 frames and more")                                                \
+  ENUM(attention, OPERATION, CFG_CHOICES_ATTENTION, "auto",                                        \
+       "on a GPU, bf16: auto: cuDNN over frames, own kernels over time; own: own for all; "        \
+       "cudnn: cuDNN also over 128 frames and more")                                               \
   BOOL(capture, OPERATION, 1, "on a GPU, keep a step's work as a CUDA graph and replay it")        \
   BOOL(tune, OPERATION, 1,                                                                         \
        "on a GPU, time algorithms that give the same bits at the start, keep the fastest")

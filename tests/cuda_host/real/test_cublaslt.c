@@ -1,7 +1,7 @@
 // labels: quick
 // What the backend tells cuBLASLt about a product, told to the library itself, as far as that goes
-// without a device: it checks names, sizes and values of attributes, and creates layouts, but has no
-// heuristic. Skipped where it is not installed.
+// without a device: it checks names, sizes and values of attributes, and creates layouts, but has
+// no heuristic. Skipped where it is not installed.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // labels: quick
-// NCCL itself, as far as it goes without a device: every function that dist/ calls is there, it makes
-// an id, and a communicator is refused in words. Skipped where it is not installed.
+// NCCL itself, as far as it goes without a device: every function that dist/ calls is there, it
+// makes an id, and a communicator is refused in words. Skipped where it is not installed.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
