@@ -45,7 +45,7 @@ def _owner(path):
     if parts[0] != "tests":
         return parts[0]
     if parts[1] == "cuda_host":  # plays what is below kernels/cuda and below dist/comm_nccl
-        return "dist" if parts[2] == "nccl" else "kernels"
+        return "dist" if "nccl" in parts[2] + parts[-1] else "kernels"
     return parts[1] if len(parts) > 2 and parts[1] in FLOOR else "train"
 
 
