@@ -17,6 +17,8 @@ orr_library(train/observe LINKS orr_train_step orr_train_setup LIBRARIES PkgConf
 orr_library(train/run LINKS orr_train_save orr_train_observe LIBRARIES m)
 orr_library(train/infer LINKS orr_train_save orr_train_observe LIBRARIES m)
 orr_library(train/eval LINKS orr_train_infer orr_data_sim LIBRARIES m)
+file(GLOB PAGES CONFIGURE_DEPENDS train/report/page/*) # taken in by the assembler
+set_source_files_properties(train/report/style.c PROPERTIES OBJECT_DEPENDS "${PAGES}" COMPILE_OPTIONS "-Wa,-I${CMAKE_SOURCE_DIR}")
 orr_library(train/report LINKS orr_train_observe LIBRARIES m)
 orr_library(train/bench LINKS orr_train_infer LIBRARIES Threads::Threads m)
 orr_library(train/cli LINKS orr_train_run orr_train_eval orr_train_report orr_train_bench orr_data LIBRARIES m)
