@@ -11,8 +11,8 @@
 
 #include "base/status.h"
 
-// X(name, what it is): a format is one row here and one file, in data/import/formats/ where it is
-// one of HDF5, which defines data_import_NAME. Where several fit, the first one is taken.
+// X(name, what it is): a format is one row here and one file in data/import/formats/, which defines
+// data_import_NAME. Where several fit, the first one is taken.
 #define DATA_IMPORT_FORMATS(X)                                                                     \
   X(map, "HDF5 of any layout, whose datasets --map names")                                         \
   X(act, "HDF5 by ALOHA and ACT: an episode a file")                                               \
