@@ -7,6 +7,7 @@
 
 #include "kernels/bf16.h"
 #include "kernels/cpu/matmul_amx.h"
+#include "kernels/cpu/packed.h"
 #include "kernels/cpu/product.h"
 
 // Finds the product, takes its scratch and, unless k is planning, runs it.
@@ -31,6 +32,7 @@ orr_code CPU_FN(matmul_fwd)(kern *k, const kern_matmul_fwd_args *args) {
   if (a.M == 0) return ORR_OK;
   if (a.ldx == 0) a.ldx = a.K;
   if (a.ldy == 0) a.ldy = a.N;
+  if (a.packed) return CPU_FN(cpu_packed_fwd)(k, &a);
   if (widened(k, a.type)) return CPU_FN(cpu_widened_fwd)(k, &a);
 #if defined(__AVX512F__)
   if (a.type == KERN_BF16 && matmul_amx_fits(k, a.M, a.N, a.K))

@@ -23,7 +23,9 @@ orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train
   ORR_CHECK(tokenizer[0], ORR_ECONFIG,
             "%s does not name its tokenizer: give --tokenizer CHECKPOINT", m->dynamics->path);
   ORR_TRY(train_loaded_model_open(tokenizer, CFG_STAGE_TOKENIZER, true, m->k, &m->tokenizer));
-  return check_pair(m->dynamics, m->tokenizer);
+  ORR_TRY(check_pair(m->dynamics, m->tokenizer));
+  ORR_TRY(train_loaded_model_pack(m->dynamics));
+  return train_loaded_model_pack(m->tokenizer);
 }
 
 orr_code train_world_model_fits(const train_world_model *m, const data_index *x) {
