@@ -97,6 +97,7 @@ typedef struct {
   bool share_devices;        // let several processes take one device
   bool tune;                 // planning may time algorithms that give the same bits
   bool own_attention;        // no library computes attention
+  int isa;                   // of the CPU, at most: 2 to 4 for x86-64-v2 to -v4; 0 = what it has
 } kern_setup;
 
 // Local. Chooses the backend, and on a machine with several devices the one of this rank. Starts in

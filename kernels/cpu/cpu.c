@@ -86,7 +86,12 @@ static const char *bf16_reason(cpu_level level) {
 #endif
 
 orr_code kern_cpu_create(const kern_setup *setup, kern **out) {
-  return cpu_create(setup->threads, cpu_level_detect(), out);
+  cpu_level level = cpu_level_detect();
+  if (setup->isa && level > (cpu_level)(setup->isa - 2)) {
+    level = (cpu_level)(setup->isa - 2);
+    cpu_products_limit(setup->isa); // before there are any
+  }
+  return cpu_create(setup->threads, level, out);
 }
 
 orr_code cpu_create(int threads, cpu_level level, kern **out) {

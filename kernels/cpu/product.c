@@ -249,6 +249,10 @@ done:
   return rc;
 }
 
+void cpu_products_limit(int isa) {
+  onednn_limit_isa(isa);
+}
+
 orr_code cpu_products_create(cpu_products **out) {
   orr_code rc;
   *out = NULL;
