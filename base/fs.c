@@ -40,8 +40,10 @@ static orr_code fail_errno(const char *path, const char *operation) {
   default:
     break;
   }
-  return ORR_FAIL(e == ENOENT ? ORR_ENOTFOUND : ORR_EIO, "%s: cannot %s: %s%s", path, operation,
-                  strerror(e), remedy);
+  const orr_code code = e == ENOENT                 ? ORR_ENOTFOUND
+                        : e == EACCES || e == EPERM ? ORR_EACCESS
+                                                    : ORR_EIO;
+  return ORR_FAIL(code, "%s: cannot %s: %s%s", path, operation, strerror(e), remedy);
 }
 
 // True when this call must fail; sets errno then.

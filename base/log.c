@@ -60,7 +60,10 @@ __attribute__((format(printf, 3, 4))) static void append_text(char *line, size_t
 }
 
 void orr_log(orr_log_level level, const char *fmt, ...) {
-  static const char *const words[] = {"error: ", "warning: ", "", "debug: "};
+  static const char *const words[] = {[ORR_LOG_ERROR] = "error: ",
+                                      [ORR_LOG_WARN] = "warning: ",
+                                      [ORR_LOG_INFO] = "",
+                                      [ORR_LOG_DEBUG] = "debug: "};
   if (level > voice.level && !voice.verbose) return;
   char line[LINE_MAX_BYTES];
   size_t at = 0;

@@ -89,6 +89,10 @@ const char *orr_code_name(orr_code code) {
     return "stopped";
   case ORR_EDIFFERS:
     return "differs";
+  case ORR_EACCESS:
+    return "permission";
+  case ORR_EBUSY:
+    return "busy";
   }
   return "unknown";
 }

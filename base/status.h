@@ -20,6 +20,8 @@ typedef enum {
   ORR_ECOMM,        // MPI or NCCL failed, or another rank reported an error
   ORR_ESTOPPED,     // stopped early on request (exit code 85)
   ORR_EDIFFERS,     // what was repeated came out differently (exit code 3)
+  ORR_EACCESS,      // the operating system refused for want of permission
+  ORR_EBUSY,        // another process holds it and goes on (exit code 4)
 } orr_code;
 
 #define ORR_STATUS_MESSAGE_MAX 2048

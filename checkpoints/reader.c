@@ -246,12 +246,25 @@ static orr_code open_whole(const char *root, const ckpt_candidate *c, ckpt_reade
   return rc;
 }
 
+// The message has the file and the system's words already.
+static orr_code refuse_unreadable(const char *root, const ckpt_candidate *c) {
+  char why[ORR_STATUS_MESSAGE_MAX];
+  orr_status_copy(why, sizeof why);
+  return ORR_FAIL(
+      ORR_EACCESS,
+      "checkpoint %s in %s may not be read by this user, which is no damage: %s (chmod, "
+      "chown), or name another checkpoint",
+      c->name.s, root, why);
+}
+
 // The first candidate that is whole. Out of memory is no damage: going back further would not help.
+// Nor is want of permission: a run that went on from an older one would in time replace this one.
 static orr_code open_root(const char *root, const ckpt_candidate *list, int count,
                           ckpt_reader **out) {
   for (int i = 0; i < count; i++) {
     orr_code rc = open_whole(root, &list[i], out);
     if (rc == ORR_OK || rc == ORR_ENOMEM) return rc;
+    if (rc == ORR_EACCESS) return refuse_unreadable(root, &list[i]);
     ORR_WARN("checkpoint %s is damaged and not used: %s", list[i].name.s, orr_status_message());
   }
   return ORR_FAIL(

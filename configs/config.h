@@ -27,12 +27,13 @@ typedef struct {
   int n;
 } cfg_list_str;
 
-// Values of ENUM rows, in the order of their choices.
-enum { CFG_DEVICE_AUTO, CFG_DEVICE_CPU, CFG_DEVICE_CUDA };
-enum { CFG_PRECISION_BF16, CFG_PRECISION_FP32 };
-enum { CFG_ATTENTION_AUTO, CFG_ATTENTION_OWN };
-enum { CFG_STAGE_DYNAMICS, CFG_STAGE_TOKENIZER };
-enum { CFG_SCHEDULE_WSD, CFG_SCHEDULE_COSINE, CFG_SCHEDULE_CONSTANT };
+// Values of ENUM rows, in the order of their choices: CFG_DEVICE_AUTO, CFG_DEVICE_CPU, ...
+#define CFG_CHOICE_CONSTANT(knob, NAME, word) CFG_##knob##_##NAME,
+enum { CFG_CHOICES_DEVICE(CFG_CHOICE_CONSTANT) };
+enum { CFG_CHOICES_PRECISION(CFG_CHOICE_CONSTANT) };
+enum { CFG_CHOICES_ATTENTION(CFG_CHOICE_CONSTANT) };
+enum { CFG_CHOICES_STAGE(CFG_CHOICE_CONSTANT) };
+enum { CFG_CHOICES_SCHEDULE(CFG_CHOICE_CONSTANT) };
 
 #define CFG_F_I64(name, ...)  int64_t name;
 #define CFG_F_F64(name, ...)  double name;
@@ -66,8 +67,8 @@ orr_code cfg_check(const cfg *c);
 orr_code cfg_print(const cfg *c, char **yaml);
 // Local. Reference of all rows as Markdown, to a stream.
 orr_code cfg_doc(FILE *out);
-// Local. XXH3-128 of the canonical text without the rows that cannot change the trained weights
-// beyond the order of sums (run.dir, run.threads, dist.*, ckpt.*, eval.*, ...: configs/identity.c).
+// Local. XXH3-128 of the canonical text of the rows that decide the trained weights (their second
+// column in configs/rows.h).
 orr_code cfg_hash(const cfg *c, orr_hash128 *out);
 // Local. The rows that cfg_hash covers and whose values differ, one a line "key: a -> b"; *out is
 // malloc'ed, "" when there are none.

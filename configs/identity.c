@@ -1,6 +1,4 @@
-// What makes two configurations train the same weights. Two runs whose hashes agree see the same
-// samples, random numbers, model, loss and learning rates; their weights are equal up to the order
-// of sums. So these rows are left out:
+// What makes two configurations train the same weights: the rows that say so in configs/rows.h.
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,41 +7,7 @@
 #include "configs/value.h"
 
 static bool decides_weights(const cfg_knob *k) {
-  static const char *const operational[][2] = {
-      {"run", "dir"},           // where results go
-      {"run", "device"},        // who computes
-      {"run", "threads"},       //
-      {"run", "attention"},     //
-      {"run", "capture"},       //
-      {"run", "tune"},          //
-      {"train", "micro_batch"}, // how a batch is cut: gradients are summed over all pieces
-      {"train", "recompute"},   // trades time for memory
-      {"train", "max_wall_s"},  // when to pause; a resumed run goes on where it stopped
-      {"train", "trace_steps"}, // looks on
-      {"metrics", "*"},         //
-      {"guard", "record_every"},
-      {"guard", "record_bytes"},
-      {"data", "prefetch"}, // reading ahead does not change what is read
-      {"data", "prefetch_bytes"},
-      {"data", "unpack_threads"},
-      {"data", "chunk_cache_bytes"},
-      {"data", "cache_dir"},   // where shards come by, and how: their checksums are checked
-      {"data", "cache_bytes"}, //
-      {"data", "downloads"},   //
-      {"data", "timeout_s"},   //
-      {"data", "endpoint"},    //
-      {"data", "region"},      //
-      {"data", "ca_file"},     //
-      {"dist", "*"},           // any layout continues any other's run
-      {"ckpt", "*"},           // what is kept on disk
-      {"eval", "*"},           // read after training
-  };
-  for (size_t i = 0; i < sizeof operational / sizeof *operational; i++) {
-    const char *section = operational[i][0], *name = operational[i][1];
-    if (strcmp(section, k->section->name) != 0) continue;
-    if (strcmp(name, "*") == 0 || strcmp(name, k->row->name) == 0) return false;
-  }
-  return true;
+  return k->row->what == CFG_DECIDES_WEIGHTS;
 }
 
 orr_code cfg_hash(const cfg *c, orr_hash128 *out) {

@@ -5,49 +5,57 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define ROW_I64(name_, default_, low, high, unit_, words)                                          \
+#define ROW_I64(name_, what_, default_, low, high, unit_, words)                                   \
   {.kind = CFG_KIND_I64,                                                                           \
    .name = #name_,                                                                                 \
+   .what = CFG_DECIDES_##what_,                                                                    \
    .offset = offsetof(here, name_),                                                                \
    .i_default = (default_),                                                                        \
    .i_lowest = (low),                                                                              \
    .i_highest = (high),                                                                            \
    .unit = (unit_),                                                                                \
    .sentence = (words)},
-#define ROW_F64(name_, default_, low, high, unit_, words)                                          \
+#define ROW_F64(name_, what_, default_, low, high, unit_, words)                                   \
   {.kind = CFG_KIND_F64,                                                                           \
    .name = #name_,                                                                                 \
+   .what = CFG_DECIDES_##what_,                                                                    \
    .offset = offsetof(here, name_),                                                                \
    .f_default = (default_),                                                                        \
    .f_lowest = (low),                                                                              \
    .f_highest = (high),                                                                            \
    .unit = (unit_),                                                                                \
    .sentence = (words)},
-#define ROW_BOOL(name_, default_, words)                                                           \
+#define ROW_BOOL(name_, what_, default_, words)                                                    \
   {.kind = CFG_KIND_BOOL,                                                                          \
    .name = #name_,                                                                                 \
+   .what = CFG_DECIDES_##what_,                                                                    \
    .offset = offsetof(here, name_),                                                                \
    .i_default = (default_),                                                                        \
    .unit = "",                                                                                     \
    .sentence = (words)},
-#define ROW_STR(name_, default_, words)                                                            \
+#define ROW_STR(name_, what_, default_, words)                                                     \
   {.kind = CFG_KIND_STR,                                                                           \
    .name = #name_,                                                                                 \
+   .what = CFG_DECIDES_##what_,                                                                    \
    .offset = offsetof(here, name_),                                                                \
    .default_text = (default_),                                                                     \
    .unit = "",                                                                                     \
    .sentence = (words)},
-#define ROW_ENUM(name_, default_, choices_, words)                                                 \
+// "|a|b"; the row skips the first sign.
+#define CHOICE_WORD(knob, NAME, word) "|" #word
+#define ROW_ENUM(name_, what_, choices_, default_, words)                                          \
   {.kind = CFG_KIND_ENUM,                                                                          \
    .name = #name_,                                                                                 \
+   .what = CFG_DECIDES_##what_,                                                                    \
    .offset = offsetof(here, name_),                                                                \
    .default_text = (default_),                                                                     \
-   .choices = (choices_),                                                                          \
+   .choices = (choices_(CHOICE_WORD)) + 1,                                                         \
    .unit = "",                                                                                     \
    .sentence = (words)},
-#define ROW_LI64(name_, default_, low, high, most_, unit_, words)                                  \
+#define ROW_LI64(name_, what_, default_, low, high, most_, unit_, words)                           \
   {.kind = CFG_KIND_LI64,                                                                          \
    .name = #name_,                                                                                 \
+   .what = CFG_DECIDES_##what_,                                                                    \
    .offset = offsetof(here, name_),                                                                \
    .default_text = (default_),                                                                     \
    .i_lowest = (low),                                                                              \
@@ -55,9 +63,10 @@
    .most = (most_),                                                                                \
    .unit = (unit_),                                                                                \
    .sentence = (words)},
-#define ROW_LF64(name_, default_, low, high, most_, unit_, words)                                  \
+#define ROW_LF64(name_, what_, default_, low, high, most_, unit_, words)                           \
   {.kind = CFG_KIND_LF64,                                                                          \
    .name = #name_,                                                                                 \
+   .what = CFG_DECIDES_##what_,                                                                    \
    .offset = offsetof(here, name_),                                                                \
    .default_text = (default_),                                                                     \
    .f_lowest = (low),                                                                              \
@@ -65,9 +74,10 @@
    .most = (most_),                                                                                \
    .unit = (unit_),                                                                                \
    .sentence = (words)},
-#define ROW_LSTR(name_, default_, most_, words)                                                    \
+#define ROW_LSTR(name_, what_, default_, most_, words)                                             \
   {.kind = CFG_KIND_LSTR,                                                                          \
    .name = #name_,                                                                                 \
+   .what = CFG_DECIDES_##what_,                                                                    \
    .offset = offsetof(here, name_),                                                                \
    .default_text = (default_),                                                                     \
    .most = (most_),                                                                                \
@@ -132,7 +142,7 @@ const void *cfg_field_const(const cfg *c, const cfg_knob *k) {
   return (const char *)c + k->section->offset + k->row->offset;
 }
 
-// "a|b" as "a, b" behind what is in out.
+// Appends "a|b" to out as "a, b".
 static void append_choices(const char *choices, char *out, size_t size) {
   for (size_t at = strlen(out); *choices && at + 2 < size; choices++) {
     if (*choices == '|') {

@@ -16,9 +16,13 @@ typedef enum {
   CFG_KIND_LSTR,
 } cfg_kind;
 
+// What a row decides: its second column.
+typedef enum { CFG_DECIDES_WEIGHTS, CFG_DECIDES_OPERATION } cfg_decides;
+
 typedef struct {
   cfg_kind kind;
   const char *name;
+  cfg_decides what;
   size_t offset;                          // in the section's struct
   int64_t i_default, i_lowest, i_highest; // I64; BOOL has its default here; LI64 its range
   double f_default, f_lowest, f_highest;  // F64; LF64 has its range here

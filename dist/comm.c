@@ -27,9 +27,13 @@ size_t dist_dtype_bytes(dist_dtype t) {
 }
 
 const char *dist_collective_name(dist_collective c) {
-  static const char *const names[] = {"all_reduce",         "reduce_scatter", "all_gather",
-                                      "all_to_all",         "broadcast",      "barrier",
-                                      "wait for the device"};
+  static const char *const names[] = {[DIST_ALL_REDUCE] = "all_reduce",
+                                      [DIST_REDUCE_SCATTER] = "reduce_scatter",
+                                      [DIST_ALL_GATHER] = "all_gather",
+                                      [DIST_ALL_TO_ALL] = "all_to_all",
+                                      [DIST_BROADCAST] = "broadcast",
+                                      [DIST_BARRIER] = "barrier",
+                                      [DIST_DEVICE_WAIT] = "wait for the device"};
   return names[c];
 }
 

@@ -52,7 +52,8 @@ typedef struct dist_world {
   dist_comm *device[DIST_AXES];   // the same for tensors in device memory; NULL = not split so
   struct dist_nccl *nccl;         // behind them
   struct dist_recorder *recorder; // the calls of all axes of more than one rank
-  int node_rank, node_ranks;      // among the ranks of this host: for devices, threads, caches
+  int node_rank, node_ranks;      // among the ranks of this host: for devices, caches
+  double cores; // this rank's share of the host's cores and of their quota (base/cores.h)
 } dist_world;
 
 // Local. The scheduler's number of this job, for messages; NULL outside of one.
@@ -68,13 +69,20 @@ orr_code dist_world_split(dist_world *w, int tp, int cp, int dp);
 typedef struct {
   void *stream; // the compute stream, a cudaStream_t of this thread's current device
   bool shared;  // other ranks have the same GPU (NCCL then goes by sockets)
+  bool nvls;    // sums may be made inside the NVSwitch: faster, and not the same bits each time
 } dist_device;
 // Collective. Behind dist_world_split, and undone by the next or by leave: w->device, over NCCL, of
 // which those of one rank are w->axis'. Calls are put into the order of the device and return;
 // dist_wait orders what the compute stream is given next behind them (dist/comm_nccl.h).
 // ORR_EUNSUPPORTED, ORR_ECOMM; the same on all ranks.
 orr_code dist_world_split_device(dist_world *w, const dist_device *d);
-// Collective unless a rank failed. Undoes it: before the stream and registered memory go.
+// Local. Where a collective on the device has failed: tells the communicators to give up, so that
+// what waits in the device for other ranks ends. Else does nothing.
+void dist_world_give_up_device(dist_world *w);
+// Collective unless a rank failed. Undoes the split: before the stream and registered memory go,
+// and after every graph that captured a collective has been destroyed, for a communicator lives as
+// long as they do and its end waits for theirs. Destroying a graph waits for the device in turn:
+// give up first.
 void dist_world_leave_device(dist_world *w);
 // Local, from any thread. Whether a collective on the device has failed under way: ORR_ECOMM with
 // the axis and the library's words.

@@ -347,29 +347,44 @@ destroy:
   return rc;
 }
 
+static orr_code tell(const char *name, const char *value, int over) {
+  ORR_CHECK(setenv(name, value, over) == 0, ORR_ENOMEM, "no memory for %s", name);
+  return ORR_OK;
+}
+
 // Everyone has a host of its own, so that NCCL lets ranks share a GPU.
 static orr_code name_host(int rank) {
   char id[32];
   snprintf(id, sizeof id, "orrery-rank-%d", rank);
-  ORR_CHECK(setenv("NCCL_HOSTID", id, 0) == 0, ORR_ENOMEM, "no memory for NCCL_HOSTID");
-  return ORR_OK;
+  return tell("NCCL_HOSTID", id, false);
 }
 
-static orr_code prepare(dist_nccl *n, const dist_device *d, int rank, ncclUniqueId *id) {
+// What NCCL reads from the environment when it makes an id or a communicator. The result of a run
+// is the configuration's to decide, so whether sums are made inside the NVSwitch is written over.
+// Two communicators whose kernels wait for each other on one device need the same order on every
+// rank: nothing else gives it to them inside a graph.
+static orr_code instruct(const dist_device *d, bool ordered, int rank) {
+  ORR_TRY(tell("NCCL_NVLS_ENABLE", d->nvls ? "2" : "0", true));
+  if (ordered) ORR_TRY(tell("NCCL_LAUNCH_ORDER_IMPLICIT", "1", false));
+  return d->shared ? name_host(rank) : ORR_OK;
+}
+
+static orr_code prepare(dist_nccl *n, const dist_device *d, bool ordered, int rank,
+                        ncclUniqueId *id) {
   ORR_TRY(dist_nccl_library_open(&n->lib));
-  if (d->shared) ORR_TRY(name_host(rank));
+  ORR_TRY(instruct(d, ordered, rank));
   if (rank != 0) return ORR_OK;
   return check_nccl(n, NULL, n->lib.ncclGetUniqueId(id), DIST_AXIS_WORLD, "make an id");
 }
 
-orr_code dist_nccl_open(dist_comm *host, const dist_device *d, dist_nccl **out) {
+orr_code dist_nccl_open(dist_comm *host, const dist_device *d, bool ordered, dist_nccl **out) {
   orr_code rc;
   ncclUniqueId id;
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   dist_nccl *n = orr_calloc(1, sizeof *n);
   memset(&id, 0, sizeof id);
   rc = n ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "NCCL: no memory for it");
-  if (rc == ORR_OK) rc = prepare(n, d, host->rank, &id);
+  if (rc == ORR_OK) rc = prepare(n, d, ordered, host->rank, &id);
   ORR_TRY_GOTO(dist_agree(host, rc, "open NCCL"), close);
   n->compute = d->stream;
   ORR_TRY_GOTO(dist_broadcast(host, &id, (int64_t)sizeof id, DIST_U8, 0), close);

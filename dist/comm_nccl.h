@@ -15,8 +15,10 @@ typedef struct dist_nccl dist_nccl; // what the communicators of a world share
 
 // Collective over host, the MPI communicator of all ranks; d as in dist_world_split_device. Opens
 // the library and joins all ranks to one communicator by an id that rank 0 hands out over MPI.
+// `ordered`: collectives of several communicators are under way at once, and every rank starts them
+// in one order, which NCCL then keeps on the device too.
 // ORR_EUNSUPPORTED names what is missing, ORR_ECOMM gives NCCL's words; the same on all ranks.
-orr_code dist_nccl_open(dist_comm *host, const dist_device *d, dist_nccl **out);
+orr_code dist_nccl_open(dist_comm *host, const dist_device *d, bool ordered, dist_nccl **out);
 // Local. Behind the last communicator's destruction. Takes NULL.
 void dist_nccl_close(dist_nccl *n);
 

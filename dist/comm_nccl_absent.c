@@ -1,7 +1,7 @@
 // In place of comm_nccl.c in a build without the CUDA Toolkit or NCCL.
 #include "dist/comm_nccl.h"
 
-orr_code dist_nccl_open(dist_comm *host, const dist_device *d, dist_nccl **out) {
+orr_code dist_nccl_open(dist_comm *host, const dist_device *d, bool ordered, dist_nccl **out) {
   *out = NULL;
   return ORR_FAIL(ORR_EUNSUPPORTED,
                   "this build has no NCCL: several ranks on GPUs need a build on a "

@@ -34,6 +34,10 @@ int dist_grid_rank(const dist_grid *g, int tp_i, int cp_i, int dp_i) {
 }
 
 const char *dist_axis_name(dist_axis a) {
-  static const char *const names[DIST_AXES] = {"tp", "cp", "dp", "replica", "world"};
+  static const char *const names[DIST_AXES] = {[DIST_AXIS_TP] = "tp",
+                                               [DIST_AXIS_CP] = "cp",
+                                               [DIST_AXIS_DP] = "dp",
+                                               [DIST_AXIS_REPLICA] = "replica",
+                                               [DIST_AXIS_WORLD] = "world"};
   return names[a];
 }

@@ -175,7 +175,11 @@ static bool first_difference(const dist_peer *peers, hang *h) {
 // -- words ---------------------------------------------------------------------------------------
 
 void dist_call_print(const dist_call *call, char *text, size_t size) {
-  static const char *const types[] = {"f32", "bf16", "f64", "i64", "u8"};
+  static const char *const types[] = {[DIST_F32] = "f32",
+                                      [DIST_BF16] = "bf16",
+                                      [DIST_F64] = "f64",
+                                      [DIST_I64] = "i64",
+                                      [DIST_U8] = "u8"};
   const char *axis = dist_axis_name(call->axis), *name = dist_collective_name(call->collective);
   if (call->collective == DIST_BARRIER || call->collective == DIST_DEVICE_WAIT)
     snprintf(text, size, "%s %s, call %" PRId64, axis, name, call->sequence);

@@ -1,6 +1,12 @@
 // The world: MPI's life and the axes' communicators.
+#define _GNU_SOURCE // pthread_clockjoin_np
 #include <mpi.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
 
+#include "base/cores.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "dist/comm_mpi.h"
 #include "dist/comm_nccl.h"
@@ -12,7 +18,10 @@ typedef struct {
   dist_world world;
   bool mpi;      // MPI is in use
   bool finalize; // open initialised it
-} open_world;    // `world` first: the two addresses are equal
+  atomic_bool gave_up;
+  pthread_t aborting[DIST_AXES]; // of those that a thread is ending
+  bool aborts[DIST_AXES];
+} open_world; // `world` first: the two addresses are equal
 
 static orr_code start_mpi(open_world *w) {
   int initialized = 0, level = 0;
@@ -45,6 +54,19 @@ static orr_code check_ranks(int ranks, int wanted, const char *launcher) {
   return ORR_OK;
 }
 
+// Which of the host's cores are this rank's: all its ranks tell each other where they may run.
+static orr_code share_cores(MPI_Comm node, dist_world *w) {
+  uint16_t sharers[ORR_CORES_MAX] = {0};
+  orr_cores_mask mine;
+  orr_cores_allowed(&mine);
+  orr_cores_add(sharers, &mine);
+  const int result =
+      MPI_Allreduce(MPI_IN_PLACE, sharers, ORR_CORES_MAX, MPI_UINT16_T, MPI_SUM, node);
+  ORR_TRY(dist_mpi_check(result, DIST_AXIS_WORLD, "compare the cores of this host's ranks"));
+  w->cores = orr_cores_share(&mine, sharers, w->node_ranks, orr_cores_quota(""));
+  return ORR_OK;
+}
+
 static orr_code find_node(dist_world *w) {
   MPI_Comm node = MPI_COMM_NULL;
   ORR_TRY(dist_mpi_check(
@@ -52,8 +74,9 @@ static orr_code find_node(dist_world *w) {
       DIST_AXIS_WORLD, "find the ranks of this host"));
   MPI_Comm_rank(node, &w->node_rank);
   MPI_Comm_size(node, &w->node_ranks);
+  orr_code rc = share_cores(node, w);
   MPI_Comm_free(&node);
-  return ORR_OK;
+  return rc;
 }
 
 orr_code dist_world_open(dist_world **out) {
@@ -63,6 +86,7 @@ orr_code dist_world_open(dist_world **out) {
   open_world *w = orr_calloc(1, sizeof *w);
   ORR_CHECK(w, ORR_ENOMEM, "world: no memory for it");
   w->world.node_ranks = 1;
+  w->world.cores = orr_cores_usable();
   if (wanted != 1) {
     if (!dist_launch_connected()) ORR_TRY_GOTO(check_ranks(1, wanted, launcher), close);
     ORR_TRY_GOTO(start_mpi(w), close);
@@ -113,6 +137,12 @@ static orr_code make_axis(dist_world *w, dist_axis axis) {
 }
 
 void dist_world_leave_device(dist_world *w) {
+  open_world *o = (open_world *)w;
+  for (int i = 0; i < DIST_AXES; i++) {
+    if (o->aborts[i]) pthread_join(o->aborting[i], NULL);
+    o->aborts[i] = false;
+  }
+  atomic_store(&o->gave_up, false);
   for (int i = 0; i < DIST_AXES; i++) {
     if (w->device[i] != w->axis[i]) dist_comm_destroy(w->device[i]);
     w->device[i] = NULL;
@@ -158,7 +188,7 @@ orr_code dist_world_split_device(dist_world *w, const dist_device *d) {
   orr_code rc = ORR_OK;
   dist_comm *all = w->axis[DIST_AXIS_WORLD];
   dist_world_leave_device(w);
-  if (w->grid.ranks > 1) ORR_TRY(dist_nccl_open(all, d, &w->nccl));
+  if (w->grid.ranks > 1) ORR_TRY(dist_nccl_open(all, d, w->grid.tp * w->grid.cp > 1, &w->nccl));
   for (int i = 0; i < DIST_AXES; i++) {
     rc = make_device_axis(w, (dist_axis)i);
     ORR_TRY_GOTO(dist_agree(all, rc, "split the ranks over NCCL"), destroy);
@@ -177,11 +207,39 @@ orr_code dist_world_fault(const dist_world *w) {
   return ORR_OK;
 }
 
-void dist_world_abort_device(const dist_world *w) {
+static void *abort_one(void *comm) {
+  dist_comm *c = comm;
+  c->table->abort(c);
+  return NULL;
+}
+
+// Each in a thread of its own: all must be told, and the first may not return before its graphs.
+void dist_world_abort_device(dist_world *w) {
+  enum { ALL_MS = 500 };
+  open_world *o = (open_world *)w;
+  struct timespec until;
+  if (atomic_exchange(&o->gave_up, true)) return;
   for (int i = 0; i < DIST_AXES; i++) {
     dist_comm *c = w->device[i];
-    if (c && c->table->abort) c->table->abort(c);
+    if (!c || !c->table->abort) continue;
+    o->aborts[i] = pthread_create(&o->aborting[i], NULL, abort_one, c) == 0;
+    if (!o->aborts[i])
+      ORR_WARN("no thread to abort the %s axis on the device", dist_axis_name(c->axis));
   }
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_nsec += ALL_MS * 1000000L;
+  until.tv_sec += until.tv_nsec / 1000000000L;
+  until.tv_nsec %= 1000000000L;
+  for (int i = 0; i < DIST_AXES; i++)
+    if (o->aborts[i] && pthread_clockjoin_np(o->aborting[i], NULL, CLOCK_MONOTONIC, &until) == 0)
+      o->aborts[i] = false;
+}
+
+void dist_world_give_up_device(dist_world *w) {
+  char before[ORR_STATUS_MESSAGE_MAX]; // why the run ends is not for this to overwrite
+  orr_status_copy(before, sizeof before);
+  if (dist_world_fault(w) != ORR_OK) dist_world_abort_device(w);
+  orr_status_set(before);
 }
 
 void dist_world_close(dist_world *w) {

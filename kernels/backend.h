@@ -6,7 +6,8 @@
 
 // The first member of every backend's kern->impl.
 typedef struct {
-  char bf16_reason[160];
+  char bf16_reason[256];
+  char attention[2][256]; // kern_attention_by: forward, backward
 } kern_backend;
 
 // Local. A kern in planning mode, which the caller ends with kern_destroy; setup->threads is at

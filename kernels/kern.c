@@ -1,25 +1,15 @@
 // Choice of the backend, and the life of a kern: create, plan, commit, run, destroy.
 // One kern belongs to one thread at a time.
-#define _GNU_SOURCE
 #include "kernels/kern.h"
 
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/cores.h"
 #include "base/mem.h"
 #include "kernels/backend.h"
-
-// The cores that this process may use (affinity, as mpirun and Slurm set it), at least 1.
-static int usable_cores(void) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  int n = CPU_COUNT(&set);
-  return n > 0 ? n : 1;
-}
 
 orr_code kern_table_check(const kern_table *table) {
 #define CHECK_SLOT(op)                                                                             \
@@ -62,7 +52,7 @@ orr_code kern_open(const kern_setup *setup, kern **out) {
   *out = NULL;
   ORR_CHECK(s.threads >= 0, ORR_EINVAL, "kernels: %d threads; give 0 (all cores) or more",
             s.threads);
-  if (s.threads == 0) s.threads = usable_cores();
+  if (s.threads == 0) s.threads = orr_cores_usable();
   if (s.device != KERN_DEVICE_CPU) {
     orr_code rc = open_backend(kern_cuda_create, &s, out);
     // what says that there is no such device here; any other failure of a device is one
@@ -134,4 +124,8 @@ orr_code kern_adamw_rates_of(double lr, double beta1, double beta2, int64_t step
 
 const char *kern_bf16_reason(const kern *k) {
   return ((const kern_backend *)k->impl)->bf16_reason;
+}
+
+const char *kern_attention_by(const kern *k, bool backward) {
+  return ((const kern_backend *)k->impl)->attention[backward];
 }

@@ -92,7 +92,7 @@ typedef enum { KERN_DEVICE_AUTO, KERN_DEVICE_CPU, KERN_DEVICE_CUDA } kern_device
 
 typedef struct {
   kern_device device;
-  int threads;               // of the CPU; 0 = all cores this process may use
+  int threads;               // of the CPU; 0 = as many as this process may use (base/cores.h)
   int node_rank, node_ranks; // among the processes of this run on this machine: one device each
   bool share_devices;        // let several processes take one device
   bool tune;                 // planning may time algorithms that give the same bits
@@ -110,6 +110,9 @@ orr_code kern_commit(kern *k); // allocates the workspace, ends planning
 void kern_destroy(kern *k);    // takes NULL
 // A sentence on how bf16 runs on this machine: "bf16: AMX", or why it falls back.
 const char *kern_bf16_reason(const kern *k);
+// Who computes the forward or backward attention of unmasked bfloat16 sequences, as far as it has
+// been planned: "cuDNN 9.19.0", or "own kernels: " and why. "" where there was nothing to choose.
+const char *kern_attention_by(const kern *k, bool backward);
 
 // Local. An arena (base/arena.h) in device memory, or in pinned host memory. The kern outlives it.
 void kern_arena_init(kern *k, orr_arena *a, const char *name);

@@ -1,13 +1,18 @@
 # The op table and its backends. The CPU's op files are compiled once for each instruction set
 # (kernels/cpu/isa.h); cpu.c picks one at run time, so the library runs on any x86-64.
+find_package(OpenMP REQUIRED COMPONENTS C)
+find_library(DNNL_LIBRARY dnnl REQUIRED)
+find_path(DNNL_INCLUDE dnnl.h REQUIRED)
+include(kernels/cuda/cuda.cmake)
+
 set(CPU_ONCE cpu.c memory.c product.c)
 set(CPU_AMX attention_amx_fwd.c attention_amx_bwd.c matmul_amx.c
             matmul_amx_weight.c) # once, called by the v4 set where the machine has AMX
-file(GLOB KERNELS_SOURCES CONFIGURE_DEPENDS kernels/*.c)
+set(CPU_SOURCES)
 file(GLOB CPU_OP_SOURCES CONFIGURE_DEPENDS kernels/cpu/*.c)
 foreach(once ${CPU_ONCE})
   list(REMOVE_ITEM CPU_OP_SOURCES ${CMAKE_SOURCE_DIR}/kernels/cpu/${once})
-  list(APPEND KERNELS_SOURCES kernels/cpu/${once})
+  list(APPEND CPU_SOURCES kernels/cpu/${once})
 endforeach()
 foreach(amx ${CPU_AMX})
   list(REMOVE_ITEM CPU_OP_SOURCES ${CMAKE_SOURCE_DIR}/kernels/cpu/${amx})
@@ -18,7 +23,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(TRANSFORM CPU_AMX PREPEND kernels/cpu/)
   set_source_files_properties(${CPU_AMX} PROPERTIES COMPILE_OPTIONS
     "-march=x86-64-v4;-mavx512bf16;-mprefer-vector-width=512")
-  list(APPEND KERNELS_SOURCES ${CPU_AMX})
+  list(APPEND CPU_SOURCES ${CPU_AMX})
 else()
   set(CPU_ISAS plain)
 endif()
@@ -36,7 +41,6 @@ foreach(isa ${CPU_ISAS})
   list(APPEND CPU_OBJECTS $<TARGET_OBJECTS:orr_kernels_cpu_${isa}>)
 endforeach()
 
-add_library(orr_kernels STATIC ${KERNELS_SOURCES} ${CPU_OBJECTS})
+orr_library(kernels LINKS orr_base LIBRARIES orr_kernels_cuda ${DNNL_LIBRARY} OpenMP::OpenMP_C m INCLUDES ${DNNL_INCLUDE}
+            SOURCES ${CPU_SOURCES} ${CPU_OBJECTS})
 target_compile_options(orr_kernels PRIVATE -Wno-psabi)
-target_include_directories(orr_kernels PRIVATE ${DNNL_INCLUDE})
-target_link_libraries(orr_kernels PUBLIC orr_base PRIVATE ${DNNL_LIBRARY} OpenMP::OpenMP_C m)

@@ -117,20 +117,27 @@ typedef struct {
   float *dq_w, *dk_w; // [K] (+=)
 } kern_qknorm_rope_bwd_args;
 
-// Softmax attention over sequences that lie strided in a [rows, ...] matrix, so that space blocks
-// and time blocks read the same tensor without a transpose:
+// Who attends to whom, and where their rows lie. Sequences lie strided in a [rows, ...] matrix, so
+// that space blocks and time blocks read the same tensor without a transpose:
 //   row(s, l) = (s / inner) * outer_stride + (s % inner) * inner_stride + l * pos_stride
-// for sequence s in 0..seqs-1 and position l in 0..L-1. Head h reads key/value head h / (H/G).
-// window > 0 with causal: position t sees {0} and (t - window, t] (attention sink at 0).
+// for sequence s in 0..seqs-1 and position l in 0..L-1. A position sees all of its sequence, or
+// with `causal` those up to itself; window > 0 with causal: position t sees {0} and (t - window, t]
+// (attention sink at 0).
+typedef struct {
+  int64_t seqs, L;
+  int64_t inner, outer_stride, inner_stride, pos_stride;
+  bool causal;
+  int64_t window; // 0 = none
+} kern_sequences;
+
+// Softmax attention. Head h reads key/value head h / (H/G).
 // lse [seqs, H, L] = logsumexp of the scaled scores, saved for the backward pass.
 typedef struct {
   kern_dtype type;
-  int64_t seqs, L, H, G, K;
-  int64_t inner, outer_stride, inner_stride, pos_stride;
+  kern_sequences seq;
+  int64_t H, G, K;
   const void *q, *k, *v; // heads are adjacent: element (row, h, c) at row*ld + h*K + c
   int64_t ldq, ldk, ldv, ldo;
-  bool causal;
-  int64_t window; // 0 = none
   void *o;
   float *lse; // may be NULL when no backward pass follows
 } kern_attention_fwd_args;
@@ -139,14 +146,12 @@ typedef struct {
 // and dv into dqkv [M,(H+2G)K].
 typedef struct {
   kern_dtype type;
-  int64_t seqs, L, H, G, K;
-  int64_t inner, outer_stride, inner_stride, pos_stride;
+  kern_sequences seq;
+  int64_t H, G, K;
   const void *q, *k, *v, *o, *do_;
   int64_t ldq, ldk, ldv, ldo; // ldo: of o and do_
   void *dq, *dk, *dv;
   int64_t lddq, lddk, lddv;
-  bool causal;
-  int64_t window;
   const float *lse;
 } kern_attention_bwd_args;
 

@@ -30,13 +30,42 @@ job_config() {
   done
 }
 
+# RUN_DIR/failed-starts holds a line for each job whose last starts failed: its number, and how many in
+# a row brought no new checkpoint. Jobs on one folder count apart, so that none ends another's retries.
+# job_failures DIR: this job's.
+job_failures() {
+  sed -n "s/^$SLURM_JOB_ID \([0-9]*\)\$/\1/p" "$1/failed-starts" 2>/dev/null
+}
+
+# job_note_failures DIR COUNT: makes it this job's; without any left there is no file.
+job_note_failures() {
+  local lines
+  [ -d "$1" ] || return 0
+  lines=$(
+    sed -n "/^[0-9]* [0-9]*\$/{/^$SLURM_JOB_ID /!p}" "$1/failed-starts" 2>/dev/null
+    [ "$2" = 0 ] || echo "$SLURM_JOB_ID $2"
+  )
+  if [ -n "$lines" ]; then
+    echo "$lines" >"$1/failed-starts"
+  else
+    rm -f "$1/failed-starts"
+  fi
+}
+
+# The job that holds a run's folder, in the words of its lock; nothing when it was no job.
+job_holder() {
+  sed -n 's/.*"job": "\([^"]*\)".*/\1/p' "$1/run.lock" 2>/dev/null
+}
+
 # job_train ARGUMENT...: trains, and brings the job back when there is more to do.
 #   0   done.
 #   2   bad usage or configuration: trying again would not help.
+#   4   another run holds the folder. That one goes on; this job ends and counts nowhere. Should the
+#       holder be an earlier start of this very job, whose processes are not gone yet, it is queued again.
 #   85  stopped early (time limit, preemption, train.max_wall_s) with a checkpoint: queued again.
 #   else  a rank or its node failed: queued again too, so that a flaky node costs some steps and not
 #         the week. ORRERY_RETRIES starts in a row that fail without a new checkpoint end the job: it
-#         would fail at the same place for ever. RUN_DIR/failed-starts counts them.
+#         would fail at the same place for ever.
 # Slurm itself requeues a job whose node is lost or that is preempted (--requeue): whatever becomes of
 # this script then, the next start goes on from the last good checkpoint.
 job_train() {
@@ -48,11 +77,19 @@ job_train() {
   trap : USR1 TERM
   job_srun "$ORRERY" train "$@"
   code=$?
+  if [ $code = 4 ]; then
+    if [ "$(job_holder "$dir")" = "$SLURM_JOB_ID" ]; then
+      job_requeue "an earlier start of it still holds $dir"
+    else
+      echo "job $SLURM_JOB_ID: another run holds $dir and goes on: this job ends" >&2
+    fi
+    return $code
+  fi
   failures=0
   if [ $code != 0 ] && [ $code != 85 ] && [ "$(cat "$dir/ckpt/latest" 2>/dev/null)" = "$before" ]; then
-    failures=$(($(cat "$dir/failed-starts" 2>/dev/null) + 1))
+    failures=$(($(job_failures "$dir") + 1))
   fi
-  if [ -d "$dir" ]; then echo $failures >"$dir/failed-starts"; fi
+  job_note_failures "$dir" $failures
   case $code in
     0 | 2) ;;
     85) job_requeue "stopped on request" ;;

@@ -100,6 +100,7 @@ static orr_code take_chunks(data_clip_read *r, data_shard_part part, const data_
 static orr_code begin_rows(data_clip_read *r, data_shard_part part, int64_t first, int64_t n,
                            void *out) {
   const data_column *c = data_shard_column(r->from.shard, part, NULL);
+  if (!c->row_bytes) return ORR_OK; // no components
   if (!c->direct) {
     r->tap.bytes += (size_t)n * c->row_bytes;
     return data_shard_read_by_hdf5(r->from.shard, part, first, n, r->o.stride, out);
@@ -185,7 +186,8 @@ static orr_code finish_tokens(const data_clip_read *r) {
   for (int64_t i = 0; i < o->T * o->S; i++) {
     ORR_CHECK(tokens[i] >= 0 && tokens[i] < o->codes, ORR_EFORMAT,
               "%s: /tokens[%" PRId64 ",%" PRId64 "] is %d, wanted 0 to %" PRId64
-              "; set model.codes as its tokenizer has it, or tokenize again",
+              "; run `orrery data verify` on its folder: what fails there is damaged; where it "
+              "passes, model.codes is not that of its tokenizer",
               r->tap.path, r->from.first + i / o->S * o->stride, i % o->S, tokens[i], o->codes - 1);
   }
   return ORR_OK;

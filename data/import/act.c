@@ -1,27 +1,23 @@
-// ALOHA's and ACT's episodes: one a file. Cameras with other names than pictures', such as depth,
-// are passed over. What `compress_len` says is in the JPEGs themselves.
-#include "data/shard/h5_dataset.h"
+// ALOHA's and ACT's episodes: one a file. Cameras that hold no colours, such as depth, are passed
+// over. What `compress_len` says is in the JPEGs themselves.
 #include "data/import/formats.h"
 #include "data/import/hdf5.h"
+#include "data/shard/h5_dataset.h"
 
 #define IMAGES "/observations/images"
 
-static bool is_act(hid_t file) {
+static bool is_act(const data_import_options *o, hid_t file) {
   return data_h5_has(file, IMAGES) && (data_h5_has(file, "/action") || !data_h5_has(file, "/data"));
-}
-
-static orr_code list(const data_import_options *o, hid_t file, const char *path, const char *name,
-                     data_import_list *list) {
-  data_import_episode *e;
-  ORR_TRY(data_import_list_add(list, &data_import_act, name, path, &e));
-  return data_import_hdf5_cameras(file, IMAGES, e);
 }
 
 static const data_import_layout layout = {
     .wants = "/action and " IMAGES,
-    .usual = "action",
+    .frames = "observations/images/*",
+    .actions = "action",
+    .reward = "reward|rewards",
+    .done = "done|dones|terminated",
+    .success = "success",
     .is = is_act,
-    .list = list,
 };
 
 const data_import_format data_import_act = {

@@ -2,75 +2,33 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 
-static orr_code check_counts(const data_import_options *o, const data_import_episode *e,
-                             int64_t rows) {
-  int64_t off = e->frames > rows ? e->frames - rows : rows - e->frames;
-  ORR_CHECK(off <= o->slack || e->frames == rows + 1, ORR_EFORMAT,
-            "%s: %" PRId64 " frames but %" PRId64
-            " actions; wanted as many, or one action less; if the longer one only ends later, cut "
-            "it with --slack %" PRId64,
-            e->name, e->frames, rows, off);
-  return ORR_OK;
-}
-
-orr_code data_import_time(const data_import_options *o, const data_import_episode *e, int64_t rows,
-                          data_import_timing *out) {
-  double from = o->source_fps > 0 ? o->source_fps : e->fps > 0 ? e->fps : e->format->fps;
-  ORR_CHECK(from > 0, ORR_EINVAL, "%s: its frame rate is not recorded; give it with --source-fps",
-            e->name);
-  double to = o->fps > 0 ? o->fps : from;
-  ORR_CHECK(to <= from * (1 + 1e-6), ORR_EINVAL,
-            "%s: recorded at %g frames/s; --fps %g would need frames in between; ask for at most "
-            "that (--source-fps corrects a wrong one)",
-            e->name, from, to);
-  ORR_TRY(check_counts(o, e, rows));
-  int64_t first = o->action_shift < 0 ? -o->action_shift : 0;
-  int64_t last = rows - o->action_shift; // frame `last` is kept: only what follows it needs it not
-  if (last > e->frames - 1) last = e->frames - 1;
-  *out = (data_import_timing){.first = first, .step = fmax(from / to, 1)};
-  if (fabs(out->step - round(out->step)) < 1e-4) out->step = round(out->step); // 30000/1001
-  out->source = last - first + 1;
-  if (out->source <= 0) {
-    out->source = 0;
-    return ORR_OK;
-  }
-  out->frames = (int64_t)((double)(out->source - 1) / out->step) + 1;
-  while (data_import_frame(out, out->frames) < first + out->source) out->frames++;
-  while (data_import_frame(out, out->frames - 1) >= first + out->source) out->frames--;
-  return ORR_OK;
-}
-
-int64_t data_import_frame(const data_import_timing *t, int64_t k) {
-  return t->first + (int64_t)floor((double)k * t->step + 0.5);
-}
-
-// Component i of recorded rows from .. to-1.
-static double merge(data_merge how, const data_import_actions *a, int64_t i, int64_t from,
-                    int64_t to) {
+// Component i of the rows of one step.
+static double merge(data_merge how, const data_import_actions *a, int64_t i, data_import_span s) {
   double sum = 0, most = -INFINITY;
-  for (int64_t t = from; t < to; t++) {
+  for (int64_t t = s.from; t < s.to; t++) {
     sum += a->v[t * a->A + i];
     most = fmax(most, a->v[t * a->A + i]);
   }
   switch (how) {
   case DATA_MERGE_FIRST:
-    return a->v[from * a->A + i];
+    return a->v[s.from * a->A + i];
   case DATA_MERGE_MEAN:
-    return sum / (double)(to - from);
-  case DATA_MERGE_SUM:
-    return sum;
+    return sum / (double)(s.to - s.from);
+  case DATA_MERGE_SUM: // a displacement happens once: over all the steps that it lasted, or before
+    return s.steps ? sum / (double)s.steps : 0;
   case DATA_MERGE_MAX:
     return most;
   case DATA_MERGE_LAST:
     break;
   }
-  return a->v[(to - 1) * a->A + i];
+  return a->v[(s.to - 1) * a->A + i];
 }
 
 static orr_code check_finite(const data_import_episode *e, const data_import_actions *a,
-                             int64_t from, int64_t to) {
-  for (int64_t t = from; t < to; t++) {
+                             data_import_span s) {
+  for (int64_t t = s.from; t < s.to; t++) {
     for (int64_t i = 0; i < a->A; i++) {
       float v = a->v[t * a->A + i];
       ORR_CHECK(isfinite(v), ORR_EFORMAT,
@@ -85,21 +43,63 @@ static orr_code check_finite(const data_import_episode *e, const data_import_act
 
 orr_code data_import_align(const data_import_options *o, const data_import_episode *e,
                            const data_import_timing *t, const data_import_actions *a, float *out) {
+  data_import_span s = {0};
+  if (!a->A) return ORR_OK;
   for (int64_t k = 0; k + 1 < t->frames; k++) {
-    int64_t from = data_import_frame(t, k) + o->action_shift;
-    int64_t to = data_import_frame(t, k + 1) + o->action_shift;
-    ORR_TRY(check_finite(e, a, from, to));
+    s = data_import_rows_of(o, t, a, k);
+    ORR_TRY(check_finite(e, a, s));
     for (int64_t i = 0; i < a->A; i++) {
       data_merge how = o->merge_count > 1    ? o->merges[i]
                        : o->merge_count == 1 ? o->merges[0]
                                              : e->format->merge(i, a->A);
-      out[k * a->A + i] = (float)merge(how, a, i, from, to);
+      out[k * a->A + i] = (float)merge(how, a, i, s);
     }
   }
-  int64_t last = data_import_frame(t, t->frames - 1) + o->action_shift;
+  // by frames, row t of the last frame; by times, the row after the last step's
+  int64_t last = t->rows_by == DATA_ROWS_OF_FRAMES
+                     ? data_import_frame(t, t->frames - 1) + o->action_shift
+                     : s.to;
   for (int64_t i = 0; i < a->A; i++) {
     float v = last < a->rows ? a->v[last * a->A + i] : 0;
     out[(t->frames - 1) * a->A + i] = isfinite(v) ? v : 0;
+  }
+  return ORR_OK;
+}
+
+// The outcome of some rows of one step.
+static orr_code outcome(const data_import_episode *e, const data_import_actions *a,
+                        data_import_span s, float *reward, uint8_t *done) {
+  double sum = 0;
+  bool ended = false;
+  for (int64_t t = s.from; t < s.to; t++) {
+    if (reward) {
+      // after the last action there may be none
+      ORR_CHECK(isfinite(a->reward[t]) || t + 1 == a->rows, ORR_EFORMAT,
+                "%s: reward of row %" PRId64
+                " is %g; mend the recording, or leave rewards out with "
+                "--map reward=none",
+                e->file, e->first + t, (double)a->reward[t]);
+      sum += isfinite(a->reward[t]) ? a->reward[t] : 0;
+    }
+    ended |= done && a->done[t] != 0;
+  }
+  const bool counts = s.steps > 0; // rows that hold on have been counted before
+  if (reward) *reward = counts ? (float)(sum / (double)s.steps) : 0;
+  if (done) *done = counts && ended;
+  return ORR_OK;
+}
+
+orr_code data_import_align_outcome(const data_import_options *o, const data_import_episode *e,
+                                   const data_import_timing *t, const data_import_actions *a,
+                                   float *reward, uint8_t *done) {
+  data_import_span s = {0};
+  if (!reward && !done) return ORR_OK;
+  for (int64_t k = 0; k < t->frames; k++) {
+    if (k + 1 < t->frames)
+      s = data_import_rows_of(o, t, a, k);
+    else
+      s = (data_import_span){.from = s.to < a->rows ? s.to : a->rows, .to = a->rows, .steps = 1};
+    ORR_TRY(outcome(e, a, s, reward ? reward + k : NULL, done ? done + k : NULL));
   }
   return ORR_OK;
 }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "data/shard/h5.h"
 #include "data/shard/h5_dataset.h"
+#include "data/shard/h5_storage.h"
 #include "data/import/formats.h"
 #include "data/import/hdf5.h"
 
@@ -40,7 +41,7 @@ static data_merge merge(int64_t i, int64_t A) {
   return i < KEYS && A == WIDTH ? DATA_MERGE_MAX : DATA_MERGE_LAST;
 }
 
-static bool is_csgo(hid_t file) {
+static bool is_csgo(const data_import_options *o, hid_t file) {
   return data_h5_has(file, "/frame_0_x");
 }
 
@@ -66,11 +67,10 @@ static orr_code count_frames(hid_t file, const char *path, int64_t *frames) {
   return ORR_OK;
 }
 
-static orr_code list(const data_import_options *o, hid_t file, const char *path, const char *name,
-                     data_import_list *list) {
+static orr_code list(const data_import_h5 *h) {
   data_import_episode *e;
-  ORR_TRY(data_import_list_add(list, &data_import_csgo, name, path, &e));
-  ORR_TRY(count_frames(file, path, &e->frames));
+  ORR_TRY(data_import_layout_add(h, h->name, "", &e));
+  ORR_TRY(count_frames(h->file, h->path, &e->frames));
   return data_import_add_camera(e, "frame", PICTURE);
 }
 
@@ -116,6 +116,7 @@ static orr_code read_row(hid_t file, const data_import_episode *e, int64_t t,
       (d.kind == DATA_H5_NUMBERS || d.kind == DATA_H5_BYTES) && d.rank == 1 && width == out->A,
       close, ORR_EFORMAT, "%s: %s has %" PRId64 " components, but /frame_0_y has %" PRId64, e->file,
       name, width, out->A);
+  ORR_TRY_GOTO(data_h5_check_written(file, &d, 0, width), close);
   rc = data_h5_dataset_read(&d, 0, width, H5T_NATIVE_FLOAT, out->v + t * width);
 close:
   data_h5_dataset_close(&d);
@@ -125,11 +126,12 @@ close:
 static orr_code actions(const data_import_options *o, const data_import_episode *e,
                         data_import_actions *out) {
   data_h5_fault fault;
-  orr_code rc = ORR_OK;
-  *out = (data_import_actions){.rows = e->frames};
+  const data_h5_others others = data_import_hdf5_others(e);
+  hid_t file = H5I_INVALID_HID;
+  *out = (data_import_actions){.rows = e->frames, .success = -1};
   data_h5_enter();
-  hid_t file = data_h5_file_open(e->file, &fault);
-  H5_CHECK_GOTO(file >= 0, leave, ORR_EFORMAT, "%s: cannot open it", e->file);
+  orr_code rc = data_import_hdf5_open(e->file, &others, &fault, &file);
+  if (rc != ORR_OK) goto leave;
   for (int64_t t = 0; t < e->frames; t++) ORR_TRY_GOTO(read_row(file, e, t, out), close_file);
   if (out->A != WIDTH) goto close_file;
   out->names = action_names();
@@ -144,7 +146,6 @@ leave:
 
 static const data_import_layout layout = {
     .wants = "/frame_0_x, /frame_0_y, ...",
-    .usual = NULL,
     .is = is_csgo,
     .list = list,
 };

@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "data/import/one_hot.h"
 
 orr_code data_import_list_add(data_import_list *list, const data_import_format *format,
                               const char *name, const char *file, data_import_episode **out) {
@@ -36,19 +37,21 @@ orr_code data_import_add_camera(data_import_episode *e, const char *name, const 
   return ORR_OK;
 }
 
-static void episode_release(data_import_episode *e) {
+void data_import_episode_release(data_import_episode *e) {
   for (int64_t c = 0; c < e->camera_count; c++) {
     orr_free(e->cameras[c].name);
     orr_free(e->cameras[c].place);
   }
   orr_free(e->cameras);
+  orr_free(e->times);
+  orr_free(e->root);
   orr_free(e->group);
   orr_free(e->file);
   orr_free(e->name);
 }
 
 void data_import_list_cut(data_import_list *list, int64_t n) {
-  for (int64_t i = n; i < list->n; i++) episode_release(&list->v[i]);
+  for (int64_t i = n; i < list->n; i++) data_import_episode_release(&list->v[i]);
   if (n < list->n) list->n = n;
 }
 
@@ -58,7 +61,21 @@ void data_import_list_release(data_import_list *list) {
   *list = (data_import_list){0};
 }
 
+orr_code data_import_actions_read(const data_import_options *o, const data_import_episode *e,
+                                  data_import_actions *out) {
+  *out = (data_import_actions){.rows = e->frames, .success = -1};
+  if (o->no_actions) return ORR_OK;
+  ORR_TRY(e->format->actions(o, e, out));
+  orr_code rc = data_import_one_hot(o, e, out);
+  if (rc != ORR_OK) data_import_actions_release(out);
+  return rc;
+}
+
 void data_import_actions_release(data_import_actions *a) {
+  orr_free(a->time_name);
+  orr_free(a->times);
+  orr_free(a->done);
+  orr_free(a->reward);
   orr_free(a->names);
   orr_free(a->v);
   *a = (data_import_actions){0};

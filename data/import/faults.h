@@ -8,7 +8,9 @@
 #include "base/status.h"
 
 typedef struct {
-  char *recording, *reason;
+  char *recording; // its name below the operand
+  char *path;      // of its file
+  char *reason;
   orr_code code;
 } data_import_fault;
 
@@ -20,15 +22,15 @@ typedef struct {
 // Local. Takes what went wrong with one recording (rc and the message that is recorded) into the
 // list and clears the message, so that the others are looked at, too: ORR_OK. rc itself where no
 // recording is to blame (ORR_ENOMEM, ORR_ESTOPPED). Nothing to do for ORR_OK.
-orr_code data_import_faults_take(data_import_faults *f, const char *recording, orr_code rc);
+orr_code data_import_faults_take(data_import_faults *f, const char *recording, const char *path,
+                                 orr_code rc);
 // Local. Adds a fault. ORR_ENOMEM.
-orr_code data_import_faults_add(data_import_faults *f, const char *recording, const char *reason,
-                                orr_code code);
-// Local. The fault of a recording, or NULL.
-const data_import_fault *data_import_faults_find(const data_import_faults *f,
-                                                 const char *recording);
-// Local. Forgets the faults of a recording.
-void data_import_faults_drop(data_import_faults *f, const char *recording);
+orr_code data_import_faults_add(data_import_faults *f, const char *recording, const char *path,
+                                const char *reason, orr_code code);
+// Local. The fault of a file, or NULL.
+const data_import_fault *data_import_faults_find(const data_import_faults *f, const char *path);
+// Local. Takes fault number i out of the list.
+void data_import_faults_drop(data_import_faults *f, int64_t i);
 // Local. Frees what the list holds, and zeroes it.
 void data_import_faults_release(data_import_faults *f);
 

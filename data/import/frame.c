@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "data/pictures/orient.h"
 #include "data/pictures/resize.h"
 #include "data/shard/format.h"
 
@@ -13,7 +14,8 @@
 typedef struct {
   const data_import_camera *camera; // borrowed
   data_import_stream *stream;
-  int64_t height, width; // of its pictures
+  int64_t height, width; // of its pictures, turned as --rotate and --flip say
+  uint8_t *turned;       // room for one of them; NULL: they stay as they are
   int64_t top, left, cut_height, cut_width;
   data_resizer *resizer;
 } view;
@@ -24,6 +26,7 @@ struct data_import_framer {
   int64_t cell_height, cell_width;
   int64_t height, width;
   bool swap; // blue comes first in the source
+  data_orientation orientation;
   view views[CAMERAS_MAX];
 };
 
@@ -90,11 +93,29 @@ static orr_code cut_given(const data_import_framer *f, const data_import_options
   return ORR_OK;
 }
 
+// A view's picture number `frame`, turned.
+static orr_code read_picture(data_import_framer *f, view *v, int64_t frame, data_picture *p) {
+  ORR_TRY(v->stream->read(v->stream, frame, p));
+  if (data_orient_is_none(f->orientation)) return ORR_OK;
+  int64_t height = p->height, width = p->width;
+  data_orient_size(f->orientation, height, width, &p->height, &p->width);
+  if (!v->turned) {
+    v->turned = orr_malloc((size_t)(height * width * 3));
+  } else if (p->height != v->height || p->width != v->width) {
+    return ORR_OK; // of another size than the room: the caller refuses it
+  }
+  ORR_CHECK(v->turned, ORR_ENOMEM, "%s: no memory for a picture of %" PRId64 " x %" PRId64,
+            f->episode->name, height, width);
+  data_orient_run(f->orientation, p->rgb, height, width, v->turned);
+  p->rgb = v->turned;
+  return ORR_OK;
+}
+
 // The first picture tells the size of a view.
 static orr_code measure(data_import_framer *f, const data_import_options *o, view *v,
                         int64_t first) {
   data_picture p;
-  ORR_TRY(v->stream->read(v->stream, first, &p));
+  ORR_TRY(read_picture(f, v, first, &p));
   v->height = v->cut_height = p.height;
   v->width = v->cut_width = p.width;
   return o->crop[2] > 0 ? cut_given(f, o, v) : ORR_OK;
@@ -136,6 +157,10 @@ orr_code data_import_framer_open(const data_import_options *o, const data_import
   f->episode = e;
   data_channels channels = o->channels ? o->channels : e->format->channels;
   f->swap = channels == DATA_CHANNELS_BGR;
+  ORR_CHECK_GOTO(data_orient_turn(o->rotate, &f->orientation), fail, ORR_EINVAL,
+                 "--rotate %d, wanted 0, 90, 180 or 270", o->rotate);
+  if (o->flip_h) f->orientation = data_orient_then(f->orientation, data_orient_mirror(false));
+  if (o->flip_v) f->orientation = data_orient_then(f->orientation, data_orient_mirror(true));
   ORR_TRY_GOTO(open_views(f, o), fail);
   for (int64_t i = 0; i < f->n; i++) ORR_TRY_GOTO(measure(f, o, &f->views[i], first), fail);
   ORR_TRY_GOTO(setup_cells(f, o), fail);
@@ -157,6 +182,7 @@ void data_import_framer_close(data_import_framer *f) {
   if (!f) return;
   for (int64_t i = 0; i < f->n; i++) {
     data_resizer_destroy(f->views[i].resizer);
+    orr_free(f->views[i].turned);
     if (f->views[i].stream) f->views[i].stream->close(f->views[i].stream);
   }
   orr_free(f);
@@ -174,7 +200,7 @@ int64_t data_import_framer_width(const data_import_framer *f) {
 
 static orr_code read_view(data_import_framer *f, view *v, int64_t frame, uint8_t *out) {
   data_picture p;
-  ORR_TRY(v->stream->read(v->stream, frame, &p));
+  ORR_TRY(read_picture(f, v, frame, &p));
   ORR_CHECK(p.height == v->height && p.width == v->width, ORR_EFORMAT,
             "%s: frame %" PRId64 " of camera %s is %" PRId64 " x %" PRId64
             " (height x width), but the first is %" PRId64 " x %" PRId64,
@@ -194,6 +220,20 @@ orr_code data_import_framer_read(data_import_framer *f, int64_t frame, uint8_t *
     uint8_t blue = out[3 * i];
     out[3 * i] = out[3 * i + 2];
     out[3 * i + 2] = blue;
+  }
+  return ORR_OK;
+}
+
+bool data_import_framer_numbers(const data_import_framer *f) {
+  for (int64_t i = 0; i < f->n; i++)
+    if (f->views[i].stream->range) return true;
+  return false;
+}
+
+orr_code data_import_framer_range(data_import_framer *f, int64_t frame, double *low, double *high) {
+  for (int64_t i = 0; i < f->n; i++) {
+    data_import_stream *s = f->views[i].stream;
+    if (s->range) ORR_TRY(s->range(s, frame, low, high));
   }
   return ORR_OK;
 }

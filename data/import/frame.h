@@ -19,6 +19,11 @@ void data_import_framer_close(data_import_framer *f);
 // Local. Size of a frame.
 int64_t data_import_framer_height(const data_import_framer *f);
 int64_t data_import_framer_width(const data_import_framer *f);
+// Local. Widens low .. high to the values of the pictures of numbers in source frame `frame`; bytes
+// widen nothing. Frames are read in rising order, here too.
+orr_code data_import_framer_range(data_import_framer *f, int64_t frame, double *low, double *high);
+// Local. Whether any of its pictures are made of numbers.
+bool data_import_framer_numbers(const data_import_framer *f);
 // Local. Source frame number `frame` into out [height,width,3]. ORR_EFORMAT for a picture of
 // another size than the episode's first.
 orr_code data_import_framer_read(data_import_framer *f, int64_t frame, uint8_t *out);

@@ -1,11 +1,5 @@
-// Recordings in HDF5: which layout a file has, its episodes, their actions. Private to data/.
-//
-//   act        /action [T,A], /observations/images/CAMERA: u8 [T,H,W,3], or JPEGs as rows of bytes
-//              [T,longest] or as sequences [T]; one episode a file (ALOHA, ACT)
-//   robomimic  /data/demo_K/actions [T,A], /data/demo_K/obs/CAMERA_image u8 [T,H,W,3],
-//              /mask/KEY: names of demos
-//   csgo       /frame_I_x u8 [H,W,3] (blue first), /frame_I_y [A]; one episode a file (DIAMOND)
-//   flat       /pixels u8 [N,H,W,3] or [N,3,H,W], /action [N,A], /ep_len, /ep_offset [E]
+// Recordings in HDF5: how the files of a format are laid out, and what all layouts share. Private
+// to data/.
 #ifndef DATA_IMPORT_HDF5_H
 #define DATA_IMPORT_HDF5_H
 
@@ -13,21 +7,62 @@
 #include <stdbool.h>
 
 #include "data/import/episode.h"
+#include "data/shard/h5.h"
+#include "data/shard/h5_dataset.h"
 
-// How HDF5 files of one format are laid out: what data_import_format's `layout` points to.
-struct data_import_layout {
-  const char *wants;     // what a file of this layout holds, for messages
-  const char *usual;     // dataset of actions below an episode's group
-  bool rows_are_columns; // of all episodes of the file: an episode is a range of them
+// An open file while its episodes are listed. HDF5's lock held.
+typedef struct {
+  data_import_search *search;
+  const data_import_format *format;
+  hid_t file;
+  const char *path, *name; // name: below the operand
+} data_import_h5;
+
+// How HDF5 files of one format are laid out: what data_import_format's `layout` points to. Paths
+// are as in data_import_mapping (data/import/import.h), whose members replace them.
+typedef struct data_import_layout {
+  const char *wants; // what a file of this layout holds, for messages
+  const char *episodes, *frames, *actions, *reward, *done, *success;
+  const char *hint; // what follows the message that there are no pictures: "; ..."; or NULL
+  bool columns; // may hold many episodes, one after the other: where nothing says so, it is told
   // Whether an open file is of this layout. HDF5's lock held, here and below.
-  bool (*is)(hid_t file);
-  orr_code (*list)(const data_import_options *o, hid_t file, const char *path, const char *name,
-                   data_import_list *list);
-};
-typedef struct data_import_layout data_import_layout;
+  bool (*is)(const data_import_options *o, hid_t file);
+  double (*fps)(hid_t file, const char *path); // that the file says, 0 where it does not; or NULL
+  // Lists the episodes of a file in another way than by the paths; or NULL.
+  orr_code (*list)(const data_import_h5 *h);
+} data_import_layout;
 
 // The source of all layouts: HDF5 files, each of the first layout in DATA_IMPORT_FORMATS that fits.
 extern const data_import_source data_import_hdf5_source;
+
+// Local. Opens a recording for reading; close it with H5Fclose. `fault` outlives the file. HDF5's
+// lock held.
+orr_code data_import_hdf5_open(const char *path, const data_h5_others *others, data_h5_fault *fault,
+                               hid_t *file);
+// Local. Files that an episode's file may refer to. The episode outlives them.
+data_h5_others data_import_hdf5_others(const data_import_episode *e);
+
+// Local. Lists the episodes of a file by the paths of its layout; those whose name `keep` refuses
+// (NULL: none) are passed over. An episode that cannot be used goes to the faults.
+orr_code data_import_layout_list(const data_import_h5 *h, bool (*keep)(void *ctx, const char *name),
+                                 void *ctx);
+// Local. Adds an episode to the list of a file, with its group and the files it may refer to.
+orr_code data_import_layout_add(const data_import_h5 *h, const char *name, const char *group,
+                                data_import_episode **out);
+// Local. Adds the cameras that are asked for, or the only one there is, and e->frames. ORR_EFORMAT
+// and ORR_ENOTFOUND say what there is instead; ORR_EINVAL where several would do.
+orr_code data_import_layout_cameras(const data_import_h5 *h, data_import_episode *e);
+
+// Where an episode ends in columns of many, found in what lies beside them.
+typedef struct {
+  int64_t (*v)[2]; // [n]: first row and number of rows of each episode
+  int64_t n;
+} data_import_cuts;
+// Local. Cuts `rows` rows of datasets in `group`; `named`: o->map.cut. *by: the dataset that says
+// so, NULL where there is none (then one episode). ORR_EFORMAT names a dataset that cannot be
+// right. orr_free(out->v).
+orr_code data_import_cut_rows(hid_t file, const char *path, const char *group, const char *named,
+                              int64_t rows, data_import_cuts *out, char by[1024]);
 
 // Local. A data_import_format's `actions` for layouts with one row a frame in datasets.
 orr_code data_import_hdf5_actions(const data_import_options *o, const data_import_episode *e,
@@ -38,10 +73,5 @@ orr_code data_import_rows_open(const data_import_episode *e, int64_t camera,
 // Local. The same for one dataset a frame, whose name holds %lld in the camera's place.
 orr_code data_import_numbered_open(const data_import_episode *e, int64_t camera,
                                    data_import_stream **out);
-// Local. Adds every dataset of `group` that holds pictures as a camera; *frames: their number, the
-// same for all of them. HDF5's lock held. ORR_EFORMAT without any.
-orr_code data_import_hdf5_cameras(hid_t file, const char *group, data_import_episode *e);
-// Local. Replaces the group of an episode. ORR_ENOMEM.
-orr_code data_import_set_group(data_import_episode *e, const char *group);
 
 #endif

@@ -28,8 +28,8 @@
 // -- writing ---------------------------------------------------------------------------------
 
 static orr_code write_frames(const data_import_plan *p, const data_import_item *item,
-                             data_import_framer *framer, const float *actions, data_shard_writer *w,
-                             data_board *board) {
+                             data_import_framer *framer, const data_import_output *rows,
+                             data_shard_writer *w, data_board *board) {
   const data_shard_format *f = p->format;
   orr_code rc = ORR_OK;
   uint8_t *frame = orr_malloc((size_t)(f->height * f->width * 3));
@@ -38,9 +38,12 @@ static orr_code write_frames(const data_import_plan *p, const data_import_item *
   for (int64_t k = 0; k < item->timing.frames && !atomic_load(&board->stop); k++) {
     data_board_allow(board, data_import_patience(p->o));
     ORR_TRY_GOTO(data_import_framer_read(framer, data_import_frame(&item->timing, k), frame), done);
-    ORR_TRY_GOTO(data_shard_writer_append(
-                     w, &(data_shard_rows){.n = 1, .frames = frame, .actions = actions + k * f->A}),
-                 done);
+    const data_shard_rows row = {.n = 1,
+                                 .frames = frame,
+                                 .actions = rows->actions + k * f->A,
+                                 .reward = rows->reward ? rows->reward + k : NULL,
+                                 .done = rows->done ? rows->done + k : NULL};
+    ORR_TRY_GOTO(data_shard_writer_append(w, &row), done);
     atomic_fetch_add(&board->progress, 1);
   }
 done:
@@ -52,17 +55,18 @@ static orr_code write_episode(const data_import_plan *p, const data_import_item 
                               data_shard_writer *w, data_board *board) {
   const data_import_episode *e = &p->episodes.v[item->episode];
   data_import_framer *framer = NULL;
-  float *actions = NULL;
+  data_import_output rows;
   char doing[DATA_NOTE_MAX];
   snprintf(doing, sizeof doing, "importing %s", e->name);
   data_board_note(board, doing);
   data_board_allow(board, data_import_patience(p->o));
-  orr_code rc = data_import_plan_actions(p, item, &actions);
+  orr_code rc = data_import_plan_rows(p, item, &rows);
   if (rc == ORR_OK) rc = data_import_framer_open(p->o, e, item->timing.first, &framer);
-  if (rc == ORR_OK) rc = write_frames(p, item, framer, actions, w, board);
+  if (rc == ORR_OK) rc = write_frames(p, item, framer, &rows, w, board);
+  if (rc == ORR_OK && p->format->success) rc = data_shard_writer_set_success(w, rows.success);
   if (rc == ORR_OK && !atomic_load(&board->stop)) rc = data_shard_writer_end_episode(w);
   data_import_framer_close(framer);
-  orr_free(actions);
+  data_import_output_release(&rows);
   return rc;
 }
 
@@ -131,7 +135,7 @@ static orr_code note_crash(rehearsal *r, const orr_worker_crash *crash, orr_code
   const char *path = data_import_reading(crash->doing);
   if (!path || data_import_faults_find(&r->crashed, path)) return rc;
   orr_status_copy(reason, sizeof reason);
-  return data_import_faults_add(&r->crashed, path, reason, rc);
+  return data_import_faults_add(&r->crashed, path, path, reason, rc);
 }
 
 // Makes the plan, after a worker process did the same: HDF5 is known to crash on damaged files or
@@ -271,6 +275,7 @@ orr_code data_import(const data_import_options *o, data_import_report *report) {
   *report = (data_import_report){0};
   ORR_TRY(check_options(o));
   ORR_TRY(make_plan(o, &p));
+  data_import_notes_tell(&p.notes, o);
   ORR_TRY_GOTO(open_folder(&p, &report->finished_before), release);
   if (!report->finished_before) {
     orr_workers workers = {.count = o->processes < p.job_count ? o->processes : (int)p.job_count,

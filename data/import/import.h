@@ -14,11 +14,15 @@
 // X(name, what it is): a format is one row here and one file, import_NAME.c, which defines
 // data_import_NAME. Where several fit, the first one is taken.
 #define DATA_IMPORT_FORMATS(X)                                                                     \
+  X(map, "HDF5 of any layout, whose datasets --map names")                                         \
   X(act, "HDF5 by ALOHA and ACT: an episode a file")                                               \
   X(robomimic, "robomimic's HDF5: a demo a group")                                                 \
+  X(maniskill, "ManiSkill's HDF5: a trajectory a group, with observations as pictures")            \
+  X(robotwin, "RoboTwin's HDF5: an episode a file")                                                \
+  X(minari, "Minari's main_data.hdf5: an episode a group, with observations as pictures")          \
   X(csgo, "DIAMOND's Counter-Strike: a dataset a frame")                                           \
   X(flat, "HDF5 columns of all episodes, one after the other")                                     \
-  X(video, "videos with actions in CSV or JSON lines")                                             \
+  X(video, "videos with actions in CSV, JSON lines or Parquet")                                    \
   X(vpt, "videos with VPT's JSON lines of keyboard and mouse")
 
 // How the actions of frames that --fps leaves out join the next kept one's.
@@ -38,6 +42,29 @@ typedef struct {
   int64_t n;
 } data_words;
 
+// A column of choices: numbers 0 to n-1, or these words.
+typedef struct {
+  const char *name;
+  int64_t n;
+  const char *const *words; // [n], NULL: numbers
+} data_one_hot;
+
+// How rows of actions belong to frames.
+typedef enum {
+  DATA_ALIGN_AUTO, // one a frame where the numbers fit, else by time where times are known
+  DATA_ALIGN_ROWS, // one a frame
+  DATA_ALIGN_TIME, // by their time stamps
+} data_import_align_by;
+// Where the parts of a recording lie in an HDF5 file: paths below the group of an episode, in which
+// '*' stands for any part of one name, and which are alternatives to each other where there is a
+// '|' in between. NULL: as the format has it.
+typedef struct {
+  const char *episodes; // groups that hold an episode each
+  data_words frames;    // datasets of pictures; what '*' stands for names the camera
+  const char *reward, *done, *success;
+  const char *cut; // dataset that says where the episodes of long columns end; "none": nowhere
+} data_import_mapping;
+
 typedef struct {
   data_words inputs;            // files and folders
   const char *dir;              // of the data set; made when missing
@@ -47,16 +74,27 @@ typedef struct {
   int64_t height, width;        // of a frame; 0: as the source has it
   bool crop_centre;             // cut the middle part of --size's proportions
   int64_t crop[4];              // or: top, left, height, width in source pixels; height 0: no
+  int rotate;                   // degrees clockwise: 0, 90, 180 or 270; before the cut
+  bool flip_h, flip_v;          // then left and right, top and bottom are swapped
   double fps, source_fps;       // wanted, and of the source; 0: as the source says
+  data_import_align_by align;   // of rows of actions to frames
+  double action_fps;            // rows of actions a second, at a rate of their own; 0: none
+  double time_offset;           // seconds added to the times of rows
+  const char *time_column;      // of the rows' time stamps; NULL: one with a usual name
+  bool no_actions;              // frames only
   int64_t action_shift;         // actions[t] = recorded[t + shift]
+  data_import_mapping map;      // of HDF5 files
   data_words actions;           // datasets or columns; none: the format's usual ones
   data_words action_names;      // none: the source's
+  const data_one_hot *one_hot;  // components that are choices
+  int64_t one_hot_count;
   bool range_auto;              // map the range found over all episodes to [-1,1]
   const double (*ranges)[2];    // or: these low and high values
   int64_t range_count;          // 0: leave the values; 1: one for all components
   const data_merge *merges;     // NULL: the format's usual ones
   int64_t merge_count;          // 1: one for all components
   data_channels channels;       // order of the source's colours
+  double pixel_low, pixel_high; // black and white in pictures of numbers; equal: found out
   const char *mask;             // robomimic's filter key; NULL: all demos
   const char *branch, *source;  // of the data set; source NULL: made from the format
   double validation;            // share of the episodes for dir/validation; 0: no split
@@ -70,6 +108,8 @@ typedef struct {
   bool skip_bad;                // leave out recordings that cannot be imported
   // Once for every such recording, left out or not; may be NULL.
   void (*bad)(void *ctx, const char *recording, const char *reason);
+  // What the user should know, in a sentence; may be NULL.
+  void (*told)(void *ctx, const char *sentence);
   void (*looked)(void *ctx, int64_t episodes);                      // may be NULL
   void (*written)(void *ctx, int64_t frames, int64_t frames_total); // may be NULL
   void *ctx;

@@ -2,6 +2,7 @@
 #ifndef DATA_IMPORT_PATHS_H
 #define DATA_IMPORT_PATHS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -12,7 +13,8 @@ typedef enum { DATA_PATH_HDF5, DATA_PATH_VIDEO, DATA_PATH_TABLE, DATA_PATH_PARQU
 typedef struct {
   data_path_kind kind;
   char *path;
-  const char *name; // inside path: what lies below the operand
+  const char *name; // inside path: what lies below the operand; before it, the operand's folder
+  bool given;       // an operand itself, not found in one
 } data_import_path;
 
 // How surely a source holds what is to be imported.
@@ -25,15 +27,19 @@ typedef enum {
 typedef struct {
   data_import_path *v;
   int64_t n, room;
+  int64_t again; // paths left out because they lead to a file that another one leads to
 } data_import_paths;
 
-// Local. Walks the operands in order; files of a folder come in natural order of their paths.
-// Hidden files and files of other kinds are passed over, but a file that is an operand itself must
-// be of a known kind. ORR_ENOTFOUND, ORR_EINVAL. The caller releases the list.
-orr_code data_import_paths_find(data_words operands, data_import_paths *out);
+// Local. Walks the operands in order; files of a folder come in natural order of their paths, each
+// once, whatever links lead to it. Hidden files, files of other kinds and the folder `without` (of
+// the output, may be NULL) below an operand are passed over, but a file that is an operand itself
+// must be of a known kind. ORR_ENOTFOUND, ORR_EINVAL. The caller releases the list.
+orr_code data_import_paths_find(data_words operands, const char *without, data_import_paths *out);
 // Local. What a source says that reads files of one kind (data/import/episode.h).
 data_import_claim data_import_paths_claim(const data_import_paths *p, data_path_kind kind,
                                           const char **first);
+// Local. The folder of the operand that a path lies in, from orr_malloc; NULL: no memory.
+char *data_import_path_root(const data_import_path *p);
 // Local. Takes the paths from number n on out of the list.
 void data_import_paths_cut(data_import_paths *p, int64_t n);
 // Local. Frees what the list holds, and zeroes it.

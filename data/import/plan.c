@@ -12,16 +12,22 @@
 #include "data/import/sources.h"
 #include "data/shard/format.h"
 
+#define PIXEL_SAMPLES 8 // pictures of an episode
+
 // -- looking ---------------------------------------------------------------------------------
 
 // What is gathered while all episodes are looked at.
 typedef struct {
   data_import_plan *p;
   orr_hash_stream *hash;
-  int64_t first;       // the episode that the others are compared with, -1 before it
-  data_shard_format f; // of that episode
-  char **names;        // of its actions, or NULL
-  double (*found)[2];  // [A]: lowest and highest value of each component
+  int64_t first;                // the episode that the others are compared with, -1 before it
+  data_shard_format f;          // of that episode
+  char **names;                 // of its actions, or NULL
+  double (*found)[2];           // [A]: lowest and highest value of each component
+  double pixel_low, pixel_high; // in pictures of numbers; low > high before there are any
+  int64_t slowest, fastest;     // episodes, by their rates; -1 before the first
+  double slowest_fps, fastest_fps;
+  int64_t reward, done, success; // episodes that recorded them
 } looking;
 
 static orr_code same_frames(looking *l, const data_import_episode *e, int64_t height,
@@ -34,12 +40,36 @@ static orr_code same_frames(looking *l, const data_import_episode *e, int64_t he
   return ORR_OK;
 }
 
+// Pictures of numbers do not say what is white: a few of them show it.
+static orr_code look_at_pixels(looking *l, const data_import_episode *e, data_import_framer *framer,
+                               const data_import_timing *t) {
+  double low = INFINITY, high = -INFINITY;
+  if (!data_import_framer_numbers(framer)) return ORR_OK;
+  for (int64_t k = 0; k < PIXEL_SAMPLES; k++) {
+    const int64_t frame = data_import_frame(t, k * (t->frames - 1) / (PIXEL_SAMPLES - 1));
+    ORR_TRY(data_import_framer_range(framer, frame, &low, &high));
+  }
+  ORR_CHECK(isfinite(low) && isfinite(high), ORR_EFORMAT,
+            "%s: its pictures hold values that are no numbers; mend the recording or leave it out",
+            e->name);
+  const bool given = l->p->o->pixel_high > l->p->o->pixel_low;
+  ORR_CHECK(given || (low >= -1e-3 && high <= 255.5), ORR_EFORMAT,
+            "%s: its pictures have values from %g to %g; wanted 0 to 1 or 0 to 255, or say what is "
+            "black and white with --pixel-range LOW:HIGH",
+            e->name, low, high);
+  l->pixel_low = fmin(l->pixel_low, low);
+  l->pixel_high = fmax(l->pixel_high, high);
+  return ORR_OK;
+}
+
 static orr_code look_at_frames(looking *l, const data_import_episode *e, int64_t number,
                                const data_import_timing *t) {
   data_import_framer *framer = NULL;
   ORR_TRY(data_import_framer_open(l->p->o, e, t->first, &framer));
   int64_t height = data_import_framer_height(framer), width = data_import_framer_width(framer);
+  orr_code rc = look_at_pixels(l, e, framer, t);
   data_import_framer_close(framer);
+  ORR_TRY(rc);
   if (l->first >= 0) return same_frames(l, e, height, width);
   l->first = number;
   l->f.height = height;
@@ -47,19 +77,33 @@ static orr_code look_at_frames(looking *l, const data_import_episode *e, int64_t
   return ORR_OK;
 }
 
-static orr_code same_rate(looking *l, const data_import_episode *e, const data_import_timing *t) {
-  const data_import_options *o = l->p->o;
-  double from = o->source_fps > 0 ? o->source_fps : e->fps > 0 ? e->fps : e->format->fps;
-  double fps = o->fps > 0 ? o->fps : from / t->step;
-  if (l->f.fps == 0) l->f.fps = fps;
-  ORR_CHECK(fabs(fps - l->f.fps) < 1e-3 * fps, ORR_EINVAL,
-            "%s: %g frames/s, but %g in %s; give --fps to make them alike", e->name, fps, l->f.fps,
-            l->p->episodes.v[l->first].name);
-  return ORR_OK;
+// Recordings of different rates are told all at once, at the end.
+static void note_rate(looking *l, int64_t number, const data_import_timing *t) {
+  if (l->slowest < 0 || t->fps < l->slowest_fps) l->slowest = number, l->slowest_fps = t->fps;
+  if (l->fastest < 0 || t->fps > l->fastest_fps) l->fastest = number, l->fastest_fps = t->fps;
+  if (l->f.fps == 0) l->f.fps = t->fps;
+}
+
+static orr_code check_rates(const looking *l) {
+  const data_import_episode *e = l->p->episodes.v;
+  const double low = l->slowest_fps, high = l->fastest_fps, rate = round((low + high) / 2);
+  char remedy[300];
+  if (l->slowest < 0 || high - low < 1e-3 * high) return ORR_OK;
+  int n = 0;
+  if (high - low < 0.02 * high && rate >= 1)
+    n = snprintf(remedy, sizeof remedy,
+                 "--source-fps %g takes all of them as %g frames/s, as cameras' clocks differ; or ",
+                 rate, rate);
+  snprintf(remedy + n, sizeof remedy - (size_t)n, "--fps %g takes them at that rate, by time",
+           low >= 1 ? floor(low) : low);
+  return ORR_FAIL(ORR_EINVAL,
+                  "recordings of different rates: from %.6g frames/s (%s) to %.6g (%s); %s", low,
+                  e[l->slowest].name, high, e[l->fastest].name, remedy);
 }
 
 static orr_code same_actions(looking *l, const data_import_episode *e, data_import_actions *a) {
   const char *first = l->p->episodes.v[l->first].name;
+  if (!a->A) return ORR_OK;
   if (!l->f.A) {
     l->f.A = a->A;
     l->names = a->names;
@@ -109,6 +153,26 @@ static orr_code look_at_actions(looking *l, const data_import_episode *e,
   return rc;
 }
 
+static orr_code look_at_outcome(looking *l, const data_import_episode *e,
+                                const data_import_timing *t, const data_import_actions *a) {
+  float *reward = a->reward ? orr_malloc((size_t)t->frames * sizeof *reward) : NULL;
+  uint8_t *done = a->done ? orr_malloc((size_t)t->frames * sizeof *done) : NULL;
+  orr_code rc = ORR_OK;
+  ORR_CHECK_GOTO((reward || !a->reward) && (done || !a->done), release, ORR_ENOMEM,
+                 "%s: no memory for %" PRId64 " rewards", e->name, t->frames);
+  ORR_TRY_GOTO(data_import_align_outcome(l->p->o, e, t, a, reward, done), release);
+  if (reward) orr_hash_stream_update(l->hash, reward, (size_t)t->frames * sizeof *reward);
+  if (done) orr_hash_stream_update(l->hash, done, (size_t)t->frames * sizeof *done);
+  orr_hash_stream_update(l->hash, &a->success, sizeof a->success);
+  l->reward += reward != NULL;
+  l->done += done != NULL;
+  l->success += a->success >= 0;
+release:
+  orr_free(done);
+  orr_free(reward);
+  return rc;
+}
+
 static orr_code check_merges(const data_import_options *o, const data_import_episode *e,
                              int64_t A) {
   ORR_CHECK(o->merge_count <= 1 || o->merge_count == A, ORR_EINVAL,
@@ -118,36 +182,58 @@ static orr_code check_merges(const data_import_options *o, const data_import_epi
   return ORR_OK;
 }
 
+// Forgets what a bad recording was the first to say.
+static void restore(looking *l, const looking *before) {
+  if (l->names != before->names) orr_free(l->names);
+  if (l->found != before->found) orr_free(l->found);
+  *l = *before;
+}
+
 static orr_code look_at_episode(looking *l, int64_t number) {
   data_import_plan *p = l->p;
   const data_import_episode *e = &p->episodes.v[number];
+  const looking before = *l;
   data_import_actions a = {0};
   data_import_timing t;
-  ORR_TRY(e->format->actions(p->o, e, &a));
-  orr_code rc = data_import_time(p->o, e, a.rows, &t);
+  ORR_TRY(data_import_actions_read(p->o, e, &a));
+  orr_code rc = data_import_time(p->o, e, &a, &p->notes, &t);
   if (rc != ORR_OK) goto release;
   if (t.frames < p->o->min_frames) {
     p->too_short++;
     goto release;
   }
   ORR_TRY_GOTO(look_at_frames(l, e, number, &t), release);
-  ORR_TRY_GOTO(same_rate(l, e, &t), release);
+  note_rate(l, number, &t);
   ORR_TRY_GOTO(same_actions(l, e, &a), release);
   ORR_TRY_GOTO(check_merges(p->o, e, a.A), release);
   ORR_TRY_GOTO(look_at_actions(l, e, &t, &a), release);
+  ORR_TRY_GOTO(look_at_outcome(l, e, &t, &a), release);
   p->items[p->count++] = (data_import_item){.episode = number, .timing = t};
   p->frames += t.frames;
 release:
   data_import_actions_release(&a);
+  if (rc != ORR_OK) restore(l, &before);
   return rc;
 }
 
 // -- what all have in common -----------------------------------------------------------------
 
+// What is black and white in pictures of numbers, the same for all of them: 0 and 1 where nothing
+// is above 1, else 0 and 255.
+static void set_pixels(looking *l) {
+  data_import_plan *p = l->p;
+  const data_import_options *o = p->o;
+  const bool given = o->pixel_high > o->pixel_low;
+  for (int64_t i = 0; i < p->episodes.n; i++) {
+    p->episodes.v[i].pixel_low = given ? o->pixel_low : 0;
+    p->episodes.v[i].pixel_high = given ? o->pixel_high : l->pixel_high <= 1.001 ? 1 : 255;
+  }
+}
+
 static orr_code set_ranges(looking *l) {
   data_import_plan *p = l->p;
   const data_import_options *o = p->o;
-  if (!o->range_auto && !o->range_count) return ORR_OK;
+  if (!l->f.A || (!o->range_auto && !o->range_count)) return ORR_OK;
   ORR_CHECK(o->range_count <= 1 || o->range_count == l->f.A, ORR_EINVAL,
             "--action-range has %" PRId64 " ranges for %" PRId64
             " components; give one, or one a component",
@@ -163,6 +249,17 @@ static orr_code set_ranges(looking *l) {
               i, l->found[i][0], l->found[i][1], given ? given[0] : 0, given ? given[1] : 0);
   }
   return ORR_OK;
+}
+
+// What came of the actions is written where all recordings say it.
+static bool all_have(const looking *l, const char *what, int64_t have) {
+  if (have > 0 && have < l->p->count)
+    data_import_tell(l->p->o, l->p->board,
+                     "%" PRId64 " of %" PRId64
+                     " recordings have %s, the others none, so it is left "
+                     "out",
+                     have, l->p->count, what);
+  return have == l->p->count;
 }
 
 // Names by the user, else by the source, else numbers.
@@ -186,6 +283,9 @@ static orr_code set_format(looking *l) {
   f.branch = o->branch;
   f.source = o->source ? o->source : source;
   f.action_names = names;
+  f.reward = all_have(l, "a reward", l->reward);
+  f.done = all_have(l, "marks of ends", l->done);
+  f.success = all_have(l, "success", l->success);
   ORR_TRY_GOTO(data_shard_format_check(&f, "import"), done);
   rc = data_shard_format_copy(&f, &l->p->format);
 done:
@@ -199,12 +299,26 @@ static orr_code hash_options(looking *l) {
   const data_import_options *o = l->p->o;
   const data_shard_format *f = l->p->format;
   orr_hash_stream *h = l->hash;
-  const int64_t numbers[] = {
-      f->height,           f->width,        f->A,       o->tile_rows,    o->tile_cols,
-      o->crop_centre,      o->crop[0],      o->crop[1], o->crop[2],      o->crop[3],
-      o->channels,         o->action_shift, o->gzip,    o->shard_frames, (int64_t)o->seed,
-      l->p->ranges != NULL};
-  const double reals[] = {f->fps, o->validation};
+  const int64_t numbers[] = {f->height,
+                             f->width,
+                             f->A,
+                             o->tile_rows,
+                             o->tile_cols,
+                             o->crop_centre,
+                             o->crop[0],
+                             o->crop[1],
+                             o->crop[2],
+                             o->crop[3],
+                             o->channels,
+                             o->action_shift,
+                             o->gzip,
+                             o->shard_frames,
+                             (int64_t)o->seed,
+                             l->p->ranges != NULL,
+                             o->rotate,
+                             o->flip_h,
+                             o->flip_v};
+  const double reals[] = {f->fps, o->validation, o->pixel_low, o->pixel_high};
   orr_hash_stream_update(h, numbers, sizeof numbers);
   orr_hash_stream_update(h, reals, sizeof reals);
   orr_hash_stream_update(h, f->branch, strlen(f->branch) + 1);
@@ -226,16 +340,19 @@ static orr_code look_at_all(looking *l) {
                           .board = p->board,
                           .crashed = p->crashed,
                           .list = &p->episodes,
-                          .faults = &p->faults};
+                          .faults = &p->faults,
+                          .referred = &p->referred};
   ORR_TRY(data_import_sources_list(&s));
+  p->too_short += s.too_short;
   p->items = orr_malloc((size_t)(p->episodes.n + 1) * sizeof *p->items);
   ORR_CHECK(p->items, ORR_ENOMEM, "no memory for %" PRId64 " episodes", p->episodes.n);
   for (int64_t i = 0; i < p->episodes.n; i++) {
     const data_import_episode *e = &p->episodes.v[i];
     data_import_note_reading(p->o, p->board, e->file);
-    ORR_TRY(data_import_faults_take(&p->faults, e->name, look_at_episode(l, i)));
+    ORR_TRY(data_import_faults_take(&p->faults, e->name, e->file, look_at_episode(l, i)));
     if (p->board) atomic_fetch_add(&p->board->progress, 1);
   }
+  data_import_referred_forgive(&p->referred, &p->faults);
   return ORR_OK;
 }
 
@@ -267,6 +384,8 @@ static orr_code make(looking *l) {
             "all %" PRId64 " episodes are shorter than %" PRId64
             " frames, as they would be written; lower --min-frames",
             p->episodes.n, p->o->min_frames);
+  ORR_TRY(check_rates(l));
+  set_pixels(l);
   ORR_TRY(set_ranges(l));
   ORR_TRY(set_format(l));
   ORR_TRY(hash_options(l));
@@ -275,7 +394,13 @@ static orr_code make(looking *l) {
 }
 
 static orr_code plan(data_import_plan *p) {
-  looking l = {.p = p, .first = -1, .hash = orr_hash_stream_create()};
+  looking l = {.p = p,
+               .first = -1,
+               .slowest = -1,
+               .fastest = -1,
+               .pixel_low = INFINITY,
+               .pixel_high = -INFINITY,
+               .hash = orr_hash_stream_create()};
   orr_code rc = l.hash ? make(&l) : ORR_FAIL(ORR_ENOMEM, "no memory for a checksum");
   orr_hash_stream_destroy(l.hash);
   orr_free(l.found);
@@ -302,6 +427,7 @@ orr_code data_import_plan_rehearse(const data_import_options *o, const data_impo
 void data_import_plan_release(data_import_plan *p) {
   data_import_list_release(&p->episodes);
   data_import_faults_release(&p->faults);
+  data_import_referred_release(&p->referred);
   orr_free(p->ranges);
   orr_free(p->format);
   orr_free(p->jobs);
@@ -309,28 +435,43 @@ void data_import_plan_release(data_import_plan *p) {
   *p = (data_import_plan){0};
 }
 
-orr_code data_import_plan_actions(const data_import_plan *p, const data_import_item *item,
-                                  float **out) {
+static orr_code fill(const data_import_plan *p, const data_import_item *item,
+                     const data_import_actions *a, data_import_output *out) {
   const data_import_episode *e = &p->episodes.v[item->episode];
-  const int64_t A = p->format->A, n = item->timing.frames;
-  data_import_actions a = {0};
-  float *rows = NULL;
-  ORR_TRY(e->format->actions(p->o, e, &a));
-  orr_code rc = ORR_OK;
-  ORR_CHECK_GOTO(a.A == A, release, ORR_EFORMAT,
-                 "%s: has changed since the import began; start it again", e->file);
-  rows = orr_malloc((size_t)(n * A) * sizeof *rows);
-  ORR_CHECK_GOTO(rows, release, ORR_ENOMEM, "%s: no memory for its actions", e->name);
-  ORR_TRY_GOTO(data_import_align(p->o, e, &item->timing, &a, rows), release);
+  const data_shard_format *f = p->format;
+  const int64_t A = f->A, n = item->timing.frames;
+  ORR_CHECK(a->A == A && (a->reward || !f->reward) && (a->done || !f->done) &&
+                (a->success >= 0 || !f->success),
+            ORR_EFORMAT, "%s: has changed since the import began; start it again", e->file);
+  out->actions = orr_malloc((size_t)(n * A) * sizeof *out->actions);
+  if (f->reward) out->reward = orr_malloc((size_t)n * sizeof *out->reward);
+  if (f->done) out->done = orr_malloc((size_t)n * sizeof *out->done);
+  ORR_CHECK(out->actions && (out->reward || !f->reward) && (out->done || !f->done), ORR_ENOMEM,
+            "%s: no memory for its actions", e->name);
+  out->success = a->success > 0;
+  ORR_TRY(data_import_align(p->o, e, &item->timing, a, out->actions));
   for (int64_t i = 0; p->ranges && i < n * A; i++) {
     const double *r = p->ranges[i % A];
-    rows[i] = r[1] > r[0] ? (float)(2 * (rows[i] - r[0]) / (r[1] - r[0]) - 1) : 0;
+    out->actions[i] = r[1] > r[0] ? (float)(2 * (out->actions[i] - r[0]) / (r[1] - r[0]) - 1) : 0;
   }
-  *out = rows;
-release:
-  if (rc != ORR_OK) orr_free(rows);
+  return data_import_align_outcome(p->o, e, &item->timing, a, out->reward, out->done);
+}
+
+orr_code data_import_plan_rows(const data_import_plan *p, const data_import_item *item,
+                               data_import_output *out) {
+  data_import_actions a = {0};
+  *out = (data_import_output){NULL};
+  ORR_TRY(data_import_actions_read(p->o, &p->episodes.v[item->episode], &a));
+  orr_code rc = fill(p, item, &a, out);
   data_import_actions_release(&a);
   return rc;
+}
+
+void data_import_output_release(data_import_output *out) {
+  orr_free(out->done);
+  orr_free(out->reward);
+  orr_free(out->actions);
+  *out = (data_import_output){NULL};
 }
 
 orr_code data_import_plan_dir(const data_import_plan *p, bool validation, char *out, size_t size) {

@@ -29,8 +29,10 @@ typedef struct {
   // Files that took a worker process down, and how; borrowed, or NULL. They are not opened again.
   const data_import_faults *crashed;
   data_import_list episodes;
-  data_import_faults faults; // recordings that cannot be used
-  data_import_item *items;   // training first, each part in the order of the episodes
+  data_import_faults faults;     // recordings that cannot be used
+  data_import_referred referred; // files that are there for recordings
+  data_import_notes notes;
+  data_import_item *items; // training first, each part in the order of the episodes
   int64_t count, validation_count, too_short;
   int64_t frames;        // of all items
   data_import_job *jobs; // one a shard
@@ -50,9 +52,17 @@ orr_code data_import_plan_rehearse(const data_import_options *o, const data_impo
                                    data_board *board);
 // Local. Frees what the plan holds.
 void data_import_plan_release(data_import_plan *p);
-// Local. The actions of an item as they are written [frames,A], from orr_malloc.
-orr_code data_import_plan_actions(const data_import_plan *p, const data_import_item *item,
-                                  float **out);
+// The rows of an item as they are written; NULL for what the format has not.
+typedef struct {
+  float *actions; // [frames,A]
+  float *reward;  // [frames]
+  uint8_t *done;  // [frames]
+  uint8_t success;
+} data_import_output;
+// Local. *out is released by the caller, also after an error.
+orr_code data_import_plan_rows(const data_import_plan *p, const data_import_item *item,
+                               data_import_output *out);
+void data_import_output_release(data_import_output *out);
 // Local. Folder of the training or the validation part into out[size].
 orr_code data_import_plan_dir(const data_import_plan *p, bool validation, char *out, size_t size);
 

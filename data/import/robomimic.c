@@ -7,10 +7,11 @@
 #include "data/shard/h5.h"
 #include "data/shard/h5_attribute.h"
 #include "data/shard/h5_dataset.h"
+#include "data/shard/h5_storage.h"
 #include "data/import/formats.h"
 #include "data/import/hdf5.h"
 
-static bool is_robomimic(hid_t file) {
+static bool is_robomimic(const data_import_options *o, hid_t file) {
   return data_h5_has(file, "/data/demo_0") ||
          (data_h5_has(file, "/data") &&
           H5Aexists_by_name(file, "/data", "env_args", H5P_DEFAULT) > 0);
@@ -84,6 +85,7 @@ static orr_code mask_read(hid_t file, const char *path, const char *key, mask *m
   hid_t type = H5Dget_type(d.set);
   ORR_CHECK_GOTO(type >= 0 && H5Tget_class(type) == H5T_STRING && d.rank == 1, close, ORR_EFORMAT,
                  "%s: %s is no list of names of demos", path, name);
+  ORR_TRY_GOTO(data_h5_check_written(file, &d, 0, (int64_t)d.dims[0]), close);
   rc = read_names(&d, type, m);
 close:
   if (type >= 0) H5Tclose(type);
@@ -93,47 +95,31 @@ close:
 
 // -- listing ---------------------------------------------------------------------------------
 
-static orr_code add_demo(hid_t file, const char *path, const char *name, const char *demo,
-                         double fps, data_import_list *list) {
-  char own[4400], group[512], images[600];
-  data_import_episode *e;
-  snprintf(own, sizeof own, "%s:%s", name, demo);
-  snprintf(group, sizeof group, "/data/%s", demo);
-  snprintf(images, sizeof images, "%s/obs", group);
-  ORR_TRY(data_import_list_add(list, &data_import_robomimic, own, path, &e));
-  ORR_TRY(data_import_set_group(e, group));
-  e->fps = fps;
-  ORR_CHECK(data_h5_has(file, images), ORR_EFORMAT,
-            "%s: no %s, so no pictures; make them with robomimic's dataset_states_to_obs.py", path,
-            images);
-  return data_import_hdf5_cameras(file, images, e);
+static bool keep(void *ctx, const char *name) {
+  return mask_holds(ctx, name);
 }
 
-static orr_code list(const data_import_options *o, hid_t file, const char *path, const char *name,
-                     data_import_list *list) {
+static orr_code list(const data_import_h5 *h) {
   mask m = {0};
-  char **demos = NULL;
-  int64_t n = 0, before = list->n;
-  double fps = control_frequency(file, path);
-  orr_code rc = ORR_OK;
-  if (o->mask) ORR_TRY_GOTO(mask_read(file, path, o->mask, &m), done);
-  ORR_TRY_GOTO(data_h5_list(file, path, "/data", &demos, &n), done);
-  for (int64_t i = 0; i < n; i++) {
-    if (o->mask && !mask_holds(&m, demos[i])) continue;
-    ORR_TRY_GOTO(add_demo(file, path, name, demos[i], fps, list), done);
-  }
-  ORR_CHECK_GOTO(list->n > before, done, ORR_EFORMAT, "%s: no demo%s%s in /data", path,
-                 o->mask ? " of /mask/" : "", o->mask ? o->mask : "");
-done:
-  orr_free(demos);
+  const char *key = h->search->o->mask;
+  if (!key) return data_import_layout_list(h, NULL, NULL);
+  orr_code rc = mask_read(h->file, h->path, key, &m);
+  if (rc == ORR_OK) rc = data_import_layout_list(h, keep, &m);
   orr_free(m.text);
   return rc;
 }
 
 static const data_import_layout layout = {
     .wants = "/data/demo_0/actions and /data/demo_0/obs",
-    .usual = "actions",
+    .episodes = "data/*",
+    .frames = "obs/*",
+    .actions = "actions",
+    .reward = "rewards",
+    .done = "dones",
+    .success = "success",
+    .hint = "; make some with robomimic's dataset_states_to_obs.py",
     .is = is_robomimic,
+    .fps = control_frequency,
     .list = list,
 };
 

@@ -1,6 +1,7 @@
 #include "data/import/sources.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +21,16 @@ void data_import_note_reading(const data_import_options *o, data_board *board, c
   data_board_allow(board, data_import_patience(o));
 }
 
+void data_import_tell(const data_import_options *o, const data_board *board, const char *fmt, ...) {
+  char sentence[ORR_STATUS_MESSAGE_MAX];
+  va_list args;
+  if (board || !o->told) return;
+  va_start(args, fmt);
+  vsnprintf(sentence, sizeof sentence, fmt, args);
+  va_end(args);
+  o->told(o->ctx, sentence);
+}
+
 const char *data_import_reading(const char *note) {
   const size_t n = strlen(READING);
   return strncmp(note, READING, n) == 0 ? note + n : NULL;
@@ -37,14 +48,10 @@ static void join_sources(char *out, size_t size) {
       at += (size_t)snprintf(out + at, size - at, "%sno %s", at ? " and " : "", f->source->words);
 }
 
-static orr_code fail_nothing(const data_import_options *o, const data_import_paths *paths) {
+static orr_code fail_nothing(const data_import_options *o) {
   char words[1024];
-  bool parquet = false;
-  for (int64_t i = 0; i < paths->n; i++) parquet |= paths->v[i].kind == DATA_PATH_PARQUET;
   join_sources(words, sizeof words);
-  return ORR_FAIL(ORR_ENOTFOUND, "%s: %s there%s", o->inputs.v[0], words,
-                  parquet ? "; .parquet is not read: convert it to .jsonl beside videos, or to HDF5"
-                          : "");
+  return ORR_FAIL(ORR_ENOTFOUND, "%s: %s there", o->inputs.v[0], words);
 }
 
 // The source of o->format.
@@ -77,7 +84,7 @@ static orr_code find_source(const data_import_options *o, const data_import_path
     best_path = path;
     *out = f->source;
   }
-  return best == DATA_CLAIM_NONE ? fail_nothing(o, paths) : ORR_OK;
+  return best == DATA_CLAIM_NONE ? fail_nothing(o) : ORR_OK;
 }
 
 static orr_code check_one_format(const data_import_list *list) {
@@ -94,7 +101,7 @@ static orr_code leave_out_crashed(data_import_search *s, data_import_paths *path
   for (int64_t i = 0; i < paths->n; i++) {
     data_import_path path = paths->v[i];
     const data_import_fault *f = s->crashed ? data_import_faults_find(s->crashed, path.path) : NULL;
-    if (f) ORR_TRY(data_import_faults_add(s->faults, path.name, f->reason, f->code));
+    if (f) ORR_TRY(data_import_faults_add(s->faults, path.name, path.path, f->reason, f->code));
     if (f) continue;
     paths->v[i] = paths->v[kept]; // one that was left out, or itself
     paths->v[kept++] = path;
@@ -107,7 +114,12 @@ orr_code data_import_sources_list(data_import_search *s) {
   data_import_paths paths;
   const data_import_options *o = s->o;
   const data_import_source *source = NULL;
-  ORR_TRY(data_import_paths_find(o->inputs, &paths));
+  ORR_TRY(data_import_paths_find(o->inputs, o->dir, &paths));
+  if (paths.again)
+    data_import_tell(o, s->board,
+                     "%" PRId64 " paths are links to recordings that are imported already; each is "
+                     "taken once",
+                     paths.again);
   orr_code rc = o->format ? find_wanted(o, &paths, &source) : find_source(o, &paths, &source);
   if (rc == ORR_OK) rc = leave_out_crashed(s, &paths);
   s->paths = &paths;

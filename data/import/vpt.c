@@ -51,6 +51,9 @@ data_merge data_vpt_merge(int64_t i, int64_t A) {
 }
 
 bool data_vpt_is(const char *text, size_t bytes) {
+  const size_t mark = data_json_mark(text, bytes);
+  text += mark;
+  bytes -= mark;
   const char *newline = memchr(text, '\n', bytes);
   json_t *first =
       json_loadb(text, newline ? (size_t)(newline - text) : bytes, JSON_DISABLE_EOF_CHECK, NULL);

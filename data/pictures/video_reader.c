@@ -3,13 +3,16 @@
 #include <inttypes.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
+#include <libavutil/display.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 #include <stdbool.h>
+#include <stdlib.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "data/pictures/orient.h"
 
 #define PIXELS_MAX (1 << 26) // a damaged header must not ask for all memory
 
@@ -23,7 +26,8 @@ struct data_video_reader {
   int stream;
   bool drained;    // the decoder was told that no packet follows
   int64_t decoded; // frames so far
-  uint8_t *rgb;    // [height,width,3] of the last frame
+  uint8_t *rgb;    // [height,width,3] of the last frame as it is coded
+  uint8_t *shown;  // the same as it is shown, where that differs
   int height, width, format;
 };
 
@@ -95,6 +99,7 @@ void data_video_close(data_video_reader *v) {
   av_packet_free(&v->packet);
   avcodec_free_context(&v->codec);
   avformat_close_input(&v->demux);
+  orr_free(v->shown);
   orr_free(v->rgb);
   orr_free(v->path);
   orr_free(v);
@@ -118,14 +123,110 @@ static orr_code next_packet(data_video_reader *v, bool *got) {
   }
 }
 
-orr_code data_video_count(data_video_reader *v, int64_t *frames) {
-  *frames = 0;
-  for (bool got = true; got;) {
-    ORR_TRY(next_packet(v, &got));
-    if (got && !(v->packet->flags & AV_PKT_FLAG_DISCARD)) ++*frames; // outside the edit list
+// Time stamps of a file's packets, while they are gathered.
+typedef struct {
+  int64_t *v; // in the stream's own unit
+  int64_t n, room;
+  bool whole; // all packets have one
+} stamps;
+
+static orr_code add_stamp(data_video_reader *v, stamps *s) {
+  if (s->n == s->room) {
+    int64_t room = s->room ? 2 * s->room : 1024;
+    int64_t *stamp = orr_realloc(s->v, (size_t)room * sizeof *stamp);
+    ORR_CHECK(stamp, ORR_ENOMEM, "%s: no memory for the times of %" PRId64 " frames", v->path,
+              room);
+    s->v = stamp;
+    s->room = room;
   }
+  int64_t at = v->packet->pts != AV_NOPTS_VALUE ? v->packet->pts : v->packet->dts;
+  s->whole &= at != AV_NOPTS_VALUE;
+  s->v[s->n++] = at;
   return ORR_OK;
 }
+
+static int compare_stamps(const void *a, const void *b) {
+  int64_t p = *(const int64_t *)a, q = *(const int64_t *)b;
+  return p < q ? -1 : p > q;
+}
+
+// Packets come in the order of decoding; frames are shown in the order of their stamps.
+static orr_code make_times(const data_video_reader *v, stamps *s, double **times) {
+  *times = NULL;
+  if (!s->n || !s->whole) return ORR_OK;
+  qsort(s->v, (size_t)s->n, sizeof *s->v, compare_stamps);
+  *times = orr_malloc((size_t)s->n * sizeof **times);
+  ORR_CHECK(*times, ORR_ENOMEM, "%s: no memory for the times of %" PRId64 " frames", v->path, s->n);
+  const double unit = av_q2d(v->demux->streams[v->stream]->time_base);
+  for (int64_t i = 0; i < s->n; i++) (*times)[i] = (double)(s->v[i] - s->v[0]) * unit;
+  return ORR_OK;
+}
+
+orr_code data_video_count(data_video_reader *v, int64_t *frames, double **times) {
+  stamps s = {.whole = true};
+  orr_code rc = ORR_OK;
+  for (bool got = true; got;) {
+    ORR_TRY_GOTO(next_packet(v, &got), done);
+    // outside the edit list, or a place in an AVI file where the frame before is shown on
+    if (!got || v->packet->flags & AV_PKT_FLAG_DISCARD || !v->packet->size) continue;
+    ORR_TRY_GOTO(add_stamp(v, &s), done);
+  }
+  *frames = s.n;
+  if (times) rc = make_times(v, &s, times);
+done:
+  orr_free(s.v);
+  return rc;
+}
+
+// -- orientation -----------------------------------------------------------------------------
+
+// The display matrix of the file, NULL without one. The stream's side data moved with
+// libavformat 60.15.
+static const int32_t *matrix_of_file(const data_video_reader *v) {
+  const AVStream *s = v->demux->streams[v->stream];
+#if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
+  const AVPacketSideData *side = av_packet_side_data_get(
+      s->codecpar->coded_side_data, s->codecpar->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
+  return side && side->size >= 9 * sizeof(int32_t) ? (const int32_t *)(const void *)side->data
+                                                   : NULL;
+#else
+  size_t bytes = 0;
+  const uint8_t *side = av_stream_get_side_data(s, AV_PKT_DATA_DISPLAYMATRIX, &bytes);
+  return side && bytes >= 9 * sizeof(int32_t) ? (const int32_t *)(const void *)side : NULL;
+#endif
+}
+
+// How the frame at hand is shown: as it says itself, else as the file says.
+static orr_code orientation_of(const data_video_reader *v, data_orientation *out) {
+  const AVFrameSideData *own = av_frame_get_side_data(v->frame, AV_FRAME_DATA_DISPLAYMATRIX);
+  const int32_t *matrix = own && own->size >= 9 * sizeof(int32_t)
+                              ? (const int32_t *)(const void *)own->data
+                              : matrix_of_file(v);
+  *out = data_orient_none();
+  if (!matrix) return ORR_OK;
+  ORR_CHECK(data_orient_matrix(matrix, out), ORR_EUNSUPPORTED,
+            "%s: the file says that its pictures are turned by %.0f degrees; only quarters are "
+            "done here; turn it with `ffmpeg -i IN OUT.mp4`, which obeys the file",
+            v->path, -av_display_rotation_get(matrix));
+  return ORR_OK;
+}
+
+// Hands out the picture in v->rgb as it is shown.
+static orr_code show(data_video_reader *v, data_picture *out) {
+  data_orientation how;
+  *out = (data_picture){.rgb = v->rgb, .height = v->height, .width = v->width};
+  ORR_TRY(orientation_of(v, &how));
+  if (data_orient_is_none(how)) return ORR_OK;
+  if (!v->shown) v->shown = orr_malloc((size_t)v->height * (size_t)v->width * 3);
+  ORR_CHECK(v->shown, ORR_ENOMEM, "%s: no memory for a frame of %d x %d", v->path, v->height,
+            v->width);
+  data_orient_run(how, v->rgb, v->height, v->width, v->shown);
+  out->rgb = v->shown;
+  data_orient_size(how, v->height, v->width, &out->height, &out->width);
+  return ORR_OK;
+}
+
+// -- frames ----------------------------------------------------------------------------------
 
 // Colour conversion for frames like this one, as the frame itself says.
 static orr_code setup_conversion(data_video_reader *v) {
@@ -148,6 +249,8 @@ static orr_code setup_conversion(data_video_reader *v) {
   uint8_t *rgb = orr_realloc(v->rgb, (size_t)f->width * (size_t)f->height * 3 + 64);
   ORR_CHECK(rgb, ORR_ENOMEM, "%s: no memory for a frame of %d x %d", v->path, f->height, f->width);
   v->rgb = rgb;
+  orr_free(v->shown); // of another size
+  v->shown = NULL;
   v->height = f->height;
   v->width = f->width;
   v->format = f->format;
@@ -164,9 +267,8 @@ static orr_code convert(data_video_reader *v, data_picture *out) {
   uint8_t *const to[4] = {v->rgb};
   const int row[4] = {v->width * 3};
   sws_scale(v->sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height, to, row);
-  *out = (data_picture){.rgb = v->rgb, .height = v->height, .width = v->width};
   v->decoded++;
-  return ORR_OK;
+  return show(v, out);
 }
 
 orr_code data_video_next(data_video_reader *v, data_picture *out) {

@@ -50,6 +50,9 @@ static orr_code read_format(const json_t *top, const char *path, data_shard_form
   ORR_TRY(orr_json_get_i64(top, path, "codes", &f.codes));
   ORR_TRY_GOTO(read_names(top, path, "action_names", &action_names, &f.A), done);
   ORR_TRY_GOTO(read_names(top, path, "state_names", &state_names, &f.Q), done);
+  f.reward = json_is_true(json_object_get(top, "reward"));
+  f.done = json_is_true(json_object_get(top, "done"));
+  f.success = json_is_true(json_object_get(top, "success"));
   f.action_names = action_names;
   f.state_names = state_names;
   rc = data_shard_format_check(&f, path);

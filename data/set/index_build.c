@@ -89,12 +89,16 @@ static json_t *name_list(const char *const *names, int64_t n) {
 }
 
 static json_t *format_members(const data_shard_format *f) {
-  return json_pack("{s:i, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:o, s:o}", "orrery_index",
-                   DATA_INDEX_VERSION, "branch", f->branch, "source", f->source, "fps", f->fps,
-                   "height", (json_int_t)f->height, "width", (json_int_t)f->width, "S",
-                   (json_int_t)f->S, "codes", (json_int_t)f->codes, "action_names",
-                   name_list(f->action_names, f->A), "state_names",
-                   name_list(f->state_names, f->Q));
+  json_t *j =
+      json_pack("{s:i, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:o, s:o}", "orrery_index",
+                DATA_INDEX_VERSION, "branch", f->branch, "source", f->source, "fps", f->fps,
+                "height", (json_int_t)f->height, "width", (json_int_t)f->width, "S",
+                (json_int_t)f->S, "codes", (json_int_t)f->codes, "action_names",
+                name_list(f->action_names, f->A), "state_names", name_list(f->state_names, f->Q));
+  if (j && f->reward) json_object_set_new(j, "reward", json_true());
+  if (j && f->done) json_object_set_new(j, "done", json_true());
+  if (j && f->success) json_object_set_new(j, "success", json_true());
+  return j;
 }
 
 typedef struct {

@@ -29,6 +29,10 @@ static orr_code read_state(data_shard *s, int64_t first, int64_t n, float *out) 
   return data_shard_read_state(s, first, n, 1, out);
 }
 
+static orr_code read_reward(data_shard *s, int64_t first, int64_t n, float *out) {
+  return data_shard_read_reward(s, first, n, 1, out);
+}
+
 static int64_t portion(int64_t first, int64_t frames) {
   return frames - first < ROWS ? frames - first : ROWS;
 }
@@ -89,6 +93,37 @@ done:
   return rc;
 }
 
+static orr_code check_marks(const data_shard *s, const char *name, const uint8_t *v, int64_t first,
+                            int64_t n) {
+  for (int64_t i = 0; i < n; i++)
+    ORR_CHECK(v[i] <= 1, ORR_EFORMAT,
+              "%s: /%s[%" PRId64 "] is %d, wanted 0 or 1; write the shard again",
+              data_shard_path(s), name, first + i, v[i]);
+  return ORR_OK;
+}
+
+static orr_code check_done(data_shard *s) {
+  const int64_t frames = data_shard_frames(s);
+  uint8_t v[ROWS];
+  for (int64_t first = 0; first < frames; first += ROWS) {
+    const int64_t n = portion(first, frames);
+    ORR_TRY(data_shard_read_done(s, first, n, 1, v));
+    ORR_TRY(check_marks(s, "done", v, first, n));
+  }
+  return ORR_OK;
+}
+
+static orr_code check_success(data_shard *s) {
+  const int64_t episodes = data_shard_episodes(s);
+  uint8_t v[ROWS];
+  for (int64_t first = 0; first < episodes; first += ROWS) {
+    const int64_t n = portion(first, episodes);
+    ORR_TRY(data_shard_read_success(s, first, n, v));
+    ORR_TRY(check_marks(s, "success", v, first, n));
+  }
+  return ORR_OK;
+}
+
 static orr_code check_lengths(const data_shard *s, const data_index_shard *listed) {
   const int64_t *offsets = data_shard_offsets(s);
   ORR_CHECK(data_shard_frames(s) == listed->frames && data_shard_episodes(s) == listed->episodes,
@@ -114,8 +149,11 @@ static orr_code check_content(const data_index *x, const data_index_shard *liste
   const data_shard_format *f = data_shard_get_format(s);
   ORR_TRY(data_shard_format_equal(&x->format, "index.json", f, data_shard_path(s)));
   ORR_TRY(check_lengths(s, listed));
-  ORR_TRY(check_numbers(s, "actions", f->A, read_actions));
+  if (f->A) ORR_TRY(check_numbers(s, "actions", f->A, read_actions));
   if (f->Q) ORR_TRY(check_numbers(s, "state", f->Q, read_state));
+  if (f->reward) ORR_TRY(check_numbers(s, "reward", 1, read_reward));
+  if (f->done) ORR_TRY(check_done(s));
+  if (f->success) ORR_TRY(check_success(s));
   if (f->height) ORR_TRY(check_frames(s));
   return f->S ? check_tokens(s) : ORR_OK;
 }

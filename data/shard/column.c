@@ -6,7 +6,11 @@
 
 #include "base/mem.h"
 #include "data/shard/format.h"
+#include "data/shard/h5_storage.h"
 
+#define OWN_ROWS                                                                                   \
+  "a shard holds its rows itself: write it with them inside, or bring the source in with `orrery " \
+  "data import`"
 #define DAMAGED "the file is damaged, fetch or write it again"
 
 // -- opening ---------------------------------------------------------------------------------
@@ -61,6 +65,18 @@ static orr_code check_filters(const char *path, const data_column *c) {
 done:
   if (create >= 0) H5Pclose(create);
   return rc;
+}
+
+// HDF5 hands out zeros for what was never written: black frames that nobody recorded.
+static orr_code check_written(const char *path, const data_column *c) {
+  const int64_t rows = (int64_t)c->dims[0];
+  if (rows <= 0 || rows > DATA_SHARD_FRAMES_MAX || c->row_bytes == 0) return ORR_OK;
+  const int64_t written = data_h5_rows_written(c->set, c->dims, c->rank, 0, rows);
+  ORR_CHECK(written == rows, ORR_EFORMAT,
+            "%s: of /%s only %" PRId64 " of %" PRId64
+            " rows were written; write the shard again, with zeros where zeros are meant",
+            path, c->name, written, rows);
+  return ORR_OK;
 }
 
 // -- where the chunks lie --------------------------------------------------------------------
@@ -158,6 +174,7 @@ orr_code data_column_open(const data_column_source *from, const data_column_spec
   bool plain = false;
   *c = (data_column){.set = H5I_INVALID_HID, .space = H5I_INVALID_HID};
   if (H5Lexists(from->file, spec->name, H5P_DEFAULT) <= 0) return ORR_OK;
+  ORR_TRY(data_h5_check_own(from->file, from->path, spec->name, OWN_ROWS));
   hid_t set = H5Dopen2(from->file, spec->name, H5P_DEFAULT);
   if (set < 0) return data_h5_blame(from->fault, from->path, "open one of its datasets", DAMAGED);
   hid_t access = access_list(set);
@@ -184,6 +201,7 @@ orr_code data_column_open(const data_column_source *from, const data_column_spec
               (uint64_t)c->dims[i], i, spec->words);
   }
   ORR_TRY(check_filters(from->path, c));
+  ORR_TRY(check_written(from->path, c));
   if (plain && c->dims[0] > 0 && c->row_bytes > 0) ORR_TRY(open_direct(from, c, size));
   // what HDF5 could not tell for want of a byte is no property of the layout
   return from->fault->rc == ORR_OK ? ORR_OK

@@ -58,11 +58,11 @@ orr_code data_shard_format_check(const data_shard_format *f, const char *what) {
   }
   ORR_TRY(check_range(what, "tokens a frame", f->S, 0, DATA_SHARD_WIDTH_MAX));
   ORR_TRY(check_range(what, "codes", f->codes, 0, tokens ? DATA_SHARD_CODES_MAX : 0));
-  ORR_TRY(check_range(what, "action width", f->A, 1, DATA_SHARD_WIDTH_MAX));
+  ORR_TRY(check_range(what, "action width", f->A, 0, DATA_SHARD_WIDTH_MAX));
   ORR_TRY(check_range(what, "state width", f->Q, 0, DATA_SHARD_WIDTH_MAX));
-  ORR_CHECK(f->action_names && (f->state_names || f->Q == 0), ORR_EINVAL,
+  ORR_CHECK((f->action_names || f->A == 0) && (f->state_names || f->Q == 0), ORR_EINVAL,
             "%s: %s; give one name a component", what,
-            f->action_names ? "no state names" : "no action names");
+            f->action_names || f->A == 0 ? "no state names" : "no action names");
   return ORR_OK;
 }
 
@@ -95,6 +95,9 @@ orr_code data_shard_format_equal(const data_shard_format *a, const char *a_name,
   ORR_TRY(same_number("codes", a_name, (double)a->codes, b_name, (double)b->codes));
   ORR_TRY(same_number("action width", a_name, (double)a->A, b_name, (double)b->A));
   ORR_TRY(same_number("state width", a_name, (double)a->Q, b_name, (double)b->Q));
+  ORR_TRY(same_number("number of /reward", a_name, a->reward, b_name, b->reward));
+  ORR_TRY(same_number("number of /done", a_name, a->done, b_name, b->done));
+  ORR_TRY(same_number("number of /success", a_name, a->success, b_name, b->success));
   for (int64_t i = 0; i < a->A; i++) {
     ORR_TRY(same_text("action name", a_name, a->action_names[i], b_name, b->action_names[i]));
   }

@@ -39,7 +39,16 @@ bool data_h5_lacks_filter(hid_t create, data_h5_filter *missing);
 typedef struct {
   orr_code rc; // of the first operation that failed
   char message[ORR_STATUS_MESSAGE_MAX];
+  char refused[1024]; // a file that the open one refers to and that may not be read; "" = none
 } data_h5_fault;
+
+// Which files a file may refer to, by external links, virtual datasets or external raw data. Both
+// outlive the file.
+typedef struct {
+  const char *root;                            // those in this folder
+  void (*opened)(void *ctx, const char *path); // told of each of them, with its real path; or NULL
+  void *ctx;
+} data_h5_others;
 
 // Records the fault below HDF5 when there was one, else "path: cannot <what>; <remedy>" with HDF5's
 // own reason as ORR_EFORMAT: bytes that are no shard. Lock held.
@@ -51,7 +60,12 @@ orr_code data_h5_blame(const data_h5_fault *fault, const char *path, const char 
 // nothing more reaches the disk, and `fault` tells. Closing a created file syncs it. Returns a
 // negative number on failure, with `fault` set when the system refused. Lock held.
 hid_t data_h5_file_create(const char *path, data_h5_fault *fault);
-hid_t data_h5_file_open(const char *path, data_h5_fault *fault);
+// others: NULL = the file may refer to none. Whatever HDF5 opens besides then fails.
+hid_t data_h5_file_open(const char *path, const data_h5_others *others, data_h5_fault *fault);
+// Whether a file that an open one refers to may be read; its real path goes to `real` [PATH_MAX].
+// false with fault->refused set where it lies elsewhere, without where there is none.
+bool data_h5_other_allowed(const data_h5_others *others, const char *path, char *real,
+                           data_h5_fault *fault);
 
 // A look below an open file, valid until it is closed. While `probing`, reads of raw data only note
 // where they would have gone and leave the buffer alone: so HDF5 tells where a chunk lies through
@@ -62,8 +76,10 @@ typedef struct {
   bool probing;
   uint64_t address; // of the last probed read, from the start of the file
   size_t length;
+  const data_h5_others *others;
+  data_h5_fault *fault;
 } data_h5_window;
-// NULL when HDF5 refuses. Lock held.
+// NULL when HDF5 refuses; never for a file that data_h5_file_open opened. Lock held.
 data_h5_window *data_h5_file_window(hid_t file);
 
 #endif

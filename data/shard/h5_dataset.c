@@ -1,6 +1,7 @@
 #include "data/shard/h5_dataset.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "base/mem.h"
 #include "base/natural.h"
 #include "data/shard/h5.h"
+#include "data/shard/h5_storage.h"
 
 #define ROW_MAX        (INT64_C(1) << 40)
 #define LINKS_MAX      (1 << 24)
@@ -27,6 +29,13 @@ bool data_h5_has(hid_t file, const char *name) {
     if (strcmp(part, "/") != 0 && H5Lexists(file, part, H5P_DEFAULT) <= 0) return false;
   }
   return H5Oexists_by_name(file, name, H5P_DEFAULT) > 0;
+}
+
+bool data_h5_is_group(hid_t file, const char *name) {
+  hid_t group = H5Gopen2(file, name, H5P_DEFAULT);
+  H5Eclear2(H5E_DEFAULT);
+  if (group >= 0) H5Gclose(group);
+  return group >= 0;
 }
 
 typedef struct {
@@ -98,6 +107,7 @@ void data_h5_join(char *out, size_t size, char *const *names, int64_t n) {
 
 // What lies beside a dataset that is missing: the deepest group of its path that is there.
 static orr_code fail_missing(hid_t file, const char *path, const char *name) {
+  ORR_TRY(data_h5_check_links(file, path, name));
   char group[1024], list[512] = "";
   char **names = NULL;
   int64_t n = 0;
@@ -122,10 +132,12 @@ static data_h5_kind kind_of(hid_t type) {
     return DATA_H5_BYTES;
   if (class == H5T_INTEGER || class == H5T_FLOAT) return DATA_H5_NUMBERS;
   if (class == H5T_ENUM && H5Tget_size(type) == 1) return DATA_H5_NUMBERS; // h5py's booleans
+  if (class == H5T_OPAQUE || (class == H5T_STRING && H5Tis_variable_str(type) == 0))
+    return DATA_H5_STRING;
   if (class != H5T_VLEN) return DATA_H5_OTHER;
   hid_t base = H5Tget_super(type);
-  data_h5_kind kind =
-      base >= 0 && kind_of(base) == DATA_H5_BYTES ? DATA_H5_SEQUENCE : DATA_H5_OTHER;
+  bool bytes = base >= 0 && H5Tget_class(base) == H5T_INTEGER && H5Tget_size(base) == 1;
+  data_h5_kind kind = bytes ? DATA_H5_SEQUENCE : DATA_H5_OTHER;
   if (base >= 0) H5Tclose(base);
   return kind;
 }
@@ -155,17 +167,28 @@ static hid_t cached_access(hid_t create, hid_t type) {
 }
 
 static orr_code open_cached(hid_t file, data_h5_dataset *d) {
+  char prefix[PATH_MAX];
   orr_code rc = ORR_OK;
   hid_t type = H5I_INVALID_HID, create = H5I_INVALID_HID, access = H5I_INVALID_HID;
   hid_t plain = H5Dopen2(file, d->name, H5P_DEFAULT);
+  H5_CHECK_GOTO(plain >= 0 || !data_h5_is_group(file, d->name), done, ORR_EFORMAT,
+                "%s: %s is a group, wanted a dataset", d->file, d->name);
   H5_CHECK_GOTO(plain >= 0, done, ORR_EFORMAT, "%s: cannot open %s as a dataset", d->file, d->name);
   type = H5Dget_type(plain);
   create = H5Dget_create_plist(plain);
   H5_CHECK_GOTO(type >= 0 && create >= 0, done, ORR_EFORMAT, "%s: cannot look at %s", d->file,
                 d->name);
   d->kind = kind_of(type);
+  d->size = H5Tget_size(type);
+  d->enumerated = H5Tget_class(type) == H5T_ENUM;
   ORR_TRY_GOTO(check_filters(d, create), done);
   access = cached_access(create, type);
+  d->set = plain;
+  if (H5Pget_external_count(create) > 0) {
+    ORR_TRY_GOTO(data_h5_check_external(file, d, create, prefix), done);
+    H5_CHECK_GOTO(access >= 0 && H5Pset_efile_prefix(access, prefix) >= 0, done, ORR_ENOMEM,
+                  "%s: no memory to open %s", d->file, d->name);
+  }
   H5Dclose(plain); // the cache's size is fixed at the first open
   plain = H5I_INVALID_HID;
   d->set = access < 0 ? H5I_INVALID_HID : H5Dopen2(file, d->name, access);
@@ -174,7 +197,10 @@ done:
   if (access >= 0) H5Pclose(access);
   if (create >= 0) H5Pclose(create);
   if (type >= 0) H5Tclose(type);
-  if (plain >= 0) H5Dclose(plain);
+  if (plain >= 0) {
+    H5Dclose(plain);
+    d->set = H5I_INVALID_HID;
+  }
   return rc;
 }
 
@@ -203,6 +229,51 @@ void data_h5_dataset_close(data_h5_dataset *d) {
   if (d->space > 0) H5Sclose(d->space);
   if (d->set > 0) H5Dclose(d->set);
   d->set = d->space = 0;
+}
+
+static void describe_type(hid_t type, char *out, size_t size) {
+  const int bits = (int)H5Tget_size(type) * 8;
+  switch (H5Tget_class(type)) {
+  case H5T_INTEGER:
+    snprintf(out, size, "%sint%d", H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "", bits);
+    return;
+  case H5T_FLOAT:
+    snprintf(out, size, "float%d", bits);
+    return;
+  case H5T_STRING:
+    if (H5Tis_variable_str(type) > 0)
+      snprintf(out, size, "strings of any length");
+    else
+      snprintf(out, size, "strings of %d bytes", bits / 8);
+    return;
+  case H5T_OPAQUE:
+    snprintf(out, size, "opaque values of %d bytes", bits / 8);
+    return;
+  case H5T_REFERENCE:
+    snprintf(out, size, "%s references", H5Tequal(type, H5T_STD_REF_OBJ) > 0 ? "object" : "region");
+    return;
+  case H5T_VLEN:
+    snprintf(out, size, "sequences");
+    return;
+  case H5T_COMPOUND:
+    snprintf(out, size, "compound values");
+    return;
+  case H5T_ENUM:
+    snprintf(out, size, "booleans or enumerated values");
+    return;
+  default:
+    snprintf(out, size, "values of another type");
+  }
+}
+
+void data_h5_dataset_describe(const data_h5_dataset *d, char *out, size_t size) {
+  hid_t type = H5Dget_type(d->set);
+  describe_type(type, out, size);
+  if (type >= 0) H5Tclose(type);
+  size_t at = strlen(out);
+  for (int i = 0; i < d->rank && at + 24 < size; i++)
+    at += (size_t)snprintf(out + at, size - at, "%s%" PRIu64 "%s", i ? "," : " [",
+                           (uint64_t)d->dims[i], i + 1 < d->rank ? "" : "]");
 }
 
 int64_t data_h5_dataset_row(const data_h5_dataset *d) {

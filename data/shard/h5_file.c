@@ -1,7 +1,11 @@
-// A virtual file driver for HDF5 over base/fs.h: plain offsets in one file. HDF5 never learns of a
-// failing write, because its close would then leave the file half open: the driver remembers the
-// first fault for its owner and lets everything after it pass.
+// A virtual file driver for HDF5 over base/fs.h: plain offsets in one file. Files that an open one
+// refers to are opened through the same driver, which is where they are refused. HDF5 never learns
+// of a failing write, because its close would then leave the file half open: the driver remembers
+// the first fault for its owner and lets everything after it pass.
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,6 +29,8 @@ typedef struct {
 
 typedef struct {
   data_h5_fault *fault;
+  const data_h5_others *others;
+  bool other; // a file that an open one refers to
 } h5_options;
 
 static void remember(data_h5_fault *fault, orr_code rc) {
@@ -33,9 +39,27 @@ static void remember(data_h5_fault *fault, orr_code rc) {
   orr_status_copy(fault->message, sizeof fault->message);
 }
 
+bool data_h5_other_allowed(const data_h5_others *others, const char *path, char *real,
+                           data_h5_fault *fault) {
+  char root[PATH_MAX];
+  if (!realpath(path, real)) return false; // HDF5 looks in several places for it
+  size_t n = others && realpath(others->root, root) ? strlen(root) : 0;
+  if (n && strncmp(real, root, n) == 0 && (real[n] == '/' || root[n - 1] == '/')) {
+    if (others->opened) others->opened(others->ctx, real);
+    return true;
+  }
+  snprintf(fault->refused, sizeof fault->refused, "%s", path);
+  return false;
+}
+
 static H5FD_t *file_open(const char *name, unsigned flags, hid_t fapl, haddr_t maxaddr) {
   const h5_options *options = H5Pget_driver_info(fapl);
+  char real[PATH_MAX];
   bool writes = (flags & H5F_ACC_RDWR) != 0;
+  if (!options) return NULL; // an access list that is not this file's
+  if (options->other &&
+      (writes || !data_h5_other_allowed(options->others, name, real, options->fault)))
+    return NULL;
   int how = writes ? O_RDWR : O_RDONLY;
   uint64_t bytes = 0;
   if (flags & H5F_ACC_CREAT) how |= O_CREAT;
@@ -44,7 +68,10 @@ static H5FD_t *file_open(const char *name, unsigned flags, hid_t fapl, haddr_t m
   char *path = orr_strdup(name);
   orr_code rc = ORR_OK;
   ORR_CHECK_GOTO(f && path, fail, ORR_ENOMEM, "%s: no memory to open it", name);
-  *f = (h5_file){.writes = writes, .path = path, .fault = options->fault};
+  *f = (h5_file){.window = {.others = options->others, .fault = options->fault},
+                 .writes = writes,
+                 .path = path,
+                 .fault = options->fault};
   ORR_TRY_GOTO(orr_fs_open(name, how | O_CLOEXEC, 0666, &f->window.fd), fail);
   ORR_TRY_GOTO(orr_fs_size(name, &bytes), close_file);
   f->eof = f->window.bytes = bytes;
@@ -67,6 +94,24 @@ static herr_t file_close(H5FD_t *base) {
   close(f->window.fd);
   orr_free(f->path);
   orr_free(f);
+  return 0;
+}
+
+// How HDF5 opens the files that this one refers to.
+static void *file_get_options(H5FD_t *base) {
+  const h5_file *f = (const h5_file *)base;
+  h5_options *options = orr_malloc(sizeof *options);
+  if (options) *options = (h5_options){f->fault, f->window.others, true};
+  return options;
+}
+
+static void *options_copy(const void *options) {
+  void *copy = orr_malloc(sizeof(h5_options));
+  return copy ? memcpy(copy, options, sizeof(h5_options)) : NULL;
+}
+
+static herr_t options_free(void *options) {
+  orr_free(options);
   return 0;
 }
 
@@ -135,6 +180,9 @@ static const H5FD_class_t driver_class = {
     .maxaddr = (haddr_t)INT64_MAX,
     .fc_degree = H5F_CLOSE_STRONG,
     .fapl_size = sizeof(h5_options),
+    .fapl_get = file_get_options,
+    .fapl_copy = options_copy,
+    .fapl_free = options_free,
     .open = file_open,
     .close = file_close,
     .query = file_query,
@@ -159,8 +207,8 @@ static hid_t driver(void) {
 // File access through the driver. Files are read with any version of the format's low-level
 // structures, and written with a fixed one: the first in which all of them have checksums, so that
 // HDF5 refuses a damaged one before it follows what is in it.
-static hid_t access_list(data_h5_fault *fault, bool writes) {
-  h5_options options = {.fault = fault};
+static hid_t access_list(data_h5_fault *fault, const data_h5_others *others, bool writes) {
+  h5_options options = {.fault = fault, .others = others};
   hid_t list = H5Pcreate(H5P_FILE_ACCESS);
   if (list < 0 || H5Pset_driver(list, driver(), &options) < 0 ||
       (writes && H5Pset_libver_bounds(list, H5F_LIBVER_V110, H5F_LIBVER_V110) < 0)) {
@@ -173,7 +221,7 @@ static hid_t access_list(data_h5_fault *fault, bool writes) {
 hid_t data_h5_file_create(const char *path, data_h5_fault *fault) {
   hid_t file = H5I_INVALID_HID;
   *fault = (data_h5_fault){.rc = ORR_OK};
-  hid_t access = access_list(fault, true);
+  hid_t access = access_list(fault, NULL, true);
   hid_t create = H5Pcreate(H5P_FILE_CREATE);
   // Times of creation would make equal data unequal bytes.
   if (access >= 0 && create >= 0 && H5Pset_obj_track_times(create, false) >= 0) {
@@ -184,9 +232,9 @@ hid_t data_h5_file_create(const char *path, data_h5_fault *fault) {
   return file;
 }
 
-hid_t data_h5_file_open(const char *path, data_h5_fault *fault) {
+hid_t data_h5_file_open(const char *path, const data_h5_others *others, data_h5_fault *fault) {
   *fault = (data_h5_fault){.rc = ORR_OK};
-  hid_t access = access_list(fault, false);
+  hid_t access = access_list(fault, others, false);
   hid_t file = access < 0 ? H5I_INVALID_HID : H5Fopen(path, H5F_ACC_RDONLY, access);
   if (access >= 0) H5Pclose(access);
   return file;

@@ -10,6 +10,9 @@ typedef enum {
   DATA_SHARD_TOKENS,
   DATA_SHARD_ACTIONS,
   DATA_SHARD_STATE,
+  DATA_SHARD_REWARD,
+  DATA_SHARD_DONE,
+  DATA_SHARD_SUCCESS, // a row an episode
   DATA_SHARD_PARTS
 } data_shard_part;
 

@@ -36,7 +36,7 @@ static data_column_source source_of(data_shard *s) {
 static orr_code check_rows(const data_shard *s) {
   for (int i = 0; i < DATA_SHARD_PARTS; i++) {
     const data_column *c = &s->columns[i];
-    ORR_CHECK(!c->name || (int64_t)c->dims[0] == s->frames, ORR_EFORMAT,
+    ORR_CHECK(!c->name || i == DATA_SHARD_SUCCESS || (int64_t)c->dims[0] == s->frames, ORR_EFORMAT,
               "%s: /%s has %" PRIu64 " rows, but /actions has %" PRId64
               "; all datasets have one row a frame",
               s->path, c->name, (uint64_t)c->dims[0], s->frames);
@@ -54,6 +54,10 @@ static orr_code open_columns(data_shard *s) {
                               "f32 [frames,components]"},
       [DATA_SHARD_STATE] = {"state", 2, H5T_FLOAT, true, 4, 4, H5T_NATIVE_FLOAT,
                             "f32 [frames,components]"},
+      [DATA_SHARD_REWARD] = {"reward", 1, H5T_FLOAT, true, 4, 4, H5T_NATIVE_FLOAT, "f32 [frames]"},
+      [DATA_SHARD_DONE] = {"done", 1, H5T_INTEGER, false, 1, 1, H5T_NATIVE_UINT8, "u8 [frames]"},
+      [DATA_SHARD_SUCCESS] = {"success", 1, H5T_INTEGER, false, 1, 1, H5T_NATIVE_UINT8,
+                              "u8 [episodes]"},
   };
   const data_column_source from = source_of(s);
   const data_column *frames = &s->columns[DATA_SHARD_FRAMES];
@@ -113,6 +117,14 @@ close_column:
   return rc;
 }
 
+static orr_code check_success(const data_shard *s) {
+  const data_column *c = &s->columns[DATA_SHARD_SUCCESS];
+  ORR_CHECK(!c->name || (int64_t)c->dims[0] == s->episodes, ORR_EFORMAT,
+            "%s: /success has %" PRIu64 " rows, but there are %" PRId64 " episodes", s->path,
+            (uint64_t)c->dims[0], s->episodes);
+  return ORR_OK;
+}
+
 static orr_code check_version(data_shard *s) {
   int64_t version = 0;
   ORR_CHECK(H5Aexists(s->file, "orrery_shard") > 0, ORR_EFORMAT,
@@ -144,6 +156,9 @@ static orr_code read_format(data_shard *s) {
     f.width = (int64_t)c[DATA_SHARD_FRAMES].dims[2];
   }
   if (c[DATA_SHARD_TOKENS].name) f.S = (int64_t)c[DATA_SHARD_TOKENS].dims[1];
+  f.reward = c[DATA_SHARD_REWARD].name != NULL;
+  f.done = c[DATA_SHARD_DONE].name != NULL;
+  f.success = c[DATA_SHARD_SUCCESS].name != NULL;
   if (c[DATA_SHARD_STATE].name) f.Q = (int64_t)c[DATA_SHARD_STATE].dims[1];
   if (f.S && H5Aexists(s->file, "codes") > 0) {
     ORR_TRY(data_h5_get_i64(s->file, s->path, "codes", &f.codes));
@@ -151,8 +166,9 @@ static orr_code read_format(data_shard *s) {
   ORR_TRY(data_h5_get_f64(s->file, s->path, "fps", &f.fps));
   ORR_TRY_GOTO(data_h5_get_strings(s->file, s->path, "branch", &branch, &one), done);
   ORR_TRY_GOTO(data_h5_get_strings(s->file, s->path, "source", &source, &one), done);
-  ORR_TRY_GOTO(data_h5_get_strings(s->file, s->path, "action_names", &action_names, &actions),
-               done);
+  if (f.A || H5Aexists(s->file, "action_names") > 0)
+    ORR_TRY_GOTO(data_h5_get_strings(s->file, s->path, "action_names", &action_names, &actions),
+                 done);
   ORR_TRY_GOTO(check_count(s, "action_names", actions, f.A), done);
   if (f.Q) {
     ORR_TRY_GOTO(data_h5_get_strings(s->file, s->path, "state_names", &state_names, &states), done);
@@ -175,7 +191,7 @@ done:
 
 static orr_code open_locked(data_shard *s) {
   ORR_TRY(data_lzf_register());
-  s->file = data_h5_file_open(s->path, &s->fault);
+  s->file = data_h5_file_open(s->path, NULL, &s->fault);
   if (s->file < 0) {
     return data_h5_blame(&s->fault, s->path, "open it as an HDF5 file",
                          "it is truncated or something else; fetch or write it again");
@@ -185,6 +201,7 @@ static orr_code open_locked(data_shard *s) {
   ORR_TRY(check_version(s));
   ORR_TRY(open_columns(s));
   ORR_TRY(read_offsets(s));
+  ORR_TRY(check_success(s));
   return read_format(s);
 }
 
@@ -271,13 +288,14 @@ orr_code data_shard_read_by_hdf5(data_shard *s, data_shard_part part, int64_t fi
 static orr_code read_rows(data_shard *s, data_shard_part part, const char *name, int64_t first,
                           int64_t n, int64_t stride, void *out) {
   const data_column *c = &s->columns[part];
+  const int64_t rows = part == DATA_SHARD_SUCCESS ? s->episodes : s->frames;
   ORR_CHECK(c->name, ORR_EINVAL, "%s: has no /%s, which was asked for", s->path, name);
-  ORR_CHECK(n >= 1 && stride >= 1 && first >= 0 && first < s->frames &&
-                (n - 1) <= (s->frames - 1 - first) / stride,
-            ORR_EINVAL,
-            "%s: /%s rows %" PRId64 " + i * %" PRId64 ", i < %" PRId64
-            ", asked for; it has %" PRId64,
-            s->path, name, first, stride, n, s->frames);
+  ORR_CHECK(
+      n >= 1 && stride >= 1 && first >= 0 && first < rows && (n - 1) <= (rows - 1 - first) / stride,
+      ORR_EINVAL,
+      "%s: /%s rows %" PRId64 " + i * %" PRId64 ", i < %" PRId64 ", asked for; it has %" PRId64,
+      s->path, name, first, stride, n, rows);
+  if (!c->row_bytes) return ORR_OK; // no components
   if (!c->direct || c->unpack.count > 0) {
     return data_shard_read_by_hdf5(s, part, first, n, stride, out);
   }
@@ -307,4 +325,18 @@ orr_code data_shard_read_actions(data_shard *s, int64_t first, int64_t n, int64_
 orr_code data_shard_read_state(data_shard *s, int64_t first, int64_t n, int64_t stride,
                                float *out) {
   return read_rows(s, DATA_SHARD_STATE, "state", first, n, stride, out);
+}
+
+orr_code data_shard_read_reward(data_shard *s, int64_t first, int64_t n, int64_t stride,
+                                float *out) {
+  return read_rows(s, DATA_SHARD_REWARD, "reward", first, n, stride, out);
+}
+
+orr_code data_shard_read_done(data_shard *s, int64_t first, int64_t n, int64_t stride,
+                              uint8_t *out) {
+  return read_rows(s, DATA_SHARD_DONE, "done", first, n, stride, out);
+}
+
+orr_code data_shard_read_success(data_shard *s, int64_t first, int64_t n, uint8_t *out) {
+  return read_rows(s, DATA_SHARD_SUCCESS, "success", first, n, 1, out);
 }

@@ -3,9 +3,13 @@
 //
 //   /frames          u8  [F,height,width,3]   and/or
 //   /tokens          u16 or u32 [F,S]
-//   /actions         f32 [F,A]   actions[t] is applied between frames t and t+1
+//   /actions         f32 [F,A]   actions[t] is applied between frames t and t+1; A is 0 for frames
+//                                alone, without action_names then
 //   /episode_offsets i64 [E+1]   first frame of each episode, then F; no clip crosses one
 //   /state           f32 [F,Q]   optional: the simulator's ground truth
+//   /reward          f32 [F]     optional: what actions[t] earned
+//   /done            u8  [F]     optional: 1 where the episode ended with actions[t], else 0
+//   /success         u8  [E]     optional: 1 where the episode reached its goal, else 0
 //   root attributes  orrery_shard = 1, branch, fps, action_names, state_names, source, and codes
 //                    where there are /tokens
 //
@@ -15,6 +19,7 @@
 #ifndef DATA_SHARD_H
 #define DATA_SHARD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -27,10 +32,11 @@ typedef struct {
   int64_t height, width; // of /frames; 0 when there is none
   int64_t S;             // tokens a frame; 0 when there are no /tokens
   int64_t codes;         // all tokens are below; a reader gets 0 where the file does not say
-  int64_t A;             // width of /actions, at least 1
+  int64_t A;             // width of /actions; 0: frames alone
   const char *const *action_names; // [A]
   int64_t Q;                       // width of /state; 0 when there is none
   const char *const *state_names;  // [Q]
+  bool reward, done, success;      // whether there is such a dataset
 } data_shard_format;
 
 typedef struct data_shard data_shard;
@@ -61,5 +67,11 @@ orr_code data_shard_read_actions(data_shard *s, int64_t first, int64_t n, int64_
                                  float *out); // [n,A]
 orr_code data_shard_read_state(data_shard *s, int64_t first, int64_t n, int64_t stride,
                                float *out); // [n,Q]
+orr_code data_shard_read_reward(data_shard *s, int64_t first, int64_t n, int64_t stride,
+                                float *out); // [n]
+orr_code data_shard_read_done(data_shard *s, int64_t first, int64_t n, int64_t stride,
+                              uint8_t *out); // [n]
+// Local. The same for episodes first .. first+n-1.
+orr_code data_shard_read_success(data_shard *s, int64_t first, int64_t n, uint8_t *out); // [n]
 
 #endif

@@ -21,7 +21,15 @@
   ((size_t)512 << 10) // frames, tokens: one read of a disk or an object store
 #define NUMBER_CHUNK_BYTES ((size_t)64 << 10) // actions, state: a clip needs little of them
 
-enum { COLUMN_FRAMES, COLUMN_TOKENS, COLUMN_ACTIONS, COLUMN_STATE, COLUMNS };
+enum {
+  COLUMN_FRAMES,
+  COLUMN_TOKENS,
+  COLUMN_ACTIONS,
+  COLUMN_STATE,
+  COLUMN_REWARD,
+  COLUMN_DONE,
+  COLUMNS
+};
 
 typedef struct {
   const char *name; // NULL: the shard has no such dataset
@@ -45,7 +53,9 @@ struct data_shard_writer {
   bool finished;
   column columns[COLUMNS];
   int64_t *offsets; // [offset_room]: first frame of each episode
+  uint8_t *success; // [offset_room], of each episode
   int64_t episodes, offset_room;
+  bool judged; // the episode being written has its success
   int64_t frames;
 };
 
@@ -82,12 +92,20 @@ static orr_code columns_setup(data_shard_writer *w) {
     ORR_TRY(column_setup(&c[COLUMN_TOKENS], "tokens", token, H5T_NATIVE_INT32, &f->S, 2,
                          PICTURE_CHUNK_BYTES));
   }
-  ORR_TRY(column_setup(&c[COLUMN_ACTIONS], "actions", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, &f->A, 2,
-                       NUMBER_CHUNK_BYTES));
+  if (f->A) {
+    ORR_TRY(column_setup(&c[COLUMN_ACTIONS], "actions", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, &f->A, 2,
+                         NUMBER_CHUNK_BYTES));
+  }
   if (f->Q) {
     ORR_TRY(column_setup(&c[COLUMN_STATE], "state", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, &f->Q, 2,
                          NUMBER_CHUNK_BYTES));
   }
+  if (f->reward)
+    ORR_TRY(column_setup(&c[COLUMN_REWARD], "reward", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, NULL, 1,
+                         NUMBER_CHUNK_BYTES));
+  if (f->done)
+    ORR_TRY(column_setup(&c[COLUMN_DONE], "done", H5T_STD_U8LE, H5T_NATIVE_UINT8, NULL, 1,
+                         NUMBER_CHUNK_BYTES));
   return ORR_OK;
 }
 
@@ -105,7 +123,7 @@ static bool put_attributes(hid_t file, const data_shard_format *f) {
          data_h5_put_strings(file, "branch", &f->branch, 0) &&
          data_h5_put_strings(file, "source", &f->source, 0) &&
          data_h5_put_f64(file, "fps", f->fps) &&
-         data_h5_put_strings(file, "action_names", f->action_names, f->A) &&
+         (f->A == 0 || data_h5_put_strings(file, "action_names", f->action_names, f->A)) &&
          (f->Q == 0 || data_h5_put_strings(file, "state_names", f->state_names, f->Q)) &&
          (f->S == 0 || data_h5_put_i64(file, "codes", f->codes));
 }
@@ -172,20 +190,29 @@ static orr_code column_flush(data_shard_writer *w, column *c) {
   return rc;
 }
 
-static bool put_offsets(data_shard_writer *w) {
-  hid_t space = H5Screate_simple(1, (hsize_t[]){(hsize_t)w->episodes + 1}, NULL);
+// Writes a whole dataset; NULL: one without a single value.
+static bool put_whole(data_shard_writer *w, const char *name, hid_t file_type, int rank,
+                      const hsize_t *dims, hid_t memory_type, const void *values) {
+  hid_t space = H5Screate_simple(rank, dims, NULL);
   hid_t create = H5Pcreate(H5P_DATASET_CREATE), set = H5I_INVALID_HID;
   bool good = space >= 0 && create >= 0 && H5Pset_obj_track_times(create, false) >= 0;
-  if (good) {
-    set = H5Dcreate2(w->file, "episode_offsets", H5T_STD_I64LE, space, H5P_DEFAULT, create,
-                     H5P_DEFAULT);
-  }
-  good =
-      set >= 0 && H5Dwrite(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, w->offsets) >= 0;
+  if (good) set = H5Dcreate2(w->file, name, file_type, space, H5P_DEFAULT, create, H5P_DEFAULT);
+  good = set >= 0;
+  if (good && values) good = H5Dwrite(set, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
   if (set >= 0) H5Dclose(set);
   if (create >= 0) H5Pclose(create);
   if (space >= 0) H5Sclose(space);
   return good;
+}
+
+// What has an entry an episode, and actions that have no components.
+static bool put_lists(data_shard_writer *w) {
+  const hsize_t episodes = (hsize_t)w->episodes, count = episodes + 1;
+  const hsize_t none[2] = {(hsize_t)w->frames, 0};
+  return put_whole(w, "episode_offsets", H5T_STD_I64LE, 1, &count, H5T_NATIVE_INT64, w->offsets) &&
+         (!w->format->success ||
+          put_whole(w, "success", H5T_STD_U8LE, 1, &episodes, H5T_NATIVE_UINT8, w->success)) &&
+         (w->format->A || put_whole(w, "actions", H5T_IEEE_F32LE, 2, none, H5T_NATIVE_FLOAT, NULL));
 }
 
 // -- the writer ------------------------------------------------------------------------------
@@ -213,9 +240,10 @@ orr_code data_shard_writer_create(const char *path, const data_shard_format *for
   w->filter = filter;
   w->offset_room = 64;
   w->offsets = orr_malloc((size_t)w->offset_room * sizeof *w->offsets);
+  w->success = orr_calloc((size_t)w->offset_room, sizeof *w->success);
   w->path = orr_strdup(path);
   w->temporary = orr_format("%s.tmp", path);
-  ORR_CHECK_GOTO(w->offsets && w->path && w->temporary, fail, ORR_ENOMEM,
+  ORR_CHECK_GOTO(w->offsets && w->success && w->path && w->temporary, fail, ORR_ENOMEM,
                  "%s: no memory for its writer", path);
   ORR_TRY_GOTO(data_shard_format_copy(format, &w->format), fail);
   data_h5_enter(); // HDF5's types come into being with its first call
@@ -245,7 +273,8 @@ static orr_code check_rows(const data_shard_writer *w, const data_shard_rows *r)
   const data_shard_format *f = w->format;
   ORR_CHECK(r->n > 0, ORR_EINVAL, "%s: %" PRId64 " frames to append, wanted at least 1", w->path,
             r->n);
-  ORR_CHECK(!r->frames == !f->height && !r->tokens == !f->S && r->actions && !r->state == !f->Q,
+  ORR_CHECK(!r->frames == !f->height && !r->tokens == !f->S && (r->actions || !f->A) &&
+                !r->state == !f->Q && !r->reward == !f->reward && !r->done == !f->done,
             ORR_EINVAL, "%s: rows to append have other datasets than the shard's format", w->path);
   for (int64_t i = 0; f->S && i < r->n * f->S; i++) {
     ORR_CHECK(r->tokens[i] >= 0 && r->tokens[i] < f->codes, ORR_EINVAL,
@@ -254,11 +283,16 @@ static orr_code check_rows(const data_shard_writer *w, const data_shard_rows *r)
   }
   ORR_TRY(check_finite(w, "action", r->actions, r->n, f->A));
   if (f->Q) ORR_TRY(check_finite(w, "state", r->state, r->n, f->Q));
+  if (f->reward) ORR_TRY(check_finite(w, "reward", r->reward, r->n, 1));
+  for (int64_t i = 0; f->done && i < r->n; i++)
+    ORR_CHECK(r->done[i] <= 1, ORR_EINVAL, "%s: done of frame %" PRId64 " is %d, wanted 0 or 1",
+              w->path, w->frames + i, r->done[i]);
   return ORR_OK;
 }
 
 orr_code data_shard_writer_append(data_shard_writer *w, const data_shard_rows *r) {
-  const void *const rows[COLUMNS] = {r->frames, r->tokens, r->actions, r->state};
+  const void *const rows[COLUMNS] = {r->frames, r->tokens, w->format->A ? r->actions : NULL,
+                                     r->state,  r->reward, r->done};
   ORR_TRY(check_rows(w, r));
   for (int64_t i = 0; i < r->n; i++) {
     for (int k = 0; k < COLUMNS; k++) {
@@ -273,7 +307,20 @@ orr_code data_shard_writer_append(data_shard_writer *w, const data_shard_rows *r
   return ORR_OK;
 }
 
+orr_code data_shard_writer_set_success(data_shard_writer *w, uint8_t success) {
+  ORR_CHECK(w->format->success && !w->judged && success <= 1, ORR_EINVAL,
+            "%s: success %d of episode %" PRId64
+            "; wanted 0 or 1, once for each episode, in a format "
+            "that has it",
+            w->path, success, w->episodes);
+  w->success[w->episodes] = success;
+  w->judged = true;
+  return ORR_OK;
+}
+
 orr_code data_shard_writer_end_episode(data_shard_writer *w) {
+  ORR_CHECK(w->judged == w->format->success, ORR_EINVAL,
+            "%s: nothing says whether episode %" PRId64 " succeeded", w->path, w->episodes);
   ORR_CHECK(w->frames > w->offsets[w->episodes], ORR_EINVAL,
             "%s: episode %" PRId64 " has no frames", w->path, w->episodes);
   if (w->episodes + 2 > w->offset_room) {
@@ -281,9 +328,13 @@ orr_code data_shard_writer_end_episode(data_shard_writer *w) {
     int64_t *p = orr_realloc(w->offsets, (size_t)room * sizeof *p);
     ORR_CHECK(p, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes", w->path, room);
     w->offsets = p;
+    uint8_t *success = orr_realloc(w->success, (size_t)room * sizeof *success);
+    ORR_CHECK(success, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes", w->path, room);
+    w->success = success;
     w->offset_room = room;
   }
   w->offsets[++w->episodes] = w->frames;
+  w->judged = false;
   return ORR_OK;
 }
 
@@ -314,7 +365,7 @@ orr_code data_shard_writer_finish(data_shard_writer *w) {
             w->episodes ? "its last episode is not ended" : "no episode");
   for (int i = 0; i < COLUMNS; i++) ORR_TRY(column_flush(w, &w->columns[i]));
   data_h5_enter();
-  bool good = put_offsets(w);
+  bool good = put_lists(w);
   good = close_all(w) && good && w->fault.rc == ORR_OK;
   orr_code rc = good ? ORR_OK : writer_fail(w, "the shard");
   data_h5_leave();
@@ -337,6 +388,7 @@ void data_shard_writer_destroy(data_shard_writer *w) {
   orr_free(w->format);
   orr_free(w->temporary);
   orr_free(w->path);
+  orr_free(w->success);
   orr_free(w->offsets);
   orr_free(w);
 }

@@ -27,6 +27,8 @@ typedef struct {
   const int32_t *tokens; // [n,S]
   const float *actions;  // [n,A]; the row of an episode's last frame leads nowhere and is not used
   const float *state;    // [n,Q]
+  const float *reward;   // [n]
+  const uint8_t *done;   // [n], 0 or 1
 } data_shard_rows;
 
 typedef struct data_shard_writer data_shard_writer;
@@ -36,6 +38,9 @@ orr_code data_shard_writer_create(const char *path, const data_shard_format *for
                                   data_filter filter, data_shard_writer **out);
 // Local. ORR_EINVAL for a token outside [0, codes) or a number that is not finite.
 orr_code data_shard_writer_append(data_shard_writer *w, const data_shard_rows *rows);
+// Local. Whether the episode being written reached its goal, 0 or 1: once for each of them, where
+// the format has /success.
+orr_code data_shard_writer_set_success(data_shard_writer *w, uint8_t success);
 // Local. ORR_EINVAL when no frame came since the last episode ended.
 orr_code data_shard_writer_end_episode(data_shard_writer *w);
 // Local. Makes the file appear. After a failure nothing appears and an older file of the same

@@ -45,32 +45,32 @@ CPU_INLINE void cpu_ahead_row(cpu_ahead *f) {
 static inline cpu_ahead cpu_ahead_fwd(const kern_attention_fwd_args *a, int64_t s, int64_t h) {
   cpu_ahead f = {.bytes = a->K * (int64_t)kern_dtype_size(a->type)};
   if (++h == a->H) h = 0, s++;
-  if (s == a->seqs) return f;
-  const int64_t row = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
+  if (s == a->seq.seqs) return f;
+  const int64_t row = cpu_attention_row(s, a->seq.inner, a->seq.outer_stride, a->seq.inner_stride);
   const int64_t g = h / (a->H / a->G);
-  f.rows = a->L;
-  cpu_ahead_add(&f, false, a->type, a->k, row, a->ldk, g, a->K, a->pos_stride);
-  cpu_ahead_add(&f, false, a->type, a->v, row, a->ldv, g, a->K, a->pos_stride);
-  cpu_ahead_add(&f, false, a->type, a->q, row, a->ldq, h, a->K, a->pos_stride);
-  cpu_ahead_add(&f, true, a->type, a->o, row, a->ldo, h, a->K, a->pos_stride);
+  f.rows = a->seq.L;
+  cpu_ahead_add(&f, false, a->type, a->k, row, a->ldk, g, a->K, a->seq.pos_stride);
+  cpu_ahead_add(&f, false, a->type, a->v, row, a->ldv, g, a->K, a->seq.pos_stride);
+  cpu_ahead_add(&f, false, a->type, a->q, row, a->ldq, h, a->K, a->seq.pos_stride);
+  cpu_ahead_add(&f, true, a->type, a->o, row, a->ldo, h, a->K, a->seq.pos_stride);
   return f;
 }
 
 static inline cpu_ahead cpu_ahead_bwd(const kern_attention_bwd_args *a, int64_t s, int64_t h) {
   cpu_ahead f = {.bytes = a->K * (int64_t)kern_dtype_size(a->type)};
   if (++h == a->H) h = 0, s++;
-  if (s == a->seqs) return f;
-  const int64_t row = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
+  if (s == a->seq.seqs) return f;
+  const int64_t row = cpu_attention_row(s, a->seq.inner, a->seq.outer_stride, a->seq.inner_stride);
   const int64_t g = h / (a->H / a->G);
-  f.rows = a->L;
-  cpu_ahead_add(&f, false, a->type, a->q, row, a->ldq, h, a->K, a->pos_stride);
-  cpu_ahead_add(&f, false, a->type, a->do_, row, a->ldo, h, a->K, a->pos_stride);
-  cpu_ahead_add(&f, false, a->type, a->o, row, a->ldo, h, a->K, a->pos_stride);
-  cpu_ahead_add(&f, false, a->type, a->k, row, a->ldk, g, a->K, a->pos_stride);
-  cpu_ahead_add(&f, false, a->type, a->v, row, a->ldv, g, a->K, a->pos_stride);
-  cpu_ahead_add(&f, true, a->type, a->dq, row, a->lddq, h, a->K, a->pos_stride);
-  cpu_ahead_add(&f, true, a->type, a->dk, row, a->lddk, g, a->K, a->pos_stride);
-  cpu_ahead_add(&f, true, a->type, a->dv, row, a->lddv, g, a->K, a->pos_stride);
+  f.rows = a->seq.L;
+  cpu_ahead_add(&f, false, a->type, a->q, row, a->ldq, h, a->K, a->seq.pos_stride);
+  cpu_ahead_add(&f, false, a->type, a->do_, row, a->ldo, h, a->K, a->seq.pos_stride);
+  cpu_ahead_add(&f, false, a->type, a->o, row, a->ldo, h, a->K, a->seq.pos_stride);
+  cpu_ahead_add(&f, false, a->type, a->k, row, a->ldk, g, a->K, a->seq.pos_stride);
+  cpu_ahead_add(&f, false, a->type, a->v, row, a->ldv, g, a->K, a->seq.pos_stride);
+  cpu_ahead_add(&f, true, a->type, a->dq, row, a->lddq, h, a->K, a->seq.pos_stride);
+  cpu_ahead_add(&f, true, a->type, a->dk, row, a->lddk, g, a->K, a->seq.pos_stride);
+  cpu_ahead_add(&f, true, a->type, a->dv, row, a->lddv, g, a->K, a->seq.pos_stride);
   return f;
 }
 

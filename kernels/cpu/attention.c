@@ -88,44 +88,45 @@ static float softmax_row(float *s, int64_t keys, float scale, int64_t i, bool ca
 }
 
 static int64_t fwd_scratch(const kern_attention_fwd_args *a, float *base, bump *out) {
-  const int64_t Lp = cpu_tile_pad(a->L), Kp = cpu_tile_pad(a->K);
-  const int64_t rows = a->L < BLOCK_ROWS ? a->L : BLOCK_ROWS;
+  const int64_t Lp = cpu_tile_pad(a->seq.L), Kp = cpu_tile_pad(a->K);
+  const int64_t rows = a->seq.L < BLOCK_ROWS ? a->seq.L : BLOCK_ROWS;
   if (out) out->next = base;
-  return (Kp * Lp + 2 * a->L * Kp + 2 * rows * Kp + rows * Lp + rows + 7 * 16) *
+  return (Kp * Lp + 2 * a->seq.L * Kp + 2 * rows * Kp + rows * Lp + rows + 7 * 16) *
          (int64_t)sizeof(float);
 }
 
 static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, float *scratch) {
-  const int64_t L = a->L, K = a->K, Lp = cpu_tile_pad(L), Kp = cpu_tile_pad(K);
+  const int64_t L = a->seq.L, K = a->K, Lp = cpu_tile_pad(L), Kp = cpu_tile_pad(K);
   const int64_t R = L < BLOCK_ROWS ? L : BLOCK_ROWS, group = a->H / a->G;
-  const int64_t first = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
+  const int64_t first =
+      cpu_attention_row(s, a->seq.inner, a->seq.outer_stride, a->seq.inner_stride);
   const float scale = 1.0f / sqrtf((float)K);
   bump b;
   fwd_scratch(a, scratch, &b);
   float *k = take(&b, L, Kp), *v = take(&b, L, Kp), *kt = take(&b, Kp, Lp);
   float *q = take(&b, R, Kp), *o = take(&b, R, Kp), *p = take(&b, R, Lp), *inv = take(&b, R, 1);
-  widen_rows(a->type, L, K, a->k, first * a->ldk + g * K, a->pos_stride * a->ldk, k);
-  widen_rows(a->type, L, K, a->v, first * a->ldv + g * K, a->pos_stride * a->ldv, v);
+  widen_rows(a->type, L, K, a->k, first * a->ldk + g * K, a->seq.pos_stride * a->ldk, k);
+  widen_rows(a->type, L, K, a->v, first * a->ldv + g * K, a->seq.pos_stride * a->ldv, v);
   cpu_tile_transpose(L, K, k, Kp, kt, Lp);
 
   for (int64_t h = g * group; h < (g + 1) * group; h++) {
     cpu_ahead next = cpu_ahead_fwd(a, s, h);
     for (int64_t i0 = 0; i0 < L; i0 += R) {
-      const int64_t rows = L - i0 < R ? L - i0 : R, keys = a->causal ? i0 + rows : L;
-      const int64_t row = first + i0 * a->pos_stride;
-      widen_rows(a->type, rows, K, a->q, row * a->ldq + h * K, a->pos_stride * a->ldq, q);
+      const int64_t rows = L - i0 < R ? L - i0 : R, keys = a->seq.causal ? i0 + rows : L;
+      const int64_t row = first + i0 * a->seq.pos_stride;
+      widen_rows(a->type, rows, K, a->q, row * a->ldq + h * K, a->seq.pos_stride * a->ldq, q);
       cpu_tile_product(rows, cpu_tile_pad(keys), K, (cpu_tile_view){q, Kp, 1}, kt, Lp, p, Lp,
                        false);
       for (int64_t i = 0; i < rows; i++) {
         float largest;
         cpu_ahead_row(&next);
         const float sum =
-            softmax_row(p + i * Lp, keys, scale, i0 + i, a->causal, a->window, &largest);
+            softmax_row(p + i * Lp, keys, scale, i0 + i, a->seq.causal, a->seq.window, &largest);
         inv[i] = 1.0f / sum;
         if (a->lse) a->lse[(s * a->H + h) * L + i0 + i] = largest + cpu_log(sum);
       }
       cpu_tile_product(rows, Kp, keys, (cpu_tile_view){p, Lp, 1}, v, Kp, o, Kp, false);
-      store_rows(a->type, rows, K, o, inv, a->o, row * a->ldo + h * K, a->pos_stride * a->ldo);
+      store_rows(a->type, rows, K, o, inv, a->o, row * a->ldo + h * K, a->seq.pos_stride * a->ldo);
     }
   }
 }
@@ -139,43 +140,44 @@ orr_code CPU_FN(attention_fwd)(kern *k, const kern_attention_fwd_args *a) {
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
   if (k->planning) return ORR_OK;
 #pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t task = 0; task < a->seqs * a->G; task++)
+  for (int64_t task = 0; task < a->seq.seqs * a->G; task++)
     fwd_task(a, task / a->G, task % a->G, cpu_scratch_of(workspace, bytes, omp_get_thread_num()));
   return ORR_OK;
 }
 
 static int64_t bwd_scratch(const kern_attention_bwd_args *a) {
-  const int64_t Lp = cpu_tile_pad(a->L), Kp = cpu_tile_pad(a->K);
-  const int64_t rows = a->L < BLOCK_ROWS ? a->L : BLOCK_ROWS;
-  return (2 * Kp * Lp + 4 * a->L * Kp + 4 * rows * Kp + 2 * rows * Lp + rows + 13 * 16) *
+  const int64_t Lp = cpu_tile_pad(a->seq.L), Kp = cpu_tile_pad(a->K);
+  const int64_t rows = a->seq.L < BLOCK_ROWS ? a->seq.L : BLOCK_ROWS;
+  return (2 * Kp * Lp + 4 * a->seq.L * Kp + 4 * rows * Kp + 2 * rows * Lp + rows + 13 * 16) *
          (int64_t)sizeof(float);
 }
 
 // Probabilities from scores and lse, then ds from dp, both in place, row by row.
 static void bwd_rows(const kern_attention_bwd_args *a, int64_t i0, int64_t rows, int64_t keys,
                      const float *lse, const float *delta, float *p, float *ds, cpu_ahead *next) {
-  const int64_t Lp = cpu_tile_pad(a->L);
+  const int64_t Lp = cpu_tile_pad(a->seq.L);
   const float scale = 1.0f / sqrtf((float)a->K);
   for (int64_t i = 0; i < rows; i++) {
     float *restrict p_row = p + i * Lp, *restrict ds_row = ds + i * Lp;
     cpu_ahead_row(next);
     for (int64_t j = 0; j < keys; j++) p_row[j] = cpu_exp(p_row[j] * scale - lse[i]);
-    mask_row(p_row, keys, i0 + i, a->causal, a->window);
+    mask_row(p_row, keys, i0 + i, a->seq.causal, a->seq.window);
     for (int64_t j = 0; j < keys; j++) ds_row[j] = p_row[j] * (ds_row[j] - delta[i]) * scale;
   }
 }
 
 static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, float *scratch) {
-  const int64_t L = a->L, K = a->K, Lp = cpu_tile_pad(L), Kp = cpu_tile_pad(K);
+  const int64_t L = a->seq.L, K = a->K, Lp = cpu_tile_pad(L), Kp = cpu_tile_pad(K);
   const int64_t R = L < BLOCK_ROWS ? L : BLOCK_ROWS, group = a->H / a->G;
-  const int64_t first = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
+  const int64_t first =
+      cpu_attention_row(s, a->seq.inner, a->seq.outer_stride, a->seq.inner_stride);
   bump b = {scratch};
   float *k = take(&b, L, Kp), *v = take(&b, L, Kp), *kt = take(&b, Kp, Lp), *vt = take(&b, Kp, Lp);
   float *dk = take(&b, L, Kp), *dv = take(&b, L, Kp), *q = take(&b, R, Kp), *o = take(&b, R, Kp);
   float *d = take(&b, R, Kp), *dq = take(&b, R, Kp), *p = take(&b, R, Lp), *ds = take(&b, R, Lp);
   float *delta = take(&b, R, 1);
-  widen_rows(a->type, L, K, a->k, first * a->ldk + g * K, a->pos_stride * a->ldk, k);
-  widen_rows(a->type, L, K, a->v, first * a->ldv + g * K, a->pos_stride * a->ldv, v);
+  widen_rows(a->type, L, K, a->k, first * a->ldk + g * K, a->seq.pos_stride * a->ldk, k);
+  widen_rows(a->type, L, K, a->v, first * a->ldv + g * K, a->seq.pos_stride * a->ldv, v);
   cpu_tile_transpose(L, K, k, Kp, kt, Lp);
   cpu_tile_transpose(L, K, v, Kp, vt, Lp);
   memset(dk, 0, (size_t)(L * Kp) * sizeof *dk);
@@ -184,9 +186,9 @@ static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, flo
   for (int64_t h = g * group; h < (g + 1) * group; h++) {
     cpu_ahead next = cpu_ahead_bwd(a, s, h);
     for (int64_t i0 = 0; i0 < L; i0 += R) {
-      const int64_t rows = L - i0 < R ? L - i0 : R, keys = a->causal ? i0 + rows : L;
-      const int64_t row = first + i0 * a->pos_stride, step_o = a->pos_stride * a->ldo;
-      widen_rows(a->type, rows, K, a->q, row * a->ldq + h * K, a->pos_stride * a->ldq, q);
+      const int64_t rows = L - i0 < R ? L - i0 : R, keys = a->seq.causal ? i0 + rows : L;
+      const int64_t row = first + i0 * a->seq.pos_stride, step_o = a->seq.pos_stride * a->ldo;
+      widen_rows(a->type, rows, K, a->q, row * a->ldq + h * K, a->seq.pos_stride * a->ldq, q);
       widen_rows(a->type, rows, K, a->o, row * a->ldo + h * K, step_o, o);
       widen_rows(a->type, rows, K, a->do_, row * a->ldo + h * K, step_o, d);
       for (int64_t i = 0; i < rows; i++) {
@@ -202,11 +204,12 @@ static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, flo
       cpu_tile_product(keys, Kp, rows, (cpu_tile_view){p, 1, Lp}, d, Kp, dv, Kp, true);
       cpu_tile_product(keys, Kp, rows, (cpu_tile_view){ds, 1, Lp}, q, Kp, dk, Kp, true);
       cpu_tile_product(rows, Kp, keys, (cpu_tile_view){ds, Lp, 1}, k, Kp, dq, Kp, false);
-      store_rows(a->type, rows, K, dq, NULL, a->dq, row * a->lddq + h * K, a->pos_stride * a->lddq);
+      store_rows(a->type, rows, K, dq, NULL, a->dq, row * a->lddq + h * K,
+                 a->seq.pos_stride * a->lddq);
     }
   }
-  store_rows(a->type, L, K, dk, NULL, a->dk, first * a->lddk + g * K, a->pos_stride * a->lddk);
-  store_rows(a->type, L, K, dv, NULL, a->dv, first * a->lddv + g * K, a->pos_stride * a->lddv);
+  store_rows(a->type, L, K, dk, NULL, a->dk, first * a->lddk + g * K, a->seq.pos_stride * a->lddk);
+  store_rows(a->type, L, K, dv, NULL, a->dv, first * a->lddv + g * K, a->seq.pos_stride * a->lddv);
 }
 
 orr_code CPU_FN(attention_bwd)(kern *k, const kern_attention_bwd_args *a) {
@@ -218,7 +221,7 @@ orr_code CPU_FN(attention_bwd)(kern *k, const kern_attention_bwd_args *a) {
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
   if (k->planning) return ORR_OK;
 #pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t task = 0; task < a->seqs * a->G; task++)
+  for (int64_t task = 0; task < a->seq.seqs * a->G; task++)
     bwd_task(a, task / a->G, task % a->G, cpu_scratch_of(workspace, bytes, omp_get_thread_num()));
   return ORR_OK;
 }

@@ -83,9 +83,9 @@ AMX_INLINE void bwd_square(const kern_attention_bwd_args *a, int64_t j0, int64_t
   const __m512i interleave =
       _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                        21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  const int64_t L = a->L, window = a->window, blocks = amx_pad(L, 32) / 32,
+  const int64_t L = a->seq.L, window = a->seq.window, blocks = amx_pad(L, 32) / 32,
                 keys = L - j0 > 16 ? 32 : 16;
-  const bool causal = a->causal;
+  const bool causal = a->seq.causal;
   const float c = AMX_LOG2_E / sqrtf((float)a->K), *s = m->s, *dp = m->dp;
   const float *lse = m->lse + i0, *delta = m->delta + i0;
   uint16_t *pt = m->pt + i0 / 32 * AMX_TILE, *dst = m->dst + i0 / 32 * AMX_TILE;
@@ -120,14 +120,14 @@ AMX_INLINE void bwd_square(const kern_attention_bwd_args *a, int64_t j0, int64_t
 // Keys j0..j0+31 of one head: their part of dS, and their rows of dK and dV.
 static void bwd_keys(const kern_attention_bwd_args *a, amx_rows k, amx_rows v, int64_t j0,
                      bool accumulate, const bwd_memory *m, cpu_ahead *next) {
-  const int64_t K = a->K, L32 = amx_pad(a->L, 32), blocks = L32 / 32;
-  const int halves = a->L - j0 > 16 ? 2 : 1;
+  const int64_t K = a->K, L32 = amx_pad(a->seq.L, 32), blocks = L32 / 32;
+  const int halves = a->seq.L - j0 > 16 ? 2 : 1;
   const int64_t column_tile = K / 32 * AMX_TILE, row_tile = blocks * AMX_TILE;
-  const amx_left left_k = amx_rows_left(k, j0, a->L, K, m->spare_k);
-  const amx_left left_v = amx_rows_left(v, j0, a->L, K, m->spare_v);
+  const amx_left left_k = amx_rows_left(k, j0, a->seq.L, K, m->spare_k);
+  const amx_left left_v = amx_rows_left(v, j0, a->seq.L, K, m->spare_v);
   for (int64_t i0 = 0; i0 < L32; i0 += 32) {
     const int64_t at = i0 / 16 * column_tile;
-    const int query_halves = a->L - i0 > 16 ? 2 : 1;
+    const int query_halves = a->seq.L - i0 > 16 ? 2 : 1;
     amx_product(halves, query_halves, K / 32, left_k, m->qt + at, m->qt + at + column_tile, m->s,
                 32, false);
     amx_product(halves, query_halves, K / 32, left_v, m->dot + at, m->dot + at + column_tile, m->dp,
@@ -150,12 +150,13 @@ static void bwd_keys(const kern_attention_bwd_args *a, amx_rows k, amx_rows v, i
 
 static void bwd_head(const kern_attention_bwd_args *a, int64_t s, int64_t h, bool accumulate,
                      const bwd_memory *m) {
-  const int64_t L = a->L, K = a->K, L32 = amx_pad(L, 32), row_tile = L32 / 32 * AMX_TILE;
-  const int64_t first = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
+  const int64_t L = a->seq.L, K = a->K, L32 = amx_pad(L, 32), row_tile = L32 / 32 * AMX_TILE;
+  const int64_t first =
+      cpu_attention_row(s, a->seq.inner, a->seq.outer_stride, a->seq.inner_stride);
   const int64_t g = h / (a->H / a->G);
-  const amx_rows q = amx_rows_at(a->q, first, a->ldq, h, K, a->pos_stride);
-  const amx_rows d = amx_rows_at(a->do_, first, a->ldo, h, K, a->pos_stride);
-  const amx_rows o = amx_rows_at(a->o, first, a->ldo, h, K, a->pos_stride);
+  const amx_rows q = amx_rows_at(a->q, first, a->ldq, h, K, a->seq.pos_stride);
+  const amx_rows d = amx_rows_at(a->do_, first, a->ldo, h, K, a->seq.pos_stride);
+  const amx_rows o = amx_rows_at(a->o, first, a->ldo, h, K, a->seq.pos_stride);
   amx_pack_transposed(q.p, q.stride, L, K, m->qt);
   amx_pack_transposed(d.p, d.stride, L, K, m->dot);
   amx_pack_plain(q.p, q.stride, L, K, m->q);
@@ -163,8 +164,8 @@ static void bwd_head(const kern_attention_bwd_args *a, int64_t s, int64_t h, boo
   bwd_statistics(a->lse + (s * a->H + h) * L, o, d, L, K, m);
   cpu_ahead next = cpu_ahead_bwd(a, s, h);
   for (int64_t j0 = 0; j0 < L; j0 += 32)
-    bwd_keys(a, amx_rows_at(a->k, first, a->ldk, g, K, a->pos_stride),
-             amx_rows_at(a->v, first, a->ldv, g, K, a->pos_stride), j0, accumulate, m, &next);
+    bwd_keys(a, amx_rows_at(a->k, first, a->ldk, g, K, a->seq.pos_stride),
+             amx_rows_at(a->v, first, a->ldv, g, K, a->seq.pos_stride), j0, accumulate, m, &next);
   for (int64_t i0 = 0; i0 < L; i0 += 32) {
     const uint16_t *rows = m->ds + i0 / 16 * row_tile;
     const amx_left ds = {rows, rows + row_tile, 64, AMX_TILE * 2};
@@ -173,26 +174,27 @@ static void bwd_head(const kern_attention_bwd_args *a, int64_t s, int64_t h, boo
                   m->k + (c / 16 + 1) * row_tile, m->dq + i0 * K + c, K, false);
   }
   amx_rows_store(m->dq, L, K, 1.0f / sqrtf((float)K), NULL,
-                 (uint16_t *)a->dq + first * a->lddq + h * K, a->pos_stride * a->lddq);
+                 (uint16_t *)a->dq + first * a->lddq + h * K, a->seq.pos_stride * a->lddq);
 }
 
 static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, void *scratch) {
-  const int64_t L = a->L, K = a->K, group = a->H / a->G;
-  const int64_t first = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
-  const amx_rows k = amx_rows_at(a->k, first, a->ldk, g, K, a->pos_stride);
+  const int64_t L = a->seq.L, K = a->K, group = a->H / a->G;
+  const int64_t first =
+      cpu_attention_row(s, a->seq.inner, a->seq.outer_stride, a->seq.inner_stride);
+  const amx_rows k = amx_rows_at(a->k, first, a->ldk, g, K, a->seq.pos_stride);
   amx_scratch b = {.base = scratch};
   const bwd_memory m = bwd_divide(L, K, &b);
   amx_pack_plain(k.p, k.stride, L, K, m.k);
   for (int64_t h = g * group; h < (g + 1) * group; h++) bwd_head(a, s, h, h > g * group, &m);
   amx_rows_store(m.dk, L, K, 1.0f / sqrtf((float)K), NULL,
-                 (uint16_t *)a->dk + first * a->lddk + g * K, a->pos_stride * a->lddk);
+                 (uint16_t *)a->dk + first * a->lddk + g * K, a->seq.pos_stride * a->lddk);
   amx_rows_store(m.dv, L, K, 1.0f, NULL, (uint16_t *)a->dv + first * a->lddv + g * K,
-                 a->pos_stride * a->lddv);
+                 a->seq.pos_stride * a->lddv);
 }
 
 orr_code attention_amx_bwd(kern *k, const kern_attention_bwd_args *a) {
   amx_scratch count = {0};
-  bwd_divide(a->L, a->K, &count);
+  bwd_divide(a->seq.L, a->K, &count);
   void *workspace;
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, count.used), &workspace));
   if (k->planning) return ORR_OK;
@@ -201,7 +203,7 @@ orr_code attention_amx_bwd(kern *k, const kern_attention_bwd_args *a) {
     void *scratch = cpu_scratch_of(workspace, count.used, omp_get_thread_num());
     amx_begin();
 #pragma omp for schedule(static)
-    for (int64_t task = 0; task < a->seqs * a->G; task++)
+    for (int64_t task = 0; task < a->seq.seqs * a->G; task++)
       bwd_task(a, task / a->G, task % a->G, scratch);
     amx_end();
   }

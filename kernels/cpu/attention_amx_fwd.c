@@ -48,20 +48,20 @@ static fwd_memory fwd_divide(int64_t L, int64_t K, amx_scratch *b) {
 // Softmax of row r (query i) of s into row r of the tiles p, unnormalized.
 static void softmax_row(const kern_attention_fwd_args *a, int64_t i, int64_t r, const float *s,
                         uint16_t *p, float *largest, float *sum) {
-  const int64_t L32 = amx_pad(a->L, 32);
+  const int64_t L32 = amx_pad(a->seq.L, 32);
   const float c = AMX_LOG2_E / sqrtf((float)a->K);
   const float *row = s + r * L32;
   __m512 top = _mm512_set1_ps(-INFINITY);
   for (int64_t j = 0; j < L32; j += 16)
-    top = _mm512_mask_max_ps(top, seen_keys(i, j, a->L, a->causal, a->window), top,
+    top = _mm512_mask_max_ps(top, seen_keys(i, j, a->seq.L, a->seq.causal, a->seq.window), top,
                              _mm512_loadu_ps(row + j));
   *largest = _mm512_reduce_max_ps(top) * c;
   const __m512 shift = _mm512_set1_ps(*largest), factor = _mm512_set1_ps(c);
   __m512 total = _mm512_setzero_ps();
   uint16_t *out = p + (r / 16 * (L32 / 32)) * AMX_TILE + r % 16 * 32;
   for (int64_t j = 0; j < L32; j += 32, out += AMX_TILE) {
-    const __mmask16 low = seen_keys(i, j, a->L, a->causal, a->window);
-    const __mmask16 high = seen_keys(i, j + 16, a->L, a->causal, a->window);
+    const __mmask16 low = seen_keys(i, j, a->seq.L, a->seq.causal, a->seq.window);
+    const __mmask16 high = seen_keys(i, j + 16, a->seq.L, a->seq.causal, a->seq.window);
     __m512 x = _mm512_fmsub_ps(_mm512_loadu_ps(row + j), factor, shift);
     __m512 y = _mm512_fmsub_ps(_mm512_loadu_ps(row + j + 16), factor, shift);
     x = _mm512_maskz_mov_ps(low, amx_exp2(x));
@@ -75,10 +75,11 @@ static void softmax_row(const kern_attention_fwd_args *a, int64_t i, int64_t r, 
 // 32 queries from i0 of head h.
 static void fwd_queries(const kern_attention_fwd_args *a, int64_t s, int64_t h, int64_t i0,
                         const fwd_memory *m, cpu_ahead *next) {
-  const int64_t L = a->L, K = a->K, L32 = amx_pad(L, 32), rows = amx_least(L - i0, 32);
+  const int64_t L = a->seq.L, K = a->K, L32 = amx_pad(L, 32), rows = amx_least(L - i0, 32);
   const int halves = rows > 16 ? 2 : 1;
-  const int64_t first = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
-  const amx_rows q = amx_rows_at(a->q, first, a->ldq, h, K, a->pos_stride);
+  const int64_t first =
+      cpu_attention_row(s, a->seq.inner, a->seq.outer_stride, a->seq.inner_stride);
+  const amx_rows q = amx_rows_at(a->q, first, a->ldq, h, K, a->seq.pos_stride);
   const amx_left left = amx_rows_left(q, i0, L, K, m->spare);
   const int64_t key_tile = K / 32 * AMX_TILE, value_tile = L32 / 32 * AMX_TILE;
   for (int64_t j = 0; j < L32; j += 32)
@@ -103,28 +104,29 @@ static void fwd_queries(const kern_attention_fwd_args *a, int64_t s, int64_t h, 
     amx_product(halves, 2, L32 / 32, p, m->v + c / 16 * value_tile,
                 m->v + (c / 16 + 1) * value_tile, m->o + c, K, false);
   amx_rows_store(m->o, rows, K, 1.0f, inverse,
-                 (uint16_t *)a->o + (first + i0 * a->pos_stride) * a->ldo + h * K,
-                 a->pos_stride * a->ldo);
+                 (uint16_t *)a->o + (first + i0 * a->seq.pos_stride) * a->ldo + h * K,
+                 a->seq.pos_stride * a->ldo);
 }
 
 static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, void *scratch) {
   const int64_t group = a->H / a->G;
-  const int64_t first = cpu_attention_row(s, a->inner, a->outer_stride, a->inner_stride);
+  const int64_t first =
+      cpu_attention_row(s, a->seq.inner, a->seq.outer_stride, a->seq.inner_stride);
   amx_scratch b = {.base = scratch};
-  const fwd_memory m = fwd_divide(a->L, a->K, &b);
-  const amx_rows k = amx_rows_at(a->k, first, a->ldk, g, a->K, a->pos_stride);
-  const amx_rows v = amx_rows_at(a->v, first, a->ldv, g, a->K, a->pos_stride);
-  amx_pack_transposed(k.p, k.stride, a->L, a->K, m.k);
-  amx_pack_plain(v.p, v.stride, a->L, a->K, m.v);
+  const fwd_memory m = fwd_divide(a->seq.L, a->K, &b);
+  const amx_rows k = amx_rows_at(a->k, first, a->ldk, g, a->K, a->seq.pos_stride);
+  const amx_rows v = amx_rows_at(a->v, first, a->ldv, g, a->K, a->seq.pos_stride);
+  amx_pack_transposed(k.p, k.stride, a->seq.L, a->K, m.k);
+  amx_pack_plain(v.p, v.stride, a->seq.L, a->K, m.v);
   for (int64_t h = g * group; h < (g + 1) * group; h++) {
     cpu_ahead next = cpu_ahead_fwd(a, s, h);
-    for (int64_t i0 = 0; i0 < a->L; i0 += 32) fwd_queries(a, s, h, i0, &m, &next);
+    for (int64_t i0 = 0; i0 < a->seq.L; i0 += 32) fwd_queries(a, s, h, i0, &m, &next);
   }
 }
 
 orr_code attention_amx_fwd(kern *k, const kern_attention_fwd_args *a) {
   amx_scratch count = {0};
-  fwd_divide(a->L, a->K, &count);
+  fwd_divide(a->seq.L, a->K, &count);
   void *workspace;
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, count.used), &workspace));
   if (k->planning) return ORR_OK;
@@ -133,7 +135,7 @@ orr_code attention_amx_fwd(kern *k, const kern_attention_fwd_args *a) {
     void *scratch = cpu_scratch_of(workspace, count.used, omp_get_thread_num());
     amx_begin();
 #pragma omp for schedule(static)
-    for (int64_t task = 0; task < a->seqs * a->G; task++)
+    for (int64_t task = 0; task < a->seq.seqs * a->G; task++)
       fwd_task(a, task / a->G, task % a->G, scratch);
     amx_end();
   }

@@ -80,20 +80,20 @@ static const void *at_row(const void *p, int64_t row, int64_t ld) {
 orr_code cuda_attention_fwd(kern *k, const kern_attention_fwd_args *a) {
   const cuda_sdpa_plan *plan = NULL;
   split s;
-  if (a->seqs == 0 || a->L == 0) return ORR_OK;
-  if (shape_fits(a->type, a->L, a->K, a->causal) && aligned(a->q, a->ldq) &&
+  if (a->seq.seqs == 0 || a->seq.L == 0) return ORR_OK;
+  if (shape_fits(a->type, a->seq.L, a->K, a->seq.causal) && aligned(a->q, a->ldq) &&
       aligned(a->k, a->ldk) && aligned(a->v, a->ldv) && aligned(a->o, a->ldo) &&
-      split_of(a->seqs, a->inner, a->outer_stride, a->inner_stride, &s))
+      split_of(a->seq.seqs, a->seq.inner, a->seq.outer_stride, a->seq.inner_stride, &s))
     ORR_TRY(cuda_sdpa_find(k,
                            &(cuda_sdpa_shape){.seqs = s.seqs,
-                                              .L = a->L,
+                                              .L = a->seq.L,
                                               .H = a->H,
                                               .G = a->G,
                                               .K = a->K,
-                                              .q = strides_of(&s, a->pos_stride, a->ldq),
-                                              .k = strides_of(&s, a->pos_stride, a->ldk),
-                                              .v = strides_of(&s, a->pos_stride, a->ldv),
-                                              .o = strides_of(&s, a->pos_stride, a->ldo),
+                                              .q = strides_of(&s, a->seq.pos_stride, a->ldq),
+                                              .k = strides_of(&s, a->seq.pos_stride, a->ldk),
+                                              .v = strides_of(&s, a->seq.pos_stride, a->ldv),
+                                              .o = strides_of(&s, a->seq.pos_stride, a->ldo),
                                               .lse = a->lse != NULL},
                            &plan));
   if (!plan) return cuda_attention_own_fwd(k, a);
@@ -106,7 +106,7 @@ orr_code cuda_attention_fwd(kern *k, const kern_attention_fwd_args *a) {
                              [CUDA_SDPA_K] = at_row(a->k, row, a->ldk),
                              [CUDA_SDPA_V] = at_row(a->v, row, a->ldv),
                              [CUDA_SDPA_O] = at_row(a->o, row, a->ldo)}};
-    if (a->lse) o.at[CUDA_SDPA_LSE] = a->lse + p * s.seqs * a->H * a->L;
+    if (a->lse) o.at[CUDA_SDPA_LSE] = a->lse + p * s.seqs * a->H * a->seq.L;
     ORR_TRY(cuda_sdpa_run(k, plan, &o, scratch));
   }
   return ORR_OK;
@@ -120,17 +120,17 @@ static bool bwd_aligned(const kern_attention_bwd_args *a) {
 
 static cuda_sdpa_shape bwd_shape(const kern_attention_bwd_args *a, const split *s) {
   return (cuda_sdpa_shape){.seqs = s->seqs,
-                           .L = a->L,
+                           .L = a->seq.L,
                            .H = a->H,
                            .G = a->G,
                            .K = a->K,
-                           .q = strides_of(s, a->pos_stride, a->ldq),
-                           .k = strides_of(s, a->pos_stride, a->ldk),
-                           .v = strides_of(s, a->pos_stride, a->ldv),
-                           .o = strides_of(s, a->pos_stride, a->ldo),
-                           .dq = strides_of(s, a->pos_stride, a->lddq),
-                           .dk = strides_of(s, a->pos_stride, a->lddk),
-                           .dv = strides_of(s, a->pos_stride, a->lddv),
+                           .q = strides_of(s, a->seq.pos_stride, a->ldq),
+                           .k = strides_of(s, a->seq.pos_stride, a->ldk),
+                           .v = strides_of(s, a->seq.pos_stride, a->ldv),
+                           .o = strides_of(s, a->seq.pos_stride, a->ldo),
+                           .dq = strides_of(s, a->seq.pos_stride, a->lddq),
+                           .dk = strides_of(s, a->seq.pos_stride, a->lddk),
+                           .dv = strides_of(s, a->seq.pos_stride, a->lddv),
                            .backward = true,
                            .lse = true};
 }
@@ -138,10 +138,10 @@ static cuda_sdpa_shape bwd_shape(const kern_attention_bwd_args *a, const split *
 orr_code cuda_attention_bwd(kern *k, const kern_attention_bwd_args *a) {
   const cuda_sdpa_plan *plan = NULL;
   split s;
-  if (a->seqs == 0 || a->L == 0) return ORR_OK;
-  if (shape_fits(a->type, a->L, a->K, a->causal) && bwd_aligned(a) &&
-      split_of(a->seqs, a->inner, a->outer_stride, a->inner_stride, &s)) {
-    split_further(&s, parts_of(s.seqs, a->H, a->L));
+  if (a->seq.seqs == 0 || a->seq.L == 0) return ORR_OK;
+  if (shape_fits(a->type, a->seq.L, a->K, a->seq.causal) && bwd_aligned(a) &&
+      split_of(a->seq.seqs, a->seq.inner, a->seq.outer_stride, a->seq.inner_stride, &s)) {
+    split_further(&s, parts_of(s.seqs, a->H, a->seq.L));
     const cuda_sdpa_shape shape = bwd_shape(a, &s);
     ORR_TRY(cuda_sdpa_find(k, &shape, &plan));
   }
@@ -151,18 +151,18 @@ orr_code cuda_attention_bwd(kern *k, const kern_attention_bwd_args *a) {
   if (k->planning) return ORR_OK;
   for (int64_t p = 0; p < s.parts; p++) {
     const int64_t row = first_row(&s, p);
-    ORR_TRY(
-        cuda_sdpa_run(k, plan,
-                      &(cuda_sdpa_operands){{[CUDA_SDPA_Q] = at_row(a->q, row, a->ldq),
-                                             [CUDA_SDPA_K] = at_row(a->k, row, a->ldk),
-                                             [CUDA_SDPA_V] = at_row(a->v, row, a->ldv),
-                                             [CUDA_SDPA_O] = at_row(a->o, row, a->ldo),
-                                             [CUDA_SDPA_DO] = at_row(a->do_, row, a->ldo),
-                                             [CUDA_SDPA_DQ] = at_row(a->dq, row, a->lddq),
-                                             [CUDA_SDPA_DK] = at_row(a->dk, row, a->lddk),
-                                             [CUDA_SDPA_DV] = at_row(a->dv, row, a->lddv),
-                                             [CUDA_SDPA_LSE] = a->lse + p * s.seqs * a->H * a->L}},
-                      scratch));
+    ORR_TRY(cuda_sdpa_run(
+        k, plan,
+        &(cuda_sdpa_operands){{[CUDA_SDPA_Q] = at_row(a->q, row, a->ldq),
+                               [CUDA_SDPA_K] = at_row(a->k, row, a->ldk),
+                               [CUDA_SDPA_V] = at_row(a->v, row, a->ldv),
+                               [CUDA_SDPA_O] = at_row(a->o, row, a->ldo),
+                               [CUDA_SDPA_DO] = at_row(a->do_, row, a->ldo),
+                               [CUDA_SDPA_DQ] = at_row(a->dq, row, a->lddq),
+                               [CUDA_SDPA_DK] = at_row(a->dk, row, a->lddk),
+                               [CUDA_SDPA_DV] = at_row(a->dv, row, a->lddv),
+                               [CUDA_SDPA_LSE] = a->lse + p * s.seqs * a->H * a->seq.L}},
+        scratch));
   }
   return ORR_OK;
 }

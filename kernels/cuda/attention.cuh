@@ -6,18 +6,18 @@
 
 // The row of position 0 of sequence s; position l lies l * pos_stride rows behind it.
 template <typename A> __device__ __forceinline__ int64_t cuda_sequence(const A &a, int64_t s) {
-  return s / a.inner * a.outer_stride + s % a.inner * a.inner_stride;
+  return s / a.seq.inner * a.seq.outer_stride + s % a.seq.inner * a.seq.inner_stride;
 }
 
 // Whether position i sees position j; both lie inside the sequence.
 template <typename A> __device__ __forceinline__ bool cuda_sees(const A &a, int i, int j) {
-  return !a.causal || (j <= i && (a.window == 0 || j > i - a.window || j == 0));
+  return !a.seq.causal || (j <= i && (a.seq.window == 0 || j > i - a.seq.window || j == 0));
 }
 
 // Bytes of delta[seqs, H, L] = the sum of do * o, which the first pass of a backward leaves to the
 // second.
 template <typename A> static inline size_t cuda_delta_bytes(const A &a) {
-  return (size_t)(a.seqs * a.H * a.L) * sizeof(float);
+  return (size_t)(a.seq.seqs * a.H * a.seq.L) * sizeof(float);
 }
 
 // attention_tiles.cu: bfloat16 on tensor cores, for heads of 64 and 128. False: not for this call.

@@ -22,7 +22,7 @@ template <typename T, typename A>
 __device__ __forceinline__ head_rows<T> rows_of(const A &a, const void *x, int64_t ld, int64_t s,
                                                 int64_t h) {
   return head_rows<T>{static_cast<const T *>(x) + cuda_sequence(a, s) * ld + h * a.K,
-                      a.pos_stride * ld};
+                      a.seq.pos_stride * ld};
 }
 
 // A row in shared memory as float32; the warp meets before it is read.
@@ -98,7 +98,7 @@ __device__ __forceinline__ void attend(const float *q, int K, int first, int n, 
 
 // The first whole step of 32 positions that query i sees beside position 0.
 template <typename A> __device__ __forceinline__ int first_seen(const A &a, int i) {
-  const int64_t oldest = a.causal && a.window ? i - a.window + 1 : 0;
+  const int64_t oldest = a.seq.causal && a.seq.window ? i - a.seq.window + 1 : 0;
   return oldest > 0 ? (int)(oldest / CUDA_WARP * CUDA_WARP) : 0;
 }
 
@@ -108,9 +108,9 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
   const int K = (int)a.K;
   float *q = cuda_shared_as<float>() + threadIdx.y * K;
   const int64_t task = (int64_t)blockIdx.x * WARPS + threadIdx.y;
-  if (task >= a.seqs * a.H * a.L) return; // a whole warp
-  const int i = (int)(task % a.L);
-  const int64_t h = task / a.L % a.H, s = task / a.L / a.H;
+  if (task >= a.seq.seqs * a.H * a.seq.L) return; // a whole warp
+  const int i = (int)(task % a.seq.L);
+  const int64_t h = task / a.seq.L % a.H, s = task / a.seq.L / a.H;
   const head_rows<T> k = rows_of<T>(a, a.k, a.ldk, s, h / (a.H / a.G));
   const head_rows<T> v = rows_of<T>(a, a.v, a.ldv, s, h / (a.H / a.G));
   keep_row(rows_of<T>(a, a.q, a.ldq, s, h).row(i), K, q);
@@ -118,7 +118,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
   row_sum o;
   float largest, sum;
   attend<T, N>(
-      q, K, first_seen(a, i), a.causal ? i + 1 : (int)a.L, [&](int j) { return k.row(j); },
+      q, K, first_seen(a, i), a.seq.causal ? i + 1 : (int)a.seq.L, [&](int j) { return k.row(j); },
       [&](int j) { return v.row(j); }, [&](int j) { return cuda_sees(a, i, j); }, &o, &largest,
       &sum);
   o.scale(1.0f / sum);
@@ -135,9 +135,9 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
   const int K = (int)a.K;
   float *q = cuda_shared_as<float>() + threadIdx.y * 2 * K, *d = q + K;
   const int64_t task = (int64_t)blockIdx.x * WARPS + threadIdx.y;
-  if (task >= a.seqs * a.H * a.L) return; // a whole warp
-  const int i = (int)(task % a.L);
-  const int64_t h = task / a.L % a.H, s = task / a.L / a.H;
+  if (task >= a.seq.seqs * a.H * a.seq.L) return; // a whole warp
+  const int i = (int)(task % a.seq.L);
+  const int64_t h = task / a.seq.L % a.H, s = task / a.seq.L / a.H;
   const head_rows<T> k = rows_of<T>(a, a.k, a.ldk, s, h / (a.H / a.G));
   const head_rows<T> v = rows_of<T>(a, a.v, a.ldv, s, h / (a.H / a.G));
   const T *o = rows_of<T>(a, a.o, a.ldo, s, h).row(i);
@@ -150,7 +150,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
   if (threadIdx.x == 0) delta[task] = dots;
   __syncwarp();
   const float scale = 1.0f / sqrtf((float)K), lse = a.lse[task];
-  const int n = a.causal ? i + 1 : (int)a.L, first = first_seen(a, i);
+  const int n = a.seq.causal ? i + 1 : (int)a.seq.L, first = first_seen(a, i);
   row_sum dq;
   dq.clear();
   for (int j0 = 0; j0 < n; j0 = j0 || first < CUDA_WARP ? j0 + CUDA_WARP : first) {
@@ -173,23 +173,23 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
   const int K = (int)a.K;
   float *k = cuda_shared_as<float>() + threadIdx.y * 2 * K, *v = k + K;
   const int64_t task = (int64_t)blockIdx.x * WARPS + threadIdx.y, group = a.H / a.G;
-  if (task >= a.seqs * a.G * a.L) return; // a whole warp
-  const int j = (int)(task % a.L);
-  const int64_t g = task / a.L % a.G, s = task / a.L / a.G;
+  if (task >= a.seq.seqs * a.G * a.seq.L) return; // a whole warp
+  const int j = (int)(task % a.seq.L);
+  const int64_t g = task / a.seq.L % a.G, s = task / a.seq.L / a.G;
   keep_row(rows_of<T>(a, a.k, a.ldk, s, g).row(j), K, k);
   keep_row(rows_of<T>(a, a.v, a.ldv, s, g).row(j), K, v);
   __syncwarp();
   const float scale = 1.0f / sqrtf((float)K);
   // beyond the window only position 0 is seen
-  const bool passes = a.causal && a.window && j > 0 && j + a.window < a.L;
-  const int n = passes ? (int)(j + a.window) : (int)a.L;
+  const bool passes = a.seq.causal && a.seq.window && j > 0 && j + a.seq.window < a.seq.L;
+  const int n = passes ? (int)(j + a.seq.window) : (int)a.seq.L;
   row_sum dk, dv;
   dk.clear();
   dv.clear();
   for (int64_t h = g * group; h < (g + 1) * group; h++) {
     const head_rows<T> q = rows_of<T>(a, a.q, a.ldq, s, h), d = rows_of<T>(a, a.do_, a.ldo, s, h);
-    const float *lse = a.lse + (s * a.H + h) * a.L, *dots = delta + (s * a.H + h) * a.L;
-    for (int i0 = a.causal ? j : 0; i0 < n; i0 += CUDA_WARP) {
+    const float *lse = a.lse + (s * a.H + h) * a.seq.L, *dots = delta + (s * a.H + h) * a.seq.L;
+    for (int i0 = a.seq.causal ? j : 0; i0 < n; i0 += CUDA_WARP) {
       const int i = i0 + (int)threadIdx.x;
       float p = 0.0f, ds = 0.0f;
       if (i < n && cuda_sees(a, i, j)) {
@@ -227,7 +227,7 @@ static dim3 grid_of(int64_t tasks) {
 
 extern "C" orr_code cuda_attention_own_fwd(kern *k, const kern_attention_fwd_args *a) {
   ORR_TRY(check_width(a->K));
-  const int64_t tasks = a->seqs * a->H * a->L;
+  const int64_t tasks = a->seq.seqs * a->H * a->seq.L;
   if (k->planning || tasks == 0) return ORR_OK;
   if (cuda_attention_tiles_fit(a)) return cuda_attention_tiles_fwd(k, a);
   const bool wide = is_wide(a->type, a->K, a->k, a->ldk);
@@ -242,7 +242,7 @@ extern "C" orr_code cuda_attention_own_bwd(kern *k, const kern_attention_bwd_arg
   ORR_TRY(check_width(a->K));
   void *workspace;
   ORR_TRY(cuda_workspace(k, cuda_delta_bytes(*a), &workspace));
-  const int64_t tasks = a->seqs * a->H * a->L;
+  const int64_t tasks = a->seq.seqs * a->H * a->seq.L;
   if (k->planning || tasks == 0) return ORR_OK;
   float *delta = static_cast<float *>(workspace);
   if (cuda_attention_tiles_fit(a)) return cuda_attention_tiles_bwd(k, a, delta);
@@ -258,6 +258,6 @@ extern "C" orr_code cuda_attention_own_bwd(kern *k, const kern_attention_bwd_arg
   const size_t shared = (size_t)(WARPS * 2 * a->K) * sizeof(float);
   ORR_TRY(cuda_start(k, "start attention_bwd", queries, grid_of(tasks), dim3(CUDA_WARP, WARPS),
                      shared, *a, delta));
-  return cuda_start(k, "start attention_bwd", keys, grid_of(a->seqs * a->G * a->L),
+  return cuda_start(k, "start attention_bwd", keys, grid_of(a->seq.seqs * a->G * a->seq.L),
                     dim3(CUDA_WARP, WARPS), shared, *a, static_cast<const float *>(delta));
 }

@@ -28,7 +28,7 @@ template <typename A>
 __device__ __forceinline__ head_rows rows_of(const A &a, const void *x, int64_t ld, int64_t s,
                                              int64_t h) {
   return head_rows{static_cast<const cuda_bf16 *>(x) + cuda_sequence(a, s) * ld + h * a.K,
-                   (int)(a.pos_stride * ld), (int)a.L};
+                   (int)(a.seq.pos_stride * ld), (int)a.seq.L};
 }
 
 __device__ __forceinline__ uint4 load_16(const head_rows &x, int l, int channel) {
@@ -163,16 +163,16 @@ struct tile_range {
   int begin, end;
 };
 template <typename A> __device__ __forceinline__ tile_range keys_of(const A &a, int i0) {
-  const int tiles = ((int)a.L + TILE - 1) / TILE;
-  if (!a.causal) return tile_range{1, tiles};
-  const int64_t oldest = a.window ? i0 - a.window + 1 : 0;
+  const int tiles = ((int)a.seq.L + TILE - 1) / TILE;
+  if (!a.seq.causal) return tile_range{1, tiles};
+  const int64_t oldest = a.seq.window ? i0 - a.seq.window + 1 : 0;
   const int begin = oldest > 0 ? (int)(oldest / TILE) : 0;
   return tile_range{begin > 1 ? begin : 1, i0 / TILE + 1};
 }
 
 // The scores of this lane, 1 or 0 for seen: row i (queries i0 + g, + 8), column j.
 template <typename A> __device__ __forceinline__ bool seen(const A &a, int i, int j) {
-  return j < a.L && cuda_sees(a, i, j);
+  return j < a.seq.L && cuda_sees(a, i, j);
 }
 
 __device__ __forceinline__ int low_row(int l0) {
@@ -193,9 +193,9 @@ static const float LOG2_E = 1.44269504f;
 template <int C>
 static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
     fwd_kernel(const kern_attention_fwd_args a) {
-  const int64_t tiles = (a.L + TILE - 1) / TILE;
+  const int64_t tiles = (a.seq.L + TILE - 1) / TILE;
   const int64_t task = (int64_t)blockIdx.x * WARPS + threadIdx.y;
-  if (task >= a.seqs * a.H * tiles) return; // a whole warp
+  if (task >= a.seq.seqs * a.H * tiles) return; // a whole warp
   const int i0 = (int)(task % tiles) * TILE;
   const int64_t h = task / tiles % a.H, s = task / tiles / a.H;
   const head_rows k = rows_of(a, a.k, a.ldk, s, h / (a.H / a.G));
@@ -239,12 +239,12 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
   sum[0] = quad_sum(sum[0]);
   sum[1] = quad_sum(sum[1]);
   o.scale(1.0f / sum[0], 1.0f / sum[1]);
-  o.store(result_of(a, a.o, a.ldo, s, h), a.pos_stride * a.ldo, i0, (int)a.L);
+  o.store(result_of(a, a.o, a.ldo, s, h), a.seq.pos_stride * a.ldo, i0, (int)a.seq.L);
   if (!a.lse || threadIdx.x % 4 != 0) return;
 #pragma unroll
   for (int r = 0; r < 2; r++)
-    if (low_row(i0) + 8 * r < a.L)
-      a.lse[(s * a.H + h) * a.L + low_row(i0) + 8 * r] = largest[r] * scale + logf(sum[r]);
+    if (low_row(i0) + 8 * r < a.seq.L)
+      a.lse[(s * a.H + h) * a.seq.L + low_row(i0) + 8 * r] = largest[r] * scale + logf(sum[r]);
 }
 
 // --- backward -------------------------------------------------------------------------------
@@ -287,9 +287,9 @@ __device__ __forceinline__ void bwd_queries(const kern_attention_bwd_args &a, in
 #pragma unroll
   for (int r = 0; r < 2; r++) {
     const int i = low_row(i0) + 8 * r;
-    const int64_t at = (s * a.H + h) * a.L + i;
-    lse[r] = i < a.L ? a.lse[at] : 0.0f;
-    if (i < a.L && threadIdx.x % 4 == 0) delta[at] = dots[r];
+    const int64_t at = (s * a.H + h) * a.seq.L + i;
+    lse[r] = i < a.seq.L ? a.lse[at] : 0.0f;
+    if (i < a.seq.L && threadIdx.x % 4 == 0) delta[at] = dots[r];
   }
   row_sums<C> dq;
   dq.clear();
@@ -309,26 +309,26 @@ __device__ __forceinline__ void bwd_queries(const kern_attention_bwd_args &a, in
       }
     dq.add(ds, k, tile * TILE);
   }
-  dq.store(result_of(a, a.dq, a.lddq, s, h), a.pos_stride * a.lddq, i0, (int)a.L);
+  dq.store(result_of(a, a.dq, a.lddq, s, h), a.seq.pos_stride * a.lddq, i0, (int)a.seq.L);
 }
 
 // dk and dv of 16 keys of key/value head g, over all heads and queries that see them.
 template <int C>
 __device__ __forceinline__ void bwd_keys(const kern_attention_bwd_args &a, int64_t s, int64_t g,
                                          int j0, const float *delta) {
-  const int group = (int)(a.H / a.G), tiles = ((int)a.L + TILE - 1) / TILE;
+  const int group = (int)(a.H / a.G), tiles = ((int)a.seq.L + TILE - 1) / TILE;
   const float scale = 1.0f / sqrtf((float)a.K);
   // beyond the window only position 0 is seen
   const int last =
-      a.causal && a.window && j0 > 0 ? (int)((j0 + TILE - 2 + a.window) / TILE) : tiles;
+      a.seq.causal && a.seq.window && j0 > 0 ? (int)((j0 + TILE - 2 + a.seq.window) / TILE) : tiles;
   left_rows<C> k;
   row_sums<C> dk, dv;
   dk.clear();
   dv.clear();
   for (int64_t h = g * group; h < (g + 1) * group; h++) {
     const head_rows q = rows_of(a, a.q, a.ldq, s, h), d = rows_of(a, a.do_, a.ldo, s, h);
-    const float *lse = a.lse + (s * a.H + h) * a.L, *dots = delta + (s * a.H + h) * a.L;
-    for (int tile = a.causal ? j0 / TILE : 0; tile < tiles && tile <= last; tile++) {
+    const float *lse = a.lse + (s * a.H + h) * a.seq.L, *dots = delta + (s * a.H + h) * a.seq.L;
+    for (int tile = a.seq.causal ? j0 / TILE : 0; tile < tiles && tile <= last; tile++) {
       float p[2][4], ds[2][4];
       k.load(rows_of(a, a.k, a.ldk, s, g), j0);
       product_rows(p, k, q, tile * TILE); // rows are keys, columns queries
@@ -339,7 +339,7 @@ __device__ __forceinline__ void bwd_keys(const kern_attention_bwd_args &a, int64
 #pragma unroll
         for (int e = 0; e < 4; e++) {
           const int i = column_at(tile * TILE, n, e), j = row_at(j0, e);
-          const bool counts = i < a.L && seen(a, i, j);
+          const bool counts = i < a.seq.L && seen(a, i, j);
           p[n][e] = counts ? exp2f((p[n][e] * scale - lse[i]) * LOG2_E) : 0.0f;
           ds[n][e] = counts ? p[n][e] * (ds[n][e] - dots[i]) * scale : 0.0f;
         }
@@ -347,8 +347,8 @@ __device__ __forceinline__ void bwd_keys(const kern_attention_bwd_args &a, int64
       dk.add(ds, q, tile * TILE);
     }
   }
-  dk.store(result_of(a, a.dk, a.lddk, s, g), a.pos_stride * a.lddk, j0, (int)a.L);
-  dv.store(result_of(a, a.dv, a.lddv, s, g), a.pos_stride * a.lddv, j0, (int)a.L);
+  dk.store(result_of(a, a.dk, a.lddk, s, g), a.seq.pos_stride * a.lddk, j0, (int)a.seq.L);
+  dv.store(result_of(a, a.dv, a.lddv, s, g), a.seq.pos_stride * a.lddv, j0, (int)a.seq.L);
 }
 
 // A block takes WARPS / share key/value heads, `share` warps each: first dq of all heads that read
@@ -356,9 +356,9 @@ __device__ __forceinline__ void bwd_keys(const kern_attention_bwd_args &a, int64
 template <int C>
 static __global__ void __launch_bounds__(WARPS *CUDA_WARP, C == 1 ? 3 : 2)
     bwd_kernel(const kern_attention_bwd_args a, const int share, float *delta) {
-  const int tiles = ((int)a.L + TILE - 1) / TILE, group = (int)(a.H / a.G);
+  const int tiles = ((int)a.seq.L + TILE - 1) / TILE, group = (int)(a.H / a.G);
   const int64_t unit = (int64_t)blockIdx.x * (WARPS / share) + threadIdx.y / share;
-  const bool inside = unit < a.seqs * a.G;
+  const bool inside = unit < a.seq.seqs * a.G;
   const int64_t s = unit / a.G, g = unit % a.G;
   const int mine = (int)threadIdx.y % share;
   for (int item = mine; inside && item < group * tiles; item += share) {
@@ -377,7 +377,7 @@ static bool fits(const void *p, int64_t ld, int64_t pos_stride) {
   return cuda_aligned(p) && ld % 8 == 0 && pos_stride * ld <= INT32_MAX;
 }
 template <typename A> static bool shape_fits(const A *a) {
-  const int64_t step = a->pos_stride;
+  const int64_t step = a->seq.pos_stride;
   return a->type == KERN_BF16 && (a->K == PIECE || a->K == 2 * PIECE) && fits(a->q, a->ldq, step) &&
          fits(a->k, a->ldk, step) && fits(a->v, a->ldv, step) && fits(a->o, a->ldo, step);
 }
@@ -391,15 +391,15 @@ bool cuda_attention_tiles_fit(const kern_attention_bwd_args *a) {
 }
 
 orr_code cuda_attention_tiles_fwd(kern *k, const kern_attention_fwd_args *a) {
-  const int64_t tasks = a->seqs * a->H * cuda_ceil_div(a->L, TILE);
+  const int64_t tasks = a->seq.seqs * a->H * cuda_ceil_div(a->seq.L, TILE);
   return cuda_start(k, "start attention_fwd", a->K == PIECE ? fwd_kernel<1> : fwd_kernel<2>,
                     dim3((unsigned)cuda_ceil_div(tasks, WARPS)), dim3(CUDA_WARP, WARPS), 0, *a);
 }
 
 orr_code cuda_attention_tiles_bwd(kern *k, const kern_attention_bwd_args *a, float *delta) {
-  const int64_t items = a->H / a->G * cuda_ceil_div(a->L, TILE);
+  const int64_t items = a->H / a->G * cuda_ceil_div(a->seq.L, TILE);
   const int share = items > 2 ? WARPS : (int)items;
   return cuda_start(k, "start attention_bwd", a->K == PIECE ? bwd_kernel<1> : bwd_kernel<2>,
-                    dim3((unsigned)cuda_ceil_div(a->seqs * a->G, WARPS / share)),
+                    dim3((unsigned)cuda_ceil_div(a->seq.seqs * a->G, WARPS / share)),
                     dim3(CUDA_WARP, WARPS), 0, *a, share, delta);
 }

@@ -200,7 +200,8 @@ static bool captures(const cuda_impl *impl) {
 
 // --- life -----------------------------------------------------------------------------------
 
-static void describe(kern *k, const cuda_device *d) {
+// why: there is no cuDNN, where there is none.
+static void describe(kern *k, const cuda_device *d, const char *why) {
   cuda_impl *impl = cuda_impl_of(k);
   size_t unused = 0, memory = 0;
   if (cudaMemGetInfo(&unused, &memory) != cudaSuccess) (void)cudaGetLastError();
@@ -208,8 +209,11 @@ static void describe(kern *k, const cuda_device *d) {
            (double)memory / 1073741824.0);
   snprintf(k->device_id, sizeof k->device_id, "%s", d->id);
   snprintf(impl->backend.bf16_reason, sizeof impl->backend.bf16_reason,
-           "bf16: matrix units; driver %d.%d; attention: %s", d->driver / 1000,
-           d->driver % 1000 / 10, impl->sdpa ? cuda_sdpa_name(impl->sdpa) : "own kernels alone");
+           "bf16: matrix units; driver %d.%d; attention: %s%s%s", d->driver / 1000,
+           d->driver % 1000 / 10, impl->sdpa ? cuda_sdpa_name(impl->sdpa) : "own kernels alone (",
+           impl->sdpa ? "" : why, impl->sdpa ? "" : ")");
+  for (int i = 0; !impl->sdpa && i < 2; i++)
+    snprintf(impl->backend.attention[i], sizeof impl->backend.attention[i], "own kernels: %s", why);
 }
 
 static orr_code open_order(cuda_impl *impl) {
@@ -225,6 +229,7 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   *out = NULL;
   orr_code rc;
   cuda_device d;
+  char why[CUDA_SDPA_WHY] = "as run.attention asks";
   ORR_TRY(cuda_device_choose(setup, &d));
   kern *k = orr_calloc(1, sizeof *k);
   ORR_CHECK(k, ORR_ENOMEM, "kernels: no memory for the CUDA backend");
@@ -244,8 +249,9 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   ORR_TRY_GOTO(open_order(impl), destroy);
   k->can_capture = captures(impl);
   ORR_TRY_GOTO(cuda_products_create(&impl->products), destroy);
-  if (!setup->own_attention) ORR_TRY_GOTO(cuda_sdpa_create(impl->stream, &impl->sdpa), destroy);
-  describe(k, &d);
+  if (!setup->own_attention)
+    ORR_TRY_GOTO(cuda_sdpa_create(impl->stream, &impl->sdpa, why), destroy);
+  describe(k, &d, why);
   *out = k;
   return ORR_OK;
 

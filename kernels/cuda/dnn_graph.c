@@ -130,13 +130,54 @@ static cudnnStatus_t try_plan(cuda_dnn_graph *g, cuda_dnn_node config, cuda_dnn_
   return status;
 }
 
-orr_code cuda_dnn_plan(cuda_dnn_graph *g, cuda_dnn_node *plan, int64_t *workspace) {
+// A step of putting the choice together; refusals are no error of the graph.
+static bool set_one(const cuda_dnn_graph *g, cuda_dnn_node node, cudnnBackendAttributeName_t name,
+                    cudnnBackendAttributeType_t type, int64_t count, const void *values) {
+  return g->dnn->cudnnBackendSetAttribute(node, name, type, count, values) == CUDNN_STATUS_SUCCESS;
+}
+
+static bool close_one(const cuda_dnn_graph *g, cuda_dnn_node node) {
+  return g->dnn->cudnnBackendFinalize(node) == CUDNN_STATUS_SUCCESS;
+}
+
+static bool set_engine(cuda_dnn_graph *g, cuda_dnn_node graph, int64_t number,
+                       cuda_dnn_node engine) {
+  return set_one(g, engine, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                 &graph) &&
+         set_one(g, engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &number) &&
+         (g->handle || set_one(g, engine, CUDNN_ATTR_ENGINE_DEVICEPROP,
+                               CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->properties)) &&
+         close_one(g, engine);
+}
+
+// *config (=) the choice as a configuration of an engine. False: this library has none such, or
+// memory ran out, which g->rc tells.
+static bool choose(cuda_dnn_graph *g, cuda_dnn_node graph, const cuda_dnn_choice *choice,
+                   cuda_dnn_node *config) {
+  cuda_dnn_node knob[CUDA_DNN_MOST_KNOBS];
+  cuda_dnn_node engine = cuda_dnn_make(g, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+  *config = cuda_dnn_make(g, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+  for (int i = 0; i < choice->knobs; i++)
+    knob[i] = cuda_dnn_make(g, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR);
+  if (g->rc != ORR_OK || !set_engine(g, graph, choice->engine, engine)) return false;
+  for (int i = 0; i < choice->knobs; i++)
+    if (!set_one(g, knob[i], CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE, 1,
+                 &choice->knob[i].type) ||
+        !set_one(g, knob[i], CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, CUDNN_TYPE_INT64, 1,
+                 &choice->knob[i].value) ||
+        !close_one(g, knob[i]))
+      return false;
+  return set_one(g, *config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                 &engine) &&
+         set_one(g, *config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                 choice->knobs, knob) &&
+         close_one(g, *config);
+}
+
+// config [MOST_ENGINES]: what cuDNN's heuristic proposes, best first.
+static int64_t propose(cuda_dnn_graph *g, cuda_dnn_node graph, cuda_dnn_node *config) {
   static const cudnnBackendHeurMode_t mode = CUDNN_HEUR_MODE_A;
-  cuda_dnn_node config[MOST_ENGINES];
   int64_t count = 0;
-  *plan = NULL;
-  *workspace = 0;
-  cuda_dnn_node graph = close_graph(g);
   cuda_dnn_node heuristic = cuda_dnn_make(g, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   cuda_dnn_set(g, heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR,
                1, &graph);
@@ -147,14 +188,26 @@ orr_code cuda_dnn_plan(cuda_dnn_graph *g, cuda_dnn_node *plan, int64_t *workspac
   cuda_dnn_finish(g, heuristic);
   for (int i = 0; i < MOST_ENGINES; i++)
     config[i] = cuda_dnn_make(g, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
-  if (g->rc != ORR_OK) return g->rc;
-  if (failed(g,
-             g->dnn->cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                              CUDNN_TYPE_BACKEND_DESCRIPTOR, MOST_ENGINES, &count,
-                                              config),
-             "propose engines"))
-    return g->rc;
+  if (g->rc != ORR_OK || failed(g,
+                                g->dnn->cudnnBackendGetAttribute(
+                                    heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                    CUDNN_TYPE_BACKEND_DESCRIPTOR, MOST_ENGINES, &count, config),
+                                "propose engines"))
+    return 0;
+  return count;
+}
+
+orr_code cuda_dnn_plan(cuda_dnn_graph *g, const cuda_dnn_choice *choice, cuda_dnn_node *plan,
+                       int64_t *workspace) {
+  cuda_dnn_node chosen, config[MOST_ENGINES];
   cudnnStatus_t last = CUDNN_STATUS_NOT_SUPPORTED;
+  *plan = NULL;
+  *workspace = 0;
+  cuda_dnn_node graph = close_graph(g);
+  if (g->rc == ORR_OK && choice && choose(g, graph, choice, &chosen) &&
+      try_plan(g, chosen, plan, workspace) == CUDNN_STATUS_SUCCESS)
+    return ORR_OK;
+  const int64_t count = propose(g, graph, config);
   for (int64_t i = 0; i < count; i++) {
     if (wavers(g, config[i])) continue;
     last = try_plan(g, config[i], plan, workspace);

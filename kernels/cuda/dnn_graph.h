@@ -11,7 +11,7 @@
 #include "base/status.h"
 #include "kernels/cuda/library.h"
 
-enum { CUDA_DNN_MOST = 96, CUDA_DNN_MOST_OPS = 24 };
+enum { CUDA_DNN_MOST = 128, CUDA_DNN_MOST_OPS = 24, CUDA_DNN_MOST_KNOBS = 6 };
 
 typedef struct {
   const cuda_dnn_library *dnn;
@@ -52,11 +52,23 @@ void cuda_dnn_set(cuda_dnn_graph *g, cuda_dnn_node node, cudnnBackendAttributeNa
                   cudnnBackendAttributeType_t type, int64_t count, const void *values);
 void cuda_dnn_finish(cuda_dnn_graph *g, cuda_dnn_node node);
 
-// Local. The plan of the first engine that cuDNN proposes, that says of itself it gives the same
-// bits each time, and that takes the graph. The caller ends *plan with
-// cudnnBackendDestroyDescriptor. *workspace (=) bytes. ORR_EUNSUPPORTED with cuDNN's words when
-// there is none.
-orr_code cuda_dnn_plan(cuda_dnn_graph *g, cuda_dnn_node *plan, int64_t *workspace);
+// An engine of cuDNN by its number, and how it is set. What the numbers mean is the library's.
+typedef struct {
+  int64_t engine;
+  int knobs;
+  struct {
+    cudnnBackendKnobType_t type;
+    int64_t value;
+  } knob[CUDA_DNN_MOST_KNOBS];
+} cuda_dnn_choice;
+
+// Local. The plan of the first engine that takes the graph: `choice`, which may be NULL, then those
+// that cuDNN proposes, without those that say of themselves that they may give other bits each
+// time. Not all that do say so: whether a result is reproducible must follow from the graph itself.
+// The caller ends *plan with cudnnBackendDestroyDescriptor. *workspace (=) bytes. ORR_EUNSUPPORTED
+// with cuDNN's words when there is none.
+orr_code cuda_dnn_plan(cuda_dnn_graph *g, const cuda_dnn_choice *choice, cuda_dnn_node *plan,
+                       int64_t *workspace);
 // Local. Destroys what the graph owns.
 void cuda_dnn_release(cuda_dnn_graph *g);
 

@@ -7,14 +7,19 @@
 #define TEXT_OF(x) #x
 #define TEXT(x)    TEXT_OF(x)
 
-static orr_code open_named(const char *name, void **handle) {
+// NULL: the loader's words about the first place are in `words`.
+static void *open_somewhere(const char *name, char words[256]) {
   char path[4096];
-  *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-  if (*handle) return ORR_OK;
+  void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+  if (handle) return handle;
+  snprintf(words, 256, "%s", dlerror());
+  if (snprintf(path, sizeof path, "%s/%s", CUDA_LIBRARY_DIR, name) >= (int)sizeof path) return NULL;
+  return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+}
+
+static orr_code open_named(const char *name, void **handle) {
   char words[256];
-  snprintf(words, sizeof words, "%s", dlerror());
-  if (snprintf(path, sizeof path, "%s/%s", CUDA_LIBRARY_DIR, name) < (int)sizeof path)
-    *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  *handle = open_somewhere(name, words);
   ORR_CHECK(*handle, ORR_EUNSUPPORTED,
             "%s does not open (%s); install it, or put its folder into LD_LIBRARY_PATH", name,
             words);
@@ -55,9 +60,13 @@ orr_code cuda_blas_library_open(cuda_blas_library *l) {
 }
 
 orr_code cuda_dnn_library_open(cuda_dnn_library *l) {
+  char unused[256];
   const wanted list[] = {CUDA_DNN_FUNCTIONS(WANTED)};
-  return open_library("libcudnn.so." TEXT(CUDNN_MAJOR), list, sizeof list / sizeof *list,
-                      &l->handle);
+  ORR_TRY(
+      open_library("libcudnn.so." TEXT(CUDNN_MAJOR), list, sizeof list / sizeof *list, &l->handle));
+  // numbered like the toolkit, as cuBLASLt is
+  l->compiler = open_somewhere("libnvrtc.so." TEXT(CUBLAS_VER_MAJOR), unused);
+  return ORR_OK;
 }
 
 void cuda_blas_library_close(cuda_blas_library *l) {
@@ -65,5 +74,6 @@ void cuda_blas_library_close(cuda_blas_library *l) {
 }
 
 void cuda_dnn_library_close(cuda_dnn_library *l) {
+  close_handle(&l->compiler);
   close_handle(&l->handle);
 }

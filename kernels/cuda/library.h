@@ -28,6 +28,7 @@
 
 #define CUDA_DNN_FUNCTIONS(X)                                                                      \
   X(cudnnGetVersion)                                                                               \
+  X(cudnnGetCudartVersion)                                                                         \
   X(cudnnGetErrorString)                                                                           \
   X(cudnnGetLastErrorString)                                                                       \
   X(cudnnCreate)                                                                                   \
@@ -48,6 +49,7 @@ typedef struct {
 
 typedef struct {
   void *handle;
+  void *compiler; // libnvrtc, which cuDNN looks for once it plans; NULL: there is none
   CUDA_DNN_FUNCTIONS(CUDA_LIBRARY_SLOT)
 } cuda_dnn_library;
 #undef CUDA_LIBRARY_SLOT
@@ -55,6 +57,11 @@ typedef struct {
 // Local. Open the library of the major version that this build was made with: where the loader
 // looks, else in the toolkit's folder at build time. ORR_EUNSUPPORTED names the file and the
 // loader's words. The caller closes what was opened; closing twice does nothing.
+//
+// cuDNN opens libcublasLt and libnvrtc by their names while it plans, and finds them where they are
+// open already. Without the first, of its own CUDA, it ends the process; without the second it has
+// no engine for attention. So cuBLASLt must be open before cuDNN plans, and the compiler is opened
+// here.
 orr_code cuda_blas_library_open(cuda_blas_library *l);
 orr_code cuda_dnn_library_open(cuda_dnn_library *l);
 void cuda_blas_library_close(cuda_blas_library *l);

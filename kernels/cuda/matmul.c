@@ -17,7 +17,7 @@ static orr_code run_product(kern *k, cuda_product_shape shape, const cuda_produc
                             size_t before, char **workspace) {
   const cuda_product *product;
   void *scratch;
-  shape.alignment = cuda_product_alignment(&shape, o);
+  shape.alignment = cuda_product_aligned(&shape, o);
   ORR_TRY(cuda_product_find(k, &shape, &product));
   ORR_TRY(cuda_workspace(k, before + cuda_product_scratch(product), &scratch));
   if (workspace) *workspace = scratch;
@@ -63,13 +63,8 @@ orr_code cuda_matmul_fwd(kern *k, const kern_matmul_fwd_args *args) {
                                     .ldc = a.ldy,
                                     .type = (int32_t)a.type,
                                     .c_type = (int32_t)a.y_type,
-                                    .b_transposed = true,
-                                    .bias = a.bias != NULL};
-  if (a.bias && a.y_type == KERN_BF16) {
-    cuda_product_shape bare = shape;
-    bare.bias = false;
-    return fwd_by_bias(k, &a, bare);
-  }
+                                    .b_transposed = true};
+  if (a.bias && a.y_type == KERN_BF16) return fwd_by_bias(k, &a, shape);
   return run_product(
       k, shape,
       &(cuda_product_operands){.a = a.x, .b = a.w, .bias = a.bias, .add = a.add, .c = a.y}, 0,

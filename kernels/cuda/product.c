@@ -20,7 +20,7 @@ enum {
   WORKSPACE_LIMIT = 64 << 20, // bytes a product may ask for
 };
 
-_Static_assert(sizeof(cuda_product_shape) == 6 * sizeof(int64_t) + 6 * sizeof(int32_t),
+_Static_assert(sizeof(cuda_product_shape) == 6 * sizeof(int64_t) + 8 * sizeof(int32_t),
                "a key without padding");
 
 struct cuda_product {
@@ -54,20 +54,22 @@ static cudaDataType_t data_type(int32_t t) {
   return t == KERN_BF16 ? CUDA_R_16BF : CUDA_R_32F;
 }
 
-static int32_t divides(uint64_t x, int32_t alignment) {
-  while (x % (uint64_t)alignment) alignment /= 2;
+// Of addresses or lengths in bytes, or of several joined by |.
+static int32_t alignment_of(uint64_t bytes) {
+  int32_t alignment = MOST_ALIGNMENT;
+  while (bytes % (uint64_t)alignment) alignment /= 2;
   return alignment;
 }
 
-int32_t cuda_product_alignment(const cuda_product_shape *s, const cuda_product_operands *o) {
+cuda_product_alignment cuda_product_aligned(const cuda_product_shape *s,
+                                            const cuda_product_operands *o) {
   const uint64_t in = kern_dtype_size((kern_dtype)s->type);
   const uint64_t out = kern_dtype_size((kern_dtype)s->c_type);
-  int32_t alignment = MOST_ALIGNMENT;
-  alignment = divides((uintptr_t)o->a | (uintptr_t)o->b | (uintptr_t)o->c, alignment);
-  alignment = divides((uintptr_t)o->add | (uintptr_t)o->bias, alignment);
-  alignment = divides((uint64_t)s->lda * in, alignment);
-  alignment = divides((uint64_t)s->ldb * in, alignment);
-  return divides((uint64_t)s->ldc * out, alignment);
+  return (cuda_product_alignment){
+      .a = alignment_of((uintptr_t)o->a | (uint64_t)s->lda * in),
+      .b = alignment_of((uintptr_t)o->b | (uint64_t)s->ldb * in),
+      .c = alignment_of((uintptr_t)o->c | (uintptr_t)o->add | (uint64_t)s->ldc * out),
+      .bias = o->bias ? alignment_of((uintptr_t)o->bias) : 0};
 }
 
 // --- plans ----------------------------------------------------------------------------------
@@ -106,10 +108,10 @@ static orr_code describe(const cuda_products *ps, cuda_product *p) {
   // A row-major matrix is its own transpose, columns first: b [K,N] comes as it is wanted.
   ORR_TRY(set_op(ps, p, CUBLASLT_MATMUL_DESC_TRANSA, s->b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N));
   ORR_TRY(set_op(ps, p, CUBLASLT_MATMUL_DESC_TRANSB, s->a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N));
-  if (s->bias) {
+  if (s->alignment.bias) {
     ORR_TRY(set_op(ps, p, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS));
     ORR_TRY(set_op(ps, p, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, CUDA_R_32F));
-    ORR_TRY(set_bias(ps, p, (const void *)(uintptr_t)s->alignment));
+    ORR_TRY(set_bias(ps, p, (const void *)(uintptr_t)s->alignment.bias));
   }
   const uint64_t M = (uint64_t)s->M, N = (uint64_t)s->N, K = (uint64_t)s->K;
   BLAS_TRY(ps->lt.cublasLtMatrixLayoutCreate(&p->b, in, s->b_transposed ? K : N,
@@ -124,12 +126,16 @@ static orr_code describe(const cuda_products *ps, cuda_product *p) {
 
 static orr_code prefer(const cuda_products *ps, const cuda_product *p,
                        cublasLtMatmulPreference_t preference) {
-  static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
-      CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
-      CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
+  const cuda_product_alignment *of = &p->shape.alignment;
+  const struct {
+    cublasLtMatmulPreferenceAttributes_t name;
+    uint32_t bytes;
+  } alignment[] = {{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, (uint32_t)of->b}, // ours: b first
+                   {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, (uint32_t)of->a},
+                   {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, (uint32_t)of->c},
+                   {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, (uint32_t)of->c}};
   const uint64_t most = WORKSPACE_LIMIT;
   const uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
-  const uint32_t alignment = (uint32_t)p->shape.alignment;
   BLAS_TRY(ps->lt.cublasLtMatmulPreferenceSetAttribute(
                preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &most, sizeof most),
            "limit its workspace", &p->shape);
@@ -138,8 +144,8 @@ static orr_code prefer(const cuda_products *ps, const cuda_product *p,
                                                        &reduction, sizeof reduction),
            "be held to one order of summation", &p->shape);
   for (int i = 0; i < 4; i++)
-    BLAS_TRY(ps->lt.cublasLtMatmulPreferenceSetAttribute(preference, alignments[i], &alignment,
-                                                         sizeof alignment),
+    BLAS_TRY(ps->lt.cublasLtMatmulPreferenceSetAttribute(
+                 preference, alignment[i].name, &alignment[i].bytes, sizeof alignment[i].bytes),
              "take addresses as they are aligned", &p->shape);
   return ORR_OK;
 }
@@ -196,7 +202,7 @@ static orr_code choose_by_trial(kern *k, cuda_product *p, const proposals *found
   cuda_trial t = {.type = (kern_dtype)s->type,
                   .a_bytes = (size_t)((s->a_transposed ? s->K : s->M) * s->lda) * in,
                   .b_bytes = (size_t)((s->b_transposed ? s->N : s->K) * s->ldb) * in,
-                  .bias_bytes = s->bias ? (size_t)s->N * sizeof(float) : 0,
+                  .bias_bytes = s->alignment.bias ? (size_t)s->N * sizeof(float) : 0,
                   .c_bytes = (size_t)(s->M * s->ldc) * out,
                   .candidates = found->count,
                   .run = run_candidate,
@@ -248,7 +254,7 @@ orr_code cuda_product_run(kern *k, const cuda_product *p, const cuda_product_ope
   const cuda_impl *impl = cuda_impl_of(k);
   const cuda_products *ps = impl->products;
   const float one = 1.0f, beta = o->add ? 1.0f : 0.0f;
-  if (p->shape.bias) ORR_TRY(set_bias(ps, p, o->bias));
+  if (p->shape.alignment.bias) ORR_TRY(set_bias(ps, p, o->bias));
   BLAS_TRY(ps->lt.cublasLtMatmul(ps->handle, p->op, &one, o->b, p->b, o->a, p->a, &beta,
                                  o->add ? o->add : o->c, p->c, o->c, p->c, &p->algorithm, scratch,
                                  p->scratch, impl->stream),

@@ -6,17 +6,25 @@
 
 #include "kernels/cuda/cuda.h"
 
+// What the addresses and row strides of each matrix are multiples of, in bytes: a power of two, at
+// most 16 and at least the size of its elements. Each is a promise of its own: the library leaves
+// out what needs more, so the width of one operand must not speak for another.
+typedef struct {
+  int32_t a, b;
+  int32_t c;    // of c and add
+  int32_t bias; // 0: there is none
+} cuda_product_alignment;
+
 // The shape: also the key of the cache, so it has no padding. Whether something is added is no part
 // of it: that is a factor of the run.
 typedef struct {
   int64_t M, N, K;
-  int64_t lda, ldb, ldc; // row strides of the matrices as they are stored; add has ldc
-  int32_t type;          // kern_dtype of a and b
-  int32_t c_type;        // of c and add
-  int32_t a_transposed;  // a is stored [K,M]
-  int32_t b_transposed;  // b is stored [N,K]
-  int32_t bias;          // float32; only where c_type is
-  int32_t alignment;     // of every address, in bytes, at most 16: cuda_product_alignment
+  int64_t lda, ldb, ldc;            // row strides of the matrices as they are stored; add has ldc
+  int32_t type;                     // kern_dtype of a and b
+  int32_t c_type;                   // of c and add
+  int32_t a_transposed;             // a is stored [K,M]
+  int32_t b_transposed;             // b is stored [N,K]
+  cuda_product_alignment alignment; // a bias is float32, and only where c_type is
 } cuda_product_shape;
 
 typedef struct {
@@ -27,8 +35,9 @@ typedef struct {
 
 typedef struct cuda_product cuda_product;
 
-// The largest power of two up to 16 that divides each operand's address and row stride.
-int32_t cuda_product_alignment(const cuda_product_shape *shape, const cuda_product_operands *o);
+// The largest alignments that the operands allow, with the strides of the shape.
+cuda_product_alignment cuda_product_aligned(const cuda_product_shape *shape,
+                                            const cuda_product_operands *o);
 // Local. The plan kept for the shape, made (and counted as late unless k is planning) when it is
 // new. k owns it. ORR_ENOMEM; ORR_EUNSUPPORTED names the product.
 orr_code cuda_product_find(kern *k, const cuda_product_shape *shape, const cuda_product **out);

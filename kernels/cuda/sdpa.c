@@ -2,12 +2,17 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "kernels/cuda/dnn_graph.h"
 #include "kernels/cuda/plans.h"
 
-enum { LEAST_VERSION = 91301 };
+enum { LEAST_VERSION = 91501 };
+
+#define TEXT_OF(x) #x
+#define TEXT(x)    TEXT_OF(x)
+#define LIBRARY    "libcudnn.so." TEXT(CUDNN_MAJOR)
 
 _Static_assert(sizeof(cuda_sdpa_shape) == 21 * sizeof(int64_t), "a key without padding");
 
@@ -22,7 +27,7 @@ struct cuda_sdpa {
   cuda_dnn_library dnn;
   cudnnHandle_t handle;
   cuda_plans plans;
-  char name[32];
+  char name[48];
 };
 
 static void plan_destroy(void *ctx, void *plan) {
@@ -36,21 +41,37 @@ static size_t round_up(size_t bytes) {
   return (bytes + 255) & ~(size_t)255;
 }
 
-static orr_code build(const cuda_sdpa *sdpa, cuda_sdpa_plan *p) {
+static orr_code build(const cuda_sdpa *sdpa, int sm, cuda_sdpa_plan *p) {
   const cuda_sdpa_shape *s = &p->shape;
   int64_t workspace = 0;
   cuda_dnn_graph g = {.dnn = &sdpa->dnn, .handle = sdpa->handle};
+  cuda_dnn_choice choice;
+  const bool chosen =
+      s->backward && cuda_sdpa_graph_bwd_choice(sm, sdpa->dnn.cudnnGetVersion(), &choice);
   if (s->backward)
     cuda_sdpa_graph_bwd(&g, s);
   else
     cuda_sdpa_graph_fwd(&g, s);
-  orr_code rc = g.rc == ORR_OK ? cuda_dnn_plan(&g, &p->plan, &workspace) : g.rc;
+  orr_code rc =
+      g.rc == ORR_OK ? cuda_dnn_plan(&g, chosen ? &choice : NULL, &p->plan, &workspace) : g.rc;
   cuda_dnn_release(&g);
   p->workspace = round_up((size_t)workspace);
   p->delta = s->backward ? round_up((size_t)(s->seqs * s->H * s->L) * sizeof(float)) : 0;
   p->scale = 1.0f / sqrtf((float)s->K);
   p->one = 1.0f;
   return rc;
+}
+
+// Who computes from here on: cuDNN, unless it has refused a shape of this direction.
+static void note(kern *k, const cuda_sdpa *sdpa, bool backward, const char *refusal) {
+  char *by = cuda_impl_of(k)->backend.attention[backward];
+  const size_t most = sizeof cuda_impl_of(k)->backend.attention[backward];
+  if (strncmp(by, "own kernels", strlen("own kernels")) == 0) return;
+  if (refusal)
+    snprintf(by, most, "own kernels: %.180s%s", refusal,
+             sdpa->dnn.compiler ? "" : "; libnvrtc, which cuDNN compiles with, does not open");
+  else
+    snprintf(by, most, "%s", sdpa->name);
 }
 
 orr_code cuda_sdpa_find(kern *k, const cuda_sdpa_shape *shape, const cuda_sdpa_plan **out) {
@@ -62,8 +83,10 @@ orr_code cuda_sdpa_find(kern *k, const cuda_sdpa_shape *shape, const cuda_sdpa_p
     p = orr_calloc(1, sizeof *p);
     ORR_CHECK(p, ORR_ENOMEM, "kernels: no memory for the plan of an attention");
     p->shape = *shape;
-    orr_code rc = build(sdpa, p);
+    orr_code rc = build(sdpa, cuda_impl_of(k)->sm, p);
+    if (rc == ORR_OK) note(k, sdpa, shape->backward, NULL);
     if (rc == ORR_EUNSUPPORTED) {
+      note(k, sdpa, shape->backward, orr_status_message());
       orr_status_clear(); // own kernels take it
       rc = ORR_OK;
     }
@@ -127,26 +150,45 @@ orr_code cuda_sdpa_run(kern *k, const cuda_sdpa_plan *p, const cuda_sdpa_operand
 
 // --- life -----------------------------------------------------------------------------------
 
-orr_code cuda_sdpa_create(cudaStream_t stream, cuda_sdpa **out) {
+static void name_version(size_t version, char out[32]) {
+  snprintf(out, 32, "%zu.%zu.%zu", version / 10000, version / 100 % 100, version % 100);
+}
+
+// Whether the library serves this program; else why not.
+static bool serves(cuda_sdpa *sdpa, cudaStream_t stream, char why[CUDA_SDPA_WHY]) {
+  const cuda_dnn_library *dnn = &sdpa->dnn;
+  const size_t version = dnn->cudnnGetVersion(), cuda = dnn->cudnnGetCudartVersion() / 1000;
+  char found[32], least[32];
+  name_version(version, found);
+  name_version(LEAST_VERSION, least);
+  // the builds for CUDA 12 and 13 share a file name; with other libraries it ends the process
+  if (cuda != CUDART_VERSION / 1000)
+    snprintf(why, CUDA_SDPA_WHY, LIBRARY " is the build for CUDA %zu, wanted %d", cuda,
+             CUDART_VERSION / 1000);
+  else if (version < LEAST_VERSION)
+    snprintf(why, CUDA_SDPA_WHY, "cuDNN %s is older than %s", found, least);
+  else if (dnn->cudnnCreate(&sdpa->handle) != CUDNN_STATUS_SUCCESS ||
+           dnn->cudnnSetStream(sdpa->handle, stream) != CUDNN_STATUS_SUCCESS)
+    snprintf(why, CUDA_SDPA_WHY, "cuDNN %s does not start", found);
+  snprintf(sdpa->name, sizeof sdpa->name, "cuDNN %s", found);
+  return !*why;
+}
+
+orr_code cuda_sdpa_create(cudaStream_t stream, cuda_sdpa **out, char why[CUDA_SDPA_WHY]) {
   *out = NULL;
+  *why = '\0';
   cuda_sdpa *sdpa = orr_calloc(1, sizeof *sdpa);
   ORR_CHECK(sdpa, ORR_ENOMEM, "kernels: no memory for the plans of attention");
   sdpa->plans =
       (cuda_plans){.key_bytes = sizeof(cuda_sdpa_shape), .destroy = plan_destroy, .ctx = sdpa};
   if (cuda_dnn_library_open(&sdpa->dnn) != ORR_OK) {
     orr_status_clear();
-    cuda_sdpa_destroy(sdpa);
-    return ORR_OK;
+    snprintf(why, CUDA_SDPA_WHY, LIBRARY " does not open");
   }
-  const size_t version = sdpa->dnn.cudnnGetVersion();
-  if (version < LEAST_VERSION || sdpa->dnn.cudnnCreate(&sdpa->handle) != CUDNN_STATUS_SUCCESS ||
-      sdpa->dnn.cudnnSetStream(sdpa->handle, stream) != CUDNN_STATUS_SUCCESS) {
+  if (!*why && serves(sdpa, stream, why))
+    *out = sdpa;
+  else
     cuda_sdpa_destroy(sdpa);
-    return ORR_OK;
-  }
-  snprintf(sdpa->name, sizeof sdpa->name, "cuDNN %zu.%zu.%zu", version / 10000, version / 100 % 100,
-           version % 100);
-  *out = sdpa;
   return ORR_OK;
 }
 

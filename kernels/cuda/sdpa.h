@@ -14,8 +14,8 @@ typedef struct {
 } cuda_sdpa_operands;
 
 // Local. The plan of the shape, made (and counted as late unless k is planning) when it is new;
-// k owns it. *out is NULL when cuDNN has no reproducible engine for the shape, and stays so.
-// ORR_ENOMEM.
+// k owns it. *out is NULL when cuDNN has no reproducible engine for the shape, and stays so;
+// kern_attention_by then says why. ORR_ENOMEM.
 orr_code cuda_sdpa_find(kern *k, const cuda_sdpa_shape *shape, const cuda_sdpa_plan **out);
 // Bytes of scratch that running it needs.
 size_t cuda_sdpa_scratch(const cuda_sdpa_plan *plan);
@@ -23,9 +23,12 @@ size_t cuda_sdpa_scratch(const cuda_sdpa_plan *plan);
 orr_code cuda_sdpa_run(kern *k, const cuda_sdpa_plan *plan, const cuda_sdpa_operands *operands,
                        void *scratch);
 
-// The plans of one kern on its stream. *out is NULL, without an error, where cuDNN does not open or
-// is older than 9.13.1, which has the operation. ORR_ENOMEM.
-orr_code cuda_sdpa_create(cudaStream_t stream, cuda_sdpa **out);
+enum { CUDA_SDPA_WHY = 160 };
+// The plans of one kern on its stream. *out is NULL, without an error, where there is no cuDNN that
+// serves, and `why` then says so: it does not open or start, is the build for another CUDA, or is
+// older than 9.15.1, whose backward pass reads beyond its tensors when a graph replays it.
+// ORR_ENOMEM.
+orr_code cuda_sdpa_create(cudaStream_t stream, cuda_sdpa **out, char why[CUDA_SDPA_WHY]);
 void cuda_sdpa_destroy(cuda_sdpa *sdpa); // takes NULL
 // "cuDNN 9.19.0"
 const char *cuda_sdpa_name(const cuda_sdpa *sdpa);

@@ -180,3 +180,23 @@ void cuda_sdpa_graph_bwd(cuda_dnn_graph *g, const cuda_sdpa_shape *s) {
               2);
   product(&b, ds, k_rows, strided(&b, CUDA_SDPA_DQ, s->H, s->dq));
 }
+
+// B200 and B300: the heuristic proposes the kernel of Ampere alone. Engine 5 has the native one,
+// and takes this graph, which sums nothing from many blocks, when its tiles (128 x 128) and two
+// stages are asked for, by names that 9.23 changed (NVIDIA's cudnn-frontend asks for the same).
+bool cuda_sdpa_graph_bwd_choice(int sm, size_t version, cuda_dnn_choice *out) {
+  if (sm < 100 || sm > 103 || version < 91800) return false;
+  *out = version >= 92300 ? (cuda_dnn_choice){.engine = 5,
+                                              .knobs = 6,
+                                              .knob = {{CUDNN_KNOB_TYPE_TILE_M, 3},
+                                                       {CUDNN_KNOB_TYPE_TILE_N, 2},
+                                                       {CUDNN_KNOB_TYPE_KERNEL_CFG, 2},
+                                                       {CUDNN_KNOB_TYPE_STREAM_K, 0},
+                                                       {CUDNN_KNOB_TYPE_TILE_CGA_M, 0},
+                                                       {CUDNN_KNOB_TYPE_STAGES, 2}}}
+                          : (cuda_dnn_choice){.engine = 5,
+                                              .knobs = 2,
+                                              .knob = {{CUDNN_KNOB_TYPE_KERNEL_CFG, 31},
+                                                       {CUDNN_KNOB_TYPE_STAGES, 2}}};
+  return true;
+}

@@ -38,5 +38,8 @@ enum {
 // Local. Puts the shape's operations into the graph, which says whether that went well.
 void cuda_sdpa_graph_fwd(cuda_dnn_graph *g, const cuda_sdpa_shape *s);
 void cuda_sdpa_graph_bwd(cuda_dnn_graph *g, const cuda_sdpa_shape *s);
+// Local. The engine to ask for where cuDNN's own first proposal for the backward graph is a kernel
+// of older devices; false where its proposals serve. sm: 90 for 9.0; version: the library's.
+bool cuda_sdpa_graph_bwd_choice(int sm, size_t version, cuda_dnn_choice *out);
 
 #endif

@@ -87,7 +87,7 @@ static void test_threads_do_not_see_each_others_messages_unless_carried_over(voi
 }
 
 static void test_every_code_has_a_name_of_its_own(void **state) {
-  for (int a = ORR_OK; a <= ORR_EDIFFERS; a++) {
+  for (int a = ORR_OK; a <= ORR_EBUSY; a++) {
     assert_string_not_equal(orr_code_name((orr_code)a), "unknown");
     for (int b = ORR_OK; b < a; b++) {
       assert_string_not_equal(orr_code_name((orr_code)a), orr_code_name((orr_code)b));

@@ -24,6 +24,7 @@ LIBRARIES = [(re.compile(header), re.compile(place), why) for header, place, why
     (r"lib(av|sw)\w+/", r"data/pictures/|tests/data/", "libav stays in data/pictures/"),
     (r"png\.h$", r"data/pictures/|tests/data/", "libpng stays in data/pictures/"),
     (r"(turbojpeg|jpeglib)\.h$", r"data/pictures/|tests/data/", "libjpeg-turbo stays in data/pictures/"),
+    (r"(snappy-c|zstd)\.h$", r"data/import/parquet/", "codecs of Parquet stay in data/import/parquet/"),
     (r"(mujoco/|GL/)", r"data/sim/|tests/data/sim/", "the simulator stays in data/sim/"),
     (r"dnnl", r"kernels/|tests/kernels/", "oneDNN stays in kernels/"),
     (r"protobuf-c/", r"train/observe/|tests/train/observe/", "protobuf-c stays in train/observe/"),

@@ -107,7 +107,7 @@ static void test_a_folder_that_cannot_be_written_is_named(void **state) {
     print_message("skipped the permission half: root may write everywhere\n");
   } else {
     assert_int_equal(chmod(*state, 0500), 0);
-    assert_int_equal(fixture_save(*state, 1, false, 1, NULL), ORR_EIO);
+    assert_int_equal(fixture_save(*state, 1, false, 1, NULL), ORR_EACCESS);
     assert_int_equal(chmod(*state, 0700), 0);
   }
   char path[512];
@@ -115,6 +115,28 @@ static void test_a_folder_that_cannot_be_written_is_named(void **state) {
   assert_ok(orr_fs_write_atomic(path, "x", 1));
   assert_int_not_equal(fixture_save(path, 1, false, 1, NULL), ORR_OK);
   assert_non_null(strstr(orr_status_message(), path));
+}
+
+// Not damage, and no reason to go on from an older one, which would in time replace it.
+static void test_a_checkpoint_that_may_not_be_read_is_called_that(void **state) {
+  static const char *const files[] = {"model-00003-of-00005.safetensors", "manifest.json"};
+  const uid_t user = geteuid();
+  char path[512];
+  ckpt_reader *r = NULL;
+  save_steps(*state, 0, 0, (int64_t[]){1, 2, -1});
+  assert_int_equal(chmod(*state, 0755), 0);
+  for (int i = 0; i < 2; i++) {
+    snprintf(path, sizeof(path), "%s/step-00000002/%s", (char *)*state, files[i]);
+    assert_int_equal(chmod(path, 0), 0);
+    if (user == 0) assert_int_equal(seteuid(65534), 0); // root may read everything
+    const orr_code rc = ckpt_open(*state, &r);
+    if (user == 0) assert_int_equal(seteuid(0), 0);
+    assert_int_equal(rc, ORR_EACCESS);
+    assert_non_null(strstr(orr_status_message(), "step-00000002"));
+    assert_non_null(strstr(orr_status_message(), files[i]));
+    assert_non_null(strstr(orr_status_message(), "Permission denied"));
+    assert_int_equal(chmod(path, 0644), 0);
+  }
 }
 
 int main(void) {
@@ -129,6 +151,7 @@ int main(void) {
       IN_FOLDER(test_latest_missing_or_senseless_means_the_newest),
       IN_FOLDER(test_a_step_saved_again_replaces_the_old_one),
       IN_FOLDER(test_the_replaced_folder_is_opened_when_its_successor_never_came),
+      IN_FOLDER(test_a_checkpoint_that_may_not_be_read_is_called_that),
       IN_FOLDER(test_a_folder_that_cannot_be_written_is_named),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,15 +12,19 @@ if(CUDA_HOST_SANITIZE)
   target_compile_options(orr_cuda_backend_host PRIVATE $<$<BOOL:${CUDA_HOST_SANITIZE}>:-fsanitize=${CUDA_HOST_SANITIZE}>)
 endif()
 
-foreach(topic ${CUDA_BACKEND_TESTS})
+foreach(topic ${CUDA_BACKEND_TESTS} attention_own)
   set(name cuda_host_${topic})
+  set(words)
+  if(TARGET ${name}) # of own kernels alone: here, with a library beside them, who computes is asked
+    set(name cuda_backend_${topic})
+    set(words who)
+  endif()
   add_executable(${name} ${PARITY}/test_${topic}.c ${PARITY}/parity.c ${PARITY}/device_cuda.c
                          $<TARGET_OBJECTS:orr_cuda_backend_host> $<TARGET_OBJECTS:orr_cuda_host>)
   target_compile_definitions(${name} PRIVATE CUDA_HOST_DEVICE)
   target_link_libraries(${name} PRIVATE orr_kernels PkgConfig::CMOCKA m)
   target_link_options(${name} PRIVATE $<$<BOOL:${CUDA_HOST_SANITIZE}>:-fsanitize=${CUDA_HOST_SANITIZE}>)
-  add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS quick TIMEOUT 300)
+  orr_test(${name} LABELS quick COMMAND ${name} ${words})
 endforeach()
 
 # NVIDIA's libraries themselves, as far as they go without a device.
@@ -33,9 +37,8 @@ target_include_directories(cuda_host_cudnn SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_
 target_compile_definitions(cuda_host_cudnn PRIVATE CUDA_LIBRARY_DIR="${CUDAToolkit_LIBRARY_DIR}")
 target_link_libraries(cuda_host_cudnn PRIVATE orr_base PkgConfig::CMOCKA ${CMAKE_DL_LIBS})
 add_dependencies(cuda_host_cudnn orr_cuda_driver)
-add_test(NAME cuda_host_cudnn COMMAND cuda_host_cudnn)
-set_tests_properties(cuda_host_cudnn PROPERTIES LABELS full TIMEOUT 600 ENVIRONMENT
-                     "LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/cuda_host/driver:$ENV{LD_LIBRARY_PATH}")
+orr_test(cuda_host_cudnn LABELS full COMMAND cuda_host_cudnn
+         ENVIRONMENT LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/cuda_host/driver:$ENV{LD_LIBRARY_PATH})
 
 # Training on the device that the host plays.
 add_executable(cuda_host_training tests/train/setup/test_device.c $<TARGET_OBJECTS:orr_cuda_backend_host>
@@ -43,5 +46,4 @@ add_executable(cuda_host_training tests/train/setup/test_device.c $<TARGET_OBJEC
 target_link_libraries(cuda_host_training PRIVATE orr_train PkgConfig::CMOCKA m)
 target_compile_definitions(cuda_host_training PRIVATE ORR_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ORR_BINARY_DIR="${CMAKE_BINARY_DIR}")
 target_link_options(cuda_host_training PRIVATE $<$<BOOL:${CUDA_HOST_SANITIZE}>:-fsanitize=${CUDA_HOST_SANITIZE}>)
-add_test(NAME cuda_host_training COMMAND cuda_host_training)
-set_tests_properties(cuda_host_training PROPERTIES LABELS full TIMEOUT 600 ENVIRONMENT "${environment};ASAN_OPTIONS=detect_leaks=0")
+orr_test(cuda_host_training LABELS full COMMAND cuda_host_training ENVIRONMENT ${environment} ASAN_OPTIONS=detect_leaks=0)

@@ -28,31 +28,27 @@ if(CUDA_HOST_SANITIZE)
 endif()
 
 set(PARITY tests/kernels/cuda)
-set(CUDA_BACKEND_TESTS matmul attention libraries) # of the host side: they want the toolkit's headers
+set(CUDA_BACKEND_TESTS matmul attention choice libraries) # of the host side: they want the toolkit's headers
 file(GLOB parity_tests CONFIGURE_DEPENDS ${PARITY}/test_*.c)
 foreach(topic ${CUDA_BACKEND_TESTS})
   list(REMOVE_ITEM parity_tests ${CMAKE_SOURCE_DIR}/${PARITY}/test_${topic}.c)
 endforeach()
+set(mutants_need)
 foreach(source ${parity_tests})
   get_filename_component(topic ${source} NAME_WE)
   string(REPLACE test_ cuda_host_ name ${topic})
-  file(STRINGS ${source} first LIMIT_COUNT 1)
-  if(NOT first MATCHES "^// labels: (quick|full)$")
-    message(FATAL_ERROR "${source}: the first line must read '// labels: quick' or '// labels: full'")
-  endif()
+  orr_test_first_line(${source})
   add_executable(${name} ${source} ${PARITY}/parity.c ${PARITY}/device_host.c ${PARITY}/standin.c)
   target_link_libraries(${name} PRIVATE orr_cuda_host orr_kernels PkgConfig::CMOCKA m)
   set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON) # the kernels' entries call back
-  add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS ${CMAKE_MATCH_1} TIMEOUT 300)
+  orr_test(${name} LABELS ${labels} COMMAND ${name})
+  list(APPEND mutants_need ${name})
 endforeach()
 
 # A broken index, barrier or element must fail the tests above.
-find_package(Python3 COMPONENTS Interpreter)
-if(Python3_FOUND AND CUDA_HOST_SANITIZE)
-  add_test(NAME cuda_host_mutants COMMAND ${Python3_EXECUTABLE} ${CUDA_HOST_DIR}/mutants.py
-           --compiler ${CMAKE_CXX_COMPILER} --build ${CMAKE_BINARY_DIR})
-  set_tests_properties(cuda_host_mutants PROPERTIES LABELS full TIMEOUT 600)
+if(CUDA_HOST_SANITIZE)
+  orr_test(cuda_host_mutants LABELS full NEEDS ${mutants_need}
+           PYTHON tests/cuda_host/mutants.py --compiler ${CMAKE_CXX_COMPILER} --build ${CMAKE_BINARY_DIR})
 endif()
 
 if(ORRERY_CUDA)

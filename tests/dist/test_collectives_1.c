@@ -1,4 +1,4 @@
-// labels: quick
+// labels: quick; needs: mpi
 // The collectives at 1 rank: no launcher, no MPI.
 #include "tests/dist/collectives.h"
 

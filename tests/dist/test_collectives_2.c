@@ -1,4 +1,4 @@
-// labels: quick mpi; ranks: 2
+// labels: quick mpi; ranks: 2; needs: mpi
 // The collectives at 2 ranks.
 #include "tests/dist/collectives.h"
 

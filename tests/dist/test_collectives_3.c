@@ -1,4 +1,4 @@
-// labels: quick mpi; ranks: 3
+// labels: quick mpi; ranks: 3; needs: mpi
 // The collectives at 3 ranks.
 #include "tests/dist/collectives.h"
 

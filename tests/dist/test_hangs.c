@@ -1,4 +1,4 @@
-// labels: full faults
+// labels: full faults; needs: played_nccl
 // A rank that does not take part in a collective is named, with the collective, and the whole job
 // ends. This program starts itself under mpirun as three ranks (`test_hangs KIND RANK DIR`), where
 // rank RANK misbehaves, and judges what is left: the report, the exit code, the processes.
@@ -80,7 +80,7 @@ static int run_rank(const char *kind, int bad, const char *dir) {
   snprintf(path, sizeof path, "%s/report", dir);
   if (dist_world_open(&w) != ORR_OK || dist_world_split(w, 1, 1, 0) != ORR_OK) return 91;
   const bool on_device = strcmp(kind, "fault") == 0 || strcmp(kind, "device") == 0;
-  if (on_device && dist_world_split_device(w, &(dist_device){device_stream(), false}) != ORR_OK)
+  if (on_device && dist_world_split_device(w, &(dist_device){.stream = device_stream()}) != ORR_OK)
     return 95;
   const dist_watchdog_options o = {.timeout_s = timeout_s, .report = path};
   if (dist_watchdog_start(w, &o, &d) != ORR_OK) return 92;

@@ -1,4 +1,4 @@
-// labels: quick
+// labels: quick; needs: mpi
 // Launchers are recognised by their environment; a world smaller than the launcher's is an error.
 #include <setjmp.h>
 #include <stdarg.h>

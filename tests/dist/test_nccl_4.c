@@ -1,4 +1,4 @@
-// labels: full mpi; ranks: 4
+// labels: full mpi; ranks: 4; needs: played_nccl
 // dist/comm_nccl.c at 4 ranks, played as in test_nccl_2.c.
 #include "tests/dist/nccl.h"
 

@@ -1,4 +1,4 @@
-// labels: gpu mpi; ranks: 2
+// labels: gpu mpi; ranks: 2; needs: real_nccl
 // dist/comm_nccl.c on a GPU, which both ranks share.
 #include "tests/dist/nccl.h"
 

@@ -1,4 +1,4 @@
-// labels: gpu mpi; ranks: 4
+// labels: gpu mpi; ranks: 4; needs: real_nccl
 // dist/comm_nccl.c on a GPU, which four ranks share.
 #include "tests/dist/nccl.h"
 

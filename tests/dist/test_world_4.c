@@ -7,9 +7,13 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/cores.h"
 #include "dist/comm.h"
+#include "tests/base/assert.h"
 #include "tests/dist/world_main.h"
 
 // The members of an axis, as a sum of one bit a world rank.
@@ -63,6 +67,18 @@ static void test_ranks_of_one_host_count_each_other(void **state) {
   assert_int_equal(w->node_rank, w->grid.rank);
 }
 
+static void test_ranks_of_one_host_share_its_cores(void **state) {
+  const dist_world *w = *state;
+  orr_cores_mask mine;
+  double all = w->cores;
+  orr_cores_allowed(&mine);
+  const double here = fmin(orr_cores_count(&mine), orr_cores_quota(""));
+  assert_true(w->cores > 0.0 && w->cores <= here);
+  assert_ok(dist_all_reduce(w->axis[DIST_AXIS_WORLD], &all, 1, DIST_F64, DIST_SUM));
+  assert_true(all >= here - 1e-9); // bound ranks may have more than those of one
+  if (orr_cores_count(&mine) == sysconf(_SC_NPROCESSORS_ONLN)) assert_true(fabs(all - here) < 1e-9);
+}
+
 int main(void) {
   dist_world *w = world_start(4, 60);
   if (!w) return 1;
@@ -70,6 +86,7 @@ int main(void) {
       cmocka_unit_test_prestate(test_every_layout_of_four_ranks_makes_the_axes_of_its_grid, w),
       cmocka_unit_test_prestate(test_a_layout_that_does_not_fit_leaves_the_world_usable, w),
       cmocka_unit_test_prestate(test_ranks_of_one_host_count_each_other, w),
+      cmocka_unit_test_prestate(test_ranks_of_one_host_share_its_cores, w),
   };
   return world_finish(w, cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -1,8 +1,7 @@
 # Fuzz targets. An ordinary build drives each with deterministic mutations of its seeds; with clang and
 # -DORRERY_FUZZ=ON they become libFuzzer programs.
-option(ORRERY_FUZZ "Build the fuzz targets for libFuzzer (needs clang)" OFF)
 foreach(pair yaml:configs:5000 safetensors:checkpoints:5000 url:data:20000 reply:data:20000 jpeg:data:3000 table:data:3000
-        index:data:1000 shard:data:400 import:data:300 video:data:500) # these four write a file a round
+        index:data:1000 shard:data:400 import:data:300 video:data:500 parquet:data:2000) # these five write a file a round
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 topic)
   list(GET pair 1 folder)
@@ -10,14 +9,12 @@ foreach(pair yaml:configs:5000 safetensors:checkpoints:5000 url:data:20000 reply
   set(name fuzz_${topic})
   if(ORRERY_FUZZ)
     add_executable(${name} tests/fuzz/${name}.c)
-    target_compile_options(orr_${folder} PRIVATE -fsanitize=fuzzer-no-link)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   else()
     add_executable(${name} tests/fuzz/${name}.c tests/fuzz/drive.c)
     file(GLOB seeds CONFIGURE_DEPENDS tests/fuzz/seeds/${topic}/*)
-    add_test(NAME ${name} COMMAND ${name} ${rounds} ${seeds})
-    set_tests_properties(${name} PROPERTIES LABELS quick ENVIRONMENT
-                         "ASAN_OPTIONS=abort_on_error=1:allocator_may_return_null=1:handle_segv=0:handle_abort=0")
+    orr_test(${name} LABELS quick COMMAND ${name} ${rounds} ${seeds} ENVIRONMENT
+             ASAN_OPTIONS=abort_on_error=1:allocator_may_return_null=1:handle_segv=0:handle_abort=0)
   endif()
   target_link_libraries(${name} PRIVATE orr_${folder})
 endforeach()

@@ -10,9 +10,9 @@
 
 static orr_code read_item(const data_import_plan *p, const data_import_item *item, uint8_t *frame) {
   data_import_framer *framer = NULL;
-  float *actions = NULL;
-  orr_code rc = data_import_plan_actions(p, item, &actions);
-  orr_free(actions);
+  data_import_output rows;
+  orr_code rc = data_import_plan_rows(p, item, &rows);
+  data_import_output_release(&rows);
   if (rc != ORR_OK) return rc;
   rc = data_import_framer_open(p->o, &p->episodes.v[item->episode], item->timing.first, &framer);
   for (int64_t k = 0; rc == ORR_OK && k < item->timing.frames; k++)

@@ -1,4 +1,5 @@
 // Videos: frames have a size and all their bytes, and there is an end.
+#include "base/mem.h"
 #include "data/pictures/video_reader.h"
 #include "tests/fuzz/scratch.h"
 
@@ -19,17 +20,21 @@ static orr_code read_all(data_video_reader *v) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   data_video_reader *v = NULL;
   int64_t frames = 0;
+  double *times = NULL;
   const char *path = scratch_file("video", data, size);
   for (int pass = 0; pass < 2; pass++) {
     orr_code rc = data_video_open(path, &v);
     if (rc == ORR_OK) {
       FUZZ_PROMISE(data_video_fps(v) >= 0);
-      rc = pass ? read_all(v) : data_video_count(v, &frames);
+      rc = pass ? read_all(v) : data_video_count(v, &frames, &times);
     }
     if (rc != ORR_OK) fuzz_check_refusal(rc);
     data_video_close(v);
     v = NULL;
   }
   FUZZ_PROMISE(frames >= 0);
+  for (int64_t i = 0; times && i < frames; i++)
+    FUZZ_PROMISE(times[i] >= (i ? times[i - 1] : 0) && times[0] == 0);
+  orr_free(times);
   return 0;
 }

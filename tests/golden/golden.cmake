@@ -7,11 +7,7 @@ set(files ${CMAKE_SOURCE_DIR}/tests/golden/tiny.safetensors ${CMAKE_SOURCE_DIR}/
 foreach(variant "fp32" "bf16" "fp32 --recompute" "fp32 --threads 1")
   string(REPLACE " " ";" arguments "--precision ${variant}")
   string(REGEX REPLACE "[ -]+" "_" name "golden_${variant}")
-  add_test(NAME ${name} COMMAND golden_check ${files} ${arguments})
-  set_tests_properties(${name} PROPERTIES LABELS quick)
+  orr_test(${name} LABELS quick NEEDS golden_check COMMAND golden_check ${files} ${arguments})
 endforeach()
-if(Python3_FOUND)
-  add_test(NAME golden_self_test COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/golden/self_test.py
-                                         $<TARGET_FILE:golden_check> ${CMAKE_SOURCE_DIR}/tests/golden/tiny.safetensors)
-  set_tests_properties(golden_self_test PROPERTIES LABELS quick)
-endif()
+orr_test(golden_self_test LABELS quick NEEDS golden_check
+         PYTHON tests/golden/self_test.py $<TARGET_FILE:golden_check> ${CMAKE_SOURCE_DIR}/tests/golden/tiny.safetensors)

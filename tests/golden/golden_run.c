@@ -40,7 +40,9 @@ static orr_code read_block(const json_t *sizes, const char *what, kern_dtype act
                            {"head_width", &b->K},
                            {"hidden", &b->F}};
   b->act = act;
-  return read_rows(sizes, what, rows, sizeof rows / sizeof *rows);
+  ORR_TRY(read_rows(sizes, what, rows, sizeof rows / sizeof *rows));
+  train_block_dims_split(b, NULL);
+  return ORR_OK;
 }
 
 static orr_code read_tokenizer(const json_t *sizes, kern_dtype act, train_tokenizer_dims *d) {

@@ -299,7 +299,12 @@ class BadInput(ImportTest):
         self.names(self.refused(self.path("in")), "episode_1.hdf5", "96 x 128", "48 x 64", "episode_0.hdf5", "--size")
         self.imported(self.path("in"), "--size", "24")
         write_act(two, a, a[:15])
-        self.names(self.refused(self.path("in")), "episode_1.hdf5", "20 frames", "15 actions", "--slack 5")
+        message = self.refused(self.path("in"))
+        self.names(message, "episode_1.hdf5", "20 frames", "15 actions", "--action-fps")
+        self.assertNotIn("--slack", message)  # five rows of twenty are no tail
+        write_act(two, a, a[:18])
+        self.names(self.refused(self.path("in")), "20 frames", "18 actions", "--slack 2")
+        write_act(two, a, a[:15])
         got, _ = self.imported(self.path("in"), "--slack", "5")
         self.assertEqual([len(f) for f, _ in got], [20, 16])
         bad = a.copy()

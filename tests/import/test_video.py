@@ -56,6 +56,22 @@ class Videos(ImportTest):
         got, _ = self.imported(self.path("in"), "--actions", "dy,dx")  # in the order that was asked for
         np.testing.assert_array_equal(got[0][1], actions[0][:, ::-1])
 
+    def test_videos_that_are_named_bring_their_tables_along(self):
+        actions = [scene.actions(12, seed=e) for e in range(3)]
+        for e, a in enumerate(actions):
+            ffmpeg(scene.frames(a), self.path("in", f"run{e}.mp4"), *FINE)
+            write_csv(self.path("in", f"run{e}.csv"), a)
+        self.check(self.imported(self.path("in", "run1.mp4"))[0], [actions[1]])
+        self.check(self.imported(self.path("in", "run0.mp4"), self.path("in", "run0.csv"), self.path("in", "run2.mp4"))[0], actions[::2])
+        os.chdir(self.path("in"))
+        self.addCleanup(os.chdir, "/")
+        self.check(self.imported("run2.mp4")[0], [actions[2]])
+        for name in ("run0.mp4", "run0.csv", "run1.csv", "run2.mp4"):
+            os.remove(name)
+        os.rename("run2.csv", "other.csv")
+        write_csv("other.csv", actions[1])
+        self.check(self.imported("run1.mp4")[0], [actions[1]])
+
     def test_containers_and_codecs(self):
         a = scene.actions(25)
         for name, options in (("a.mp4", ("-c:v", "libx264", "-crf", "10", "-bf", "3", "-pix_fmt", "yuv420p")),
@@ -169,14 +185,14 @@ class BadInput(ImportTest):
         write_jsonl(self.path("in", "a.jsonl"), [{"action": [0, 1]}, {"action": [0]}])
         self.names(self.refused(self.path("in")), "a.jsonl: line 2", "action", "1 numbers", "wanted 2")
         write_jsonl(self.path("in", "a.jsonl"), [{"action": [0, 1], "episode_index": e} for e in (0, 0, 1)])
-        self.names(self.refused(self.path("in")), "a.jsonl", "several episodes", "row 2", "v2.1")
+        self.names(self.refused(self.path("in")), "a.jsonl", "several episodes", "row 2", "meta/info.json")
 
     def test_a_video_without_a_table(self):
         os.remove(self.path("in", "a.csv"))
         self.names(self.refused(self.path("in")), "a.mp4", "a.csv", ".jsonl")
         with open(self.path("in", "a.parquet"), "w") as f:
             f.write("PAR1")
-        self.names(self.refused(self.path("in")), "a.mp4", ".parquet", "to_json")
+        self.names(self.refused(self.path("in")), "a.parquet", "no Parquet file")
 
     def test_damaged_videos(self):
         with open(self.video, "rb") as f:

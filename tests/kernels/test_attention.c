@@ -135,18 +135,25 @@ static void tensors_destroy(tensors *t) {
   orr_free(t->qkv), orr_free(t->o), orr_free(t->d), orr_free(t->dqkv), orr_free(t->lse);
 }
 
+static kern_sequences sequences_of(const shape *h) {
+  const layout l = layout_of(h);
+  return (kern_sequences){.seqs = h->seqs,
+                          .L = h->L,
+                          .inner = l.inner,
+                          .outer_stride = l.outer_stride,
+                          .inner_stride = l.inner_stride,
+                          .pos_stride = l.pos_stride,
+                          .causal = h->causal,
+                          .window = h->window};
+}
+
 static kern_attention_fwd_args fwd_args(kern_dtype type, const shape *h, tensors *t) {
   const layout l = layout_of(h);
   return (kern_attention_fwd_args){.type = type,
-                                   .seqs = h->seqs,
-                                   .L = h->L,
+                                   .seq = sequences_of(h),
                                    .H = h->H,
                                    .G = h->G,
                                    .K = h->K,
-                                   .inner = l.inner,
-                                   .outer_stride = l.outer_stride,
-                                   .inner_stride = l.inner_stride,
-                                   .pos_stride = l.pos_stride,
                                    .q = t->qkv,
                                    .k = part(type, t->qkv, h->H * h->K),
                                    .v = part(type, t->qkv, (h->H + h->G) * h->K),
@@ -154,8 +161,6 @@ static kern_attention_fwd_args fwd_args(kern_dtype type, const shape *h, tensors
                                    .ldk = l.ld,
                                    .ldv = l.ld,
                                    .ldo = h->H * h->K,
-                                   .causal = h->causal,
-                                   .window = h->window,
                                    .o = t->o,
                                    .lse = t->lse};
 }
@@ -163,15 +168,10 @@ static kern_attention_fwd_args fwd_args(kern_dtype type, const shape *h, tensors
 static kern_attention_bwd_args bwd_args(kern_dtype type, const shape *h, tensors *t) {
   const layout l = layout_of(h);
   return (kern_attention_bwd_args){.type = type,
-                                   .seqs = h->seqs,
-                                   .L = h->L,
+                                   .seq = sequences_of(h),
                                    .H = h->H,
                                    .G = h->G,
                                    .K = h->K,
-                                   .inner = l.inner,
-                                   .outer_stride = l.outer_stride,
-                                   .inner_stride = l.inner_stride,
-                                   .pos_stride = l.pos_stride,
                                    .q = t->qkv,
                                    .k = part(type, t->qkv, h->H * h->K),
                                    .v = part(type, t->qkv, (h->H + h->G) * h->K),
@@ -187,8 +187,6 @@ static kern_attention_bwd_args bwd_args(kern_dtype type, const shape *h, tensors
                                    .lddq = l.ld,
                                    .lddk = l.ld,
                                    .lddv = l.ld,
-                                   .causal = h->causal,
-                                   .window = h->window,
                                    .lse = t->lse};
 }
 

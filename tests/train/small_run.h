@@ -137,7 +137,7 @@ static inline orr_code small_run_train_world(small_run *r, const char *name, con
   const int fd = open(small_run_path(r, file), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   dup2(fd, 2);
   close(fd);
-  const orr_code rc = train_loop(c, &(train_loop_options){.resume = resume}, world);
+  const orr_code rc = train_loop(c, &(train_run_options){.resume = resume}, world);
   fflush(stderr);
   dup2(kept, 2);
   close(kept);

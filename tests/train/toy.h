@@ -27,18 +27,20 @@ typedef struct {
 
 // Space and time blocks, grouped key/value heads, registers, two branches.
 static inline train_dynamics_dims toy_dims(kern_dtype act) {
-  return (train_dynamics_dims){.rows = 2,
-                               .cols = 3,
-                               .S = 6,
-                               .R = 2,
-                               .N = 9,
-                               .layers = 4,
-                               .time_every = 2,
-                               .A = 3,
-                               .V = 20,
-                               .branches = 2,
-                               .z_loss = 1e-3,
-                               .block = {.D = 32, .H = 4, .G = 2, .K = 8, .F = 40, .act = act}};
+  train_dynamics_dims d = {.rows = 2,
+                           .cols = 3,
+                           .S = 6,
+                           .R = 2,
+                           .N = 9,
+                           .layers = 4,
+                           .time_every = 2,
+                           .A = 3,
+                           .V = 20,
+                           .branches = 2,
+                           .z_loss = 1e-3,
+                           .block = {.D = 32, .H = 4, .G = 2, .K = 8, .F = 40, .act = act}};
+  train_block_dims_split(&d.block, NULL);
+  return d;
 }
 
 static inline double toy_uniform(uint64_t seed, uint64_t what, int64_t i) {

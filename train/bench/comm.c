@@ -167,7 +167,7 @@ static orr_code prepare(bench *b) {
   dist_comm *host = b->world->axis[DIST_AXIS_WORLD];
   ORR_TRY(train_device_open(b->c, b->world, &b->k));
   train_axes_init(&b->axes, &b->world->grid, b->world);
-  ORR_TRY(train_axes_use_device(&b->axes, b->k, b->world, b->c->dist.share_devices));
+  ORR_TRY(train_axes_use_device(&b->axes, b->k, b->world, b->c));
   return dist_agree(host, take_memory(b), "take the bench's memory");
 }
 

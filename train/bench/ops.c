@@ -77,8 +77,14 @@ static orr_code bench_matmuls(train_op_bench *b) {
 static orr_code bench_attention(train_op_bench *b, bool time) {
   const train_op_sizes *z = b->of;
   const int64_t L = time ? z->frames : z->tokens, seqs = b->rows / L;
-  const int64_t inner = time ? z->tokens : 1, outer = time ? z->frames * z->tokens : z->tokens;
-  const int64_t pos = time ? z->tokens : 1, ld = z->heads * HEAD_WIDTH;
+  const kern_sequences sequences = {.seqs = seqs,
+                                    .L = L,
+                                    .inner = time ? z->tokens : 1,
+                                    .outer_stride = time ? z->frames * z->tokens : z->tokens,
+                                    .inner_stride = 1,
+                                    .pos_stride = time ? z->tokens : 1,
+                                    .causal = time};
+  const int64_t ld = z->heads * HEAD_WIDTH;
   const double product = 2.0 * (double)(seqs * z->heads * L * L * HEAD_WIDTH);
   const train_op_shape named =
       train_op_shape_of(time               ? "time "
@@ -89,15 +95,10 @@ static orr_code bench_attention(train_op_bench *b, bool time) {
   float *lse = b->t[4];
   MEASURE(b, attention_fwd, shape, "GFLOP/s", 2 * product,
           {.type = b->type,
-           .seqs = seqs,
-           .L = L,
+           .seq = sequences,
            .H = z->heads,
            .G = z->kv_heads,
            .K = HEAD_WIDTH,
-           .inner = inner,
-           .outer_stride = outer,
-           .inner_stride = 1,
-           .pos_stride = pos,
            .q = b->t[0],
            .k = b->t[1],
            .v = b->t[2],
@@ -105,20 +106,14 @@ static orr_code bench_attention(train_op_bench *b, bool time) {
            .ldk = ld,
            .ldv = ld,
            .ldo = ld,
-           .causal = time,
            .o = b->t[3],
            .lse = lse});
   MEASURE(b, attention_bwd, shape, "GFLOP/s", 5 * product,
           {.type = b->type,
-           .seqs = seqs,
-           .L = L,
+           .seq = sequences,
            .H = z->heads,
            .G = z->kv_heads,
            .K = HEAD_WIDTH,
-           .inner = inner,
-           .outer_stride = outer,
-           .inner_stride = 1,
-           .pos_stride = pos,
            .q = b->t[0],
            .k = b->t[1],
            .v = b->t[2],
@@ -134,7 +129,6 @@ static orr_code bench_attention(train_op_bench *b, bool time) {
            .lddq = ld,
            .lddk = ld,
            .lddv = ld,
-           .causal = time,
            .lse = lse});
   return ORR_OK;
 }

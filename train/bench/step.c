@@ -135,8 +135,9 @@ static orr_code prepare(bench *b) {
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
   ORR_TRY(train_device_open(c, b->world, &b->k));
   train_axes_init(&b->axes, &b->world->grid, b->world);
-  ORR_TRY(train_axes_use_device(&b->axes, b->k, b->world, c->dist.share_devices));
+  ORR_TRY(train_axes_use_device(&b->axes, b->k, b->world, c));
   ORR_TRY(train_step_plan(&b->work, c, &b->axes, b->k));
+  train_device_tell_attention(b->world, b->k);
   ORR_TRY(train_peak_plan(b->k, act));
   ORR_TRY(train_step_commit(&b->work));
   ORR_TRY(train_peak_measure(b->k, act, &b->peak));
@@ -272,7 +273,7 @@ orr_code train_cmd_bench_step(int argc, char **argv) {
   data_clip_batch_destroy(b.batch);
   orr_free(b.without.ms);
   orr_free(b.with.ms);
-  dist_world_leave_device(b.world);
+  train_step_leave_device(&b.work, b.world);
   train_step_release(&b.work);
   kern_destroy(b.k);
   cfg_destroy(b.c);

@@ -3,11 +3,11 @@
 
 #include <string.h>
 
+#include "base/cores.h"
 #include "base/log.h"
 #include "data/sim/generate.h"
 #include "base/args.h"
 #include "train/cli/progress.h"
-#include "train/setup/threads.h"
 
 #define FRAMES_DEFAULT 10000
 
@@ -46,7 +46,7 @@ static orr_code parse_amount(const orr_args *args, data_sim_options *o) {
 
 static orr_code parse(const orr_args *args, data_sim_options *o) {
   const char *scene = orr_args_text(args, "scene", "tabletop");
-  int64_t processes = train_threads(0, 1), seed = 1;
+  int64_t processes = orr_cores_usable(), seed = 1;
   ORR_CHECK(strcmp(scene, "tabletop") == 0, ORR_ECONFIG,
             "data generate --scene: got '%s', wanted tabletop", scene);
   ORR_TRY(orr_args_require(args, "out", &o->dir));

@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/nearest.h"
 #include "data/import/import.h"
 #include "base/args.h"
+#include "train/cli/import_map.h"
+#include "train/cli/import_times.h"
 #include "train/cli/progress.h"
-#include "train/setup/threads.h"
 
 #define WORDS_MAX 1024 // of one list
 #define TEXT_MAX  16384
@@ -33,10 +35,15 @@ static const orr_option options[] = {
     {"action-shift", "N", "take action t+N for frame t; 1: recorded with the frame it led to (0)",
      ORR_OPTION_ONCE},
     {"actions", "NAME[,NAME]", "datasets or columns that hold the actions", ORR_OPTION_ONCE},
+    {"map", "frames=PATH,actions=PATH[,..]",
+     "datasets of any HDF5 layout: also episodes=, reward=, done=, success=, cut=",
+     ORR_OPTION_REPEATED},
     {"action-names", "NAME[,NAME]", "what to call the components", ORR_OPTION_ONCE},
     {"action-range", "auto|LOW:HIGH[,..]", "map these values to -1..1 (values stay)",
      ORR_OPTION_ONCE},
     {"channels", "rgb|bgr", "order of the recorded colours", ORR_OPTION_ONCE},
+    {"pixel-range", "LOW:HIGH", "black and white in pictures of numbers (0:1 or 0:255)",
+     ORR_OPTION_ONCE},
     {"mask", "KEY", "robomimic: only the demos of this filter key", ORR_OPTION_ONCE},
     {"validation", "SHARE", "put this share of the episodes into DIR/validation", ORR_OPTION_ONCE},
     {"seed", "S", "of that choice (1)", ORR_OPTION_ONCE},
@@ -44,6 +51,7 @@ static const orr_option options[] = {
     {"skip-bad", NULL, "leave out recordings that cannot be imported, and list them",
      ORR_OPTION_ONCE},
     {"slack", "N", "numbers of frames and actions may differ by N (0)", ORR_OPTION_ONCE},
+    TRAIN_IMPORT_TIMES_OPTIONS,
     {"branch", "NAME", "branch of the data set (worlds)", ORR_OPTION_ONCE},
     {"source", "TEXT", "where the clips come from, in words", ORR_OPTION_ONCE},
     {"gzip", NULL, "pack the shards: smaller, slower to read", ORR_OPTION_ONCE},
@@ -70,8 +78,10 @@ typedef struct {
 
 typedef struct {
   words cameras, actions, names, ranges, merges;
+  train_import_map map;
   double range[WORDS_MAX][2];
   data_merge merge[WORDS_MAX];
+  train_import_times times;
 } lists;
 
 static orr_code cut(const orr_args *args, const char *option, words *w) {
@@ -92,18 +102,30 @@ static orr_code cut(const orr_args *args, const char *option, words *w) {
   return ORR_OK;
 }
 
+// LOW:HIGH, or false.
+static bool parse_range(const char *text, double *low, double *high) {
+  char *colon, *end;
+  *low = strtod(text, &colon);
+  if (colon == text || *colon != ':') return false;
+  *high = strtod(colon + 1, &end);
+  return end != colon + 1 && *end == 0 && *low < *high;
+}
+
+static orr_code parse_pixels(const orr_args *args, data_import_options *o) {
+  const char *text = orr_args_text(args, "pixel-range", NULL);
+  ORR_CHECK(!text || parse_range(text, &o->pixel_low, &o->pixel_high), ORR_ECONFIG,
+            "orrery data import: --pixel-range: got '%s', wanted LOW:HIGH, e.g. -1:1", text);
+  return ORR_OK;
+}
+
 static orr_code parse_ranges(const orr_args *args, lists *l, data_import_options *o) {
   ORR_TRY(cut(args, "action-range", &l->ranges));
   o->range_auto = l->ranges.n == 1 && strcmp(l->ranges.v[0], "auto") == 0;
   if (o->range_auto) return ORR_OK;
   for (int64_t i = 0; i < l->ranges.n; i++) {
-    char *colon, *end;
     double *r = l->range[i];
-    r[0] = strtod(l->ranges.v[i], &colon);
-    bool good = colon != l->ranges.v[i] && *colon == ':';
-    r[1] = good ? strtod(colon + 1, &end) : 0;
     ORR_CHECK(
-        good && end != colon + 1 && *end == 0 && r[0] < r[1], ORR_ECONFIG,
+        parse_range(l->ranges.v[i], &r[0], &r[1]), ORR_ECONFIG,
         "orrery data import: --action-range: got '%s', wanted auto or LOW:HIGH, e.g. -1.5:1.5",
         l->ranges.v[i]);
   }
@@ -185,6 +207,7 @@ static orr_code parse_words(const orr_args *args, lists *l, data_import_options 
   o->cameras = (data_words){l->cameras.v, l->cameras.n};
   o->actions = (data_words){l->actions.v, l->actions.n};
   o->action_names = (data_words){l->names.v, l->names.n};
+  ORR_TRY(train_import_map_parse(args, &l->map, o));
   ORR_TRY(parse_format(args, o));
   if (!channels) return ORR_OK;
   ORR_CHECK(strcmp(channels, "rgb") == 0 || strcmp(channels, "bgr") == 0, ORR_ECONFIG,
@@ -194,14 +217,16 @@ static orr_code parse_words(const orr_args *args, lists *l, data_import_options 
 }
 
 static orr_code parse(const orr_args *args, lists *l, data_import_options *o) {
-  int64_t processes = train_threads(0, 1), seed = 1;
+  int64_t processes = orr_cores_usable(), seed = 1;
   ORR_TRY(orr_args_require(args, "out", &o->dir));
   ORR_TRY(parse_words(args, l, o));
   ORR_TRY(orr_args_size(args, "tile", 1, 16, &o->tile_rows, &o->tile_cols));
   ORR_TRY(orr_args_size(args, "size", 1, 65536, &o->height, &o->width));
   ORR_TRY(parse_crop(args, o));
   ORR_TRY(parse_ranges(args, l, o));
+  ORR_TRY(parse_pixels(args, o));
   ORR_TRY(parse_merges(args, l, o));
+  ORR_TRY(train_import_times_parse(args, &l->times, o));
   ORR_TRY(orr_args_f64(args, "fps", 1e-3, 1e6, &o->fps));
   ORR_TRY(orr_args_f64(args, "source-fps", 1e-3, 1e6, &o->source_fps));
   ORR_TRY(orr_args_i64(args, "action-shift", -1000, 1000, &o->action_shift));
@@ -227,6 +252,10 @@ static void show_looked(void *ctx, int64_t episodes) {
   if (!episodes) return;
   orr_progress(false, "import: looked at %" PRId64 " episodes", episodes);
   progress->begin_ms = orr_clock_ms(); // the writing comes next
+}
+
+static void show_told(void *ctx, const char *sentence) {
+  ORR_WARN("%s", sentence);
 }
 
 static void show_bad(void *ctx, const char *recording, const char *reason) {
@@ -257,6 +286,7 @@ orr_code train_cmd_data_import(int argc, char **argv) {
                            .looked = show_looked,
                            .written = train_progress_frames,
                            .bad = show_bad,
+                           .told = show_told,
                            .ctx = &progress};
   data_import_report report;
   lists l = {.cameras.n = 0};

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "data/set/action_stats.h"
+#include "data/set/outcome.h"
 #include "data/set/sheet.h"
 #include "base/args.h"
 #include "train/setup/remote_data.h"
@@ -79,6 +80,10 @@ static void print_bins(const uint64_t *bins) {
 }
 
 static void print_actions(const data_index *x, const data_action_stats *stats) {
+  if (!x->format.A) {
+    printf("  actions   none: frames alone\n");
+    return;
+  }
   printf("  actions   %" PRId64 "%*s      low     high     mean    deviation\n", x->format.A,
          x->format.A < 10 ? 23 : 22, "");
   for (int64_t i = 0; i < x->format.A; i++) {
@@ -88,6 +93,14 @@ static void print_actions(const data_index *x, const data_action_stats *stats) {
     print_bins(s->bins);
     printf("|\n");
   }
+}
+
+static void print_outcome(const data_index *x, const data_outcome *o) {
+  const data_shard_format *f = &x->format;
+  if (f->reward) printf("  reward    %.4g to %.4g, mean %.4g\n", o->low, o->high, o->mean);
+  if (f->done) printf("  done      with the action of %" PRId64 " frames\n", o->done);
+  if (f->success)
+    printf("  success   %" PRId64 " of %" PRId64 " episodes\n", o->success, x->episodes);
 }
 
 static json_t *describe_actions(const data_index *x, const data_action_stats *stats) {
@@ -106,12 +119,18 @@ static json_t *describe_actions(const data_index *x, const data_action_stats *st
 }
 
 // The index but for its list of shards, and what the actions look like.
-static orr_code write_json(const data_index *x, const data_action_stats *stats, const char *path) {
+static orr_code write_json(const data_index *x, const data_action_stats *stats,
+                           const data_outcome *o, const char *path) {
   json_t *j = json_deep_copy(x->json);
   ORR_CHECK(j, ORR_ENOMEM, "%s: no memory for the facts", path);
   json_object_set_new(j, "shards", json_integer(x->count));
   json_object_set_new(j, "hours", json_real(hours(x)));
   json_object_set_new(j, "actions", describe_actions(x, stats));
+  if (x->format.reward)
+    json_object_set_new(
+        j, "reward", json_pack("{s:f, s:f, s:f}", "low", o->low, "high", o->high, "mean", o->mean));
+  if (x->format.done) json_object_set_new(j, "done", json_integer(o->done));
+  if (x->format.success) json_object_set_new(j, "success", json_integer(o->success));
   orr_code rc = orr_json_store(path, j);
   json_decref(j);
   return rc;
@@ -119,10 +138,13 @@ static orr_code write_json(const data_index *x, const data_action_stats *stats, 
 
 static orr_code inspect(const data_index *x, const orr_args *args, data_action_stats *stats) {
   const char *sheet = orr_args_text(args, "sheet", NULL), *json = orr_args_text(args, "json", NULL);
+  data_outcome outcome;
   print_shape(x);
+  ORR_TRY(data_outcome_read(x, &outcome));
+  print_outcome(x, &outcome);
   ORR_TRY(data_action_stats_read(x, stats));
   print_actions(x, stats);
-  if (json) ORR_TRY(write_json(x, stats, json));
+  if (json) ORR_TRY(write_json(x, stats, &outcome, json));
   if (!sheet) return ORR_OK;
   ORR_TRY(data_sheet_write(x, stats, SHEET_ROWS, SHEET_COLUMNS, sheet));
   ORR_INFO("%s: frames of %d episodes", sheet,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cores.h"
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -12,7 +13,6 @@
 #include "dist/comm.h"
 #include "base/args.h"
 #include "train/setup/remote_data.h"
-#include "train/setup/threads.h"
 #include "train/infer/tokenize.h"
 #include "train/infer/loaded_model.h"
 
@@ -163,8 +163,8 @@ orr_code train_cmd_data_tokenize(int argc, char **argv) {
   dist_comm *all = world->axis[DIST_AXIS_WORLD];
   const int rank = world->grid.rank, ranks = world->grid.ranks;
   orr_log_setup(ORR_LOG_INFO, rank, ranks);
-  orr_code rc =
-      dist_agree(all, open_job(&j, &args, train_threads(threads, world->node_ranks)), "open");
+  if (threads == 0) threads = orr_cores_threads(world->cores);
+  orr_code rc = dist_agree(all, open_job(&j, &args, (int)threads), "open");
   if (rc == ORR_OK) rc = tokenize(&j, all, rank, ranks);
   if (rc == ORR_OK) rc = dist_agree(all, rank == 0 ? write_index(&j) : ORR_OK, "write index");
   if (rank != 0) orr_status_clear(); // all ranks have the same words: rank 0 says them

@@ -4,12 +4,12 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "data/set/verify.h"
 #include "base/args.h"
-#include "train/setup/threads.h"
 #include "train/setup/remote_data.h"
 
 static const orr_option options[] = {
@@ -51,7 +51,7 @@ orr_code train_cmd_data_verify(int argc, char **argv) {
   ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   double begin = orr_clock_ms();
-  int64_t processes = train_threads(0, 1);
+  int64_t processes = orr_cores_usable();
   ORR_TRY(orr_args_i64(&args, "processes", 1, 1024, &processes));
   if (orr_args_flag(&args, "index")) ORR_TRY(write_index(args.operand[0]));
   ORR_TRY(train_remote_create_args(&args, &remote));

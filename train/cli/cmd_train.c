@@ -22,14 +22,14 @@ static const orr_command command = {
     "train", "CONFIG.yaml", 1, 1, "Trains a tokenizer or a dynamics model.", options};
 
 // Options of the run. A rank of a world that is not there can only be planned.
-static orr_code read_options(const orr_args *args, train_loop_options *o) {
+static orr_code read_options(const orr_args *args, train_run_options *o) {
   int64_t rank = 0, ranks = 0;
   ORR_TRY(orr_args_i64(args, "world", 1, 1 << 24, &ranks));
   ORR_TRY(orr_args_i64(args, "as-rank", 0, (1 << 24) - 1, &rank));
-  *o = (train_loop_options){.resume = orr_args_text(args, "resume", "auto"),
-                            .dry_run = orr_args_flag(args, "dry-run"),
-                            .as_rank = (int)rank,
-                            .ranks = (int)ranks};
+  *o = (train_run_options){.resume = orr_args_text(args, "resume", "auto"),
+                           .dry_run = orr_args_flag(args, "dry-run"),
+                           .as_rank = (int)rank,
+                           .ranks = (int)ranks};
   ORR_CHECK(ranks == 0 ? rank == 0 : o->dry_run, ORR_ECONFIG,
             "train: --as-rank and --world belong together, and to --dry-run");
   return ORR_OK;
@@ -68,7 +68,7 @@ orr_code train_cmd_train(int argc, char **argv) {
   if (rc != ORR_OK) return rc;
   orr_log_setup(ORR_LOG_INFO, world->grid.rank, world->grid.ranks);
   rc = dist_agree(world->axis[DIST_AXIS_WORLD], read_config(&args, &c), "read the configuration");
-  train_loop_options o;
+  train_run_options o;
   train_replay_options replay;
   if (rc == ORR_OK) rc = read_options(&args, &o);
   if (rc == ORR_OK) rc = read_replay(&args, &replay);

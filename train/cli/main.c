@@ -1,6 +1,6 @@
 // The command line. This file and the watchdog alone end the process; exit codes: 0 done, 1 failed,
-// 2 bad usage or configuration, 3 a replayed step differs from its record, 85 stopped early on
-// request with a checkpoint written.
+// 2 bad usage or configuration, 3 a replayed step differs from its record, 4 another run holds the
+// folder, 85 stopped early on request with a checkpoint written.
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +53,8 @@ static int exit_code(orr_code rc) {
     return 2;
   case ORR_EDIFFERS:
     return 3;
+  case ORR_EBUSY:
+    return 4;
   case ORR_ESTOPPED:
     return 85;
   default:

@@ -87,16 +87,13 @@ orr_code train_batch_begin(train_batch *b, int64_t n) {
   b->B = n;
   b->stream = (train_rows){.M = M, .rows = M};
   b->embed.frames = b->embed.clips = n;
-  b->space_shape = (train_block_shape){.M = M,
-                                       .seqs = n,
-                                       .L = N,
-                                       .inner = 1,
-                                       .outer_stride = N,
-                                       .pos_stride = 1,
-                                       .cos = b->space.cos_,
-                                       .sin = b->space.sin_,
-                                       .pos_div = 1,
-                                       .pos_mod = N};
+  b->space_shape = (train_block_shape){
+      .M = M,
+      .seq = {.seqs = n, .L = N, .inner = 1, .outer_stride = N, .pos_stride = 1},
+      .cos = b->space.cos_,
+      .sin = b->space.sin_,
+      .pos_div = 1,
+      .pos_mod = N};
   b->time_shape = (train_block_shape){
       .M = M, .cos = b->device.in.cos_, .sin = b->device.in.sin_, .pos_div = N, .pos_mod = n};
   return ORR_OK;
@@ -118,15 +115,19 @@ static orr_code fetch_results(train_batch *b) {
                                            .way = KERN_COPY_OUT});
 }
 
+static train_block block_of(const train_batch *b, int64_t layer) {
+  return (train_block){.k = b->k, .d = &b->d->block, .p = &b->p->blocks[layer], .w = b->w};
+}
+
 static orr_code time_block(train_batch *b, int64_t layer, bool keep, void *out) {
   const train_block_dims *d = &b->d->block;
-  const train_block_params *p = &b->p->blocks[layer];
   const train_engine_inputs *in = &b->device.in;
+  const train_block block = block_of(b, layer);
   kern_ring r = b->rings.of[layer];
   r.B = b->B;
   r.ring = in->ring;
   r.frame = in->frame;
-  ORR_TRY(train_block_before(b->k, d, p, b->w, &b->time_shape, &b->acts));
+  ORR_TRY(train_block_before(&block, &b->time_shape, &b->acts));
   ORR_TRY(kern_ring_attend(b->k, &(kern_ring_attend_args){.r = r,
                                                           .H = d->H,
                                                           .window = b->window,
@@ -139,7 +140,7 @@ static orr_code time_block(train_batch *b, int64_t layer, bool keep, void *out) 
   if (keep)
     ORR_TRY(kern_ring_keep(
         b->k, &(kern_ring_keep_args){.r = r, .H = d->H, .qk = b->acts.qk, .qkv = b->acts.qkv}));
-  return train_block_after(b->k, d, p, b->w, &b->time_shape, &b->acts, out);
+  return train_block_after(&block, &b->time_shape, &b->acts, out);
 }
 
 // The result is in b->x[layers % 2]. After the last time block there is nothing to keep.
@@ -154,11 +155,12 @@ static orr_code pass(train_batch *b, bool keep) {
   for (int64_t i = 0; i < layers; i++) {
     b->acts.x = b->x[i % 2];
     void *out = b->x[(i + 1) % 2];
-    if (train_dynamics_is_time(b->d, i))
+    if (train_dynamics_is_time(b->d, i)) {
       ORR_TRY(time_block(b, i, keep, out));
-    else
-      ORR_TRY(train_block_forward(b->k, &b->d->block, &b->p->blocks[i], b->w, &b->space_shape,
-                                  &b->acts, out));
+    } else {
+      const train_block block = block_of(b, i);
+      ORR_TRY(train_block_forward(&block, &b->space_shape, &b->acts, out));
+    }
   }
   return ORR_OK;
 }

@@ -7,7 +7,6 @@
 #include "checkpoints/checkpoint.h"
 #include "train/model/packed.h"
 #include "train/save/store.h"
-#include "train/setup/threads.h"
 
 static orr_code read_config(train_loaded_model *m, const ckpt_reader *r, int stage) {
   const char *text = json_string_value(json_object_get(ckpt_reader_meta(r), "config"));
@@ -200,7 +199,7 @@ orr_code train_kern_open(const char *device, int threads, kern **out) {
   static const char *const names[] = {"auto", "cpu", "cuda"};
   for (int i = 0; i < 3; i++) {
     if (strcmp(device, names[i]) != 0) continue;
-    ORR_TRY(kern_create((kern_device)i, train_threads(threads, 1), out));
+    ORR_TRY(kern_create((kern_device)i, threads, out));
     return kern_commit(*out);
   }
   return ORR_FAIL(ORR_ECONFIG, "--device is '%s': wanted auto, cpu or cuda", device);

@@ -28,7 +28,8 @@ typedef struct {
   bool last;        // of the shard
   uint8_t *frames;  // [PORTION,height,width,3]
   int32_t *tokens;  // [PORTION,S]
-  float *actions, *state;
+  float *actions, *state, *reward;
+  uint8_t *done;
   bool busy; // under the lock: with the reading or the writing thread
 } portion;
 
@@ -103,8 +104,10 @@ static orr_code read_portion(portion *b) {
             (long long)x->shards[way->number].frames);
   ORR_TRY(data_shard_read_frames(way->in, b->first, b->n, 1, b->frames));
   ORR_TRY(data_shard_read_actions(way->in, b->first, b->n, 1, b->actions));
-  if (!x->format.Q) return ORR_OK;
-  return data_shard_read_state(way->in, b->first, b->n, 1, b->state);
+  if (x->format.Q) ORR_TRY(data_shard_read_state(way->in, b->first, b->n, 1, b->state));
+  if (x->format.reward) ORR_TRY(data_shard_read_reward(way->in, b->first, b->n, 1, b->reward));
+  if (x->format.done) ORR_TRY(data_shard_read_done(way->in, b->first, b->n, 1, b->done));
+  return ORR_OK;
 }
 
 static void run_reader(void *job) {
@@ -138,6 +141,12 @@ static void way_end(shard_way *way) {
   way->in = NULL;
 }
 
+static orr_code copy_success(shard_way *way) {
+  uint8_t success;
+  ORR_TRY(data_shard_read_success(way->in, way->episode, 1, &success));
+  return data_shard_writer_set_success(way->w, success);
+}
+
 static orr_code write_portion(portion *b) {
   shard_way *way = b->way;
   if (b->first == 0) ORR_TRY(make_writer(b->p, way));
@@ -150,8 +159,11 @@ static orr_code write_portion(portion *b) {
         way->w, &(data_shard_rows){.n = n,
                                    .tokens = b->tokens + at * b->p->o->tokenizer->tokenizer.S,
                                    .actions = b->actions + at * f->A,
-                                   .state = f->Q ? b->state + at * f->Q : NULL}));
+                                   .state = f->Q ? b->state + at * f->Q : NULL,
+                                   .reward = f->reward ? b->reward + at : NULL,
+                                   .done = f->done ? b->done + at : NULL}));
     if (at + n < end) continue;
+    if (f->success) ORR_TRY(copy_success(way));
     ORR_TRY(data_shard_writer_end_episode(way->w));
     way->episode++;
   }
@@ -235,12 +247,16 @@ static orr_code portion_create(pipeline *p, portion *b) {
   b->tokens = orr_malloc((size_t)(PORTION * p->o->tokenizer->tokenizer.S) * sizeof *b->tokens);
   b->actions = orr_malloc((size_t)(PORTION * f->A) * sizeof *b->actions);
   b->state = orr_malloc((size_t)(PORTION * f->Q) * sizeof *b->state);
-  ORR_CHECK(b->frames && b->tokens && b->actions && b->state, ORR_ENOMEM,
+  b->reward = orr_malloc(PORTION * sizeof *b->reward);
+  b->done = orr_malloc(PORTION * sizeof *b->done);
+  ORR_CHECK(b->frames && b->tokens && b->actions && b->state && b->reward && b->done, ORR_ENOMEM,
             "%s: no memory for %d frames", p->o->index->dir, PORTION);
   return ORR_OK;
 }
 
 static void portion_destroy(portion *b) {
+  orr_free(b->done);
+  orr_free(b->reward);
   orr_free(b->state);
   orr_free(b->actions);
   orr_free(b->tokens);

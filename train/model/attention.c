@@ -6,8 +6,7 @@ typedef struct {
 } widths;
 
 static widths widths_of(const train_block_dims *d) {
-  const train_block_here h = train_block_dims_here(d);
-  const int64_t HK = h.H * d->K, GK = h.G * d->K;
+  const int64_t HK = d->here.H * d->K, GK = d->here.G * d->K;
   return (widths){.HK = HK, .GK = GK, .qk = HK + GK, .qkv = HK + 2 * GK};
 }
 
@@ -16,7 +15,7 @@ static void *at(const train_block_dims *d, const void *p, int64_t element) {
   return (unsigned char *)(uintptr_t)p + (size_t)element * kern_dtype_size(d->act);
 }
 
-// Where q, k, v and o are, and theirs gradients' places: the one thing that the two ways differ in.
+// Where q, k, v and o are, and their gradients' places: the one thing that the two ways differ in.
 typedef struct {
   const void *q, *k, *v;
   void *o;
@@ -45,27 +44,19 @@ static operands operands_of(const train_block_dims *d, const train_block_shape *
 
 static orr_code attend(kern *k, const train_block_dims *d, const train_block_shape *s,
                        train_block_acts *a) {
-  const train_block_here h = train_block_dims_here(d);
   const operands x = operands_of(d, s, a);
   return kern_attention_fwd(k, &(kern_attention_fwd_args){.type = d->act,
-                                                          .seqs = s->seqs,
-                                                          .L = s->L,
-                                                          .H = h.H,
-                                                          .G = h.G,
+                                                          .seq = s->seq,
+                                                          .H = d->here.H,
+                                                          .G = d->here.G,
                                                           .K = d->K,
-                                                          .inner = s->inner,
-                                                          .outer_stride = s->outer_stride,
-                                                          .inner_stride = s->inner_stride,
-                                                          .pos_stride = s->pos_stride,
                                                           .q = x.q,
                                                           .k = x.k,
                                                           .v = x.v,
                                                           .ldq = x.ldq,
                                                           .ldk = x.ldk,
                                                           .ldv = x.ldv,
-                                                          .ldo = h.H * d->K,
-                                                          .causal = s->causal,
-                                                          .window = s->window,
+                                                          .ldo = d->here.H * d->K,
                                                           .o = x.o,
                                                           .lse = a->lse});
 }
@@ -84,8 +75,10 @@ static orr_code reorder(kern *k, const train_block_dims *d, const train_exchange
                                                       .ldy = ldy});
 }
 
-orr_code train_attention_fwd(kern *k, const train_block_dims *d, const train_block_shape *s,
+orr_code train_attention_fwd(const train_block *b, const train_block_shape *s,
                              train_block_acts *a) {
+  kern *k = b->k;
+  const train_block_dims *d = b->d;
   const train_exchange *e = s->exchange;
   const widths n = widths_of(d);
   if (!e) return attend(k, d, s, a);
@@ -101,21 +94,15 @@ orr_code train_attention_fwd(kern *k, const train_block_dims *d, const train_blo
 // dq, dk and dv: into dqk and dqkv, or, at an exchange, side by side.
 static orr_code attend_bwd(kern *k, const train_block_dims *d, const train_block_shape *s,
                            const train_block_acts *a, const train_block_scratch *t) {
-  const train_block_here h = train_block_dims_here(d);
   const train_exchange *e = s->exchange;
   const widths n = widths_of(d);
   const operands x = operands_of(d, s, a);
   void *dqk = e ? e->dqkv : t->dqk, *dv = at(d, e ? e->dqkv : t->dqkv, n.qk);
   return kern_attention_bwd(k, &(kern_attention_bwd_args){.type = d->act,
-                                                          .seqs = s->seqs,
-                                                          .L = s->L,
-                                                          .H = h.H,
-                                                          .G = h.G,
+                                                          .seq = s->seq,
+                                                          .H = d->here.H,
+                                                          .G = d->here.G,
                                                           .K = d->K,
-                                                          .inner = s->inner,
-                                                          .outer_stride = s->outer_stride,
-                                                          .inner_stride = s->inner_stride,
-                                                          .pos_stride = s->pos_stride,
                                                           .q = x.q,
                                                           .k = x.k,
                                                           .v = x.v,
@@ -131,13 +118,13 @@ static orr_code attend_bwd(kern *k, const train_block_dims *d, const train_block
                                                           .lddq = x.ldq,
                                                           .lddk = x.ldk,
                                                           .lddv = n.qkv,
-                                                          .causal = s->causal,
-                                                          .window = s->window,
                                                           .lse = a->lse});
 }
 
-orr_code train_attention_bwd(kern *k, const train_block_dims *d, const train_block_shape *s,
+orr_code train_attention_bwd(const train_block *b, const train_block_shape *s,
                              const train_block_acts *a, const train_block_scratch *t) {
+  kern *k = b->k;
+  const train_block_dims *d = b->d;
   const train_exchange *e = s->exchange;
   const widths n = widths_of(d);
   if (!e) return attend_bwd(k, d, s, a, t);

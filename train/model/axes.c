@@ -6,17 +6,19 @@ train_part train_part_of(int64_t n, int parts, int i) {
   const int64_t small = n / parts, larger = n % parts;
   return (train_part){.first = i * small + (i < larger ? i : larger),
                       .count = small + (i < larger),
-                      .room = small + (larger > 0)};
+                      .capacity = small + (larger > 0)};
 }
 
 train_part train_part_heads(int64_t n, int parts, int i) {
   if (n >= parts) return train_part_of(n, parts, i);
-  return (train_part){.first = i * n / parts, .count = 1, .room = 1};
+  return (train_part){.first = i * n / parts, .count = 1, .capacity = 1};
 }
 
 const char *train_move_name(train_move m) {
-  static const char *const names[TRAIN_MOVES] = {"all_reduce", "reduce_scatter", "all_gather",
-                                                 "all_to_all"};
+  static const char *const names[TRAIN_MOVES] = {[TRAIN_ALL_REDUCE] = "all_reduce",
+                                                 [TRAIN_REDUCE_SCATTER] = "reduce_scatter",
+                                                 [TRAIN_ALL_GATHER] = "all_gather",
+                                                 [TRAIN_ALL_TO_ALL] = "all_to_all"};
   return names[m];
 }
 
@@ -27,11 +29,12 @@ void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *wo
   memcpy(ax->host, world->axis, sizeof ax->host);
 }
 
-orr_code train_axes_use_device(train_axes *ax, kern *k, dist_world *world, bool shared) {
+orr_code train_axes_use_device(train_axes *ax, kern *k, dist_world *world, const cfg *c) {
   ax->on_device = kern_stream(k) != NULL;
   if (!ax->on_device || !world || world->grid.ranks == 1) return ORR_OK;
-  ORR_TRY(
-      dist_world_split_device(world, &(dist_device){.stream = kern_stream(k), .shared = shared}));
+  ORR_TRY(dist_world_split_device(world, &(dist_device){.stream = kern_stream(k),
+                                                        .shared = c->dist.share_devices,
+                                                        .nvls = c->dist.nvls}));
   memcpy(ax->comm, world->device, sizeof ax->comm);
   ax->world = world;
   return ORR_OK;

@@ -20,10 +20,10 @@
 #include "kernels/kern.h"
 #include "train/timing/profile.h"
 
-// One rank's part of n things. `room` is the largest part of any rank: what is allocated where all
-// ranks need one layout.
+// One rank's part of n things. `capacity` is the largest part of any rank: what is allocated where
+// all ranks need one layout.
 typedef struct {
-  int64_t first, count, room;
+  int64_t first, count, capacity;
 } train_part;
 
 // Local. Parts of n differ by one at most; the first n % parts ranks have the larger ones.
@@ -66,8 +66,8 @@ static inline train_profile *train_axes_profile(const train_axes *ax) {
 // Local. Starts planning. `world` may be NULL: then the axes can only plan.
 void train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *world);
 // Collective over the world, before planning. Where the tensors of k lie on a GPU they travel over
-// NCCL; `world` as in init, `shared`: ranks may have the same GPU. ORR_EUNSUPPORTED, ORR_ECOMM.
-orr_code train_axes_use_device(train_axes *ax, kern *k, dist_world *world, bool shared);
+// NCCL, as c's `dist` asks; `world` as in init. ORR_EUNSUPPORTED, ORR_ECOMM.
+orr_code train_axes_use_device(train_axes *ax, kern *k, dist_world *world, const cfg *c);
 // Local. kern_await and kern_sync, watched (dist/watchdog.h): what is waited for may wait for ranks
 // that never come. All ranks make the same calls.
 orr_code train_axes_await(train_axes *ax, kern *k, int mark);

@@ -15,13 +15,16 @@ static block_parts parts_of(const train_block_dims *d) {
                        .f = train_part_of(d->F, tp, i)};
 }
 
-train_block_here train_block_dims_here(const train_block_dims *d) {
+void train_block_dims_split(train_block_dims *d, train_axes *axes) {
+  d->axes = axes;
   const block_parts p = parts_of(d);
-  return (train_block_here){.H = p.q.count, .G = p.kv.count, .F = p.f.count};
+  d->here.H = p.q.count;
+  d->here.G = p.kv.count;
+  d->here.F = p.f.count;
 }
 
 static train_part in_elements(train_part heads, int64_t K) {
-  return (train_part){heads.first * K, heads.count * K, heads.room * K};
+  return (train_part){heads.first * K, heads.count * K, heads.capacity * K};
 }
 
 // The spec of a matrix [rows,cols] of which `part` of dimension `dim` lies here.
@@ -42,8 +45,8 @@ static orr_code add_norm(train_params *p, const train_block_dims *d, int64_t n, 
   const train_param_spec s = {.ndim = 1,
                               .shape = {n},
                               .init = TRAIN_INIT_ONES,
-                              .second = train_axes_rank(d->axes, DIST_AXIS_TP) > 0,
-                              .partial = train_axes_size(d->axes, DIST_AXIS_TP) > 1};
+                              .counted_elsewhere = train_axes_rank(d->axes, DIST_AXIS_TP) > 0,
+                              .grad_partial = train_axes_size(d->axes, DIST_AXIS_TP) > 1};
   return train_params_add(p, &s, at, "%s.%s.weight", prefix, name);
 }
 
@@ -54,10 +57,10 @@ static orr_code add_qkv(train_params *p, const train_block_dims *d, float std, c
   const train_part q = in_elements(b.q, d->K), kv = in_elements(b.kv, d->K);
   const train_param_spec q_spec = matrix(d->H * d->K, d->D, std, 0, &q);
   train_param_spec kv_spec = matrix(d->G * d->K, d->D, std, 0, &kv);
-  kv_spec.fuse = true;
+  kv_spec.adjoins_previous = true;
   if (d->G < tp) { // one head, shared by neighbours, each with gradients of its own query heads
-    kv_spec.partial = true;
-    kv_spec.second = i % (tp / d->G) > 0;
+    kv_spec.grad_partial = true;
+    kv_spec.counted_elsewhere = i % (tp / d->G) > 0;
   }
   ORR_TRY(train_params_add(p, &q_spec, at, "%s.attn.q.weight", prefix));
   ORR_TRY(train_params_add(p, &kv_spec, NULL, "%s.attn.k.weight", prefix));
@@ -73,7 +76,7 @@ orr_code train_block_add(train_params *p, const train_block_dims *d, int layers,
                          gate = matrix(d->F, d->D, std, 0, &b.f),
                          down = matrix(d->D, d->F, back, 1, &b.f);
   train_param_spec up = gate;
-  up.fuse = true;
+  up.adjoins_previous = true;
   ORR_TRY(add_norm(p, d, d->D, prefix, "norm1", &out->norm1));
   ORR_TRY(add_qkv(p, d, std, prefix, &out->qkv));
   ORR_TRY(train_params_add(p, &o, &out->o, "%s.attn.o.weight", prefix));
@@ -87,16 +90,16 @@ orr_code train_block_add(train_params *p, const train_block_dims *d, int layers,
 
 void train_block_acts_take(train_block_acts *a, const train_block_dims *d,
                            const train_block_shape *s, orr_arena *arena) {
-  const train_block_here h = train_block_dims_here(d);
   const train_exchange *x = s->exchange;
-  const size_t e = kern_dtype_size(d->act), M = (size_t)s->M, H = (size_t)h.H, F = (size_t)h.F;
-  const size_t D = (size_t)d->D, HK = H * (size_t)d->K, GK = (size_t)(h.G * d->K);
+  const size_t e = kern_dtype_size(d->act), M = (size_t)s->M, H = (size_t)d->here.H,
+               F = (size_t)d->here.F;
+  const size_t D = (size_t)d->D, HK = H * (size_t)d->K, GK = (size_t)(d->here.G * d->K);
   const size_t rows = (size_t)train_rows_part(d->axes, s->M), M_time = x ? (size_t)x->M_time : 0;
   a->y1 = orr_arena_take(arena, rows * D * e);
   a->rstd1 = orr_arena_take(arena, rows * sizeof(float));
   a->qkv = orr_arena_take(arena, M * (HK + 2 * GK) * e);
   a->qk = x ? x->qk : orr_arena_take(arena, M * (HK + GK) * e);
-  a->rstd_qk = orr_arena_take(arena, M * (H + (size_t)h.G) * sizeof(float));
+  a->rstd_qk = orr_arena_take(arena, M * (H + (size_t)d->here.G) * sizeof(float));
   a->o = orr_arena_take(arena, M * HK * e);
   a->lse = orr_arena_take(arena, (M_time > M ? M_time : M) * H * sizeof(float));
   a->time_qkv = x ? orr_arena_take(arena, M_time * (HK + 2 * GK) * e) : NULL;
@@ -110,14 +113,13 @@ void train_block_acts_take(train_block_acts *a, const train_block_dims *d,
 
 void train_block_scratch_take(train_block_scratch *s, const train_block_dims *d, int64_t M,
                               orr_arena *arena) {
-  const train_block_here h = train_block_dims_here(d);
   const size_t e = kern_dtype_size(d->act), rows = (size_t)M;
-  const size_t HK = (size_t)(h.H * d->K), GK = (size_t)(h.G * d->K);
+  const size_t HK = (size_t)(d->here.H * d->K), GK = (size_t)(d->here.G * d->K);
   s->dy = orr_arena_take(arena, (size_t)train_rows_part(d->axes, M) * (size_t)d->D * e);
   s->dqkv = orr_arena_take(arena, rows * (HK + 2 * GK) * e);
   s->dqk = orr_arena_take(arena, rows * (HK + GK) * e);
   s->d_o = orr_arena_take(arena, rows * HK * e);
-  s->dh = orr_arena_take(arena, rows * (size_t)h.F * e);
+  s->dh = orr_arena_take(arena, rows * (size_t)d->here.F * e);
 }
 
 static train_rows rows_of(const train_block_dims *d, const train_block_shape *s) {
@@ -126,42 +128,50 @@ static train_rows rows_of(const train_block_dims *d, const train_block_shape *s)
 }
 
 // The four products, as they lie on this rank.
-static train_linear qkv_of(const train_block_dims *d, const train_block_params *p) {
-  const train_block_here h = train_block_dims_here(d);
-  return (train_linear){.w = p->qkv, .N = (h.H + 2 * h.G) * d->K, .K = d->D};
+static train_linear qkv_of(const train_block *b) {
+  const train_block_dims *d = b->d;
+  return (train_linear){.w = b->p->qkv, .N = (d->here.H + 2 * d->here.G) * d->K, .K = d->D};
 }
 
-static train_linear o_of(const train_block_dims *d, const train_block_params *p) {
-  return (train_linear){.w = p->o, .N = d->D, .K = train_block_dims_here(d).H * d->K};
+static train_linear o_of(const train_block *b) {
+  const train_block_dims *d = b->d;
+  return (train_linear){.w = b->p->o, .N = d->D, .K = d->here.H * d->K};
 }
 
-static train_linear gu_of(const train_block_dims *d, const train_block_params *p) {
-  return (train_linear){.w = p->gu, .N = 2 * train_block_dims_here(d).F, .K = d->D};
+static train_linear gu_of(const train_block *b) {
+  const train_block_dims *d = b->d;
+  return (train_linear){.w = b->p->gu, .N = 2 * d->here.F, .K = d->D};
 }
 
-static train_linear down_of(const train_block_dims *d, const train_block_params *p) {
-  return (train_linear){.w = p->down, .N = d->D, .K = train_block_dims_here(d).F};
+static train_linear down_of(const train_block *b) {
+  const train_block_dims *d = b->d;
+  return (train_linear){.w = b->p->down, .N = d->D, .K = d->here.F};
 }
 
-static orr_code norm(kern *k, const train_block_dims *d, const train_rows *r, const float *w,
-                     const void *x, void *y, float *rstd) {
-  return kern_rmsnorm_fwd(
-      k, &(kern_rmsnorm_fwd_args){
-             .type = d->act, .M = r->rows, .D = d->D, .x = x, .w = w, .y = y, .rstd = rstd});
+static orr_code norm(const train_block *b, const train_rows *r, int64_t at, const void *x, void *y,
+                     float *rstd) {
+  return kern_rmsnorm_fwd(b->k, &(kern_rmsnorm_fwd_args){.type = b->d->act,
+                                                         .M = r->rows,
+                                                         .D = b->d->D,
+                                                         .x = x,
+                                                         .w = train_plain(b->w, at),
+                                                         .y = y,
+                                                         .rstd = rstd});
 }
 
-orr_code train_block_before(kern *k, const train_block_dims *d, const train_block_params *p,
-                            const train_weights *w, const train_block_shape *s,
-                            train_block_acts *a) {
-  const train_block_here h = train_block_dims_here(d);
+orr_code train_block_before(const train_block *b, const train_block_shape *s, train_block_acts *a) {
+  kern *k = b->k;
+  const train_block_dims *d = b->d;
+  const train_block_params *p = b->p;
+  const train_weights *w = b->w;
   const train_rows r = rows_of(d, s);
-  const train_linear qkv = qkv_of(d, p);
-  ORR_TRY(norm(k, d, &r, train_plain(w, p->norm1), a->x, a->y1, a->rstd1));
+  const train_linear qkv = qkv_of(b);
+  ORR_TRY(norm(b, &r, p->norm1, a->x, a->y1, a->rstd1));
   ORR_TRY(train_linear_columns(k, &qkv, w, &r, a->y1, a->qkv));
   return kern_qknorm_rope_fwd(k, &(kern_qknorm_rope_fwd_args){.type = d->act,
                                                               .M = s->M,
-                                                              .H = h.H,
-                                                              .G = h.G,
+                                                              .H = d->here.H,
+                                                              .G = d->here.G,
                                                               .K = d->K,
                                                               .qkv = a->qkv,
                                                               .q_w = train_plain(w, p->q_norm),
@@ -174,76 +184,82 @@ orr_code train_block_before(kern *k, const train_block_dims *d, const train_bloc
                                                               .rstd = a->rstd_qk});
 }
 
-orr_code train_block_after(kern *k, const train_block_dims *d, const train_block_params *p,
-                           const train_weights *w, const train_block_shape *s, train_block_acts *a,
+orr_code train_block_after(const train_block *b, const train_block_shape *s, train_block_acts *a,
                            void *x_out) {
-  const train_block_here h = train_block_dims_here(d);
+  kern *k = b->k;
+  const train_block_dims *d = b->d;
+  const train_block_params *p = b->p;
+  const train_weights *w = b->w;
   const train_rows r = rows_of(d, s);
-  const train_linear o = o_of(d, p), gu = gu_of(d, p), down = down_of(d, p);
+  const train_linear o = o_of(b), gu = gu_of(b), down = down_of(b);
   ORR_TRY(train_linear_sums(k, &o, w, &r, a->o, a->x, a->mid));
-  ORR_TRY(norm(k, d, &r, train_plain(w, p->norm2), a->mid, a->y2, a->rstd2));
+  ORR_TRY(norm(b, &r, p->norm2, a->mid, a->y2, a->rstd2));
   ORR_TRY(train_linear_columns(k, &gu, w, &r, a->y2, a->gu));
   ORR_TRY(kern_swiglu_fwd(
-      k, &(kern_swiglu_fwd_args){.type = d->act, .M = s->M, .F = h.F, .gu = a->gu, .h = a->h}));
+      k,
+      &(kern_swiglu_fwd_args){.type = d->act, .M = s->M, .F = d->here.F, .gu = a->gu, .h = a->h}));
   return train_linear_sums(k, &down, w, &r, a->h, a->mid, x_out);
 }
 
-orr_code train_block_forward(kern *k, const train_block_dims *d, const train_block_params *p,
-                             const train_weights *w, const train_block_shape *s,
-                             train_block_acts *a, void *x_out) {
-  train_profile *profile = train_axes_profile(d->axes);
-  train_profile_enter(profile, TRAIN_PHASE_FORWARD, s->causal ? "time block" : "space block", -1);
-  ORR_TRY(train_block_before(k, d, p, w, s, a));
-  ORR_TRY(train_attention_fwd(k, d, s, a));
-  ORR_TRY(train_block_after(k, d, p, w, s, a, x_out));
+orr_code train_block_forward(const train_block *b, const train_block_shape *s, train_block_acts *a,
+                             void *x_out) {
+  train_profile *profile = train_axes_profile(b->d->axes);
+  train_profile_enter(profile, TRAIN_PHASE_FORWARD, s->seq.causal ? "time block" : "space block",
+                      -1);
+  ORR_TRY(train_block_before(b, s, a));
+  ORR_TRY(train_attention_fwd(b, s, a));
+  ORR_TRY(train_block_after(b, s, a, x_out));
   train_profile_leave(profile);
   return ORR_OK;
 }
 
 // dx (=) gradient of the norm's input: that of its output, t->dy, through the norm, + dx.
-static orr_code norm_bwd(kern *k, const train_block_dims *d, const train_rows *r,
-                         const train_weights *w, int64_t at, const void *x, const float *rstd,
-                         const train_block_scratch *t, void *dx) {
-  return kern_rmsnorm_bwd(k, &(kern_rmsnorm_bwd_args){.type = d->act,
-                                                      .M = r->rows,
-                                                      .D = d->D,
-                                                      .dy = t->dy,
-                                                      .x = x,
-                                                      .w = train_plain(w, at),
-                                                      .rstd = rstd,
-                                                      .add = dx,
-                                                      .dx = dx,
-                                                      .dw = w->grad + at});
+static orr_code norm_bwd(const train_block *b, const train_rows *r, int64_t at, const void *x,
+                         const float *rstd, const train_block_scratch *t, void *dx) {
+  return kern_rmsnorm_bwd(b->k, &(kern_rmsnorm_bwd_args){.type = b->d->act,
+                                                         .M = r->rows,
+                                                         .D = b->d->D,
+                                                         .dy = t->dy,
+                                                         .x = x,
+                                                         .w = train_plain(b->w, at),
+                                                         .rstd = rstd,
+                                                         .add = dx,
+                                                         .dx = dx,
+                                                         .dw = b->w->grad + at});
 }
 
 // The MLP's half: dx is the gradient of the block's output, then that of mid.
-static orr_code backward_mlp(kern *k, const train_block_dims *d, const train_block_params *p,
-                             const train_weights *w, const train_block_shape *s,
-                             train_block_acts *a, const train_block_scratch *t, void *dx) {
-  const train_block_here h = train_block_dims_here(d);
+static orr_code backward_mlp(const train_block *b, const train_block_shape *s, train_block_acts *a,
+                             const train_block_scratch *t, void *dx) {
+  kern *k = b->k;
+  const train_block_dims *d = b->d;
+  const train_block_params *p = b->p;
+  const train_weights *w = b->w;
   const train_rows r = rows_of(d, s);
-  const train_linear gu = gu_of(d, p), down = down_of(d, p);
+  const train_linear gu = gu_of(b), down = down_of(b);
   ORR_TRY(train_linear_sums_bwd(k, &down, w, &r, dx, a->h, t->dh));
   ORR_TRY(kern_swiglu_bwd(
       k, &(kern_swiglu_bwd_args){
-             .type = d->act, .M = s->M, .F = h.F, .gu = a->gu, .dh = t->dh, .dgu = a->gu}));
+             .type = d->act, .M = s->M, .F = d->here.F, .gu = a->gu, .dh = t->dh, .dgu = a->gu}));
   ORR_TRY(train_linear_columns_bwd(k, &gu, w, &r, a->gu, a->y2, t->dy));
-  return norm_bwd(k, d, &r, w, p->norm2, a->mid, a->rstd2, t, dx);
+  return norm_bwd(b, &r, p->norm2, a->mid, a->rstd2, t, dx);
 }
 
 // The attention's half: dx is the gradient of mid, then that of the block's input.
-static orr_code backward_attention(kern *k, const train_block_dims *d, const train_block_params *p,
-                                   const train_weights *w, const train_block_shape *s,
+static orr_code backward_attention(const train_block *b, const train_block_shape *s,
                                    train_block_acts *a, const train_block_scratch *t, void *dx) {
-  const train_block_here h = train_block_dims_here(d);
+  kern *k = b->k;
+  const train_block_dims *d = b->d;
+  const train_block_params *p = b->p;
+  const train_weights *w = b->w;
   const train_rows r = rows_of(d, s);
-  const train_linear qkv = qkv_of(d, p), o = o_of(d, p);
+  const train_linear qkv = qkv_of(b), o = o_of(b);
   ORR_TRY(train_linear_sums_bwd(k, &o, w, &r, dx, a->o, t->d_o));
-  ORR_TRY(train_attention_bwd(k, d, s, a, t));
+  ORR_TRY(train_attention_bwd(b, s, a, t));
   ORR_TRY(kern_qknorm_rope_bwd(k, &(kern_qknorm_rope_bwd_args){.type = d->act,
                                                                .M = s->M,
-                                                               .H = h.H,
-                                                               .G = h.G,
+                                                               .H = d->here.H,
+                                                               .G = d->here.G,
                                                                .K = d->K,
                                                                .qkv = a->qkv,
                                                                .q_w = train_plain(w, p->q_norm),
@@ -258,17 +274,16 @@ static orr_code backward_attention(kern *k, const train_block_dims *d, const tra
                                                                .dq_w = w->grad + p->q_norm,
                                                                .dk_w = w->grad + p->k_norm}));
   ORR_TRY(train_linear_columns_bwd(k, &qkv, w, &r, t->dqkv, a->y1, t->dy));
-  return norm_bwd(k, d, &r, w, p->norm1, a->x, a->rstd1, t, dx);
+  return norm_bwd(b, &r, p->norm1, a->x, a->rstd1, t, dx);
 }
 
-orr_code train_block_backward(kern *k, const train_block_dims *d, const train_block_params *p,
-                              const train_weights *w, const train_block_shape *s,
-                              train_block_acts *a, const train_block_scratch *t, void *dx) {
-  train_profile *profile = train_axes_profile(d->axes);
+orr_code train_block_backward(const train_block *b, const train_block_shape *s, train_block_acts *a,
+                              const train_block_scratch *t, void *dx) {
+  train_profile *profile = train_axes_profile(b->d->axes);
   train_profile_enter(profile, TRAIN_PHASE_BACKWARD,
-                      s->causal ? "time block, backward" : "space block, backward", -1);
-  ORR_TRY(backward_mlp(k, d, p, w, s, a, t, dx));
-  ORR_TRY(backward_attention(k, d, p, w, s, a, t, dx));
+                      s->seq.causal ? "time block, backward" : "space block, backward", -1);
+  ORR_TRY(backward_mlp(b, s, a, t, dx));
+  ORR_TRY(backward_attention(b, s, a, t, dx));
   train_profile_leave(profile);
   return ORR_OK;
 }

@@ -7,73 +7,11 @@
 #define TRAIN_BLOCK_H
 
 #include "base/arena.h"
-#include "kernels/kern.h"
-#include "train/model/axes.h"
-#include "train/model/exchange.h"
+#include "train/model/block_types.h"
 #include "train/model/linear.h"
-#include "train/model/params.h"
 
-// Of the whole model. `axes` split it, or NULL: one rank of tp has H/tp heads, G/tp key/value heads
-// (one, shared by neighbours, when there are fewer heads than ranks) and F/tp hidden units.
-typedef struct {
-  int64_t D, H, G, K, F;
-  kern_dtype act;
-  train_axes *axes;
-} train_block_dims;
-
-// Of this rank.
-typedef struct {
-  int64_t H, G, F;
-} train_block_here;
-// Local.
-train_block_here train_block_dims_here(const train_block_dims *d);
-
-// Places of a block's parameters in the flat layout. qkv covers q, k and v; gu covers gate and up.
-typedef struct {
-  int64_t norm1, qkv, o, q_norm, k_norm, norm2, gu, down;
-} train_block_params;
-
-// How the M rows fall into sequences, and their positions (see kern_attention_fwd_args). With tp a
-// rank holds R = ceil(M / tp) of the rows outside the products; `full` is what they are gathered
-// in. With cp a time block's sequences are those behind its exchange.
-typedef struct {
-  int64_t M;
-  void *full; // [R*tp,D]; not used on one rank of tp
-  int64_t seqs, L, inner, outer_stride, inner_stride, pos_stride;
-  bool causal;
-  int64_t window;
-  const float *cos, *sin; // [pos_mod, K/2]
-  int64_t pos_div, pos_mod;
-  const train_exchange *exchange; // of a time block split over cp, else NULL
-} train_block_shape;
-
-// What the backward pass needs. H, G and F are those of this rank.
-typedef struct {
-  void *x;        // [R,D] the block's input
-  void *y1;       // [R,D]
-  float *rstd1;   // [R]
-  void *qkv;      // [M,(H+2G)K]
-  void *qk;       // [M,(H+G)K]
-  float *rstd_qk; // [M,H+G]
-  void *o;        // [M,HK]
-  float *lse;     // [seqs,H,L]
-  void *time_qkv; // [M_time,(H+2G)K] behind an exchange, which then owns qk
-  void *time_o;   // [M_time,HK]
-  void *mid;      // [R,D]
-  void *y2;       // [R,D]
-  float *rstd2;   // [R]
-  void *gu;       // [M,2F]
-  void *h;        // [M,F]
-} train_block_acts;
-
-// Temporaries of the backward pass, shared by all blocks.
-typedef struct {
-  void *dy;   // [R,D]
-  void *dqkv; // [M,(H+2G)K]
-  void *dqk;  // [M,(H+G)K]
-  void *d_o;  // [M,HK]
-  void *dh;   // [M,F]
-} train_block_scratch;
+// Local. Sets `axes` and `here`; the rest is set before.
+void train_block_dims_split(train_block_dims *d, train_axes *axes);
 
 // Local. Adds a block's parameters under "prefix." with their names in checkpoints and initial
 // values; `layers` scales the projections back into the residual stream by 1/sqrt(2 layers).
@@ -86,21 +24,16 @@ void train_block_scratch_take(train_block_scratch *s, const train_block_dims *d,
                               orr_arena *arena);
 
 // Collective over tp and cp. a->x -> x_out [R,D]; fills the rest of a. x_out may not be a->x.
-orr_code train_block_forward(kern *k, const train_block_dims *d, const train_block_params *p,
-                             const train_weights *w, const train_block_shape *s,
-                             train_block_acts *a, void *x_out);
+orr_code train_block_forward(const train_block *b, const train_block_shape *s, train_block_acts *a,
+                             void *x_out);
 // The two halves of the forward pass around the attention, for decoding: norm1, qkv, qk; and, from
 // a->o, mid ... x_out.
-orr_code train_block_before(kern *k, const train_block_dims *d, const train_block_params *p,
-                            const train_weights *w, const train_block_shape *s,
-                            train_block_acts *a);
-orr_code train_block_after(kern *k, const train_block_dims *d, const train_block_params *p,
-                           const train_weights *w, const train_block_shape *s, train_block_acts *a,
+orr_code train_block_before(const train_block *b, const train_block_shape *s, train_block_acts *a);
+orr_code train_block_after(const train_block *b, const train_block_shape *s, train_block_acts *a,
                            void *x_out);
 // Collective over tp and cp. dx [R,D]: gradient of x_out on entry, of a->x on return. Weight
 // gradients (+=). Uses up a->gu.
-orr_code train_block_backward(kern *k, const train_block_dims *d, const train_block_params *p,
-                              const train_weights *w, const train_block_shape *s,
-                              train_block_acts *a, const train_block_scratch *t, void *dx);
+orr_code train_block_backward(const train_block *b, const train_block_shape *s, train_block_acts *a,
+                              const train_block_scratch *t, void *dx);
 
 #endif

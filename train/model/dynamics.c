@@ -1,6 +1,5 @@
 #include "train/model/dynamics.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -30,89 +29,18 @@ struct train_dynamics {
   int64_t loss_rows; // capacity, a multiple of TRAIN_LOSS_ROWS
 };
 
-void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
-  *out = (train_dynamics_dims){
-      .rows = c->model.rows,
-      .cols = c->model.cols,
-      .R = c->model.registers,
-      .layers = c->model.layers,
-      .time_every = c->model.time_every,
-      .A = c->model.actions,
-      .V = c->model.codes,
-      .branches = c->model.branches.n,
-      .z_loss = c->model.z_loss,
-      .block = {.D = c->model.width,
-                .H = c->model.heads,
-                .G = c->model.kv_heads,
-                .K = c->model.width / c->model.heads,
-                .F = c->model.hidden,
-                .act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32}};
-  out->S = out->rows * out->cols;
-  out->N = 1 + out->S + out->R;
-}
-
-orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
-                             train_dynamics_params *out) {
-  const int64_t D = d->block.D;
-  const float std = 0.02f;
-  train_axes *ax = d->block.axes;
-  const train_part tokens = train_head_codes(ax, d->V + 1), codes = train_head_codes(ax, d->V);
-  const bool second = train_axes_rank(ax, DIST_AXIS_TP) > 0;
-  out->blocks = orr_calloc((size_t)d->layers, sizeof *out->blocks);
-  ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %lld blocks: out of memory",
-            (long long)d->layers);
-#define NORMAL(...) &(train_param_spec){__VA_ARGS__, .init = TRAIN_INIT_NORMAL, .std = std}
-#define VECTOR                                                                                     \
-  &(train_param_spec) {                                                                            \
-    .ndim = 1, .shape = {D}, .second = second                                                      \
-  }
-  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->V + 1, D}, .part = &tokens),
-                           &out->token, "embed.token.weight"));
-  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {D, 2 * d->A}, .second = second),
-                           &out->action_w, "embed.action.weight"));
-  ORR_TRY(train_params_add(list, VECTOR, &out->action_b, "embed.action.bias"));
-  ORR_TRY(train_params_add(list, VECTOR, &out->no_action, "embed.no_action"));
-  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->branches, D}, .second = second),
-                           &out->branch, "embed.branch.weight"));
-  if (d->R > 0) // files of tensors have no empty ones
-    ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->R, D}, .second = second),
-                             &out->reg, "embed.register"));
-  for (int i = 0; i < d->layers; i++) {
-    char prefix[32];
-    snprintf(prefix, sizeof prefix, "blocks.%d", i);
-    ORR_TRY(train_block_add(list, &d->block, (int)d->layers, prefix, &out->blocks[i]));
-  }
-  ORR_TRY(train_params_add(
-      list, &(train_param_spec){.ndim = 1, .shape = {D}, .init = TRAIN_INIT_ONES, .second = second},
-      &out->norm, "norm.weight"));
-  return train_params_add(list,
-                          NORMAL(.ndim = 2, .shape = {d->V, D}, .decay = true, .part = &codes),
-                          &out->head, "head.weight");
-#undef VECTOR
-#undef NORMAL
-}
-
-train_dynamics_frames train_dynamics_frames_of(const train_dynamics_dims *d, int64_t B, int64_t T) {
-  const int cp = train_axes_size(d->block.axes, DIST_AXIS_CP);
-  const train_part t = train_part_of(T, cp, train_axes_rank(d->block.axes, DIST_AXIS_CP));
-  return (train_dynamics_frames){.first = t.first,
-                                 .count = t.count,
-                                 .clip_step = cp == 1 ? T : 1,
-                                 .frame_step = cp == 1 ? 1 : B};
-}
-
 // A time block's sequences: where the frames are whole, and behind the exchange.
 static void time_shape_init(train_dynamics *m) {
   const int64_t N = m->d.N, T = m->T, side = m->B * m->exchange.positions.count;
   const bool split = train_axes_size(m->axes, DIST_AXIS_CP) > 1;
   m->time_shape = (train_block_shape){.M = m->stream.M,
-                                      .seqs = split ? side : m->B * N,
-                                      .L = T,
-                                      .inner = split ? side : N,
-                                      .outer_stride = split ? 0 : T * N,
-                                      .inner_stride = 1,
-                                      .pos_stride = split ? side : N,
-                                      .causal = true,
+                                      .seq = {.seqs = split ? side : m->B * N,
+                                              .L = T,
+                                              .inner = split ? side : N,
+                                              .outer_stride = split ? 0 : T * N,
+                                              .inner_stride = 1,
+                                              .pos_stride = split ? side : N,
+                                              .causal = true},
                                       .pos_div = N * m->frames.frame_step,
                                       .pos_mod = m->frames.count,
                                       .exchange = split ? &m->exchange : NULL};
@@ -120,14 +48,11 @@ static void time_shape_init(train_dynamics *m) {
 
 static void shapes_init(train_dynamics *m) {
   const int64_t N = m->d.N;
-  m->space_shape = (train_block_shape){.M = m->stream.M,
-                                       .seqs = m->BT,
-                                       .L = N,
-                                       .inner = 1,
-                                       .outer_stride = N,
-                                       .pos_stride = 1,
-                                       .pos_div = 1,
-                                       .pos_mod = N};
+  m->space_shape = (train_block_shape){
+      .M = m->stream.M,
+      .seq = {.seqs = m->BT, .L = N, .inner = 1, .outer_stride = N, .pos_stride = 1},
+      .pos_div = 1,
+      .pos_mod = N};
   time_shape_init(m);
 }
 
@@ -193,6 +118,10 @@ int64_t train_dynamics_loss_capacity(const train_dynamics *m) {
   return m->loss_rows;
 }
 
+static train_block block_of(const train_dynamics *m, int64_t layer) {
+  return (train_block){.k = m->k, .d = &m->d.block, .p = &m->p->blocks[layer], .w = m->w};
+}
+
 static const train_block_shape *shape_of(const train_dynamics *m, int64_t layer) {
   return train_dynamics_is_time(&m->d, layer) ? &m->time_shape : &m->space_shape;
 }
@@ -210,10 +139,9 @@ static orr_code place_ropes(train_dynamics *m, orr_arena *arena) {
 // Buffers that tp and cp communicate through.
 static orr_code place_exchange(train_dynamics *m, orr_arena *arena) {
   const train_block_dims *b = &m->d.block;
-  const train_block_here h = train_block_dims_here(b);
   const int64_t tp = train_axes_size(m->axes, DIST_AXIS_TP);
-  const size_t e = kern_dtype_size(b->act), H = (size_t)(h.H * b->K) * e,
-               G = (size_t)(h.G * b->K) * e;
+  const size_t e = kern_dtype_size(b->act), H = (size_t)(b->here.H * b->K) * e,
+               G = (size_t)(b->here.G * b->K) * e;
   if (tp > 1) m->stream.full = orr_arena_take(arena, (size_t)(m->stream.rows * tp * b->D) * e);
   m->space_shape.full = m->time_shape.full = m->stream.full;
   if (train_axes_size(m->axes, DIST_AXIS_CP) == 1) return ORR_OK;
@@ -269,12 +197,12 @@ static train_embed_inputs inputs_of(const train_dynamics_batch *b) {
 }
 
 orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b) {
-  const train_dynamics_dims *d = &m->d;
   const train_embed_inputs in = inputs_of(b);
   ORR_TRY(train_embed_forward(&m->embed, &in, m->acts[0].x));
-  for (int64_t i = 0; i < d->layers; i++)
-    ORR_TRY(train_block_forward(m->k, &d->block, &m->p->blocks[i], m->w, shape_of(m, i),
-                                &m->acts[i], output_of(m, i)));
+  for (int64_t i = 0; i < m->d.layers; i++) {
+    const train_block block = block_of(m, i);
+    ORR_TRY(train_block_forward(&block, shape_of(m, i), &m->acts[i], output_of(m, i)));
+  }
   return ORR_OK;
 }
 
@@ -309,20 +237,12 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, c
   if (ready) ORR_TRY(ready(ready_ctx, m->p->norm));
   for (int64_t i = m->d.layers - 1; i >= 0; i--) {
     train_block_acts *a = &m->acts[i];
+    const train_block block = block_of(m, i);
     if (m->keep == TRAIN_RECOMPUTE && i + 1 < m->d.layers)
-      ORR_TRY(train_block_forward(m->k, &m->d.block, &m->p->blocks[i], m->w, shape_of(m, i), a,
-                                  output_of(m, i)));
-    ORR_TRY(train_block_backward(m->k, &m->d.block, &m->p->blocks[i], m->w, shape_of(m, i), a,
-                                 &m->scratch, m->dx));
+      ORR_TRY(train_block_forward(&block, shape_of(m, i), a, output_of(m, i)));
+    ORR_TRY(train_block_backward(&block, shape_of(m, i), a, &m->scratch, m->dx));
     if (ready) ORR_TRY(ready(ready_ctx, m->p->blocks[i].norm1));
   }
   ORR_TRY(train_embed_backward(&m->embed, &in, m->dx));
   return ready ? ready(ready_ctx, 0) : ORR_OK;
-}
-
-double train_dynamics_flops(const train_dynamics_dims *d, int64_t B, int64_t T) {
-  const train_block_dims *b = &d->block;
-  double block = (double)b->D * (double)((2 * b->H + 2 * b->G) * b->K + 3 * b->F);
-  double tokens = (double)(B * T);
-  return 6.0 * tokens * ((double)(d->N * d->layers) * block + (double)(d->S * d->V * b->D));
 }

@@ -11,34 +11,10 @@
 #include "base/status.h"
 #include "configs/config.h"
 #include "kernels/kern.h"
-#include "train/model/block.h"
+#include "train/model/dynamics_dims.h"
 #include "train/model/head.h"
 #include "train/model/params.h"
 #include "train/model/rope.h"
-
-typedef struct {
-  int64_t rows, cols, S, R, N; // S = rows*cols, N = 1+S+R
-  int64_t layers, time_every;
-  int64_t A, V, branches;
-  double z_loss;
-  train_block_dims block; // block.axes split the whole model
-} train_dynamics_dims;
-
-// Local. Whether this block is a time block, or else a space block.
-static inline bool train_dynamics_is_time(const train_dynamics_dims *d, int64_t layer) {
-  return (layer + 1) % d->time_every == 0;
-}
-// Local. The sizes that a configuration describes.
-void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out);
-
-typedef struct {
-  int64_t token, action_w, action_b, no_action, branch, reg, norm, head;
-  train_block_params *blocks; // [layers], malloc'ed
-} train_dynamics_params;
-
-// Local. Lists the parameters under their names in checkpoints. Free blocks with orr_free.
-orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
-                             train_dynamics_params *out);
 
 // One batch, in device memory: this rank's part of each clip. Row numbers are frame*N + n, frames
 // as in train_dynamics_frames. `masked_row`/`target` list the positions that count in the loss,
@@ -59,14 +35,6 @@ typedef orr_code (*train_grad_ready_fn)(void *ctx, int64_t first);
 typedef enum { TRAIN_KEEP_ALL, TRAIN_RECOMPUTE, TRAIN_NO_BACKWARD } train_keep;
 
 typedef struct train_dynamics train_dynamics;
-
-// How the frames of B clips are ordered: frame t of clip b, for t from `first` on, is frame
-// b*clip_step + (t - first)*frame_step of the batch.
-typedef struct {
-  int64_t first, count, clip_step, frame_step;
-} train_dynamics_frames;
-// Local. The frames of this rank of cp.
-train_dynamics_frames train_dynamics_frames_of(const train_dynamics_dims *d, int64_t B, int64_t T);
 
 // Local. `acts` is an arena that is counting: create, then forward/backward once while the kern is
 // planning, then commit the arena and call train_dynamics_place again to get real addresses.
@@ -94,9 +62,5 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, c
                              void *ready_ctx);
 // Largest masked_rows this plan takes.
 int64_t train_dynamics_loss_capacity(const train_dynamics *m);
-// Matmul FLOPs of forward and backward for one batch by the convention 6 * parameters of the
-// matmuls
-// * tokens (head counted on all S positions), attention apart.
-double train_dynamics_flops(const train_dynamics_dims *d, int64_t B, int64_t T);
 
 #endif

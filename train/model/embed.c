@@ -1,5 +1,7 @@
 #include "train/model/embed.h"
 
+#include "train/model/head.h"
+
 static bool is_split(const train_embed *e) {
   return train_axes_size(e->rows->axes, DIST_AXIS_TP) > 1;
 }

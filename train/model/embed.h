@@ -12,7 +12,7 @@
 
 #include "base/arena.h"
 #include "kernels/kern.h"
-#include "train/model/dynamics.h"
+#include "train/model/dynamics_dims.h"
 #include "train/model/linear.h"
 
 typedef struct {

@@ -31,14 +31,14 @@ static orr_code params_grow(train_params *p) {
 static void params_shape(train_param *q, const train_param_spec *s) {
   memcpy(q->shape, s->shape, sizeof q->shape);
   const int64_t n = s->shape[s->dim];
-  const train_part part = s->part ? *s->part : (train_part){.count = n, .room = n};
+  const train_part part = s->part ? *s->part : (train_part){.count = n, .capacity = n};
   q->outer = q->inner = 1;
   for (int d = 0; d < s->dim; d++) q->outer *= s->shape[d];
   for (int d = s->dim + 1; d < s->ndim; d++) q->inner *= s->shape[d];
   q->first = part.first;
   q->have = part.count;
-  q->room = part.room;
-  q->count = q->outer * q->room * q->inner;
+  q->capacity = part.capacity;
+  q->count = q->outer * q->capacity * q->inner;
 }
 
 orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *at, const char *fmt,
@@ -54,8 +54,8 @@ orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *a
   train_param *q = &p->list[p->count];
   *q = (train_param){.ndim = s->ndim,
                      .dim = s->dim,
-                     .second = s->second,
-                     .partial = s->partial,
+                     .counted_elsewhere = s->counted_elsewhere,
+                     .grad_partial = s->grad_partial,
                      .init = s->init,
                      .std = s->std,
                      .decay = s->decay};
@@ -63,7 +63,9 @@ orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *a
   q->name = orr_strdup(name);
   ORR_CHECK(q->name, ORR_ENOMEM, "name of parameter %s: out of memory", name);
   int64_t end = p->count ? p->list[p->count - 1].at + p->list[p->count - 1].count : 0;
-  q->at = s->fuse ? end : (end + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN;
+  q->at = s->adjoins_previous
+              ? end
+              : (end + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN;
   p->total = (q->at + q->count + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN;
   p->count++;
   if (at) *at = q->at;
@@ -91,7 +93,7 @@ int64_t train_param_whole(const train_param *p) {
 }
 
 int64_t train_param_here(const train_param *p, int64_t local, int64_t *global) {
-  const int64_t block = p->room * p->inner, used = p->have * p->inner;
+  const int64_t block = p->capacity * p->inner, used = p->have * p->inner;
   const int64_t o = local / block, i = local % block;
   *global = i < used ? (o * p->shape[p->dim] + p->first) * p->inner + i : -1;
   return i < used ? used - i : block - i;
@@ -102,7 +104,7 @@ int64_t train_param_there(const train_param *p, int64_t global, int64_t *local) 
                 end = begin + p->have * p->inner;
   const int64_t o = global / block, i = global % block;
   const bool here = i >= begin && i < end;
-  *local = here ? o * p->room * p->inner + i - begin : -1;
+  *local = here ? o * p->capacity * p->inner + i - begin : -1;
   return here ? end - i : i < begin ? begin - i : block - i;
 }
 

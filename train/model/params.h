@@ -15,18 +15,19 @@
 typedef enum { TRAIN_INIT_ZEROS, TRAIN_INIT_ONES, TRAIN_INIT_NORMAL } train_init;
 
 // A parameter, and the part of it that lies on this rank: entries [first, first+have) of dimension
-// `dim`, in an array with room for `room` of them, so that all ranks of tp have one flat layout.
+// `dim`, in an array with place for `capacity` of them, so that all ranks of tp have one flat
+// layout.
 typedef struct {
   char *name;
   int ndim;
   int64_t shape[4]; // of the whole parameter
   int dim;
-  int64_t first, have, room;
-  int64_t outer, inner; // products of the dimensions before and behind `dim`
-  int64_t count;        // elements here, room included
-  int64_t at;           // first element in the flat layout
-  bool second;          // another rank of tp holds the same elements and counts them
-  bool partial;         // ranks of tp that share elements each have a part of their gradient
+  int64_t first, have, capacity;
+  int64_t outer, inner;   // products of the dimensions before and behind `dim`
+  int64_t count;          // elements here, unused capacity included
+  int64_t at;             // first element in the flat layout
+  bool counted_elsewhere; // another rank of tp holds the same elements and counts them
+  bool grad_partial;      // ranks of tp that share elements each have a part of their gradient
   train_init init;
   float std;  // of TRAIN_INIT_NORMAL
   bool decay; // a matrix that the products read as `work`: takes part in weight decay
@@ -53,8 +54,8 @@ typedef struct {
   bool decay;
   int dim;                // of `part`
   const train_part *part; // this rank's part of shape[dim]; NULL = the whole
-  bool second, partial;
-  bool fuse; // lies right behind the parameter before it, so that one matmul covers both
+  bool counted_elsewhere, grad_partial;
+  bool adjoins_previous; // lies right after the parameter before it, so that one matmul covers both
 } train_param_spec;
 
 // Appends a parameter named by the format; *at (may be NULL) gets its place. ORR_ENOMEM.
@@ -66,7 +67,7 @@ void train_params_pad(train_params *p, int64_t unit);
 const train_param *train_params_find(const train_params *p, const char *name);
 int64_t train_params_elements(const train_params *p); // of the whole model
 // Local. Elements from `local` on that lie side by side here and in the whole parameter; *global is
-// the place of the first one there, or -1 when these are unused room.
+// the place of the first one there, or -1 when these are unused capacity.
 int64_t train_param_here(const train_param *p, int64_t local, int64_t *global);
 // Local. The reverse: elements from `global` on; *local is -1 when these lie on other ranks.
 int64_t train_param_there(const train_param *p, int64_t global, int64_t *local);

@@ -50,6 +50,7 @@ void train_tokenizer_dims_from(const cfg *c, train_tokenizer_dims *out) {
                 .act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32}};
   out->S = out->rows * out->cols;
   out->P = 3 * out->patch * out->patch;
+  train_block_dims_split(&out->block, NULL);
   for (int i = 0; i < out->n && i < KERN_FSQ_MAX; i++)
     out->levels[i] = (int32_t)c->tokenizer.levels.v[i];
 }
@@ -107,14 +108,11 @@ orr_code train_tokenizer_create(kern *k, const train_tokenizer_dims *d,
   m->acts = orr_calloc((size_t)(2 * d->layers), sizeof *m->acts);
   ORR_CHECK_GOTO(m->acts, fail, ORR_ENOMEM, "tokenizer: out of memory");
   ORR_TRY_GOTO(train_rope_space(&m->space, 0, d->rows, d->cols, 0, d->block.K), fail);
-  m->shape = (train_block_shape){.M = m->M,
-                                 .seqs = B,
-                                 .L = d->S,
-                                 .inner = 1,
-                                 .outer_stride = d->S,
-                                 .pos_stride = 1,
-                                 .pos_div = 1,
-                                 .pos_mod = d->S};
+  m->shape = (train_block_shape){
+      .M = m->M,
+      .seq = {.seqs = B, .L = d->S, .inner = 1, .outer_stride = d->S, .pos_stride = 1},
+      .pos_div = 1,
+      .pos_mod = d->S};
   *out = m;
   return ORR_OK;
 fail:
@@ -130,7 +128,7 @@ void train_tokenizer_destroy(train_tokenizer *m) {
 }
 
 void train_tokenizer_take(train_tokenizer *m, int64_t frames) {
-  m->B = m->shape.seqs = frames;
+  m->B = m->shape.seq.seqs = frames;
   m->M = m->shape.M = frames * m->d.S;
 }
 
@@ -198,8 +196,8 @@ static orr_code run_blocks(train_tokenizer *m, int64_t first, const train_block_
                            void *last) {
   for (int64_t i = 0; i < m->d.layers; i++) {
     void *out = i + 1 < m->d.layers ? m->acts[first + i + 1].x : last;
-    ORR_TRY(
-        train_block_forward(m->k, &m->d.block, &p[i], m->w, &m->shape, &m->acts[first + i], out));
+    const train_block block = {.k = m->k, .d = &m->d.block, .p = &p[i], .w = m->w};
+    ORR_TRY(train_block_forward(&block, &m->shape, &m->acts[first + i], out));
   }
   return ORR_OK;
 }
@@ -299,11 +297,12 @@ static orr_code blocks_backward(train_tokenizer *m, int64_t first, const train_b
                                                           .dw = m->w->grad + norm_w}));
   for (int64_t i = m->d.layers - 1; i >= 0; i--) {
     train_block_acts *a = &m->acts[first + i];
+    const train_block block = {.k = m->k, .d = b, .p = &p[i], .w = m->w};
     if (m->keep == TRAIN_RECOMPUTE) {
       void *out = i + 1 < m->d.layers ? m->acts[first + i + 1].x : last;
-      ORR_TRY(train_block_forward(m->k, b, &p[i], m->w, &m->shape, a, out));
+      ORR_TRY(train_block_forward(&block, &m->shape, a, out));
     }
-    ORR_TRY(train_block_backward(m->k, b, &p[i], m->w, &m->shape, a, &m->scratch, m->dx));
+    ORR_TRY(train_block_backward(&block, &m->shape, a, &m->scratch, m->dx));
     if (ready) ORR_TRY(ready(ready_ctx, p[i].norm1));
   }
   return ORR_OK;

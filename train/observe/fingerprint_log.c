@@ -74,7 +74,7 @@ static void give_up(train_fingerprint_log *r) {
 
 static orr_code make_room(train_fingerprint_log *r) {
   r->all = orr_calloc((size_t)r->ranks, sizeof *r->all);
-  r->room = 64 + TRAIN_PRINTS * (32 + (size_t)r->ranks * ENTRY);
+  r->room = 64 + TRAIN_FINGERPRINT_PARTS * (32 + (size_t)r->ranks * ENTRY);
   if (r->rank == 0) r->line = orr_malloc(r->room);
   ORR_CHECK(r->all && (r->line || r->rank != 0), ORR_ENOMEM,
             "record of steps of %d ranks: out of memory", r->ranks);
@@ -130,7 +130,7 @@ void train_fingerprint_log_start(train_fingerprint_log *r, int64_t step, int64_t
 
 static size_t print_line(const train_fingerprint_log *r, int64_t step) {
   size_t n = (size_t)snprintf(r->line, r->room, "{\"step\": %" PRId64, step);
-  for (int p = 0; p < TRAIN_PRINTS; p++) {
+  for (int p = 0; p < TRAIN_FINGERPRINT_PARTS; p++) {
     n += (size_t)snprintf(r->line + n, r->room - n, ", \"%s\": [", train_fingerprint_part_name(p));
     for (int i = 0; i < r->ranks; i++)
       n += (size_t)snprintf(r->line + n, r->room - n, "%s\"%016" PRIx64 "\"", i ? "," : "",
@@ -158,7 +158,8 @@ static orr_code turn_over(train_fingerprint_log *r, int64_t step) {
 orr_code train_fingerprint_log_step(train_fingerprint_log *r, int64_t step,
                                     const train_fingerprint *mine) {
   if (!train_fingerprint_log_wants(r, step)) return ORR_OK;
-  ORR_TRY(dist_all_gather(r->o.world->axis[DIST_AXIS_WORLD], mine, r->all, TRAIN_PRINTS, DIST_I64));
+  ORR_TRY(dist_all_gather(r->o.world->axis[DIST_AXIS_WORLD], mine, r->all, TRAIN_FINGERPRINT_PARTS,
+                          DIST_I64));
   if (!r->journal) return ORR_OK;
   const size_t bytes = print_line(r, step);
   orr_code rc = train_journal_put(r->journal, r->line, bytes);

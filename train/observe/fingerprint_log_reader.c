@@ -111,7 +111,7 @@ bool train_fingerprint_log_entry(const train_fingerprint_log_reader *r, int64_t 
                                  train_fingerprint *out) {
   const json_t *line = r->step[step - r->from - 1];
   if (!line) return false;
-  for (int p = 0; p < TRAIN_PRINTS; p++) {
+  for (int p = 0; p < TRAIN_FINGERPRINT_PARTS; p++) {
     const json_t *list = json_object_get(line, train_fingerprint_part_name(p));
     if ((int)json_array_size(list) != ranks) return false;
     for (int i = 0; i < ranks; i++) {

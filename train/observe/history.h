@@ -8,7 +8,7 @@
 //            "seen": s}
 //   rewind   the process itself goes back behind step 40:
 //            {"time": s, "event": "rewind", "step": 40, "lost_steps": 7, "lost_s": 9.1}
-//   skipped, rewound, slow, stopped, finished, failed, ready
+//   skipped, rewound, slow, save_failed, stopped, finished, failed, ready
 //            {"time": s, "event": .., "step": n, "words": ".."}
 #ifndef TRAIN_HISTORY_H
 #define TRAIN_HISTORY_H

@@ -50,7 +50,7 @@ static void log_memory(const train_accounting *accounting) {
   }
   ORR_INFO("%s: %.2f M parameters; rank %d of %d (tp %d, cp %d, dp %d%s) holds %s%.1f MiB "
            "(%" PRIu64 " bytes) in all",
-           s->stage->table->name, (double)train_params_elements(&s->state.params) / 1e6,
+           s->stage->ops->name, (double)train_params_elements(&s->state.params) / 1e6,
            s->axes->grid.rank, s->axes->grid.ranks, s->axes->grid.tp, s->axes->grid.cp,
            s->axes->grid.dp, s->state.shard.ranks > 1 ? ", zero 1" : "", text,
            (double)total / 1048576.0, total);

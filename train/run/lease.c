@@ -116,8 +116,8 @@ static lock_state lock_file(int fd, bool record_only) {
 
 static orr_code refuse(const char *dir, const record *r, bool known) {
   if (!known)
-    return ORR_FAIL(ORR_EINVAL, "%s: another run is writing here: choose another run.dir", dir);
-  return ORR_FAIL(ORR_EINVAL,
+    return ORR_FAIL(ORR_EBUSY, "%s: another run is writing here: choose another run.dir", dir);
+  return ORR_FAIL(ORR_EBUSY,
                   "%s: process %lld on %s%s%s is training here: wait for it, stop it, or choose "
                   "another run.dir",
                   dir, (long long)r->pid, r->host, r->job[0] ? ", job " : "", r->job);

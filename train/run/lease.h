@@ -25,7 +25,7 @@ enum { TRAIN_LEASE_MISSED = 3 };
 #define TRAIN_LEASE_BEAT_S 5.0
 
 // Local, one rank of a run; waits up to TRAIN_LEASE_MISSED beats for a holder that is about to end.
-// ORR_EINVAL names the holder's host, process and job when there still is one. Borrows nothing.
+// ORR_EBUSY names the holder's host, process and job when there still is one. Borrows nothing.
 orr_code train_lease_take(const train_lease_options *o, train_lease **out);
 // Local, cheap. ORR_EIO once another run has taken the folder, after this process was stopped for
 // longer than the beats allow: whatever is written from then on would be mixed with that run's.

@@ -161,6 +161,13 @@ static orr_code clock_step(loop *l, int64_t n) {
   return ORR_OK;
 }
 
+// A save that failed is an event of the run.
+static void tell_failed_save(loop *l) {
+  char words[512];
+  if (train_saver_failure(l->run.saver, words, sizeof words))
+    train_observer_tell(l->run.observer, "save_failed", l->run.step, words);
+}
+
 // Concludes a save that every rank has written, and begins the one that is due behind this step. A
 // checkpoint is committed behind the lines of all steps that it holds.
 static orr_code save(loop *l, const train_step_votes *v, bool begin, double *stall_ms) {
@@ -174,6 +181,7 @@ static orr_code save(loop *l, const train_step_votes *v, bool begin, double *sta
     l->saving = r->step;
   }
   train_profile_leave(r->axes.profile);
+  tell_failed_save(l);
   return ORR_OK;
 }
 
@@ -250,9 +258,8 @@ static orr_code write_line(loop *l, const pending_step *of, bool last) {
   ORR_TRY(train_fingerprint_log_step(r->record, s->step, &of->fingerprint));
   l->lined = s->step;
   orr_progress(last, "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
-               r->work.stage->table->name, (long long)s->step, (long long)r->c->train.steps,
-               s->loss, s->lr, s->tokens_per_s,
-               1e-3 * l->smooth_ms * (double)(r->c->train.steps - s->step));
+               r->work.stage->ops->name, (long long)s->step, (long long)r->c->train.steps, s->loss,
+               s->lr, s->tokens_per_s, 1e-3 * l->smooth_ms * (double)(r->c->train.steps - s->step));
   return ORR_OK;
 }
 
@@ -282,6 +289,7 @@ static orr_code rewind_run(loop *l) {
       (long long)from, (long long)bad, (long long)l->rewinds);
   l->rewinds++;
   train_saver_finish(r->saver);
+  tell_failed_save(l);
   ORR_TRY(train_resume_open(r->all, r->c->run.dir, "auto", &reader));
   ORR_CHECK(
       reader, ORR_ENOTFOUND,
@@ -326,6 +334,7 @@ static orr_code steps(loop *l) {
   ORR_TRY(end_pending(l));
   ORR_TRY(dist_agree(r->all, l->logged, "write metrics"));
   orr_code saved = train_saver_finish(r->saver);
+  tell_failed_save(l);
   ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
             orr_status_message());
   return stop && r->step < r->c->train.steps
@@ -334,12 +343,12 @@ static orr_code steps(loop *l) {
              : ORR_OK;
 }
 
-static orr_code run_all(loop *l, const train_loop_options *o) {
+static orr_code run_all(loop *l, const train_run_options *o) {
   train_run *r = &l->run;
   ORR_TRY(train_run_plan(r, o));
   if (o->dry_run) return ORR_OK;
   ORR_TRY(train_run_open(r, o->resume));
-  if (r->step >= r->c->train.steps) {
+  if (train_run_done(r)) {
     if (r->world->grid.rank == 0)
       ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
     return ORR_OK;
@@ -349,7 +358,7 @@ static orr_code run_all(loop *l, const train_loop_options *o) {
   return steps(l);
 }
 
-orr_code train_loop(const cfg *c, const train_loop_options *o, dist_world *world) {
+orr_code train_loop(const cfg *c, const train_run_options *o, dist_world *world) {
   loop l = {.run = {.c = c,
                     .world = world,
                     .begun_ms = o->begun_ms > 0.0 ? o->begun_ms : orr_clock_ms()}};

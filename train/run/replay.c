@@ -205,7 +205,7 @@ static orr_code settle(repeat *r) {
   ORR_TRY(dist_agree(run->all, train_step_results(&run->work, &x), "end a step"));
   train_guard_note(&run->guard, !x.skipped, x.loss, x.grad_norm);
   const train_fingerprint mine = train_fingerprint_of(r->pending.batch, &x);
-  ORR_TRY(dist_all_gather(run->all, &mine, r->is, TRAIN_PRINTS, DIST_I64));
+  ORR_TRY(dist_all_gather(run->all, &mine, r->is, TRAIN_FINGERPRINT_PARTS, DIST_I64));
   if (r->record && !r->differs) compare(r, r->pending.step, &x);
   r->pending.step = 0;
   int64_t stop = r->differs;
@@ -274,7 +274,7 @@ static orr_code conclude(repeat *r) {
 
 static orr_code repeat_all(repeat *r) {
   train_run *run = &r->run;
-  ORR_TRY(train_run_plan(run, &(train_loop_options){0}));
+  ORR_TRY(train_run_plan(run, &(train_run_options){0}));
   ORR_TRY(open_start(r));
   ORR_TRY(train_run_open_data(run));
   for (int64_t pass = 0; pass < r->o->passes; pass++) {

@@ -7,7 +7,7 @@
 train_replay_diagnosis train_replay_diagnosis_of(const train_fingerprint *was,
                                                  const train_fingerprint *is, int ranks) {
   train_replay_diagnosis v = {.was = was, .is = is};
-  for (int p = 0; p < TRAIN_PRINTS && !v.differs; p++) {
+  for (int p = 0; p < TRAIN_FINGERPRINT_PARTS && !v.differs; p++) {
     for (int i = 0; i < ranks; i++) v.ranks += was[i].v[p] != is[i].v[p];
     v.differs = v.ranks > 0;
     v.first = (train_fingerprint_part)p;
@@ -16,33 +16,33 @@ train_replay_diagnosis train_replay_diagnosis_of(const train_fingerprint *was,
 }
 
 const char *train_replay_diagnosis_name(const train_replay_diagnosis *v) {
-  static const char *const names[TRAIN_PRINTS] = {
-      [TRAIN_PRINT_BATCH] = "the batch differs",
-      [TRAIN_PRINT_LOCAL] = "gradients differ",
-      [TRAIN_PRINT_GRADIENTS] = "reduced gradients differ",
-      [TRAIN_PRINT_LOSS] = "the loss differs",
-      [TRAIN_PRINT_NORM] = "the gradient norm differs",
-      [TRAIN_PRINT_WEIGHTS] = "the weights differ",
+  static const char *const names[TRAIN_FINGERPRINT_PARTS] = {
+      [TRAIN_FINGERPRINT_BATCH] = "the batch differs",
+      [TRAIN_FINGERPRINT_LOCAL] = "gradients differ",
+      [TRAIN_FINGERPRINT_GRADIENTS] = "reduced gradients differ",
+      [TRAIN_FINGERPRINT_LOSS] = "the loss differs",
+      [TRAIN_FINGERPRINT_NORM] = "the gradient norm differs",
+      [TRAIN_FINGERPRINT_WEIGHTS] = "the weights differ",
   };
   return names[v->first];
 }
 
 static const char *meaning_of(const train_replay_diagnosis *v, const dist_grid *g) {
   switch (v->first) {
-  case TRAIN_PRINT_BATCH:
+  case TRAIN_FINGERPRINT_BATCH:
     return "the data changed since: not the hardware";
-  case TRAIN_PRINT_LOCAL:
+  case TRAIN_FINGERPRINT_LOCAL:
     return v->ranks > 1 && g->tp * g->cp > 1
                ? "the same clips and weights gave other gradients, on ranks that exchange "
                  "activations: hardware of one of them failed, then or now, or an op is not "
                  "deterministic"
                : "the same clips and weights gave other gradients: its hardware failed, then or "
                  "now, or an op is not deterministic";
-  case TRAIN_PRINT_GRADIENTS:
+  case TRAIN_FINGERPRINT_GRADIENTS:
     return "every rank brought the same to the sum: the reduction, its network, or memory that "
            "held the result failed, then or now";
-  case TRAIN_PRINT_LOSS:
-  case TRAIN_PRINT_NORM:
+  case TRAIN_FINGERPRINT_LOSS:
+  case TRAIN_FINGERPRINT_NORM:
     return "the gradients are the same: a sum over them, or memory that held it, failed, then or "
            "now";
   default:

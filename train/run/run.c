@@ -25,7 +25,7 @@ static orr_code agree_on_run(train_run *r) {
 }
 
 // The layout of this world, or, for a dry run, a rank's place in another one.
-static orr_code open_axes(train_run *r, const train_loop_options *o) {
+static orr_code open_axes(train_run *r, const train_run_options *o) {
   const int tp = (int)r->c->dist.tp, cp = (int)r->c->dist.cp, dp = (int)r->c->dist.dp;
   dist_world *w = r->world;
   if (o->ranks > 0) {
@@ -41,12 +41,11 @@ static orr_code open_axes(train_run *r, const train_loop_options *o) {
 }
 
 // With o->dry_run plans only: nothing is allocated.
-static orr_code plan_model(train_run *r, const train_loop_options *o) {
+static orr_code plan_model(train_run *r, const train_run_options *o) {
   const cfg *c = r->c;
   const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
   ORR_TRY(train_device_open(c, r->world, &r->k));
-  ORR_TRY(
-      train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c->dist.share_devices));
+  ORR_TRY(train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
   ORR_TRY(train_peak_plan(r->k, act));
@@ -55,10 +54,11 @@ static orr_code plan_model(train_run *r, const train_loop_options *o) {
   return train_peak_measure(r->k, act, &r->peak);
 }
 
-orr_code train_run_plan(train_run *r, const train_loop_options *o) {
+orr_code train_run_plan(train_run *r, const train_run_options *o) {
   ORR_TRY(agree_on_run(r));
   ORR_TRY(open_axes(r, o));
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
+  train_device_tell_attention(r->world, r->k);
   if (r->world->grid.rank == 0) train_accounting_log(&r->accounting);
   return ORR_OK;
 }
@@ -151,11 +151,16 @@ static orr_code open_outputs(train_run *r) {
   return train_replica_check_create(r->c, r->world, &r->work.state, &r->replicas);
 }
 
+bool train_run_done(const train_run *r) {
+  return r->step >= r->c->train.steps;
+}
+
 orr_code train_run_open(train_run *r, const char *resume) {
   orr_code rc = train_guard_init(&r->guard, r->c);
   if (rc == ORR_OK && r->world->grid.rank == 0) rc = open_folder(r);
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, resume), "load weights"));
+  if (train_run_done(r)) return ORR_OK;
   ORR_TRY(train_run_open_data(r));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
   ORR_TRY(train_fingerprint_log_create(
@@ -195,7 +200,7 @@ json_t *train_run_meta(train_run *r) {
   const int64_t samples = (r->step + r->ahead) * c->train.batch;
   const uint64_t clips = data_mix_clips(r->mix);
   return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:{s:i, s:i, s:i}}", "stage",
-                   r->work.stage->table->name, "config", r->config_text, "config_hash",
+                   r->work.stage->ops->name, "config", r->config_text, "config_hash",
                    orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples, "epoch",
                    (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed",
                    (json_int_t)c->run.seed, "ahead_steps", (json_int_t)r->ahead, "guard",
@@ -214,7 +219,7 @@ void train_run_close(train_run *r) {
   data_mix_close(r->mix);
   data_remote_destroy(r->remote);
   train_guard_release(&r->guard);
-  dist_world_leave_device(r->world);
+  train_step_leave_device(&r->work, r->world);
   train_step_release(&r->work);
   kern_destroy(r->k);
   train_lease_release(r->lease);

@@ -12,7 +12,7 @@
 #include "train/run/accounting.h"
 #include "train/run/guard.h"
 #include "train/run/lease.h"
-#include "train/run/loop.h"
+#include "train/run/options.h"
 #include "train/run/observer.h"
 #include "train/observe/fingerprint_log.h"
 #include "train/run/replica_check.h"
@@ -55,10 +55,12 @@ typedef struct {
 // Agrees on the configuration, lays the ranks out and plans the model; memory and traffic are
 // logged. With o->dry_run nothing is allocated. *r holds zeros, c, world
 // and begun_ms.
-orr_code train_run_plan(train_run *r, const train_loop_options *o);
-// Takes the run's folder, and opens weights (from `resume`: see train_loop_options), data and
-// outputs.
+orr_code train_run_plan(train_run *r, const train_run_options *o);
+// Takes the run's folder, and opens weights (from `resume`: see train_run_options), data and
+// outputs; a run that is done already opens neither data nor outputs, and so leaves no trace.
 orr_code train_run_open(train_run *r, const char *resume);
+// Whether all steps are taken. Local.
+bool train_run_done(const train_run *r);
 // Writes config.yaml and where the record goes on, and starts the watchdog; steps may follow.
 orr_code train_run_begin(train_run *r);
 // The clips; a part of train_run_open, which takes no folder and opens no outputs.

@@ -20,7 +20,8 @@ struct train_saver {
   int64_t step; // of the save under way
   json_t *meta;
   train_save_state save;
-  orr_code last; // outcome of the last save
+  orr_code last;     // outcome of the last save
+  char failure[512]; // rank 0: of a save that nobody has asked about yet; "" = none
 };
 
 static orr_code open_writer(train_saver *s, const cfg *c) {
@@ -92,10 +93,17 @@ static void forget_meta(train_saver *s) {
 
 static void report_failure(train_saver *s, orr_code rc) {
   s->last = rc;
-  if (s->rank == 0)
-    ORR_WARN("checkpoint of step %lld was not written: %s; training goes on, earlier checkpoints "
-             "are intact",
-             (long long)s->step, orr_status_message());
+  if (s->rank != 0) return;
+  snprintf(s->failure, sizeof s->failure, "checkpoint of step %lld was not written: %s",
+           (long long)s->step, orr_status_message());
+  ORR_WARN("%s; training goes on, earlier checkpoints are intact", s->failure);
+}
+
+bool train_saver_failure(train_saver *s, char *words, size_t size) {
+  if (!s->failure[0]) return false;
+  snprintf(words, size, "%s", s->failure);
+  s->failure[0] = '\0';
+  return true;
 }
 
 orr_code train_saver_begin(train_saver *s, int64_t step, json_t *meta, double *stall_ms) {

@@ -46,6 +46,8 @@ orr_code train_saver_conclude(train_saver *s, bool failed, double *stall_ms);
 // Collective over the world. Waits for what is under way to be committed. The outcome of the last
 // save: ORR_OK, or why it failed.
 orr_code train_saver_finish(train_saver *s);
+// Local, rank 0. True once for a save that has failed: what happened, as it was warned of.
+bool train_saver_failure(train_saver *s, char *words, size_t size);
 void train_saver_destroy(train_saver *s); // takes NULL
 
 #endif

@@ -84,7 +84,7 @@ static orr_code send_piece(void *ctx, int set, int t, uint64_t first, uint64_t b
   const train_param *p = &x->list[t];
   const int64_t begin = (int64_t)(first / sizeof(float)),
                 end = begin + (int64_t)(bytes / sizeof(float));
-  if (set != x->set || p->second) return ORR_OK;
+  if (set != x->set || p->counted_elsewhere) return ORR_OK;
   for (int64_t g = begin, run, local; g < end; g += run) {
     run = train_param_there(p, g, &local);
     if (run > end - g) run = end - g;

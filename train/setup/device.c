@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "train/setup/threads.h"
 
 enum { ID_BYTES = sizeof((kern *)0)->device_id };
 
@@ -41,9 +41,10 @@ static orr_code compare_all(dist_comm *all, const kern *k, bool share) {
 orr_code train_device_open(const cfg *c, dist_world *w, kern **out) {
   dist_comm *all = w->axis[DIST_AXIS_WORLD];
   const bool bf16 = c->run.precision == CFG_PRECISION_BF16;
+  const int threads = c->run.threads ? (int)c->run.threads : orr_cores_threads(w->cores);
   *out = NULL;
   orr_code rc = kern_open(&(kern_setup){.device = (kern_device)c->run.device,
-                                        .threads = train_threads(c->run.threads, w->node_ranks),
+                                        .threads = threads,
                                         .node_rank = w->node_rank,
                                         .node_ranks = w->node_ranks,
                                         .share_devices = c->dist.share_devices,
@@ -55,7 +56,20 @@ orr_code train_device_open(const cfg *c, dist_world *w, kern **out) {
   const kern *k = *out;
   if (w->grid.rank != 0) return ORR_OK;
   if (*k->why_cpu) ORR_INFO("no GPU is used: %s", k->why_cpu);
+  if (c->run.threads > orr_cores_threads(w->cores))
+    ORR_WARN("run.threads is %lld, but a rank's share of cores and CPU quota here is %.3g: threads "
+             "will wait for each other; 0 takes as many as fit",
+             (long long)c->run.threads, w->cores);
   ORR_INFO("device %s (%s), %d threads a rank%s%s", k->table->name, k->isa, k->threads,
            bf16 ? "; " : "", bf16 ? kern_bf16_reason(k) : "");
   return ORR_OK;
+}
+
+void train_device_tell_attention(const dist_world *w, const kern *k) {
+  const char *forward = kern_attention_by(k, false), *backward = kern_attention_by(k, true);
+  if (w->grid.rank != 0 || !*forward) return;
+  if (!*backward || strcmp(forward, backward) == 0)
+    ORR_INFO("attention over frames: %s", forward);
+  else
+    ORR_INFO("attention over frames: forward %s; backward %s", forward, backward);
 }

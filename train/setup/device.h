@@ -12,4 +12,8 @@
 // one without dist.share_devices.
 orr_code train_device_open(const cfg *c, dist_world *w, kern **out);
 
+// Local. Says once, on rank 0 and where there was a choice, who computes attention over frames as
+// it has been planned.
+void train_device_tell_attention(const dist_world *w, const kern *k);
+
 #endif

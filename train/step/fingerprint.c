@@ -5,8 +5,10 @@
 #include "base/hash.h"
 
 const char *train_fingerprint_part_name(train_fingerprint_part p) {
-  static const char *const names[TRAIN_PRINTS] = {"batch", "local", "gradients",
-                                                  "loss",  "norm",  "weights"};
+  static const char *const names[TRAIN_FINGERPRINT_PARTS] = {
+      [TRAIN_FINGERPRINT_BATCH] = "batch",         [TRAIN_FINGERPRINT_LOCAL] = "local",
+      [TRAIN_FINGERPRINT_GRADIENTS] = "gradients", [TRAIN_FINGERPRINT_LOSS] = "loss",
+      [TRAIN_FINGERPRINT_NORM] = "norm",           [TRAIN_FINGERPRINT_WEIGHTS] = "weights"};
   return names[p];
 }
 
@@ -33,10 +35,10 @@ static uint64_t bits_of(double x) {
 }
 
 train_fingerprint train_fingerprint_of(uint64_t batch, const train_step_result *x) {
-  return (train_fingerprint){.v = {[TRAIN_PRINT_BATCH] = batch,
-                                   [TRAIN_PRINT_LOCAL] = x->fingerprints.local,
-                                   [TRAIN_PRINT_GRADIENTS] = x->fingerprints.gradients,
-                                   [TRAIN_PRINT_LOSS] = bits_of(x->loss),
-                                   [TRAIN_PRINT_NORM] = bits_of(x->grad_norm),
-                                   [TRAIN_PRINT_WEIGHTS] = x->fingerprints.weights}};
+  return (train_fingerprint){.v = {[TRAIN_FINGERPRINT_BATCH] = batch,
+                                   [TRAIN_FINGERPRINT_LOCAL] = x->fingerprints.local,
+                                   [TRAIN_FINGERPRINT_GRADIENTS] = x->fingerprints.gradients,
+                                   [TRAIN_FINGERPRINT_LOSS] = bits_of(x->loss),
+                                   [TRAIN_FINGERPRINT_NORM] = bits_of(x->grad_norm),
+                                   [TRAIN_FINGERPRINT_WEIGHTS] = x->fingerprints.weights}};
 }

@@ -9,17 +9,17 @@
 #include "train/step/step.h"
 
 typedef enum {
-  TRAIN_PRINT_BATCH,     // what the rank read
-  TRAIN_PRINT_LOCAL,     // its gradients, before replicas add theirs
-  TRAIN_PRINT_GRADIENTS, // reduced
-  TRAIN_PRINT_LOSS,      // bits of the float64
-  TRAIN_PRINT_NORM,      // of the gradient, likewise
-  TRAIN_PRINT_WEIGHTS,   // behind the update
-  TRAIN_PRINTS
+  TRAIN_FINGERPRINT_BATCH,     // what the rank read
+  TRAIN_FINGERPRINT_LOCAL,     // its gradients, before replicas add theirs
+  TRAIN_FINGERPRINT_GRADIENTS, // reduced
+  TRAIN_FINGERPRINT_LOSS,      // bits of the float64
+  TRAIN_FINGERPRINT_NORM,      // of the gradient, likewise
+  TRAIN_FINGERPRINT_WEIGHTS,   // behind the update
+  TRAIN_FINGERPRINT_PARTS
 } train_fingerprint_part;
 
 typedef struct {
-  uint64_t v[TRAIN_PRINTS];
+  uint64_t v[TRAIN_FINGERPRINT_PARTS];
 } train_fingerprint;
 
 const char *train_fingerprint_part_name(train_fingerprint_part p); // "batch", "local", ...

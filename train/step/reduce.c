@@ -12,7 +12,7 @@ struct train_reduce {
   int64_t finished;
   dist_request *requests; // [buckets], by order of start
   int untouched;          // parameters [0, untouched) have not been summed over tp in this step
-  int64_t room;           // elements of `shared`
+  int64_t capacity;       // elements of `shared`
   float *shared;          // gradients on their way over tp
 };
 
@@ -20,7 +20,7 @@ struct train_reduce {
 #define SHARED_AT_ONCE 65536
 
 static bool is_partial(const train_reduce *r, const train_param *p) {
-  return p->partial && p->count > 0 && train_axes_size(r->axes, DIST_AXIS_TP) > 1;
+  return p->grad_partial && p->count > 0 && train_axes_size(r->axes, DIST_AXIS_TP) > 1;
 }
 
 orr_code train_reduce_create(train_axes *axes, train_state *state, int64_t bucket_bytes,
@@ -34,8 +34,8 @@ orr_code train_reduce_create(train_axes *axes, train_state *state, int64_t bucke
   for (int i = 0; i < state->params.count; i++) {
     const train_param *p = &state->params.list[i];
     if (!is_partial(r, p)) continue;
-    if (r->room < SHARED_AT_ONCE) r->room = SHARED_AT_ONCE;
-    if (r->room < train_param_whole(p)) r->room = train_param_whole(p);
+    if (r->capacity < SHARED_AT_ONCE) r->capacity = SHARED_AT_ONCE;
+    if (r->capacity < train_param_whole(p)) r->capacity = train_param_whole(p);
   }
   const int64_t n = train_partition_buckets(&r->buckets);
   r->requests = orr_calloc((size_t)n, sizeof *r->requests);
@@ -62,13 +62,13 @@ void train_reduce_fingerprint(train_reduce *r, uint64_t *local) {
 }
 
 void train_reduce_place(train_reduce *r, orr_arena *arena) {
-  if (r->room) r->shared = orr_arena_take(arena, (size_t)r->room * sizeof *r->shared);
+  if (r->capacity) r->shared = orr_arena_take(arena, (size_t)r->capacity * sizeof *r->shared);
 }
 
 // Copies this rank's elements of a parameter's gradient to their places in the whole, or back.
 static orr_code copy_shared(const train_reduce *r, const train_param *p, float *whole, bool back) {
   float *own = r->state->weights.grad + p->at, *here = whole + p->first * p->inner;
-  const size_t one = sizeof *own, own_pitch = (size_t)(p->room * p->inner) * one,
+  const size_t one = sizeof *own, own_pitch = (size_t)(p->capacity * p->inner) * one,
                whole_pitch = (size_t)(p->shape[p->dim] * p->inner) * one;
   if (!back)
     ORR_TRY(kern_fill(r->state->k,
@@ -111,7 +111,7 @@ static orr_code sum_shared(train_reduce *r, int64_t first) {
   for (; r->untouched > 0 && list[r->untouched - 1].at >= first; r->untouched--) {
     const train_param *p = &list[r->untouched - 1];
     if (!is_partial(r, p)) continue;
-    if (n + train_param_whole(p) > r->room) {
+    if (n + train_param_whole(p) > r->capacity) {
       ORR_TRY(sum_group(r, r->untouched, end));
       end = r->untouched;
       n = 0;

@@ -2,7 +2,14 @@
 
 #include "base/mem.h"
 #include "train/timing/marks.h"
-#include "train/model/tokenizer.h"
+
+static const train_stage_ops *ops_of(const cfg *c) {
+  static const train_stage_ops *const stages[] = {
+      [CFG_STAGE_DYNAMICS] = &train_stage_dynamics,
+      [CFG_STAGE_TOKENIZER] = &train_stage_tokenizer,
+  };
+  return stages[c->train.stage];
+}
 
 orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
                             int64_t clips, int64_t micro, train_stage **out) {
@@ -10,38 +17,21 @@ orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state
             "train.micro_batch %lld does not divide the %lld clips of a rank: choose a divisor, or "
             "0 for all at once",
             (long long)micro, (long long)clips);
-  return c->train.stage == CFG_STAGE_TOKENIZER
-             ? train_stage_tokenizer_create(k, c, axes, state, clips, micro, out)
-             : train_stage_dynamics_create(k, c, axes, state, clips, micro, out);
+  return ops_of(c)->create(k, c, axes, state, clips, micro, out);
 }
 
 orr_code train_stage_list(const cfg *c, train_axes *axes, train_params *out) {
-  orr_code rc;
   train_params_init(out);
-  if (c->train.stage == CFG_STAGE_TOKENIZER) {
-    train_tokenizer_dims d;
-    train_tokenizer_params p = {0};
-    train_tokenizer_dims_from(c, &d);
-    rc = train_tokenizer_list(&d, out, &p);
-    orr_free(p.enc);
-  } else {
-    train_dynamics_dims d;
-    train_dynamics_params p = {0};
-    train_dynamics_dims_from(c, &d);
-    d.block.axes = axes;
-    rc = train_dynamics_list(&d, out, &p);
-    orr_free(p.blocks);
-  }
-  return rc;
+  return ops_of(c)->list(c, axes, out);
 }
 
 void train_stage_destroy(train_stage *s) {
-  if (s) s->table->destroy(s);
+  if (s) s->ops->destroy(s);
 }
 
-void train_stage_init(train_stage *s, const train_stage_table *table, kern *k, const cfg *c,
+void train_stage_init(train_stage *s, const train_stage_ops *ops, kern *k, const cfg *c,
                       train_axes *axes, train_state *state, int64_t clips, int64_t micro) {
-  *s = (train_stage){.table = table,
+  *s = (train_stage){.ops = ops,
                      .k = k,
                      .c = c,
                      .axes = axes,
@@ -66,9 +56,9 @@ orr_code train_stage_place(train_stage *s) {
   for (int set = 0; set < TRAIN_INPUT_SETS; set++) {
     orr_arena *arena = set == TRAIN_INPUTS_ON_DEVICE ? &s->inputs : &s->staging[set];
     s->scalars[set] = orr_arena_take(arena, sizeof **s->scalars);
-    s->table->place_inputs(s, arena, set);
+    s->ops->place_inputs(s, arena, set);
   }
-  return s->table->place(s);
+  return s->ops->place(s);
 }
 
 orr_code train_stage_commit(train_stage *s) {
@@ -89,7 +79,7 @@ orr_code train_stage_check(const train_stage *s) {
 
 orr_code train_stage_prepare(train_stage *s, const data_clip_batch *b, train_batch_sums *sums) {
   ORR_TRY(kern_await(s->k, TRAIN_MARK_INPUTS + s->turn));
-  return s->table->prepare(s, b, sums);
+  return s->ops->prepare(s, b, sums);
 }
 
 orr_code train_stage_send(train_stage *s, const train_step_scalars *scalars) {
@@ -108,11 +98,11 @@ orr_code train_stage_send(train_stage *s, const train_step_scalars *scalars) {
 orr_code train_stage_run(train_stage *s, int64_t micro, train_grad_ready_fn ready, void *ctx) {
   train_profile *profile = s->axes->profile;
   train_profile_enter(profile, TRAIN_PHASE_FORWARD, "forward", -1);
-  ORR_TRY(s->table->forward(s, micro));
+  ORR_TRY(s->ops->forward(s, micro));
   ORR_TRY(train_timer_end(s->timer, TRAIN_TIMED_FORWARD));
   train_profile_leave(profile);
   train_profile_enter(profile, TRAIN_PHASE_BACKWARD, "loss and backward", -1);
-  ORR_TRY(s->table->backward(s, micro, ready, ctx));
+  ORR_TRY(s->ops->backward(s, micro, ready, ctx));
   train_profile_leave(profile);
   return train_timer_end(s->timer, TRAIN_TIMED_BACKWARD);
 }

@@ -31,8 +31,14 @@ typedef struct {
   double bad;   // clips whose actions are not finite, where actions count
 } train_batch_sums;
 
-typedef struct {
+// What a stage is: one of these a stage, listed in stage.c by the constants of train.stage.
+typedef struct train_stage_ops {
   const char *name;
+  // Local. Lists the parameters of the rank that `axes` stand for. ORR_ENOMEM.
+  orr_code (*list)(const cfg *c, train_axes *axes, train_params *out);
+  // Local. As train_stage_create.
+  orr_code (*create)(kern *k, const cfg *c, train_axes *axes, train_state *state, int64_t clips,
+                     int64_t micro, train_stage **out);
   // Local. Takes the stage's inputs from `arena`, and notes their addresses in set `set`: 0 and 1
   // are the staging buffers, 2 is the device. Sets are laid out alike.
   void (*place_inputs)(train_stage *s, orr_arena *arena, int set);
@@ -49,13 +55,13 @@ typedef struct {
   orr_code (*forward)(train_stage *s, int64_t micro);
   orr_code (*backward)(train_stage *s, int64_t micro, train_grad_ready_fn ready, void *ctx);
   void (*destroy)(train_stage *s);
-} train_stage_table;
+} train_stage_ops;
 
 enum { TRAIN_INPUTS_ON_DEVICE = 2, TRAIN_INPUT_SETS };
 enum { TRAIN_STAGE_MOST_SHAPES = 8 };
 
 struct train_stage {
-  const train_stage_table *table;
+  const train_stage_ops *ops;
   kern *k;
   const cfg *c;
   train_axes *axes;
@@ -72,12 +78,11 @@ struct train_stage {
   train_timer *timer;                            // borrowed; may be NULL
 };
 
+// A stage is the constants below and a row in stage.c.
+extern const train_stage_ops train_stage_dynamics, train_stage_tokenizer;
+
 // Local. Lists the stage's parameters in state->params and creates its plan. `clips` a step on this
 // rank, in micro-batches of `micro`; ranks of tp and cp share clips.
-orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
-                                     int64_t clips, int64_t micro, train_stage **out);
-orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
-                                      int64_t clips, int64_t micro, train_stage **out);
 orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
                             int64_t clips, int64_t micro, train_stage **out); // by train.stage
 // Local. The parameters of the rank that `axes` stand for, in order of the flat layout; of another
@@ -98,7 +103,7 @@ orr_code train_stage_send(train_stage *s, const train_step_scalars *scalars);
 orr_code train_stage_run(train_stage *s, int64_t micro, train_grad_ready_fn ready, void *ctx);
 
 // Local. For the create functions: what all stages share, with empty arenas that count.
-void train_stage_init(train_stage *s, const train_stage_table *table, kern *k, const cfg *c,
+void train_stage_init(train_stage *s, const train_stage_ops *ops, kern *k, const cfg *c,
                       train_axes *axes, train_state *state, int64_t clips, int64_t micro);
 // Local. For the destroy functions: gives the arenas back.
 void train_stage_release(train_stage *s);

@@ -166,24 +166,14 @@ static void stage_destroy(train_stage *base) {
   orr_free(s);
 }
 
-static const train_stage_table dynamics_table = {.name = "dynamics",
-                                                 .place_inputs = stage_place_inputs,
-                                                 .place = stage_place,
-                                                 .prepare = stage_prepare,
-                                                 .foresee = stage_foresee,
-                                                 .widen = stage_widen,
-                                                 .forward = stage_forward,
-                                                 .backward = stage_backward,
-                                                 .destroy = stage_destroy};
-
-orr_code train_stage_dynamics_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
-                                     int64_t clips, int64_t micro, train_stage **out) {
+static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
+                             int64_t clips, int64_t micro, train_stage **out) {
   orr_code rc;
   dynamics_stage *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "dynamics stage: out of memory");
-  train_stage_init(&s->base, &dynamics_table, k, c, axes, state, clips, micro);
+  train_stage_init(&s->base, &train_stage_dynamics, k, c, axes, state, clips, micro);
   train_dynamics_dims_from(c, &s->d);
-  s->d.block.axes = axes;
+  train_block_dims_split(&s->d.block, axes);
   s->T = c->data.frames;
   s->frames = train_dynamics_frames_of(&s->d, micro, s->T);
   s->micros = clips / micro;
@@ -223,3 +213,25 @@ fail:
   stage_destroy(&s->base);
   return rc;
 }
+
+static orr_code stage_list(const cfg *c, train_axes *axes, train_params *out) {
+  train_dynamics_dims d;
+  train_dynamics_params p = {0};
+  train_dynamics_dims_from(c, &d);
+  train_block_dims_split(&d.block, axes);
+  orr_code rc = train_dynamics_list(&d, out, &p);
+  orr_free(p.blocks);
+  return rc;
+}
+
+const train_stage_ops train_stage_dynamics = {.name = "dynamics",
+                                              .list = stage_list,
+                                              .create = stage_create,
+                                              .place_inputs = stage_place_inputs,
+                                              .place = stage_place,
+                                              .prepare = stage_prepare,
+                                              .foresee = stage_foresee,
+                                              .widen = stage_widen,
+                                              .forward = stage_forward,
+                                              .backward = stage_backward,
+                                              .destroy = stage_destroy};

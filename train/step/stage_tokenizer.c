@@ -64,15 +64,6 @@ static void stage_destroy(train_stage *base) {
   orr_free(s);
 }
 
-static const train_stage_table tokenizer_table = {.name = "tokenizer",
-                                                  .place_inputs = stage_place_inputs,
-                                                  .place = stage_place,
-                                                  .prepare = stage_prepare,
-                                                  .foresee = stage_foresee,
-                                                  .forward = stage_forward,
-                                                  .backward = stage_backward,
-                                                  .destroy = stage_destroy};
-
 // 6 FLOPs a weight and token, as for the dynamics model.
 static double flops_per_frame(const train_tokenizer_dims *d) {
   const train_block_dims *b = &d->block;
@@ -81,14 +72,14 @@ static double flops_per_frame(const train_tokenizer_dims *d) {
          (2.0 * (double)d->layers * block + 2.0 * (double)((d->P + d->n) * b->D));
 }
 
-orr_code train_stage_tokenizer_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
-                                      int64_t clips, int64_t micro, train_stage **out) {
+static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
+                             int64_t clips, int64_t micro, train_stage **out) {
   orr_code rc;
   tokenizer_stage *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "tokenizer stage: out of memory");
-  train_stage_init(&s->base, &tokenizer_table, k, c, axes, state, clips, micro);
+  train_stage_init(&s->base, &train_stage_tokenizer, k, c, axes, state, clips, micro);
   train_tokenizer_dims_from(c, &s->d);
-  s->d.block.axes = axes; // of one rank: train_axes_check
+  train_block_dims_split(&s->d.block, axes); // of one rank: train_axes_check
   s->frame_values = s->d.S * s->d.P;
   ORR_TRY_GOTO(train_tokenizer_list(&s->d, &state->params, &s->p), fail);
   ORR_TRY_GOTO(train_tokenizer_create(k, &s->d, &s->p, &state->weights, micro * c->data.frames,
@@ -104,3 +95,23 @@ fail:
   stage_destroy(&s->base);
   return rc;
 }
+
+static orr_code stage_list(const cfg *c, train_axes *axes, train_params *out) {
+  train_tokenizer_dims d;
+  train_tokenizer_params p = {0};
+  train_tokenizer_dims_from(c, &d);
+  orr_code rc = train_tokenizer_list(&d, out, &p);
+  orr_free(p.enc);
+  return rc;
+}
+
+const train_stage_ops train_stage_tokenizer = {.name = "tokenizer",
+                                               .list = stage_list,
+                                               .create = stage_create,
+                                               .place_inputs = stage_place_inputs,
+                                               .place = stage_place,
+                                               .prepare = stage_prepare,
+                                               .foresee = stage_foresee,
+                                               .forward = stage_forward,
+                                               .backward = stage_backward,
+                                               .destroy = stage_destroy};

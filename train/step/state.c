@@ -222,14 +222,14 @@ static orr_code sumsq_param(train_state *s, const train_param *p, double *sum) {
 
 orr_code train_state_sumsq(train_state *s, double *sum) {
   bool all = true;
-  for (int i = 0; i < s->params.count; i++) all = all && !s->params.list[i].second;
+  for (int i = 0; i < s->params.count; i++) all = all && !s->params.list[i].counted_elsewhere;
   if (all)
     return kern_sumsq(
         s->k,
         &(kern_sumsq_args){.n = train_partition_elements(&s->shard), .x = s->own_grad, .sum = sum});
   ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = sum, .bytes = sizeof *sum}));
   for (int i = 0; i < s->params.count; i++)
-    if (!s->params.list[i].second) ORR_TRY(sumsq_param(s, &s->params.list[i], sum));
+    if (!s->params.list[i].counted_elsewhere) ORR_TRY(sumsq_param(s, &s->params.list[i], sum));
   return ORR_OK;
 }
 

@@ -67,7 +67,7 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
   ORR_TRY(place(s));
   ORR_TRY(train_stage_run(s->stage, 0, NULL, NULL)); // every kernel of a micro-batch
   memset(axes->moved, 0, sizeof axes->moved);
-  s->stage->table->foresee(s->stage, (uint64_t)(axes->grid.dp_i * s->clips));
+  s->stage->ops->foresee(s->stage, (uint64_t)(axes->grid.dp_i * s->clips));
   ORR_TRY(rehearse(s));
   memcpy(s->announced, axes->moved, sizeof s->announced);
   return ORR_OK;
@@ -90,6 +90,13 @@ orr_code train_step_commit(train_step *s) {
   ORR_TRY(train_axes_register(s->axes, &s->state.gradients));
   ORR_TRY(train_axes_register(s->axes, &s->stage->exchange));
   return train_axes_commit(s->axes);
+}
+
+void train_step_leave_device(train_step *s, dist_world *w) {
+  dist_world_give_up_device(w);
+  train_capture_destroy(s->replay);
+  s->replay = NULL;
+  dist_world_leave_device(w);
 }
 
 void train_step_release(train_step *s) {
@@ -120,7 +127,7 @@ static orr_code share_sums(train_step *s, train_batch_sums *sums) {
   *sums = (train_batch_sums){.units = v[0], .bad = v[1]};
   int64_t largest = shapes - 1;
   while (largest > stage->shape && v[2 + largest] == 0.0) largest--;
-  if (largest > stage->shape) stage->table->widen(stage, largest);
+  if (largest > stage->shape) stage->ops->widen(stage, largest);
   return ORR_OK;
 }
 

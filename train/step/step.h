@@ -93,6 +93,10 @@ typedef struct {
 orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k);
 // Local. Ends planning: allocates exactly what was counted.
 orr_code train_step_commit(train_step *s);
+// Collective over the world unless a rank failed; a plan that failed may be left too. Leaves the
+// device in the one order that ends: what waits for other ranks gives up, then captured steps go,
+// then the communicators that they hold. Before train_step_release, which ends their memory.
+void train_step_leave_device(train_step *s, dist_world *w);
 void train_step_release(train_step *s);
 // Local. Whether replicas communicate while they compute (dist.overlap); the results are the same.
 void train_step_overlap(train_step *s, bool overlap);

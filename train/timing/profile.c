@@ -31,8 +31,11 @@ struct train_profile {
 };
 
 const char *train_phase_name(train_phase p) {
-  static const char *const names[] = {"other",    "data",      "input",     "forward",
-                                      "backward", "optimizer", "checkpoint"};
+  static const char *const names[TRAIN_PHASE_AXIS] = {
+      [TRAIN_PHASE_OTHER] = "other",          [TRAIN_PHASE_DATA] = "data",
+      [TRAIN_PHASE_INPUT] = "input",          [TRAIN_PHASE_FORWARD] = "forward",
+      [TRAIN_PHASE_BACKWARD] = "backward",    [TRAIN_PHASE_OPTIMIZER] = "optimizer",
+      [TRAIN_PHASE_CHECKPOINT] = "checkpoint"};
   return p < TRAIN_PHASE_AXIS ? names[p] : dist_axis_name((dist_axis)(p - TRAIN_PHASE_AXIS));
 }
 

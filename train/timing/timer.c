@@ -18,8 +18,11 @@ struct train_timer {
 };
 
 const char *train_timed_name(train_timed p) {
-  static const char *const names[TRAIN_TIMED] = {"inputs", "forward", "backward", "communication",
-                                                 "optimizer"};
+  static const char *const names[TRAIN_TIMED] = {[TRAIN_TIMED_INPUTS] = "inputs",
+                                                 [TRAIN_TIMED_FORWARD] = "forward",
+                                                 [TRAIN_TIMED_BACKWARD] = "backward",
+                                                 [TRAIN_TIMED_COMMUNICATION] = "communication",
+                                                 [TRAIN_TIMED_OPTIMIZER] = "optimizer"};
   return names[p];
 }
 

@@ -62,6 +62,8 @@ typedef enum {
   cudaStreamCaptureModeRelaxed,
 } cudaStreamCaptureMode;
 
+enum { cudaGraphInstantiateFlagUseNodePriority = 8 };
+
 struct cudaDeviceProp {
   char name[256];
   size_t totalGlobalMem;

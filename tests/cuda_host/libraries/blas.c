@@ -1,7 +1,9 @@
 // The calls of cuBLASLt that the backend makes. Columns first, as the library has it: D = A B + C.
 // The heuristic refuses what the library's documentation does not list; a run refuses an algorithm
-// that was proposed for another problem, addresses less aligned than was declared, and spoils the
-// whole workspace that it was promised. Asked for several algorithms it proposes one of each kind.
+// that was proposed for another problem, an operand less aligned than was declared for it, and
+// spoils the whole workspace that it was promised. There is no algorithm for a matrix that is
+// declared less aligned than its elements are wide. Asked for several algorithms it proposes one of
+// each kind.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +49,7 @@ struct preference {
 struct problem {
   uint64_t m, n, k;
   int32_t transa, transb, epilogue;
-  uint32_t alignment;
+  uint32_t alignment[4], bias; // bytes that A, B, C, D and the bias are multiples of
   uint64_t kind; // of algorithm; no padding before it, for problems are compared by their bytes
 };
 
@@ -166,6 +168,17 @@ static uint64_t type_size(cudaDataType_t t) {
   return t == CUDA_R_16BF ? 2 : 4;
 }
 
+static bool has_bias(const struct desc *op) {
+  return op->epilogue == CUBLASLT_EPILOGUE_BIAS;
+}
+
+// What the address is a multiple of: the largest power of two up to 256.
+static uint32_t lowest_bit(const void *p) {
+  uint32_t bytes = 256;
+  while ((uintptr_t)p % bytes) bytes /= 2;
+  return bytes;
+}
+
 static bool state_problem(const struct desc *op, const struct layout *a, const struct layout *b,
                           const struct layout *c, const struct layout *d, struct problem *out) {
   const bool ta = op->transa == CUBLAS_OP_T, tb = op->transb == CUBLAS_OP_T;
@@ -175,7 +188,7 @@ static bool state_problem(const struct desc *op, const struct layout *a, const s
   if ((uint64_t)a->ld < a->rows || (uint64_t)b->ld < b->rows || (uint64_t)c->ld < m ||
       (uint64_t)d->ld < m)
     return false;
-  *out = (struct problem){m, n, k, op->transa, op->transb, op->epilogue, 0, 0};
+  *out = (struct problem){m, n, k, op->transa, op->transb, op->epilogue, {0}, 0, 0};
   return true;
 }
 
@@ -208,13 +221,15 @@ static cublasStatus_t propose(cublasLtHandle_t handle, cublasLtMatmulDesc_t op_,
   if (!types_are_listed(op, a, b, c, d)) return refuse("these types are not in its tables");
   if (p->reduction & ~(uint32_t)CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)
     return refuse("other orders of summation were allowed");
-  problem.alignment = 256;
-  for (int i = 0; i < 4; i++)
-    if (p->alignment[i] < problem.alignment) problem.alignment = p->alignment[i];
   const struct layout *all[] = {a, b, c, d};
-  for (int i = 0; i < 4; i++)
-    if ((uint64_t)all[i]->ld * type_size(all[i]->type) % problem.alignment)
+  for (int i = 0; i < 4; i++) {
+    problem.alignment[i] = p->alignment[i];
+    if (p->alignment[i] < type_size(all[i]->type)) return CUBLAS_STATUS_NOT_SUPPORTED;
+    if ((uint64_t)all[i]->ld * type_size(all[i]->type) % p->alignment[i])
       return refuse("columns are less aligned than was declared");
+  }
+  problem.bias = has_bias(op) ? lowest_bit(op->bias) : 0;
+  if (has_bias(op) && problem.bias < type_size(d->type)) return CUBLAS_STATUS_NOT_SUPPORTED;
   memset(results, 0, (size_t)most * sizeof *results);
   _Static_assert(sizeof problem <= sizeof results->algo, "fits");
   if (p->workspace < 2 * SCRATCH) return refuse("it was not given the workspace that it wants");
@@ -281,14 +296,18 @@ static cublasStatus_t run(cublasLtHandle_t handle, cublasLtMatmulDesc_t op_, con
   if (fails(LIBRARY_NO_RUN)) return CUBLAS_STATUS_EXECUTION_FAILED;
   if (!state_problem(op, a, b, c, d, &now)) return refuse("the layouts do not fit together");
   memcpy(&proposed, algo, sizeof proposed);
-  now.alignment = proposed.alignment;
+  memcpy(now.alignment, proposed.alignment, sizeof now.alignment);
+  now.bias = proposed.bias;
   now.kind = proposed.kind;
   blas.ran = (int)now.kind;
   if (memcmp(&now, &proposed, sizeof now) != 0)
     return refuse("the algorithm was proposed for another product");
-  const uintptr_t addresses = (uintptr_t)A | (uintptr_t)B | (uintptr_t)C | (uintptr_t)D |
-                              (op->epilogue == CUBLASLT_EPILOGUE_BIAS ? (uintptr_t)op->bias : 0);
-  if (addresses % proposed.alignment) return refuse("an address is less aligned than declared");
+  const void *at[] = {A, B, C, D};
+  for (int i = 0; i < 4; i++)
+    if ((uintptr_t)at[i] % proposed.alignment[i])
+      return refuse("an address is less aligned than declared");
+  if (has_bias(op) && (uintptr_t)op->bias % proposed.bias)
+    return refuse("a bias is less aligned than the one that was proposed for");
   if (workspace_bytes != kinds[now.kind].scratch || (uintptr_t)workspace % 256)
     return refuse("the workspace is not what was promised");
   if (kinds[now.kind].refuses) return CUBLAS_STATUS_INTERNAL_ERROR;
@@ -303,7 +322,7 @@ static cublasStatus_t run(cublasLtHandle_t handle, cublasLtMatmulDesc_t op_, con
       float sum = factor * (kinds[now.kind].backwards ? dot_backwards : dot)(
                                rows + i * now.k, cols + j * now.k, now.k);
       if (kept != 0) sum += kept * get(c->type, C, ci);
-      if (op->epilogue == CUBLASLT_EPILOGUE_BIAS) sum += get(d->type, op->bias, (int64_t)i);
+      if (has_bias(op)) sum += get(d->type, op->bias, (int64_t)i);
       put(d->type, D, di, sum);
     }
   free(rows);

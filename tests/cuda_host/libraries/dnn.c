@@ -1,18 +1,24 @@
 // cuDNN's backend interface: descriptors keep every attribute (dnn_node.h); closing one asks for
 // those that its kind must have. A plan runs its graph (dnn_run.h). Of two engines proposed the
 // first says that it may give other bits each time, and is wrong, so that whoever takes it is seen.
+// On B200 and B300 there is engine 5 besides, which is never proposed and takes backward graphs,
+// set in one way alone.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "kernels/cuda/library.h"
+#include "tests/cuda_host/host.h"
 #include "tests/cuda_host/libraries/dnn_node.h"
 #include "tests/cuda_host/libraries/dnn_run.h"
 #include "tests/cuda_host/libraries/libraries.h"
 
+library_dnn_install library_dnn_here = {CUDNN_VERSION, 13000, true};
+
 static struct {
   library_fault fault;
   library_calls calls;
+  int64_t engine; // of the last run
 } dnn;
 
 void library_dnn_fail(library_fault fault) {
@@ -23,6 +29,10 @@ library_calls library_dnn_calls(void) {
   const library_calls calls = dnn.calls;
   dnn.calls = (library_calls){0};
   return calls;
+}
+
+int64_t library_dnn_engine(void) {
+  return dnn.engine;
 }
 
 static bool fails(library_fault fault) {
@@ -88,10 +98,40 @@ static const kind kinds[] = {
      {CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_ATTR_ENGINEHEUR_MODE}},
     {CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR,
      {CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG}},
+    {CUDNN_BACKEND_ENGINE_DESCRIPTOR,
+     {CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_ATTR_ENGINE_GLOBAL_INDEX}},
+    {CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR,
+     {CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE}},
+    {CUDNN_BACKEND_ENGINECFG_DESCRIPTOR,
+     {CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES}},
     {CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR,
      {CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS,
       CUDNN_ATTR_VARIANT_PACK_WORKSPACE}},
 };
+
+static bool is_set(const dnn_node *config, cudnnBackendKnobType_t type, int64_t value) {
+  const dnn_attribute *knobs = dnn_node_attribute(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES);
+  for (int64_t i = 0; i < knobs->count; i++) {
+    const dnn_node *k = ((dnn_node *const *)knobs->values)[i];
+    if (dnn_node_enumerated(k, CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE) == (int)type)
+      return dnn_node_integer(k, CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE) == value;
+  }
+  return false;
+}
+
+// Whether this device and version have the engine, so set.
+static bool exists(const dnn_node *config) {
+  const int sm = 10 * cuda_host_here.major + cuda_host_here.minor;
+  const dnn_node *engine = dnn_node_child(config, CUDNN_ATTR_ENGINECFG_ENGINE);
+  if (sm < 100 || sm > 103 || library_dnn_here.version < 91800 ||
+      dnn_node_integer(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX) != 5)
+    return false;
+  return is_set(config, CUDNN_KNOB_TYPE_STAGES, 2) &&
+         (library_dnn_here.version < 92300 ? is_set(config, CUDNN_KNOB_TYPE_KERNEL_CFG, 31)
+                                           : is_set(config, CUDNN_KNOB_TYPE_KERNEL_CFG, 2) &&
+                                                 is_set(config, CUDNN_KNOB_TYPE_TILE_M, 3) &&
+                                                 is_set(config, CUDNN_KNOB_TYPE_TILE_N, 2));
+}
 
 static cudnnStatus_t descriptor_close(cudnnBackendDescriptor_t of) {
   dnn_node *n = of;
@@ -103,6 +143,8 @@ static cudnnStatus_t descriptor_close(cudnnBackendDescriptor_t of) {
     if (!dnn_node_attribute(n, k->must[i])) return refuse("a descriptor lacks an attribute");
   if (n->type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR && fails(LIBRARY_NOT_SUPPORTED))
     return CUDNN_STATUS_NOT_SUPPORTED;
+  if (n->type == CUDNN_BACKEND_ENGINECFG_DESCRIPTOR && !exists(n))
+    return CUDNN_STATUS_NOT_SUPPORTED;
   n->closed = true;
   return CUDNN_STATUS_SUCCESS;
 }
@@ -111,7 +153,7 @@ static cudnnStatus_t proposals(const dnn_node *heuristic, int64_t asked, int64_t
                                dnn_node **out) {
   dnn.calls.proposals++;
   *count = 0;
-  if (fails(LIBRARY_NO_PROPOSAL)) return CUDNN_STATUS_SUCCESS;
+  if (fails(LIBRARY_NO_PROPOSAL) || !library_dnn_here.compiler) return CUDNN_STATUS_SUCCESS;
   if (fails(LIBRARY_NO_MEMORY)) return CUDNN_STATUS_ALLOC_FAILED;
   if (asked < 2) return refuse("fewer results are asked for than there are");
   for (int i = 0; i < 2; i++) {
@@ -159,7 +201,10 @@ static cudnnStatus_t execute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan
   if (fails(LIBRARY_NO_RUN)) return CUDNN_STATUS_EXECUTION_FAILED;
   if (!plan->closed || !pack->closed) return refuse("a plan or its addresses are not closed");
   const dnn_node *config = dnn_node_child(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
-  const dnn_node *graph = dnn_node_child(config, CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
+  const dnn_node *chosen = dnn_node_child(config, CUDNN_ATTR_ENGINECFG_ENGINE); // not proposed
+  const dnn_node *graph =
+      dnn_node_child(chosen ? chosen : config, CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
+  dnn.engine = chosen ? dnn_node_integer(chosen, CUDNN_ATTR_ENGINE_GLOBAL_INDEX) : config->wavers;
   if (config->wavers) return CUDNN_STATUS_SUCCESS; // and leaves all results as they were
   if (!dnn_run(graph, pack)) return refuse("an address is missing, or less aligned than declared");
   return CUDNN_STATUS_SUCCESS;
@@ -168,7 +213,10 @@ static cudnnStatus_t execute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan
 // --- the rest -------------------------------------------------------------------------------
 
 static size_t version(void) {
-  return CUDNN_VERSION;
+  return library_dnn_here.version;
+}
+static size_t cudart(void) {
+  return library_dnn_here.cudart;
 }
 static const char *words_of(cudnnStatus_t status) {
   return status == CUDNN_STATUS_SUCCESS ? "success" : "a refusal (a test)";
@@ -193,7 +241,9 @@ orr_code cuda_dnn_library_open(cuda_dnn_library *l) {
   if (fails(LIBRARY_ABSENT))
     return ORR_FAIL(ORR_EUNSUPPORTED, "libcudnn.so does not open (a test)");
   *l = (cuda_dnn_library){.handle = NULL,
+                          .compiler = library_dnn_here.compiler ? &library_dnn_here : NULL,
                           .cudnnGetVersion = version,
+                          .cudnnGetCudartVersion = cudart,
                           .cudnnGetErrorString = words_of,
                           .cudnnGetLastErrorString = last_words,
                           .cudnnCreate = create,

@@ -4,6 +4,8 @@
 #ifndef TESTS_CUDA_HOST_LIBRARIES_H
 #define TESTS_CUDA_HOST_LIBRARIES_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 // What goes wrong next, once; the test sets it.
@@ -31,6 +33,14 @@ int library_blas_ran(void); // the last one that ran
 void library_blas_fail(library_fault fault);
 void library_dnn_fail(library_fault fault);
 
+// The cuDNN that is installed; a test changes it and puts it back. Without the compiler it proposes
+// no engine, as the real one does.
+typedef struct {
+  size_t version, cudart; // as it numbers itself, and the CUDA that it was built for
+  bool compiler;
+} library_dnn_install;
+extern library_dnn_install library_dnn_here;
+
 // Calls since the last reset.
 typedef struct {
   int64_t proposals, runs;
@@ -38,5 +48,6 @@ typedef struct {
 library_calls library_blas_calls(void); // and resets
 library_calls library_dnn_calls(void);
 int64_t library_dnn_descriptors(void); // that live
+int64_t library_dnn_engine(void); // that ran last: 0 for one that was proposed, else its number
 
 #endif

@@ -1,4 +1,4 @@
-// labels: quick faults
+// labels: quick faults; needs: hdf5
 // Sweeps: the n-th malloc, open, read, write, fsync, rename fails while a shard and its index are
 // written and while they are read. A clean error each time, no leak (the dev preset's ASan looks),
 // and the data set that was there before still reads.

@@ -1,4 +1,4 @@
-// labels: quick faults
+// labels: quick faults; needs: hdf5
 // Sweeps: the n-th malloc, open, read fails while recordings of every layout are looked at and
 // read. A clean error each time and no leak (the dev preset's ASan looks), or, where what failed
 // was not needed, the same result. Writing is data_shard_writer's, which has its own sweep.
@@ -11,15 +11,15 @@
 
 static orr_code read_item(const data_import_plan *p, const data_import_item *item) {
   data_import_framer *framer = NULL;
-  float *actions = NULL;
+  data_import_output rows;
   uint8_t *frame = calloc(1, (size_t)(p->format->height * p->format->width * 3));
-  orr_code rc = data_import_plan_actions(p, item, &actions);
+  orr_code rc = data_import_plan_rows(p, item, &rows);
   if (rc == ORR_OK)
     rc = data_import_framer_open(p->o, &p->episodes.v[item->episode], item->timing.first, &framer);
   for (int64_t k = 0; rc == ORR_OK && k < item->timing.frames; k++)
     rc = data_import_framer_read(framer, data_import_frame(&item->timing, k), frame);
   data_import_framer_close(framer);
-  orr_free(actions);
+  data_import_output_release(&rows);
   free(frame);
   return rc;
 }

@@ -1,4 +1,4 @@
-// labels: quick
+// labels: quick; needs: films
 // Pictures and films, decoded back by the libraries that players use.
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>

@@ -1,4 +1,4 @@
-// labels: full faults
+// labels: full faults; needs: hdf5
 // What can go wrong on the way: each trouble that passes is overcome, each that stays is one clear
 // error, and never does a clip differ from the folder's.
 #define _GNU_SOURCE

@@ -1,4 +1,4 @@
-// labels: quick
+// labels: quick; needs: films
 // The contact sheet: frames where they belong, bars as long as their actions, any size of frame.
 #include "tests/data/shards.h"
 

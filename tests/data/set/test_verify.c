@@ -1,4 +1,4 @@
-// labels: quick
+// labels: quick; needs: hdf5
 // Index and verification: totals, extra members, damage of every kind, bad shards.
 #define _GNU_SOURCE // memmem
 #include "tests/data/h5_leaks.h"

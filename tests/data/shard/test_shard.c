@@ -169,10 +169,39 @@ static void test_writer_refuses_formats_that_cannot_be(void **state) {
   assert_int_equal(data_shard_writer_create("x.h5", &f, DATA_FILTER_NONE, &w), ORR_EINVAL);
   assert_message_names("codes");
   f = shards_format(8, 8, 0);
-  f.A = 0;
+  f.A = -1;
   assert_int_equal(data_shard_writer_create("x.h5", &f, DATA_FILTER_NONE, &w), ORR_EINVAL);
   assert_message_names("action width");
   assert_false(orr_fs_exists("x.h5"));
+}
+
+static void test_frames_may_come_without_actions(void **state) {
+  const char *dir = shards_folder("shard-alone");
+  char path[256];
+  data_shard_writer *w = NULL;
+  data_shard *s = NULL;
+  uint8_t frames[3 * 12], again[3 * 12];
+  float none = 7;
+  data_shard_format f = shards_format(2, 2, 0);
+  f.A = f.Q = 0;
+  f.action_names = f.state_names = NULL;
+  for (size_t i = 0; i < sizeof frames; i++) frames[i] = (uint8_t)(i * 7);
+  snprintf(path, sizeof path, "%s/x.h5", dir);
+  for (int filter = DATA_FILTER_NONE; filter <= DATA_FILTER_LZF; filter++) {
+    assert_ok(data_shard_writer_create(path, &f, (data_filter)filter, &w));
+    assert_ok(data_shard_writer_append(w, &(data_shard_rows){.n = 3, .frames = frames}));
+    assert_ok(data_shard_writer_end_episode(w));
+    assert_ok(data_shard_writer_finish(w));
+    data_shard_writer_destroy(w);
+    assert_ok(data_shard_open(path, &s));
+    assert_true(data_shard_get_format(s)->A == 0 && data_shard_frames(s) == 3);
+    assert_ok(data_shard_read_frames(s, 0, 3, 1, again));
+    assert_memory_equal(frames, again, sizeof frames);
+    assert_ok(data_shard_read_actions(s, 0, 3, 1, &none));
+    assert_true(none == 7);
+    data_shard_close(s);
+  }
+  orr_fs_remove_tree(dir);
 }
 
 static void test_every_truncation_is_refused_or_reads_right(void **state) {
@@ -269,6 +298,7 @@ int main(void) {
       cmocka_unit_test(test_rows_outside_the_shard_are_refused),
       cmocka_unit_test(test_writer_refuses_bad_values),
       cmocka_unit_test(test_writer_refuses_formats_that_cannot_be),
+      cmocka_unit_test(test_frames_may_come_without_actions),
       cmocka_unit_test(test_every_truncation_is_refused_or_reads_right),
       cmocka_unit_test(test_any_damaged_byte_is_an_error_or_in_the_numbers),
       cmocka_unit_test(test_missing_and_foreign_files_are_named),

@@ -4,6 +4,7 @@
 #include <nccl.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +18,8 @@ enum { MOST_GROUPED = 256, TAG = 7 };
 struct ncclComm {
   MPI_Comm mpi;
   int rank, size;
-  atomic_int fault; // ncclResult_t, asynchronous: another thread asks for it
+  atomic_int fault;  // ncclResult_t, asynchronous: another thread asks for it
+  atomic_int graphs; // captured collectives of this communicator whose graphs live
 };
 
 typedef enum { ALL_REDUCE, REDUCE_SCATTER, ALL_GATHER, BROADCAST, SEND, RECV, GROUP } job_kind;
@@ -43,7 +45,8 @@ typedef struct group {
 static struct {
   nccl_host_fault fault;
   int countdown; // 0 = disarmed
-  int comms, buffers, aborted;
+  atomic_int comms, aborted;
+  int buffers;
   int depth; // of groups
   group *open, *newest;
 } library;
@@ -151,6 +154,10 @@ static void run_job(void *context) {
   }
 }
 
+static void end_of_graph(void *comm) {
+  ((ncclComm_t)comm)->graphs--;
+}
+
 static ncclResult_t issue(job j) {
   if (!j.comm) return ncclInvalidArgument;
   if (fails(NCCL_HOST_CALL)) return ncclSystemError;
@@ -165,6 +172,7 @@ static ncclResult_t issue(job j) {
     return ncclSuccess;
   }
   if (j.kind == SEND || j.kind == RECV) return ncclInvalidUsage; // alone it would wait for ever
+  if (streams_hold(j.stream, end_of_graph, j.comm)) j.comm->graphs++;
   streams_call(j.stream, run_job, &j, sizeof j);
   return ncclSuccess;
 }
@@ -229,6 +237,13 @@ ncclResult_t ncclCommSplit(ncclComm_t comm, int color, int key, ncclComm_t *out,
   return make(mpi, out);
 }
 
+static void would_wait(const char *for_what) {
+  fprintf(stderr,
+          "NCCL (played by the host): destroying a communicator would wait for ever, for %s\n",
+          for_what);
+  abort();
+}
+
 static ncclResult_t release(ncclComm_t comm) {
   library.comms--;
   MPI_Comm_free(&comm->mpi);
@@ -236,13 +251,17 @@ static ncclResult_t release(ncclComm_t comm) {
   return ncclSuccess;
 }
 
+// A communicator ends when the last graph that captured one of its collectives has: both ends wait
+// for that without a limit.
 ncclResult_t ncclCommDestroy(ncclComm_t comm) {
-  if (atomic_load(&comm->fault)) abort(); // it would wait for ever
+  if (atomic_load(&comm->fault)) would_wait("the end of a collective that failed");
+  if (atomic_load(&comm->graphs)) would_wait("graphs that captured its collectives");
   return release(comm);
 }
 
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
   library.aborted++;
+  while (atomic_load(&comm->graphs)) usleep(1000);
   library.comms--;
   free(comm); // MPI's part stays: other ranks may not come
   return ncclSuccess;

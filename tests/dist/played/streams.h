@@ -18,6 +18,10 @@ void streams_set_schedule(streams_schedule s);
 // Puts a call into the order of a stream: a kernel, played. `context` is copied.
 enum { STREAMS_CONTEXT = 512 };
 void streams_call(cudaStream_t s, void (*call)(void *context), const void *context, size_t bytes);
+// Where the stream takes part in a capture: calls release(context) when the graph that comes of it
+// is destroyed, as CUDA does with what a library hands to a graph. False, and nothing, where it
+// does not.
+bool streams_hold(cudaStream_t s, void (*release)(void *context), void *context);
 // Runs everything. False when streams wait for events that no stream reaches.
 bool streams_finish(void);
 

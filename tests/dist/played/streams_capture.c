@@ -3,7 +3,7 @@
 
 #include "tests/dist/played/streams_op.h"
 
-enum { MOST_KEPT = 4096, MOST_JOINED = 8 };
+enum { MOST_KEPT = 4096, MOST_JOINED = 8, MOST_HELD = 4096 };
 
 struct streams_graph {
   struct {
@@ -13,6 +13,11 @@ struct streams_graph {
   int n;
   cudaStream_t joined[MOST_JOINED]; // the first is where it began
   int streams;
+  struct {
+    void (*release)(void *context);
+    void *context;
+  } held[MOST_HELD];
+  int holds;
   bool ended, wrong; // wrong: a rule was broken, the end says so
 };
 
@@ -32,6 +37,15 @@ void streams_keep(cudaStream_t s, const streams_op *o) {
   if (g->n == MOST_KEPT) abort();
   g->kept[g->n].stream = s;
   g->kept[g->n++].op = *o;
+}
+
+bool streams_hold(cudaStream_t s, void (*release)(void *context), void *context) {
+  streams_graph *g = s->capture;
+  if (!g) return false;
+  if (g->holds == MOST_HELD) abort();
+  g->held[g->holds].release = release;
+  g->held[g->holds++].context = context;
+  return true;
 }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode mode) {
@@ -95,6 +109,7 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
   streams_graph *g = (streams_graph *)exec;
+  for (int i = 0; i < g->holds; i++) g->held[i].release(g->held[i].context);
   free(g->kept);
   free(g);
   return cudaSuccess;

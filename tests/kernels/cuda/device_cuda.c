@@ -8,6 +8,8 @@
 #include "tests/cuda_host/host.h"
 #endif
 
+static bool own_attention;
+
 const char *device_absent(void) {
   kern *k = NULL;
   if (device_create(&k) != ORR_OK) return orr_status_message();
@@ -16,7 +18,15 @@ const char *device_absent(void) {
 }
 
 orr_code device_create(kern **out) {
-  return kern_create(KERN_DEVICE_CUDA, 1, out);
+  return kern_open(&(kern_setup){.device = KERN_DEVICE_CUDA,
+                                 .threads = 1,
+                                 .node_ranks = 1,
+                                 .own_attention = own_attention},
+                   out);
+}
+
+void device_leave_out_libraries(void) {
+  own_attention = true;
 }
 
 int device_ways(void) {

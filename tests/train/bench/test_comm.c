@@ -1,4 +1,4 @@
-// labels: full
+// labels: full; needs: orrery
 // orrery bench comm on ranks over MPI: one line of JSON, last, with bandwidths that fit its times.
 #include "tests/train/program.h"
 #include "tests/train/small_run.h"

@@ -1,4 +1,4 @@
-// labels: quick
+// labels: quick; needs: orrery
 // What the program says to bad input: one line of error on stderr that names object, got, wanted
 // and remedy, and the exit code: 1 failed, 2 bad usage or configuration.
 #define _GNU_SOURCE

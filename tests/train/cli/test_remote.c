@@ -1,4 +1,4 @@
-// labels: full
+// labels: full; needs: orrery
 // Commands that read data sets at an address do what they do with the folder.
 #define _GNU_SOURCE // pipe2
 #include "tests/data/servers.h"

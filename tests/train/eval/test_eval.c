@@ -1,4 +1,4 @@
-// labels: quick
+// labels: quick; needs: orrery
 // An evaluation from end to end on models of a few steps: the clips it takes, how actions lie
 // beside frames, what is in its results. Clips show the number of the action that led to each frame
 // (tests/data/shards.h), so that a shifted one cannot pass.

@@ -1,4 +1,4 @@
-// labels: quick
+// labels: quick; needs: orrery
 // `orrery data tokenize` on any number of ranks: the same bytes, what is there is kept, a killed
 // run goes on.
 #include <signal.h>

@@ -19,7 +19,7 @@ static orr_code add(train_params *p, int64_t rows, int64_t cols, train_init init
                               .init = init,
                               .std = 0.02f,
                               .decay = cols > 0,
-                              .fuse = fuse};
+                              .adjoins_previous = fuse};
   return train_params_add(p, &s, NULL, "%s", name);
 }
 

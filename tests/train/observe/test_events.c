@@ -1,4 +1,4 @@
-// labels: quick
+// labels: quick; needs: events
 // TensorBoard's files: frames, sums and events as their formats say.
 #include <dirent.h>
 #include <math.h>

@@ -1,4 +1,4 @@
-// labels: full mpi; ranks: 4
+// labels: full mpi; ranks: 4; wrap: orr_malloc orr_calloc orr_realloc orr_malloc_aligned orr_malloc_pages orr_free
 // What is announced before the first step against what is taken and counted: memory of a rank, and
 // the traffic of saving and of comparing replicas (that of a step: tests/train/layouts.h).
 #include "tests/dist/world_folder.h"

@@ -1,4 +1,4 @@
-// labels: full
+// labels: full; wrap: data_loader_next
 // Poisoned batches in a run, from a file or from between: skipped, told of, and, in a row, a reason
 // to go back. This program stands between the loop and data_loader_next (linked with --wrap) to
 // poison what training gets.
@@ -185,6 +185,35 @@ static void test_without_a_checkpoint_the_run_ends_and_says_so(void **state) {
   assert_non_null(strstr(orr_status_message(), "there is no checkpoint to go back to"));
 }
 
+// Sets a bit of the first token of episode 0 of a shard of the data set, in the file itself.
+static void flip_token(const char *path, uint64_t seed) {
+  uint16_t row[SMALL_RUN_S];
+  char *bytes = NULL;
+  size_t size, at = 0;
+  for (uint64_t i = 0; i < SMALL_RUN_S; i++)
+    row[i] = (uint16_t)orr_rng_below(seed, ORR_STREAM_TEST, 0, i, SMALL_RUN_CODES);
+  assert_ok(orr_fs_read_all(path, &bytes, &size));
+  while (at + sizeof row <= size && memcmp(bytes + at, row, sizeof row) != 0) at++;
+  assert_true(at + sizeof row <= size);
+  bytes[at + 1] |= 16;
+  assert_ok(orr_fs_write_atomic(path, bytes, size));
+  orr_free(bytes);
+}
+
+static void test_a_flipped_token_is_for_data_verify_to_judge(void **state) {
+  small_run *r = *state;
+  char dir[512], shard[512], set[600];
+  dose = (poison){0};
+  small_run_data(r, "flipped");
+  snprintf(dir, sizeof dir, "%s/flipped", r->root);
+  assert_ok(data_shard_name_in(dir, 0, shard, sizeof shard));
+  flip_token(shard, 50);
+  snprintf(set, sizeof set, "data.train=[%s]", dir);
+  assert_int_equal(SMALL_RUN(r, "flip", "none", set), ORR_EFORMAT);
+  assert_non_null(strstr(orr_status_message(), "/tokens["));
+  assert_non_null(strstr(orr_status_message(), "`orrery data verify`"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_batch_that_is_no_number_is_skipped_and_training_goes_on),
@@ -193,6 +222,7 @@ int main(void) {
       cmocka_unit_test(test_three_bad_steps_in_a_row_send_the_run_back_and_over_the_data),
       cmocka_unit_test(test_a_run_that_went_back_too_often_ends_with_the_reason),
       cmocka_unit_test(test_without_a_checkpoint_the_run_ends_and_says_so),
+      cmocka_unit_test(test_a_flipped_token_is_for_data_verify_to_judge),
   };
   return cmocka_run_group_tests_name("train/bad_steps", tests, small_run_setup, small_run_teardown);
 }

@@ -1,4 +1,4 @@
-// labels: full mpi; ranks: 3
+// labels: full mpi; ranks: 3; wrap: train_step_run
 // One bit of one replica's weights flips during training: the next comparison names the rank and
 // the parameter, and no checkpoint of that step is kept. This program stands between the loop and
 // train_step_run (linked with --wrap) to flip it.

@@ -1,4 +1,4 @@
-// labels: full faults
+// labels: full faults; needs: orrery
 // kill -9 at random steps, again and again: the run that is continued each time ends with the bits
 // of one that was never disturbed.
 #include "tests/train/program.h"

@@ -56,7 +56,7 @@ static void leave_record(folder *f, int beat) {
 
 static void assert_refused(folder *f, bool record_only, const char *words) {
   train_lease *second = NULL;
-  assert_int_equal(take(f, record_only, &second), ORR_EINVAL);
+  assert_int_equal(take(f, record_only, &second), ORR_EBUSY);
   assert_null(second);
   assert_non_null(strstr(orr_status_message(), words));
   assert_non_null(strstr(orr_status_message(), "choose another run.dir"));

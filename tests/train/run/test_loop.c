@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "base/fault.h"
 #include "checkpoints/checkpoint.h"
 #include "train/model/dynamics.h"
 #include "train/step/schedule.h"
@@ -74,12 +75,18 @@ static void test_a_run_writes_its_configuration_and_every_field_of_every_step(vo
 static void test_a_finished_run_has_nothing_left_to_do(void **state) {
   small_run *r = *state;
   double before[SMALL_RUN_STEPS_MAX], after[SMALL_RUN_STEPS_MAX];
-  assert_ok(SMALL_RUN(r, "done", "auto"));
+  assert_ok(SMALL_RUN(r, "done", "auto", "metrics.tensorboard=false"));
   assert_int_equal(small_run_losses(r, "done", before), STEPS);
-  assert_ok(SMALL_RUN(r, "done", "auto"));
+  char *history = folder_text(r->root, "done/history.jsonl");
+  assert_ok(SMALL_RUN(r, "done", "auto", "metrics.tensorboard=true"));
   char *said = small_run_said(r);
   assert_non_null(strstr(said, "nothing to do"));
   orr_free(said);
+  char *now = folder_text(r->root, "done/history.jsonl"); // goodput is told from it
+  assert_string_equal(now, history);
+  assert_false(orr_fs_exists(small_run_path(r, "done/tensorboard")));
+  orr_free(now);
+  orr_free(history);
   assert_int_equal(small_run_losses(r, "done", after), STEPS);
   assert_same_losses(before, after, STEPS);
 }
@@ -215,6 +222,20 @@ static double tensor_distance(const char *path_a, const char *file_a, const char
   orr_free(vb);
   orr_free(va);
   return off;
+}
+
+static void test_a_save_that_fails_is_an_event_of_the_run(void **state) {
+  small_run *r = *state;
+  orr_fault_arm(ORR_FAULT_RENAME, 4); // config.yaml; step 3 and `latest`; step 6
+  assert_ok(SMALL_RUN(r, "unsaved", "none"));
+  assert_true(orr_fault_fired(ORR_FAULT_RENAME));
+  orr_fault_arm(ORR_FAULT_RENAME, 0);
+  char *history = folder_text(r->root, "unsaved/history.jsonl");
+  const char *event = strstr(history, "\"event\":\"save_failed\"");
+  assert_non_null(event);
+  assert_non_null(strstr(event, "checkpoint of step 6 was not written: "));
+  assert_null(strstr(event + 1, "\"event\":\"save_failed\""));
+  orr_free(history);
 }
 
 static void test_init_from_takes_the_moving_average_and_starts_at_step_1(void **state) {
@@ -377,6 +398,7 @@ int main(void) {
       cmocka_unit_test(test_a_run_resumed_at_step_6_repeats_the_losses_bit_for_bit),
       cmocka_unit_test(test_a_run_resumed_otherwise_says_which_keys_differ),
       cmocka_unit_test(test_a_damaged_checkpoint_is_named_and_the_one_before_it_continues),
+      cmocka_unit_test(test_a_save_that_fails_is_an_event_of_the_run),
       cmocka_unit_test(test_init_from_takes_the_moving_average_and_starts_at_step_1),
       cmocka_unit_test(test_a_checkpoint_of_another_model_is_refused_with_the_key),
       cmocka_unit_test(test_a_loss_that_is_no_number_skips_the_update_and_is_logged),

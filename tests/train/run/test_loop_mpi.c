@@ -1,4 +1,4 @@
-// labels: full mpi faults; ranks: 2
+// labels: full mpi faults; ranks: 2; needs: orrery
 // Runs on two ranks: against one rank, across layouts, and when one rank alone has something to
 // say.
 #include <pthread.h>

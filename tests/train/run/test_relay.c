@@ -1,4 +1,4 @@
-// labels: full
+// labels: full; needs: orrery
 // The program as users start it, on simulated clips: a tokenizer on two ranks that share its states
 // out, tokens, and one training of the dynamics model that is handed on from layout to layout.
 #include "tests/train/program.h"

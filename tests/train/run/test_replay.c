@@ -1,4 +1,4 @@
-// labels: full
+// labels: full; wrap: data_loader_next
 // Recorded steps trained again: equal to the bit whatever the run went through, and a difference is
 // put down to what made it. This program stands between training and data_loader_next (linked with
 // --wrap) to poison batches.

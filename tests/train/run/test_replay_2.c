@@ -1,4 +1,4 @@
-// labels: full mpi; ranks: 2
+// labels: full mpi; ranks: 2; wrap: train_step_run train_reduce_ready train_reduce_finish train_state_fingerprint_weights
 // Replays of two ranks: equal in every layout, and one bit that flips in one rank's memory is put
 // down to that rank and that part of the step. This program stands between the parts of a step
 // (linked with --wrap) to flip it.
@@ -27,8 +27,8 @@ orr_code __real_train_reduce_ready(void *reduce, int64_t first);
 orr_code __wrap_train_reduce_ready(void *reduce, int64_t first);
 orr_code __real_train_reduce_finish(train_reduce *r);
 orr_code __wrap_train_reduce_finish(train_reduce *r);
-orr_code __real_train_state_print_weights(train_state *s, uint64_t *sum);
-orr_code __wrap_train_state_print_weights(train_state *s, uint64_t *sum);
+orr_code __real_train_state_fingerprint_weights(train_state *s, uint64_t *sum);
+orr_code __wrap_train_state_fingerprint_weights(train_state *s, uint64_t *sum);
 
 // The lowest bit of a float, once in the step.
 static void flip_if(part at, float *x) {
@@ -60,11 +60,11 @@ orr_code __wrap_train_reduce_finish(train_reduce *r) {
   return rc;
 }
 
-orr_code __wrap_train_state_print_weights(train_state *s, uint64_t *sum) {
+orr_code __wrap_train_state_fingerprint_weights(train_state *s, uint64_t *sum) {
   // float32 weights that are shared out lie in place, among those of the other rank
   const bool among = s->own_master == s->weights.master;
   flip_if(WEIGHTS, s->own_master + (among ? train_partition_piece_of(&s->shard, 0).at : 0) + 10);
-  return __real_train_state_print_weights(s, sum);
+  return __real_train_state_fingerprint_weights(s, sum);
 }
 
 static void train(world_run *p, const char *name, const char *const *more) {

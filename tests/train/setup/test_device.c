@@ -8,12 +8,13 @@
 enum { STEPS = 6 };
 
 static void train(small_run *r, const char *name, const char *device, const char *precision,
-                  const char *heads, double loss[SMALL_RUN_STEPS_MAX]) {
+                  const char *heads, const char *one_more, double loss[SMALL_RUN_STEPS_MAX]) {
   char set[3][64];
   snprintf(set[0], sizeof set[0], "run.device=%s", device);
   snprintf(set[1], sizeof set[1], "run.precision=%s", precision);
   snprintf(set[2], sizeof set[2], "model.heads=%s", heads);
-  const char *const more[] = {set[0], set[1], set[2], "train.steps=6", "ckpt.every=0", NULL};
+  const char *const more[] = {set[0],         set[1],   set[2], "train.steps=6",
+                              "ckpt.every=0", one_more, NULL};
   assert_ok(small_run_train(r, name, "none", more));
   assert_int_equal(small_run_losses(r, name, loss), STEPS);
 }
@@ -33,8 +34,8 @@ static void expect_equal(small_run *r, const char *precision, const char *heads,
   skip_without_device();
   snprintf(name[0], sizeof name[0], "cpu-%s", precision);
   snprintf(name[1], sizeof name[1], "gpu-%s", precision);
-  train(r, name[0], "cpu", precision, heads, cpu);
-  train(r, name[1], "cuda", precision, heads, gpu);
+  train(r, name[0], "cpu", precision, heads, NULL, cpu);
+  train(r, name[1], "cuda", precision, heads, NULL, gpu);
   if (getenv("ORR_TEST_MEASURE"))
     for (int i = 0; i < STEPS; i++)
       fprintf(stderr, "%s, step %d: off by %.1e\n", precision, i + 1, fabs(gpu[i] / cpu[i] - 1));
@@ -47,6 +48,16 @@ static void expect_equal(small_run *r, const char *precision, const char *heads,
 // plays.
 static void test_float32_training_gives_the_losses_of_the_cpu(void **state) {
   expect_equal(*state, "fp32", "4", 1e-5);
+}
+
+// One line, of who computes it, not of what is installed.
+static void test_the_log_tells_who_computes_attention(void **state) {
+  double loss[SMALL_RUN_STEPS_MAX];
+  skip_without_device();
+  train(*state, "told", "cuda", "bf16", "2", "model.registers=25", loss); // frames of 32 tokens
+  char *said = small_run_said(*state);
+  if (!strstr(said, "attention over frames: cuDNN 9.")) fail_msg("not told in: %s", said);
+  orr_free(said);
 }
 
 // Rounded to bfloat16 at other places: measured 1e-5 likewise, which is not the last word.
@@ -68,7 +79,7 @@ static void test_the_phases_of_a_step_are_of_the_devices_clock(void **state) {
   char line[4096];
   int lines = 0;
   skip_without_device();
-  train(*state, "phases", "cuda", "fp32", "4", loss);
+  train(*state, "phases", "cuda", "fp32", "4", NULL, loss);
   FILE *f = fopen(small_run_path(*state, "phases/metrics.jsonl"), "r");
   assert_non_null(f);
   for (; fgets(line, sizeof line, f); lines++) {
@@ -95,6 +106,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_float32_training_gives_the_losses_of_the_cpu),
       cmocka_unit_test(test_bfloat16_training_gives_the_losses_of_the_cpu),
+      cmocka_unit_test(test_the_log_tells_who_computes_attention),
       cmocka_unit_test(test_the_phases_of_a_step_are_of_the_devices_clock),
   };
   return cmocka_run_group_tests(tests, small_run_setup, small_run_teardown);

@@ -23,7 +23,7 @@ static void test_parts_cover_everything_once_and_differ_by_one_at_most(void **st
         const train_part p = train_part_of(n, parts, i);
         assert_int_equal(p.first, next);
         assert_true(p.count == n / parts || p.count == n / parts + 1);
-        assert_true(p.room >= p.count && p.room == (n + parts - 1) / parts);
+        assert_true(p.capacity >= p.count && p.capacity == (n + parts - 1) / parts);
         next += p.count;
       }
       assert_int_equal(next, n);

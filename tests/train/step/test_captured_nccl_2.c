@@ -1,4 +1,4 @@
-// labels: full mpi; ranks: 2
+// labels: full mpi; ranks: 2; needs: played_nccl tests/train/captured_kern.c
 // Steps that are captured and replayed together with their collectives over NCCL, which the host
 // plays, against the same steps issued one by one.
 #include "tests/dist/device.h"
@@ -21,7 +21,7 @@ static void open_on_device(trainee *t, const layout *l, dist_world *w, bool capt
   train_axes_init(&t->axes, &w->grid, w);
   assert_ok(kern_create(KERN_DEVICE_CPU, 1, &t->k));
   assert_ok(captured_kern_wrap(t->k, device_stream()));
-  assert_ok(train_axes_use_device(&t->axes, t->k, w, false));
+  assert_ok(train_axes_use_device(&t->axes, t->k, w, t->c));
   assert_ok(train_step_plan(&t->work, t->c, &t->axes, t->k));
   trainee_commit(t);
 }
@@ -39,7 +39,7 @@ static void train(dist_world *w, const layout *l, bool capture, course *out) {
   }
   assert_ok(train_step_results(&t.work, &out->step[STEPS - 1]));
   out->captured = train_capture_captured(t.work.replay);
-  dist_world_leave_device(w);
+  train_step_leave_device(&t.work, w);
   trainee_close(&t);
 }
 

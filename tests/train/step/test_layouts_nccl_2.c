@@ -1,4 +1,4 @@
-// labels: full mpi; ranks: 2
+// labels: full mpi; ranks: 2; wrap: train_axes_init; needs: played_nccl
 // Layouts whose tensors travel through dist/comm_nccl.c, on an NCCL that the host plays, against
 // one rank. This program stands in front of train_axes_init (linked with --wrap).
 #include "tests/dist/device.h"

@@ -1,0 +1,41 @@
+// Options of `orrery data import` that say how pictures are turned and how actions belong to them.
+#ifndef TRAIN_IMPORT_TIMES_H
+#define TRAIN_IMPORT_TIMES_H
+
+#include "base/args.h"
+#include "data/import/import.h"
+
+#define TRAIN_ONE_HOT_MAX   64
+#define TRAIN_ONE_HOT_WORDS 1024
+#define TRAIN_ONE_HOT_TEXT  8192
+
+// What the options are read into, for as long as they are used.
+typedef struct {
+  data_one_hot one_hot[TRAIN_ONE_HOT_MAX];
+  const char *words[TRAIN_ONE_HOT_WORDS];
+  int64_t word_count;
+  char text[TRAIN_ONE_HOT_TEXT];
+} train_import_times;
+
+#define TRAIN_IMPORT_TIMES_OPTIONS                                                                 \
+  {"rotate", "DEGREES", "turn the pictures clockwise: 90, 180 or 270", ORR_OPTION_ONCE},           \
+      {"flip", "h|v", "then swap left and right (h) or top and bottom (v)", ORR_OPTION_ONCE},      \
+      {"align", "auto|rows|time",                                                                  \
+       "rows: one row of actions a frame; time: by time stamps; auto: as it fits",                 \
+       ORR_OPTION_ONCE},                                                                           \
+      {"time-column", "NAME", "the actions' column of time stamps (found by its name)",            \
+       ORR_OPTION_ONCE},                                                                           \
+      {"time-offset", "SECONDS", "add this to the actions' times (0)", ORR_OPTION_ONCE},           \
+      {"action-fps", "F", "actions a second, where they have a rate of their own",                 \
+       ORR_OPTION_ONCE},                                                                           \
+      {"one-hot", "NAME:N[,...]",                                                                  \
+       "a column of choices 0 to N-1 (or NAME:WORD|WORD|...): a component each", ORR_OPTION_ONCE}, \
+  {                                                                                                \
+    "no-actions", NULL, "import pictures alone", ORR_OPTION_ONCE                                   \
+  }
+
+// Local. ORR_ECONFIG names the option, what it got and what it takes.
+orr_code train_import_times_parse(const orr_args *args, train_import_times *t,
+                                  data_import_options *o);
+
+#endif

@@ -1,0 +1,90 @@
+#include "train/model/dynamics_dims.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "train/model/head.h"
+
+void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
+  *out = (train_dynamics_dims){
+      .rows = c->model.rows,
+      .cols = c->model.cols,
+      .R = c->model.registers,
+      .layers = c->model.layers,
+      .time_every = c->model.time_every,
+      .A = c->model.actions,
+      .V = c->model.codes,
+      .branches = c->model.branches.n,
+      .z_loss = c->model.z_loss,
+      .block = {.D = c->model.width,
+                .H = c->model.heads,
+                .G = c->model.kv_heads,
+                .K = c->model.width / c->model.heads,
+                .F = c->model.hidden,
+                .act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32}};
+  out->S = out->rows * out->cols;
+  out->N = 1 + out->S + out->R;
+  train_block_dims_split(&out->block, NULL);
+}
+
+orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
+                             train_dynamics_params *out) {
+  const int64_t D = d->block.D;
+  const float std = 0.02f;
+  train_axes *ax = d->block.axes;
+  const train_part tokens = train_head_codes(ax, d->V + 1), codes = train_head_codes(ax, d->V);
+  const bool second = train_axes_rank(ax, DIST_AXIS_TP) > 0;
+  out->blocks = orr_calloc((size_t)d->layers, sizeof *out->blocks);
+  ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %lld blocks: out of memory",
+            (long long)d->layers);
+#define NORMAL(...) &(train_param_spec){__VA_ARGS__, .init = TRAIN_INIT_NORMAL, .std = std}
+#define VECTOR                                                                                     \
+  &(train_param_spec) {                                                                            \
+    .ndim = 1, .shape = {D}, .counted_elsewhere = second                                           \
+  }
+  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->V + 1, D}, .part = &tokens),
+                           &out->token, "embed.token.weight"));
+  ORR_TRY(train_params_add(list,
+                           NORMAL(.ndim = 2, .shape = {D, 2 * d->A}, .counted_elsewhere = second),
+                           &out->action_w, "embed.action.weight"));
+  ORR_TRY(train_params_add(list, VECTOR, &out->action_b, "embed.action.bias"));
+  ORR_TRY(train_params_add(list, VECTOR, &out->no_action, "embed.no_action"));
+  ORR_TRY(train_params_add(
+      list, NORMAL(.ndim = 2, .shape = {d->branches, D}, .counted_elsewhere = second), &out->branch,
+      "embed.branch.weight"));
+  if (d->R > 0) // files of tensors have no empty ones
+    ORR_TRY(train_params_add(list,
+                             NORMAL(.ndim = 2, .shape = {d->R, D}, .counted_elsewhere = second),
+                             &out->reg, "embed.register"));
+  for (int i = 0; i < d->layers; i++) {
+    char prefix[32];
+    snprintf(prefix, sizeof prefix, "blocks.%d", i);
+    ORR_TRY(train_block_add(list, &d->block, (int)d->layers, prefix, &out->blocks[i]));
+  }
+  ORR_TRY(train_params_add(
+      list,
+      &(train_param_spec){
+          .ndim = 1, .shape = {D}, .init = TRAIN_INIT_ONES, .counted_elsewhere = second},
+      &out->norm, "norm.weight"));
+  return train_params_add(list,
+                          NORMAL(.ndim = 2, .shape = {d->V, D}, .decay = true, .part = &codes),
+                          &out->head, "head.weight");
+#undef VECTOR
+#undef NORMAL
+}
+
+train_dynamics_frames train_dynamics_frames_of(const train_dynamics_dims *d, int64_t B, int64_t T) {
+  const int cp = train_axes_size(d->block.axes, DIST_AXIS_CP);
+  const train_part t = train_part_of(T, cp, train_axes_rank(d->block.axes, DIST_AXIS_CP));
+  return (train_dynamics_frames){.first = t.first,
+                                 .count = t.count,
+                                 .clip_step = cp == 1 ? T : 1,
+                                 .frame_step = cp == 1 ? 1 : B};
+}
+
+double train_dynamics_flops(const train_dynamics_dims *d, int64_t B, int64_t T) {
+  const train_block_dims *b = &d->block;
+  double block = (double)b->D * (double)((2 * b->H + 2 * b->G) * b->K + 3 * b->F);
+  double tokens = (double)(B * T);
+  return 6.0 * tokens * ((double)(d->N * d->layers) * block + (double)(d->S * d->V * b->D));
+}
