@@ -51,11 +51,10 @@ static void add_operand(train_packed *p, const train_weights *w, int64_t at, int
 
 static void add_block(train_packed *p, const train_weights *w, const train_block_dims *d,
                       const train_block_params *b) {
-  const train_block_here *h = &d->here;
-  add_operand(p, w, b->qkv, (h->H + 2 * h->G) * d->K, d->D);
-  add_operand(p, w, b->o, d->D, h->H * d->K);
-  add_operand(p, w, b->gu, 2 * h->F, d->D);
-  add_operand(p, w, b->down, d->D, h->F);
+  add_operand(p, w, b->qkv, (d->here.H + 2 * d->here.G) * d->K, d->D);
+  add_operand(p, w, b->o, d->D, d->here.H * d->K);
+  add_operand(p, w, b->gu, 2 * d->here.F, d->D);
+  add_operand(p, w, b->down, d->D, d->here.F);
 }
 
 static void place(train_packed *p) {
