@@ -15,7 +15,6 @@
 #include "train/engine/engine.h"
 #include "train/infer/world_model.h"
 #include "train/model/packed.h"
-#include "train/setup/threads.h"
 #include "train/step/peak.h"
 
 static const orr_option options[] = {
@@ -97,7 +96,7 @@ static orr_code open_kern(const orr_args *a, bench *b, kern_dtype act) {
   while (at < 3 && strcmp(device, names[at]) != 0) at++;
   ORR_CHECK(at < 3, ORR_ECONFIG, "--device is '%s': wanted auto, cpu or cuda", device);
   ORR_TRY(kern_open(&(kern_setup){.device = (kern_device)at,
-                                  .threads = train_threads(threads, 1),
+                                  .threads = (int)threads,
                                   .node_ranks = 1,
                                   .isa = (int)isa},
                     &b->k));
