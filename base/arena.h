@@ -18,8 +18,8 @@ typedef struct orr_arena {
   bool overflow;
   size_t used;     // bytes handed out in this pass
   size_t capacity; // bytes committed; 0 while counting
-  // The allocator behind it, which gives zeroed memory or ORR_ENOMEM with the arena's name; NULL =
-  // orr_arena_host_alloc and orr_free.
+  // The allocator that backs it, which gives zeroed memory or ORR_ENOMEM with the arena's name;
+  // NULL = orr_arena_host_alloc and orr_free.
   orr_code (*alloc_fn)(void *ctx, size_t bytes, const char *name, void **out);
   void (*free_fn)(void *ctx, void *p);
   void *ctx;
@@ -32,7 +32,7 @@ void orr_arena_init(orr_arena *a, const char *name);
 // 64-byte aligned memory, zeroed at commit. Taking more than was committed is a programming error:
 // it returns NULL and orr_arena_check reports it.
 void *orr_arena_take(orr_arena *a, size_t bytes);
-// Like take, with an own alignment, a power of two up to ORR_ARENA_ALIGN (1 = right behind the one
+// Like take, with an own alignment, a power of two up to ORR_ARENA_ALIGN (1 = right after the one
 // before, so that neighbours fuse).
 void *orr_arena_take_aligned(orr_arena *a, size_t bytes, size_t align);
 bool orr_arena_counting(const orr_arena *a);

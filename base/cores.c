@@ -22,7 +22,7 @@ int orr_cores_count(const orr_cores_mask *mask) {
   return n;
 }
 
-// -- quota ---------------------------------------------------------------------------------------
+// -- quota ----------------------------------------------------------------------------------
 
 // The groups of this process, by version, and what has been found about them.
 typedef struct {
@@ -152,7 +152,7 @@ double orr_cores_quota(const char *root) {
   return fmin(s.least[0], s.least[1]);
 }
 
-// -- threads -------------------------------------------------------------------------------------
+// -- threads --------------------------------------------------------------------------------
 
 static bool may_use(const orr_cores_mask *mask, int core) {
   return mask->word[core / 64] >> core % 64 & 1;

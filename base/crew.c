@@ -1,5 +1,6 @@
 #include "base/crew.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdbool.h>
 
@@ -36,17 +37,17 @@ static void *work(void *ctx) {
 
 orr_code orr_crew_create(int threads, int64_t room, orr_crew_run run, orr_crew **out) {
   orr_code rc = ORR_OK;
-  ORR_CHECK(threads >= 1 && room >= 1, ORR_EINVAL, "crew: %d threads with room for %lld jobs",
-            threads, (long long)room);
+  ORR_CHECK(threads >= 1 && room >= 1, ORR_EINVAL,
+            "crew: %d threads with room for %" PRId64 " jobs", threads, room);
   orr_crew *c = orr_calloc(1, sizeof *c);
-  ORR_CHECK(c, ORR_ENOMEM, "crew: no memory");
+  ORR_CHECK(c, ORR_ENOMEM, "crew: out of memory");
   c->run = run;
   c->room = room;
   pthread_mutex_init(&c->lock, NULL);
   pthread_cond_init(&c->changed, NULL);
   c->queue = orr_malloc((size_t)room * sizeof *c->queue);
   c->thread = orr_malloc((size_t)threads * sizeof *c->thread);
-  ORR_CHECK_GOTO(c->queue && c->thread, fail, ORR_ENOMEM, "crew: no memory for %d threads",
+  ORR_CHECK_GOTO(c->queue && c->thread, fail, ORR_ENOMEM, "crew: out of memory for %d threads",
                  threads);
   for (; c->threads < threads; c->threads++) {
     ORR_CHECK_GOTO(pthread_create(&c->thread[c->threads], NULL, work, c) == 0, fail, ORR_EIO,

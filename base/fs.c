@@ -3,6 +3,7 @@
 #define _GNU_SOURCE // nftw
 #include "base/fs.h"
 
+#include <inttypes.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -63,7 +64,7 @@ orr_code orr_fs_join(char *out, size_t size, const char *dir, const char *name) 
 }
 
 orr_code orr_fs_mkdirs(const char *path) {
-  char partial[4096];
+  orr_path partial;
   size_t n = strlen(path);
   ORR_CHECK(n > 0 && n < sizeof partial, ORR_EINVAL,
             "folder '%.64s': its path has %zu bytes, wanted 1 to %zu", path, n, sizeof partial - 1);
@@ -115,7 +116,8 @@ orr_code orr_fs_read_all(const char *path, char **text, size_t *bytes) {
   ORR_TRY(orr_fs_size(path, &size));
   ORR_TRY(orr_fs_open(path, O_RDONLY, 0, &fd));
   char *p = orr_malloc((size_t)size + 1);
-  ORR_CHECK_GOTO(p, close_file, ORR_ENOMEM, "%s: no memory for its %zu bytes", path, (size_t)size);
+  ORR_CHECK_GOTO(p, close_file, ORR_ENOMEM, "%s: out of memory for its %zu bytes", path,
+                 (size_t)size);
   ORR_TRY_GOTO(orr_fs_pread_all(fd, path, p, (size_t)size, 0), free_text);
   p[size] = 0;
   *text = p;
@@ -190,8 +192,8 @@ orr_code orr_fs_pread_all(int fd, const char *path, void *p, size_t bytes, uint6
     ssize_t n = pread(fd, to, bytes < PIECE_BYTES ? bytes : PIECE_BYTES, (off_t)offset);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail_errno(path, "read this file");
-    ORR_CHECK(n > 0, ORR_EFORMAT, "%s: ends at byte %llu, %zu of %zu bytes short: truncated", path,
-              (unsigned long long)offset, bytes, wanted);
+    ORR_CHECK(n > 0, ORR_EFORMAT, "%s: ends at byte %" PRIu64 ", %zu of %zu bytes short: truncated",
+              path, offset, bytes, wanted);
     to += n;
     bytes -= (size_t)n;
     offset += (uint64_t)n;

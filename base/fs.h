@@ -9,6 +9,10 @@
 
 #include "base/status.h"
 
+// What the name of a file may take, with its final 0.
+#define ORR_PATH_MAX 4096
+typedef char orr_path[ORR_PATH_MAX];
+
 // DIR/NAME into out[size]; ORR_EINVAL when it does not fit.
 orr_code orr_fs_join(char *out, size_t size, const char *dir, const char *name);
 orr_code orr_fs_mkdirs(const char *path); // like mkdir -p

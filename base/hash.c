@@ -65,8 +65,8 @@ orr_code orr_hash_file(const char *path, orr_hash128 *out, uint64_t *bytes) {
   ORR_TRY(orr_fs_open(path, O_RDONLY, 0, &fd));
   orr_hash_stream *s = orr_hash_stream_create();
   unsigned char *piece = orr_malloc(FILE_PIECE_BYTES);
-  ORR_CHECK_GOTO(s && piece, free_buffers, ORR_ENOMEM, "%s: no memory to compute its checksum",
-                 path);
+  ORR_CHECK_GOTO(s && piece, free_buffers, ORR_ENOMEM,
+                 "%s: out of memory: cannot compute its checksum", path);
   for (uint64_t at = 0; at < size; at += FILE_PIECE_BYTES) {
     size_t n = size - at < FILE_PIECE_BYTES ? (size_t)(size - at) : FILE_PIECE_BYTES;
     ORR_TRY_GOTO(orr_fs_pread_all(fd, path, piece, n, at), free_buffers);

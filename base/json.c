@@ -47,7 +47,7 @@ orr_code orr_json_parse(const char *what, const char *text, size_t bytes, json_t
 
 orr_code orr_json_store(const char *path, const json_t *j) {
   char *text = json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS);
-  ORR_CHECK(text, ORR_ENOMEM, "%s: no memory to write it as JSON", path);
+  ORR_CHECK(text, ORR_ENOMEM, "%s: out of memory: cannot write it as JSON", path);
   size_t n = strlen(text);
   text[n] = '\n'; // the terminating 0 is not written
   orr_code rc = orr_fs_write_atomic(path, text, n + 1);

@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
-// Compares the runs of digits at *a and *b by value and moves both behind them.
+// Compares the runs of digits at *a and *b by value and moves both past them.
 static int compare_runs(const char **a, const char **b) {
   while (**a == '0') (*a)++;
   while (**b == '0') (*b)++;

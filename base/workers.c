@@ -126,7 +126,7 @@ orr_code orr_workers_run(const orr_workers *w) {
   data_board *b = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ORR_CHECK(b != MAP_FAILED, ORR_ENOMEM, "no shared memory for the workers: %s", strerror(errno));
   pid_t *pids = orr_calloc((size_t)w->count, sizeof *pids);
-  ORR_CHECK_GOTO(pids, unmap, ORR_ENOMEM, "no memory for %d workers", w->count);
+  ORR_CHECK_GOTO(pids, unmap, ORR_ENOMEM, "out of memory for %d workers", w->count);
   b->jobs = w->jobs;
   b->count = w->count;
   atomic_flag_clear(&b->failed);

@@ -43,7 +43,7 @@ typedef orr_code (*ckpt_copy_fn)(void *ctx, int s, int t, uint64_t first, size_t
 // Waits for the copies asked for so far: an implementation of ckpt_copy_fn may only start them.
 typedef orr_code (*ckpt_arrived_fn)(void *ctx);
 
-// -- writing ---------------------------------------------------------------------------------
+// -- writing --------------------------------------------------------------------------------
 typedef struct ckpt_writer ckpt_writer;
 typedef struct {
   const char *root; // RUN_DIR/ckpt
@@ -86,7 +86,7 @@ orr_code ckpt_writer_wait(ckpt_writer *w); // this rank's background work; outco
 void ckpt_save_abandon(ckpt_writer *w);    // after a failure on any rank: forget, remove .tmp
 void ckpt_writer_destroy(ckpt_writer *w);  // waits; takes NULL
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 typedef struct ckpt_reader ckpt_reader;
 // Opens ROOT/step-* (a folder), or ROOT (its latest good one); a run's folder stands for the ROOT
 // ckpt/ in it. A damaged checkpoint is named in a

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-// The index of the series that begins with file `first`; *end is the file behind it.
+// The index of the series that begins with file `first`; *end is the file after it.
 static orr_code build_one(const ckpt_plan *plan, const ckpt_layout *l, int first, int *end,
                           ckpt_text_file *out) {
   const char *series = plan->sets[l->places[l->files[first].first_place].set].file;

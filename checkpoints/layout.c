@@ -36,7 +36,7 @@ static bool series_seen(const ckpt_plan *plan, int s) {
   return false;
 }
 
-// -- cutting into files -----------------------------------------------------------------------
+// -- cutting into files ---------------------------------------------------------------------
 
 typedef struct {
   const ckpt_plan *plan;
@@ -94,7 +94,7 @@ static orr_code cut_files(const ckpt_plan *plan, ckpt_layout *l) {
   return ORR_OK;
 }
 
-// -- headers ----------------------------------------------------------------------------------
+// -- headers --------------------------------------------------------------------------------
 
 static orr_code fill_entries(const ckpt_plan *plan, const ckpt_layout *l, const ckpt_file *f,
                              ckpt_entry *entries) {
@@ -184,7 +184,7 @@ static orr_code check_names(const ckpt_plan *plan, int count) {
   return rc;
 }
 
-// -- extents ----------------------------------------------------------------------------------
+// -- extents --------------------------------------------------------------------------------
 
 static uint64_t extent_unit(uint64_t total) {
   uint64_t unit = total / CKPT_EXTENT_SHARE / CKPT_EXTENT_MIN * CKPT_EXTENT_MIN;
@@ -264,7 +264,7 @@ void ckpt_layout_share(const ckpt_layout *l, int rank, int ranks, int *first, in
   *end = share_begin(l, rank + 1, ranks);
 }
 
-// Index of the first tensor of a file that ends behind `offset`.
+// Index of the first tensor of a file that ends after `offset`.
 static int place_at(const ckpt_layout *l, const ckpt_file *f, uint64_t offset) {
   int low = f->first_place, high = f->end_place;
   while (low < high) {

@@ -23,7 +23,7 @@ static orr_code self_sum(const json_t *root, orr_hash128 *out) {
   return ORR_OK;
 }
 
-// -- building ---------------------------------------------------------------------------------
+// -- building -------------------------------------------------------------------------------
 
 static json_t *extent_json(uint64_t offset, uint64_t bytes, orr_hash128 sum) {
   return json_pack("[I,I,s]", (json_int_t)offset, (json_int_t)bytes, orr_hash_to_hex(sum).s);
@@ -75,7 +75,7 @@ orr_code ckpt_manifest_build(const ckpt_layout *l, const orr_hash128 *sums, int6
   return rc;
 }
 
-// -- reading ----------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 static orr_code parse_sum(const char *path, const char *hex, orr_hash128 *out) {
   ORR_CHECK(orr_hash_from_hex(hex, out) == ORR_OK, ORR_ECORRUPT,
@@ -87,10 +87,10 @@ static orr_code parse_extent(const char *what, const json_t *j, ckpt_sum *s) {
   ORR_CHECK(json_is_array(j) && json_array_size(j) == 3 && json_is_integer(json_array_get(j, 0)) &&
                 json_is_integer(json_array_get(j, 1)) && json_is_string(json_array_get(j, 2)),
             ORR_EFORMAT, "%s: an extent is not [offset, bytes, checksum]", what);
-  json_int_t offset = json_integer_value(json_array_get(j, 0)),
-             bytes = json_integer_value(json_array_get(j, 1));
-  ORR_CHECK(offset >= 0 && bytes > 0, ORR_EFORMAT, "%s: an extent of %lld bytes at byte %lld", what,
-            (long long)bytes, (long long)offset);
+  int64_t offset = json_integer_value(json_array_get(j, 0)),
+          bytes = json_integer_value(json_array_get(j, 1));
+  ORR_CHECK(offset >= 0 && bytes > 0, ORR_EFORMAT,
+            "%s: an extent of %" PRId64 " bytes at byte %" PRId64, what, bytes, offset);
   s->offset = (uint64_t)offset;
   s->bytes = (uint64_t)bytes;
   return parse_sum(what, json_string_value(json_array_get(j, 2)), &s->sum);
@@ -178,7 +178,7 @@ static orr_code parse_manifest(const char *path, ckpt_manifest *m) {
 }
 
 orr_code ckpt_manifest_load(const char *dir, ckpt_manifest *out) {
-  char path[4096];
+  orr_path path;
   *out = (ckpt_manifest){0};
   ORR_TRY(orr_fs_join(path, sizeof(path), dir, "manifest.json"));
   ORR_CHECK(orr_fs_exists(path), ORR_ENOTFOUND,

@@ -16,8 +16,6 @@
 #include "checkpoints/root.h"
 #include "checkpoints/safetensors.h"
 
-#define PATH_SIZE 4096
-
 typedef struct {
   char *path;
   int fd;
@@ -45,7 +43,7 @@ struct ckpt_reader {
   int cached; // its index, -1 for none
 };
 
-// -- bytes ------------------------------------------------------------------------------------
+// -- bytes ----------------------------------------------------------------------------------
 
 // Reads a whole extent to `host` and checks it.
 static orr_code read_extent(ckpt_reader *r, int index, void *host) {
@@ -109,7 +107,7 @@ static orr_code read_file(ckpt_reader *r, int file, uint64_t at, size_t bytes, v
   return ORR_OK;
 }
 
-// -- opening one checkpoint -------------------------------------------------------------------
+// -- opening one checkpoint -----------------------------------------------------------------
 
 // True for the end of a file's name without its .safetensors: "-00001-of-00002".
 static bool is_part(const char *s) {
@@ -235,10 +233,10 @@ void ckpt_close(ckpt_reader *r) {
   orr_free(r);
 }
 
-// -- opening a root ---------------------------------------------------------------------------
+// -- opening a root -------------------------------------------------------------------------
 
 static orr_code open_whole(const char *root, const ckpt_candidate *c, ckpt_reader **out) {
-  char path[PATH_SIZE];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof(path), root, c->name.s));
   ORR_TRY(open_one(path, out));
   orr_code rc = ckpt_verify(*out);
@@ -282,7 +280,7 @@ static int keep_until(ckpt_candidate *list, int count, int64_t most) {
 }
 
 orr_code ckpt_open_until(const char *path, int64_t most, ckpt_reader **out) {
-  char inner[PATH_SIZE];
+  orr_path inner;
   ckpt_candidate *list = NULL;
   int count = 0;
   ORR_TRY(orr_fs_join(inner, sizeof(inner), path, "ckpt"));
@@ -298,12 +296,12 @@ orr_code ckpt_open_until(const char *path, int64_t most, ckpt_reader **out) {
 }
 
 orr_code ckpt_open(const char *path, ckpt_reader **out) {
-  char manifest[PATH_SIZE];
+  orr_path manifest;
   ORR_TRY(orr_fs_join(manifest, sizeof(manifest), path, "manifest.json"));
   return orr_fs_exists(manifest) ? open_one(path, out) : ckpt_open_until(path, INT64_MAX, out);
 }
 
-// -- asking -----------------------------------------------------------------------------------
+// -- asking ---------------------------------------------------------------------------------
 
 const char *ckpt_reader_path(const ckpt_reader *r) {
   return r->path;

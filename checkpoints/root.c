@@ -12,8 +12,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define PATH_SIZE 4096
-
 ckpt_name ckpt_tmp_name(int64_t step) {
   ckpt_name n;
   snprintf(n.s, sizeof(n.s), ".tmp-step-%08" PRId64, step);
@@ -42,7 +40,7 @@ static bool step_parse(const char *name, int64_t *step, bool *replaced) {
 
 // The step that `latest` names, -1 when there is no such file or it names nothing sensible.
 static int64_t latest_step(const char *root) {
-  char path[PATH_SIZE], *text = NULL;
+  char path[ORR_PATH_MAX], *text = NULL;
   size_t bytes;
   int64_t step = -1;
   bool replaced;
@@ -60,7 +58,7 @@ static int64_t latest_step(const char *root) {
   return step;
 }
 
-// -- listing ----------------------------------------------------------------------------------
+// -- listing --------------------------------------------------------------------------------
 
 // Calls `each` with every name in the folder; ends early when it fails. A missing folder is empty.
 static orr_code for_each_name(const char *root, orr_code (*each)(void *ctx, const char *name),
@@ -113,7 +111,7 @@ static orr_code list_steps(const char *root, candidate_list *l) {
   return ORR_OK;
 }
 
-// Moves the steps after `latest` behind the others.
+// Moves the steps after `latest` after the others.
 static orr_code later_last(candidate_list *l, int64_t latest) {
   int later = 0;
   while (later < l->count && l->items[later].step > latest) later++;
@@ -144,10 +142,10 @@ orr_code ckpt_root_candidates(const char *root, ckpt_candidate **out, int *count
   return ORR_OK;
 }
 
-// -- changing ---------------------------------------------------------------------------------
+// -- changing -------------------------------------------------------------------------------
 
 static orr_code remove_leftover(void *ctx, const char *name) {
-  char path[PATH_SIZE];
+  orr_path path;
   if (strncmp(name, ".tmp-step-", 10) != 0 && strncmp(name, "latest.tmp-", 11) != 0) return ORR_OK;
   ORR_TRY(orr_fs_join(path, sizeof(path), ctx, name));
   return orr_fs_remove_tree(path);
@@ -166,14 +164,14 @@ static orr_code check_space(const char *root, uint64_t bytes) {
 }
 
 static orr_code rename_in(const char *root, const char *from, const char *to) {
-  char a[PATH_SIZE], b[PATH_SIZE];
+  orr_path a, b;
   ORR_TRY(orr_fs_join(a, sizeof(a), root, from));
   ORR_TRY(orr_fs_join(b, sizeof(b), root, to));
   return orr_fs_rename(a, b);
 }
 
 static orr_code remove_in(const char *root, const char *name) {
-  char path[PATH_SIZE];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof(path), root, name));
   return orr_fs_remove_tree(path);
 }
@@ -181,7 +179,7 @@ static orr_code remove_in(const char *root, const char *name) {
 // A crash between the two renames of a commit leaves step-N.replaced alone: it takes its name back.
 static orr_code heal_replaced(const char *root) {
   candidate_list l;
-  char path[PATH_SIZE];
+  orr_path path;
   orr_code rc = list_steps(root, &l);
   for (int i = 0; i < l.count && rc == ORR_OK; i++) {
     if (!l.items[i].replaced) continue;
@@ -206,7 +204,7 @@ orr_code ckpt_sync_parent(const char *path) {
 }
 
 orr_code ckpt_root_prepare(const char *root, int64_t step, uint64_t bytes) {
-  char path[PATH_SIZE];
+  orr_path path;
   if (!orr_fs_is_dir(root)) {
     ORR_TRY(orr_fs_mkdirs(root));
     ORR_TRY(ckpt_sync_parent(root));
@@ -227,7 +225,7 @@ static orr_code step_aside(const char *root, int64_t step) {
 }
 
 orr_code ckpt_root_publish(const char *root, int64_t step) {
-  char path[PATH_SIZE];
+  orr_path path;
   ckpt_name name = step_name(step);
   ORR_TRY(orr_fs_join(path, sizeof(path), root, name.s));
   if (orr_fs_exists(path)) ORR_TRY(step_aside(root, step));

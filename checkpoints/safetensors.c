@@ -166,7 +166,7 @@ void ckpt_table_release(ckpt_table *t) {
   *t = (ckpt_table){0};
 }
 
-// -- building ---------------------------------------------------------------------------------
+// -- building -------------------------------------------------------------------------------
 
 static json_t *entry_json(const ckpt_entry *e) {
   json_t *shape = json_array();

@@ -20,8 +20,6 @@
 #include "checkpoints/root.h"
 #include "checkpoints/sums.h"
 
-#define PATH_SIZE 4096
-
 typedef enum { QUIET, WRITING, WRITTEN, COMMITTING, ENDING } phase;
 
 struct ckpt_writer {
@@ -46,13 +44,13 @@ struct ckpt_writer {
   char message[ORR_STATUS_MESSAGE_MAX];
 };
 
-// -- the thread's work ------------------------------------------------------------------------
+// -- the thread's work ----------------------------------------------------------------------
 
 // The path of a file in the .tmp folder; "" gives the folder itself.
 static orr_code tmp_path(const ckpt_writer *w, const char *name, char *path) {
-  char dir[PATH_SIZE];
+  orr_path dir;
   ORR_TRY(orr_fs_join(dir, sizeof(dir), w->root, ckpt_tmp_name(w->step).s));
-  return orr_fs_join(path, PATH_SIZE, dir, name);
+  return orr_fs_join(path, ORR_PATH_MAX, dir, name);
 }
 
 // What an extent takes in the staging buffer: whole pages, so that each begins on one.
@@ -63,7 +61,7 @@ static uint64_t staged_bytes(const ckpt_extent *x) {
 // Writes extents [e, end) of one file and syncs it.
 static orr_code write_run(ckpt_writer *w, int e, int end, const unsigned char *from) {
   orr_code rc = ORR_OK;
-  char path[PATH_SIZE];
+  orr_path path;
   int fd;
   ORR_TRY(tmp_path(w, w->layout.files[w->layout.extents[e].file].name, path));
   ORR_TRY(orr_fs_open(path, O_WRONLY | O_CREAT, 0666, &fd));
@@ -118,7 +116,7 @@ static orr_code write_extents(ckpt_writer *w) {
 }
 
 static orr_code write_text(ckpt_writer *w, const char *name, const char *text) {
-  char path[PATH_SIZE];
+  orr_path path;
   int fd;
   ORR_TRY(tmp_path(w, name, path));
   ORR_TRY(orr_fs_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666, &fd));
@@ -130,7 +128,7 @@ static orr_code write_text(ckpt_writer *w, const char *name, const char *text) {
 
 // The manifest is the last file, and the rename comes after everything inside is on the disk.
 static orr_code commit(ckpt_writer *w) {
-  char path[PATH_SIZE];
+  orr_path path;
   for (int i = 0; i < w->index_count; i++)
     ORR_TRY(write_text(w, w->indices[i].name, w->indices[i].text));
   ORR_TRY(write_text(w, "manifest.json", w->manifest));
@@ -166,7 +164,7 @@ static void *serve(void *arg) {
   }
 }
 
-// -- the caller's side ------------------------------------------------------------------------
+// -- the caller's side ----------------------------------------------------------------------
 
 static bool busy(phase p) {
   return p == WRITING || p == COMMITTING;

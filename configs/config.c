@@ -14,7 +14,7 @@ orr_code cfg_create(cfg **out) {
   orr_code rc = ORR_OK;
   cfg *c = orr_calloc(1, sizeof *c);
   cfg_knob k;
-  ORR_CHECK(c, ORR_ENOMEM, "configuration: no memory for its %zu bytes", sizeof *c);
+  ORR_CHECK(c, ORR_ENOMEM, "configuration: out of memory for its %zu bytes", sizeof *c);
   for (int i = 0; cfg_knob_at(i, &k); i++) {
     ORR_TRY_GOTO(cfg_value_default(&k, cfg_field(c, &k)), destroy);
   }
@@ -36,7 +36,7 @@ orr_code cfg_emit(const cfg *c, cfg_wanted_fn wanted, char **yaml) {
   char *text = NULL;
   size_t bytes = 0;
   FILE *out = open_memstream(&text, &bytes);
-  ORR_CHECK(out, ORR_ENOMEM, "configuration: no memory to print it");
+  ORR_CHECK(out, ORR_ENOMEM, "configuration: out of memory: cannot print it");
   const cfg_section *section = NULL;
   cfg_knob k;
   for (int i = 0; cfg_knob_at(i, &k); i++) {
@@ -50,7 +50,7 @@ orr_code cfg_emit(const cfg *c, cfg_wanted_fn wanted, char **yaml) {
   bool bad = ferror(out) != 0;
   if (fclose(out) != 0 || bad) {
     free(text); // the C library's, not orr_malloc's
-    return ORR_FAIL(ORR_ENOMEM, "configuration: no memory to print it");
+    return ORR_FAIL(ORR_ENOMEM, "configuration: out of memory: cannot print it");
   }
   *yaml = text;
   return ORR_OK;

@@ -22,7 +22,7 @@ orr_code cfg_diff(const cfg *a, const cfg *b, char **out) {
   char *text = NULL;
   size_t bytes = 0;
   FILE *f = open_memstream(&text, &bytes);
-  ORR_CHECK(f, ORR_ENOMEM, "configuration: no memory to compare two of them");
+  ORR_CHECK(f, ORR_ENOMEM, "configuration: out of memory: cannot compare two of them");
   cfg_knob k;
   for (int i = 0; cfg_knob_at(i, &k); i++) {
     const void *x = cfg_field_const(a, &k), *y = cfg_field_const(b, &k);
@@ -36,7 +36,7 @@ orr_code cfg_diff(const cfg *a, const cfg *b, char **out) {
   bool bad = ferror(f) != 0;
   if (fclose(f) != 0 || bad) {
     free(text);
-    return ORR_FAIL(ORR_ENOMEM, "configuration: no memory to compare two of them");
+    return ORR_FAIL(ORR_ENOMEM, "configuration: out of memory: cannot compare two of them");
   }
   *out = text;
   return ORR_OK;

@@ -118,7 +118,7 @@ static orr_code read_list(const reader *r, const yaml_node_t *n, const cfg_knob 
   if (count > 65536)
     return fail_at(&p, k->section->name, k->row->name, "got more than 65536 entries");
   cfg_scalar *entries = orr_calloc(count, sizeof *entries);
-  ORR_CHECK(entries, ORR_ENOMEM, "%s: no memory for a list of %zu entries", r->file, count);
+  ORR_CHECK(entries, ORR_ENOMEM, "%s: out of memory for a list of %zu entries", r->file, count);
   for (size_t i = 0; i < count; i++) {
     ORR_TRY_GOTO(to_scalar(r, node_of(r, first[i]), k, entries + i), free_entries);
   }
@@ -177,7 +177,8 @@ static orr_code read_root(const reader *r) {
 // Loads the next document of the stream into *document.
 static orr_code load(yaml_parser_t *parser, const char *name, yaml_document_t *document) {
   if (yaml_parser_load(parser, document)) return ORR_OK;
-  ORR_CHECK(parser->error != YAML_MEMORY_ERROR, ORR_ENOMEM, "%s: no memory to read it", name);
+  ORR_CHECK(parser->error != YAML_MEMORY_ERROR, ORR_ENOMEM, "%s: out of memory: cannot read it",
+            name);
   bool decoding = parser->error == YAML_READER_ERROR; // has an offset instead of a line
   return ORR_FAIL(ORR_ECONFIG, "%s:%zu: not valid YAML: %s", name,
                   decoding ? (size_t)1 : parser->problem_mark.line + 1,
@@ -200,7 +201,7 @@ orr_code cfg_read_text(cfg *c, const char *name, const char *text, size_t bytes)
   orr_code rc = ORR_OK;
   yaml_parser_t parser;
   yaml_document_t document;
-  ORR_CHECK(yaml_parser_initialize(&parser), ORR_ENOMEM, "%s: no memory to read it", name);
+  ORR_CHECK(yaml_parser_initialize(&parser), ORR_ENOMEM, "%s: out of memory: cannot read it", name);
   yaml_parser_set_input_string(&parser, (const unsigned char *)text, bytes);
   ORR_TRY_GOTO(load(&parser, name, &document), delete_parser);
   reader r = {.config = c, .file = name, .document = &document};
@@ -230,7 +231,7 @@ static orr_code set_list(cfg *c, const cfg_knob *k, const char *value) {
   yaml_parser_t parser;
   yaml_document_t document;
   cfg_place p = {.file = "--set"};
-  ORR_CHECK(yaml_parser_initialize(&parser), ORR_ENOMEM, "--set: no memory to read it");
+  ORR_CHECK(yaml_parser_initialize(&parser), ORR_ENOMEM, "--set: out of memory: cannot read it");
   yaml_parser_set_input_string(&parser, (const unsigned char *)value, strlen(value));
   if (!yaml_parser_load(&parser, &document)) {
     cfg_scalar whole = {.text = value};

@@ -20,8 +20,12 @@
 
 // The choices of ENUM rows, in order: X(KNOB, CONSTANT, word). The constants CFG_KNOB_CONSTANT and
 // the words both come from here, so grep finds CFG_DEVICE_CUDA as "DEVICE, CUDA".
-#define CFG_CHOICES_DEVICE(X)    X(DEVICE, AUTO, auto) X(DEVICE, CPU, cpu) X(DEVICE, CUDA, cuda)
-#define CFG_CHOICES_PRECISION(X) X(PRECISION, BF16, bf16) X(PRECISION, FP32, fp32)
+#define CFG_CHOICES_DEVICE(X) X(DEVICE, AUTO, auto) X(DEVICE, CPU, cpu) X(DEVICE, CUDA, cuda)
+#define CFG_CHOICES_PRECISION(X)                                                                   \
+  X(PRECISION, AUTO, auto) X(PRECISION, BF16, bf16) X(PRECISION, FP32, fp32)
+#define CFG_CHOICES_ISA(X)                                                                         \
+  X(ISA, AUTO, auto)                                                                               \
+  X(ISA, AVX2, avx2) X(ISA, AVX512, avx512) X(ISA, AVX512_BF16, avx512_bf16) X(ISA, AMX, amx)
 #define CFG_CHOICES_ATTENTION(X) X(ATTENTION, AUTO, auto) X(ATTENTION, OWN, own)
 #define CFG_CHOICES_STAGE(X)     X(STAGE, DYNAMICS, dynamics) X(STAGE, TOKENIZER, tokenizer)
 #define CFG_CHOICES_SCHEDULE(X)                                                                    \
@@ -33,7 +37,11 @@
   I64(seed, WEIGHTS, 1, 0, 4294967295, "", "key of every random number of the run")                \
   ENUM(device, OPERATION, CFG_CHOICES_DEVICE, "auto",                                              \
        "where tensors live; auto takes CUDA when it works")                                        \
-  ENUM(precision, WEIGHTS, CFG_CHOICES_PRECISION, "bf16", "type of matmul inputs and activations") \
+  ENUM(precision, WEIGHTS, CFG_CHOICES_PRECISION, "auto",                                          \
+       "type of matmul inputs and activations; auto is bf16 on GPUs and CPUs with bfloat16 "       \
+       "units, else fp32")                                                                         \
+  ENUM(isa, OPERATION, CFG_CHOICES_ISA, "auto",                                                    \
+       "instruction set of arithmetic on the CPU: the best that it has, or a lower one")           \
   I64(threads, OPERATION, 0, 0, 4096, "threads",                                                   \
       "CPU threads of each rank; 0 takes its share of the cores and CPU quota that it may use")    \
   ENUM(attention, OPERATION, CFG_CHOICES_ATTENTION, "auto",                                        \
@@ -79,6 +87,8 @@
        "share of each data set in the mixture; empty = by clips")                                  \
   LSTR(branch, WEIGHTS, "", 64,                                                                    \
        "branch of each data set, a name of model.branches; empty = the shard's own")               \
+  BOOL(any_tokenizer, OPERATION, 0,                                                                \
+       "take tokens that another tokenizer made than tokenizer.checkpoint")                        \
   I64(frames, WEIGHTS, 16, 1, 65536, "frames", "frames in a clip (T)")                             \
   I64(stride, WEIGHTS, 1, 1, 1024, "frames", "source frames from one frame of a clip to the next") \
   I64(prefetch, OPERATION, 0, 0, 1024, "batches",                                                  \

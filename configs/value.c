@@ -72,7 +72,7 @@ static bool parse_choice(const cfg_row *r, const cfg_scalar *s, int *out) {
 }
 
 static orr_code fail_memory(const cfg_knob *k) {
-  return ORR_FAIL(ORR_ENOMEM, "%s.%s: no memory for its value", k->section->name, k->row->name);
+  return ORR_FAIL(ORR_ENOMEM, "%s.%s: out of memory for its value", k->section->name, k->row->name);
 }
 
 orr_code cfg_value_set(const cfg_knob *k, void *field, const cfg_place *p, const cfg_scalar *s) {

@@ -1,6 +1,7 @@
 // The table's front: checks, traffic counters, and what is built from other collectives.
 #include "dist/comm.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -105,8 +106,8 @@ void dist_device_wait_end(dist_world *w) {
 }
 
 static orr_code check_count(const dist_comm *c, const char *what, int64_t count) {
-  ORR_CHECK(count >= 0, ORR_EINVAL, "%s axis: %s of %lld elements", dist_axis_name(c->axis), what,
-            (long long)count);
+  ORR_CHECK(count >= 0, ORR_EINVAL, "%s axis: %s of %" PRId64 " elements", dist_axis_name(c->axis),
+            what, count);
   return ORR_OK;
 }
 
@@ -217,14 +218,14 @@ typedef struct {
 
 static void text_exchange_release(text_exchange *e) {
   orr_free(e->all);
-  orr_free(e->bytes); // the other arrays lie behind it
+  orr_free(e->bytes); // the other arrays lie after it
 }
 
 static orr_code text_exchange_init(text_exchange *e, const dist_comm *c) {
   size_t size = (size_t)c->size;
   int64_t *v = orr_calloc(5 * size, sizeof *v);
   *e = (text_exchange){.bytes = v};
-  ORR_CHECK(v, ORR_ENOMEM, "%s axis: no memory to gather texts", dist_axis_name(c->axis));
+  ORR_CHECK(v, ORR_ENOMEM, "%s axis: out of memory: cannot gather texts", dist_axis_name(c->axis));
   e->send_counts = v + size;
   e->recv_counts = v + 2 * size;
   e->at = v + 3 * size;
@@ -247,7 +248,7 @@ static orr_code text_exchange_room(text_exchange *e, const dist_comm *c, int roo
     room = (*texts)[i] != NULL;
   }
   e->all = room ? orr_malloc((size_t)total) : NULL;
-  ORR_CHECK(e->all, ORR_ENOMEM, "rank %d: no memory for the texts of %d ranks", root, c->size);
+  ORR_CHECK(e->all, ORR_ENOMEM, "rank %d: out of memory for the texts of %d ranks", root, c->size);
   return ORR_OK;
 }
 

@@ -1,5 +1,5 @@
-// Communication: one table of collectives with `self` (one rank, copies), `mpi` and `nccl` behind
-// it. A comm is one axis of the grid or the world. All collectives are Collective over the
+// Communication: one table of collectives, implemented by `self` (one rank, copies), `mpi` and
+// `nccl`. A comm is one axis of the grid or the world. All collectives are Collective over the
 // comm's ranks and must be called in the same order by each of them.
 //
 // Sums are in float32 for bf16 data where the implementation allows, and the same call on the same
@@ -50,7 +50,7 @@ typedef struct dist_world {
   dist_grid grid;
   dist_comm *axis[DIST_AXES];     // communicators by axis; sizes of 1 are `self`
   dist_comm *device[DIST_AXES];   // the same for tensors in device memory; NULL = not split so
-  struct dist_nccl *nccl;         // behind them
+  struct dist_nccl *nccl;         // what those share; NULL without NCCL
   struct dist_recorder *recorder; // the calls of all axes of more than one rank
   int node_rank, node_ranks;      // among the ranks of this host: for devices, caches
   double cores; // this rank's share of the host's cores and of their quota (base/cores.h)
@@ -71,9 +71,9 @@ typedef struct {
   bool shared;  // other ranks have the same GPU (NCCL then goes by sockets)
   bool nvls;    // sums may be made inside the NVSwitch: faster, and not the same bits each time
 } dist_device;
-// Collective. Behind dist_world_split, and undone by the next or by leave: w->device, over NCCL, of
+// Collective. After dist_world_split, and undone by the next or by leave: w->device, over NCCL, of
 // which those of one rank are w->axis'. Calls are put into the order of the device and return;
-// dist_wait orders what the compute stream is given next behind them (dist/comm_nccl.h).
+// dist_wait orders what the compute stream is given after them (dist/comm_nccl.h).
 // ORR_EUNSUPPORTED, ORR_ECOMM; the same on all ranks.
 orr_code dist_world_split_device(dist_world *w, const dist_device *d);
 // Local. Where a collective on the device has failed: tells the communicators to give up, so that

@@ -6,6 +6,7 @@
 // in the same order; calls come from one thread at a time (MPI_THREAD_SERIALIZED).
 #include "dist/comm_mpi.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -61,7 +62,7 @@ orr_code dist_mpi_check(int result, dist_axis axis, const char *what) {
   return ORR_FAIL(ORR_ECOMM, "%s axis: %s: MPI says: %s", dist_axis_name(axis), what, words);
 }
 
-// -- flights -----------------------------------------------------------------------------------
+// -- flights --------------------------------------------------------------------------------
 
 static orr_code flight_take(dist_comm *c, const char *what, flight **out) {
   mpi_impl *m = c->impl;
@@ -69,7 +70,7 @@ static orr_code flight_take(dist_comm *c, const char *what, flight **out) {
   while (f && f->busy) f = f->next;
   if (!f) {
     f = orr_calloc(1, sizeof *f);
-    ORR_CHECK(f, ORR_ENOMEM, "%s axis: no memory for a collective", dist_axis_name(c->axis));
+    ORR_CHECK(f, ORR_ENOMEM, "%s axis: out of memory for a collective", dist_axis_name(c->axis));
     f->next = m->flights;
     m->flights = f;
   }
@@ -86,8 +87,8 @@ static orr_code flight_reserve(dist_comm *c, flight *f, int64_t more) {
   if (f->n + more <= f->capacity) return ORR_OK;
   int64_t capacity = 2 * (f->n + more);
   MPI_Request *grown = orr_realloc(f->requests, (size_t)capacity * sizeof *grown);
-  ORR_CHECK(grown, ORR_ENOMEM, "%s axis: no memory for %lld requests", dist_axis_name(c->axis),
-            (long long)capacity);
+  ORR_CHECK(grown, ORR_ENOMEM, "%s axis: out of memory for %" PRId64 " requests",
+            dist_axis_name(c->axis), capacity);
   f->requests = grown;
   f->capacity = (int)capacity;
   return ORR_OK;
@@ -98,7 +99,7 @@ static orr_code flight_stage(dist_comm *c, flight *f, size_t bytes) {
   orr_free(f->stage);
   f->stage_bytes = 0;
   f->stage = orr_malloc(bytes);
-  ORR_CHECK(f->stage, ORR_ENOMEM, "%s axis: no memory for bf16 numbers as float32 (%zu bytes)",
+  ORR_CHECK(f->stage, ORR_ENOMEM, "%s axis: out of memory for bf16 numbers as float32 (%zu bytes)",
             dist_axis_name(c->axis), bytes);
   f->stage_bytes = bytes;
   return ORR_OK;
@@ -126,7 +127,7 @@ static void widen(const uint16_t *from, float *to, int64_t count) {
   for (int64_t i = 0; i < count; i++) to[i] = kern_bf16_to_f32(from[i]);
 }
 
-// -- reductions ----------------------------------------------------------------------------------
+// -- reductions -----------------------------------------------------------------------------
 
 static orr_code mpi_all_reduce(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op,
                                dist_request *r) {
@@ -203,7 +204,7 @@ static orr_code mpi_reduce_scatter(dist_comm *c, const void *send, void *recv, i
   return flight_finish(c, f, r);
 }
 
-// -- copies --------------------------------------------------------------------------------------
+// -- copies ---------------------------------------------------------------------------------
 
 // buf of `root` to all, in pieces.
 static orr_code broadcast_block(dist_comm *c, flight *f, char *buf, int64_t count, dist_dtype t,
@@ -296,7 +297,7 @@ static orr_code mpi_barrier(dist_comm *c) {
   return dist_mpi_check(MPI_Barrier(m->comm), c->axis, "barrier");
 }
 
-// -- requests ------------------------------------------------------------------------------------
+// -- requests -------------------------------------------------------------------------------
 
 static orr_code mpi_wait(dist_comm *c, dist_request *r) {
   return flight_finish(c, r->impl, NULL);
@@ -312,7 +313,7 @@ static orr_code mpi_test(dist_comm *c, dist_request *r, bool *done) {
   return ORR_OK;
 }
 
-// -- life ----------------------------------------------------------------------------------------
+// -- life -----------------------------------------------------------------------------------
 
 // For the flight that a blocking call takes when none is on its way.
 static orr_code mpi_reserve(dist_comm *c, size_t bytes) {
@@ -362,7 +363,8 @@ orr_code dist_comm_mpi_create(MPI_Comm comm, dist_axis axis, dist_comm **out) {
     orr_free(c);
     orr_free(m);
     MPI_Comm_free(&comm);
-    return ORR_FAIL(ORR_ENOMEM, "%s axis: no memory for its communicator", dist_axis_name(axis));
+    return ORR_FAIL(ORR_ENOMEM, "%s axis: out of memory for its communicator",
+                    dist_axis_name(axis));
   }
   *m = (mpi_impl){.comm = comm, .piece = PIECE_ELEMENTS};
   c->table = &table;

@@ -37,9 +37,7 @@ typedef struct {
   int known_n;
 } nccl_impl;
 
-// -- words
-// -----------------------------------------------------------------------------------------
-
+// -- words ----------------------------------------------------------------------------------
 static orr_code check_cuda(cudaError_t e, dist_axis axis, const char *what) {
   if (e == cudaSuccess) return ORR_OK;
   (void)cudaGetLastError();
@@ -75,10 +73,8 @@ static ncclRedOp_t nccl_op(dist_op op) {
   return op == DIST_SUM ? ncclSum : op == DIST_MAX ? ncclMax : ncclMin;
 }
 
-// -- order
-// -----------------------------------------------------------------------------------------
-
-// What follows on a stream of our own comes behind what the compute stream has been given.
+// -- order ----------------------------------------------------------------------------------
+// What follows on a stream of our own runs after what the compute stream has been given.
 static orr_code follow_compute(dist_comm *c) {
   nccl_impl *m = c->impl;
   if (!m->beside) return ORR_OK;
@@ -92,7 +88,7 @@ static orr_code flight_take(dist_comm *c, flight **out) {
   while (f && f->busy) f = f->next;
   if (!f) {
     f = orr_calloc(1, sizeof *f);
-    ORR_CHECK(f, ORR_ENOMEM, "%s axis: no memory for a collective", dist_axis_name(c->axis));
+    ORR_CHECK(f, ORR_ENOMEM, "%s axis: out of memory for a collective", dist_axis_name(c->axis));
     f->next = m->flights;
     m->flights = f;
   }
@@ -106,10 +102,10 @@ static orr_code land(dist_comm *c, flight *f) {
   nccl_impl *m = c->impl;
   f->busy = false;
   return check_cuda(cudaStreamWaitEvent(m->nccl->compute, f->done, 0), c->axis,
-                    "put the computation behind a collective");
+                    "let the computation wait for a collective");
 }
 
-// Behind the call that put a collective into the stream. One without a request is part of the
+// After the call that put a collective into the stream. One without a request is part of the
 // computation's order when this returns.
 static orr_code issued(dist_comm *c, ncclResult_t result, const char *what, dist_request *r) {
   nccl_impl *m = c->impl;
@@ -134,9 +130,7 @@ static orr_code nccl_test(dist_comm *c, dist_request *r, bool *done) {
   return ORR_OK;
 }
 
-// -- collectives
-// -----------------------------------------------------------------------------------
-
+// -- collectives ----------------------------------------------------------------------------
 static orr_code nccl_all_reduce(dist_comm *c, void *buf, int64_t count, dist_dtype t, dist_op op,
                                 dist_request *r) {
   nccl_impl *m = c->impl;
@@ -190,7 +184,7 @@ static ncclResult_t exchange(const nccl_impl *m, int size, const void *send,
     if (r == ncclSuccess && recv_counts[i] > 0)
       r = l->ncclRecv(to, (size_t)recv_counts[i], nccl_type(t), i, m->comm, m->stream);
   }
-  const ncclResult_t end = l->ncclGroupEnd(); // also behind a failure: the group must not stay open
+  const ncclResult_t end = l->ncclGroupEnd(); // after a failure too: the group must not stay open
   return r == ncclSuccess ? end : r;
 }
 
@@ -209,9 +203,7 @@ static orr_code nccl_barrier(dist_comm *c) {
                   dist_axis_name(c->axis));
 }
 
-// -- errors
-// ----------------------------------------------------------------------------------------
-
+// -- errors ---------------------------------------------------------------------------------
 // From any thread.
 static orr_code nccl_fault(dist_comm *c) {
   const nccl_impl *m = c->impl;
@@ -230,13 +222,12 @@ static void nccl_abort(dist_comm *c) {
   if (comm) (void)m->nccl->lib.ncclCommAbort(comm);
 }
 
-// -- memory
-// ----------------------------------------------------------------------------------------
-
+// -- memory ---------------------------------------------------------------------------------
 static orr_code nccl_register(dist_comm *c, void *p, size_t bytes) {
   nccl_impl *m = c->impl;
   registered *grown = orr_realloc(m->known, (size_t)(m->known_n + 1) * sizeof *grown);
-  ORR_CHECK(grown, ORR_ENOMEM, "%s axis: no memory to register a buffer", dist_axis_name(c->axis));
+  ORR_CHECK(grown, ORR_ENOMEM, "%s axis: out of memory: cannot register a buffer",
+            dist_axis_name(c->axis));
   m->known = grown;
   grown[m->known_n] = (registered){.p = p};
   // A transport that cannot use it says so here; the collectives work all the same.
@@ -254,9 +245,7 @@ static void nccl_unregister(dist_comm *c, void *p) {
   }
 }
 
-// -- life
-// ------------------------------------------------------------------------------------------
-
+// -- life -----------------------------------------------------------------------------------
 // NCCL waits in its destruction for what is under way; after an error that would be for ever.
 static void leave(nccl_impl *m) {
   ncclResult_t later = ncclSuccess;
@@ -284,7 +273,7 @@ static void nccl_destroy(dist_comm *c) {
 }
 
 // A stream before the others (CUDA takes the nearest priority that it has), so that a reduction
-// does not wait behind queued kernels.
+// does not wait for queued kernels.
 static orr_code open_stream(nccl_impl *m, dist_axis axis) {
   enum { FIRST = -100 };
   ORR_TRY(check_cuda(cudaStreamCreateWithPriority(&m->stream, cudaStreamNonBlocking, FIRST), axis,
@@ -325,7 +314,7 @@ orr_code dist_comm_nccl_create(dist_nccl *n, const dist_comm *host, int group, d
   if (!c || !m) {
     orr_free(c);
     orr_free(m);
-    return ORR_FAIL(ORR_ENOMEM, "%s axis: no memory for its communicator",
+    return ORR_FAIL(ORR_ENOMEM, "%s axis: out of memory for its communicator",
                     dist_axis_name(host->axis));
   }
   *m = (nccl_impl){.nccl = n, .beside = runs_beside(host->axis)};
@@ -348,7 +337,7 @@ destroy:
 }
 
 static orr_code tell(const char *name, const char *value, int over) {
-  ORR_CHECK(setenv(name, value, over) == 0, ORR_ENOMEM, "no memory for %s", name);
+  ORR_CHECK(setenv(name, value, over) == 0, ORR_ENOMEM, "out of memory for %s", name);
   return ORR_OK;
 }
 
@@ -383,7 +372,7 @@ orr_code dist_nccl_open(dist_comm *host, const dist_device *d, bool ordered, dis
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   dist_nccl *n = orr_calloc(1, sizeof *n);
   memset(&id, 0, sizeof id);
-  rc = n ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "NCCL: no memory for it");
+  rc = n ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "NCCL: out of memory for it");
   if (rc == ORR_OK) rc = prepare(n, d, ordered, host->rank, &id);
   ORR_TRY_GOTO(dist_agree(host, rc, "open NCCL"), close);
   n->compute = d->stream;

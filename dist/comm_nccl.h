@@ -3,8 +3,8 @@
 //
 // Calls are put into the order of a stream and return at once. tp, cp and the world go into the
 // compute stream, which needs their results next; the replicas have a stream of their own beside
-// it, so that reductions run under the backward pass: a start comes behind what the compute stream
-// has been given so far, and dist_wait puts what the compute stream is given next behind the
+// it, so that reductions run under the backward pass: a start runs after what the compute stream
+// has been given so far, and dist_wait puts what the compute stream is given next after the
 // result. The host waits for neither. NCCL sums bfloat16 numbers in pairs, each rounded.
 #ifndef DIST_COMM_NCCL_H
 #define DIST_COMM_NCCL_H
@@ -19,7 +19,7 @@ typedef struct dist_nccl dist_nccl; // what the communicators of a world share
 // in one order, which NCCL then keeps on the device too.
 // ORR_EUNSUPPORTED names what is missing, ORR_ECOMM gives NCCL's words; the same on all ranks.
 orr_code dist_nccl_open(dist_comm *host, const dist_device *d, bool ordered, dist_nccl **out);
-// Local. Behind the last communicator's destruction. Takes NULL.
+// Local. After the last communicator's destruction. Takes NULL.
 void dist_nccl_close(dist_nccl *n);
 
 // Collective over all ranks. The ranks of `host`, an axis over MPI, over NCCL: `group` is a number

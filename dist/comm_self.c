@@ -1,4 +1,5 @@
 // Collectives of one rank: copies. Requests are done when they are started.
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -30,8 +31,8 @@ static orr_code self_all_to_all(dist_comm *c, const void *send, const int64_t *s
                                 const int64_t *recv_at, dist_dtype t) {
   size_t bytes = dist_dtype_bytes(t);
   ORR_CHECK(send_counts[0] == recv_counts[0], ORR_EINVAL,
-            "all_to_all: sends %lld elements to itself but receives %lld",
-            (long long)send_counts[0], (long long)recv_counts[0]);
+            "all_to_all: sends %" PRId64 " elements to itself but receives %" PRId64,
+            send_counts[0], recv_counts[0]);
   copy((const char *)send + (size_t)send_at[0] * bytes, (char *)recv + (size_t)recv_at[0] * bytes,
        send_counts[0], t);
   return ORR_OK;
@@ -67,7 +68,7 @@ orr_code dist_comm_self_create(dist_axis axis, dist_comm **out) {
       .test = self_test,
   };
   dist_comm *c = orr_calloc(1, sizeof *c);
-  ORR_CHECK(c, ORR_ENOMEM, "%s axis: no memory for its communicator", dist_axis_name(axis));
+  ORR_CHECK(c, ORR_ENOMEM, "%s axis: out of memory for its communicator", dist_axis_name(axis));
   c->table = &table;
   c->axis = axis;
   c->size = 1;

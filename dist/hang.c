@@ -59,7 +59,7 @@ static int member(const group *m, int i) {
   return m->first + i * m->step;
 }
 
-// -- what a rank did -----------------------------------------------------------------------------
+// -- what a rank did ------------------------------------------------------------------------
 
 // The record this rank is inside of; NULL when it waits in nothing or did not answer.
 static const dist_record *waits_in(const dist_peer *p) {
@@ -114,7 +114,7 @@ static part part_of(const dist_peer *p, const dist_call *call) {
   return MEMBER_TAKES_PART;
 }
 
-// -- which call hangs ----------------------------------------------------------------------------
+// -- which call hangs -----------------------------------------------------------------------
 
 static hang judge(const dist_grid *g, const dist_peer *peers, int rank, const dist_call *call) {
   hang h = {.members = group_of(g, rank, call->axis), .call = *call};
@@ -172,7 +172,7 @@ static bool first_difference(const dist_peer *peers, hang *h) {
   return false;
 }
 
-// -- words ---------------------------------------------------------------------------------------
+// -- words ----------------------------------------------------------------------------------
 
 void dist_call_print(const dist_call *call, char *text, size_t size) {
   static const char *const types[] = {[DIST_F32] = "f32",

@@ -43,7 +43,7 @@ static slot *slot_of(dist_recorder *r, int64_t ticket) {
 
 orr_code dist_recorder_create(dist_recorder **out) {
   *out = orr_calloc(1, sizeof **out);
-  ORR_CHECK(*out, ORR_ENOMEM, "flight recorder: no memory for %d calls", DIST_RECORDED);
+  ORR_CHECK(*out, ORR_ENOMEM, "flight recorder: out of memory for %d calls", DIST_RECORDED);
   return ORR_OK;
 }
 

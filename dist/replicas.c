@@ -25,7 +25,7 @@ orr_code dist_replicas_create(const dist_world *w, dist_axis axis, const dist_re
                               dist_replica_read_fn read, void *ctx, dist_replicas **out) {
   dist_comm *c = w->axis[axis];
   dist_replicas *r = orr_calloc(1, sizeof *r);
-  ORR_CHECK(r, ORR_ENOMEM, "replicas: no memory for them");
+  ORR_CHECK(r, ORR_ENOMEM, "replicas: out of memory for them");
   *r = (dist_replicas){.world = w,
                        .comm = c,
                        .axis = axis,
@@ -37,7 +37,7 @@ orr_code dist_replicas_create(const dist_world *w, dist_axis axis, const dist_re
                        .sums = orr_calloc((size_t)dist_comm_size(c), sizeof *r->sums)};
   if (!r->parts || !r->mine || !r->sums) {
     dist_replicas_destroy(r);
-    return ORR_FAIL(ORR_ENOMEM, "replicas: no memory for the hashes of %d parameters", n);
+    return ORR_FAIL(ORR_ENOMEM, "replicas: out of memory for the hashes of %d parameters", n);
   }
   memcpy(r->parts, parts, (size_t)n * sizeof *parts);
   *out = r;
@@ -52,7 +52,7 @@ void dist_replicas_destroy(dist_replicas *r) {
   orr_free(r);
 }
 
-// -- judgement -----------------------------------------------------------------------------------
+// -- judgement ------------------------------------------------------------------------------
 
 // The rank whose hash of `part` most ranks share, and how many they are.
 static int usual_rank(const orr_hash128 *hashes, int ranks, int n, int part, int *votes) {
@@ -89,7 +89,7 @@ void dist_replicas_judge(const orr_hash128 *hashes, int ranks, int n, dist_repli
   }
 }
 
-// -- the check -----------------------------------------------------------------------------------
+// -- the check ------------------------------------------------------------------------------
 
 static int world_rank(const dist_replicas *r, int place) {
   const dist_grid *g = &r->world->grid;
@@ -149,7 +149,7 @@ static orr_code find_difference(dist_replicas *r) {
   gethostname(host, sizeof host - 1);
   orr_code rc = all && hosts && bad
                     ? ORR_OK
-                    : ORR_FAIL(ORR_ENOMEM, "replicas differ; no memory to find out where");
+                    : ORR_FAIL(ORR_ENOMEM, "replicas differ; out of memory: cannot find out where");
   int64_t bytes = (int64_t)(n * sizeof *all);
   ORR_TRY_GOTO(dist_agree(r->comm, rc, "compare replicas"), release);
   ORR_TRY_GOTO(dist_all_gather(r->comm, r->mine, all, bytes, DIST_U8), release);

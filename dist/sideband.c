@@ -1,5 +1,5 @@
 // The sideband. A connection starts with a hello in each direction (token, rank, host and pid),
-// read while it is made; then come frames: a head, and a recording behind an ANSWER. Sockets do not
+// read while it is made; then come frames: a head, and after an ANSWER a recording. Sockets do not
 // block after that: a frame is small against a socket's buffer, so a peer that never reads holds up
 // nobody.
 #include "dist/sideband.h"
@@ -66,7 +66,7 @@ static bool is_centre(const dist_sideband *s, int rank) {
   return rank == 0 || rank == s->ranks - 1;
 }
 
-// -- making the connections ----------------------------------------------------------------------
+// -- making the connections -----------------------------------------------------------------
 
 // Reads or writes all of p [bytes] by the deadline.
 static bool transfer(int fd, void *p, size_t bytes, bool sending, int64_t deadline_ns) {
@@ -193,12 +193,12 @@ static int64_t make_room(int ranks) {
   return limit.rlim_cur < wanted ? (int64_t)limit.rlim_cur / 2 : ranks;
 }
 
-// -- life ----------------------------------------------------------------------------------------
+// -- life -----------------------------------------------------------------------------------
 
 static orr_code create(int rank, int ranks, dist_sideband **out) {
   size_t n = (size_t)ranks;
   dist_sideband *s = orr_calloc(1, sizeof *s);
-  ORR_CHECK(s, ORR_ENOMEM, "sideband: no memory for it");
+  ORR_CHECK(s, ORR_ENOMEM, "sideband: out of memory for it");
   *s = (dist_sideband){.rank = rank,
                        .ranks = ranks,
                        .links = orr_calloc(n, sizeof *s->links),
@@ -209,7 +209,7 @@ static orr_code create(int rank, int ranks, dist_sideband **out) {
     orr_free(s->polls);
     orr_free(s->links);
     orr_free(s);
-    return ORR_FAIL(ORR_ENOMEM, "sideband: no memory for %d ranks", ranks);
+    return ORR_FAIL(ORR_ENOMEM, "sideband: out of memory for %d ranks", ranks);
   }
   for (int i = 0; i <= ranks; i++) s->polls[i] = (struct pollfd){.fd = -1, .events = POLLIN};
   s->polls[ranks].fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -271,7 +271,7 @@ void dist_sideband_close(dist_sideband *s) {
   orr_free(s);
 }
 
-// -- messages ------------------------------------------------------------------------------------
+// -- messages -------------------------------------------------------------------------------
 
 void dist_sideband_send(dist_sideband *s, int rank, dist_word word,
                         const dist_recording *recording) {

@@ -7,6 +7,7 @@
 // asked. A rank that hears of no report ends by itself.
 #include "dist/watchdog.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -50,7 +51,7 @@ struct dist_watchdog {
   bool first_gone;                  // its process is dead, or it has left
 };
 
-// -- the end -------------------------------------------------------------------------------------
+// -- the end --------------------------------------------------------------------------------
 
 static void *last_resort(void *exit_code) {
   usleep(LAST_RESORT_MS * 1000);
@@ -112,7 +113,7 @@ __attribute__((noreturn)) static void end_alone(dist_watchdog *d) {
   dist_process_end(true, 1);
 }
 
-// -- gathering -----------------------------------------------------------------------------------
+// -- gathering ------------------------------------------------------------------------------
 
 static bool older(int64_t since_ns, int64_t ms, int64_t now_ns) {
   return now_ns - since_ns >= ms * 1000000;
@@ -173,7 +174,7 @@ static void act(dist_watchdog *d, int64_t now_ns) {
   if (older(since, ALONE_MS, now_ns)) end_alone(d);
 }
 
-// -- what comes in -------------------------------------------------------------------------------
+// -- what comes in --------------------------------------------------------------------------
 
 static void alarm_now(dist_watchdog *d, int64_t now_ns) {
   if (!d->alarm_ns) d->alarm_ns = now_ns;
@@ -217,7 +218,7 @@ static void handle(dist_watchdog *d, const dist_message *m, int64_t now_ns) {
   }
 }
 
-// -- the thread ----------------------------------------------------------------------------------
+// -- the thread -----------------------------------------------------------------------------
 
 static void raise_alarm(dist_watchdog *d, int64_t now_ns) {
   if (d->alarm_ns) return;
@@ -267,14 +268,14 @@ static orr_code create(dist_world *w, const dist_watchdog_options *o, dist_watch
   int rank = w->grid.rank, ranks = w->grid.ranks;
   bool centre = ranks > 1 && (rank == 0 || rank == ranks - 1);
   dist_watchdog *d = orr_calloc(1, sizeof *d);
-  ORR_CHECK(d, ORR_ENOMEM, "watchdog: no memory for it");
+  ORR_CHECK(d, ORR_ENOMEM, "watchdog: out of memory for it");
   d->world = w;
   d->timeout_s = o->timeout_s;
   d->report = o->report ? orr_strdup(o->report) : NULL;
   d->peers = centre ? orr_calloc((size_t)ranks, sizeof *d->peers) : NULL;
   *out = d;
   ORR_CHECK((d->report || !o->report) && (d->peers || !centre), ORR_ENOMEM,
-            "watchdog: no memory for the recordings of %d ranks", ranks);
+            "watchdog: out of memory for the recordings of %d ranks", ranks);
   return ORR_OK;
 }
 
@@ -284,10 +285,10 @@ static orr_code connect_ranks(dist_watchdog *d) {
   const dist_grid *g = &d->world->grid;
   ORR_TRY(dist_sideband_open(d->world->axis[DIST_AXIS_WORLD], &d->sideband, &missing));
   if (missing && g->rank == 0)
-    ORR_WARN(
-        "watchdog: %lld connections between ranks could not be made (a firewall?): a report on "
-        "a hang will lack ranks",
-        (long long)missing);
+    ORR_WARN("watchdog: %" PRId64
+             " connections between ranks could not be made (a firewall?): a report on "
+             "a hang will lack ranks",
+             missing);
   for (int i = 0; d->peers && i < g->ranks; i++)
     d->peers[i].identity = *dist_sideband_identity(d->sideband, i);
   return ORR_OK;

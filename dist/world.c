@@ -84,7 +84,7 @@ orr_code dist_world_open(dist_world **out) {
   const char *launcher = NULL;
   int wanted = dist_launch_ranks(&launcher), rank = 0, ranks = 1;
   open_world *w = orr_calloc(1, sizeof *w);
-  ORR_CHECK(w, ORR_ENOMEM, "world: no memory for it");
+  ORR_CHECK(w, ORR_ENOMEM, "world: out of memory for it");
   w->world.node_ranks = 1;
   w->world.cores = orr_cores_usable();
   if (wanted != 1) {

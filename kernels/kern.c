@@ -2,6 +2,7 @@
 // One kern belongs to one thread at a time.
 #include "kernels/kern.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,13 +114,25 @@ void kern_arena_init_pinned(kern *k, orr_arena *a, const char *name) {
 
 orr_code kern_adamw_rates_of(double lr, double beta1, double beta2, int64_t step,
                              kern_adamw_rates *out) {
-  ORR_CHECK(step >= 1, ORR_EINVAL, "adamw: step %lld, steps count from 1", (long long)step);
+  ORR_CHECK(step >= 1, ORR_EINVAL, "adamw: step %" PRId64 ", steps count from 1", step);
   // What takes part is what the op sees: the float32 of each.
   const float rate = (float)lr, b1 = (float)beta1, b2 = (float)beta2;
   *out = (kern_adamw_rates){.lr = rate,
                             .rate = (float)(rate / (1.0 - pow(b1, (double)step))),
                             .root_bias = (float)(1.0 / sqrt(1.0 - pow(b2, (double)step)))};
   return ORR_OK;
+}
+
+orr_code kern_isa_read(const char *what, const char *name, kern_isa *out) {
+#define ISA_NAME(NAME, word) [KERN_ISA_##NAME] = #word,
+  static const char *const names[] = {KERN_ISAS(ISA_NAME)};
+#undef ISA_NAME
+  for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
+    *out = (kern_isa)i;
+    if (strcmp(name, names[i]) == 0) return ORR_OK;
+  }
+  return ORR_FAIL(ORR_ECONFIG, "%s is '%s': wanted auto, avx2, avx512, avx512_bf16 or amx", what,
+                  name);
 }
 
 const char *kern_bf16_reason(const kern *k) {

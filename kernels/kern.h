@@ -3,7 +3,7 @@
 // Callers use the kern_<op>() wrappers.
 //
 // Order: ops run one after the other in the order of their calls, and a call may return before its
-// op has run. What the host wants to read it copies out, and waits: for a mark behind the copy, or
+// op has run. What the host wants to read it copies out, and waits: for a mark after the copy, or
 // for everything (sync). Device memory is never touched by the host.
 //
 // Planning: while k->planning is true an op must not touch a tensor (addresses are placeholders
@@ -46,7 +46,7 @@ typedef struct {
   orr_code (*alloc)(kern *k, kern_memory kind, size_t bytes, const char *what, void **out);
   void (*free)(kern *k, kern_memory kind, void *p); // takes NULL; waits for ops that use it
   orr_code (*sync)(kern *k);                        // waits for every op called so far
-  orr_code (*mark)(kern *k, int slot);              // sets mark `slot` behind the ops called so far
+  orr_code (*mark)(kern *k, int slot);              // sets mark `slot` after the ops called so far
   orr_code (*await)(kern *k, int slot);             // waits until the mark, if ever set, is passed
   // *ms (=) time between two marks, both awaited.
   orr_code (*elapsed)(kern *k, int from, int to, double *ms);
@@ -63,7 +63,7 @@ typedef struct {
   void (*destroy)(kern *k);
 } kern_table;
 
-// Behind the arenas that kern_arena_init makes.
+// Gives memory to the arenas that kern_arena_init makes.
 typedef struct {
   kern *k;
   kern_memory kind;
@@ -80,7 +80,7 @@ struct kern {
   size_t workspace_bytes; // what the planned ops need at most at once
   void *workspace;        // NULL while planning
   int64_t late_plans;     // shapes planned after kern_commit
-  bool bf16_native;       // AMX or avx512_bf16 behind bf16 matmuls
+  bool bf16_native;       // AMX or avx512_bf16 for bf16 matmuls
   char isa[96];           // what the backend chose, for the log: "avx512_core_amx", ...
   char device_id[40];     // tells this machine's devices apart; empty on the CPU
   char why_cpu[256];      // why KERN_DEVICE_AUTO took the CPU; else empty
@@ -90,24 +90,35 @@ struct kern {
 
 typedef enum { KERN_DEVICE_AUTO, KERN_DEVICE_CPU, KERN_DEVICE_CUDA } kern_device;
 
+// Instruction sets of the CPU's arithmetic, each with those before it; auto is the best of this
+// CPU.
+#define KERN_ISAS(X)                                                                               \
+  X(AUTO, auto) X(AVX2, avx2) X(AVX512, avx512) X(AVX512_BF16, avx512_bf16) X(AMX, amx)
+#define KERN_ISA_CONSTANT(NAME, word) KERN_ISA_##NAME,
+typedef enum { KERN_ISAS(KERN_ISA_CONSTANT) } kern_isa;
+#undef KERN_ISA_CONSTANT
+
 typedef struct {
   kern_device device;
+  kern_isa isa;              // of the CPU: a lower one than it has takes the paths of such CPUs
   int threads;               // of the CPU; 0 = as many as this process may use (base/cores.h)
   int node_rank, node_ranks; // among the processes of this run on this machine: one device each
   bool share_devices;        // let several processes take one device
   bool tune;                 // planning may time algorithms that give the same bits
   bool own_attention;        // no library computes attention
-  int isa;                   // of the CPU, at most: 2 to 4 for x86-64-v2 to -v4; 0 = what it has
 } kern_setup;
 
 // Local. Chooses the backend, and on a machine with several devices the one of this rank. Starts in
 // planning mode. KERN_DEVICE_AUTO takes the CPU where there is no device that works, and keeps why;
-// KERN_DEVICE_CUDA then is ORR_EUNSUPPORTED. ORR_EINVAL: more ranks than devices.
+// KERN_DEVICE_CUDA then is ORR_EUNSUPPORTED, as is an instruction set that the CPU lacks.
+// ORR_EINVAL: more ranks than devices.
 orr_code kern_open(const kern_setup *setup, kern **out);
 // Local. The same for a process that is alone.
 orr_code kern_create(kern_device device, int threads, kern **out);
 orr_code kern_commit(kern *k); // allocates the workspace, ends planning
 void kern_destroy(kern *k);    // takes NULL
+// Local. The instruction set of that name; `what` names the option in the ORR_ECONFIG of another.
+orr_code kern_isa_read(const char *what, const char *name, kern_isa *out);
 // A sentence on how bf16 runs on this machine: "bf16: AMX", or why it falls back.
 const char *kern_bf16_reason(const kern *k);
 // Who computes the forward or backward attention of unmasked bfloat16 sequences, as far as it has

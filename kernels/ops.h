@@ -31,10 +31,10 @@ typedef struct {
   const void *w;      // [N,K] dense
   const void *packed; // w by kern_pack_weight, or NULL. With it a row of y depends on its row of x
                       // alone, to the bit, however many rows there are
-  const float *bias; // may be NULL
-  const void *add;   // same type and shape as y, stride ldy; may be NULL; may equal y
-  void *y;           // row stride ldy
-  int64_t ldx, ldy;  // in elements; 0 = dense
+  const float *bias;  // may be NULL
+  const void *add;    // same type and shape as y, stride ldy; may be NULL; may equal y
+  void *y;            // row stride ldy
+  int64_t ldx, ldy;   // in elements; 0 = dense
 } kern_matmul_fwd_args;
 
 // packed (=) w [N,K] in the order in which the backend's products like to read it, for weights that
@@ -462,7 +462,7 @@ typedef struct {
 } kern_choose_args;
 
 // Copies. The host's side of KERN_COPY_IN and KERN_COPY_OUT is any host memory, best pinned
-// (KERN_PINNED): a copy runs when its turn comes, so that side stays untouched until a mark behind
+// (KERN_PINNED): a copy runs when its turn comes, so that side stays untouched until a mark after
 // it has been awaited, or kern_sync. Within device memory the ranges must not overlap.
 typedef enum { KERN_COPY_IN, KERN_COPY_OUT, KERN_COPY_WITHIN } kern_copy_way;
 typedef struct {
@@ -472,7 +472,7 @@ typedef struct {
   kern_copy_way way;
 } kern_copy_args;
 
-// `rows` pieces of `width` bytes, each `pitch` bytes behind the one before.
+// `rows` pieces of `width` bytes, each `pitch` bytes after the one before.
 typedef struct {
   void *dst;
   const void *src;

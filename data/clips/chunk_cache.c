@@ -45,7 +45,7 @@ struct data_chunk_cache {
   data_chunk_counters counters;
 };
 
-// -- buffers (under the lock) ----------------------------------------------------------------
+// -- buffers (under the lock) ---------------------------------------------------------------
 
 static bool buffer_take(data_chunk_cache *c, size_t bytes, buffer *out) {
   size_t room = (bytes + BUFFER_STEP - 1) / BUFFER_STEP * BUFFER_STEP;
@@ -69,7 +69,7 @@ static void buffer_give(data_chunk_cache *c, buffer *b) {
   *b = (buffer){0};
 }
 
-// -- the table (under the lock) --------------------------------------------------------------
+// -- the table (under the lock) -------------------------------------------------------------
 
 static data_cached_chunk **bucket_of(data_chunk_cache *c, uint64_t column, int64_t number) {
   const uint64_t key[2] = {column, (uint64_t)number};
@@ -106,11 +106,11 @@ static void make_room(data_chunk_cache *c) {
   }
 }
 
-// -- the cache -------------------------------------------------------------------------------
+// -- the cache ------------------------------------------------------------------------------
 
 orr_code data_chunk_cache_create(size_t bytes, data_chunk_cache **out) {
   data_chunk_cache *c = orr_calloc(1, sizeof *c);
-  ORR_CHECK(c, ORR_ENOMEM, "chunks of a data set: no memory for their table");
+  ORR_CHECK(c, ORR_ENOMEM, "chunks of a data set: out of memory for their table");
   c->limit = bytes;
   pthread_mutex_init(&c->lock, NULL);
   pthread_cond_init(&c->unpacked, NULL);
@@ -178,7 +178,7 @@ orr_code data_chunk_cache_get(data_chunk_cache *c, uint64_t column, int64_t numb
     *packed = k->packed.bytes;
   }
   pthread_mutex_unlock(&c->lock);
-  ORR_CHECK(k, ORR_ENOMEM, "no memory for a chunk of %zu bytes", packed_bytes);
+  ORR_CHECK(k, ORR_ENOMEM, "out of memory for a chunk of %zu bytes", packed_bytes);
   *out = k;
   return ORR_OK;
 }
@@ -190,7 +190,7 @@ static void unpack_it(data_chunk_cache *c, data_cached_chunk *k) {
               (k->unpack.count < 2 || buffer_take(c, k->unpack.bytes, &spare));
   k->state = CHUNK_UNPACKING;
   k->code = have ? ORR_EFORMAT : ORR_ENOMEM;
-  k->reason = "no memory to unpack it";
+  k->reason = "out of memory: cannot unpack it";
   pthread_mutex_unlock(&c->lock);
   if (have) {
     k->reason = data_unpack_run(&k->unpack, k->skipped, k->packed.bytes, k->packed_bytes,

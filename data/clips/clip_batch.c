@@ -8,7 +8,7 @@ orr_code data_clip_batch_create(const data_mix_options *o, int64_t B, int64_t Q,
                                 data_clip_batch **out) {
   data_clip_batch *b = orr_calloc(1, sizeof *b);
   orr_code rc = ORR_OK;
-  ORR_CHECK(b, ORR_ENOMEM, "batch of clips: no memory");
+  ORR_CHECK(b, ORR_ENOMEM, "batch of clips: out of memory");
   size_t frames = (size_t)(B * o->T);
   *b = (data_clip_batch){.B = B, .T = o->T, .A = o->A, .Q = o->state ? Q : 0};
   if (o->kind == DATA_FRAMES) {
@@ -28,7 +28,7 @@ orr_code data_clip_batch_create(const data_mix_options *o, int64_t B, int64_t Q,
   ORR_CHECK_GOTO((b->frames || b->tokens) && b->action && b->valid && b->branch && b->sample &&
                      (b->state || b->Q == 0) && (b->bad || !o->pass_bad_actions),
                  fail, ORR_ENOMEM,
-                 "no memory for a batch of %" PRId64 " clips of %" PRId64 " frames", B, o->T);
+                 "out of memory for a batch of %" PRId64 " clips of %" PRId64 " frames", B, o->T);
   *out = b;
   return ORR_OK;
 fail:

@@ -31,12 +31,12 @@ struct data_clip_read {
 orr_code data_clip_read_create(const data_mix_options *o, data_clip_read **out) {
   orr_code rc = ORR_OK;
   data_clip_read *r = orr_calloc(1, sizeof *r);
-  ORR_CHECK(r, ORR_ENOMEM, "reading clips: no memory");
+  ORR_CHECK(r, ORR_ENOMEM, "reading clips: out of memory");
   r->o = *o;
   r->actions = orr_malloc((size_t)(o->T * o->A) * sizeof *r->actions);
   r->pieces = orr_malloc((size_t)(3 * o->T) * sizeof *r->pieces);
   ORR_CHECK_GOTO(r->actions && r->pieces, fail, ORR_ENOMEM,
-                 "no memory to read clips of %" PRId64 " frames", o->T);
+                 "out of memory: cannot read clips of %" PRId64 " frames", o->T);
   *out = r;
   return ORR_OK;
 fail:
@@ -67,7 +67,7 @@ static void let_go(data_clip_read *r) {
   data_shard_close(r->from.shard);
 }
 
-// -- first half ------------------------------------------------------------------------------
+// -- first half -----------------------------------------------------------------------------
 
 // Enters the chunk of a row, with its packed bytes unless it is in memory.
 static orr_code take_chunk(data_clip_read *r, data_shard_part part, const data_column *c,
@@ -145,7 +145,7 @@ orr_code data_clip_read_begin(data_clip_read *r, const data_clip_source *from,
   return rc;
 }
 
-// -- second half -----------------------------------------------------------------------------
+// -- second half ----------------------------------------------------------------------------
 
 static orr_code unpack_piece(const data_clip_read *r, const piece *p) {
   const data_column *c = p->column;

@@ -28,7 +28,7 @@ struct data_clip_set {
   open_shard open[OPEN_SHARDS];
 };
 
-// -- opening ---------------------------------------------------------------------------------
+// -- opening --------------------------------------------------------------------------------
 
 static orr_code check_frames(const char *dir, const data_shard_format *f,
                              const data_mix_options *o) {
@@ -72,7 +72,7 @@ static orr_code count_clips(data_clip_set *s) {
   const data_index *x = s->index;
   s->counts = orr_malloc((size_t)x->count * sizeof *s->counts);
   s->firsts = orr_malloc((size_t)(x->count + 1) * sizeof *s->firsts);
-  ORR_CHECK(s->counts && s->firsts, ORR_ENOMEM, "%s: no memory to list its clips", x->dir);
+  ORR_CHECK(s->counts && s->firsts, ORR_ENOMEM, "%s: out of memory: cannot list its clips", x->dir);
   s->firsts[0] = 0;
   for (int64_t i = 0; i < x->count; i++) {
     s->counts[i] = (uint64_t)data_index_clips(x, i, s->o.T, s->o.stride);
@@ -91,7 +91,7 @@ orr_code data_clip_set_open(const char *dir, const data_mix_options *o, data_cli
             "clips of %" PRId64 " frames at stride %" PRId64 "; wanted at least 1 of both", o->T,
             o->stride);
   data_clip_set *s = orr_calloc(1, sizeof *s);
-  ORR_CHECK(s, ORR_ENOMEM, "%s: no memory to open it", dir);
+  ORR_CHECK(s, ORR_ENOMEM, "%s: out of memory: cannot open it", dir);
   s->o = *o;
   s->o.dirs = NULL;
   s->o.weights = NULL;
@@ -152,7 +152,7 @@ data_place data_clip_set_find(const data_clip_set *s, uint64_t clip) {
   return (data_place){.shard = shard, .clip = clip - s->firsts[shard]};
 }
 
-// -- open shards -----------------------------------------------------------------------------
+// -- open shards ----------------------------------------------------------------------------
 
 static orr_code slot_open(const data_clip_set *s, open_shard *slot, int64_t number) {
   int64_t span = (s->o.T - 1) * s->o.stride;
@@ -163,7 +163,7 @@ static orr_code slot_open(const data_clip_set *s, open_shard *slot, int64_t numb
   int64_t episodes = data_shard_episodes(slot->shard);
   const int64_t *offsets = data_shard_offsets(slot->shard);
   slot->starts = orr_malloc((size_t)(episodes + 1) * sizeof *slot->starts);
-  ORR_CHECK(slot->starts, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes", path, episodes);
+  ORR_CHECK(slot->starts, ORR_ENOMEM, "%s: out of memory for %" PRId64 " episodes", path, episodes);
   slot->starts[0] = 0;
   for (int64_t e = 0; e < episodes; e++) {
     int64_t room = offsets[e + 1] - offsets[e] - span;
@@ -201,7 +201,7 @@ static orr_code get_shard(data_clip_set *s, int64_t number, data_chunk_cache *ca
   return ORR_OK;
 }
 
-// -- reading a clip --------------------------------------------------------------------------
+// -- reading a clip -------------------------------------------------------------------------
 
 orr_code data_clip_set_begin(data_clip_set *s, data_place at, data_clip_source *from,
                              data_clip_read *r, data_clip_batch *b, int64_t row) {

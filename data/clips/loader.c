@@ -53,7 +53,7 @@ struct data_loader {
   char message[ORR_STATUS_MESSAGE_MAX];
 };
 
-// -- filling (reader and workers) ------------------------------------------------------------
+// -- filling (reader and workers) -----------------------------------------------------------
 
 // Records how batch k failed. Of several errors that of the earliest batch counts. Under the lock.
 static void fail(data_loader *l, int64_t k, orr_code rc) {
@@ -141,7 +141,7 @@ static void *read_ahead(void *ctx) {
   return NULL;
 }
 
-// -- making it -------------------------------------------------------------------------------
+// -- making it ------------------------------------------------------------------------------
 
 static size_t batch_bytes(const data_mix_options *mo, int64_t B, int64_t Q) {
   int64_t row = mo->kind == DATA_FRAMES ? mo->height * mo->width * 3 : mo->S * 4;
@@ -162,7 +162,7 @@ static void ring_destroy(data_loader *l) {
 static orr_code ring_create(data_loader *l, const data_mix_options *mo) {
   l->slots = batches_ahead(l, mo) + 1;
   l->ring = orr_calloc((size_t)l->slots, sizeof *l->ring);
-  ORR_CHECK(l->ring, ORR_ENOMEM, "loader: no memory for %" PRId64 " batches", l->slots);
+  ORR_CHECK(l->ring, ORR_ENOMEM, "loader: out of memory for %" PRId64 " batches", l->slots);
   for (int64_t i = 0; i < l->slots; i++) {
     l->ring[i].left = 1; // not ready
     ORR_TRY(data_clip_batch_create(mo, l->local, data_mix_state_width(l->mix), &l->ring[i].batch));
@@ -179,7 +179,7 @@ static void jobs_destroy(data_loader *l) {
 static orr_code jobs_create(data_loader *l, const data_mix_options *mo) {
   l->job_count = 1 + 2 * l->o.workers;
   l->jobs = orr_calloc((size_t)l->job_count, sizeof *l->jobs);
-  ORR_CHECK(l->jobs, ORR_ENOMEM, "loader: no memory");
+  ORR_CHECK(l->jobs, ORR_ENOMEM, "loader: out of memory");
   for (int64_t i = 0; i < l->job_count; i++) {
     clip_job *j = &l->jobs[i];
     ORR_TRY(data_clip_read_create(mo, &j->read));
@@ -217,7 +217,7 @@ orr_code data_loader_create(data_mix *m, const data_mix_options *mo, const data_
   orr_code rc = ORR_OK;
   ORR_TRY(check_options(o));
   data_loader *l = orr_calloc(1, sizeof *l);
-  ORR_CHECK(l, ORR_ENOMEM, "loader: no memory");
+  ORR_CHECK(l, ORR_ENOMEM, "loader: out of memory");
   l->mix = m;
   l->o = *o;
   l->local = o->batch / o->ranks;
@@ -251,7 +251,7 @@ void data_loader_destroy(data_loader *l) {
   release(l);
 }
 
-// -- the consumer ----------------------------------------------------------------------------
+// -- the consumer ---------------------------------------------------------------------------
 
 static int64_t count_ready(const data_loader *l) {
   int64_t n = 0;

@@ -22,7 +22,7 @@ typedef struct {
   data_order *order;
   int32_t branch;
   double share; // of the mixture's samples
-  // of a set afar: for which place of the order the shards ahead were named
+  // of a remote set: for which place of the order the shards ahead were named
   uint64_t planned_epoch;
   int64_t planned_block; // -1 = none yet
 } mix_set;
@@ -75,7 +75,7 @@ static orr_code open_quota(data_mix *m, const double *weights) {
   set_shares(m, weights);
   if (weights) return data_quota_create(weights, m->count, &m->quota);
   uint64_t *counts = orr_malloc((size_t)m->count * sizeof *counts);
-  ORR_CHECK(counts, ORR_ENOMEM, "mixture: no memory for %d data sets", m->count);
+  ORR_CHECK(counts, ORR_ENOMEM, "mixture: out of memory for %d data sets", m->count);
   for (int i = 0; i < m->count; i++) counts[i] = data_clip_set_clips(m->sets[i].clips);
   orr_code rc = data_quota_create_counts(counts, m->count, &m->quota);
   orr_free(counts);
@@ -86,10 +86,10 @@ orr_code data_mix_open(const data_mix_options *o, uint64_t seed, data_mix **out)
   orr_code rc = ORR_OK;
   ORR_CHECK(o->count > 0, ORR_EINVAL, "no data set; name folders with index.json (data.train)");
   data_mix *m = orr_calloc(1, sizeof *m);
-  ORR_CHECK(m, ORR_ENOMEM, "mixture: no memory");
+  ORR_CHECK(m, ORR_ENOMEM, "mixture: out of memory");
   m->count = o->count;
   m->sets = orr_calloc((size_t)o->count, sizeof *m->sets);
-  ORR_CHECK_GOTO(m->sets, fail, ORR_ENOMEM, "mixture: no memory for %d data sets", o->count);
+  ORR_CHECK_GOTO(m->sets, fail, ORR_ENOMEM, "mixture: out of memory for %d data sets", o->count);
   for (int i = 0; i < o->count; i++) ORR_TRY_GOTO(open_set(m, o, seed, i), fail);
   ORR_TRY_GOTO(open_quota(m, o->weights), fail);
   ORR_TRY_GOTO(data_chunk_cache_create(
@@ -127,14 +127,14 @@ int64_t data_mix_state_width(const data_mix *m) {
 orr_code data_mix_hash(const data_mix *m, orr_hash128 *out) {
   orr_hash_stream *h = orr_hash_stream_create();
   orr_code rc = ORR_OK;
-  ORR_CHECK(h, ORR_ENOMEM, "mixture: no memory");
+  ORR_CHECK(h, ORR_ENOMEM, "mixture: out of memory");
   for (int i = 0; rc == ORR_OK && i < m->count; i++) {
     const data_index *x = data_clip_set_index(m->sets[i].clips);
     char *text = json_dumps(x->json, JSON_COMPACT | JSON_SORT_KEYS);
     if (text)
       orr_hash_stream_update(h, text, strlen(text) + 1);
     else
-      rc = ORR_FAIL(ORR_ENOMEM, "%s: no memory to compare its index", x->dir);
+      rc = ORR_FAIL(ORR_ENOMEM, "%s: out of memory: cannot compare its index", x->dir);
     free(text);
   }
   *out = orr_hash_stream_digest(h);
@@ -159,7 +159,7 @@ static orr_code begin(data_mix *m, mix_set *s, data_place at, data_clip_read *r,
   return data_clip_set_begin(s->clips, at, &from, r, b, row);
 }
 
-// Tells a set afar which shards come next, where a block of the order begins: on the scale of the
+// Tells a remote set which shards come next, where a block of the order begins: on the scale of the
 // mixture's samples, so that sets compare.
 static orr_code plan_ahead(mix_set *s, uint64_t g, uint64_t epoch, uint64_t position) {
   const data_index *x = data_clip_set_index(s->clips);
@@ -169,7 +169,8 @@ static orr_code plan_ahead(mix_set *s, uint64_t g, uint64_t epoch, uint64_t posi
   uint64_t *distance = orr_malloc((size_t)x->count * sizeof *distance);
   data_remote_need *needs = orr_malloc((size_t)x->count * sizeof *needs);
   orr_code rc = ORR_OK;
-  ORR_CHECK_GOTO(distance && needs, done, ORR_ENOMEM, "%s: no memory to plan ahead", x->dir);
+  ORR_CHECK_GOTO(distance && needs, done, ORR_ENOMEM, "%s: out of memory: cannot plan ahead",
+                 x->dir);
   data_order_ahead(s->order, epoch, position, distance);
   for (int64_t i = 0; i < x->count; i++) {
     double ahead = s->share > 0 ? (double)distance[i] / s->share : 0;

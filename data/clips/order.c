@@ -1,5 +1,6 @@
 #include "data/clips/order.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 
 #include "base/mem.h"
@@ -28,8 +29,8 @@ orr_code data_order_create(const uint64_t *clips, int64_t shards, uint64_t seed,
   int64_t blocks = (shards + DATA_ORDER_BLOCK - 1) / DATA_ORDER_BLOCK;
   uint64_t *starts = orr_malloc((size_t)(blocks + 1) * sizeof *starts);
   orr_code rc = ORR_OK;
-  ORR_CHECK_GOTO(o && starts, fail, ORR_ENOMEM, "order of clips: no memory for %lld shards",
-                 (long long)shards);
+  ORR_CHECK_GOTO(o && starts, fail, ORR_ENOMEM,
+                 "order of clips: out of memory for %" PRId64 " shards", shards);
   *o = (data_order){
       .clips = clips, .shards = shards, .blocks = blocks, .seed = seed, .starts = starts};
   for (int64_t i = 0; i < shards; i++) o->total += clips[i];
@@ -92,7 +93,7 @@ data_place data_order_at(data_order *o, uint64_t epoch, uint64_t position) {
 }
 
 // Shards that have no distance yet get that of their block in the epoch that is entered, seen from
-// `before` positions ahead of its beginning and `from` positions behind it.
+// `before` positions ahead of its beginning and `from` positions after it.
 static void ahead_in_blocks(const data_order *o, int64_t first, uint64_t before, uint64_t from,
                             uint64_t *distance) {
   for (int64_t i = first * DATA_ORDER_BLOCK; i < o->shards; i++) {

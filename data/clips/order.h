@@ -29,7 +29,7 @@ data_place data_order_at(data_order *o, uint64_t epoch, uint64_t position);
 // Local. Number of the block of shards that a position lies in.
 int64_t data_order_block(data_order *o, uint64_t epoch, uint64_t position);
 // Local. distance [shards] (=): positions from this one until the first clip of each shard, in this
-// epoch or the next. Exact for the block at hand, up to where a block begins for those behind it.
+// epoch or the next. Exact for the block at hand, up to where a block begins for those after it.
 void data_order_ahead(data_order *o, uint64_t epoch, uint64_t position, uint64_t *distance);
 
 #endif

@@ -72,7 +72,7 @@ orr_code data_quota_create(const double *weights, int n, data_quota **out) {
   ORR_CHECK(sum > 0 && isfinite(sum), ORR_EINVAL,
             "the weights of the mixture add up to %g; give one data set a weight above 0", sum);
   data_quota *q = quota_alloc(n);
-  ORR_CHECK(q, ORR_ENOMEM, "mixture: no memory for %d data sets", n);
+  ORR_CHECK(q, ORR_ENOMEM, "mixture: out of memory for %d data sets", n);
   uint64_t p = common_denominator(weights, n, sum);
   set_shares(q, weights, sum, p ? p : DENOMINATOR_MAX);
   *out = q;
@@ -100,7 +100,7 @@ orr_code data_quota_create_counts(const uint64_t *counts, int n, data_quota **ou
   if (!q || !weights) {
     orr_free(weights);
     orr_free(q);
-    return ORR_FAIL(ORR_ENOMEM, "mixture: no memory for %d data sets", n);
+    return ORR_FAIL(ORR_ENOMEM, "mixture: out of memory for %d data sets", n);
   }
   bool exact = sum / divisor <= PERIOD_MAX;
   for (int i = 0; i < n; i++) weights[i] = (double)counts[i];

@@ -14,7 +14,7 @@
 
 #define PICTURE "/frame_%lld_x"
 #define ACTION  "/frame_%lld_y"
-#define KEYS    13 // pressed or not; behind them one choice of 23 and one of 15
+#define KEYS    13 // pressed or not; after them one choice of 23 and one of 15
 #define WIDTH   51
 
 // X(name): what the components mean, in the order of the recordings
@@ -109,8 +109,9 @@ static orr_code read_row(hid_t file, const data_import_episode *e, int64_t t,
     out->v = width >= 1 && width <= 1 << 20
                  ? orr_malloc((size_t)(out->rows * width) * sizeof(float))
                  : NULL;
-    ORR_CHECK_GOTO(out->v, close, ORR_ENOMEM, "%s: no memory for %" PRId64 " actions of %" PRId64,
-                   e->file, out->rows, width);
+    ORR_CHECK_GOTO(out->v, close, ORR_ENOMEM,
+                   "%s: out of memory for %" PRId64 " actions of %" PRId64, e->file, out->rows,
+                   width);
   }
   ORR_CHECK_GOTO(
       (d.kind == DATA_H5_NUMBERS || d.kind == DATA_H5_BYTES) && d.rank == 1 && width == out->A,
@@ -135,7 +136,8 @@ static orr_code actions(const data_import_options *o, const data_import_episode 
   for (int64_t t = 0; t < e->frames; t++) ORR_TRY_GOTO(read_row(file, e, t, out), close_file);
   if (out->A != WIDTH) goto close_file;
   out->names = action_names();
-  ORR_CHECK_GOTO(out->names, close_file, ORR_ENOMEM, "%s: no memory to name its actions", e->file);
+  ORR_CHECK_GOTO(out->names, close_file, ORR_ENOMEM, "%s: out of memory: cannot name its actions",
+                 e->file);
 close_file:
   H5Fclose(file);
 leave:

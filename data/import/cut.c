@@ -42,7 +42,7 @@ static orr_code column_read(hid_t file, const char *path, const char *name, colu
     goto close;
   ORR_TRY_GOTO(data_h5_check_written(file, &d, 0, n), close);
   int64_t *v = orr_malloc((size_t)n * sizeof *v);
-  ORR_CHECK_GOTO(v, close, ORR_ENOMEM, "%s: no memory for the %" PRId64 " rows of %s", path, n,
+  ORR_CHECK_GOTO(v, close, ORR_ENOMEM, "%s: out of memory for the %" PRId64 " rows of %s", path, n,
                  name);
   rc = data_h5_dataset_read(&d, 0, n, H5T_NATIVE_INT64, v);
   if (rc == ORR_OK)
@@ -54,7 +54,7 @@ close:
   return rc;
 }
 
-// -- how a list cuts -------------------------------------------------------------------------
+// -- how a list cuts ------------------------------------------------------------------------
 
 // What is known while one file is cut.
 typedef struct {
@@ -68,7 +68,7 @@ typedef struct {
 static orr_code reserve(cutter *k, int64_t episodes) {
   k->out->n = 0;
   k->out->v = orr_malloc((size_t)(episodes + 1) * sizeof *k->out->v);
-  ORR_CHECK(k->out->v, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes", k->path, episodes);
+  ORR_CHECK(k->out->v, ORR_ENOMEM, "%s: out of memory for %" PRId64 " episodes", k->path, episodes);
   return ORR_OK;
 }
 
@@ -157,7 +157,7 @@ static orr_code cut_by_rows(cutter *k, const column *c, row_rule rule) {
   return ORR_OK;
 }
 
-// -- what there is ---------------------------------------------------------------------------
+// -- what there is --------------------------------------------------------------------------
 
 // Looks for one of some names beside the pictures, then at the root.
 static bool find(const cutter *k, const char *alternatives, char name[1024]) {
@@ -217,7 +217,7 @@ static orr_code try_lasts(cutter *k) {
   orr_code rc = ORR_OK;
   if (k->by[0]) return ORR_OK;
   all.v = orr_calloc((size_t)k->rows + 1, sizeof *all.v);
-  ORR_CHECK(all.v, ORR_ENOMEM, "%s: no memory for %" PRId64 " rows", k->path, k->rows);
+  ORR_CHECK(all.v, ORR_ENOMEM, "%s: out of memory for %" PRId64 " rows", k->path, k->rows);
   for (size_t m = 0; m < sizeof lasts / sizeof *lasts; m++) {
     if (!find(k, lasts[m], name)) continue;
     ORR_TRY_GOTO(column_read(k->file, k->path, name, &c), release);
@@ -233,7 +233,7 @@ release:
   return rc;
 }
 
-// -- what the user named ---------------------------------------------------------------------
+// -- what the user named --------------------------------------------------------------------
 
 static bool are_marks(const column *c) {
   for (int64_t i = 0; i < c->n; i++)

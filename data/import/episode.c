@@ -1,5 +1,6 @@
 #include "data/import/episode.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -11,7 +12,7 @@ orr_code data_import_list_add(data_import_list *list, const data_import_format *
   if (list->n == list->room) {
     int64_t room = list->room ? 2 * list->room : 64;
     data_import_episode *v = orr_realloc(list->v, (size_t)room * sizeof *v);
-    ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to list %lld episodes", file, (long long)room);
+    ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory: cannot list %" PRId64 " episodes", file, room);
     list->v = v;
     list->room = room;
   }
@@ -21,7 +22,7 @@ orr_code data_import_list_add(data_import_list *list, const data_import_format *
                              .file = orr_strdup(file),
                              .group = orr_strdup("")};
   list->n++;
-  ORR_CHECK(e->name && e->file && e->group, ORR_ENOMEM, "%s: no memory to list it", file);
+  ORR_CHECK(e->name && e->file && e->group, ORR_ENOMEM, "%s: out of memory: cannot list it", file);
   *out = e;
   return orr_fs_size(file, &e->bytes);
 }
@@ -29,11 +30,11 @@ orr_code data_import_list_add(data_import_list *list, const data_import_format *
 orr_code data_import_add_camera(data_import_episode *e, const char *name, const char *place) {
   data_import_camera *v =
       orr_realloc(e->cameras, (size_t)(e->camera_count + 1) * sizeof *e->cameras);
-  ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to list its cameras", e->file);
+  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory: cannot list its cameras", e->file);
   e->cameras = v;
   data_import_camera *c = &v[e->camera_count++];
   *c = (data_import_camera){orr_strdup(name), orr_strdup(place)};
-  ORR_CHECK(c->name && c->place, ORR_ENOMEM, "%s: no memory to list its cameras", e->file);
+  ORR_CHECK(c->name && c->place, ORR_ENOMEM, "%s: out of memory: cannot list its cameras", e->file);
   return ORR_OK;
 }
 

@@ -64,8 +64,8 @@ typedef struct data_import_referred {
   int64_t n, room;
 } data_import_referred;
 
-// Local. data_h5_others' `opened`; ctx: a data_import_referred, may be NULL. What finds no memory
-// is forgotten.
+// Local. data_h5_others' `opened`; ctx: a data_import_referred, may be NULL. What finds out of
+// memory is forgotten.
 void data_import_referred_note(void *ctx, const char *path);
 // Local. Drops the faults of files that recordings refer to.
 void data_import_referred_forgive(const data_import_referred *r, data_import_faults *faults);

@@ -9,14 +9,14 @@ orr_code data_import_faults_add(data_import_faults *f, const char *recording, co
   if (f->n == f->room) {
     int64_t room = f->room ? 2 * f->room : 16;
     data_import_fault *v = orr_realloc(f->v, (size_t)room * sizeof *v);
-    ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to list what is wrong with it", recording);
+    ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory: cannot list what is wrong with it", recording);
     f->v = v;
     f->room = room;
   }
   data_import_fault *fault = &f->v[f->n++];
   *fault = (data_import_fault){orr_strdup(recording), orr_strdup(path), orr_strdup(reason), code};
   ORR_CHECK(fault->recording && fault->path && fault->reason, ORR_ENOMEM,
-            "%s: no memory to list what is wrong with it", recording);
+            "%s: out of memory: cannot list what is wrong with it", recording);
   return ORR_OK;
 }
 

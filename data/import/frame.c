@@ -30,7 +30,7 @@ struct data_import_framer {
   view views[CAMERAS_MAX];
 };
 
-// -- opening ---------------------------------------------------------------------------------
+// -- opening --------------------------------------------------------------------------------
 
 static void join_cameras(const data_import_episode *e, char *out, size_t size) {
   size_t at = 0;
@@ -104,7 +104,7 @@ static orr_code read_picture(data_import_framer *f, view *v, int64_t frame, data
   } else if (p->height != v->height || p->width != v->width) {
     return ORR_OK; // of another size than the room: the caller refuses it
   }
-  ORR_CHECK(v->turned, ORR_ENOMEM, "%s: no memory for a picture of %" PRId64 " x %" PRId64,
+  ORR_CHECK(v->turned, ORR_ENOMEM, "%s: out of memory for a picture of %" PRId64 " x %" PRId64,
             f->episode->name, height, width);
   data_orient_run(f->orientation, p->rgb, height, width, v->turned);
   p->rgb = v->turned;
@@ -153,7 +153,7 @@ orr_code data_import_framer_open(const data_import_options *o, const data_import
                                  int64_t first, data_import_framer **out) {
   orr_code rc = ORR_OK;
   data_import_framer *f = orr_calloc(1, sizeof *f);
-  ORR_CHECK(f, ORR_ENOMEM, "%s: no memory to read it", e->name);
+  ORR_CHECK(f, ORR_ENOMEM, "%s: out of memory: cannot read it", e->name);
   f->episode = e;
   data_channels channels = o->channels ? o->channels : e->format->channels;
   f->swap = channels == DATA_CHANNELS_BGR;
@@ -196,7 +196,7 @@ int64_t data_import_framer_width(const data_import_framer *f) {
   return f->width;
 }
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 static orr_code read_view(data_import_framer *f, view *v, int64_t frame, uint8_t *out) {
   data_picture p;

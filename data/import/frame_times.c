@@ -49,7 +49,7 @@ orr_code data_frame_times_look(const double *times, int64_t n, double said_fps,
   *out = (data_frame_times){.fps = said_fps, .steady = true, .ticks = n};
   if (!times || n < 3) return ORR_OK;
   double *intervals = orr_malloc((size_t)(n - 1) * sizeof *intervals);
-  ORR_CHECK(intervals, ORR_ENOMEM, "no memory for the times of %" PRId64 " frames", n);
+  ORR_CHECK(intervals, ORR_ENOMEM, "out of memory for the times of %" PRId64 " frames", n);
   for (int64_t i = 1; i < n; i++) intervals[i - 1] = times[i] - times[i - 1];
   double usual = usual_interval(intervals, n - 1);
   orr_free(intervals);

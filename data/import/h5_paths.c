@@ -42,15 +42,15 @@ static orr_code add(walk *w) {
   if (out->n == out->room) {
     int64_t room = out->room ? 2 * out->room : 16;
     data_h5_path *v = orr_realloc(out->v, (size_t)room * sizeof *v);
-    ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to list %s", w->file_path, w->pattern);
+    ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory: cannot list %s", w->file_path, w->pattern);
     out->v = v;
     out->room = room;
   }
   out->v[out->n++] = (data_h5_path){orr_strdup(w->path), orr_strdup(w->any ? w->name : w->pattern),
                                     orr_strdup(w->path + (w->any ? w->starred : 1))};
   const data_h5_path *p = &out->v[out->n - 1];
-  ORR_CHECK(p->path && p->name && p->starred, ORR_ENOMEM, "%s: no memory to list %s", w->file_path,
-            w->pattern);
+  ORR_CHECK(p->path && p->name && p->starred, ORR_ENOMEM, "%s: out of memory: cannot list %s",
+            w->file_path, w->pattern);
   return ORR_OK;
 }
 

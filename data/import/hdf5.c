@@ -14,7 +14,7 @@
 #include "data/import/sources.h"
 #include "data/shard/lzf.h"
 
-// -- listing ---------------------------------------------------------------------------------
+// -- listing --------------------------------------------------------------------------------
 
 // Whether a format is in question for an HDF5 file.
 static bool possible(const data_import_options *o, const data_import_format *f) {
@@ -100,7 +100,7 @@ static orr_code list_files(data_import_search *s) {
     if (path->kind != DATA_PATH_HDF5) continue;
     data_import_note_reading(s->o, s->board, path->path);
     char *root = data_import_path_root(path);
-    ORR_CHECK(root, ORR_ENOMEM, "%s: no memory to list it", path->path);
+    ORR_CHECK(root, ORR_ENOMEM, "%s: out of memory: cannot list it", path->path);
     orr_code rc = list_file(s, path, root);
     orr_free(root);
     for (int64_t k = before; k < s->list->n; k++) s->list->v[k].referred = s->referred;

@@ -42,8 +42,8 @@ static orr_code part_read(hid_t file, const part *p, int64_t first, int64_t colu
   if (out->rows == 0) return ORR_OK;
   ORR_TRY(data_h5_check_written(file, &p->set, first, out->rows));
   float *rows = orr_malloc((size_t)(out->rows * p->width) * sizeof *rows);
-  ORR_CHECK(rows, ORR_ENOMEM, "%s: no memory for %" PRId64 " rows of %s", p->set.file, out->rows,
-            p->place);
+  ORR_CHECK(rows, ORR_ENOMEM, "%s: out of memory for %" PRId64 " rows of %s", p->set.file,
+            out->rows, p->place);
   orr_code rc = data_h5_dataset_read(&p->set, first, out->rows, H5T_NATIVE_FLOAT, rows);
   for (int64_t t = 0; rc == ORR_OK && t < out->rows; t++)
     memcpy(out->v + t * out->A + column, rows + t * p->width, (size_t)p->width * sizeof *rows);
@@ -67,7 +67,7 @@ static orr_code count_rows(const data_import_episode *e, const part *parts, int6
   ORR_CHECK(out->rows >= 1 || e->frames == 0, ORR_EFORMAT, "%s: %s has no row for %s", e->file,
             parts[0].place, e->name);
   out->v = orr_malloc((size_t)(out->rows * out->A + 1) * sizeof *out->v);
-  ORR_CHECK(out->v, ORR_ENOMEM, "%s: no memory for %" PRId64 " actions", e->file, out->rows);
+  ORR_CHECK(out->v, ORR_ENOMEM, "%s: out of memory for %" PRId64 " actions", e->file, out->rows);
   return ORR_OK;
 }
 
@@ -89,7 +89,7 @@ close_parts:
   return rc;
 }
 
-// -- rewards, ends and success ---------------------------------------------------------------
+// -- rewards, ends and success --------------------------------------------------------------
 
 // Where an optional dataset lies: one that the user named, else the layout's. *named: by the user.
 static bool find(hid_t file, const data_import_episode *e, const char *given, const char *usual,
@@ -118,8 +118,8 @@ static orr_code read_column(hid_t file, const data_import_episode *e, const char
                  place, words, rows);
   ORR_TRY_GOTO(data_h5_check_written(file, &d, e->first, rows), close);
   *out = orr_malloc((size_t)(rows + 1) * sizeof **out);
-  ORR_CHECK_GOTO(*out, close, ORR_ENOMEM, "%s: no memory for %" PRId64 " rows of %s", e->file, rows,
-                 place);
+  ORR_CHECK_GOTO(*out, close, ORR_ENOMEM, "%s: out of memory for %" PRId64 " rows of %s", e->file,
+                 rows, place);
   if (rows) rc = data_h5_dataset_read(&d, e->first, rows, H5T_NATIVE_FLOAT, *out);
 close:
   data_h5_dataset_close(&d);
@@ -197,7 +197,7 @@ orr_code data_import_hdf5_actions(const data_import_options *o, const data_impor
   hid_t file = H5I_INVALID_HID;
   *out = (data_import_actions){.success = -1};
   part *parts = orr_calloc((size_t)(o->actions.n ? o->actions.n : 1), sizeof *parts);
-  ORR_CHECK(parts, ORR_ENOMEM, "%s: no memory to read its actions", e->file);
+  ORR_CHECK(parts, ORR_ENOMEM, "%s: out of memory: cannot read its actions", e->file);
   data_h5_enter();
   orr_code rc = data_import_hdf5_open(e->file, &others, &fault, &file);
   if (rc == ORR_OK) rc = read_parts(o, file, e, parts, out);

@@ -25,7 +25,7 @@
 
 #define MARK "import.json"
 
-// -- writing ---------------------------------------------------------------------------------
+// -- writing --------------------------------------------------------------------------------
 
 static orr_code write_frames(const data_import_plan *p, const data_import_item *item,
                              data_import_framer *framer, const data_import_output *rows,
@@ -33,7 +33,7 @@ static orr_code write_frames(const data_import_plan *p, const data_import_item *
   const data_shard_format *f = p->format;
   orr_code rc = ORR_OK;
   uint8_t *frame = orr_malloc((size_t)(f->height * f->width * 3));
-  ORR_CHECK(frame, ORR_ENOMEM, "no memory for a frame of %" PRId64 " x %" PRId64, f->height,
+  ORR_CHECK(frame, ORR_ENOMEM, "out of memory for a frame of %" PRId64 " x %" PRId64, f->height,
             f->width);
   for (int64_t k = 0; k < item->timing.frames && !atomic_load(&board->stop); k++) {
     data_board_allow(board, data_import_patience(p->o));
@@ -71,15 +71,15 @@ static orr_code write_episode(const data_import_plan *p, const data_import_item 
 }
 
 static orr_code shard_path(const data_import_plan *p, const data_import_job *job,
-                           char out[PATH_MAX]) {
-  char dir[PATH_MAX];
+                           char out[ORR_PATH_MAX]) {
+  orr_path dir;
   ORR_TRY(data_import_plan_dir(p, job->validation, dir, sizeof dir));
-  return data_shard_name_in(dir, job->number, out, PATH_MAX);
+  return data_shard_name_in(dir, job->number, out, ORR_PATH_MAX);
 }
 
 static orr_code write_shard(const data_import_plan *p, const data_import_job *job,
                             data_board *board) {
-  char path[PATH_MAX];
+  orr_path path;
   data_shard_writer *w = NULL;
   orr_code rc = ORR_OK;
   ORR_TRY(shard_path(p, job, path));
@@ -110,7 +110,7 @@ static void report_progress(void *ctx, int64_t frames) {
   if (p->o->written) p->o->written(p->o->ctx, frames, p->frames);
 }
 
-// -- looking ---------------------------------------------------------------------------------
+// -- looking --------------------------------------------------------------------------------
 
 // What a worker process rehearses.
 typedef struct {
@@ -158,11 +158,11 @@ static orr_code make_plan(const data_import_options *o, data_import_plan *p) {
   return rc;
 }
 
-// -- the folder ------------------------------------------------------------------------------
+// -- the folder -----------------------------------------------------------------------------
 
 // The key in a JSON file of the folder, "" where there is none.
 static orr_code read_key(const char *dir, const char *name, char key[40]) {
-  char path[PATH_MAX];
+  orr_path path;
   json_t *j = NULL;
   key[0] = 0;
   ORR_TRY(orr_fs_join(path, sizeof path, dir, name));
@@ -204,7 +204,7 @@ static json_t *describe(const data_import_plan *p) {
 
 static orr_code write_mark(const data_import_plan *p, const char *path) {
   json_t *j = describe(p);
-  ORR_CHECK(j, ORR_ENOMEM, "%s: no memory for it", path);
+  ORR_CHECK(j, ORR_ENOMEM, "%s: out of memory for it", path);
   orr_code rc = orr_json_store(path, j);
   json_decref(j);
   return rc;
@@ -212,7 +212,7 @@ static orr_code write_mark(const data_import_plan *p, const char *path) {
 
 // Finds out what earlier calls did. *finished: everything.
 static orr_code open_folder(const data_import_plan *p, bool *finished) {
-  char train[PATH_MAX], validation[PATH_MAX], mark[PATH_MAX], begun[40], done[40];
+  char train[ORR_PATH_MAX], validation[ORR_PATH_MAX], mark[ORR_PATH_MAX], begun[40], done[40];
   orr_hash_hex key = orr_hash_to_hex(p->key);
   ORR_TRY(data_import_plan_dir(p, false, train, sizeof train));
   ORR_TRY(data_import_plan_dir(p, true, validation, sizeof validation));
@@ -234,10 +234,10 @@ static orr_code open_folder(const data_import_plan *p, bool *finished) {
 }
 
 static orr_code write_indexes(const data_import_plan *p) {
-  char dir[PATH_MAX], mark[PATH_MAX];
+  orr_path dir, mark;
   json_t *extra = describe(p);
   orr_code rc = ORR_OK;
-  ORR_CHECK(extra, ORR_ENOMEM, "%s: no memory for its index", p->o->dir);
+  ORR_CHECK(extra, ORR_ENOMEM, "%s: out of memory for its index", p->o->dir);
   if (p->validation_count) {
     ORR_TRY_GOTO(data_import_plan_dir(p, true, dir, sizeof dir), done);
     ORR_TRY_GOTO(data_index_build(dir, extra), done);
@@ -252,7 +252,7 @@ done:
   return rc;
 }
 
-// -- all of it -------------------------------------------------------------------------------
+// -- all of it ------------------------------------------------------------------------------
 
 static orr_code check_options(const data_import_options *o) {
   ORR_CHECK(o->inputs.n >= 1, ORR_EINVAL, "import: no file and no folder given");

@@ -39,7 +39,7 @@ static orr_code parse_line(const char *what, const char *text, size_t bytes, jso
   if (!python) return orr_json_parse(what, text, bytes, out);
   size_t n = 0;
   char *quoted = quote_numbers(text, bytes, &n);
-  ORR_CHECK(quoted, ORR_ENOMEM, "%s: no memory to read it", what);
+  ORR_CHECK(quoted, ORR_ENOMEM, "%s: out of memory: cannot read it", what);
   orr_code rc = orr_json_parse(what, quoted, n, out);
   orr_free(quoted);
   return rc;

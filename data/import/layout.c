@@ -19,11 +19,11 @@ orr_code data_import_layout_add(const data_import_h5 *h, const char *name, const
   (*out)->group = copy;
   (*out)->root = root;
   if (h->format->layout->fps) (*out)->fps = h->format->layout->fps(h->file, h->path);
-  ORR_CHECK(copy && root, ORR_ENOMEM, "%s: no memory to list it", h->path);
+  ORR_CHECK(copy && root, ORR_ENOMEM, "%s: out of memory: cannot list it", h->path);
   return ORR_OK;
 }
 
-// -- cameras ---------------------------------------------------------------------------------
+// -- cameras --------------------------------------------------------------------------------
 
 // Datasets that may be cameras.
 typedef struct {
@@ -90,7 +90,7 @@ static orr_code add_camera(const data_import_h5 *h, data_import_episode *e, cons
 
 static orr_code rank_all(const data_import_h5 *h, choice *c) {
   c->ranks = orr_calloc((size_t)c->paths.n + 1, sizeof *c->ranks);
-  ORR_CHECK(c->ranks, ORR_ENOMEM, "%s: no memory to list its cameras", h->path);
+  ORR_CHECK(c->ranks, ORR_ENOMEM, "%s: out of memory: cannot list its cameras", h->path);
   for (int64_t i = 0; i < c->paths.n; i++) c->ranks[i] = rank_of(h, c->paths.v[i].path);
   return ORR_OK;
 }
@@ -178,7 +178,7 @@ orr_code data_import_layout_cameras(const data_import_h5 *h, data_import_episode
   return rc;
 }
 
-// -- episodes --------------------------------------------------------------------------------
+// -- episodes -------------------------------------------------------------------------------
 
 static const char *episodes_of(const data_import_h5 *h) {
   const char *given = h->search->o->map.episodes;

@@ -109,7 +109,7 @@ orr_code data_import_one_hot(const data_import_options *o, const data_import_epi
   float *v = orr_malloc((size_t)(a->rows * A) * sizeof *v);
   char **names = orr_malloc((size_t)A * sizeof *names + bytes);
   orr_code rc = v && names ? spread(o, e, a, A, v)
-                           : ORR_FAIL(ORR_ENOMEM, "%s: no memory for its actions", e->name);
+                           : ORR_FAIL(ORR_ENOMEM, "%s: out of memory for its actions", e->name);
   if (rc != ORR_OK) {
     orr_free(v);
     orr_free(names);

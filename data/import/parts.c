@@ -30,7 +30,7 @@ orr_code data_import_split(data_import_plan *p) {
   if (n == p->count) p->items[highest].validation = false, n--;
   p->validation_count = n;
   data_import_item *sorted = orr_malloc((size_t)p->count * sizeof *sorted);
-  ORR_CHECK(sorted, ORR_ENOMEM, "no memory to split %" PRId64 " episodes", p->count);
+  ORR_CHECK(sorted, ORR_ENOMEM, "out of memory: cannot split %" PRId64 " episodes", p->count);
   int64_t at[2] = {0, p->count - n};
   for (int64_t i = 0; i < p->count; i++) sorted[at[p->items[i].validation]++] = p->items[i];
   orr_free(p->items);
@@ -42,7 +42,7 @@ orr_code data_import_cut(data_import_plan *p) {
   int64_t wanted = p->o->shard_frames, frames = 0;
   if (!wanted) wanted = SHARD_BYTES / (p->format->height * p->format->width * 3);
   p->jobs = orr_malloc((size_t)p->count * sizeof *p->jobs);
-  ORR_CHECK(p->jobs, ORR_ENOMEM, "no memory for the shards of %" PRId64 " episodes", p->count);
+  ORR_CHECK(p->jobs, ORR_ENOMEM, "out of memory for the shards of %" PRId64 " episodes", p->count);
   for (int64_t i = 0; i < p->count; i++) {
     const data_import_item *item = &p->items[i];
     data_import_job *last = p->job_count ? &p->jobs[p->job_count - 1] : NULL;

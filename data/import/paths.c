@@ -1,5 +1,6 @@
 #include "data/import/paths.h"
 
+#include <inttypes.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -47,12 +48,12 @@ static orr_code add(const walker *w, const char *path, int kind) {
   if (list->n == list->room) {
     int64_t room = list->room ? 2 * list->room : 64;
     data_import_path *v = orr_realloc(list->v, (size_t)room * sizeof *v);
-    ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to list %lld files", path, (long long)room);
+    ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory: cannot list %" PRId64 " files", path, room);
     list->v = v;
     list->room = room;
   }
   char *copy = orr_strdup(path);
-  ORR_CHECK(copy, ORR_ENOMEM, "%s: no memory to list it", path);
+  ORR_CHECK(copy, ORR_ENOMEM, "%s: out of memory: cannot list it", path);
   list->v[list->n++] = (data_import_path){(data_path_kind)kind, copy, copy + w->below, w->given};
   return ORR_OK;
 }
@@ -63,7 +64,7 @@ static bool same_file(const struct stat *a, const struct stat *b) {
 
 static orr_code walk(const walker *w, const char *dir, int depth) {
   orr_code rc = ORR_OK;
-  char path[PATH_MAX];
+  orr_path path;
   struct stat at;
   ORR_CHECK(depth < DEPTH_MAX, ORR_EINVAL,
             "%s: more than %d folders deep; is there a link to a folder above?", dir, DEPTH_MAX);
@@ -104,7 +105,7 @@ static bool is_listed(const data_import_paths *list, const char *path) {
 // Tables of the folder of one file: of its name, or all of them.
 static orr_code add_tables(const walker *w, const char *dir, const char *beside, bool all,
                            int64_t *found) {
-  char path[PATH_MAX];
+  orr_path path;
   const size_t stem = stem_length(beside);
   const char *slash = strrchr(beside, '/');
   const size_t folder = slash ? (size_t)(slash + 1 - beside) : 0;
@@ -118,7 +119,7 @@ static orr_code add_tables(const walker *w, const char *dir, const char *beside,
                 strncmp(entry->d_name, beside + folder, stem - folder) == 0;
     if (!table || (!all && !same) || entry->d_name[0] == '.') continue;
     ORR_CHECK_GOTO(folder + strlen(entry->d_name) < sizeof path, close_dir, ORR_EINVAL,
-                   "%s: a path of more than %d letters", beside, PATH_MAX);
+                   "%s: a path of more than %d letters", beside, ORR_PATH_MAX);
     snprintf(path, sizeof path, "%.*s%s", (int)folder, beside, entry->d_name);
     if (!is_listed(w->list, path)) ORR_TRY_GOTO(add(w, path, kind), close_dir);
     ++*found;
@@ -131,12 +132,13 @@ close_dir:
 // A video that is named alone brings its table along: the one of its name, else what there is in
 // its folder.
 static orr_code add_tables_of(walker w, const char *video) {
-  char dir[PATH_MAX];
+  orr_path dir;
   const char *slash = strrchr(video, '/');
   int64_t found = 0;
   int n =
       snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash + 1 - video) : 1, slash ? video : ".");
-  ORR_CHECK(n < (int)sizeof dir, ORR_EINVAL, "%s: a path of more than %d letters", video, PATH_MAX);
+  ORR_CHECK(n < (int)sizeof dir, ORR_EINVAL, "%s: a path of more than %d letters", video,
+            ORR_PATH_MAX);
   w.given = false;
   ORR_TRY(add_tables(&w, dir, video, false, &found));
   return found ? ORR_OK : add_tables(&w, dir, video, true, &found);
@@ -166,7 +168,7 @@ static orr_code find_operand(data_import_paths *list, const char *operand, const
   return kind_of(operand) == DATA_PATH_VIDEO ? add_tables_of(w, operand) : ORR_OK;
 }
 
-// -- each file once --------------------------------------------------------------------------
+// -- each file once -------------------------------------------------------------------------
 
 typedef struct {
   struct stat file;
@@ -176,7 +178,7 @@ typedef struct {
 
 // Whether a path below its operand leads through a link.
 static bool is_linked(const data_import_path *p) {
-  char real[PATH_MAX], real_root[PATH_MAX], *root = data_import_path_root(p);
+  char real[ORR_PATH_MAX], real_root[ORR_PATH_MAX], *root = data_import_path_root(p);
   const bool known = root && realpath(root, real_root) && realpath(p->path, real);
   orr_free(root);
   if (!known) return false;
@@ -197,7 +199,7 @@ static int by_identity(const void *a, const void *b) {
 // share a table.
 static orr_code drop_again(data_import_paths *list) {
   identity *v = orr_calloc((size_t)list->n + 1, sizeof *v);
-  ORR_CHECK(v, ORR_ENOMEM, "no memory to compare %lld files", (long long)list->n);
+  ORR_CHECK(v, ORR_ENOMEM, "out of memory: cannot compare %" PRId64 " files", list->n);
   for (int64_t i = 0; i < list->n; i++) {
     v[i].number = i;
     v[i].linked = is_linked(&list->v[i]);

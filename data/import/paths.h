@@ -1,4 +1,4 @@
-// The files behind the operands of an import. Private to data/.
+// The files that an import's operands name. Private to data/.
 #ifndef DATA_IMPORT_PATHS_H
 #define DATA_IMPORT_PATHS_H
 
@@ -38,7 +38,7 @@ orr_code data_import_paths_find(data_words operands, const char *without, data_i
 // Local. What a source says that reads files of one kind (data/import/episode.h).
 data_import_claim data_import_paths_claim(const data_import_paths *p, data_path_kind kind,
                                           const char **first);
-// Local. The folder of the operand that a path lies in, from orr_malloc; NULL: no memory.
+// Local. The folder of the operand that a path lies in, from orr_malloc; NULL: out of memory.
 char *data_import_path_root(const data_import_path *p);
 // Local. Takes the paths from number n on out of the list.
 void data_import_paths_cut(data_import_paths *p, int64_t n);

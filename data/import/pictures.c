@@ -45,7 +45,7 @@ static void close_pictures(data_import_stream *s) {
 
 static orr_code make(const data_import_episode *e, int64_t camera, pictures **out) {
   pictures *p = orr_calloc(1, sizeof *p);
-  ORR_CHECK(p, ORR_ENOMEM, "%s: no memory to read its pictures", e->file);
+  ORR_CHECK(p, ORR_ENOMEM, "%s: out of memory: cannot read its pictures", e->file);
   *p = (pictures){.base.close = close_pictures,
                   .episode = e,
                   .place = e->cameras[camera].place,
@@ -68,7 +68,7 @@ static orr_code hand_over(pictures *p, orr_code rc, data_import_stream **out) {
   return rc;
 }
 
-// -- pixels ----------------------------------------------------------------------------------
+// -- pixels ---------------------------------------------------------------------------------
 
 // Channel c of pixel i in a plain row: red, green and blue of grey are the same.
 static int64_t value_at(const data_picture_form *f, int64_t i, int c) {
@@ -109,8 +109,8 @@ static orr_code setup_pixels(pictures *p) {
   p->row = orr_malloc(pixels * (size_t)f->channels * (bytes ? 1 : sizeof(float)));
   p->picture = orr_malloc(pixels * 3);
   ORR_CHECK(p->row && p->picture, ORR_ENOMEM,
-            "%s: no memory for a picture of %" PRId64 " x %" PRId64, p->episode->file, f->height,
-            f->width);
+            "%s: out of memory for a picture of %" PRId64 " x %" PRId64, p->episode->file,
+            f->height, f->width);
   p->type = H5Tcopy(bytes ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT);
   return ORR_OK;
 }
@@ -140,7 +140,7 @@ static void widen(const pictures *p, double *low, double *high) {
   }
 }
 
-// -- one row a frame -------------------------------------------------------------------------
+// -- one row a frame ------------------------------------------------------------------------
 
 static orr_code read_row(pictures *p, int64_t frame, void *row) {
   data_h5_enter();
@@ -205,7 +205,7 @@ static orr_code setup_rows(pictures *p) {
     p->type =
         p->form.kind == DATA_FORM_STRINGS ? H5Dget_type(p->set.set) : H5Tcopy(H5T_NATIVE_UINT8);
     p->row = orr_malloc(p->form.bytes);
-    ORR_CHECK(p->row, ORR_ENOMEM, "%s: no memory for a picture of %zu bytes", p->set.file,
+    ORR_CHECK(p->row, ORR_ENOMEM, "%s: out of memory for a picture of %zu bytes", p->set.file,
               p->form.bytes);
     return data_packed_create(&p->packed);
   case DATA_FORM_NONE:
@@ -233,7 +233,7 @@ orr_code data_import_rows_open(const data_import_episode *e, int64_t camera,
   return hand_over(p, rc, out);
 }
 
-// -- one dataset a frame ---------------------------------------------------------------------
+// -- one dataset a frame --------------------------------------------------------------------
 
 static orr_code read_dataset(pictures *p, const char *name, data_h5_dataset *d) {
   const data_picture_form f = data_picture_form_of_one(d), *before = &p->form;

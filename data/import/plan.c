@@ -14,7 +14,7 @@
 
 #define PIXEL_SAMPLES 8 // pictures of an episode
 
-// -- looking ---------------------------------------------------------------------------------
+// -- looking --------------------------------------------------------------------------------
 
 // What is gathered while all episodes are looked at.
 typedef struct {
@@ -109,7 +109,7 @@ static orr_code same_actions(looking *l, const data_import_episode *e, data_impo
     l->names = a->names;
     a->names = NULL; // the plan keeps them
     l->found = orr_malloc((size_t)a->A * sizeof *l->found);
-    ORR_CHECK(l->found, ORR_ENOMEM, "%s: no memory for %" PRId64 " components", e->name, a->A);
+    ORR_CHECK(l->found, ORR_ENOMEM, "%s: out of memory for %" PRId64 " components", e->name, a->A);
     for (int64_t i = 0; i < a->A; i++) l->found[i][0] = INFINITY, l->found[i][1] = -INFINITY;
     return ORR_OK;
   }
@@ -137,7 +137,7 @@ static void widen(looking *l, const float *rows, int64_t n) {
 static orr_code look_at_actions(looking *l, const data_import_episode *e,
                                 const data_import_timing *t, const data_import_actions *a) {
   float *rows = orr_malloc((size_t)(t->frames * a->A) * sizeof *rows);
-  ORR_CHECK(rows, ORR_ENOMEM, "%s: no memory for %" PRId64 " actions", e->name, t->frames);
+  ORR_CHECK(rows, ORR_ENOMEM, "%s: out of memory for %" PRId64 " actions", e->name, t->frames);
   data_import_actions named = *a;
   if (!named.names) named.names = l->names; // for messages
   orr_code rc = data_import_align(l->p->o, e, t, &named, rows);
@@ -159,7 +159,7 @@ static orr_code look_at_outcome(looking *l, const data_import_episode *e,
   uint8_t *done = a->done ? orr_malloc((size_t)t->frames * sizeof *done) : NULL;
   orr_code rc = ORR_OK;
   ORR_CHECK_GOTO((reward || !a->reward) && (done || !a->done), release, ORR_ENOMEM,
-                 "%s: no memory for %" PRId64 " rewards", e->name, t->frames);
+                 "%s: out of memory for %" PRId64 " rewards", e->name, t->frames);
   ORR_TRY_GOTO(data_import_align_outcome(l->p->o, e, t, a, reward, done), release);
   if (reward) orr_hash_stream_update(l->hash, reward, (size_t)t->frames * sizeof *reward);
   if (done) orr_hash_stream_update(l->hash, done, (size_t)t->frames * sizeof *done);
@@ -216,7 +216,7 @@ release:
   return rc;
 }
 
-// -- what all have in common -----------------------------------------------------------------
+// -- what all have in common ----------------------------------------------------------------
 
 // What is black and white in pictures of numbers, the same for all of them: 0 and 1 where nothing
 // is above 1, else 0 and 255.
@@ -239,7 +239,7 @@ static orr_code set_ranges(looking *l) {
             " components; give one, or one a component",
             o->range_count, l->f.A);
   p->ranges = orr_malloc((size_t)l->f.A * sizeof *p->ranges);
-  ORR_CHECK(p->ranges, ORR_ENOMEM, "no memory for %" PRId64 " ranges", l->f.A);
+  ORR_CHECK(p->ranges, ORR_ENOMEM, "out of memory for %" PRId64 " ranges", l->f.A);
   for (int64_t i = 0; i < l->f.A; i++) {
     const double *given = o->range_count == 1 ? o->ranges[0] : o->range_count ? o->ranges[i] : NULL;
     memcpy(p->ranges[i], given ? given : l->found[i], sizeof p->ranges[i]);
@@ -270,7 +270,7 @@ static orr_code set_format(looking *l) {
   char source[128], *text = orr_malloc((size_t)l->f.A * NAME);
   const char **names = orr_malloc((size_t)l->f.A * sizeof *names);
   orr_code rc = ORR_OK;
-  ORR_CHECK_GOTO(text && names, done, ORR_ENOMEM, "no memory for %" PRId64 " names", l->f.A);
+  ORR_CHECK_GOTO(text && names, done, ORR_ENOMEM, "out of memory for %" PRId64 " names", l->f.A);
   ORR_CHECK_GOTO(!o->action_names.n || o->action_names.n == l->f.A, done, ORR_EINVAL,
                  "--action-names has %" PRId64 " names for %" PRId64 " components",
                  o->action_names.n, l->f.A);
@@ -332,7 +332,7 @@ static orr_code hash_options(looking *l) {
   return ORR_OK;
 }
 
-// -- all of it -------------------------------------------------------------------------------
+// -- all of it ------------------------------------------------------------------------------
 
 static orr_code look_at_all(looking *l) {
   data_import_plan *p = l->p;
@@ -345,7 +345,7 @@ static orr_code look_at_all(looking *l) {
   ORR_TRY(data_import_sources_list(&s));
   p->too_short += s.too_short;
   p->items = orr_malloc((size_t)(p->episodes.n + 1) * sizeof *p->items);
-  ORR_CHECK(p->items, ORR_ENOMEM, "no memory for %" PRId64 " episodes", p->episodes.n);
+  ORR_CHECK(p->items, ORR_ENOMEM, "out of memory for %" PRId64 " episodes", p->episodes.n);
   for (int64_t i = 0; i < p->episodes.n; i++) {
     const data_import_episode *e = &p->episodes.v[i];
     data_import_note_reading(p->o, p->board, e->file);
@@ -401,7 +401,7 @@ static orr_code plan(data_import_plan *p) {
                .pixel_low = INFINITY,
                .pixel_high = -INFINITY,
                .hash = orr_hash_stream_create()};
-  orr_code rc = l.hash ? make(&l) : ORR_FAIL(ORR_ENOMEM, "no memory for a checksum");
+  orr_code rc = l.hash ? make(&l) : ORR_FAIL(ORR_ENOMEM, "out of memory for a checksum");
   orr_hash_stream_destroy(l.hash);
   orr_free(l.found);
   orr_free(l.names);
@@ -447,7 +447,7 @@ static orr_code fill(const data_import_plan *p, const data_import_item *item,
   if (f->reward) out->reward = orr_malloc((size_t)n * sizeof *out->reward);
   if (f->done) out->done = orr_malloc((size_t)n * sizeof *out->done);
   ORR_CHECK(out->actions && (out->reward || !f->reward) && (out->done || !f->done), ORR_ENOMEM,
-            "%s: no memory for its actions", e->name);
+            "%s: out of memory for its actions", e->name);
   out->success = a->success > 0;
   ORR_TRY(data_import_align(p->o, e, &item->timing, a, out->actions));
   for (int64_t i = 0; p->ranges && i < n * A; i++) {

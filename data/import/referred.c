@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/mem.h"
 #include "data/import/episode.h"
 
@@ -28,7 +29,7 @@ void data_import_referred_note(void *ctx, const char *path) {
 }
 
 void data_import_referred_forgive(const data_import_referred *r, data_import_faults *faults) {
-  char real[PATH_MAX];
+  orr_path real;
   for (int64_t i = faults->n - 1; r->n && i >= 0; i--)
     if (realpath(faults->v[i].path, real) && holds(r, real)) data_import_faults_drop(faults, i);
 }

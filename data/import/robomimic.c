@@ -34,7 +34,7 @@ static double control_frequency(hid_t file, const char *path) {
   return fps > 0 ? fps : 0;
 }
 
-// -- filter keys -----------------------------------------------------------------------------
+// -- filter keys ----------------------------------------------------------------------------
 
 typedef struct {
   char *text; // [n] names of `width` bytes each, padded with zeros
@@ -57,11 +57,11 @@ static orr_code read_names(const data_h5_dataset *d, hid_t type, mask *m) {
   if (H5Tis_variable_str(type) <= 0) {
     m->width = H5Tget_size(type);
     m->text = orr_calloc((size_t)m->n + 1, m->width);
-    ORR_CHECK(m->text, ORR_ENOMEM, "%s: no memory for %s", d->file, d->name);
+    ORR_CHECK(m->text, ORR_ENOMEM, "%s: out of memory for %s", d->file, d->name);
     return data_h5_dataset_read(d, 0, m->n, type, m->text);
   }
   char **text = orr_calloc((size_t)m->n + 1, sizeof *text);
-  ORR_CHECK(text, ORR_ENOMEM, "%s: no memory for %s", d->file, d->name);
+  ORR_CHECK(text, ORR_ENOMEM, "%s: out of memory for %s", d->file, d->name);
   ORR_TRY_GOTO(data_h5_dataset_read(d, 0, m->n, type, text), done);
   for (int64_t i = 0; i < m->n; i++)
     if (text[i] && strlen(text[i]) > m->width) m->width = strlen(text[i]);
@@ -69,7 +69,7 @@ static orr_code read_names(const data_h5_dataset *d, hid_t type, mask *m) {
   for (int64_t i = 0; m->text && i < m->n; i++)
     if (text[i]) memcpy(m->text + (size_t)i * m->width, text[i], strlen(text[i]));
   H5Dvlen_reclaim(type, d->space, H5P_DEFAULT, text);
-  ORR_CHECK_GOTO(m->text, done, ORR_ENOMEM, "%s: no memory for %s", d->file, d->name);
+  ORR_CHECK_GOTO(m->text, done, ORR_ENOMEM, "%s: out of memory for %s", d->file, d->name);
 done:
   orr_free(text);
   return rc;
@@ -93,7 +93,7 @@ close:
   return rc;
 }
 
-// -- listing ---------------------------------------------------------------------------------
+// -- listing --------------------------------------------------------------------------------
 
 static bool keep(void *ctx, const char *name) {
   return mask_holds(ctx, name);

@@ -36,7 +36,7 @@ const char *data_import_reading(const char *note) {
   return strncmp(note, READING, n) == 0 ? note + n : NULL;
 }
 
-// -- which source ----------------------------------------------------------------------------
+// -- which source ---------------------------------------------------------------------------
 
 // What each source reads, once a source: "HDF5 file (.h5, .hdf5), video (...)".
 static void join_sources(char *out, size_t size) {

@@ -20,7 +20,7 @@ orr_code data_table_take(data_table_builder *b, const char *name, size_t letters
   bool *lists = orr_realloc(b->lists, n * sizeof *lists);
   if (lists) b->lists = lists;
   char *copy = names && widths && lists ? orr_format("%.*s", (int)letters, name) : NULL;
-  ORR_CHECK(copy, ORR_ENOMEM, "%s: no memory for its columns", b->path);
+  ORR_CHECK(copy, ORR_ENOMEM, "%s: out of memory for its columns", b->path);
   b->names[b->n] = copy;
   b->widths[b->n] = 0;
   b->lists[b->n] = false;
@@ -75,7 +75,7 @@ orr_code data_table_take_time(data_table_builder *b, const char *name) {
                {{"ns", "nsec", "nanos", "nanoseconds", NULL}, 1e-9}};
   orr_free(b->time_name);
   b->time_name = orr_strdup(name);
-  ORR_CHECK(b->time_name, ORR_ENOMEM, "%s: no memory for its columns", b->path);
+  ORR_CHECK(b->time_name, ORR_ENOMEM, "%s: out of memory for its columns", b->path);
   for (size_t i = 0; i < sizeof units / sizeof *units; i++)
     if (holds_word(name, strlen(name), units[i].words)) b->time_unit = units[i].unit;
   return ORR_OK;
@@ -88,7 +88,7 @@ static orr_code append(data_table_builder *b, double **v, size_t *used, size_t *
   if (*used == *room) {
     size_t more = *room ? 2 * *room : 1024;
     double *grown = orr_realloc(*v, more * sizeof *grown);
-    ORR_CHECK(grown, ORR_ENOMEM, "%s: no memory for %zu numbers", b->path, more);
+    ORR_CHECK(grown, ORR_ENOMEM, "%s: out of memory for %zu numbers", b->path, more);
     *v = grown;
     *room = more;
   }
@@ -141,7 +141,7 @@ orr_code data_table_finish(data_table_builder *b, data_table *out) {
   ORR_CHECK(b->rows >= 1, ORR_EFORMAT, "%s: no row of actions", b->path);
   for (int64_t i = 0; i < b->n; i++) columns += b->widths[i];
   char **names = name_columns(b, columns);
-  ORR_CHECK(names, ORR_ENOMEM, "%s: no memory for its columns", b->path);
+  ORR_CHECK(names, ORR_ENOMEM, "%s: out of memory for its columns", b->path);
   *out = (data_table){.rows = b->rows, .columns = columns, .v = b->v, .names = names};
   b->v = NULL;
   if (!b->time_name) return ORR_OK;

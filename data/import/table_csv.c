@@ -100,7 +100,7 @@ static orr_code read_line(csv *c) {
 static orr_code take(csv *c, int64_t k) {
   ORR_TRY(data_table_take(&c->b, cell(c, k), strlen(cell(c, k))));
   int64_t *sources = orr_realloc(c->sources, (size_t)c->b.n * sizeof *sources);
-  ORR_CHECK(sources, ORR_ENOMEM, "%s: no memory for its columns", c->b.path);
+  ORR_CHECK(sources, ORR_ENOMEM, "%s: out of memory for its columns", c->b.path);
   c->sources = sources;
   sources[c->b.n - 1] = k;
   return ORR_OK;

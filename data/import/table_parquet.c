@@ -72,7 +72,7 @@ static orr_code read_file(data_table_builder *b, data_parquet *p) {
   ORR_CHECK(data_parquet_rows(p) >= 1, ORR_EFORMAT, "%s: no row of actions", b->path);
   ORR_TRY(choose(b, p));
   data_parquet_numbers times = {0}, *columns = orr_calloc((size_t)b->n, sizeof *columns);
-  ORR_CHECK(columns, ORR_ENOMEM, "%s: no memory for its columns", b->path);
+  ORR_CHECK(columns, ORR_ENOMEM, "%s: out of memory for its columns", b->path);
   orr_code rc = read_columns(b, p, columns, &times);
   for (int64_t i = 0; i < b->n; i++) orr_free(columns[i].v);
   orr_free(columns);

@@ -166,12 +166,12 @@ const data_import_source data_import_video_source = {
     .list = list_videos,
 };
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 // LeRobot's meta/info.json names the components of its actions; it lies two folders above the
 // tables. NULL when it does not, or has another number of names.
 static char **lerobot_names(const char *table, int64_t A) {
-  char path[PATH_MAX];
+  orr_path path;
   json_t *info = NULL;
   size_t at = strlen(table), bytes = (size_t)A * sizeof(char *);
   for (int up = 0; up < 3 && at > 0; up++)
@@ -202,7 +202,7 @@ static char **lerobot_names(const char *table, int64_t A) {
 // The table's numbers as actions; what it no longer needs goes to them.
 static orr_code take_table(const data_import_episode *e, data_table *t, data_import_actions *out) {
   float *v = orr_malloc((size_t)(t->rows * t->columns) * sizeof *v);
-  ORR_CHECK(v, ORR_ENOMEM, "%s: no memory for %" PRId64 " actions", e->file, t->rows);
+  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory for %" PRId64 " actions", e->file, t->rows);
   for (int64_t i = 0; i < t->rows * t->columns; i++) v[i] = (float)t->v[i];
   *out = (data_import_actions){.rows = t->rows,
                                .A = t->columns,
@@ -271,7 +271,7 @@ static void film_close(data_import_stream *s) {
 
 static orr_code film_open(const data_import_episode *e, int64_t camera, data_import_stream **out) {
   film *f = orr_calloc(1, sizeof *f);
-  ORR_CHECK(f, ORR_ENOMEM, "%s: no memory to read it", e->cameras[camera].place);
+  ORR_CHECK(f, ORR_ENOMEM, "%s: out of memory: cannot read it", e->cameras[camera].place);
   *f = (film){.base = {.read = film_read, .close = film_close},
               .path = e->cameras[camera].place,
               .frames = e->frames};

@@ -153,7 +153,7 @@ orr_code data_import_video_pair(data_import_search *s) {
   t.by_folder = orr_malloc(room * sizeof *t.by_folder);
   numbers = orr_malloc(room * sizeof *numbers);
   ORR_CHECK_GOTO(t.by_stem && t.by_folder && numbers, done, ORR_ENOMEM,
-                 "no memory to pair %lld files", (long long)paths->n);
+                 "out of memory: cannot pair %" PRId64 " files", paths->n);
   for (int64_t i = 0; i < paths->n; i++) {
     if (!is_table(&paths->v[i])) continue;
     numbers[t.n] = -1;

@@ -1,4 +1,5 @@
 // Films by format: checks, whole-number scaling, and the still of frames side by side.
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -29,14 +30,15 @@ orr_code data_film_format_of(const char *path, data_film_format *format) {
 static orr_code check_film(data_film_format format, int64_t n, int64_t height, int64_t width,
                            double fps, int scale) {
   int64_t most = format == DATA_FILM_PNG ? STILL_SIDE_MAX : FILM_SIDE_MAX;
-  ORR_CHECK(n >= 1 && n <= INT32_MAX, ORR_EINVAL, "film of %lld frames: wanted 1 or more",
-            (long long)n);
+  ORR_CHECK(n >= 1 && n <= INT32_MAX, ORR_EINVAL, "film of %" PRId64 " frames: wanted 1 or more",
+            n);
   ORR_CHECK(scale >= 1 && height >= 1 && width >= 1 && height <= most / scale &&
                 width <= most / scale && (format != DATA_FILM_PNG || width * scale <= most / n),
             ORR_EINVAL,
-            "film of %lld frames of %lld x %lld pixels at scale %d: each side of the picture must "
-            "be 1..%lld",
-            (long long)n, (long long)width, (long long)height, scale, (long long)most);
+            "film of %" PRId64 " frames of %" PRId64 " x %" PRId64
+            " pixels at scale %d: each side of the picture must "
+            "be 1..%" PRId64,
+            n, width, height, scale, most);
   ORR_CHECK(format == DATA_FILM_PNG || (isfinite(fps) && fps >= 0.1 && fps <= 1000), ORR_EINVAL,
             "film of %g frames/s: wanted 0.1..1000", fps);
   return ORR_OK;
@@ -63,8 +65,8 @@ static orr_code encode_still(const uint8_t *frames, int64_t n, int64_t height, i
                              int scale, uint8_t **out, size_t *bytes) {
   int64_t h = height * scale, w = width * scale;
   uint8_t *rgb = orr_malloc((size_t)(n * h * w * 3));
-  ORR_CHECK(rgb, ORR_ENOMEM, "no memory for a picture of %lld x %lld pixels", (long long)(n * w),
-            (long long)h);
+  ORR_CHECK(rgb, ORR_ENOMEM, "out of memory for a picture of %" PRId64 " x %" PRId64 " pixels",
+            n * w, h);
   for (int64_t i = 0; i < n; i++)
     enlarge(frames + i * height * width * 3, height, width, scale, rgb + i * w * 3, h, w,
             n * w * 3);
@@ -82,8 +84,9 @@ orr_code data_film_encode(data_film_format format, const uint8_t *frames, int64_
   int64_t even = format == DATA_FILM_MP4 ? 1 : 0; // yuv420p halves both sides
   int64_t h = (height * scale + even) & ~even, w = (width * scale + even) & ~even;
   uint8_t *rgb = orr_malloc((size_t)(n * h * w * 3));
-  ORR_CHECK(rgb, ORR_ENOMEM, "no memory for a film of %lld frames of %lld x %lld pixels",
-            (long long)n, (long long)w, (long long)h);
+  ORR_CHECK(rgb, ORR_ENOMEM,
+            "out of memory for a film of %" PRId64 " frames of %" PRId64 " x %" PRId64 " pixels", n,
+            w, h);
   for (int64_t i = 0; i < n; i++)
     enlarge(frames + i * height * width * 3, height, width, scale, rgb + i * h * w * 3, h, w,
             w * 3);

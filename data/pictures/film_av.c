@@ -129,11 +129,11 @@ static orr_code open_mux(encoder *e) {
   AV_CHECK_GOTO(avformat_alloc_output_context2(&e->mux, NULL, name, NULL), done, name);
   e->mux->flags |= AVFMT_FLAG_BITEXACT; // no dates, no versions
   unsigned char *buffer = av_malloc(IO_BUFFER_BYTES);
-  ORR_CHECK(buffer, ORR_ENOMEM, "no memory for %d bytes of a film's buffer", IO_BUFFER_BYTES);
+  ORR_CHECK(buffer, ORR_ENOMEM, "out of memory for %d bytes of a film's buffer", IO_BUFFER_BYTES);
   e->mux->pb = avio_alloc_context(buffer, IO_BUFFER_BYTES, 1, &e->out, NULL, sink_write, sink_seek);
   if (!e->mux->pb) {
     av_free(buffer);
-    return ORR_FAIL(ORR_ENOMEM, "no memory for a film's output");
+    return ORR_FAIL(ORR_ENOMEM, "out of memory for a film's output");
   }
 done:
   return rc;
@@ -148,7 +148,7 @@ static orr_code open_codec(encoder *e, const data_film *film) {
       e->format == DATA_FILM_GIF ? "GIF" : "H.264 or MPEG-4");
   e->codec = avcodec_alloc_context3(codec);
   e->stream = avformat_new_stream(e->mux, NULL);
-  ORR_CHECK(e->codec && e->stream, ORR_ENOMEM, "no memory for a film's encoder");
+  ORR_CHECK(e->codec && e->stream, ORR_ENOMEM, "out of memory for a film's encoder");
   set_codec(e, codec, film);
   AV_CHECK_GOTO(avcodec_open2(e->codec, codec, NULL), done, codec->name);
   AV_CHECK_GOTO(avcodec_parameters_from_context(e->stream->codecpar, e->codec), done, codec->name);
@@ -161,7 +161,7 @@ done:
 
 static orr_code alloc_frame(AVFrame **frame, int format, const AVCodecContext *c) {
   *frame = av_frame_alloc();
-  ORR_CHECK(*frame, ORR_ENOMEM, "no memory for a film's frame");
+  ORR_CHECK(*frame, ORR_ENOMEM, "out of memory for a film's frame");
   (*frame)->format = format;
   (*frame)->width = c->width;
   (*frame)->height = c->height;
@@ -172,7 +172,7 @@ static orr_code alloc_frame(AVFrame **frame, int format, const AVCodecContext *c
 static orr_code open_pictures(encoder *e, const data_film *film) {
   const AVCodecContext *c = e->codec;
   e->packet = av_packet_alloc();
-  ORR_CHECK(e->packet, ORR_ENOMEM, "no memory for a film's packet");
+  ORR_CHECK(e->packet, ORR_ENOMEM, "out of memory for a film's packet");
   ORR_TRY(alloc_frame(&e->picture, c->pix_fmt, c));
   if (e->format == DATA_FILM_GIF)
     return data_palette_build(film->rgb, film->n * film->height * film->width, GIF_COLOURS,
@@ -180,7 +180,7 @@ static orr_code open_pictures(encoder *e, const data_film *film) {
   ORR_TRY(alloc_frame(&e->rgb, AV_PIX_FMT_RGB24, c));
   e->sws = sws_getContext(c->width, c->height, AV_PIX_FMT_RGB24, c->width, c->height, c->pix_fmt,
                           SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP, NULL, NULL, NULL);
-  ORR_CHECK(e->sws, ORR_ENOMEM, "no memory for a film's colour conversion");
+  ORR_CHECK(e->sws, ORR_ENOMEM, "out of memory for a film's colour conversion");
   return ORR_OK;
 }
 
@@ -194,7 +194,7 @@ static orr_code paint_gif(encoder *e, const uint8_t *rgb) {
   }
   memcpy(f->data[1], argb, sizeof argb);
   uint8_t *index = orr_malloc((size_t)f->width * (size_t)f->height);
-  ORR_CHECK(index, ORR_ENOMEM, "no memory for a film's frame of %d x %d", f->width, f->height);
+  ORR_CHECK(index, ORR_ENOMEM, "out of memory for a film's frame of %d x %d", f->width, f->height);
   orr_code rc = data_palette_map(&e->palette, rgb, (int64_t)f->width * f->height, index);
   for (int y = 0; y < f->height && rc == ORR_OK; y++)
     memcpy(f->data[0] + (ptrdiff_t)y * f->linesize[0], index + (size_t)y * (size_t)f->width,

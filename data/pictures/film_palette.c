@@ -1,6 +1,7 @@
 // See the header. Colours are gathered in bins of 4 x 4 x 4 levels; a box is a run of bins.
 #include "data/pictures/film_palette.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -153,11 +154,12 @@ static void refine(const colour_bin *bins, int filled, data_palette *p) {
 
 orr_code data_palette_build(const uint8_t *rgb, int64_t pixels, int colours, data_palette *out) {
   ORR_CHECK(pixels >= 1 && colours >= 1 && colours <= DATA_PALETTE_MAX, ORR_EINVAL,
-            "palette of %d colours for %lld pixels: wanted 1..%d colours, 1 or more pixels",
-            colours, (long long)pixels, DATA_PALETTE_MAX);
+            "palette of %d colours for %" PRId64 " pixels: wanted 1..%d colours, 1 or more pixels",
+            colours, pixels, DATA_PALETTE_MAX);
   if (exact_palette(rgb, pixels, colours, out)) return ORR_OK;
   colour_bin *bins = orr_calloc(BINS, sizeof *bins);
-  ORR_CHECK(bins, ORR_ENOMEM, "no memory for %zu bytes of a palette's bins", BINS * sizeof *bins);
+  ORR_CHECK(bins, ORR_ENOMEM, "out of memory for %zu bytes of a palette's bins",
+            BINS * sizeof *bins);
   int filled = gather(rgb, pixels, bins);
   colour_box boxes[DATA_PALETTE_MAX];
   out->count = cut(bins, filled, colours, boxes);
@@ -177,7 +179,7 @@ orr_code data_palette_map(const data_palette *p, const uint8_t *rgb, int64_t pix
     uint8_t index;
   } answer;
   answer *known = orr_calloc(SLOTS, sizeof *known);
-  ORR_CHECK(known, ORR_ENOMEM, "no memory for %zu bytes to map colours", SLOTS * sizeof *known);
+  ORR_CHECK(known, ORR_ENOMEM, "out of memory for %zu bytes to map colours", SLOTS * sizeof *known);
   for (int64_t i = 0; i < pixels; i++) {
     uint32_t c = pack(rgb + 3 * i);
     answer *a = &known[slot_of(c, SLOTS)];

@@ -14,11 +14,11 @@ struct data_jpeg {
 
 orr_code data_jpeg_create(data_jpeg **out) {
   data_jpeg *j = orr_calloc(1, sizeof *j);
-  ORR_CHECK(j, ORR_ENOMEM, "no memory for a JPEG decoder");
+  ORR_CHECK(j, ORR_ENOMEM, "out of memory for a JPEG decoder");
   j->handle = tjInitDecompress();
   if (!j->handle) {
     orr_free(j);
-    return ORR_FAIL(ORR_ENOMEM, "no memory for a JPEG decoder");
+    return ORR_FAIL(ORR_ENOMEM, "out of memory for a JPEG decoder");
   }
   *out = j;
   return ORR_OK;
@@ -34,7 +34,7 @@ void data_jpeg_destroy(data_jpeg *j) {
 static orr_code make_room(data_jpeg *j, const char *what, size_t bytes) {
   if (bytes <= j->room) return ORR_OK;
   uint8_t *p = orr_realloc(j->rgb, bytes);
-  ORR_CHECK(p, ORR_ENOMEM, "%s: no memory for the %zu bytes of its picture", what, bytes);
+  ORR_CHECK(p, ORR_ENOMEM, "%s: out of memory for the %zu bytes of its picture", what, bytes);
   j->rgb = p;
   j->room = bytes;
   return ORR_OK;
@@ -53,7 +53,7 @@ orr_code data_jpeg_decode(data_jpeg *j, const char *what, const uint8_t *bytes, 
   ORR_CHECK(space != TJCS_CMYK && space != TJCS_YCCK, ORR_EFORMAT,
             "%s: a JPEG in CMYK colours (for print), wanted RGB or grey", what);
   ORR_TRY(make_room(j, what, (size_t)width * (size_t)height * 3));
-  // a warning, such as data that end early, leaves grey areas behind: no picture to train on
+  // a warning, such as data that end early, leaves grey areas: no picture to train on
   ORR_CHECK(tjDecompress2(j->handle, bytes, size, j->rgb, width, 0, height, TJPF_RGB, 0) == 0,
             ORR_EFORMAT, "%s: damaged JPEG: %s", what, tjGetErrorStr2(j->handle));
   *out = (data_picture){.rgb = j->rgb, .height = height, .width = width};

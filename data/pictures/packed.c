@@ -18,7 +18,7 @@ struct data_packed {
 
 orr_code data_packed_create(data_packed **out) {
   data_packed *p = orr_calloc(1, sizeof *p);
-  ORR_CHECK(p, ORR_ENOMEM, "no memory to decode pictures");
+  ORR_CHECK(p, ORR_ENOMEM, "out of memory: cannot decode pictures");
   orr_code rc = data_jpeg_create(&p->jpeg);
   if (rc == ORR_OK)
     *out = p;
@@ -37,7 +37,7 @@ void data_packed_destroy(data_packed *p) {
 static orr_code reserve(data_packed *p, const char *what, size_t bytes) {
   if (bytes <= p->room) return ORR_OK;
   uint8_t *room = orr_realloc(p->rgba, bytes);
-  ORR_CHECK(room, ORR_ENOMEM, "%s: no memory for its pixels, %zu bytes", what, bytes);
+  ORR_CHECK(room, ORR_ENOMEM, "%s: out of memory for its pixels, %zu bytes", what, bytes);
   p->rgba = room;
   p->room = bytes;
   return ORR_OK;

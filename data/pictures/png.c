@@ -1,6 +1,7 @@
 // PNG files by libpng's simplified API, which returns messages instead of jumping.
 #include "data/pictures/video.h"
 
+#include <inttypes.h>
 #include <png.h>
 #include <string.h>
 
@@ -14,8 +15,8 @@ orr_code data_png_encode(const uint8_t *rgb, int64_t height, int64_t width, uint
   *png = NULL;
   *bytes = 0;
   ORR_CHECK(height >= 1 && width >= 1 && height <= PNG_SIDE_MAX && width <= PNG_SIDE_MAX,
-            ORR_EINVAL, "PNG picture of %lld x %lld pixels: each side must be 1..%d",
-            (long long)width, (long long)height, PNG_SIDE_MAX);
+            ORR_EINVAL, "PNG picture of %" PRId64 " x %" PRId64 " pixels: each side must be 1..%d",
+            width, height, PNG_SIDE_MAX);
   png_image image;
   memset(&image, 0, sizeof image);
   image.version = PNG_IMAGE_VERSION;
@@ -24,10 +25,10 @@ orr_code data_png_encode(const uint8_t *rgb, int64_t height, int64_t width, uint
   image.format = PNG_FORMAT_RGB;
   png_alloc_size_t room = PNG_IMAGE_PNG_SIZE_MAX(image);
   uint8_t *p = orr_malloc(room);
-  ORR_CHECK(p, ORR_ENOMEM, "no memory for %zu bytes of a PNG picture", (size_t)room);
+  ORR_CHECK(p, ORR_ENOMEM, "out of memory for %zu bytes of a PNG picture", (size_t)room);
   if (!png_image_write_to_memory(&image, p, &room, 0, rgb, 0, NULL)) {
-    orr_code rc = ORR_FAIL(ORR_EIO, "PNG picture of %lld x %lld pixels: libpng: %s",
-                           (long long)width, (long long)height, image.message);
+    orr_code rc = ORR_FAIL(ORR_EIO, "PNG picture of %" PRId64 " x %" PRId64 " pixels: libpng: %s",
+                           width, height, image.message);
     png_image_free(&image);
     orr_free(p);
     return rc;

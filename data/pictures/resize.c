@@ -2,6 +2,7 @@
 // exactly, so a picture of one colour keeps it.
 #include "data/pictures/resize.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -72,7 +73,7 @@ static orr_code axis_setup(axis *a, int64_t in, int64_t out) {
   a->starts = orr_malloc((size_t)(out + 1) * sizeof *a->starts);
   a->weights = orr_malloc((size_t)out * most * sizeof *a->weights);
   ORR_CHECK(a->firsts && a->starts && a->weights, ORR_ENOMEM,
-            "no memory to resize from %lld to %lld pixels", (long long)in, (long long)out);
+            "out of memory: cannot resize from %" PRId64 " to %" PRId64 " pixels", in, out);
   a->starts[0] = 0;
   for (int64_t i = 0; i < out; i++) {
     int64_t last;
@@ -87,7 +88,7 @@ orr_code data_resizer_create(int64_t height, int64_t width, int64_t out_height, 
                              data_resizer **out) {
   orr_code rc = ORR_OK;
   data_resizer *r = orr_calloc(1, sizeof *r);
-  ORR_CHECK(r, ORR_ENOMEM, "no memory to resize pictures");
+  ORR_CHECK(r, ORR_ENOMEM, "out of memory: cannot resize pictures");
   r->height = height;
   r->width = width;
   r->out_height = out_height;
@@ -95,8 +96,8 @@ orr_code data_resizer_create(int64_t height, int64_t width, int64_t out_height, 
   ORR_TRY_GOTO(axis_setup(&r->x, width, out_width), fail);
   ORR_TRY_GOTO(axis_setup(&r->y, height, out_height), fail);
   r->middle = orr_malloc((size_t)(height * out_width * 3) * sizeof *r->middle);
-  ORR_CHECK_GOTO(r->middle, fail, ORR_ENOMEM, "no memory to resize pictures of %lld x %lld",
-                 (long long)height, (long long)width);
+  ORR_CHECK_GOTO(r->middle, fail, ORR_ENOMEM,
+                 "out of memory: cannot resize pictures of %" PRId64 " x %" PRId64, height, width);
   *out = r;
   return ORR_OK;
 fail:

@@ -57,7 +57,7 @@ static orr_code open_demuxer(data_video_reader *v) {
   for (unsigned i = 0; i < v->demux->nb_streams; i++)
     if ((int)i != v->stream) v->demux->streams[i]->discard = AVDISCARD_ALL;
   v->codec = avcodec_alloc_context3(codec);
-  ORR_CHECK(v->codec, ORR_ENOMEM, "%s: no memory for a decoder", v->path);
+  ORR_CHECK(v->codec, ORR_ENOMEM, "%s: out of memory for a decoder", v->path);
   return ORR_OK;
 }
 
@@ -70,7 +70,7 @@ static orr_code open_decoder(data_video_reader *v) {
   if (ret < 0) return fail_av(v, ret, "cannot open a decoder for its video");
   v->packet = av_packet_alloc();
   v->frame = av_frame_alloc();
-  ORR_CHECK(v->packet && v->frame, ORR_ENOMEM, "%s: no memory for a frame", v->path);
+  ORR_CHECK(v->packet && v->frame, ORR_ENOMEM, "%s: out of memory for a frame", v->path);
   return ORR_OK;
 }
 
@@ -80,9 +80,9 @@ orr_code data_video_open(const char *path, data_video_reader **out) {
   ORR_TRY(orr_fs_size(path, &bytes));
   av_log_set_level(AV_LOG_QUIET); // what is wrong comes as one message
   data_video_reader *v = orr_calloc(1, sizeof *v);
-  ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to open it", path);
+  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory: cannot open it", path);
   v->path = orr_strdup(path);
-  ORR_CHECK_GOTO(v->path, fail, ORR_ENOMEM, "%s: no memory to open it", path);
+  ORR_CHECK_GOTO(v->path, fail, ORR_ENOMEM, "%s: out of memory: cannot open it", path);
   ORR_TRY_GOTO(open_demuxer(v), fail);
   ORR_TRY_GOTO(open_decoder(v), fail);
   *out = v;
@@ -134,7 +134,7 @@ static orr_code add_stamp(data_video_reader *v, stamps *s) {
   if (s->n == s->room) {
     int64_t room = s->room ? 2 * s->room : 1024;
     int64_t *stamp = orr_realloc(s->v, (size_t)room * sizeof *stamp);
-    ORR_CHECK(stamp, ORR_ENOMEM, "%s: no memory for the times of %" PRId64 " frames", v->path,
+    ORR_CHECK(stamp, ORR_ENOMEM, "%s: out of memory for the times of %" PRId64 " frames", v->path,
               room);
     s->v = stamp;
     s->room = room;
@@ -156,7 +156,8 @@ static orr_code make_times(const data_video_reader *v, stamps *s, double **times
   if (!s->n || !s->whole) return ORR_OK;
   qsort(s->v, (size_t)s->n, sizeof *s->v, compare_stamps);
   *times = orr_malloc((size_t)s->n * sizeof **times);
-  ORR_CHECK(*times, ORR_ENOMEM, "%s: no memory for the times of %" PRId64 " frames", v->path, s->n);
+  ORR_CHECK(*times, ORR_ENOMEM, "%s: out of memory for the times of %" PRId64 " frames", v->path,
+            s->n);
   const double unit = av_q2d(v->demux->streams[v->stream]->time_base);
   for (int64_t i = 0; i < s->n; i++) (*times)[i] = (double)(s->v[i] - s->v[0]) * unit;
   return ORR_OK;
@@ -218,7 +219,7 @@ static orr_code show(data_video_reader *v, data_picture *out) {
   ORR_TRY(orientation_of(v, &how));
   if (data_orient_is_none(how)) return ORR_OK;
   if (!v->shown) v->shown = orr_malloc((size_t)v->height * (size_t)v->width * 3);
-  ORR_CHECK(v->shown, ORR_ENOMEM, "%s: no memory for a frame of %d x %d", v->path, v->height,
+  ORR_CHECK(v->shown, ORR_ENOMEM, "%s: out of memory for a frame of %d x %d", v->path, v->height,
             v->width);
   data_orient_run(how, v->rgb, v->height, v->width, v->shown);
   out->rgb = v->shown;
@@ -245,9 +246,10 @@ static orr_code setup_conversion(data_video_reader *v) {
             v->path, av_get_pix_fmt_name(f->format) ? av_get_pix_fmt_name(f->format) : "unknown");
   sws_setColorspaceDetails(v->sws, matrix, full, sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16,
                            1 << 16);
-  // swscale writes whole vectors: room behind the last row
+  // swscale writes whole vectors: room after the last row
   uint8_t *rgb = orr_realloc(v->rgb, (size_t)f->width * (size_t)f->height * 3 + 64);
-  ORR_CHECK(rgb, ORR_ENOMEM, "%s: no memory for a frame of %d x %d", v->path, f->height, f->width);
+  ORR_CHECK(rgb, ORR_ENOMEM, "%s: out of memory for a frame of %d x %d", v->path, f->height,
+            f->width);
   v->rgb = rgb;
   orr_free(v->shown); // of another size
   v->shown = NULL;

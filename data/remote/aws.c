@@ -11,8 +11,6 @@
 #include "base/mem.h"
 #include "data/remote/user_dirs.h"
 
-#define PATH_MAX_BYTES 4096
-
 // What a profile may say. A value that an earlier file gave stays.
 typedef struct {
   const char *name;
@@ -86,7 +84,7 @@ static orr_code read_file(const char *path, const char *profile, const setting *
 }
 
 static orr_code file_path(const char *named, const char *usual, char *out, size_t size) {
-  char home[PATH_MAX_BYTES];
+  orr_path home;
   if (named) {
     ORR_CHECK(strlen(named) < size, ORR_EINVAL, "%.200s...: a path too long", named);
     memcpy(out, named, strlen(named) + 1);
@@ -109,7 +107,7 @@ static orr_code read_files(data_aws *a) {
   size_t count = sizeof settings / sizeof *settings - (size_t)(first - settings);
   const char *named = given(getenv("AWS_PROFILE"));
   const char *profile = named ? named : "default";
-  char path[PATH_MAX_BYTES];
+  orr_path path;
   bool found = false;
   ORR_TRY(file_path(given(getenv("AWS_SHARED_CREDENTIALS_FILE")), ".aws/credentials", path,
                     sizeof path));

@@ -24,7 +24,7 @@ struct data_cache {
 orr_code data_cache_open(const char *dir, uint64_t bytes, int slots, data_cache **out) {
   orr_code rc = ORR_OK;
   data_cache *c = orr_calloc(1, sizeof *c);
-  ORR_CHECK(c, ORR_ENOMEM, "cache of remote data: no memory");
+  ORR_CHECK(c, ORR_ENOMEM, "cache of remote data: out of memory");
   c->bytes = bytes;
   c->slots = slots;
   if (dir[0])
@@ -46,7 +46,7 @@ void data_cache_close(data_cache *c) {
   orr_free(c);
 }
 
-// -- names -----------------------------------------------------------------------------------
+// -- names ----------------------------------------------------------------------------------
 
 orr_code data_cache_folder(const data_cache *c, const char *address, const char *last,
                            char out[DATA_CACHE_PATH_MAX]) {
@@ -84,7 +84,7 @@ orr_code data_cache_part(const char *stem, uint64_t bytes, char out[DATA_CACHE_P
                      stem);
 }
 
-// -- locks -----------------------------------------------------------------------------------
+// -- locks ----------------------------------------------------------------------------------
 
 static bool lock(int fd, int how) {
   int got;
@@ -93,7 +93,8 @@ static bool lock(int fd, int how) {
   return got == 0;
 }
 
-// Whether `path` is still the file behind fd: it may have been renamed or removed before the lock.
+// Whether `path` is still the file that fd opened: it may have been renamed or removed before the
+// lock.
 static bool is_still(const char *path, int fd) {
   struct stat named, opened;
   return stat(path, &named) == 0 && fstat(fd, &opened) == 0 && named.st_ino == opened.st_ino &&
@@ -150,7 +151,7 @@ orr_code data_cache_slot(const data_cache *c, int *fd) {
   return ORR_OK;
 }
 
-// -- the budget ------------------------------------------------------------------------------
+// -- the budget -----------------------------------------------------------------------------
 
 typedef struct {
   char *path;
@@ -213,7 +214,7 @@ static orr_code add_file(listing *l, const char *dir, const char *name,
   }
   if (!k.path || l->n == l->room) {
     orr_free(k.path);
-    return ORR_FAIL(ORR_ENOMEM, "%s: no memory to list the cache", dir);
+    return ORR_FAIL(ORR_ENOMEM, "%s: out of memory: cannot list the cache", dir);
   }
   if (!cut_to_stem(stem, &k.bytes)) {
     orr_free(k.path);

@@ -43,7 +43,8 @@ orr_code data_fetch_create(const data_fetch_env *env, const data_fetch_target *t
                            data_fetch **out) {
   orr_code rc = ORR_OK;
   data_fetch *f = orr_calloc(1, sizeof *f);
-  ORR_CHECK(f, ORR_ENOMEM, "%s/%s: no memory to fetch it", target->url->text, target->file);
+  ORR_CHECK(f, ORR_ENOMEM, "%s/%s: out of memory: cannot fetch it", target->url->text,
+            target->file);
   f->env = env;
   f->target = *target;
   f->fd = f->slot = -1;
@@ -111,7 +112,7 @@ bool data_fetch_loaded(const data_fetch *f) {
   return f->loaded;
 }
 
-// -- the partial file as a sink ----------------------------------------------------------------
+// -- the partial file as a sink -------------------------------------------------------------
 
 static orr_code put(void *ctx, const void *p, size_t bytes) {
   data_fetch *f = ctx;
@@ -129,7 +130,7 @@ static orr_code restart(void *ctx) {
   orr_hash_stream_destroy(f->hash);
   f->hash = orr_hash_stream_create();
   f->at = 0;
-  ORR_CHECK(f->hash, ORR_ENOMEM, "%s: no memory to check it", f->part);
+  ORR_CHECK(f->hash, ORR_ENOMEM, "%s: out of memory: cannot check it", f->part);
   ORR_CHECK(ftruncate(f->fd, 0) == 0, ORR_EIO, "%s: cannot empty it: %s", f->part, strerror(errno));
   return ORR_OK;
 }
@@ -141,7 +142,7 @@ static orr_code make_transfer(data_fetch *f) {
                               &sink, &f->transfer);
 }
 
-// -- the beginning ---------------------------------------------------------------------------
+// -- the beginning --------------------------------------------------------------------------
 
 static orr_code start_check(data_fetch *f, phase next) {
   struct stat s;
@@ -151,7 +152,7 @@ static orr_code start_check(data_fetch *f, phase next) {
   f->at = 0;
   f->hash = orr_hash_stream_create();
   f->piece = orr_malloc(PIECE_BYTES);
-  ORR_CHECK(f->hash && f->piece, ORR_ENOMEM, "%s: no memory to check it", f->part);
+  ORR_CHECK(f->hash && f->piece, ORR_ENOMEM, "%s: out of memory: cannot check it", f->part);
   if (next == CHECKING_PART && f->size > f->target.bytes) {
     f->size = 0;
     return restart(f);
@@ -195,7 +196,7 @@ static data_fetch_state look(data_fetch *f, orr_code *rc) {
   return *rc == ORR_OK ? DATA_FETCH_CHECKING : DATA_FETCH_FAILED;
 }
 
-// -- the end ---------------------------------------------------------------------------------
+// -- the end --------------------------------------------------------------------------------
 
 // A file of the cache that is not what it was: disks forget. Fetched again.
 static data_fetch_state discard_whole(data_fetch *f) {
@@ -247,7 +248,7 @@ static data_fetch_state after(data_fetch *f, data_transfer_state state, orr_code
   return DATA_FETCH_LOADING;
 }
 
-// -- on the way --------------------------------------------------------------------------------
+// -- on the way -----------------------------------------------------------------------------
 
 static data_fetch_state check_piece(data_fetch *f, orr_code *rc) {
   bool is_whole = f->phase == CHECKING_WHOLE;

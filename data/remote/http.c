@@ -1,5 +1,6 @@
 #include "data/remote/http.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,10 +10,10 @@
 #define FIRST_PATIENCE_MS 20e3
 #define EMPTY_SHA256      "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// The options' texts live behind the struct.
+// The options' texts live after the struct.
 static orr_code copy_text(const char **text) {
   char *copy = orr_strdup(*text ? *text : "");
-  ORR_CHECK(copy, ORR_ENOMEM, "remote data: no memory for its settings");
+  ORR_CHECK(copy, ORR_ENOMEM, "remote data: out of memory for its settings");
   *text = copy;
   return ORR_OK;
 }
@@ -32,7 +33,7 @@ static orr_code copy_options(data_http *h, const data_remote_options *o) {
 orr_code data_http_create(const data_remote_options *o, data_http **out) {
   orr_code rc = ORR_OK;
   data_http *h = orr_calloc(1, sizeof *h);
-  ORR_CHECK(h, ORR_ENOMEM, "remote data: no memory");
+  ORR_CHECK(h, ORR_ENOMEM, "remote data: out of memory");
   pthread_mutex_init(&h->lock, NULL);
   ORR_CHECK_GOTO(curl_global_init(CURL_GLOBAL_DEFAULT) == 0, free_http, ORR_EUNSUPPORTED,
                  "remote data: libcurl does not start");
@@ -88,7 +89,7 @@ static orr_code add_header(struct curl_slist **headers, const char *name, const 
   char *line = orr_format("%s: %s", name, value);
   struct curl_slist *longer = line ? curl_slist_append(*headers, line) : NULL;
   orr_free(line);
-  ORR_CHECK(longer, ORR_ENOMEM, "remote data: no memory for a request");
+  ORR_CHECK(longer, ORR_ENOMEM, "remote data: out of memory for a request");
   *headers = longer;
   return ORR_OK;
 }
@@ -117,9 +118,9 @@ static orr_code set_signature(data_http *h, CURL *c, struct curl_slist **headers
 static orr_code set_range(CURL *c, uint64_t from, const char *etag, struct curl_slist **headers) {
   char range[32];
   if (from == 0) return ORR_OK;
-  snprintf(range, sizeof range, "%llu-", (unsigned long long)from);
+  snprintf(range, sizeof range, "%" PRIu64 "-", from);
   ORR_CHECK(curl_easy_setopt(c, CURLOPT_RANGE, range) == CURLE_OK, ORR_ENOMEM,
-            "remote data: no memory for a request");
+            "remote data: out of memory for a request");
   return etag[0] ? add_header(headers, "If-Range", etag) : ORR_OK;
 }
 

@@ -36,7 +36,7 @@ orr_code data_http_address(data_http *h, const data_url *u, const char *name, ch
                            size_t size);
 // Local. Sets a request for `address` from byte `from` on: time-outs, TLS, no redirects followed,
 // and for `sign` the signature. etag: the version that the bytes before `from` are of, "" = not
-// known. *headers (=) to free with curl_slist_free_all behind the handle. ORR_ENOMEM.
+// known. *headers (=) to free with curl_slist_free_all after the handle. ORR_ENOMEM.
 orr_code data_http_prepare(data_http *h, CURL *c, const char *address, bool sign, uint64_t from,
                            const char *etag, struct curl_slist **headers);
 

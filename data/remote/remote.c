@@ -35,7 +35,7 @@ orr_code data_remote_create(const data_remote_options *o, data_remote **out) {
   orr_code rc = ORR_OK;
   ORR_CHECK(o->downloads >= 1, ORR_EINVAL, "data.downloads is %d, wanted at least 1", o->downloads);
   data_remote *r = orr_calloc(1, sizeof *r);
-  ORR_CHECK(r, ORR_ENOMEM, "remote data: no memory");
+  ORR_CHECK(r, ORR_ENOMEM, "remote data: out of memory");
   pthread_mutex_init(&r->lock, NULL);
   pthread_cond_init(&r->changed, NULL);
   ORR_TRY_GOTO(data_http_create(o, &r->http), fail);
@@ -82,7 +82,7 @@ void data_remote_count(data_remote *r, data_remote_counters *out) {
   pthread_mutex_unlock(&r->lock);
 }
 
-// -- what the cache wants to know ----------------------------------------------------------------
+// -- what the cache wants to know -----------------------------------------------------------
 
 static int by_stem(const void *a, const void *b) {
   return strcmp((*(data_remote_shard *const *)a)->stem, (*(data_remote_shard *const *)b)->stem);
@@ -129,7 +129,7 @@ static orr_code list_again(data_remote *r) {
   if (!named || !plan) {
     orr_free(named);
     orr_free(plan);
-    return ORR_FAIL(ORR_ENOMEM, "remote data: no memory to list %" PRId64 " shards", n);
+    return ORR_FAIL(ORR_ENOMEM, "remote data: out of memory: cannot list %" PRId64 " shards", n);
   }
   orr_free(r->named);
   orr_free(r->plan);
@@ -147,7 +147,7 @@ static orr_code list_again(data_remote *r) {
   return ORR_OK;
 }
 
-// -- sets ------------------------------------------------------------------------------------
+// -- sets -----------------------------------------------------------------------------------
 
 // Lock held. The cache, and what the thread works with.
 static orr_code start(data_remote *r) {
@@ -156,9 +156,9 @@ static orr_code start(data_remote *r) {
   if (!r->env.cache)
     ORR_TRY(data_cache_open(o->cache_dir, o->cache_bytes, o->downloads, &r->env.cache));
   if (!r->env.multi) r->env.multi = curl_multi_init();
-  ORR_CHECK(r->env.multi, ORR_ENOMEM, "remote data: no memory for requests");
+  ORR_CHECK(r->env.multi, ORR_ENOMEM, "remote data: out of memory for requests");
   if (!r->jobs) r->jobs = orr_calloc((size_t)o->downloads, sizeof *r->jobs);
-  ORR_CHECK(r->jobs, ORR_ENOMEM, "remote data: no memory for %d downloads", o->downloads);
+  ORR_CHECK(r->jobs, ORR_ENOMEM, "remote data: out of memory for %d downloads", o->downloads);
   r->env.http = r->http;
   r->env.needs = (data_cache_need){.of = need_of, .gone = note_gone, .ctx = r};
   ORR_CHECK(pthread_create(&r->thread, NULL, data_remote_work, r) == 0, ORR_EIO,
@@ -177,9 +177,9 @@ static void free_shards(data_remote_shard *shards, int64_t count) {
 
 orr_code data_remote_set_open(data_remote *r, const char *where, data_remote_set **out) {
   orr_code rc = ORR_OK;
-  ORR_CHECK(r, ORR_EINVAL, "%.200s: lies afar; this command takes a folder of this machine", where);
+  ORR_CHECK(r, ORR_EINVAL, "%.200s is remote; this command takes a folder of this machine", where);
   data_remote_set *s = orr_calloc(1, sizeof *s);
-  ORR_CHECK(s, ORR_ENOMEM, "%.200s: no memory to open it", where);
+  ORR_CHECK(s, ORR_ENOMEM, "%.200s: out of memory: cannot open it", where);
   s->remote = r;
   ORR_TRY_GOTO(data_url_parse(where, &s->url), fail);
   pthread_mutex_lock(&r->lock);
@@ -211,7 +211,7 @@ void data_remote_set_close(data_remote_set *s) {
     *p = s->next;
     break;
   }
-  // In place: lists only get shorter, so that no memory is needed.
+  // In place: lists only get shorter, so that out of memory is needed.
   int64_t named = 0, planned = 0;
   for (int64_t i = 0; i < r->listed; i++)
     if (r->named[i]->set != s) r->named[named++] = r->named[i];
@@ -238,7 +238,7 @@ static orr_code fill_shard(data_remote_set *s, const data_remote_file *listed,
                              .need = DATA_CACHE_NEVER};
   ORR_TRY(data_cache_stem(s->folder, out->file, out->hash, stem));
   out->stem = orr_strdup(stem);
-  ORR_CHECK(out->stem, ORR_ENOMEM, "%s/%s: no memory to list it", s->url.text, out->file);
+  ORR_CHECK(out->stem, ORR_ENOMEM, "%s/%s: out of memory: cannot list it", s->url.text, out->file);
   return ORR_OK;
 }
 
@@ -246,7 +246,7 @@ orr_code data_remote_set_list(data_remote_set *s, const data_remote_file *files,
   data_remote *r = s->remote;
   orr_code rc = ORR_OK;
   data_remote_shard *own = orr_calloc((size_t)count, sizeof *own);
-  ORR_CHECK(own, ORR_ENOMEM, "%s: no memory for %" PRId64 " shards", s->url.text, count);
+  ORR_CHECK(own, ORR_ENOMEM, "%s: out of memory for %" PRId64 " shards", s->url.text, count);
   for (int64_t i = 0; i < count; i++) ORR_TRY_GOTO(fill_shard(s, &files[i], &own[i]), fail);
   pthread_mutex_lock(&r->lock);
   s->shards = own;
@@ -270,7 +270,7 @@ orr_code data_remote_set_want(data_remote_set *s, const data_remote_need *needs,
   return rc;
 }
 
-// -- the index -------------------------------------------------------------------------------
+// -- the index ------------------------------------------------------------------------------
 
 typedef struct {
   char *text;
@@ -284,7 +284,7 @@ static orr_code memory_put(void *ctx, const void *p, size_t bytes) {
   if (m->bytes + bytes + 1 > m->room) {
     size_t room = 2 * (m->bytes + bytes) + 65536;
     char *text = orr_realloc(m->text, room);
-    ORR_CHECK(text, ORR_ENOMEM, "index.json: no memory for %zu bytes", room);
+    ORR_CHECK(text, ORR_ENOMEM, "index.json: out of memory for %zu bytes", room);
     m->text = text;
     m->room = room;
   }
@@ -323,7 +323,7 @@ orr_code data_remote_set_fetch_index(data_remote_set *s, char **text, size_t *by
   return ORR_OK;
 }
 
-// -- pins ------------------------------------------------------------------------------------
+// -- pins -----------------------------------------------------------------------------------
 
 static bool is_same(const struct stat *a, const struct stat *b) {
   return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
@@ -355,7 +355,7 @@ static orr_code wait_for(data_remote *r, data_remote_shard *e) {
   ORR_CHECK(!r->interrupted, ORR_ESTOPPED, "%s/%s: no longer waited for", e->set->url.text,
             e->file);
   if (e->state != DATA_REMOTE_FAILED) return ORR_OK;
-  orr_status_set(e->message ? e->message : "remote data: no memory");
+  orr_status_set(e->message ? e->message : "remote data: out of memory");
   return e->rc;
 }
 

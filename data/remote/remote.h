@@ -1,4 +1,4 @@
-// Data sets afar: http://, https:// and s3:// addresses, read through a cache folder that all
+// Remote data sets: http://, https:// and s3:// addresses, read through a cache folder that all
 // processes of a node share. A thread downloads ahead in the order in which shards will be wanted;
 // a shard that is handed out lies whole in the cache and has the XXH3-128 that index.json lists.
 //

@@ -23,9 +23,7 @@ typedef struct {
   int n;
 } crew;
 
-// -- picking (lock held)
-// ---------------------------------------------------------------------------
-
+// -- picking (lock held) --------------------------------------------------------------------
 static bool may_start(const data_remote_shard *e, double now) {
   bool rests = e->state == DATA_REMOTE_IDLE || e->state == DATA_REMOTE_FAILED;
   return rests && !e->set->closing && e->again_ms <= now;
@@ -113,9 +111,7 @@ static void start_jobs(crew *c, double now, double *next_ms) {
   }
 }
 
-// -- outcomes (lock held)
-// --------------------------------------------------------------------------
-
+// -- outcomes (lock held) -------------------------------------------------------------------
 static bool others_load(const crew *c, int but) {
   for (int i = 0; i < c->n; i++)
     if (i != but && c->jobs[i].state == DATA_FETCH_LOADING) return true;
@@ -164,7 +160,7 @@ static void conclude(crew *c, int i, orr_code rc) {
   end_job(c, i);
 }
 
-// -- the loop --------------------------------------------------------------------------------
+// -- the loop -------------------------------------------------------------------------------
 
 static void step_jobs(crew *c) {
   data_remote *r = c->r;

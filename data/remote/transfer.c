@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/fs.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/hash.h"
@@ -23,7 +24,7 @@ struct data_transfer {
   const data_url *url;
   char name[256];       // of the file
   char what[2560];      // the file's address, for messages
-  char address[4096];   // what the next request asks for
+  orr_path address;     // what the next request asks for
   int hops;             // redirects on the way there
   uint64_t bytes, have; // wanted (0 = not known), in the sink
   data_sink sink;
@@ -46,7 +47,7 @@ orr_code data_transfer_create(data_http *h, const data_url *u, const char *name,
                               uint64_t have, const data_sink *sink, data_transfer **out) {
   orr_code rc = ORR_OK;
   data_transfer *t = orr_calloc(1, sizeof *t);
-  ORR_CHECK(t, ORR_ENOMEM, "%s: no memory to fetch it", name);
+  ORR_CHECK(t, ORR_ENOMEM, "%s: out of memory: cannot fetch it", name);
   t->http = h;
   t->url = u;
   t->bytes = bytes;
@@ -91,7 +92,7 @@ void data_transfer_count(data_transfer *t, uint64_t *retries, uint64_t *bytes) {
   t->retries = t->came = 0;
 }
 
-// -- what comes ------------------------------------------------------------------------------
+// -- what comes -----------------------------------------------------------------------------
 
 static size_t on_header(char *line, size_t size, size_t count, void *ctx) {
   data_transfer *t = ctx;
@@ -132,10 +133,10 @@ static size_t on_body(char *p, size_t size, size_t count, void *ctx) {
   return bytes;
 }
 
-// -- requests --------------------------------------------------------------------------------
+// -- requests -------------------------------------------------------------------------------
 
 static orr_code prepare(data_transfer *t) {
-  ORR_CHECK(t->easy, ORR_ENOMEM, "%s: no memory for a request", t->what);
+  ORR_CHECK(t->easy, ORR_ENOMEM, "%s: out of memory for a request", t->what);
   bool sign = t->url->scheme == DATA_URL_S3;
   ORR_TRY(data_http_prepare(t->http, t->easy, t->address, sign, t->have, t->etag, &t->headers));
   curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -144,7 +145,7 @@ static orr_code prepare(data_transfer *t) {
   curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
   curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
   ORR_CHECK(curl_multi_add_handle(t->multi, t->easy) == CURLM_OK, ORR_ENOMEM,
-            "%s: no memory for a request", t->what);
+            "%s: out of memory for a request", t->what);
   return ORR_OK;
 }
 
@@ -236,7 +237,7 @@ static data_transfer_state redirect(data_transfer *t, const char *target, orr_co
   return DATA_TRANSFER_WAITING;
 }
 
-// -- judging the end of a request --------------------------------------------------------------
+// -- judging the end of a request -----------------------------------------------------------
 
 // The whole file is there, as far as the server says.
 static data_transfer_state judge_body(data_transfer *t, orr_code *rc) {
@@ -329,7 +330,7 @@ data_transfer_state data_transfer_end(data_transfer *t, CURLcode result, orr_cod
   return again(t, slow ? "no answer, or too slow" : curl_easy_strerror(result), ORR_EIO, rc);
 }
 
-// -- one transfer alone ------------------------------------------------------------------------
+// -- one transfer alone ---------------------------------------------------------------------
 
 static data_transfer_state step(data_transfer *t, CURLM *multi, orr_code *rc) {
   int running = 0, left = 0;
@@ -344,7 +345,7 @@ orr_code data_transfer_run(data_transfer *t) {
   orr_code rc = ORR_OK;
   data_transfer_state state = DATA_TRANSFER_WAITING;
   CURLM *multi = curl_multi_init();
-  ORR_CHECK(multi, ORR_ENOMEM, "%s: no memory for a request", t->what);
+  ORR_CHECK(multi, ORR_ENOMEM, "%s: out of memory for a request", t->what);
   while (rc == ORR_OK && state != DATA_TRANSFER_DONE) {
     double wait_ms = data_transfer_due_ms(t) - orr_clock_ms();
     if (state == DATA_TRANSFER_RUNNING) {

@@ -1,6 +1,6 @@
-// Addresses of data sets afar: http://host/path, https://host/path, s3://bucket/prefix. Private to
-// data/. An address carries no credentials, no query and no fragment: it ends up in config.yaml, in
-// logs and in messages.
+// Addresses of remote data sets: http://host/path, https://host/path, s3://bucket/prefix. Private
+// to data/. An address carries no credentials, no query and no fragment: it ends up in config.yaml,
+// in logs and in messages.
 #ifndef DATA_URL_H
 #define DATA_URL_H
 
@@ -20,7 +20,7 @@ typedef struct {
   char path[DATA_URL_MAX]; // "" or "/a/b": percent-encoded, no slash at the end
 } data_url;
 
-// Local. Whether `where` names something afar and not a folder: it starts with letters and "://".
+// Local. Whether `where` names something remote and not a folder: it starts with letters and "://".
 bool data_url_is(const char *where);
 // Local. ORR_EINVAL names the address (without credentials that it should not hold) and what is
 // wrong with it.

@@ -73,7 +73,7 @@ orr_code data_action_stats_read(const data_index *x, data_action_stats *stats) {
   gathering g = {.A = x->format.A, .stats = stats};
   orr_code rc = ORR_OK;
   float *rows = orr_malloc((size_t)(ROWS * g.A) * sizeof *rows);
-  ORR_CHECK(rows, ORR_ENOMEM, "%s: no memory to look at its actions", x->dir);
+  ORR_CHECK(rows, ORR_ENOMEM, "%s: out of memory: cannot look at its actions", x->dir);
   for (int64_t i = 0; i < g.A; i++)
     stats[i] = (data_action_stats){.low = INFINITY, .high = -INFINITY};
   ORR_TRY_GOTO(each_row(&g, x, rows, gather_moments), done);

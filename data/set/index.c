@@ -11,16 +11,15 @@
 #include "data/shard/format.h"
 #include "data/remote/url.h"
 
-#define PATH_MAX_BYTES  4096
 #define SHARD_BYTES_MAX (INT64_C(1) << 50) // sums of them do not overflow
 
 typedef struct {
   data_index index;
-  char dir[PATH_MAX_BYTES];
+  orr_path dir;
   json_t *json;
   data_shard_format *format;
   data_index_shard *shards;
-  int64_t (*lengths)[2]; // of all shards, one behind the other
+  int64_t (*lengths)[2]; // of all shards, one after the other
 } opened;
 
 static orr_code read_names(const json_t *top, const char *path, const char *key,
@@ -29,7 +28,7 @@ static orr_code read_names(const json_t *top, const char *path, const char *key,
   ORR_TRY(orr_json_get_array(top, path, key, &list));
   *n = (int64_t)json_array_size(list);
   *names = orr_calloc((size_t)*n, sizeof **names);
-  ORR_CHECK(*names, ORR_ENOMEM, "%s: no memory for %s", path, key);
+  ORR_CHECK(*names, ORR_ENOMEM, "%s: out of memory for %s", path, key);
   for (int64_t i = 0; i < *n; i++) {
     (*names)[i] = json_string_value(json_array_get(list, (size_t)i));
     ORR_CHECK((*names)[i], ORR_EFORMAT, "%s: %s[%" PRId64 "] is not text", path, key, i);
@@ -64,7 +63,7 @@ done:
   return rc;
 }
 
-// Reads the lengths of one shard behind `lengths` and checks that they add up.
+// Reads the lengths of one shard after `lengths` and checks that they add up.
 static orr_code read_lengths(const json_t *list, const char *what, const data_index_shard *s,
                              int64_t (*lengths)[2]) {
   int64_t frames = 0, episodes = 0;
@@ -126,11 +125,11 @@ static orr_code read_shards(opened *o, const json_t *list, const char *path) {
     total += (int64_t)json_array_size(json_object_get(entry, "lengths"));
   }
   o->lengths = orr_calloc((size_t)total, sizeof *o->lengths);
-  ORR_CHECK(o->shards && o->lengths, ORR_ENOMEM, "%s: no memory for %" PRId64 " shards", path,
+  ORR_CHECK(o->shards && o->lengths, ORR_ENOMEM, "%s: out of memory for %" PRId64 " shards", path,
             x->count);
   for (int64_t i = 0; i < x->count; i++) {
     data_index_shard *s = &o->shards[i];
-    char what[PATH_MAX_BYTES + 64];
+    char what[ORR_PATH_MAX + 64];
     snprintf(what, sizeof what, "%s: shards[%" PRId64 "]", path, i);
     ORR_TRY(read_shard(json_array_get(list, (size_t)i), what, s, &lengths));
     s->lengths = o->lengths + at;
@@ -168,8 +167,8 @@ static orr_code read_index(opened *o, const char *path) {
   return check_total(o->json, path, "episodes", o->index.episodes);
 }
 
-static orr_code load_local(opened *o, const char *dir, char path[PATH_MAX_BYTES]) {
-  ORR_TRY(orr_fs_join(path, PATH_MAX_BYTES, dir, DATA_INDEX_NAME));
+static orr_code load_local(opened *o, const char *dir, char path[ORR_PATH_MAX]) {
+  ORR_TRY(orr_fs_join(path, ORR_PATH_MAX, dir, DATA_INDEX_NAME));
   ORR_CHECK(orr_fs_exists(path), ORR_ENOTFOUND,
             "%s: %s; a data set is a folder with %s, which `orrery data generate`, `import`, "
             "`tokenize` and "
@@ -182,12 +181,12 @@ static orr_code load_local(opened *o, const char *dir, char path[PATH_MAX_BYTES]
 }
 
 static orr_code load_remote(opened *o, const char *where, data_remote *remote,
-                            char path[PATH_MAX_BYTES]) {
+                            char path[ORR_PATH_MAX]) {
   char *text = NULL;
   size_t bytes = 0;
   ORR_TRY(data_remote_set_open(remote, where, &o->index.remote));
   snprintf(o->dir, sizeof o->dir, "%s", data_remote_set_address(o->index.remote));
-  ORR_TRY(orr_fs_join(path, PATH_MAX_BYTES, o->dir, DATA_INDEX_NAME));
+  ORR_TRY(orr_fs_join(path, ORR_PATH_MAX, o->dir, DATA_INDEX_NAME));
   ORR_TRY(data_remote_set_fetch_index(o->index.remote, &text, &bytes));
   orr_code rc = orr_json_parse(path, text, bytes, &o->json);
   orr_free(text);
@@ -208,10 +207,10 @@ static orr_code list_remote(const data_index *x) {
 }
 
 orr_code data_index_open_from(const char *where, data_remote *remote, data_index **out) {
-  char path[PATH_MAX_BYTES];
+  orr_path path;
   orr_code rc = ORR_OK;
   opened *o = orr_calloc(1, sizeof *o);
-  ORR_CHECK(o, ORR_ENOMEM, "%s: no memory to open it", where);
+  ORR_CHECK(o, ORR_ENOMEM, "%s: out of memory: cannot open it", where);
   o->index.dir = o->dir;
   rc = data_url_is(where) ? load_remote(o, where, remote, path) : load_local(o, where, path);
   if (rc != ORR_OK) goto fail;
@@ -247,7 +246,7 @@ orr_code data_index_pin(const data_index *x, int64_t i, char *path, size_t size,
 }
 
 orr_code data_index_open_shard(const data_index *x, int64_t i, data_shard **out) {
-  char path[PATH_MAX_BYTES];
+  orr_path path;
   int pin = -1;
   ORR_TRY(data_index_pin(x, i, path, sizeof path, &pin));
   orr_code rc = data_shard_open(path, out);
@@ -265,7 +264,7 @@ orr_code data_index_want(const data_index *x, const data_remote_need *needs, int
 orr_code data_index_want_in_order(const data_index *x, int64_t first) {
   if (!x->remote) return ORR_OK;
   data_remote_need *needs = orr_malloc((size_t)(x->count - first) * sizeof *needs);
-  ORR_CHECK(needs, ORR_ENOMEM, "%s: no memory to order its shards", x->dir);
+  ORR_CHECK(needs, ORR_ENOMEM, "%s: out of memory: cannot order its shards", x->dir);
   for (int64_t i = first; i < x->count; i++)
     needs[i - first] = (data_remote_need){.shard = i, .need = (uint64_t)(i - first)};
   orr_code rc = data_index_want(x, needs, x->count - first);

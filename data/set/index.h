@@ -10,7 +10,7 @@
 //    and whatever else its maker wants to say}
 //
 // Known extra members: "forks": {"prompt": P}: episodes 2k and 2k+1 are two futures of one
-// simulator state, equal in their first P frames. "tokenizer": the checkpoint behind /tokens.
+// simulator state, equal in their first P frames. "tokenizer": the checkpoint that made /tokens.
 #ifndef DATA_INDEX_H
 #define DATA_INDEX_H
 
@@ -72,9 +72,9 @@ orr_code data_index_want(const data_index *x, const data_remote_need *needs, int
 // Local. All shards from `first` on will be read, in the order of the index.
 orr_code data_index_want_in_order(const data_index *x, int64_t first);
 
-// Local. Where shard i can be read, into path[size]; for a data set afar this waits until the shard
-// is in the cache and its checksum is right. *pin is a descriptor to close when the file is no
-// longer read, -1 = none: until then it stays in the cache.
+// Local. Where shard i can be read, into path[size]; for a remote data set this waits until the
+// shard is in the cache and its checksum is right. *pin is a descriptor to close when the file is
+// no longer read, -1 = none: until then it stays in the cache.
 orr_code data_index_pin(const data_index *x, int64_t i, char *path, size_t size, int *pin);
 // Local. Opens shard i, wherever it lies: data_shard_close lets go of it. Errors as of
 // data_shard_open, and those of the way.

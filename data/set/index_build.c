@@ -11,8 +11,6 @@
 #include "data/set/index.h"
 #include "data/shard/format.h"
 
-#define PATH_MAX_BYTES 4096
-
 void data_shard_name(char out[DATA_SHARD_NAME_MAX], int64_t number) {
   snprintf(out, DATA_SHARD_NAME_MAX, "shard-%05" PRId64 ".h5", number);
 }
@@ -32,7 +30,7 @@ static orr_code numbers_add(numbers *a, const char *dir, int64_t value) {
   if (a->n == a->room) {
     int64_t room = a->room ? 2 * a->room : 64;
     int64_t *v = orr_realloc(a->v, (size_t)room * sizeof *v);
-    ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to list its shards", dir);
+    ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory: cannot list its shards", dir);
     a->v = v;
     a->room = room;
   }
@@ -110,7 +108,7 @@ typedef struct {
 } building;
 
 static orr_code add_shard(building *b, const char *dir, int64_t number) {
-  char name[DATA_SHARD_NAME_MAX], path[PATH_MAX_BYTES];
+  char name[DATA_SHARD_NAME_MAX], path[ORR_PATH_MAX];
   data_shard *s = NULL;
   orr_hash128 hash;
   uint64_t bytes = 0;
@@ -126,7 +124,8 @@ static orr_code add_shard(building *b, const char *dir, int64_t number) {
                close_shard);
   ORR_TRY_GOTO(orr_hash_file(path, &hash, &bytes), close_shard);
   json_t *lengths = length_list(s);
-  ORR_CHECK_GOTO(lengths, close_shard, ORR_ENOMEM, "%s: no memory for its line in the index", path);
+  ORR_CHECK_GOTO(lengths, close_shard, ORR_ENOMEM, "%s: out of memory for its line in the index",
+                 path);
   b->bytes += bytes;
   b->frames += data_shard_frames(s);
   b->episodes += data_shard_episodes(s);
@@ -141,7 +140,7 @@ close_shard:
 }
 
 orr_code data_index_build(const char *dir, const json_t *extra) {
-  char path[PATH_MAX_BYTES];
+  orr_path path;
   orr_code rc = ORR_OK;
   numbers found = {0};
   building b = {.shards = json_array()};
@@ -151,7 +150,7 @@ orr_code data_index_build(const char *dir, const json_t *extra) {
   for (int64_t i = 0; i < found.n; i++) ORR_TRY_GOTO(add_shard(&b, dir, found.v[i]), done);
   top = format_members(b.format);
   ORR_CHECK_GOTO(top && b.shards && json_array_size(b.shards) == (size_t)found.n, done, ORR_ENOMEM,
-                 "%s: no memory for the index", path);
+                 "%s: out of memory for the index", path);
   json_object_set_new(top, "bytes", json_integer((json_int_t)b.bytes));
   json_object_set_new(top, "frames", json_integer(b.frames));
   json_object_set_new(top, "episodes", json_integer(b.episodes));

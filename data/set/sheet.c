@@ -36,7 +36,7 @@ typedef struct {
   float *action;        // [A]
 } sheet;
 
-// -- layout ----------------------------------------------------------------------------------
+// -- layout ---------------------------------------------------------------------------------
 
 // The components that vary most, in their own order.
 static void choose_components(sheet *s) {
@@ -68,7 +68,7 @@ static orr_code set_sizes(sheet *s, int64_t rows) {
   return data_resizer_create(s->height, s->width, s->shown_height, s->shown_width, &s->shrink);
 }
 
-// -- drawing ---------------------------------------------------------------------------------
+// -- drawing --------------------------------------------------------------------------------
 
 static void put_frame(sheet *s, int64_t top, int64_t left) {
   uint8_t *to = s->canvas.rgb + (top * s->canvas.width + left) * 3;
@@ -140,7 +140,7 @@ static void put_cell(sheet *s, int64_t top, int64_t left, int64_t t, int64_t len
     put_component(s, top + (k + 1) * LINE, left, s->components[k], applied);
 }
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 static orr_code put_frames(sheet *s, data_shard *shard, int64_t first, int64_t length, int64_t top,
                            int64_t number) {
@@ -211,7 +211,7 @@ orr_code data_sheet_write(const data_index *x, const data_action_stats *stats, i
   s.frame = orr_malloc((size_t)(s.height * s.width * 3));
   s.action = orr_malloc((size_t)x->format.A * sizeof *s.action);
   ORR_CHECK_GOTO(s.canvas.rgb && s.frame && s.action, done, ORR_ENOMEM,
-                 "%s: no memory for a sheet of %zu bytes", path, bytes);
+                 "%s: out of memory for a sheet of %zu bytes", path, bytes);
   data_canvas_fill(&s.canvas, 0, 0, s.canvas.height, s.canvas.width, paper);
   put_heading(&s);
   for (int64_t r = 0; r < rows; r++)

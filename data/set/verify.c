@@ -41,7 +41,7 @@ static orr_code check_numbers(data_shard *s, const char *name, int64_t width, re
   int64_t frames = data_shard_frames(s);
   float *v = orr_malloc((size_t)(ROWS * width) * sizeof *v);
   orr_code rc = ORR_OK;
-  ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to check /%s", data_shard_path(s), name);
+  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory: cannot check /%s", data_shard_path(s), name);
   for (int64_t first = 0; first < frames; first += ROWS) {
     int64_t n = portion(first, frames);
     ORR_TRY_GOTO(read(s, first, n, v), done);
@@ -65,7 +65,7 @@ static orr_code check_frames(data_shard *s) {
   const int64_t rows = frame_bytes < PIXEL_BYTES ? PIXEL_BYTES / frame_bytes : 1;
   orr_code rc = ORR_OK;
   uint8_t *v = orr_malloc((size_t)(rows * frame_bytes));
-  ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to check /frames", data_shard_path(s));
+  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory: cannot check /frames", data_shard_path(s));
   for (int64_t first = 0; first < frames && rc == ORR_OK; first += rows)
     rc = data_shard_read_frames(s, first, frames - first < rows ? frames - first : rows, 1, v);
   orr_free(v);
@@ -77,7 +77,7 @@ static orr_code check_tokens(data_shard *s) {
   int64_t frames = data_shard_frames(s);
   int32_t *v = orr_malloc((size_t)(ROWS * f->S) * sizeof *v);
   orr_code rc = ORR_OK;
-  ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to check /tokens", data_shard_path(s));
+  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory: cannot check /tokens", data_shard_path(s));
   for (int64_t first = 0; first < frames; first += ROWS) {
     int64_t n = portion(first, frames);
     ORR_TRY_GOTO(data_shard_read_tokens(s, first, n, 1, v), done);
@@ -180,7 +180,7 @@ static orr_code verify_file(const data_index *x, const data_index_shard *listed,
 }
 
 orr_code data_verify_shard(const data_index *x, int64_t i) {
-  char path[4096];
+  orr_path path;
   int pin = -1;
   ORR_TRY(data_index_pin(x, i, path, sizeof path, &pin));
   orr_code rc = verify_file(x, &x->shards[i], path);
@@ -188,7 +188,7 @@ orr_code data_verify_shard(const data_index *x, int64_t i) {
   return rc;
 }
 
-// -- the whole folder ------------------------------------------------------------------------
+// -- the whole folder -----------------------------------------------------------------------
 
 static int by_name(const void *a, const void *b) {
   return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -216,7 +216,7 @@ close_dir:
 static orr_code check_folder(const data_index *x) {
   orr_code rc = ORR_OK;
   const char **names = orr_malloc((size_t)x->count * sizeof *names);
-  ORR_CHECK(names, ORR_ENOMEM, "%s: no memory to list its shards", x->dir);
+  ORR_CHECK(names, ORR_ENOMEM, "%s: out of memory: cannot list its shards", x->dir);
   for (int64_t i = 0; i < x->count; i++) names[i] = x->shards[i].file;
   qsort(names, (size_t)x->count, sizeof *names, by_name);
   for (int64_t i = 1; i < x->count; i++)

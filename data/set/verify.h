@@ -20,7 +20,7 @@ typedef struct {
 
 // Local. Checks every shard in worker processes, so that a file on which HDF5 crashes becomes an
 // error with its name, and that the folder holds no shard besides those of the index, and none
-// twice. Call it before the process has threads. A data set afar is checked by the caller alone.
+// twice. Call it before the process has threads. A remote data set is checked by the caller alone.
 orr_code data_verify(const data_index *x, const data_verify_options *o);
 
 #endif

@@ -13,7 +13,7 @@
   "data import`"
 #define DAMAGED "the file is damaged, fetch or write it again"
 
-// -- opening ---------------------------------------------------------------------------------
+// -- opening --------------------------------------------------------------------------------
 
 // Access through which an unfiltered dataset is read straight from the file, only the rows wanted,
 // and a filtered one through a cache of two chunks.
@@ -79,7 +79,7 @@ static orr_code check_written(const char *path, const data_column *c) {
   return ORR_OK;
 }
 
-// -- where the chunks lie --------------------------------------------------------------------
+// -- where the chunks lie -------------------------------------------------------------------
 
 // Rows a chunk, and how it is packed. false when HDF5 has to read this layout.
 static bool chunk_layout(data_column *c) {
@@ -121,7 +121,7 @@ static bool locate(const data_column *c, data_h5_window *w, int64_t i, data_chun
 static orr_code locate_all(const data_column_source *from, data_column *c, data_h5_window *w,
                            bool contiguous, size_t whole, bool *all) {
   c->chunks = orr_calloc((size_t)c->chunk_count, sizeof *c->chunks);
-  ORR_CHECK(c->chunks, ORR_ENOMEM, "%s: no memory for %" PRId64 " chunks of /%s", from->path,
+  ORR_CHECK(c->chunks, ORR_ENOMEM, "%s: out of memory for %" PRId64 " chunks of /%s", from->path,
             c->chunk_count, c->name);
   *all = true;
   for (int64_t i = 0; *all && i < c->chunk_count; i++) {
@@ -215,7 +215,7 @@ void data_column_close(data_column *c) {
   *c = (data_column){.set = H5I_INVALID_HID, .space = H5I_INVALID_HID};
 }
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 orr_code data_column_read(const data_column_source *from, const data_column *c, int64_t first,
                           int64_t n, int64_t stride, void *out) {

@@ -24,7 +24,7 @@ orr_code data_shard_format_copy(const data_shard_format *f, data_shard_format **
   size_t bytes = sizeof *f + names_bytes(f->action_names, f->A) +
                  names_bytes(f->state_names, f->Q) + strlen(f->branch) + strlen(f->source) + 2;
   data_shard_format *c = orr_malloc(bytes);
-  ORR_CHECK(c, ORR_ENOMEM, "description of a shard: no memory for its %zu bytes", bytes);
+  ORR_CHECK(c, ORR_ENOMEM, "description of a shard: out of memory for its %zu bytes", bytes);
   *c = *f;
   const char **pointers = (const char **)(c + 1); // the pointers first: text needs no alignment
   char *text = (char *)(pointers + f->A + f->Q);

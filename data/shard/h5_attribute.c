@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "data/shard/h5.h"
 
-// -- writing ---------------------------------------------------------------------------------
+// -- writing --------------------------------------------------------------------------------
 
 static bool put(hid_t file, const char *name, hid_t type, hid_t memory_type, hid_t space,
                 const void *value) {
@@ -55,7 +55,7 @@ bool data_h5_put_strings(hid_t file, const char *name, const char *const *string
   return good;
 }
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 static orr_code get_number(hid_t file, const char *path, const char *name, hid_t memory_type,
                            void *value) {
@@ -93,7 +93,7 @@ static orr_code pack(const char *path, const char *name, const char *fixed, char
     bytes += fixed ? most : variable[i] ? strlen(variable[i]) : 0;
   }
   char **block = orr_malloc(bytes);
-  ORR_CHECK(block, ORR_ENOMEM, "%s: no memory for the %zu bytes of attribute %s", path, bytes,
+  ORR_CHECK(block, ORR_ENOMEM, "%s: out of memory for the %zu bytes of attribute %s", path, bytes,
             name);
   char *text = (char *)(block + n);
   for (int64_t i = 0; i < n; i++) {
@@ -110,7 +110,7 @@ static orr_code pack(const char *path, const char *name, const char *fixed, char
 static orr_code get_variable(hid_t a, hid_t type, hid_t space, const char *path, const char *name,
                              int64_t n, char ***strings) {
   char **text = orr_calloc((size_t)n, sizeof *text);
-  ORR_CHECK(text, ORR_ENOMEM, "%s: no memory for attribute %s", path, name);
+  ORR_CHECK(text, ORR_ENOMEM, "%s: out of memory for attribute %s", path, name);
   orr_code rc = ORR_OK;
   H5_CHECK_GOTO(H5Aread(a, type, text) >= 0, free_text, ORR_EFORMAT, "%s: cannot read attribute %s",
                 path, name);
@@ -125,7 +125,7 @@ static orr_code get_fixed(hid_t a, hid_t type, const char *path, const char *nam
                           char ***strings) {
   size_t length = H5Tget_size(type);
   char *text = orr_calloc((size_t)n, length);
-  ORR_CHECK(text, ORR_ENOMEM, "%s: no memory for attribute %s", path, name);
+  ORR_CHECK(text, ORR_ENOMEM, "%s: out of memory for attribute %s", path, name);
   orr_code rc = ORR_OK;
   H5_CHECK_GOTO(H5Aread(a, type, text) >= 0, free_text, ORR_EFORMAT, "%s: cannot read attribute %s",
                 path, name);

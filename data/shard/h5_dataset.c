@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/mem.h"
 #include "base/natural.h"
 #include "data/shard/h5.h"
@@ -15,7 +16,7 @@
 #define LINKS_MAX      (1 << 24)
 #define CACHE_MAX_BYTE ((size_t)256 << 20)
 
-// -- groups ----------------------------------------------------------------------------------
+// -- groups ---------------------------------------------------------------------------------
 
 // H5Lexists wants every part of the path but the last to be there.
 bool data_h5_has(hid_t file, const char *name) {
@@ -60,7 +61,7 @@ static herr_t add_link(hid_t group, const char *name, const H5L_info_t *info, vo
   return 0;
 }
 
-// Packs the names behind their pointers.
+// Packs the names after their pointers.
 static char **pack(const listing *l) {
   char **block = orr_malloc(l->bytes + 1);
   if (!block) return NULL;
@@ -85,7 +86,7 @@ orr_code data_h5_list(hid_t file, const char *path, const char *group, char ***n
   if (l.n > 1) qsort(l.names, (size_t)l.n, sizeof *l.names, orr_natural_compare_names);
   *names = pack(&l);
   *n = l.n;
-  ORR_CHECK_GOTO(*names, done, ORR_ENOMEM, "%s: no memory to list group %s", path, group);
+  ORR_CHECK_GOTO(*names, done, ORR_ENOMEM, "%s: out of memory: cannot list group %s", path, group);
 done:
   for (int64_t i = 0; i < l.n; i++) orr_free(l.names[i]);
   orr_free(l.names);
@@ -124,7 +125,7 @@ static orr_code fail_missing(hid_t file, const char *path, const char *name) {
                   list[0] ? list : "nothing");
 }
 
-// -- datasets --------------------------------------------------------------------------------
+// -- datasets -------------------------------------------------------------------------------
 
 static data_h5_kind kind_of(hid_t type) {
   H5T_class_t class = H5Tget_class(type);
@@ -167,7 +168,7 @@ static hid_t cached_access(hid_t create, hid_t type) {
 }
 
 static orr_code open_cached(hid_t file, data_h5_dataset *d) {
-  char prefix[PATH_MAX];
+  orr_path prefix;
   orr_code rc = ORR_OK;
   hid_t type = H5I_INVALID_HID, create = H5I_INVALID_HID, access = H5I_INVALID_HID;
   hid_t plain = H5Dopen2(file, d->name, H5P_DEFAULT);
@@ -187,7 +188,7 @@ static orr_code open_cached(hid_t file, data_h5_dataset *d) {
   if (H5Pget_external_count(create) > 0) {
     ORR_TRY_GOTO(data_h5_check_external(file, d, create, prefix), done);
     H5_CHECK_GOTO(access >= 0 && H5Pset_efile_prefix(access, prefix) >= 0, done, ORR_ENOMEM,
-                  "%s: no memory to open %s", d->file, d->name);
+                  "%s: out of memory: cannot open %s", d->file, d->name);
   }
   H5Dclose(plain); // the cache's size is fixed at the first open
   plain = H5I_INVALID_HID;

@@ -32,7 +32,7 @@ typedef struct {
 
 // Local. ORR_ENOTFOUND names the dataset and lists what is there instead, or the link that leads
 // nowhere; ORR_EUNSUPPORTED names a filter that this HDF5 lacks. On success the caller closes it.
-// Whether its rows are there says data/h5_storage.h.
+// Whether its rows are there says data/shard/h5_storage.h.
 orr_code data_h5_dataset_open(hid_t file, const char *path, const char *name, data_h5_dataset *out);
 // Local. Takes one that was never opened but is zeroed.
 void data_h5_dataset_close(data_h5_dataset *d);

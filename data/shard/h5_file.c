@@ -41,7 +41,7 @@ static void remember(data_h5_fault *fault, orr_code rc) {
 
 bool data_h5_other_allowed(const data_h5_others *others, const char *path, char *real,
                            data_h5_fault *fault) {
-  char root[PATH_MAX];
+  orr_path root;
   if (!realpath(path, real)) return false; // HDF5 looks in several places for it
   size_t n = others && realpath(others->root, root) ? strlen(root) : 0;
   if (n && strncmp(real, root, n) == 0 && (real[n] == '/' || root[n - 1] == '/')) {
@@ -54,7 +54,7 @@ bool data_h5_other_allowed(const data_h5_others *others, const char *path, char 
 
 static H5FD_t *file_open(const char *name, unsigned flags, hid_t fapl, haddr_t maxaddr) {
   const h5_options *options = H5Pget_driver_info(fapl);
-  char real[PATH_MAX];
+  orr_path real;
   bool writes = (flags & H5F_ACC_RDWR) != 0;
   if (!options) return NULL; // an access list that is not this file's
   if (options->other &&
@@ -67,7 +67,7 @@ static H5FD_t *file_open(const char *name, unsigned flags, hid_t fapl, haddr_t m
   h5_file *f = orr_calloc(1, sizeof *f);
   char *path = orr_strdup(name);
   orr_code rc = ORR_OK;
-  ORR_CHECK_GOTO(f && path, fail, ORR_ENOMEM, "%s: no memory to open it", name);
+  ORR_CHECK_GOTO(f && path, fail, ORR_ENOMEM, "%s: out of memory: cannot open it", name);
   *f = (h5_file){.window = {.others = options->others, .fault = options->fault},
                  .writes = writes,
                  .path = path,

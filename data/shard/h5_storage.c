@@ -15,7 +15,7 @@
 #define BLOCKS_MAX (1 << 20)
 #define WALK_MAX   (1 << 22) // chunks, one after the other
 
-// -- links -----------------------------------------------------------------------------------
+// -- links ----------------------------------------------------------------------------------
 
 // What the link `part` is, in words; false for a plain one.
 static bool describe_link(hid_t file, const char *part, char *words, size_t size) {
@@ -88,26 +88,26 @@ done:
   return rc;
 }
 
-// -- other files -----------------------------------------------------------------------------
+// -- other files ----------------------------------------------------------------------------
 
-// The folder of the file that holds an object. Objects behind external links lie in another one.
-static void folder_of(hid_t object, char folder[PATH_MAX]) {
-  ssize_t n = H5Fget_name(object, folder, PATH_MAX);
-  char *slash = n > 0 && n < PATH_MAX ? strrchr(folder, '/') : NULL;
+// The folder of the file that holds an object. Objects that external links name lie in another one.
+static void folder_of(hid_t object, char folder[ORR_PATH_MAX]) {
+  ssize_t n = H5Fget_name(object, folder, ORR_PATH_MAX);
+  char *slash = n > 0 && n < ORR_PATH_MAX ? strrchr(folder, '/') : NULL;
   if (!slash)
-    snprintf(folder, PATH_MAX, ".");
+    snprintf(folder, ORR_PATH_MAX, ".");
   else
     slash[slash == folder] = 0;
 }
 
 // Where a file lies that is named in one of `folder`.
-static orr_code place(const char *folder, const char *name, char path[PATH_MAX]) {
-  return orr_fs_join(path, PATH_MAX, name[0] == '/' ? "" : folder, name);
+static orr_code place(const char *folder, const char *name, char path[ORR_PATH_MAX]) {
+  return orr_fs_join(path, ORR_PATH_MAX, name[0] == '/' ? "" : folder, name);
 }
 
 static orr_code check_raw_file(hid_t file, const data_h5_dataset *d, const char *folder,
                                const char *name, uint64_t end) {
-  char path[PATH_MAX], real[PATH_MAX], why[2400];
+  char path[ORR_PATH_MAX], real[ORR_PATH_MAX], why[2400];
   uint64_t bytes = 0;
   data_h5_window *w = data_h5_file_window(file);
   ORR_TRY(place(folder, name, path));
@@ -143,7 +143,7 @@ orr_code data_h5_check_external(hid_t file, const data_h5_dataset *d, hid_t crea
   return ORR_OK;
 }
 
-// -- rows that were written ------------------------------------------------------------------
+// -- rows that were written -----------------------------------------------------------------
 
 // Whether all chunks that hold rows of chunk row `k` are in the file.
 static bool chunks_there(hid_t set, const hsize_t *dims, const hsize_t *chunk, int rank,
@@ -193,7 +193,7 @@ int64_t data_h5_rows_written(hid_t set, const hsize_t *dims, int rank, int64_t f
   return written;
 }
 
-// -- virtual datasets ------------------------------------------------------------------------
+// -- virtual datasets -----------------------------------------------------------------------
 
 // Which elements of rows first .. first+n-1 the sources give.
 typedef struct {
@@ -238,7 +238,7 @@ static bool cover_source(cover *c, hid_t space) {
 
 // One source: a file, a dataset in it, and which rows of that are used.
 typedef struct {
-  char file[1024], set[1024], path[PATH_MAX];
+  char file[1024], set[1024], path[ORR_PATH_MAX];
   hid_t place, space; // selections in the virtual dataset and in the source
 } mapping;
 
@@ -248,7 +248,7 @@ static void mapping_close(mapping *m) {
 }
 
 static orr_code mapping_open(const data_h5_dataset *d, hid_t create, size_t i, mapping *m) {
-  char folder[PATH_MAX];
+  orr_path folder;
   m->place = H5Pget_virtual_vspace(create, i);
   m->space = H5Pget_virtual_srcspace(create, i);
   ssize_t a = H5Pget_virtual_filename(create, i, m->file, sizeof m->file);
@@ -297,7 +297,7 @@ close:
 static orr_code check_source(hid_t file, const data_h5_dataset *d, const mapping *m) {
   data_h5_window *w = data_h5_file_window(file);
   data_h5_fault fault;
-  char real[PATH_MAX], why[2400];
+  char real[ORR_PATH_MAX], why[2400];
   if (strcmp(m->file, ".") == 0) return check_source_rows(file, d, m);
   w->fault->refused[0] = 0;
   if (!data_h5_other_allowed(w->others, m->path, real, w->fault)) {
@@ -336,7 +336,7 @@ done:
 static orr_code virtual_rows(hid_t file, const data_h5_dataset *d, hid_t create, int64_t first,
                              int64_t n, int64_t *written) {
   cover c = {d, first, n, orr_calloc((size_t)n, sizeof *c.elements)};
-  ORR_CHECK(c.elements, ORR_ENOMEM, "%s: no memory for the %" PRId64 " rows of %s", d->file, n,
+  ORR_CHECK(c.elements, ORR_ENOMEM, "%s: out of memory for the %" PRId64 " rows of %s", d->file, n,
             d->name);
   orr_code rc = cover_all(file, &c, create);
   *written = 0;

@@ -16,8 +16,8 @@
 
 // A stream of runs. A first byte below 32 announces that many literal bytes plus one. Else its
 // upper 3 bits + 2 (7 means: one more byte adds to it) are the length of a copy and its lower 5
-// bits with the next byte are the distance behind the write position, less one. Copies may overlap
-// themselves.
+// bits with the next byte are the distance back from the write position, less one. Copies may
+// overlap themselves.
 size_t data_lzf_unpack(const unsigned char *in, size_t bytes, unsigned char *out, size_t room) {
   size_t i = 0, o = 0;
   while (i < bytes) {
@@ -56,7 +56,7 @@ static uint32_t slot_of(const unsigned char *p) {
   return three * UINT32_C(2654435761) >> (32 - HASH_BITS);
 }
 
-// Writes literals in[from,to) behind out[o]; 0 when they do not fit.
+// Writes literals in[from,to) after out[o]; 0 when they do not fit.
 static size_t put_literals(const unsigned char *in, size_t from, size_t to, unsigned char *out,
                            size_t o, size_t room) {
   while (from < to) {

@@ -31,7 +31,7 @@ static data_column_source source_of(data_shard *s) {
   return (data_column_source){.file = s->file, .path = s->path, .fault = &s->fault};
 }
 
-// -- opening (lock held) ---------------------------------------------------------------------
+// -- opening (lock held) --------------------------------------------------------------------
 
 static orr_code check_rows(const data_shard *s) {
   for (int i = 0; i < DATA_SHARD_PARTS; i++) {
@@ -108,7 +108,7 @@ static orr_code read_offsets(data_shard *s) {
                  s->path, (uint64_t)c.dims[0], s->frames);
   s->episodes = (int64_t)c.dims[0] - 1;
   s->offsets = orr_malloc((size_t)c.dims[0] * sizeof *s->offsets);
-  ORR_CHECK_GOTO(s->offsets, close_column, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes",
+  ORR_CHECK_GOTO(s->offsets, close_column, ORR_ENOMEM, "%s: out of memory for %" PRId64 " episodes",
                  s->path, s->episodes);
   ORR_TRY_GOTO(data_column_read(&from, &c, 0, s->episodes + 1, 1, s->offsets), close_column);
   rc = check_offsets(s);
@@ -208,7 +208,7 @@ static orr_code open_locked(data_shard *s) {
 orr_code data_shard_open(const char *path, data_shard **out) {
   orr_code rc = ORR_OK;
   data_shard *s = orr_calloc(1, sizeof *s);
-  ORR_CHECK(s, ORR_ENOMEM, "%s: no memory to open it", path);
+  ORR_CHECK(s, ORR_ENOMEM, "%s: out of memory: cannot open it", path);
   atomic_init(&s->holders, 1);
   for (int i = 0; i < DATA_SHARD_PARTS; i++) {
     s->columns[i].set = s->columns[i].space = H5I_INVALID_HID;
@@ -216,7 +216,7 @@ orr_code data_shard_open(const char *path, data_shard **out) {
   s->file = H5I_INVALID_HID;
   s->pin = -1;
   s->path = orr_strdup(path);
-  ORR_CHECK_GOTO(s->path, fail, ORR_ENOMEM, "%s: no memory to open it", path);
+  ORR_CHECK_GOTO(s->path, fail, ORR_ENOMEM, "%s: out of memory: cannot open it", path);
   data_h5_enter();
   rc = open_locked(s);
   data_h5_leave();
@@ -269,7 +269,7 @@ const int64_t *data_shard_offsets(const data_shard *s) {
   return s->offsets;
 }
 
-// -- reading ---------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 const data_column *data_shard_column(const data_shard *s, data_shard_part part, int *fd) {
   if (fd) *fd = s->fd;

@@ -35,7 +35,7 @@ static const char *gunzip(const unsigned char *in, size_t bytes, unsigned char *
   int rc = uncompress(out, &n, in, bytes);
   *made = n;
   if (rc == Z_OK) return NULL;
-  if (rc == Z_MEM_ERROR) return "gzip: no memory";
+  if (rc == Z_MEM_ERROR) return "gzip: out of memory";
   return rc == Z_BUF_ERROR ? "gzip: more bytes than a chunk holds, or it ends too soon"
                            : "gzip: no valid stream";
 }

@@ -75,7 +75,7 @@ static orr_code column_setup(column *c, const char *name, hid_t file_type, hid_t
   c->chunk_rows = 1; // a power of two: shards of round numbers of frames then have no unused end
   while (2 * (size_t)c->chunk_rows * c->file_row_bytes <= chunk_bytes) c->chunk_rows *= 2;
   c->buffer = orr_malloc((size_t)c->chunk_rows * c->row_bytes);
-  ORR_CHECK(c->buffer, ORR_ENOMEM, "%s of a shard: no memory for a chunk of %zu bytes", name,
+  ORR_CHECK(c->buffer, ORR_ENOMEM, "%s of a shard: out of memory for a chunk of %zu bytes", name,
             (size_t)c->chunk_rows * c->row_bytes);
   return ORR_OK;
 }
@@ -128,7 +128,7 @@ static bool put_attributes(hid_t file, const data_shard_format *f) {
          (f->S == 0 || data_h5_put_i64(file, "codes", f->codes));
 }
 
-// -- datasets --------------------------------------------------------------------------------
+// -- datasets -------------------------------------------------------------------------------
 
 static bool put_filter(hid_t create, data_filter filter, size_t chunk_bytes) {
   // as h5py sets them: version of its filter, version of LibLZF, bytes of an unpacked chunk
@@ -164,7 +164,7 @@ static bool column_create(column *c, hid_t file, int64_t chunk_rows, data_filter
   return good && c->set >= 0;
 }
 
-// Writes the buffered rows behind those written before.
+// Writes the buffered rows after those written before.
 static bool column_write(column *c) {
   hsize_t size[4] = {(hsize_t)(c->written + c->filled)}, first[4] = {(hsize_t)c->written};
   hsize_t count[4] = {(hsize_t)c->filled};
@@ -234,7 +234,7 @@ orr_code data_shard_writer_create(const char *path, const data_shard_format *for
             "%s: tokens without their number of codes; give codes, the product of the levels",
             path);
   data_shard_writer *w = orr_calloc(1, sizeof *w);
-  ORR_CHECK(w, ORR_ENOMEM, "%s: no memory for its writer", path);
+  ORR_CHECK(w, ORR_ENOMEM, "%s: out of memory for its writer", path);
   w->file = H5I_INVALID_HID;
   for (int i = 0; i < COLUMNS; i++) w->columns[i].set = H5I_INVALID_HID;
   w->filter = filter;
@@ -244,7 +244,7 @@ orr_code data_shard_writer_create(const char *path, const data_shard_format *for
   w->path = orr_strdup(path);
   w->temporary = orr_format("%s.tmp", path);
   ORR_CHECK_GOTO(w->offsets && w->success && w->path && w->temporary, fail, ORR_ENOMEM,
-                 "%s: no memory for its writer", path);
+                 "%s: out of memory for its writer", path);
   ORR_TRY_GOTO(data_shard_format_copy(format, &w->format), fail);
   data_h5_enter(); // HDF5's types come into being with its first call
   rc = columns_setup(w);
@@ -326,10 +326,10 @@ orr_code data_shard_writer_end_episode(data_shard_writer *w) {
   if (w->episodes + 2 > w->offset_room) {
     int64_t room = 2 * w->offset_room;
     int64_t *p = orr_realloc(w->offsets, (size_t)room * sizeof *p);
-    ORR_CHECK(p, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes", w->path, room);
+    ORR_CHECK(p, ORR_ENOMEM, "%s: out of memory for %" PRId64 " episodes", w->path, room);
     w->offsets = p;
     uint8_t *success = orr_realloc(w->success, (size_t)room * sizeof *success);
-    ORR_CHECK(success, ORR_ENOMEM, "%s: no memory for %" PRId64 " episodes", w->path, room);
+    ORR_CHECK(success, ORR_ENOMEM, "%s: out of memory for %" PRId64 " episodes", w->path, room);
     w->success = success;
     w->offset_room = room;
   }
@@ -352,7 +352,7 @@ static bool close_all(data_shard_writer *w) {
 
 static orr_code sync_parent(const char *path) {
   char *copy = orr_strdup(path);
-  ORR_CHECK(copy, ORR_ENOMEM, "%s: no memory for its folder's name", path);
+  ORR_CHECK(copy, ORR_ENOMEM, "%s: out of memory for its folder's name", path);
   orr_code rc = orr_fs_fsync_dir(dirname(copy));
   orr_free(copy);
   return rc;

@@ -17,13 +17,13 @@ struct data_sim_portion {
 
 orr_code data_sim_portion_create(int64_t height, int64_t width, data_sim_portion **out) {
   data_sim_portion *p = orr_calloc(1, sizeof *p);
-  ORR_CHECK(p, ORR_ENOMEM, "no memory for a portion of frames");
+  ORR_CHECK(p, ORR_ENOMEM, "out of memory for a portion of frames");
   p->frame_bytes = (size_t)height * (size_t)width * 3;
   p->frames = orr_malloc(PORTION_FRAMES * p->frame_bytes);
   if (!p->frames) {
     size_t bytes = PORTION_FRAMES * p->frame_bytes;
     data_sim_portion_destroy(p);
-    return ORR_FAIL(ORR_ENOMEM, "no memory for a portion of frames (%zu bytes)", bytes);
+    return ORR_FAIL(ORR_ENOMEM, "out of memory for a portion of frames (%zu bytes)", bytes);
   }
   *out = p;
   return ORR_OK;

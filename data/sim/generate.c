@@ -2,6 +2,7 @@
 // its number.
 #include "data/sim/generate.h"
 
+#include <inttypes.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -41,7 +42,7 @@ static orr_code write_shard(const sim_plan *plan, int64_t shard, data_tabletop *
                               .state_names = data_tabletop_state_names};
   orr_code rc = ORR_OK;
   data_shard_writer *w = NULL;
-  char path[PATH_MAX];
+  orr_path path;
   ORR_TRY(data_shard_name_in(o->dir, shard, path, sizeof path));
   ORR_TRY(data_shard_writer_create(path, &format, DATA_FILTER_NONE, &w));
   int64_t first = shard * plan->episodes_per_shard, last = first + plan->episodes_per_shard;
@@ -96,18 +97,19 @@ static orr_code check_options(const data_sim_options *o) {
             "this build has no simulator: install libmujoco-dev and libosmesa6-dev, configure "
             "again and rebuild");
   ORR_CHECK(o->episodes >= 1 && o->episode_frames >= 2, ORR_EINVAL,
-            "generate: %lld episodes of %lld frames; at least 1 of at least 2 is needed",
-            (long long)o->episodes, (long long)o->episode_frames);
+            "generate: %" PRId64 " episodes of %" PRId64
+            " frames; at least 1 of at least 2 is needed",
+            o->episodes, o->episode_frames);
   ORR_CHECK(o->processes >= 1 && o->shard_frames >= 1, ORR_EINVAL,
-            "generate: %d processes and %lld frames a shard; at least 1 of each is needed",
-            o->processes, (long long)o->shard_frames);
+            "generate: %d processes and %" PRId64 " frames a shard; at least 1 of each is needed",
+            o->processes, o->shard_frames);
   if (!o->forks) return ORR_OK;
   ORR_CHECK(o->forks >= 1 && o->forks < o->episode_frames, ORR_EINVAL,
-            "generate: episodes of %lld frames cannot fork after %lld; fork after 1 to %lld",
-            (long long)o->episode_frames, (long long)o->forks, (long long)o->episode_frames - 1);
+            "generate: episodes of %" PRId64 " frames cannot fork after %" PRId64
+            "; fork after 1 to %" PRId64,
+            o->episode_frames, o->forks, o->episode_frames - 1);
   ORR_CHECK(o->episodes % 2 == 0, ORR_EINVAL,
-            "generate: %lld episodes are not pairs; forks need an even number",
-            (long long)o->episodes);
+            "generate: %" PRId64 " episodes are not pairs; forks need an even number", o->episodes);
   return ORR_OK;
 }
 
@@ -116,7 +118,7 @@ static orr_code write_index(const data_sim_options *o) {
                             "episode_frames", (json_int_t)o->episode_frames);
   if (extra && o->forks)
     json_object_set_new(extra, "forks", json_pack("{s:I}", "prompt", (json_int_t)o->forks));
-  ORR_CHECK(extra, ORR_ENOMEM, "no memory for the index of %s", o->dir);
+  ORR_CHECK(extra, ORR_ENOMEM, "out of memory for the index of %s", o->dir);
   orr_code rc = data_index_build(o->dir, extra);
   json_decref(extra);
   return rc;
@@ -124,7 +126,7 @@ static orr_code write_index(const data_sim_options *o) {
 
 // After a failure: half a data set is none. Keeps the first message.
 static void remove_shards(const sim_plan *plan) {
-  char message[ORR_STATUS_MESSAGE_MAX], path[PATH_MAX];
+  char message[ORR_STATUS_MESSAGE_MAX], path[ORR_PATH_MAX];
   orr_status_copy(message, sizeof message);
   for (int64_t s = 0; s < plan->shards; s++)
     if (data_shard_name_in(plan->o->dir, s, path, sizeof path) == ORR_OK) orr_fs_remove_tree(path);

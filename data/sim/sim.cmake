@@ -1,4 +1,4 @@
-# The simulator behind `orrery data generate`: MuJoCo with OSMesa, or the file that says it is absent.
+# The simulator of `orrery data generate`: MuJoCo with OSMesa, or the file that says it is absent.
 find_library(MUJOCO_LIBRARY mujoco)
 find_path(MUJOCO_INCLUDE mujoco/mujoco.h)
 find_library(OSMESA_LIBRARY OSMesa)

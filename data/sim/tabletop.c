@@ -1,6 +1,7 @@
-// The tabletop scene's physics: MuJoCo behind the interface of data/sim/tabletop.h.
+// The tabletop scene's physics: MuJoCo, for the interface of data/sim/tabletop.h.
 #include "data/sim/tabletop.h"
 
+#include <inttypes.h>
 #include <math.h>
 
 #include "base/mem.h"
@@ -45,11 +46,12 @@ orr_code data_tabletop_create(int64_t height, int64_t width, double fps, data_ta
   orr_code rc = ORR_OK;
   bool pictures = height != 0 || width != 0;
   ORR_CHECK(!pictures || (height >= 16 && width >= 16 && height <= 2048 && width <= 2048),
-            ORR_EINVAL, "frame size %lld x %lld: each side must be from 16 to 2048 pixels",
-            (long long)height, (long long)width);
+            ORR_EINVAL,
+            "frame size %" PRId64 " x %" PRId64 ": each side must be from 16 to 2048 pixels",
+            height, width);
   ORR_CHECK(fps >= 1 && fps <= 100, ORR_EINVAL, "%g frames a second: must be from 1 to 100", fps);
   data_tabletop *t = orr_calloc(1, sizeof *t);
-  ORR_CHECK(t, ORR_ENOMEM, "no memory for a tabletop scene");
+  ORR_CHECK(t, ORR_ENOMEM, "out of memory for a tabletop scene");
   t->substeps = (int)ceil(1 / (fps * TIMESTEP_MAX_S) - 1e-9);
   ORR_TRY_GOTO(data_tabletop_compile(1 / (fps * t->substeps), &t->model), destroy);
   ORR_TRY_GOTO(data_mujoco_call(make_data, t, "allocate the scene's state"), destroy);
@@ -92,9 +94,10 @@ orr_code data_tabletop_reset(data_tabletop *t, uint64_t seed, uint64_t episode) 
   for (int o = 0; o < DATA_TABLETOP_OBJECTS; o++) {
     do {
       ORR_CHECK(position < START_TRIES, ORR_EINVAL,
-                "no start free of overlap for episode %llu of seed %llu after %d draws; choose "
+                "no start free of overlap for episode %" PRIu64 " of seed %" PRIu64
+                " after %d draws; choose "
                 "another seed",
-                (unsigned long long)episode, (unsigned long long)seed, START_TRIES);
+                episode, seed, START_TRIES);
       for (int i = 0; i < 2; i++)
         state[4 * o + i] =
             (float)(START_RANGE *

@@ -1,6 +1,6 @@
-// The tabletop scene: a walled table seen by a tilted camera from afar, a velocity-driven puck and
-// three things that it pushes about. Physics by MuJoCo, pictures by MuJoCo's renderer on OSMesa.
-// Units: metres, seconds, radians; the table is the square -1 <= x, y <= 1, z points up.
+// The tabletop scene: a walled table seen by a tilted camera from a distance, a velocity-driven
+// puck and three things that it pushes about. Physics by MuJoCo, pictures by MuJoCo's renderer on
+// OSMesa. Units: metres, seconds, radians; the table is the square -1 <= x, y <= 1, z points up.
 // The constants, the mapping from table to pixels and the location of objects by colour need no
 // simulator: an evaluation uses them on predicted frames.
 // Not thread safe: the renderer belongs to the thread that created it.

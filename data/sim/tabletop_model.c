@@ -138,8 +138,8 @@ orr_code data_tabletop_compile(double timestep_s, mjModel **out) {
   compile_job job = {0};
   char *xml = scene_xml(timestep_s);
   mjVFS *vfs = orr_malloc(sizeof *vfs); // 2 MB: too large for a stack
-  ORR_CHECK_GOTO(xml && vfs, free_text, ORR_ENOMEM, "no memory for the tabletop scene (%zu bytes)",
-                 sizeof *vfs);
+  ORR_CHECK_GOTO(xml && vfs, free_text, ORR_ENOMEM,
+                 "out of memory for the tabletop scene (%zu bytes)", sizeof *vfs);
   mj_defaultVFS(vfs);
   size_t bytes = strlen(xml);
   ORR_CHECK_GOTO(mj_makeEmptyFileVFS(vfs, "tabletop.xml", (int)bytes) == 0, free_vfs, ORR_ENOMEM,

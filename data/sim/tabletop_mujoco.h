@@ -1,4 +1,4 @@
-// MuJoCo behind our error codes, and what the scene's physics and renderer share.
+// MuJoCo with our error codes, and what the scene's physics and renderer share.
 // Only data/tabletop_*.c include this file.
 #ifndef DATA_TABLETOP_MUJOCO_H
 #define DATA_TABLETOP_MUJOCO_H

@@ -88,8 +88,9 @@ static orr_code make_context(data_tabletop_view *v) {
   size_t samples = (size_t)v->high * (size_t)v->wide;
   v->buffer = orr_malloc(samples * 4);
   v->drawn = orr_malloc(samples * 3);
-  ORR_CHECK(v->buffer && v->drawn, ORR_ENOMEM, "no memory to draw frames of %d x %d (%zu bytes)",
-            v->height, v->width, samples * 7);
+  ORR_CHECK(v->buffer && v->drawn, ORR_ENOMEM,
+            "out of memory: cannot draw frames of %d x %d (%zu bytes)", v->height, v->width,
+            samples * 7);
   return make_current(v);
 }
 
@@ -97,7 +98,7 @@ orr_code data_tabletop_view_create(mjModel *model, int64_t height, int64_t width
                                    data_tabletop_view **out) {
   orr_code rc = ORR_OK;
   data_tabletop_view *v = orr_calloc(1, sizeof *v);
-  ORR_CHECK(v, ORR_ENOMEM, "no memory for the tabletop renderer");
+  ORR_CHECK(v, ORR_ENOMEM, "out of memory for the tabletop renderer");
   v->height = (int)height;
   v->width = (int)width;
   v->samples = height > LARGE_SIDE || width > LARGE_SIDE ? 2 : 3;

@@ -140,7 +140,7 @@ AMX_INLINE void amx_transpose_tile(const uint16_t *x, uint16_t *y) {
   for (int i = 0; i < 16; i++) _mm512_storeu_si512(y + i * 32, r[i]);
 }
 
-// One tile of x^T: `rows` rows of x (16, or fewer with zeros behind) become columns.
+// One tile of x^T: `rows` rows of x (16, or fewer with zeros after them) become columns.
 AMX_INLINE void amx_pack_square(const uint16_t *x, int64_t stride, int64_t rows, uint16_t *y) {
   __m512i r[16];
 #pragma GCC unroll 16
@@ -165,7 +165,7 @@ static inline void amx_pack_transposed(const uint16_t *x, int64_t stride, int64_
     }
 }
 
-// Two right tiles from 32 rows and 32 columns of x, or fewer with zeros behind.
+// Two right tiles from 32 rows and 32 columns of x, or fewer with zeros after them.
 AMX_INLINE void amx_pack_block(const uint16_t *x, int64_t stride, int64_t rows, __mmask32 columns,
                                uint16_t *low, uint16_t *high) {
   const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);

@@ -85,12 +85,29 @@ static const char *bf16_reason(cpu_level level) {
 
 #endif
 
+static orr_code choose_level(kern_isa isa, cpu_level *out) {
+  static const cpu_level levels[] = {[KERN_ISA_AVX2] = CPU_LEVEL_V3,
+                                     [KERN_ISA_AVX512] = CPU_LEVEL_V4,
+                                     [KERN_ISA_AVX512_BF16] = CPU_LEVEL_BF16,
+                                     [KERN_ISA_AMX] = CPU_LEVEL_AMX};
+#define ISA_NAME(NAME, word) [KERN_ISA_##NAME] = #word,
+  static const char *const names[] = {KERN_ISAS(ISA_NAME)};
+#undef ISA_NAME
+  const cpu_level best = *out = cpu_level_detect();
+  if (isa == KERN_ISA_AUTO) return ORR_OK;
+  *out = levels[isa];
+  ORR_CHECK(*out <= best, ORR_EUNSUPPORTED,
+            "run.isa %s: this CPU, as its operating system offers it, has %s: choose auto or a "
+            "lower instruction set",
+            names[isa], level_name(best));
+  return ORR_OK;
+}
+
 orr_code kern_cpu_create(const kern_setup *setup, kern **out) {
-  cpu_level level = cpu_level_detect();
-  if (setup->isa && level > (cpu_level)(setup->isa - 2)) {
-    level = (cpu_level)(setup->isa - 2);
-    cpu_products_limit(setup->isa); // before there are any
-  }
+  cpu_level level;
+  *out = NULL;
+  ORR_TRY(choose_level(setup->isa, &level));
+  if (setup->isa != KERN_ISA_AUTO) cpu_products_limit(level);
   return cpu_create(setup->threads, level, out);
 }
 
@@ -98,9 +115,9 @@ orr_code cpu_create(int threads, cpu_level level, kern **out) {
   *out = NULL;
   orr_code rc;
   kern *k = orr_calloc(1, sizeof *k);
-  ORR_CHECK(k != NULL, ORR_ENOMEM, "kernels: no memory for the CPU backend");
+  ORR_CHECK(k != NULL, ORR_ENOMEM, "kernels: out of memory for the CPU backend");
   cpu_impl *impl = orr_calloc(1, sizeof *impl);
-  ORR_CHECK_GOTO(impl != NULL, free_kern, ORR_ENOMEM, "kernels: no memory for the CPU backend");
+  ORR_CHECK_GOTO(impl != NULL, free_kern, ORR_ENOMEM, "kernels: out of memory for the CPU backend");
   ORR_TRY_GOTO(cpu_products_create(&impl->products), free_impl);
   impl->level = level;
   snprintf(impl->backend.bf16_reason, sizeof impl->backend.bf16_reason, "%s", bf16_reason(level));

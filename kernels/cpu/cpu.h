@@ -23,8 +23,8 @@ typedef enum {
   CPU_LEVEL_V2,   // x86-64-v2; away from x86-64 the plain build
   CPU_LEVEL_V3,   // AVX2, FMA
   CPU_LEVEL_V4,   // AVX-512 F, BW, CD, DQ, VL
-  CPU_LEVEL_BF16, // the v4 build, and avx512_bf16 behind bf16 products
-  CPU_LEVEL_AMX,  // the v4 build, and AMX tiles behind bf16 products and attention
+  CPU_LEVEL_BF16, // the v4 build, with avx512_bf16 for bf16 products
+  CPU_LEVEL_AMX,  // the v4 build, with AMX tiles for bf16 products and attention
 } cpu_level;
 
 typedef struct cpu_products cpu_products; // kernels/cpu/product.h

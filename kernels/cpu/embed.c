@@ -6,6 +6,8 @@
 // dtable the positions are first sorted by code (a counting sort, stable), so that each code's
 // rows are added without a search and without conflicts.
 #include "kernels/cpu/cpu.h"
+
+#include <inttypes.h>
 #include "kernels/cpu/lane.h"
 
 enum { COLUMNS = 64 }; // columns in a task: 2 or 4 cache lines of a row
@@ -115,8 +117,9 @@ CPU_INLINE void bwd_rest(const kern_embed_bwd_args *a, int64_t first, int64_t n,
 orr_code CPU_FN(embed_bwd)(kern *k, const kern_embed_bwd_args *a) {
   const int64_t positions = a->BT * a->S;
   ORR_CHECK(positions <= INT32_MAX, ORR_EINVAL,
-            "embed: %lld positions in one batch are more than 2^31-1; use a smaller micro-batch",
-            (long long)positions);
+            "embed: %" PRId64
+            " positions in one batch are more than 2^31-1; use a smaller micro-batch",
+            positions);
   void *workspace;
   ORR_TRY(cpu_workspace(k, (size_t)(a->v_count + 1 + positions) * sizeof(int32_t), &workspace));
   if (k->planning) return ORR_OK;

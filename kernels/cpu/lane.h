@@ -46,7 +46,7 @@ CPU_INLINE void *cpu_lane_row_mut(void *p, int64_t row, int64_t width, kern_dtyp
 
 // Asks for `bytes` of a stream of rows 4 KiB before their use. Several streams of short rows outrun
 // the hardware's prefetcher: SwiGLU in bfloat16, 8704 x 768, took twice as long without.
-// The address may lie behind the tensor's end: a prefetch never faults.
+// The address may lie past the tensor's end: a prefetch never faults.
 CPU_INLINE void cpu_lane_prefetch(const void *row, size_t bytes) {
   const uintptr_t ahead = (uintptr_t)row + 4096;
   for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch((const void *)(ahead + i));

@@ -12,7 +12,7 @@ static int64_t block_rows(int64_t M, int64_t first) {
   return M - first < BLOCK_ROWS ? M - first : BLOCK_ROWS;
 }
 
-// The float32 matrices of one block, one behind the other in the workspace.
+// The float32 matrices of one block, one after the other in the workspace.
 typedef struct {
   float *left, *right, *result;
   void *scratch;

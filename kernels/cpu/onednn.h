@@ -69,20 +69,10 @@ static inline dnnl_status_t onednn_matmul_pd(onednn_pd *out, dnnl_engine_t engin
 #endif
 }
 
-// oneDNN takes the first wish of a process for good, so a limit stays.
-static inline void onednn_limit_isa(int isa) {
-  (void)dnnl_set_max_cpu_isa(isa <= 2   ? dnnl_cpu_isa_sse41
-                             : isa == 3 ? dnnl_cpu_isa_avx2
-                                        : dnnl_cpu_isa_avx512_core);
-}
-
-// Lifts what an environment variable may have limited: it must not change a result.
-static inline void onednn_use_every_isa(void) {
 #if DNNL_VERSION_MAJOR >= 3
-  (void)dnnl_set_max_cpu_isa(dnnl_cpu_isa_default);
+#define ONEDNN_EVERY_ISA dnnl_cpu_isa_default
 #else
-  (void)dnnl_set_max_cpu_isa(dnnl_cpu_isa_all);
+#define ONEDNN_EVERY_ISA dnnl_cpu_isa_all
 #endif
-}
 
 #endif

@@ -8,6 +8,7 @@
 // Work is cut into bands: the p pixel rows of one row of patches. Within a band it goes by runs,
 // the 3 p values of one pixel row of one patch, which are contiguous on both sides. Sums are
 // float32 inside a run, float64 over runs and bands.
+#include <inttypes.h>
 #include <math.h>
 
 #include "kernels/cpu/cpu.h"
@@ -31,8 +32,8 @@ static int64_t run_in_patch(const pixel_shape *s, int64_t band, int64_t py, int6
 }
 
 static orr_code check_shape(const pixel_shape *s) {
-  ORR_CHECK(s->p >= 1 && s->p <= MOST_P, ORR_EINVAL, "pixels: patch side %lld, wanted 1 to %d",
-            (long long)s->p, MOST_P);
+  ORR_CHECK(s->p >= 1 && s->p <= MOST_P, ORR_EINVAL,
+            "pixels: patch side %" PRId64 ", wanted 1 to %d", s->p, MOST_P);
   return ORR_OK;
 }
 

@@ -3,6 +3,7 @@
 // pays from about two thousand rows on.
 #include "kernels/cpu/product.h"
 
+#include <inttypes.h>
 #include <omp.h>
 #include <string.h>
 
@@ -41,8 +42,9 @@ struct cpu_products {
 
 static orr_code onednn_error(dnnl_status_t status, const char *what, const cpu_product_shape *s) {
   return ORR_FAIL(status == dnnl_out_of_memory ? ORR_ENOMEM : ORR_EUNSUPPORTED,
-                  "kernels: oneDNN cannot %s for a product of %lld x %lld x %lld (status %d)", what,
-                  (long long)s->M, (long long)s->N, (long long)s->K, (int)status);
+                  "kernels: oneDNN cannot %s for a product of %" PRId64 " x %" PRId64 " x %" PRId64
+                  " (status %d)",
+                  what, s->M, s->N, s->K, (int)status);
 }
 
 static dnnl_data_type_t onednn_type(kern_dtype t) {
@@ -154,7 +156,7 @@ static orr_code product_create(const cpu_product_shape *s, dnnl_engine_t engine,
   orr_code rc;
   recipe r = {0};
   cpu_product *p = orr_calloc(1, sizeof *p);
-  ORR_CHECK(p != NULL, ORR_ENOMEM, "kernels: no memory for a matrix product's plan");
+  ORR_CHECK(p != NULL, ORR_ENOMEM, "kernels: out of memory for a matrix product's plan");
   p->shape = *s;
   ORR_TRY_GOTO(recipe_describe(&r, s), release);
   ORR_TRY_GOTO(recipe_choose(&r, s, engine), release);
@@ -167,6 +169,16 @@ release:
   return rc;
 }
 
+// No environment variable does: it must not change a result.
+void cpu_products_limit(cpu_level level) {
+  static const dnnl_cpu_isa_t isa[] = {[CPU_LEVEL_V2] = dnnl_cpu_isa_sse41,
+                                       [CPU_LEVEL_V3] = dnnl_cpu_isa_avx2,
+                                       [CPU_LEVEL_V4] = dnnl_cpu_isa_avx512_core,
+                                       [CPU_LEVEL_BF16] = dnnl_cpu_isa_avx512_core_bf16,
+                                       [CPU_LEVEL_AMX] = ONEDNN_EVERY_ISA};
+  (void)dnnl_set_max_cpu_isa(isa[level]);
+}
+
 // The slot that holds the shape, or the free one where it belongs.
 static cpu_product **slot_of(cpu_product **slot, int64_t slots, const cpu_product_shape *s) {
   uint64_t i = orr_hash64(s, sizeof *s, 0) & (uint64_t)(slots - 1);
@@ -177,7 +189,7 @@ static cpu_product **slot_of(cpu_product **slot, int64_t slots, const cpu_produc
 static orr_code products_grow(cpu_products *ps) {
   const int64_t slots = ps->slots ? 2 * ps->slots : FIRST_SLOTS;
   cpu_product **slot = orr_calloc((size_t)slots, sizeof(cpu_product *));
-  ORR_CHECK(slot != NULL, ORR_ENOMEM, "kernels: no memory for the table of matrix products");
+  ORR_CHECK(slot != NULL, ORR_ENOMEM, "kernels: out of memory for the table of matrix products");
   for (int64_t i = 0; i < ps->slots; i++)
     if (ps->slot[i]) *slot_of(slot, slots, &ps->slot[i]->shape) = ps->slot[i];
   orr_free(ps->slot);
@@ -249,17 +261,13 @@ done:
   return rc;
 }
 
-void cpu_products_limit(int isa) {
-  onednn_limit_isa(isa);
-}
-
 orr_code cpu_products_create(cpu_products **out) {
   orr_code rc;
   *out = NULL;
   cpu_products *ps = orr_calloc(1, sizeof *ps);
-  ORR_CHECK(ps != NULL, ORR_ENOMEM, "kernels: no memory for the table of matrix products");
+  ORR_CHECK(ps != NULL, ORR_ENOMEM, "kernels: out of memory for the table of matrix products");
   ORR_TRY_GOTO(products_grow(ps), destroy);
-  onednn_use_every_isa();
+  cpu_products_limit(CPU_LEVEL_AMX);
   ORR_CHECK_GOTO(dnnl_engine_create(&ps->engine, dnnl_cpu, 0) == dnnl_success, destroy, ORR_ENOMEM,
                  "kernels: oneDNN has no CPU engine");
   ORR_CHECK_GOTO(dnnl_stream_create(&ps->stream, ps->engine, dnnl_stream_default_flags) ==

@@ -35,9 +35,9 @@ size_t cpu_product_scratch(const cpu_product *product);
 orr_code cpu_product_run(kern *k, const cpu_product *product, const cpu_product_operands *operands,
                          void *scratch);
 
-// Process-wide, before the first kern: products take no more than x86-64-v`isa`.
-void cpu_products_limit(int isa);
-
+// oneDNN's primitives use what the machine has, up to `level`. It takes that once a process, before
+// the first cache is made; later calls change nothing.
+void cpu_products_limit(cpu_level level);
 // The cache of one kern.
 orr_code cpu_products_create(cpu_products **out);
 void cpu_products_destroy(cpu_products *products); // takes NULL

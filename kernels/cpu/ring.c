@@ -1,5 +1,6 @@
 // Attention of rollouts over the keys and values of earlier frames (kernels/ops.h: kern_ring), and
 // keeping them. A task is one row: the frames that a token sees lie at the same place of each.
+#include <inttypes.h>
 #include <math.h>
 #include <omp.h>
 
@@ -92,7 +93,7 @@ orr_code CPU_FN(ring_attend)(kern *k, const kern_ring_attend_args *a) {
   const size_t bytes = (size_t)(a->r.places + 2) * sizeof(float);
   void *workspace;
   ORR_CHECK(a->r.K <= MOST_K, ORR_EUNSUPPORTED,
-            "rollout: head width %lld, at most %d: use more heads", (long long)a->r.K, (int)MOST_K);
+            "rollout: head width %" PRId64 ", at most %d: use more heads", a->r.K, (int)MOST_K);
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
   if (k->planning) return ORR_OK;
 #pragma omp parallel for num_threads(k->threads) schedule(static)

@@ -6,6 +6,7 @@
 //   dn is dy turned back; g = dn w; dx (=) rstd (g - x rstd^2 mean(g x)); dw (+=) dn x rstd
 //
 // Saved: qkv, rstd. q and k weights share one loop: a row's heads are H of q, then G of k.
+#include <inttypes.h>
 #include <math.h>
 
 #include "kernels/cpu/blocks.h"
@@ -55,7 +56,7 @@ CPU_INLINE void fwd_row_by_kind(const kern_qknorm_rope_fwd_args *a, int64_t m, i
 
 orr_code CPU_FN(qknorm_rope_fwd)(kern *k, const kern_qknorm_rope_fwd_args *a) {
   ORR_CHECK(a->K % 2 == 0, ORR_EINVAL,
-            "qknorm_rope: head width %lld is odd; rotary pairs need it even", (long long)a->K);
+            "qknorm_rope: head width %" PRId64 " is odd; rotary pairs need it even", a->K);
   if (k->planning) return ORR_OK;
   const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
 #pragma omp parallel for num_threads(k->threads) schedule(static)
@@ -121,7 +122,7 @@ CPU_INLINE void bwd_row_by_kind(const kern_qknorm_rope_bwd_args *a, int64_t m, f
 
 orr_code CPU_FN(qknorm_rope_bwd)(kern *k, const kern_qknorm_rope_bwd_args *a) {
   ORR_CHECK(a->K % 2 == 0, ORR_EINVAL,
-            "qknorm_rope: head width %lld is odd; rotary pairs need it even", (long long)a->K);
+            "qknorm_rope: head width %" PRId64 " is odd; rotary pairs need it even", a->K);
   const cpu_blocks blocks = cpu_blocks_of(a->M);
   const int64_t width = 2 * a->K;
   void *workspace;

@@ -1,5 +1,5 @@
 // Copies of whole rows to and from a list of places: the masked positions before the head, and
-// their gradients behind it.
+// their gradients after it.
 #include "kernels/cpu/cpu.h"
 
 orr_code CPU_FN(gather_rows)(kern *k, const kern_gather_rows_args *a) {

@@ -4,7 +4,7 @@
 
 #include "kernels/cuda/launch.cuh"
 
-// The row of position 0 of sequence s; position l lies l * pos_stride rows behind it.
+// The row of position 0 of sequence s; position l lies l * pos_stride rows after it.
 template <typename A> __device__ __forceinline__ int64_t cuda_sequence(const A &a, int64_t s) {
   return s / a.seq.inner * a.seq.outer_stride + s % a.seq.inner * a.seq.inner_stride;
 }

@@ -5,6 +5,8 @@
 // a time: first each lane takes one of them and its whole dot product, then all lanes add the 32
 // weighted rows together, each its own channels.
 #include "kernels/cuda/attention.cuh"
+
+#include <inttypes.h>
 #include "kernels/cuda/pack.cuh"
 #include "kernels/cuda/reduce.cuh"
 
@@ -206,12 +208,12 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
   dv.store(const_cast<T *>(rows_of<T>(a, a.dv, a.lddv, s, g).row(j)), K);
 }
 
-// --- entry ----------------------------------------------------------------------------------
+// -- entry ----------------------------------------------------------------------------------
 
 static orr_code check_width(int64_t K) {
   ORR_CHECK(K <= MOST_K, ORR_EUNSUPPORTED,
-            "attention: head width %lld; on a GPU at most %d: use more heads, or device cpu",
-            (long long)K, (int)MOST_K);
+            "attention: head width %" PRId64 "; on a GPU at most %d: use more heads, or device cpu",
+            K, (int)MOST_K);
   return ORR_OK;
 }
 

@@ -188,7 +188,7 @@ __device__ __forceinline__ int column_at(int c0, int n, int e) {
 
 static const float LOG2_E = 1.44269504f;
 
-// --- forward --------------------------------------------------------------------------------
+// -- forward --------------------------------------------------------------------------------
 
 template <int C>
 static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
@@ -247,7 +247,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
       a.lse[(s * a.H + h) * a.seq.L + low_row(i0) + 8 * r] = largest[r] * scale + logf(sum[r]);
 }
 
-// --- backward -------------------------------------------------------------------------------
+// -- backward -------------------------------------------------------------------------------
 
 // Sums over channels of products of the rows of both: delta of rows g and g + 8.
 template <int C>
@@ -370,7 +370,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, C == 1 ? 3 : 2)
     bwd_keys<C>(a, s, g, tile * TILE, delta);
 }
 
-// --- entry ----------------------------------------------------------------------------------
+// -- entry ----------------------------------------------------------------------------------
 
 // Steps from row to row are kept in 32 bits.
 static bool fits(const void *p, int64_t ld, int64_t pos_stride) {

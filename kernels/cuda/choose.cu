@@ -1,6 +1,8 @@
 // Which masked positions of a frame take their codes: what kernels/cpu/choose.c does. A block takes
 // a session; a position's rank is the number of masked ones that go before it.
 #include "kernels/cuda/launch.cuh"
+
+#include <inttypes.h>
 #include "kernels/cuda/philox.cuh"
 
 enum { THREADS = 256, MOST_S = 4096 };
@@ -44,7 +46,7 @@ static __global__ void __launch_bounds__(THREADS) choose_kernel(const kern_choos
 
 extern "C" orr_code cuda_choose(kern *k, const kern_choose_args *a) {
   ORR_CHECK(a->S <= MOST_S, ORR_EUNSUPPORTED,
-            "rollout: %lld positions a frame; on a GPU at most %d: device cpu", (long long)a->S,
+            "rollout: %" PRId64 " positions a frame; on a GPU at most %d: device cpu", a->S,
             (int)MOST_S);
   if (k->planning || a->B == 0) return ORR_OK;
   return cuda_start(k, "start choose", choose_kernel, dim3((unsigned)a->B), dim3(THREADS),

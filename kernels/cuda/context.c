@@ -40,7 +40,7 @@ orr_code cuda_check(cudaError_t e, const char *what) {
   }
 }
 
-// --- memory ---------------------------------------------------------------------------------
+// -- memory ---------------------------------------------------------------------------------
 
 static orr_code no_device_memory(const char *what, size_t bytes) {
   size_t free_bytes = 0, total = 0;
@@ -106,7 +106,7 @@ orr_code cuda_workspace(kern *k, size_t bytes, void **out) {
   return ORR_OK;
 }
 
-// --- order ----------------------------------------------------------------------------------
+// -- order ----------------------------------------------------------------------------------
 
 orr_code cuda_sync(kern *k) {
   return cuda_check(cudaStreamSynchronize(cuda_impl_of(k)->stream), "finish the ops so far");
@@ -171,7 +171,11 @@ orr_code cuda_capture_end(kern *k, void **graph) {
   ORR_CHECK(impl->capturing, ORR_EINVAL, "kernels: no capture has begun");
   impl->capturing = false;
   orr_code rc = cuda_check(cudaStreamEndCapture(impl->stream, &ops), "end a capture");
-  if (rc == ORR_OK) rc = cuda_check(cudaGraphInstantiate(&exec, ops, 0), "instantiate a capture");
+  // Without the flag all nodes have the priority of the stream that a replay goes to, and the
+  // reductions' stream (dist/comm_nccl.c) has its own for nothing.
+  if (rc == ORR_OK)
+    rc = cuda_check(cudaGraphInstantiate(&exec, ops, cudaGraphInstantiateFlagUseNodePriority),
+                    "instantiate a capture");
   if (ops) cudaGraphDestroy(ops);
   *graph = exec;
   return rc;
@@ -198,7 +202,7 @@ static bool captures(const cuda_impl *impl) {
   return able;
 }
 
-// --- life -----------------------------------------------------------------------------------
+// -- life -----------------------------------------------------------------------------------
 
 // why: there is no cuDNN, where there is none.
 static void describe(kern *k, const cuda_device *d, const char *why) {
@@ -232,9 +236,9 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   char why[CUDA_SDPA_WHY] = "as run.attention asks";
   ORR_TRY(cuda_device_choose(setup, &d));
   kern *k = orr_calloc(1, sizeof *k);
-  ORR_CHECK(k, ORR_ENOMEM, "kernels: no memory for the CUDA backend");
+  ORR_CHECK(k, ORR_ENOMEM, "kernels: out of memory for the CUDA backend");
   cuda_impl *impl = orr_calloc(1, sizeof *impl);
-  ORR_CHECK_GOTO(impl, free_kern, ORR_ENOMEM, "kernels: no memory for the CUDA backend");
+  ORR_CHECK_GOTO(impl, free_kern, ORR_ENOMEM, "kernels: out of memory for the CUDA backend");
   k->table = &cuda_table;
   k->threads = setup->threads;
   k->planning = true;

@@ -71,7 +71,7 @@ cuda_dnn_node cuda_dnn_op(cuda_dnn_graph *g, cudnnBackendDescriptorType_t type,
   return node;
 }
 
-// --- plans ----------------------------------------------------------------------------------
+// -- plans ----------------------------------------------------------------------------------
 
 static cuda_dnn_node close_graph(cuda_dnn_graph *g) {
   cuda_dnn_node graph = cuda_dnn_make(g, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
@@ -83,7 +83,7 @@ static cuda_dnn_node close_graph(cuda_dnn_graph *g) {
   return graph;
 }
 
-// Whether the engine behind a configuration says that it may give other bits each time.
+// Whether the engine of a configuration says that it may give other bits each time.
 static bool wavers(cuda_dnn_graph *g, cuda_dnn_node config) {
   cudnnBackendNumericalNote_t note[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
   int64_t count = 0;

@@ -7,6 +7,8 @@
 // them up in a second kernel. So the row of the mask, half of all positions, is summed by many
 // blocks.
 #include "kernels/cuda/code_order.cuh"
+
+#include <inttypes.h>
 #include "kernels/cuda/columns.cuh"
 #include "kernels/cuda/pack.cuh"
 
@@ -47,14 +49,14 @@ extern "C" orr_code cuda_embed_fwd(kern *k, const kern_embed_fwd_args *a) {
   return cuda_start(k, "start embed_fwd", kernel, cuda_rows_grid(rows, packs, block), block, 0, *a);
 }
 
-// --- dtable ---------------------------------------------------------------------------------
+// -- dtable ---------------------------------------------------------------------------------
 
 enum { CHUNK = 64, AHEAD = 4 }; // positions; rows that a thread has under way
 
 typedef struct {
   cuda_code_order order;
   int64_t n, chunks;
-  float *head, *tail; // [chunks, D]: shares of the code that came from, and that goes on behind
+  float *head, *tail; // [chunks, D]: shares of the code that came from, and that goes on after
 } table_sums;
 
 // Where the sum of a code within a chunk goes: the positions [begin, end) in sorted order.
@@ -119,7 +121,7 @@ static __global__ void __launch_bounds__(256)
   }
 }
 
-// The first sorted position behind those of `code`.
+// The first sorted position after those of `code`.
 __device__ __forceinline__ int64_t end_of(const table_sums &s, int64_t low, int32_t code) {
   int64_t high = s.n;
   while (low < high) {
@@ -132,7 +134,7 @@ __device__ __forceinline__ int64_t end_of(const table_sums &s, int64_t low, int3
   return low;
 }
 
-// Codes that begin in a chunk and go on behind it.
+// Codes that begin in a chunk and go on after it.
 static __global__ void __launch_bounds__(256)
     crossing_kernel(const kern_embed_bwd_args a, const table_sums s) {
   const int i = CUDA_ROW_PACK();
@@ -181,7 +183,7 @@ static orr_code bwd_table(kern *k, const kern_embed_bwd_args *a) {
                     cuda_rows_grid(s.chunks, a->D, columns), columns, 0, *a, s);
 }
 
-// --- the other tables -----------------------------------------------------------------------
+// -- the other tables -----------------------------------------------------------------------
 
 template <typename T>
 static __global__ void __launch_bounds__(256) action_kernel(const kern_embed_bwd_args a) {
@@ -221,8 +223,9 @@ static orr_code bwd_rest(kern *k, const kern_embed_bwd_args *a) {
 
 extern "C" orr_code cuda_embed_bwd(kern *k, const kern_embed_bwd_args *a) {
   ORR_CHECK(a->BT * a->S <= INT32_MAX, ORR_EINVAL,
-            "embed: %lld positions in one batch are more than 2^31-1; use a smaller micro-batch",
-            (long long)(a->BT * a->S));
+            "embed: %" PRId64
+            " positions in one batch are more than 2^31-1; use a smaller micro-batch",
+            a->BT * a->S);
   ORR_TRY(bwd_table(k, a));
   ORR_TRY(bwd_rest(k, a));
   if (k->planning || a->BT == 0) return ORR_OK;

@@ -1,4 +1,4 @@
-// Loops over one flat range: thread i takes pack i, and the elements behind the last whole pack
+// Loops over one flat range: thread i takes pack i, and the elements after the last whole pack
 // (all of them where the addresses are not aligned) go one to a thread.
 #ifndef KERNELS_CUDA_FLAT_CUH
 #define KERNELS_CUDA_FLAT_CUH

@@ -11,7 +11,7 @@ static size_t round_up(size_t bytes) {
   return (bytes + 255) & ~(size_t)255;
 }
 
-// Finds the product, takes its scratch behind `before` bytes of the workspace and, unless k is
+// Finds the product, takes its scratch after `before` bytes of the workspace and, unless k is
 // planning, runs it. *workspace (=) the beginning of the workspace.
 static orr_code run_product(kern *k, cuda_product_shape shape, const cuda_product_operands *o,
                             size_t before, char **workspace) {

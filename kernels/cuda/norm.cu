@@ -4,6 +4,8 @@
 // blockDim.y rows share a block. The backward pass walks rows with the same threads, so that each
 // thread keeps the partial sums of dw for its columns.
 #include "kernels/cuda/pack.cuh"
+
+#include <inttypes.h>
 #include "kernels/cuda/partials.cuh"
 #include "kernels/cuda/reduce.cuh"
 
@@ -133,9 +135,10 @@ static dim3 block_of(int64_t packs, int per) {
 static orr_code check_width(int64_t D, int n, int per) {
   const int64_t most = (int64_t)MOST_THREADS * per * n;
   ORR_CHECK(D <= most, ORR_EUNSUPPORTED,
-            "rmsnorm: rows of %lld elements; on a GPU up to %lld of this width's alignment: choose "
+            "rmsnorm: rows of %" PRId64 " elements; on a GPU up to %" PRId64
+            " of this width's alignment: choose "
             "a width divisible by 8, or device cpu",
-            (long long)D, (long long)most);
+            D, most);
   return ORR_OK;
 }
 

@@ -2,6 +2,8 @@
 // kernels/cpu/pixel.c. Work goes by groups of N values of a run, the 3 p values of one pixel row of
 // one patch, which are contiguous on both sides; N = 4 where p is a multiple of 4.
 #include "kernels/cuda/pack.cuh"
+
+#include <inttypes.h>
 #include "kernels/cuda/partials.cuh"
 #include "kernels/cuda/reduce.cuh"
 
@@ -13,8 +15,8 @@ typedef struct {
 } pixel_shape;
 
 static orr_code shape_of(int64_t B, int64_t rows, int64_t cols, int64_t p, pixel_shape *out) {
-  ORR_CHECK(p >= 1 && p <= MOST_P, ORR_EINVAL, "pixels: patch side %lld, wanted 1 to %d",
-            (long long)p, (int)MOST_P);
+  ORR_CHECK(p >= 1 && p <= MOST_P, ORR_EINVAL, "pixels: patch side %" PRId64 ", wanted 1 to %d", p,
+            (int)MOST_P);
   *out = pixel_shape{cols, p, 3 * p, B * rows * cols * p * 3 * p};
   return ORR_OK;
 }

@@ -18,7 +18,7 @@ static cuda_plans_slot *place(cuda_plans_slot *slot, int64_t slots, const void *
 static orr_code grow(cuda_plans *p) {
   const int64_t slots = p->slots ? 2 * p->slots : FIRST_SLOTS;
   cuda_plans_slot *slot = orr_calloc((size_t)slots, sizeof *slot);
-  ORR_CHECK(slot, ORR_ENOMEM, "kernels: no memory for the table of plans");
+  ORR_CHECK(slot, ORR_ENOMEM, "kernels: out of memory for the table of plans");
   for (int64_t i = 0; i < p->slots; i++)
     if (p->slot[i].key) *place(slot, slots, p->slot[i].key, p->key_bytes) = p->slot[i];
   orr_free(p->slot);
@@ -34,7 +34,7 @@ void *cuda_plans_find(const cuda_plans *p, const void *key) {
 orr_code cuda_plans_put(cuda_plans *p, const void *key, void *plan) {
   if (2 * (p->used + 1) > p->slots) ORR_TRY(grow(p));
   void *kept = orr_malloc(p->key_bytes);
-  ORR_CHECK(kept, ORR_ENOMEM, "kernels: no memory for the key of a plan");
+  ORR_CHECK(kept, ORR_ENOMEM, "kernels: out of memory for the key of a plan");
   memcpy(kept, key, p->key_bytes);
   *place(p->slot, p->slots, key, p->key_bytes) = (cuda_plans_slot){kept, plan};
   p->used++;

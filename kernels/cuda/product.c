@@ -7,6 +7,7 @@
 // trial takes the fastest (kernels/cuda/trial.h).
 #include "kernels/cuda/product.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -39,9 +40,9 @@ struct cuda_products {
 
 static orr_code blas_error(cublasStatus_t status, const char *what, const cuda_product_shape *s) {
   return ORR_FAIL(status == CUBLAS_STATUS_ALLOC_FAILED ? ORR_ENOMEM : ORR_EUNSUPPORTED,
-                  "kernels: cuBLASLt cannot %s for a %s product of %lld x %lld x %lld (status %d)",
-                  what, s->type == KERN_BF16 ? "bf16" : "fp32", (long long)s->M, (long long)s->N,
-                  (long long)s->K, (int)status);
+                  "kernels: cuBLASLt cannot %s for a %s product of %" PRId64 " x %" PRId64
+                  " x %" PRId64 " (status %d)",
+                  what, s->type == KERN_BF16 ? "bf16" : "fp32", s->M, s->N, s->K, (int)status);
 }
 
 #define BLAS_TRY(call, what, shape)                                                                \
@@ -72,7 +73,7 @@ cuda_product_alignment cuda_product_aligned(const cuda_product_shape *s,
       .bias = o->bias ? alignment_of((uintptr_t)o->bias) : 0};
 }
 
-// --- plans ----------------------------------------------------------------------------------
+// -- plans ----------------------------------------------------------------------------------
 
 static void product_destroy(void *ctx, void *plan) {
   const cuda_products *ps = ctx;
@@ -215,7 +216,7 @@ static orr_code choose_by_trial(kern *k, cuda_product *p, const proposals *found
   return ORR_OK;
 }
 
-// A trial takes time and memory, so there is none behind planning; nor is its result missed there,
+// A trial takes time and memory, so there is none after planning; nor is its result missed there,
 // for all candidates give the same bits.
 static orr_code choose(kern *k, cuda_product *p) {
   const cuda_impl *impl = cuda_impl_of(k);
@@ -232,7 +233,7 @@ orr_code cuda_product_find(kern *k, const cuda_product_shape *shape, const cuda_
   *out = cuda_plans_find(&ps->plans, shape);
   if (*out) return ORR_OK;
   cuda_product *p = orr_calloc(1, sizeof *p);
-  ORR_CHECK(p, ORR_ENOMEM, "kernels: no memory for the plan of a product");
+  ORR_CHECK(p, ORR_ENOMEM, "kernels: out of memory for the plan of a product");
   p->shape = *shape;
   ORR_TRY_GOTO(describe(ps, p), destroy);
   ORR_TRY_GOTO(choose(k, p), destroy);
@@ -262,13 +263,13 @@ orr_code cuda_product_run(kern *k, const cuda_product *p, const cuda_product_ope
   return ORR_OK;
 }
 
-// --- life -----------------------------------------------------------------------------------
+// -- life -----------------------------------------------------------------------------------
 
 orr_code cuda_products_create(cuda_products **out) {
   orr_code rc;
   *out = NULL;
   cuda_products *ps = orr_calloc(1, sizeof *ps);
-  ORR_CHECK(ps, ORR_ENOMEM, "kernels: no memory for the plans of products");
+  ORR_CHECK(ps, ORR_ENOMEM, "kernels: out of memory for the plans of products");
   ps->plans =
       (cuda_plans){.key_bytes = sizeof(cuda_product_shape), .destroy = product_destroy, .ctx = ps};
   ORR_TRY_GOTO(cuda_blas_library_open(&ps->lt), destroy);

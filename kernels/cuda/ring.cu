@@ -3,6 +3,8 @@
 // frame can be replayed. A warp takes one head of one row: each lane a position at a time for the
 // scores, then all lanes together their channels of the weighted sum.
 #include "kernels/cuda/launch.cuh"
+
+#include <inttypes.h>
 #include "kernels/cuda/pack.cuh"
 #include "kernels/cuda/reduce.cuh"
 
@@ -132,12 +134,13 @@ static __global__ void __launch_bounds__(256) keep_kernel(const kern_ring_keep_a
 
 extern "C" orr_code cuda_ring_attend(kern *k, const kern_ring_attend_args *a) {
   ORR_CHECK(a->r.K <= MOST_K, ORR_EUNSUPPORTED,
-            "attention: head width %lld; on a GPU at most %d: use more heads, or device cpu",
-            (long long)a->r.K, (int)MOST_K);
+            "attention: head width %" PRId64 "; on a GPU at most %d: use more heads, or device cpu",
+            a->r.K, (int)MOST_K);
   ORR_CHECK(a->window <= MOST_SEEN - 2, ORR_EUNSUPPORTED,
-            "rollout: window of %lld frames; on a GPU at most %d: choose a shorter one, or device "
+            "rollout: window of %" PRId64
+            " frames; on a GPU at most %d: choose a shorter one, or device "
             "cpu",
-            (long long)a->window, (int)MOST_SEEN - 2);
+            a->window, (int)MOST_SEEN - 2);
   if (k->planning || a->r.B == 0) return ORR_OK;
   const int most = (int)a->window + 1;
   const int64_t tasks = a->r.B * a->r.N * a->H;

@@ -5,6 +5,8 @@
 // belongs to `lanes` neighbouring lanes, a power of two; a lane has PER packs of the first half of
 // the head and the same of the second half, so both members of its rotary pairs.
 #include "kernels/cuda/pack.cuh"
+
+#include <inttypes.h>
 #include "kernels/cuda/partials.cuh"
 #include "kernels/cuda/reduce.cuh"
 
@@ -188,10 +190,11 @@ static int lanes_of(int64_t packs) {
 
 static orr_code check_width(int64_t K) {
   ORR_CHECK(K % 2 == 0, ORR_EINVAL,
-            "qknorm_rope: head width %lld is odd; rotary pairs need it even", (long long)K);
+            "qknorm_rope: head width %" PRId64 " is odd; rotary pairs need it even", K);
   ORR_CHECK(K <= 256, ORR_EUNSUPPORTED,
-            "qknorm_rope: head width %lld; on a GPU at most 256: use more heads, or device cpu",
-            (long long)K);
+            "qknorm_rope: head width %" PRId64
+            "; on a GPU at most 256: use more heads, or device cpu",
+            K);
   return ORR_OK;
 }
 

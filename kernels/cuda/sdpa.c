@@ -1,5 +1,6 @@
 #include "kernels/cuda/sdpa.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,7 +82,7 @@ orr_code cuda_sdpa_find(kern *k, const cuda_sdpa_shape *shape, const cuda_sdpa_p
   cuda_sdpa_plan *p = cuda_plans_find(&sdpa->plans, shape);
   if (!p) {
     p = orr_calloc(1, sizeof *p);
-    ORR_CHECK(p, ORR_ENOMEM, "kernels: no memory for the plan of an attention");
+    ORR_CHECK(p, ORR_ENOMEM, "kernels: out of memory for the plan of an attention");
     p->shape = *shape;
     orr_code rc = build(sdpa, cuda_impl_of(k)->sm, p);
     if (rc == ORR_OK) note(k, sdpa, shape->backward, NULL);
@@ -143,12 +144,13 @@ orr_code cuda_sdpa_run(kern *k, const cuda_sdpa_plan *p, const cuda_sdpa_operand
     status = dnn->cudnnBackendExecute(sdpa->handle, p->plan, pack);
   if (pack) dnn->cudnnBackendDestroyDescriptor(pack);
   ORR_CHECK(status == CUDNN_STATUS_SUCCESS, ORR_EIO,
-            "kernels: cuDNN cannot run an attention of %lld sequences of %lld positions: %s",
-            (long long)p->shape.seqs, (long long)p->shape.L, dnn->cudnnGetErrorString(status));
+            "kernels: cuDNN cannot run an attention of %" PRId64 " sequences of %" PRId64
+            " positions: %s",
+            p->shape.seqs, p->shape.L, dnn->cudnnGetErrorString(status));
   return ORR_OK;
 }
 
-// --- life -----------------------------------------------------------------------------------
+// -- life -----------------------------------------------------------------------------------
 
 static void name_version(size_t version, char out[32]) {
   snprintf(out, 32, "%zu.%zu.%zu", version / 10000, version / 100 % 100, version % 100);
@@ -178,7 +180,7 @@ orr_code cuda_sdpa_create(cudaStream_t stream, cuda_sdpa **out, char why[CUDA_SD
   *out = NULL;
   *why = '\0';
   cuda_sdpa *sdpa = orr_calloc(1, sizeof *sdpa);
-  ORR_CHECK(sdpa, ORR_ENOMEM, "kernels: no memory for the plans of attention");
+  ORR_CHECK(sdpa, ORR_ENOMEM, "kernels: out of memory for the plans of attention");
   sdpa->plans =
       (cuda_plans){.key_bytes = sizeof(cuda_sdpa_shape), .destroy = plan_destroy, .ctx = sdpa};
   if (cuda_dnn_library_open(&sdpa->dnn) != ORR_OK) {

@@ -1,4 +1,4 @@
-// The op table of the CUDA backend, and the slots behind its ops (context.c).
+// The op table of the CUDA backend, and what its ops share (context.c).
 #ifndef KERNELS_CUDA_TABLE_H
 #define KERNELS_CUDA_TABLE_H
 

@@ -34,7 +34,7 @@ static void test_second_pass_hands_out_aligned_zeroed_memory_of_the_counted_size
   assert_int_equal(orr_arena_check(&a), ORR_OK);
   assert_int_equal((uintptr_t)x % ORR_ARENA_ALIGN, 0);
   assert_int_equal((uintptr_t)y % ORR_ARENA_ALIGN, 0);
-  assert_ptr_equal(z, (char *)(y + 10)); // alignment 1: right behind
+  assert_ptr_equal(z, (char *)(y + 10)); // alignment 1: right after
   for (size_t i = 0; i < a.capacity; i++) assert_int_equal(a.base[i], 0);
   memset(a.base, 1, a.capacity); // every byte is there, says the address sanitizer
   orr_arena_release(&a);

@@ -2,6 +2,7 @@
 // reaches the disk, against `dd oflag=direct conv=fsync` of as many bytes: bench_ckpt [DIR]
 // [ROUNDS] Rounds alternate all of them, so that a neighbour on the disk meets each. One line of
 // JSON.
+#include <inttypes.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,8 +50,8 @@ static orr_code bench_open(bench *b, const char *dir) {
   b->state = orr_malloc_aligned(b->bytes, 4096);
   b->copy = orr_malloc_aligned(b->bytes, 4096);
   b->meta = json_object();
-  ORR_CHECK(b->state && b->copy && b->meta, ORR_ENOMEM, "no memory for two copies of %llu bytes",
-            (unsigned long long)b->bytes);
+  ORR_CHECK(b->state && b->copy && b->meta, ORR_ENOMEM,
+            "out of memory for two copies of %" PRIu64 " bytes", b->bytes);
   for (uint64_t i = 0; i < b->bytes; i += 8)
     memcpy(b->state + i, &(uint64_t){i * 0x9e3779b97f4a7c15u}, 8);
   memset(b->copy, 1, b->bytes);
@@ -98,7 +99,7 @@ static orr_code dd(const bench *b, double *seconds) {
   pid_t pid;
   int status = 0;
   snprintf(to, sizeof to, "of=%s", b->dd);
-  snprintf(count, sizeof count, "count=%llu", (unsigned long long)(b->bytes >> 24));
+  snprintf(count, sizeof count, "count=%" PRIu64, b->bytes >> 24);
   const char *const words[] = {"dd",         "if=/dev/zero", to,  "bs=16M", count, "oflag=direct",
                                "conv=fsync", "status=none",  NULL};
   ORR_TRY(orr_fs_remove_tree(b->dd));
@@ -130,9 +131,9 @@ static orr_code measure(bench *b, int rounds) {
   }
   const double gb = 1e-9 * (double)b->bytes, s = median(stall, rounds), w = median(whole, rounds);
   const double p = median(plain, rounds), d = median(disk, rounds);
-  printf("{\"bench\":\"ckpt\",\"bytes\":%llu,\"rounds\":%d,\"stall_s\":%.4f,\"copy_s\":%.4f,"
+  printf("{\"bench\":\"ckpt\",\"bytes\":%" PRIu64 ",\"rounds\":%d,\"stall_s\":%.4f,\"copy_s\":%.4f,"
          "\"stall_over_copy\":%.3f,\"write_gb_s\":%.3f,\"dd_gb_s\":%.3f,\"write_over_dd\":%.3f}\n",
-         (unsigned long long)b->bytes, rounds, s, p, s / p, gb / w, gb / d, d / w);
+         b->bytes, rounds, s, p, s / p, gb / w, gb / d, d / w);
   return ORR_OK;
 }
 

@@ -34,7 +34,7 @@ def check(sources, root):
             if not name or any(place.match(s.path) and allowed.fullmatch(name) for place, allowed in ALLOWED):
                 continue
             head = text.split("=")[0]
-            # a pointer is constant only when the const stands behind its last star
+            # a pointer is constant only when the const stands after its last star
             constant = re.search(r"\bconst\b", head[head.rfind("*"):] if "*" in head else head)
             if not constant and "__constant__" not in head:
                 findings.append(s.finding(begin, f"'{name}' is a mutable variable at file level"))

@@ -19,7 +19,7 @@ def knobs(root):
 
 
 def anchors(path):
-    """What a link may name behind '#': headings in lower case, spaces as dashes, without signs."""
+    """What a link may name after '#': headings in lower case, spaces as dashes, without signs."""
     with open(path, encoding="utf-8") as f:
         return {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.+)$", f.read(), re.MULTILINE)}
 

@@ -83,6 +83,10 @@ CASES = [
     ("labels", "tests/train/run/test_broken_copy.c",
      "// labels: quick; wrap: f; needs: orrery hdf5\n#include \"tests/train/program.h\"\nint __wrap_f(void) { return 1; }\n",
      None, None),
+    ("words", "base/broken_copy.c", "// It waits behind the copy.\nint f(void);\n", 1, "say after"),
+    ("words", "base/broken_copy.c", "int f(void); /* as train_nothing_does */\n", 1, "train_nothing_does"),
+    ("words", "base/broken_copy.c", "\n// See base/broken.h.\nint f(void);\n", 2, "base/broken.h"),
+    ("words", "base/broken_copy.c", "// As orr_broken_one and orr_broken_* do (base/mem.h).\nint orr_broken_one(void);\n", None, None),
     ("shell", "slurm/broken_copy", "#!/bin/bash\nrm $1\n", 2, "Double quote"),
     ("shell", "slurm/broken_copy", "#!/usr/bin/env bash\n\nread x\necho \"$x\"\n", 3, "backslashes"),
     ("shell", "slurm/broken_copy", "#!/bin/bash\n#SBATCH --nodes=1\nrm \"$1\"\n", None, None),
@@ -104,7 +108,7 @@ def run(case, root, tree, before):
     with open(file, "w", encoding="utf-8") as f:
         f.write(text)
     # layering asks which files there are; the others judge each file by itself
-    sources = [s for s in tree if s.path != path and name == "layering"] + [Source(root, path)]
+    sources = [s for s in tree if s.path != path and name in ("layering", "words")] + [Source(root, path)]
     new = [f for f in importlib.import_module(name).check(sources, root) if f not in before]
     if line is None:
         return None if not new else f"{name} on {path}: found {new} in\n{text}"
@@ -131,7 +135,7 @@ def main():
                 shutil.copytree(os.path.join(ROOT, folder), os.path.join(root, folder))
         shutil.copy(os.path.join(ROOT, ".clang-format"), root)
         tree = read_tree(root)
-        before = set(importlib.import_module("layering").check(tree, root))
+        before = {f for name in ("layering", "words") for f in importlib.import_module(name).check(tree, root)}
         formatted, shell = importlib.import_module("format"), importlib.import_module("shell")
         decide = {"format": formatted.find_tool()[1] == formatted.VERSION, "shell": shell.find_tool() is not None}
         for case in CASES:

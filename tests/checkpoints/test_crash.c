@@ -5,6 +5,7 @@
 #define FIXTURE_SMALL
 #include "tests/checkpoints/fixture.h"
 
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>

@@ -4,6 +4,8 @@
 #define FIXTURE_SMALL
 #include "tests/checkpoints/fixture.h"
 
+#include <inttypes.h>
+
 #include "base/json.h"
 #include "checkpoints/manifest.h"
 

@@ -3,6 +3,8 @@
 #define FIXTURE_SMALL
 #include "tests/checkpoints/fixture.h"
 
+#include <inttypes.h>
+
 #include "checkpoints/root.h"
 
 // Saves these steps, ended by -1, with one writer.

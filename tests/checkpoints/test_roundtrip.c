@@ -2,6 +2,8 @@
 // What is saved is what is read, whoever wrote and whoever reads.
 #include "tests/checkpoints/fixture.h"
 
+#include <inttypes.h>
+
 #include "checkpoints/layout.h"
 
 static void test_saved_values_are_read_back(void **state) {

@@ -105,7 +105,7 @@ static void test_hash_and_difference_see_what_decides_the_weights_and_nothing_el
     const char *set, *difference;
   } cases[] = {
       {"run.seed=2", "run.seed: 1 -> 2\n"},
-      {"run.precision=fp32", "run.precision: bf16 -> fp32\n"},
+      {"run.precision=fp32", "run.precision: auto -> fp32\n"},
       {"train.steps=2000", "train.steps: 1000 -> 2000\n"}, // the schedule depends on it
       {"train.batch=16", "train.batch: 8 -> 16\n"},
       {"train.init_from=x", "train.init_from: \"\" -> \"x\"\n"},

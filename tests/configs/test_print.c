@@ -1,5 +1,6 @@
 // labels: quick
 // Printing: for random values of every row, what is printed reads back equal, to the bit.
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -155,8 +156,7 @@ static void test_random_values_of_all_rows_print_and_read_back_equal(void **stat
       fail_msg("%s", orr_status_message());
     for (int i = 0; cfg_knob_at(i, &k); i++) {
       if (!cfg_value_equal(&k, cfg_field(a, &k), cfg_field(b, &k))) {
-        fail_msg("seed %llu: %s.%s differs:\n%s", (unsigned long long)seed, k.section->name,
-                 k.row->name, yaml);
+        fail_msg("seed %" PRIu64 ": %s.%s differs:\n%s", seed, k.section->name, k.row->name, yaml);
       }
     }
     orr_free(yaml);

@@ -58,7 +58,7 @@ static void test_defaults_are_those_of_the_rows(void **state) {
   cfg *c = *state;
   assert_int_equal(c->model.width, 256);
   assert_true(c->optim.beta2 == 0.95);
-  assert_int_equal(c->run.precision, CFG_PRECISION_BF16);
+  assert_int_equal(c->run.precision, CFG_PRECISION_AUTO);
   assert_int_equal(c->train.stage, CFG_STAGE_DYNAMICS);
   assert_int_equal(c->tokenizer.levels.n, 4);
   assert_int_equal(c->tokenizer.levels.v[0], 8);
@@ -126,8 +126,10 @@ static void test_bad_files_are_refused_with_one_line_that_says_all(void **state)
       {"optim: {lr_peak: 1e-}\n",
        "x.yaml:1: optim.lr_peak: got '1e-', wanted a number from 0 to 1"},
       {"ckpt: {async: yes}\n", "x.yaml:1: ckpt.async: got 'yes', wanted true or false"},
-      {"run: {precision: fp16}\n", "x.yaml:1: run.precision: got 'fp16', wanted one of bf16, fp32"},
-      {"run: {precision: bf}\n", "x.yaml:1: run.precision: got 'bf', wanted one of bf16, fp32"},
+      {"run: {precision: fp16}\n",
+       "x.yaml:1: run.precision: got 'fp16', wanted one of auto, bf16, fp32"},
+      {"run: {precision: bf}\n",
+       "x.yaml:1: run.precision: got 'bf', wanted one of auto, bf16, fp32"},
       {"data: {train: a}\n",
        "x.yaml:1: data.train: got 'a', wanted a list [a, b, ...] of at most 64 texts"},
       {"data: {train: [a, [b]]}\n",

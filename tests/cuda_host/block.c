@@ -210,7 +210,7 @@ int cuda_host_run(const cuda_host_shape *s, void (*body)(void *), void *context)
   now.fault[0] = 0;
   if (check_shape(s) != 0) return -1;
   if (!now.stacks) now.stacks = malloc((size_t)CUDA_HOST_MOST_THREADS * STACK_BYTES);
-  if (!now.stacks) return fail("no memory for stacks");
+  if (!now.stacks) return fail("out of memory for stacks");
   now.body = body;
   now.context = context;
   now.count = (int)(s->block.x * s->block.y * s->block.z);
@@ -225,7 +225,7 @@ int cuda_host_run(const cuda_host_shape *s, void (*body)(void *), void *context)
     blockIdx =
         (cuda_host_index){b % s->grid.x, b / s->grid.x % s->grid.y, b / s->grid.x / s->grid.y};
     if (run_block(s, &warps, &lanes) == 0) continue;
-    SHOW(now.stacks, (size_t)CUDA_HOST_MOST_THREADS * STACK_BYTES); // of threads left behind
+    SHOW(now.stacks, (size_t)CUDA_HOST_MOST_THREADS * STACK_BYTES); // of threads left over
     return -1;
   }
   return 0;

@@ -61,6 +61,14 @@ extern cuda_host_machine cuda_host_here;
 // Lets time pass for events; nobody waits.
 void cuda_host_pass_ms(double ms);
 
+// Runs call(context), which returns a cudaError_t, or keeps it where the stream is being captured:
+// then on a copy of the context, at every replay. For whatever stands in for a library's kernel.
+// release(context), which may be NULL, follows the last call.
+int cuda_host_do(void *stream, int (*call)(void *context), void (*release)(void *context),
+                 const void *context, size_t bytes);
+// The flags that the last capture was instantiated with.
+unsigned long long cuda_host_graph_flags(void);
+
 // Device memory: every byte 0xff (NaN in all types, -1). NULL when there is none.
 void *cuda_host_malloc(size_t bytes);
 void cuda_host_free(void *p);

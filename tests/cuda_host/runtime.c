@@ -1,17 +1,17 @@
 // The CUDA runtime played by the host: memory of the C library with the device's poison, streams
-// that run at once, no graphs. One device.
+// that run at once, captures (graph.h). One device.
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "tests/cuda_host/include/cuda_runtime_api.h"
+#include "tests/cuda_host/graph.h"
 
-struct cuda_host_stream {
-  unsigned flags;
-};
 struct cuda_host_event {
   double ms;
+  bool captured; // its last record is a part of a capture, and says nothing outside
 };
 
 enum { MOST_KERNELS = 64 };
@@ -52,7 +52,7 @@ const char *cudaGetErrorString(cudaError_t e) {
   return e == cudaErrorMemoryAllocation ? "out of memory" : cudaGetErrorName(e);
 }
 
-// --- the device -----------------------------------------------------------------------------
+// -- the device -----------------------------------------------------------------------------
 
 cudaError_t cudaDriverGetVersion(int *version) {
   *version = cuda_host_here.driver;
@@ -99,13 +99,16 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes) {
   return cudaSuccess;
 }
 
-// --- memory ---------------------------------------------------------------------------------
+// -- memory ---------------------------------------------------------------------------------
 
 cudaError_t cudaMalloc(void **out, size_t bytes) {
+  *out = NULL;
+  if (cuda_host_forbidden()) return result(cudaErrorStreamCaptureUnsupported);
   *out = bytes <= cuda_host_here.memory ? cuda_host_malloc(bytes) : NULL;
   return result(*out ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFree(void *p) {
+  if (cuda_host_forbidden()) return result(cudaErrorStreamCaptureUnsupported);
   cuda_host_free(p);
   return cudaSuccess;
 }
@@ -122,26 +125,48 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
   memmove(to, from, bytes);
   return cudaSuccess;
 }
+
+typedef struct {
+  void *to;
+  const void *from;
+  size_t to_pitch, from_pitch, width, rows;
+  int value; // of a fill, whose `from` is NULL
+} transfer;
+
+static int run_transfer(void *context) {
+  const transfer *t = context;
+  for (size_t r = 0; r < t->rows; r++) {
+    char *to = (char *)t->to + r * t->to_pitch;
+    if (t->from)
+      memmove(to, (const char *)t->from + r * t->from_pitch, t->width);
+    else
+      memset(to, t->value, t->width);
+  }
+  return cudaSuccess;
+}
+
+static cudaError_t do_transfer(cudaStream_t s, transfer t) {
+  return cuda_host_do(s, run_transfer, NULL, &t, sizeof t);
+}
+
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t s) {
-  return cudaMemcpy(to, from, bytes, kind);
+  return do_transfer(s, (transfer){to, from, 0, 0, bytes, 1, 0});
 }
 cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_t from_pitch,
                               size_t width, size_t rows, cudaMemcpyKind kind, cudaStream_t s) {
   if (width > to_pitch || width > from_pitch) return result(cudaErrorInvalidValue);
-  for (size_t r = 0; r < rows; r++)
-    memcpy((char *)to + r * to_pitch, (const char *)from + r * from_pitch, width);
-  return cudaSuccess;
+  return do_transfer(s, (transfer){to, from, to_pitch, from_pitch, width, rows, 0});
 }
 cudaError_t cudaMemset(void *p, int value, size_t bytes) {
   memset(p, value, bytes);
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s) {
-  return cudaMemset(p, value, bytes);
+  return do_transfer(s, (transfer){p, NULL, 0, 0, bytes, 1, value});
 }
 
-// --- streams and events ---------------------------------------------------------------------
+// -- streams and events ---------------------------------------------------------------------
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags) {
   *s = calloc(1, sizeof **s);
@@ -156,7 +181,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t s) {
-  return cudaSuccess;
+  return result(cuda_host_forbidden() ? cudaErrorStreamCaptureUnsupported : cudaSuccess);
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags) {
   return result(e ? cudaSuccess : cudaErrorInvalidValue);
@@ -176,49 +201,33 @@ void cuda_host_pass_ms(double ms) {
   runtime.passed_ms += ms;
 }
 
-cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
+static int record(void *event) {
+  cudaEvent_t e = *(cudaEvent_t *)event;
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   e->ms = (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6 + runtime.passed_ms;
   return cudaSuccess;
 }
+
 cudaError_t cudaEventRecordWithFlags(cudaEvent_t e, cudaStream_t s, unsigned flags) {
-  return cudaEventRecord(e, s);
+  e->captured = s && s->capture && flags != cudaEventRecordExternal;
+  return e->captured ? cudaSuccess : cuda_host_do(s, record, NULL, &e, sizeof e);
+}
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
+  return cudaEventRecordWithFlags(e, s, cudaEventRecordDefault);
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t e) {
-  return result(e ? cudaSuccess : cudaErrorInvalidValue);
+  return result(!e ? cudaErrorInvalidValue : e->captured ? cudaErrorCapturedEvent : cudaSuccess);
 }
 cudaError_t cudaEventQuery(cudaEvent_t e) {
   return cudaEventSynchronize(e);
 }
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to) {
   *ms = (float)(to->ms - from->ms);
-  return cudaSuccess;
+  return result(from->captured || to->captured ? cudaErrorCapturedEvent : cudaSuccess);
 }
 
-// --- graphs ---------------------------------------------------------------------------------
-
-cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode mode) {
-  return result(cudaErrorStreamCaptureUnsupported);
-}
-cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph) {
-  return result(cudaErrorStreamCaptureUnsupported);
-}
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph,
-                                 unsigned long long flags) {
-  return result(cudaErrorNotSupported);
-}
-cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s) {
-  return result(cudaErrorNotSupported);
-}
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-  return cudaSuccess;
-}
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
-  return cudaSuccess;
-}
-
-// --- launches -------------------------------------------------------------------------------
+// -- launches -------------------------------------------------------------------------------
 
 cudaError_t cuda_host_allow_shared(const void *kernel, size_t bytes) {
   int i = 0;
@@ -230,11 +239,29 @@ cudaError_t cuda_host_allow_shared(const void *kernel, size_t bytes) {
   return cudaSuccess;
 }
 
-cudaError_t cuda_host_launch(const void *kernel, cuda_host_shape shape, void (*body)(void *),
-                             void *context) {
-  shape.shared_most = CUDA_HOST_SHARED;
+typedef struct {
+  const void *kernel;
+  cuda_host_shape shape;
+  void (*body)(void *);
+  _Alignas(16) char context[16 * 1024]; // the arguments of a kernel: 4 KiB, newer devices take 32
+} launch;
+
+static int run_launch(void *context) {
+  launch *l = context;
+  l->shape.shared_most = CUDA_HOST_SHARED;
   for (int i = 0; i < runtime.count; i++)
-    if (runtime.shared[i].kernel == kernel) shape.shared_most = runtime.shared[i].bytes;
-  if (cuda_host_run(&shape, body, context) == 0) return cudaSuccess;
-  return result(cudaErrorLaunchFailure);
+    if (runtime.shared[i].kernel == l->kernel) l->shape.shared_most = runtime.shared[i].bytes;
+  if (cuda_host_run(&l->shape, l->body, l->context) == 0) return cudaSuccess;
+  return cudaErrorLaunchFailure;
+}
+
+cudaError_t cuda_host_launch(cudaStream_t stream, const void *kernel, cuda_host_shape shape,
+                             void (*body)(void *), void *context, size_t bytes) {
+  launch l;
+  l.kernel = kernel;
+  l.shape = shape;
+  l.body = body;
+  if (bytes > sizeof l.context) return result(cudaErrorInvalidConfiguration);
+  memcpy(l.context, context, bytes);
+  return result(cuda_host_do(stream, run_launch, NULL, &l, offsetof(launch, context) + bytes));
 }

@@ -230,7 +230,7 @@ def main():
         context.load_cert_chain(*a.tls)
         server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    os.write(1, f"{server.server_address[1]}\n".encode())  # one write: the reader closes the pipe behind it
+    os.write(1, f"{server.server_address[1]}\n".encode())  # one write: the reader closes the pipe after it
     sys.stdin.read()
     return 0
 

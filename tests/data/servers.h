@@ -12,6 +12,7 @@
 
 #include "data/clips/clip_batch.h"
 #include "tests/data/shards.h"
+#include "base/fs.h"
 
 extern char **environ;
 
@@ -73,7 +74,7 @@ static inline void server_kill(server *s) {
 
 // Lines of the log that hold both words.
 static inline int server_count(const server *s, const char *word, const char *other) {
-  char line[4096];
+  orr_path line;
   int n = 0;
   FILE *f = fopen(s->log, "r");
   while (f && fgets(line, sizeof line, f)) n += strstr(line, word) && strstr(line, other);
@@ -111,7 +112,7 @@ static inline bool server_listens(int port) {
   return false;
 }
 
-// -- a data set and what is read of it ------------------------------------------------------------
+// -- a data set and what is read of it ------------------------------------------------------
 
 enum { SET_HEIGHT = 32, SET_WIDTH = 48, SET_T = 4 };
 
@@ -141,7 +142,8 @@ static inline orr_code set_read(const char *where, data_remote *remote, uint64_t
   data_mix *m = NULL;
   data_clip_batch *b = NULL;
   orr_hash_stream *h = orr_hash_stream_create();
-  if (!h) return ORR_FAIL(ORR_ENOMEM, "no memory to fold clips"); // a fault of the test's own
+  if (!h)
+    return ORR_FAIL(ORR_ENOMEM, "out of memory: cannot fold clips"); // a fault of the test's own
   orr_code rc = data_mix_open(&o, 5, &m);
   if (rc == ORR_OK) rc = data_clip_batch_create(&o, 1, 0, &b);
   for (uint64_t g = first; rc == ORR_OK && g < first + n; g++) {
@@ -167,7 +169,7 @@ static inline data_remote_options set_remote(const char *cache) {
   return o;
 }
 
-// -- a folder to be served, and the places of a test beside it ------------------------------------
+// -- a folder to be served, and the places of a test beside it ------------------------------
 
 typedef struct {
   char root[512], set[600], cache[600], log[600];

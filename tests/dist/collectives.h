@@ -88,9 +88,7 @@ static void with_and_without_pieces(dist_comm *c, void (*body)(dist_comm *)) {
   dist_comm_mpi_set_piece(c, (int64_t)1 << 30);
 }
 
-// -- reductions
-// ------------------------------------------------------------------------------------
-
+// -- reductions -----------------------------------------------------------------------------
 static void check_all_reduce(dist_comm *c, dist_dtype t, int64_t count, dist_op op, bool start) {
   void *buf = buffer_of(count);
   for (int64_t i = 0; i < count; i++) put(buf, t, i, value_of(dist_comm_rank(c), i));
@@ -180,9 +178,7 @@ static void test_the_same_sum_gives_the_same_bits(void **state) {
   orr_free(again);
 }
 
-// -- copies
-// ----------------------------------------------------------------------------------------
-
+// -- copies ---------------------------------------------------------------------------------
 static void check_all_gather(dist_comm *c, dist_dtype t, int64_t count, bool start, bool in_place) {
   int rank = dist_comm_rank(c), size = dist_comm_size(c);
   char *recv = buffer_of(count * size), *own = buffer_of(count);
@@ -243,7 +239,7 @@ static void all_to_all_body(dist_comm *c) {
         for (int64_t i = 0; i < recv_counts[p]; i++) {
           assert_int_equal(get(recv, t, at[p] + i), 20 * p + 5 * rank + (int)i);
         }
-        assert_int_equal(get(recv, t, at[p] + recv_counts[p]), 0); // nothing behind a block
+        assert_int_equal(get(recv, t, at[p] + recv_counts[p]), 0); // nothing after a block
       }
       orr_free(send);
       orr_free(recv);
@@ -268,9 +264,7 @@ static void test_broadcast_reaches_all_from_every_root(void **state) {
   with_and_without_pieces(world_of(state), broadcast_body);
 }
 
-// -- non-blocking
-// ------------------------------------------------------------------------------------
-
+// -- non-blocking ---------------------------------------------------------------------------
 enum { FLIGHTS = 4, FLIGHT_COUNT = 300 };
 
 static void start_flights(dist_comm *c, float (*v)[FLIGHT_COUNT], dist_request *r) {

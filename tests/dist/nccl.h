@@ -85,9 +85,7 @@ static dist_comm *split(dist_world *w, dist_axis axis) {
   return w->device[axis];
 }
 
-// -- each collective
-// -------------------------------------------------------------------------------
-
+// -- each collective ------------------------------------------------------------------------
 static void check_all_reduce(dist_comm *c, dist_dtype t, bool start) {
   array a = array_open(t, NCCL_COUNT);
   dist_request r;
@@ -205,9 +203,7 @@ static void test_collectives_on_a_stream_of_their_own_are_exact(void **state) {
   check_axis(*state, DIST_AXIS_REPLICA);
 }
 
-// -- order
-// -----------------------------------------------------------------------------------------
-
+// -- order ----------------------------------------------------------------------------------
 // As a step does it: buckets are written, started, and awaited together; the next step writes the
 // same memory again. Other work of the compute stream lies in between.
 static void test_what_is_computed_before_and_behind_comes_before_and_behind(void **state) {

@@ -25,7 +25,7 @@ static const double limit_s = 1.0 + 5.0 + 20.0;
 
 #define HANGING "dp all_reduce of 1000 f32, call 3"
 
-// -- a rank under mpirun -------------------------------------------------------------------------
+// -- a rank under mpirun --------------------------------------------------------------------
 
 static void put_file(const char *dir, const char *name, int rank, const char *text) {
   char path[512];
@@ -102,7 +102,7 @@ static int run_rank(const char *kind, int bad, const char *dir) {
   return 94; // it cannot finish
 }
 
-// -- the judge -----------------------------------------------------------------------------------
+// -- the judge ------------------------------------------------------------------------------
 
 static char *read_file(const char *dir, const char *name) {
   char path[512], *text = NULL;

@@ -1,4 +1,4 @@
-"""Training runs of the smallest model in a temporary folder, and what they leave behind."""
+"""Training runs of the smallest model in a temporary folder, and what they leave."""
 import json
 import os
 import shutil

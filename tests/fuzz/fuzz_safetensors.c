@@ -1,5 +1,5 @@
 // The safetensors header: what is accepted covers the data of the file without overlap or hole. The
-// input is a header with the data behind it.
+// input is a header with the data after it.
 #include <string.h>
 
 #include "checkpoints/safetensors.h"

@@ -4,9 +4,10 @@
 
 #include "data/remote/url.h"
 #include "tests/fuzz/fuzz.h"
+#include "base/fs.h"
 
 static void check_url(const data_url *u) {
-  char request[4096];
+  orr_path request;
   FUZZ_PROMISE(u->host[0] && !strpbrk(u->host, "/@?# \\"));
   FUZZ_PROMISE(u->path[0] == 0 || u->path[0] == '/');
   FUZZ_PROMISE(!strpbrk(u->path, "?# \\\r\n") && !strstr(u->path, "//"));

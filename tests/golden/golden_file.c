@@ -1,5 +1,6 @@
 #include "tests/golden/golden_file.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -62,8 +63,8 @@ static orr_code find_typed(const golden_file *f, const char *name, const char *d
   ORR_CHECK(strcmp(e->dtype, dtype) == 0, ORR_EFORMAT, "%s: tensor %s is %s, wanted %s", f->path,
             name, e->dtype, dtype);
   int64_t got = (int64_t)(e->bytes / ckpt_dtype_bytes(dtype));
-  ORR_CHECK(got == count, ORR_EFORMAT, "%s: tensor %s has %lld elements, wanted %lld", f->path,
-            name, (long long)got, (long long)count);
+  ORR_CHECK(got == count, ORR_EFORMAT, "%s: tensor %s has %" PRId64 " elements, wanted %" PRId64,
+            f->path, name, got, count);
   *data = f->bytes + e->offset;
   return ORR_OK;
 }
@@ -79,7 +80,7 @@ orr_code golden_i32(const golden_file *f, const char *name, int64_t count, int32
   const char *data;
   ORR_TRY(find_typed(f, name, "I64", count, &data));
   for (int64_t i = 0; i < count; i++) {
-    int64_t value; // may lie unaligned behind an odd number of BOOLs
+    int64_t value; // may lie unaligned after an odd number of BOOLs
     memcpy(&value, data + i * 8, sizeof value);
     out[i] = (int32_t)value;
   }

@@ -2,6 +2,7 @@
 // weights -> loss with gradients -> report.
 #include "tests/golden/golden_run.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 
 #define NAME_MAX_BYTES 192
 
-// -- sizes -----------------------------------------------------------------------------------
+// -- sizes ----------------------------------------------------------------------------------
 
 // One row a size: a missing one is an error that names it.
 typedef struct {
@@ -26,8 +27,8 @@ static orr_code read_rows(const json_t *sizes, const char *what, const size_row 
     ORR_TRY(orr_json_get_i64(sizes, what, rows[i].key, rows[i].at));
     int64_t lowest = strcmp(rows[i].key, "registers") == 0 ? 0 : 1;
     ORR_CHECK(*rows[i].at >= lowest && *rows[i].at <= INT32_MAX, ORR_EFORMAT,
-              "%s: %s is %lld, wanted at least %lld", what, rows[i].key, (long long)*rows[i].at,
-              (long long)lowest);
+              "%s: %s is %" PRId64 ", wanted at least %" PRId64, what, rows[i].key, *rows[i].at,
+              lowest);
   }
   return ORR_OK;
 }
@@ -84,7 +85,7 @@ static orr_code read_dynamics(const json_t *sizes, kern_dtype act, train_dynamic
   return read_block(sizes, what, act, &d->block);
 }
 
-// -- weights and gradients -------------------------------------------------------------------
+// -- weights and gradients ------------------------------------------------------------------
 
 static orr_code load_weights(const golden_file *f, const char *model, train_state *s, kern *k) {
   for (int i = 0; i < s->params.count; i++) {
@@ -135,7 +136,7 @@ free_want:
   return rc;
 }
 
-// -- tokenizer -------------------------------------------------------------------------------
+// -- tokenizer ------------------------------------------------------------------------------
 
 typedef struct {
   const golden_file *f;
@@ -221,7 +222,7 @@ orr_code golden_run_tokenizer(const golden_file *f, const golden_options *o, gol
   return rc;
 }
 
-// -- dynamics --------------------------------------------------------------------------------
+// -- dynamics -------------------------------------------------------------------------------
 
 typedef struct {
   const golden_file *f;

@@ -29,7 +29,7 @@ static orr_code write_set(const char *dir) {
                                     .codes = CODES,
                                     .A = A,
                                     .action_names = names};
-  char path[4096];
+  orr_path path;
   data_shard_writer *w = NULL;
   orr_code rc;
   ORR_TRY(orr_fs_mkdirs(dir));

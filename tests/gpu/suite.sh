@@ -149,7 +149,7 @@ train() { # NAME RANKS SETTING|--resume PATH...
   if [ "$ranks" = 1 ]; then
     "${words[@]}"
   else
-    # NCCL refuses two ranks of one host on one GPU: each gets a host of its own, behind the loopback
+    # NCCL refuses two ranks of one host on one GPU: each gets a host of its own, on the loopback
     # shellcheck disable=SC2016
     mpirun -n "$ranks" sh -c 'NCCL_HOSTID=$OMPI_COMM_WORLD_RANK NCCL_SOCKET_IFNAME=lo exec "$@"' sh \
       "${words[@]}" --set dist.share_devices=true

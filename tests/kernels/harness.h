@@ -7,6 +7,7 @@
 #ifndef TESTS_KERNELS_HARNESS_H
 #define TESTS_KERNELS_HARNESS_H
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #include "tests/base/assert.h"
 #include "tests/kernels/tensor.h"
 
-// --- memory and tensors ---------------------------------------------------------------------
+// -- memory and tensors ---------------------------------------------------------------------
 
 typedef struct {
   void *block[256];
@@ -56,7 +57,7 @@ static inline void *pool_typed(pool *p, const double *v, int64_t n, kern_dtype t
   return t;
 }
 
-// --- runs -----------------------------------------------------------------------------------
+// -- runs -----------------------------------------------------------------------------------
 
 typedef struct {
   cpu_level level;
@@ -94,7 +95,7 @@ static inline int all_setups(setup out[MOST_SETUPS]) {
     kern_destroy(k_);                                                                              \
   } while (0)
 
-// --- comparisons ----------------------------------------------------------------------------
+// -- comparisons ----------------------------------------------------------------------------
 
 // Every element within `tol` of the largest wanted magnitude, and for bfloat16 within half a unit
 // of its last place besides (one rounding of the result).
@@ -107,7 +108,7 @@ static inline void expect_close(const char *what, const void *got, kern_dtype ty
     double slack = type == KERN_BF16 ? fabs(want[i]) * (1.0 / 256) : 0;
     double off = fabs(tensor_get(type, got, i) - want[i]) - slack;
     if (!(off <= tol * largest))
-      fail_msg("%s[%lld]: got %.9g, wanted %.9g (largest %.3g, tolerance %.1e)", what, (long long)i,
+      fail_msg("%s[%" PRId64 "]: got %.9g, wanted %.9g (largest %.3g, tolerance %.1e)", what, i,
                tensor_get(type, got, i), want[i], largest, tol);
     worst = fmax(worst, off / largest);
   }
@@ -126,7 +127,7 @@ static inline void expect_same_bits(pool *p, void **kept, const setup *s, const 
   }
 }
 
-// --- finite differences ---------------------------------------------------------------------
+// -- finite differences ---------------------------------------------------------------------
 
 typedef double (*scalar_fn)(const void *ctx);
 

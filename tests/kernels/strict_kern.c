@@ -66,7 +66,7 @@ static void protect(const region *r, int how) {
     must(mprotect(r->base, r->used, how) == 0, "mprotect", "memory");
 }
 
-// -- arguments ------------------------------------------------------------------------------------
+// -- arguments ------------------------------------------------------------------------------
 
 // What looks like an address must be one of the device. Numbers are smaller, doubles larger; a
 // small lower half is a type, a flag or a count.
@@ -95,7 +95,7 @@ static size_t args_bytes(op_id id) {
   return bytes[id];
 }
 
-// -- the queue ------------------------------------------------------------------------------------
+// -- the queue ------------------------------------------------------------------------------
 
 static void push(queue *q, op_id id, const void *args) {
   if (q->n == q->room) {
@@ -189,7 +189,7 @@ static orr_code issue(kern *k, op_id id, const char *name, const void *args) {
 KERN_OPS(STRICT_OP)
 #undef STRICT_OP
 
-// -- the other slots ------------------------------------------------------------------------------
+// -- the other slots ------------------------------------------------------------------------
 
 static orr_code strict_alloc(kern *k, kern_memory kind, size_t bytes, const char *what,
                              void **out) {
@@ -242,7 +242,7 @@ static orr_code strict_capture_begin(kern *k) {
   strict *s = strict_of(k);
   must(!s->capture, "a capture is under way already", "capture_begin");
   s->capture = calloc(1, sizeof *s->capture);
-  return s->capture ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "strict kern: no memory for a capture");
+  return s->capture ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "strict kern: out of memory for a capture");
 }
 
 static orr_code strict_capture_end(kern *k, void **graph) {

@@ -1,6 +1,6 @@
 // A kern that is as unforgiving as a device: its memory cannot be touched between ops, ops run as
-// late as they may (when somebody waits for them), and a capture keeps them for replays. Behind it
-// is the CPU backend, so that results can be held against it to the bit.
+// late as they may (when somebody waits for them), and a capture keeps them for replays. It runs
+// on the CPU backend, so that results can be held against it to the bit.
 #ifndef TESTS_KERNELS_STRICT_KERN_H
 #define TESTS_KERNELS_STRICT_KERN_H
 

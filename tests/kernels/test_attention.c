@@ -17,7 +17,7 @@ typedef struct {
 } setting;
 
 // Sequences lie as in a space block (L adjacent rows) or as in a time block (rows `seqs` apart);
-// q, k, v share one row of ld elements, as they do behind one projection.
+// q, k, v share one row of ld elements, as they do after one projection.
 typedef struct {
   int64_t seqs, L, H, G, K;
   bool time, causal;

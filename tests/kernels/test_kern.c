@@ -23,6 +23,31 @@ static void test_every_level_up_to_this_machines_has_a_full_table(void **state) 
   }
 }
 
+// What a lower set means is in the tests of the ops, which run at every level.
+static void test_an_instruction_set_is_taken_or_refused_in_words(void **state) {
+  static const char *const names[] = {"avx2", "avx512", "avx512_bf16", "amx"};
+  static const cpu_level level[] = {CPU_LEVEL_V3, CPU_LEVEL_V4, CPU_LEVEL_BF16, CPU_LEVEL_AMX};
+  for (int i = 0; i < 4; i++) {
+    kern_setup setup = {.device = KERN_DEVICE_CPU, .threads = 1, .node_ranks = 1};
+    kern *k = NULL;
+    assert_int_equal(kern_isa_read("--isa", names[i], &setup.isa), ORR_OK);
+    if (level[i] <= cpu_level_detect()) {
+      assert_int_equal(kern_open(&setup, &k), ORR_OK);
+      assert_int_equal(cpu_impl_of(k)->level, level[i]);
+      assert_int_equal(k->bf16_native, level[i] >= CPU_LEVEL_BF16);
+    } else {
+      assert_int_equal(kern_open(&setup, &k), ORR_EUNSUPPORTED);
+      assert_non_null(strstr(orr_status_message(), names[i]));
+    }
+    kern_destroy(k);
+  }
+  kern_isa isa;
+  assert_int_equal(kern_isa_read("--isa", "auto", &isa), ORR_OK);
+  assert_int_equal(isa, KERN_ISA_AUTO);
+  assert_int_equal(kern_isa_read("--isa", "sse", &isa), ORR_ECONFIG);
+  assert_non_null(strstr(orr_status_message(), "--isa is 'sse'"));
+}
+
 static void test_an_empty_slot_is_refused_by_name(void **state) {
   kern *k;
   assert_int_equal(kern_create(KERN_DEVICE_AUTO, 1, &k), ORR_OK);
@@ -136,6 +161,7 @@ static void test_every_failed_allocation_is_a_clean_error(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_level_up_to_this_machines_has_a_full_table),
+      cmocka_unit_test(test_an_instruction_set_is_taken_or_refused_in_words),
       cmocka_unit_test(test_an_empty_slot_is_refused_by_name),
       cmocka_unit_test(test_the_automatic_choice_says_why_it_took_the_cpu),
       cmocka_unit_test(test_bad_requests_are_refused),

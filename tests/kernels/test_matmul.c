@@ -1,5 +1,6 @@
 // labels: quick
 // The three products against plain loops in double, on every instruction set of this machine.
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,8 +39,7 @@ static void expect_close(kern_dtype type, const void *got, int64_t at, double wa
                          int64_t depth) {
   const double error = fabs(tensor_get(type, got, at) - wanted);
   if (!(error <= allowed(type, depth, wanted)))
-    fail_msg("element %lld: got %.9g, wanted %.9g", (long long)at, tensor_get(type, got, at),
-             wanted);
+    fail_msg("element %" PRId64 ": got %.9g, wanted %.9g", at, tensor_get(type, got, at), wanted);
 }
 
 static kern *create(const setting *s) {

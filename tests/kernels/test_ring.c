@@ -16,7 +16,7 @@ enum {
 };
 static const int32_t ring[B] = {5, 0, 3, 1};
 static const int64_t frame[B] = {0, 1, 3,
-                                 1000003}; // alone, with frame 0, before and behind the window
+                                 1000003}; // alone, with frame 0, before and after the window
 
 typedef struct {
   double *keys, *values, *sink_keys, *sink_values, *qk, *qkv, *turn;

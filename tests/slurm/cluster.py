@@ -1,4 +1,4 @@
-"""A cluster of slurm/local-cluster, the jobs on it, and what runs leave behind."""
+"""A cluster of slurm/local-cluster, the jobs on it, and what runs leave."""
 import os
 import re
 import subprocess
@@ -24,7 +24,7 @@ class Cluster(Runs):
         self.do("stop")
 
     def do(self, command, *words):
-        """A command of slurm/local-cluster. It leaves daemons behind, so its output is a file, not a pipe."""
+        """A command of slurm/local-cluster. It leaves daemons running, so its output is a file, not a pipe."""
         with open(os.path.join(self.root, "cluster.log"), "a+", encoding="utf-8") as log:
             done = subprocess.run([self.tool, command, self.slurm, *words], env=self.env, stdout=log, stderr=log,
                                   stdin=subprocess.DEVNULL, timeout=120, check=False)

@@ -1,5 +1,5 @@
-// The CPU backend behind a stream of tests/dist/played/streams.h: ops, marks and the collectives of
-// dist/comm_nccl.c share one order, and captures keep all of them.
+// The CPU backend run through a stream of tests/dist/played/streams.h: ops, marks and the
+// collectives of dist/comm_nccl.c share one order, and captures keep all of them.
 #ifndef TESTS_TRAIN_CAPTURED_KERN_H
 #define TESTS_TRAIN_CAPTURED_KERN_H
 

@@ -52,7 +52,7 @@ class Insight(SmallRun):
     def test_a_rank_that_is_held_up_is_named(self):
         # wide enough that a rank computes most of the time
         run = self.start("train.steps=60", "train.batch=8", "model.width=128", "model.hidden=512",
-                         "metrics.ranks_every=10", "train.trace_steps=40-41", "ckpt.every=0")
+                         "metrics.ranks_every=10", "train.trace_steps=40-41", "ckpt.every=20")
         stop = threading.Event()
         holder = threading.Thread(target=self.hold_up, args=(run, stop))
         holder.start()
@@ -64,6 +64,7 @@ class Insight(SmallRun):
         self.assertTrue(slow, said)
         self.assertTrue(slow[0]["words"].startswith(f"rank {SLOW} on {os.uname().nodename} computes"), slow)
         self.assertIn(slow[0]["words"], said)
+        self.check_sums()
         compared = [l for l in self.lines("run") if "busy_ms_rank" in l]
         self.assertEqual([l["step"] for l in compared], [10, 20, 30, 40, 50, 60])
         named = [l["busy_ms_rank"] for l in compared]
@@ -72,6 +73,14 @@ class Insight(SmallRun):
             self.assertGreaterEqual(l["busy_ms_max"], l["busy_ms_median"])
             self.assertGreaterEqual(l["busy_ms_median"], l["busy_ms_min"])
         self.check_trace()
+
+    def check_sums(self):
+        """Every moment of every step is in one phase, and comm_ms is what the axes' have: a dozen numbers of three digits."""
+        axes = ("tp_ms", "cp_ms", "replica_ms", "world_ms")
+        own = ("input_ms", "forward_ms", "backward_ms", "optimizer_ms", "data_wait_ms", "ckpt_stall_ms", "other_ms")
+        for l in self.lines("run"):
+            self.assertAlmostEqual(l["comm_ms"], sum(l.get(a, 0) for a in axes), delta=0.005, msg=l)
+            self.assertAlmostEqual(l["step_ms"], l["comm_ms"] + sum(l[p] for p in own), delta=0.01, msg=l)
 
     def four_ranks(self, slow, *settings):
         """One of four, `slow`, computes 30 % longer. Enough work that ops, not what lies between, are the step."""

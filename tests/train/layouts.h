@@ -4,6 +4,7 @@
 #ifndef TESTS_TRAIN_LAYOUTS_H
 #define TESTS_TRAIN_LAYOUTS_H
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,8 +169,8 @@ static inline void compare_param(const trainee *t, const trainee *whole, const t
                    ref = global < 0 ? 0.0 : (double)want[global], off = fabs(got - ref) / largest;
       if (largest > 0.0 && off > *worst) *worst = off;
       if (largest > 0.0 ? off > within : got != 0.0)
-        fail_msg("rank %d: gradient of %s, element %lld: %.9g, one rank has %.9g",
-                 t->axes.grid.rank, p->name, (long long)global, got, ref);
+        fail_msg("rank %d: gradient of %s, element %" PRId64 ": %.9g, one rank has %.9g",
+                 t->axes.grid.rank, p->name, global, got, ref);
     }
   }
 }
@@ -192,10 +193,10 @@ static inline void compare_traffic(const trainee *t, const dist_world *w,
     for (int m = 0; m < TRAIN_MOVES; m++) {
       const train_moved want = t->work.announced[a][m], got = t->axes.moved[a][m];
       if (want.bytes != got.bytes || want.calls != got.calls)
-        fail_msg("rank %d, %s axis, %s: announced %lld bytes in %lld calls, moved %lld in %lld",
+        fail_msg("rank %d, %s axis, %s: announced %" PRId64 " bytes in %" PRId64
+                 " calls, moved %" PRId64 " in %" PRId64,
                  t->axes.grid.rank, dist_axis_name((dist_axis)a), train_move_name((train_move)m),
-                 (long long)want.bytes, (long long)want.calls, (long long)got.bytes,
-                 (long long)got.calls);
+                 want.bytes, want.calls, got.bytes, got.calls);
       calls += got.calls;
       bytes += got.bytes;
     }

@@ -14,7 +14,7 @@ extern char **environ;
 static const char program_path[] = ORR_BINARY_DIR "/orrery";
 
 // Starts words[0] (looked up in PATH), ended by NULL, with stderr in a file. When `alone`, the
-// launcher's variables stay behind, so that the program does not take itself for a rank.
+// launcher's variables are left out, so that the program does not take itself for a rank.
 static inline pid_t program_start(const char *const *words, const char *err, bool alone) {
   posix_spawn_file_actions_t to;
   char *clean[512];

@@ -1,5 +1,5 @@
 // Whole training runs in a temporary folder: a data set of random tokens, a configuration of the
-// smallest dynamics model, and what a run leaves behind.
+// smallest dynamics model, and what a run leaves.
 #ifndef TESTS_TRAIN_SMALL_RUN_H
 #define TESTS_TRAIN_SMALL_RUN_H
 
@@ -7,6 +7,7 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/rng.h"
@@ -21,7 +22,7 @@ enum { SMALL_RUN_S = 6, SMALL_RUN_CODES = 20, SMALL_RUN_STEPS_MAX = 64 };
 
 typedef struct {
   char root[FOLDER_PATH]; // temporary folder
-  char path[4096];        // the last path made by small_run_path
+  orr_path path;          // the last path made by small_run_path
   int rank;               // of this process
 } small_run;
 
@@ -31,10 +32,11 @@ static inline const char *small_run_path(small_run *r, const char *name) {
 }
 
 // One shard of `episodes` episodes of 8 to 10 frames with random tokens and actions.
-static inline void small_run_shard(const char *path, uint64_t seed, int64_t codes, int episodes) {
+static inline void small_run_shard_from(const char *path, uint64_t seed, int64_t codes,
+                                        int episodes, const char *source) {
   static const char *const actions[] = {"left", "right"};
   const data_shard_format f = {.branch = "worlds",
-                               .source = "random tokens",
+                               .source = source,
                                .fps = 10,
                                .S = SMALL_RUN_S,
                                .codes = codes,
@@ -55,6 +57,10 @@ static inline void small_run_shard(const char *path, uint64_t seed, int64_t code
   }
   assert_ok(data_shard_writer_finish(w));
   data_shard_writer_destroy(w);
+}
+
+static inline void small_run_shard(const char *path, uint64_t seed, int64_t codes, int episodes) {
+  small_run_shard_from(path, seed, codes, episodes, "random tokens");
 }
 
 // Makes the first action that led to frame `frame` of episode `episode` of a shard above a NaN, in

@@ -51,7 +51,7 @@ static inline float toy_normal(uint64_t seed, uint64_t what, int64_t i) {
   return orr_rng_normal(seed, ORR_STREAM_TEST, what, (uint64_t)i);
 }
 
-// Half of the positions behind frame 0 are masked; a tenth of the frames has no action.
+// Half of the positions after frame 0 are masked; a tenth of the frames has no action.
 static inline void toy_draw_batch(toy *t, uint64_t seed) {
   const train_dynamics_dims *d = &t->d;
   const int64_t positions = t->B * t->T * t->S;

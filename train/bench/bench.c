@@ -8,7 +8,7 @@
 orr_code train_bench_print(json_t *report) {
   char *text = report ? json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
   json_decref(report);
-  ORR_CHECK(text, ORR_ENOMEM, "bench: no memory for the report");
+  ORR_CHECK(text, ORR_ENOMEM, "bench: out of memory for the report");
   puts(text);
   free(text);
   return ORR_OK;

@@ -7,7 +7,7 @@
 #include "dist/comm.h"
 
 // Local. Takes over a report and prints it as one line of JSON on stdout. ORR_ENOMEM; NULL is a
-// report that there was no memory for.
+// report that there was out of memory for.
 orr_code train_bench_print(json_t *report);
 // Local. Passes a code on. Among several ranks a failure ends all of them instead: the others wait
 // in a collective that this one will not enter.

@@ -5,6 +5,7 @@
 //   all-reduce 2(n-1)/n, the others (n-1)/n.
 #include "train/bench/comm.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +55,7 @@ static dist_comm *all_of(const bench *b) {
   return b->axes.comm[DIST_AXIS_WORLD];
 }
 
-// -- the calls, on `share` numbers a rank ----------------------------------------------------
+// -- the calls, on `share` numbers a rank ---------------------------------------------------
 
 static orr_code call_all_reduce(bench *b, int64_t share) {
   return dist_all_reduce(all_of(b), b->recv, share * b->world->grid.ranks, b->type, DIST_SUM);
@@ -81,7 +82,7 @@ static const collective collectives[] = {{"all_reduce", true, call_all_reduce},
                                          {"reduce_scatter", false, call_reduce_scatter},
                                          {"all_to_all", false, call_all_to_all}};
 
-// -- timing ----------------------------------------------------------------------------------
+// -- timing ---------------------------------------------------------------------------------
 
 // A row of calls: microseconds a call, of the slowest rank. The ranks begin together.
 static orr_code time_row(bench *b, const collective *c, int64_t share, double *us) {
@@ -97,8 +98,8 @@ static orr_code keep(bench *b, const collective *c, int64_t bytes, double us) {
   const double n = b->world->grid.ranks, gb_s = us > 0.0 ? (double)bytes / us * 1e-3 : 0.0;
   const double bus = gb_s * (c->twice ? 2.0 : 1.0) * (n - 1.0) / n;
   if (b->world->grid.rank != 0) return ORR_OK;
-  ORR_INFO("%-14s %10lld B %10.1f us  algorithm %8.3f GB/s  bus %8.3f GB/s", c->name,
-           (long long)bytes, us, gb_s, bus);
+  ORR_INFO("%-14s %10" PRId64 " B %10.1f us  algorithm %8.3f GB/s  bus %8.3f GB/s", c->name, bytes,
+           us, gb_s, bus);
   json_t *j = json_pack("{s:s, s:I, s:f, s:f, s:f}", "collective", c->name, "bytes",
                         (json_int_t)bytes, "us", us, "algorithm_gb_s", gb_s, "bus_gb_s", bus);
   ORR_CHECK(json_array_append_new(b->results, j) == 0, ORR_ENOMEM, "bench: out of memory");
@@ -125,7 +126,7 @@ static orr_code time_all(bench *b) {
   return ORR_OK;
 }
 
-// -- life ------------------------------------------------------------------------------------
+// -- life -----------------------------------------------------------------------------------
 
 static orr_code read_settings(const orr_args *a, bench *b) {
   char text[128];
@@ -145,8 +146,8 @@ static orr_code read_settings(const orr_args *a, bench *b) {
   ORR_TRY(orr_args_i64(a, "to", 4, INT64_C(1) << 40, &b->to));
   ORR_TRY(orr_args_i64(a, "steps", 1, 1000000, &b->steps));
   ORR_TRY(orr_args_i64(a, "rounds", 1, 100000, &b->rounds));
-  ORR_CHECK(b->from <= b->to, ORR_ECONFIG, "--from %lld is above --to %lld", (long long)b->from,
-            (long long)b->to);
+  ORR_CHECK(b->from <= b->to, ORR_ECONFIG, "--from %" PRId64 " is above --to %" PRId64, b->from,
+            b->to);
   return ORR_OK;
 }
 

@@ -4,6 +4,7 @@
 // loader's. Medians of the rounds.
 #include "train/bench/io.h"
 
+#include <inttypes.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ static const orr_option options[] = {
     {"clips", "N", "clips read in a round (1024)", 0},
     {"rounds", "N", "rounds of each kind (5)", 0},
     {"workers", "N", "threads that unpack (2)", 0},
-    {"url", "URL", "measure this data set afar, with an empty cache and with a full one", 0},
+    {"url", "URL", "measure this remote data set, with an empty cache and with a full one", 0},
     {"work", "DIR", "folder below which it makes data sets and caches (/tmp)", 0},
     {0}};
 static const orr_command command = {
@@ -63,7 +64,7 @@ typedef struct {
   uint64_t bytes; // from files
 } pass;
 
-// -- ranges ----------------------------------------------------------------------------------
+// -- ranges ---------------------------------------------------------------------------------
 
 static orr_code find_file(ranges *r, const char *path, int *file) {
   for (*file = r->files - 1; *file >= 0; --*file)
@@ -108,7 +109,7 @@ static void ranges_release(ranges *r) {
   orr_free(r->ranges);
 }
 
-// -- passes ----------------------------------------------------------------------------------
+// -- passes ---------------------------------------------------------------------------------
 
 static orr_code take(data_loader *loader, int64_t batches) {
   const data_clip_batch *batch;
@@ -159,7 +160,7 @@ static orr_code plain(const ranges *r, unsigned char *buffer, size_t room, pass 
   return ORR_OK;
 }
 
-// -- rows ------------------------------------------------------------------------------------
+// -- rows -----------------------------------------------------------------------------------
 
 static orr_code report(bench *b, const char *name, double frames_per_s, double bytes_per_s,
                        double plain_per_s, double share) {
@@ -179,7 +180,7 @@ static orr_code rounds(bench *b, const data_mix_options *o, const ranges *r, con
   for (int64_t i = 0; i < r->count; i++)
     if (r->ranges[i].bytes > largest) largest = r->ranges[i].bytes;
   unsigned char *buffer = orr_calloc(1, largest);
-  ORR_CHECK(buffer, ORR_ENOMEM, "bench io: no memory for %zu bytes", largest);
+  ORR_CHECK(buffer, ORR_ENOMEM, "bench io: out of memory for %zu bytes", largest);
   for (int64_t i = 0; i < b->rounds; i++) {
     pass loaded, plainly;
     ORR_TRY_GOTO(load(b, o, true, NULL, &loaded), free_buffer);
@@ -237,7 +238,7 @@ static orr_code measure(bench *b, const char *name, const char *dir, data_remote
 static orr_code make_and_measure(bench *b, const char *name, int64_t side, int64_t S,
                                  data_filter filter) {
   const train_bench_io_set set = {.frames = b->frames, .side = side, .S = S, .filter = filter};
-  char dir[4096];
+  orr_path dir;
   ORR_TRY(orr_fs_join(dir, sizeof dir, b->folder, name));
   ORR_TRY(train_bench_io_write(dir, &set));
   return measure(b, name, dir, NULL);
@@ -273,15 +274,15 @@ static orr_code cold_round(const bench *b, const char *url, data_remote *remote,
 }
 
 static orr_code open_remote(const bench *b, int64_t round, data_remote **out) {
-  char cache[4096];
-  snprintf(cache, sizeof cache, "%s/cache-%lld", b->folder, (long long)round);
+  orr_path cache;
+  snprintf(cache, sizeof cache, "%s/cache-%" PRId64, b->folder, round);
   data_remote_options o = data_remote_defaults();
   o.cache_dir = cache;
   return data_remote_create(&o, out);
 }
 
 // Every round downloads into a cache of its own; the last one's is then read again.
-static orr_code measure_afar(bench *b, const char *url) {
+static orr_code measure_remote(bench *b, const char *url) {
   double frames[ROUNDS_MAX], bytes[ROUNDS_MAX];
   orr_code rc = ORR_OK;
   for (int64_t i = 0; i < b->rounds; i++) {
@@ -289,15 +290,15 @@ static orr_code measure_afar(bench *b, const char *url) {
     pass p = {0};
     ORR_TRY(open_remote(b, i, &remote));
     rc = cold_round(b, url, remote, &p);
-    if (rc == ORR_OK && i + 1 == b->rounds) rc = measure(b, "afar, warm", url, remote);
+    if (rc == ORR_OK && i + 1 == b->rounds) rc = measure(b, "remote, warm", url, remote);
     data_remote_destroy(remote);
     ORR_TRY(rc);
     frames[i] = (double)(b->clips * CLIP) / p.seconds;
     bytes[i] = (double)p.bytes / p.seconds;
   }
   const double f = orr_median_f64(frames, b->rounds), n = orr_median_f64(bytes, b->rounds);
-  fprintf(stderr, "%-12s %9.0f frames/s %9.1f MB/s downloaded\n", "afar, cold", f, 1e-6 * n);
-  json_t *row = json_pack("{s:s, s:f, s:f}", "name", "afar, cold", "frames_per_s", f,
+  fprintf(stderr, "%-12s %9.0f frames/s %9.1f MB/s downloaded\n", "remote, cold", f, 1e-6 * n);
+  json_t *row = json_pack("{s:s, s:f, s:f}", "name", "remote, cold", "frames_per_s", f,
                           "downloaded_bytes_per_s", n);
   ORR_CHECK(row && json_array_append_new(b->rows, row) == 0, ORR_ENOMEM, "bench io: out of memory");
   return ORR_OK;
@@ -330,7 +331,7 @@ orr_code train_cmd_bench_io(int argc, char **argv) {
   ORR_CHECK(b.rows, ORR_ENOMEM, "bench io: out of memory");
   orr_code rc = make_folder(&b, orr_args_text(&args, "work", "/tmp"));
   if (rc == ORR_OK)
-    rc = url ? measure_afar(&b, url) : dir ? measure(&b, "data", dir, NULL) : measure_own(&b);
+    rc = url ? measure_remote(&b, url) : dir ? measure(&b, "data", dir, NULL) : measure_own(&b);
   if (rc == ORR_OK) rc = print_json(&b);
   if (b.folder) orr_fs_remove_tree(b.folder);
   orr_free(b.folder);

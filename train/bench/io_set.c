@@ -74,7 +74,7 @@ static orr_code write_shard(const char *dir, const train_bench_io_set *set, epis
                                     .codes = set->S ? TRAIN_BENCH_IO_CODES : 0,
                                     .A = 2,
                                     .action_names = names};
-  char path[4096];
+  orr_path path;
   data_shard_writer *w = NULL;
   ORR_TRY(data_shard_name_in(dir, number, path, sizeof path));
   ORR_TRY(data_shard_writer_create(path, &format, set->filter, &w));
@@ -99,7 +99,7 @@ orr_code train_bench_io_write(const char *dir, const train_bench_io_set *set) {
                .actions = orr_malloc(n * 2 * sizeof *x.actions)};
   orr_code rc = ORR_OK;
   ORR_CHECK_GOTO(x.frames && x.tokens && x.actions, free_episode, ORR_ENOMEM,
-                 "%s: no memory for an episode of %d frames", dir, TRAIN_BENCH_IO_EPISODE);
+                 "%s: out of memory for an episode of %d frames", dir, TRAIN_BENCH_IO_EPISODE);
   ORR_TRY_GOTO(orr_fs_mkdirs(dir), free_episode);
   for (int64_t i = 0; i < TRAIN_BENCH_IO_SHARDS; i++)
     ORR_TRY_GOTO(write_shard(dir, set, &x, i), free_episode);

@@ -23,7 +23,7 @@ train_op_shape train_op_shape_of(const char *before, const int64_t (*n)[4]) {
   return t;
 }
 
-// Median time of a run. A device is given several runs at a time, so that their starts hide behind
+// Median time of a run. A device is given several runs at a time, so that their starts hide under
 // one another as in a step.
 static double median_ms(kern *k, train_op_run run, const void *args, orr_code *rc) {
   const int each = k->device_memory ? DEVICE_RUNS : 1;
@@ -60,7 +60,7 @@ static orr_code copy_rate(const train_op_bench *b, kern *k, double bytes, double
 static orr_code report(train_op_bench *b, kern *k, json_t *row, double work, double rate) {
   double copy;
   ORR_CHECK(row && json_array_append_new(b->ops, row) == 0, ORR_ENOMEM,
-            "bench: no memory for the report");
+            "bench: out of memory for the report");
   if (!json_object_get(row, "gb_s")) {
     fprintf(stderr, "\n");
     return ORR_OK;
@@ -69,7 +69,7 @@ static orr_code report(train_op_bench *b, kern *k, json_t *row, double work, dou
   fprintf(stderr, "  %5.2f of a copy's %.1f\n", rate / copy, copy);
   ORR_CHECK(json_object_set_new(row, "copy_gb_s", json_real(copy)) == 0 &&
                 json_object_set_new(row, "of_copy", json_real(rate / copy)) == 0,
-            ORR_ENOMEM, "bench: no memory for the report");
+            ORR_ENOMEM, "bench: out of memory for the report");
   return ORR_OK;
 }
 
@@ -78,6 +78,7 @@ orr_code train_op_bench_measure(train_op_bench *b, const char *op, const char *s
   orr_code rc;
   kern *k;
   ORR_TRY(kern_open(&(kern_setup){.device = b->device,
+                                  .isa = b->isa,
                                   .threads = b->threads,
                                   .node_ranks = 1,
                                   .tune = true,
@@ -125,11 +126,14 @@ static orr_code place_tensors(train_op_bench *b, void *staging) {
 orr_code train_op_bench_create(train_op_bench *b) {
   b->rows = b->of->clips * b->of->frames * b->of->tokens;
   b->buffer_bytes = (size_t)(b->rows * 2 * b->of->hidden) * sizeof(float);
-  ORR_TRY(kern_create(b->device, b->threads, &b->home));
+  ORR_TRY(kern_open(
+      &(kern_setup){.device = b->device, .isa = b->isa, .threads = b->threads, .node_ranks = 1},
+      &b->home));
   ORR_TRY(kern_commit(b->home));
   b->ops = json_array();
   void *staging = orr_malloc(b->buffer_bytes);
-  orr_code rc = b->ops && staging ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "bench: no memory for tensors");
+  orr_code rc =
+      b->ops && staging ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "bench: out of memory for tensors");
   if (rc == ORR_OK) rc = place_tensors(b, staging);
   orr_free(staging);
   return rc;

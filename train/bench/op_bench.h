@@ -25,13 +25,14 @@ typedef struct {
   uint64_t fingerprint;
 } train_op_numbers;
 
-// The caller sets of, type, device and threads.
+// The caller sets of, device, isa and threads, and type before it measures.
 typedef struct {
   const train_op_sizes *of;
   int64_t rows;        // of the residual stream
   size_t buffer_bytes; // of a tensor: the widest, in float32
   kern_dtype type;
   kern_device device;
+  kern_isa isa;
   int threads;
   bool own_attention;        // of the ops measured next (kernels/kern.h)
   kern *home;                // whose memory the tensors lie in
@@ -51,7 +52,7 @@ typedef struct {
 // Local. `before`, then the numbers up to the first 0.
 train_op_shape train_op_shape_of(const char *before, const int64_t (*n)[4]);
 
-// Local. Places the tensors for b->of, b->type, b->device and b->threads. Release also after a
+// Local. Places the tensors for b->of, b->device, b->isa and b->threads. Release also after a
 // failure. ORR_ENOMEM; ORR_EUNSUPPORTED: there is no such device.
 orr_code train_op_bench_create(train_op_bench *b);
 void train_op_bench_release(train_op_bench *b);

@@ -274,22 +274,25 @@ static orr_code bench_all(train_op_bench *b) {
 
 orr_code train_cmd_bench_ops(int argc, char **argv) {
   static const char *const devices[] = {"auto", "cpu", "cuda"};
-  static const orr_option options[] = {{"threads", "N", "threads; 0 = all cores", 0},
-                                       {"device", "auto|cpu|cuda", "where ops run (cpu)", 0},
-                                       {"precision", "P", "bf16 or fp32 (bf16)", 0},
-                                       {"preset", "small|1b", "whose sizes (small)", 0},
-                                       {0}};
+  static const orr_option options[] = {
+      {"threads", "N", "threads; 0 = all cores", 0},
+      {"device", "auto|cpu|cuda", "where ops run (cpu)", 0},
+      {"precision", "auto|bf16|fp32", "type of activations (auto)", 0},
+      {"isa", "auto|avx2|avx512|avx512_bf16|amx", "of the CPU (auto)", 0},
+      {"preset", "small|1b", "whose sizes (small)", 0},
+      {0}};
   static const orr_command command = {"bench ops", "", 0, 0, "Times every op.", options};
   orr_args args;
-  train_op_bench b = {.type = KERN_BF16};
+  train_op_bench b = {0};
   int64_t threads = 0;
   ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   ORR_TRY(orr_args_i64(&args, "threads", 0, 4096, &threads));
-  const char *precision = orr_args_text(&args, "precision", "bf16");
-  ORR_CHECK(strcmp(precision, "bf16") == 0 || strcmp(precision, "fp32") == 0, ORR_ECONFIG,
-            "bench ops: precision '%s'; give bf16 or fp32", precision);
-  b.type = strcmp(precision, "bf16") == 0 ? KERN_BF16 : KERN_F32;
+  const char *precision = orr_args_text(&args, "precision", "auto");
+  const bool automatic = strcmp(precision, "auto") == 0, bf16 = strcmp(precision, "bf16") == 0;
+  ORR_CHECK(automatic || bf16 || strcmp(precision, "fp32") == 0, ORR_ECONFIG,
+            "bench ops: precision '%s'; give auto, bf16 or fp32", precision);
+  ORR_TRY(kern_isa_read("bench ops: --isa", orr_args_text(&args, "isa", "auto"), &b.isa));
   const char *device = orr_args_text(&args, "device", "cpu");
   while (b.device < 3 && strcmp(device, devices[b.device]) != 0) b.device++;
   ORR_CHECK(b.device < 3, ORR_ECONFIG, "bench ops: device '%s'; give auto, cpu or cuda", device);
@@ -300,6 +303,7 @@ orr_code train_cmd_bench_ops(int argc, char **argv) {
   b.of = &presets[i];
   b.threads = (int)threads;
   orr_code rc = train_op_bench_create(&b);
+  if (rc == ORR_OK) b.type = bf16 || (automatic && b.home->bf16_native) ? KERN_BF16 : KERN_F32;
   if (rc == ORR_OK) rc = bench_all(&b);
   if (rc == ORR_OK) rc = train_op_bench_print(&b);
   train_op_bench_release(&b);

@@ -1,5 +1,6 @@
 #include "train/bench/rollout.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,12 +26,13 @@ static const orr_option options[] = {
      0},
     {"device", "auto|cpu|cuda", "where tensors live", 0},
     {"threads", "N", "CPU threads; 0 = all cores", 0},
-    {"isa", "2|3|4", "x86-64-v2 to -v4 at most, as an older machine has it", 0},
+    {"isa", "NAME", "avx2, avx512, ...: take the paths of a CPU that has no more", 0},
     {"steps", "K", "decoding passes a frame (a checkpoint's own; 4)", 0},
     {"window", "N", "frames a time block sees (a checkpoint's own; 16)", 0},
     {"sessions", "N", "sessions at once; may be given several times (1, 2, 4, 8)",
      ORR_OPTION_REPEATED},
     {"frames", "N", "frames timed of each session, after the window is full (default 32)", 0},
+    TRAIN_ANY_TOKENIZER_OPTION,
     {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
     {0}};
 static const orr_command command = {
@@ -89,17 +91,17 @@ static orr_code read_numbers(const orr_args *a, bench *b) {
 static orr_code open_kern(const orr_args *a, bench *b, kern_dtype act) {
   static const char *const names[] = {"auto", "cpu", "cuda"};
   const char *device = orr_args_text(a, "device", "auto");
-  int64_t threads = 0, isa = 0;
+  int64_t threads = 0;
+  kern_isa isa;
   int at = 0;
   ORR_TRY(orr_args_i64(a, "threads", 0, 4096, &threads));
-  ORR_TRY(orr_args_i64(a, "isa", 2, 4, &isa));
+  ORR_TRY(kern_isa_read("--isa", orr_args_text(a, "isa", "auto"), &isa));
   while (at < 3 && strcmp(device, names[at]) != 0) at++;
   ORR_CHECK(at < 3, ORR_ECONFIG, "--device is '%s': wanted auto, cpu or cuda", device);
-  ORR_TRY(kern_open(&(kern_setup){.device = (kern_device)at,
-                                  .threads = (int)threads,
-                                  .node_ranks = 1,
-                                  .isa = (int)isa},
-                    &b->k));
+  ORR_TRY(kern_open(
+      &(kern_setup){
+          .device = (kern_device)at, .threads = (int)threads, .node_ranks = 1, .isa = isa},
+      &b->k));
   ORR_TRY(train_peak_plan(b->k, act));
   ORR_TRY(kern_commit(b->k));
   return train_peak_measure(b->k, act, &b->peak);
@@ -210,7 +212,7 @@ static orr_code time_sessions(bench *b, int64_t n, json_t *out) {
                                        "frames_per_s", rate, "ms_p50", b->ms[b->frames / 2],
                                        "ms_p99", b->ms[(int64_t)(0.99 * (double)(b->frames - 1))],
                                        "matmul_share", rate * flops(b) / b->peak));
-  ORR_INFO("%lld sessions: %.1f frames/s", (long long)n, rate);
+  ORR_INFO("%" PRId64 " sessions: %.1f frames/s", n, rate);
   rc = ORR_OK;
 out:
   train_engine_destroy(e);

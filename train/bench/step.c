@@ -14,6 +14,7 @@
 #include "base/args.h"
 #include "train/bench/bench.h"
 #include "train/bench/preset.h"
+#include "train/model/precision.h"
 #include "train/setup/device.h"
 #include "train/timing/marks.h"
 #include "train/step/peak.h"
@@ -21,8 +22,9 @@
 
 static const orr_option options[] = {
     {"preset", "small|1b", "size of the model (default small: 8 blocks of width 256)", 0},
-    {"precision", "bf16|fp32", "type of matmul inputs and activations (default bf16)", 0},
+    {"precision", "auto|bf16|fp32", "type of matmul inputs and activations (default auto)", 0},
     {"device", "auto|cpu|cuda", "where tensors live", 0},
+    {"isa", "auto|avx2|avx512|avx512_bf16|amx", "instruction set of the CPU's arithmetic", 0},
     {"clips", "N", "clips a step, over all ranks", 0},
     {"micro-batch", "N", "clips a rank runs at once; 0 = all of its share", 0},
     {"tp", "N", "ranks of the tensor axis (default 1)", 0},
@@ -63,6 +65,7 @@ typedef struct {
   data_clip_batch *batch;
   int64_t warmup, steps;
   const char *overlap;
+  kern_dtype act;     // of activations
   double peak, sheet; // FLOP/s: measured here, and of the data sheet or --peak-tflops (0 = unknown)
   timing with, without; // of what replicas say to each other overlapping with the step
   pending_step pending;
@@ -73,9 +76,11 @@ static orr_code read_settings(const orr_args *a, bench *b) {
   ORR_TRY(cfg_create(&b->c));
   ORR_TRY(train_bench_preset(orr_args_text(a, "preset", "small"), b->c));
   char text[128];
-  snprintf(text, sizeof text, "run.precision=%s", orr_args_text(a, "precision", "bf16"));
+  snprintf(text, sizeof text, "run.precision=%s", orr_args_text(a, "precision", "auto"));
   ORR_TRY(cfg_set(b->c, text));
   snprintf(text, sizeof text, "run.device=%s", orr_args_text(a, "device", "auto"));
+  ORR_TRY(cfg_set(b->c, text));
+  snprintf(text, sizeof text, "run.isa=%s", orr_args_text(a, "isa", "auto"));
   ORR_TRY(cfg_set(b->c, text));
   ORR_TRY(orr_args_i64(a, "clips", 1, 1048576, &b->c->train.batch));
   ORR_TRY(orr_args_i64(a, "micro-batch", 0, 1048576, &b->c->train.micro_batch));
@@ -131,17 +136,17 @@ static orr_code timing_create(timing *t, int64_t steps) {
 }
 
 static orr_code prepare(bench *b) {
-  const cfg *c = b->c;
-  const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
+  cfg *c = b->c;
   ORR_TRY(train_device_open(c, b->world, &b->k));
+  b->act = train_precision(c);
   train_axes_init(&b->axes, &b->world->grid, b->world);
   ORR_TRY(train_axes_use_device(&b->axes, b->k, b->world, c));
   ORR_TRY(train_step_plan(&b->work, c, &b->axes, b->k));
   train_device_tell_attention(b->world, b->k);
-  ORR_TRY(train_peak_plan(b->k, act));
+  ORR_TRY(train_peak_plan(b->k, b->act));
   ORR_TRY(train_step_commit(&b->work));
-  ORR_TRY(train_peak_measure(b->k, act, &b->peak));
-  b->sheet = b->sheet > 0.0 ? 1e12 * b->sheet : train_peak_data_sheet(b->k, act);
+  ORR_TRY(train_peak_measure(b->k, b->act, &b->peak));
+  b->sheet = b->sheet > 0.0 ? 1e12 * b->sheet : train_peak_data_sheet(b->k, b->act);
   ORR_TRY(train_state_fill(&b->work.state, 1));
   ORR_TRY(timing_create(&b->with, b->steps));
   ORR_TRY(timing_create(&b->without, b->steps));
@@ -204,6 +209,7 @@ static orr_code print_result(bench *b, const char *name) {
   timing *t = b->with.n ? &b->with : &b->without;
   const double ms = orr_median_f64(t->ms, t->n), clips = (double)b->c->train.batch, s = 1e-3 * ms;
   const double flops = clips * b->work.stage->flops_per_clip / s;
+  ORR_TRY(train_peak_raise(b->k, b->act, flops / b->world->grid.ranks, &b->peak));
   json_t *j = json_pack(
       "{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:f, s:s, "
       "s:f}",

@@ -35,7 +35,7 @@ static const orr_command command = {
     options,
 };
 
-// -- statistics -------------------------------------------------------------------------------
+// -- statistics -----------------------------------------------------------------------------
 
 typedef struct {
   int64_t count, bad; // bad = NaN or infinite, left out of the others
@@ -69,7 +69,7 @@ static orr_code tensor_stats(ckpt_reader *r, const char *file, const char *name,
   return ORR_OK;
 }
 
-// -- inspect ----------------------------------------------------------------------------------
+// -- inspect --------------------------------------------------------------------------------
 
 static void shape_text(char *out, size_t size, int ndim, const int64_t *shape) {
   size_t at = (size_t)snprintf(out, size, "[");
@@ -102,7 +102,7 @@ static orr_code tensor_json(ckpt_reader *r, const char *file, int i, json_t *lis
 
 // The manifest's files with their sizes, read again as plain JSON.
 static orr_code files_json(const ckpt_reader *r, json_t *out) {
-  char path[4096];
+  orr_path path;
   json_t *manifest, *files, *file;
   size_t i;
   ORR_TRY(orr_fs_join(path, sizeof path, ckpt_reader_path(r), "manifest.json"));
@@ -209,7 +209,7 @@ static orr_code inspect(ckpt_reader *r, const orr_args *a) {
   return rc;
 }
 
-// -- verify, export ---------------------------------------------------------------------------
+// -- verify, export -------------------------------------------------------------------------
 
 static orr_code verify(ckpt_reader *r, const orr_args *a) {
   const char *file = orr_args_text(a, "json", NULL);

@@ -1,6 +1,7 @@
 // orrery data generate: simulated clips as a data set.
 #include "train/cli/cmd_data_generate.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/cores.h"
@@ -77,7 +78,7 @@ orr_code train_cmd_data_generate(int argc, char **argv) {
   if (args.help) return ORR_OK;
   ORR_TRY(parse(&args, &o));
   ORR_TRY(data_sim_generate(&o));
-  ORR_INFO("%s: %lld episodes of %lld frames, %lld x %lld pixels", o.dir, (long long)o.episodes,
-           (long long)o.episode_frames, (long long)o.height, (long long)o.width);
+  ORR_INFO("%s: %" PRId64 " episodes of %" PRId64 " frames, %" PRId64 " x %" PRId64 " pixels",
+           o.dir, o.episodes, o.episode_frames, o.height, o.width);
   return ORR_OK;
 }

@@ -122,7 +122,7 @@ static json_t *describe_actions(const data_index *x, const data_action_stats *st
 static orr_code write_json(const data_index *x, const data_action_stats *stats,
                            const data_outcome *o, const char *path) {
   json_t *j = json_deep_copy(x->json);
-  ORR_CHECK(j, ORR_ENOMEM, "%s: no memory for the facts", path);
+  ORR_CHECK(j, ORR_ENOMEM, "%s: out of memory for the facts", path);
   json_object_set_new(j, "shards", json_integer(x->count));
   json_object_set_new(j, "hours", json_real(hours(x)));
   json_object_set_new(j, "actions", describe_actions(x, stats));
@@ -162,7 +162,8 @@ orr_code train_cmd_data_inspect(int argc, char **argv) {
   ORR_TRY(train_remote_create_args(&args, &remote));
   ORR_TRY_GOTO(data_index_open_from(args.operand[0], remote, &x), destroy_remote);
   data_action_stats *stats = orr_calloc((size_t)x->format.A, sizeof *stats);
-  ORR_CHECK_GOTO(stats, close_index, ORR_ENOMEM, "%s: no memory to look at its actions", x->dir);
+  ORR_CHECK_GOTO(stats, close_index, ORR_ENOMEM, "%s: out of memory: cannot look at its actions",
+                 x->dir);
   rc = inspect(x, &args, stats);
   orr_free(stats);
 close_index:

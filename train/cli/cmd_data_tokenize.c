@@ -6,7 +6,6 @@
 
 #include "base/cores.h"
 #include "base/fs.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "data/set/index.h"
@@ -15,6 +14,7 @@
 #include "train/setup/remote_data.h"
 #include "train/infer/tokenize.h"
 #include "train/infer/loaded_model.h"
+#include "train/save/token_maker.h"
 
 static const orr_option options[] = {
     {"tokenizer", "CHECKPOINT", "trained tokenizer: a run's folder, its ckpt/ or a step-* folder",
@@ -33,21 +33,11 @@ typedef struct {
   kern *k;
   train_loaded_model *tokenizer;
   train_codec *codec;
-  char made_by[40]; // what tells this tokenizer's weights from all others
-  uint8_t *todo;    // [shards]
-  int64_t *mine;    // [shards]: numbers of this rank's
+  train_token_maker made_by;
+  uint8_t *todo; // [shards]
+  int64_t *mine; // [shards]: numbers of this rank's
   int64_t mine_count;
 } job;
-
-// The manifest holds the checksums of all weights: its hash names them, wherever the folder lies.
-static orr_code name_tokenizer(job *j) {
-  char path[4096];
-  orr_hash128 hash;
-  ORR_TRY(orr_fs_join(path, sizeof path, j->tokenizer->path, "manifest.json"));
-  ORR_TRY(orr_hash_file(path, &hash, NULL));
-  snprintf(j->made_by, sizeof j->made_by, "%s", orr_hash_to_hex(hash).s);
-  return ORR_OK;
-}
 
 static orr_code open_job(job *j, const orr_args *args, int threads) {
   const char *checkpoint;
@@ -58,7 +48,7 @@ static orr_code open_job(job *j, const orr_args *args, int threads) {
   ORR_TRY(train_kern_open("auto", threads, &j->k));
   ORR_TRY(train_loaded_model_open(checkpoint, CFG_STAGE_TOKENIZER, true, j->k, &j->tokenizer));
   ORR_TRY(train_loaded_model_fits(j->tokenizer, j->index));
-  ORR_TRY(name_tokenizer(j));
+  ORR_TRY(train_token_maker_of(j->tokenizer->path, &j->made_by));
   ORR_TRY(train_codec_create(j->tokenizer, TRAIN_TOKENIZE_PORTION, &j->codec));
   j->todo = orr_calloc((size_t)j->index->count, sizeof *j->todo);
   j->mine = orr_malloc((size_t)j->index->count * sizeof *j->mine);
@@ -116,7 +106,7 @@ static train_tokenize_options options_of(const job *j, int rank) {
                                   .out = j->out,
                                   .tokenizer = j->tokenizer,
                                   .codec = j->codec,
-                                  .made_by = j->made_by,
+                                  .made_by = j->made_by.s,
                                   .progress = rank == 0};
 }
 

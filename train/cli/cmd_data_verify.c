@@ -29,7 +29,7 @@ static const orr_command command = {
 
 // Keeps what an older index says beyond the shards, such as forks.
 static orr_code write_index(const char *dir) {
-  char path[4096];
+  orr_path path;
   json_t *old = NULL;
   ORR_TRY(orr_fs_join(path, sizeof path, dir, "index.json"));
   if (orr_fs_exists(path)) ORR_TRY(orr_json_load(path, &old));

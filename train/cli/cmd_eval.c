@@ -13,6 +13,7 @@ static const orr_option options[] = {
     {"data", "DIR|URL", "held-out data set with frames", 0},
     {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
      0},
+    TRAIN_ANY_TOKENIZER_OPTION,
     {"json", "FILE", "write the figures there", 0},
     {"strip", "FILE.png", "write a picture of real over predicted frames", 0},
     {"clips", "N", "clips rolled out", 0},

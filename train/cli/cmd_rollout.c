@@ -1,5 +1,6 @@
 #include "train/cli/cmd_rollout.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static const orr_option options[] = {
     {"seed", "N", "key of the random numbers", 0},
     {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
      0},
+    TRAIN_ANY_TOKENIZER_OPTION,
     {"threads", "N", "CPU threads; 0 = all cores", 0},
     {"device", "auto|cpu|cuda", "where tensors live", 0},
     {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
@@ -96,14 +98,15 @@ static orr_code parse_line(const char *path, int64_t number, char *line, int64_t
     char *end = at;
     const float v = strtof(at, &end);
     ORR_CHECK(end != at && isfinite(v), ORR_EFORMAT,
-              "%s: line %lld: '%.*s' is no finite number: one action a line, %lld numbers", path,
-              (long long)number, (int)strcspn(at, between), at, (long long)A_set);
+              "%s: line %" PRId64 ": '%.*s' is no finite number: one action a line, %" PRId64
+              " numbers",
+              path, number, (int)strcspn(at, between), at, A_set);
     if (n < A_set) action[n] = v;
     at = end + strspn(end, between);
   }
   ORR_CHECK(n == A_set, ORR_EFORMAT,
-            "%s: line %lld has %lld numbers, wanted %lld: one action a line", path,
-            (long long)number, (long long)n, (long long)A_set);
+            "%s: line %" PRId64 " has %" PRId64 " numbers, wanted %" PRId64 ": one action a line",
+            path, number, n, A_set);
   return ORR_OK;
 }
 
@@ -124,12 +127,12 @@ static orr_code parse_actions(const char *path, char *text, int64_t A_set, float
     n++;
   }
   *rows = n;
-  ORR_CHECK(n > 0, ORR_EFORMAT, "%s: no action in it: one line of %lld numbers a frame", path,
-            (long long)A_set);
+  ORR_CHECK(n > 0, ORR_EFORMAT, "%s: no action in it: one line of %" PRId64 " numbers a frame",
+            path, A_set);
   return ORR_OK;
 }
 
-// Actions from the file are those behind the prompt; the prompt keeps its own.
+// Actions from the file are those after the prompt; the prompt keeps its own.
 static orr_code read_actions(rollout *r) {
   if (!r->q.actions) return ORR_OK;
   char *text = NULL;
@@ -165,8 +168,8 @@ static orr_code read_episode(rollout *r) {
   int64_t length;
   ORR_TRY(train_episodes_length(r->episodes, r->q.clip, stride, &length));
   ORR_CHECK(length >= r->q.prompt, ORR_EINVAL,
-            "%s: episode %lld has %lld frames, fewer than the prompt's %lld", r->q.data,
-            (long long)r->q.clip, (long long)length, (long long)r->q.prompt);
+            "%s: episode %" PRId64 " has %" PRId64 " frames, fewer than the prompt's %" PRId64,
+            r->q.data, r->q.clip, length, r->q.prompt);
   r->known = length < total ? length : total;
   r->A_set = f->A;
   r->real = orr_malloc((size_t)(r->known * pixels * 3));
@@ -174,14 +177,15 @@ static orr_code read_episode(rollout *r) {
   r->tokens = orr_malloc((size_t)(total * r->m.dynamics->dynamics.S) * sizeof *r->tokens);
   r->film = orr_malloc((size_t)(total * pixels * 3));
   ORR_CHECK(r->real && r->raw && r->tokens && r->film, ORR_ENOMEM,
-            "rollout of %lld frames: out of memory", (long long)total);
+            "rollout of %" PRId64 " frames: out of memory", total);
   ORR_TRY(train_episodes_read(r->episodes, r->q.clip, r->known, stride, r->real, r->raw, NULL));
   r->rows = r->known - 1;
   ORR_TRY(read_actions(r));
   ORR_CHECK(r->rows > 0, ORR_EINVAL,
-            "%s: episode %lld has one frame and no action to follow: take another --clip or give "
+            "%s: episode %" PRId64
+            " has one frame and no action to follow: take another --clip or give "
             "--actions",
-            r->q.data, (long long)r->q.clip);
+            r->q.data, r->q.clip);
   return ORR_OK;
 }
 
@@ -201,8 +205,8 @@ static orr_code roll(rollout *r, int32_t branch) {
     rc =
         t < r->q.prompt ? train_engine_push(r->engine, &f, 1) : train_engine_next(r->engine, &f, 1);
     if (t >= r->q.prompt)
-      orr_progress(t + 1 == total, "rollout: frame %lld of %lld", (long long)(t + 1 - r->q.prompt),
-                   (long long)r->q.frames);
+      orr_progress(t + 1 == total, "rollout: frame %" PRId64 " of %" PRId64, t + 1 - r->q.prompt,
+                   r->q.frames);
   }
   orr_free(action);
   return rc;
@@ -264,7 +268,7 @@ orr_code train_cmd_rollout(int argc, char **argv) {
   orr_code rc;
   ORR_TRY(orr_args_require(&args, "data", &r.q.data));
   ORR_TRY(orr_args_require(&args, "out", &r.q.out));
-  ORR_TRY(data_film_format_of(r.q.out, &(data_film_format){0})); // before the work, not behind it
+  ORR_TRY(data_film_format_of(r.q.out, &(data_film_format){0})); // before the work, not after it
   ORR_TRY(train_remote_create_args(&args, &r.remote));
   ORR_TRY_GOTO(train_episodes_open(r.q.data, r.remote, &r.episodes), out);
   ORR_TRY_GOTO(train_world_model_open(&args, args.operand[0], &r.m), out);

@@ -12,6 +12,7 @@
 #include "train/cli/cmd_config.h"
 #include "train/cli/cmd_data.h"
 #include "train/cli/cmd_eval.h"
+#include "train/cli/cmd_play.h"
 #include "train/cli/cmd_rollout.h"
 #include "train/cli/cmd_train.h"
 #include "train/report/report.h"
@@ -28,9 +29,10 @@ static const command commands[] = {
     {"eval", train_cmd_eval, "CHECKPOINT --data DIR [--json FILE]"},
     {"rollout", train_cmd_rollout,
      "CHECKPOINT --data DIR --clip N --frames N --out FILE.mp4|.gif|.png"},
+    {"play", train_cmd_play, "RUN --data DIR [--port N]"},
     {"ckpt", train_cmd_ckpt, "inspect | verify | export"},
     {"config", train_cmd_config, "print | check | doc"},
-    {"bench", train_cmd_bench, "step | ops | comm | io"},
+    {"bench", train_cmd_bench, "step | ops | comm | io | rollout"},
     {"report", train_cmd_report, "RUN_DIR | --compare RUN_DIR RUN_DIR"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -1,5 +1,6 @@
 #include "train/engine/engine.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -29,15 +30,17 @@ struct train_engine {
 
 static orr_code check_options(const train_dynamics_dims *d, const train_engine_options *o) {
   ORR_CHECK(o->window >= 1 && o->steps >= 1, ORR_EINVAL,
-            "rollout of window %lld and %lld passes a frame: both must be at least 1",
-            (long long)o->window, (long long)o->steps);
+            "rollout of window %" PRId64 " and %" PRId64 " passes a frame: both must be at least 1",
+            o->window, o->steps);
   ORR_CHECK(o->sessions >= 1 && o->batch >= 1 && o->ahead >= 0, ORR_EINVAL,
-            "rollout of %lld sessions, %lld at once, %lld frames ahead: wanted 1, 1 and 0 or more",
-            (long long)o->sessions, (long long)o->batch, (long long)o->ahead);
+            "rollout of %" PRId64 " sessions, %" PRId64 " at once, %" PRId64
+            " frames ahead: wanted 1, 1 and 0 or more",
+            o->sessions, o->batch, o->ahead);
   ORR_CHECK(o->batch * d->N <= INT32_MAX, ORR_EINVAL,
-            "rollout of %lld clips with %lld tokens a frame: %lld rows, kernels count to %d: "
+            "rollout of %" PRId64 " clips with %" PRId64 " tokens a frame: %" PRId64
+            " rows, kernels count to %d: "
             "fewer clips at once",
-            (long long)o->batch, (long long)d->N, (long long)(o->batch * d->N), INT32_MAX);
+            o->batch, d->N, o->batch * d->N, INT32_MAX);
   return ORR_OK;
 }
 
@@ -48,7 +51,7 @@ static orr_code take_tables(train_engine *e) {
   e->pending_action = orr_calloc(batch * 2 * (size_t)e->d.A, sizeof *e->pending_action);
   e->pending_tokens = orr_calloc(batch * (size_t)e->d.S, sizeof *e->pending_tokens);
   ORR_CHECK(e->session && e->pending && e->pending_action && e->pending_tokens, ORR_ENOMEM,
-            "engine of %lld sessions: out of memory", (long long)e->o.sessions);
+            "engine of %" PRId64 " sessions: out of memory", e->o.sessions);
   return ORR_OK;
 }
 
@@ -98,8 +101,7 @@ int64_t train_engine_window(const cfg *c, int64_t frames) {
 // -- sessions ---------------------------------------------------------------------------------
 
 static orr_code check_session(const train_engine *e, int32_t i) {
-  ORR_CHECK(i >= 0 && i < e->o.sessions, ORR_EINVAL, "session %d of %lld", i,
-            (long long)e->o.sessions);
+  ORR_CHECK(i >= 0 && i < e->o.sessions, ORR_EINVAL, "session %d of %" PRId64, i, e->o.sessions);
   return ORR_OK;
 }
 
@@ -112,8 +114,7 @@ static orr_code check_open(const train_engine *e, int32_t i) {
 orr_code train_engine_begin(train_engine *e, int32_t i, const train_engine_settings *s) {
   ORR_TRY(check_session(e, i));
   ORR_CHECK(s->steps >= 1 && s->steps <= e->o.steps, ORR_EINVAL,
-            "session of %lld passes a frame: wanted 1 to %lld", (long long)s->steps,
-            (long long)e->o.steps);
+            "session of %" PRId64 " passes a frame: wanted 1 to %" PRId64, s->steps, e->o.steps);
   ORR_CHECK(s->temperature >= 0.0 && s->choice_temperature >= 0.0, ORR_EINVAL,
             "session of temperatures %g and %g: wanted 0 or more", s->temperature,
             s->choice_temperature);
@@ -132,8 +133,9 @@ orr_code train_engine_back(train_engine *e, int32_t i, int64_t frames) {
   session *s = &e->session[i];
   const int64_t to = s->frame - frames;
   ORR_CHECK(frames >= 0 && to >= (s->frame > 0) && s->most - to <= e->o.ahead, ORR_EINVAL,
-            "session at frame %lld, once at %lld, cannot go back %lld frames: %lld at most",
-            (long long)s->frame, (long long)s->most, (long long)frames, (long long)e->o.ahead);
+            "session at frame %" PRId64 ", once at %" PRId64 ", cannot go back %" PRId64
+            " frames: %" PRId64 " at most",
+            s->frame, s->most, frames, e->o.ahead);
   s->frame = to;
   return ORR_OK;
 }
@@ -206,12 +208,12 @@ static void fill(train_engine *e, int64_t b, const train_engine_frame *f, bool m
 // -- frames -----------------------------------------------------------------------------------
 
 static orr_code check_frames(const train_engine *e, const train_engine_frame *f, int64_t n) {
-  ORR_CHECK(n >= 1 && n <= e->o.batch, ORR_EINVAL, "%lld frames at once: wanted 1 to %lld",
-            (long long)n, (long long)e->o.batch);
+  ORR_CHECK(n >= 1 && n <= e->o.batch, ORR_EINVAL,
+            "%" PRId64 " frames at once: wanted 1 to %" PRId64, n, e->o.batch);
   for (int64_t i = 0; i < n; i++) {
     ORR_TRY(check_open(e, f[i].session));
     ORR_CHECK(f[i].branch >= 0 && f[i].branch < e->d.branches, ORR_EINVAL,
-              "frame of branch %d, the model has %lld", f[i].branch, (long long)e->d.branches);
+              "frame of branch %d, the model has %" PRId64, f[i].branch, e->d.branches);
     for (int64_t j = 0; j < i; j++)
       ORR_CHECK(f[j].session != f[i].session, ORR_EINVAL, "two frames of session %d at once",
                 f[i].session);
@@ -223,8 +225,8 @@ static orr_code check_tokens(const train_engine *e, const train_engine_frame *f,
   for (int64_t i = 0; i < n; i++)
     for (int64_t s = 0; s < e->d.S; s++)
       ORR_CHECK(f[i].tokens[s] >= 0 && f[i].tokens[s] <= e->d.V, ORR_EINVAL,
-                "token %d at position %lld of a frame: the model has %lld codes", f[i].tokens[s],
-                (long long)s, (long long)e->d.V);
+                "token %d at position %" PRId64 " of a frame: the model has %" PRId64 " codes",
+                f[i].tokens[s], s, e->d.V);
   return ORR_OK;
 }
 
@@ -293,9 +295,8 @@ orr_code train_engine_decode(train_engine *e, train_engine_frame *f, int64_t n) 
   ORR_TRY(check_frames(e, f, n));
   for (int64_t i = 1; i < n; i++)
     ORR_CHECK(e->session[f[i].session].settings.steps == e->session[f[0].session].settings.steps,
-              ORR_EINVAL, "frames of %lld and %lld passes at once",
-              (long long)e->session[f[0].session].settings.steps,
-              (long long)e->session[f[i].session].settings.steps);
+              ORR_EINVAL, "frames of %" PRId64 " and %" PRId64 " passes at once",
+              e->session[f[0].session].settings.steps, e->session[f[i].session].settings.steps);
   for (int64_t first = 0; first < n; first += portion) ORR_TRY(decode(e, f + first, portion));
   for (int64_t i = 0; i < n; i++) remember(e, &f[i]);
   return ORR_OK;

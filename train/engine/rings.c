@@ -1,5 +1,7 @@
 #include "train/engine/rings.h"
 
+#include <inttypes.h>
+
 #include "base/mem.h"
 
 static size_t row_bytes(const train_rings *r) {
@@ -11,7 +13,7 @@ orr_code train_rings_init(train_rings *r, kern *k, const train_dynamics_dims *d,
                           int64_t places) {
   *r = (train_rings){.k = k, .d = d, .count = count, .places = places};
   r->of = orr_calloc((size_t)d->layers, sizeof *r->of);
-  ORR_CHECK(r->of, ORR_ENOMEM, "rings of %lld sessions: out of memory", (long long)count);
+  ORR_CHECK(r->of, ORR_ENOMEM, "rings of %" PRId64 " sessions: out of memory", count);
   return ORR_OK;
 }
 

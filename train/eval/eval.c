@@ -1,5 +1,6 @@
 #include "train/eval/eval.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -75,7 +76,7 @@ void train_eval_destroy(train_eval *e) {
   orr_free(e);
 }
 
-// -- rollouts ---------------------------------------------------------------------------------
+// -- rollouts -------------------------------------------------------------------------------
 
 // Frame t of clips first..first+B-1; clip i takes the actions of clip source[i].
 static void gather_frames(const train_eval *e, int64_t first, int64_t B, int64_t t,
@@ -146,9 +147,9 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, uin
       out);
   for (int64_t first = 0; first < s->E; first += ROLLOUT_CLIPS) {
     ORR_TRY_GOTO(roll_portion(e, g, first, source, tokens, rolled), out);
-    orr_progress(first + ROLLOUT_CLIPS >= s->E, "eval: rollouts under %s: clip %lld of %lld", what,
-                 (long long)(first + ROLLOUT_CLIPS < s->E ? first + ROLLOUT_CLIPS : s->E),
-                 (long long)s->E);
+    orr_progress(first + ROLLOUT_CLIPS >= s->E,
+                 "eval: rollouts under %s: clip %" PRId64 " of %" PRId64, what,
+                 first + ROLLOUT_CLIPS < s->E ? first + ROLLOUT_CLIPS : s->E, s->E);
   }
   rc = train_codec_decode(e->codec, rolled, s->E * horizon(e), frames);
 out:
@@ -158,7 +159,7 @@ out:
   return rc;
 }
 
-// -- measures ---------------------------------------------------------------------------------
+// -- measures -------------------------------------------------------------------------------
 
 // JSON has no NaN and no infinity: they become null, and no key is missing for it.
 static json_t *number(double v) {
@@ -277,7 +278,7 @@ static orr_code measure_shuffle(train_eval *e, const int64_t *same, const int64_
   return ORR_OK;
 }
 
-// -- the whole --------------------------------------------------------------------------------
+// -- the whole ------------------------------------------------------------------------------
 
 // Whose actions clip i takes instead of its own: those of the clip half of all on; of the other
 // future of the pair half of all on, never of its own twin, whose past is the same.

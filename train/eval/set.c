@@ -1,5 +1,6 @@
 #include "train/eval/set.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -15,8 +16,8 @@ static orr_code allocate(train_eval_set *s) {
   s->has = orr_calloc(frames, 1);
   s->state = orr_calloc(frames * (size_t)(s->Q + 1), sizeof *s->state);
   ORR_CHECK(s->frames && s->tokens && s->action && s->has && s->state, ORR_ENOMEM,
-            "evaluation of %lld clips of %lld frames: out of memory; lower --clips",
-            (long long)s->E, (long long)s->T);
+            "evaluation of %" PRId64 " clips of %" PRId64 " frames: out of memory; lower --clips",
+            s->E, s->T);
   return ORR_OK;
 }
 
@@ -85,14 +86,14 @@ orr_code train_eval_set_load(train_episodes *episodes, const train_loaded_model 
     out->prompt = (json_integer_value(forks) - 1) / stride + 1; // frames before the futures part
     out->E = out->E / 2 * 2;
     if (out->prompt != prompt)
-      ORR_INFO("%s forks after %lld frames: that is the prompt", x->dir, (long long)out->prompt);
+      ORR_INFO("%s forks after %" PRId64 " frames: that is the prompt", x->dir, out->prompt);
   }
   const int64_t fewest = forks ? 4 : 2; // another clip's actions: not those of a pair's own twin
   ORR_CHECK(out->E >= fewest, ORR_EINVAL,
-            "%s: %lld clips of its %lld episodes%s, wanted at least %lld: take a set with more "
+            "%s: %" PRId64 " clips of its %" PRId64 " episodes%s, wanted at least %" PRId64
+            ": take a set with more "
             "episodes, or a larger --clips",
-            x->dir, (long long)out->E, (long long)x->episodes, forks ? " in pairs" : "",
-            (long long)fewest);
+            x->dir, out->E, x->episodes, forks ? " in pairs" : "", fewest);
   out->T = out->prompt + horizon;
   ORR_TRY(train_branch_id(dynamics->c, x->format.branch, &out->branch));
   ORR_TRY_GOTO(allocate(out), fail);

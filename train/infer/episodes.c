@@ -1,5 +1,7 @@
 #include "train/infer/episodes.h"
 
+#include <inttypes.h>
+
 #include "base/mem.h"
 #include "data/shard/shard.h"
 
@@ -43,8 +45,8 @@ int64_t train_episodes_count(const train_episodes *e) {
 // Opens the shard of episode i; *within is its number there.
 static orr_code find(train_episodes *e, int64_t i, int64_t *within) {
   ORR_CHECK(i >= 0 && i < e->index->episodes, ORR_EINVAL,
-            "%s: episode %lld asked for, it has 0 to %lld", e->index->dir, (long long)i,
-            (long long)e->index->episodes - 1);
+            "%s: episode %" PRId64 " asked for, it has 0 to %" PRId64, e->index->dir, i,
+            e->index->episodes - 1);
   int64_t s = 0;
   while (i >= e->index->shards[s].episodes) i -= e->index->shards[s++].episodes;
   *within = i;
@@ -65,17 +67,33 @@ orr_code train_episodes_length(train_episodes *e, int64_t i, int64_t stride, int
   return ORR_OK;
 }
 
-orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, int64_t stride,
-                             uint8_t *frames, float *actions, float *state) {
+// The shard is open; *first (=) row of the first of T frames in it.
+static orr_code reach(train_episodes *e, int64_t i, int64_t T, int64_t stride, int64_t *first) {
   int64_t within = 0, length = 0;
   ORR_TRY(train_episodes_length(e, i, stride, &length));
   ORR_TRY(find(e, i, &within));
   ORR_CHECK(T <= length, ORR_EINVAL,
-            "%s: episode %lld has %lld frames (at stride %lld), wanted %lld: ask for fewer frames",
-            e->index->dir, (long long)i, (long long)length, (long long)stride, (long long)T);
-  const int64_t first = data_shard_offsets(e->shard)[within];
+            "%s: episode %" PRId64 " has %" PRId64 " frames (at stride %" PRId64
+            "), wanted %" PRId64 ": ask for fewer frames",
+            e->index->dir, i, length, stride, T);
+  *first = data_shard_offsets(e->shard)[within];
+  return ORR_OK;
+}
+
+orr_code train_episodes_read_actions(train_episodes *e, int64_t i, int64_t T, int64_t stride,
+                                     float *actions) {
+  int64_t first = 0;
+  ORR_TRY(reach(e, i, T, stride, &first));
+  return T > 1 ? data_shard_read_actions(e->shard, first + stride - 1, T - 1, stride, actions)
+               : ORR_OK;
+}
+
+orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, int64_t stride,
+                             uint8_t *frames, float *actions, float *state) {
+  int64_t first = 0;
+  ORR_TRY(reach(e, i, T, stride, &first));
   ORR_TRY(data_shard_read_frames(e->shard, first, T, stride, frames));
-  if (T > 1) ORR_TRY(data_shard_read_actions(e->shard, first + stride - 1, T - 1, stride, actions));
+  ORR_TRY(train_episodes_read_actions(e, i, T, stride, actions));
   if (!state || !e->index->format.Q) return ORR_OK;
   return data_shard_read_state(e->shard, first, T, stride, state);
 }

@@ -1,11 +1,13 @@
 #include "train/infer/loaded_model.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/mem.h"
 #include "checkpoints/checkpoint.h"
 #include "train/model/packed.h"
+#include "train/model/precision.h"
 #include "train/save/store.h"
 
 static orr_code read_config(train_loaded_model *m, const ckpt_reader *r, int stage) {
@@ -21,7 +23,7 @@ static orr_code read_config(train_loaded_model *m, const ckpt_reader *r, int sta
 }
 
 static orr_code list_parameters(train_loaded_model *m) {
-  const kern_dtype act = m->c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
+  const kern_dtype act = train_precision(m->c);
   train_state_init(&m->state, m->k, act, false, false);
   if (m->c->train.stage == CFG_STAGE_TOKENIZER) {
     train_tokenizer_dims_from(m->c, &m->tokenizer);
@@ -38,6 +40,7 @@ static orr_code load(train_loaded_model *m, ckpt_reader *r, int stage, bool ema)
   ORR_TRY(train_state_commit(&m->state));
   train_state_place(&m->state);
   m->step = ckpt_reader_step(r);
+  m->taught = train_token_maker_taught(r);
   m->path = orr_strdup(ckpt_reader_path(r));
   ORR_CHECK(m->path, ORR_ENOMEM, "%s: out of memory", ckpt_reader_path(r));
   return train_store_load_weights(&m->state, r, ema, &m->ema);
@@ -85,12 +88,11 @@ orr_code train_loaded_model_pack(train_loaded_model *m) {
 orr_code train_loaded_model_fits(const train_loaded_model *m, const data_index *x) {
   const train_tokenizer_dims *d = &m->tokenizer;
   const int64_t height = d->rows * d->patch, width = d->cols * d->patch;
-  ORR_CHECK(
-      x->format.height == height && x->format.width == width, ORR_EINVAL,
-      "%s: frames are %lld x %lld, the tokenizer %s wants %lld x %lld: use the tokenizer that "
-      "fits them",
-      x->dir, (long long)x->format.height, (long long)x->format.width, m->path, (long long)height,
-      (long long)width);
+  ORR_CHECK(x->format.height == height && x->format.width == width, ORR_EINVAL,
+            "%s: frames are %" PRId64 " x %" PRId64 ", the tokenizer %s wants %" PRId64
+            " x %" PRId64 ": use the tokenizer that "
+            "fits them",
+            x->dir, x->format.height, x->format.width, m->path, height, width);
   return ORR_OK;
 }
 
@@ -123,7 +125,7 @@ static orr_code place_codec(train_codec *c) {
 orr_code train_codec_create(const train_loaded_model *m, int64_t B, train_codec **out) {
   orr_code rc;
   train_codec *c = orr_calloc(1, sizeof *c);
-  ORR_CHECK(c, ORR_ENOMEM, "tokenizer for %lld frames: out of memory", (long long)B);
+  ORR_CHECK(c, ORR_ENOMEM, "tokenizer for %" PRId64 " frames: out of memory", B);
   *c = (train_codec){.k = m->k,
                      .B = B,
                      .S = m->tokenizer.S,

@@ -11,6 +11,7 @@
 #include "data/set/index.h"
 #include "kernels/kern.h"
 #include "train/model/dynamics.h"
+#include "train/save/token_maker.h"
 #include "train/step/state.h"
 #include "train/model/tokenizer.h"
 
@@ -18,8 +19,9 @@ typedef struct {
   cfg *c;     // as the checkpoint's run had it
   char *path; // the checkpoint folder
   int64_t step;
-  bool ema; // the weights are the moving average
-  kern *k;  // borrowed
+  bool ema;                 // the weights are the moving average
+  train_token_maker taught; // of a dynamics checkpoint: whose tokens it was trained on
+  kern *k;                  // borrowed
   train_state state;
   train_dynamics_dims dynamics; // of a dynamics checkpoint
   train_dynamics_params dynamics_p;

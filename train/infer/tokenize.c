@@ -1,5 +1,6 @@
 #include "train/infer/tokenize.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "base/mem.h"
 #include "data/shard/shard.h"
 #include "data/shard/writer.h"
+#include "train/save/token_maker.h"
 
 enum { PORTIONS = 4, PORTION = TRAIN_TOKENIZE_PORTION };
 
@@ -46,16 +48,15 @@ typedef struct pipeline {
   char message[ORR_STATUS_MESSAGE_MAX];
 } pipeline;
 
-// -- names -----------------------------------------------------------------------------------
+// -- names ----------------------------------------------------------------------------------
 
 // What the source of a shard made from shard i ends with.
 static char *mark_of(const train_tokenize_options *o, int64_t i) {
-  return orr_format("; tokens by %s from %s", o->made_by,
-                    orr_hash_to_hex(o->index->shards[i].hash).s);
+  return train_token_maker_mark(o->made_by, orr_hash_to_hex(o->index->shards[i].hash).s);
 }
 
 bool train_tokenize_done(const train_tokenize_options *o, int64_t i) {
-  char path[4096];
+  orr_path path;
   data_shard *s = NULL;
   char *mark = mark_of(o, i);
   bool done = false;
@@ -72,7 +73,7 @@ bool train_tokenize_done(const train_tokenize_options *o, int64_t i) {
   return done;
 }
 
-// -- the two threads -------------------------------------------------------------------------
+// -- the two threads ------------------------------------------------------------------------
 
 // A portion comes back, with an outcome.
 static void hand_back(portion *b, orr_code rc) {
@@ -99,9 +100,8 @@ static orr_code read_portion(portion *b) {
   const data_index *x = b->p->o->index;
   if (b->first == 0) ORR_TRY(data_index_open_shard(x, way->number, &way->in));
   ORR_CHECK(data_shard_frames(way->in) == x->shards[way->number].frames, ORR_EFORMAT,
-            "%s: %lld frames, but index.json says %lld; build the index again",
-            data_shard_path(way->in), (long long)data_shard_frames(way->in),
-            (long long)x->shards[way->number].frames);
+            "%s: %" PRId64 " frames, but index.json says %" PRId64 "; build the index again",
+            data_shard_path(way->in), data_shard_frames(way->in), x->shards[way->number].frames);
   ORR_TRY(data_shard_read_frames(way->in, b->first, b->n, 1, b->frames));
   ORR_TRY(data_shard_read_actions(way->in, b->first, b->n, 1, b->actions));
   if (x->format.Q) ORR_TRY(data_shard_read_state(way->in, b->first, b->n, 1, b->state));
@@ -116,7 +116,7 @@ static void run_reader(void *job) {
 }
 
 static orr_code make_writer(const pipeline *p, shard_way *way) {
-  char to[4096];
+  orr_path to;
   orr_code rc;
   ORR_TRY(orr_fs_join(to, sizeof to, p->o->out, p->o->index->shards[way->number].file));
   data_shard_format f = *data_shard_get_format(way->in);
@@ -178,7 +178,7 @@ static void run_writer(void *job) {
   hand_back(b, failed(b->p) == ORR_OK ? write_portion(b) : ORR_OK);
 }
 
-// -- the encoder's thread --------------------------------------------------------------------
+// -- the encoder's thread -------------------------------------------------------------------
 
 static orr_code wait_for(portion *b) {
   pipeline *p = b->p;
@@ -230,15 +230,14 @@ static orr_code encode_all(pipeline *p, train_tokenize_times *times) {
     times->frames += b->n;
     const int64_t shard = b->way - p->ways;
     if (b->last && p->o->progress)
-      orr_progress(shard + 1 == p->n, "tokenize: shard %lld of %lld", (long long)shard + 1,
-                   (long long)p->n);
+      orr_progress(shard + 1 == p->n, "tokenize: shard %" PRId64 " of %" PRId64, shard + 1, p->n);
     send(b, p->writer);
   }
   for (int i = 0; i < PORTIONS; i++) ORR_TRY(wait_for(&p->portions[i]));
   return ORR_OK;
 }
 
-// -- making it -------------------------------------------------------------------------------
+// -- making it ------------------------------------------------------------------------------
 
 static orr_code portion_create(pipeline *p, portion *b) {
   const data_shard_format *f = &p->o->index->format;
@@ -250,7 +249,7 @@ static orr_code portion_create(pipeline *p, portion *b) {
   b->reward = orr_malloc(PORTION * sizeof *b->reward);
   b->done = orr_malloc(PORTION * sizeof *b->done);
   ORR_CHECK(b->frames && b->tokens && b->actions && b->state && b->reward && b->done, ORR_ENOMEM,
-            "%s: no memory for %d frames", p->o->index->dir, PORTION);
+            "%s: out of memory for %d frames", p->o->index->dir, PORTION);
   return ORR_OK;
 }
 
@@ -265,8 +264,8 @@ static void portion_destroy(portion *b) {
 
 static orr_code pipeline_open(pipeline *p, const int64_t *shards) {
   p->ways = orr_calloc((size_t)p->n, sizeof *p->ways);
-  ORR_CHECK(p->ways, ORR_ENOMEM, "%s: no memory for %lld shards", p->o->index->dir,
-            (long long)p->n);
+  ORR_CHECK(p->ways, ORR_ENOMEM, "%s: out of memory for %" PRId64 " shards", p->o->index->dir,
+            p->n);
   for (int64_t i = 0; i < p->n; i++) p->ways[i].number = shards[i];
   for (int i = 0; i < PORTIONS; i++) ORR_TRY(portion_create(p, &p->portions[i]));
   ORR_TRY(orr_crew_create(1, PORTIONS, run_reader, &p->reader));

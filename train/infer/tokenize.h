@@ -1,5 +1,5 @@
 // Shards of frames turned into shards of tokens, at the speed of the encoder: one thread reads
-// ahead and one writes behind while the caller's encodes. Frames are encoded in portions of
+// ahead and one writes afterwards while the caller's encodes. Frames are encoded in portions of
 // TRAIN_TOKENIZE_PORTION counted from the start of a shard, so a shard comes out the same whoever
 // makes it.
 #ifndef TRAIN_TOKENIZE_H

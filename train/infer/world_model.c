@@ -1,15 +1,16 @@
 #include "train/infer/world_model.h"
 
+#include <inttypes.h>
+
 // A tokenizer of other codes would index past the model's tables.
 static orr_code check_pair(const train_loaded_model *dynamics,
                            const train_loaded_model *tokenizer) {
   const int64_t codes = train_tokenizer_codes(&tokenizer->tokenizer), S = tokenizer->tokenizer.S;
-  ORR_CHECK(
-      codes == dynamics->dynamics.V && S == dynamics->dynamics.S, ORR_EINVAL,
-      "%s has %lld codes at %lld positions, %s wants %lld at %lld: give the tokenizer that it "
-      "was trained with",
-      tokenizer->path, (long long)codes, (long long)S, dynamics->path,
-      (long long)dynamics->dynamics.V, (long long)dynamics->dynamics.S);
+  ORR_CHECK(codes == dynamics->dynamics.V && S == dynamics->dynamics.S, ORR_EINVAL,
+            "%s has %" PRId64 " codes at %" PRId64 " positions, %s wants %" PRId64 " at %" PRId64
+            ": give the tokenizer that it "
+            "was trained with",
+            tokenizer->path, codes, S, dynamics->path, dynamics->dynamics.V, dynamics->dynamics.S);
   return ORR_OK;
 }
 
@@ -22,6 +23,8 @@ orr_code train_world_model_open_on(const orr_args *a, const char *checkpoint, ke
             "%s does not name its tokenizer: give --tokenizer CHECKPOINT", m->dynamics->path);
   ORR_TRY(train_loaded_model_open(tokenizer, CFG_STAGE_TOKENIZER, true, k, &m->tokenizer));
   ORR_TRY(check_pair(m->dynamics, m->tokenizer));
+  ORR_TRY(train_token_maker_pair(m->dynamics->path, &m->dynamics->taught, m->tokenizer->path,
+                                 orr_args_flag(a, "any-tokenizer")));
   ORR_TRY(train_loaded_model_pack(m->dynamics));
   return train_loaded_model_pack(m->tokenizer);
 }
@@ -36,9 +39,10 @@ orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train
 orr_code train_world_model_fits(const train_world_model *m, const data_index *x) {
   ORR_TRY(train_loaded_model_fits(m->tokenizer, x));
   ORR_CHECK(x->format.A <= m->dynamics->dynamics.A, ORR_EINVAL,
-            "%s has %lld action components, the model takes %lld: use a data set of a branch that "
+            "%s has %" PRId64 " action components, the model takes %" PRId64
+            ": use a data set of a branch that "
             "the model was trained on",
-            x->dir, (long long)x->format.A, (long long)m->dynamics->dynamics.A);
+            x->dir, x->format.A, m->dynamics->dynamics.A);
   return ORR_OK;
 }
 

@@ -12,8 +12,12 @@ typedef struct {
   train_loaded_model *dynamics, *tokenizer;
 } train_world_model;
 
-// Local. Uses the options --tokenizer, --threads, --device and --no-ema of `a`. On failure what was
-// opened stays for close. ORR_EINVAL when codes or positions of the two differ.
+#define TRAIN_ANY_TOKENIZER_OPTION                                                                 \
+  { "any-tokenizer", NULL, "take a tokenizer that did not make the tokens of the training", 0 }
+
+// Local. Uses the options --tokenizer, --any-tokenizer, --threads, --device and --no-ema of `a`. On
+// failure what was opened stays for close. ORR_EINVAL when codes or positions of the two differ, or
+// the tokenizer did not make the tokens that the model was trained on.
 orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train_world_model *m);
 // Local. The same on a committed kern of the caller, who keeps it and has read its options.
 orr_code train_world_model_open_on(const orr_args *a, const char *checkpoint, kern *k,

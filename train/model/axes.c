@@ -1,5 +1,6 @@
 #include "train/model/axes.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 train_part train_part_of(int64_t n, int parts, int i) {
@@ -71,18 +72,19 @@ orr_code train_axes_commit(train_axes *ax) {
 static orr_code check_model(const cfg *c, const dist_grid *g) {
   const int64_t G = c->model.kv_heads, N = 1 + c->model.rows * c->model.cols + c->model.registers;
   ORR_CHECK(G % g->tp == 0 || g->tp % G == 0, ORR_ECONFIG,
-            "dist.tp %d and model.kv_heads %lld: one must divide the other, so that every rank has "
+            "dist.tp %d and model.kv_heads %" PRId64
+            ": one must divide the other, so that every rank has "
             "whole heads or ranks share one evenly",
-            g->tp, (long long)G);
+            g->tp, G);
   ORR_CHECK(c->model.codes >= g->tp, ORR_ECONFIG,
-            "dist.tp %d is above model.codes %lld: a rank would have no code", g->tp,
-            (long long)c->model.codes);
+            "dist.tp %d is above model.codes %" PRId64 ": a rank would have no code", g->tp,
+            c->model.codes);
   ORR_CHECK(c->data.frames >= g->cp, ORR_ECONFIG,
-            "dist.cp %d is above data.frames %lld: a rank would have no frame", g->cp,
-            (long long)c->data.frames);
+            "dist.cp %d is above data.frames %" PRId64 ": a rank would have no frame", g->cp,
+            c->data.frames);
   ORR_CHECK(N >= g->cp, ORR_ECONFIG,
-            "dist.cp %d is above the %lld tokens of a frame: a rank would have none", g->cp,
-            (long long)N);
+            "dist.cp %d is above the %" PRId64 " tokens of a frame: a rank would have none", g->cp,
+            N);
   return ORR_OK;
 }
 

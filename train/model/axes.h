@@ -48,11 +48,11 @@ typedef struct {
 
 typedef struct {
   dist_grid grid;
-  dist_comm *comm[DIST_AXES]; // of tensors; all NULL when no world stands behind the plan
+  dist_comm *comm[DIST_AXES]; // of tensors; all NULL when the plan has no world
   dist_comm *host[DIST_AXES]; // of numbers and texts in host memory; on the CPU the same
   bool planning;
   bool on_device;    // comm is not host
-  dist_world *world; // with NCCL behind it, else NULL
+  dist_world *world; // when NCCL moves its tensors, else NULL
   train_moved moved[DIST_AXES][TRAIN_MOVES];
   train_profile *profile;  // of this rank's time; NULL = nobody looks
   size_t stage[DIST_AXES]; // bytes that the collectives hold beside what they are given
@@ -72,7 +72,7 @@ orr_code train_axes_use_device(train_axes *ax, kern *k, dist_world *world, const
 // that never come. All ranks make the same calls.
 orr_code train_axes_await(train_axes *ax, kern *k, int mark);
 orr_code train_axes_sync(train_axes *ax, kern *k);
-// Local, behind planning. Says that collectives will often be given memory of this arena, in use
+// Local, after planning. Says that collectives will often be given memory of this arena, in use
 // until the device is left. ORR_ENOMEM.
 orr_code train_axes_register(train_axes *ax, const orr_arena *a);
 // Local. Ends planning: nothing has moved yet, and what collectives hold is taken. ORR_ENOMEM.

@@ -1,5 +1,6 @@
 #include "train/model/dynamics.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -29,7 +30,7 @@ struct train_dynamics {
   int64_t loss_rows; // capacity, a multiple of TRAIN_LOSS_ROWS
 };
 
-// A time block's sequences: where the frames are whole, and behind the exchange.
+// A time block's sequences: where the frames are whole, and after the exchange.
 static void time_shape_init(train_dynamics *m) {
   const int64_t N = m->d.N, T = m->T, side = m->B * m->exchange.positions.count;
   const bool split = train_axes_size(m->axes, DIST_AXIS_CP) > 1;
@@ -86,11 +87,11 @@ orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
                          .norm = p->norm,
                          .head = p->head,
                          .codes = train_head_codes(m->axes, d->V)};
-  ORR_CHECK_GOTO(
-      m->stream.M <= INT32_MAX, fail, ORR_EINVAL,
-      "%lld clips of %lld frames of %lld tokens are %lld rows, kernels count to %d: lower "
-      "train.micro_batch or data.frames",
-      (long long)B, (long long)m->frames.count, (long long)d->N, (long long)m->stream.M, INT32_MAX);
+  ORR_CHECK_GOTO(m->stream.M <= INT32_MAX, fail, ORR_EINVAL,
+                 "%" PRId64 " clips of %" PRId64 " frames of %" PRId64 " tokens are %" PRId64
+                 " rows, kernels count to %d: lower "
+                 "train.micro_batch or data.frames",
+                 B, m->frames.count, d->N, m->stream.M, INT32_MAX);
   m->acts = orr_calloc((size_t)d->layers, sizeof *m->acts);
   ORR_CHECK_GOTO(m->acts, fail, ORR_ENOMEM, "dynamics model: out of memory");
   ORR_TRY_GOTO(train_rope_space(&m->space, 1, d->rows, d->cols, d->R, d->block.K), fail);
@@ -217,8 +218,7 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, c
                              bool backward, double *loss_sum, train_grad_ready_fn ready,
                              void *ready_ctx) {
   ORR_CHECK(b->masked_rows <= m->loss_rows && b->masked_rows % TRAIN_LOSS_ROWS == 0, ORR_EINVAL,
-            "%lld masked rows do not fit the plan's %lld", (long long)b->masked_rows,
-            (long long)m->loss_rows);
+            "%" PRId64 " masked rows do not fit the plan's %" PRId64, b->masked_rows, m->loss_rows);
   const train_embed_inputs in = inputs_of(b);
   const int64_t first = m->stream.rows * train_axes_rank(m->axes, DIST_AXIS_TP);
   const void *x;

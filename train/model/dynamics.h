@@ -29,7 +29,7 @@ typedef struct {
   int64_t masked_rows;       // with padding
 } train_dynamics_batch;
 
-// Called in the backward pass when the gradients at and behind element `first` are final.
+// Called in the backward pass when the gradients at and after element `first` are final.
 typedef orr_code (*train_grad_ready_fn)(void *ctx, int64_t first);
 
 typedef enum { TRAIN_KEEP_ALL, TRAIN_RECOMPUTE, TRAIN_NO_BACKWARD } train_keep;

@@ -1,27 +1,28 @@
 #include "train/model/dynamics_dims.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "train/model/head.h"
+#include "train/model/precision.h"
 
 void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
-  *out = (train_dynamics_dims){
-      .rows = c->model.rows,
-      .cols = c->model.cols,
-      .R = c->model.registers,
-      .layers = c->model.layers,
-      .time_every = c->model.time_every,
-      .A = c->model.actions,
-      .V = c->model.codes,
-      .branches = c->model.branches.n,
-      .z_loss = c->model.z_loss,
-      .block = {.D = c->model.width,
-                .H = c->model.heads,
-                .G = c->model.kv_heads,
-                .K = c->model.width / c->model.heads,
-                .F = c->model.hidden,
-                .act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32}};
+  *out = (train_dynamics_dims){.rows = c->model.rows,
+                               .cols = c->model.cols,
+                               .R = c->model.registers,
+                               .layers = c->model.layers,
+                               .time_every = c->model.time_every,
+                               .A = c->model.actions,
+                               .V = c->model.codes,
+                               .branches = c->model.branches.n,
+                               .z_loss = c->model.z_loss,
+                               .block = {.D = c->model.width,
+                                         .H = c->model.heads,
+                                         .G = c->model.kv_heads,
+                                         .K = c->model.width / c->model.heads,
+                                         .F = c->model.hidden,
+                                         .act = train_precision(c)}};
   out->S = out->rows * out->cols;
   out->N = 1 + out->S + out->R;
   train_block_dims_split(&out->block, NULL);
@@ -35,8 +36,7 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
   const train_part tokens = train_head_codes(ax, d->V + 1), codes = train_head_codes(ax, d->V);
   const bool second = train_axes_rank(ax, DIST_AXIS_TP) > 0;
   out->blocks = orr_calloc((size_t)d->layers, sizeof *out->blocks);
-  ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %lld blocks: out of memory",
-            (long long)d->layers);
+  ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %" PRId64 " blocks: out of memory", d->layers);
 #define NORMAL(...) &(train_param_spec){__VA_ARGS__, .init = TRAIN_INIT_NORMAL, .std = std}
 #define VECTOR                                                                                     \
   &(train_param_spec) {                                                                            \

@@ -1,5 +1,7 @@
 #include "train/model/exchange.h"
 
+#include <inttypes.h>
+
 #include "base/mem.h"
 #include "train/model/constants.h"
 
@@ -7,7 +9,7 @@ static int parts(const train_exchange *e) {
   return train_axes_size(e->axes, DIST_AXIS_CP);
 }
 
-// Row (frame, clip, token) is sent behind those of lower ranks' positions.
+// Row (frame, clip, token) is sent after those of lower ranks' positions.
 static void fill_order(train_exchange *e) {
   int32_t sent = 0, *order = e->host, *place = e->host + e->M;
   for (int c = 0; c < parts(e); c++) {
@@ -32,8 +34,8 @@ orr_code train_exchange_init(train_exchange *e, train_axes *axes, int64_t B, int
   e->M_time = B * T * e->positions.count;
   e->host = orr_malloc(2 * (size_t)e->M * sizeof *e->host);
   e->counts = orr_malloc(4 * (size_t)cp * sizeof *e->counts);
-  ORR_CHECK(e->host && e->counts, ORR_ENOMEM, "tables for the exchange of %lld rows: out of memory",
-            (long long)e->M);
+  ORR_CHECK(e->host && e->counts, ORR_ENOMEM,
+            "tables for the exchange of %" PRId64 " rows: out of memory", e->M);
   fill_order(e);
   return ORR_OK;
 }

@@ -20,7 +20,7 @@ typedef struct {
   int64_t M, M_time;            // rows B*frames*N here, B*T*positions at the attention
   int32_t *order;               // [M]: rows here in the order in which they are sent
   int32_t *place;               // [M]: its inverse; both in device memory
-  int32_t *host;                // both, one behind the other
+  int32_t *host;                // both, one after the other
   int64_t *counts;              // [4,cp] of the collective
   void *packed;                 // [M,(H+2G)K] what is sent, or has come back
   void *qk;                     // [M,(H+G)K] before it is sent

@@ -30,7 +30,7 @@ typedef struct {
   void *dlogits;             // [C,codes]
   float *largest;            // [C]
   float *own_largest;        // [C] before the ranks combined theirs
-  float *sum, *target_logit; // [C], one behind the other
+  float *sum, *target_logit; // [C], one after the other
 } train_head;
 
 // What the loss is about.

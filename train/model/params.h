@@ -23,7 +23,7 @@ typedef struct {
   int64_t shape[4]; // of the whole parameter
   int dim;
   int64_t first, have, capacity;
-  int64_t outer, inner;   // products of the dimensions before and behind `dim`
+  int64_t outer, inner;   // products of the dimensions before and after `dim`
   int64_t count;          // elements here, unused capacity included
   int64_t at;             // first element in the flat layout
   bool counted_elsewhere; // another rank of tp holds the same elements and counts them
@@ -86,7 +86,7 @@ const void *train_packed_find(const train_packed *p, int64_t at);
 
 // Where the values live, all in device memory but plain_at. `work` is the bfloat16 copy that
 // matmuls read, NULL in float32. Where replicas share the master weights out between them there is
-// no `master`, but `plain`: float32 copies of the parameters that are not matrices, one behind the
+// no `master`, but `plain`: float32 copies of the parameters that are not matrices, one after the
 // other.
 typedef struct {
   kern_dtype act;

@@ -1,5 +1,6 @@
 #include "train/model/rope.h"
 
+#include <inttypes.h>
 #include <math.h>
 
 #include "base/mem.h"
@@ -8,8 +9,8 @@
 static orr_code rope_take(train_rope *r, int64_t positions, int64_t half) {
   *r = (train_rope){.positions = positions, .half = half};
   r->host = orr_malloc(2 * (size_t)(positions * half) * sizeof *r->host);
-  ORR_CHECK(r->host, ORR_ENOMEM, "rotary table of %lld x %lld: out of memory", (long long)positions,
-            (long long)half);
+  ORR_CHECK(r->host, ORR_ENOMEM, "rotary table of %" PRId64 " x %" PRId64 ": out of memory",
+            positions, half);
   return ORR_OK;
 }
 

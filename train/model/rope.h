@@ -16,7 +16,7 @@
 typedef struct {
   float *cos_, *sin_; // [positions, K/2], in device memory; set by place
   int64_t positions, half;
-  float *host; // both, one behind the other; malloc'ed
+  float *host; // both, one after the other; malloc'ed
 } train_rope;
 
 // Frames first .. first+T-1: pair j of frame t turns by t * base^(-j/(K/2)).

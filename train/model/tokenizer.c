@@ -1,9 +1,11 @@
 #include "train/model/tokenizer.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/model/precision.h"
 #include "train/model/rope.h"
 
 struct train_tokenizer {
@@ -18,7 +20,7 @@ struct train_tokenizer {
 
   train_block_acts *acts; // [2*layers]: encoder, then decoder
   void *patches;          // [M,P]
-  void *enc_last, *enc_y; // [M,D] before and behind the encoder's norm
+  void *enc_last, *enc_y; // [M,D] before and after the encoder's norm
   float *enc_rstd;        // [M]
   float *z;               // [M,n]
   void *code;             // [M,n]
@@ -34,20 +36,19 @@ struct train_tokenizer {
 };
 
 void train_tokenizer_dims_from(const cfg *c, train_tokenizer_dims *out) {
-  *out = (train_tokenizer_dims){
-      .rows = c->tokenizer.rows,
-      .cols = c->tokenizer.cols,
-      .patch = c->tokenizer.patch,
-      .layers = c->tokenizer.layers,
-      .n = c->tokenizer.levels.n,
-      .l2 = c->tokenizer.l2,
-      .l1 = c->tokenizer.l1,
-      .block = {.D = c->tokenizer.width,
-                .H = c->tokenizer.heads,
-                .G = c->tokenizer.kv_heads,
-                .K = c->tokenizer.width / c->tokenizer.heads,
-                .F = c->tokenizer.hidden,
-                .act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32}};
+  *out = (train_tokenizer_dims){.rows = c->tokenizer.rows,
+                                .cols = c->tokenizer.cols,
+                                .patch = c->tokenizer.patch,
+                                .layers = c->tokenizer.layers,
+                                .n = c->tokenizer.levels.n,
+                                .l2 = c->tokenizer.l2,
+                                .l1 = c->tokenizer.l1,
+                                .block = {.D = c->tokenizer.width,
+                                          .H = c->tokenizer.heads,
+                                          .G = c->tokenizer.kv_heads,
+                                          .K = c->tokenizer.width / c->tokenizer.heads,
+                                          .F = c->tokenizer.hidden,
+                                          .act = train_precision(c)}};
   out->S = out->rows * out->cols;
   out->P = 3 * out->patch * out->patch;
   train_block_dims_split(&out->block, NULL);
@@ -87,8 +88,7 @@ orr_code train_tokenizer_list(const train_tokenizer_dims *d, train_params *list,
                               train_tokenizer_params *out) {
   const int64_t D = d->block.D;
   out->enc = orr_calloc((size_t)(2 * d->layers), sizeof *out->enc);
-  ORR_CHECK(out->enc, ORR_ENOMEM, "parameters of %lld blocks: out of memory",
-            (long long)(2 * d->layers));
+  ORR_CHECK(out->enc, ORR_ENOMEM, "parameters of %" PRId64 " blocks: out of memory", 2 * d->layers);
   out->dec = out->enc + d->layers;
   ORR_TRY(list_linear(list, D, d->P, "encoder.patch", &out->enc_patch_w, &out->enc_patch_b));
   ORR_TRY(list_half(list, d, "encoder", out->enc, &out->enc_norm));

@@ -17,7 +17,7 @@ struct train_events {
   char *path;
 };
 
-enum { HEAD = 12, TAIL = 4 }; // bytes of a record before and behind its event
+enum { HEAD = 12, TAIL = 4 }; // bytes of a record before and after its event
 
 static uint32_t masked_crc(const void *p, size_t bytes) {
   const uint32_t crc = orr_crc32c(p, bytes);

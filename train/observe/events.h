@@ -10,11 +10,11 @@
 typedef struct train_events train_events;
 
 // Local. Opens a new file in `dir` (made when missing). Readers forget what older files of the
-// folder say of steps behind `from`: a resumed run repeats those. ORR_EIO, ORR_ENOMEM.
+// folder say of steps after `from`: a resumed run repeats those. ORR_EIO, ORR_ENOMEM.
 orr_code train_events_open(const char *dir, int64_t from, double wall_s, train_events **out);
 // Local. One record with all finite values of the step, in one write.
 orr_code train_events_write(train_events *e, const train_scalars *s);
-// Local. Readers forget what the file says of steps behind `from`.
+// Local. Readers forget what the file says of steps after `from`.
 orr_code train_events_rewind(train_events *e, int64_t from, double wall_s);
 void train_events_close(train_events *e); // takes NULL
 

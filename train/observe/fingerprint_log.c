@@ -60,7 +60,7 @@ static orr_code make_head(train_fingerprint_log *r) {
 }
 
 static orr_code open_file(train_fingerprint_log *r) {
-  char path[4096];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, r->o.c->run.dir, "record.jsonl"));
   return train_journal_open(path, &r->journal);
 }
@@ -142,7 +142,7 @@ static size_t print_line(const train_fingerprint_log *r, int64_t step) {
 
 // A new file, once this one is full.
 static orr_code turn_over(train_fingerprint_log *r, int64_t step) {
-  char path[4096], old[4096];
+  orr_path path, old;
   const char *dir = r->o.c->run.dir;
   if (train_journal_bytes(r->journal) < (uint64_t)r->o.c->guard.record_bytes) return ORR_OK;
   train_journal_close(r->journal);

@@ -3,7 +3,7 @@
 // becomes record.1.jsonl in place of the one before, so that the record stays bounded.
 //
 //   {"start": 40, "ahead": 3, "bits": {..}, "program": "..", "config": "..", "hosts": [..]}
-//        steps behind 40 follow, with data 3 steps further; lines of such steps before this one are
+//        steps after 40 follow, with data 3 steps further; lines of such steps before this one are
 //        of a run that died or went back
 //   {"step": 41, "batch": ["..", ..], "local": [..], ..}   16 hexadecimal digits for each rank
 #ifndef TRAIN_FINGERPRINT_LOG_H
@@ -16,7 +16,7 @@
 #include "kernels/kern.h"
 #include "train/step/fingerprint.h"
 
-// -- writing -------------------------------------------------------------------------------------
+// -- writing --------------------------------------------------------------------------------
 
 typedef struct train_fingerprint_log train_fingerprint_log;
 typedef struct {
@@ -33,7 +33,7 @@ orr_code train_fingerprint_log_create(const train_fingerprint_log_options *o,
 void train_fingerprint_log_destroy(train_fingerprint_log *r); // takes NULL
 // Local. Whether a step is to be recorded. Takes NULL.
 bool train_fingerprint_log_wants(const train_fingerprint_log *r, int64_t step);
-// Local. Steps behind `step` come next, with data `ahead` steps further. Takes NULL.
+// Local. Steps after `step` come next, with data `ahead` steps further. Takes NULL.
 void train_fingerprint_log_start(train_fingerprint_log *r, int64_t step, int64_t ahead);
 // Collective over the world. Notes a step; nothing is allocated. Takes NULL.
 orr_code train_fingerprint_log_step(train_fingerprint_log *r, int64_t step,
@@ -45,7 +45,7 @@ json_t *train_fingerprint_log_bits(const cfg *c, const dist_world *w, const kern
 // Local. XXH3-128 of the running program, as text. ORR_EIO.
 orr_code train_fingerprint_log_program(orr_hash_hex *out);
 
-// -- reading -------------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------
 
 typedef struct train_fingerprint_log_reader train_fingerprint_log_reader;
 

@@ -51,7 +51,7 @@ static orr_code take_line(void *reader, json_t *line) {
 }
 
 static orr_code read_file(train_fingerprint_log_reader *r, const char *run_dir, const char *name) {
-  char path[4096];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, run_dir, name));
   return train_journal_read(path, take_line, r);
 }

@@ -9,7 +9,7 @@
 typedef struct {
   train_goodput *g;
   double start, seen; // of the process at hand: its start and last sign of life
-  double from;        // it goes on behind that step
+  double from;        // it goes on after that step
   bool ready, wrote;  // wrote: it has lines in metrics.jsonl, or had
 } reading;
 

@@ -10,7 +10,7 @@
 
 // Seconds. They add up to wall_s; `other` takes what is in no class (writing metrics, farewells).
 // Where a process follows one on a node with another clock, down_s takes what they disagree about:
-// nothing when the later clock is behind, all of it when it is ahead.
+// nothing when the later clock is slow, all of it when it is ahead.
 typedef struct {
   double wall_s;
   double steps_s;      // in steps that counted, without the next two

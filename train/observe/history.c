@@ -16,14 +16,14 @@ struct train_history {
   bool silent; // a failure was logged
 };
 
-// What the process before wrote behind step `from`: steps that this one repeats.
+// What the process before wrote after step `from`: steps that this one repeats.
 typedef struct {
   int64_t steps;
   double seconds, seen; // seen: time of its last line, 0 without one
 } lost_part;
 
 static orr_code find_lost(const char *run_dir, int64_t from, lost_part *out) {
-  char path[4096];
+  orr_path path;
   train_columns m;
   *out = (lost_part){0};
   ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "metrics.jsonl"));
@@ -68,7 +68,7 @@ orr_code train_history_rewind(train_history *h, const char *run_dir, int64_t fro
 orr_code train_history_open(const char *run_dir, const dist_grid *grid, double begun_ms,
                             int64_t from, json_t *memory, train_history **out) {
   orr_code rc;
-  char path[4096];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "history.jsonl"));
   train_history *h = orr_calloc(1, sizeof *h);
   ORR_CHECK(h, ORR_ENOMEM, "%s: out of memory", path);
@@ -97,7 +97,7 @@ static orr_code keep_line(void *list, json_t *line) {
 }
 
 orr_code train_history_read(const char *run_dir, json_t **out) {
-  char path[4096];
+  orr_path path;
   *out = NULL;
   ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "history.jsonl"));
   json_t *list = json_array();

@@ -1,14 +1,14 @@
 // history.jsonl: what happened to a run, one object a line, appended by rank 0 and never cut back,
 // so that it tells of all the processes that worked on the run, of the lost ones too.
 //
-//   start    a process begins behind step 40; steps 41..47 of the one before, last seen at `seen`,
+//   start    a process begins after step 40; steps 41..47 of the one before, last seen at `seen`,
 //            are lost:
 //            {"time": s, "event": "start", "step": 40, "ranks": 8, "tp": .., "cp": .., "dp": ..,
 //            "host": "..", "memory": {"parameters": bytes, ..}, "lost_steps": 7, "lost_s": 9.1,
 //            "seen": s}
-//   rewind   the process itself goes back behind step 40:
+//   rewind   the process itself goes back to just after step 40:
 //            {"time": s, "event": "rewind", "step": 40, "lost_steps": 7, "lost_s": 9.1}
-//   skipped, rewound, slow, save_failed, stopped, finished, failed, ready
+//   skipped, accepting, rewound, slow, save_failed, stopped, finished, failed, ready
 //            {"time": s, "event": .., "step": n, "words": ".."}
 #ifndef TRAIN_HISTORY_H
 #define TRAIN_HISTORY_H
@@ -21,11 +21,11 @@
 typedef struct train_history train_history;
 
 // Local. Opens RUN_DIR/history.jsonl for appending and writes the start line of this process, which
-// began at begun_ms (orr_clock_ms) and goes on behind step `from`; before metrics.jsonl is cut back
+// began at begun_ms (orr_clock_ms) and goes on after step `from`; before metrics.jsonl is cut back
 // to that step. `memory`: bytes by class, NULL = not said; borrowed. ORR_EIO, ORR_ENOMEM.
 orr_code train_history_open(const char *run_dir, const dist_grid *grid, double begun_ms,
                             int64_t from, json_t *memory, train_history **out);
-// Local. The process itself goes back to behind step `from`: notes which steps are lost, before
+// Local. The process itself goes back to just after step `from`: notes which steps are lost, before
 // metrics.jsonl is cut back. ORR_EIO, ORR_ENOMEM.
 orr_code train_history_rewind(train_history *h, const char *run_dir, int64_t from);
 // Local. One line; `words` may be NULL. A failure is logged once and forgotten: the run is worth

@@ -60,7 +60,7 @@ orr_code train_journal_put(train_journal *j, const char *line, size_t bytes) {
 orr_code train_journal_put_object(train_journal *j, json_t *line) {
   char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
   json_decref(line);
-  ORR_CHECK(text, ORR_ENOMEM, "%s: a line has no UTF-8 text, or there is no memory for it",
+  ORR_CHECK(text, ORR_ENOMEM, "%s: a line has no UTF-8 text, or there is out of memory for it",
             j->path);
   const size_t bytes = strlen(text);
   text[bytes] = '\n'; // in place of the 0

@@ -1,5 +1,6 @@
 #include "train/observe/metrics.h"
 
+#include <inttypes.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -41,8 +42,8 @@ static orr_code trim(train_metrics *m, int64_t from) {
   ORR_TRY(orr_fs_read_all(m->path, &text, &bytes));
   m->at = kept_bytes(text, bytes, from);
   orr_free(text);
-  ORR_CHECK(ftruncate(m->fd, (off_t)m->at) == 0, ORR_EIO, "%s: cannot cut it to %llu bytes: %s",
-            m->path, (unsigned long long)m->at, strerror(errno));
+  ORR_CHECK(ftruncate(m->fd, (off_t)m->at) == 0, ORR_EIO,
+            "%s: cannot cut it to %" PRIu64 " bytes: %s", m->path, m->at, strerror(errno));
   return ORR_OK;
 }
 
@@ -100,7 +101,7 @@ void train_metrics_list(const train_step_metrics *s, train_scalars *out) {
 orr_code train_metrics_write(train_metrics *m, const train_scalars *s) {
   // a number takes at most 318 characters ("%.3f" of 1e308)
   char line[(TRAIN_SCALARS + 2) * 400];
-  int n = snprintf(line, sizeof line, "%s%lld", line_start, (long long)s->step);
+  int n = snprintf(line, sizeof line, "%s%" PRId64, line_start, s->step);
   for (int i = 0; i < s->n; i++)
     n += print_number(line + n, sizeof line - (size_t)n, s->v[i].name, s->v[i].format,
                       s->v[i].value);

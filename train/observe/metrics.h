@@ -19,7 +19,7 @@ typedef struct {
   // The reader of rank 0 since the step before: bytes from shards, what packed chunks became, how
   // many of them were read and how many found in memory; and batches ready when the step began.
   double data_bytes, data_unpacked_bytes, data_chunks, data_chunk_hits, data_queue;
-  // With data sets afar: rank 0's downloads since the step before, shards that were found in the
+  // With remote data sets: rank 0's downloads since the step before, shards that were found in the
   // cache and that had to be waited for, and requests made again.
   bool fetches;
   double data_fetched_bytes, data_cache_hits, data_fetch_waits, data_fetch_retries;
@@ -28,7 +28,7 @@ typedef struct {
   double timed_ms[TRAIN_TIMED]; // zeros: not told apart
   int64_t bad_clips;            // whose actions are not finite
   bool skipped;                 // a bad step: no update
-  double mfu;                   // share of the matmul rate measured at start-up
+  double mfu;                   // of the best matmul rate that the machine has shown
 } train_step_metrics;
 
 typedef struct train_metrics train_metrics;
@@ -36,7 +36,7 @@ typedef struct train_metrics train_metrics;
 // Local. The numbers of a step under their names, stamped with the wall clock.
 void train_metrics_list(const train_step_metrics *s, train_scalars *out);
 
-// Local. Opens path for appending behind step `from` (later lines and a torn last line are
+// Local. Opens path for appending after step `from` (later lines and a torn last line are
 // dropped).
 orr_code train_metrics_open(const char *path, int64_t from, train_metrics **out);
 orr_code train_metrics_write(train_metrics *m, const train_scalars *s);

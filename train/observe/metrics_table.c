@@ -1,5 +1,6 @@
 #include "train/observe/metrics_table.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -34,7 +35,7 @@ static orr_code add_column(train_columns *m, const char *name, int *column) {
   if (!copy || !value) {
     orr_free(copy);
     orr_free(value);
-    return ORR_FAIL(ORR_ENOMEM, "no memory for %lld rows of '%s'", (long long)m->room, name);
+    return ORR_FAIL(ORR_ENOMEM, "out of memory for %" PRId64 " rows of '%s'", m->room, name);
   }
   for (int64_t r = 0; r < m->room; r++) value[r] = NAN;
   *column = m->columns++;
@@ -47,7 +48,7 @@ static orr_code grow(train_columns *m) {
   int64_t room = m->room * 2;
   for (int c = 0; c < m->columns; c++) {
     double *value = orr_realloc(m->value[c], (size_t)room * sizeof *value);
-    ORR_CHECK(value, ORR_ENOMEM, "no memory for %lld rows of metrics", (long long)room);
+    ORR_CHECK(value, ORR_ENOMEM, "out of memory for %" PRId64 " rows of metrics", room);
     m->value[c] = value;
     for (int64_t r = m->room; r < room; r++) value[r] = NAN;
   }

@@ -26,7 +26,7 @@ size_t train_prometheus_text(const train_scalars *s, char text[TRAIN_PROMETHEUS_
   return used;
 }
 
-// RFC 4648 section 5, with padding: what the gateway takes behind a label's name and "@base64".
+// RFC 4648 section 5, with padding: what the gateway takes after a label's name and "@base64".
 static char *base64url(const char *s) {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   const size_t bytes = strlen(s);

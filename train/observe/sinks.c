@@ -1,5 +1,6 @@
 #include "train/observe/sinks.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@
 #include "train/observe/prometheus.h"
 
 enum { QUEUE = 64, NOTES = 16, WORDS = 512, LOOK_MS = 200, FAREWELL_MS = 5000, REQUEST_S = 10 };
-enum { REWIND = -1 }; // in place of a number of values: the run goes back to behind that step
+enum { REWIND = -1 }; // in place of a number of values: the run goes back to that step
 
 typedef struct {
   char state[32], words[WORDS];
@@ -104,7 +105,7 @@ static bool post_note(train_sinks *s, const note *n) {
                         (json_int_t)n->step, "text", n->words, "time", (json_int_t)n->wall_s);
   char *body = j ? json_dumps(j, JSON_COMPACT) : NULL;
   json_decref(j);
-  if (!body) return true; // no UTF-8, or no memory: nothing that a later try would mend
+  if (!body) return true; // no UTF-8, or out of memory: nothing that a later try would mend
   const bool sent =
       send_to(s, &s->webhook,
               (data_http_post_args){
@@ -188,7 +189,7 @@ static orr_code open_outlets(train_sinks *s, const cfg *c) {
 }
 
 static orr_code open_events(train_sinks *s, const cfg *c, int64_t from) {
-  char dir[4096];
+  orr_path dir;
   if (!c->metrics.tensorboard) return ORR_OK;
   ORR_TRY(orr_fs_join(dir, sizeof dir, c->run.dir, "tensorboard"));
   return train_events_open(dir, from, (double)orr_clock_wall_s(), &s->events);
@@ -260,8 +261,7 @@ static void stop_thread(train_sinks *s) {
   atomic_store(&s->give_up, true);
   pthread_join(s->thread, NULL);
   const int64_t left = s->lost + (s->notes_in - s->notes_out) + (s->steps_in - s->steps_out);
-  if (left > 0)
-    ORR_WARN("metrics: %lld values or messages did not reach their sinks", (long long)left);
+  if (left > 0) ORR_WARN("metrics: %" PRId64 " values or messages did not reach their sinks", left);
   data_http_stop();
 }
 

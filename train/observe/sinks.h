@@ -10,12 +10,12 @@
 
 typedef struct train_sinks train_sinks;
 
-// Local, rank 0. Starts the thread; *out is NULL when the configuration names no sink. Steps behind
+// Local, rank 0. Starts the thread; *out is NULL when the configuration names no sink. Steps after
 // `from` will be written anew. ORR_EIO, ORR_ENOMEM.
 orr_code train_sinks_create(const cfg *c, int64_t from, train_sinks **out);
 // Local. Queues a step's numbers, or drops them when the queue is full. Takes NULL.
 void train_sinks_put(train_sinks *s, const train_scalars *v);
-// Local. Steps behind `from` will be written anew. Takes NULL.
+// Local. Steps after `from` will be written anew. Takes NULL.
 void train_sinks_rewind(train_sinks *s, int64_t from);
 // Local. Queues a change of state for the webhook: "started", "skipped", "finished", ... with a
 // sentence. Takes NULL.

@@ -99,7 +99,7 @@ static void put_span(FILE *f, int rank, const train_span *s, int64_t base_ns) {
   fputs("},\n", f);
 }
 
-// This rank's part of the file; the list ends with a record that needs no comma behind it.
+// This rank's part of the file; the list ends with a record that needs no comma after it.
 static orr_code make_text(train_profile *p, const dist_grid *g, int64_t base_ns,
                           train_straggler slow, char **text, size_t *bytes) {
   const train_span *spans;
@@ -115,13 +115,13 @@ static orr_code make_text(train_profile *p, const dist_grid *g, int64_t base_ns,
   if (g->rank + 1 == g->ranks)
     fputs("{\"ph\": \"M\", \"name\": \"end\", \"pid\": 0, \"args\": {}}\n]}\n", f);
   const bool bad = ferror(f) != 0;
-  ORR_CHECK(fclose(f) == 0 && !bad, ORR_ENOMEM, "trace: no memory for %" PRId64 " spans", n);
+  ORR_CHECK(fclose(f) == 0 && !bad, ORR_ENOMEM, "trace: out of memory for %" PRId64 " spans", n);
   if (dropped > 0)
     ORR_WARN("trace: the last %" PRId64 " spans of rank %d did not fit", dropped, g->rank);
   return ORR_OK;
 }
 
-// Where this rank's bytes go: behind those of lower ranks.
+// Where this rank's bytes go: after those of lower ranks.
 static orr_code find_place(dist_comm *all, int64_t bytes, int64_t *at) {
   const int n = dist_comm_size(all), me = dist_comm_rank(all);
   int64_t *sizes = orr_calloc((size_t)n, sizeof *sizes);
@@ -135,7 +135,7 @@ static orr_code find_place(dist_comm *all, int64_t bytes, int64_t *at) {
 }
 
 static orr_code create_file(const char *run_dir, const char *path) {
-  char dir[4096];
+  orr_path dir;
   int fd;
   ORR_TRY(orr_fs_join(dir, sizeof dir, run_dir, "trace"));
   ORR_TRY(orr_fs_mkdirs(dir));

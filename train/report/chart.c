@@ -13,7 +13,7 @@ typedef struct {
   bool log;
 } frame;
 
-// An exponential average run both ways, so that it does not lag behind a falling loss.
+// An exponential average run both ways, so that it does not lag a falling loss.
 static void smooth(train_curve *c) {
   double keep = 1 - 1 / fmax((double)c->n / 40, 1);
   for (int way = 0; way < 2; way++) {

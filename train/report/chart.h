@@ -28,7 +28,7 @@ typedef struct {
   const char *name;
   int colour;               // 1..4, a class of the style sheet
   const double *y;          // [n]; NaN = gap
-  const double *low, *high; // [n], drawn faintly behind; NULL = none
+  const double *low, *high; // [n], drawn faintly below; NULL = none
   bool dots, dashed;
 } train_chart_series;
 

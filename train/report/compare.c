@@ -14,7 +14,7 @@ typedef struct {
   const char *name[2];
 } pair;
 
-// -- figures ---------------------------------------------------------------------------------
+// -- figures --------------------------------------------------------------------------------
 
 static double last_of(const train_columns *m, const char *column) {
   const double *v = train_columns_find(m, column);
@@ -105,7 +105,7 @@ static void put_figures(train_html *h, const pair *p) {
   train_html_put(h, "</table></div></div>\n");
 }
 
-// -- curves ----------------------------------------------------------------------------------
+// -- curves ---------------------------------------------------------------------------------
 
 // Means of `column` over POINTS equal stretches of [0, last]; NaN where the run has no step.
 static void resample(const train_columns *m, const char *column, double last, double y[POINTS]) {
@@ -158,7 +158,7 @@ static void put_curves(train_page *page, const pair *p, const char *column, cons
   train_chart_put(&page->html, &c);
 }
 
-// -- knobs -----------------------------------------------------------------------------------
+// -- knobs ----------------------------------------------------------------------------------
 
 // A line "  key: value" of a printed configuration, in "section:"; false at the end.
 typedef struct {
@@ -217,7 +217,7 @@ static void put_knobs(train_html *h, const pair *p) {
   train_html_put(h, "</table></div></div>\n");
 }
 
-// -- the page --------------------------------------------------------------------------------
+// -- the page -------------------------------------------------------------------------------
 
 static orr_code last_trained(const train_report_data *d, const train_report_run **out) {
   *out = NULL;

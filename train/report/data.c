@@ -1,6 +1,7 @@
 // The folders and files of a report; see the header.
 #include "train/report/data.h"
 
+#include <inttypes.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -24,7 +25,7 @@ static orr_code note(train_report_data *d, orr_code why) {
   char **grown = text ? orr_realloc(d->note, (size_t)(d->notes + 1) * sizeof *grown) : NULL;
   if (!grown) {
     orr_free(text);
-    return ORR_FAIL(ORR_ENOMEM, "report: no memory for a note");
+    return ORR_FAIL(ORR_ENOMEM, "report: out of memory for a note");
   }
   d->note = grown;
   d->note[d->notes++] = text;
@@ -58,18 +59,18 @@ static orr_code inspect(const char *path, train_medium *m) {
 
 static orr_code read_medium(const char *dir, const char *name, train_medium_kind kind,
                             train_report_run *run) {
-  char path[PATH_MAX];
+  orr_path path;
   uint64_t bytes;
   ORR_TRY(orr_fs_join(path, sizeof path, dir, name));
   ORR_TRY(orr_fs_size(path, &bytes));
   ORR_CHECK(bytes <= MEDIUM_BYTES_MAX, ORR_EINVAL,
-            "%s: %llu bytes, wanted at most %d to put it into a page; it is left out", path,
-            (unsigned long long)bytes, MEDIUM_BYTES_MAX);
+            "%s: %" PRIu64 " bytes, wanted at most %d to put it into a page; it is left out", path,
+            bytes, MEDIUM_BYTES_MAX);
   train_medium m = {.kind = kind};
   ORR_TRY(orr_fs_read_all(path, &m.bytes, &m.size));
   orr_code rc = inspect(path, &m);
   if (rc == ORR_OK && !(m.name = orr_strdup(name)))
-    rc = ORR_FAIL(ORR_ENOMEM, "report: no memory for %s", path);
+    rc = ORR_FAIL(ORR_ENOMEM, "report: out of memory for %s", path);
   if (rc != ORR_OK) {
     orr_free(m.bytes);
     return rc;
@@ -137,13 +138,13 @@ static orr_code read_history(train_report_run *run) {
 }
 
 static orr_code read_files(train_report_data *d, train_report_run *run) {
-  char path[PATH_MAX];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, run->path, "metrics.jsonl"));
   if (orr_fs_exists(path)) {
     orr_code rc = train_columns_read(path, &run->metrics);
     if (rc == ORR_OK && run->metrics.unreadable)
-      rc = ORR_FAIL(ORR_EFORMAT, "%s: %lld lines could not be read and are left out", path,
-                    (long long)run->metrics.unreadable);
+      rc = ORR_FAIL(ORR_EFORMAT, "%s: %" PRId64 " lines could not be read and are left out", path,
+                    run->metrics.unreadable);
     ORR_TRY(note(d, rc));
     run->has_metrics = run->metrics.rows > 0;
   }
@@ -199,12 +200,12 @@ static orr_code add_run(train_report_data *d, const char *path, const char *name
   ORR_TRY(list(path, &entries, &count));
   train_report_run run = {.path = orr_strdup(path), .name = orr_strdup(name)};
   orr_code rc = ORR_OK;
-  ORR_CHECK_GOTO(run.path && run.name, done, ORR_ENOMEM, "report: no memory for %s", path);
+  ORR_CHECK_GOTO(run.path && run.name, done, ORR_ENOMEM, "report: out of memory for %s", path);
   ORR_TRY_GOTO(read_files(d, &run), done);
   ORR_TRY_GOTO(read_media(d, &run, entries, count), done);
   if (!name[0] || run.has_metrics || run.eval || run.media) {
     train_report_run *grown = orr_realloc(d->run, (size_t)(d->count + 1) * sizeof *grown);
-    ORR_CHECK_GOTO(grown, done, ORR_ENOMEM, "report: no memory for %s", path);
+    ORR_CHECK_GOTO(grown, done, ORR_ENOMEM, "report: out of memory for %s", path);
     d->run = grown;
     d->run[d->count++] = run;
     run = (train_report_run){0}; // moved
@@ -221,7 +222,7 @@ static orr_code add_sub_runs(train_report_data *d, const char *dir) {
   orr_code rc = ORR_OK;
   ORR_TRY(list(dir, &entries, &count));
   for (int i = 0; i < count; i++) {
-    char path[PATH_MAX];
+    orr_path path;
     ORR_TRY_GOTO(orr_fs_join(path, sizeof path, dir, entries[i]->d_name), done);
     if (!orr_fs_is_dir(path)) continue;
     ORR_TRY_GOTO(note(d, add_run(d, path, entries[i]->d_name)), done);
@@ -238,11 +239,11 @@ static int by_stage(const void *a, const void *b) {
 }
 
 static orr_code set_title(train_report_data *d, const char *dir) {
-  char whole[PATH_MAX];
+  orr_path whole;
   const char *name = realpath(dir, whole) ? whole : dir; // "." has a name too
   const char *slash = strrchr(name, '/');
   d->title = orr_strdup(slash && slash[1] ? slash + 1 : name);
-  ORR_CHECK(d->title, ORR_ENOMEM, "report: no memory for a title");
+  ORR_CHECK(d->title, ORR_ENOMEM, "report: out of memory for a title");
   return ORR_OK;
 }
 

@@ -113,7 +113,8 @@ void train_html_base64(train_html *h, const void *p, size_t bytes) {
 }
 
 orr_code train_html_status(const train_html *h) {
-  ORR_CHECK(!h->failed, ORR_ENOMEM, "report: no memory for more than %zu bytes of HTML", h->used);
+  ORR_CHECK(!h->failed, ORR_ENOMEM, "report: out of memory for more than %zu bytes of HTML",
+            h->used);
   return ORR_OK;
 }
 

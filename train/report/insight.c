@@ -1,5 +1,6 @@
 // What became of the time and the memory: goodput over all processes of a run, the phases of a
 // step, the ranks side by side, and what happened.
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static train_number bytes_of(double bytes) {
   return n;
 }
 
-// -- goodput ---------------------------------------------------------------------------------
+// -- goodput --------------------------------------------------------------------------------
 
 static void put_goodput(train_html *h, const train_goodput *g) {
   const train_share parts[] = {
@@ -37,14 +38,13 @@ static void put_goodput(train_html *h, const train_goodput *g) {
       {"other", g->other_s},
   };
   char remark[256];
-  int n = snprintf(remark, sizeof remark, "%.1f%% of %s in steps that counted; %lld start%s",
-                   100.0 * train_goodput_share(g), train_duration_of(g->wall_s).s,
-                   (long long)g->starts, g->starts == 1 ? "" : "s");
+  int n = snprintf(remark, sizeof remark, "%.1f%% of %s in steps that counted; %" PRId64 " start%s",
+                   100.0 * train_goodput_share(g), train_duration_of(g->wall_s).s, g->starts,
+                   g->starts == 1 ? "" : "s");
   if (g->lost_steps)
-    n += snprintf(remark + n, sizeof remark - (size_t)n, ", %lld steps lost",
-                  (long long)g->lost_steps);
+    n += snprintf(remark + n, sizeof remark - (size_t)n, ", %" PRId64 " steps lost", g->lost_steps);
   if (g->skipped_steps)
-    snprintf(remark + n, sizeof remark - (size_t)n, ", %lld skipped", (long long)g->skipped_steps);
+    snprintf(remark + n, sizeof remark - (size_t)n, ", %" PRId64 " skipped", g->skipped_steps);
   train_shares_put(h, &(train_shares){.title = "Goodput",
                                       .remark = remark,
                                       .place = " three",
@@ -53,7 +53,7 @@ static void put_goodput(train_html *h, const train_goodput *g) {
                                       .words = train_duration_of});
 }
 
-// -- a step ----------------------------------------------------------------------------------
+// -- a step ---------------------------------------------------------------------------------
 
 // Milliseconds a step on average, 0 without the column.
 static double mean_of(const train_columns *m, const char *column) {
@@ -87,7 +87,7 @@ void train_page_phases(train_html *h, const train_columns *m, int columns) {
                    train_duration_of(train_columns_total(m, "step_ms") / 1e3).s);
   const double hidden = mean_of(m, "replica_hidden_ms");
   if (hidden > 0.0)
-    snprintf(remark + n, sizeof remark - (size_t)n, "; %s ms of reductions hidden behind it",
+    snprintf(remark + n, sizeof remark - (size_t)n, "; %s ms of reductions hidden under it",
              train_number_of(hidden, 3).s);
   train_shares_put(h, &(train_shares){.title = "Where the time goes",
                                       .remark = remark,
@@ -100,7 +100,7 @@ void train_page_phases(train_html *h, const train_columns *m, int columns) {
                                       .words = milliseconds});
 }
 
-// -- the ranks -------------------------------------------------------------------------------
+// -- the ranks ------------------------------------------------------------------------------
 
 // The last finite value of PHASE_ms_WHAT.
 static double last_of(const train_columns *m, const char *phase, const char *what) {
@@ -141,7 +141,7 @@ static void put_ranks(train_html *h, const train_columns *m) {
   train_html_put(h, "</table></div></div>\n");
 }
 
-// -- memory and events -----------------------------------------------------------------------
+// -- memory and events ----------------------------------------------------------------------
 
 static void put_memory(train_html *h, const json_t *history) {
   train_share part[16];

@@ -93,7 +93,7 @@ static orr_code write_page(const train_report_data *d, const char *path) {
 }
 
 orr_code train_report_write(const char *run_dir, const char *path) {
-  char own[PATH_MAX];
+  orr_path own;
   if (!path) {
     ORR_TRY(orr_fs_join(own, sizeof own, run_dir, "report.html"));
     path = own;

@@ -1,4 +1,5 @@
 // What the trained model can do: pictures and the measures of an evaluation.
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static void put_psnr_tile(train_html *h, const double *psnr, const double *still
                           int64_t horizon) {
   char name[64];
   double value = psnr[horizon - 1];
-  snprintf(name, sizeof name, "PSNR, %lld frame%s on", (long long)horizon, horizon > 1 ? "s" : "");
+  snprintf(name, sizeof name, "PSNR, %" PRId64 " frame%s on", horizon, horizon > 1 ? "s" : "");
   put_tile(h, name, train_number_of(value, 3).s, "dB");
   if (horizon <= compared && isfinite(still[horizon - 1])) {
     double gain = value - still[horizon - 1];
@@ -88,7 +89,7 @@ static void put_eval_tiles(train_html *h, const json_t *eval) {
       train_html_put(h, figures[i].what);
       end_tile(h);
     }
-    if (i > 0) continue; // PSNR of rollouts comes behind the tokenizer's
+    if (i > 0) continue; // PSNR of rollouts comes after the tokenizer's
     if (n >= 4) put_psnr_tile(h, psnr, still, compared, 4);
     if (n > 0 && n != 4) put_psnr_tile(h, psnr, still, compared, n);
   }
@@ -101,7 +102,7 @@ static void put_training_tiles(train_html *h, const train_report_run *run) {
   const double *rate = train_columns_find(m, "tokens_per_s");
   put_tile(h, "Steps", train_number_of(step[m->rows - 1], 4).s, "");
   if (run->steps)
-    train_html_format(h, "of %lld", (long long)run->steps);
+    train_html_format(h, "of %" PRId64, run->steps);
   else
     train_html_put(h, "so far");
   end_tile(h);
@@ -138,8 +139,7 @@ static void put_medium(train_html *h, const train_medium *m, const char *caption
     put_source(h, m);
     train_html_put(h, "\"></video>");
   } else {
-    train_html_format(h, "<img width=%lld height=%lld alt=\"", (long long)m->width,
-                      (long long)m->height);
+    train_html_format(h, "<img width=%" PRId64 " height=%" PRId64 " alt=\"", m->width, m->height);
     train_html_text(h, caption);
     train_html_put(h, "\" src=\"");
     put_source(h, m);

@@ -1,4 +1,5 @@
 // How the training went: curves of metrics.jsonl and where the time of a step goes.
+#include <inttypes.h>
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -86,8 +87,8 @@ static void put_loss(train_page *p, const train_columns *m) {
   char remark[128];
   int n = snprintf(remark, sizeof remark, "smoothed over the raw values");
   if (gaps)
-    snprintf(remark + n, sizeof remark - (size_t)n, "; %lld steps without a finite loss",
-             (long long)gaps);
+    snprintf(remark + n, sizeof remark - (size_t)n, "; %" PRId64 " steps without a finite loss",
+             gaps);
   train_chart c = {.id = ++p->charts,
                    .title = "Loss",
                    .remark = remark,
@@ -134,7 +135,7 @@ static void put_lead(train_html *h, const train_report_run *run) {
   const train_columns *m = &run->metrics;
   double last = train_columns_find(m, "step")[m->rows - 1];
   train_html_format(h, "<p class=lead>%.0f", last);
-  if (run->steps) train_html_format(h, " of %lld", (long long)run->steps);
+  if (run->steps) train_html_format(h, " of %" PRId64, run->steps);
   train_html_format(h, " steps%s", run->steps && last < (double)run->steps ? ", not finished" : "");
   double rate = median_of(m, "tokens_per_s"), frames = median_of(m, "frames_per_s");
   if (rate > 0) train_html_format(h, " · %s tokens/s", train_number_of(rate, 3).s);

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE // locks of an open file (F_OFD_SETLK)
 #include "train/run/lease.h"
 
+#include <inttypes.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -32,7 +33,7 @@ typedef enum { LOCK_MINE, LOCK_TAKEN, LOCK_ABSENT } lock_state;
 
 struct train_lease {
   int fd;
-  char path[4096];
+  orr_path path;
   double beat_s;
   record mine;
   pthread_t thread;
@@ -42,7 +43,7 @@ struct train_lease {
   atomic_bool lost;
 };
 
-// -- the record -------------------------------------------------------------------------------
+// -- the record -----------------------------------------------------------------------------
 
 static void copy_word(char out[65], const char *word) {
   snprintf(out, 65, "%s", word ? word : "");
@@ -56,17 +57,17 @@ static void describe_self(record *r, const char *job) {
   const ssize_t n = fd >= 0 ? read(fd, r->machine, 36) : 0;
   if (fd >= 0) close(fd);
   if (n != 36) copy_word(r->machine, r->host);
-  snprintf(r->token, sizeof r->token, "%.8s-%lld-%llx", r->machine, (long long)r->pid,
+  snprintf(r->token, sizeof r->token, "%.8s-%" PRId64 "-%llx", r->machine, r->pid,
            (unsigned long long)orr_clock_ns());
 }
 
 static orr_code record_write(int fd, const char *path, const record *r) {
   char text[RECORD_BYTES + 1];
-  const int n = snprintf(text, sizeof text,
-                         "{\"held\": %s, \"host\": \"%s\", \"pid\": %lld, \"job\": \"%s\", "
-                         "\"machine\": \"%s\", \"token\": \"%s\", \"beat\": %lld}",
-                         r->held ? "true" : "false", r->host, (long long)r->pid, r->job, r->machine,
-                         r->token, (long long)r->beat);
+  const int n =
+      snprintf(text, sizeof text,
+               "{\"held\": %s, \"host\": \"%s\", \"pid\": %" PRId64 ", \"job\": \"%s\", "
+               "\"machine\": \"%s\", \"token\": \"%s\", \"beat\": %" PRId64 "}",
+               r->held ? "true" : "false", r->host, r->pid, r->job, r->machine, r->token, r->beat);
   ORR_CHECK(n > 0 && n < RECORD_BYTES, ORR_EINVAL, "%s: a record of %d bytes, %d are the most",
             path, n, RECORD_BYTES - 1);
   memset(text + n, ' ', (size_t)(RECORD_BYTES - n));
@@ -104,7 +105,7 @@ static bool record_read(const char *path, record *r) {
   return ok;
 }
 
-// -- taking -----------------------------------------------------------------------------------
+// -- taking ---------------------------------------------------------------------------------
 
 // A lock of the open file, not of the process: a second run in this process is refused as well.
 static lock_state lock_file(int fd, bool record_only) {
@@ -118,9 +119,10 @@ static orr_code refuse(const char *dir, const record *r, bool known) {
   if (!known)
     return ORR_FAIL(ORR_EBUSY, "%s: another run is writing here: choose another run.dir", dir);
   return ORR_FAIL(ORR_EBUSY,
-                  "%s: process %lld on %s%s%s is training here: wait for it, stop it, or choose "
+                  "%s: process %" PRId64
+                  " on %s%s%s is training here: wait for it, stop it, or choose "
                   "another run.dir",
-                  dir, (long long)r->pid, r->host, r->job[0] ? ", job " : "", r->job);
+                  dir, r->pid, r->host, r->job[0] ? ", job " : "", r->job);
 }
 
 static void pause_s(double seconds) {
@@ -157,7 +159,7 @@ static orr_code wait_until_free(const train_lease *l, const train_lease_options 
   }
 }
 
-// -- holding ----------------------------------------------------------------------------------
+// -- holding --------------------------------------------------------------------------------
 
 // True after a beat's time, false when the lease ends.
 static bool sleep_a_beat(train_lease *l) {
@@ -198,7 +200,7 @@ static orr_code start_beating(train_lease *l) {
 orr_code train_lease_take(const train_lease_options *o, train_lease **out) {
   orr_code rc = ORR_OK;
   train_lease *l = orr_calloc(1, sizeof *l);
-  ORR_CHECK(l, ORR_ENOMEM, "%s: no memory for its lock", o->dir);
+  ORR_CHECK(l, ORR_ENOMEM, "%s: out of memory for its lock", o->dir);
   l->beat_s = o->beat_s;
   describe_self(&l->mine, o->job);
   ORR_TRY_GOTO(orr_fs_join(l->path, sizeof l->path, o->dir, "run.lock"), free_lease);

@@ -2,6 +2,8 @@
 // before the next collective, so that no rank waits for one that has left.
 #include "train/run/loop.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,7 +12,9 @@
 #include "train/timing/marks.h"
 #include "train/setup/remote_data.h"
 #include "train/save/resume.h"
+#include "train/run/probe.h"
 #include "train/run/run.h"
+#include "train/step/peak.h"
 #include "train/step/schedule.h"
 #include "train/run/stop.h"
 
@@ -18,9 +22,10 @@
 typedef struct {
   train_step_metrics s;
   train_guard_limits limits;
-  bool judged;    // its results are there
-  char bad[256];  // which of this rank's clips holds actions that are not finite; "" = none
-  uint64_t batch; // its fingerprint, of a step that is recorded
+  int64_t batch_number; // in the order of the data
+  bool judged;          // its results are there
+  char bad[256];        // which of this rank's clips holds actions that are not finite; "" = none
+  uint64_t batch;       // its fingerprint, of a step that is recorded
   train_fingerprint fingerprint;
 } pending_step;
 
@@ -80,6 +85,16 @@ static void count_remote(const cfg *c, data_remote *r, data_remote_counters *bef
   *before = now;
 }
 
+// The matmul rate of a step over the best that this machine has shown.
+static orr_code rate_step(loop *l, train_step_metrics *s) {
+  train_run *r = &l->run;
+  const double rate = (double)r->c->train.batch * r->work.stage->flops_per_clip /
+                      (1e-3 * s->step_ms) / r->world->grid.ranks;
+  if (r->world->grid.rank == 0) ORR_TRY(train_peak_raise(r->k, r->act, rate, &r->peak));
+  s->mfu = rate / r->peak;
+  return ORR_OK;
+}
+
 static void finish_metrics(loop *l, train_step_metrics *s) {
   train_run *r = &l->run;
   const double clips = (double)r->c->train.batch, seconds = 1e-3 * s->step_ms;
@@ -95,7 +110,6 @@ static void finish_metrics(loop *l, train_step_metrics *s) {
   s->data_queue = (double)now.queue;
   l->read = now;
   count_remote(r->c, r->remote, &l->fetched, s);
-  s->mfu = clips * r->work.stage->flops_per_clip / seconds / (r->peak * r->world->grid.ranks);
 }
 
 // The mark at the end of the n-th step issued by this process; n = -1: at the beginning.
@@ -112,11 +126,11 @@ static orr_code tell_bad_clips(loop *l) {
   int first = 0;
   while (places && first < r->world->grid.ranks - 1 && !places[first][0]) first++;
   if (places)
-    train_observer_tell_step(
-        r->observer, "skipped", s->step,
-        "actions that are not finite in %lld of its clips, first in %s; update "
-        "skipped, %lld in a row",
-        (long long)s->bad_clips, places[first], (long long)r->guard.skipped);
+    train_observer_tell_step(r->observer, "skipped", s->step,
+                             "actions that are not finite in %" PRId64
+                             " of its clips, first in %s; update "
+                             "skipped, %" PRId64 " in a row",
+                             s->bad_clips, places[first], r->guard.skipped);
   dist_texts_free(places, r->world->grid.ranks);
   return ORR_OK;
 }
@@ -139,14 +153,15 @@ static orr_code judge(loop *l) {
   s->comm_ms = x.timed_ms[TRAIN_TIMED_COMMUNICATION];
   l->pending.judged = true;
   l->pending.fingerprint = train_fingerprint_of(l->pending.batch, &x);
-  train_guard_note(&r->guard, !x.skipped, x.loss, x.grad_norm);
+  train_guard_note(&r->guard, !x.skipped, l->pending.batch_number, x.bad_clips > 0 ? NAN : x.loss,
+                   x.grad_norm);
   if (x.bad_clips > 0) return tell_bad_clips(l);
   if (x.skipped)
     train_observer_tell_step(r->observer, "skipped", s->step,
                              "%s: loss %g (at most %g), gradient norm %g (at most %g); update "
-                             "skipped, %lld in a row",
+                             "skipped, %" PRId64 " in a row",
                              train_guard_reason(limits, x.loss, x.grad_norm), x.loss, limits->loss,
-                             x.grad_norm, limits->norm, (long long)r->guard.skipped);
+                             x.grad_norm, limits->norm, r->guard.skipped);
   return ORR_OK;
 }
 
@@ -157,8 +172,10 @@ static orr_code clock_step(loop *l, int64_t n) {
   if (s->step == 0) return ORR_OK;
   ORR_TRY(kern_await(r->k, end_mark(n)));
   ORR_TRY(kern_elapsed(r->k, end_mark(n - 1), end_mark(n), &s->step_ms));
+  const double phases_ms = train_observer_step_ms(r->observer);
+  if (!l->results_lag && isfinite(phases_ms)) s->step_ms = phases_ms;
   finish_metrics(l, s);
-  return ORR_OK;
+  return rate_step(l, s);
 }
 
 // A save that failed is an event of the run.
@@ -168,8 +185,8 @@ static void tell_failed_save(loop *l) {
     train_observer_tell(l->run.observer, "save_failed", l->run.step, words);
 }
 
-// Concludes a save that every rank has written, and begins the one that is due behind this step. A
-// checkpoint is committed behind the lines of all steps that it holds.
+// Concludes a save that every rank has written, and begins the one that is due after this step. A
+// checkpoint is committed after the lines of all steps that it holds.
 static orr_code save(loop *l, const train_step_votes *v, bool begin, double *stall_ms) {
   train_run *r = &l->run;
   const bool failed = v->failed > 0.0, written = v->written == r->world->grid.ranks;
@@ -206,6 +223,7 @@ static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
   const bool fingerprint = train_fingerprint_log_wants(r->record, s->step);
   data_mix_tell_bad(r->mix, batch, now->bad, sizeof now->bad);
   if (fingerprint) now->batch = train_fingerprint_batch(batch);
+  now->batch_number = r->step + r->ahead;
   now->limits = train_guard_limits_of(&r->guard);
   s->lr = train_schedule_lr(r->c, s->step);
   ORR_TRY(train_step_run(&r->work, batch,
@@ -238,6 +256,7 @@ static orr_code one_step(loop *l, pending_step *line, bool *stop) {
   // Not among bad steps: what a run goes back to lies before the first of them.
   ORR_TRY(save(l, &v, last || (due && r->guard.skipped == 0), &l->pending.s.ckpt_stall_ms));
   ORR_TRY(kern_mark(r->k, end_mark(l->issued++)));
+  if (l->logged == ORR_OK) l->logged = train_observer_turn(r->observer, r->step + 1);
   if (!l->results_lag) {
     ORR_TRY(clock_step(l, l->issued - 1));
     *line = l->pending;
@@ -253,13 +272,14 @@ static orr_code write_line(loop *l, const pending_step *of, bool last) {
   const train_step_metrics *s = &of->s;
   if (s->step == 0) return ORR_OK;
   l->smooth_ms = l->smooth_ms > 0.0 ? 0.95 * l->smooth_ms + 0.05 * s->step_ms : s->step_ms;
-  l->logged = r->lease ? train_lease_held(r->lease) : ORR_OK;
+  if (l->logged == ORR_OK && r->lease) l->logged = train_lease_held(r->lease);
   ORR_TRY(train_observer_end(r->observer, s, &l->logged));
   ORR_TRY(train_fingerprint_log_step(r->record, s->step, &of->fingerprint));
   l->lined = s->step;
-  orr_progress(last, "%s: step %lld/%lld  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
-               r->work.stage->ops->name, (long long)s->step, (long long)r->c->train.steps, s->loss,
-               s->lr, s->tokens_per_s, 1e-3 * l->smooth_ms * (double)(r->c->train.steps - s->step));
+  orr_progress(last,
+               "%s: step %" PRId64 "/%" PRId64 "  loss %.4f  lr %.2e  %.0f tokens/s  %.0f s left",
+               r->work.stage->ops->name, s->step, r->c->train.steps, s->loss, s->lr,
+               s->tokens_per_s, 1e-3 * l->smooth_ms * (double)(r->c->train.steps - s->step));
   return ORR_OK;
 }
 
@@ -268,7 +288,7 @@ static orr_code rewind_to(loop *l, ckpt_reader *reader) {
   const int64_t reached = r->step + r->ahead;
   ORR_TRY(train_run_load(r, reader));
   r->ahead = reached - r->step;
-  r->guard.skipped = 0;
+  train_guard_forget_skipped(&r->guard);
   l->lined = l->saving = r->step;
   ORR_TRY(train_run_open_loader(r));
   data_loader_count(r->loader, &l->read);
@@ -276,34 +296,52 @@ static orr_code rewind_to(loop *l, ckpt_reader *reader) {
   return train_observer_rewind(r->observer, r->step);
 }
 
+// The data goes on as what was refused: better trained on than no training at all.
+static orr_code yield(loop *l, const char *why, orr_code rc) {
+  train_run *r = &l->run;
+  const int64_t bad = r->guard.skipped;
+  if (!train_guard_yield(&r->guard))
+    return ORR_FAIL(rc, "step %" PRId64 ": %" PRId64 " steps in a row were skipped, and %s",
+                    r->step, bad, why);
+  const train_guard_limits limits = train_guard_limits_of(&r->guard);
+  train_observer_tell_step(
+      r->observer, "accepting", r->step,
+      "%" PRId64 " steps in a row were skipped, and %s; all of them had a finite loss, "
+      "so such steps are accepted from now on: loss up to %g, gradient norm up "
+      "to %g",
+      bad, why, limits.loss, limits.norm);
+  return ORR_OK;
+}
+
 // Collective over the world. Too many bad steps in a row: the weights may be bad already. Back to
-// the last checkpoint, and on with the data behind the bad steps.
+// the last checkpoint, and on with the data after the bad steps.
 static orr_code rewind_run(loop *l) {
   train_run *r = &l->run;
   const int64_t from = r->step, bad = r->guard.skipped;
   ckpt_reader *reader = NULL;
-  ORR_CHECK(
-      l->rewinds < r->c->guard.rewinds, ORR_EINVAL,
-      "step %lld: %lld steps in a row were skipped, and the run went back %lld times already "
-      "(guard.rewinds): look at the data and the learning rate, history.jsonl has the reasons",
-      (long long)from, (long long)bad, (long long)l->rewinds);
+  char often[160];
+  snprintf(often, sizeof often,
+           "the run went back %" PRId64 " times already (guard.rewinds): look at the data and the "
+           "learning rate, history.jsonl has the reasons",
+           l->rewinds);
+  if (l->rewinds >= r->c->guard.rewinds) return yield(l, often, ORR_EINVAL);
   l->rewinds++;
   train_saver_finish(r->saver);
   tell_failed_save(l);
   ORR_TRY(train_resume_open(r->all, r->c->run.dir, "auto", &reader));
-  ORR_CHECK(
-      reader, ORR_ENOTFOUND,
-      "step %lld: %lld steps in a row were skipped, and there is no checkpoint to go back to: "
-      "set ckpt.every, or look at the data and the learning rate",
-      (long long)from, (long long)bad);
+  if (!reader)
+    return yield(l,
+                 "there is no checkpoint to go back to: set ckpt.every, or look at the data and "
+                 "the learning rate",
+                 ORR_ENOTFOUND);
   const orr_code rc = dist_agree(r->all, rewind_to(l, reader), "go back to a checkpoint");
   ckpt_close(reader);
   if (rc == ORR_OK)
     train_observer_tell_step(r->observer, "rewound", r->step,
-                             "%lld steps in a row were skipped: from step %lld back to step %lld, "
-                             "and on with data %lld steps further",
-                             (long long)bad, (long long)from, (long long)r->step,
-                             (long long)r->ahead);
+                             "%" PRId64 " steps in a row were skipped: from step %" PRId64
+                             " back to step %" PRId64 ", "
+                             "and on with data %" PRId64 " steps further",
+                             bad, from, r->step, r->ahead);
   return rc;
 }
 
@@ -317,19 +355,60 @@ static orr_code end_pending(loop *l) {
   return write_line(l, &line, true);
 }
 
+// The time of the next step begins.
+static orr_code begin_steps(loop *l) {
+  ORR_TRY(kern_mark(l->run.k, end_mark(l->issued - 1)));
+  if (l->logged == ORR_OK) l->logged = train_observer_begin(l->run.observer, l->run.step + 1);
+  return ORR_OK;
+}
+
+// Collective over the world. Whether steps refused in a row are the weights' fault.
+static orr_code doubt(loop *l) {
+  train_run *r = &l->run;
+  train_probe p;
+  bool tried;
+  ORR_TRY(train_probe_run(r, &p, &tried, &l->unagreed));
+  if (!tried) return ORR_OK;
+  data_loader_count(r->loader, &l->read);
+  const train_guard_limits limits = train_guard_limits_of(&r->guard);
+  if (p.weights)
+    train_observer_tell_step(
+        r->observer, "accepting", r->step,
+        "batch %" PRId64 ", accepted before with loss %g and gradient norm %g, has %g "
+        "and %g now: the weights are at fault, not the batches, and training "
+        "on repairs them; loss up to %g, gradient norm up to %g is accepted",
+        p.batch, p.was.loss, p.was.norm, p.now.loss, p.now.norm, limits.loss, limits.norm);
+  else if (r->world->grid.rank == 0)
+    ORR_INFO("step %" PRId64 ": batch %" PRId64
+             ", accepted before with loss %g, has %g now: the weights are not "
+             "at fault, the batches refused since are unlike it",
+             r->step, p.batch, p.was.loss, p.now.loss);
+  return ORR_OK;
+}
+
+// Collective over the world, before a step, so that a run that was resumed here does the same. A
+// step that is still pending has its say before.
+static orr_code consider_guard(loop *l) {
+  train_run *r = &l->run;
+  int64_t batch;
+  train_guard_limits was;
+  if (!train_guard_doubts(&r->guard, &batch, &was) && !train_guard_lost(&r->guard)) return ORR_OK;
+  ORR_TRY(end_pending(l));
+  ORR_TRY(doubt(l));
+  if (train_guard_lost(&r->guard)) ORR_TRY(rewind_run(l));
+  return begin_steps(l); // what this took is no step's time
+}
+
 static orr_code steps(loop *l) {
   train_run *r = &l->run;
   bool stop = false;
   l->results_lag = r->k->device_memory;
-  ORR_TRY(kern_mark(r->k, end_mark(-1)));
+  ORR_TRY(begin_steps(l));
   while (r->step < r->c->train.steps && !stop) {
     pending_step line;
-    if (l->logged == ORR_OK) l->logged = train_observer_begin(r->observer, r->step + 1);
+    ORR_TRY(consider_guard(l));
     ORR_TRY(one_step(l, &line, &stop));
     ORR_TRY(write_line(l, &line, r->step == r->c->train.steps || stop));
-    if (!train_guard_lost(&r->guard) || stop) continue;
-    ORR_TRY(end_pending(l));
-    ORR_TRY(rewind_run(l));
   }
   ORR_TRY(end_pending(l));
   ORR_TRY(dist_agree(r->all, l->logged, "write metrics"));
@@ -338,8 +417,8 @@ static orr_code steps(loop *l) {
   ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
             orr_status_message());
   return stop && r->step < r->c->train.steps
-             ? ORR_FAIL(ORR_ESTOPPED, "stopped on request after step %lld; checkpoint written",
-                        (long long)r->step)
+             ? ORR_FAIL(ORR_ESTOPPED,
+                        "stopped on request after step %" PRId64 "; checkpoint written", r->step)
              : ORR_OK;
 }
 
@@ -350,7 +429,7 @@ static orr_code run_all(loop *l, const train_run_options *o) {
   ORR_TRY(train_run_open(r, o->resume));
   if (train_run_done(r)) {
     if (r->world->grid.rank == 0)
-      ORR_INFO("nothing to do: the run is at step %lld already", (long long)r->step);
+      ORR_INFO("nothing to do: the run is at step %" PRId64 " already", r->step);
     return ORR_OK;
   }
   ORR_TRY(train_run_begin(r));
@@ -358,7 +437,7 @@ static orr_code run_all(loop *l, const train_run_options *o) {
   return steps(l);
 }
 
-orr_code train_loop(const cfg *c, const train_run_options *o, dist_world *world) {
+orr_code train_loop(cfg *c, const train_run_options *o, dist_world *world) {
   loop l = {.run = {.c = c,
                     .world = world,
                     .begun_ms = o->begun_ms > 0.0 ? o->begun_ms : orr_clock_ms()}};

@@ -9,6 +9,6 @@
 
 // Collective over the world. ORR_ESTOPPED when a signal or train.max_wall_s ended it early with a
 // checkpoint; every rank returns the same code.
-orr_code train_loop(const cfg *c, const train_run_options *o, dist_world *world);
+orr_code train_loop(cfg *c, const train_run_options *o, dist_world *world);
 
 #endif

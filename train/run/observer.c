@@ -1,5 +1,6 @@
 #include "train/run/observer.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct train_observer {
   dist_world *world;
   train_profile *profile; // NULL = off, and so the next one
   train_ranks *ranks;
+  train_times times; // of the step that ended last
   train_trace_range traced;
   // Rank 0.
   train_metrics *metrics;
@@ -27,7 +29,7 @@ struct train_observer {
 };
 
 static orr_code open_metrics(train_observer *o, int64_t from) {
-  char path[4096];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, o->c->run.dir, "metrics.jsonl"));
   return train_metrics_open(path, from, &o->metrics);
 }
@@ -90,11 +92,28 @@ train_profile *train_observer_profile(train_observer *o) {
   return o ? o->profile : NULL;
 }
 
+static orr_code keep_spans_from(train_observer *o, int64_t step) {
+  if (!o->profile || step != o->traced.first) return ORR_OK;
+  return train_profile_trace(o->profile, SPANS * (o->traced.last - o->traced.first + 1));
+}
+
 orr_code train_observer_begin(train_observer *o, int64_t step) {
-  if (o->profile && step == o->traced.first)
-    ORR_TRY(train_profile_trace(o->profile, SPANS * (o->traced.last - o->traced.first + 1)));
   train_profile_begin(o->profile, step);
-  return ORR_OK;
+  return keep_spans_from(o, step);
+}
+
+orr_code train_observer_turn(train_observer *o, int64_t step) {
+  const train_span *spans;
+  int64_t dropped;
+  train_profile_turn(o->profile, step, &o->times);
+  if (o->profile && step - 1 == o->traced.last) train_profile_spans(o->profile, &spans, &dropped);
+  return keep_spans_from(o, step);
+}
+
+double train_observer_step_ms(const train_observer *o) {
+  double sum = 0.0;
+  for (int i = 0; i < TRAIN_PHASES; i++) sum += o->times.phase[i];
+  return o->profile ? sum : NAN;
 }
 
 static void tell_straggler(train_observer *o, int64_t step) {
@@ -129,11 +148,24 @@ static void device_times(const train_step_metrics *s, train_times *t) {
   t->phase[TRAIN_PHASE_OTHER] = idle - data - ckpt;
 }
 
-orr_code train_observer_end(train_observer *o, const train_step_metrics *s, orr_code *logged) {
-  train_times times;
+// The waits that every line has are phases too: parts of one sum. comm_ms is that of the axes.
+static void take_waits(const train_times *t, train_step_metrics *s) {
+  if (isnan(t->phase[TRAIN_PHASE_DATA])) return; // not told apart
+  s->data_wait_ms = t->phase[TRAIN_PHASE_DATA];
+  s->ckpt_stall_ms = t->phase[TRAIN_PHASE_CHECKPOINT];
+  s->comm_ms = 0.0;
+  for (int i = 0; i < DIST_AXES; i++) {
+    const double ms = t->phase[TRAIN_PHASE_AXIS + i];
+    if (isfinite(ms)) s->comm_ms += ms;
+  }
+}
+
+orr_code train_observer_end(train_observer *o, const train_step_metrics *step, orr_code *logged) {
+  train_times times = o->times;
+  train_step_metrics with_times = *step, *s = &with_times;
   train_scalars v;
-  train_profile_end(o->profile, &times);
   if (s->device) device_times(s, &times);
+  if (o->profile) take_waits(&times, s);
   train_metrics_list(s, &v);
   ORR_TRY(train_ranks_step(o->ranks, s->step, &times, &v));
   if (o->metrics && *logged == ORR_OK) {
@@ -161,7 +193,7 @@ void train_observer_tell_step(train_observer *o, const char *event, int64_t step
   va_start(args, fmt);
   vsnprintf(words, sizeof words, fmt, args);
   va_end(args);
-  ORR_WARN("step %lld: %s", (long long)step, words);
+  ORR_WARN("step %" PRId64 ": %s", step, words);
   train_observer_tell(o, event, step, words);
 }
 

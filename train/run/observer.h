@@ -12,7 +12,7 @@
 
 typedef struct train_observer train_observer;
 
-// Collective over the world. For a run that goes on behind step `from`; rank 0 cuts metrics.jsonl
+// Collective over the world. For a run that goes on after step `from`; rank 0 cuts metrics.jsonl
 // back to that, and notes its memory by class and when it began. ORR_ECONFIG, ORR_EIO, ORR_ENOMEM
 // on the rank that met it: agree.
 orr_code train_observer_create(const cfg *c, dist_world *w, const train_accounting *memory,
@@ -23,8 +23,13 @@ train_profile *train_observer_profile(train_observer *o);
 
 // Local. Step number `step` begins. ORR_ENOMEM.
 orr_code train_observer_begin(train_observer *o, int64_t step);
-// Collective over the world. The step has ended. Its line is written on rank 0 if *logged is
-// ORR_OK; in *logged, to be agreed on before the next collective.
+// Local. The step ends, and number `step` begins in the same moment: what is done in between
+// (lines, comparisons) is a part of that one. ORR_ENOMEM.
+orr_code train_observer_turn(train_observer *o, int64_t step);
+// Local. How long the step took that ended last: the sum of its phases; NaN without a profile.
+double train_observer_step_ms(const train_observer *o);
+// Collective over the world, after the turn of that step. Its line is written on rank 0 if *logged
+// is ORR_OK; in *logged, to be agreed on before the next collective.
 orr_code train_observer_end(train_observer *o, const train_step_metrics *s, orr_code *logged);
 // Local. Something happened that people want to hear of: history.jsonl and the webhook. Rank 0
 // alone speaks; takes NULL.
@@ -33,7 +38,8 @@ void train_observer_tell(train_observer *o, const char *event, int64_t step, con
 // Local. The same with a sentence made of parts, which is logged as a warning, too.
 void train_observer_tell_step(train_observer *o, const char *event, int64_t step, const char *fmt,
                               ...) __attribute__((format(printf, 4, 5)));
-// Local. The run goes back to behind step `from`: metrics.jsonl is cut back, what is lost is noted.
+// Local. The run goes back to just after step `from`: metrics.jsonl is cut back, what is lost is
+// noted.
 orr_code train_observer_rewind(train_observer *o, int64_t from);
 
 #endif

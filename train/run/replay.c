@@ -1,6 +1,7 @@
 #include "train/run/replay.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/mem.h"
 #include "train/timing/marks.h"
 #include "train/save/resume.h"
+#include "train/run/probe.h"
 #include "train/run/run.h"
 #include "train/step/schedule.h"
 #include "train/run/stop.h"
@@ -16,7 +18,7 @@
 
 // A step whose results are not there yet. step 0 = none.
 typedef struct {
-  int64_t step;
+  int64_t step, batch_number;
   uint64_t batch;
 } issued;
 
@@ -37,7 +39,7 @@ typedef struct {
   char words[1024];       // of the first difference of all
 } repeat;
 
-// -- what it starts from -------------------------------------------------------------------------
+// -- what it starts from --------------------------------------------------------------------
 
 // What gives other bits than those of the step's start line. Rank 0.
 static orr_code check_bits(const repeat *r, const json_t *head, int64_t step) {
@@ -115,7 +117,7 @@ static orr_code check_any(const repeat *r) {
                   r->run.c->run.dir, r->from + 1, r->o->step);
 }
 
-// The checkpoint's path, empty for none; what is recorded behind it, and whether this call can
+// The checkpoint's path, empty for none; what is recorded after it, and whether this call can
 // repeat that. Rank 0.
 static orr_code choose(repeat *r, char path[4096]) {
   const char *dir = r->run.c->run.dir;
@@ -170,7 +172,7 @@ static orr_code open_start(repeat *r) {
   return ORR_OK;
 }
 
-// -- the steps -----------------------------------------------------------------------------------
+// -- the steps ------------------------------------------------------------------------------
 
 // Rank 0: the step's line, and on a difference the words.
 static void compare(repeat *r, int64_t step, const train_step_result *x) {
@@ -203,7 +205,8 @@ static orr_code settle(repeat *r) {
   train_step_result x;
   if (r->pending.step == 0) return ORR_OK;
   ORR_TRY(dist_agree(run->all, train_step_results(&run->work, &x), "end a step"));
-  train_guard_note(&run->guard, !x.skipped, x.loss, x.grad_norm);
+  train_guard_note(&run->guard, !x.skipped, r->pending.batch_number, x.bad_clips > 0 ? NAN : x.loss,
+                   x.grad_norm);
   const train_fingerprint mine = train_fingerprint_of(r->pending.batch, &x);
   ORR_TRY(dist_all_gather(run->all, &mine, r->is, TRAIN_FINGERPRINT_PARTS, DIST_I64));
   if (r->record && !r->differs) compare(r, r->pending.step, &x);
@@ -219,7 +222,7 @@ static orr_code repeat_step(repeat *r, int64_t step) {
   train_run *run = &r->run;
   const cfg *c = run->c;
   const data_clip_batch *batch = NULL;
-  const issued now = {.step = step};
+  const issued now = {.step = step, .batch_number = run->step + run->ahead};
   ORR_TRY(dist_agree(run->all, data_loader_next(run->loader, &batch, NULL), "read data"));
   const train_guard_limits limits = train_guard_limits_of(&run->guard);
   const uint64_t fingerprint = train_fingerprint_batch(batch);
@@ -237,6 +240,22 @@ static orr_code repeat_step(repeat *r, int64_t step) {
   return run->k->device_memory && !due && step < r->o->step ? ORR_OK : settle(r);
 }
 
+// As the run did where steps were refused (train/run/loop.c). A run that went back repeated the
+// steps since its checkpoint, so none of those that are recorded is lost.
+static orr_code consider_guard(repeat *r) {
+  train_run *run = &r->run;
+  int64_t batch;
+  train_guard_limits was;
+  train_probe probe;
+  bool tried, unagreed;
+  if (!train_guard_doubts(&run->guard, &batch, &was) && !train_guard_lost(&run->guard))
+    return ORR_OK;
+  ORR_TRY(settle(r));
+  ORR_TRY(train_probe_run(run, &probe, &tried, &unagreed));
+  if (train_guard_lost(&run->guard)) train_guard_yield(&run->guard);
+  return ORR_OK;
+}
+
 // Collective over the world.
 static orr_code one_pass(repeat *r) {
   train_run *run = &r->run;
@@ -245,6 +264,7 @@ static orr_code one_pass(repeat *r) {
   r->pending.step = 0;
   ORR_TRY(dist_agree(run->all, train_run_load(run, r->reader), "load weights"));
   for (int64_t step = r->from + 1; step <= r->o->step && !r->differs; step++) {
+    ORR_TRY(consider_guard(r));
     const int64_t ahead = r->ahead[step - r->from - 1];
     if (step == r->from + 1 || ahead != run->ahead) {
       run->ahead = ahead;
@@ -274,7 +294,7 @@ static orr_code conclude(repeat *r) {
 
 static orr_code repeat_all(repeat *r) {
   train_run *run = &r->run;
-  ORR_TRY(train_run_plan(run, &(train_run_options){0}));
+  ORR_TRY(train_run_plan(run, &(train_run_options){.resume = "auto"}));
   ORR_TRY(open_start(r));
   ORR_TRY(train_run_open_data(run));
   for (int64_t pass = 0; pass < r->o->passes; pass++) {
@@ -284,7 +304,7 @@ static orr_code repeat_all(repeat *r) {
   return conclude(r);
 }
 
-orr_code train_replay(const cfg *c, const train_replay_options *o, dist_world *world) {
+orr_code train_replay(cfg *c, const train_replay_options *o, dist_world *world) {
   repeat r = {.run = {.c = c, .world = world}, .o = o};
   train_stop_remove(); // nothing is lost by an early end
   const orr_code rc = repeat_all(&r);

@@ -20,6 +20,6 @@ typedef struct {
 // stdout. ORR_EDIFFERS names the first step that differs, its ranks and hosts, and what it means;
 // ORR_ECONFIG: this call's configuration, layout or device would not give the same bits;
 // ORR_ENOTFOUND: the steps are not recorded.
-orr_code train_replay(const cfg *c, const train_replay_options *o, dist_world *world);
+orr_code train_replay(cfg *c, const train_replay_options *o, dist_world *world);
 
 #endif

@@ -1,10 +1,12 @@
 #include "train/run/run.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "train/model/precision.h"
 #include "train/setup/device.h"
 #include "train/step/peak.h"
 #include "train/setup/remote_data.h"
@@ -13,12 +15,18 @@
 #include "train/run/rank_agreement.h"
 #include "train/save/store.h"
 
-// -- the plan ------------------------------------------------------------------------------------
+// -- the plan -------------------------------------------------------------------------------
+
+static orr_code print_config(train_run *r) {
+  orr_free(r->config_text);
+  r->config_text = NULL;
+  ORR_TRY(cfg_print(r->c, &r->config_text));
+  return cfg_hash(r->c, &r->config_hash);
+}
 
 // Before the axes are split: ranks that differ would make different communicators.
 static orr_code agree_on_run(train_run *r) {
-  orr_code rc = cfg_print(r->c, &r->config_text);
-  if (rc == ORR_OK) rc = cfg_hash(r->c, &r->config_hash);
+  orr_code rc = print_config(r);
   r->all = r->world->axis[DIST_AXIS_WORLD];
   ORR_TRY(dist_agree(r->all, rc, "print the configuration"));
   return train_rank_agreement_check(r->all, r->config_text);
@@ -40,18 +48,30 @@ static orr_code open_axes(train_run *r, const train_run_options *o) {
   return ORR_OK;
 }
 
+// What the run's device decided when it began stays so, wherever it goes on.
+static orr_code keep_decisions(train_run *r, const char *resume) {
+  cfg *then = NULL;
+  if (r->c->run.precision != CFG_PRECISION_AUTO || strcmp(resume, "none") == 0) return ORR_OK;
+  ORR_TRY(train_resume_config(r->all, r->c->run.dir, resume, &then));
+  if (then) r->c->run.precision = then->run.precision;
+  cfg_destroy(then);
+  return ORR_OK;
+}
+
 // With o->dry_run plans only: nothing is allocated.
 static orr_code plan_model(train_run *r, const train_run_options *o) {
-  const cfg *c = r->c;
-  const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
+  cfg *c = r->c;
+  ORR_TRY(keep_decisions(r, o->resume));
   ORR_TRY(train_device_open(c, r->world, &r->k));
+  ORR_TRY(print_config(r));
+  r->act = train_precision(c);
   ORR_TRY(train_axes_use_device(&r->axes, r->k, o->ranks > 0 ? NULL : r->world, c));
   ORR_TRY(train_step_plan(&r->work, c, &r->axes, r->k));
   ORR_TRY(train_accounting_plan(&r->accounting, &r->work));
-  ORR_TRY(train_peak_plan(r->k, act));
+  ORR_TRY(train_peak_plan(r->k, r->act));
   if (o->dry_run) return ORR_OK;
   ORR_TRY(train_step_commit(&r->work));
-  return train_peak_measure(r->k, act, &r->peak);
+  return train_peak_measure(r->k, r->act, &r->peak);
 }
 
 orr_code train_run_plan(train_run *r, const train_run_options *o) {
@@ -63,7 +83,7 @@ orr_code train_run_plan(train_run *r, const train_run_options *o) {
   return ORR_OK;
 }
 
-// -- opening -------------------------------------------------------------------------------------
+// -- opening --------------------------------------------------------------------------------
 
 // The run's folder, for this run alone.
 static orr_code open_folder(train_run *r) {
@@ -74,11 +94,21 @@ static orr_code open_folder(train_run *r) {
                           &r->lease);
 }
 
+// What the weights learned before, for the words about it.
+static orr_code note_origin(train_run *r, const ckpt_reader *reader) {
+  r->taught = train_token_maker_taught(reader);
+  orr_free(r->origin);
+  r->origin = orr_strdup(ckpt_reader_path(reader));
+  ORR_CHECK(r->origin, ORR_ENOMEM, "%s: out of memory", ckpt_reader_path(reader));
+  return ORR_OK;
+}
+
 static orr_code load_base(train_run *r, const char *path) {
   ckpt_reader *reader;
   ORR_TRY(ckpt_open(path, &reader));
   bool ema = false;
   orr_code rc = train_store_load_weights(&r->work.state, reader, true, &ema);
+  if (rc == ORR_OK) rc = note_origin(r, reader);
   if (rc == ORR_OK && r->world->grid.rank == 0)
     ORR_INFO("weights from %s%s", ckpt_reader_path(reader), ema ? " (moving average)" : "");
   ckpt_close(reader);
@@ -99,7 +129,7 @@ orr_code train_run_load(train_run *r, ckpt_reader *reader) {
   r->step = ckpt_reader_step(reader);
   r->ahead = train_resume_ahead(reader);
   train_guard_load(&r->guard, json_object_get(ckpt_reader_meta(reader), "guard"));
-  return ORR_OK;
+  return note_origin(r, reader);
 }
 
 // Weights from a checkpoint of this run, if there is one to resume.
@@ -109,16 +139,16 @@ static orr_code restore(train_run *r, const char *resume) {
   orr_code rc = reader ? train_resume_check(r->c, reader, r->world->grid.rank == 0) : ORR_OK;
   if (rc == ORR_OK) rc = train_run_load(r, reader);
   if (rc == ORR_OK && reader && r->world->grid.rank == 0)
-    ORR_INFO("resumed from %s at step %lld", ckpt_reader_path(reader), (long long)r->step);
+    ORR_INFO("resumed from %s at step %" PRId64, ckpt_reader_path(reader), r->step);
   ckpt_close(reader);
   return rc;
 }
 
-orr_code train_run_open_loader(train_run *r) {
+orr_code train_run_open_loader_at(train_run *r, int64_t batch) {
   const cfg *c = r->c;
   data_loader_destroy(r->loader);
   r->loader = NULL;
-  const data_loader_options o = {.first_step = (uint64_t)(r->step + r->ahead),
+  const data_loader_options o = {.first_step = (uint64_t)batch,
                                  .batch = c->train.batch,
                                  .rank = r->world->grid.dp_i,
                                  .ranks = r->world->grid.dp,
@@ -126,6 +156,10 @@ orr_code train_run_open_loader(train_run *r) {
                                  .prefetch_bytes = (size_t)c->data.prefetch_bytes,
                                  .workers = (int)c->data.unpack_threads};
   return data_loader_create(r->mix, &r->mix_options, &o, &r->loader);
+}
+
+orr_code train_run_open_loader(train_run *r) {
+  return train_run_open_loader_at(r, r->step + r->ahead);
 }
 
 static orr_code open_data(train_run *r) {
@@ -141,6 +175,14 @@ static orr_code open_data(train_run *r) {
 orr_code train_run_open_data(train_run *r) {
   ORR_TRY(dist_agree(r->all, open_data(r), "open data"));
   return train_rank_agreement_data(r->all, r->mix);
+}
+
+// Rank 0: tokens, tokenizer and weights belong together.
+static orr_code check_tokens(train_run *r) {
+  if (r->world->grid.rank != 0) return ORR_OK;
+  ORR_TRY(train_token_maker_check(r->c, r->remote, r->origin, &r->taught, &r->tokens_by));
+  if (!r->tokens_by.s[0]) r->tokens_by = r->taught;
+  return ORR_OK;
 }
 
 static orr_code open_outputs(train_run *r) {
@@ -162,6 +204,7 @@ orr_code train_run_open(train_run *r, const char *resume) {
   ORR_TRY(dist_agree(r->all, restore(r, resume), "load weights"));
   if (train_run_done(r)) return ORR_OK;
   ORR_TRY(train_run_open_data(r));
+  ORR_TRY(dist_agree(r->all, check_tokens(r), "compare tokenizers"));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
   ORR_TRY(train_fingerprint_log_create(
       &(train_fingerprint_log_options){
@@ -170,18 +213,18 @@ orr_code train_run_open(train_run *r, const char *resume) {
   return ORR_OK;
 }
 
-// -- the first step ------------------------------------------------------------------------------
+// -- the first step -------------------------------------------------------------------------
 
 // Written once weights, data and outputs are there: a call that fails before that leaves the words
 // of the run as they were.
 static orr_code write_config(train_run *r) {
-  char path[4096];
+  orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "config.yaml"));
   return orr_fs_write_atomic(path, r->config_text, strlen(r->config_text));
 }
 
 static orr_code watch(train_run *r) {
-  char report[4096];
+  orr_path report;
   ORR_TRY(orr_fs_join(report, sizeof report, r->c->run.dir, "hang-report.txt"));
   return dist_watchdog_start(
       r->world, &(dist_watchdog_options){.timeout_s = r->c->dist.timeout_s, .report = report},
@@ -199,13 +242,14 @@ json_t *train_run_meta(train_run *r) {
   const cfg *c = r->c;
   const int64_t samples = (r->step + r->ahead) * c->train.batch;
   const uint64_t clips = data_mix_clips(r->mix);
-  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:{s:i, s:i, s:i}}", "stage",
+  const char *tokens_by = r->tokens_by.s[0] ? r->tokens_by.s : NULL;
+  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s*, s:o, s:{s:i, s:i, s:i}}", "stage",
                    r->work.stage->ops->name, "config", r->config_text, "config_hash",
                    orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples, "epoch",
                    (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed",
-                   (json_int_t)c->run.seed, "ahead_steps", (json_int_t)r->ahead, "guard",
-                   train_guard_save(&r->guard), "layout", "tp", r->world->grid.tp, "cp",
-                   r->world->grid.cp, "dp", r->world->grid.dp);
+                   (json_int_t)c->run.seed, "ahead_steps", (json_int_t)r->ahead, "tokens_by",
+                   tokens_by, "guard", train_guard_save(&r->guard), "layout", "tp",
+                   r->world->grid.tp, "cp", r->world->grid.cp, "dp", r->world->grid.dp);
 }
 
 void train_run_close(train_run *r) {
@@ -223,5 +267,6 @@ void train_run_close(train_run *r) {
   train_step_release(&r->work);
   kern_destroy(r->k);
   train_lease_release(r->lease);
+  orr_free(r->origin);
   orr_free(r->config_text);
 }

@@ -17,12 +17,13 @@
 #include "train/observe/fingerprint_log.h"
 #include "train/run/replica_check.h"
 #include "train/save/saver.h"
+#include "train/save/token_maker.h"
 #include "train/step/step.h"
 
 enum { TRAIN_RUN_FOLDERS = 64 }; // of clips, at most
 
 typedef struct {
-  const cfg *c;
+  cfg *c;
   dist_world *world;
   double begun_ms; // the process, by orr_clock_ms
   dist_comm *all;  // axis of the world
@@ -32,11 +33,14 @@ typedef struct {
   kern *k;
   train_step work;
   train_accounting accounting;
-  double peak;        // FLOP/s of one rank's matrix products, measured
+  kern_dtype act;     // of activations
+  double peak;        // FLOP/s of one rank's matrix products: the best rate seen
   train_lease *lease; // rank 0
   train_guard guard;
-  int64_t step;  // steps done
-  int64_t ahead; // steps of data passed over, besides
+  int64_t step;                        // steps done
+  int64_t ahead;                       // steps of data passed over, besides
+  char *origin;                        // checkpoint that the weights came from; NULL = none
+  train_token_maker taught, tokens_by; // whose tokens it learned, and whose data.train holds
   data_remote *remote;
   int32_t branch_ids[TRAIN_RUN_FOLDERS];
   data_mix_options mix_options;
@@ -53,7 +57,8 @@ typedef struct {
 // and at the end: train_run_close.
 
 // Agrees on the configuration, lays the ranks out and plans the model; memory and traffic are
-// logged. With o->dry_run nothing is allocated. *r holds zeros, c, world
+// logged. What the configuration leaves to the device is decided, unless the run that o->resume
+// means has done so. With o->dry_run nothing is allocated. *r holds zeros, c, world
 // and begun_ms.
 orr_code train_run_plan(train_run *r, const train_run_options *o);
 // Takes the run's folder, and opens weights (from `resume`: see train_run_options), data and
@@ -70,6 +75,8 @@ orr_code train_run_open_data(train_run *r);
 orr_code train_run_load(train_run *r, ckpt_reader *reader);
 // A loader that begins with the batch of the next step, in place of the one there is. Local.
 orr_code train_run_open_loader(train_run *r);
+// The same from batch number `batch` in the order of the data; the first one is 0. Local.
+orr_code train_run_open_loader_at(train_run *r, int64_t batch);
 // What a checkpoint tells of the run besides its tensors: a new object, or NULL. Local.
 json_t *train_run_meta(train_run *r);
 void train_run_close(train_run *r);

@@ -1,15 +1,17 @@
 #include "train/save/resume.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 // *path is empty when there is nothing to resume.
 static orr_code choose(const char *run_dir, const char *resume, char path[4096]) {
-  char root[4096];
+  orr_path root;
   ckpt_reader *reader = NULL;
   path[0] = '\0';
   if (strcmp(resume, "none") == 0) return ORR_OK;
@@ -50,16 +52,73 @@ static orr_code read_config(const ckpt_reader *r, cfg **out) {
   return cfg_read_text(*out, ckpt_reader_path(r), text, strlen(text));
 }
 
+static orr_code read_own(const char *run_dir, cfg **out) {
+  orr_path path;
+  ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "config.yaml"));
+  if (!orr_fs_exists(path)) return ORR_OK;
+  ORR_TRY(cfg_create(out));
+  return cfg_read_file(*out, path);
+}
+
+// Rank 0's part. A config.yaml that cannot be read is no reason to end: the run writes it anew.
+static orr_code find_config(const char *run_dir, const char *resume, cfg **out) {
+  orr_path path;
+  ckpt_reader *reader = NULL;
+  if (strcmp(resume, "auto") == 0) {
+    if (read_own(run_dir, out) == ORR_OK && *out) return ORR_OK;
+    cfg_destroy(*out);
+    *out = NULL;
+    orr_status_clear();
+  }
+  ORR_TRY(choose(run_dir, resume, path));
+  if (!path[0]) return ORR_OK;
+  ORR_TRY(ckpt_open(path, &reader));
+  const orr_code rc = read_config(reader, out);
+  ckpt_close(reader);
+  return rc;
+}
+
+// To the other ranks, as text.
+static orr_code share_config(dist_comm *all, cfg **config) {
+  char *text = NULL;
+  orr_code rc = *config ? cfg_print(*config, &text) : ORR_OK;
+  int64_t bytes = text ? (int64_t)strlen(text) : 0;
+  ORR_TRY_GOTO(dist_agree(all, rc, "print the run's configuration"), done);
+  ORR_TRY_GOTO(dist_broadcast(all, &bytes, 1, DIST_I64, 0), done);
+  if (bytes == 0) goto done;
+  if (!text) text = orr_malloc((size_t)bytes);
+  rc = text ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "out of memory for the run's configuration");
+  ORR_TRY_GOTO(dist_agree(all, rc, "read the run's configuration"), done);
+  ORR_TRY_GOTO(dist_broadcast(all, text, bytes, DIST_U8, 0), done);
+  if (!*config) rc = cfg_create(config);
+  if (rc == ORR_OK) rc = cfg_read_text(*config, "the run's configuration", text, (size_t)bytes);
+  rc = dist_agree(all, rc, "take the run's configuration");
+done:
+  orr_free(text);
+  return rc;
+}
+
+orr_code train_resume_config(dist_comm *all, const char *run_dir, const char *resume, cfg **out) {
+  *out = NULL;
+  orr_code rc = dist_comm_rank(all) == 0 ? find_config(run_dir, resume, out) : ORR_OK;
+  rc = dist_agree(all, rc, "look for the run's configuration");
+  if (rc == ORR_OK && dist_comm_size(all) > 1) rc = share_config(all, out);
+  if (rc == ORR_OK) return ORR_OK;
+  cfg_destroy(*out);
+  *out = NULL;
+  return rc;
+}
+
 static orr_code check_samples(const cfg *now, const ckpt_reader *r) {
   const json_t *samples = json_object_get(ckpt_reader_meta(r), "samples");
   const int64_t step = ckpt_reader_step(r) + train_resume_ahead(r),
                 seen = json_integer_value(samples);
   ORR_CHECK(!json_is_integer(samples) || seen == step * now->train.batch, ORR_ECONFIG,
-            "%s has seen %lld clips in %lld steps, train.batch %lld would make them %lld: resume "
+            "%s has seen %" PRId64 " clips in %" PRId64 " steps, train.batch %" PRId64
+            " would make them %" PRId64 ": resume "
             "with the same train.batch, or start anew from its weights with --resume none and "
             "train.init_from",
-            ckpt_reader_path(r), (long long)seen, (long long)step, (long long)now->train.batch,
-            (long long)(step * now->train.batch));
+            ckpt_reader_path(r), seen, step, now->train.batch, step * now->train.batch);
   return ORR_OK;
 }
 

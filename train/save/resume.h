@@ -14,6 +14,10 @@
 // *out is NULL when there is nothing to resume; end it with ckpt_close. Agree on the outcome.
 orr_code train_resume_open(dist_comm *all, const char *run_dir, const char *resume,
                            ckpt_reader **out);
+// Collective over `all`. The configuration that the run began with, as `resume` means it: for
+// "auto" that of RUN_DIR/config.yaml, else of a checkpoint; *out is NULL where there is none. Free
+// with cfg_destroy.
+orr_code train_resume_config(dist_comm *all, const char *run_dir, const char *resume, cfg **out);
 // Local. Steps of data that the run had passed over besides those it trained on.
 int64_t train_resume_ahead(const ckpt_reader *r);
 // Local. Compares `now` with the configuration in the checkpoint. With `say` the keys that change

@@ -1,5 +1,6 @@
 #include "train/save/saver.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -25,7 +26,7 @@ struct train_saver {
 };
 
 static orr_code open_writer(train_saver *s, const cfg *c) {
-  char root[4096];
+  orr_path root;
   ORR_TRY(orr_fs_join(root, sizeof root, c->run.dir, "ckpt"));
   ORR_TRY(train_store_plan(s->state, c->ckpt.file_bytes, &s->plan));
   ckpt_writer_options o = {.root = root,
@@ -94,8 +95,8 @@ static void forget_meta(train_saver *s) {
 static void report_failure(train_saver *s, orr_code rc) {
   s->last = rc;
   if (s->rank != 0) return;
-  snprintf(s->failure, sizeof s->failure, "checkpoint of step %lld was not written: %s",
-           (long long)s->step, orr_status_message());
+  snprintf(s->failure, sizeof s->failure, "checkpoint of step %" PRId64 " was not written: %s",
+           s->step, orr_status_message());
   ORR_WARN("%s; training goes on, earlier checkpoints are intact", s->failure);
 }
 
@@ -114,10 +115,11 @@ orr_code train_saver_begin(train_saver *s, int64_t step, json_t *meta, double *s
   s->last = ORR_OK;
   orr_code rc = ORR_OK;
   if (s->rank == 0)
-    rc = meta ? ckpt_save_prepare(s->writer, step)
-              : ORR_FAIL(ORR_ENOMEM,
-                         "manifest of step %lld: out of memory, or a text in it is not UTF-8",
-                         (long long)step);
+    rc = meta
+             ? ckpt_save_prepare(s->writer, step)
+             : ORR_FAIL(ORR_ENOMEM,
+                        "manifest of step %" PRId64 ": out of memory, or a text in it is not UTF-8",
+                        step);
   rc = train_axes_agree(s->axes, rc, "prepare checkpoint");
   if (rc == ORR_OK) {
     ORR_TRY(train_store_collect(s->store));

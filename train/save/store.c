@@ -1,5 +1,6 @@
 #include "train/save/store.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -49,7 +50,7 @@ static float *set_array(const train_state *s, int set, bool *shared) {
   return arrays[set];
 }
 
-// -- what is sent ---------------------------------------------------------------------------------
+// -- what is sent ---------------------------------------------------------------------------
 
 static orr_code copy_out(const train_state *s, void *host, const void *device, size_t bytes) {
   return kern_copy(
@@ -97,7 +98,7 @@ static int neighbour(const train_store *st, int tp_i) {
   return dist_grid_rank(&st->axes->grid, tp_i, st->axes->grid.cp_i, st->axes->grid.dp_i);
 }
 
-// -- life -----------------------------------------------------------------------------------------
+// -- life -----------------------------------------------------------------------------------
 
 static orr_code note_own(void *ctx, int set, int t, uint64_t first, uint64_t bytes) {
   train_store *st = ctx;
@@ -156,8 +157,7 @@ static orr_code take_buffers(train_store *st) {
   ORR_TRY(kern_alloc(st->state->k, KERN_PINNED, (size_t)send + 1, "checkpoint exchange",
                      (void **)&st->send));
   ORR_CHECK(st->collected && st->recv, ORR_ENOMEM,
-            "buffers to collect a checkpoint in: %lld bytes are not available",
-            (long long)st->bytes);
+            "buffers to collect a checkpoint in: %" PRId64 " bytes are not available", st->bytes);
   return ORR_OK;
 }
 
@@ -206,7 +206,7 @@ uint64_t train_store_bytes(const train_store *st) {
   return st->bytes;
 }
 
-// -- collecting -----------------------------------------------------------------------------------
+// -- collecting -----------------------------------------------------------------------------
 
 // A set in the flat layout; shared-out ones are put together where the gradients were.
 static orr_code whole_set(train_store *st, int set, const float **flat) {
@@ -293,7 +293,7 @@ orr_code train_store_get(void *store, int set, int tensor, uint64_t first, size_
   return ORR_OK;
 }
 
-// -- loading --------------------------------------------------------------------------------------
+// -- loading --------------------------------------------------------------------------------
 
 // Elements [begin, end) of the flat layout that belong to parameter p, to `to` on.
 static orr_code load_param(const train_param *p, ckpt_reader *r, const ckpt_set *set, int64_t begin,

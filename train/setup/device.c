@@ -1,10 +1,14 @@
 #include "train/setup/device.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/cores.h"
 #include "base/log.h"
 #include "base/mem.h"
+
+_Static_assert((int)CFG_ISA_AUTO == (int)KERN_ISA_AUTO && (int)CFG_ISA_AMX == (int)KERN_ISA_AMX,
+               "run.isa has the choices of kern_isa");
 
 enum { ID_BYTES = sizeof((kern *)0)->device_id };
 
@@ -30,7 +34,7 @@ static orr_code compare(const char *ids, int ranks, bool share) {
 static orr_code compare_all(dist_comm *all, const kern *k, bool share) {
   const int ranks = dist_comm_size(all);
   char *ids = orr_calloc((size_t)ranks, ID_BYTES);
-  orr_code rc = ids ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "no memory for the names of all devices");
+  orr_code rc = ids ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "out of memory for the names of all devices");
   rc = dist_agree(all, rc, "compare devices");
   if (rc == ORR_OK) rc = dist_all_gather(all, k->device_id, ids, ID_BYTES, DIST_U8);
   if (rc == ORR_OK) rc = compare(ids, ranks, share);
@@ -38,12 +42,25 @@ static orr_code compare_all(dist_comm *all, const kern *k, bool share) {
   return rc;
 }
 
-orr_code train_device_open(const cfg *c, dist_world *w, kern **out) {
+static orr_code resolve_precision(cfg *c, dist_comm *all, const kern *k) {
+  int64_t native = k->bf16_native;
+  if (c->run.precision != CFG_PRECISION_AUTO) return ORR_OK;
+  ORR_TRY(dist_all_reduce(all, &native, 1, DIST_I64, DIST_MIN));
+  c->run.precision = native ? CFG_PRECISION_BF16 : CFG_PRECISION_FP32;
+  if (dist_comm_rank(all) == 0)
+    ORR_INFO("run.precision auto: %s, as %s", native ? "bf16" : "fp32",
+             native           ? "every device here has bfloat16 units"
+             : k->bf16_native ? "a rank's CPU has no bfloat16 units"
+                              : "this CPU has no bfloat16 units");
+  return ORR_OK;
+}
+
+orr_code train_device_open(cfg *c, dist_world *w, kern **out) {
   dist_comm *all = w->axis[DIST_AXIS_WORLD];
-  const bool bf16 = c->run.precision == CFG_PRECISION_BF16;
   const int threads = c->run.threads ? (int)c->run.threads : orr_cores_threads(w->cores);
   *out = NULL;
   orr_code rc = kern_open(&(kern_setup){.device = (kern_device)c->run.device,
+                                        .isa = (kern_isa)c->run.isa,
                                         .threads = threads,
                                         .node_rank = w->node_rank,
                                         .node_ranks = w->node_ranks,
@@ -53,13 +70,16 @@ orr_code train_device_open(const cfg *c, dist_world *w, kern **out) {
                           out);
   ORR_TRY(dist_agree(all, rc, "open the device"));
   ORR_TRY(compare_all(all, *out, c->dist.share_devices));
+  ORR_TRY(resolve_precision(c, all, *out));
   const kern *k = *out;
+  const bool bf16 = c->run.precision == CFG_PRECISION_BF16;
   if (w->grid.rank != 0) return ORR_OK;
   if (*k->why_cpu) ORR_INFO("no GPU is used: %s", k->why_cpu);
   if (c->run.threads > orr_cores_threads(w->cores))
-    ORR_WARN("run.threads is %lld, but a rank's share of cores and CPU quota here is %.3g: threads "
+    ORR_WARN("run.threads is %" PRId64
+             ", but a rank's share of cores and CPU quota here is %.3g: threads "
              "will wait for each other; 0 takes as many as fit",
-             (long long)c->run.threads, w->cores);
+             c->run.threads, w->cores);
   ORR_INFO("device %s (%s), %d threads a rank%s%s", k->table->name, k->isa, k->threads,
            bf16 ? "; " : "", bf16 ? kern_bf16_reason(k) : "");
   return ORR_OK;

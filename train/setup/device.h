@@ -10,7 +10,9 @@
 // why not on a GPU where run.device leaves the choice. An error on all ranks when one of them
 // cannot have the device, when some ranks have a GPU and others none, and when two have the same
 // one without dist.share_devices.
-orr_code train_device_open(const cfg *c, dist_world *w, kern **out);
+// run.precision auto becomes what this run is to keep: bf16 where every rank has a GPU or a CPU
+// with bfloat16 units, else fp32.
+orr_code train_device_open(cfg *c, dist_world *w, kern **out);
 
 // Local. Says once, on rank 0 and where there was a choice, who computes attention over frames as
 // it has been planned.

@@ -1,4 +1,4 @@
-// From a configuration to what reads data sets afar.
+// From a configuration to what reads remote data sets.
 #ifndef TRAIN_REMOTE_DATA_H
 #define TRAIN_REMOTE_DATA_H
 

@@ -7,7 +7,7 @@
 #include "data/clips/clip_batch.h"
 
 // Local. Options of the training mixture, whose batches may hold actions that are not finite;
-// borrows from c and `remote`, which reads what lies afar. `branch_ids` has room for data.train.n.
+// borrows from c and `remote`, which reads what is remote. `branch_ids` has room for data.train.n.
 orr_code train_run_data_options(const cfg *c, data_remote *remote, int32_t *branch_ids,
                                 data_mix_options *out);
 // Local. Id of a branch by its name among model.branches; ORR_ECONFIG lists the known ones.

@@ -14,7 +14,7 @@ typedef enum {
   TRAIN_FINGERPRINT_GRADIENTS, // reduced
   TRAIN_FINGERPRINT_LOSS,      // bits of the float64
   TRAIN_FINGERPRINT_NORM,      // of the gradient, likewise
-  TRAIN_FINGERPRINT_WEIGHTS,   // behind the update
+  TRAIN_FINGERPRINT_WEIGHTS,   // after the update
   TRAIN_FINGERPRINT_PARTS
 } train_fingerprint_part;
 

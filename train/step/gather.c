@@ -1,5 +1,7 @@
 #include "train/step/gather.h"
 
+#include <inttypes.h>
+
 #include "base/mem.h"
 
 struct train_gather {
@@ -18,7 +20,7 @@ orr_code train_gather_create(train_axes *axes, train_state *state, train_gather 
   g->requests = orr_calloc((size_t)n, sizeof *g->requests);
   if (!g->requests) {
     orr_free(g);
-    return ORR_FAIL(ORR_ENOMEM, "gather of %lld buckets: out of memory", (long long)n);
+    return ORR_FAIL(ORR_ENOMEM, "gather of %" PRId64 " buckets: out of memory", n);
   }
   *out = g;
   return ORR_OK;

@@ -1,7 +1,7 @@
 // Which elements of the flat layout a replica keeps the optimizer's states of (Rajbhandari et al.
 // 2020, stage 1): an equal part of every gradient bucket, so that a bucket's reduce-scatter gives
 // each replica what it needs while the backward pass goes on. The parts of all buckets lie one
-// behind the other in an array of total / ranks elements. One rank owns everything as it lies.
+// after the other in an array of total / ranks elements. One rank owns everything as it lies.
 #ifndef TRAIN_PARTITION_H
 #define TRAIN_PARTITION_H
 

@@ -9,6 +9,9 @@
 orr_code train_peak_plan(kern *k, kern_dtype type);
 // Local. After commit: FLOP/s of one product of moderate size, the best of a few tries. ORR_ENOMEM.
 orr_code train_peak_measure(kern *k, kern_dtype type, double *flops_per_s);
+// Local. A step ran at `seen` FLOP/s. If that is more than the rate that was measured, that was in
+// a busy moment: it is measured again, and is never below `seen`. ORR_ENOMEM.
+orr_code train_peak_raise(kern *k, kern_dtype type, double seen, double *flops_per_s);
 // Local. Dense FLOP/s that the vendor gives for the device; 0 when it is not in our table.
 double train_peak_data_sheet(const kern *k, kern_dtype type);
 

@@ -1,12 +1,14 @@
 #include "train/step/reduce.h"
 
+#include <inttypes.h>
+
 #include "base/mem.h"
 
 struct train_reduce {
   train_axes *axes;
   train_state *state;
   bool overlap;
-  uint64_t *local;         // see train_reduce_print
+  uint64_t *local;         // see train_reduce_fingerprint
   train_partition buckets; // where they are cut; also without sharded states
   int64_t started;         // buckets started in this step, counted from the end
   int64_t finished;
@@ -41,7 +43,7 @@ orr_code train_reduce_create(train_axes *axes, train_state *state, int64_t bucke
   r->requests = orr_calloc((size_t)n, sizeof *r->requests);
   if (!r->requests) {
     orr_free(r);
-    return ORR_FAIL(ORR_ENOMEM, "%lld gradient buckets: out of memory", (long long)n);
+    return ORR_FAIL(ORR_ENOMEM, "%" PRId64 " gradient buckets: out of memory", n);
   }
   *out = r;
   return ORR_OK;
@@ -103,7 +105,7 @@ static orr_code sum_group(train_reduce *r, int first, int end) {
   return ORR_OK;
 }
 
-// Sums the shared gradients at and behind element `first` over tp.
+// Sums the shared gradients at and after element `first` over tp.
 static orr_code sum_shared(train_reduce *r, int64_t first) {
   const train_param *list = r->state->params.list;
   int64_t n = 0;
@@ -140,7 +142,7 @@ static orr_code start_bucket(train_reduce *r, int64_t i, dist_request *request) 
                                          request);
 }
 
-// Starts the buckets at and behind `first`, whose sums over tp are made.
+// Starts the buckets at and after `first`, whose sums over tp are made.
 static orr_code start_final(train_reduce *r, int64_t first) {
   const int64_t n = train_partition_buckets(&r->buckets);
   if (train_axes_size(r->axes, DIST_AXIS_REPLICA) == 1) return ORR_OK;

@@ -31,7 +31,7 @@ void train_reduce_overlap(train_reduce *r, bool overlap);
 void train_reduce_fingerprint(train_reduce *r, uint64_t *local);
 // Local. Takes its buffer; once counting, once committed.
 void train_reduce_place(train_reduce *r, orr_arena *arena);
-// Collective over tp and replicas. Gradients at and behind `first` are final: starts their buckets
+// Collective over tp and replicas. Gradients at and after `first` are final: starts their buckets
 // and gives the ones under way a push. The signature is train_grad_ready_fn's.
 orr_code train_reduce_ready(void *reduce, int64_t first);
 // Collective over tp and replicas. Starts what is left and waits for all.

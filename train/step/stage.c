@@ -1,5 +1,7 @@
 #include "train/step/stage.h"
 
+#include <inttypes.h>
+
 #include "base/mem.h"
 #include "train/timing/marks.h"
 
@@ -14,9 +16,10 @@ static const train_stage_ops *ops_of(const cfg *c) {
 orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
                             int64_t clips, int64_t micro, train_stage **out) {
   ORR_CHECK(clips % micro == 0, ORR_ECONFIG,
-            "train.micro_batch %lld does not divide the %lld clips of a rank: choose a divisor, or "
+            "train.micro_batch %" PRId64 " does not divide the %" PRId64
+            " clips of a rank: choose a divisor, or "
             "0 for all at once",
-            (long long)micro, (long long)clips);
+            micro, clips);
   return ops_of(c)->create(k, c, axes, state, clips, micro, out);
 }
 

@@ -1,7 +1,7 @@
-// What is trained, seen from a step: the tokenizer or the dynamics model behind one table. A stage
-// owns its model plan and the way of a batch to it: `prepare` writes inputs to one of two pinned
-// staging buffers, `send` starts their copy to the device, and while that runs the next batch can
-// be prepared in the other one.
+// What is trained, seen from a step: the tokenizer or the dynamics model, through one table. A
+// stage owns its model plan and the way of a batch to it: `prepare` writes inputs to one of two
+// pinned staging buffers, `send` starts their copy to the device, and while that runs the next
+// batch can be prepared in the other one.
 #ifndef TRAIN_STAGE_H
 #define TRAIN_STAGE_H
 

@@ -1,14 +1,16 @@
 #include "train/step/step.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/model/precision.h"
 #include "train/timing/marks.h"
 
 static orr_code create_parts(train_step *s) {
   const cfg *c = s->c;
-  const kern_dtype act = c->run.precision == CFG_PRECISION_BF16 ? KERN_BF16 : KERN_F32;
+  const kern_dtype act = train_precision(c);
   train_state_init(&s->state, s->k, act, true, c->optim.ema_decay > 0.0);
   kern_arena_init(s->k, &s->exchange, "communication");
   kern_arena_init_pinned(s->k, &s->results, "results");
@@ -57,9 +59,9 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
   const int dp = axes->grid.dp;
   *s = (train_step){.c = c, .axes = axes, .k = k};
   ORR_CHECK(c->train.batch % dp == 0, ORR_ECONFIG,
-            "train.batch %lld is not divisible by the %d ranks of the data axis: change "
+            "train.batch %" PRId64 " is not divisible by the %d ranks of the data axis: change "
             "train.batch or the number of ranks",
-            (long long)c->train.batch, dp);
+            c->train.batch, dp);
   s->clips = c->train.batch / dp;
   s->micro = c->train.micro_batch ? c->train.micro_batch : s->clips;
   s->micros = s->clips / s->micro;

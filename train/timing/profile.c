@@ -1,5 +1,6 @@
 #include "train/timing/profile.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -90,11 +91,13 @@ static void push_call(train_profile *p, const dist_call *call) {
   push_range(p, name, call->count);
 }
 
-// When a stay inside a call ends, what came before it is the phase's, the stay is the axis'.
+// When a stay inside a call ends, what came before it is the phase's, the stay is the axis'; but
+// what ranks say to each other to save is a part of what saving costs a step.
 static void hear(void *ctx, const dist_call *call, dist_heard what, int64_t from_ns,
                  int64_t to_ns) {
   train_profile *p = ctx;
-  const train_phase phase = (train_phase)(TRAIN_PHASE_AXIS + (int)call->axis);
+  const train_phase phase = (train_phase)(TRAIN_PHASE_AXIS + (int)call->axis),
+                    around = p->stack[p->depth].phase;
   const bool flight = what == DIST_HEARD_FLIGHT;
   if (what == DIST_HEARD_ENTER) {
     charge_cpu(p, false);
@@ -107,8 +110,8 @@ static void hear(void *ctx, const dist_call *call, dist_heard what, int64_t from
     pop_range(p);
     charge_cpu(p, true);
     if (from_ns >= p->charged_ns) {
-      charge(p, p->stack[p->depth].phase, from_ns);
-      charge(p, phase, to_ns);
+      charge(p, around, from_ns);
+      charge(p, around == TRAIN_PHASE_CHECKPOINT ? around : phase, to_ns);
     }
   }
   keep(p, (train_span){.from_ns = from_ns,
@@ -138,9 +141,7 @@ void train_profile_destroy(train_profile *p) {
   orr_free(p);
 }
 
-void train_profile_begin(train_profile *p, int64_t step) {
-  if (!p) return;
-  const int64_t now = orr_clock_ns();
+static void begin_at(train_profile *p, int64_t step, int64_t now) {
   p->now = (train_times){0};
   p->charged_ns = now;
   p->charged_cpu_ns = orr_clock_cpu_ns();
@@ -150,10 +151,7 @@ void train_profile_begin(train_profile *p, int64_t step) {
   push_range(p, "step", step);
 }
 
-void train_profile_end(train_profile *p, train_times *out) {
-  *out = (train_times){0};
-  if (!p) return;
-  const int64_t now = orr_clock_ns();
+static void end_at(train_profile *p, int64_t now, train_times *out) {
   charge(p, p->stack[p->depth].phase, now);
   charge_cpu(p, false);
   for (int open = p->depth; open >= 0; open--) pop_range(p);
@@ -168,6 +166,23 @@ void train_profile_end(train_profile *p, train_times *out) {
     out->hidden[a] = out->hidden[a] > out->phase[TRAIN_PHASE_AXIS + a]
                          ? out->hidden[a] - out->phase[TRAIN_PHASE_AXIS + a]
                          : 0.0;
+}
+
+void train_profile_begin(train_profile *p, int64_t step) {
+  if (p) begin_at(p, step, orr_clock_ns());
+}
+
+void train_profile_end(train_profile *p, train_times *out) {
+  *out = (train_times){0};
+  if (p) end_at(p, orr_clock_ns(), out);
+}
+
+void train_profile_turn(train_profile *p, int64_t step, train_times *out) {
+  const int64_t now = orr_clock_ns();
+  *out = (train_times){0};
+  if (!p) return;
+  end_at(p, now, out);
+  begin_at(p, step, now);
 }
 
 void train_profile_enter(train_profile *p, train_phase phase, const char *name, int64_t index) {
@@ -207,7 +222,7 @@ orr_code train_profile_trace(train_profile *p, int64_t room) {
   p->n = p->dropped = 0;
   p->room = room;
   p->spans = orr_calloc((size_t)room, sizeof *p->spans);
-  ORR_CHECK(p->spans, ORR_ENOMEM, "trace: no memory for %lld spans", (long long)room);
+  ORR_CHECK(p->spans, ORR_ENOMEM, "trace: out of memory for %" PRId64 " spans", room);
   p->keeping = true;
   return ORR_OK;
 }

@@ -1,5 +1,6 @@
 // Where the time of a step goes on this rank. Every moment of a step is in exactly one phase: the
-// innermost one entered, or, while a rank waits inside a collective, that of its axis. What moves
+// innermost one entered, or, while a rank waits inside a collective, that of its axis (but within a
+// checkpoint that phase). What moves
 // while the rank computes is counted beside that, as hidden. Host clock: on a device that runs
 // ahead of the host a phase says when its ops were called (train/timing/timer.h tells how long they
 // took, and metrics.jsonl has that instead).
@@ -57,6 +58,8 @@ void train_profile_destroy(train_profile *p);
 // Local. Step number `step` begins, and ends with its times in *out.
 void train_profile_begin(train_profile *p, int64_t step);
 void train_profile_end(train_profile *p, train_times *out);
+// Local. The step ends, with its times in *out, and number `step` begins in the same moment.
+void train_profile_turn(train_profile *p, int64_t step, train_times *out);
 // Local. Into a phase and back to the one around; up to 16 deep. `name` lives as long as the
 // program; with an index >= 0 it is one of several: "block 3".
 void train_profile_enter(train_profile *p, train_phase phase, const char *name, int64_t index);

@@ -62,7 +62,7 @@ void train_timer_replayed(train_timer *p) {
 orr_code train_timer_end(train_timer *p, train_timed phase) {
   if (!p || p->k->planning) return ORR_OK;
   marked_step *s = &p->step[p->begun];
-  // The last two are kept for the phases behind the micro-batches.
+  // The last two are kept for the phases after the micro-batches.
   const bool inner = phase == TRAIN_TIMED_FORWARD || phase == TRAIN_TIMED_BACKWARD;
   if (s->marks >= TRAIN_TIMER_MARKS - (inner ? 4 : 0)) return ORR_OK;
   s->phase[s->marks] = phase;

@@ -36,7 +36,7 @@ static orr_code fail_damaged(const data_parquet *p, const char *what) {
                   what);
 }
 
-// -- the schema ------------------------------------------------------------------------------
+// -- the schema -----------------------------------------------------------------------------
 
 // TIMESTAMP's second field is the unit: 1 milliseconds, 2 microseconds, 3 nanoseconds.
 static double read_unit(data_thrift *t) {
@@ -116,7 +116,7 @@ static orr_code add_column(data_parquet *p, const element *e, const branch *b) {
                              .defined = b->defined,
                              .repeated = b->repeated,
                              .list_exists = b->list_exists};
-  ORR_CHECK(c->name, ORR_ENOMEM, "%s: no memory for its columns", p->path);
+  ORR_CHECK(c->name, ORR_ENOMEM, "%s: out of memory for its columns", p->path);
   return ORR_OK;
 }
 
@@ -138,7 +138,7 @@ static orr_code read_branch(data_parquet *p, data_thrift *t, int64_t *left, bran
   } else if (depth) {
     name = orr_format("%s%s%.*s", above.name, above.name[0] ? "." : "", (int)e.letters,
                       (const char *)e.name);
-    ORR_CHECK(name, ORR_ENOMEM, "%s: no memory for its columns", p->path);
+    ORR_CHECK(name, ORR_ENOMEM, "%s: out of memory for its columns", p->path);
     b.name = name;
   }
   if (e.children && (e.converted == CONVERTED_LIST || e.logical == LOGICAL_LIST)) b.unnamed = 2;
@@ -155,12 +155,12 @@ static orr_code read_schema(data_parquet *p, data_thrift *t) {
   if (t->bad || n < 1 || n > COLUMNS_MAX || type != DATA_THRIFT_STRUCT || p->columns)
     return fail_damaged(p, "its columns cannot be read");
   p->columns = orr_calloc((size_t)n, sizeof *p->columns);
-  ORR_CHECK(p->columns, ORR_ENOMEM, "%s: no memory for its columns", p->path);
+  ORR_CHECK(p->columns, ORR_ENOMEM, "%s: out of memory for its columns", p->path);
   ORR_TRY(read_branch(p, t, &n, (branch){.name = ""}, 0));
   return n ? fail_damaged(p, "its columns do not add up") : ORR_OK;
 }
 
-// -- row groups ------------------------------------------------------------------------------
+// -- row groups -----------------------------------------------------------------------------
 
 static void read_chunk_facts(data_thrift *t, data_parquet_chunk *c) {
   data_thrift_field f = {0};
@@ -214,7 +214,7 @@ static orr_code read_group(data_parquet *p, data_thrift *t, data_parquet_group *
       if (t->bad || n != p->column_count || type != DATA_THRIFT_STRUCT)
         return fail_damaged(p, "a row group has another number of columns");
       g->chunks = orr_calloc((size_t)n + 1, sizeof *g->chunks);
-      ORR_CHECK(g->chunks, ORR_ENOMEM, "%s: no memory for its row groups", p->path);
+      ORR_CHECK(g->chunks, ORR_ENOMEM, "%s: out of memory for its row groups", p->path);
       for (int64_t i = 0; i < n; i++) ORR_TRY(read_chunk(p, t, &g->chunks[i]));
     } else {
       data_thrift_skip(t, f.type);
@@ -231,13 +231,13 @@ static orr_code read_groups(data_parquet *p, data_thrift *t) {
   if (t->bad || p->groups || !p->columns || (n && type != DATA_THRIFT_STRUCT))
     return fail_damaged(p, "its row groups cannot be read");
   p->groups = orr_calloc((size_t)n + 1, sizeof *p->groups);
-  ORR_CHECK(p->groups, ORR_ENOMEM, "%s: no memory for its row groups", p->path);
+  ORR_CHECK(p->groups, ORR_ENOMEM, "%s: out of memory for its row groups", p->path);
   for (; p->group_count < n; rows += p->groups[p->group_count - 1].rows)
     ORR_TRY(read_group(p, t, &p->groups[p->group_count++]));
   return rows == p->rows ? ORR_OK : fail_damaged(p, "the rows of its groups do not add up");
 }
 
-// -- all of it -------------------------------------------------------------------------------
+// -- all of it ------------------------------------------------------------------------------
 
 // Fields come in rising order of their numbers: columns, number of rows, row groups.
 static orr_code read_facts(data_parquet *p, data_thrift *t) {
@@ -275,7 +275,7 @@ orr_code data_parquet_footer_read(data_parquet *p) {
   size_t length = tail[0] | (size_t)tail[1] << 8 | (size_t)tail[2] << 16 | (size_t)tail[3] << 24;
   if (length < 1 || length > p->bytes - TAIL) return fail_damaged(p, "its footer is too long");
   uint8_t *footer = orr_malloc(length);
-  ORR_CHECK(footer, ORR_ENOMEM, "%s: no memory for its footer of %zu bytes", p->path, length);
+  ORR_CHECK(footer, ORR_ENOMEM, "%s: out of memory for its footer of %zu bytes", p->path, length);
   orr_code rc = orr_fs_pread_all(p->fd, p->path, footer, length, p->bytes - TAIL - length);
   if (rc == ORR_OK) rc = read_facts(p, &(data_thrift){.at = footer, .end = footer + length});
   orr_free(footer);

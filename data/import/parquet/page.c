@@ -35,11 +35,12 @@ static orr_code fail_damaged(const data_parquet_pages *r, const char *what) {
 
 static orr_code grow(data_parquet_pages *r, data_parquet_buffer *b, size_t bytes) {
   ORR_CHECK(data_parquet_buffer_grow(b, bytes), ORR_ENOMEM,
-            "%s: column %s: no memory for a page of %zu bytes", r->file->path, r->c->name, bytes);
+            "%s: column %s: out of memory for a page of %zu bytes", r->file->path, r->c->name,
+            bytes);
   return ORR_OK;
 }
 
-// -- one page --------------------------------------------------------------------------------
+// -- one page -------------------------------------------------------------------------------
 
 static orr_code read_header(data_parquet_pages *r, data_parquet_header *h) {
   for (size_t window = WINDOW;; window *= 8) {
@@ -128,7 +129,7 @@ static orr_code read_data_page(data_parquet_pages *r, const data_parquet_header 
             "%s: column %s: encoding %d is not read here; write it with plain or dictionary "
             "encoding (pyarrow's defaults)",
             r->file->path, c->name, h->encoding);
-  ORR_CHECK(rc == ORR_OK, rc, "%s: column %s: no memory for %" PRId64 " values", r->file->path,
+  ORR_CHECK(rc == ORR_OK, rc, "%s: column %s: out of memory for %" PRId64 " values", r->file->path,
             c->name, out->present);
   out->numbers = r->values.numbers.p;
   out->blobs = r->values.blobs.p;
@@ -142,12 +143,12 @@ static orr_code read_dictionary(data_parquet_pages *r, const data_parquet_header
   orr_code rc =
       data_parquet_values_dictionary(&r->values, r->c, r->data.p, h->unpacked, h->entries, &fault);
   if (rc == ORR_EFORMAT) return fail_damaged(r, fault);
-  ORR_CHECK(rc == ORR_OK, rc, "%s: column %s: no memory for its dictionary", r->file->path,
+  ORR_CHECK(rc == ORR_OK, rc, "%s: column %s: out of memory for its dictionary", r->file->path,
             r->c->name);
   return ORR_OK;
 }
 
-// -- all of them -----------------------------------------------------------------------------
+// -- all of them ----------------------------------------------------------------------------
 
 static void enter_group(data_parquet_pages *r, int64_t group) {
   r->group = group;
@@ -164,7 +165,7 @@ static void enter_group(data_parquet_pages *r, int64_t group) {
 orr_code data_parquet_pages_open(data_parquet *p, int column, int64_t group,
                                  data_parquet_pages **out) {
   data_parquet_pages *r = orr_calloc(1, sizeof *r);
-  ORR_CHECK(r, ORR_ENOMEM, "%s: no memory to read it", p->path);
+  ORR_CHECK(r, ORR_ENOMEM, "%s: out of memory: cannot read it", p->path);
   r->file = p;
   r->column = column;
   r->c = &p->columns[column];

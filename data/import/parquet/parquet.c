@@ -13,10 +13,10 @@
 orr_code data_parquet_open(const char *path, data_parquet **out) {
   orr_code rc = ORR_OK;
   data_parquet *p = orr_calloc(1, sizeof *p);
-  ORR_CHECK(p, ORR_ENOMEM, "%s: no memory to open it", path);
+  ORR_CHECK(p, ORR_ENOMEM, "%s: out of memory: cannot open it", path);
   p->fd = -1;
   p->path = orr_strdup(path);
-  ORR_CHECK_GOTO(p->path, fail, ORR_ENOMEM, "%s: no memory to open it", path);
+  ORR_CHECK_GOTO(p->path, fail, ORR_ENOMEM, "%s: out of memory: cannot open it", path);
   ORR_TRY_GOTO(orr_fs_size(path, &p->bytes), fail);
   ORR_TRY_GOTO(orr_fs_open(path, O_RDONLY, 0, &p->fd), fail);
   ORR_TRY_GOTO(data_parquet_footer_read(p), fail);
@@ -73,7 +73,7 @@ static int64_t group_of(const data_parquet *p, int64_t row, int64_t *first) {
   return group;
 }
 
-// -- numbers ---------------------------------------------------------------------------------
+// -- numbers --------------------------------------------------------------------------------
 
 // Rows of numbers while they are gathered.
 typedef struct {
@@ -91,8 +91,8 @@ static orr_code put(gathering *g, double value) {
   if (g->used == g->room) {
     size_t room = g->room ? 2 * g->room : 1024;
     double *v = orr_realloc(g->v, room * sizeof *v);
-    ORR_CHECK(v, ORR_ENOMEM, "%s: column %s: no memory for %zu numbers", g->file->path, g->c->name,
-              room);
+    ORR_CHECK(v, ORR_ENOMEM, "%s: column %s: out of memory for %zu numbers", g->file->path,
+              g->c->name, room);
     g->v = v;
     g->room = room;
   }
@@ -168,7 +168,7 @@ orr_code data_parquet_read(data_parquet *p, int column, int64_t first, int64_t r
   return ORR_OK;
 }
 
-// -- bytes -----------------------------------------------------------------------------------
+// -- bytes ----------------------------------------------------------------------------------
 
 struct data_parquet_values {
   data_parquet *file;
@@ -184,7 +184,7 @@ orr_code data_parquet_values_open(data_parquet *p, int column, data_parquet_valu
   ORR_CHECK(data_parquet_is_bytes(p, column) && !c->repeated, ORR_EFORMAT,
             "%s: column %s holds no bytes, one value a row", p->path, c->name);
   data_parquet_values *v = orr_calloc(1, sizeof *v);
-  ORR_CHECK(v, ORR_ENOMEM, "%s: no memory to read it", p->path);
+  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory: cannot read it", p->path);
   *v = (data_parquet_values){.file = p, .column = column};
   *out = v;
   return ORR_OK;

@@ -65,7 +65,7 @@ static double number(const data_parquet_column *c, const uint8_t *p) {
   }
 }
 
-// -- plain -----------------------------------------------------------------------------------
+// -- plain ----------------------------------------------------------------------------------
 
 static const char *plain_numbers(const data_parquet_column *c, const uint8_t *p, size_t bytes,
                                  int64_t n, double *out) {
@@ -107,7 +107,7 @@ static const char *split_numbers(const data_parquet_column *c, const uint8_t *p,
   return NULL;
 }
 
-// -- dictionary and runs ---------------------------------------------------------------------
+// -- dictionary and runs --------------------------------------------------------------------
 
 static const char *look_up(data_parquet_values_state *s, const data_parquet_column *c,
                            const uint8_t *p, size_t bytes, int64_t n) {
@@ -136,7 +136,7 @@ static const char *run_booleans(data_parquet_values_state *s, const uint8_t *p, 
   return NULL;
 }
 
-// -- all -------------------------------------------------------------------------------------
+// -- all ------------------------------------------------------------------------------------
 
 static orr_code verdict(const char *found, const char **fault) {
   *fault = found;

@@ -38,7 +38,7 @@ struct alignas(8) float2 {
 
 extern "C" cuda_host_index threadIdx, blockIdx, blockDim, gridDim;
 
-// --- launches -------------------------------------------------------------------------------
+// -- launches -------------------------------------------------------------------------------
 
 struct cudaLaunchConfig_t {
   dim3 gridDim, blockDim;
@@ -60,11 +60,11 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *c, void (*kernel)(Expec
                                  c->dynamicSmemBytes,
                                  0};
   return cuda_host_launch(
-      reinterpret_cast<const void *>(kernel), shape,
+      c->stream, reinterpret_cast<const void *>(kernel), shape,
       [](void *p) {
         std::apply(static_cast<call *>(p)->kernel, static_cast<call *>(p)->arguments);
       },
-      &it);
+      &it, sizeof it);
 }
 
 template <typename... A>
@@ -73,7 +73,7 @@ cudaError_t cudaFuncSetAttribute(void (*kernel)(A...), cudaFuncAttribute what, i
   return cuda_host_allow_shared(reinterpret_cast<const void *>(kernel), (size_t)value);
 }
 
-// --- threads that meet ----------------------------------------------------------------------
+// -- threads that meet ----------------------------------------------------------------------
 
 #define __expf(x) expf(x)
 
@@ -118,7 +118,7 @@ template <typename Test> unsigned cuda_host_vote(const char *place, uint32_t min
   cuda_host_vote(CUDA_HOST_PLACE, (uint32_t)(x),                                                   \
                  [mine_ = (uint32_t)(x)](uint32_t other) { return other == mine_; })
 
-// --- single threads -------------------------------------------------------------------------
+// -- single threads -------------------------------------------------------------------------
 
 static inline uint32_t __float_as_uint(float f) {
   uint32_t u;

@@ -24,6 +24,8 @@ typedef enum cudaError {
   cudaErrorLaunchFailure = 719,
   cudaErrorNotSupported = 801,
   cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901,
+  cudaErrorCapturedEvent = 907,
 } cudaError_t;
 
 typedef struct cuda_host_stream *cudaStream_t;
@@ -113,7 +115,8 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e);
 cudaError_t cudaEventQuery(cudaEvent_t e);
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to);
 
-// Graphs are not played: begin fails with cudaErrorStreamCaptureUnsupported.
+// A capture keeps what its one stream is given (../graph.c). What CUDA forbids meanwhile fails, and
+// the capture with it: allocating, freeing, waiting for the stream.
 cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph,
@@ -122,10 +125,10 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 
-// Behind the templates of cuda_runtime.h.
+// What the templates of cuda_runtime.h call.
 cudaError_t cuda_host_allow_shared(const void *kernel, size_t bytes);
-cudaError_t cuda_host_launch(const void *kernel, cuda_host_shape shape, void (*body)(void *),
-                             void *context);
+cudaError_t cuda_host_launch(cudaStream_t stream, const void *kernel, cuda_host_shape shape,
+                             void (*body)(void *), void *context, size_t bytes);
 
 #ifdef __cplusplus
 }

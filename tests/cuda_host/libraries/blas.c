@@ -84,7 +84,7 @@ static cublasStatus_t refuse(const char *why) {
   return CUBLAS_STATUS_INVALID_VALUE;
 }
 
-// --- descriptors ----------------------------------------------------------------------------
+// -- descriptors ----------------------------------------------------------------------------
 
 static cublasStatus_t create(cublasLtHandle_t *handle) {
   if (fails(LIBRARY_NO_START)) return CUBLAS_STATUS_NOT_INITIALIZED;
@@ -162,7 +162,7 @@ static cublasStatus_t preference_set(cublasLtMatmulPreference_t of,
   return CUBLAS_STATUS_SUCCESS;
 }
 
-// --- proposals ------------------------------------------------------------------------------
+// -- proposals ------------------------------------------------------------------------------
 
 static uint64_t type_size(cudaDataType_t t) {
   return t == CUDA_R_16BF ? 2 : 4;
@@ -242,7 +242,7 @@ static cublasStatus_t propose(cublasLtHandle_t handle, cublasLtMatmulDesc_t op_,
   return CUBLAS_STATUS_SUCCESS;
 }
 
-// --- runs -----------------------------------------------------------------------------------
+// -- runs -----------------------------------------------------------------------------------
 
 static float get(cudaDataType_t type, const void *x, int64_t i) {
   return type == CUDA_R_16BF ? kern_bf16_to_f32(((const uint16_t *)x)[i]) : ((const float *)x)[i];
@@ -254,7 +254,7 @@ static void put(cudaDataType_t type, void *x, int64_t i, float v) {
     ((float *)x)[i] = v;
 }
 
-// The `count` vectors of length k whose products make the result, one behind the other. `across`:
+// The `count` vectors of length k whose products make the result, one after the other. `across`:
 // they run across the stored columns.
 static float *unfold(const struct layout *l, const void *x, bool across, uint64_t count,
                      uint64_t k) {
@@ -282,52 +282,86 @@ __attribute__((no_sanitize("address"))) static float dot(const float *x, const f
   return sum;
 }
 
+// A product under way: what it was described as when it was started.
+typedef struct {
+  struct desc op;
+  struct layout a, b, c, d;
+  struct problem of;
+  const void *A, *B, *C;
+  void *D, *workspace;
+  float factor, kept;
+} product;
+
+static int compute(void *context) {
+  const product *p = context;
+  const struct problem *of = &p->of;
+  cuda_host_pass_ms(kinds[of->kind].ms);
+  memset(p->workspace, 0xff, kinds[of->kind].scratch);
+  float *rows = unfold(&p->a, p->A, p->op.transa != CUBLAS_OP_T, of->m, of->k);
+  float *cols = unfold(&p->b, p->B, p->op.transb == CUBLAS_OP_T, of->n, of->k);
+  for (uint64_t j = 0; j < of->n; j++)
+    for (uint64_t i = 0; i < of->m; i++) {
+      const int64_t ci = (int64_t)i + (int64_t)j * p->c.ld, di = (int64_t)i + (int64_t)j * p->d.ld;
+      float sum = p->factor * (kinds[of->kind].backwards ? dot_backwards : dot)(
+                                  rows + i * of->k, cols + j * of->k, of->k);
+      if (p->kept != 0) sum += p->kept * get(p->c.type, p->C, ci);
+      if (has_bias(&p->op)) sum += get(p->d.type, p->op.bias, (int64_t)i);
+      put(p->d.type, p->D, di, sum);
+    }
+  free(rows);
+  free(cols);
+  return cudaSuccess;
+}
+
+static const char *refusal(const product *p) {
+  const void *at[] = {p->A, p->B, p->C, p->D};
+  for (int i = 0; i < 4; i++)
+    if ((uintptr_t)at[i] % p->of.alignment[i]) return "an address is less aligned than declared";
+  if (has_bias(&p->op) && (uintptr_t)p->op.bias % p->of.bias)
+    return "a bias is less aligned than the one that was proposed for";
+  return (uintptr_t)p->workspace % 256 ? "the workspace is not what was promised" : NULL;
+}
+
 static cublasStatus_t run(cublasLtHandle_t handle, cublasLtMatmulDesc_t op_, const void *alpha,
                           const void *A, cublasLtMatrixLayout_t a_, const void *B,
                           cublasLtMatrixLayout_t b_, const void *beta, const void *C,
                           cublasLtMatrixLayout_t c_, void *D, cublasLtMatrixLayout_t d_,
                           const cublasLtMatmulAlgo_t *algo, void *workspace, size_t workspace_bytes,
                           cudaStream_t stream) {
-  const struct desc *op = (struct desc *)op_;
-  const struct layout *a = (struct layout *)a_, *b = (struct layout *)b_, *c = (struct layout *)c_,
-                      *d = (struct layout *)d_;
-  struct problem now, proposed;
+  const product p = {*(struct desc *)op_,
+                     *(struct layout *)a_,
+                     *(struct layout *)b_,
+                     *(struct layout *)c_,
+                     *(struct layout *)d_,
+                     {0},
+                     A,
+                     B,
+                     C,
+                     D,
+                     workspace,
+                     *(const float *)alpha,
+                     *(const float *)beta};
+  product now = p;
+  struct problem proposed;
   blas.calls.runs++;
   if (fails(LIBRARY_NO_RUN)) return CUBLAS_STATUS_EXECUTION_FAILED;
-  if (!state_problem(op, a, b, c, d, &now)) return refuse("the layouts do not fit together");
+  if (!state_problem(&p.op, &p.a, &p.b, &p.c, &p.d, &now.of))
+    return refuse("the layouts do not fit together");
   memcpy(&proposed, algo, sizeof proposed);
-  memcpy(now.alignment, proposed.alignment, sizeof now.alignment);
-  now.bias = proposed.bias;
-  now.kind = proposed.kind;
-  blas.ran = (int)now.kind;
-  if (memcmp(&now, &proposed, sizeof now) != 0)
+  memcpy(now.of.alignment, proposed.alignment, sizeof now.of.alignment);
+  now.of.bias = proposed.bias;
+  now.of.kind = proposed.kind;
+  blas.ran = (int)proposed.kind;
+  if (memcmp(&now.of, &proposed, sizeof proposed) != 0)
     return refuse("the algorithm was proposed for another product");
-  const void *at[] = {A, B, C, D};
-  for (int i = 0; i < 4; i++)
-    if ((uintptr_t)at[i] % proposed.alignment[i])
-      return refuse("an address is less aligned than declared");
-  if (has_bias(op) && (uintptr_t)op->bias % proposed.bias)
-    return refuse("a bias is less aligned than the one that was proposed for");
-  if (workspace_bytes != kinds[now.kind].scratch || (uintptr_t)workspace % 256)
+  if (workspace_bytes != kinds[proposed.kind].scratch)
     return refuse("the workspace is not what was promised");
-  if (kinds[now.kind].refuses) return CUBLAS_STATUS_INTERNAL_ERROR;
-  cuda_host_pass_ms(kinds[now.kind].ms);
-  memset(workspace, 0xff, workspace_bytes);
-  const float factor = *(const float *)alpha, kept = *(const float *)beta;
-  float *rows = unfold(a, A, op->transa != CUBLAS_OP_T, now.m, now.k);
-  float *cols = unfold(b, B, op->transb == CUBLAS_OP_T, now.n, now.k);
-  for (uint64_t j = 0; j < now.n; j++)
-    for (uint64_t i = 0; i < now.m; i++) {
-      const int64_t ci = (int64_t)i + (int64_t)j * c->ld, di = (int64_t)i + (int64_t)j * d->ld;
-      float sum = factor * (kinds[now.kind].backwards ? dot_backwards : dot)(
-                               rows + i * now.k, cols + j * now.k, now.k);
-      if (kept != 0) sum += kept * get(c->type, C, ci);
-      if (has_bias(op)) sum += get(d->type, op->bias, (int64_t)i);
-      put(d->type, D, di, sum);
-    }
-  free(rows);
-  free(cols);
-  return CUBLAS_STATUS_SUCCESS;
+  const char *why = refusal(&now);
+  if (why) return refuse(why);
+  if (kinds[proposed.kind].refuses) return CUBLAS_STATUS_INTERNAL_ERROR;
+  return cuda_host_do(stream, compute, NULL, &now, sizeof now) == 0
+             ? CUBLAS_STATUS_SUCCESS
+             : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
 orr_code cuda_blas_library_open(cuda_blas_library *l) {

@@ -46,7 +46,7 @@ static cudnnStatus_t refuse(const char *why) {
   return CUDNN_STATUS_BAD_PARAM;
 }
 
-// --- descriptors ----------------------------------------------------------------------------
+// -- descriptors ----------------------------------------------------------------------------
 
 static cudnnStatus_t descriptor_set(cudnnBackendDescriptor_t of, cudnnBackendAttributeName_t name,
                                     cudnnBackendAttributeType_t type, int64_t count,
@@ -194,23 +194,42 @@ static cudnnStatus_t descriptor_get(cudnnBackendDescriptor_t of, cudnnBackendAtt
   return refuse("an attribute that was not thought of is asked for");
 }
 
+// A graph under way, which keeps what it needs of its descriptors.
+typedef struct {
+  dnn_node *graph, *pack;
+} execution;
+
+static int run(void *context) {
+  const execution *e = context;
+  return dnn_run(e->graph, e->pack) ? 0 : 1;
+}
+
+static void release(void *context) {
+  const execution *e = context;
+  dnn_node_destroy(e->graph);
+  dnn_node_destroy(e->pack);
+}
+
 static cudnnStatus_t execute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan_,
                              cudnnBackendDescriptor_t pack_) {
-  const dnn_node *plan = plan_, *pack = pack_;
+  dnn_node *plan = plan_, *pack = pack_;
   dnn.calls.runs++;
   if (fails(LIBRARY_NO_RUN)) return CUDNN_STATUS_EXECUTION_FAILED;
   if (!plan->closed || !pack->closed) return refuse("a plan or its addresses are not closed");
   const dnn_node *config = dnn_node_child(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
   const dnn_node *chosen = dnn_node_child(config, CUDNN_ATTR_ENGINECFG_ENGINE); // not proposed
-  const dnn_node *graph =
-      dnn_node_child(chosen ? chosen : config, CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
+  dnn_node *graph = dnn_node_child(chosen ? chosen : config, CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
   dnn.engine = chosen ? dnn_node_integer(chosen, CUDNN_ATTR_ENGINE_GLOBAL_INDEX) : config->wavers;
   if (config->wavers) return CUDNN_STATUS_SUCCESS; // and leaves all results as they were
-  if (!dnn_run(graph, pack)) return refuse("an address is missing, or less aligned than declared");
-  return CUDNN_STATUS_SUCCESS;
+  const execution e = {graph, pack};
+  graph->refs++;
+  pack->refs++;
+  return cuda_host_do(*(cudaStream_t *)handle, run, release, &e, sizeof e) == 0
+             ? CUDNN_STATUS_SUCCESS
+             : refuse("an address is missing, or less aligned than declared");
 }
 
-// --- the rest -------------------------------------------------------------------------------
+// -- the rest -------------------------------------------------------------------------------
 
 static size_t version(void) {
   return library_dnn_here.version;
@@ -226,7 +245,7 @@ static void last_words(char *words, size_t size) {
 }
 static cudnnStatus_t create(cudnnHandle_t *handle) {
   if (fails(LIBRARY_NO_START)) return CUDNN_STATUS_NOT_INITIALIZED;
-  *handle = malloc(1);
+  *handle = calloc(1, sizeof(cudaStream_t));
   return CUDNN_STATUS_SUCCESS;
 }
 static cudnnStatus_t destroy(cudnnHandle_t handle) {
@@ -234,6 +253,7 @@ static cudnnStatus_t destroy(cudnnHandle_t handle) {
   return CUDNN_STATUS_SUCCESS;
 }
 static cudnnStatus_t set_stream(cudnnHandle_t handle, cudaStream_t stream) {
+  *(cudaStream_t *)handle = stream;
   return stream ? CUDNN_STATUS_SUCCESS : refuse("the default stream");
 }
 

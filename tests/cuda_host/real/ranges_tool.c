@@ -1,6 +1,7 @@
 // A tool for NVTX, as Nsight Systems is one, that a program loads by NVTX_INJECTION64_PATH: it
 // writes the ranges of the domain "orrery" to RANGES_OUT/RANK, a line each time one begins (+,
 // name, number or -) and ends (-).
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ static nvtxDomainHandle_t create_domain(const char *name) {
 static int push(nvtxDomainHandle_t of, const nvtxEventAttributes_t *range) {
   char number[32] = "-";
   if (range->payloadType == NVTX_PAYLOAD_TYPE_INT64)
-    snprintf(number, sizeof number, "%lld", (long long)range->payload.llValue);
+    snprintf(number, sizeof number, "%" PRId64, range->payload.llValue);
   if (of == (nvtxDomainHandle_t)&domain) fprintf(out, "+\t%s\t%s\n", range->message.ascii, number);
   return 0;
 }

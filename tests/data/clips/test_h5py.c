@@ -3,6 +3,7 @@
 #include "tests/data/shards.h"
 
 #include "data/clips/clip_batch.h"
+#include "base/fs.h"
 
 #define PYTHON "/usr/bin/python3" // Debian's, which sees Debian's h5py
 
@@ -119,7 +120,7 @@ enum { FORMS = sizeof forms / sizeof forms[0] };
 static void test_orrery_reads_what_h5py_writes(void **state) {
   need_h5py();
   const char *dir = shards_folder("h5py-write");
-  char out[4096];
+  orr_path out;
   run_script("write", dir, out, sizeof out);
   for (int i = 0; i < FORMS; i++) {
     char path[1024];

@@ -1,6 +1,6 @@
 // labels: quick
-// Data sets afar: over http, https and from an object store that checks signatures, the same clips
-// as from the folder.
+// Remote data sets: over http, https and from an object store that checks signatures, the same
+// clips as from the folder.
 #define _GNU_SOURCE
 #include <fcntl.h>
 
@@ -158,7 +158,7 @@ static void test_shards_are_fetched_before_they_are_wanted(void **state) {
   server_kill(&s);
 }
 
-// -- the object store ------------------------------------------------------------------------
+// -- the object store -----------------------------------------------------------------------
 
 static void set_keys(const char *key, const char *secret, const char *token) {
   setenv("AWS_ACCESS_KEY_ID", key, 1);
@@ -258,7 +258,7 @@ static void test_store_that_refuses_is_named_with_its_reason(void **state) {
   server_kill(&s);
 }
 
-// -- encryption ------------------------------------------------------------------------------
+// -- encryption -----------------------------------------------------------------------------
 
 static void run_words(const char *const *words) {
   int status = -1;
@@ -303,7 +303,7 @@ static void test_only_a_trusted_certificate_of_that_host_is_accepted(void **stat
   server_kill(&other);
 }
 
-// -- nginx -----------------------------------------------------------------------------------
+// -- nginx ----------------------------------------------------------------------------------
 
 static void test_clips_served_by_nginx_equal_those_of_the_folder(void **state) {
   static const char program[] = "/usr/sbin/nginx";

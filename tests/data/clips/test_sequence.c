@@ -167,7 +167,7 @@ static void test_killed_and_resumed_on_other_ranks_it_is_one_sequence(void **sta
   orr_fs_remove_tree(dir);
 }
 
-// -- a billion clips -------------------------------------------------------------------------
+// -- a billion clips ------------------------------------------------------------------------
 
 enum { BIG_SHARDS = 1000, BIG_CLIPS = 1000000 };
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "data/import/import.h"
+#include "base/fs.h"
 #include "base/workers.h"
 #include "tests/base/folder.h"
 
@@ -65,12 +66,12 @@ static void test_workers_may_wait_and_take_many_steps(void **state) {
   assert_ok(orr_workers_run(&w));
 }
 
-// -- an import -------------------------------------------------------------------------------
+// -- an import ------------------------------------------------------------------------------
 
 #define SEED ORR_SOURCE_DIR "/tests/fuzz/seeds/import/act_sequence.h5"
 
 static void write_file(const char *dir, const char *name, const char *bytes, size_t size) {
-  char path[4096];
+  orr_path path;
   snprintf(path, sizeof path, "%s/%s", dir, name);
   FILE *f = fopen(path, "wb");
   assert_non_null(f);

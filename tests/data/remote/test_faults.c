@@ -35,7 +35,7 @@ static orr_code read_all(const char *where, const data_remote_options *o, orr_ha
   return rc;
 }
 
-// Reads the set behind `rules` (three at most) and wants the folder's clips.
+// Reads the set under `rules` (three at most) and wants the folder's clips.
 static data_remote_counters overcome(served_set *f, const data_remote_options *o,
                                      const char *const *rules) {
   const char *words[8] = {0};
@@ -110,7 +110,7 @@ static void test_what_came_before_a_cut_is_not_fetched_again(void **state) {
   assert_int_equal(server_count(&s, "shard-00001", "bytes=200000- 206"), 1);
 }
 
-// Reads the set behind a rule that stays and wants the error, without anything whole of that shard.
+// Reads the set under a rule that stays and wants the error, without anything whole of that shard.
 static void refuse(served_set *f, const data_remote_options *o, const char *rule, orr_code wanted) {
   char where[64];
   server s;
@@ -153,7 +153,7 @@ static void test_trouble_that_stays_is_one_clear_error(void **state) {
   }
 }
 
-// -- redirects and keys --------------------------------------------------------------------------
+// -- redirects and keys ---------------------------------------------------------------------
 
 static void test_redirect_to_another_host_takes_no_keys_along(void **state) {
   served_set *f = *state;
@@ -224,7 +224,7 @@ static void test_keys_that_expire_are_looked_up_once_more(void **state) {
   server_kill(&s);
 }
 
-// -- a server that dies --------------------------------------------------------------------------
+// -- a server that dies ---------------------------------------------------------------------
 
 typedef struct {
   const char *where;
@@ -286,9 +286,7 @@ static void test_interrupted_reader_does_not_wait_for_its_download(void **state)
   server_kill(&s);
 }
 
-// -- the n-th operation fails
-// ----------------------------------------------------------------------
-
+// -- the n-th operation fails ---------------------------------------------------------------
 static void test_nth_fault_is_overcome_or_told_and_the_next_run_reads_all(void **state) {
   static const struct {
     orr_fault_kind kind;

@@ -3,6 +3,7 @@
 #include "tests/data/shards.h"
 
 #include "data/remote/url.h"
+#include "base/fs.h"
 
 static void test_addresses_become_requests(void **state) {
   static const struct {
@@ -18,7 +19,7 @@ static void test_addresses_become_requests(void **state) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     data_url u;
-    char request[4096];
+    orr_path request;
     assert_true(data_url_is(cases[i].where));
     if (data_url_parse(cases[i].where, &u) != ORR_OK) fail_msg("%s", orr_status_message());
     assert_int_equal(

@@ -2,6 +2,7 @@
 // The cache that the processes of a node share: what leaves it and what never does, one download a
 // shard, processes that die, disks that fill up.
 #define _GNU_SOURCE
+#include <inttypes.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/file.h>
@@ -21,7 +22,7 @@ static int set_up(void **state) {
   return served_set_make(state, "cache", SHARDS, 0);
 }
 
-// -- eviction --------------------------------------------------------------------------------
+// -- eviction -------------------------------------------------------------------------------
 
 // The need of a file is the number at the end of its stem's name; a letter there = nobody knows.
 static uint64_t need_by_name(void *ctx, const char *stem) {
@@ -107,7 +108,7 @@ static void test_locks_are_one_a_file_and_n_a_node(void **state) {
   data_cache_close(c);
 }
 
-// -- budgets ---------------------------------------------------------------------------------
+// -- budgets --------------------------------------------------------------------------------
 
 static uint64_t bytes_in(const char *cache) {
   char command[800], line[64] = "";
@@ -172,7 +173,7 @@ static void test_disk_smaller_than_the_budget_is_used_up_and_no_more(void **stat
   data_remote_counters c;
   data_remote_options o = set_remote(f->cache);
   assert_int_equal(orr_fs_mkdirs(f->cache), ORR_OK);
-  snprintf(size, sizeof size, "size=%lluk", (unsigned long long)largest_shard(f) * 4 / 1024);
+  snprintf(size, sizeof size, "size=%" PRIu64 "k", largest_shard(f) * 4 / 1024);
   if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
       mount("none", f->cache, "tmpfs", 0, size) != 0) {
     print_message("skipped: this process may not mount a small disk\n");
@@ -183,7 +184,7 @@ static void test_disk_smaller_than_the_budget_is_used_up_and_no_more(void **stat
   verify_all(where, &o, UINT64_MAX, &c); // makes room for itself
   assert_true(c.evictions > 0);
   umount(f->cache);
-  snprintf(size, sizeof size, "size=%lluk", (unsigned long long)largest_shard(f) / 2048);
+  snprintf(size, sizeof size, "size=%" PRIu64 "k", largest_shard(f) / 2048);
   assert_int_equal(mount("none", f->cache, "tmpfs", 0, size), 0); // half a shard
   data_remote *r = NULL;
   data_index *x = NULL;
@@ -224,7 +225,7 @@ static void test_write_that_fails_makes_room_or_says_so(void **state) {
   server_kill(&s);
 }
 
-// -- processes -------------------------------------------------------------------------------
+// -- processes ------------------------------------------------------------------------------
 
 // Runs in a child: reads clips of all shards and compares them with the folder's.
 static int child_reads(const served_set *f, const char *where) {

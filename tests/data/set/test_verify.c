@@ -124,7 +124,8 @@ static void test_every_flipped_byte_is_found(void **state) {
   orr_fs_remove_tree(dir);
 }
 
-// Replaces one value of a dataset [rows, width] behind Orrery's back and builds the index again.
+// Replaces one value of a dataset [rows, width] without Orrery's knowledge and builds the index
+// again.
 static void poke(const char *path, const char *name, hsize_t row, hsize_t column, hid_t type,
                  const void *value) {
   hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), set = H5Dopen2(file, name, H5P_DEFAULT);

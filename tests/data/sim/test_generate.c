@@ -7,6 +7,7 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "base/fault.h"
 #include "data/set/index.h"
 #include "data/shard/shard.h"
@@ -17,12 +18,12 @@
 enum { SIDE = 32, LENGTH = 12, Q = DATA_TABLETOP_STATE };
 
 // A small data set of two episodes a shard in the folder `name` of the fixture.
-static data_sim_options options(void **fixture, const char *name, char dir[PATH_MAX]) {
+static data_sim_options options(void **fixture, const char *name, char dir[ORR_PATH_MAX]) {
   if (!data_tabletop_available()) {
     print_message("skipped: this build has no MuJoCo\n");
     skip();
   }
-  assert_int_equal(orr_fs_join(dir, PATH_MAX, *fixture, name), ORR_OK);
+  assert_int_equal(orr_fs_join(dir, ORR_PATH_MAX, *fixture, name), ORR_OK);
   return (data_sim_options){.dir = dir,
                             .branch = "worlds",
                             .height = SIDE,
@@ -40,7 +41,7 @@ static void generate(const data_sim_options *o) {
 }
 
 static data_shard *open_shard(const char *dir, int64_t number) {
-  char path[PATH_MAX];
+  orr_path path;
   data_shard *s = NULL;
   assert_int_equal(data_shard_name_in(dir, number, path, sizeof path), ORR_OK);
   if (data_shard_open(path, &s) != ORR_OK) fail_msg("%s", orr_status_message());
@@ -51,7 +52,7 @@ static void test_bytes_do_not_depend_on_the_number_of_processes(void **fixture) 
   char *index[3];
   const int processes[3] = {1, 2, 7}; // more than there are shards
   for (int i = 0; i < 3; i++) {
-    char dir[PATH_MAX];
+    orr_path dir;
     data_sim_options o = options(fixture, "", dir);
     char *name = orr_format("%s/p%d", (char *)*fixture, processes[i]);
     o.dir = name;
@@ -68,7 +69,7 @@ static void test_bytes_do_not_depend_on_the_number_of_processes(void **fixture) 
 static void test_another_seed_gives_other_clips(void **fixture) {
   uint8_t frames[2][SIDE * SIDE * 3];
   for (int i = 0; i < 2; i++) {
-    char dir[PATH_MAX];
+    orr_path dir;
     data_sim_options o = options(fixture, i ? "a" : "b", dir);
     o.seed = (uint64_t)i;
     o.episodes = 1;
@@ -81,7 +82,7 @@ static void test_another_seed_gives_other_clips(void **fixture) {
 }
 
 static void test_the_index_tells_what_was_made(void **fixture) {
-  char dir[PATH_MAX];
+  orr_path dir;
   data_sim_options o = options(fixture, "clips", dir);
   o.episodes = 5;
   o.width = 48;
@@ -103,7 +104,7 @@ static void test_the_index_tells_what_was_made(void **fixture) {
 
 // The puck goes from frame t to t+1 as actions[t] says, and not as the one before or after it.
 static void test_action_t_acts_between_frames_t_and_t_plus_1(void **fixture) {
-  char dir[PATH_MAX];
+  orr_path dir;
   data_sim_options o = options(fixture, "clips", dir);
   o.episodes = 8;
   o.episode_frames = 40;
@@ -129,7 +130,7 @@ static void test_action_t_acts_between_frames_t_and_t_plus_1(void **fixture) {
 
 static void test_forks_share_their_prompt_and_part_after_it(void **fixture) {
   enum { PROMPT = 5 };
-  char dir[PATH_MAX];
+  orr_path dir;
   data_sim_options o = options(fixture, "clips", dir);
   o.forks = PROMPT;
   o.shard_frames = 3 * LENGTH; // rounded down to a pair
@@ -168,7 +169,7 @@ static int count_files(const char *dir) {
 }
 
 static void test_a_failing_worker_fails_the_command_and_leaves_nothing(void **fixture) {
-  char dir[PATH_MAX];
+  orr_path dir;
   data_sim_options o = options(fixture, "clips", dir);
   o.processes = 1;
   // Each worker inherits the armed fault. The last two come when a shard is already there.
@@ -193,7 +194,7 @@ static void test_a_failing_worker_fails_the_command_and_leaves_nothing(void **fi
 }
 
 static void test_a_folder_that_holds_clips_is_refused(void **fixture) {
-  char dir[PATH_MAX];
+  orr_path dir;
   data_sim_options o = options(fixture, "clips", dir);
   generate(&o);
   char *before = folder_text(dir, "index.json");
@@ -206,7 +207,7 @@ static void test_a_folder_that_holds_clips_is_refused(void **fixture) {
 }
 
 static void test_numbers_that_cannot_be_are_named(void **fixture) {
-  char dir[PATH_MAX];
+  orr_path dir;
   data_sim_options o = options(fixture, "clips", dir);
   o.forks = LENGTH;
   assert_int_equal(data_sim_generate(&o), ORR_EINVAL);

@@ -69,9 +69,7 @@ static bool fails(nccl_host_fault fault) {
   return library.countdown > 0 && library.fault == fault && --library.countdown == 0;
 }
 
-// -- what runs in a stream
-// -------------------------------------------------------------------------
-
+// -- what runs in a stream ------------------------------------------------------------------
 static size_t bytes_of(ncclDataType_t t) {
   return t == ncclFloat32 ? 4 : t == ncclBfloat16 ? 2 : t == ncclUint8 ? 1 : 8;
 }
@@ -177,9 +175,7 @@ static ncclResult_t issue(job j) {
   return ncclSuccess;
 }
 
-// -- NCCL's names
-// ----------------------------------------------------------------------------------
-
+// -- NCCL's names ---------------------------------------------------------------------------
 ncclResult_t ncclGetVersion(int *version) {
   *version = 22800;
   return ncclSuccess;
@@ -335,9 +331,7 @@ ncclResult_t ncclGroupEnd(void) {
   return ncclSuccess;
 }
 
-// -- in place of dist/comm_nccl_library.c
-// ----------------------------------------------------------
-
+// -- in place of dist/comm_nccl_library.c ---------------------------------------------------
 orr_code dist_nccl_library_open(dist_nccl_library *l) {
   ORR_CHECK(!fails(NCCL_HOST_OPEN), ORR_EUNSUPPORTED, "libnccl.so.2 does not open (played)");
 #define FILL(f) l->f = f;

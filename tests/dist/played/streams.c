@@ -63,9 +63,7 @@ bool streams_finish(void) {
   return empty;
 }
 
-// -- the runtime's names
-// ---------------------------------------------------------------------------
-
+// -- the runtime's names --------------------------------------------------------------------
 cudaError_t cudaGetLastError(void) {
   return cudaSuccess;
 }

@@ -1,5 +1,6 @@
 #include "tests/kernels/cuda/parity.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ void side_ok(const side *s, orr_code rc) {
   if (rc != ORR_OK) fail_msg("on %s: %s", s->k->table->name, orr_status_message());
 }
 
-// --- tensors --------------------------------------------------------------------------------
+// -- tensors --------------------------------------------------------------------------------
 
 static parity_tensor *add(side *s, const char *name, value_type type, int64_t n, double tolerance) {
   assert_true(s->count < (int)(sizeof s->tensor / sizeof *s->tensor));
@@ -95,7 +96,7 @@ void *side_out(side *s, const char *name, value_type type, int64_t n, double tol
   return t->at;
 }
 
-// --- runs -----------------------------------------------------------------------------------
+// -- runs -----------------------------------------------------------------------------------
 
 static void move(side *s, parity_tensor *t, kern_copy_way way) {
   const bool in = way == KERN_COPY_IN;
@@ -139,8 +140,9 @@ static void compare(const parity_tensor *want, const parity_tensor *got, int ske
     const double slack = want->type == VALUE_BF16 && want->tolerance != 0 ? fabs(w) / 128 : 0;
     const double off = fabs(g - w) - slack;
     if (!(off <= fabs(want->tolerance) * largest))
-      fail_msg("%s[%lld of %lld], skew %d: got %.9g, the CPU's %.9g (largest %.3g, tolerance %.1e)",
-               want->name, (long long)i, (long long)want->n, skew, g, w, largest, want->tolerance);
+      fail_msg("%s[%" PRId64 " of %" PRId64
+               "], skew %d: got %.9g, the CPU's %.9g (largest %.3g, tolerance %.1e)",
+               want->name, i, want->n, skew, g, w, largest, want->tolerance);
     worst = fmax(worst, off / largest);
   }
   if (getenv("ORR_TEST_MEASURE"))

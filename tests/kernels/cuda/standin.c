@@ -27,7 +27,7 @@ typedef struct {
 static orr_code standin_alloc(kern *k, kern_memory kind, size_t bytes, const char *what,
                               void **out) {
   *out = cuda_host_malloc(bytes);
-  ORR_CHECK(*out != NULL, ORR_ENOMEM, "no memory for %s", what);
+  ORR_CHECK(*out != NULL, ORR_ENOMEM, "out of memory for %s", what);
   return ORR_OK;
 }
 
@@ -43,7 +43,7 @@ orr_code cuda_host_kern_create(kern **out) {
   kern *cpu;
   ORR_TRY(kern_create(KERN_DEVICE_CPU, 1, &cpu));
   standin *s = calloc(1, sizeof *s);
-  ORR_CHECK(s != NULL, ORR_ENOMEM, "no memory for a test");
+  ORR_CHECK(s != NULL, ORR_ENOMEM, "out of memory for a test");
   s->table = *cpu->table;
   kern_destroy(cpu);
   s->table.name = "cuda-host";

@@ -21,7 +21,7 @@ static const shape shapes[] = {
     {1, 20, 1, 1, 33, false, true, 1},  {1, 70, 1, 1, 40, true, true, 33},
 };
 
-// q, k, v share rows, as behind one projection; 8 columns more keep rows aligned.
+// q, k, v share rows, as after one projection; 8 columns more keep rows aligned.
 typedef struct {
   int64_t rows, ld, ldo;
   kern_sequences sequences;

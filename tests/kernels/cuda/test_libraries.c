@@ -37,6 +37,77 @@ static void test_a_product_is_planned_once_and_serves_both_ways_of_writing(void 
   kern_destroy(k);
 }
 
+enum { NODE_PRIORITY = 8 }; // cudaGraphInstantiateFlagUseNodePriority
+
+// What a step does: a product with a bias, a copy, a mark; its inputs change from run to run.
+static orr_code step(kern *k, float *x, const float *in) {
+  ORR_TRY(kern_copy(k, &(kern_copy_args){x, in, 64 * 64 * sizeof *x, KERN_COPY_IN}));
+  ORR_TRY(kern_matmul_fwd(
+      k, &(kern_matmul_fwd_args){
+             .M = 64, .N = 64, .K = 64, .x = x, .w = x, .bias = x + 64, .y = x + 64 * 64}));
+  return kern_mark(k, 1);
+}
+
+static void read_result(kern *k, const float *x, float out[64 * 64]) {
+  const size_t bytes = 64 * 64 * sizeof *x;
+  assert_int_equal(
+      kern_copy(k, &(kern_copy_args){out, (void *)(uintptr_t)(x + 64 * 64), bytes, KERN_COPY_OUT}),
+      ORR_OK);
+  assert_int_equal(kern_sync(k), ORR_OK);
+}
+
+static void test_a_replay_gives_the_bits_of_the_ops_and_keeps_the_streams_priorities(void **state) {
+  static float in[64 * 64], issued[64 * 64], replayed[64 * 64];
+  kern *k = device();
+  void *x, *graph = NULL;
+  double ms;
+  assert_int_equal(kern_alloc(k, KERN_DEVICE, 2 * sizeof in, "a test", &x), ORR_OK);
+  assert_int_equal(step(k, x, in), ORR_OK); // plans
+  assert_int_equal(kern_commit(k), ORR_OK);
+  assert_true(k->can_capture);
+  assert_int_equal(kern_mark(k, 0), ORR_OK);
+  assert_int_equal(kern_capture_begin(k), ORR_OK);
+  assert_int_equal(step(k, x, in), ORR_OK);
+  assert_int_equal(kern_capture_end(k, &graph), ORR_OK);
+  assert_int_equal(cuda_host_graph_flags(), NODE_PRIORITY);
+  for (int round = 1; round < 3; round++) {
+    for (int i = 0; i < 64 * 64; i++) in[i] = 1.0f / (float)(i % 97 + 3 * round);
+    assert_int_equal(step(k, x, in), ORR_OK);
+    read_result(k, x, issued);
+    assert_int_equal(kern_fill(k, &(kern_fill_args){x, 2 * sizeof in}), ORR_OK);
+    assert_int_equal(kern_replay(k, graph), ORR_OK);
+    read_result(k, x, replayed);
+    assert_memory_equal(issued, replayed, sizeof issued);
+  }
+  assert_int_equal(kern_elapsed(k, 0, 1, &ms), ORR_OK); // a mark of a graph is one of the outside
+  assert_true(ms > 0.0);
+  kern_graph_free(k, graph);
+  kern_free(k, KERN_DEVICE, x);
+  kern_destroy(k);
+}
+
+static void test_what_cuda_forbids_while_it_captures_ends_the_capture(void **state) {
+  static float in[64 * 64];
+  kern *k = device();
+  void *x, *more, *graph;
+  assert_int_equal(kern_alloc(k, KERN_DEVICE, 2 * sizeof in, "a test", &x), ORR_OK);
+  assert_int_equal(kern_commit(k), ORR_OK);
+  for (int what = 0; what < 3; what++) {
+    assert_int_equal(kern_capture_begin(k), ORR_OK);
+    if (what == 0) assert_int_equal(kern_alloc(k, KERN_DEVICE, 64, "a test", &more), ORR_EIO);
+    if (what == 1) assert_int_equal(kern_sync(k), ORR_EIO);
+    if (what == 2) { // a shape that was not planned wants more workspace than there is
+      assert_int_equal(step(k, x, in), ORR_EUNSUPPORTED);
+      SAYS("a shape met while a step is captured");
+      assert_int_equal(kern_sync(k), ORR_EIO);
+    }
+    assert_int_equal(kern_capture_end(k, &graph), ORR_EIO);
+    assert_null(graph);
+  }
+  kern_free(k, KERN_DEVICE, x);
+  kern_destroy(k);
+}
+
 // Which algorithm a 64 x 64 x 64 product gets, and its bits in `out` [64*64]. memory: of the
 // device.
 static library_algorithm algorithm_of(bool tune, size_t memory, float *out) {
@@ -214,6 +285,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_product_is_planned_once_and_serves_both_ways_of_writing),
       cmocka_unit_test(test_a_trial_takes_the_fastest_of_the_algorithms_with_the_first_ones_bits),
+      cmocka_unit_test(test_a_replay_gives_the_bits_of_the_ops_and_keeps_the_streams_priorities),
+      cmocka_unit_test(test_what_cuda_forbids_while_it_captures_ends_the_capture),
       cmocka_unit_test(test_errors_of_cublaslt_name_the_product),
       cmocka_unit_test(test_a_machine_that_cannot_says_why_and_auto_takes_the_cpu),
       cmocka_unit_test(test_each_rank_takes_a_device_of_its_own),

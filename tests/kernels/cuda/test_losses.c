@@ -66,7 +66,7 @@ static void test_cross_entropy_equals_the_cpu(void **state) {
   parity_check(rescale, NULL, KERN_F32, 0);
 }
 
-// --- quantization ---------------------------------------------------------------------------
+// -- quantization ---------------------------------------------------------------------------
 
 typedef struct {
   int64_t M;
@@ -106,7 +106,7 @@ static void test_quantization_equals_the_cpu(void **state) {
   PARITY_SHAPES(look_up, grids, 1);
 }
 
-// --- pixels ---------------------------------------------------------------------------------
+// -- pixels ---------------------------------------------------------------------------------
 
 typedef struct {
   int64_t B, rows, cols, p;
@@ -168,7 +168,7 @@ static void test_patches_and_their_loss_equal_the_cpu(void **state) {
   PARITY_SHAPES(pixel_loss_only, films, 0);
 }
 
-// --- draws ----------------------------------------------------------------------------------
+// -- draws ----------------------------------------------------------------------------------
 
 static void sample_at(side *s, const shape *h, float temperature) {
   const uint64_t samples[] = {77, 0xfedcba9876543210ull, 0, 3, 1ull << 32};

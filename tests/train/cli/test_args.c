@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "base/args.h"
 #include "train/cli/cmd_config.h"
 
@@ -149,7 +150,7 @@ static void test_config_prints_checks_and_documents(void **state) {
 }
 
 static void test_config_refuses_bad_usage_and_bad_values(void **state) {
-  char said[4096];
+  orr_path said;
   assert_int_equal(CONFIG(said, "show"), ORR_ECONFIG);
   assert_string_equal(orr_status_message(),
                       "orrery config: got 'show', wanted print, check or doc");

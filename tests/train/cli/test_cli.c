@@ -60,7 +60,7 @@ static void expect_set(small_run *r, const char *assignment, int code, const cha
   expect(r, WORDS("train", config(r, "set"), "--set", set, "--resume", "none"), code, parts);
 }
 
-// -- the device ------------------------------------------------------------------------------
+// -- the device -----------------------------------------------------------------------------
 
 // With run.device auto and no GPU that works: one line says why, and the run goes on.
 static void test_a_run_without_a_gpu_says_why_in_one_line(void **state) {
@@ -89,7 +89,7 @@ static void test_a_run_without_a_gpu_says_why_in_one_line(void **state) {
          *why ? 1 : 0, SAYS(*why ? why : ""));
 }
 
-// -- usage -----------------------------------------------------------------------------------
+// -- usage ----------------------------------------------------------------------------------
 
 static void test_unknown_commands_options_and_missing_operands(void **state) {
   expect(*state, WORDS("trian"), 2, SAYS("unknown command 'trian'", "orrery --help"));
@@ -108,7 +108,7 @@ static void test_unknown_commands_options_and_missing_operands(void **state) {
   expect(*state, WORDS("bench", "disk"), 2, SAYS("got 'disk'", "wanted step"));
 }
 
-// -- configuration ---------------------------------------------------------------------------
+// -- configuration --------------------------------------------------------------------------
 
 static void test_unknown_and_ill_typed_keys_are_named_with_their_line(void **state) {
   small_run *r = *state;
@@ -119,7 +119,7 @@ static void test_unknown_and_ill_typed_keys_are_named_with_their_line(void **sta
               SAYS("bad.yaml:2: model.width", "got 'wide'", "wanted a whole number from 1"));
   expect_text(r, "optim: {lr_peak: 7}\n", SAYS("bad.yaml:1: optim.lr_peak", "got '7'", "to 1"));
   expect_text(r, "run: {precision: fp8}\n",
-              SAYS("run.precision", "got 'fp8'", "wanted one of bf16, fp32"));
+              SAYS("run.precision", "got 'fp8'", "wanted one of auto, bf16, fp32"));
   expect_text(r, "model: [1,\n", SAYS("bad.yaml:2: not valid YAML"));
   expect_set(r, "model.widht=3", 2, SAYS("--set", "model.widht", "model.width?"));
   expect_set(r, "model", 2, SAYS("--set: got 'model'", "wanted section.key=value"));
@@ -133,7 +133,7 @@ static void test_rows_that_do_not_fit_together_are_named_with_their_values(void 
   expect_set(*state, "model.branches=[robots]", 2, SAYS("'worlds'", "model.branches", "robots"));
 }
 
-// -- data ------------------------------------------------------------------------------------
+// -- data -----------------------------------------------------------------------------------
 
 static void test_data_sets_that_differ_from_the_configuration(void **state) {
   small_run *r = *state;
@@ -228,7 +228,7 @@ static void test_truncated_foreign_and_newer_shards_are_named(void **state) {
   expect_spoilt(*state, "newer", raise_version, SAYS("newer/shard-00000.h5", "version", "2", "1"));
 }
 
-// -- checkpoints -----------------------------------------------------------------------------
+// -- checkpoints ----------------------------------------------------------------------------
 
 static void test_checkpoints_that_are_missing_or_of_another_model(void **state) {
   small_run *r = *state;
@@ -256,7 +256,7 @@ static void test_checkpoints_that_are_missing_or_of_another_model(void **state) 
   expect(r, WORDS("ckpt", "inspect", "/nonexistent"), 1, SAYS("/nonexistent", "no checkpoint"));
 }
 
-// -- places to write -------------------------------------------------------------------------
+// -- places to write ------------------------------------------------------------------------
 
 static void test_a_folder_that_cannot_be_made_is_named(void **state) {
   small_run *r = *state;
@@ -292,7 +292,7 @@ static void test_a_full_disk_ends_a_run_with_what_to_do(void **state) {
   assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-// -- ranks -----------------------------------------------------------------------------------
+// -- ranks ----------------------------------------------------------------------------------
 
 static void test_ranks_that_do_not_divide_the_batch_say_so_once(void **state) {
   small_run *r = *state;

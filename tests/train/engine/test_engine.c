@@ -190,7 +190,7 @@ static void test_beyond_the_window_frame_0_stays_at_the_windows_distance(void **
 
 // -- rollouts --------------------------------------------------------------------------------
 
-// Rolls `frames` frames behind a prompt of 2 with frame 1's actions; tokens [frames,B,S].
+// Rolls `frames` frames after a prompt of 2 with frame 1's actions; tokens [frames,B,S].
 static void roll(rollout *r, const uint64_t *sample, int64_t frames, int32_t *out) {
   const int64_t BS = r->t->B * r->t->S;
   reset(r, sample);

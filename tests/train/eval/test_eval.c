@@ -109,7 +109,7 @@ static train_episodes *open_set(const fixture *f, const char *name) {
   return e;
 }
 
-// -- clips -----------------------------------------------------------------------------------
+// -- clips ----------------------------------------------------------------------------------
 
 static void test_actions_lie_at_the_frame_they_led_to(void **state) {
   const fixture *f = *state;
@@ -199,7 +199,7 @@ static void test_clips_that_are_too_short_or_too_few_are_refused(void **state) {
   train_episodes_close(episodes);
 }
 
-// -- results ---------------------------------------------------------------------------------
+// -- results --------------------------------------------------------------------------------
 
 static double psnr(const uint8_t *a, const uint8_t *b) {
   double sum = 0.0;
@@ -292,7 +292,7 @@ static void test_forked_clips_measure_the_effect_of_actions(void **state) {
   json_decref(j);
 }
 
-// -- what does not fit together ---------------------------------------------------------------
+// -- what does not fit together -------------------------------------------------------------
 
 // The program fails with code 1 and a message that has both words.
 static void expect_failure(const fixture *f, const char *const *words, const char *a,

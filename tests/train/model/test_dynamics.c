@@ -9,7 +9,7 @@
 
 static const kern_dtype types[] = {KERN_F32, KERN_BF16};
 
-// -- causality -------------------------------------------------------------------------------
+// -- causality ------------------------------------------------------------------------------
 
 // Clip 0 was changed from frame t on: earlier frames and clip 1 keep their bits, frame t and every
 // later one has a logit that moved.
@@ -70,7 +70,7 @@ static void test_an_action_changes_no_logits_before_the_frame_it_leads_to(void *
   }
 }
 
-// -- gradients -------------------------------------------------------------------------------
+// -- gradients ------------------------------------------------------------------------------
 
 // (loss(w + h dir) - loss(w - h dir)) / 2h of one parameter.
 static double slope(toy *t, const train_param *p, const float *direction, double h) {
@@ -205,7 +205,7 @@ static void test_loss_and_gradient_are_sums_over_clips_and_chunks(void **state) 
   toy_close(&whole);
 }
 
-// -- the order in which gradients become final -----------------------------------------------
+// -- the order in which gradients become final ----------------------------------------------
 
 enum { CALLS_MAX = 16 };
 typedef struct {
@@ -261,7 +261,7 @@ static void test_an_error_of_the_callback_ends_the_backward_pass(void **state) {
   toy_close(&t);
 }
 
-// -- planning --------------------------------------------------------------------------------
+// -- planning -------------------------------------------------------------------------------
 
 static void test_a_step_uses_exactly_the_announced_bytes_and_allocates_nothing(void **state) {
   const train_keep keeps[] = {TRAIN_KEEP_ALL, TRAIN_RECOMPUTE};

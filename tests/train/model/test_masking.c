@@ -51,7 +51,7 @@ static void apply(const train_masking *o, uint64_t sample, int64_t b, clip *c) {
                                   b, c->row, c->target);
 }
 
-// -- what is masked --------------------------------------------------------------------------
+// -- what is masked -------------------------------------------------------------------------
 
 static double frame_ratio(const clip *c, int t) {
   int n = 0;
@@ -59,7 +59,7 @@ static double frame_ratio(const clip *c, int t) {
   return (double)n / S;
 }
 
-// Mean and mean square of the frames' mask ratios behind frame 0.
+// Mean and mean square of the frames' mask ratios after frame 0.
 static void ratio_moments(double full_mask, double *mean, double *square) {
   const train_masking o = masking(full_mask, 0.0, 0.0);
   clip c;
@@ -123,7 +123,7 @@ static void test_rows_and_targets_list_exactly_the_masked_positions(void **state
   }
 }
 
-// -- what is replaced ------------------------------------------------------------------------
+// -- what is replaced -----------------------------------------------------------------------
 
 static void test_each_clip_replaces_context_codes_at_a_rate_of_its_own(void **state) {
   const double corrupt = 0.6;
@@ -175,7 +175,7 @@ static void test_without_corruption_context_codes_stay(void **state) {
     if (c.tokens[i] != V) assert_int_equal(c.tokens[i], c.in[i]);
 }
 
-// -- actions ---------------------------------------------------------------------------------
+// -- actions --------------------------------------------------------------------------------
 
 static void test_actions_are_laid_out_as_value_times_valid_then_valid(void **state) {
   const train_masking o = masking(0.0, 0.0, 0.0);
@@ -202,7 +202,7 @@ static void test_actions_are_dropped_at_their_rate(void **state) {
   assert_near(has / (CLIPS * (T - 1)), 0.7, 0.019);
 }
 
-// -- independence ----------------------------------------------------------------------------
+// -- independence ---------------------------------------------------------------------------
 
 static void test_draws_depend_on_seed_and_sample_alone(void **state) {
   train_masking o = masking(0.1, 0.3, 0.2);

@@ -77,7 +77,7 @@ static void test_a_process_that_never_got_ready_is_start_up(void **state) {
   assert_near(g.other_s, 0);
 }
 
-// The second node's clock is behind by a minute, the third's as far ahead of that.
+// The second node's clock is slow by a minute, the third's as far ahead of that.
 static void test_clocks_that_disagree_change_only_the_time_between_processes(void **state) {
   folder_store(*state, "history.jsonl",
                "{\"time\": 1000, \"event\": \"start\", \"step\": 0}\n"

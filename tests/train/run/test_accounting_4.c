@@ -4,6 +4,7 @@
 #include "tests/dist/world_folder.h"
 #include "tests/train/layouts.h"
 
+#include <inttypes.h>
 #include <malloc.h>
 
 #include "base/fs.h"
@@ -94,9 +95,10 @@ static void check_moved(const dist_world *w, const dist_traffic *before,
     }
     if (dist_comm_size(w->axis[a]) == 1) continue;
     if (now.calls - before[a].calls != calls || now.bytes - before[a].bytes != bytes)
-      fail_msg("rank %d, %s, %s axis: announced %lld bytes in %lld calls, counted %lld in %lld",
-               w->grid.rank, what, dist_axis_name((dist_axis)a), (long long)bytes, (long long)calls,
-               (long long)(now.bytes - before[a].bytes), (long long)(now.calls - before[a].calls));
+      fail_msg("rank %d, %s, %s axis: announced %" PRId64 " bytes in %" PRId64
+               " calls, counted %" PRId64 " in %" PRId64,
+               w->grid.rank, what, dist_axis_name((dist_axis)a), bytes, calls,
+               now.bytes - before[a].bytes, now.calls - before[a].calls);
   }
 }
 
@@ -149,7 +151,7 @@ static void test_what_saving_and_comparing_take_is_what_was_announced(void **sta
   world_folder_remove(w, root);
 }
 
-// All that lives behind the first step and a saver's creation against the announcement.
+// All that lives after the first step and a saver's creation against the announcement.
 static void test_what_is_taken_beyond_the_announcement_are_tables(void **state) {
   dist_world *w = *state;
   for (int i = 0; i < LAYOUTS; i++) {
@@ -166,8 +168,8 @@ static void test_what_is_taken_beyond_the_announcement_are_tables(void **state) 
     trainee_update(&t, 0);
     assert_ok(train_saver_create(t.c, &t.axes, &t.work.state, &s));
     const int64_t more = live_bytes - before - (int64_t)announced_bytes(&a);
-    print_message("layout %d, rank %d: %lld bytes announced, %+lld\n", i, w->grid.rank,
-                  (long long)announced_bytes(&a), (long long)more);
+    print_message("layout %d, rank %d: %" PRId64 " bytes announced, %+" PRId64 "\n", i,
+                  w->grid.rank, announced_bytes(&a), more);
     assert_true(more >= 0 && more < TABLES);
     train_saver_destroy(s);
     trainee_close(&t);

@@ -1,8 +1,9 @@
-// labels: full; wrap: data_loader_next
+// labels: full; wrap: data_loader_next train_schedule_lr
 // Poisoned batches in a run, from a file or from between: skipped, told of, and, in a row, a reason
-// to go back. This program stands between the loop and data_loader_next (linked with --wrap) to
-// poison what training gets.
-#include "tests/train/small_run.h"
+// to go back. Weights that an update ruined: repaired. This program stands between the loop and
+// data_loader_next (linked with --wrap) to poison what training gets, and train_schedule_lr to make
+// an update go the wrong way.
+#include "tests/train/small_replay.h"
 
 #include "data/clips/clip_batch.h"
 #include "data/set/verify.h"
@@ -28,6 +29,15 @@ orr_code __wrap_data_loader_next(data_loader *l, const data_clip_batch **b, doub
   for (int64_t i = 0; dose.calm && i < (*b)->B * (*b)->T * (*b)->S; i++)
     (*b)->tokens[i] = bad ? 7 : 1;
   return rc;
+}
+
+static int64_t leap; // number of the step whose update goes the wrong way, and far; likewise
+
+double __real_train_schedule_lr(const cfg *c, int64_t step);
+double __wrap_train_schedule_lr(const cfg *c, int64_t step);
+
+double __wrap_train_schedule_lr(const cfg *c, int64_t step) {
+  return step == leap ? -5.0 : __real_train_schedule_lr(c, step);
 }
 
 // How often an event stands in ROOT/name/history.jsonl; *last (=) the last one's sentence.
@@ -137,6 +147,71 @@ static void test_a_batch_unlike_the_others_is_skipped_and_training_goes_on(void 
   assert_true(loss[30] < 2.0 * loss[28]); // as if nothing had been
 }
 
+#define CALM "guard.window=8", "guard.z=6", "optim.decay_steps=0", "guard.rewind_after=6"
+
+// The model has learned that there is one code only when one update throws its weights far off.
+// Every batch is a spike then, those of before too.
+static void test_weights_that_one_update_ruined_are_repaired_by_training_on(void **state) {
+  small_run *r = *state;
+  double loss[SMALL_RUN_STEPS_MAX], parts[SMALL_RUN_STEPS_MAX];
+  char words[512];
+  dose = (poison){1000, 1000, true};
+  leap = 30;
+  assert_ok(SMALL_RUN(r, "ruined", "none", CALM, "ckpt.every=0", "train.steps=60"));
+  assert_int_equal(small_run_losses(r, "ruined", loss), 60);
+  assert_true(loss[30] > 10.0 * loss[29]);
+  assert_true(loss[31] > 10.0 * loss[29] && loss[32] > 10.0 * loss[29]); // refused, as the first
+  assert_true(loss[59] < 2.0 * loss[29]);                                // repaired
+  assert_in_range(events(r, "ruined", "accepting", words), 1, 3);
+  assert_non_null(strstr(words, "the weights are at fault"));
+  // The same to the bit when the run ends and is resumed among the refused steps, after the last
+  // of them, and while training repairs.
+  static const char *const ends[] = {"train.steps=32", "train.steps=33", "train.steps=36",
+                                     "train.steps=40"};
+  for (int i = 0; i < 4; i++) assert_ok(SMALL_RUN(r, "cut", "auto", CALM, "ckpt.every=0", ends[i]));
+  assert_int_equal(small_run_losses(r, "cut", parts), 40);
+  for (int i = 0; i < 40; i++) assert_true(parts[i] == loss[i]);
+  // And when it is replayed.
+  dist_world *world = NULL;
+  assert_ok(dist_world_open(&world));
+  const char *const again[] = {CALM, "ckpt.every=0", "train.steps=60", NULL};
+  assert_ok(small_replay_world(r, "ruined", 45, 1, again, world));
+  assert_int_equal(small_replay_lines(r, "equal"), 45);
+  dist_world_close(world);
+  leap = 0;
+}
+
+// Batches of another kind, one after the other: what was accepted before still is good.
+static void test_a_stretch_of_poisoned_batches_is_not_put_down_to_the_weights(void **state) {
+  small_run *r = *state;
+  double loss[SMALL_RUN_STEPS_MAX];
+  char words[512];
+  dose = (poison){30, 34, true};
+  assert_ok(SMALL_RUN(r, "stretch", "none", CALM, "train.steps=40"));
+  assert_int_equal(small_run_losses(r, "stretch", loss), 40);
+  assert_int_equal(events(r, "stretch", "skipped", words), 5);
+  assert_int_equal(events(r, "stretch", "accepting", words), 0);
+  char *said = small_run_said(r);
+  assert_non_null(strstr(said, "step 32: batch 25, accepted before with loss"));
+  assert_non_null(strstr(said, "the weights are not at fault"));
+  orr_free(said);
+  assert_true(loss[34] < 2.0 * loss[28]); // as if nothing had been
+}
+
+// All data is of another kind from there on, and there is no way back.
+static void test_data_that_stays_of_another_kind_is_accepted_in_the_end(void **state) {
+  small_run *r = *state;
+  double loss[SMALL_RUN_STEPS_MAX];
+  char words[512];
+  dose = (poison){30, 1000, true};
+  assert_ok(SMALL_RUN(r, "other", "none", CALM, "ckpt.every=0", "train.steps=60"));
+  assert_int_equal(small_run_losses(r, "other", loss), 60);
+  assert_int_equal(events(r, "other", "skipped", words), 6);
+  assert_int_equal(events(r, "other", "accepting", words), 1);
+  assert_non_null(strstr(words, "6 steps in a row were skipped, and there is no checkpoint"));
+  assert_true(loss[59] < 0.5 * loss[29]);
+}
+
 // Batches 8 to 10 are poisoned. The run is at step 10 when it gives up, goes back to step 6, the
 // last checkpoint before the first bad step, and goes on with batch 11 as its step 7.
 static void test_three_bad_steps_in_a_row_send_the_run_back_and_over_the_data(void **state) {
@@ -219,6 +294,9 @@ int main(void) {
       cmocka_unit_test(test_a_batch_that_is_no_number_is_skipped_and_training_goes_on),
       cmocka_unit_test(test_actions_of_a_file_that_are_no_numbers_are_skipped_by_name),
       cmocka_unit_test(test_a_batch_unlike_the_others_is_skipped_and_training_goes_on),
+      cmocka_unit_test(test_weights_that_one_update_ruined_are_repaired_by_training_on),
+      cmocka_unit_test(test_a_stretch_of_poisoned_batches_is_not_put_down_to_the_weights),
+      cmocka_unit_test(test_data_that_stays_of_another_kind_is_accepted_in_the_end),
       cmocka_unit_test(test_three_bad_steps_in_a_row_send_the_run_back_and_over_the_data),
       cmocka_unit_test(test_a_run_that_went_back_too_often_ends_with_the_reason),
       cmocka_unit_test(test_without_a_checkpoint_the_run_ends_and_says_so),

@@ -9,7 +9,7 @@
 // What the next run does to this rank.
 typedef struct {
   bool armed;
-  int64_t step;          // behind this step's update
+  int64_t step;          // after this step's update
   const char *parameter; // one of its elements
 } flip;
 static flip next_flip; // the wrapped function's signature leaves no other way in

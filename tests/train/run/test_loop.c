@@ -1,4 +1,4 @@
-// labels: quick
+// labels: quick; wrap: train_peak_measure
 // Whole runs on one rank: what they write, that cutting a batch or a run in pieces changes nothing,
 // and how they stop.
 #include "tests/train/small_run.h"
@@ -15,12 +15,38 @@
 
 enum { STEPS = 12 };
 
+// The machine's matmul rate as a run measures it: the first time so little, if not 0.
+static double busy_rate; // the wrapped function's signature leaves no other way in
+
+orr_code __real_train_peak_measure(kern *k, kern_dtype type, double *flops_per_s);
+orr_code __wrap_train_peak_measure(kern *k, kern_dtype type, double *flops_per_s);
+
+orr_code __wrap_train_peak_measure(kern *k, kern_dtype type, double *flops_per_s) {
+  if (busy_rate == 0.0) return __real_train_peak_measure(k, type, flops_per_s);
+  *flops_per_s = busy_rate;
+  busy_rate = 0.0;
+  return ORR_OK;
+}
+
 static void assert_same_losses(const double *a, const double *b, int n) {
   for (int i = 0; i < n; i++)
     if (!(a[i] == b[i])) fail_msg("step %d: losses %.9g and %.9g", i + 1, a[i], b[i]);
 }
 
-// -- what a run writes -----------------------------------------------------------------------
+// -- what a run writes ----------------------------------------------------------------------
+
+// Every moment of a step is in one phase, whatever the machine does meanwhile: eight numbers of
+// three digits after the point.
+static void assert_adds_up(const json_t *line) {
+  static const char *const phases[] = {"input_ms",     "forward_ms",   "backward_ms",
+                                       "optimizer_ms", "data_wait_ms", "ckpt_stall_ms",
+                                       "other_ms"};
+  const double step = json_number_value(json_object_get(line, "step_ms"));
+  double sum = 0.0;
+  for (size_t i = 0; i < sizeof phases / sizeof *phases; i++)
+    sum += json_number_value(json_object_get(line, phases[i]));
+  if (!(fabs(sum - step) < 0.005)) fail_msg("phases of %g ms in a step of %g ms", sum, step);
+}
 
 static void test_a_run_writes_its_configuration_and_every_field_of_every_step(void **state) {
   small_run *r = *state;
@@ -55,6 +81,7 @@ static void test_a_run_writes_its_configuration_and_every_field_of_every_step(vo
     assert_int_equal(json_number_value(json_object_get(j, "tokens")), step * 4 * 4 * 9);
     const double lr = json_number_value(json_object_get(j, "lr"));
     assert_true(fabs(lr - train_schedule_lr(c, step)) < 1e-8); // printed with 9 digits
+    assert_adds_up(j);
     json_decref(j);
   }
   fclose(f);
@@ -70,6 +97,21 @@ static void test_a_run_writes_its_configuration_and_every_field_of_every_step(vo
   assert_string_equal(latest, "step-00000012");
   cfg_destroy(kept);
   cfg_destroy(c);
+}
+
+static void test_mfu_is_a_share_though_the_machine_was_busy_when_it_was_measured(void **state) {
+  small_run *r = *state;
+  int lines = 0;
+  busy_rate = 1e6; // steps of this model are far above
+  assert_ok(SMALL_RUN(r, "busy", "none", "train.steps=6"));
+  assert_true(busy_rate == 0.0);
+  char *text = folder_text(r->root, "busy/metrics.jsonl");
+  for (const char *at = text; (at = strstr(at, "\"mfu\": ")); lines++) {
+    const double mfu = strtod(at += strlen("\"mfu\": "), NULL);
+    if (!(mfu > 0.0 && mfu <= 1.0)) fail_msg("mfu %g", mfu);
+  }
+  assert_int_equal(lines, 6);
+  orr_free(text);
 }
 
 static void test_a_finished_run_has_nothing_left_to_do(void **state) {
@@ -91,7 +133,7 @@ static void test_a_finished_run_has_nothing_left_to_do(void **state) {
   assert_same_losses(before, after, STEPS);
 }
 
-// -- pieces ----------------------------------------------------------------------------------
+// -- pieces ---------------------------------------------------------------------------------
 
 static void test_micro_batches_give_the_losses_of_the_whole_batch(void **state) {
   small_run *r = *state;
@@ -123,7 +165,7 @@ static void test_recomputation_and_synchronous_saving_keep_every_bit(void **stat
   assert_same_losses(loss, whole, STEPS);
 }
 
-// -- resuming --------------------------------------------------------------------------------
+// -- resuming -------------------------------------------------------------------------------
 
 // Both files of ROOT/run's checkpoint of step 12.
 static void hash_last(small_run *r, const char *run, orr_hash128 *model, orr_hash128 *optim) {
@@ -268,7 +310,7 @@ static void test_a_checkpoint_of_another_model_is_refused_with_the_key(void **st
   assert_ok(SMALL_RUN(r, "narrow", "auto", "model.z_loss=0.01"));
 }
 
-// -- steps without a number ------------------------------------------------------------------
+// -- steps without a number -----------------------------------------------------------------
 
 // Saves the checkpoint `from` again in ROOT/to with a NaN in the head.
 static void save_with_nan(small_run *r, const char *from, const char *to) {
@@ -336,7 +378,7 @@ static void test_a_loss_that_is_no_number_skips_the_update_and_is_logged(void **
   }
 }
 
-// -- stopping --------------------------------------------------------------------------------
+// -- stopping -------------------------------------------------------------------------------
 
 typedef struct {
   char metrics[512];
@@ -392,6 +434,7 @@ static void test_max_wall_s_stops_a_run_with_a_checkpoint(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_run_writes_its_configuration_and_every_field_of_every_step),
+      cmocka_unit_test(test_mfu_is_a_share_though_the_machine_was_busy_when_it_was_measured),
       cmocka_unit_test(test_a_finished_run_has_nothing_left_to_do),
       cmocka_unit_test(test_micro_batches_give_the_losses_of_the_whole_batch),
       cmocka_unit_test(test_recomputation_and_synchronous_saving_keep_every_bit),

@@ -41,7 +41,7 @@ static void train_alone(small_run *r, const char *name, const char *resume,
     assert_ok(dist_barrier(world_run_all(p)));                                                     \
   } while (0)
 
-// -- the same training -----------------------------------------------------------------------
+// -- the same training ----------------------------------------------------------------------
 
 static void assert_near_losses(const double *a, const double *b, int n) {
   /* fp32 gradients summed in another order over 20 steps at a rate of 0.01: measured 1e-7 */
@@ -112,7 +112,7 @@ static void test_a_run_goes_on_with_another_number_of_ranks(void **state) {
   }
 }
 
-// -- one rank alone --------------------------------------------------------------------------
+// -- one rank alone -------------------------------------------------------------------------
 
 // Configurations are alike on all ranks; what a relative path leads to may not be.
 static void stand_in_own_folder(world_run *p, const char *name) {
@@ -206,7 +206,7 @@ static void test_all_ranks_resume_from_the_checkpoint_that_rank_0_chooses(void *
   }
 }
 
-// -- failing writes --------------------------------------------------------------------------
+// -- failing writes -------------------------------------------------------------------------
 
 // The n-th operation of this kind fails on one rank. Both ranks return one code; whatever it is,
 // the next run finds a whole checkpoint or none, and ends with the losses of an undisturbed run.

@@ -119,7 +119,7 @@ static void test_ranks_of_two_builds_are_named_and_stop(void **state) {
   FILE *f = fopen(other, "w");
   assert_non_null(f);
   assert_int_equal(fwrite(program, 1, bytes, f), bytes);
-  assert_int_equal(fputc(0, f), 0); // behind all that is loaded: it runs like the first
+  assert_int_equal(fputc(0, f), 0); // after all that is loaded: it runs like the first
   assert_int_equal(fclose(f), 0);
   assert_int_equal(chmod(other, 0755), 0);
   put_config(r, "dynamics.yaml", dynamics_yaml);

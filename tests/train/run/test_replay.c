@@ -55,7 +55,7 @@ static void test_steps_come_out_the_same_and_nothing_is_written(void **state) {
   assert_int_equal(small_replay_lines(r, "equal"), 2);
   assert_ok(REPLAY(r, "plain", 12, 2)); // from step 9, twice
   assert_int_equal(small_replay_lines(r, "equal"), 6);
-  assert_ok(REPLAY(r, "plain", 4, 1)); // right behind a checkpoint
+  assert_ok(REPLAY(r, "plain", 4, 1)); // right after a checkpoint
   assert_int_equal(small_replay_lines(r, "equal"), 1);
   assert_true(orr_hash_equal(files_of(r, "plain"), before));
 }

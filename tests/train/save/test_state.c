@@ -61,7 +61,7 @@ static bool is_matrix_of_a_block(const char *name) {
          strstr(name, "attn.o.") || strstr(name, "mlp.");
 }
 
-// -- the optimizer ---------------------------------------------------------------------------
+// -- the optimizer --------------------------------------------------------------------------
 
 // Loshchilov & Hutter 2019 for one weight, in float64.
 typedef struct {
@@ -146,7 +146,7 @@ static void test_without_training_only_weights_take_memory(void **state) {
   kern_destroy(k);
 }
 
-// -- checkpoints -----------------------------------------------------------------------------
+// -- checkpoints ----------------------------------------------------------------------------
 
 static void save(model *m, const char *root) {
   ckpt_plan plan;
