@@ -29,8 +29,8 @@ static const orr_option options[] = {
     {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
     TRAIN_REMOTE_OPTION,
     {0}};
-static const orr_command command = {"play", "RUN", 1, 1,
-                                    "Serves a page in which you act in a world.", options};
+static const orr_command command = {
+    "play", "RUN", 1, 1, "Serves a page in which you act in a world.", options};
 
 enum { SNAPSHOT_BYTES = 64 << 20, RECORD_BYTES = 32 << 20, AHEAD = 1 };
 
@@ -77,7 +77,8 @@ static orr_code open_worlds(const orr_args *a, play *p) {
   ORR_CHECK(p->world[0].frame_bytes == p->world[1].frame_bytes && p->world[0].A == p->world[1].A &&
                 p->world[0].S == p->world[1].S &&
                 strcmp(p->world[0].tokenizer.s, p->world[1].tokenizer.s) == 0,
-            ORR_EINVAL, "%s and %s differ in tokenizer, frame or action: they cannot stand side by side",
+            ORR_EINVAL,
+            "%s and %s differ in tokenizer, frame or action: they cannot stand side by side",
             a->operand[0], beside);
   return ORR_OK;
 }

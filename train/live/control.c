@@ -35,16 +35,14 @@ static json_t *components_of(const train_live_house *h) {
 static json_t *sets_of(const train_live_house *h) {
   json_t *all = json_array();
   for (int i = 0; i < h->sets; i++)
-    json_array_append_new(
-        all, json_pack("{s:s, s:I}", "name", h->set[i].name, "clips",
-                       (json_int_t)train_episodes_count(h->set[i].episodes)));
+    json_array_append_new(all, json_pack("{s:s, s:I}", "name", h->set[i].name, "clips",
+                                         (json_int_t)train_episodes_count(h->set[i].episodes)));
   return all;
 }
 
 static json_t *worlds_of(const train_live_house *h, const train_live_seat *s) {
   json_t *all = json_array();
-  for (int w = 0; w < s->session.worlds; w++)
-    json_array_append_new(all, json_string(h->names[w]));
+  for (int w = 0; w < s->session.worlds; w++) json_array_append_new(all, json_string(h->names[w]));
   return all;
 }
 
@@ -53,8 +51,8 @@ json_t *train_live_control_hello(const train_live_house *h, const train_live_sea
   return json_pack(
       "{s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:o}",
       "say", "hello", "protocol", TRAIN_LIVE_PROTOCOL, "model", w->m.dynamics->path, "checkpoint",
-      w->checkpoint.s, "tokenizer", w->tokenizer.s, "step", (json_int_t)w->m.dynamics->step, "width",
-      (json_int_t)w->width, "height", (json_int_t)w->height, "fps", h->fps, "window",
+      w->checkpoint.s, "tokenizer", w->tokenizer.s, "step", (json_int_t)w->m.dynamics->step,
+      "width", (json_int_t)w->width, "height", (json_int_t)w->height, "fps", h->fps, "window",
       (json_int_t)w->window, "prompt", (json_int_t)h->prompt, "steps",
       (json_int_t)h->settings.steps, "steps_most", (json_int_t)h->steps_most, "temperature",
       h->settings.temperature, "choice_temperature", h->settings.choice_temperature, "components",
@@ -64,16 +62,16 @@ json_t *train_live_control_hello(const train_live_house *h, const train_live_sea
 static orr_code say_started(train_live_seat *s) {
   const train_record *r = &s->session.record;
   return say(s, json_pack("{s:s, s:I, s:I, s:f, s:I, s:O?, s:O?}", "say", "started", "frame",
-                          (json_int_t)(s->session.frame - 1), "seed",
-                          (json_int_t)r->settings.seed, "fps", s->fps, "steps",
-                          (json_int_t)r->settings.steps, "start", r->start, "mapping", r->mapping));
+                          (json_int_t)(s->session.frame - 1), "seed", (json_int_t)r->settings.seed,
+                          "fps", s->fps, "steps", (json_int_t)r->settings.steps, "start", r->start,
+                          "mapping", r->mapping));
 }
 
 static orr_code say_state(train_live_seat *s) {
-  return say(s, json_pack("{s:s, s:b, s:I, s:I, s:f, s:b}", "say", "state", "running", s->running,
-                          "frame", (json_int_t)(s->session.frame - 1), "goal",
-                          (json_int_t)(s->session.goal - 1), "fps", s->fps, "by_input",
-                          s->by_input));
+  return say(s,
+             json_pack("{s:s, s:b, s:I, s:I, s:f, s:b}", "say", "state", "running", s->running,
+                       "frame", (json_int_t)(s->session.frame - 1), "goal",
+                       (json_int_t)(s->session.goal - 1), "fps", s->fps, "by_input", s->by_input));
 }
 
 // -- reading wishes ---------------------------------------------------------------------------
@@ -83,7 +81,8 @@ static orr_code whole(const json_t *j, const char *key, int64_t low, int64_t hig
   const json_t *v = json_object_get(j, key);
   if (!v) return ORR_OK;
   ORR_CHECK(json_is_integer(v) && json_integer_value(v) >= low && json_integer_value(v) <= high,
-            ORR_EINVAL, "\"%s\": wanted a whole number from %" PRId64 " to %" PRId64, key, low, high);
+            ORR_EINVAL, "\"%s\": wanted a whole number from %" PRId64 " to %" PRId64, key, low,
+            high);
   *out = json_integer_value(v);
   return ORR_OK;
 }
@@ -141,8 +140,9 @@ static orr_code begin_with_clip(const train_live_house *h, train_live_seat *s, c
   const train_live_world *w = s->session.world[0];
   const int64_t stride = w->m.dynamics->c->data.stride;
   int64_t set = 0, clip = 0, length = 0;
-  ORR_CHECK(h->sets > 0, ORR_EINVAL,
-            "there is no data set to begin from: give orrery play one by --data, or a picture here");
+  ORR_CHECK(
+      h->sets > 0, ORR_EINVAL,
+      "there is no data set to begin from: give orrery play one by --data, or a picture here");
   ORR_TRY(whole(j, "set", 0, h->sets - 1, &set));
   train_episodes *e = h->set[set].episodes;
   ORR_TRY(whole(j, "clip", 0, train_episodes_count(e) - 1, &clip));
@@ -152,8 +152,7 @@ static orr_code begin_with_clip(const train_live_house *h, train_live_seat *s, c
   uint8_t *frames = orr_malloc((size_t)start->prompt * w->frame_bytes);
   float *actions = orr_calloc((size_t)(start->prompt * start->A_set), sizeof *actions);
   orr_code rc = frames && actions ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
-  if (rc == ORR_OK)
-    rc = train_episodes_read(e, clip, start->prompt, stride, frames, actions, NULL);
+  if (rc == ORR_OK) rc = train_episodes_read(e, clip, start->prompt, stride, frames, actions, NULL);
   start->frames = frames;
   start->actions = actions;
   start->start = json_pack("{s:s, s:I, s:I}", "set", h->set[set].name, "clip", (json_int_t)clip,
@@ -184,9 +183,8 @@ static orr_code do_start(const train_live_house *h, train_live_seat *s, const js
   ORR_TRY(read_mapping(j, &start.mapping));
   ORR_TRY(whole(j, "prompt", 1, MOST_PROMPT, &start.prompt));
   ORR_TRY(real(j, "fps", 0.1, 1000.0, &start.fps));
-  return json_is_true(json_object_get(j, "picture"))
-             ? begin_with_picture(h, s, &start, now_ns)
-             : begin_with_clip(h, s, j, &start, now_ns);
+  return json_is_true(json_object_get(j, "picture")) ? begin_with_picture(h, s, &start, now_ns)
+                                                     : begin_with_clip(h, s, j, &start, now_ns);
 }
 
 // -- time -------------------------------------------------------------------------------------
@@ -286,9 +284,9 @@ static orr_code do_ping(const train_live_house *h, train_live_seat *s, const jso
 static const struct {
   const char *word;
   orr_code (*run)(const train_live_house *, train_live_seat *, const json_t *, int64_t);
-} wishes[] = {{"start", do_start}, {"go", do_go},       {"pause", do_pause},
-              {"step", do_step},   {"back", do_back},   {"reset", do_reset},
-              {"map", do_map},     {"save", do_save},   {"ping", do_ping}};
+} wishes[] = {{"start", do_start}, {"go", do_go},     {"pause", do_pause},
+              {"step", do_step},   {"back", do_back}, {"reset", do_reset},
+              {"map", do_map},     {"save", do_save}, {"ping", do_ping}};
 
 static orr_code run_wish(const train_live_house *h, train_live_seat *s, const json_t *j,
                          int64_t now_ns) {

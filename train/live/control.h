@@ -32,8 +32,8 @@ typedef struct {
 // Local. What is said first: {"say": "hello", ...}. NULL = out of memory.
 json_t *train_live_control_hello(const train_live_house *h, const train_live_seat *s);
 // Local. Does what one message asks for. A wish that cannot be granted is answered by
-// {"say": "error", "code": ..., "words": ...} and the session goes on; a failure that is returned ends
-// it.
+// {"say": "error", "code": ..., "words": ...} and the session goes on; a failure that is returned
+// ends it.
 orr_code train_live_control_do(const train_live_house *h, train_live_seat *s, const char *text,
                                size_t size, int64_t now_ns);
 // Local. Tells a peer of a failure, or says goodbye.

@@ -53,8 +53,7 @@ orr_code train_handshake_accept(const char *key, char accept[29]) {
   memcpy(text + KEY_CHARS, guid, GUID_CHARS);
   digest(text, sizeof text, sum);
   for (int i = 0; i < 7; i++) {
-    const uint32_t v =
-        (uint32_t)sum[3 * i] << 16 | (uint32_t)sum[3 * i + 1] << 8 | sum[3 * i + 2];
+    const uint32_t v = (uint32_t)sum[3 * i] << 16 | (uint32_t)sum[3 * i + 1] << 8 | sum[3 * i + 2];
     for (int j = 0; j < 4; j++) accept[4 * i + j] = base64[v >> (18 - 6 * j) & 63];
   }
   accept[27] = '=';

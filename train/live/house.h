@@ -15,9 +15,9 @@ typedef struct {
   float *low, *high;
 } train_live_furnished;
 
-// Local. Opens the data sets `where` [count] for the world; `remote` reads those that are addresses.
-// Components are named and ranged as the first of them has it; without one they are numbered.
-// Released also where this fails. ORR_EINVAL where a set does not fit the world.
+// Local. Opens the data sets `where` [count] for the world; `remote` reads those that are
+// addresses. Components are named and ranged as the first of them has it; without one they are
+// numbered. Released also where this fails. ORR_EINVAL where a set does not fit the world.
 orr_code train_live_house_open(const train_live_world *w, const char *const *where, int count,
                                data_remote *remote, train_live_furnished *f);
 void train_live_house_close(train_live_furnished *f);

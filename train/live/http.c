@@ -214,12 +214,13 @@ static orr_code start(train_live_http *h) {
   ORR_TRY(listen_on(h, &fd));
   if (!h->loopback) ORR_TRY(make_token(h));
   snprintf(h->path, sizeof h->path, "/play/%d", TRAIN_LIVE_PROTOCOL);
-  snprintf(h->url, sizeof h->url, "http://%s:%d/%s%s",
-           h->o.host ? h->o.host : h->o.address, h->port, h->token[0] ? "?token=" : "", h->token);
-  h->daemon = MHD_start_daemon(
-      MHD_ALLOW_UPGRADE | MHD_USE_EPOLL, 0, NULL, NULL, handle, h, MHD_OPTION_LISTEN_SOCKET, fd,
-      MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_END);
+  snprintf(h->url, sizeof h->url, "http://%s:%d/%s%s", h->o.host ? h->o.host : h->o.address,
+           h->port, h->token[0] ? "?token=" : "", h->token);
+  h->daemon = MHD_start_daemon(MHD_ALLOW_UPGRADE | MHD_USE_EPOLL, 0, NULL, NULL, handle, h,
+                               MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+                               (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                               (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
+                               (unsigned)TIMEOUT_S, MHD_OPTION_END);
   if (h->daemon) return ORR_OK;
   close(fd);
   return ORR_FAIL(ORR_EIO, "play: the HTTP server does not start: %s", strerror(errno));

@@ -1,7 +1,7 @@
-// The HTTP side (libmicrohttpd): the page and what it loads, and connections that become WebSockets.
-// A request is answered only where its Host is one of this server's names and, for a WebSocket that a
-// page opens, its Origin is the server's own: a page of another site can neither read nor act.
-// Where the server listens on more than loopback, both need the token in the address.
+// The HTTP side (libmicrohttpd): the page and what it loads, and connections that become
+// WebSockets. A request is answered only where its Host is one of this server's names and, for a
+// WebSocket that a page opens, its Origin is the server's own: a page of another site can neither
+// read nor act. Where the server listens on more than loopback, both need the token in the address.
 #ifndef TRAIN_LIVE_HTTP_H
 #define TRAIN_LIVE_HTTP_H
 

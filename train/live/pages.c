@@ -15,7 +15,8 @@ EMBED(input, "train/live/page/input.js");
 EMBED(icon, "train/live/page/icon.svg");
 
 const train_live_page *train_live_page_find(const char *path) {
-#define PAGE(path, type, name) {path, type, page_##name, (size_t)(page_##name##_end - page_##name)}
+#define PAGE(path, type, name)                                                                     \
+  { path, type, page_##name, (size_t)(page_##name##_end - page_##name) }
   const train_live_page pages[] = {PAGE("/", "text/html; charset=utf-8", index),
                                    PAGE("/style.css", "text/css; charset=utf-8", style),
                                    PAGE("/play.js", "text/javascript; charset=utf-8", script),

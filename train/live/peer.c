@@ -62,8 +62,9 @@ static void take_message(wslay_event_context_ptr ws, const struct wslay_event_on
 }
 
 orr_code train_live_peer_create(const train_live_peer_options *o, train_live_peer **out) {
-  static const struct wslay_event_callbacks callbacks = {
-      .recv_callback = read_some, .send_callback = write_some, .on_msg_recv_callback = take_message};
+  static const struct wslay_event_callbacks callbacks = {.recv_callback = read_some,
+                                                         .send_callback = write_some,
+                                                         .on_msg_recv_callback = take_message};
   train_live_peer *p = orr_calloc(1, sizeof *p);
   ORR_CHECK(p, ORR_ENOMEM, "connection: out of memory");
   p->o = *o;
@@ -135,9 +136,8 @@ orr_code train_live_peer_say(train_live_peer *p, bool text, const void *bytes, s
   ORR_CHECK(wslay_event_get_queued_msg_length(p->ws) + size <= MOST_QUEUED ||
                 wslay_event_get_queued_msg_count(p->ws) == 0,
             ORR_EIO, "connection: the other end does not read what it is told");
-  const struct wslay_event_msg m = {.opcode = text ? WSLAY_TEXT_FRAME : WSLAY_BINARY_FRAME,
-                                    .msg = bytes,
-                                    .msg_length = size};
+  const struct wslay_event_msg m = {
+      .opcode = text ? WSLAY_TEXT_FRAME : WSLAY_BINARY_FRAME, .msg = bytes, .msg_length = size};
   ORR_CHECK(wslay_event_queue_msg(p->ws, &m) == 0, ORR_ENOMEM, "connection: out of memory");
   return ORR_OK;
 }

@@ -1,6 +1,6 @@
-// The other end of a WebSocket (RFC 6455, framing by wslay): messages come in whole, frames go out one
-// at a time. A frame that the peer has not taken in full is never joined by another: the newest one
-// waits in its place, and those that it replaced are counted. Nothing here waits.
+// The other end of a WebSocket (RFC 6455, framing by wslay): messages come in whole, frames go out
+// one at a time. A frame that the peer has not taken in full is never joined by another: the newest
+// one waits in its place, and those that it replaced are counted. Nothing here waits.
 #ifndef TRAIN_LIVE_PEER_H
 #define TRAIN_LIVE_PEER_H
 
@@ -17,7 +17,7 @@ typedef struct train_live_peer train_live_peer;
 typedef orr_code (*train_live_message_fn)(void *ctx, bool text, const uint8_t *bytes, size_t size);
 
 typedef struct {
-  int fd;              // not blocking; the peer's from here on, but never closed by it
+  int fd;               // not blocking; the peer's from here on, but never closed by it
   const uint8_t *extra; // bytes that came with the handshake
   size_t extra_bytes;
   size_t most_message; // bytes of a message that comes in
@@ -31,8 +31,8 @@ typedef struct {
 orr_code train_live_peer_create(const train_live_peer_options *o, train_live_peer **out);
 void train_live_peer_destroy(train_live_peer *p); // takes NULL
 
-// Local. Reads what has come and hands messages on. ORR_EIO when the other end is gone or breaks the
-// protocol: the connection is at its end.
+// Local. Reads what has come and hands messages on. ORR_EIO when the other end is gone or breaks
+// the protocol: the connection is at its end.
 orr_code train_live_peer_read(train_live_peer *p);
 // Local. Writes as much as the connection takes.
 orr_code train_live_peer_write(train_live_peer *p);

@@ -4,7 +4,8 @@
 // The file:
 //   0 char[8]  "orrsess1"
 //   8 u32      bytes of the head, 12 u32 of the packed body, 16 u32 of the plain one
-//  20 head     JSON: checkpoint, tokenizer, ema, branch, fps, components, positions, prompt, frames,
+//  20 head     JSON: checkpoint, tokenizer, ema, branch, fps, components, positions, prompt,
+//  frames,
 //              seed, sample, steps, temperature, choice_temperature, window, mapping, start
 //     body     deflated (RFC 1950): tokens of the prompt u32 [prompt,positions], its actions
 //              f32 [prompt-1,components], then runs until there are `frames` of them: a count of 7

@@ -68,8 +68,7 @@ static orr_code take_message(void *ctx, bool text, const uint8_t *bytes, size_t 
   const int64_t now = orr_clock_ns();
   v->seat->heard_ns = now;
   ORR_CHECK(train_live_seat_allows(v->seat, now), ORR_EINVAL, "too many messages");
-  if (text)
-    return train_live_control_do(v->server->house, v->seat, (const char *)bytes, size, now);
+  if (text) return train_live_control_do(v->server->house, v->seat, (const char *)bytes, size, now);
   if (size > 0 && bytes[0] == TRAIN_WIRE_INPUT) return take_input(v->seat, bytes, size, now);
   if (size > 0 && bytes[0] == TRAIN_WIRE_PICTURE) return take_picture(v->seat, bytes, size);
   return ORR_FAIL(ORR_EFORMAT, "a message of no known kind");
@@ -95,8 +94,7 @@ static orr_code seat_peer(train_live_server *s, train_live_seat *seat, int fd, c
                                  .extra = extra,
                                  .extra_bytes = extra_bytes,
                                  .most_message = most_message(s),
-                                 .frame_bytes =
-                                     s->worlds[0]->frame_bytes + TRAIN_WIRE_FRAME_HEADER,
+                                 .frame_bytes = s->worlds[0]->frame_bytes + TRAIN_WIRE_FRAME_HEADER,
                                  .worlds = s->count,
                                  .message = take_message,
                                  .ctx = v},
@@ -173,13 +171,12 @@ orr_code train_live_server_create(const train_live_server_options *o, const trai
   ORR_CHECK(s, ORR_ENOMEM, "play: out of memory");
   *s = (train_live_server){.o = *o, .house = h, .worlds = worlds, .count = count};
   ORR_TRY_GOTO(make_seats(s), fail);
-  ORR_TRY_GOTO(train_live_http_create(&(train_live_http_options){.address = o->address,
-                                                                 .port = o->port,
-                                                                 .host = o->host,
-                                                                 .taken = taken,
-                                                                 .ctx = s},
-                                      &s->http),
-               fail);
+  ORR_TRY_GOTO(
+      train_live_http_create(
+          &(train_live_http_options){
+              .address = o->address, .port = o->port, .host = o->host, .taken = taken, .ctx = s},
+          &s->http),
+      fail);
   *out = s;
   return ORR_OK;
 fail:
@@ -272,7 +269,8 @@ static orr_code take_what_came(train_live_server *s, int64_t until) {
   return ORR_OK;
 }
 
-// The seats whose frame is due, at most one number of passes; the one that waits longest decides it.
+// The seats whose frame is due, at most one number of passes; the one that waits longest decides
+// it.
 static int64_t gather_due(train_live_server *s, int64_t now, train_live_seat **out) {
   int64_t n = 0, steps = 0, oldest = INT64_MAX;
   for (int64_t i = 0; i < s->o.seats; i++) {
@@ -310,7 +308,8 @@ static orr_code decode_due(train_live_server *s, int64_t now) {
     ahead[i] = session[i]->ahead;
   }
   ORR_TRY(train_live_session_step(session, n));
-  for (int64_t i = 0; i < n; i++) show(s, due[i], unseen[i], ahead[i] && session[i]->decode_ms == 0.0);
+  for (int64_t i = 0; i < n; i++)
+    show(s, due[i], unseen[i], ahead[i] && session[i]->decode_ms == 0.0);
   return train_live_session_settle(session, n);
 }
 

@@ -1,6 +1,6 @@
-// The server of `orrery play`: seats, their peers, and the one loop that reads what has come, decodes
-// the frames that are due - those of all seats together - and writes them. One thread does all of it:
-// what comes in while a frame is decoded is looked at before the next one.
+// The server of `orrery play`: seats, their peers, and the one loop that reads what has come,
+// decodes the frames that are due - those of all seats together - and writes them. One thread does
+// all of it: what comes in while a frame is decoded is looked at before the next one.
 #ifndef TRAIN_LIVE_SERVER_H
 #define TRAIN_LIVE_SERVER_H
 

@@ -184,8 +184,7 @@ static orr_code encode_start(train_live_session *s, const train_live_start *star
                              float *actions) {
   const train_live_world *w = s->world[0];
   if (start->prompt > 1)
-    memcpy(actions, start->actions,
-           (size_t)((start->prompt - 1) * start->A_set) * sizeof *actions);
+    memcpy(actions, start->actions, (size_t)((start->prompt - 1) * start->A_set) * sizeof *actions);
   if (start->frames) return train_codec_encode(w->codec, start->frames, start->prompt, tokens);
   memcpy(tokens, start->tokens, (size_t)(start->prompt * w->S) * sizeof *tokens);
   return ORR_OK;
@@ -221,10 +220,11 @@ orr_code train_live_session_begin(train_live_session *s, const train_live_start 
 
 static orr_code check_record(const train_live_session *s, const train_record *r, bool anyway) {
   const train_live_world *w = s->world[0];
-  ORR_CHECK(anyway || strcmp(r->checkpoint.s, w->checkpoint.s) == 0, ORR_EINVAL,
-            "the session is of checkpoint %s, this is %s (%s): its frames would be others; --anyway "
-            "plays its actions here",
-            r->checkpoint.s, w->checkpoint.s, w->m.dynamics->path);
+  ORR_CHECK(
+      anyway || strcmp(r->checkpoint.s, w->checkpoint.s) == 0, ORR_EINVAL,
+      "the session is of checkpoint %s, this is %s (%s): its frames would be others; --anyway "
+      "plays its actions here",
+      r->checkpoint.s, w->checkpoint.s, w->m.dynamics->path);
   ORR_CHECK(anyway || strcmp(r->tokenizer.s, w->tokenizer.s) == 0, ORR_EINVAL,
             "the session is of tokenizer %s, this is %s (%s): its frames would be others; --anyway "
             "plays its actions here",
@@ -283,8 +283,7 @@ static bool comes_ahead(const train_live_session *s, const float *action) {
 static orr_code drop_ahead(train_live_session *s) {
   if (!s->ahead) return ORR_OK;
   s->ahead = false;
-  for (int w = 0; w < s->worlds; w++)
-    ORR_TRY(train_engine_back(s->world[w]->engine, s->slot, 1));
+  for (int w = 0; w < s->worlds; w++) ORR_TRY(train_engine_back(s->world[w]->engine, s->slot, 1));
   return ORR_OK;
 }
 

@@ -24,9 +24,9 @@ typedef struct {
   int32_t slot; // in the engines of all worlds
   bool begun;
   train_record record;
-  float *action; // [2A]: what leads to the next frame, and which components are valid
-  int64_t frame; // number of the next one, prompt included
-  int64_t goal;  // frames before it are played from the record, unseen
+  float *action;     // [2A]: what leads to the next frame, and which components are valid
+  int64_t frame;     // number of the next one, prompt included
+  int64_t goal;      // frames before it are played from the record, unseen
   orr_hash128 chain; // of the frames up to there
   bool checks;       // a record of this model is played again: its chain must come out
   int64_t differs;   // first frame after which it did not; -1 = none
@@ -74,14 +74,15 @@ orr_code train_live_session_load(train_live_session *s, train_record *r, bool an
 
 // Local. What leads to the next frame: A_set components of a person or a program.
 void train_live_session_act(train_live_session *s, const float *action, int64_t components);
-// Local. Decodes the next frame of each of n sessions of the same worlds and number of passes. Those
-// with a goal ahead take the action of their record.
+// Local. Decodes the next frame of each of n sessions of the same worlds and number of passes.
+// Those with a goal ahead take the action of their record.
 orr_code train_live_session_step(train_live_session *const *s, int64_t n);
 // Local. What can wait until the frames of a step are on their way: the engines append them, and
 // sessions remember where they are.
 orr_code train_live_session_settle(train_live_session *const *s, int64_t n);
-// Local. Decodes the next frame of each of n such sessions, none of them ahead or catching up, under the
-// action that is held now: step takes it where that is still the action, and drops it otherwise.
+// Local. Decodes the next frame of each of n such sessions, none of them ahead or catching up,
+// under the action that is held now: step takes it where that is still the action, and drops it
+// otherwise.
 orr_code train_live_session_look_ahead(train_live_session *const *s, int64_t n);
 // Local. Back to where frame `frame` is the last one (prompt - 1 at least). What followed is
 // forgotten. Decoding goes on unseen until s->frame == s->goal. ORR_EINVAL.

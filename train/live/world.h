@@ -1,5 +1,5 @@
-// A world that sessions act in: a trained world model, its engine with a place for every session, and
-// what a page wants to know of it.
+// A world that sessions act in: a trained world model, its engine with a place for every session,
+// and what a page wants to know of it.
 #ifndef TRAIN_LIVE_WORLD_H
 #define TRAIN_LIVE_WORLD_H
 
