@@ -1,12 +1,12 @@
 #include "train/cli/cmd_play.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "base/args.h"
 #include "base/log.h"
 #include "train/live/house.h"
 #include "train/live/server.h"
+#include "train/run/stop.h"
 #include "train/setup/remote_data.h"
 
 static const orr_option options[] = {
@@ -42,14 +42,6 @@ typedef struct {
   train_live_furnished house;
   train_live_server *server;
 } play;
-
-static volatile sig_atomic_t stopped;
-static volatile int stop;
-
-static void on_signal(int number) {
-  stopped = number;
-  stop = 1;
-}
 
 static orr_code read_options(const orr_args *a, play *p) {
   p->o = (train_live_server_options){.address = orr_args_text(a, "bind", "127.0.0.1"),
@@ -102,11 +94,9 @@ static orr_code run(const orr_args *a, play *p) {
   ORR_TRY(open_worlds(a, p));
   ORR_TRY(open_house(a, p));
   ORR_TRY(train_live_server_create(&p->o, &p->house.house, p->worlds, p->count, &p->server));
-  signal(SIGINT, on_signal);
-  signal(SIGTERM, on_signal);
-  signal(SIGPIPE, SIG_IGN);
+  train_stop_install();
   ORR_INFO("play: %s", train_live_server_url(p->server));
-  ORR_TRY(train_live_server_run(p->server, &stop));
+  ORR_TRY(train_live_server_run(p->server, train_stop_requested));
   ORR_INFO("play: stopped");
   return ORR_OK;
 }

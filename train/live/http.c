@@ -49,7 +49,7 @@ static bool is_own_host(const train_live_http *h, const char *host) {
   const char *colon = strrchr(host, ':');
   if (colon && strchr(colon, ']')) colon = NULL; // inside [::1]
   const size_t n = colon ? (size_t)(colon - host) : strlen(host);
-  if (colon && atoi(colon + 1) != h->port && !h->o.host) return false;
+  if (colon && strtol(colon + 1, NULL, 10) != h->port && !h->o.host) return false;
   if (is_number(host, n)) return true;
   const char *const names[] = {"localhost", h->o.host};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)

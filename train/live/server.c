@@ -344,8 +344,8 @@ static void say_goodbye(train_live_server *s) {
   }
 }
 
-orr_code train_live_server_run(train_live_server *s, const volatile int *stop) {
-  while (!*stop) {
+orr_code train_live_server_run(train_live_server *s, bool (*stop)(void)) {
+  while (!stop()) {
     const int64_t due = next_due(s), now = orr_clock_ns();
     // what has come is looked at before idle time is used up
     ORR_TRY(take_what_came(s, s->o.ahead ? now : due));

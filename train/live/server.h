@@ -24,7 +24,7 @@ orr_code train_live_server_create(const train_live_server_options *o, const trai
                                   train_live_server **out);
 void train_live_server_destroy(train_live_server *s); // takes NULL
 const char *train_live_server_url(const train_live_server *s);
-// Local. Serves until *stop is not 0, then says goodbye to all peers.
-orr_code train_live_server_run(train_live_server *s, const volatile int *stop);
+// Local. Serves until stop() says so, then says goodbye to all peers.
+orr_code train_live_server_run(train_live_server *s, bool (*stop)(void));
 
 #endif
