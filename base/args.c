@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/home.h"
 #include "base/nearest.h"
 
 static const orr_option *find(const orr_command *c, const char *name, size_t letters) {
   for (const orr_option *o = c->options; o && o->name; o++) {
-    if (strlen(o->name) == letters && strncmp(o->name, name, letters) == 0) return o;
+    if (letters && strlen(o->name) == letters && strncmp(o->name, name, letters) == 0) return o;
   }
   return NULL;
 }
@@ -20,10 +21,33 @@ static orr_code fail_unknown(const orr_command *c, const char *word, size_t lett
   char name[64];
   snprintf(name, sizeof name, "%.*s", (int)letters, word);
   orr_nearest near = orr_nearest_start(name);
-  for (const orr_option *o = c->options; o && o->name; o++) orr_nearest_offer(&near, o->name);
+  for (const orr_option *o = c->options; o && o->name; o++)
+    if (o->name[0]) orr_nearest_offer(&near, o->name);
   return ORR_FAIL(ORR_ECONFIG, "orrery %s: unknown option --%s%s%s; see `orrery %s --help`",
                   c->name, name, near.best ? ", did you mean --" : "", near.best ? near.best : "",
                   c->name);
+}
+
+// What a value is when its name in the help says that it is a path.
+static bool is_path(const char *name) {
+  static const char *const paths[] = {"DIR", "FILE", "CHECKPOINT", "PATH", "RUN"};
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    if (strstr(name, paths[i]) && !strchr(name, '=')) return true;
+  return false;
+}
+
+// *text (=) the path written out, where it has to be.
+static orr_code write_out(orr_args *a, const char *what, const char **text) {
+  char *to = a->room + a->written;
+  if (!strpbrk(*text, "~$")) return ORR_OK;
+  if (orr_home_expand(*text, to, sizeof a->room - a->written) != ORR_OK) {
+    char words[ORR_STATUS_MESSAGE_MAX];
+    orr_status_copy(words, sizeof words);
+    return ORR_FAIL(ORR_ECONFIG, "orrery %s: %s: %s", a->command->name, what, words);
+  }
+  *text = to;
+  a->written += strlen(to) + 1;
+  return ORR_OK;
 }
 
 static orr_code add_operand(orr_args *a, const char *text) {
@@ -31,6 +55,7 @@ static orr_code add_operand(orr_args *a, const char *text) {
   ORR_CHECK(a->operands < c->most && a->operands < ORR_ARGS_MAX, ORR_ECONFIG,
             "orrery %s: unexpected '%s'; it takes %s%s; see `orrery %s --help`", c->name, text,
             c->most == 0 ? "options only" : "only ", c->most == 0 ? "" : c->operands, c->name);
+  ORR_TRY(write_out(a, c->operands, &text));
   a->operand[a->operands++] = text;
   return ORR_OK;
 }
@@ -55,6 +80,7 @@ static orr_code add_option(orr_args *a, int argc, char **argv, int *i) {
               o->name, o->name, o->value);
     value = argv[++*i];
   }
+  if (o->value && is_path(o->value)) ORR_TRY(write_out(a, o->name, &value));
   a->option[a->given] = o;
   a->value[a->given++] = value;
   return ORR_OK;
@@ -66,6 +92,10 @@ static void print_help(const orr_command *c) {
   printf("\n");
   for (const orr_option *o = c->options; o && o->name; o++) {
     char left[96];
+    if (!o->name[0]) {
+      printf("\n%s:\n", o->sentence);
+      continue;
+    }
     snprintf(left, sizeof left, "--%s%s%s%s", o->name, o->value ? " " : "",
              o->value ? o->value : "", o->use == ORR_OPTION_REPEATED ? " ..." : "");
     printf("  %-26s %s\n", left, o->sentence);

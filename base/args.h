@@ -12,12 +12,14 @@
 //   if (args.help) return ORR_OK;
 //   const char *dir = orr_args_text(&args, "data", NULL);
 //
-// Options are written --name VALUE or --name=VALUE, in any place; "--" ends them. Nothing is
-// allocated; texts point into argv.
+// Options are written --name VALUE or --name=VALUE, in any place; "--" ends them. "~/" at the
+// beginning of a path is the home folder (base/home.h). Nothing is allocated; texts point into
+// argv, or into the orr_args themselves, which stay where they were parsed.
 #ifndef ORR_ARGS_H
 #define ORR_ARGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -30,7 +32,7 @@ typedef enum {
 } orr_option_use;
 
 typedef struct {
-  const char *name;     // without the dashes; NULL ends a table
+  const char *name;     // without the dashes; NULL ends a table; "": a heading in the help
   const char *value;    // what the value is, for the help: "FILE"; NULL = a flag without value
   const char *sentence; // for the help
   orr_option_use use;
@@ -52,6 +54,8 @@ typedef struct {
   int given;                         // number of options given
   const orr_option *option[ORR_ARGS_MAX];
   const char *value[ORR_ARGS_MAX]; // of option[i]; "" for flags
+  size_t written;                  // bytes of room
+  char room[8192];                 // paths that were written out
 } orr_args;
 
 // Local. argv[0] is the command's own word and is skipped. ORR_ECONFIG names the command, what it

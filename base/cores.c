@@ -11,15 +11,33 @@
 
 enum { PATH_BYTES = 8192 };
 
+static bool may_use(const orr_cores_mask *mask, int core) {
+  return mask->word[core / 64] >> core % 64 & 1;
+}
+
 void orr_cores_allowed(orr_cores_mask *out) {
   memset(out, 0, sizeof *out);
   if (sched_getaffinity(0, sizeof *out, (cpu_set_t *)(void *)out->word) != 0) out->word[0] = 1;
+}
+
+void orr_cores_bind(const orr_cores_mask *mask) {
+  (void)sched_setaffinity(0, sizeof *mask, (const cpu_set_t *)(const void *)mask->word);
 }
 
 int orr_cores_count(const orr_cores_mask *mask) {
   int n = 0;
   for (size_t i = 0; i < ORR_CORES_MAX / 64; i++) n += __builtin_popcountll(mask->word[i]);
   return n;
+}
+
+orr_cores_mask orr_cores_nth(const orr_cores_mask *mask, int n) {
+  orr_cores_mask one = {{0}};
+  for (int c = 0; c < ORR_CORES_MAX; c++)
+    if (may_use(mask, c) && n-- == 0) {
+      one.word[c / 64] = (uint64_t)1 << c % 64;
+      break;
+    }
+  return one;
 }
 
 // -- quota ----------------------------------------------------------------------------------
@@ -153,10 +171,6 @@ double orr_cores_quota(const char *root) {
 }
 
 // -- threads --------------------------------------------------------------------------------
-
-static bool may_use(const orr_cores_mask *mask, int core) {
-  return mask->word[core / 64] >> core % 64 & 1;
-}
 
 void orr_cores_add(uint16_t sharers[ORR_CORES_MAX], const orr_cores_mask *mask) {
   for (int c = 0; c < ORR_CORES_MAX; c++) sharers[c] += may_use(mask, c);

@@ -13,9 +13,14 @@ typedef struct {
   uint64_t word[ORR_CORES_MAX / 64]; // bit c % 64 of word c / 64: may run on core c
 } orr_cores_mask;
 
-// *out (=) the cores that this process may run on, at least one.
+// *out (=) the cores that this thread may run on, at least one. A process has one thread's at
+// first, and a thread that of the one which started it.
 void orr_cores_allowed(orr_cores_mask *out);
+// From now on this thread runs on these cores alone, where the system agrees.
+void orr_cores_bind(const orr_cores_mask *mask);
 int orr_cores_count(const orr_cores_mask *mask);
+// The n-th core of the mask, 0 <= n < orr_cores_count, as a mask.
+orr_cores_mask orr_cores_nth(const orr_cores_mask *mask, int n);
 
 // The cores' worth of time that the groups of this process allow: the smallest quota over period
 // from its own group up to the root of the hierarchy; INFINITY where none is set. `root` goes

@@ -2,9 +2,11 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdbool.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 
 struct orr_crew {
   orr_crew_run run;
@@ -50,9 +52,9 @@ orr_code orr_crew_create(int threads, int64_t room, orr_crew_run run, orr_crew *
   ORR_CHECK_GOTO(c->queue && c->thread, fail, ORR_ENOMEM, "crew: out of memory for %d threads",
                  threads);
   for (; c->threads < threads; c->threads++) {
-    ORR_CHECK_GOTO(pthread_create(&c->thread[c->threads], NULL, work, c) == 0, fail, ORR_EIO,
-                   "cannot start thread %d of %d; raise the limit on processes (ulimit -u)",
-                   c->threads + 1, threads);
+    char what[64];
+    snprintf(what, sizeof what, "thread %d of %d", c->threads + 1, threads);
+    ORR_TRY_GOTO(orr_thread_start(&c->thread[c->threads], work, c, what), fail);
   }
   *out = c;
   return ORR_OK;

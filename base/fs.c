@@ -4,22 +4,30 @@
 #include "base/fs.h"
 
 #include <inttypes.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/limits.h"
+#include "base/log.h"
 #include "base/mem.h"
 
+enum { SWEEP_NAMES = 10000 };         // of a folder that are looked at
 #define PIECE_BYTES ((size_t)1 << 30) // Linux moves at most 2 GiB - 4 KiB in one call
 
 // Records "PATH: cannot OPERATION: errno's text; remedy".
 static orr_code fail_errno(const char *path, const char *operation) {
   const char *remedy = "";
+  char limit[256];
   int e = errno;
   switch (e) {
   case ENOSPC:
@@ -38,12 +46,21 @@ static orr_code fail_errno(const char *path, const char *operation) {
   case EMFILE:
     remedy = "; raise the limit on open files (ulimit -n)";
     break;
+  case EFBIG:
+    orr_limits_file_words(limit, sizeof limit);
+    remedy = limit;
+    break;
+  case ENOMEM:
+    orr_limits_memory_words(limit, sizeof limit);
+    remedy = limit;
+    break;
   default:
     break;
   }
-  const orr_code code = e == ENOENT                 ? ORR_ENOTFOUND
-                        : e == EACCES || e == EPERM ? ORR_EACCESS
-                                                    : ORR_EIO;
+  const orr_code code = e == ENOENT                                ? ORR_ENOTFOUND
+                        : e == EACCES || e == EPERM                ? ORR_EACCESS
+                        : e == ENOSPC || e == EDQUOT || e == EFBIG ? ORR_EFULL
+                                                                   : ORR_EIO;
   return ORR_FAIL(code, "%s: cannot %s: %s%s", path, operation, strerror(e), remedy);
 }
 
@@ -63,6 +80,16 @@ orr_code orr_fs_join(char *out, size_t size, const char *dir, const char *name) 
   return ORR_OK;
 }
 
+orr_code orr_fs_mkdir(const char *path) {
+  if (mkdir(path, 0777) == 0) return ORR_OK;
+  const int e = errno;
+  if (orr_fs_is_dir(path)) return ORR_OK;
+  ORR_CHECK(!orr_fs_exists(path), ORR_EIO,
+            "%s: is a file, wanted a folder; choose another path or move the file away", path);
+  errno = e;
+  return fail_errno(path, "make this folder");
+}
+
 orr_code orr_fs_mkdirs(const char *path) {
   orr_path partial;
   size_t n = strlen(path);
@@ -72,16 +99,7 @@ orr_code orr_fs_mkdirs(const char *path) {
   for (size_t i = 1; i <= n; i++) {
     if (partial[i] != '/' && partial[i] != 0) continue;
     partial[i] = 0;
-    if (mkdir(partial, 0777) != 0) {
-      const int e = errno; // looking at what is there replaces it
-      if (!orr_fs_is_dir(partial)) {
-        ORR_CHECK(!orr_fs_exists(partial), ORR_EIO,
-                  "%s: is a file, wanted a folder; choose another path or move the file away",
-                  partial);
-        errno = e;
-        return fail_errno(partial, "make this folder");
-      }
-    }
+    ORR_TRY(orr_fs_mkdir(partial));
     partial[i] = path[i];
   }
   return ORR_OK;
@@ -142,6 +160,44 @@ static orr_code parent_of(const char *path, char *out, size_t size) {
   return ORR_OK;
 }
 
+// True for NAME.tmp-123; of any NAME when it is NULL.
+static bool is_temporary(const char *file, const char *name) {
+  static const char mark[] = ".tmp-";
+  const char *at = name && strncmp(file, name, strlen(name)) == 0 ? file + strlen(name) : NULL;
+  if (!name)
+    for (const char *next = file; (next = strstr(next, mark)); next++) at = next;
+  if (!at || at == file || strncmp(at, mark, sizeof mark - 1) != 0) return false;
+  const char *digits = at + sizeof mark - 1;
+  return *digits && digits[strspn(digits, "0123456789")] == 0;
+}
+
+// One of this name may be without its lock yet, when it is a moment old.
+static bool writer_lives(const char *file) {
+  const long pid = strtol(strrchr(file, '-') + 1, NULL, 10);
+  return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
+// Its writer holds a lock on it, which ends with that process.
+static void remove_unless_written(const char *dir, const char *file) {
+  orr_path path;
+  struct stat s;
+  if (orr_fs_join(path, sizeof path, dir, file) != ORR_OK) return;
+  const int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return;
+  if (fstat(fd, &s) == 0 && S_ISREG(s.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0) unlink(path);
+  close(fd);
+}
+
+void orr_fs_sweep(const char *dir, const char *name) {
+  int left = SWEEP_NAMES;
+  DIR *d = opendir(dir);
+  if (!d) return;
+  for (struct dirent *e; left-- > 0 && (e = readdir(d));)
+    if (is_temporary(e->d_name, name) && !(name && writer_lives(e->d_name)))
+      remove_unless_written(dir, e->d_name);
+  closedir(d);
+}
+
 orr_code orr_fs_write_atomic(const char *path, const void *p, size_t bytes) {
   orr_code rc = ORR_OK;
   char parent[4096], temporary[4096 + 32];
@@ -149,15 +205,16 @@ orr_code orr_fs_write_atomic(const char *path, const void *p, size_t bytes) {
   ORR_TRY(parent_of(path, parent, sizeof parent));
   snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid());
   ORR_TRY(orr_fs_open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0666, &fd));
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) ORR_DEBUG("%s: no locks on this file system", temporary);
   ORR_TRY_GOTO(orr_fs_pwrite_all(fd, path, p, bytes, 0), close_file);
   ORR_TRY_GOTO(orr_fs_fsync(fd, path), close_file);
+  rc = orr_fs_rename(temporary, path);
 close_file:
-  close(fd);
-  if (rc == ORR_OK) rc = orr_fs_rename(temporary, path);
-  if (rc != ORR_OK) {
-    unlink(temporary);
-    return rc;
-  }
+  if (rc != ORR_OK) unlink(temporary);
+  close(fd); // until here it is locked
+  if (rc != ORR_OK) return rc;
+  const char *slash = strrchr(path, '/');
+  orr_fs_sweep(parent, slash ? slash + 1 : path);
   return orr_fs_fsync_dir(parent);
 }
 

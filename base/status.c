@@ -3,9 +3,11 @@
 #include "base/status.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 
 static _Thread_local char thread_message[ORR_STATUS_MESSAGE_MAX];
@@ -33,15 +35,17 @@ orr_code orr_fail(orr_code code, const char *file, int line, const char *fmt, ..
   va_start(args, fmt);
   vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
+  const bool library = code == ORR_EIO || code == ORR_EFORMAT || code == ORR_ECORRUPT;
+  if (code == ORR_ENOMEM || (library && orr_limits_memory_near()))
+    orr_limits_memory_words(text + strlen(text), sizeof text - strlen(text));
   make_printable(text);
   orr_status_set(text);
   ORR_DEBUG("%s:%d: %s: %s", from_root(file), line, orr_code_name(code), text);
   return code;
 }
 
-orr_code orr_pass(orr_code code, const char *file, int line, const char *function) {
+void orr_pass(const char *file, int line, const char *function) {
   ORR_DEBUG("%s:%d: passed on by %s()", from_root(file), line, function);
-  return code;
 }
 
 const char *orr_status_message(void) {
@@ -89,6 +93,8 @@ const char *orr_code_name(orr_code code) {
     return "stopped";
   case ORR_EDIFFERS:
     return "differs";
+  case ORR_EFULL:
+    return "full";
   case ORR_EACCESS:
     return "permission";
   case ORR_EBUSY:

@@ -10,10 +10,10 @@
 
 #include "base/status.h"
 
-#define DATA_NOTE_MAX 4352 // room for a path
+#define ORR_NOTE_MAX 4352 // room for a path
 
 // In memory that parent and workers share.
-typedef struct data_board {
+typedef struct orr_board {
   int64_t jobs;
   _Atomic int64_t next_job;
   _Atomic int64_t progress; // in the caller's unit; workers add to it
@@ -25,33 +25,33 @@ typedef struct data_board {
   struct {
     _Atomic int pid;
     int allowed_s;
-    char doing[DATA_NOTE_MAX];
+    char doing[ORR_NOTE_MAX];
   } notes[]; // [count]
-} data_board;
+} orr_board;
 
 // Local, in a worker. The number of the next job, or -1 when none is left or a worker failed.
-int64_t data_board_take(data_board *b);
+int64_t orr_board_take(orr_board *b);
 
 // Local, in a worker. Notes what the worker is about to do, such as "reading x.h5": it is part of
 // the message when a library takes the worker down. Cut when long; `b` may be NULL.
-void data_board_note(data_board *b, const char *doing);
+void orr_board_note(orr_board *b, const char *doing);
 
 // Local, in a worker. The worker may compute for `seconds` from now until the next call, then it is
 // ended and the message says what it was about to do: a library may loop for ever over a damaged
 // file. Waiting, for a disk or for a core, costs nothing of it. 0: no limit. `b` may be NULL.
-void data_board_allow(data_board *b, int seconds);
+void orr_board_allow(orr_board *b, int seconds);
 
 // Of the first worker that a signal ended.
 typedef struct {
   bool happened;
-  char doing[DATA_NOTE_MAX]; // its note
+  char doing[ORR_NOTE_MAX]; // its note
 } orr_worker_crash;
 
 typedef struct {
   int count;
   int64_t jobs;
   // A worker's life: takes jobs from the board until there is none.
-  orr_code (*work)(void *ctx, data_board *b);
+  orr_code (*work)(void *ctx, orr_board *b);
   // In the parent, about ten times a second and at the end; may be NULL.
   void (*report)(void *ctx, int64_t progress);
   void *ctx;

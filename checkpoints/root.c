@@ -2,11 +2,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/log.h"
@@ -142,11 +145,32 @@ orr_code ckpt_root_candidates(const char *root, ckpt_candidate **out, int *count
   return ORR_OK;
 }
 
+orr_code ckpt_root_look(const char *root, ckpt_root_kind *out) {
+  struct stat s;
+  candidate_list l;
+  orr_path latest;
+  *out = CKPT_ROOT_ABSENT;
+  if (lstat(root, &s) != 0 && (errno == ENOENT || errno == ENOTDIR)) return ORR_OK;
+  *out = S_ISLNK(s.st_mode) ? CKPT_ROOT_DANGLING : CKPT_ROOT_FILE;
+  if (S_ISLNK(s.st_mode) && !orr_fs_exists(root)) return ORR_OK;
+  *out = CKPT_ROOT_FILE;
+  if (!orr_fs_is_dir(root)) return ORR_OK;
+  ORR_TRY(list_steps(root, &l));
+  ORR_TRY(orr_fs_join(latest, sizeof(latest), root, "latest"));
+  *out = l.count > 0 ? CKPT_ROOT_FILLED : orr_fs_exists(latest) ? CKPT_ROOT_LOST : CKPT_ROOT_EMPTY;
+  orr_free(l.items);
+  return ORR_OK;
+}
+
 // -- changing -------------------------------------------------------------------------------
 
 static orr_code remove_leftover(void *ctx, const char *name) {
   orr_path path;
-  if (strncmp(name, ".tmp-step-", 10) != 0 && strncmp(name, "latest.tmp-", 11) != 0) return ORR_OK;
+  static const char *const begins[] = {".tmp-step-", ".tmp-try-", "latest.tmp-"};
+  bool left = false;
+  for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++)
+    left |= strncmp(name, begins[i], strlen(begins[i])) == 0;
+  if (!left) return ORR_OK;
   ORR_TRY(orr_fs_join(path, sizeof(path), ctx, name));
   return orr_fs_remove_tree(path);
 }
@@ -156,7 +180,7 @@ static orr_code check_space(const char *root, uint64_t bytes) {
   struct statvfs s;
   if (statvfs(root, &s) != 0 || s.f_blocks == 0) return ORR_OK; // the file system does not tell
   uint64_t free_bytes = (uint64_t)s.f_bavail * s.f_frsize;
-  ORR_CHECK(free_bytes >= bytes, ORR_EIO,
+  ORR_CHECK(free_bytes >= bytes, ORR_EFULL,
             "%s: a checkpoint takes %" PRIu64 " MB, %" PRIu64
             " MB are free; free some space, keep fewer checkpoints or choose another folder",
             root, (bytes + 999999) / 1000000, free_bytes / 1000000);
@@ -203,17 +227,36 @@ orr_code ckpt_sync_parent(const char *path) {
   return rc;
 }
 
+static orr_code make_root(const char *root) {
+  if (orr_fs_is_dir(root)) return ORR_OK;
+  ORR_TRY(orr_fs_mkdir(root)); // a run's folder that was moved away must not come back
+  return ckpt_sync_parent(root);
+}
+
+orr_code ckpt_root_try(const char *root, int rank) {
+  static const char page[4096];
+  orr_path path;
+  char name[32];
+  int fd = -1;
+  ORR_TRY(make_root(root));
+  snprintf(name, sizeof(name), ".tmp-try-%d", rank);
+  ORR_TRY(orr_fs_join(path, sizeof(path), root, name));
+  ORR_TRY(orr_fs_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666, &fd));
+  orr_code rc = orr_fs_pwrite_all(fd, path, page, sizeof(page), 0);
+  if (rc == ORR_OK) rc = orr_fs_fsync(fd, path);
+  close(fd);
+  const orr_code removed = orr_fs_remove_tree(path);
+  return rc != ORR_OK ? rc : removed;
+}
+
 orr_code ckpt_root_prepare(const char *root, int64_t step, uint64_t bytes) {
   orr_path path;
-  if (!orr_fs_is_dir(root)) {
-    ORR_TRY(orr_fs_mkdirs(root));
-    ORR_TRY(ckpt_sync_parent(root));
-  }
+  ORR_TRY(make_root(root));
   ORR_TRY(for_each_name(root, remove_leftover, (void *)root));
   ORR_TRY(heal_replaced(root));
   ORR_TRY(check_space(root, bytes));
   ORR_TRY(orr_fs_join(path, sizeof(path), root, ckpt_tmp_name(step).s));
-  return orr_fs_mkdirs(path);
+  return orr_fs_mkdir(path);
 }
 
 // A folder cannot be renamed over another one that is not empty, so the old one steps aside under a

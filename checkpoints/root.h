@@ -30,6 +30,18 @@ typedef struct {
 // commit that died before it moved `latest`). Without a usable `latest`: newest first. *out is
 // freed with orr_free. A root that does not exist has none.
 orr_code ckpt_root_candidates(const char *root, ckpt_candidate **out, int *count);
+typedef enum {
+  CKPT_ROOT_ABSENT,
+  CKPT_ROOT_DANGLING, // a link to something that is not there
+  CKPT_ROOT_FILE,     // no folder
+  CKPT_ROOT_EMPTY,    // no checkpoint, and nothing says that there was one
+  CKPT_ROOT_LOST,     // no checkpoint, but `latest` names one
+  CKPT_ROOT_FILLED
+} ckpt_root_kind;
+// What there is at the place of a root. ORR_EIO.
+orr_code ckpt_root_look(const char *root, ckpt_root_kind *out);
+// Makes the root and writes to it, as saving will: a file for rank `rank`, removed again. Any rank.
+orr_code ckpt_root_try(const char *root, int rank);
 // Makes the root and a fresh .tmp-step-*; removes what crashed saves left and gives a
 // step-N.replaced without successor its name back. ORR_EIO when fewer than `bytes` are free.
 orr_code ckpt_root_prepare(const char *root, int64_t step, uint64_t bytes);

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/limits.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "checkpoints/direct.h"
 #include "checkpoints/index.h"
 #include "checkpoints/layout.h"
@@ -211,8 +213,23 @@ static orr_code take_staging(ckpt_writer *w) {
   return ORR_OK;
 }
 
+// No save would succeed where this process may not write files as large as the largest one.
+static orr_code check_limit(const ckpt_writer *w) {
+  const uint64_t limit = orr_limits_file();
+  const ckpt_file *largest = w->layout.files;
+  char words[256];
+  for (int i = 1; i < w->layout.file_count; i++)
+    if (w->layout.files[i].bytes > largest->bytes) largest = &w->layout.files[i];
+  orr_limits_file_words(words, sizeof(words));
+  ORR_CHECK(limit == 0 || w->layout.file_count == 0 || largest->bytes <= limit, ORR_EIO,
+            "%s: a checkpoint's %s takes %" PRIu64 " bytes%s, or lower ckpt.file_bytes", w->root,
+            largest->name, largest->bytes, words);
+  return ORR_OK;
+}
+
 static orr_code create_buffers(const ckpt_plan *plan, ckpt_writer *w) {
   ORR_TRY(ckpt_layout_build(plan, &w->layout));
+  ORR_TRY(check_limit(w));
   ckpt_layout_share(&w->layout, w->o.rank, w->o.ranks, &w->first, &w->end);
   size_t count = (size_t)(w->end - w->first), text_bytes = ckpt_sums_size(w->end - w->first);
   for (int e = w->first; e < w->end; e++) w->staging_bytes += staged_bytes(&w->layout.extents[e]);
@@ -250,8 +267,9 @@ orr_code ckpt_writer_create(const ckpt_plan *plan, const ckpt_writer_options *o,
   pthread_cond_init(&w->changed, NULL);
   w->o.async = o->async && !o->plan; // no work, no thread
   if (w->o.async)
-    ORR_CHECK_GOTO(pthread_create(&w->thread, NULL, serve, w) == 0, destroy_mutex, ORR_ENOMEM,
-                   "cannot start a thread for checkpoints; save with ckpt.async: false");
+    ORR_TRY_GOTO(
+        orr_thread_start(&w->thread, serve, w, "checkpoints (ckpt.async: false goes without)"),
+        destroy_mutex);
   *out = w;
   return ORR_OK;
 destroy_mutex:

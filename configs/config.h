@@ -56,7 +56,8 @@ typedef struct cfg {
 // Local. All rows at their defaults. ORR_ENOMEM.
 orr_code cfg_create(cfg **out);
 void cfg_destroy(cfg *c);
-// Local. Reads a YAML file over the present values. ORR_ECONFIG names file, line and key.
+// Local. Reads a YAML file over the present values. ORR_ECONFIG names file, line and key. Here and
+// in cfg_set "~/" at the beginning of a path is the home folder.
 orr_code cfg_read_file(cfg *c, const char *path);
 // Local. The same from memory; `name` stands for the file in messages.
 orr_code cfg_read_text(cfg *c, const char *name, const char *text, size_t bytes);

@@ -222,7 +222,7 @@ orr_code cfg_read_file(cfg *c, const char *path) {
   ORR_TRY(rc);
   rc = cfg_read_text(c, path, text, bytes);
   orr_free(text);
-  return rc;
+  return rc == ORR_OK ? cfg_expand_home(c, path) : rc;
 }
 
 // The value of --set for a list row: a YAML flow sequence.
@@ -260,7 +260,8 @@ orr_code cfg_set(cfg *c, const char *assignment) {
   if (!k.section) return fail_unknown_section(&p, section);
   k.row = cfg_row_find(k.section, key);
   if (!k.row) return fail_unknown_key(&p, k.section, key);
-  if (cfg_kind_is_list(k.row->kind)) return set_list(c, &k, equals + 1);
   cfg_scalar s = {.text = equals + 1}; // taken as it is: no quotes, no comments
-  return cfg_value_set(&k, cfg_field(c, &k), &p, &s);
+  ORR_TRY(cfg_kind_is_list(k.row->kind) ? set_list(c, &k, equals + 1)
+                                        : cfg_value_set(&k, cfg_field(c, &k), &p, &s));
+  return cfg_expand_home(c, "--set");
 }

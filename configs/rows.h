@@ -26,8 +26,9 @@
 #define CFG_CHOICES_ISA(X)                                                                         \
   X(ISA, AUTO, auto)                                                                               \
   X(ISA, AVX2, avx2) X(ISA, AVX512, avx512) X(ISA, AVX512_BF16, avx512_bf16) X(ISA, AMX, amx)
-#define CFG_CHOICES_ATTENTION(X) X(ATTENTION, AUTO, auto) X(ATTENTION, OWN, own)
-#define CFG_CHOICES_STAGE(X)     X(STAGE, DYNAMICS, dynamics) X(STAGE, TOKENIZER, tokenizer)
+#define CFG_CHOICES_ATTENTION(X)                                                                   \
+  X(ATTENTION, AUTO, auto) X(ATTENTION, OWN, own) X(ATTENTION, CUDNN, cudnn)
+#define CFG_CHOICES_STAGE(X) X(STAGE, DYNAMICS, dynamics) X(STAGE, TOKENIZER, tokenizer)
 #define CFG_CHOICES_SCHEDULE(X)                                                                    \
   X(SCHEDULE, WSD, wsd) X(SCHEDULE, COSINE, cosine) X(SCHEDULE, CONSTANT, constant)
 
@@ -45,7 +46,8 @@
   I64(threads, OPERATION, 0, 0, 4096, "threads",                                                   \
       "CPU threads of each rank; 0 takes its share of the cores and CPU quota that it may use")    \
   ENUM(attention, OPERATION, CFG_CHOICES_ATTENTION, "auto",                                        \
-       "on a GPU, auto: cuDNN for unmasked bf16 sequences, own kernels for others; own: for all")  \
+       "on a GPU, bf16: auto: cuDNN over frames, own kernels over time; own: own for all; "        \
+       "cudnn: cuDNN also over 128 frames and more")                                               \
   BOOL(capture, OPERATION, 1, "on a GPU, keep a step's work as a CUDA graph and replay it")        \
   BOOL(tune, OPERATION, 1,                                                                         \
        "on a GPU, time algorithms that give the same bits at the start, keep the fastest")

@@ -15,7 +15,10 @@ orr_library(data/set LINKS orr_data_shard orr_data_remote orr_data_pictures LIBR
 orr_library(data/clips LINKS orr_data_set LIBRARIES Threads::Threads m INCLUDES ${HDF5_C_INCLUDE_DIRS})
 # Parquet files are nobody else's business: a library of their own below the room's.
 orr_library(data/import/parquet LINKS orr_base LIBRARIES PkgConfig::PARQUET_CODECS ZLIB::ZLIB)
-orr_library(data/import LINKS orr_data_set orr_data_import_parquet LIBRARIES ${HDF5_C_LIBRARIES} m INCLUDES ${HDF5_C_INCLUDE_DIRS})
+orr_library(data/import/table LINKS orr_data_import_parquet)
+# A format of recordings is one file there and one row in data/import/import.h.
+file(GLOB formats CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} data/import/formats/*.c)
+orr_library(data/import SOURCES ${formats} LINKS orr_data_set orr_data_import_table LIBRARIES ${HDF5_C_LIBRARIES} m INCLUDES ${HDF5_C_INCLUDE_DIRS})
 orr_library(data/sim LINKS orr_data_set LIBRARIES m)
 include(data/sim/sim.cmake)
 add_library(orr_data INTERFACE)

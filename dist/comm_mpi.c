@@ -3,13 +3,15 @@
 //
 // A `flight` is one collective on its way: its MPI requests and its staging buffer. Flights are
 // kept and used again, so a warm step allocates nothing. Ranks must issue collectives of one comm
-// in the same order; calls come from one thread at a time (MPI_THREAD_SERIALIZED).
+// in the same order; calls come from one thread at a time (MPI_THREAD_SERIALIZED). All waits give
+// way to other work (dist/mpi_wait.h).
 #include "dist/comm_mpi.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "dist/mpi_wait.h"
 #include "kernels/bf16.h"
 
 #define PIECE_ELEMENTS ((int64_t)1 << 30)
@@ -19,6 +21,7 @@ typedef struct flight {
   struct flight *next;
   bool busy;
   const char *what;      // "all_reduce", for messages
+  int64_t bytes;         // that it moves while the rank waits
   MPI_Request *requests; // [capacity], the first n are in use
   int n, capacity;
   float *stage; // float32 stand-in for bf16 operands
@@ -64,7 +67,7 @@ orr_code dist_mpi_check(int result, dist_axis axis, const char *what) {
 
 // -- flights --------------------------------------------------------------------------------
 
-static orr_code flight_take(dist_comm *c, const char *what, flight **out) {
+static orr_code flight_take(dist_comm *c, const char *what, int64_t bytes, flight **out) {
   mpi_impl *m = c->impl;
   flight *f = m->flights;
   while (f && f->busy) f = f->next;
@@ -76,6 +79,7 @@ static orr_code flight_take(dist_comm *c, const char *what, flight **out) {
   }
   f->busy = true;
   f->what = what;
+  f->bytes = bytes;
   f->n = 0;
   f->narrow_count = 0;
   *out = f;
@@ -118,7 +122,7 @@ static orr_code flight_finish(dist_comm *c, flight *f, dist_request *r) {
     r->impl = f;
     return ORR_OK;
   }
-  ORR_TRY(dist_mpi_check(MPI_Waitall(f->n, f->requests, MPI_STATUSES_IGNORE), c->axis, f->what));
+  ORR_TRY(dist_mpi_wait(f->n, f->requests, f->bytes, c->axis, f->what));
   flight_land(f);
   return ORR_OK;
 }
@@ -133,7 +137,8 @@ static orr_code mpi_all_reduce(dist_comm *c, void *buf, int64_t count, dist_dtyp
                                dist_request *r) {
   mpi_impl *m = c->impl;
   flight *f = NULL;
-  ORR_TRY(flight_take(c, "all_reduce", &f));
+  if (!r) ORR_TRY(dist_mpi_meet(m->comm, c->axis, "all_reduce"));
+  ORR_TRY(flight_take(c, "all_reduce", count * (int64_t)dist_dtype_bytes(t), &f));
   if (t == DIST_BF16) {
     ORR_TRY(flight_stage(c, f, dist_staging_bytes(DIST_ALL_REDUCE, t, count, c->size)));
     widen(buf, f->stage, count);
@@ -178,7 +183,8 @@ static orr_code mpi_reduce_scatter(dist_comm *c, const void *send, void *recv, i
                                    dist_dtype t, dist_op op, dist_request *r) {
   mpi_impl *m = c->impl;
   flight *f = NULL;
-  ORR_TRY(flight_take(c, "reduce_scatter", &f));
+  if (!r) ORR_TRY(dist_mpi_meet(m->comm, c->axis, "reduce_scatter"));
+  ORR_TRY(flight_take(c, "reduce_scatter", c->size * count * (int64_t)dist_dtype_bytes(t), &f));
   if (t == DIST_BF16) { // stage: the operands, then the result
     ORR_TRY(flight_stage(c, f, dist_staging_bytes(DIST_REDUCE_SCATTER, t, count, c->size)));
     widen(send, f->stage, c->size * count);
@@ -223,8 +229,10 @@ static orr_code broadcast_block(dist_comm *c, flight *f, char *buf, int64_t coun
 }
 
 static orr_code mpi_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root) {
+  const mpi_impl *m = c->impl;
   flight *f = NULL;
-  ORR_TRY(flight_take(c, "broadcast", &f));
+  ORR_TRY(dist_mpi_meet(m->comm, c->axis, "broadcast"));
+  ORR_TRY(flight_take(c, "broadcast", 0, &f));
   ORR_TRY(broadcast_block(c, f, buf, count, t, root, true));
   return flight_finish(c, f, NULL);
 }
@@ -235,7 +243,8 @@ static orr_code mpi_all_gather(dist_comm *c, const void *send, void *recv, int64
   flight *f = NULL;
   size_t block = (size_t)count * dist_dtype_bytes(t);
   char *mine = (char *)recv + (size_t)c->rank * block;
-  ORR_TRY(flight_take(c, "all_gather", &f));
+  if (!r) ORR_TRY(dist_mpi_meet(m->comm, c->axis, "all_gather"));
+  ORR_TRY(flight_take(c, "all_gather", c->size * (int64_t)block, &f));
   if (count * c->size <= m->piece) {
     const void *from = send == mine ? MPI_IN_PLACE : send;
     ORR_TRY(flight_reserve(c, f, 1));
@@ -278,7 +287,9 @@ static orr_code mpi_all_to_all(dist_comm *c, const void *send, const int64_t *se
                                const int64_t *recv_at, dist_dtype t) {
   flight *f = NULL;
   size_t bytes = dist_dtype_bytes(t);
-  ORR_TRY(flight_take(c, "all_to_all", &f));
+  int64_t received = 0;
+  for (int i = 0; i < c->size; i++) received += recv_counts[i];
+  ORR_TRY(flight_take(c, "all_to_all", received * (int64_t)bytes, &f));
   for (int i = 0; i < c->size; i++) {
     int peer = (c->rank + c->size - i) % c->size;
     char *to = (char *)recv + (size_t)recv_at[peer] * bytes;
@@ -294,7 +305,7 @@ static orr_code mpi_all_to_all(dist_comm *c, const void *send, const int64_t *se
 
 static orr_code mpi_barrier(dist_comm *c) {
   mpi_impl *m = c->impl;
-  return dist_mpi_check(MPI_Barrier(m->comm), c->axis, "barrier");
+  return dist_mpi_meet(m->comm, c->axis, "barrier");
 }
 
 // -- requests -------------------------------------------------------------------------------
@@ -318,7 +329,7 @@ static orr_code mpi_test(dist_comm *c, dist_request *r, bool *done) {
 // For the flight that a blocking call takes when none is on its way.
 static orr_code mpi_reserve(dist_comm *c, size_t bytes) {
   flight *f = NULL;
-  ORR_TRY(flight_take(c, "reserve", &f));
+  ORR_TRY(flight_take(c, "reserve", 0, &f));
   f->busy = false;
   return flight_stage(c, f, bytes);
 }

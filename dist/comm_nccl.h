@@ -9,6 +9,7 @@
 #ifndef DIST_COMM_NCCL_H
 #define DIST_COMM_NCCL_H
 
+#include "base/version.h"
 #include "dist/comm_table.h"
 
 typedef struct dist_nccl dist_nccl; // what the communicators of a world share
@@ -21,6 +22,9 @@ typedef struct dist_nccl dist_nccl; // what the communicators of a world share
 orr_code dist_nccl_open(dist_comm *host, const dist_device *d, bool ordered, dist_nccl **out);
 // Local. After the last communicator's destruction. Takes NULL.
 void dist_nccl_close(dist_nccl *n);
+
+// Local. dist_versions' part of a build with NCCL.
+void dist_nccl_versions(orr_version_told *told, void *to);
 
 // Collective over all ranks. The ranks of `host`, an axis over MPI, over NCCL: `group` is a number
 // that they alone share. ORR_ECOMM, ORR_ENOMEM.

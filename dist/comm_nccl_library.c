@@ -4,10 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dist/comm_nccl.h"
+
 #define TEXT_OF(x) #x
 #define TEXT(x)    TEXT_OF(x)
 
 static const char library_name[] = "libnccl.so." TEXT(NCCL_MAJOR);
+
+void dist_nccl_versions(orr_version_told *told, void *to) {
+  told(to, "NCCL", TEXT(NCCL_MAJOR) "." TEXT(NCCL_MINOR) "." TEXT(NCCL_PATCH) ", when built");
+}
 
 static orr_code find(void *handle, const char *name, void *slot) {
   void *f = dlsym(handle, name);

@@ -20,6 +20,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "dist/comm_table.h"
 #include "dist/sideband.h"
 
@@ -295,10 +296,9 @@ static orr_code connect_ranks(dist_watchdog *d) {
 }
 
 static orr_code start_thread(dist_watchdog *d) {
-  int error = pthread_create(&d->thread, NULL, watch, d);
-  d->running = error == 0;
-  ORR_CHECK(!error, ORR_EIO, "watchdog: no thread for it: %s", strerror(error));
-  return ORR_OK;
+  const orr_code rc = orr_thread_start(&d->thread, watch, d, "watchdog");
+  d->running = rc == ORR_OK;
+  return rc;
 }
 
 orr_code dist_watchdog_start(dist_world *w, const dist_watchdog_options *o, dist_watchdog **out) {

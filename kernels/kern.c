@@ -139,6 +139,6 @@ const char *kern_bf16_reason(const kern *k) {
   return ((const kern_backend *)k->impl)->bf16_reason;
 }
 
-const char *kern_attention_by(const kern *k, bool backward) {
-  return ((const kern_backend *)k->impl)->attention[backward];
+const char *kern_attention_by(const kern *k, bool causal, bool backward) {
+  return ((const kern_backend *)k->impl)->attention[causal][backward];
 }

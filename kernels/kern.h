@@ -7,7 +7,7 @@
 // for everything (sync). Device memory is never touched by the host.
 //
 // Planning: while k->planning is true an op must not touch a tensor (addresses are placeholders
-// of counting arenas); it only creates and caches what its shape needs (oneDNN primitives, tuned
+// of counting arenas); it only creates and caches what its shape needs (tuned
 // plans) and raises k->workspace_bytes. kern_commit allocates the workspace and ends planning.
 // After that no op allocates for a planned shape; an op that meets a new shape plans it then and
 // counts it in k->late_plans.
@@ -56,7 +56,8 @@ typedef struct {
   // await or elapsed in between.
   orr_code (*capture_begin)(kern *k);
   orr_code (*capture_end)(kern *k,
-                          void **graph); // also after a failure in between; *graph NULL then
+                          void **graph); // also after a failure in between; *graph NULL then.
+                                         // ORR_ENOMEM: no room for the graph; ops run as before
   orr_code (*replay)(kern *k, void *graph);
   void (*graph_free)(kern *k, void *graph); // takes NULL
   void *(*stream)(kern *k); // the device's handle of the order of ops, for dist/; NULL on the CPU
@@ -88,6 +89,9 @@ struct kern {
   void *impl; // the backend's own
 };
 
+// AUTO: a library for unmasked sequences. OWN: none. LIBRARY: one for long causal sequences, too.
+typedef enum { KERN_ATTENTION_AUTO, KERN_ATTENTION_OWN, KERN_ATTENTION_LIBRARY } kern_attention;
+
 typedef enum { KERN_DEVICE_AUTO, KERN_DEVICE_CPU, KERN_DEVICE_CUDA } kern_device;
 
 // Instruction sets of the CPU's arithmetic, each with those before it; auto is the best of this
@@ -105,7 +109,7 @@ typedef struct {
   int node_rank, node_ranks; // among the processes of this run on this machine: one device each
   bool share_devices;        // let several processes take one device
   bool tune;                 // planning may time algorithms that give the same bits
-  bool own_attention;        // no library computes attention
+  kern_attention attention;  // who computes it, where a library could
 } kern_setup;
 
 // Local. Chooses the backend, and on a machine with several devices the one of this rank. Starts in
@@ -121,9 +125,10 @@ void kern_destroy(kern *k);    // takes NULL
 orr_code kern_isa_read(const char *what, const char *name, kern_isa *out);
 // A sentence on how bf16 runs on this machine: "bf16: AMX", or why it falls back.
 const char *kern_bf16_reason(const kern *k);
-// Who computes the forward or backward attention of unmasked bfloat16 sequences, as far as it has
-// been planned: "cuDNN 9.19.0", or "own kernels: " and why. "" where there was nothing to choose.
-const char *kern_attention_by(const kern *k, bool backward);
+// Who computes the forward or backward attention of bfloat16 sequences, unmasked or causal, as far
+// as it has been planned: "cuDNN 9.19.0", or "own kernels: " and why. "" where there was nothing to
+// choose.
+const char *kern_attention_by(const kern *k, bool causal, bool backward);
 
 // Local. An arena (base/arena.h) in device memory, or in pinned host memory. The kern outlives it.
 void kern_arena_init(kern *k, orr_arena *a, const char *name);

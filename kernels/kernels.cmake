@@ -1,11 +1,8 @@
 # The op table and its backends. The CPU's op files are compiled once for each instruction set
 # (kernels/cpu/isa.h); cpu.c picks one at run time, so the library runs on any x86-64.
-find_package(OpenMP REQUIRED COMPONENTS C)
-find_library(DNNL_LIBRARY dnnl REQUIRED)
-find_path(DNNL_INCLUDE dnnl.h REQUIRED)
 include(kernels/cuda/cuda.cmake)
 
-set(CPU_ONCE cpu.c memory.c product.c)
+set(CPU_ONCE cpu.c memory.c team.c)
 set(CPU_AMX attention_amx_fwd.c attention_amx_bwd.c matmul_amx.c
             matmul_amx_weight.c) # once, called by the v4 set where the machine has AMX
 set(CPU_SOURCES)
@@ -36,11 +33,19 @@ foreach(isa ${CPU_ISAS})
   add_library(orr_kernels_cpu_${isa} OBJECT ${CPU_OP_SOURCES})
   target_compile_definitions(orr_kernels_cpu_${isa} PRIVATE CPU_ISA=${isa})
   # -Wno-psabi: vectors are passed between inline functions only.
-  target_compile_options(orr_kernels_cpu_${isa} PRIVATE ${CPU_FLAGS_${isa}} -Wno-psabi)
-  target_link_libraries(orr_kernels_cpu_${isa} PRIVATE OpenMP::OpenMP_C)
+  target_compile_options(orr_kernels_cpu_${isa} PRIVATE ${CPU_FLAGS_${isa}} -Wno-psabi -fopenmp-simd)
   list(APPEND CPU_OBJECTS $<TARGET_OBJECTS:orr_kernels_cpu_${isa}>)
 endforeach()
 
-orr_library(kernels LINKS orr_base LIBRARIES orr_kernels_cuda ${DNNL_LIBRARY} OpenMP::OpenMP_C m INCLUDES ${DNNL_INCLUDE}
-            SOURCES ${CPU_SOURCES} ${CPU_OBJECTS})
+orr_library(kernels LINKS orr_base LIBRARIES orr_kernels_cuda Threads::Threads m SOURCES ${CPU_SOURCES} ${CPU_OBJECTS})
 target_compile_options(orr_kernels PRIVATE -Wno-psabi)
+
+# for `orrery --version`
+string(REPLACE ";" " " devices "${CMAKE_SYSTEM_PROCESSOR};${CPU_ISAS}")
+if(ORRERY_CUDA)
+  list(TRANSFORM CMAKE_CUDA_ARCHITECTURES PREPEND sm_ OUTPUT_VARIABLE architectures)
+  list(TRANSFORM architectures REPLACE "-real$" "")
+  string(REPLACE ";" " " architectures "${architectures}")
+  string(APPEND devices "\; CUDA ${architectures}")
+endif()
+set_source_files_properties(kernels/versions.c PROPERTIES COMPILE_DEFINITIONS "KERN_DEVICES_BUILT=\"${devices}\"")

@@ -4,8 +4,6 @@ pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
 find_library(WSLAY_LIBRARY wslay REQUIRED)
 find_program(PROTOC_C protoc-c REQUIRED)
-set(GENERATED ${CMAKE_BINARY_DIR}/generated)
-file(MAKE_DIRECTORY ${GENERATED})
 set(EVENT ${GENERATED}/train/observe/event.pb-c)
 add_custom_command(OUTPUT ${EVENT}.c ${EVENT}.h
                    COMMAND ${PROTOC_C} --c_out=${GENERATED} -I${CMAKE_SOURCE_DIR} train/observe/event.proto

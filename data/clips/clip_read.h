@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "data/clips/chunk_cache.h"
 #include "data/clips/clip_batch.h"
+#include "data/shard/read_counter.h"
 #include "data/shard/shard.h"
 
 typedef struct data_clip_read data_clip_read;

@@ -2,6 +2,8 @@
 // those that have chunks to unpack, so that batches become ready in any order. The consumer takes
 // them in theirs and holds one of them. Counters of batches only grow: the ring's state is their
 // difference.
+#include "data/clips/loader.h"
+
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,7 +12,9 @@
 #include "base/clock.h"
 #include "base/crew.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/mix_begin.h"
 #include "data/clips/clip_read.h"
 #include "data/clips/mix.h"
 
@@ -231,9 +235,7 @@ orr_code data_loader_create(data_mix *m, const data_mix_options *mo, const data_
   if (o->workers > 0) {
     ORR_TRY_GOTO(orr_crew_create(o->workers, l->job_count, finish_clip, &l->crew), fail);
   }
-  ORR_CHECK_GOTO(
-      pthread_create(&l->thread, NULL, read_ahead, l) == 0, fail, ORR_EIO,
-      "loader: cannot start its reader thread; raise the limit on processes (ulimit -u)");
+  ORR_TRY_GOTO(orr_thread_start(&l->thread, read_ahead, l, "loader"), fail);
   *out = l;
   return ORR_OK;
 fail:

@@ -1,5 +1,6 @@
 // A mixture of data sets with random access by global sample number. Which set gives sample g is
 // the quota's word; that set's i-th sample is position i of its own endless sequence of epochs.
+
 #include "data/clips/mix.h"
 
 #include <inttypes.h>
@@ -11,6 +12,7 @@
 #include "base/rng.h"
 #include "data/clips/chunk_cache.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/mix_begin.h"
 #include "data/clips/clip_set.h"
 #include "data/clips/order.h"
 #include "data/clips/quota.h"

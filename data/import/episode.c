@@ -33,7 +33,7 @@ orr_code data_import_add_camera(data_import_episode *e, const char *name, const 
   ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory: cannot list its cameras", e->file);
   e->cameras = v;
   data_import_camera *c = &v[e->camera_count++];
-  *c = (data_import_camera){orr_strdup(name), orr_strdup(place)};
+  *c = (data_import_camera){.name = orr_strdup(name), .place = orr_strdup(place)};
   ORR_CHECK(c->name && c->place, ORR_ENOMEM, "%s: out of memory: cannot list its cameras", e->file);
   return ORR_OK;
 }

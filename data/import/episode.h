@@ -27,6 +27,7 @@ struct data_import_stream {
 typedef struct {
   char *name;  // of the camera, as --camera wants it
   char *place; // dataset in the file, or path of a video
+  double from; // seconds of the video at which the episode begins
 } data_import_camera;
 
 typedef struct data_import_format data_import_format;
@@ -50,6 +51,7 @@ typedef struct {
   double fps;            // 0: the source does not say
   double *times;         // [frames] seconds, of frames that do not come steadily; NULL: steady
   data_frame_times when; // what is known of them
+  double epoch;          // when the first frame was taken, on the clock of time stamps; 0: unknown
   uint64_t bytes;        // of the files that it is read from
 } data_import_episode;
 
@@ -104,7 +106,7 @@ struct data_import_format {
 // What a source works with while it lists recordings.
 typedef struct {
   const data_import_options *o;
-  data_board *board;                 // for data_import_note_reading; may be NULL
+  orr_board *board;                  // for data_import_note_reading; may be NULL
   const data_import_faults *crashed; // files that took a process down; may be NULL
   const data_import_paths *paths;    // without those
   int64_t shards;                    // files passed over because Orrery wrote them

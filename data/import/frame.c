@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "data/pictures/orient.h"
 #include "data/pictures/resize.h"
@@ -26,6 +27,7 @@ struct data_import_framer {
   int64_t cell_height, cell_width;
   int64_t height, width;
   bool swap; // blue comes first in the source
+  uint64_t fingerprint;
   data_orientation orientation;
   view views[CAMERAS_MAX];
 };
@@ -236,4 +238,8 @@ orr_code data_import_framer_range(data_import_framer *f, int64_t frame, double *
     if (s->range) ORR_TRY(s->range(s, frame, low, high));
   }
   return ORR_OK;
+}
+
+uint64_t data_import_framer_fingerprint(const data_import_framer *f) {
+  return f->fingerprint;
 }

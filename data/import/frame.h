@@ -19,6 +19,8 @@ void data_import_framer_close(data_import_framer *f);
 // Local. Size of a frame.
 int64_t data_import_framer_height(const data_import_framer *f);
 int64_t data_import_framer_width(const data_import_framer *f);
+// Local. Tells the recorded pictures that were looked at when it was opened from others.
+uint64_t data_import_framer_fingerprint(const data_import_framer *f);
 // Local. Widens low .. high to the values of the pictures of numbers in source frame `frame`; bytes
 // widen nothing. Frames are read in rising order, here too.
 orr_code data_import_framer_range(data_import_framer *f, int64_t frame, double *low, double *high);

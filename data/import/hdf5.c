@@ -74,6 +74,13 @@ orr_code data_import_hdf5_open(const char *path, const data_h5_others *others, d
                       "%s: no HDF5 file, or a truncated one; copy or record it again", path);
 }
 
+orr_code data_import_hdf5_close(hid_t file, const data_h5_fault *fault, orr_code rc) {
+  if (file >= 0) H5Fclose(file);
+  if (rc != ORR_OK || fault->rc == ORR_OK) return rc;
+  orr_status_set(fault->message);
+  return fault->rc;
+}
+
 data_h5_others data_import_hdf5_others(const data_import_episode *e) {
   return (data_h5_others){e->root, data_import_referred_note, e->referred};
 }
@@ -88,7 +95,7 @@ static orr_code list_file(data_import_search *s, const data_import_path *path, c
     s->shards++;
   else if (rc == ORR_OK)
     rc = list_open(s, file, path);
-  if (file >= 0) H5Fclose(file);
+  rc = data_import_hdf5_close(file, &fault, rc);
   data_h5_leave();
   return rc;
 }

@@ -35,10 +35,12 @@ typedef struct data_import_layout {
 // The source of all layouts: HDF5 files, each of the first layout in DATA_IMPORT_FORMATS that fits.
 extern const data_import_source data_import_hdf5_source;
 
-// Local. Opens a recording for reading; close it with H5Fclose. `fault` outlives the file. HDF5's
-// lock held.
+// Local. Opens a recording for reading. `fault` outlives the file. HDF5's lock held.
 orr_code data_import_hdf5_open(const char *path, const data_h5_others *others, data_h5_fault *fault,
                                hid_t *file);
+// Local. Closes it. Returns rc or, where all went well so far, what the disk refused meanwhile: a
+// dataset that could not be read must not pass for one that is not there.
+orr_code data_import_hdf5_close(hid_t file, const data_h5_fault *fault, orr_code rc);
 // Local. Files that an episode's file may refer to. The episode outlives them.
 data_h5_others data_import_hdf5_others(const data_import_episode *e);
 

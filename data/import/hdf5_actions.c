@@ -202,7 +202,7 @@ orr_code data_import_hdf5_actions(const data_import_options *o, const data_impor
   orr_code rc = data_import_hdf5_open(e->file, &others, &fault, &file);
   if (rc == ORR_OK) rc = read_parts(o, file, e, parts, out);
   if (rc == ORR_OK) rc = read_extras(o, file, e, out);
-  if (file >= 0) H5Fclose(file);
+  rc = data_import_hdf5_close(file, &fault, rc);
   data_h5_leave();
   orr_free(parts);
   if (rc != ORR_OK) data_import_actions_release(out);

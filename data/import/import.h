@@ -11,8 +11,8 @@
 
 #include "base/status.h"
 
-// X(name, what it is): a format is one row here and one file, import_NAME.c, which defines
-// data_import_NAME. Where several fit, the first one is taken.
+// X(name, what it is): a format is one row here and one file, in data/import/formats/ where it is
+// one of HDF5, which defines data_import_NAME. Where several fit, the first one is taken.
 #define DATA_IMPORT_FORMATS(X)                                                                     \
   X(map, "HDF5 of any layout, whose datasets --map names")                                         \
   X(act, "HDF5 by ALOHA and ACT: an episode a file")                                               \
@@ -20,10 +20,13 @@
   X(maniskill, "ManiSkill's HDF5: a trajectory a group, with observations as pictures")            \
   X(robotwin, "RoboTwin's HDF5: an episode a file")                                                \
   X(minari, "Minari's main_data.hdf5: an episode a group, with observations as pictures")          \
+  X(phyworld, "PhyWorld's HDF5: films as bytes, without actions")                                  \
   X(csgo, "DIAMOND's Counter-Strike: a dataset a frame")                                           \
   X(flat, "HDF5 columns of all episodes, one after the other")                                     \
+  X(lerobot, "LeRobot's data sets, versions 2 and 3: Parquet beside videos, or pictures in it")    \
   X(video, "videos with actions in CSV, JSON lines or Parquet")                                    \
-  X(vpt, "videos with VPT's JSON lines of keyboard and mouse")
+  X(vpt, "videos with VPT's JSON lines of keyboard and mouse")                                     \
+  X(images, "folders of PNG or JPEG pictures with such a table")
 
 // How the actions of frames that --fps leaves out join the next kept one's.
 typedef enum {
@@ -65,6 +68,13 @@ typedef struct {
   const char *cut; // dataset that says where the episodes of long columns end; "none": nowhere
 } data_import_mapping;
 
+// What --validation takes a share of.
+typedef enum {
+  DATA_SPLIT_AUTO, // episodes; of one alone its end
+  DATA_SPLIT_EPISODES,
+  DATA_SPLIT_TIME, // each episode's end
+} data_import_split_by;
+
 typedef struct {
   data_words inputs;            // files and folders
   const char *dir;              // of the data set; made when missing
@@ -98,14 +108,16 @@ typedef struct {
   const char *mask;             // robomimic's filter key; NULL: all demos
   const char *branch, *source;  // of the data set; source NULL: made from the format
   double validation;            // share of the episodes for dir/validation; 0: no split
-  uint64_t seed;                // of the split
-  int64_t min_frames;           // shorter episodes are left out
-  int64_t slack;                // numbers of frames and actions may differ by so many
-  bool gzip;                    // pack the shards
-  int64_t shard_frames;         // about so many frames a shard; 0: about 64 MiB
-  int processes;                // that write
-  int patience_s;               // of computing, for one file, episode or frame; 0: two minutes
-  bool skip_bad;                // leave out recordings that cannot be imported
+  data_import_split_by validation_by;
+  double validation_gap; // seconds between the parts of an episode
+  uint64_t seed;         // of the split
+  int64_t min_frames;    // shorter episodes are left out
+  int64_t slack;         // numbers of frames and actions may differ by so many
+  bool gzip;             // pack the shards
+  int64_t shard_frames;  // about so many frames a shard; 0: about 64 MiB
+  int processes;         // that write
+  int patience_s;        // of computing, for one file, episode or frame; 0: two minutes
+  bool skip_bad;         // leave out recordings that cannot be imported
   // Once for every such recording, left out or not; may be NULL.
   void (*bad)(void *ctx, const char *recording, const char *reason);
   // What the user should know, in a sentence; may be NULL.
@@ -117,7 +129,8 @@ typedef struct {
 
 typedef struct {
   const char *format;
-  int64_t episodes, frames; // written or there already, validation included
+  int64_t episodes, frames; // of the folder, validation included
+  int64_t added;            // episodes that this call wrote
   int64_t validation_episodes;
   int64_t too_short; // episodes left out
   int64_t bad;       // recordings left out

@@ -37,20 +37,22 @@ static void choice_release(choice *c) {
 }
 
 // How likely a path leads to a camera. A link that leads nowhere may have been one.
-static int rank_of(const data_import_h5 *h, const char *path) {
+static orr_code rank_of(const data_import_h5 *h, const char *path, int *rank) {
   data_h5_dataset d;
-  int rank = 0;
-  if (data_h5_is_group(h->file, path)) return 0;
-  if (data_h5_dataset_open(h->file, h->path, path, &d) == ORR_OK) {
+  *rank = 0;
+  if (data_h5_is_group(h->file, path)) return ORR_OK;
+  orr_code rc = data_h5_dataset_open(h->file, h->path, path, &d);
+  if (rc == ORR_ENOMEM) return rc;
+  if (rc == ORR_OK) {
     const data_picture_form f = data_picture_form_of(&d);
-    rank = data_picture_form_rank(&f);
+    *rank = data_picture_form_rank(&f);
     data_h5_dataset_close(&d);
   } else if (H5Lexists(h->file, path, H5P_DEFAULT) > 0) {
-    rank = 4;
+    *rank = 4;
   }
   orr_status_clear();
   H5Eclear2(H5E_DEFAULT);
-  return rank;
+  return ORR_OK;
 }
 
 static orr_code find_paths(const data_import_h5 *h, const data_import_episode *e, choice *c) {
@@ -91,7 +93,7 @@ static orr_code add_camera(const data_import_h5 *h, data_import_episode *e, cons
 static orr_code rank_all(const data_import_h5 *h, choice *c) {
   c->ranks = orr_calloc((size_t)c->paths.n + 1, sizeof *c->ranks);
   ORR_CHECK(c->ranks, ORR_ENOMEM, "%s: out of memory: cannot list its cameras", h->path);
-  for (int64_t i = 0; i < c->paths.n; i++) c->ranks[i] = rank_of(h, c->paths.v[i].path);
+  for (int64_t i = 0; i < c->paths.n; i++) ORR_TRY(rank_of(h, c->paths.v[i].path, &c->ranks[i]));
   return ORR_OK;
 }
 

@@ -4,9 +4,10 @@
 
 #include "data/import/plan.h"
 
-// Local. Marks the items for validation, if a share of them is wanted: those whose names' hashes
-// lie below the share; at least one is, and one is not. Sorts them after the others. ORR_EINVAL
-// for a single episode.
+// Local. Marks the items for validation, if a share of them is wanted, and sorts them after the
+// others. By episodes: those whose names' hashes lie below the share; at least one is, and one is
+// not. By time, as a recording alone is split: the end of each episode, after a gap that is left
+// out; what is too short for that is for training. ORR_EINVAL where one part would be empty.
 orr_code data_import_split(data_import_plan *p);
 // Local. Makes the jobs: whole episodes of one part, in order, about so many frames as wanted.
 orr_code data_import_cut(data_import_plan *p);

@@ -24,11 +24,12 @@ static const struct {
     {".mov", DATA_PATH_VIDEO},    {".mkv", DATA_PATH_VIDEO},       {".webm", DATA_PATH_VIDEO},
     {".avi", DATA_PATH_VIDEO},    {".csv", DATA_PATH_TABLE},       {".jsonl", DATA_PATH_TABLE},
     {".ndjson", DATA_PATH_TABLE}, {".parquet", DATA_PATH_PARQUET}, {".tsv", DATA_PATH_TABLE},
+    {".png", DATA_PATH_PICTURE},  {".jpg", DATA_PATH_PICTURE},     {".jpeg", DATA_PATH_PICTURE},
     {".m4v", DATA_PATH_VIDEO},
 };
 
 // The kind by a path's ending, or -1.
-static int kind_of(const char *path) {
+int data_import_path_kind(const char *path) {
   const char *dot = strrchr(path, '.');
   for (size_t i = 0; dot && i < sizeof kinds / sizeof *kinds; i++)
     if (strcasecmp(dot, kinds[i].ending) == 0) return (int)kinds[i].kind;
@@ -73,7 +74,7 @@ static orr_code walk(const walker *w, const char *dir, int depth) {
   for (const struct dirent *entry; (entry = readdir(d));) {
     if (entry->d_name[0] == '.') continue;
     ORR_TRY_GOTO(orr_fs_join(path, sizeof path, dir, entry->d_name), close_dir);
-    int kind = kind_of(path);
+    int kind = data_import_path_kind(path);
     if (kind >= 0)
       rc = add(w, path, kind);
     else if (stat(path, &at) == 0 && S_ISDIR(at.st_mode) && !same_file(&at, &w->without))
@@ -113,7 +114,7 @@ static orr_code add_tables(const walker *w, const char *dir, const char *beside,
   DIR *d = opendir(dir);
   ORR_CHECK(d, ORR_EIO, "%s: cannot list this folder: %s", dir, strerror(errno));
   for (const struct dirent *entry; (entry = readdir(d));) {
-    int kind = kind_of(entry->d_name);
+    int kind = data_import_path_kind(entry->d_name);
     bool table = kind == DATA_PATH_TABLE || kind == DATA_PATH_PARQUET;
     bool same = stem_length(entry->d_name) == stem - folder &&
                 strncmp(entry->d_name, beside + folder, stem - folder) == 0;
@@ -158,14 +159,16 @@ static orr_code find_operand(data_import_paths *list, const char *operand, const
   }
   ORR_CHECK(orr_fs_exists(operand), ORR_ENOTFOUND, "%s: no such file or folder", operand);
   const char *slash = strrchr(operand, '/');
-  ORR_CHECK(kind_of(operand) >= 0, ORR_EINVAL,
-            "%s: wanted a folder, .h5 or .hdf5, or .mp4, .mov, .mkv, .webm, .avi with .csv, .jsonl "
+  const int kind = data_import_path_kind(operand);
+  ORR_CHECK(kind >= 0 && kind != DATA_PATH_PICTURE, ORR_EINVAL,
+            "%s: wanted a folder (of recordings, or of pictures), .h5 or .hdf5, or .mp4, .mov, "
+            ".mkv, .webm, .avi with .csv, .jsonl "
             "or .parquet beside it",
             operand);
   w.below = slash ? (size_t)(slash + 1 - operand) : 0;
   w.given = true;
-  ORR_TRY(add(&w, operand, kind_of(operand)));
-  return kind_of(operand) == DATA_PATH_VIDEO ? add_tables_of(w, operand) : ORR_OK;
+  ORR_TRY(add(&w, operand, kind));
+  return kind == DATA_PATH_VIDEO ? add_tables_of(w, operand) : ORR_OK;
 }
 
 // -- each file once -------------------------------------------------------------------------
@@ -177,7 +180,7 @@ typedef struct {
 } identity;
 
 // Whether a path below its operand leads through a link.
-static bool is_linked(const data_import_path *p) {
+bool data_import_path_is_linked(const data_import_path *p) {
   char real[ORR_PATH_MAX], real_root[ORR_PATH_MAX], *root = data_import_path_root(p);
   const bool known = root && realpath(root, real_root) && realpath(p->path, real);
   orr_free(root);
@@ -196,16 +199,18 @@ static int by_identity(const void *a, const void *b) {
 }
 
 // Leaves one path to each recording: one without links, else the first. Several recordings may
-// share a table.
+// share a table; pictures count by their folders (data/import/formats/images.c).
 static orr_code drop_again(data_import_paths *list) {
   identity *v = orr_calloc((size_t)list->n + 1, sizeof *v);
   ORR_CHECK(v, ORR_ENOMEM, "out of memory: cannot compare %" PRId64 " files", list->n);
   for (int64_t i = 0; i < list->n; i++) {
     v[i].number = i;
-    v[i].linked = is_linked(&list->v[i]);
-    bool table = list->v[i].kind == DATA_PATH_TABLE || list->v[i].kind == DATA_PATH_PARQUET;
-    if (table || stat(list->v[i].path, &v[i].file) != 0)
+    const data_path_kind kind = list->v[i].kind;
+    bool part = kind == DATA_PATH_TABLE || kind == DATA_PATH_PARQUET || kind == DATA_PATH_PICTURE;
+    if (part || stat(list->v[i].path, &v[i].file) != 0)
       v[i].file = (struct stat){.st_ino = (ino_t)-1 - (ino_t)i}; // like no other
+    else
+      v[i].linked = data_import_path_is_linked(&list->v[i]);
   }
   if (list->n > 1) qsort(v, (size_t)list->n, sizeof *v, by_identity);
   for (int64_t i = 1; i < list->n; i++) {

@@ -8,7 +8,13 @@
 #include "base/status.h"
 #include "data/import/import.h"
 
-typedef enum { DATA_PATH_HDF5, DATA_PATH_VIDEO, DATA_PATH_TABLE, DATA_PATH_PARQUET } data_path_kind;
+typedef enum {
+  DATA_PATH_HDF5,
+  DATA_PATH_VIDEO,
+  DATA_PATH_TABLE,
+  DATA_PATH_PARQUET,
+  DATA_PATH_PICTURE,
+} data_path_kind;
 
 typedef struct {
   data_path_kind kind;
@@ -20,6 +26,7 @@ typedef struct {
 // How surely a source holds what is to be imported.
 typedef enum {
   DATA_CLAIM_NONE,
+  DATA_CLAIM_REST,  // there are files that often lie beside others
   DATA_CLAIM_FILES, // there are files of the kind that it reads
   DATA_CLAIM_WHOLE, // the folder is laid out as only this source lays it out
 } data_import_claim;
@@ -38,6 +45,10 @@ orr_code data_import_paths_find(data_words operands, const char *without, data_i
 // Local. What a source says that reads files of one kind (data/import/episode.h).
 data_import_claim data_import_paths_claim(const data_import_paths *p, data_path_kind kind,
                                           const char **first);
+// Local. The kind of a file by its name's ending, -1 for any other.
+int data_import_path_kind(const char *path);
+// Local. Whether a path below its operand leads through a link.
+bool data_import_path_is_linked(const data_import_path *p);
 // Local. The folder of the operand that a path lies in, from orr_malloc; NULL: out of memory.
 char *data_import_path_root(const data_import_path *p);
 // Local. Takes the paths from number n on out of the list.

@@ -14,14 +14,14 @@ int data_import_patience(const data_import_options *o) {
   return o->patience_s > 0 ? o->patience_s : PATIENCE_S;
 }
 
-void data_import_note_reading(const data_import_options *o, data_board *board, const char *path) {
-  char doing[DATA_NOTE_MAX];
+void data_import_note_reading(const data_import_options *o, orr_board *board, const char *path) {
+  char doing[ORR_NOTE_MAX];
   snprintf(doing, sizeof doing, READING "%s", path);
-  data_board_note(board, doing);
-  data_board_allow(board, data_import_patience(o));
+  orr_board_note(board, doing);
+  orr_board_allow(board, data_import_patience(o));
 }
 
-void data_import_tell(const data_import_options *o, const data_board *board, const char *fmt, ...) {
+void data_import_tell(const data_import_options *o, const orr_board *board, const char *fmt, ...) {
   char sentence[ORR_STATUS_MESSAGE_MAX];
   va_list args;
   if (board || !o->told) return;
@@ -127,5 +127,10 @@ orr_code data_import_sources_list(data_import_search *s) {
   s->paths = NULL;
   data_import_paths_release(&paths);
   ORR_TRY(rc);
+  ORR_CHECK(s->list->n || s->faults->n || s->too_short || !s->shards, ORR_ENOTFOUND,
+            "%s: holds nothing but %" PRId64
+            " shards of an Orrery data set; train on its folder as "
+            "it is",
+            o->inputs.v[0], s->shards);
   return check_one_format(s->list);
 }

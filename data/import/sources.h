@@ -12,9 +12,9 @@
 orr_code data_import_sources_list(data_import_search *s);
 // Local. A library may fall over a damaged file, or never come back: then this is what the message
 // says. `board` may be NULL.
-void data_import_note_reading(const data_import_options *o, data_board *board, const char *path);
+void data_import_note_reading(const data_import_options *o, orr_board *board, const char *path);
 // Local. Tells the user something (o->told), but in a rehearsal.
-void data_import_tell(const data_import_options *o, const data_board *board, const char *fmt, ...)
+void data_import_tell(const data_import_options *o, const orr_board *board, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 // Local. The path in such a note; NULL for any other.
 const char *data_import_reading(const char *note);

@@ -7,7 +7,7 @@
 
 #define RATES_ALIKE 1e-2 // relative: one rate, measured by two clocks
 
-// -- frames ----------------------------------------------------------------------------------
+// -- frames ---------------------------------------------------------------------------------
 
 static double time_of_frame(const data_import_timing *t, int64_t i) {
   return t->times ? t->times[i] : (double)i * t->interval;
@@ -31,7 +31,7 @@ int64_t data_import_frame(const data_import_timing *t, int64_t k) {
   return last_frame_by(t, t->first, t->first + t->source - 1, x);
 }
 
-// -- rows ------------------------------------------------------------------------------------
+// -- rows -----------------------------------------------------------------------------------
 
 static double time_of_row(const data_import_timing *t, const data_import_actions *a, int64_t i) {
   double stamp = t->rows_by == DATA_ROWS_OF_STAMPS ? a->times[i] - a->times[0] : (double)i;
@@ -88,7 +88,7 @@ data_import_span data_import_rows_of(const data_import_options *o, const data_im
   return s;
 }
 
-// -- how rows belong to frames ---------------------------------------------------------------
+// -- how rows belong to frames --------------------------------------------------------------
 
 // What is known of an episode's time stamps.
 typedef struct {
@@ -148,9 +148,12 @@ static stamps look_at_stamps(const data_import_options *o, const data_import_epi
   s.unit = a->time_unit > 0 ? a->time_unit : fit_unit(span, seconds);
   s.span = span * s.unit;
   s.rate = (double)(a->rows - 1) / s.span;
-  s.first = a->times[0] * s.unit + o->time_offset;
-  // another clock, unless they lie inside the recording as they are
-  s.reset = s.first < -t->interval || s.first + s.span > 1.02 * seconds + t->interval;
+  s.first = a->times[0] * s.unit - e->epoch + o->time_offset; // of one clock with the frames
+  // another clock, unless they lie inside the recording as they are; where frames have stamps, too,
+  // they are of one clock if they meet at all
+  s.reset = e->epoch > 0
+                ? s.first > seconds || s.first + s.span < 0
+                : s.first < -t->interval || s.first + s.span > 1.02 * seconds + t->interval;
   if (s.reset) s.first = o->time_offset;
   return s;
 }
@@ -315,7 +318,7 @@ static orr_code decide(const data_import_options *o, const data_import_episode *
   return fail_counts(o, e, a->rows, 1 / t->interval, &s);
 }
 
-// -- rates -----------------------------------------------------------------------------------
+// -- rates ----------------------------------------------------------------------------------
 
 static orr_code set_rates(const data_import_options *o, const data_import_episode *e,
                           data_import_timing *t) {

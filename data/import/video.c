@@ -1,23 +1,23 @@
 #include "data/import/video.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/fs.h"
-#include "base/json.h"
 #include "base/mem.h"
+#include "data/import/film.h"
 #include "data/import/formats.h"
+#include "data/import/lerobot.h"
 #include "data/import/parquet/parquet.h"
 #include "data/import/sources.h"
-#include "data/import/table.h"
+#include "data/import/table/table.h"
 #include "data/import/vpt.h"
 #include "data/pictures/video_reader.h"
 
-// -- tables ----------------------------------------------------------------------------------
+// -- tables ---------------------------------------------------------------------------------
 
 static bool ends_in(const char *path, const char *ending) {
   const char *dot = strrchr(path, '.');
@@ -75,7 +75,7 @@ static orr_code look_at_table(const data_import_options *o, data_import_episode 
   return rc;
 }
 
-// -- looking ---------------------------------------------------------------------------------
+// -- looking --------------------------------------------------------------------------------
 
 // Whether a camera is asked for; with several and none named, the first stands for all until that
 // is refused.
@@ -168,41 +168,9 @@ const data_import_source data_import_video_source = {
 
 // -- reading --------------------------------------------------------------------------------
 
-// LeRobot's meta/info.json names the components of its actions; it lies two folders above the
-// tables. NULL when it does not, or has another number of names.
-static char **lerobot_names(const char *table, int64_t A) {
-  orr_path path;
-  json_t *info = NULL;
-  size_t at = strlen(table), bytes = (size_t)A * sizeof(char *);
-  for (int up = 0; up < 3 && at > 0; up++)
-    while (at > 0 && table[--at] != '/') continue;
-  snprintf(path, sizeof path, "%.*s%smeta/info.json", (int)at, table, at ? "/" : "");
-  if (!orr_fs_exists(path) || orr_json_load(path, &info) != ORR_OK) return NULL;
-  const json_t *action = json_object_get(json_object_get(info, "features"), "action");
-  const json_t *list = json_object_get(action, "names");
-  if (json_is_object(list))
-    list = json_object_iter_value(json_object_iter((json_t *)(uintptr_t)list));
-  bool good = json_is_array(list) && (int64_t)json_array_size(list) == A;
-  for (int64_t i = 0; good && i < A; i++) {
-    const char *name = json_string_value(json_array_get(list, (size_t)i));
-    good = name != NULL;
-    if (good) bytes += strlen(name) + 1;
-  }
-  char **names = good ? orr_malloc(bytes) : NULL;
-  char *text = names ? (char *)(names + A) : NULL;
-  for (int64_t i = 0; names && i < A; i++) {
-    const char *name = json_string_value(json_array_get(list, (size_t)i));
-    names[i] = memcpy(text, name, strlen(name) + 1);
-    text += strlen(name) + 1;
-  }
-  json_decref(info);
-  return names;
-}
-
-// The table's numbers as actions; what it no longer needs goes to them.
-static orr_code take_table(const data_import_episode *e, data_table *t, data_import_actions *out) {
+orr_code data_import_table_actions(const char *path, data_table *t, data_import_actions *out) {
   float *v = orr_malloc((size_t)(t->rows * t->columns) * sizeof *v);
-  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory for %" PRId64 " actions", e->file, t->rows);
+  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory for %" PRId64 " actions", path, t->rows);
   for (int64_t i = 0; i < t->rows * t->columns; i++) v[i] = (float)t->v[i];
   *out = (data_import_actions){.rows = t->rows,
                                .A = t->columns,
@@ -217,8 +185,8 @@ static orr_code take_table(const data_import_episode *e, data_table *t, data_imp
   return ORR_OK;
 }
 
-static orr_code actions(const data_import_options *o, const data_import_episode *e,
-                        data_import_actions *out) {
+orr_code data_import_table_read(const data_import_options *o, const data_import_episode *e,
+                                data_import_actions *out) {
   char *text = NULL;
   size_t bytes = 0;
   data_table t = {0};
@@ -231,56 +199,14 @@ static orr_code actions(const data_import_options *o, const data_import_episode 
   orr_code rc = e->format == &data_import_vpt ? data_vpt_read(e->file, text, bytes, &t)
                                               : read_table(e->file, text, bytes, &wish, &t);
   orr_free(text);
-  if (rc == ORR_OK) rc = take_table(e, &t, out);
+  if (rc == ORR_OK) rc = data_import_table_actions(e->file, &t, out);
   data_table_release(&t);
   ORR_TRY(rc);
-  char **names = o->actions.n ? NULL : lerobot_names(e->file, out->A);
+  char **names = o->actions.n ? NULL : data_lerobot_names(e->file, "action", out->A);
   if (!names) return ORR_OK;
   orr_free(out->names);
   out->names = names;
   return ORR_OK;
-}
-
-typedef struct {
-  data_import_stream base;
-  const char *path; // borrowed
-  data_video_reader *video;
-  int64_t next, frames; // number of the next frame, and how many were counted
-  data_picture last;
-} film;
-
-static orr_code film_read(data_import_stream *s, int64_t frame, data_picture *out) {
-  film *f = (film *)s; // its first member
-  while (f->next <= frame) {
-    ORR_TRY(data_video_next(f->video, &f->last));
-    ORR_CHECK(f->last.rgb, ORR_EFORMAT,
-              "%s: ends after %" PRId64 " frames, although it lists %" PRId64
-              "; it is damaged or truncated",
-              f->path, f->next, f->frames);
-    f->next++;
-  }
-  *out = f->last;
-  return ORR_OK;
-}
-
-static void film_close(data_import_stream *s) {
-  film *f = (film *)s;
-  data_video_close(f->video);
-  orr_free(f);
-}
-
-static orr_code film_open(const data_import_episode *e, int64_t camera, data_import_stream **out) {
-  film *f = orr_calloc(1, sizeof *f);
-  ORR_CHECK(f, ORR_ENOMEM, "%s: out of memory: cannot read it", e->cameras[camera].place);
-  *f = (film){.base = {.read = film_read, .close = film_close},
-              .path = e->cameras[camera].place,
-              .frames = e->frames};
-  orr_code rc = data_video_open(f->path, &f->video);
-  if (rc == ORR_OK)
-    *out = &f->base;
-  else
-    film_close(&f->base);
-  return rc;
 }
 
 const data_import_format data_import_video = {
@@ -288,8 +214,8 @@ const data_import_format data_import_video = {
     .source = &data_import_video_source,
     .channels = DATA_CHANNELS_RGB,
     .merge = data_import_merge_last,
-    .actions = actions,
-    .open = film_open,
+    .actions = data_import_table_read,
+    .open = data_import_film_open,
 };
 
 const data_import_format data_import_vpt = {
@@ -297,6 +223,6 @@ const data_import_format data_import_vpt = {
     .source = &data_import_video_source,
     .channels = DATA_CHANNELS_RGB,
     .merge = data_vpt_merge,
-    .actions = actions,
-    .open = film_open,
+    .actions = data_import_table_read,
+    .open = data_import_film_open,
 };

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "data/import/json_lines.h"
-#include "data/import/table_builder.h"
+#include "data/import/table/json_lines.h"
+#include "data/import/table/builder.h"
 
 #define MOVEMENTS 2
 

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "data/import/table.h"
+#include "data/import/table/table.h"
 
 // Local. Whether the text's first line has both `mouse` and `keyboard`.
 bool data_vpt_is(const char *text, size_t bytes);

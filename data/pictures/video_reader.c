@@ -24,6 +24,7 @@ struct data_video_reader {
   AVFrame *frame;
   struct SwsContext *sws;
   int stream;
+  int64_t from;    // frames shown before are passed over, in the stream's own unit
   bool drained;    // the decoder was told that no packet follows
   int64_t decoded; // frames so far
   uint8_t *rgb;    // [height,width,3] of the last frame as it is coded
@@ -85,6 +86,7 @@ orr_code data_video_open(const char *path, data_video_reader **out) {
   ORR_CHECK_GOTO(v->path, fail, ORR_ENOMEM, "%s: out of memory: cannot open it", path);
   ORR_TRY_GOTO(open_demuxer(v), fail);
   ORR_TRY_GOTO(open_decoder(v), fail);
+  v->from = INT64_MIN;
   *out = v;
   return ORR_OK;
 fail:
@@ -179,7 +181,7 @@ done:
   return rc;
 }
 
-// -- orientation -----------------------------------------------------------------------------
+// -- orientation ----------------------------------------------------------------------------
 
 // The display matrix of the file, NULL without one. The stream's side data moved with
 // libavformat 60.15.
@@ -227,7 +229,19 @@ static orr_code show(data_video_reader *v, data_picture *out) {
   return ORR_OK;
 }
 
-// -- frames ----------------------------------------------------------------------------------
+// -- frames ---------------------------------------------------------------------------------
+
+orr_code data_video_seek(data_video_reader *v, double seconds) {
+  const AVStream *s = v->demux->streams[v->stream];
+  const double fps = data_video_fps(v), early = fps > 0 ? 0.5 / fps : 0;
+  int64_t first = s->start_time != AV_NOPTS_VALUE ? s->start_time : 0;
+  v->from = first + (int64_t)((seconds - early) / av_q2d(s->time_base));
+  // to the key frame before it, from which frames can be decoded
+  int ret = av_seek_frame(v->demux, v->stream, v->from, AVSEEK_FLAG_BACKWARD);
+  if (ret < 0) return fail_av(v, ret, "cannot go to another place in the video");
+  avcodec_flush_buffers(v->codec);
+  return ORR_OK;
+}
 
 // Colour conversion for frames like this one, as the frame itself says.
 static orr_code setup_conversion(data_video_reader *v) {
@@ -280,6 +294,9 @@ orr_code data_video_next(data_video_reader *v, data_picture *out) {
            v->decoded);
   for (;;) {
     int ret = avcodec_receive_frame(v->codec, v->frame);
+    if (ret >= 0 && v->frame->best_effort_timestamp < v->from &&
+        v->frame->best_effort_timestamp != AV_NOPTS_VALUE)
+      continue;
     if (ret >= 0) return convert(v, out);
     if (ret == AVERROR_EOF) return ORR_OK;
     if (ret != AVERROR(EAGAIN)) return fail_av(v, ret, what);

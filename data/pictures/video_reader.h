@@ -22,6 +22,9 @@ double data_video_fps(const data_video_reader *v);
 // NULL: when each is shown, in rising order and in seconds after the first, from orr_malloc; NULL
 // where the file does not say. The reader is to be closed then. ORR_EFORMAT.
 orr_code data_video_count(data_video_reader *v, int64_t *frames, double **times);
+// Local. The next frame read will be the first that is shown at `seconds` after the first one or
+// later, within half a usual interval. ORR_EFORMAT.
+orr_code data_video_seek(data_video_reader *v, double seconds);
 // Local. The next frame in order of presentation, converted to RGB by the file's own matrix and
 // range, turned as the file says that it is shown; valid until the next call. out->rgb is NULL at
 // the end. ORR_EFORMAT for frames that cannot be decoded whole: the number of the frame is named.

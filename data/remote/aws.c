@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/home.h"
 #include "base/mem.h"
-#include "data/remote/user_dirs.h"
 
 // What a profile may say. A value that an earlier file gave stays.
 typedef struct {
@@ -91,7 +91,7 @@ static orr_code file_path(const char *named, const char *usual, char *out, size_
     return ORR_OK;
   }
   out[0] = 0; // no home, no file
-  return data_user_dirs(home, sizeof home) ? orr_fs_join(out, size, home, usual) : ORR_OK;
+  return orr_home(home, sizeof home) ? orr_fs_join(out, size, home, usual) : ORR_OK;
 }
 
 static orr_code read_files(data_aws *a) {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "data/remote/state.h"
 
 #define INDEX_BYTES_MAX ((size_t)1 << 31)
@@ -161,8 +162,7 @@ static orr_code start(data_remote *r) {
   ORR_CHECK(r->jobs, ORR_ENOMEM, "remote data: out of memory for %d downloads", o->downloads);
   r->env.http = r->http;
   r->env.needs = (data_cache_need){.of = need_of, .gone = note_gone, .ctx = r};
-  ORR_CHECK(pthread_create(&r->thread, NULL, data_remote_work, r) == 0, ORR_EIO,
-            "remote data: cannot start a thread; raise the limit on processes (ulimit -u)");
+  ORR_TRY(orr_thread_start(&r->thread, data_remote_work, r, "remote data"));
   r->started = true;
   return ORR_OK;
 }

@@ -142,11 +142,53 @@ static void put_cell(sheet *s, int64_t top, int64_t left, int64_t t, int64_t len
 
 // -- reading --------------------------------------------------------------------------------
 
+// How much the actions shown change from one row to the next, in deviations.
+static double change_of(const sheet *s, const float *row) {
+  const int64_t A = s->index->format.A;
+  double sum = 0;
+  for (int64_t k = 0; k < s->count; k++) {
+    const int64_t i = s->components[k];
+    const double deviation = s->stats[i].deviation;
+    if (deviation > 0) sum += fabs((double)row[A + i] - (double)row[i]) / deviation;
+  }
+  return sum;
+}
+
+// The first of `columns` frames between which the actions change most; of equal places the middle.
+static orr_code find_place(const sheet *s, data_shard *shard, int64_t first, int64_t length,
+                           int64_t columns, int64_t *place) {
+  const int64_t A = s->index->format.A, rows = length - 1; // the last row leads nowhere
+  *place = (length - columns) / 2;
+  if (!A || rows <= columns) return ORR_OK;
+  float *actions = orr_malloc((size_t)(rows * A) * sizeof *actions);
+  double *sums = orr_calloc((size_t)rows, sizeof *sums); // of the changes before each row
+  orr_code rc = ORR_OK;
+  ORR_CHECK_GOTO(actions && sums, done, ORR_ENOMEM, "%s: out of memory to look at its actions",
+                 data_shard_path(shard));
+  rc = data_shard_read_actions(shard, first, rows, 1, actions);
+  for (int64_t t = 1; rc == ORR_OK && t < rows; t++)
+    sums[t] = sums[t - 1] + change_of(s, actions + (t - 1) * A);
+  const int64_t middle = *place, last = rows - columns;
+  for (int64_t off = 0; rc == ORR_OK && off <= length; off++) {
+    for (int side = -1; side <= 1; side += 2) {
+      const int64_t t = middle + side * off;
+      if (t < 0 || t > last) continue;
+      if (sums[t + columns - 1] - sums[t] > sums[*place + columns - 1] - sums[*place] + 1e-9)
+        *place = t;
+    }
+  }
+done:
+  orr_free(sums);
+  orr_free(actions);
+  return rc;
+}
+
 static orr_code put_frames(sheet *s, data_shard *shard, int64_t first, int64_t length, int64_t top,
                            int64_t number) {
   char title[96];
   int64_t columns = length < s->columns ? length : s->columns;
-  int64_t t = (length - columns) / 2;
+  int64_t t;
+  ORR_TRY(find_place(s, shard, first, length, columns, &t));
   snprintf(title, sizeof title, "episode %" PRId64 " of %" PRId64 ", %" PRId64 " frames", number,
            s->index->episodes, length);
   data_canvas_write(&s->canvas, top, GAP, SCALE, title, ink);

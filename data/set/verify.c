@@ -233,13 +233,13 @@ typedef struct {
   const data_verify_options *o;
 } verification;
 
-static orr_code work(void *ctx, data_board *board) {
+static orr_code work(void *ctx, orr_board *board) {
   const data_index *x = ((const verification *)ctx)->x;
-  char doing[DATA_NOTE_MAX];
-  for (int64_t i; (i = data_board_take(board)) >= 0;) {
+  char doing[ORR_NOTE_MAX];
+  for (int64_t i; (i = orr_board_take(board)) >= 0;) {
     snprintf(doing, sizeof doing, "reading %s/%s", x->dir, x->shards[i].file);
-    data_board_note(board, doing);
-    data_board_allow(board, PATIENCE_S + (int)(x->shards[i].bytes >> 20)); // 1 s a MiB: far slower
+    orr_board_note(board, doing);
+    orr_board_allow(board, PATIENCE_S + (int)(x->shards[i].bytes >> 20)); // 1 s a MiB: far slower
     ORR_TRY(data_verify_shard(x, i));
     atomic_fetch_add(&board->progress, 1);
   }

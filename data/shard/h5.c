@@ -1,9 +1,12 @@
 #include "data/shard/h5.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/limits.h"
 
 // HDF5's library is one per process and so is its lock.
 static pthread_mutex_t hdf5_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -33,8 +36,10 @@ orr_code data_h5_fail(orr_code code, const char *file, int line, const char *fmt
   va_end(args);
   const char *reason = NULL;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first_description, &reason);
-  orr_fail(code, file, line, "%s%s%s%s", words, reason ? " (HDF5: " : "", reason ? reason : "",
-           reason ? ")" : "");
+  char limit[160] = "";
+  if (reason && strstr(reason, strerror(EFBIG))) orr_limits_file_words(limit, sizeof limit);
+  orr_fail(code, file, line, "%s%s%s%s%s", words, reason ? " (HDF5: " : "", reason ? reason : "",
+           reason ? ")" : "", limit);
   H5Eclear2(H5E_DEFAULT);
   return code;
 }

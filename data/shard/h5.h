@@ -35,13 +35,6 @@ typedef struct {
 // goes to *missing. Lock held.
 bool data_h5_lacks_filter(hid_t create, data_h5_filter *missing);
 
-// What went wrong below HDF5, in base/fs.h: it knows errno, HDF5's own text does not.
-typedef struct {
-  orr_code rc; // of the first operation that failed
-  char message[ORR_STATUS_MESSAGE_MAX];
-  char refused[1024]; // a file that the open one refers to and that may not be read; "" = none
-} data_h5_fault;
-
 // Which files a file may refer to, by external links, virtual datasets or external raw data. Both
 // outlive the file.
 typedef struct {
@@ -49,6 +42,19 @@ typedef struct {
   void (*opened)(void *ctx, const char *path); // told of each of them, with its real path; or NULL
   void *ctx;
 } data_h5_others;
+
+// What went wrong below HDF5, in base/fs.h: it knows errno, HDF5's own text does not.
+typedef struct data_h5_fault {
+  orr_code rc; // of the first operation that failed
+  char message[ORR_STATUS_MESSAGE_MAX];
+  char refused[1024]; // a file that the open one refers to and that may not be read; "" = none
+  // What HDF5 carries from one open to the next: here, so that nothing of it is ever allocated.
+  struct data_h5_access {
+    struct data_h5_fault *fault;
+    const data_h5_others *others;
+    bool other; // of a file that an open one refers to
+  } own, other;
+} data_h5_fault;
 
 // Records the fault below HDF5 when there was one, else "path: cannot <what>; <remedy>" with HDF5's
 // own reason as ORR_EFORMAT: bytes that are no shard. Lock held.
@@ -62,8 +68,9 @@ orr_code data_h5_blame(const data_h5_fault *fault, const char *path, const char 
 hid_t data_h5_file_create(const char *path, data_h5_fault *fault);
 // others: NULL = the file may refer to none. Whatever HDF5 opens besides then fails.
 hid_t data_h5_file_open(const char *path, const data_h5_others *others, data_h5_fault *fault);
-// Whether a file that an open one refers to may be read; its real path goes to `real` [PATH_MAX].
-// false with fault->refused set where it lies elsewhere, without where there is none.
+// Whether a file that an open one refers to may be read; its real path goes to `real`
+// [ORR_PATH_MAX]. false with fault->refused set where it lies elsewhere, without where there is
+// none.
 bool data_h5_other_allowed(const data_h5_others *others, const char *path, char *real,
                            data_h5_fault *fault);
 

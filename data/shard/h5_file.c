@@ -27,12 +27,6 @@ typedef struct {
   data_h5_fault *fault;
 } h5_file;
 
-typedef struct {
-  data_h5_fault *fault;
-  const data_h5_others *others;
-  bool other; // a file that an open one refers to
-} h5_options;
-
 static void remember(data_h5_fault *fault, orr_code rc) {
   if (fault->rc != ORR_OK) return;
   fault->rc = rc;
@@ -53,7 +47,7 @@ bool data_h5_other_allowed(const data_h5_others *others, const char *path, char 
 }
 
 static H5FD_t *file_open(const char *name, unsigned flags, hid_t fapl, haddr_t maxaddr) {
-  const h5_options *options = H5Pget_driver_info(fapl);
+  const struct data_h5_access *options = H5Pget_driver_info(fapl);
   orr_path real;
   bool writes = (flags & H5F_ACC_RDWR) != 0;
   if (!options) return NULL; // an access list that is not this file's
@@ -97,21 +91,17 @@ static herr_t file_close(H5FD_t *base) {
   return 0;
 }
 
-// How HDF5 opens the files that this one refers to.
+// How HDF5 opens the files that this one refers to. Were this allocated and that failed, HDF5 1.10
+// would let go of the driver once too often.
 static void *file_get_options(H5FD_t *base) {
-  const h5_file *f = (const h5_file *)base;
-  h5_options *options = orr_malloc(sizeof *options);
-  if (options) *options = (h5_options){f->fault, f->window.others, true};
-  return options;
+  return &((h5_file *)base)->fault->other;
 }
 
 static void *options_copy(const void *options) {
-  void *copy = orr_malloc(sizeof(h5_options));
-  return copy ? memcpy(copy, options, sizeof(h5_options)) : NULL;
+  return (void *)(uintptr_t)options;
 }
 
 static herr_t options_free(void *options) {
-  orr_free(options);
   return 0;
 }
 
@@ -179,7 +169,7 @@ static const H5FD_class_t driver_class = {
     .name = "orrery",
     .maxaddr = (haddr_t)INT64_MAX,
     .fc_degree = H5F_CLOSE_STRONG,
-    .fapl_size = sizeof(h5_options),
+    .fapl_size = sizeof(struct data_h5_access),
     .fapl_get = file_get_options,
     .fapl_copy = options_copy,
     .fapl_free = options_free,
@@ -208,9 +198,10 @@ static hid_t driver(void) {
 // structures, and written with a fixed one: the first in which all of them have checksums, so that
 // HDF5 refuses a damaged one before it follows what is in it.
 static hid_t access_list(data_h5_fault *fault, const data_h5_others *others, bool writes) {
-  h5_options options = {.fault = fault, .others = others};
+  fault->own = (struct data_h5_access){fault, others, false};
+  fault->other = (struct data_h5_access){fault, others, true};
   hid_t list = H5Pcreate(H5P_FILE_ACCESS);
-  if (list < 0 || H5Pset_driver(list, driver(), &options) < 0 ||
+  if (list < 0 || H5Pset_driver(list, driver(), &fault->own) < 0 ||
       (writes && H5Pset_libver_bounds(list, H5F_LIBVER_V110, H5F_LIBVER_V110) < 0)) {
     if (list >= 0) H5Pclose(list);
     list = H5I_INVALID_HID;

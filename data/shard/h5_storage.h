@@ -20,7 +20,7 @@ orr_code data_h5_check_links(hid_t file, const char *path, const char *name);
 orr_code data_h5_check_own(hid_t file, const char *path, const char *name, const char *words);
 
 // Local. ORR_EFORMAT unless the files that hold the raw data of an external dataset are there,
-// allowed and long enough. *prefix [PATH_MAX]: the folder in which HDF5 has to look for them.
+// allowed and long enough. *prefix [ORR_PATH_MAX]: the folder in which HDF5 has to look for them.
 orr_code data_h5_check_external(hid_t file, const data_h5_dataset *d, hid_t create, char *prefix);
 
 // Local. Rows first .. first+n-1 of an open dataset must be in the file: ORR_EFORMAT says how many

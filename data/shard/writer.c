@@ -215,7 +215,7 @@ static bool put_lists(data_shard_writer *w) {
          (w->format->A || put_whole(w, "actions", H5T_IEEE_F32LE, 2, none, H5T_NATIVE_FLOAT, NULL));
 }
 
-// -- the writer ------------------------------------------------------------------------------
+// -- the writer -----------------------------------------------------------------------------
 
 static orr_code writer_open_file(data_shard_writer *w) {
   data_h5_enter();

@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 
 #include "base/mem.h"
-#include "data/sim/tabletop_driver.h"
+#include "data/sim/scene.h"
 
 #define PORTION_FRAMES 16
 
@@ -11,16 +11,18 @@ struct data_sim_portion {
   int64_t n; // rows filled
   size_t frame_bytes;
   uint8_t *frames; // [PORTION_FRAMES,height,width,3]
-  float actions[PORTION_FRAMES][DATA_TABLETOP_ACTIONS];
-  float state[PORTION_FRAMES][DATA_TABLETOP_STATE];
+  float *actions;  // [PORTION_FRAMES,A]
+  float *state;    // [PORTION_FRAMES,Q]
 };
 
-orr_code data_sim_portion_create(int64_t height, int64_t width, data_sim_portion **out) {
+orr_code data_sim_portion_create(const data_sim_options *o, data_sim_portion **out) {
   data_sim_portion *p = orr_calloc(1, sizeof *p);
   ORR_CHECK(p, ORR_ENOMEM, "out of memory for a portion of frames");
-  p->frame_bytes = (size_t)height * (size_t)width * 3;
+  p->frame_bytes = (size_t)o->height * (size_t)o->width * 3;
   p->frames = orr_malloc(PORTION_FRAMES * p->frame_bytes);
-  if (!p->frames) {
+  p->actions = orr_malloc(PORTION_FRAMES * (size_t)o->scene->A * sizeof *p->actions);
+  p->state = orr_malloc(PORTION_FRAMES * (size_t)o->scene->Q * sizeof *p->state);
+  if (!p->frames || !p->actions || !p->state) {
     size_t bytes = PORTION_FRAMES * p->frame_bytes;
     data_sim_portion_destroy(p);
     return ORR_FAIL(ORR_ENOMEM, "out of memory for a portion of frames (%zu bytes)", bytes);
@@ -31,35 +33,34 @@ orr_code data_sim_portion_create(int64_t height, int64_t width, data_sim_portion
 
 void data_sim_portion_destroy(data_sim_portion *p) {
   if (!p) return;
+  orr_free(p->state);
+  orr_free(p->actions);
   orr_free(p->frames);
   orr_free(p);
 }
 
 static orr_code flush(data_sim_portion *p, data_shard_writer *w) {
-  data_shard_rows rows = {
-      .n = p->n, .frames = p->frames, .actions = p->actions[0], .state = p->state[0]};
+  data_shard_rows rows = {.n = p->n, .frames = p->frames, .actions = p->actions, .state = p->state};
   p->n = 0;
   return rows.n ? data_shard_writer_append(w, &rows) : ORR_OK;
 }
 
-orr_code data_sim_episode_write(const data_sim_options *o, data_tabletop *scene, int64_t episode,
+orr_code data_sim_episode_write(const data_sim_options *o, void *scene, int64_t episode,
                                 data_sim_portion *p, data_shard_writer *w,
                                 _Atomic int64_t *frames_done) {
+  const data_scene *s = o->scene;
   // Both episodes of a pair start as the even one.
-  int64_t start = o->forks ? episode - episode % 2 : episode;
-  data_tabletop_driver driver;
-  data_tabletop_driver_start(&driver, o->seed, (uint64_t)start);
-  ORR_TRY(data_tabletop_reset(scene, o->seed, (uint64_t)start));
+  ORR_TRY(s->start(scene, o->seed, (uint64_t)(o->forks ? episode - episode % 2 : episode)));
   p->n = 0;
   for (int64_t t = 0; t < o->episode_frames; t++) {
     int64_t i = p->n++;
-    data_tabletop_state(scene, p->state[i]);
-    ORR_TRY(data_tabletop_render(scene, p->frames + (size_t)i * p->frame_bytes));
+    float *action = p->actions + i * s->A;
+    s->state(scene, p->state + i * s->Q);
+    ORR_TRY(s->render(scene, p->frames + (size_t)i * p->frame_bytes));
     // Action t leads to frame t+1, so this is the first that may differ within a pair.
-    if (o->forks && t == o->forks - 1)
-      data_tabletop_driver_fork(&driver, (uint64_t)episode, episode % 2, p->state[i]);
-    data_tabletop_driver_act(&driver, p->state[i], p->actions[i]);
-    ORR_TRY(data_tabletop_step(scene, p->actions[i]));
+    if (o->forks && t == o->forks - 1) s->fork(scene, (uint64_t)episode, (int)(episode % 2));
+    s->act(scene, action);
+    ORR_TRY(s->step(scene, action));
     if (p->n == PORTION_FRAMES) ORR_TRY(flush(p, w));
     atomic_fetch_add(frames_done, 1);
   }

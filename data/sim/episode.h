@@ -6,18 +6,17 @@
 
 #include "data/shard/writer.h"
 #include "data/sim/generate.h"
-#include "data/sim/tabletop.h"
 
 // A portion of frames on its way to a shard.
 typedef struct data_sim_portion data_sim_portion;
-// Local. Frames of one size; ORR_ENOMEM. The caller destroys it.
-orr_code data_sim_portion_create(int64_t height, int64_t width, data_sim_portion **out);
+// Local. Rows of the options' scene and frame size; ORR_ENOMEM. The caller destroys it.
+orr_code data_sim_portion_create(const data_sim_options *o, data_sim_portion **out);
 // Local. Takes NULL.
 void data_sim_portion_destroy(data_sim_portion *p);
 
 // Local. Simulates episode number `episode` of the data set and appends it to `w`. frames_done
 // (shared between processes) counts the frames as they are drawn.
-orr_code data_sim_episode_write(const data_sim_options *o, data_tabletop *scene, int64_t episode,
+orr_code data_sim_episode_write(const data_sim_options *o, void *scene, int64_t episode,
                                 data_sim_portion *p, data_shard_writer *w,
                                 _Atomic int64_t *frames_done);
 

@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/lock.h"
+#include "base/workers.h"
 #include "data/set/index.h"
 #include "data/shard/writer.h"
 #include "data/sim/episode.h"
-#include "base/workers.h"
-#include "data/sim/tabletop.h"
 
 typedef struct {
   const data_sim_options *o;
@@ -28,18 +28,18 @@ static sim_plan plan_shards(const data_sim_options *o) {
   return (sim_plan){o, (o->episodes + episodes - 1) / episodes, episodes};
 }
 
-static orr_code write_shard(const sim_plan *plan, int64_t shard, data_tabletop *scene,
-                            data_sim_portion *portion, data_board *board) {
+static orr_code write_shard(const sim_plan *plan, int64_t shard, void *scene,
+                            data_sim_portion *portion, orr_board *board) {
   const data_sim_options *o = plan->o;
   data_shard_format format = {.branch = o->branch,
-                              .source = "tabletop scene, MuJoCo",
+                              .source = o->scene->source,
                               .fps = o->fps,
                               .height = o->height,
                               .width = o->width,
-                              .A = DATA_TABLETOP_ACTIONS,
-                              .action_names = data_tabletop_action_names,
-                              .Q = DATA_TABLETOP_STATE,
-                              .state_names = data_tabletop_state_names};
+                              .A = o->scene->A,
+                              .action_names = o->scene->action_names,
+                              .Q = o->scene->Q,
+                              .state_names = o->scene->state_names};
   orr_code rc = ORR_OK;
   data_shard_writer *w = NULL;
   orr_path path;
@@ -55,19 +55,19 @@ destroy:
   return rc;
 }
 
-static orr_code work(void *ctx, data_board *board) {
+static orr_code work(void *ctx, orr_board *board) {
   const sim_plan *plan = ctx;
   orr_code rc = ORR_OK;
-  data_tabletop *scene = NULL;
+  void *scene = NULL;
   data_sim_portion *portion = NULL;
-  ORR_TRY(data_tabletop_create(plan->o->height, plan->o->width, plan->o->fps, &scene));
-  ORR_TRY_GOTO(data_sim_portion_create(plan->o->height, plan->o->width, &portion), destroy_scene);
-  for (int64_t shard; (shard = data_board_take(board)) >= 0;)
+  ORR_TRY(plan->o->scene->create(plan->o->height, plan->o->width, plan->o->fps, &scene));
+  ORR_TRY_GOTO(data_sim_portion_create(plan->o, &portion), destroy_scene);
+  for (int64_t shard; (shard = orr_board_take(board)) >= 0;)
     ORR_TRY_GOTO(write_shard(plan, shard, scene, portion, board), destroy_portion);
 destroy_portion:
   data_sim_portion_destroy(portion);
 destroy_scene:
-  data_tabletop_destroy(scene);
+  plan->o->scene->destroy(scene);
   return rc;
 }
 
@@ -93,7 +93,7 @@ close_dir:
 }
 
 static orr_code check_options(const data_sim_options *o) {
-  ORR_CHECK(data_tabletop_available(), ORR_EUNSUPPORTED,
+  ORR_CHECK(o->scene->available(), ORR_EUNSUPPORTED,
             "this build has no simulator: install libmujoco-dev and libosmesa6-dev, configure "
             "again and rebuild");
   ORR_CHECK(o->episodes >= 1 && o->episode_frames >= 2, ORR_EINVAL,
@@ -114,7 +114,7 @@ static orr_code check_options(const data_sim_options *o) {
 }
 
 static orr_code write_index(const data_sim_options *o) {
-  json_t *extra = json_pack("{s:s, s:I, s:I}", "scene", "tabletop", "seed", (json_int_t)o->seed,
+  json_t *extra = json_pack("{s:s, s:I, s:I}", "scene", o->scene->name, "seed", (json_int_t)o->seed,
                             "episode_frames", (json_int_t)o->episode_frames);
   if (extra && o->forks)
     json_object_set_new(extra, "forks", json_pack("{s:I}", "prompt", (json_int_t)o->forks));
@@ -133,10 +133,7 @@ static void remove_shards(const sim_plan *plan) {
   orr_status_set(message);
 }
 
-orr_code data_sim_generate(const data_sim_options *o) {
-  ORR_TRY(check_options(o));
-  ORR_TRY(orr_fs_mkdirs(o->dir));
-  ORR_TRY(check_folder(o->dir));
+static orr_code write_all(const data_sim_options *o) {
   sim_plan plan = plan_shards(o);
   orr_workers workers = {
       .count = o->processes < plan.shards ? o->processes : (int)plan.shards,
@@ -148,5 +145,16 @@ orr_code data_sim_generate(const data_sim_options *o) {
   orr_code rc = orr_workers_run(&workers);
   if (rc == ORR_OK) rc = write_index(o);
   if (rc != ORR_OK) remove_shards(&plan);
+  return rc;
+}
+
+orr_code data_sim_generate(const data_sim_options *o) {
+  ORR_TRY(check_options(o));
+  ORR_TRY(orr_fs_mkdirs(o->dir));
+  orr_lock *lock = NULL;
+  ORR_TRY(orr_lock_take(o->dir, "orrery data generate", &lock));
+  orr_code rc = check_folder(o->dir);
+  if (rc == ORR_OK) rc = write_all(o);
+  orr_lock_release(lock);
   return rc;
 }

@@ -1,4 +1,4 @@
-// Makes a data set from the tabletop scene: worker processes that simulate, draw and write whole
+// Makes a data set from a simulated scene: worker processes that simulate, draw and write whole
 // shards. Every byte is a function of the options without `processes`.
 #ifndef DATA_SIM_GENERATE_H
 #define DATA_SIM_GENERATE_H
@@ -6,8 +6,10 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "data/sim/scene.h"
 
 typedef struct {
+  const data_scene *scene;
   const char *dir;       // made when missing; may not hold shards yet
   const char *branch;    // of the data set
   int64_t height, width; // of a frame

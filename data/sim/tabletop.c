@@ -42,6 +42,10 @@ static void make_data(void *arg) {
   t->data = mj_makeData(t->model);
 }
 
+void data_tabletop_versions(orr_version_told *told, void *to) {
+  told(to, "MuJoCo", mj_versionString());
+}
+
 orr_code data_tabletop_create(int64_t height, int64_t width, double fps, data_tabletop **out) {
   orr_code rc = ORR_OK;
   bool pictures = height != 0 || width != 0;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "base/version.h"
 
 typedef enum {
   DATA_TABLETOP_PUCK,
@@ -60,6 +61,8 @@ typedef struct data_tabletop data_tabletop;
 
 // Local. Whether this build has the simulator; without it create returns ORR_EUNSUPPORTED.
 bool data_tabletop_available(void);
+// Local. MuJoCo as it is here; nothing in a build without it.
+void data_tabletop_versions(orr_version_told *told, void *to);
 // Local. A scene that steps 1/fps seconds at a time. height = width = 0: physics without pictures.
 // ORR_EINVAL, ORR_ENOMEM, ORR_EUNSUPPORTED. The caller destroys it.
 orr_code data_tabletop_create(int64_t height, int64_t width, double fps, data_tabletop **out);

@@ -10,6 +10,8 @@ bool data_tabletop_available(void) {
   return false;
 }
 
+void data_tabletop_versions(orr_version_told *told, void *to) {}
+
 orr_code data_tabletop_create(int64_t height, int64_t width, double fps, data_tabletop **out) {
   return absent();
 }

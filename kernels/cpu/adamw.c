@@ -50,12 +50,15 @@ static void step_strip(const kern_adamw_args *a, float decay, int64_t first, int
   }
 }
 
+static void step_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const kern_adamw_args *a = ctx;
+  const float decay = (float)(1.0 - (double)a->rates->lr * a->weight_decay);
+  step_strip(a, decay, first, end - first);
+}
+
 orr_code CPU_FN(adamw)(kern *k, const kern_adamw_args *a) {
   if (k->planning || a->verdict->skip) return ORR_OK;
-  const float decay = (float)(1.0 - (double)a->rates->lr * a->weight_decay);
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t first = 0; first < a->n; first += STRIP)
-    step_strip(a, decay, first, a->n - first < STRIP ? a->n - first : STRIP);
+  cpu_run(k, a->n, STRIP, step_part, a);
   return ORR_OK;
 }
 

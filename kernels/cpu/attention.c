@@ -9,7 +9,6 @@
 #include "kernels/cpu/attention.h"
 
 #include <math.h>
-#include <omp.h>
 
 #include "kernels/cpu/ahead.h"
 #include "kernels/cpu/attention_amx.h"
@@ -17,6 +16,13 @@
 #include "kernels/cpu/vmath.h"
 
 enum { BLOCK_ROWS = 96 };
+
+// A call as its threads see it. A task is one sequence and one key/value head.
+typedef struct {
+  const void *args;
+  void *workspace;
+  size_t bytes; // of a thread's scratch
+} task_ctx;
 
 // The scratch of one thread: a bump allocator over its part of the workspace.
 typedef struct {
@@ -131,6 +137,13 @@ static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, flo
   }
 }
 
+static void fwd_tasks(const void *ctx, int64_t first, int64_t end, int thread) {
+  const task_ctx *c = ctx;
+  const kern_attention_fwd_args *a = c->args;
+  float *scratch = cpu_scratch_of(c->workspace, c->bytes, thread);
+  for (int64_t task = first; task < end; task++) fwd_task(a, task / a->G, task % a->G, scratch);
+}
+
 orr_code CPU_FN(attention_fwd)(kern *k, const kern_attention_fwd_args *a) {
 #if defined(__AVX512F__)
   if (attention_amx_fits(k, a->type, a->K)) return attention_amx_fwd(k, a);
@@ -139,9 +152,8 @@ orr_code CPU_FN(attention_fwd)(kern *k, const kern_attention_fwd_args *a) {
   void *workspace;
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
   if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t task = 0; task < a->seq.seqs * a->G; task++)
-    fwd_task(a, task / a->G, task % a->G, cpu_scratch_of(workspace, bytes, omp_get_thread_num()));
+  cpu_run(k, a->seq.seqs * a->G, cpu_attention_grain(&a->seq, a->H / a->G, a->K), fwd_tasks,
+          &(task_ctx){a, workspace, bytes});
   return ORR_OK;
 }
 
@@ -212,6 +224,13 @@ static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, flo
   store_rows(a->type, L, K, dv, NULL, a->dv, first * a->lddv + g * K, a->seq.pos_stride * a->lddv);
 }
 
+static void bwd_tasks(const void *ctx, int64_t first, int64_t end, int thread) {
+  const task_ctx *c = ctx;
+  const kern_attention_bwd_args *a = c->args;
+  float *scratch = cpu_scratch_of(c->workspace, c->bytes, thread);
+  for (int64_t task = first; task < end; task++) bwd_task(a, task / a->G, task % a->G, scratch);
+}
+
 orr_code CPU_FN(attention_bwd)(kern *k, const kern_attention_bwd_args *a) {
 #if defined(__AVX512F__)
   if (attention_amx_fits(k, a->type, a->K)) return attention_amx_bwd(k, a);
@@ -220,8 +239,7 @@ orr_code CPU_FN(attention_bwd)(kern *k, const kern_attention_bwd_args *a) {
   void *workspace;
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
   if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t task = 0; task < a->seq.seqs * a->G; task++)
-    bwd_task(a, task / a->G, task % a->G, cpu_scratch_of(workspace, bytes, omp_get_thread_num()));
+  cpu_run(k, a->seq.seqs * a->G, cpu_attention_grain(&a->seq, a->H / a->G, a->K), bwd_tasks,
+          &(task_ctx){a, workspace, bytes});
   return ORR_OK;
 }

@@ -7,7 +7,6 @@
 #include "kernels/cpu/attention_amx.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 #include "kernels/cpu/ahead.h"
@@ -192,20 +191,28 @@ static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, voi
                  a->seq.pos_stride * a->lddv);
 }
 
+typedef struct {
+  const kern_attention_bwd_args *a;
+  void *workspace;
+  size_t bytes; // of a thread's scratch
+} task_ctx;
+
+static void bwd_tasks(const void *ctx, int64_t first, int64_t end, int thread) {
+  const task_ctx *c = ctx;
+  void *scratch = cpu_scratch_of(c->workspace, c->bytes, thread);
+  amx_begin();
+  for (int64_t task = first; task < end; task++)
+    bwd_task(c->a, task / c->a->G, task % c->a->G, scratch);
+  amx_end();
+}
+
 orr_code attention_amx_bwd(kern *k, const kern_attention_bwd_args *a) {
   amx_scratch count = {0};
   bwd_divide(a->seq.L, a->K, &count);
   void *workspace;
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, count.used), &workspace));
   if (k->planning) return ORR_OK;
-#pragma omp parallel num_threads(k->threads)
-  {
-    void *scratch = cpu_scratch_of(workspace, count.used, omp_get_thread_num());
-    amx_begin();
-#pragma omp for schedule(static)
-    for (int64_t task = 0; task < a->seq.seqs * a->G; task++)
-      bwd_task(a, task / a->G, task % a->G, scratch);
-    amx_end();
-  }
+  cpu_run(k, a->seq.seqs * a->G, cpu_attention_grain(&a->seq, a->H / a->G, a->K), bwd_tasks,
+          &(task_ctx){a, workspace, count.used});
   return ORR_OK;
 }

@@ -1,7 +1,6 @@
 // Which masked positions of a frame take their codes (kernels/ops.h). A session's order is found by
 // one thread; S positions are few.
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 
 #include "base/rng.h"
@@ -39,13 +38,23 @@ static void choose(const kern_choose_args *a, int64_t b, ranked *order) {
   for (int64_t i = 0; i < n - a->left[b]; i++) a->nll[b] -= log_prob[order[i].position];
 }
 
+typedef struct {
+  const kern_choose_args *a;
+  void *workspace;
+  size_t bytes; // of one thread
+} choose_ctx;
+
+static void choose_sessions(const void *ctx, int64_t first, int64_t end, int thread) {
+  const choose_ctx *c = ctx;
+  for (int64_t b = first; b < end; b++)
+    choose(c->a, b, cpu_scratch_of(c->workspace, c->bytes, thread));
+}
+
 orr_code CPU_FN(choose)(kern *k, const kern_choose_args *a) {
   const size_t bytes = (size_t)a->S * sizeof(ranked);
   void *workspace;
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
   if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t b = 0; b < a->B; b++)
-    choose(a, b, cpu_scratch_of(workspace, bytes, omp_get_thread_num()));
+  cpu_run(k, a->B, 1, choose_sessions, &(choose_ctx){a, workspace, bytes});
   return ORR_OK;
 }

@@ -7,7 +7,6 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "kernels/cpu/product.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -107,7 +106,6 @@ orr_code kern_cpu_create(const kern_setup *setup, kern **out) {
   cpu_level level;
   *out = NULL;
   ORR_TRY(choose_level(setup->isa, &level));
-  if (setup->isa != KERN_ISA_AUTO) cpu_products_limit(level);
   return cpu_create(setup->threads, level, out);
 }
 
@@ -118,7 +116,7 @@ orr_code cpu_create(int threads, cpu_level level, kern **out) {
   ORR_CHECK(k != NULL, ORR_ENOMEM, "kernels: out of memory for the CPU backend");
   cpu_impl *impl = orr_calloc(1, sizeof *impl);
   ORR_CHECK_GOTO(impl != NULL, free_kern, ORR_ENOMEM, "kernels: out of memory for the CPU backend");
-  ORR_TRY_GOTO(cpu_products_create(&impl->products), free_impl);
+  ORR_TRY_GOTO(cpu_team_create(threads, &impl->team), free_impl);
   impl->level = level;
   snprintf(impl->backend.bf16_reason, sizeof impl->backend.bf16_reason, "%s", bf16_reason(level));
   snprintf(k->isa, sizeof k->isa, "%s", level_name(level));
@@ -139,7 +137,7 @@ free_kern:
 }
 
 void cpu_destroy(kern *k) {
-  cpu_products_destroy(cpu_impl_of(k)->products);
+  cpu_team_destroy(cpu_impl_of(k)->team);
   orr_free(k->impl);
   orr_free(k);
 }

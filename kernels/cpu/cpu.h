@@ -7,16 +7,18 @@
 //     void *scratch;
 //     ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes_per_thread), &scratch));
 //     if (k->planning) return ORR_OK;
-//     #pragma omp parallel num_threads(k->threads)
+//     cpu_run(k, a->M, 8, fwd_rows, &(fwd_ctx){a, scratch, bytes});
 //     ...
 //   }
 //
-// An op without scratch only has the planning line. Threads: always num_threads(k->threads).
+// An op without scratch only has the planning line. Threads: cpu_run, over loops whose results do
+// not depend on who does a piece (kernels/cpu/team.h).
 #ifndef KERNELS_CPU_CPU_H
 #define KERNELS_CPU_CPU_H
 
 #include "kernels/backend.h"
 #include "kernels/cpu/isa.h"
+#include "kernels/cpu/team.h"
 
 // What the machine and its operating system offer, each level with those before it.
 typedef enum {
@@ -27,12 +29,10 @@ typedef enum {
   CPU_LEVEL_AMX,  // the v4 build, with AMX tiles for bf16 products and attention
 } cpu_level;
 
-typedef struct cpu_products cpu_products; // kernels/cpu/product.h
-
 typedef struct {
   kern_backend backend; // first
   cpu_level level;
-  cpu_products *products;
+  cpu_team *team;
   double mark_ms[KERN_MARKS];
 } cpu_impl;
 
@@ -43,6 +43,17 @@ orr_code cpu_create(int threads, cpu_level level, kern **out);
 
 static inline const cpu_impl *cpu_impl_of(const kern *k) {
   return (const cpu_impl *)k->impl;
+}
+
+// Local. A loop of `items`, shared by k's threads in pieces of `grain` items.
+static inline void cpu_run(const kern *k, int64_t items, int64_t grain, cpu_team_body body,
+                           const void *ctx) {
+  cpu_team_run(cpu_impl_of(k)->team, items, grain, body, ctx);
+}
+
+// Rows in a piece of a loop over rows of `width` elements: enough work to be worth taking.
+static inline int64_t cpu_grain(int64_t width) {
+  return width < 16384 ? 16384 / (width > 0 ? width : 1) : 1;
 }
 
 // Local. While planning: raises k->workspace_bytes to `bytes`, *out = NULL. Afterwards *out is
@@ -67,7 +78,8 @@ static inline void *cpu_scratch_of(void *workspace, size_t bytes_per_thread, int
 KERN_OPS(CPU_OP_DECLARE)
 #undef CPU_OP_DECLARE
 extern const kern_table CPU_FN(cpu_table);
-size_t CPU_FN(cpu_packed_bytes)(const kern *k, kern_dtype type, int64_t N, int64_t K); // packed.c
+size_t CPU_FN(cpu_packed_bytes)(const kern *k, kern_dtype type, int64_t N,
+                                int64_t K); // gemm_rows.c
 // The other slots, the same in every table (memory.c, and cpu.c for the last).
 orr_code cpu_alloc(kern *k, kern_memory kind, size_t bytes, const char *what, void **out);
 void cpu_free(kern *k, kern_memory kind, void *p);

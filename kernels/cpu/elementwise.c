@@ -12,19 +12,21 @@ CPU_INLINE void cast_strip(const kern_cast_args *a, int64_t first, int64_t n, ke
   for (int64_t i = 0; i < n; i++) cpu_lane_set(y, i, cpu_lane_get(x, i, from), to);
 }
 
+static void cast_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const kern_cast_args *a = ctx;
+  const int64_t n = end - first;
+  if (a->from == a->to)
+    memcpy(cpu_lane_row_mut(a->y, first, 1, a->to), cpu_lane_row(a->x, first, 1, a->from),
+           (size_t)n * kern_dtype_size(a->to));
+  else if (a->to == KERN_BF16)
+    cast_strip(a, first, n, KERN_F32, KERN_BF16);
+  else
+    cast_strip(a, first, n, KERN_BF16, KERN_F32);
+}
+
 orr_code CPU_FN(cast)(kern *k, const kern_cast_args *a) {
   if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t first = 0; first < a->n; first += STRIP) {
-    const int64_t n = a->n - first < STRIP ? a->n - first : STRIP;
-    if (a->from == a->to)
-      memcpy(cpu_lane_row_mut(a->y, first, 1, a->to), cpu_lane_row(a->x, first, 1, a->from),
-             (size_t)n * kern_dtype_size(a->to));
-    else if (a->to == KERN_BF16)
-      cast_strip(a, first, n, KERN_F32, KERN_BF16);
-    else
-      cast_strip(a, first, n, KERN_BF16, KERN_F32);
-  }
+  cpu_run(k, a->n, STRIP, cast_part, a);
   return ORR_OK;
 }
 
@@ -43,15 +45,16 @@ CPU_INLINE void axpby_strip(const kern_axpby_args *a, int64_t first, int64_t n, 
   }
 }
 
+static void axpby_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const kern_axpby_args *a = ctx;
+  if (a->type == KERN_BF16)
+    axpby_strip(a, first, end - first, KERN_BF16);
+  else
+    axpby_strip(a, first, end - first, KERN_F32);
+}
+
 orr_code CPU_FN(axpby)(kern *k, const kern_axpby_args *a) {
   if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t first = 0; first < a->n; first += STRIP) {
-    const int64_t n = a->n - first < STRIP ? a->n - first : STRIP;
-    if (a->type == KERN_BF16)
-      axpby_strip(a, first, n, KERN_BF16);
-    else
-      axpby_strip(a, first, n, KERN_F32);
-  }
+  cpu_run(k, a->n, STRIP, axpby_part, a);
   return ORR_OK;
 }

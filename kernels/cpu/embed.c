@@ -40,15 +40,19 @@ CPU_INLINE void fwd_frame(const kern_embed_fwd_args *a, int64_t bt, kern_dtype t
     put_row(cpu_lane_row_mut(x, 1 + a->S + r, D, type), a->reg + r * D, D, type);
 }
 
-orr_code CPU_FN(embed_fwd)(kern *k, const kern_embed_fwd_args *a) {
-  if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t bt = 0; bt < a->BT; bt++) {
+static void fwd_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const kern_embed_fwd_args *a = ctx;
+  for (int64_t bt = first; bt < end; bt++) {
     if (a->type == KERN_BF16)
       fwd_frame(a, bt, KERN_BF16);
     else
       fwd_frame(a, bt, KERN_F32);
   }
+}
+
+orr_code CPU_FN(embed_fwd)(kern *k, const kern_embed_fwd_args *a) {
+  if (k->planning) return ORR_OK;
+  cpu_run(k, a->BT, cpu_grain((1 + a->S + a->R) * a->D), fwd_part, a);
   return ORR_OK;
 }
 
@@ -114,6 +118,22 @@ CPU_INLINE void bwd_rest(const kern_embed_bwd_args *a, int64_t first, int64_t n,
   }
 }
 
+typedef struct {
+  const kern_embed_bwd_args *a;
+  const code_order *order;
+} bwd_ctx;
+
+static void bwd_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const bwd_ctx *c = ctx;
+  if (c->a->type == KERN_BF16) {
+    bwd_table(c->a, c->order, first, end - first, KERN_BF16);
+    bwd_rest(c->a, first, end - first, KERN_BF16);
+  } else {
+    bwd_table(c->a, c->order, first, end - first, KERN_F32);
+    bwd_rest(c->a, first, end - first, KERN_F32);
+  }
+}
+
 orr_code CPU_FN(embed_bwd)(kern *k, const kern_embed_bwd_args *a) {
   const int64_t positions = a->BT * a->S;
   ORR_CHECK(positions <= INT32_MAX, ORR_EINVAL,
@@ -125,16 +145,6 @@ orr_code CPU_FN(embed_bwd)(kern *k, const kern_embed_bwd_args *a) {
   if (k->planning) return ORR_OK;
   code_order order = {.start = workspace, .order = (int32_t *)workspace + a->v_count + 1};
   sort_by_code(a, &order);
-#pragma omp parallel for num_threads(k->threads) schedule(dynamic)
-  for (int64_t first = 0; first < a->D; first += COLUMNS) {
-    int64_t n = a->D - first < COLUMNS ? a->D - first : COLUMNS;
-    if (a->type == KERN_BF16) {
-      bwd_table(a, &order, first, n, KERN_BF16);
-      bwd_rest(a, first, n, KERN_BF16);
-    } else {
-      bwd_table(a, &order, first, n, KERN_F32);
-      bwd_rest(a, first, n, KERN_F32);
-    }
-  }
+  cpu_run(k, a->D, COLUMNS, bwd_part, &(bwd_ctx){a, &order});
   return ORR_OK;
 }

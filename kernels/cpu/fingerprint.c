@@ -1,6 +1,8 @@
 // Fingerprints of flat ranges. Integers: the sum is the same in any order.
 #include "kernels/fingerprint.h"
 
+#include <stdatomic.h>
+
 #include "kernels/cpu/cpu.h"
 
 enum { BLOCK = 16384 };
@@ -14,15 +16,21 @@ static uint64_t block_sum(const word *restrict x, uint32_t place, int n) {
   return sum;
 }
 
+typedef struct {
+  const kern_fingerprint_args *a;
+  _Atomic uint64_t *sum;
+} sum_ctx;
+
+static void sum_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const sum_ctx *c = ctx;
+  const word *x = (const word *)c->a->x + first;
+  atomic_fetch_add(c->sum, block_sum(x, (uint32_t)(c->a->first + first), (int)(end - first)));
+}
+
 orr_code CPU_FN(fingerprint)(kern *k, const kern_fingerprint_args *a) {
-  const int64_t blocks = (a->n + BLOCK - 1) / BLOCK;
-  uint64_t sum = 0;
+  _Atomic uint64_t sum = 0;
   if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static) reduction(+ : sum)
-  for (int64_t b = 0; b < blocks; b++) {
-    const int64_t first = b * BLOCK, n = a->n - first < BLOCK ? a->n - first : BLOCK;
-    sum += block_sum((const word *)a->x + first, (uint32_t)(a->first + first), (int)n);
-  }
+  cpu_run(k, a->n, BLOCK, sum_part, &(sum_ctx){a, &sum});
   *a->sum = a->accumulate ? *a->sum + sum : sum;
   return ORR_OK;
 }

@@ -2,28 +2,10 @@
 //   forward   y[M,N]  (=)        x[M,K] w[N,K]^T + bias + add
 //   backward  dx[M,K] (= or +=)  dy[M,N] w[N,K]
 //             dw[N,K] (= or +=)  dy[M,N]^T x[M,K],  dbias[N] likewise the column sums of dy
-// on oneDNN primitives; column sums are an own loop, the same for any number of threads.
-#include "kernels/cpu/matmul.h"
-
+// on vector units (kernels/cpu/gemm.h) or, where they fit, on AMX tiles.
 #include "kernels/bf16.h"
+#include "kernels/cpu/gemm.h"
 #include "kernels/cpu/matmul_amx.h"
-#include "kernels/cpu/packed.h"
-#include "kernels/cpu/product.h"
-
-// Finds the product, takes its scratch and, unless k is planning, runs it.
-static orr_code run_product(kern *k, const cpu_product_shape *shape,
-                            const cpu_product_operands *operands) {
-  const cpu_product *product;
-  void *scratch;
-  ORR_TRY(cpu_product_find(k, shape, &product));
-  ORR_TRY(cpu_workspace(k, cpu_product_scratch(product), &scratch));
-  if (k->planning) return ORR_OK;
-  return cpu_product_run(k, product, operands, scratch);
-}
-
-static bool widened(const kern *k, kern_dtype type) {
-  return type == KERN_BF16 && !k->bf16_native;
-}
 
 orr_code CPU_FN(matmul_fwd)(kern *k, const kern_matmul_fwd_args *args) {
   kern_matmul_fwd_args a = *args;
@@ -32,10 +14,8 @@ orr_code CPU_FN(matmul_fwd)(kern *k, const kern_matmul_fwd_args *args) {
   if (a.M == 0) return ORR_OK;
   if (a.ldx == 0) a.ldx = a.K;
   if (a.ldy == 0) a.ldy = a.N;
-  if (a.packed) return CPU_FN(cpu_packed_fwd)(k, &a);
-  if (widened(k, a.type)) return CPU_FN(cpu_widened_fwd)(k, &a);
 #if defined(__AVX512F__)
-  if (a.type == KERN_BF16 && matmul_amx_fits(k, a.M, a.N, a.K))
+  if (a.type == KERN_BF16 && !a.packed && matmul_amx_fits(k, a.M, a.N, a.K))
     return matmul_amx_run(k, &(matmul_amx_args){.y_type = a.y_type,
                                                 .M = a.M,
                                                 .N = a.N,
@@ -50,23 +30,21 @@ orr_code CPU_FN(matmul_fwd)(kern *k, const kern_matmul_fwd_args *args) {
                                                 .ldy = a.ldy,
                                                 .b_transposed = true});
 #endif
-  const bool in_place = a.add && a.add == a.y;
-  return run_product(
-      k,
-      &(cpu_product_shape){.type = a.type,
-                           .c_type = a.y_type,
-                           .M = a.M,
-                           .N = a.N,
-                           .K = a.K,
-                           .lda = a.ldx,
-                           .ldb = a.K,
-                           .b_transposed = true,
-                           .ldc = a.ldy,
-                           .bias = a.bias != NULL,
-                           .add = a.add && !in_place,
-                           .ld_add = a.add && !in_place ? a.ldy : 0,
-                           .accumulate = in_place},
-      &(cpu_product_operands){.a = a.x, .b = a.w, .bias = a.bias, .add = a.add, .c = a.y});
+  return CPU_FN(cpu_gemm_rows)(k, &(cpu_gemm_rows_args){.type = a.type,
+                                                        .y_type = a.y_type,
+                                                        .M = a.M,
+                                                        .N = a.N,
+                                                        .K = a.K,
+                                                        .x = a.x,
+                                                        .b = a.w,
+                                                        .packed = a.packed,
+                                                        .bias = a.bias,
+                                                        .add = a.add,
+                                                        .y = a.y,
+                                                        .ldx = a.ldx,
+                                                        .ldb = a.K,
+                                                        .ldy = a.ldy,
+                                                        .b_transposed = true});
 }
 
 orr_code CPU_FN(matmul_bwd_x)(kern *k, const kern_matmul_bwd_x_args *args) {
@@ -74,7 +52,6 @@ orr_code CPU_FN(matmul_bwd_x)(kern *k, const kern_matmul_bwd_x_args *args) {
   if (a.M == 0) return ORR_OK;
   if (a.lddy == 0) a.lddy = a.N;
   if (a.lddx == 0) a.lddx = a.K;
-  if (widened(k, a.type)) return CPU_FN(cpu_widened_bwd_x)(k, &a);
 #if defined(__AVX512F__)
   if (a.type == KERN_BF16 && matmul_amx_fits(k, a.M, a.K, a.N))
     return matmul_amx_run(k, &(matmul_amx_args){.y_type = KERN_BF16,
@@ -89,17 +66,18 @@ orr_code CPU_FN(matmul_bwd_x)(kern *k, const kern_matmul_bwd_x_args *args) {
                                                 .ldb = a.K,
                                                 .ldy = a.lddx});
 #endif
-  return run_product(k,
-                     &(cpu_product_shape){.type = a.type,
-                                          .c_type = a.type,
-                                          .M = a.M,
-                                          .N = a.K,
-                                          .K = a.N,
-                                          .lda = a.lddy,
-                                          .ldb = a.K,
-                                          .ldc = a.lddx,
-                                          .accumulate = a.accumulate},
-                     &(cpu_product_operands){.a = a.dy, .b = a.w, .c = a.dx});
+  return CPU_FN(cpu_gemm_rows)(k, &(cpu_gemm_rows_args){.type = a.type,
+                                                        .y_type = a.type,
+                                                        .M = a.M,
+                                                        .N = a.K,
+                                                        .K = a.N,
+                                                        .x = a.dy,
+                                                        .b = a.w,
+                                                        .add = a.accumulate ? a.dx : NULL,
+                                                        .y = a.dx,
+                                                        .ldx = a.lddy,
+                                                        .ldb = a.K,
+                                                        .ldy = a.lddx});
 }
 
 // Rows of dy whose column sums are added up by themselves, before the blocks are, in order.
@@ -119,6 +97,16 @@ static void sum_block(const kern_matmul_bwd_w_args *a, int64_t block, float *sum
   }
 }
 
+typedef struct {
+  const kern_matmul_bwd_w_args *a;
+  float *partial; // column sums of each block
+} sum_ctx;
+
+static void sum_blocks(const void *ctx, int64_t first, int64_t end, int thread) {
+  const sum_ctx *c = ctx;
+  for (int64_t b = first; b < end; b++) sum_block(c->a, b, c->partial + b * c->a->N);
+}
+
 // dbias (= or +=) the column sums of dy.
 static orr_code column_sums(kern *k, const kern_matmul_bwd_w_args *a) {
   const int64_t blocks = (a->M + SUM_ROWS - 1) / SUM_ROWS, N = a->N;
@@ -126,8 +114,7 @@ static orr_code column_sums(kern *k, const kern_matmul_bwd_w_args *a) {
   ORR_TRY(cpu_workspace(k, (size_t)(blocks * N) * sizeof(float), &scratch));
   if (k->planning) return ORR_OK;
   float *partial = scratch;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t b = 0; b < blocks; b++) sum_block(a, b, partial + b * N);
+  cpu_run(k, blocks, 1, sum_blocks, &(sum_ctx){a, partial});
   if (a->overwrite) memset(a->dbias, 0, (size_t)N * sizeof *a->dbias);
   for (int64_t b = 0; b < blocks; b++)
     for (int64_t n = 0; n < N; n++) a->dbias[n] += partial[b * N + n];
@@ -143,20 +130,8 @@ orr_code CPU_FN(matmul_bwd_w)(kern *k, const kern_matmul_bwd_w_args *args) {
     if (a.overwrite && !k->planning) memset(a.dw, 0, (size_t)(a.N * a.K) * sizeof *a.dw);
     return ORR_OK;
   }
-  if (widened(k, a.type)) return CPU_FN(cpu_widened_bwd_w)(k, &a);
 #if defined(__AVX512F__)
   if (matmul_amx_fits_weight(k, &a)) return matmul_amx_weight(k, &a);
 #endif
-  return run_product(k,
-                     &(cpu_product_shape){.type = a.type,
-                                          .c_type = KERN_F32,
-                                          .M = a.N,
-                                          .N = a.K,
-                                          .K = a.M,
-                                          .a_transposed = true,
-                                          .lda = a.lddy,
-                                          .ldb = a.ldx,
-                                          .ldc = a.K,
-                                          .accumulate = !a.overwrite},
-                     &(cpu_product_operands){.a = a.dy, .b = a.x, .c = a.dw});
+  return CPU_FN(cpu_gemm_weight)(k, &a);
 }

@@ -1,12 +1,10 @@
 // y[M,N] (=) x[M,K] b[K,N] + bias + add on AMX tiles.
 //
-// All threads pack b into tiles once; then each takes its rows of x, 32 at a time, straight from
+// The threads pack b into tiles once; then they take rows of x, 32 at a time, straight from
 // memory as left operands. Columns of y are taken in strips whose part of b stays in the
 // second-level cache, and the depth in chunks whose part of x stays in the first. Every element
 // is summed in one order, whatever the number of threads.
 #include "kernels/cpu/matmul_amx.h"
-
-#include <omp.h>
 
 #include "kernels/cpu/amx_rows.h"
 
@@ -101,6 +99,35 @@ static void run_rows(const matmul_amx_args *a, int64_t m, int64_t n0, int64_t n1
   }
 }
 
+enum { PIECE_ROWS = 4 * 32 };
+
+typedef struct {
+  const matmul_amx_args *a;
+  uint16_t *packed;
+  char *scratch; // of all threads
+  size_t bytes;  // of one
+  int64_t strip; // columns
+} run_ctx;
+
+static void pack_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const run_ctx *c = ctx;
+  for (int64_t n = first; n < end; n += 32) pack_columns(c->a, n, c->packed);
+}
+
+// Items are the rows of the first strip of columns, then those of the second, ...; a piece lies in
+// one of them.
+static void run_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const run_ctx *c = ctx;
+  const int64_t rows = amx_pad(c->a->M, PIECE_ROWS), n = first / rows * c->strip;
+  amx_scratch part = {.base = cpu_scratch_of(c->scratch, c->bytes, thread)};
+  const memory mem = memory_divide(c->a->K, &part);
+  const int64_t m = first % rows, m_end = amx_least(m + end - first, c->a->M);
+  amx_begin();
+  for (int64_t i = m; i < m_end; i += 32)
+    run_rows(c->a, i, n, amx_least(n + c->strip, c->a->N), c->packed, &mem);
+  amx_end();
+}
+
 orr_code matmul_amx_run(kern *k, const matmul_amx_args *a) {
   const size_t packed_bytes = (size_t)(amx_pad(a->N, 32) * a->K * 2);
   const int64_t strip = amx_pad(amx_least(STRIP_BYTES / (a->K * 2) + 1, a->N), 32);
@@ -109,21 +136,13 @@ orr_code matmul_amx_run(kern *k, const matmul_amx_args *a) {
   void *workspace;
   ORR_TRY(cpu_workspace(k, packed_bytes + cpu_scratch_bytes(k, count.used), &workspace));
   if (k->planning) return ORR_OK;
-  uint16_t *packed = workspace;
-#pragma omp parallel num_threads(k->threads)
-  {
-    amx_scratch part = {
-        .base = cpu_scratch_of((char *)workspace + packed_bytes, count.used, omp_get_thread_num())};
-    const memory mem = memory_divide(a->K, &part);
-#pragma omp for schedule(static)
-    for (int64_t n = 0; n < a->N; n += 32) pack_columns(a, n, packed);
-    amx_begin();
-    for (int64_t n = 0; n < a->N; n += strip) {
-#pragma omp for schedule(static) nowait
-      for (int64_t m = 0; m < a->M; m += 32)
-        run_rows(a, m, n, amx_least(n + strip, a->N), packed, &mem);
-    }
-    amx_end();
-  }
+  const run_ctx c = {.a = a,
+                     .packed = workspace,
+                     .scratch = (char *)workspace + packed_bytes,
+                     .bytes = count.used,
+                     .strip = strip};
+  const int64_t strips = (a->N + strip - 1) / strip;
+  cpu_run(k, a->N, 32, pack_part, &c);
+  cpu_run(k, strips * amx_pad(a->M, PIECE_ROWS), PIECE_ROWS, run_part, &c);
   return ORR_OK;
 }

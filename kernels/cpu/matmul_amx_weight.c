@@ -7,8 +7,6 @@
 // too. Every element is summed over the rows in one order, whatever the number of threads.
 #include "kernels/cpu/matmul_amx.h"
 
-#include <omp.h>
-
 #include "kernels/cpu/amx.h"
 
 enum { CHUNK = 256, NARROW_MOST = 512, WIDE_MOST = 768 };
@@ -136,20 +134,27 @@ static void run_task(const kern_matmul_bwd_w_args *a, const cut *c, int64_t task
       }
 }
 
+typedef struct {
+  const kern_matmul_bwd_w_args *a;
+  const cut *cut;
+  void *workspace;
+  size_t bytes; // of a thread's scratch
+} task_ctx;
+
+static void run_tasks(const void *ctx, int64_t first, int64_t end, int thread) {
+  const task_ctx *c = ctx;
+  const memory mem = memory_divide(c->cut, cpu_scratch_of(c->workspace, c->bytes, thread));
+  amx_begin();
+  for (int64_t task = first; task < end; task++) run_task(c->a, c->cut, task, &mem);
+  amx_end();
+}
+
 orr_code matmul_amx_weight(kern *k, const kern_matmul_bwd_w_args *a) {
   const cut c = cut_of(a, k->threads);
   const size_t bytes = memory_bytes(&c);
   void *workspace;
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
   if (k->planning) return ORR_OK;
-#pragma omp parallel num_threads(k->threads)
-  {
-    const memory mem = memory_divide(&c, cpu_scratch_of(workspace, bytes, omp_get_thread_num()));
-    amx_begin();
-#pragma omp for schedule(static)
-    for (int64_t task = 0; task < c.narrow_blocks * c.wide_blocks; task++)
-      run_task(a, &c, task, &mem);
-    amx_end();
-  }
+  cpu_run(k, c.narrow_blocks * c.wide_blocks, 1, run_tasks, &(task_ctx){a, &c, workspace, bytes});
   return ORR_OK;
 }

@@ -31,11 +31,19 @@ CPU_INLINE void fwd_row(const kern_rmsnorm_fwd_args *a, int64_t m, cpu_vec_kind 
   a->rstd[m] = rstd;
 }
 
+typedef struct {
+  const kern_rmsnorm_fwd_args *a;
+  cpu_vec_kind kind;
+} fwd_ctx;
+
+static void fwd_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const fwd_ctx *c = ctx;
+  for (int64_t m = first; m < end; m++) CPU_VEC_CALL(c->kind, fwd_row, c->a, m);
+}
+
 orr_code CPU_FN(rmsnorm_fwd)(kern *k, const kern_rmsnorm_fwd_args *a) {
   if (k->planning) return ORR_OK;
-  const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t m = 0; m < a->M; m++) CPU_VEC_CALL(kind, fwd_row, a, m);
+  cpu_run(k, a->M, cpu_grain(a->D), fwd_part, &(fwd_ctx){a, cpu_vec_kind_of(k, a->type)});
   return ORR_OK;
 }
 
@@ -65,26 +73,36 @@ CPU_INLINE void bwd_row(const kern_rmsnorm_bwd_args *a, int64_t m, float *dw, cp
   }
 }
 
-orr_code CPU_FN(rmsnorm_bwd)(kern *k, const kern_rmsnorm_bwd_args *a) {
-  const cpu_blocks blocks = cpu_blocks_of(a->M);
-  const int64_t D = a->D;
-  void *workspace;
-  ORR_TRY(cpu_workspace(k, (size_t)(blocks.count * D) * sizeof(float), &workspace));
-  if (k->planning) return ORR_OK;
-  const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
-  float *partial = workspace;
-#pragma omp parallel num_threads(k->threads)
-  {
-#pragma omp for schedule(static)
-    for (int64_t b = 0; b < blocks.count; b++) {
-      float *dw = partial + b * D;
-      memset(dw, 0, (size_t)D * sizeof *dw);
-      for (int64_t m = cpu_blocks_first(&blocks, b); m < cpu_blocks_end(&blocks, b); m++)
-        CPU_VEC_CALL(kind, bwd_row, a, m, dw);
-    }
-#pragma omp for schedule(static)
-    for (int64_t d = 0; d < D; d += 64)
-      cpu_blocks_sum(&blocks, partial, D, d, d + 64 < D ? d + 64 : D, a->dw);
+typedef struct {
+  const kern_rmsnorm_bwd_args *a;
+  cpu_blocks blocks;
+  cpu_vec_kind kind;
+  float *partial; // of dw, [blocks][D]
+} bwd_ctx;
+
+static void bwd_blocks(const void *ctx, int64_t first, int64_t end, int thread) {
+  const bwd_ctx *c = ctx;
+  const int64_t D = c->a->D;
+  for (int64_t b = first; b < end; b++) {
+    float *dw = c->partial + b * D;
+    memset(dw, 0, (size_t)D * sizeof *dw);
+    for (int64_t m = cpu_blocks_first(&c->blocks, b); m < cpu_blocks_end(&c->blocks, b); m++)
+      CPU_VEC_CALL(c->kind, bwd_row, c->a, m, dw);
   }
+}
+
+static void sum_columns(const void *ctx, int64_t first, int64_t end, int thread) {
+  const bwd_ctx *c = ctx;
+  cpu_blocks_sum(&c->blocks, c->partial, c->a->D, first, end, c->a->dw);
+}
+
+orr_code CPU_FN(rmsnorm_bwd)(kern *k, const kern_rmsnorm_bwd_args *a) {
+  bwd_ctx c = {.a = a, .blocks = cpu_blocks_of(a->M), .kind = cpu_vec_kind_of(k, a->type)};
+  void *workspace;
+  ORR_TRY(cpu_workspace(k, (size_t)(c.blocks.count * a->D) * sizeof(float), &workspace));
+  if (k->planning) return ORR_OK;
+  c.partial = workspace;
+  cpu_run(k, c.blocks.count, 1, bwd_blocks, &c);
+  cpu_run(k, a->D, 256, sum_columns, &c);
   return ORR_OK;
 }

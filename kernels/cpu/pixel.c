@@ -14,14 +14,26 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/lane.h"
 
+// A pixel costs about as much as this many elements of other ops.
+enum { PIXEL_WIDTH = 8 };
 enum { MOST_P = 256, MOST_RUN = 3 * MOST_P };
 
 typedef struct {
   int64_t B, rows, cols, p;
 } pixel_shape;
 
+// An op's call, as its threads see it.
+typedef struct {
+  const void *args;
+  pixel_shape s;
+  void *sums; // of the loss, one a band
+} pixel_ctx;
+
 static int64_t band_count(const pixel_shape *s) {
   return s->B * s->rows;
+}
+static int64_t band_grain(const pixel_shape *s) {
+  return cpu_grain(PIXEL_WIDTH * s->p * s->p * s->cols);
 }
 // Where run (py, c) of a band begins: in the frames, and in the patches.
 static int64_t run_in_frame(const pixel_shape *s, int64_t band, int64_t py, int64_t c) {
@@ -62,17 +74,22 @@ CPU_INLINE void patchify_band(const kern_patchify_args *a, const pixel_shape *s,
   }
 }
 
-orr_code CPU_FN(patchify)(kern *k, const kern_patchify_args *a) {
-  const pixel_shape s = {a->B, a->rows, a->cols, a->p};
-  ORR_TRY(check_shape(&s));
-  if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t band = 0; band < band_count(&s); band++) {
+static void patchify_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const pixel_ctx *c = ctx;
+  const kern_patchify_args *a = c->args;
+  for (int64_t band = first; band < end; band++) {
     if (a->type == KERN_BF16)
-      patchify_band(a, &s, band, KERN_BF16);
+      patchify_band(a, &c->s, band, KERN_BF16);
     else
-      patchify_band(a, &s, band, KERN_F32);
+      patchify_band(a, &c->s, band, KERN_F32);
   }
+}
+
+orr_code CPU_FN(patchify)(kern *k, const kern_patchify_args *a) {
+  const pixel_ctx c = {.args = a, .s = {a->B, a->rows, a->cols, a->p}};
+  ORR_TRY(check_shape(&c.s));
+  if (k->planning) return ORR_OK;
+  cpu_run(k, band_count(&c.s), band_grain(&c.s), patchify_part, &c);
   return ORR_OK;
 }
 
@@ -101,17 +118,22 @@ CPU_INLINE void unpatchify_band(const kern_unpatchify_args *a, const pixel_shape
   }
 }
 
-orr_code CPU_FN(unpatchify)(kern *k, const kern_unpatchify_args *a) {
-  const pixel_shape s = {a->B, a->rows, a->cols, a->p};
-  ORR_TRY(check_shape(&s));
-  if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t band = 0; band < band_count(&s); band++) {
+static void unpatchify_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const pixel_ctx *c = ctx;
+  const kern_unpatchify_args *a = c->args;
+  for (int64_t band = first; band < end; band++) {
     if (a->type == KERN_BF16)
-      unpatchify_band(a, &s, band, KERN_BF16);
+      unpatchify_band(a, &c->s, band, KERN_BF16);
     else
-      unpatchify_band(a, &s, band, KERN_F32);
+      unpatchify_band(a, &c->s, band, KERN_F32);
   }
+}
+
+orr_code CPU_FN(unpatchify)(kern *k, const kern_unpatchify_args *a) {
+  const pixel_ctx c = {.args = a, .s = {a->B, a->rows, a->cols, a->p}};
+  ORR_TRY(check_shape(&c.s));
+  if (k->planning) return ORR_OK;
+  cpu_run(k, band_count(&c.s), band_grain(&c.s), unpatchify_part, &c);
   return ORR_OK;
 }
 
@@ -158,21 +180,27 @@ CPU_INLINE pixel_sums loss_band(const kern_pixel_loss_args *a, const pixel_shape
   return sums;
 }
 
+static void loss_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const pixel_ctx *c = ctx;
+  const kern_pixel_loss_args *a = c->args;
+  pixel_sums *sums = c->sums;
+  for (int64_t band = first; band < end; band++) {
+    if (a->type == KERN_BF16)
+      sums[band] = loss_band(a, &c->s, band, KERN_BF16);
+    else
+      sums[band] = loss_band(a, &c->s, band, KERN_F32);
+  }
+}
+
 orr_code CPU_FN(pixel_loss)(kern *k, const kern_pixel_loss_args *a) {
-  const pixel_shape s = {a->B, a->rows, a->cols, a->p};
-  const int64_t bands = band_count(&s);
-  ORR_TRY(check_shape(&s));
+  pixel_ctx c = {.args = a, .s = {a->B, a->rows, a->cols, a->p}};
+  const int64_t bands = band_count(&c.s);
+  ORR_TRY(check_shape(&c.s));
   void *workspace;
   ORR_TRY(cpu_workspace(k, (size_t)bands * sizeof(pixel_sums), &workspace));
   if (k->planning) return ORR_OK;
-  pixel_sums *sums = workspace;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t band = 0; band < bands; band++) {
-    if (a->type == KERN_BF16)
-      sums[band] = loss_band(a, &s, band, KERN_BF16);
-    else
-      sums[band] = loss_band(a, &s, band, KERN_F32);
-  }
+  const pixel_sums *sums = c.sums = workspace;
+  cpu_run(k, bands, band_grain(&c.s), loss_part, &c);
   pixel_sums total = {0};
   for (int64_t band = 0; band < bands; band++) {
     total.l2 += sums[band].l2;

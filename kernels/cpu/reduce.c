@@ -10,17 +10,23 @@ static double sumsq_block(const float *restrict x, int64_t n) {
   return sum;
 }
 
+typedef struct {
+  const kern_sumsq_args *a;
+  double *partial; // of each block
+} sumsq_ctx;
+
+static void sumsq_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const sumsq_ctx *c = ctx;
+  c->partial[first / BLOCK] = sumsq_block(c->a->x + first, end - first);
+}
+
 orr_code CPU_FN(sumsq)(kern *k, const kern_sumsq_args *a) {
   const int64_t blocks = (a->n + BLOCK - 1) / BLOCK;
   void *workspace;
   ORR_TRY(cpu_workspace(k, (size_t)blocks * sizeof(double), &workspace));
   if (k->planning) return ORR_OK;
   double *partial = workspace;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t b = 0; b < blocks; b++) {
-    int64_t n = a->n - b * BLOCK;
-    partial[b] = sumsq_block(a->x + b * BLOCK, n < BLOCK ? n : BLOCK);
-  }
+  cpu_run(k, a->n, BLOCK, sumsq_part, &(sumsq_ctx){a, partial});
   double sum = 0;
   for (int64_t b = 0; b < blocks; b++) sum += partial[b];
   *a->sum = a->accumulate ? *a->sum + sum : sum;

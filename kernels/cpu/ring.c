@@ -2,7 +2,6 @@
 // keeping them. A task is one row: the frames that a token sees lie at the same place of each.
 #include <inttypes.h>
 #include <math.h>
-#include <omp.h>
 
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/lane.h"
@@ -89,18 +88,19 @@ CPU_INLINE void attend_head(const kern_ring_attend_args *a, int64_t b, int64_t n
   for (int64_t c = 0; c < K; c++) cpu_lane_set(a->o, m * HK + h * K + c, sum[c] / total, type);
 }
 
-orr_code CPU_FN(ring_attend)(kern *k, const kern_ring_attend_args *a) {
-  const size_t bytes = (size_t)(a->r.places + 2) * sizeof(float);
+typedef struct {
+  const kern_ring_attend_args *a;
   void *workspace;
-  ORR_CHECK(a->r.K <= MOST_K, ORR_EUNSUPPORTED,
-            "rollout: head width %" PRId64 ", at most %d: use more heads", a->r.K, (int)MOST_K);
-  ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
-  if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t m = 0; m < a->r.B * a->r.N; m++) {
+  size_t bytes; // of one thread
+} attend_ctx;
+
+static void attend_rows(const void *ctx, int64_t first, int64_t end, int thread) {
+  const attend_ctx *c = ctx;
+  const kern_ring_attend_args *a = c->a;
+  float *p = cpu_scratch_of(c->workspace, c->bytes, thread);
+  for (int64_t m = first; m < end; m++) {
     const int64_t b = m / a->r.N, n = m % a->r.N;
     const sight s = sight_of(a, b, n);
-    float *p = cpu_scratch_of(workspace, bytes, omp_get_thread_num());
     for (int64_t h = 0; h < a->H; h++) {
       if (a->r.type == KERN_F32)
         attend_head(a, b, n, h, &s, p, KERN_F32);
@@ -108,16 +108,26 @@ orr_code CPU_FN(ring_attend)(kern *k, const kern_ring_attend_args *a) {
         attend_head(a, b, n, h, &s, p, KERN_BF16);
     }
   }
+}
+
+orr_code CPU_FN(ring_attend)(kern *k, const kern_ring_attend_args *a) {
+  const size_t bytes = (size_t)(a->r.places + 2) * sizeof(float);
+  void *workspace;
+  ORR_CHECK(a->r.K <= MOST_K, ORR_EUNSUPPORTED,
+            "rollout: head width %" PRId64 ", at most %d: use more heads", a->r.K, (int)MOST_K);
+  ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
+  if (k->planning) return ORR_OK;
+  cpu_run(k, a->r.B * a->r.N, cpu_grain(a->H * a->r.K * (a->window + 1)), attend_rows,
+          &(attend_ctx){a, workspace, bytes});
   return ORR_OK;
 }
 
-orr_code CPU_FN(ring_keep)(kern *k, const kern_ring_keep_args *a) {
-  if (k->planning) return ORR_OK;
+static void keep_rows(const void *ctx, int64_t first, int64_t end, int thread) {
+  const kern_ring_keep_args *a = ctx;
   const kern_ring *r = &a->r;
   const size_t e = kern_dtype_size(r->type);
   const int64_t GK = r->G * r->K, HK = a->H * r->K;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t m = 0; m < r->B * r->N; m++) {
+  for (int64_t m = first; m < end; m++) {
     const int64_t b = m / r->N, n = m % r->N, t = r->frame[b];
     const int64_t place = (int64_t)r->ring[b] * r->places + t % r->places;
     const int64_t to = t == 0 ? ((int64_t)r->ring[b] * r->N + n) * GK : (place * r->N + n) * GK;
@@ -126,5 +136,10 @@ orr_code CPU_FN(ring_keep)(kern *k, const kern_ring_keep_args *a) {
     memcpy((char *)(t == 0 ? r->sink_values : r->values) + (size_t)to * e,
            (const char *)a->qkv + (size_t)(m * (HK + 2 * GK) + HK + GK) * e, (size_t)GK * e);
   }
+}
+
+orr_code CPU_FN(ring_keep)(kern *k, const kern_ring_keep_args *a) {
+  if (k->planning) return ORR_OK;
+  cpu_run(k, a->r.B * a->r.N, cpu_grain(2 * a->r.G * a->r.K), keep_rows, a);
   return ORR_OK;
 }

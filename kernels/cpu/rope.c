@@ -54,18 +54,27 @@ CPU_INLINE void fwd_row_by_kind(const kern_qknorm_rope_fwd_args *a, int64_t m, i
   CPU_VEC_CALL(kind, fwd_row, a, m, K);
 }
 
+typedef struct {
+  const kern_qknorm_rope_fwd_args *a;
+  cpu_vec_kind kind;
+} fwd_ctx;
+
+static void fwd_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const fwd_ctx *c = ctx;
+  for (int64_t m = first; m < end; m++) {
+    if (c->a->K == 64)
+      fwd_row_by_kind(c->a, m, 64, c->kind);
+    else
+      fwd_row_by_kind(c->a, m, c->a->K, c->kind);
+  }
+}
+
 orr_code CPU_FN(qknorm_rope_fwd)(kern *k, const kern_qknorm_rope_fwd_args *a) {
   ORR_CHECK(a->K % 2 == 0, ORR_EINVAL,
             "qknorm_rope: head width %" PRId64 " is odd; rotary pairs need it even", a->K);
   if (k->planning) return ORR_OK;
-  const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t m = 0; m < a->M; m++) {
-    if (a->K == 64)
-      fwd_row_by_kind(a, m, 64, kind);
-    else
-      fwd_row_by_kind(a, m, a->K, kind);
-  }
+  cpu_run(k, a->M, cpu_grain((a->H + a->G) * a->K), fwd_part,
+          &(fwd_ctx){a, cpu_vec_kind_of(k, a->type)});
   return ORR_OK;
 }
 
@@ -120,28 +129,39 @@ CPU_INLINE void bwd_row_by_kind(const kern_qknorm_rope_bwd_args *a, int64_t m, f
   CPU_VEC_CALL(kind, bwd_row, a, m, dw, K);
 }
 
+typedef struct {
+  const kern_qknorm_rope_bwd_args *a;
+  cpu_blocks blocks;
+  cpu_vec_kind kind;
+  float *partial; // of dq_w and dk_w, [blocks][2 K]
+} bwd_ctx;
+
+static void bwd_blocks(const void *ctx, int64_t first, int64_t end, int thread) {
+  const bwd_ctx *c = ctx;
+  const int64_t K = c->a->K;
+  for (int64_t b = first; b < end; b++) {
+    float *dw = c->partial + b * 2 * K;
+    memset(dw, 0, (size_t)(2 * K) * sizeof *dw);
+    for (int64_t m = cpu_blocks_first(&c->blocks, b); m < cpu_blocks_end(&c->blocks, b); m++) {
+      if (K == 64)
+        bwd_row_by_kind(c->a, m, dw, 64, c->kind);
+      else
+        bwd_row_by_kind(c->a, m, dw, K, c->kind);
+    }
+  }
+}
+
 orr_code CPU_FN(qknorm_rope_bwd)(kern *k, const kern_qknorm_rope_bwd_args *a) {
   ORR_CHECK(a->K % 2 == 0, ORR_EINVAL,
             "qknorm_rope: head width %" PRId64 " is odd; rotary pairs need it even", a->K);
-  const cpu_blocks blocks = cpu_blocks_of(a->M);
+  bwd_ctx c = {.a = a, .blocks = cpu_blocks_of(a->M), .kind = cpu_vec_kind_of(k, a->type)};
   const int64_t width = 2 * a->K;
   void *workspace;
-  ORR_TRY(cpu_workspace(k, (size_t)(blocks.count * width) * sizeof(float), &workspace));
+  ORR_TRY(cpu_workspace(k, (size_t)(c.blocks.count * width) * sizeof(float), &workspace));
   if (k->planning) return ORR_OK;
-  const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
-  float *partial = workspace;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t b = 0; b < blocks.count; b++) {
-    float *dw = partial + b * width;
-    memset(dw, 0, (size_t)width * sizeof *dw);
-    for (int64_t m = cpu_blocks_first(&blocks, b); m < cpu_blocks_end(&blocks, b); m++) {
-      if (a->K == 64)
-        bwd_row_by_kind(a, m, dw, 64, kind);
-      else
-        bwd_row_by_kind(a, m, dw, a->K, kind);
-    }
-  }
-  cpu_blocks_sum(&blocks, partial, width, 0, a->K, a->dq_w);
-  cpu_blocks_sum(&blocks, partial + a->K, width, 0, a->K, a->dk_w);
+  c.partial = workspace;
+  cpu_run(k, c.blocks.count, 1, bwd_blocks, &c);
+  cpu_blocks_sum(&c.blocks, c.partial, width, 0, a->K, a->dq_w);
+  cpu_blocks_sum(&c.blocks, c.partial + a->K, width, 0, a->K, a->dk_w);
   return ORR_OK;
 }

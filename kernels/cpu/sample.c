@@ -95,9 +95,12 @@ static void sample_row(const kern_sample_args *a, int64_t m) {
   a->log_prob[m] = log_prob(logit, a->V, best.at);
 }
 
+static void sample_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  for (int64_t m = first; m < end; m++) sample_row(ctx, m);
+}
+
 orr_code CPU_FN(sample)(kern *k, const kern_sample_args *a) {
   if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t m = 0; m < a->M; m++) sample_row(a, m);
+  cpu_run(k, a->M, 1, sample_part, a);
   return ORR_OK;
 }

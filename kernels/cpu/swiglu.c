@@ -21,11 +21,19 @@ CPU_INLINE void fwd_row(const kern_swiglu_fwd_args *a, int64_t m, cpu_vec_kind k
   }
 }
 
+typedef struct {
+  const kern_swiglu_fwd_args *a;
+  cpu_vec_kind kind;
+} fwd_ctx;
+
+static void fwd_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const fwd_ctx *c = ctx;
+  for (int64_t m = first; m < end; m++) CPU_VEC_CALL(c->kind, fwd_row, c->a, m);
+}
+
 orr_code CPU_FN(swiglu_fwd)(kern *k, const kern_swiglu_fwd_args *a) {
   if (k->planning) return ORR_OK;
-  const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t m = 0; m < a->M; m++) CPU_VEC_CALL(kind, fwd_row, a, m);
+  cpu_run(k, a->M, cpu_grain(2 * a->F), fwd_part, &(fwd_ctx){a, cpu_vec_kind_of(k, a->type)});
   return ORR_OK;
 }
 
@@ -49,10 +57,18 @@ CPU_INLINE void bwd_row(const kern_swiglu_bwd_args *a, int64_t m, cpu_vec_kind k
   }
 }
 
+typedef struct {
+  const kern_swiglu_bwd_args *a;
+  cpu_vec_kind kind;
+} bwd_ctx;
+
+static void bwd_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const bwd_ctx *c = ctx;
+  for (int64_t m = first; m < end; m++) CPU_VEC_CALL(c->kind, bwd_row, c->a, m);
+}
+
 orr_code CPU_FN(swiglu_bwd)(kern *k, const kern_swiglu_bwd_args *a) {
   if (k->planning) return ORR_OK;
-  const cpu_vec_kind kind = cpu_vec_kind_of(k, a->type);
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t m = 0; m < a->M; m++) CPU_VEC_CALL(kind, bwd_row, a, m);
+  cpu_run(k, a->M, cpu_grain(2 * a->F), bwd_part, &(bwd_ctx){a, cpu_vec_kind_of(k, a->type)});
   return ORR_OK;
 }

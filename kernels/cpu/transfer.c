@@ -4,29 +4,38 @@
 
 enum { PIECE = 1 << 18 }; // bytes of one task
 
+static void copy_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const kern_copy_args *a = ctx;
+  memcpy((char *)a->dst + first, (const char *)a->src + first, (size_t)(end - first));
+}
+
 orr_code CPU_FN(copy)(kern *k, const kern_copy_args *a) {
   if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static) if (a->bytes > PIECE)
-  for (size_t at = 0; at < a->bytes; at += PIECE)
-    memcpy((char *)a->dst + at, (const char *)a->src + at,
-           a->bytes - at < PIECE ? a->bytes - at : PIECE);
+  cpu_run(k, (int64_t)a->bytes, PIECE, copy_part, a);
   return ORR_OK;
+}
+
+static void copy_rows_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const kern_copy_rows_args *a = ctx;
+  for (int64_t r = first; r < end; r++)
+    memcpy((char *)a->dst + (size_t)r * a->dst_pitch,
+           (const char *)a->src + (size_t)r * a->src_pitch, a->width);
 }
 
 orr_code CPU_FN(copy_rows)(kern *k, const kern_copy_rows_args *a) {
   if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads)                                                   \
-    schedule(static) if (a->width * (size_t)a->rows > PIECE)
-  for (int64_t r = 0; r < a->rows; r++)
-    memcpy((char *)a->dst + (size_t)r * a->dst_pitch,
-           (const char *)a->src + (size_t)r * a->src_pitch, a->width);
+  const int64_t grain = a->width < PIECE ? PIECE / ((int64_t)a->width + 1) + 1 : 1;
+  cpu_run(k, a->rows, grain, copy_rows_part, a);
   return ORR_OK;
+}
+
+static void fill_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const kern_fill_args *a = ctx;
+  memset((char *)a->x + first, 0, (size_t)(end - first));
 }
 
 orr_code CPU_FN(fill)(kern *k, const kern_fill_args *a) {
   if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static) if (a->bytes > PIECE)
-  for (size_t at = 0; at < a->bytes; at += PIECE)
-    memset((char *)a->x + at, 0, a->bytes - at < PIECE ? a->bytes - at : PIECE);
+  cpu_run(k, (int64_t)a->bytes, PIECE, fill_part, a);
   return ORR_OK;
 }

@@ -27,10 +27,12 @@ static void stats_row(const kern_xent_stats_args *a, int64_t m) {
   a->target_logit[m] = t >= 0 && t < a->V ? l[t] : 0.0f;
 }
 
-orr_code CPU_FN(xent_stats)(kern *k, const kern_xent_stats_args *a) {
-  if (k->planning) return ORR_OK;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t m = 0; m < a->M; m++) {
+// A logit costs about as much as this many elements of other ops.
+enum { EXP_WIDTH = 4 };
+
+static void stats_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const kern_xent_stats_args *a = ctx;
+  for (int64_t m = first; m < end; m++) {
     if (a->target[m] >= 0) {
       stats_row(a, m);
       continue;
@@ -38,6 +40,11 @@ orr_code CPU_FN(xent_stats)(kern *k, const kern_xent_stats_args *a) {
     a->largest[m] = -INFINITY;
     a->sum[m] = a->target_logit[m] = 0.0f;
   }
+}
+
+orr_code CPU_FN(xent_stats)(kern *k, const kern_xent_stats_args *a) {
+  if (k->planning) return ORR_OK;
+  cpu_run(k, a->M, cpu_grain(EXP_WIDTH * a->V), stats_part, a);
   return ORR_OK;
 }
 
@@ -79,13 +86,22 @@ static double loss_row(const kern_xent_grad_args *a, int64_t m) {
   return loss;
 }
 
+typedef struct {
+  const kern_xent_grad_args *a;
+  double *loss; // of each row
+} loss_ctx;
+
+static void loss_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const loss_ctx *c = ctx;
+  for (int64_t m = first; m < end; m++) c->loss[m] = loss_row(c->a, m);
+}
+
 orr_code CPU_FN(xent_grad)(kern *k, const kern_xent_grad_args *a) {
   void *workspace;
   ORR_TRY(cpu_workspace(k, (size_t)a->M * sizeof(double), &workspace));
   if (k->planning) return ORR_OK;
   double *loss = workspace;
-#pragma omp parallel for num_threads(k->threads) schedule(static)
-  for (int64_t m = 0; m < a->M; m++) loss[m] = loss_row(a, m);
+  cpu_run(k, a->M, cpu_grain(EXP_WIDTH * a->V), loss_part, &(loss_ctx){a, loss});
   double sum = 0;
   for (int64_t m = 0; m < a->M; m++) sum += loss[m];
   *a->loss_sum += sum;

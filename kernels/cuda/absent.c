@@ -7,6 +7,8 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   return ORR_FAIL(ORR_EUNSUPPORTED, "this build was made without the CUDA Toolkit");
 }
 
+void kern_cuda_versions(orr_version_told *told, void *to) {}
+
 kern_ranges *kern_ranges_open(void) {
   return NULL;
 }

@@ -5,10 +5,14 @@
 //
 // Two freedoms make that possible. The order of the terms of a sum is free, so a product over
 // channels takes them in the order in which a lane's 16 bytes hold them, the same for both operands
-// (row_piece). And the order of a result's columns is free, so a product over positions lets tile j
-// of 8 columns stand for the channels j, j+8, j+16, ...: a lane then loads 8 neighbouring channels
-// of each of its positions and ends with 16 neighbouring channels of each of its rows
-// (columns_piece).
+// (left_rows, product_rows). And the order of a result's columns is free, so a product over
+// positions lets tile j of 8 columns stand for the channels j, j+8, j+16, ...: a lane then loads 8
+// neighbouring channels of each of its positions and ends with 16 neighbouring channels of each of
+// its rows (row_sums).
+//
+// Names, after the drawing in kernels/cuda/mma.cuh: g = lane / 4 and t = lane % 4; i counts
+// queries, j keys; n is one of two tiles of 8 columns, e one of the four values that a lane has of
+// a tile, so e / 2 says which of its two rows (g or g + 8) and e % 2 which of two columns.
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/mma.cuh"
 
@@ -61,6 +65,7 @@ __device__ __forceinline__ void product_rows(float (&d)[2][4], const left_rows<C
     for (int i = 0; i < 4; i++) d[n][i] = 0.0f;
 #pragma unroll
     for (int c = 0; c < 2 * C; c++) {
+      // 8 channels of one row: the four registers of b for two products, in the order of left's
       const uint4 b = load_16(right, l0 + 8 * n + g, 32 * c + 8 * t);
       const uint32_t first[4] = {left.low[c].x, left.high[c].x, left.low[c].y, left.high[c].y};
       const uint32_t second[4] = {left.low[c].z, left.high[c].z, left.low[c].w, left.high[c].w};
@@ -87,11 +92,13 @@ template <int C> struct row_sums {
   // d += weights * x over the 16 rows of x from l0; weights as products of rows leave them.
   __device__ __forceinline__ void add(const float (&weight)[2][4], const head_rows &x, int l0) {
     const int g = (int)threadIdx.x / 4, t = (int)threadIdx.x % 4;
+    // a result tile [16,8] lies in the lanes as half of a left operand does: two of them make one
     const uint32_t a[4] = {
         cuda_bf16_pair(weight[0][0], weight[0][1]), cuda_bf16_pair(weight[0][2], weight[0][3]),
         cuda_bf16_pair(weight[1][0], weight[1][1]), cuda_bf16_pair(weight[1][2], weight[1][3])};
 #pragma unroll
     for (int c = 0; c < C; c++) {
+      // of b this lane has the positions 2t, 2t+1, 2t+8, 2t+9: 8 channels of each, 16 bytes at once
       uint4 v[4];
 #pragma unroll
       for (int i = 0; i < 4; i++)
@@ -101,7 +108,8 @@ template <int C> struct row_sums {
                                    {v[2].x, v[2].y, v[2].z, v[2].w},
                                    {v[3].x, v[3].y, v[3].z, v[3].w}};
 #pragma unroll
-      for (int w = 0; w < 4; w++) { // low halves, then high halves of two positions
+      for (int w = 0; w < 4;
+           w++) { // one channel of two positions a register: low, then high halves
         cuda_mma(d[c][2 * w], a, __byte_perm(word[0][w], word[1][w], 0x5410),
                  __byte_perm(word[2][w], word[3][w], 0x5410));
         cuda_mma(d[c][2 * w + 1], a, __byte_perm(word[0][w], word[1][w], 0x7632),
@@ -170,7 +178,7 @@ template <typename A> __device__ __forceinline__ tile_range keys_of(const A &a, 
   return tile_range{begin > 1 ? begin : 1, i0 / TILE + 1};
 }
 
-// The scores of this lane, 1 or 0 for seen: row i (queries i0 + g, + 8), column j.
+// Whether query i sees key j, which may lie past the end.
 template <typename A> __device__ __forceinline__ bool seen(const A &a, int i, int j) {
   return j < a.seq.L && cuda_sees(a, i, j);
 }
@@ -193,6 +201,7 @@ static const float LOG2_E = 1.44269504f;
 template <int C>
 static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
     fwd_kernel(const kern_attention_fwd_args a) {
+  // whose: a warp's 16 queries of one head of one sequence, and the rows that they meet
   const int64_t tiles = (a.seq.L + TILE - 1) / TILE;
   const int64_t task = (int64_t)blockIdx.x * WARPS + threadIdx.y;
   if (task >= a.seq.seqs * a.H * tiles) return; // a whole warp
@@ -201,6 +210,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
   const head_rows k = rows_of(a, a.k, a.ldk, s, h / (a.H / a.G));
   const head_rows v = rows_of(a, a.v, a.ldv, s, h / (a.H / a.G));
   const float scale = 1.0f / sqrtf((float)a.K), steps = scale * LOG2_E;
+  // load: the queries stay in registers; o, largest and sum belong to the keys seen so far
   left_rows<C> q;
   q.load(rows_of(a, a.q, a.ldq, s, h), i0);
   row_sums<C> o;
@@ -208,8 +218,10 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
   float largest[2] = {-INFINITY, -INFINITY}, sum[2] = {0.0f, 0.0f};
   const tile_range range = keys_of(a, i0);
   for (int tile = 0; tile < range.end; tile = tile ? tile + 1 : range.begin) {
+    // scores: q k^T of 16 keys, two tiles of 8
     float p[2][4];
     product_rows(p, q, k, tile * TILE);
+    // mask: what a query does not see is -inf; meanwhile this lane's part of the rows' maximum
     float most[2] = {largest[0], largest[1]};
 #pragma unroll
     for (int n = 0; n < 2; n++)
@@ -218,14 +230,18 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
         if (!seen(a, row_at(i0, e), column_at(tile * TILE, n, e))) p[n][e] = -INFINITY;
         most[e / 2] = fmaxf(most[e / 2], p[n][e]);
       }
+    // running maximum: of the whole rows; position 0 is seen by all, so it is finite. What was
+    // summed so far was measured from the old one: `keep` takes it to the new one (0 the first
+    // time)
     float keep[2];
 #pragma unroll
-    for (int r = 0; r < 2; r++) { // position 0 is seen by all, so `most` is finite
+    for (int r = 0; r < 2; r++) {
       most[r] = quad_max(most[r]);
       keep[r] = exp2f((largest[r] - most[r]) * steps);
       largest[r] = most[r];
       sum[r] *= keep[r];
     }
+    // weights: exp(score - largest), by powers of 2; each lane sums its own columns
 #pragma unroll
     for (int n = 0; n < 2; n++)
 #pragma unroll
@@ -233,9 +249,11 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
         p[n][e] = exp2f((p[n][e] - largest[e / 2]) * steps);
         sum[e / 2] += p[n][e];
       }
+    // rescale what there is, and add these 16 values by their weights
     o.scale(keep[0], keep[1]);
     o.add(p, v, tile * TILE);
   }
+  // end: the quad's sums of a row together, o divided by them, and lse for the backward pass
   sum[0] = quad_sum(sum[0]);
   sum[1] = quad_sum(sum[1]);
   o.scale(1.0f / sum[0], 1.0f / sum[1]);
@@ -278,6 +296,7 @@ __device__ __forceinline__ void bwd_queries(const kern_attention_bwd_args &a, in
   const head_rows k = rows_of(a, a.k, a.ldk, s, h / (a.H / a.G));
   const head_rows v = rows_of(a, a.v, a.ldv, s, h / (a.H / a.G));
   const float scale = 1.0f / sqrtf((float)a.K);
+  // load o and do, whose products along the channels are delta; then q in the place of o
   left_rows<C> q, d;
   float dots[2], lse[2];
   q.load(rows_of(a, a.o, a.ldo, s, h), i0);
@@ -295,9 +314,11 @@ __device__ __forceinline__ void bwd_queries(const kern_attention_bwd_args &a, in
   dq.clear();
   const tile_range range = keys_of(a, i0);
   for (int tile = 0; tile < range.end; tile = tile ? tile + 1 : range.begin) {
+    // scores q k^T, and dp = do v^T
     float ds[2][4], dp[2][4];
     product_rows(ds, q, k, tile * TILE);
     product_rows(dp, d, v, tile * TILE);
+    // mask and weights from lse, then ds = p (dp - delta) / sqrt(K)
 #pragma unroll
     for (int n = 0; n < 2; n++)
 #pragma unroll
@@ -307,6 +328,7 @@ __device__ __forceinline__ void bwd_queries(const kern_attention_bwd_args &a, in
                             : 0.0f;
         ds[n][e] = p * (dp[n][e] - dots[e / 2]) * scale;
       }
+    // add: dq += ds k
     dq.add(ds, k, tile * TILE);
   }
   dq.store(result_of(a, a.dq, a.lddq, s, h), a.seq.pos_stride * a.lddq, i0, (int)a.seq.L);
@@ -329,11 +351,14 @@ __device__ __forceinline__ void bwd_keys(const kern_attention_bwd_args &a, int64
     const head_rows q = rows_of(a, a.q, a.ldq, s, h), d = rows_of(a, a.do_, a.ldo, s, h);
     const float *lse = a.lse + (s * a.H + h) * a.seq.L, *dots = delta + (s * a.H + h) * a.seq.L;
     for (int tile = a.seq.causal ? j0 / TILE : 0; tile < tiles && tile <= last; tile++) {
+      // scores, transposed: rows are keys, columns queries, so that p and ds can be left operands.
+      // k and v take turns in one set of registers; they are near after the first time
       float p[2][4], ds[2][4];
       k.load(rows_of(a, a.k, a.ldk, s, g), j0);
-      product_rows(p, k, q, tile * TILE); // rows are keys, columns queries
+      product_rows(p, k, q, tile * TILE);
       k.load(rows_of(a, a.v, a.ldv, s, g), j0);
       product_rows(ds, k, d, tile * TILE);
+      // mask, weights and ds as for dq
 #pragma unroll
       for (int n = 0; n < 2; n++)
 #pragma unroll
@@ -343,6 +368,7 @@ __device__ __forceinline__ void bwd_keys(const kern_attention_bwd_args &a, int64
           p[n][e] = counts ? exp2f((p[n][e] * scale - lse[i]) * LOG2_E) : 0.0f;
           ds[n][e] = counts ? p[n][e] * (ds[n][e] - dots[i]) * scale : 0.0f;
         }
+      // add: dv += p^T do, dk += ds^T q
       dv.add(p, d, tile * TILE);
       dk.add(ds, q, tile * TILE);
     }

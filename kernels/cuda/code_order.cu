@@ -1,3 +1,9 @@
+// A radix sort of keys of up to 31 bits, 8 bits a pass, lowest first. A pass is three kernels:
+//   count  every block counts its TILE keys by digit:          counts[digit][block]
+//   scan   counts become beginnings: how many keys lie before  counts[digit][block]
+//   place  every block counts again, now from its beginnings, and puts each key at its place
+// Keys with one digit keep their order from pass to pass (stable): blocks are in order in `counts`,
+// warps in order inside a block, rounds in order inside a warp, lanes in order inside a round.
 #include "kernels/cuda/code_order.cuh"
 
 #include "kernels/cuda/launch.cuh"
@@ -32,12 +38,15 @@ __device__ __forceinline__ void walk_keys(const sort_pass &p, int32_t *counts, V
   const int lane = (int)threadIdx.x;
   const int64_t first = ((int64_t)blockIdx.x * WARPS + threadIdx.y) * WARP_KEYS;
   for (int round = 0; round < ROUNDS; round++) {
+    // load: 32 neighbouring keys, one a lane
     const int64_t i = first + round * CUDA_WARP + lane;
     const int32_t key = i < p.codes.n ? key_of(p, i) : 0;
     const int digit = i < p.codes.n ? key >> p.shift & (DIGITS - 1) : (int)DIGITS;
+    // rank: the lanes with the same digit, and how many of them come before this one
     const unsigned same = __match_any_sync(CUDA_ALL_LANES, digit);
     const int before = __popc(same & ((1u << lane) - 1u)), base = counts[digit];
     if (i < p.codes.n) visit(i, key, base + before);
+    // count: the first lane of each digit adds for all of them, once everyone has read `base`
     __syncwarp();
     if (before == 0) counts[digit] = base + __popc(same);
     __syncwarp();
@@ -51,6 +60,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP) count_kernel(const so
   __syncthreads();
   walk_keys(p, counts + threadIdx.y * (DIGITS + 1), [](int64_t, int32_t, int32_t) {});
   __syncthreads();
+  // thread t has digit t: the sum over the block's warps
   int32_t sum = 0;
   for (int w = 0; w < WARPS; w++) sum += counts[w * (DIGITS + 1) + t];
   p.counts[t * p.tiles + blockIdx.x] = sum;
@@ -61,8 +71,10 @@ static __global__ void __launch_bounds__(DIGITS) scan_kernel(int32_t *counts, in
   int32_t *sums = cuda_shared_as<int32_t>(); // [2][DIGITS], by turns
   const int t = (int)threadIdx.x, share = (n + DIGITS - 1) / DIGITS;
   const int first = t * share, end = first + share < n ? first + share : n;
+  // each thread sums a share of neighbours
   int32_t own = 0;
   for (int i = first; i < end; i++) own += counts[i];
+  // the shares' sums become sums up to and with each (Hillis & Steele 1986)
   int turn = 0;
   sums[t] = own;
   for (int step = 1; step < DIGITS; step *= 2) {
@@ -71,6 +83,7 @@ static __global__ void __launch_bounds__(DIGITS) scan_kernel(int32_t *counts, in
     turn ^= 1;
     sums[turn * DIGITS + t] = from[t] + (t >= step ? from[t - step] : 0);
   }
+  // and each share is walked again, from what lies before it
   int32_t sum = sums[turn * DIGITS + t] - own;
   for (int i = first; i < end; i++) {
     const int32_t count = counts[i];
@@ -84,9 +97,11 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP) place_kernel(const so
   const int t = (int)(threadIdx.y * CUDA_WARP + threadIdx.x);
   for (int i = t; i < WARPS * (DIGITS + 1); i += WARPS * CUDA_WARP) counts[i] = 0;
   __syncthreads();
+  // count, as above
   int32_t *own = counts + threadIdx.y * (DIGITS + 1);
   walk_keys(p, own, [](int64_t, int32_t, int32_t) {});
   __syncthreads();
+  // beginnings: the block's from the scan, then each warp's after the warps before it
   int32_t begin = p.counts[t * p.tiles + blockIdx.x];
   for (int w = 0; w < WARPS; w++) {
     const int32_t count = counts[w * (DIGITS + 1) + t];
@@ -94,6 +109,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP) place_kernel(const so
     begin += count;
   }
   __syncthreads();
+  // place: counting on from there, the count of a key's digit is its place
   walk_keys(p, own, [&](int64_t i, int32_t key, int32_t place) {
     p.to_key[place] = key;
     p.to_position[place] = p.from_position ? p.from_position[i] : (int32_t)i;

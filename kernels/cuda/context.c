@@ -176,6 +176,12 @@ orr_code cuda_capture_end(kern *k, void **graph) {
   if (rc == ORR_OK)
     rc = cuda_check(cudaGraphInstantiate(&exec, ops, cudaGraphInstantiateFlagUseNodePriority),
                     "instantiate a capture");
+  // what the graph needs on the device it takes now, not at its first launch
+  if (rc == ORR_OK) rc = cuda_check(cudaGraphUpload(exec, impl->stream), "place a capture");
+  if (rc != ORR_OK && exec) {
+    (void)cudaGraphExecDestroy(exec);
+    exec = NULL;
+  }
   if (ops) cudaGraphDestroy(ops);
   *graph = exec;
   return rc;
@@ -216,8 +222,9 @@ static void describe(kern *k, const cuda_device *d, const char *why) {
            "bf16: matrix units; driver %d.%d; attention: %s%s%s", d->driver / 1000,
            d->driver % 1000 / 10, impl->sdpa ? cuda_sdpa_name(impl->sdpa) : "own kernels alone (",
            impl->sdpa ? "" : why, impl->sdpa ? "" : ")");
-  for (int i = 0; !impl->sdpa && i < 2; i++)
-    snprintf(impl->backend.attention[i], sizeof impl->backend.attention[i], "own kernels: %s", why);
+  for (int i = 0; !impl->sdpa && i < 2; i++) // of unmasked sequences
+    snprintf(impl->backend.attention[0][i], sizeof impl->backend.attention[0][i], "own kernels: %s",
+             why);
 }
 
 static orr_code open_order(cuda_impl *impl) {
@@ -253,7 +260,8 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   ORR_TRY_GOTO(open_order(impl), destroy);
   k->can_capture = captures(impl);
   ORR_TRY_GOTO(cuda_products_create(&impl->products), destroy);
-  if (!setup->own_attention)
+  impl->library_causal = setup->attention == KERN_ATTENTION_LIBRARY;
+  if (setup->attention != KERN_ATTENTION_OWN)
     ORR_TRY_GOTO(cuda_sdpa_create(impl->stream, &impl->sdpa, why), destroy);
   describe(k, &d, why);
   *out = k;

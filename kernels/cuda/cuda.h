@@ -39,7 +39,8 @@ typedef struct {
   bool tune; // algorithms with the same bits are timed while planning
   bool capturing;
   cuda_products *products;
-  cuda_sdpa *sdpa; // NULL: this machine has no cuDNN that fits, or it is not wanted
+  bool library_causal; // it takes causal sequences, too
+  cuda_sdpa *sdpa;     // NULL: this machine has no cuDNN that fits, or it is not wanted
 } cuda_impl;
 
 static inline cuda_impl *cuda_impl_of(const kern *k) {
@@ -61,8 +62,8 @@ orr_code cuda_check(cudaError_t e, const char *what);
 KERN_OPS(CUDA_OP_DECLARE)
 #undef CUDA_OP_DECLARE
 
-// Our own attention (attention.cu): any type, masks and windows. attention.c calls it where
-// cuDNN does not fit.
+// Our own attention (attention_tiles.cu, attention_rows.cu): any type, masks and windows.
+// attention.c calls it where cuDNN does not fit.
 orr_code cuda_attention_own_fwd(kern *k, const kern_attention_fwd_args *a);
 orr_code cuda_attention_own_bwd(kern *k, const kern_attention_bwd_args *a);
 

@@ -1,9 +1,25 @@
 // The tensor cores' product of bfloat16 tiles with float32 sums: d[16,8] += a[16,16] b[16,8].
 //
-// Who holds what: lane 4 g + t has of a the rows g and g + 8, columns 2t, 2t+1 and 2t+8, 2t+9 (in
-// the order row g, row g+8, then the second columns), of b the rows 2t, 2t+1 and 2t+8, 2t+9 of
-// column g, of d the columns 2t, 2t+1 of rows g and g + 8. Two values share a register, the first
-// below.
+// Every lane of a warp holds a part of each tile. With lane = 4 g + t (g 0..7, t 0..3), its own
+// registers lie in the tiles as drawn; a and b have two neighbouring bfloat16 values in a register,
+// the lower index in the lower half, d has one float32:
+//
+//                                                  column g
+//                                              +--------------+
+//                                   row 2t, +1 |      b0      |
+//                                 row 2t+8, +9 |      b1      |   b [16,8]
+//                                              +--------------+
+//          columns   2t, +1     2t+8, +9        column 2t   2t+1
+//                  +----------+----------+     +-------+-------+
+//          row g   |   a[0]   |   a[2]   |     | d[0]  | d[1]  |
+//          row g+8 |   a[1]   |   a[3]   |     | d[2]  | d[3]  |   d [16,8]
+//                  +----------+----------+     +-------+-------+
+//                        a [16,16]
+//
+// So the four lanes of one g ("a quad") share the rows g and g+8 of a and d, and what is summed or
+// compared along a row of d is exchanged among them. Which of the 16 columns of a meets which row
+// of b is only a matter of names: as long as both operands put the same term into the same place,
+// any order gives the same sum of terms.
 #ifndef KERNELS_CUDA_MMA_CUH
 #define KERNELS_CUDA_MMA_CUH
 

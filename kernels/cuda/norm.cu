@@ -23,11 +23,13 @@ static __global__ void __launch_bounds__(MOST_THREADS, 1)
   const T *row = static_cast<const T *>(a.x) + m * a.D;
   cuda_pack<T, N> x[PER];
   float squares = 0.0f;
+  // load: all of the row before any of it is used, so that the loads wait together
 #pragma unroll
   for (int j = 0; j < PER; j++) {
     const int i = (int)threadIdx.x + j * (int)blockDim.x;
     if (i < packs) x[j] = cuda_load<T, N>(row, i);
   }
+  // squares: this thread's, then the row's
 #pragma unroll
   for (int j = 0; j < PER; j++) {
     if ((int)threadIdx.x + j * (int)blockDim.x >= packs) continue;
@@ -37,6 +39,7 @@ static __global__ void __launch_bounds__(MOST_THREADS, 1)
   const float mean = cuda_row_sum(squares, cuda_shared_as<float>()) / (float)a.D;
   const float rstd = 1.0f / sqrtf(mean + KERN_RMS_EPS);
   if (packs && threadIdx.x == 0) a.rstd[m] = rstd;
+    // scale: y = x rstd w, from the registers
 #pragma unroll
   for (int j = 0; j < PER; j++) {
     const int i = (int)threadIdx.x + j * (int)blockDim.x;
@@ -67,6 +70,7 @@ static __global__ void __launch_bounds__(MOST_THREADS, 1)
     const T *dy_row = static_cast<const T *>(a.dy) + m * a.D;
     cuda_pack<T, N> x[PER], dy[PER];
     float dot = 0.0f;
+    // load: x and dy of the row
 #pragma unroll
     for (int j = 0; j < PER; j++) {
       const int i = (int)threadIdx.x + j * (int)blockDim.x;
@@ -74,6 +78,7 @@ static __global__ void __launch_bounds__(MOST_THREADS, 1)
       x[j] = cuda_load<T, N>(x_row, i);
       dy[j] = cuda_load<T, N>(dy_row, i);
     }
+    // dot = sum of dy x w along the row; dw gets dy x rstd of its columns on the way
 #pragma unroll
     for (int j = 0; j < PER; j++) {
       const int i = (int)threadIdx.x + j * (int)blockDim.x;
@@ -87,7 +92,8 @@ static __global__ void __launch_bounds__(MOST_THREADS, 1)
         dw[j][e] += product * rstd;
       }
     }
-    dot = cuda_row_sum(dot, scratch + (turn ^= 1) * warps);
+    dot = cuda_row_sum(dot, scratch + (turn ^= 1) * warps); // by turns: a slow warp may still read
+    // dx = dy rstd w - x dot rstd^3 / D (+ add): the second part is the norm's pull on x
     const float pull = dot / (float)a.D * rstd * rstd * rstd;
 #pragma unroll
     for (int j = 0; j < PER; j++) {
@@ -105,7 +111,8 @@ static __global__ void __launch_bounds__(MOST_THREADS, 1)
       cuda_store(static_cast<T *>(a.dx) + m * a.D, i, dx);
     }
   }
-  // The rows of the block are added in shared memory, one after the other.
+  // Sums of dw: the rows of the block are added in shared memory, one after the other, and the last
+  // one writes the block's partial sums.
   float *sum = cuda_shared_as<float>();
   for (int y = 0; y < (int)blockDim.y; y++) {
     __syncthreads();

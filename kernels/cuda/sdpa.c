@@ -15,13 +15,13 @@ enum { LEAST_VERSION = 91501 };
 #define TEXT(x)    TEXT_OF(x)
 #define LIBRARY    "libcudnn.so." TEXT(CUDNN_MAJOR)
 
-_Static_assert(sizeof(cuda_sdpa_shape) == 21 * sizeof(int64_t), "a key without padding");
+_Static_assert(sizeof(cuda_sdpa_shape) == 22 * sizeof(int64_t), "a key without padding");
 
 struct cuda_sdpa_plan {
   cuda_sdpa_shape shape;
   cuda_dnn_node plan; // NULL: cuDNN does not take the shape
   size_t workspace, delta;
-  float scale, one;
+  float scale, one, below;
 };
 
 struct cuda_sdpa {
@@ -60,13 +60,14 @@ static orr_code build(const cuda_sdpa *sdpa, int sm, cuda_sdpa_plan *p) {
   p->delta = s->backward ? round_up((size_t)(s->seqs * s->H * s->L) * sizeof(float)) : 0;
   p->scale = 1.0f / sqrtf((float)s->K);
   p->one = 1.0f;
+  p->below = -INFINITY;
   return rc;
 }
 
 // Who computes from here on: cuDNN, unless it has refused a shape of this direction.
-static void note(kern *k, const cuda_sdpa *sdpa, bool backward, const char *refusal) {
-  char *by = cuda_impl_of(k)->backend.attention[backward];
-  const size_t most = sizeof cuda_impl_of(k)->backend.attention[backward];
+static void note(kern *k, const cuda_sdpa *sdpa, const cuda_sdpa_shape *s, const char *refusal) {
+  char *by = cuda_impl_of(k)->backend.attention[s->causal][s->backward];
+  const size_t most = sizeof cuda_impl_of(k)->backend.attention[s->causal][s->backward];
   if (strncmp(by, "own kernels", strlen("own kernels")) == 0) return;
   if (refusal)
     snprintf(by, most, "own kernels: %.180s%s", refusal,
@@ -85,9 +86,9 @@ orr_code cuda_sdpa_find(kern *k, const cuda_sdpa_shape *shape, const cuda_sdpa_p
     ORR_CHECK(p, ORR_ENOMEM, "kernels: out of memory for the plan of an attention");
     p->shape = *shape;
     orr_code rc = build(sdpa, cuda_impl_of(k)->sm, p);
-    if (rc == ORR_OK) note(k, sdpa, shape->backward, NULL);
+    if (rc == ORR_OK) note(k, sdpa, shape, NULL);
     if (rc == ORR_EUNSUPPORTED) {
-      note(k, sdpa, shape->backward, orr_status_message());
+      note(k, sdpa, shape, orr_status_message());
       orr_status_clear(); // own kernels take it
       rc = ORR_OK;
     }
@@ -127,6 +128,7 @@ orr_code cuda_sdpa_run(kern *k, const cuda_sdpa_plan *p, const cuda_sdpa_operand
   int64_t id[CUDA_SDPA_INNER], count = 0;
   const void *at[CUDA_SDPA_INNER];
   o.at[CUDA_SDPA_SCALE] = &p->scale;
+  if (p->shape.causal) o.at[CUDA_SDPA_BELOW] = &p->below;
   if (p->shape.backward) {
     o.at[CUDA_SDPA_ONE] = &p->one;
     o.at[CUDA_SDPA_DELTA] = (char *)scratch + p->workspace;

@@ -1,6 +1,8 @@
-// Forward: cuDNN's one operation for it. Backward: cuDNN 9.19 names one operation too, but its
-// graph library does not build it, so it is spelled out (Dao et al. 2022), a pattern that cuDNN
-// recognizes as a whole and runs as one kernel:
+// Forward: cuDNN's one operation for it, which has no mask before 9.21: causal sequences are
+// spelled out (s = scale q k^T where the row is not before the column, else -inf; p = softmax of
+// the rows, o = p v). Backward: cuDNN 9.19 names one operation too, but its graph library does not
+// build it, so it is spelled out (Dao et al. 2022), a pattern that cuDNN recognizes as a whole and
+// runs as one kernel:
 //   delta = sum_c do*o,  p = exp(scale q k^T - lse),  dv = p^T do,
 //   ds = p (do v^T - delta) scale,  dk = ds^T q,  dq = ds k
 // dq is a product's direct result: the variant that adds to it from many blocks at once would give
@@ -69,28 +71,44 @@ static cuda_dnn_node exchanged(builder *b, cuda_dnn_node x) {
   return y;
 }
 
-static cuda_dnn_node pointwise(builder *b, cudnnPointwiseMode_t mode, cuda_dnn_node x,
-                               cuda_dnn_node other, cuda_dnn_node y) {
-  static const cudnnDataType_t precision = CUDNN_DATA_FLOAT;
+// y (=) x and `other` by the mode; CMP_GE gives a truth, BINARY_SELECT takes x where `where` is
+// true, GEN_INDEX the place along `axis`.
+typedef struct {
+  cudnnPointwiseMode_t mode;
+  cudnnDataType_t precision;
+  int64_t axis;
+  cuda_dnn_node x, other, where, y;
+} step;
+
+static cuda_dnn_node take(builder *b, const step *s) {
   cuda_dnn_node how = cuda_dnn_make(b->g, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
-  cuda_dnn_set(b->g, how, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
-  cuda_dnn_set(b->g, how, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &precision);
+  cuda_dnn_set(b->g, how, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &s->mode);
+  cuda_dnn_set(b->g, how, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &s->precision);
+  if (s->mode == CUDNN_POINTWISE_GEN_INDEX)
+    cuda_dnn_set(b->g, how, CUDNN_ATTR_POINTWISE_AXIS, CUDNN_TYPE_INT64, 1, &s->axis);
   cuda_dnn_finish(b->g, how);
   cuda_dnn_op(b->g, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR,
               (cuda_dnn_port[]){{CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how},
-                                {CUDNN_ATTR_OPERATION_POINTWISE_XDESC, x},
-                                {CUDNN_ATTR_OPERATION_POINTWISE_BDESC, other},
-                                {CUDNN_ATTR_OPERATION_POINTWISE_YDESC, y}},
-              4);
-  return y;
+                                {CUDNN_ATTR_OPERATION_POINTWISE_XDESC, s->x},
+                                {CUDNN_ATTR_OPERATION_POINTWISE_BDESC, s->other},
+                                {CUDNN_ATTR_OPERATION_POINTWISE_TDESC, s->where},
+                                {CUDNN_ATTR_OPERATION_POINTWISE_YDESC, s->y}},
+              5);
+  return s->y;
 }
 
-static cuda_dnn_node sum(builder *b, cuda_dnn_node x, cuda_dnn_node y) {
-  static const cudnnReduceTensorOp_t add = CUDNN_REDUCE_TENSOR_ADD;
+static cuda_dnn_node pointwise(builder *b, cudnnPointwiseMode_t mode, cuda_dnn_node x,
+                               cuda_dnn_node other, cuda_dnn_node y) {
+  return take(b,
+              &(step){.mode = mode, .precision = CUDNN_DATA_FLOAT, .x = x, .other = other, .y = y});
+}
+
+static cuda_dnn_node reduce(builder *b, cudnnReduceTensorOp_t op, cuda_dnn_node x,
+                            cuda_dnn_node y) {
   static const cudnnDataType_t precision = CUDNN_DATA_FLOAT;
   cuda_dnn_node how = cuda_dnn_make(b->g, CUDNN_BACKEND_REDUCTION_DESCRIPTOR);
   cuda_dnn_set(b->g, how, CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1,
-               &add);
+               &op);
   cuda_dnn_set(b->g, how, CUDNN_ATTR_REDUCTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &precision);
   cuda_dnn_finish(b->g, how);
   cuda_dnn_op(b->g, CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR,
@@ -99,6 +117,10 @@ static cuda_dnn_node sum(builder *b, cuda_dnn_node x, cuda_dnn_node y) {
                                 {CUDNN_ATTR_OPERATION_REDUCTION_YDESC, y}},
               3);
   return y;
+}
+
+static cuda_dnn_node sum(builder *b, cuda_dnn_node x, cuda_dnn_node y) {
+  return reduce(b, CUDNN_REDUCE_TENSOR_ADD, x, y);
 }
 
 static cuda_dnn_node product(builder *b, cuda_dnn_node x, cuda_dnn_node y, cuda_dnn_node out) {
@@ -127,8 +149,56 @@ static builder builder_of(cuda_dnn_graph *g, const cuda_sdpa_shape *s) {
   return (builder){g, CUDA_SDPA_INNER, s->seqs, s->L, s->H, s->G, s->K};
 }
 
+static cuda_dnn_node index_along(builder *b, cuda_dnn_node score, int64_t axis) {
+  return take(b, &(step){.mode = CUDNN_POINTWISE_GEN_INDEX,
+                         .precision = CUDNN_DATA_FLOAT,
+                         .axis = axis,
+                         .x = score,
+                         .y = inner(b, CUDNN_DATA_INT32, b->L, b->L)});
+}
+
+// score where a position sees the other, which is not after it, else -inf.
+static cuda_dnn_node masked(builder *b, cuda_dnn_node score) {
+  cuda_dnn_node row = index_along(b, score, 2), column = index_along(b, score, 3);
+  cuda_dnn_node seen = take(b, &(step){.mode = CUDNN_POINTWISE_CMP_GE,
+                                       .precision = CUDNN_DATA_BOOLEAN,
+                                       .x = row,
+                                       .other = column,
+                                       .y = inner(b, CUDNN_DATA_BOOLEAN, b->L, b->L)});
+  return take(b, &(step){.mode = CUDNN_POINTWISE_BINARY_SELECT,
+                         .precision = CUDNN_DATA_FLOAT,
+                         .x = score,
+                         .other = number(b, CUDA_SDPA_BELOW),
+                         .where = seen,
+                         .y = inner(b, CUDNN_DATA_FLOAT, b->L, b->L)});
+}
+
+static void causal_fwd(builder *b, const cuda_sdpa_shape *s) {
+  const int64_t L = s->L;
+  cuda_dnn_node q = strided(b, CUDA_SDPA_Q, s->H, s->q), k = turned(b, CUDA_SDPA_K, s->G, s->k);
+  cuda_dnn_node score = product(b, q, k, inner(b, CUDNN_DATA_FLOAT, L, L));
+  score = pointwise(b, CUDNN_POINTWISE_MUL, score, number(b, CUDA_SDPA_SCALE),
+                    inner(b, CUDNN_DATA_FLOAT, L, L));
+  score = masked(b, score);
+  cuda_dnn_node largest = reduce(b, CUDNN_REDUCE_TENSOR_MAX, score, per_row(b, b->next++, true));
+  cuda_dnn_node p =
+      pointwise(b, CUDNN_POINTWISE_SUB, score, largest, inner(b, CUDNN_DATA_FLOAT, L, L));
+  p = pointwise(b, CUDNN_POINTWISE_EXP, p, NULL, inner(b, CUDNN_DATA_FLOAT, L, L));
+  cuda_dnn_node total = sum(b, p, per_row(b, b->next++, true));
+  if (s->lse)
+    pointwise(b, CUDNN_POINTWISE_ADD, largest,
+              pointwise(b, CUDNN_POINTWISE_LOG, total, NULL, per_row(b, b->next++, true)),
+              per_row(b, CUDA_SDPA_LSE, false));
+  p = pointwise(b, CUDNN_POINTWISE_DIV, p, total, inner(b, CUDNN_DATA_BFLOAT16, L, L));
+  product(b, p, strided(b, CUDA_SDPA_V, s->G, s->v), strided(b, CUDA_SDPA_O, s->H, s->o));
+}
+
 void cuda_sdpa_graph_fwd(cuda_dnn_graph *g, const cuda_sdpa_shape *s) {
   builder b = builder_of(g, s);
+  if (s->causal) {
+    causal_fwd(&b, s);
+    return;
+  }
   cuda_dnn_op(g, CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR,
               (cuda_dnn_port[]){
                   {CUDNN_ATTR_OPERATION_SDPA_FWD_QDESC, strided(&b, CUDA_SDPA_Q, s->H, s->q)},
@@ -157,6 +227,7 @@ void cuda_sdpa_graph_bwd(cuda_dnn_graph *g, const cuda_sdpa_shape *s) {
 
   cuda_dnn_node score = product(&b, q, k, inner(&b, CUDNN_DATA_FLOAT, L, L));
   score = pointwise(&b, CUDNN_POINTWISE_MUL, score, scale, inner(&b, CUDNN_DATA_FLOAT, L, L));
+  if (s->causal) score = masked(&b, score);
   score = pointwise(&b, CUDNN_POINTWISE_SUB, score, lse, inner(&b, CUDNN_DATA_FLOAT, L, L));
   cuda_dnn_node p =
       pointwise(&b, CUDNN_POINTWISE_EXP, score, NULL, inner(&b, CUDNN_DATA_FLOAT, L, L));

@@ -12,13 +12,13 @@ typedef struct {
 
 typedef struct {
   int64_t seqs, L, H, G, K;
-  cuda_sdpa_strides q, k, v, o; // o: also of do
-  cuda_sdpa_strides dq, dk, dv; // zero in a forward shape
-  int64_t backward, lse;        // 0 or 1; lse: a forward shape keeps it
+  cuda_sdpa_strides q, k, v, o;  // o: also of do
+  cuda_sdpa_strides dq, dk, dv;  // zero in a forward shape
+  int64_t causal, backward, lse; // 0 or 1; lse: a forward shape keeps it
 } cuda_sdpa_shape;
 
 // The tensors of both graphs, by their numbers in them. CUDA_SDPA_DELTA is float32 scratch of
-// seqs*H*L; the last two are floats of the host.
+// seqs*H*L; the last three are floats of the host.
 enum {
   CUDA_SDPA_Q = 1,
   CUDA_SDPA_K,
@@ -32,6 +32,7 @@ enum {
   CUDA_SDPA_DELTA,
   CUDA_SDPA_SCALE,
   CUDA_SDPA_ONE,
+  CUDA_SDPA_BELOW, // the score of what a causal sequence does not see
   CUDA_SDPA_INNER, // tensors from here on are virtual
 };
 

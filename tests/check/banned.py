@@ -33,7 +33,8 @@ GETENV = re.compile(r"(?<![\w.>])(?:secure_)?getenv\s*\(\s*([^)]*)\)")
 VARIABLES = [(re.compile(place), re.compile(name)) for place, name in (
     (r"dist/", r"\"(OMPI|PMIX|PMI|SLURM|MPI)_\w+\""),  # the launcher
     (r"data/", r"\"(AWS_\w+|SSL_CERT_FILE|SSL_CERT_DIR)\""),  # credentials of remote clips
-    (r"data/remote/user_dirs\.c$", r"\"(HOME|XDG_CACHE_HOME)\""),  # where the cache lies
+    (r"base/home\.c$", r"\"HOME\""),  # where paths with ~ lie
+    (r"data/remote/user_dirs\.c$", r"\"XDG_CACHE_HOME\""),  # where the cache lies
     (r"tests/", r".*"),
 )]
 

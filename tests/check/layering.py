@@ -26,7 +26,6 @@ LIBRARIES = [(re.compile(header), re.compile(place), why) for header, place, why
     (r"(turbojpeg|jpeglib)\.h$", r"data/pictures/|tests/data/", "libjpeg-turbo stays in data/pictures/"),
     (r"(snappy-c|zstd)\.h$", r"data/import/parquet/", "codecs of Parquet stay in data/import/parquet/"),
     (r"(mujoco/|GL/)", r"data/sim/|tests/data/sim/", "the simulator stays in data/sim/"),
-    (r"dnnl", r"kernels/|tests/kernels/", "oneDNN stays in kernels/"),
     (r"protobuf-c/", r"train/observe/|tests/train/observe/", "protobuf-c stays in train/observe/"),
     (r"(microhttpd\.h|wslay/)", r"train/live/|tests/train/live/", "HTTP and WebSockets stay in train/live/"),
     (r"yaml\.h$", r"configs/|tests/configs/", "libyaml stays in configs/"),
@@ -47,7 +46,7 @@ def _owner(path):
     if parts[0] != "tests":
         return parts[0]
     if parts[1] == "cuda_host":  # plays what is below kernels/cuda and below dist/comm_nccl
-        return "dist" if parts[2] == "nccl" else "kernels"
+        return "dist" if "nccl" in parts[2] + parts[-1] else "kernels"
     return parts[1] if len(parts) > 2 and parts[1] in FLOOR else "train"
 
 

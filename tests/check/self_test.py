@@ -33,7 +33,6 @@ CASES = [
     ("layering", "checkpoints/broken_copy.c", "# include <hdf5.h>\n", 1, "HDF5 stays"),
     ("layering", "train/broken_copy.c", "#include <curl/curl.h>\n", 1, "curl stays"),
     ("layering", "train/broken_copy.c", "#include <libavcodec/avcodec.h>\n", 1, "libav stays"),
-    ("layering", "train/broken_copy.c", "#include <dnnl.h>\n", 1, "oneDNN stays"),
     ("layering", "train/broken_copy.c", "#ifdef ORRERY_CUDA\n#endif\n", 1, "no #ifdef"),
     ("layering", "train/broken_copy.c", '// #include <mpi.h>\n#include "kernels/kern.h"\n#include <stdio.h>\n', None, None),
     ("layering", "dist/comm_nccl_copy.c", "#include <mpi.h>\n#include <nccl.h>\n#include <cuda_runtime.h>\n", None, None),

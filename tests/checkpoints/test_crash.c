@@ -36,15 +36,17 @@ static int64_t last_reported(int from, int64_t step) {
 
 static void test_a_root_opens_after_kill_9_at_any_moment(void **state) {
   int64_t committed = -1;
-  for (int i = 0; i < KILLS; i++) {
+  double longest_ns = 3e7; // longer where nothing is committed in that time: a slow or a busy disk
+  for (int i = 0; i < KILLS || committed <= 0; i++) {
     int ends[2];
+    if (i > KILLS) longest_ns = 1.2 * longest_ns < 9e8 ? 1.2 * longest_ns : 9e8;
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) save_for_ever(*state, committed + 1, ends[1]);
     close(ends[1]);
-    struct timespec nap = {.tv_nsec =
-                               (long)(orr_rng_uniform(1, ORR_STREAM_TEST, 0, (uint64_t)i) * 3e7)};
+    const double share = orr_rng_uniform(1, ORR_STREAM_TEST, 0, (uint64_t)i);
+    struct timespec nap = {.tv_nsec = (long)(share * longest_ns)};
     nanosleep(&nap, NULL);
     assert_int_equal(kill(child, SIGKILL), 0);
     int status = 0;
@@ -66,8 +68,7 @@ static void test_a_root_opens_after_kill_9_at_any_moment(void **state) {
     assert_true(equal);
     ckpt_close(r);
   }
-  print_message("%d kills, the last committed step is %" PRId64 "\n", KILLS, committed);
-  assert_true(committed > 0);
+  print_message("the last committed step is %" PRId64 "\n", committed);
   assert_ok(fixture_save(*state, 1, false, committed + 1, NULL));
   assert_int_equal(fixture_names(*state, ".tmp"), 0);
 }
@@ -84,7 +85,7 @@ static void fill_small_disk(const char *root) {
   bool named = strstr(orr_status_message(), "free some space") != NULL;
   ckpt_writer_destroy(w);
   fixture_assert_holds(root, step - 2);
-  _exit(rc == ORR_EIO && named && step > 2 && fixture_names(root, ".tmp") == 0 ? 0 : 1);
+  _exit(rc == ORR_EFULL && named && step > 2 && fixture_names(root, ".tmp") == 0 ? 0 : 1);
 }
 
 static void test_a_full_disk_is_a_clean_error(void **state) {

@@ -76,7 +76,7 @@ static void test_a_full_disk_is_an_error_in_either_way(void **state) {
   memset(page, 0, 8192);
   for (int n = 1; n <= 2; n++) { // the pages, then the rest
     orr_fault_arm(ORR_FAULT_WRITE, n);
-    assert_int_equal(ckpt_direct_write(fd, path, page, 4100, 0), ORR_EIO);
+    assert_int_equal(ckpt_direct_write(fd, path, page, 4100, 0), ORR_EFULL);
     assert_true(orr_fault_fired(ORR_FAULT_WRITE));
     assert_non_null(strstr(orr_status_message(), path));
   }

@@ -106,7 +106,7 @@ static void test_the_replaced_folder_is_opened_when_its_successor_never_came(voi
 
 static void test_a_folder_that_cannot_be_written_is_named(void **state) {
   if (geteuid() == 0) {
-    print_message("skipped the permission half: root may write everywhere\n");
+    print_message("skipped: the permission half: root may write everywhere\n");
   } else {
     assert_int_equal(chmod(*state, 0500), 0);
     assert_int_equal(fixture_save(*state, 1, false, 1, NULL), ORR_EACCESS);

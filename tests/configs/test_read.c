@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "configs/config.h"
@@ -225,6 +227,35 @@ static void test_bad_overrides_are_refused_with_one_line(void **state) {
 }
 
 // Fail the 1st, 2nd, ... allocation until none is left; the address sanitizer looks for leaks.
+static void test_paths_in_the_home_folder_are_written_out(void **state) {
+  cfg *c = *state;
+  char name[] = "/tmp/orrery-home-XXXXXX";
+  static const char text[] = "run: {dir: ~/runs/x}\ndata: {train: [a, ~/b]}\n"
+                             "metrics: {webhook: \"@~/hook\"}\n";
+  const int fd = mkstemp(name);
+  assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+  close(fd);
+  assert_int_equal(setenv("HOME", "/home/me", 1), 0);
+  assert_int_equal(cfg_read_file(c, name), ORR_OK);
+  unlink(name);
+  assert_string_equal(c->run.dir, "/home/me/runs/x");
+  assert_string_equal(c->data.train.v[0], "a");
+  assert_string_equal(c->data.train.v[1], "/home/me/b");
+  assert_string_equal(c->metrics.webhook, "@/home/me/hook");
+  assert_int_equal(cfg_set(c, "train.init_from=~/base"), ORR_OK);
+  assert_string_equal(c->train.init_from, "/home/me/base");
+  assert_int_equal(cfg_set(c, "data.train=[~/c, s3://bucket/$x]"), ORR_OK);
+  assert_string_equal(c->data.train.v[0], "/home/me/c");
+  assert_int_equal(cfg_set(c, "run.dir=$SCRATCH/x"), ORR_ECONFIG);
+  assert_string_equal(
+      orr_status_message(),
+      "--set: run.dir: '$SCRATCH/x': variables are not expanded here; let the shell "
+      "do it, outside of single quotes, or write the path out");
+  // what a checkpoint holds is taken as it is
+  assert_int_equal(read_text(c, "run: {dir: $SCRATCH/x}\n"), ORR_OK);
+  assert_string_equal(c->run.dir, "$SCRATCH/x");
+}
+
 static void test_failing_allocations_while_reading_are_clean_errors(void **state) {
   int failures = 0;
   for (int n = 1;; n++) {
@@ -256,6 +287,7 @@ int main(void) {
       TEST(test_a_missing_file_is_bad_usage_and_named),
       TEST(test_overrides_set_every_kind),
       TEST(test_bad_overrides_are_refused_with_one_line),
+      TEST(test_paths_in_the_home_folder_are_written_out),
       TEST(test_failing_allocations_while_reading_are_clean_errors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,20 @@ add_dependencies(cuda_host_cudnn orr_cuda_driver)
 orr_test(cuda_host_cudnn LABELS full COMMAND cuda_host_cudnn
          ENVIRONMENT LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/cuda_host/driver:$ENV{LD_LIBRARY_PATH})
 
+add_executable(cuda_host_cublaslt ${CUDA_HOST_DIR}/real/test_cublaslt.c kernels/cuda/library.c kernels/cuda/plans.c)
+target_include_directories(cuda_host_cublaslt SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${CUBLASLT_INCLUDE} ${CUDNN_INCLUDE})
+target_compile_definitions(cuda_host_cublaslt PRIVATE CUDA_LIBRARY_DIR="${CUDAToolkit_LIBRARY_DIR}")
+target_link_libraries(cuda_host_cublaslt PRIVATE orr_base PkgConfig::CMOCKA ${CMAKE_DL_LIBS})
+add_test(NAME cuda_host_cublaslt COMMAND cuda_host_cublaslt)
+if(ORRERY_NCCL)
+  add_executable(cuda_host_nccl ${CUDA_HOST_DIR}/real/test_nccl.c dist/comm_nccl_library.c)
+  target_include_directories(cuda_host_nccl SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${NCCL_INCLUDE})
+  target_link_libraries(cuda_host_nccl PRIVATE orr_base PkgConfig::CMOCKA ${CMAKE_DL_LIBS})
+  add_test(NAME cuda_host_nccl COMMAND cuda_host_nccl)
+  set_tests_properties(cuda_host_nccl PROPERTIES LABELS quick TIMEOUT 300)
+endif()
+set_tests_properties(cuda_host_cublaslt PROPERTIES LABELS quick TIMEOUT 300)
+
 # Training on the device that the host plays.
 add_executable(cuda_host_training tests/train/setup/test_device.c $<TARGET_OBJECTS:orr_cuda_backend_host>
                                   $<TARGET_OBJECTS:orr_cuda_host>)

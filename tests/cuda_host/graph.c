@@ -87,6 +87,10 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph,
   return cudaSuccess;
 }
 
+cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t s) {
+  return cuda_host_here.memory < CUDA_HOST_GRAPH_BYTES ? cudaErrorMemoryAllocation : cudaSuccess;
+}
+
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s) {
   struct cuda_host_graph *g = (struct cuda_host_graph *)exec;
   for (node *n = g->first; n; n = n->next) {

@@ -26,7 +26,8 @@ enum {
   CUDA_HOST_WORDS = 8, // what a lane can give to its warp in one exchange
   CUDA_HOST_MOST_THREADS = 1024,
   CUDA_HOST_MOST_SHARED = 227 * 1024,
-  CUDA_HOST_SHARED = 48 * 1024, // without cudaFuncSetAttribute
+  CUDA_HOST_SHARED = 48 * 1024,      // without cudaFuncSetAttribute
+  CUDA_HOST_GRAPH_BYTES = 64 * 1024, // a device with less has no place for a graph
 };
 
 typedef struct {

@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "base/mem.h"
@@ -327,6 +329,64 @@ static void test_traffic_counts_calls_and_payload(void **state) {
   assert_int_equal(after.bytes - before.bytes, 64 + 64 * size);
 }
 
+enum { LATE_MS = 80, WAYS_TO_WAIT = 7 };
+
+static double cpu_ms(void) {
+  struct rusage u;
+  getrusage(RUSAGE_SELF, &u);
+  return 1e3 * (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+         1e-3 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+// One of the ways to wait for the other ranks.
+static void wait_somehow(dist_comm *c, int way) {
+  enum { MOST = 16 };
+  float x[MOST] = {0}, all[MOST * MOST] = {0};
+  int64_t counts[MOST], at[MOST];
+  dist_request request = {0};
+  for (int i = 0; i < MOST; i++) counts[i] = 1, at[i] = i;
+  orr_code rc = ORR_OK;
+  switch (way) {
+  case 0:
+    rc = dist_all_reduce(c, x, MOST, DIST_F32, DIST_SUM);
+    break;
+  case 1:
+    rc = dist_reduce_scatter(c, all, x, MOST, DIST_F32, DIST_SUM);
+    break;
+  case 2:
+    rc = dist_all_gather(c, x, all, MOST, DIST_F32);
+    break;
+  case 3:
+    rc = dist_all_to_all(c, all, counts, at, x, counts, at, DIST_F32);
+    break;
+  case 4:
+    rc = dist_broadcast(c, x, MOST, DIST_F32, dist_comm_size(c) - 1);
+    break;
+  case 5:
+    rc = dist_barrier(c);
+    break;
+  default:
+    rc = dist_all_reduce_start(c, x, MOST, DIST_F32, DIST_SUM, &request);
+    if (rc == ORR_OK) rc = dist_wait(c, &request);
+  }
+  assert_int_equal(rc, ORR_OK);
+}
+
+// The last rank comes late; the others would have used their cores meanwhile.
+static void test_ranks_that_wait_leave_their_cores_to_others(void **state) {
+  dist_world *w = *state;
+  dist_comm *c = w->axis[DIST_AXIS_WORLD];
+  const bool late = dist_comm_rank(c) == dist_comm_size(c) - 1;
+  for (int way = 0; way < WAYS_TO_WAIT; way++) {
+    assert_int_equal(dist_barrier(c), ORR_OK);
+    const double before = cpu_ms();
+    if (late) usleep(LATE_MS * 1000);
+    wait_somehow(c, way);
+    if (cpu_ms() - before > 0.5 * LATE_MS)
+      fail_msg("way %d: %.0f ms of a core in a wait of %d ms", way, cpu_ms() - before, LATE_MS);
+  }
+}
+
 static void test_a_negative_count_is_refused_and_named(void **state) {
   dist_comm *c = world_of(state);
   assert_int_equal(dist_all_reduce(c, NULL, -1, DIST_F32, DIST_SUM), ORR_EINVAL);
@@ -349,10 +409,11 @@ static int run_collectives(int ranks) {
       cmocka_unit_test(test_one_failing_rank_fails_all_with_its_message),
       cmocka_unit_test(test_of_several_failing_ranks_the_lowest_is_reported),
       cmocka_unit_test(test_a_failed_allocation_while_gathering_texts_fails_all_ranks),
+      cmocka_unit_test(test_ranks_that_wait_leave_their_cores_to_others),
       cmocka_unit_test(test_traffic_counts_calls_and_payload),
       cmocka_unit_test(test_a_negative_count_is_refused_and_named),
   };
-  dist_world *w = world_start(ranks, 60);
+  dist_world *w = world_start(ranks);
   if (!w) return 1;
   struct CMUnitTest with_state[sizeof tests / sizeof *tests];
   memcpy(with_state, tests, sizeof tests);

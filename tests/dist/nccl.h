@@ -270,7 +270,7 @@ static void test_traffic_of_the_device_is_counted_as_the_hosts(void **state) {
       cmocka_unit_test_prestate(test_traffic_of_the_device_is_counted_as_the_hosts, w)
 
 static inline int nccl_main(int ranks, int (*tests)(dist_world *w)) {
-  dist_world *w = world_start(ranks, 120);
+  dist_world *w = world_start(ranks);
   if (!w) return 1;
   const int failed = tests(w);
   if (!failed) {

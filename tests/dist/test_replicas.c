@@ -124,7 +124,7 @@ static void test_the_majority_decides_part_by_part(void **state) {
 }
 
 int main(void) {
-  dist_world *w = world_start(3, 60);
+  dist_world *w = world_start(3);
   if (!w) return 1;
   if (dist_world_split(w, 1, 1, 0) != ORR_OK) return world_finish(w, 1);
   const struct CMUnitTest tests[] = {

@@ -64,7 +64,7 @@ test_a_failed_allocation_fails_the_start_on_all_ranks_or_costs_a_connection(void
 }
 
 int main(void) {
-  dist_world *w = world_start(2, 120);
+  dist_world *w = world_start(2);
   if (!w) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_collectives_that_finish_leave_the_job_alone, w),

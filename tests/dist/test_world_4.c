@@ -80,7 +80,7 @@ static void test_ranks_of_one_host_share_its_cores(void **state) {
 }
 
 int main(void) {
-  dist_world *w = world_start(4, 60);
+  dist_world *w = world_start(4);
   if (!w) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_every_layout_of_four_ranks_makes_the_axes_of_its_grid, w),

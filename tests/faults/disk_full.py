@@ -3,10 +3,13 @@ checkpoints are whole, and the next save after some space is free succeeds.
 
 Mounts small tmpfs in a mount namespace of its own, which nobody else sees."""
 import argparse
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 import unittest
 
 from mounts import private_mounts
@@ -71,6 +74,83 @@ class TestDiskFull(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(f"at step {latest}\n", done.stderr)
         self.assertIn(STEPS, self.verify())
+
+
+class FullFolder(unittest.TestCase):
+    """The run's folder itself is full; its checkpoints lie elsewhere."""
+
+    def setUp(self):
+        self.runs = Runs(args.source, args.build, "orrery-full-")
+        self.run_dir = self.runs.path("run")
+        self.mounted = []
+        self.mount(self.run_dir, "size=100m") # more than is kept in memory
+        self.mount(self.runs.path("run", "ckpt"), "size=100m")
+
+    def mount(self, folder, options):
+        os.makedirs(folder)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+        self.mounted.insert(0, folder)
+
+    def tearDown(self):
+        for folder in self.mounted:
+            subprocess.run(["umount", folder], check=True)
+        self.runs.remove()
+
+    def fill(self):
+        """Leaves no room but in half a page of each file; returns what takes it."""
+        ballast = os.path.join(self.run_dir, "ballast")
+        with open(ballast, "wb", buffering=0) as f:
+            try:
+                while f.write(bytes(65536)):
+                    pass
+            except OSError:
+                pass
+        return ballast
+
+    def start(self, *settings):
+        words = self.runs.words("run", ["ckpt.every=50", *settings])
+        return subprocess.Popen(words, cwd=args.source, env=self.runs.env, stderr=subprocess.PIPE, text=True)
+
+    def steps(self):
+        """Numbers of the whole lines of metrics.jsonl."""
+        with open(os.path.join(self.run_dir, "metrics.jsonl"), encoding="utf-8") as f:
+            return [json.loads(line)["step"] for line in f if line.endswith("\n")]
+
+    def test_training_goes_on_and_catches_up_when_there_is_room(self):
+        run = self.start("train.steps=100000000")
+        said = []
+        for line in run.stderr: # trains
+            said.append(line)
+            if "step 1/" in line:
+                break
+        ballast = self.fill()
+        for line in run.stderr:
+            said.append(line)
+            if "kept in memory" in line:
+                break
+        reached = self.steps()[-1]
+        os.remove(ballast)
+        while self.steps()[-1] <= reached:
+            self.assertIsNone(run.poll(), "".join(said))
+            time.sleep(0.05)
+        run.send_signal(signal.SIGUSR1)
+        said += run.stderr.readlines()
+        run.stderr.close()
+        self.assertEqual(run.wait(), 85, "".join(said))
+        self.assertEqual(sum("No space left" in line for line in said), 1, "".join(said))
+        self.assertTrue(any("there is room again" in line for line in said), "".join(said))
+        steps = self.steps()
+        self.assertEqual(steps, list(range(1, len(steps) + 1)))
+        with open(os.path.join(self.run_dir, "history.jsonl"), encoding="utf-8") as f:
+            events = [json.loads(line)["event"] for line in f]
+        self.assertEqual((events[:2], events[-1]), (["start", "ready"], "stopped"))
+        # the next process finds no room at all, trains, and saves
+        self.fill()
+        more = self.start(f"train.steps={steps[-1] + 20}", "optim.warmup_steps=1")
+        said = more.communicate(timeout=300)[1]
+        self.assertEqual(more.returncode, 0, said)
+        self.assertIn(steps[-1] + 20, self.runs.checkpoints("run"))
+        self.assertEqual(said.count("kept in memory"), 1, said)
 
 
 def main():

@@ -27,7 +27,7 @@ class Runs:
         return os.path.join(self.root, *names)
 
     def run(self, words, check=True):
-        done = subprocess.run(words, cwd=self.source, env=self.env, capture_output=True, text=True, timeout=300,
+        done = subprocess.run(words, cwd=self.source, env=self.env, capture_output=True, text=True, timeout=600,
                               check=False)
         if check and done.returncode != 0:
             raise AssertionError(f"{' '.join(words)}: exit code {done.returncode}: {done.stderr}{done.stdout}")

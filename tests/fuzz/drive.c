@@ -175,7 +175,7 @@ static orr_code run_round(const text *seeds, int count, uint64_t round) {
 static orr_code run(const text *seeds, int count, uint64_t first, uint64_t end) {
   for (int i = 0; i < count; i++) ORR_TRY(call((const uint8_t *)seeds[i].bytes, seeds[i].size));
   for (uint64_t round = first; round < end; round++) {
-    alarm(20); // a round takes microseconds; one that hangs is a finding
+    alarm(300); // a round takes microseconds; one that hangs is a finding
     current = round;
     ORR_TRY(run_round(seeds, count, round));
   }

@@ -10,6 +10,7 @@
 #include <execinfo.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,12 +47,15 @@ static void foreign_report(void) {
 
 static void foreign_child(void (*target)(const uint8_t *data, size_t size), const uint8_t *data,
                           size_t size) {
-  const int numbers[] = {SIGABRT, SIGALRM, SIGSEGV, SIGBUS, SIGFPE};
+  const int numbers[] = {SIGABRT, SIGPROF, SIGALRM, SIGSEGV, SIGBUS, SIGFPE};
   void *warm[1];
   backtrace(warm, 1); // the first call allocates
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
     signal(numbers[i], foreign_on_signal);
-  alarm(FOREIGN_SECONDS);
+  const struct itimerval computing = {.it_value.tv_sec = FOREIGN_SECONDS};
+  setitimer(ITIMER_PROF, &computing,
+            NULL); // for ever in a loop; of its own time, not of the machine's
+  alarm(300);      // for ever in a wait
   target(data, size);
   fflush(NULL);
   _exit(0);

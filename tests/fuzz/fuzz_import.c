@@ -48,7 +48,7 @@ static void one(const uint8_t *data, size_t size) {
                              .processes = 1};
     data_import_plan p;
     if (pass) o.cameras = (data_words){&camera, 1};
-    orr_code rc = data_import_plan_make(&o, NULL, &p);
+    orr_code rc = data_import_plan_make(&o, NULL, NULL, &p);
     if (rc == ORR_OK) {
       check_plan(&p);
       data_import_plan_release(&p);

@@ -18,6 +18,8 @@ static void read_row(data_shard *s, int64_t t, void *row) {
   if (rc == ORR_OK && f->height) rc = data_shard_read_frames(s, t, 1, 1, row);
   if (rc == ORR_OK && f->S) rc = data_shard_read_tokens(s, t, 1, 1, row);
   if (rc == ORR_OK && f->Q) rc = data_shard_read_state(s, t, 1, 1, row);
+  if (rc == ORR_OK && f->reward) rc = data_shard_read_reward(s, t, 1, 1, row);
+  if (rc == ORR_OK && f->done) rc = data_shard_read_done(s, t, 1, 1, row);
   if (rc != ORR_OK) fuzz_check_refusal(rc);
 }
 
@@ -25,13 +27,17 @@ static void check_shard(data_shard *s) {
   const data_shard_format *f = data_shard_get_format(s);
   int64_t frames = data_shard_frames(s);
   check_offsets(s);
-  FUZZ_PROMISE(f->A >= 1 && f->fps > 0 && f->branch[0]);
+  FUZZ_PROMISE(f->A >= 0 && f->fps > 0 && f->branch[0]);
   if (f->A > NUMBERS_MAX || f->Q > NUMBERS_MAX || f->S > NUMBERS_MAX ||
       f->height * f->width > NUMBERS_MAX)
     return;
   void *row = malloc(4 * NUMBERS_MAX);
   for (int64_t t = 0; t < frames && t < 64; t++) read_row(s, t, row);
   read_row(s, frames - 1, row);
+  if (f->success && data_shard_episodes(s) <= NUMBERS_MAX) {
+    orr_code rc = data_shard_read_success(s, 0, data_shard_episodes(s), row);
+    if (rc != ORR_OK) fuzz_check_refusal(rc);
+  }
   free(row);
 }
 

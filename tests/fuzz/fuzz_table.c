@@ -2,7 +2,7 @@
 // VPT's, each with the usual columns and with named ones.
 #include "base/mem.h"
 #include "data/import/vpt.h"
-#include "data/import/table.h"
+#include "data/import/table/table.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check(orr_code rc, data_table *t) {

@@ -1,7 +1,7 @@
 # `orrery data import` on recordings that h5py and ffmpeg write here, as their makers lay them out.
 find_program(FFMPEG ffmpeg)
 execute_process(COMMAND /usr/bin/python3 -c "import h5py, numpy" RESULT_VARIABLE without_h5py OUTPUT_QUIET ERROR_QUIET)
-foreach(pair hdf5:quick links:quick layouts:quick video:full times:full resume:full)
+foreach(pair hdf5:quick links:quick layouts:quick video:full times:full resume:full lerobot:full)
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 topic)
   list(GET pair 1 label)
@@ -10,6 +10,6 @@ foreach(pair hdf5:quick links:quick layouts:quick video:full times:full resume:f
     orr_test(${name} LABELS ${label} COMMAND sh -c "echo skipped: needs ffmpeg and Debian\\'s python3-h5py and python3-numpy && exit 77")
     continue()
   endif()
-  orr_test(${name} LABELS ${label} NEEDS orrery COMMAND /usr/bin/python3 -B ${CMAKE_SOURCE_DIR}/tests/import/test_${topic}.py
+  orr_test(${name} LABELS ${label} NEEDS orrery COMMAND sh ${CMAKE_SOURCE_DIR}/tests/python.sh ${CMAKE_SOURCE_DIR}/tests/import/test_${topic}.py
            ENVIRONMENT ORRERY=$<TARGET_FILE:orrery>)
 endforeach()

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 import scene
-from program import ImportTest, main, run
+from program import ImportTest, ffmpeg, main, run
 from test_hdf5 import jpegs, write_act
 
 
@@ -34,7 +34,7 @@ class Pictures(ImportTest):
         with h5py.File(path, "a") as f:
             del f["observations/images/top"]
             f["observations/images"].create_dataset("top", data=data, **extra)
-        return self.imported(path, *words)[0][0][0]
+        return self.imported(path, *words, verify=False)[0][0][0]
 
     def test_every_form_gives_the_same_frames(self):
         self.a = scene.actions(10)
@@ -161,6 +161,15 @@ class Layouts(ImportTest):
         np.testing.assert_array_equal(np.flatnonzero(data["done"]), [19, 21 + 29])
         np.testing.assert_allclose(data["reward"][:20], np.linspace(0, 1, 20), atol=1e-6)
         self.assertEqual(data["reward"][20], 0)  # the last frame was followed by nothing
+        shard = self.path("outcome", "shard-00000.h5")
+        for name, bad, said in (("done", 2, "/done[5] is 2"), ("success", 3, "/success[1] is 3"), ("reward", np.nan, "/reward[5,0]")):
+            with h5py.File(shard, "r+") as f:
+                row = 1 if name == "success" else 5
+                good = f[name][row]
+                f[name][row] = bad
+            self.assertIn(said, run("verify", self.path("outcome"), ok=False).stderr)
+            with h5py.File(shard, "r+") as f:
+                f[name][row] = good
         for word in ("reward", "0 to 1", "done", "2 frames", "success", "1 of 2 episodes"):
             self.assertIn(word, facts)
 
@@ -189,6 +198,25 @@ class Layouts(ImportTest):
         self.same(self.imported(self.path("main_data.hdf5"), "--source-fps", "15")[0], [a] * 3)
         data, index, _ = self.outcome(self.path("main_data.hdf5"), "--source-fps", "15", "--fps", "5")
         np.testing.assert_array_equal(data["reward"][:7], [3, 3, 3, 3, 3, 3, 1])  # summed over left out frames
+
+    def test_films_in_hdf5(self):
+        """PhyWorld: every element is a film."""
+        a = scene.actions(20)
+        ffmpeg(scene.frames(a), self.path("films", "a.mp4"), "-c:v", "libx264rgb", "-crf", "0", fps=10)
+        with open(self.path("films", "a.mp4"), "rb") as f:
+            film = np.frombuffer(f.read(), "u1")
+        with h5py.File(self.path("eval.hdf5"), "w") as f:
+            for k in range(3):
+                f.create_dataset(f"video_streams/{k:05}", (1 + k % 2,), h5py.vlen_dtype(np.dtype("u1")))[:] = [film] * (1 + k % 2)
+            f["position_streams/00000"] = np.zeros((20, 2))
+        got, attributes = self.imported(self.path("eval.hdf5"))
+        self.assertEqual((len(got), attributes["fps"]), (4, 10))
+        for frames, actions in got:
+            np.testing.assert_array_equal(frames, scene.frames(a))
+            self.assertEqual(actions.shape, (20, 0))
+        with h5py.File(self.path("eval.hdf5"), "a") as f:
+            f["video_streams/00001"][1] = film[: len(film) // 2]
+        self.assertIn("video_streams/00001[1]", self.refused(self.path("eval.hdf5")))
 
     def test_map_names_the_datasets_of_any_layout(self):
         path = self.maniskill()
@@ -240,7 +268,7 @@ class Columns(ImportTest):
                 f[name] = values
 
     def lengths(self, *words):
-        return [len(frames) for frames, _ in self.imported(self.path("d.h5"), "--source-fps", "10", *words)[0]]
+        return [len(frames) for frames, _ in self.imported(self.path("d.h5"), "--source-fps", "10", *words, verify=False)[0]]
 
     def test_what_stands_beside_them_cuts_columns(self):
         rows = np.arange(35)

@@ -248,6 +248,25 @@ class Choices(ImportTest):
         self.assertIn("no component move", self.refused(self.path("in"), "--one-hot", "action:left|right|no move,move:2"))
 
 
+class Sizes(ImportTest):
+    def test_actions_far_beyond_one_are_told_and_mapped(self):
+        a = scene.actions(60)
+        ffmpeg(scene.frames(a), self.path("in", "a.mp4"), *FINE)
+        large = a * 300
+        large[33] = (9000, 0)  # an outlier
+        write_csv(self.path("in", "a.csv"), large)
+        done = run("import", self.path("in"), "--out", self.path("told"))
+        self.assertIn("9000", done.stderr)
+        self.assertIn("--action-range auto", done.stderr)
+        done = run("import", self.path("in"), "--action-range", "auto", "--out", self.path("out"))
+        self.assertIn("clipped", done.stderr)
+        (_, actions), = episodes(self.path("out"))[0]
+        low, high = np.array(self.index(self.path("out"))["import"]["ranges"]).T
+        np.testing.assert_array_equal(low, -high)  # zero stays zero
+        self.assertLess(high.max(), 620)
+        np.testing.assert_allclose(actions[:-1], np.clip(large[:-1] / high, -1, 1), atol=1e-5)
+
+
 class WithoutActions(ImportTest):
     def test_videos_alone_are_imported_when_that_is_said(self):
         for e in range(2):
@@ -262,6 +281,75 @@ class WithoutActions(ImportTest):
         got, _ = episodes(out)
         self.assertEqual([scene.numbers(frames) for frames, _ in got], [list(range(20))] * 2)
         self.assertEqual([actions.shape for _, actions in got], [(20, 0)] * 2)
+
+
+class Pictures(ImportTest):
+    def write(self, folder, frames, names=None, kind="png"):
+        os.makedirs(folder, exist_ok=True)
+        ffmpeg(frames, os.path.join(folder, f"%03d.{kind}"), "-start_number", "0", "-q:v", "2")
+        for i, name in enumerate(names or [f"frame_{i}" for i in range(len(frames))]):  # 9 comes before 10
+            os.rename(os.path.join(folder, f"{i:03d}.{kind}"), os.path.join(folder, f"{name}.{kind}"))
+
+    def test_folders_of_pictures(self):
+        actions = [scene.actions(15 + e, seed=e) for e in range(2)]
+        for e, a in enumerate(actions):
+            self.write(self.path("in", f"run{e}"), scene.frames(a))
+            write_csv(self.path("in", f"run{e}.csv"), a)
+        os.symlink("run1", self.path("in", "latest"))
+        self.assertIn("--source-fps", self.refused(self.path("in")))
+        got, attributes = self.imported(self.path("in"), "--source-fps", "10")
+        self.assertEqual((len(got), attributes["fps"]), (2, 10))
+        for (frames, imported), a in zip(got, actions):
+            np.testing.assert_array_equal(frames, scene.frames(a))
+            np.testing.assert_array_equal(imported, a)
+        alone, _ = self.imported(self.path("in", "run1"), "--source-fps", "10", "--no-actions")
+        np.testing.assert_array_equal(alone[0][0], scene.frames(actions[1]))
+        os.remove(self.path("in", "run0.csv"))
+        os.remove(self.path("in", "run1.csv"))
+        self.assertIn("--no-actions", self.refused(self.path("in"), "--source-fps", "10"))
+
+    def test_cameras_of_a_recording_and_names_that_are_time_stamps(self):
+        a = scene.actions(12)
+        first, times = 1305031102.175304, np.arange(12) / 20
+        self.write(self.path("in", "rgb"), scene.frames(a), [f"{first + t:.6f}" for t in times], "jpg")
+        self.write(self.path("in", "wrist"), scene.frames(a)[:, ::-1], [f"{first + t:.6f}" for t in times])
+        write_times(self.path("in", "log.csv"), (first - 0.2 + np.arange(32) / 40).tolist(), np.r_[np.zeros((8, 2)), a.repeat(2, 0)])  # began before
+        self.assertIn("rgb, wrist", self.refused(self.path("in"), "--actions", "dx,dy"))
+        got, attributes = self.imported(self.path("in"), "--actions", "dx,dy", "--camera", "rgb")
+        self.assertEqual(attributes["fps"], 20)
+        self.assertEqual(scene.misaligned(*got[0]), [])
+        self.assertEqual(scene.numbers(got[0][0]), list(range(12)))
+
+
+class Parts(ImportTest):
+    def numbers_of(self, out):
+        return [[scene.numbers(frames) for frames, _ in episodes(os.path.join(out, part))[0]] for part in ("train", "validation")]
+
+    def test_a_recording_alone_gives_its_end_for_validation(self):
+        a = scene.actions(120)
+        ffmpeg(scene.frames(a), self.path("in", "a.mp4"), *FINE)
+        write_csv(self.path("in", "a.csv"), a)
+        done = run("import", self.path("in"), "--validation", "0.25", "--out", self.path("out"))
+        self.assertIn("the last 25 % of each recording, after a gap of 20 frames", done.stderr)
+        self.assertEqual(self.numbers_of(self.path("out")), [[list(range(70))], [list(range(90, 120))]])
+        for part in ("train", "validation"):
+            run("verify", self.path("out", part))
+            (frames, actions), = episodes(self.path("out", part))[0]
+            self.assertEqual(scene.misaligned(frames, actions), [])
+        self.assertIn("there already", run("import", self.path("in"), "--validation", "0.25", "--out", self.path("out")).stderr)
+        self.assertIn("--validation-by time", self.refused(self.path("in"), "--validation", "0.25", "--validation-by", "episodes"))
+        self.assertIn("--validation-gap", self.refused(self.path("in"), "--validation", "0.25", "--validation-gap", "4.5"))
+
+    def test_each_of_several_gives_its_end_when_that_is_said(self):
+        for e, n in enumerate((60, 80, 12)):
+            a = scene.actions(n, seed=e)
+            ffmpeg(scene.frames(a), self.path("in", f"{e}.mp4"), *FINE)
+            write_csv(self.path("in", f"{e}.csv"), a)
+        done = run("import", self.path("in"), "--validation", "0.25", "--validation-by", "time", "--validation-gap", "0.5", "--min-frames", "5",
+                   "--shard-frames", "50", "--out", self.path("out"))
+        self.assertIn("too short", done.stderr)
+        self.assertEqual(self.numbers_of(self.path("out")), [[list(range(35)), list(range(50)), list(range(12))],
+                                                             [list(range(45, 60)), list(range(60, 80))]])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from runs import Runs  # noqa: E402
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")
-PATIENCE = 6
+PATIENCE = 20
 
 
 class Cluster(Runs):
@@ -27,7 +27,7 @@ class Cluster(Runs):
         """A command of slurm/local-cluster. It leaves daemons running, so its output is a file, not a pipe."""
         with open(os.path.join(self.root, "cluster.log"), "a+", encoding="utf-8") as log:
             done = subprocess.run([self.tool, command, self.slurm, *words], env=self.env, stdout=log, stderr=log,
-                                  stdin=subprocess.DEVNULL, timeout=120, check=False)
+                                  stdin=subprocess.DEVNULL, timeout=600, check=False)
             if done.returncode != 0:
                 log.seek(0)
                 raise AssertionError(f"local-cluster {command}: {log.read()}")

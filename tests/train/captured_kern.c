@@ -10,6 +10,7 @@ typedef struct {
   kern_table table; // first: k->table leads here
   const kern_table *inner;
   cudaStream_t stream;
+  int lack; // captures until one finds no memory; 0 = none does
 } captured;
 
 typedef enum {
@@ -87,6 +88,10 @@ static orr_code captured_capture_end(kern *k, void **graph) {
   cudaGraph_t ops = NULL;
   *graph = NULL;
   const orr_code rc = check(cudaStreamEndCapture(captured_of(k)->stream, &ops));
+  if (rc == ORR_OK && captured_of(k)->lack && --captured_of(k)->lack == 0) {
+    cudaGraphExecDestroy((cudaGraphExec_t)ops);
+    return ORR_FAIL(ORR_ENOMEM, "captured kern: no memory for a graph (a test)");
+  }
   if (rc == ORR_OK) return check(cudaGraphInstantiate((cudaGraphExec_t *)graph, ops, 0));
   if (ops) cudaGraphExecDestroy((cudaGraphExec_t)ops);
   return rc;
@@ -109,6 +114,10 @@ static void captured_destroy(kern *k) {
   k->table = s->inner;
   free(s);
   k->table->destroy(k);
+}
+
+void captured_kern_lack(kern *k, int n) {
+  captured_of(k)->lack = n;
 }
 
 orr_code captured_kern_wrap(kern *k, void *stream) {

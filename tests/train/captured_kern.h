@@ -7,5 +7,7 @@
 
 // Local. Takes over a kern that has just been opened; its ops run in the order of `stream`.
 orr_code captured_kern_wrap(kern *k, void *stream);
+// Local. The n-th capture from now on finds no memory for its graph; 0 = none.
+void captured_kern_lack(kern *k, int n);
 
 #endif

@@ -242,7 +242,7 @@ static inline void compare_layout(dist_world *w, const layout *l) {
 }
 
 static inline int layouts_main(int ranks, int (*tests)(dist_world *w)) {
-  dist_world *w = world_start(ranks, 240);
+  dist_world *w = world_start(ranks);
   return w ? world_finish(w, tests(w)) : 1;
 }
 

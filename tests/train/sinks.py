@@ -157,7 +157,8 @@ class Sinks(SmallRun):
         self.assertEqual(self.train("twice", "train.steps=9", "ckpt.every=0").returncode, 0)
         history = self.lines("twice", "history.jsonl")
         self.assertEqual([(h["event"], h["step"]) for h in history],
-                         [("start", 0), ("ready", 0), ("finished", 7), ("start", 7), ("ready", 7), ("finished", 9)])
+                         [("start", 0), ("ready", 0), ("saved", 7), ("finished", 7), ("start", 7), ("ready", 7),
+                          ("finished", 9)])
 
 
 if __name__ == "__main__":

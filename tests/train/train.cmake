@@ -2,8 +2,7 @@
 set(BINARIES ${CMAKE_BINARY_DIR})
 
 # under the Python that has TensorBoard, where `./run` made it
-orr_test(train_sinks LABELS full NEEDS orrery slurm_small_set COMMAND sh -c "cd ${CMAKE_SOURCE_DIR} && \
-python=build/python/bin/python; test -x $python || python=${Python3_EXECUTABLE}; exec $python -B tests/train/sinks.py ${BINARIES}")
+orr_test(train_sinks LABELS full NEEDS orrery slurm_small_set COMMAND sh ${CMAKE_SOURCE_DIR}/tests/python.sh ${CMAKE_SOURCE_DIR}/tests/train/sinks.py ${BINARIES})
 
 # one rank's ops take longer
 add_executable(orrery_slow train/cli/main.c tests/train/slow_open.c tests/kernels/slow_kern.c)

@@ -17,6 +17,8 @@
 #include "base/mem.h"
 #include "base/sort.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/loader.h"
+#include "data/clips/mix.h"
 #include "data/set/index.h"
 #include "base/args.h"
 #include "train/bench/bench.h"

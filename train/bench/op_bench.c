@@ -77,13 +77,14 @@ orr_code train_op_bench_measure(train_op_bench *b, const char *op, const char *s
                                 train_op_run run, const void *args, const char *unit, double work) {
   orr_code rc;
   kern *k;
-  ORR_TRY(kern_open(&(kern_setup){.device = b->device,
-                                  .isa = b->isa,
-                                  .threads = b->threads,
-                                  .node_ranks = 1,
-                                  .tune = true,
-                                  .own_attention = b->own_attention},
-                    &k));
+  ORR_TRY(kern_open(
+      &(kern_setup){.device = b->device,
+                    .isa = b->isa,
+                    .threads = b->threads,
+                    .node_ranks = 1,
+                    .tune = true,
+                    .attention = b->own_attention ? KERN_ATTENTION_OWN : KERN_ATTENTION_AUTO},
+      &k));
   ORR_TRY_GOTO(run(k, args), destroy);
   ORR_TRY_GOTO(kern_commit(k), destroy);
   const double ms = median_ms(k, run, args, &rc), rate = work / (ms * 1e6);

@@ -1,4 +1,6 @@
-#include "train/cli/cmd_bench.h"
+// `orrery bench step|ops|comm|io`: chooses between its benches. Collective over the world for step
+// and comm when started by mpirun or srun, local for ops and io.
+#include "train/cli/commands.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-// orrery config: print, check and document the configuration.
-#include "train/cli/cmd_config.h"
+// `orrery config print|check|doc`: configurations printed, checked and explained. Local.
+#include "train/cli/commands.h"
 
 #include <stdio.h>
 #include <string.h>

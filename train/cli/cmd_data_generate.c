@@ -1,19 +1,20 @@
-// orrery data generate: simulated clips as a data set.
-#include "train/cli/cmd_data_generate.h"
+// `orrery data generate`: a data set of simulated clips. Local. Call it before the process uses
+// OpenGL, HDF5 or threads: it forks. ORR_EUNSUPPORTED in a build without the simulator.
+#include "train/cli/commands.h"
 
 #include <inttypes.h>
-#include <string.h>
+#include <stdio.h>
 
+#include "base/args.h"
 #include "base/cores.h"
 #include "base/log.h"
 #include "data/sim/generate.h"
-#include "base/args.h"
 #include "train/cli/progress.h"
 
 #define FRAMES_DEFAULT 10000
 
 static const orr_option options[] = {
-    {"scene", "tabletop", "what is simulated (the only scene so far)", ORR_OPTION_ONCE},
+    {"scene", "NAME", "what is simulated; the scenes are listed below (tabletop)", ORR_OPTION_ONCE},
     {"out", "DIR", "folder for the data set; made when missing", ORR_OPTION_ONCE},
     {"frames-total", "N", "frames in all, rounded up to whole episodes (10000)", ORR_OPTION_ONCE},
     {"episodes", "N", "episodes in all, instead of --frames-total", ORR_OPTION_ONCE},
@@ -46,10 +47,8 @@ static orr_code parse_amount(const orr_args *args, data_sim_options *o) {
 }
 
 static orr_code parse(const orr_args *args, data_sim_options *o) {
-  const char *scene = orr_args_text(args, "scene", "tabletop");
   int64_t processes = orr_cores_usable(), seed = 1;
-  ORR_CHECK(strcmp(scene, "tabletop") == 0, ORR_ECONFIG,
-            "data generate --scene: got '%s', wanted tabletop", scene);
+  ORR_TRY(data_scene_find(orr_args_text(args, "scene", "tabletop"), &o->scene));
   ORR_TRY(orr_args_require(args, "out", &o->dir));
   ORR_TRY(orr_args_size(args, "size", 16, 2048, &o->height, &o->width));
   ORR_TRY(orr_args_i64(args, "seed", 0, INT64_MAX, &seed));
@@ -64,6 +63,13 @@ static orr_code parse(const orr_args *args, data_sim_options *o) {
   return ORR_OK;
 }
 
+static orr_code list_scenes(void) {
+  printf("\nscenes:\n");
+  for (int i = 0; data_scene_at(i); i++)
+    printf("  %-12s %s\n", data_scene_at(i)->name, data_scene_at(i)->sentence);
+  return ORR_OK;
+}
+
 orr_code train_cmd_data_generate(int argc, char **argv) {
   orr_args args;
   train_progress progress = train_progress_begin("generate");
@@ -75,7 +81,7 @@ orr_code train_cmd_data_generate(int argc, char **argv) {
                         .progress = train_progress_frames,
                         .ctx = &progress};
   ORR_TRY(orr_args_parse(&command, argc, argv, &args));
-  if (args.help) return ORR_OK;
+  if (args.help) return list_scenes();
   ORR_TRY(parse(&args, &o));
   ORR_TRY(data_sim_generate(&o));
   ORR_INFO("%s: %" PRId64 " episodes of %" PRId64 " frames, %" PRId64 " x %" PRId64 " pixels",

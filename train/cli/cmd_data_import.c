@@ -1,4 +1,6 @@
-#include "train/cli/cmd_data_import.h"
+// `orrery data import`: a data set of recordings in other formats (data/import/import.h). Local.
+// Call it before the process has threads: it forks. The errors of data_import.
+#include "train/cli/commands.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,42 +23,50 @@
 #define FORMAT_LINE(name, words) "  " #name ": " words "\n"
 
 static const orr_option options[] = {
-    {"out", "DIR", "folder for the data set; made when missing", ORR_OPTION_ONCE},
-    {"format", "NAME", "one of the above (found out by itself)", ORR_OPTION_ONCE},
+    {"out", "DIR", "folder for the data set; made if it is not there", ORR_OPTION_ONCE},
+    {"format", "NAME", "one of those above (found out)", ORR_OPTION_ONCE},
+    {"map", "WORD=PATH[,..]",
+     "HDF5 of any layout: frames=, actions=, episodes=, cut=, reward=, ...", ORR_OPTION_REPEATED},
+    {"mask", "KEY", "robomimic: only the demos of this filter key", ORR_OPTION_ONCE},
+    {"skip-bad", NULL, "leave out recordings that cannot be imported, and list them",
+     ORR_OPTION_ONCE},
+    {"min-frames", "N", "leave out episodes with fewer frames (2)", ORR_OPTION_ONCE},
+    {"", NULL, "Pictures", ORR_OPTION_ONCE},
     {"camera", "NAME[,NAME]", "the camera to take; several: side by side", ORR_OPTION_ONCE},
     {"tile", "RxC", "rows and columns of several cameras (1 row)", ORR_OPTION_ONCE},
-    {"size", "N|HxW", "height and width of a frame (as recorded)", ORR_OPTION_ONCE},
-    {"crop", "centre|HxW+TOP+LEFT", "cut before resizing: to --size's shape, or this part",
-     ORR_OPTION_ONCE},
-    {"fps", "F", "frames a second, at most the recording's (all of them)", ORR_OPTION_ONCE},
-    {"source-fps", "F", "frames a second of the recording (as it says)", ORR_OPTION_ONCE},
-    {"merge", "HOW[,HOW]", "actions of frames left out: last, first, mean, sum, max",
-     ORR_OPTION_ONCE},
-    {"action-shift", "N", "take action t+N for frame t; 1: recorded with the frame it led to (0)",
-     ORR_OPTION_ONCE},
-    {"actions", "NAME[,NAME]", "datasets or columns that hold the actions", ORR_OPTION_ONCE},
-    {"map", "frames=PATH,actions=PATH[,..]",
-     "datasets of any HDF5 layout: also episodes=, reward=, done=, success=, cut=",
-     ORR_OPTION_REPEATED},
-    {"action-names", "NAME[,NAME]", "what to call the components", ORR_OPTION_ONCE},
-    {"action-range", "auto|LOW:HIGH[,..]", "map these values to -1..1 (values stay)",
-     ORR_OPTION_ONCE},
+    {"size", "HxW", "height and width of a frame, or one number (as recorded)", ORR_OPTION_ONCE},
+    {"crop", "HOW", "first cut: centre, to the shape of --size; or HxW+TOP+LEFT", ORR_OPTION_ONCE},
+    TRAIN_IMPORT_TURN_OPTIONS,
     {"channels", "rgb|bgr", "order of the recorded colours", ORR_OPTION_ONCE},
     {"pixel-range", "LOW:HIGH", "black and white in pictures of numbers (0:1 or 0:255)",
      ORR_OPTION_ONCE},
-    {"mask", "KEY", "robomimic: only the demos of this filter key", ORR_OPTION_ONCE},
-    {"validation", "SHARE", "put this share of the episodes into DIR/validation", ORR_OPTION_ONCE},
-    {"seed", "S", "of that choice (1)", ORR_OPTION_ONCE},
-    {"min-frames", "N", "leave out shorter episodes (2)", ORR_OPTION_ONCE},
-    {"skip-bad", NULL, "leave out recordings that cannot be imported, and list them",
+    {"", NULL, "Actions", ORR_OPTION_ONCE},
+    {"actions", "NAME[,NAME]", "columns or datasets that hold them", ORR_OPTION_ONCE},
+    {"action-names", "NAME[,NAME]", "what to call the components", ORR_OPTION_ONCE},
+    {"action-range", "RANGE", "auto, or LOW:HIGH[,..]: map these values to -1..1 (as they are)",
      ORR_OPTION_ONCE},
-    {"slack", "N", "numbers of frames and actions may differ by N (0)", ORR_OPTION_ONCE},
-    TRAIN_IMPORT_TIMES_OPTIONS,
-    {"branch", "NAME", "branch of the data set (worlds)", ORR_OPTION_ONCE},
+    TRAIN_IMPORT_CHOICE_OPTIONS,
+    {"action-shift", "N", "frame t takes row t+N; 1: recorded with the frame it led to (0)",
+     ORR_OPTION_ONCE},
+    {"", NULL, "Time", ORR_OPTION_ONCE},
+    {"fps", "F", "frames a second to keep, at most those recorded (all)", ORR_OPTION_ONCE},
+    {"source-fps", "F", "frames a second recorded, if not as the file says", ORR_OPTION_ONCE},
+    {"merge", "HOW[,HOW]", "actions of frames left out: last, first, mean, sum or max",
+     ORR_OPTION_ONCE},
+    TRAIN_IMPORT_TIME_OPTIONS,
+    {"slack", "N", "frames and actions may differ by N in number: cut the longer (0)",
+     ORR_OPTION_ONCE},
+    {"", NULL, "The data set", ORR_OPTION_ONCE},
+    {"validation", "SHARE", "put this share of the episodes into DIR/validation", ORR_OPTION_ONCE},
+    {"validation-by", "HOW", "episodes, or time: the end of each (auto: time for one alone)",
+     ORR_OPTION_ONCE},
+    {"validation-gap", "SECONDS", "left out before that end (1)", ORR_OPTION_ONCE},
+    {"seed", "S", "of the choice of episodes (1)", ORR_OPTION_ONCE},
+    {"branch", "NAME", "its branch (worlds)", ORR_OPTION_ONCE},
     {"source", "TEXT", "where the clips come from, in words", ORR_OPTION_ONCE},
-    {"gzip", NULL, "pack the shards: smaller, slower to read", ORR_OPTION_ONCE},
+    {"gzip", NULL, "pack it: smaller, slower to read", ORR_OPTION_ONCE},
     {"shard-frames", "N", "about so many frames a file (64 MiB)", ORR_OPTION_ONCE},
-    {"processes", "P", "processes that read and write (the machine's cores)", ORR_OPTION_ONCE},
+    {"processes", "P", "that read and write (one a core)", ORR_OPTION_ONCE},
     {0},
 };
 static const orr_command command = {
@@ -64,7 +74,8 @@ static const orr_command command = {
     "FILE|DIR...",
     1,
     ORR_ARGS_MAX,
-    "Makes a data set of recordings. A call that was interrupted goes on where it stopped.\n"
+    "Makes a data set of recordings. Nothing is written before all of them were looked at; a call\n"
+    "that was interrupted goes on where it stopped.\n"
     "Formats:\n" DATA_IMPORT_FORMATS(FORMAT_LINE),
     options,
 };
@@ -216,6 +227,20 @@ static orr_code parse_words(const orr_args *args, lists *l, data_import_options 
   return ORR_OK;
 }
 
+static orr_code parse_split(const orr_args *args, data_import_options *o) {
+  static const char *const names[] = {
+      [DATA_SPLIT_AUTO] = "auto", [DATA_SPLIT_EPISODES] = "episodes", [DATA_SPLIT_TIME] = "time"};
+  enum { NAMES = sizeof names / sizeof *names };
+  const char *text = orr_args_text(args, "validation-by", "auto");
+  int k = 0;
+  while (k < NAMES && strcmp(names[k], text) != 0) k++;
+  ORR_CHECK(k < NAMES, ORR_ECONFIG,
+            "orrery data import: --validation-by: got '%s', wanted auto, episodes or time", text);
+  o->validation_by = (data_import_split_by)k;
+  o->validation_gap = 1;
+  return orr_args_f64(args, "validation-gap", 0, 1e6, &o->validation_gap);
+}
+
 static orr_code parse(const orr_args *args, lists *l, data_import_options *o) {
   int64_t processes = orr_cores_usable(), seed = 1;
   ORR_TRY(orr_args_require(args, "out", &o->dir));
@@ -231,6 +256,7 @@ static orr_code parse(const orr_args *args, lists *l, data_import_options *o) {
   ORR_TRY(orr_args_f64(args, "source-fps", 1e-3, 1e6, &o->source_fps));
   ORR_TRY(orr_args_i64(args, "action-shift", -1000, 1000, &o->action_shift));
   ORR_TRY(orr_args_f64(args, "validation", 0, 1, &o->validation));
+  ORR_TRY(parse_split(args, o));
   ORR_TRY(orr_args_i64(args, "seed", 0, INT64_MAX, &seed));
   ORR_TRY(orr_args_i64(args, "min-frames", 1, 1000000000, &o->min_frames));
   ORR_TRY(orr_args_i64(args, "slack", 0, 1000000, &o->slack));
@@ -270,6 +296,8 @@ static void print_report(const data_import_options *o, const data_import_report 
     ORR_WARN("%" PRId64 " episodes are shorter than %" PRId64 " frames and were left out",
              r->too_short, o->min_frames);
   if (r->bad) ORR_WARN("%" PRId64 " bad recordings were left out", r->bad);
+  if (r->added && r->added < r->episodes)
+    ORR_INFO("%s: %" PRId64 " episodes were added", o->dir, r->added);
   ORR_INFO("%s: %s%" PRId64 " episodes of format %s, %" PRId64 " frames of %" PRId64 " x %" PRId64
            " at %g frames/s, %" PRId64 " action components",
            o->dir, r->finished_before ? "there already: " : "", r->episodes, r->format, r->frames,

@@ -1,4 +1,5 @@
-#include "train/cli/cmd_data_inspect.h"
+// `orrery data inspect`: what a data set holds. Local.
+#include "train/cli/commands.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,15 +11,19 @@
 #include "data/set/outcome.h"
 #include "data/set/sheet.h"
 #include "base/args.h"
+#include "train/cli/inspect_lag.h"
 #include "train/setup/remote_data.h"
 
-#define SHEET_ROWS    6
-#define SHEET_COLUMNS 10
+#define SHEET_ROWS     6
+#define SHEET_COLUMNS  10
+#define RECORDINGS_MAX 12 // shown without --recordings
 
 static const orr_option options[] = {
     {"sheet", "FILE.png", "write a picture: frames of some episodes with their actions",
      ORR_OPTION_ONCE},
     {"json", "FILE", "write the same facts for programs", ORR_OPTION_ONCE},
+    {"recordings", NULL, "list every recording that was imported, not only the first ones",
+     ORR_OPTION_ONCE},
     TRAIN_REMOTE_OPTION,
     {0},
 };
@@ -95,6 +100,35 @@ static void print_actions(const data_index *x, const data_action_stats *stats) {
   }
 }
 
+// "name" of an object in a list, or the text that stands there itself.
+static const char *name_at(const json_t *list, size_t i) {
+  const json_t *entry = json_array_get(list, i);
+  const char *name =
+      json_string_value(json_is_object(entry) ? json_object_get(entry, "name") : entry);
+  return name ? name : "?";
+}
+
+// Names of a list, numbered where they are episodes; all of them, or the first few.
+static void print_names(const json_t *list, const char *title, bool numbered, bool all) {
+  const size_t n = json_array_size(list),
+               most = all || n <= RECORDINGS_MAX ? n : RECORDINGS_MAX - 2;
+  if (n) printf("  %-9s %zu\n", title, n);
+  for (size_t i = 0; i < most; i++) {
+    const char *reason = json_string_value(json_object_get(json_array_get(list, i), "reason"));
+    if (numbered)
+      printf("    episode %-6zu %s\n", i, name_at(list, i));
+    else
+      printf("    %s%s%s\n", name_at(list, i), reason ? ": " : "", reason ? reason : "");
+  }
+  if (most < n) printf("    ... and %zu more; --recordings lists all\n", n - most);
+}
+
+static void print_recordings(const data_index *x, bool all) {
+  print_names(json_object_get(x->json, "recordings"), "recordings", true, all);
+  print_names(json_object_get(x->json, "held_out"), "held out", false, all);
+  print_names(json_object_get(x->json, "skipped"), "skipped", false, all);
+}
+
 static void print_outcome(const data_index *x, const data_outcome *o) {
   const data_shard_format *f = &x->format;
   if (f->reward) printf("  reward    %.4g to %.4g, mean %.4g\n", o->low, o->high, o->mean);
@@ -120,12 +154,13 @@ static json_t *describe_actions(const data_index *x, const data_action_stats *st
 
 // The index but for its list of shards, and what the actions look like.
 static orr_code write_json(const data_index *x, const data_action_stats *stats,
-                           const data_outcome *o, const char *path) {
+                           const data_outcome *o, const data_lag *lag, const char *path) {
   json_t *j = json_deep_copy(x->json);
   ORR_CHECK(j, ORR_ENOMEM, "%s: out of memory for the facts", path);
   json_object_set_new(j, "shards", json_integer(x->count));
   json_object_set_new(j, "hours", json_real(hours(x)));
   json_object_set_new(j, "actions", describe_actions(x, stats));
+  json_object_set_new(j, "alignment", train_inspect_describe_lag(lag));
   if (x->format.reward)
     json_object_set_new(
         j, "reward", json_pack("{s:f, s:f, s:f}", "low", o->low, "high", o->high, "mean", o->mean));
@@ -139,12 +174,16 @@ static orr_code write_json(const data_index *x, const data_action_stats *stats,
 static orr_code inspect(const data_index *x, const orr_args *args, data_action_stats *stats) {
   const char *sheet = orr_args_text(args, "sheet", NULL), *json = orr_args_text(args, "json", NULL);
   data_outcome outcome;
+  data_lag lag;
   print_shape(x);
+  print_recordings(x, orr_args_flag(args, "recordings"));
   ORR_TRY(data_outcome_read(x, &outcome));
   print_outcome(x, &outcome);
   ORR_TRY(data_action_stats_read(x, stats));
   print_actions(x, stats);
-  if (json) ORR_TRY(write_json(x, stats, &outcome, json));
+  ORR_TRY(data_lag_find(x, stats, &lag));
+  if (x->format.A) train_inspect_print_lag(x, &lag);
+  if (json) ORR_TRY(write_json(x, stats, &outcome, &lag, json));
   if (!sheet) return ORR_OK;
   ORR_TRY(data_sheet_write(x, stats, SHEET_ROWS, SHEET_COLUMNS, sheet));
   ORR_INFO("%s: frames of %d episodes", sheet,

@@ -1,4 +1,9 @@
-#include "train/cli/cmd_data_tokenize.h"
+// `orrery data tokenize`: from frames to tokens, with a trained tokenizer. Collective over the
+// world when started by mpirun or srun: the ranks share out the shards. Writes a data set with
+// /tokens in place of /frames, shard by shard, the same for any number of ranks; a shard that this
+// tokenizer has made before from the same frames is kept, so a killed run goes on. ORR_EINVAL for
+// frames of another size.
+#include "train/cli/commands.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +11,7 @@
 
 #include "base/cores.h"
 #include "base/fs.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "data/set/index.h"
@@ -37,9 +43,10 @@ typedef struct {
   uint8_t *todo; // [shards]
   int64_t *mine; // [shards]: numbers of this rank's
   int64_t mine_count;
+  orr_lock *lock; // of rank 0, on `out`
 } job;
 
-static orr_code open_job(job *j, const orr_args *args, int threads) {
+static orr_code open_job(job *j, const orr_args *args, int threads, int rank) {
   const char *checkpoint;
   ORR_TRY(orr_args_require(args, "tokenizer", &checkpoint));
   ORR_TRY(orr_args_require(args, "out", &j->out));
@@ -53,10 +60,12 @@ static orr_code open_job(job *j, const orr_args *args, int threads) {
   j->todo = orr_calloc((size_t)j->index->count, sizeof *j->todo);
   j->mine = orr_malloc((size_t)j->index->count * sizeof *j->mine);
   ORR_CHECK(j->todo && j->mine, ORR_ENOMEM, "%s: out of memory", args->operand[0]);
-  return orr_fs_mkdirs(j->out);
+  ORR_TRY(orr_fs_mkdirs(j->out));
+  return rank == 0 ? orr_lock_take(j->out, "orrery data tokenize", &j->lock) : ORR_OK;
 }
 
 static void close_job(job *j) {
+  orr_lock_release(j->lock);
   orr_free(j->mine);
   orr_free(j->todo);
   train_codec_destroy(j->codec);
@@ -133,8 +142,11 @@ static orr_code tokenize(job *j, dist_comm *all, int rank, int ranks) {
 
 static orr_code write_index(const job *j) {
   json_t *extra = json_object();
-  const json_t *forks = json_object_get(j->index->json, "forks");
-  if (forks) json_object_set(extra, "forks", (json_t *)(uintptr_t)forks);
+  static const char *const kept[] = {"forks", "recordings", "held_out"}; // episodes stay in order
+  for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+    const json_t *value = json_object_get(j->index->json, kept[i]);
+    if (value) json_object_set(extra, kept[i], (json_t *)(uintptr_t)value);
+  }
   json_object_set_new(extra, "tokenizer", json_string(j->tokenizer->path));
   orr_code rc = data_index_build(j->out, extra);
   json_decref(extra);
@@ -154,7 +166,7 @@ orr_code train_cmd_data_tokenize(int argc, char **argv) {
   const int rank = world->grid.rank, ranks = world->grid.ranks;
   orr_log_setup(ORR_LOG_INFO, rank, ranks);
   if (threads == 0) threads = orr_cores_threads(world->cores);
-  orr_code rc = dist_agree(all, open_job(&j, &args, (int)threads), "open");
+  orr_code rc = dist_agree(all, open_job(&j, &args, (int)threads, rank), "open");
   if (rc == ORR_OK) rc = tokenize(&j, all, rank, ranks);
   if (rc == ORR_OK) rc = dist_agree(all, rank == 0 ? write_index(&j) : ORR_OK, "write index");
   if (rank != 0) orr_status_clear(); // all ranks have the same words: rank 0 says them

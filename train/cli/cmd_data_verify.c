@@ -1,4 +1,6 @@
-#include "train/cli/cmd_data_verify.h"
+// `orrery data verify`: reads every byte of a data set. Local. One line when it is whole;
+// ORR_ECORRUPT or ORR_EFORMAT naming shard and place when it is not.
+#include "train/cli/commands.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,6 +9,7 @@
 #include "base/cores.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "data/set/verify.h"
 #include "base/args.h"
@@ -31,10 +34,14 @@ static const orr_command command = {
 static orr_code write_index(const char *dir) {
   orr_path path;
   json_t *old = NULL;
+  orr_lock *lock = NULL;
   ORR_TRY(orr_fs_join(path, sizeof path, dir, "index.json"));
-  if (orr_fs_exists(path)) ORR_TRY(orr_json_load(path, &old));
-  orr_code rc = data_index_build(dir, old);
+  ORR_CHECK(orr_fs_is_dir(dir), ORR_ENOTFOUND, "%s: no such folder", dir);
+  ORR_TRY(orr_lock_take(dir, "orrery data verify --index", &lock));
+  orr_code rc = orr_fs_exists(path) ? orr_json_load(path, &old) : ORR_OK;
+  if (rc == ORR_OK) rc = data_index_build(dir, old);
   json_decref(old);
+  orr_lock_release(lock);
   return rc;
 }
 

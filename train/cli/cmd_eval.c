@@ -1,4 +1,6 @@
-#include "train/cli/cmd_eval.h"
+// `orrery eval`: the measures of a world model (docs/evaluation.md). Local. ORR_EINVAL when model,
+// tokenizer and data set do not fit together.
+#include "train/cli/commands.h"
 
 #include <stdio.h>
 

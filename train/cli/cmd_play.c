@@ -1,4 +1,5 @@
-#include "train/cli/cmd_play.h"
+// `orrery play`: serves a page in which a person acts in a world (docs/play.md). Local.
+#include "train/cli/commands.h"
 
 #include <string.h>
 

@@ -1,4 +1,6 @@
-#include "train/cli/cmd_rollout.h"
+// `orrery rollout`: one rollout as a film (docs/evaluation.md). Local. ORR_EINVAL when model,
+// tokenizer and data set do not fit together, ORR_EFORMAT for a bad file of actions.
+#include "train/cli/commands.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,6 +13,7 @@
 #include "base/mem.h"
 #include "data/pictures/video.h"
 #include "base/args.h"
+#include "train/cli/action_file.h"
 #include "train/engine/engine.h"
 #include "train/infer/episodes.h"
 #include "train/setup/remote_data.h"
@@ -21,7 +24,9 @@ static const orr_option options[] = {
     {"data", "DIR|URL", "data set with frames, for the prompt and the actions", 0},
     {"clip", "N", "episode that the prompt is taken from (default 0)", 0},
     {"frames", "N", "frames to roll out behind the prompt (default 32, at most 1000000)", 0},
-    {"actions", "FILE", "actions to follow, a line of numbers a frame; the last line is held", 0},
+    {"actions", "FILE",
+     "actions to follow, a line a frame (or a .csv with names, .jsonl, .parquet); the last is held",
+     0},
     {"out", "FILE", "film to write: .mp4, .gif or .png", 0},
     {"beside", NULL, "real frames on the left, as long as the episode lasts", 0},
     {"scale", "N", "enlarges every pixel (default 4)", 0},
@@ -88,65 +93,13 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   return ORR_OK;
 }
 
-// The A_set numbers of a line; `number` is its place in the file, from 1.
-static orr_code parse_line(const char *path, int64_t number, char *line, int64_t A_set,
-                           float *action) {
-  static const char between[] = " \t\r,;[]";
-  char *at = line + strspn(line, between);
-  int64_t n = 0;
-  for (; *at; n++) {
-    char *end = at;
-    const float v = strtof(at, &end);
-    ORR_CHECK(end != at && isfinite(v), ORR_EFORMAT,
-              "%s: line %" PRId64 ": '%.*s' is no finite number: one action a line, %" PRId64
-              " numbers",
-              path, number, (int)strcspn(at, between), at, A_set);
-    if (n < A_set) action[n] = v;
-    at = end + strspn(end, between);
-  }
-  ORR_CHECK(n == A_set, ORR_EFORMAT,
-            "%s: line %" PRId64 " has %" PRId64 " numbers, wanted %" PRId64 ": one action a line",
-            path, number, n, A_set);
-  return ORR_OK;
-}
-
-// Numbers of `text`, A_set a line; *rows lines, empty ones left out. *out is the caller's to free,
-// on failure too.
-static orr_code parse_actions(const char *path, char *text, int64_t A_set, float **out,
-                              int64_t *rows) {
-  int64_t lines = 1, n = 0, number = 0;
-  for (const char *p = text; *p; p++) lines += *p == '\n';
-  float *v = *out = orr_calloc((size_t)(lines * A_set), sizeof *v);
-  ORR_CHECK(v, ORR_ENOMEM, "%s: out of memory", path);
-  for (char *line = text, *next; line; line = next) {
-    next = strchr(line, '\n');
-    if (next) *next++ = '\0';
-    number++;
-    if (line[strspn(line, " \t\r,")] == '\0') continue;
-    ORR_TRY(parse_line(path, number, line, A_set, v + n * A_set));
-    n++;
-  }
-  *rows = n;
-  ORR_CHECK(n > 0, ORR_EFORMAT, "%s: no action in it: one line of %" PRId64 " numbers a frame",
-            path, A_set);
-  return ORR_OK;
-}
-
 // Actions from the file are those after the prompt; the prompt keeps its own.
 static orr_code read_actions(rollout *r) {
   if (!r->q.actions) return ORR_OK;
-  char *text = NULL;
-  size_t bytes;
   float *v = NULL, *all = NULL;
   int64_t n = 0;
   const int64_t given = r->q.prompt - 1;
-  ORR_TRY(orr_fs_read_all(r->q.actions, &text, &bytes));
-  orr_code rc = parse_actions(r->q.actions, text, r->A_set, &v, &n);
-  orr_free(text);
-  if (rc != ORR_OK) {
-    orr_free(v);
-    return rc;
-  }
+  ORR_TRY(train_action_file_read(r->q.actions, train_episodes_index(r->episodes), &v, &n));
   all = orr_malloc((size_t)((given + n) * r->A_set) * sizeof *all);
   if (!all) {
     orr_free(v);

@@ -1,4 +1,6 @@
-#include "train/cli/cmd_train.h"
+// `orrery train`: trains a model (docs/training.md). Collective over the world when started by
+// mpirun or srun. Codes: train/run/loop.h.
+#include "train/cli/commands.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -17,21 +17,25 @@ typedef struct {
   char text[TRAIN_ONE_HOT_TEXT];
 } train_import_times;
 
-#define TRAIN_IMPORT_TIMES_OPTIONS                                                                 \
-  {"rotate", "DEGREES", "turn the pictures clockwise: 90, 180 or 270", ORR_OPTION_ONCE},           \
-      {"flip", "h|v", "then swap left and right (h) or top and bottom (v)", ORR_OPTION_ONCE},      \
-      {"align", "auto|rows|time",                                                                  \
-       "rows: one row of actions a frame; time: by time stamps; auto: as it fits",                 \
+#define TRAIN_IMPORT_TURN_OPTIONS                                                                  \
+  {"rotate", "DEGREES", "turn pictures clockwise: 90, 180 or 270", ORR_OPTION_ONCE}, {             \
+    "flip", "h|v", "then swap left and right (h) or top and bottom (v)", ORR_OPTION_ONCE           \
+  }
+
+#define TRAIN_IMPORT_TIME_OPTIONS                                                                  \
+  {"align", "HOW", "rows: one row of actions a frame; time: by time stamps (as it fits)",          \
+   ORR_OPTION_ONCE},                                                                               \
+      {"time-column", "NAME", "column of time stamps of the actions (by its name)",                \
        ORR_OPTION_ONCE},                                                                           \
-      {"time-column", "NAME", "the actions' column of time stamps (found by its name)",            \
-       ORR_OPTION_ONCE},                                                                           \
-      {"time-offset", "SECONDS", "add this to the actions' times (0)", ORR_OPTION_ONCE},           \
-      {"action-fps", "F", "actions a second, where they have a rate of their own",                 \
-       ORR_OPTION_ONCE},                                                                           \
-      {"one-hot", "NAME:N[,...]",                                                                  \
-       "a column of choices 0 to N-1 (or NAME:WORD|WORD|...): a component each", ORR_OPTION_ONCE}, \
+      {"time-offset", "SECONDS", "added to the times of the actions (0)", ORR_OPTION_ONCE}, {      \
+    "action-fps", "F", "actions a second, if they have a rate of their own", ORR_OPTION_ONCE       \
+  }
+
+#define TRAIN_IMPORT_CHOICE_OPTIONS                                                                \
+  {"one-hot", "NAME:N[,..]", "a choice 0 to N-1, or NAME:WORD|WORD: a component each",             \
+   ORR_OPTION_ONCE},                                                                               \
   {                                                                                                \
-    "no-actions", NULL, "import pictures alone", ORR_OPTION_ONCE                                   \
+    "no-actions", NULL, "pictures alone", ORR_OPTION_ONCE                                          \
   }
 
 // Local. ORR_ECONFIG names the option, what it got and what it takes.

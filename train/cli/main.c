@@ -1,21 +1,18 @@
 // The command line. This file and the watchdog alone end the process; exit codes: 0 done, 1 failed,
 // 2 bad usage or configuration, 3 a replayed step differs from its record, 4 another run holds the
 // folder, 85 stopped early on request with a checkpoint written.
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/limits.h"
 #include "base/log.h"
+#include "base/nearest.h"
 #include "base/status.h"
-#include "train/cli/cmd_bench.h"
-#include "train/cli/cmd_ckpt.h"
-#include "train/cli/cmd_config.h"
-#include "train/cli/cmd_data.h"
-#include "train/cli/cmd_eval.h"
-#include "train/cli/cmd_play.h"
-#include "train/cli/cmd_rollout.h"
-#include "train/cli/cmd_train.h"
-#include "train/report/report.h"
+#include "train/cli/commands.h"
+#include "train/cli/version.h"
 
 typedef struct {
   const char *name;
@@ -23,27 +20,19 @@ typedef struct {
   const char *usage;
 } command;
 
-static const command commands[] = {
-    {"data", train_cmd_data, "generate | import | tokenize | inspect | verify"},
-    {"train", train_cmd_train, "CONFIG.yaml [--set key=value]... [--resume auto|none|PATH]"},
-    {"eval", train_cmd_eval, "CHECKPOINT --data DIR [--json FILE]"},
-    {"rollout", train_cmd_rollout,
-     "CHECKPOINT --data DIR --clip N --frames N --out FILE.mp4|.gif|.png"},
-    {"play", train_cmd_play, "RUN --data DIR [--port N]"},
-    {"ckpt", train_cmd_ckpt, "inspect | verify | export"},
-    {"config", train_cmd_config, "print | check | doc"},
-    {"bench", train_cmd_bench, "step | ops | comm | io | rollout"},
-    {"report", train_cmd_report, "RUN_DIR | --compare RUN_DIR RUN_DIR"},
-};
+#define COMMAND_ROW(name, words) {#name, train_cmd_##name, words},
+static const command commands[] = {TRAIN_COMMANDS(COMMAND_ROW)};
+#undef COMMAND_ROW
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int usage(FILE *out) {
   fputs("orrery: trains autoregressive video-and-action world models\n\n", out);
   for (int i = 0; i < COMMANDS; i++)
     fprintf(out, "  orrery %-8s %s\n", commands[i].name, commands[i].usage);
-  fputs("\n`orrery COMMAND --help` lists a command's options. With --verbose a command also says "
-        "where in the\nsources an error arose, and what passed it on.\n",
-        out);
+  fputs(
+      "\n`orrery COMMAND --help` lists a command's options; `orrery --version` says what this is\n"
+      "made of. With --verbose a command also says where in the sources an error arose.\n",
+      out);
   return out == stdout ? 0 : 2;
 }
 
@@ -79,12 +68,50 @@ static int take_verbose(int argc, char **argv) {
   return left;
 }
 
+// -- limits of the process ------------------------------------------------------------------
+
+// A library that does not check what it allocates (libhdf5, C++ ones) dies of a limit on memory;
+// this says of what.
+static void end_out_of_memory(int number) {
+  char words[512] = "error: out of memory in a library";
+  size_t n = strlen(words);
+  orr_limits_memory_words(words + n, sizeof words - n - 1);
+  n = strlen(words);
+  words[n] = '\n';
+  if (number != 0 && write(STDERR_FILENO, words, n + 1) < 0) _exit(1);
+  _exit(1);
+}
+
+static void end_uncaught(void) {
+  end_out_of_memory(SIGABRT);
+}
+
+// std::set_terminate, where a C++ library is linked.
+typedef void (*ending)(void);
+__attribute__((weak)) ending _ZSt13set_terminatePFvvE(ending);
+
+// A file that grows to its limit is an error of a write, not the end. Handlers only where memory is
+// limited: elsewhere such a signal is a fault of the program, and MPI's handler shows where.
+static void respect_limits(void) {
+  static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT};
+  signal(SIGXFSZ, SIG_IGN);
+  if (orr_limits_memory() == 0) return;
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    signal(signals[i], end_out_of_memory);
+  if (_ZSt13set_terminatePFvvE) _ZSt13set_terminatePFvvE(end_uncaught);
+}
+
 int main(int argc, char **argv) {
   orr_log_setup(ORR_LOG_INFO, 0, 1);
+  respect_limits();
   if (argc > 1) argc = take_verbose(argc, argv);
   if (argc < 2) return usage(stderr);
   if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
     return usage(stdout);
+  if (strcmp(argv[1], "--version") == 0) {
+    train_version_print();
+    return 0;
+  }
   for (int i = 0; i < COMMANDS; i++) {
     if (strcmp(argv[1], commands[i].name) != 0) continue;
     orr_code rc = commands[i].run(argc - 1, argv + 1);
@@ -94,8 +121,16 @@ int main(int argc, char **argv) {
       ORR_INFO("%s", orr_status_message());
     else if (rc != ORR_OK && !silent)
       ORR_ERROR("%s", orr_status_message());
+    // Where memory ran out the handlers of libraries at an exit would only fall over it.
+    if (rc != ORR_OK && (rc == ORR_ENOMEM || orr_limits_memory_near())) {
+      fflush(NULL);
+      _exit(exit_code(rc));
+    }
     return exit_code(rc);
   }
-  ORR_ERROR("unknown command '%s': see `orrery --help`", argv[1]);
+  orr_nearest near = orr_nearest_start(argv[1]);
+  for (int i = 0; i < COMMANDS; i++) orr_nearest_offer(&near, commands[i].name);
+  ORR_ERROR("unknown command '%s'%s%s: see `orrery --help`", argv[1],
+            near.best ? ", did you mean " : "", near.best ? near.best : "");
   return 2;
 }

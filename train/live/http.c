@@ -210,7 +210,7 @@ static orr_code listen_on(train_live_http *h, int *out) {
 }
 
 static orr_code start(train_live_http *h) {
-  int fd;
+  int fd = -1;
   ORR_TRY(listen_on(h, &fd));
   if (!h->loopback) ORR_TRY(make_token(h));
   snprintf(h->path, sizeof h->path, "/play/%d", TRAIN_LIVE_PROTOCOL);

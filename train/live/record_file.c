@@ -205,7 +205,7 @@ static orr_code take(body *b, const char *what, size_t bytes, const uint8_t **ou
 }
 
 static orr_code take_floats(body *b, const char *what, int64_t n, float *out) {
-  const uint8_t *p;
+  const uint8_t *p = NULL;
   ORR_TRY(take(b, what, (size_t)n * 4, &p));
   for (int64_t i = 0; i < n; i++) {
     const uint32_t bits = get_u32(p + 4 * i);
@@ -218,7 +218,7 @@ static orr_code take_floats(body *b, const char *what, int64_t n, float *out) {
 static orr_code take_count(body *b, const char *what, int64_t most, int64_t *out) {
   uint64_t n = 0;
   for (int shift = 0; shift < 35; shift += 7) {
-    const uint8_t *p;
+    const uint8_t *p = NULL;
     ORR_TRY(take(b, what, 1, &p));
     n |= (uint64_t)(*p & 127) << shift;
     if (*p < 128) break;
@@ -231,7 +231,7 @@ static orr_code take_count(body *b, const char *what, int64_t most, int64_t *out
 
 static orr_code read_prompt(body *b, const char *what, train_record *r) {
   const int64_t codes = r->prompt * r->S, actions = (r->prompt - 1) * r->A;
-  const uint8_t *p;
+  const uint8_t *p = NULL;
   ORR_TRY(take(b, what, (size_t)codes * 4, &p));
   int32_t *tokens = orr_malloc((size_t)codes * sizeof *tokens);
   float *given = orr_malloc((size_t)actions * sizeof *given);
@@ -257,7 +257,7 @@ static orr_code read_frames(body *b, const char *what, int64_t frames, train_rec
   }
   orr_free(action);
   for (int64_t i = 0; rc == ORR_OK && i < digest_count(r); i++) {
-    const uint8_t *p;
+    const uint8_t *p = NULL;
     rc = take(b, what, 8, &p);
     if (rc != ORR_OK) break;
     const uint64_t digest = get_u32(p) | (uint64_t)get_u32(p + 4) << 32;

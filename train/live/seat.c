@@ -19,7 +19,7 @@ int64_t train_live_seat_due(const train_live_seat *s) {
 
 void train_live_seat_input(train_live_seat *s, const train_wire_input *in, int64_t now_ns) {
   const int64_t A = s->session.world[0]->A, n = in->components < A ? in->components : A;
-  float action[4096];
+  float action[4096] = {0};
   bool other = false;
   for (int64_t i = 0; i < n; i++) {
     action[i] = train_wire_value(in, i);

@@ -1,5 +1,7 @@
 #include "train/model/head.h"
 
+#include "train/model/products.h"
+
 train_part train_head_codes(const train_axes *axes, int64_t V) {
   return train_part_of(V, train_axes_size(axes, DIST_AXIS_TP), train_axes_rank(axes, DIST_AXIS_TP));
 }
@@ -105,13 +107,13 @@ static orr_code chunk_backward(train_head *h) {
                                                             .dy = h->dlogits,
                                                             .w = train_operand(h->w, h->head),
                                                             .dx = h->dyg}));
-  ORR_TRY(kern_matmul_bwd_w(h->k, &(kern_matmul_bwd_w_args){.type = d->act,
+  ORR_TRY(train_products_gradient(h->k, h->w, h->head,
+                                  &(kern_matmul_bwd_w_args){.type = d->act,
                                                             .M = h->C,
                                                             .N = h->codes.count,
                                                             .K = d->D,
                                                             .dy = h->dlogits,
-                                                            .x = h->yg,
-                                                            .dw = h->w->grad + h->head}));
+                                                            .x = h->yg}));
   if (!whole(h))
     ORR_TRY(train_axes_all_reduce(d->axes, DIST_AXIS_TP, h->dyg, h->C * d->D, train_wire(d->act),
                                   DIST_SUM));

@@ -1,5 +1,7 @@
 #include "train/model/linear.h"
 
+#include "train/model/products.h"
+
 int64_t train_rows_part(const train_axes *axes, int64_t M) {
   const int64_t tp = train_axes_size(axes, DIST_AXIS_TP);
   return (M + tp - 1) / tp;
@@ -50,9 +52,9 @@ static orr_code backward_x(kern *k, const train_linear *l, const train_weights *
 
 static orr_code backward_w(kern *k, const train_linear *l, const train_weights *w, int64_t M,
                            const void *dy, const void *x) {
-  return kern_matmul_bwd_w(
-      k, &(kern_matmul_bwd_w_args){
-             .type = w->act, .M = M, .N = l->N, .K = l->K, .dy = dy, .x = x, .dw = w->grad + l->w});
+  return train_products_gradient(
+      k, w, l->w,
+      &(kern_matmul_bwd_w_args){.type = w->act, .M = M, .N = l->N, .K = l->K, .dy = dy, .x = x});
 }
 
 orr_code train_linear_columns_bwd(kern *k, const train_linear *l, const train_weights *w,

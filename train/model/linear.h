@@ -32,13 +32,13 @@ typedef struct {
 // Collective over tp. x [rows,K] -> y [M,N].
 orr_code train_linear_columns(kern *k, const train_linear *l, const train_weights *w,
                               const train_rows *r, const void *x, void *y);
-// dy [M,N] -> dx [rows,K] (=), dW (+=).
+// dy [M,N] -> dx [rows,K] (=), dW (+=; = for the first of a step, train/model/products.h).
 orr_code train_linear_columns_bwd(kern *k, const train_linear *l, const train_weights *w,
                                   const train_rows *r, const void *dy, const void *x, void *dx);
 // Collective over tp. x [M,K] -> y [rows,N] = x W^T + add [rows,N].
 orr_code train_linear_sums(kern *k, const train_linear *l, const train_weights *w,
                            const train_rows *r, const void *x, const void *add, void *y);
-// dy [rows,N] -> dx [M,K] (=), dW (+=).
+// dy [rows,N] -> dx [M,K] (=), dW (+=; = for the first of a step).
 orr_code train_linear_sums_bwd(kern *k, const train_linear *l, const train_weights *w,
                                const train_rows *r, const void *dy, const void *x, void *dx);
 

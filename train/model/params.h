@@ -83,6 +83,7 @@ orr_code train_params_tensors(const train_params *p, ckpt_tensor **out);
 typedef struct train_packed train_packed;
 // Local. The weight of the product whose parameter lies at `at`; NULL: not packed.
 const void *train_packed_find(const train_packed *p, int64_t at);
+typedef struct train_products train_products; // train/model/products.h
 
 // Where the values live, all in device memory but plain_at. `work` is the bfloat16 copy that
 // matmuls read, NULL in float32. Where replicas share the master weights out between them there is
@@ -95,8 +96,9 @@ typedef struct {
   int64_t
       *plain_at; // [total / TRAIN_PARAM_ALIGN]: place in `plain` of the parameter that lies there
   uint16_t *work;
-  float *grad;          // NULL when nothing is trained
-  train_packed *packed; // NULL where weights change
+  train_packed *packed;     // NULL where weights change
+  float *grad;              // NULL when nothing is trained
+  train_products *products; // which of them write; NULL = all add to what is there
 } train_weights;
 
 // The parameter at `at`, one that is not a matrix, in float32.

@@ -1,20 +1,16 @@
 #include "train/observe/events.h"
 
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/crc32c.h"
-#include "base/fs.h"
 #include "base/mem.h"
 #include "train/observe/event.pb-c.h"
 
 struct train_events {
-  int fd;
-  uint64_t at; // end of the file
-  char *path;
+  train_append *file;
 };
 
 enum { HEAD = 12, TAIL = 4 }; // bytes of a record before and after its event
@@ -31,15 +27,14 @@ static void put_le(unsigned char *to, uint64_t v, int bytes) {
 static orr_code put_event(train_events *e, const Train__ScalarEvent *event) {
   const size_t bytes = train__scalar_event__get_packed_size(event);
   unsigned char *record = orr_malloc(HEAD + bytes + TAIL);
-  ORR_CHECK(record, ORR_ENOMEM, "%s: a record of %zu bytes: out of memory", e->path, bytes);
+  ORR_CHECK(record, ORR_ENOMEM, "a record of %zu bytes: out of memory", bytes);
   put_le(record, bytes, 8);
   put_le(record + 8, masked_crc(record, 8), 4);
   train__scalar_event__pack(event, record + HEAD);
   put_le(record + HEAD + bytes, masked_crc(record + HEAD, bytes), TAIL);
-  const orr_code rc = orr_fs_pwrite_all(e->fd, e->path, record, HEAD + bytes + TAIL, e->at);
-  if (rc == ORR_OK) e->at += HEAD + bytes + TAIL;
+  train_append_put(e->file, record, HEAD + bytes + TAIL);
   orr_free(record);
-  return rc;
+  return ORR_OK;
 }
 
 static orr_code put_version(train_events *e, double wall_s) {
@@ -69,21 +64,21 @@ static char *path_of(const char *dir, double wall_s) {
   return orr_format("%s/events.out.tfevents.%010.0f.%s.%d", dir, wall_s, host, (int)getpid());
 }
 
-orr_code train_events_open(const char *dir, int64_t from, double wall_s, train_events **out) {
+orr_code train_events_open(const char *dir, int64_t from, double wall_s, train_outage *outage,
+                           train_events **out) {
   orr_code rc;
-  ORR_TRY(orr_fs_mkdirs(dir));
   train_events *e = orr_calloc(1, sizeof *e);
-  ORR_CHECK(e, ORR_ENOMEM, "%s: out of memory", dir);
-  e->fd = -1;
-  e->path = path_of(dir, wall_s);
-  ORR_CHECK_GOTO(e->path, fail, ORR_ENOMEM, "%s: out of memory", dir);
-  ORR_TRY_GOTO(orr_fs_open(e->path, O_WRONLY | O_CREAT | O_TRUNC, 0644, &e->fd), fail);
+  char *path = path_of(dir, wall_s);
+  ORR_CHECK_GOTO(e && path, fail, ORR_ENOMEM, "%s: out of memory", dir);
+  ORR_TRY_GOTO(train_append_open(path, outage, &e->file), fail);
   ORR_TRY_GOTO(put_version(e, wall_s), fail);
   ORR_TRY_GOTO(train_events_rewind(e, from, wall_s), fail);
   *out = e;
+  orr_free(path);
   return ORR_OK;
 fail:
   train_events_close(e);
+  orr_free(path);
   return rc;
 }
 
@@ -110,7 +105,6 @@ orr_code train_events_write(train_events *e, const train_scalars *s) {
 
 void train_events_close(train_events *e) {
   if (!e) return;
-  if (e->fd >= 0) close(e->fd);
-  orr_free(e->path);
+  train_append_close(e->file);
   orr_free(e);
 }

@@ -5,14 +5,16 @@
 #define TRAIN_EVENTS_H
 
 #include "base/status.h"
+#include "train/observe/append.h"
 #include "train/observe/scalars.h"
 
 typedef struct train_events train_events;
 
 // Local. Opens a new file in `dir` (made when missing). Readers forget what older files of the
-// folder say of steps after `from`: a resumed run repeats those. ORR_EIO, ORR_ENOMEM.
-orr_code train_events_open(const char *dir, int64_t from, double wall_s, train_events **out);
-// Local. One record with all finite values of the step, in one write.
+// folder say of steps after `from`: a resumed run repeats those. ORR_EIO, ORR_EACCESS, ORR_ENOMEM.
+orr_code train_events_open(const char *dir, int64_t from, double wall_s, train_outage *outage,
+                           train_events **out);
+// Local. One record with all finite values of the step. ORR_ENOMEM.
 orr_code train_events_write(train_events *e, const train_scalars *s);
 // Local. Readers forget what the file says of steps after `from`.
 orr_code train_events_rewind(train_events *e, int64_t from, double wall_s);

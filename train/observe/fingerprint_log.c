@@ -62,7 +62,8 @@ static orr_code make_head(train_fingerprint_log *r) {
 static orr_code open_file(train_fingerprint_log *r) {
   orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, r->o.c->run.dir, "record.jsonl"));
-  return train_journal_open(path, &r->journal);
+  return train_journal_open(&(train_journal_options){.path = path, .outage = r->o.outage},
+                            &r->journal);
 }
 
 // The run is worth more than its record.
@@ -144,7 +145,9 @@ static size_t print_line(const train_fingerprint_log *r, int64_t step) {
 static orr_code turn_over(train_fingerprint_log *r, int64_t step) {
   orr_path path, old;
   const char *dir = r->o.c->run.dir;
-  if (train_journal_bytes(r->journal) < (uint64_t)r->o.c->guard.record_bytes) return ORR_OK;
+  if (train_journal_bytes(r->journal) < (uint64_t)r->o.c->guard.record_bytes ||
+      !train_journal_settled(r->journal))
+    return ORR_OK;
   train_journal_close(r->journal);
   r->journal = NULL;
   ORR_TRY(orr_fs_join(path, sizeof path, dir, "record.jsonl"));
@@ -162,8 +165,7 @@ orr_code train_fingerprint_log_step(train_fingerprint_log *r, int64_t step,
                           DIST_I64));
   if (!r->journal) return ORR_OK;
   const size_t bytes = print_line(r, step);
-  orr_code rc = train_journal_put(r->journal, r->line, bytes);
-  if (rc == ORR_OK) rc = turn_over(r, step);
-  if (rc != ORR_OK) give_up(r);
+  train_journal_put(r->journal, r->line, bytes);
+  if (turn_over(r, step) != ORR_OK) give_up(r);
   return ORR_OK;
 }

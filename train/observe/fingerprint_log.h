@@ -14,6 +14,7 @@
 #include "configs/config.h"
 #include "dist/comm.h"
 #include "kernels/kern.h"
+#include "train/observe/append.h"
 #include "train/step/fingerprint.h"
 
 // -- writing --------------------------------------------------------------------------------
@@ -24,6 +25,7 @@ typedef struct {
   const char *config_text; // borrowed, as c
   dist_world *world;
   const kern *k;
+  train_outage *outage; // of the run's folder
 } train_fingerprint_log_options;
 
 // Collective over the world. *out is NULL when guard.record_every is 0. Every rank returns the same

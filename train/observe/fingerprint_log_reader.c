@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "train/observe/journal.h"
 #include "train/observe/fingerprint_log.h"
@@ -53,7 +54,10 @@ static orr_code take_line(void *reader, json_t *line) {
 static orr_code read_file(train_fingerprint_log_reader *r, const char *run_dir, const char *name) {
   orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, run_dir, name));
-  return train_journal_read(path, take_line, r);
+  int64_t bad = 0;
+  const orr_code rc = train_journal_read(path, take_line, r, &bad);
+  if (bad > 0) ORR_WARN("%s: %" PRId64 " lines cannot be read and are left out", path, bad);
+  return rc;
 }
 
 static orr_code check_whole(const train_fingerprint_log_reader *r, const char *run_dir) {

@@ -13,7 +13,6 @@
 
 struct train_history {
   train_journal *journal;
-  bool silent; // a failure was logged
 };
 
 // What the process before wrote after step `from`: steps that this one repeats.
@@ -66,13 +65,16 @@ orr_code train_history_rewind(train_history *h, const char *run_dir, int64_t fro
 }
 
 orr_code train_history_open(const char *run_dir, const dist_grid *grid, double begun_ms,
-                            int64_t from, json_t *memory, train_history **out) {
+                            int64_t from, json_t *memory, train_outage *outage,
+                            train_history **out) {
   orr_code rc;
   orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "history.jsonl"));
   train_history *h = orr_calloc(1, sizeof *h);
   ORR_CHECK(h, ORR_ENOMEM, "%s: out of memory", path);
-  ORR_TRY_GOTO(train_journal_open(path, &h->journal), fail);
+  ORR_TRY_GOTO(
+      train_journal_open(&(train_journal_options){.path = path, .outage = outage}, &h->journal),
+      fail);
   ORR_TRY_GOTO(put_start(h, run_dir, grid, begun_ms, from, memory), fail);
   *out = h;
   return ORR_OK;
@@ -86,9 +88,8 @@ void train_history_add(train_history *h, const char *event, int64_t step, const 
   json_t *line = json_pack("{s:f, s:s, s:I}", "time", orr_clock_wall(), "event", event, "step",
                            (json_int_t)step);
   if (line && words) json_object_set_new(line, "words", json_string(words));
-  if (train_journal_put_object(h->journal, line) == ORR_OK) return;
-  if (!h->silent) ORR_WARN("%s; training goes on", orr_status_message());
-  h->silent = true;
+  if (train_journal_put_object(h->journal, line) != ORR_OK)
+    ORR_WARN("%s; training goes on", orr_status_message());
 }
 
 static orr_code keep_line(void *list, json_t *line) {
@@ -96,13 +97,14 @@ static orr_code keep_line(void *list, json_t *line) {
   return ORR_OK;
 }
 
-orr_code train_history_read(const char *run_dir, json_t **out) {
+orr_code train_history_read(const char *run_dir, json_t **out, int64_t *bad) {
   orr_path path;
   *out = NULL;
+  *bad = 0;
   ORR_TRY(orr_fs_join(path, sizeof path, run_dir, "history.jsonl"));
   json_t *list = json_array();
   ORR_CHECK(list, ORR_ENOMEM, "history: out of memory");
-  const orr_code rc = train_journal_read(path, keep_line, list);
+  const orr_code rc = train_journal_read(path, keep_line, list, bad);
   if (rc != ORR_OK) {
     json_decref(list);
     return rc;

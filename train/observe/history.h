@@ -8,7 +8,8 @@
 //            "seen": s}
 //   rewind   the process itself goes back to just after step 40:
 //            {"time": s, "event": "rewind", "step": 40, "lost_steps": 7, "lost_s": 9.1}
-//   skipped, accepting, rewound, slow, save_failed, stopped, finished, failed, ready
+//   skipped, accepting, rewound, slow, saved (the first one), save_failed, stopped, finished,
+//   failed, ready
 //            {"time": s, "event": .., "step": n, "words": ".."}
 #ifndef TRAIN_HISTORY_H
 #define TRAIN_HISTORY_H
@@ -17,6 +18,7 @@
 
 #include "base/status.h"
 #include "dist/grid.h"
+#include "train/observe/append.h"
 
 typedef struct train_history train_history;
 
@@ -24,16 +26,16 @@ typedef struct train_history train_history;
 // began at begun_ms (orr_clock_ms) and goes on after step `from`; before metrics.jsonl is cut back
 // to that step. `memory`: bytes by class, NULL = not said; borrowed. ORR_EIO, ORR_ENOMEM.
 orr_code train_history_open(const char *run_dir, const dist_grid *grid, double begun_ms,
-                            int64_t from, json_t *memory, train_history **out);
+                            int64_t from, json_t *memory, train_outage *outage,
+                            train_history **out);
 // Local. The process itself goes back to just after step `from`: notes which steps are lost, before
 // metrics.jsonl is cut back. ORR_EIO, ORR_ENOMEM.
 orr_code train_history_rewind(train_history *h, const char *run_dir, int64_t from);
-// Local. One line; `words` may be NULL. A failure is logged once and forgotten: the run is worth
-// more than its history. Takes NULL.
+// Local. One line; `words` may be NULL. Written now or when there is room. Takes NULL.
 void train_history_add(train_history *h, const char *event, int64_t step, const char *words);
 // Local. *out (json_decref) is the array of the lines of RUN_DIR/history.jsonl, empty without the
-// file; lines that cannot be read are left out. ORR_EIO, ORR_ENOMEM.
-orr_code train_history_read(const char *run_dir, json_t **out);
+// file; lines that cannot be read are left out, and counted in *bad. ORR_EIO, ORR_ENOMEM.
+orr_code train_history_read(const char *run_dir, json_t **out, int64_t *bad);
 void train_history_close(train_history *h); // takes NULL
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "train/observe/append.h"
 #include "train/observe/scalars.h"
 #include "train/timing/timer.h"
 
@@ -36,10 +37,12 @@ typedef struct train_metrics train_metrics;
 // Local. The numbers of a step under their names, stamped with the wall clock.
 void train_metrics_list(const train_step_metrics *s, train_scalars *out);
 
-// Local. Opens path for appending after step `from` (later lines and a torn last line are
-// dropped).
-orr_code train_metrics_open(const char *path, int64_t from, train_metrics **out);
-orr_code train_metrics_write(train_metrics *m, const train_scalars *s);
+// Local. Opens path for appending after step `from`: later lines and a torn last line are dropped,
+// damaged ones set aside (train/observe/journal.h). ORR_EIO, ORR_EACCESS, ORR_ENOMEM.
+orr_code train_metrics_open(const char *path, int64_t from, train_outage *outage,
+                            train_metrics **out);
+// Local. Writes a step's line, now or when there is room.
+void train_metrics_write(train_metrics *m, const train_scalars *s);
 void train_metrics_close(train_metrics *m); // takes NULL
 
 #endif

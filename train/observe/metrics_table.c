@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "base/json.h"
 #include "base/mem.h"
+#include "train/observe/lines.h"
 
 static int find_column(const train_columns *m, const char *name) {
   for (int c = 0; c < m->columns; c++)
@@ -80,23 +80,19 @@ static orr_code add_row(train_columns *m, json_t *line) {
   return ORR_OK;
 }
 
+static orr_code take_line(void *table, const train_line *line) {
+  train_columns *m = table;
+  if (line->object) return add_row(m, line->object);
+  m->unreadable += !line->torn;
+  return ORR_OK;
+}
+
 orr_code train_columns_read(const char *path, train_columns *out) {
   char *text = NULL;
   size_t bytes = 0;
   *out = (train_columns){.room = 1024};
   ORR_TRY(orr_fs_read_all(path, &text, &bytes));
-  orr_code rc = ORR_OK;
-  for (char *p = text, *end = text + bytes; p < end && rc == ORR_OK;) {
-    char *newline = memchr(p, '\n', (size_t)(end - p));
-    size_t n = (size_t)((newline ? newline : end) - p);
-    json_t *line = n ? json_loadb(p, n, 0, NULL) : NULL;
-    if (line && json_is_number(json_object_get(line, "step")))
-      rc = add_row(out, line);
-    else if (n && newline)
-      out->unreadable++;
-    json_decref(line);
-    p += n + 1;
-  }
+  const orr_code rc = train_lines_each(text, bytes, true, take_line, out);
   orr_free(text);
   if (rc != ORR_OK) train_columns_release(out);
   return rc;

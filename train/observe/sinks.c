@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "data/remote/http_post.h"
 #include "train/observe/events.h"
 #include "train/observe/prometheus.h"
@@ -188,14 +189,14 @@ static orr_code open_outlets(train_sinks *s, const cfg *c) {
   return rc;
 }
 
-static orr_code open_events(train_sinks *s, const cfg *c, int64_t from) {
+static orr_code open_events(train_sinks *s, const cfg *c, int64_t from, train_outage *outage) {
   orr_path dir;
   if (!c->metrics.tensorboard) return ORR_OK;
   ORR_TRY(orr_fs_join(dir, sizeof dir, c->run.dir, "tensorboard"));
-  return train_events_open(dir, from, (double)orr_clock_wall_s(), &s->events);
+  return train_events_open(dir, from, (double)orr_clock_wall_s(), outage, &s->events);
 }
 
-orr_code train_sinks_create(const cfg *c, int64_t from, train_sinks **out) {
+orr_code train_sinks_create(const cfg *c, int64_t from, train_outage *outage, train_sinks **out) {
   orr_code rc;
   *out = NULL;
   if (!c->metrics.tensorboard && !c->metrics.pushgateway[0] && !c->metrics.webhook[0])
@@ -208,11 +209,12 @@ orr_code train_sinks_create(const cfg *c, int64_t from, train_sinks **out) {
   s->run = orr_strdup(c->run.dir);
   ORR_CHECK_GOTO(s->run, fail, ORR_ENOMEM, "metrics: out of memory");
   ORR_TRY_GOTO(open_outlets(s, c), fail);
-  ORR_TRY_GOTO(open_events(s, c, from), fail);
+  ORR_TRY_GOTO(open_events(s, c, from, outage), fail);
   ORR_TRY_GOTO(data_http_start(), fail);
-  s->started = pthread_create(&s->thread, NULL, serve, s) == 0;
+  rc = orr_thread_start(&s->thread, serve, s, "metrics");
+  s->started = rc == ORR_OK;
   if (!s->started) data_http_stop();
-  ORR_CHECK_GOTO(s->started, fail, ORR_EIO, "metrics: the system gives no thread for them");
+  ORR_TRY_GOTO(rc, fail);
   *out = s;
   return ORR_OK;
 fail:

@@ -6,13 +6,14 @@
 
 #include "base/status.h"
 #include "configs/config.h"
+#include "train/observe/append.h"
 #include "train/observe/scalars.h"
 
 typedef struct train_sinks train_sinks;
 
 // Local, rank 0. Starts the thread; *out is NULL when the configuration names no sink. Steps after
-// `from` will be written anew. ORR_EIO, ORR_ENOMEM.
-orr_code train_sinks_create(const cfg *c, int64_t from, train_sinks **out);
+// `from` will be written anew. `outage`: of the run's folder, borrowed. ORR_EIO, ORR_ENOMEM.
+orr_code train_sinks_create(const cfg *c, int64_t from, train_outage *outage, train_sinks **out);
 // Local. Queues a step's numbers, or drops them when the queue is full. Takes NULL.
 void train_sinks_put(train_sinks *s, const train_scalars *v);
 // Local. Steps after `from` will be written anew. Takes NULL.

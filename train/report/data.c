@@ -132,8 +132,12 @@ static orr_code read_plan(train_report_run *run, const char *path) {
 }
 
 static orr_code read_history(train_report_run *run) {
-  ORR_TRY(train_history_read(run->path, &run->history));
+  int64_t bad;
+  ORR_TRY(train_history_read(run->path, &run->history, &bad));
   train_goodput_of(run->history, &run->metrics, &run->goodput);
+  ORR_CHECK(bad == 0, ORR_EFORMAT,
+            "%s/history.jsonl: %" PRId64 " lines could not be read and are left out", run->path,
+            bad);
   return ORR_OK;
 }
 

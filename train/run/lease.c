@@ -5,10 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 enum { RECORD_BYTES = 512 }; // one length, so that a new record covers the old one whole
 
@@ -36,11 +38,16 @@ struct train_lease {
   orr_path path;
   double beat_s;
   record mine;
+  bool record_only;
+  int folder;     // the run's, open
+  orr_path where; // it is, by its own name
   pthread_t thread;
-  pthread_mutex_t mutex; // guards `ending`
+  pthread_mutex_t mutex; // guards what follows, and the file
   pthread_cond_t changed;
   bool ending;
-  atomic_bool lost;
+  bool put_back;      // its file was removed, and made again
+  orr_code verdict;   // not ORR_OK: this run must not write here any more, and why
+  char why[3 * 4096]; // in words
 };
 
 // -- the record -----------------------------------------------------------------------------
@@ -172,18 +179,109 @@ static bool sleep_a_beat(train_lease *l) {
   return on;
 }
 
-// Looks before it writes: a process that was stopped for minutes may no longer be the holder. A
-// beat that cannot be written is no reason to end a run.
+// Where an open file or folder is now; false when the system does not say.
+static bool place_of(int fd, orr_path out) {
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  const ssize_t n = readlink(link, out, sizeof(orr_path) - 1);
+  out[n > 0 ? n : 0] = '\0';
+  return n > 0;
+}
+
+__attribute__((format(printf, 3, 4))) static void give_up(train_lease *l, orr_code code,
+                                                          const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(l->why, sizeof l->why, fmt, args);
+  va_end(args);
+  l->verdict = code;
+}
+
+static void give_up_to_another(train_lease *l) {
+  give_up(l, ORR_EBUSY,
+          "%s: another run took this folder while this process stood still, or after this file was "
+          "removed; this one ends, the other goes on",
+          l->path);
+}
+
+// The path of the lock's file leads to this run's.
+static bool in_place(const train_lease *l) {
+  struct stat by_path, mine;
+  if (stat(l->path, &by_path) != 0) return errno != ENOENT; // otherwise it cannot be told
+  return fstat(l->fd, &mine) != 0 ||
+         (by_path.st_dev == mine.st_dev && by_path.st_ino == mine.st_ino);
+}
+
+// The path of the run's folder does not lead to where its files are open.
+static bool moved(train_lease *l) {
+  struct stat by_path, mine;
+  orr_path now, dir;
+  snprintf(dir, sizeof dir, "%.*s", (int)(strrchr(l->path, '/') - l->path), l->path);
+  if (fstat(l->folder, &mine) != 0) return false;
+  const bool elsewhere = place_of(l->folder, now) && strcmp(now, l->where) != 0;
+  if (elsewhere && strstr(now, " (deleted)"))
+    give_up(l, ORR_ENOTFOUND, "%s: this folder was removed while the run wrote into it: it ends",
+            dir);
+  else if (elsewhere)
+    give_up(
+        l, ORR_ENOTFOUND,
+        "%s: this folder was moved to %s while the run wrote into it: it ends; go on with --set "
+        "run.dir=%s",
+        dir, now, now);
+  else if (stat(dir, &by_path) != 0 || by_path.st_dev != mine.st_dev ||
+           by_path.st_ino != mine.st_ino)
+    give_up(
+        l, ORR_ENOTFOUND,
+        "%s: this path leads to another folder since, the run wrote into %s: it ends; go on with "
+        "--set run.dir=%s",
+        dir, l->where, l->where);
+  return l->verdict != ORR_OK;
+}
+
+// The file was removed, alone. Whoever is first makes it again: another run that came meanwhile has
+// its lock, or its record in it.
+static void take_again(train_lease *l) {
+  record now;
+  int fd;
+  if (orr_fs_open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666, &fd) != ORR_OK) {
+    orr_status_clear(); // the next look
+    return;
+  }
+  const bool theirs = record_read(l->path, &now) && strcmp(now.token, l->mine.token) != 0;
+  if (theirs || lock_file(fd, l->record_only) == LOCK_TAKEN) {
+    close(fd);
+    give_up_to_another(l);
+    return;
+  }
+  close(l->fd);
+  l->fd = fd;
+  if (record_write(fd, l->path, &l->mine) != ORR_OK) orr_status_clear();
+  if (!l->put_back)
+    ORR_WARN("%s: was removed while this run holds the folder; made again", l->path);
+  l->put_back = true;
+}
+
+// Called with the mutex held. A process that was stopped for minutes may no longer be the holder.
+static void look(train_lease *l, bool at_record) {
+  record now;
+  if (l->verdict != ORR_OK) return;
+  if (!in_place(l)) {
+    if (!moved(l)) take_again(l);
+  } else if (at_record && record_read(l->path, &now) && strcmp(now.token, l->mine.token) != 0) {
+    give_up_to_another(l);
+  }
+}
+
+// Looks before it writes. A beat that cannot be written is no reason to end a run.
 static void *beat(void *arg) {
   train_lease *l = arg;
-  record now;
   while (sleep_a_beat(l)) {
-    if (record_read(l->path, &now) && strcmp(now.token, l->mine.token) != 0) {
-      atomic_store(&l->lost, true);
-      return NULL;
-    }
+    pthread_mutex_lock(&l->mutex);
+    look(l, true);
     l->mine.beat++;
-    if (record_write(l->fd, l->path, &l->mine) != ORR_OK) orr_status_clear();
+    if (l->verdict == ORR_OK && record_write(l->fd, l->path, &l->mine) != ORR_OK)
+      orr_status_clear();
+    pthread_mutex_unlock(&l->mutex);
   }
   return NULL;
 }
@@ -191,10 +289,17 @@ static void *beat(void *arg) {
 static orr_code start_beating(train_lease *l) {
   pthread_mutex_init(&l->mutex, NULL);
   orr_cond_init(&l->changed);
-  if (pthread_create(&l->thread, NULL, beat, l) == 0) return ORR_OK;
+  const orr_code rc = orr_thread_start(&l->thread, beat, l, l->path);
+  if (rc == ORR_OK) return ORR_OK;
   pthread_cond_destroy(&l->changed);
   pthread_mutex_destroy(&l->mutex);
-  return ORR_FAIL(ORR_ENOMEM, "%s: cannot start the thread that keeps it", l->path);
+  return rc;
+}
+
+static orr_code open_folder(train_lease *l, const char *dir) {
+  ORR_TRY(orr_fs_open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, &l->folder));
+  if (!place_of(l->folder, l->where)) l->where[0] = '\0';
+  return ORR_OK;
 }
 
 orr_code train_lease_take(const train_lease_options *o, train_lease **out) {
@@ -202,9 +307,11 @@ orr_code train_lease_take(const train_lease_options *o, train_lease **out) {
   train_lease *l = orr_calloc(1, sizeof *l);
   ORR_CHECK(l, ORR_ENOMEM, "%s: out of memory for its lock", o->dir);
   l->beat_s = o->beat_s;
+  l->record_only = o->record_only;
   describe_self(&l->mine, o->job);
   ORR_TRY_GOTO(orr_fs_join(l->path, sizeof l->path, o->dir, "run.lock"), free_lease);
-  ORR_TRY_GOTO(orr_fs_open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666, &l->fd), free_lease);
+  ORR_TRY_GOTO(open_folder(l, o->dir), free_lease);
+  ORR_TRY_GOTO(orr_fs_open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666, &l->fd), close_folder);
   ORR_TRY_GOTO(wait_until_free(l, o), close_file);
   ORR_TRY_GOTO(record_write(l->fd, l->path, &l->mine), close_file);
   ORR_TRY_GOTO(start_beating(l), close_file);
@@ -212,17 +319,19 @@ orr_code train_lease_take(const train_lease_options *o, train_lease **out) {
   return ORR_OK;
 close_file:
   close(l->fd);
+close_folder:
+  close(l->folder);
 free_lease:
   orr_free(l);
   return rc;
 }
 
 orr_code train_lease_held(train_lease *l) {
-  ORR_CHECK(!atomic_load(&l->lost), ORR_EIO,
-            "%s: another run took this folder while this process stood still; this one ends, the "
-            "other goes on",
-            l->path);
-  return ORR_OK;
+  pthread_mutex_lock(&l->mutex);
+  look(l, false);
+  const orr_code rc = l->verdict == ORR_OK ? ORR_OK : ORR_FAIL(l->verdict, "%s", l->why);
+  pthread_mutex_unlock(&l->mutex);
+  return rc;
 }
 
 void train_lease_release(train_lease *l) {
@@ -236,10 +345,11 @@ void train_lease_release(train_lease *l) {
   // The folder is free without this too, only later. The message that ends the run stays.
   char message[ORR_STATUS_MESSAGE_MAX];
   orr_status_copy(message, sizeof message);
-  if (!atomic_load(&l->lost)) record_write(l->fd, l->path, &l->mine);
+  if (l->verdict != ORR_EBUSY) record_write(l->fd, l->path, &l->mine);
   orr_status_set(message);
   pthread_cond_destroy(&l->changed);
   pthread_mutex_destroy(&l->mutex);
   close(l->fd);
+  close(l->folder);
   orr_free(l);
 }

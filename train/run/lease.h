@@ -27,8 +27,11 @@ enum { TRAIN_LEASE_MISSED = 3 };
 // Local, one rank of a run; waits up to TRAIN_LEASE_MISSED beats for a holder that is about to end.
 // ORR_EBUSY names the holder's host, process and job when there still is one. Borrows nothing.
 orr_code train_lease_take(const train_lease_options *o, train_lease **out);
-// Local, cheap. ORR_EIO once another run has taken the folder, after this process was stopped for
-// longer than the beats allow: whatever is written from then on would be mixed with that run's.
+// Local, cheap: before whatever is written into the folder. A lock file that was removed is made
+// again, with a warning. ORR_EBUSY once another run has taken the folder (this process was stopped
+// for longer than the beats allow, or the file was removed before that run came): what is written
+// from then on would be mixed with that run's. ORR_ENOTFOUND once the folder was moved or removed:
+// checkpoints would go to one place, and files that are open to another.
 orr_code train_lease_held(train_lease *l);
 void train_lease_release(train_lease *l); // takes NULL
 

@@ -9,9 +9,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/loader.h"
+#include "data/clips/mix.h"
 #include "train/timing/marks.h"
 #include "train/setup/remote_data.h"
 #include "train/save/resume.h"
+#include "train/run/action_scale.h"
 #include "train/run/probe.h"
 #include "train/run/run.h"
 #include "train/step/peak.h"
@@ -38,11 +41,14 @@ typedef struct {
   int64_t issued;               // steps by this process
   int64_t lined;                // last step with a line
   int64_t saving;               // step of the last save begun
+  bool saved;                   // an earlier one is in its place
   int64_t rewinds;              // of this process
   double smooth_ms;             // of a step
   data_loader_counters read;    // at the end of the step before
   data_remote_counters fetched; // likewise
   orr_code logged;              // how this rank fared with its last line
+  train_action_scale scale;     // of the actions
+  orr_code held;                // rank 0: whether the folder is still this run's
 } loop;
 
 static bool out_of_time(const loop *l) {
@@ -54,9 +60,11 @@ static bool out_of_time(const loop *l) {
 static orr_code vote(loop *l, train_step_votes *v) {
   train_run *r = &l->run;
   const train_save_state save = train_saver_poll(r->saver);
+  l->held = train_holding_held(&r->holding);
   *v = (train_step_votes){.written = save == TRAIN_SAVE_WRITTEN,
                           .failed = save == TRAIN_SAVE_FAILED,
-                          .stop = train_stop_requested() || out_of_time(l)};
+                          .stop = train_stop_requested() || out_of_time(l),
+                          .lost = l->held != ORR_OK};
   return train_step_vote(&r->work, v);
 }
 
@@ -178,9 +186,14 @@ static orr_code clock_step(loop *l, int64_t n) {
   return rate_step(l, s);
 }
 
-// A save that failed is an event of the run.
-static void tell_failed_save(loop *l) {
+// A save that failed is an event of the run, and so is the first that did not: from then on there
+// are checkpoints that may be missed (train/run/folder.h).
+static void tell_saves(loop *l) {
   char words[512];
+  if (!l->saved && l->run.world->grid.rank == 0 && train_saver_saved(l->run.saver)) {
+    l->saved = true;
+    train_observer_note(l->run.observer, "saved", l->saving);
+  }
   if (train_saver_failure(l->run.saver, words, sizeof words))
     train_observer_tell(l->run.observer, "save_failed", l->run.step, words);
 }
@@ -198,7 +211,7 @@ static orr_code save(loop *l, const train_step_votes *v, bool begin, double *sta
     l->saving = r->step;
   }
   train_profile_leave(r->axes.profile);
-  tell_failed_save(l);
+  tell_saves(l);
   return ORR_OK;
 }
 
@@ -212,6 +225,20 @@ static orr_code read_batch(loop *l, const data_clip_batch **batch, double *wait_
   return train_axes_agree(&r->axes, rc, reads ? "read data" : "write metrics");
 }
 
+// Tells of actions that are far too large to be learned from.
+static void tell_scale(loop *l, const data_clip_batch *batch, int64_t step) {
+  float value = 0;
+  int64_t component = 0;
+  if (l->run.c->train.stage != CFG_STAGE_DYNAMICS) return;
+  if (train_action_scale_look(&l->scale, batch, &value, &component))
+    train_observer_tell_step(l->run.observer, "actions", step,
+                             "action component %" PRId64
+                             " is %g in these clips; models learn little from actions far outside "
+                             "of -1 to 1: import with --action-range auto (`orrery data inspect` "
+                             "shows the ranges)",
+                             component, (double)value);
+}
+
 // Issues a step as `now`, and settles the one before while it runs.
 static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
   train_run *r = &l->run;
@@ -222,6 +249,7 @@ static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
   ORR_TRY(compare_replicas(l, s->step));
   const bool fingerprint = train_fingerprint_log_wants(r->record, s->step);
   data_mix_tell_bad(r->mix, batch, now->bad, sizeof now->bad);
+  tell_scale(l, batch, s->step);
   if (fingerprint) now->batch = train_fingerprint_batch(batch);
   now->batch_number = r->step + r->ahead;
   now->limits = train_guard_limits_of(&r->guard);
@@ -237,6 +265,12 @@ static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
   return clock_step(l, l->issued - 1);
 }
 
+// Collective over the world, before anything of the step is written.
+static orr_code leave_folder(loop *l) {
+  l->unagreed = false;
+  return dist_agree(l->run.all, l->held, "keep the run's folder");
+}
+
 // One step. *line (=) the step whose line is now to be written; none, step 0, in the first one on a
 // device.
 static orr_code one_step(loop *l, pending_step *line, bool *stop) {
@@ -245,6 +279,7 @@ static orr_code one_step(loop *l, pending_step *line, bool *stop) {
   pending_step now = {.s = {.step = r->step + 1}};
   train_step_votes v;
   ORR_TRY(issue(l, &now, &v));
+  if (v.lost > 0.0) return leave_folder(l);
   *line = l->pending;
   l->pending = now;
   r->step = now.s.step;
@@ -272,7 +307,6 @@ static orr_code write_line(loop *l, const pending_step *of, bool last) {
   const train_step_metrics *s = &of->s;
   if (s->step == 0) return ORR_OK;
   l->smooth_ms = l->smooth_ms > 0.0 ? 0.95 * l->smooth_ms + 0.05 * s->step_ms : s->step_ms;
-  if (l->logged == ORR_OK && r->lease) l->logged = train_lease_held(r->lease);
   ORR_TRY(train_observer_end(r->observer, s, &l->logged));
   ORR_TRY(train_fingerprint_log_step(r->record, s->step, &of->fingerprint));
   l->lined = s->step;
@@ -327,7 +361,7 @@ static orr_code rewind_run(loop *l) {
   if (l->rewinds >= r->c->guard.rewinds) return yield(l, often, ORR_EINVAL);
   l->rewinds++;
   train_saver_finish(r->saver);
-  tell_failed_save(l);
+  tell_saves(l);
   ORR_TRY(train_resume_open(r->all, r->c->run.dir, "auto", &reader));
   if (!reader)
     return yield(l,
@@ -403,6 +437,7 @@ static orr_code steps(loop *l) {
   train_run *r = &l->run;
   bool stop = false;
   l->results_lag = r->k->device_memory;
+  l->saved = r->step > 0;
   ORR_TRY(begin_steps(l));
   while (r->step < r->c->train.steps && !stop) {
     pending_step line;
@@ -412,8 +447,9 @@ static orr_code steps(loop *l) {
   }
   ORR_TRY(end_pending(l));
   ORR_TRY(dist_agree(r->all, l->logged, "write metrics"));
+  ORR_TRY(train_observer_finish(r->observer));
   orr_code saved = train_saver_finish(r->saver);
-  tell_failed_save(l);
+  tell_saves(l);
   ORR_CHECK(saved == ORR_OK, saved, "the last checkpoint was not written: %s",
             orr_status_message());
   return stop && r->step < r->c->train.steps

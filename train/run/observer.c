@@ -25,13 +25,15 @@ struct train_observer {
   // Rank 0.
   train_metrics *metrics;
   train_history *history;
-  train_sinks *sinks; // NULL = none
+  train_sinks *sinks;   // NULL = none
+  train_outage *outage; // of the run's folder
+  bool trace_unwritten; // on all ranks
 };
 
 static orr_code open_metrics(train_observer *o, int64_t from) {
   orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, o->c->run.dir, "metrics.jsonl"));
-  return train_metrics_open(path, from, &o->metrics);
+  return train_metrics_open(path, from, o->outage, &o->metrics);
 }
 
 // Bytes by class; NULL without memory for it.
@@ -47,20 +49,21 @@ static json_t *memory_of(const train_accounting *a) {
 static orr_code open_files(train_observer *o, const train_accounting *memory, double begun_ms,
                            int64_t from) {
   json_t *bytes = memory_of(memory);
-  const orr_code rc =
-      train_history_open(o->c->run.dir, &o->world->grid, begun_ms, from, bytes, &o->history);
+  const orr_code rc = train_history_open(o->c->run.dir, &o->world->grid, begun_ms, from, bytes,
+                                         o->outage, &o->history);
   json_decref(bytes);
   ORR_TRY(rc);
   ORR_TRY(open_metrics(o, from));
-  return train_sinks_create(o->c, from, &o->sinks);
+  return train_sinks_create(o->c, from, o->outage, &o->sinks);
 }
 
 orr_code train_observer_create(const cfg *c, dist_world *w, const train_accounting *memory,
-                               double begun_ms, int64_t from, train_observer **out) {
+                               double begun_ms, int64_t from, train_outage *outage,
+                               train_observer **out) {
   orr_code rc = ORR_OK;
   train_observer *o = orr_calloc(1, sizeof *o);
   if (o) {
-    *o = (train_observer){.c = c, .world = w};
+    *o = (train_observer){.c = c, .world = w, .outage = outage};
     rc = train_trace_parse(c->train.trace_steps, &o->traced);
     if (rc == ORR_OK && c->metrics.profile) rc = train_profile_create(w->recorder, &o->profile);
     if (rc == ORR_OK && w->grid.rank == 0) rc = open_files(o, memory, begun_ms, from);
@@ -160,6 +163,20 @@ static void take_waits(const train_times *t, train_step_metrics *s) {
   }
 }
 
+// Collective over the world. A run is worth more than its trace; a second try comes at the end.
+static orr_code write_trace(train_observer *o) {
+  const bool again = o->trace_unwritten;
+  const orr_code rc = train_trace_write(o->profile, o->world, o->c->run.dir, &o->traced,
+                                        train_ranks_named(o->ranks));
+  o->trace_unwritten = rc != ORR_OK;
+  if (rc == ORR_OK || rc == ORR_ECOMM) return rc;
+  if (o->world->grid.rank == 0)
+    ORR_WARN("%s; training goes on, the trace is %s", orr_status_message(),
+             again ? "lost" : "written at its end");
+  orr_status_clear();
+  return ORR_OK;
+}
+
 orr_code train_observer_end(train_observer *o, const train_step_metrics *step, orr_code *logged) {
   train_times times = o->times;
   train_step_metrics with_times = *step, *s = &with_times;
@@ -169,20 +186,26 @@ orr_code train_observer_end(train_observer *o, const train_step_metrics *step, o
   train_metrics_list(s, &v);
   ORR_TRY(train_ranks_step(o->ranks, s->step, &times, &v));
   if (o->metrics && *logged == ORR_OK) {
-    *logged = train_metrics_write(o->metrics, &v);
+    train_metrics_write(o->metrics, &v);
     train_sinks_put(o->sinks, &v);
     tell_straggler(o, s->step);
   }
-  if (o->profile && s->step == o->traced.last)
-    return train_trace_write(o->profile, o->world, o->c->run.dir, &o->traced,
-                             train_ranks_named(o->ranks));
+  if (o->profile && s->step == o->traced.last) return write_trace(o);
   return ORR_OK;
+}
+
+orr_code train_observer_finish(train_observer *o) {
+  return o->trace_unwritten ? write_trace(o) : ORR_OK;
 }
 
 void train_observer_tell(train_observer *o, const char *event, int64_t step, const char *words) {
   if (!o) return;
   train_history_add(o->history, event, step, words);
   train_sinks_tell(o->sinks, event, step, words);
+}
+
+void train_observer_note(train_observer *o, const char *event, int64_t step) {
+  if (o) train_history_add(o->history, event, step, NULL);
 }
 
 void train_observer_tell_step(train_observer *o, const char *event, int64_t step, const char *fmt,

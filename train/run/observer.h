@@ -13,10 +13,11 @@
 typedef struct train_observer train_observer;
 
 // Collective over the world. For a run that goes on after step `from`; rank 0 cuts metrics.jsonl
-// back to that, and notes its memory by class and when it began. ORR_ECONFIG, ORR_EIO, ORR_ENOMEM
-// on the rank that met it: agree.
+// back to that, and notes its memory by class and when it began. `outage` is borrowed. ORR_ECONFIG,
+// ORR_EIO, ORR_ENOMEM on the rank that met it: agree.
 orr_code train_observer_create(const cfg *c, dist_world *w, const train_accounting *memory,
-                               double begun_ms, int64_t from, train_observer **out);
+                               double begun_ms, int64_t from, train_outage *outage,
+                               train_observer **out);
 void train_observer_destroy(train_observer *o); // takes NULL; waits some seconds for the sinks
 // Local. NULL when steps are not profiled (metrics.profile), or o is.
 train_profile *train_observer_profile(train_observer *o);
@@ -31,9 +32,15 @@ double train_observer_step_ms(const train_observer *o);
 // Collective over the world, after the turn of that step. Its line is written on rank 0 if *logged
 // is ORR_OK; in *logged, to be agreed on before the next collective.
 orr_code train_observer_end(train_observer *o, const train_step_metrics *s, orr_code *logged);
+// Collective over the world. No step follows: what could not be written of the trace is tried
+// again.
+orr_code train_observer_finish(train_observer *o);
 // Local. Something happened that people want to hear of: history.jsonl and the webhook. Rank 0
 // alone speaks; takes NULL.
 void train_observer_tell(train_observer *o, const char *event, int64_t step, const char *words);
+
+// Local. For history.jsonl alone. Rank 0 alone speaks; takes NULL.
+void train_observer_note(train_observer *o, const char *event, int64_t step);
 
 // Local. The same with a sentence made of parts, which is logged as a warning, too.
 void train_observer_tell_step(train_observer *o, const char *event, int64_t step, const char *fmt,

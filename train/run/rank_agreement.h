@@ -3,7 +3,7 @@
 #ifndef TRAIN_RANK_AGREEMENT_H
 #define TRAIN_RANK_AGREEMENT_H
 
-#include "data/clips/clip_batch.h"
+#include "data/clips/mix.h"
 #include "dist/comm.h"
 
 // Collective over `all`. Compares every rank's configuration (cfg_print's text) and program (the

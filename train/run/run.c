@@ -12,6 +12,7 @@
 #include "train/setup/remote_data.h"
 #include "train/save/resume.h"
 #include "train/setup/run_data.h"
+#include "train/run/folder.h"
 #include "train/run/rank_agreement.h"
 #include "train/save/store.h"
 
@@ -86,12 +87,9 @@ orr_code train_run_plan(train_run *r, const train_run_options *o) {
 // -- opening --------------------------------------------------------------------------------
 
 // The run's folder, for this run alone.
-static orr_code open_folder(train_run *r) {
-  ORR_TRY(orr_fs_mkdirs(r->c->run.dir));
-  return train_lease_take(&(train_lease_options){.dir = r->c->run.dir,
-                                                 .job = dist_job_number(),
-                                                 .beat_s = TRAIN_LEASE_BEAT_S},
-                          &r->lease);
+static orr_code open_folder(train_run *r, const char *resume) {
+  ORR_TRY(train_holding_take(&r->holding, r->c));
+  return train_folder_check(r->c->run.dir, resume);
 }
 
 // What the weights learned before, for the words about it.
@@ -186,8 +184,8 @@ static orr_code check_tokens(train_run *r) {
 }
 
 static orr_code open_outputs(train_run *r) {
-  ORR_TRY(
-      train_observer_create(r->c, r->world, &r->accounting, r->begun_ms, r->step, &r->observer));
+  ORR_TRY(train_observer_create(r->c, r->world, &r->accounting, r->begun_ms, r->step,
+                                &r->holding.outage, &r->observer));
   r->axes.profile = train_observer_profile(r->observer);
   ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
   return train_replica_check_create(r->c, r->world, &r->work.state, &r->replicas);
@@ -199,29 +197,26 @@ bool train_run_done(const train_run *r) {
 
 orr_code train_run_open(train_run *r, const char *resume) {
   orr_code rc = train_guard_init(&r->guard, r->c);
-  if (rc == ORR_OK && r->world->grid.rank == 0) rc = open_folder(r);
+  if (rc == ORR_OK && r->world->grid.rank == 0) rc = open_folder(r, resume);
   ORR_TRY(dist_agree(r->all, rc, "open the run's folder"));
   ORR_TRY(dist_agree(r->all, restore(r, resume), "load weights"));
   if (train_run_done(r)) return ORR_OK;
   ORR_TRY(train_run_open_data(r));
   ORR_TRY(dist_agree(r->all, check_tokens(r), "compare tokenizers"));
+  ORR_TRY(dist_agree(r->all, train_folder_try(r->c->run.dir, r->world->grid.rank),
+                     "write to the folder of checkpoints"));
   ORR_TRY(dist_agree(r->all, open_outputs(r), "open outputs"));
-  ORR_TRY(train_fingerprint_log_create(
-      &(train_fingerprint_log_options){
-          .c = r->c, .config_text = r->config_text, .world = r->world, .k = r->k},
-      &r->record));
+  ORR_TRY(
+      train_fingerprint_log_create(&(train_fingerprint_log_options){.c = r->c,
+                                                                    .config_text = r->config_text,
+                                                                    .world = r->world,
+                                                                    .k = r->k,
+                                                                    .outage = &r->holding.outage},
+                                   &r->record));
   return ORR_OK;
 }
 
 // -- the first step -------------------------------------------------------------------------
-
-// Written once weights, data and outputs are there: a call that fails before that leaves the words
-// of the run as they were.
-static orr_code write_config(train_run *r) {
-  orr_path path;
-  ORR_TRY(orr_fs_join(path, sizeof path, r->c->run.dir, "config.yaml"));
-  return orr_fs_write_atomic(path, r->config_text, strlen(r->config_text));
-}
 
 static orr_code watch(train_run *r) {
   orr_path report;
@@ -231,8 +226,12 @@ static orr_code watch(train_run *r) {
       &r->watchdog);
 }
 
+// config.yaml is written once weights, data and outputs are there: a call that fails before that
+// leaves the words of the run as they were.
 orr_code train_run_begin(train_run *r) {
-  const orr_code rc = r->world->grid.rank == 0 ? write_config(r) : ORR_OK;
+  const orr_code rc = r->world->grid.rank == 0
+                          ? train_holding_write_config(&r->holding, r->c, r->config_text)
+                          : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
   train_fingerprint_log_start(r->record, r->step, r->ahead);
   return watch(r);
@@ -253,6 +252,9 @@ json_t *train_run_meta(train_run *r) {
 }
 
 void train_run_close(train_run *r) {
+  char message[ORR_STATUS_MESSAGE_MAX]; // the one that ends the run, not one of a part that is
+                                        // closed
+  orr_status_copy(message, sizeof message);
   dist_watchdog_stop(r->watchdog);
   train_observer_destroy(r->observer);
   train_fingerprint_log_destroy(r->record);
@@ -266,7 +268,8 @@ void train_run_close(train_run *r) {
   train_step_leave_device(&r->work, r->world);
   train_step_release(&r->work);
   kern_destroy(r->k);
-  train_lease_release(r->lease);
+  train_holding_leave(&r->holding, r->c);
+  orr_status_set(message);
   orr_free(r->origin);
   orr_free(r->config_text);
 }

@@ -7,11 +7,13 @@
 
 #include "base/hash.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/loader.h"
+#include "data/clips/mix.h"
 #include "data/remote/remote.h"
 #include "dist/watchdog.h"
 #include "train/run/accounting.h"
 #include "train/run/guard.h"
-#include "train/run/lease.h"
+#include "train/run/holding.h"
 #include "train/run/options.h"
 #include "train/run/observer.h"
 #include "train/observe/fingerprint_log.h"
@@ -33,9 +35,9 @@ typedef struct {
   kern *k;
   train_step work;
   train_accounting accounting;
-  kern_dtype act;     // of activations
-  double peak;        // FLOP/s of one rank's matrix products: the best rate seen
-  train_lease *lease; // rank 0
+  kern_dtype act;        // of activations
+  double peak;           // FLOP/s of one rank's matrix products: the best rate seen
+  train_holding holding; // rank 0 holds the folder
   train_guard guard;
   int64_t step;                        // steps done
   int64_t ahead;                       // steps of data passed over, besides

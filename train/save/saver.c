@@ -21,6 +21,8 @@ struct train_saver {
   int64_t step; // of the save under way
   json_t *meta;
   train_save_state save;
+  bool committing;   // rank 0, in the background
+  bool saved;        // rank 0: a checkpoint is in its place
   orr_code last;     // outcome of the last save
   char failure[512]; // rank 0: of a save that nobody has asked about yet; "" = none
 };
@@ -151,6 +153,7 @@ static orr_code commit(train_saver *s) {
   if (rc != ORR_OK) return rc;
   ORR_TRY(train_axes_gather_text(s->axes, DIST_AXIS_WORLD, sums, 0, &texts));
   if (s->rank == 0) rc = ckpt_save_commit(s->writer, (const char *const *)texts, s->meta);
+  s->committing = s->rank == 0 && rc == ORR_OK;
   dist_texts_free(texts, s->ranks);
   return train_axes_agree(s->axes, rc, "commit checkpoint");
 }
@@ -183,6 +186,8 @@ orr_code train_saver_finish(train_saver *s) {
     ORR_TRY(train_saver_conclude(s, failed > 0.0, &waited));
   }
   orr_code committed = s->last == ORR_OK ? ckpt_writer_wait(s->writer) : ORR_OK;
+  s->saved |= s->committing && s->last == ORR_OK && committed == ORR_OK;
+  s->committing = false;
   forget_meta(s);
   committed = train_axes_agree(s->axes, committed, "commit checkpoint");
   if (committed != ORR_OK) {
@@ -190,6 +195,15 @@ orr_code train_saver_finish(train_saver *s) {
     ckpt_save_abandon(s->writer);
   }
   return s->last;
+}
+
+bool train_saver_saved(train_saver *s) {
+  orr_code rc;
+  if (s->committing && ckpt_save_written(s->writer, &rc)) {
+    s->committing = false;
+    s->saved |= rc == ORR_OK;
+  }
+  return s->saved;
 }
 
 void train_saver_destroy(train_saver *s) {

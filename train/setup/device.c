@@ -66,7 +66,7 @@ orr_code train_device_open(cfg *c, dist_world *w, kern **out) {
                                         .node_ranks = w->node_ranks,
                                         .share_devices = c->dist.share_devices,
                                         .tune = c->run.tune,
-                                        .own_attention = c->run.attention == CFG_ATTENTION_OWN},
+                                        .attention = (kern_attention)c->run.attention},
                           out);
   ORR_TRY(dist_agree(all, rc, "open the device"));
   ORR_TRY(compare_all(all, *out, c->dist.share_devices));
@@ -85,11 +85,18 @@ orr_code train_device_open(cfg *c, dist_world *w, kern **out) {
   return ORR_OK;
 }
 
-void train_device_tell_attention(const dist_world *w, const kern *k) {
-  const char *forward = kern_attention_by(k, false), *backward = kern_attention_by(k, true);
-  if (w->grid.rank != 0 || !*forward) return;
+static void tell(const kern *k, bool causal, const char *over) {
+  const char *forward = kern_attention_by(k, causal, false),
+             *backward = kern_attention_by(k, causal, true);
+  if (!*forward) return;
   if (!*backward || strcmp(forward, backward) == 0)
-    ORR_INFO("attention over frames: %s", forward);
+    ORR_INFO("attention over %s: %s", over, forward);
   else
-    ORR_INFO("attention over frames: forward %s; backward %s", forward, backward);
+    ORR_INFO("attention over %s: forward %s; backward %s", over, forward, backward);
+}
+
+void train_device_tell_attention(const dist_world *w, const kern *k) {
+  if (w->grid.rank != 0) return;
+  tell(k, false, "frames");
+  tell(k, true, "time");
 }

@@ -6,10 +6,9 @@
 #include "train/timing/marks.h"
 
 static const train_stage_ops *ops_of(const cfg *c) {
-  static const train_stage_ops *const stages[] = {
-      [CFG_STAGE_DYNAMICS] = &train_stage_dynamics,
-      [CFG_STAGE_TOKENIZER] = &train_stage_tokenizer,
-  };
+#define ROW(knob, NAME, word) [CFG_STAGE_##NAME] = &train_stage_##word,
+  static const train_stage_ops *const stages[] = {CFG_CHOICES_STAGE(ROW)};
+#undef ROW
   return stages[c->train.stage];
 }
 

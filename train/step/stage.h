@@ -31,7 +31,7 @@ typedef struct {
   double bad;   // clips whose actions are not finite, where actions count
 } train_batch_sums;
 
-// What a stage is: one of these a stage, listed in stage.c by the constants of train.stage.
+// What a stage is: one of these a stage, for each choice of train.stage.
 typedef struct train_stage_ops {
   const char *name;
   // Local. Lists the parameters of the rank that `axes` stand for. ORR_ENOMEM.
@@ -78,8 +78,9 @@ struct train_stage {
   train_timer *timer;                            // borrowed; may be NULL
 };
 
-// A stage is the constants below and a row in stage.c.
-extern const train_stage_ops train_stage_dynamics, train_stage_tokenizer;
+// One for each choice of train.stage: train_stage_dynamics, train_stage_tokenizer (stage_NAME.c).
+#define TRAIN_STAGE_DECLARE(knob, NAME, word) extern const train_stage_ops train_stage_##word;
+CFG_CHOICES_STAGE(TRAIN_STAGE_DECLARE)
 
 // Local. Lists the stage's parameters in state->params and creates its plan. `clips` a step on this
 // rank, in micro-batches of `micro`; ranks of tp and cp share clips.

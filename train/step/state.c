@@ -9,6 +9,7 @@ void train_state_init(train_state *s, kern *k, kern_dtype act, bool training, bo
   s->weights.act = act;
   s->training = training;
   s->has_ema = training && ema;
+  train_products_init(&s->products, k);
   kern_arena_init(k, &s->parameters, "parameters");
   kern_arena_init(k, &s->gradients, "gradients");
   kern_arena_init(k, &s->optimizer, "optimizer");
@@ -71,6 +72,7 @@ void train_state_release(train_state *s) {
   s->weights.plain_at = NULL;
   orr_free(s->tensors);
   s->tensors = NULL;
+  train_products_release(&s->products);
   orr_arena_release(&s->optimizer);
   orr_arena_release(&s->gradients);
   orr_arena_release(&s->parameters);

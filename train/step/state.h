@@ -14,6 +14,7 @@
 #include "kernels/kern.h"
 #include "train/model/axes.h"
 #include "train/model/params.h"
+#include "train/model/products.h"
 #include "train/step/partition.h"
 
 typedef struct {
@@ -22,10 +23,11 @@ typedef struct {
   train_weights weights; // master, work, grad
   // What replicas may share out: total / ranks elements each, in the order of `shard`.
   train_partition shard;
-  float *own_master;  // weights.master unless it is shared out: float32 reads that one in place
-  float *own_grad;    // weights.grad where nothing is shared out
-  float *m, *v, *ema; // NULL when absent
-  int64_t plain;      // elements of weights.plain
+  float *own_master; // weights.master unless it is shared out: float32 reads that one in place
+  train_products products; // what makes weights.grad, where weights.products says so
+  float *own_grad;         // weights.grad where nothing is shared out
+  float *m, *v, *ema;      // NULL when absent
+  int64_t plain;           // elements of weights.plain
   bool training, has_ema;
   orr_arena parameters, gradients, optimizer;
   ckpt_tensor *tensors; // the list for checkpoints/, made on demand

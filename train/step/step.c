@@ -12,6 +12,7 @@ static orr_code create_parts(train_step *s) {
   const cfg *c = s->c;
   const kern_dtype act = train_precision(c);
   train_state_init(&s->state, s->k, act, true, c->optim.ema_decay > 0.0);
+  s->state.weights.products = &s->state.products;
   kern_arena_init(s->k, &s->exchange, "communication");
   kern_arena_init_pinned(s->k, &s->results, "results");
   ORR_TRY(train_axes_check(c, &s->axes->grid));
@@ -19,7 +20,7 @@ static orr_code create_parts(train_step *s) {
   ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
   s->stage->timer = s->timer;
   // by set of marks, without fingerprints and with them
-  ORR_TRY(train_capture_create(s->k, 4 * s->stage->shapes, &s->replay));
+  ORR_TRY(train_capture_create(s->k, s->axes, 4 * s->stage->shapes, &s->replay));
   // What other ranks take part in is captured too where it is in the order of the device.
   s->capture = c->run.capture && s->k->can_capture &&
                (s->axes->on_device || train_axes_size(s->axes, DIST_AXIS_WORLD) == 1);
@@ -158,10 +159,15 @@ static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train
 }
 
 static orr_code clear(train_step *s) {
-  ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = s->state.weights.grad,
-                                            .bytes = (size_t)s->state.params.total *
-                                                     sizeof *s->state.weights.grad}));
+  ORR_TRY(train_products_begin(&s->state.products, s->state.weights.grad, s->state.params.total));
   return kern_fill(s->k, &(kern_fill_args){.x = s->totals, .bytes = sizeof *s->totals});
+}
+
+// Gradients from `first` on are final: also those of products that had no rows.
+static orr_code ready(void *step, int64_t first) {
+  train_step *s = step;
+  ORR_TRY(train_products_settle(&s->state.products, s->state.weights.grad, first));
+  return train_reduce_ready(s->reduce, first);
 }
 
 // All ranks of tp have the same loss.
@@ -169,7 +175,8 @@ static orr_code make_gradients(train_step *s) {
   ORR_TRY(clear(s));
   for (int64_t micro = 0; micro < s->micros; micro++) {
     const bool last = micro + 1 == s->micros;
-    ORR_TRY(train_stage_run(s->stage, micro, last ? train_reduce_ready : NULL, s->reduce));
+    ORR_TRY(train_stage_run(s->stage, micro, last ? ready : NULL, s));
+    if (!last) ORR_TRY(train_products_settle(&s->state.products, s->state.weights.grad, 0));
   }
   ORR_TRY(train_reduce_finish(s->reduce));
   ORR_TRY(

@@ -22,7 +22,7 @@
 
 // What the ranks tell each other once a step, summed.
 typedef struct {
-  double written, failed, stop;
+  double written, failed, stop, lost;
 } train_step_votes;
 
 // Fingerprints (kernels/ops.h) of what a step made on this rank, in the order in which they follow

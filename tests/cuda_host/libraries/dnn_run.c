@@ -89,6 +89,31 @@ static int64_t offset(const operand *t, const int64_t i[4], int64_t heads) {
       for (i[2] = 0; i[2] < (t)->dim[2]; i[2]++)                                                   \
         for (i[3] = 0; i[3] < (t)->dim[3]; i[3]++)
 
+static float pointwise(int mode, float v, float w, bool taken, int64_t index) {
+  switch (mode) {
+  case CUDNN_POINTWISE_MUL:
+    return v * w;
+  case CUDNN_POINTWISE_ADD:
+    return v + w;
+  case CUDNN_POINTWISE_SUB:
+    return v - w;
+  case CUDNN_POINTWISE_DIV:
+    return v / w;
+  case CUDNN_POINTWISE_EXP:
+    return expf(v);
+  case CUDNN_POINTWISE_LOG:
+    return logf(v);
+  case CUDNN_POINTWISE_CMP_GE:
+    return v >= w;
+  case CUDNN_POINTWISE_BINARY_SELECT:
+    return taken ? v : w;
+  case CUDNN_POINTWISE_GEN_INDEX:
+    return (float)index;
+  default:
+    return NAN;
+  }
+}
+
 static void run_pointwise(memory *m, const dnn_node *n) {
   const int mode = dnn_node_enumerated(
       dnn_node_child(n, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR), CUDNN_ATTR_POINTWISE_MODE);
@@ -96,31 +121,38 @@ static void run_pointwise(memory *m, const dnn_node *n) {
   operand *y = tensor(m, dnn_node_child(n, CUDNN_ATTR_OPERATION_POINTWISE_YDESC));
   const dnn_node *second = dnn_node_child(n, CUDNN_ATTR_OPERATION_POINTWISE_BDESC);
   operand *b = second ? tensor(m, second) : NULL;
+  const dnn_node *where = dnn_node_child(n, CUDNN_ATTR_OPERATION_POINTWISE_TDESC);
+  operand *t = where ? tensor(m, where) : NULL;
+  const dnn_node *how = dnn_node_child(n, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR);
+  const int64_t axis =
+      mode == CUDNN_POINTWISE_GEN_INDEX ? dnn_node_integer(how, CUDNN_ATTR_POINTWISE_AXIS) : 0;
   if (m->lacking) return;
   FOR_ELEMENTS(y, i) {
     const float v = get_at(x, offset(x, i, y->dim[1]));
     const float w = b ? get_at(b, offset(b, i, y->dim[1])) : 0;
-    put_at(y, offset(y, i, y->dim[1]),
-           mode == CUDNN_POINTWISE_MUL   ? v * w
-           : mode == CUDNN_POINTWISE_SUB ? v - w
-           : mode == CUDNN_POINTWISE_EXP ? expf(v)
-                                         : NAN);
+    const bool taken = t && get_at(t, offset(t, i, y->dim[1])) != 0;
+    put_at(y, offset(y, i, y->dim[1]), pointwise(mode, v, w, taken, i[axis]));
   }
 }
 
 static void run_reduction(memory *m, const dnn_node *n) {
   operand *x = tensor(m, dnn_node_child(n, CUDNN_ATTR_OPERATION_REDUCTION_XDESC));
   operand *y = tensor(m, dnn_node_child(n, CUDNN_ATTR_OPERATION_REDUCTION_YDESC));
-  const bool adds = dnn_node_enumerated(dnn_node_child(n, CUDNN_ATTR_OPERATION_REDUCTION_DESC),
-                                        CUDNN_ATTR_REDUCTION_OPERATOR) == CUDNN_REDUCE_TENSOR_ADD;
+  const int op = dnn_node_enumerated(dnn_node_child(n, CUDNN_ATTR_OPERATION_REDUCTION_DESC),
+                                     CUDNN_ATTR_REDUCTION_OPERATOR);
   if (m->lacking) return;
-  float *sum = calloc((size_t)span(y), sizeof *sum);
-  FOR_ELEMENTS(x, i) sum[offset(y, i, x->dim[1])] += get_at(x, offset(x, i, x->dim[1]));
+  float *of = malloc((size_t)span(y) * sizeof *of);
+  for (int64_t i = 0; i < span(y); i++) of[i] = op == CUDNN_REDUCE_TENSOR_MAX ? -INFINITY : 0;
+  FOR_ELEMENTS(x, i) {
+    float *at = &of[offset(y, i, x->dim[1])];
+    const float v = get_at(x, offset(x, i, x->dim[1]));
+    *at = op == CUDNN_REDUCE_TENSOR_MAX ? fmaxf(*at, v) : *at + v;
+  }
   FOR_ELEMENTS(y, i) {
     const int64_t at = offset(y, i, y->dim[1]);
-    put_at(y, at, adds ? sum[at] : NAN);
+    put_at(y, at, op == CUDNN_REDUCE_TENSOR_ADD || op == CUDNN_REDUCE_TENSOR_MAX ? of[at] : NAN);
   }
-  free(sum);
+  free(of);
 }
 
 static void run_product(memory *m, const dnn_node *n) {

@@ -34,17 +34,20 @@ static cuda_dnn_node describe(cuda_dnn_graph *g, int sm, int sms, int shared_max
   return node;
 }
 
-// Sequences as training lays them out: q and k in one matrix, v in another.
+// Sequences as training lays them out: q and k in one matrix, v in another; frames, or with
+// `across` tokens a frame the time blocks' sequences across them.
 typedef struct {
   const char *name;
-  int64_t seqs, L, H, G, K;
+  int64_t seqs, L, H, G, K, across;
   const char *b200; // its forward kernel there, where that is none of B200's own
 } shape;
 
 static cuda_sdpa_shape frames(const shape *f, bool backward) {
   const int64_t L = f->L, H = f->H, G = f->G, K = f->K;
-  const cuda_sdpa_strides qk = {L * (H + G) * K, (H + G) * K};
-  const cuda_sdpa_strides qkv = {L * (H + 2 * G) * K, (H + 2 * G) * K}, o = {L * H * K, H * K};
+  const int64_t seq = f->across ? 1 : L, pos = f->across ? f->across : 1;
+  const int64_t ld[] = {(H + G) * K, (H + 2 * G) * K, H * K};
+  const cuda_sdpa_strides qk = {seq * ld[0], pos * ld[0]}, qkv = {seq * ld[1], pos * ld[1]};
+  const cuda_sdpa_strides o = {seq * ld[2], pos * ld[2]};
   cuda_sdpa_shape s = {.seqs = f->seqs,
                        .L = L,
                        .H = H,
@@ -54,6 +57,7 @@ static cuda_sdpa_shape frames(const shape *f, bool backward) {
                        .k = qk,
                        .v = qkv,
                        .o = o,
+                       .causal = f->across > 0,
                        .backward = backward,
                        .lse = true};
   if (backward) {
@@ -140,8 +144,8 @@ static void test_every_presets_frames_get_the_kernels_of_their_device(void **sta
   static const shape shapes[] = {
       // up to 128 positions cuDNN puts Ampere's kernel first on B200, its own fourth
       {"preset small", 128, 68, 4, 4, 64, .b200 = "sm80_flash_fprop"},
-      {"preset 1b", 16, 288, 30, 3, 64, NULL}, // of 64 frames, as the backward pass takes them
-      {"1.6 B", 16, 290, 30, 30, 64, NULL},
+      {"preset 1b", 16, 288, 30, 3, 64, 0, NULL}, // of 64 frames, as the backward pass takes them
+      {"1.6 B", 16, 290, 30, 30, 64, 0, NULL},
   };
   cuda_dnn_library dnn;
   open_or_skip(&dnn);
@@ -155,10 +159,25 @@ static void test_every_presets_frames_get_the_kernels_of_their_device(void **sta
   cuda_dnn_library_close(&dnn);
 }
 
+// run.attention: cudnn. The presets' time blocks are shorter (16 and 64 frames); these are what the
+// same models have at 128 and 192 frames.
+static void test_long_time_blocks_get_the_kernels_of_their_device(void **state) {
+  static const shape shapes[] = {
+      {"preset small, 128 frames", 68, 128, 4, 4, 64, 68, "sm80_flash_fprop"},
+      {"preset 1b, 192 frames", 72, 192, 30, 3, 64, 288, NULL}};
+  cuda_dnn_library dnn;
+  open_or_skip(&dnn);
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    expect_plans(&dnn, &h100, &shapes[i]);
+    expect_plans(&dnn, &b200, &shapes[i]);
+  }
+  cuda_dnn_library_close(&dnn);
+}
+
 // tests/gpu/suite.sh and tests/kernels/cuda/test_attention.c, which a first hour on a card runs.
 static void test_the_suites_frames_get_the_kernels_of_their_device(void **state) {
-  static const shape shapes[] = {{"suite.sh", 8, 40, 2, 2, 64, NULL},
-                                 {"test_attention", 2, 64, 4, 1, 24, NULL}};
+  static const shape shapes[] = {{"suite.sh", 8, 40, 2, 2, 64, 0, NULL},
+                                 {"test_attention", 2, 64, 4, 1, 24, 0, NULL}};
   cuda_dnn_library dnn;
   open_or_skip(&dnn);
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) expect_plans(&dnn, &h100, &shapes[i]);
@@ -167,7 +186,7 @@ static void test_the_suites_frames_get_the_kernels_of_their_device(void **state)
 
 static void test_a_head_width_that_cudnn_does_not_take_is_refused_in_words(void **state) {
   cuda_dnn_library dnn;
-  const cuda_sdpa_shape s = frames(&(shape){"odd", 4, 261, 8, 2, 36, NULL}, false);
+  const cuda_sdpa_shape s = frames(&(shape){"odd", 4, 261, 8, 2, 36, 0, NULL}, false);
   int64_t workspace = 0;
   open_or_skip(&dnn);
   assert_int_equal(plan(&dnn, &h100, &s, &workspace), ORR_EUNSUPPORTED);
@@ -189,6 +208,7 @@ static void test_cublaslt_opens_with_every_function(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_presets_frames_get_the_kernels_of_their_device),
+      cmocka_unit_test(test_long_time_blocks_get_the_kernels_of_their_device),
       cmocka_unit_test(test_the_suites_frames_get_the_kernels_of_their_device),
       cmocka_unit_test(test_a_head_width_that_cudnn_does_not_take_is_refused_in_words),
       cmocka_unit_test(test_cublaslt_opens_with_every_function),

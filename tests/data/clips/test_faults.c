@@ -6,6 +6,8 @@
 
 #include "base/fault.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/loader.h"
+#include "data/clips/mix.h"
 #include "data/set/verify.h"
 
 static const char *const kinds[ORR_FAULT_KINDS] = {

@@ -3,6 +3,8 @@
 #include "tests/data/shards.h"
 
 #include "data/clips/clip_batch.h"
+#include "data/clips/loader.h"
+#include "data/clips/mix.h"
 #include "base/fs.h"
 
 #define PYTHON "/usr/bin/python3" // Debian's, which sees Debian's h5py

@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/loader.h"
+#include "data/clips/mix.h"
 
 static data_mix_options options(const char *const *dirs) {
   return (data_mix_options){.dirs = dirs,

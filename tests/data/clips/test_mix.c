@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/mix.h"
 
 #define SIDE 8
 

@@ -7,6 +7,8 @@
 
 #include "base/rng.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/loader.h"
+#include "data/clips/mix.h"
 #include "data/shard/lzf.h"
 
 enum { SIDE_H = 32, SIDE_W = 64, PIXELS = SIDE_H * SIDE_W * 3, S = 5, EPISODES = 6, SHARDS = 3 };

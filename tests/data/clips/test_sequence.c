@@ -2,6 +2,7 @@
 // The global sequence of samples: killed and resumed on other numbers of ranks it stays one
 // sequence, with every clip once an epoch and none dropped at its end; a billion clips take no
 // memory.
+#include "data/clips/loader.h"
 #include "tests/data/shards.h"
 
 #include <malloc.h>

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "data/import/table.h"
+#include "data/import/table/table.h"
 
 typedef orr_code (*read_fn)(const char *path, const char *text, size_t bytes,
                             const data_table_wish *wish, data_table *out);

@@ -15,10 +15,10 @@ static void compute(double seconds) {
   }
 }
 
-static orr_code die_at_the_second_job(void *ctx, data_board *b) {
-  for (int64_t job; (job = data_board_take(b)) >= 0;) {
+static orr_code die_at_the_second_job(void *ctx, orr_board *b) {
+  for (int64_t job; (job = orr_board_take(b)) >= 0;) {
     if (job == 1) {
-      data_board_note(b, "reading nine.h5");
+      orr_board_note(b, "reading nine.h5");
       kill(getpid(), SIGKILL);
     }
   }
@@ -32,10 +32,10 @@ static void test_a_killed_worker_is_reported_with_its_signal(void **state) {
   assert_non_null(strstr(orr_status_message(), "while reading nine.h5"));
 }
 
-static orr_code never_end(void *ctx, data_board *b) {
-  if (data_board_take(b) != 0) return ORR_OK;
-  data_board_note(b, "reading nine.h5");
-  data_board_allow(b, 1);
+static orr_code never_end(void *ctx, orr_board *b) {
+  if (orr_board_take(b) != 0) return ORR_OK;
+  orr_board_note(b, "reading nine.h5");
+  orr_board_allow(b, 1);
   compute(1e3);
   return ORR_OK;
 }
@@ -48,15 +48,15 @@ static void test_a_worker_that_computes_for_ever_is_ended(void **state) {
 }
 
 // Waits longer than it may compute, computes longer in several steps, and in one without a limit.
-static orr_code take_time(void *ctx, data_board *b) {
-  if (data_board_take(b) < 0) return ORR_OK;
-  data_board_allow(b, 1);
+static orr_code take_time(void *ctx, orr_board *b) {
+  if (orr_board_take(b) < 0) return ORR_OK;
+  orr_board_allow(b, 1);
   usleep(1200000);
   for (int i = 0; i < 3; i++) {
-    data_board_allow(b, 1);
+    orr_board_allow(b, 1);
     compute(0.4);
   }
-  data_board_allow(b, 0);
+  orr_board_allow(b, 0);
   compute(1.2);
   return ORR_OK;
 }
@@ -91,7 +91,8 @@ static void write_endless(const char *dir, const char *bytes, size_t size) {
   free(damaged);
 }
 
-static orr_code import(const char *source, const char *dir, data_import_report *report) {
+static orr_code import(const char *source, const char *dir, bool skip_bad,
+                       data_import_report *report) {
   return data_import(&(data_import_options){.inputs = {&source, 1},
                                             .dir = dir,
                                             .branch = "worlds",
@@ -99,7 +100,8 @@ static orr_code import(const char *source, const char *dir, data_import_report *
                                             .min_frames = 2,
                                             .shard_frames = 1,
                                             .processes = 2,
-                                            .patience_s = 1},
+                                            .patience_s = 1,
+                                            .skip_bad = skip_bad},
                      report);
 }
 
@@ -116,12 +118,18 @@ static void test_a_recording_without_an_end_is_named(void **state) {
   write_file(source, "episode_0.hdf5", bytes, size);
   write_file(source, "episode_2.hdf5", bytes, size);
   write_endless(source, bytes, size);
-  assert_int_not_equal(import(source, out, &report), ORR_OK);
+  write_file(source, "episode_3.hdf5", "no HDF5", 7); // named as well, after that one
+  assert_int_not_equal(import(source, out, false, &report), ORR_OK);
+  assert_non_null(strstr(orr_status_message(), "2 of 4 recordings"));
   assert_non_null(strstr(orr_status_message(), "episode_1.hdf5"));
-  assert_false(orr_fs_exists(out)); // nothing was written, nothing stands in the way
+  assert_false(orr_fs_exists(out));              // nothing was written, nothing stands in the way
+  assert_ok(import(source, out, true, &report)); // leaves out what takes the process down, too
+  assert_int_equal(report.episodes, 2);
+  assert_int_equal(report.bad, 2);
   write_file(source, "episode_1.hdf5", bytes, size);
-  assert_ok(import(source, out, &report));
+  assert_ok(import(source, out, true, &report));
   assert_int_equal(report.episodes, 3);
+  assert_int_equal(report.added, 1);
   orr_free(bytes);
 }
 

@@ -32,20 +32,21 @@ static int64_t count(const picture *p, int64_t left, int64_t width, int red, int
   return n;
 }
 
-// One episode of four black frames of the given size, with the actions of one component.
-static picture sheet_of(const char *dir, int64_t height, int64_t width, const float *actions) {
+// Four of the n black frames of an episode, with the actions of one component.
+static picture sheet_of(const char *dir, int64_t height, int64_t width, int64_t n,
+                        const float *actions) {
   static const char *const names[] = {"speed"};
   data_shard_format f = shards_format(height, width, 0);
   data_shard_writer *w = NULL;
   data_index *x = NULL;
   data_action_stats stats[1];
   char path[1024];
-  uint8_t *frames = calloc(4, (size_t)(height * width * 3));
+  uint8_t *frames = calloc((size_t)n, (size_t)(height * width * 3));
   f.Q = 0, f.A = 1, f.action_names = names;
   assert_int_equal(orr_fs_join(path, sizeof path, dir, "shard-00000.h5"), ORR_OK);
   assert_int_equal(data_shard_writer_create(path, &f, DATA_FILTER_NONE, &w), ORR_OK);
   assert_int_equal(
-      data_shard_writer_append(w, &(data_shard_rows){.n = 4, .frames = frames, .actions = actions}),
+      data_shard_writer_append(w, &(data_shard_rows){.n = n, .frames = frames, .actions = actions}),
       ORR_OK);
   assert_int_equal(data_shard_writer_end_episode(w), ORR_OK);
   assert_int_equal(data_shard_writer_finish(w), ORR_OK);
@@ -63,7 +64,7 @@ static picture sheet_of(const char *dir, int64_t height, int64_t width, const fl
 static void test_bars_are_as_long_as_actions(void **state) {
   const char *dir = shards_folder("sheet-bars");
   const float actions[] = {2, -1, 0.5f, 2}; // the last one leads nowhere
-  picture p = sheet_of(dir, 16, 16, actions);
+  picture p = sheet_of(dir, 16, 16, 4, actions);
   const int64_t cell = (p.width - 16) / 4;
   int64_t up[4], down[4], black[4];
   for (int i = 0; i < 4; i++) {
@@ -89,7 +90,7 @@ static void test_large_and_long_frames_fit(void **state) {
   static const int64_t sizes[][2] = {{720, 1280}, {1, 1}, {400, 8}, {3, 300}};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     const char *dir = shards_folder("sheet-sizes");
-    picture p = sheet_of(dir, sizes[i][0], sizes[i][1], actions);
+    picture p = sheet_of(dir, sizes[i][0], sizes[i][1], 4, actions);
     assert_true(p.width <= 4 * (384 + 16) + 16 && p.height <= 384 + 200);
     assert_true(count(&p, 0, p.width, 0, 0, 0) > 0);
     free(p.rgb);
@@ -97,10 +98,22 @@ static void test_large_and_long_frames_fit(void **state) {
   }
 }
 
+static void test_frames_are_those_between_which_actions_change(void **state) {
+  const char *dir = shards_folder("sheet-place");
+  float actions[40] = {0};
+  actions[33] = 1;
+  actions[39] = 9; // leads nowhere
+  picture p = sheet_of(dir, 16, 16, 40, actions);
+  assert_true(count(&p, 0, p.width, 38, 110, 200) > 0); // the bar of row 33, far from the middle
+  free(p.rgb);
+  orr_fs_remove_tree(dir);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_bars_are_as_long_as_actions),
       cmocka_unit_test(test_large_and_long_frames_fit),
+      cmocka_unit_test(test_frames_are_those_between_which_actions_change),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

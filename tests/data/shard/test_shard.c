@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <math.h>
 
+#include "data/shard/format.h"
+
 static void path_in(char *out, const char *dir, const char *name) {
   assert_int_equal(orr_fs_join(out, 1024, dir, name), ORR_OK);
 }
@@ -81,6 +83,88 @@ static void test_format_is_read_back(void **state) {
   orr_fs_remove_tree(dir);
 }
 
+static orr_code write_outcomes(const char *path, const data_shard_format *f) {
+  const uint8_t frames[2 * 192] = {0}, done[] = {0, 1};
+  const float actions[] = {1, 2, 3, 4}, state[6] = {0}, reward[] = {0.5f, -2};
+  data_shard_writer *w = NULL;
+  orr_code rc = data_shard_writer_create(path, f, DATA_FILTER_NONE, &w);
+  for (int e = 0; rc == ORR_OK && e < 70; e++) { // more than the lists begin with
+    rc = data_shard_writer_append(w, &(data_shard_rows){.n = 2,
+                                                        .frames = frames,
+                                                        .actions = actions,
+                                                        .state = state,
+                                                        .reward = f->reward ? reward : NULL,
+                                                        .done = f->done ? done : NULL});
+    if (rc == ORR_OK && f->success) rc = data_shard_writer_set_success(w, e % 3 == 0);
+    if (rc == ORR_OK) rc = data_shard_writer_end_episode(w);
+  }
+  if (rc == ORR_OK) rc = data_shard_writer_finish(w);
+  data_shard_writer_destroy(w);
+  return rc;
+}
+
+static void test_outcomes_are_read_back(void **state) {
+  const char *dir = shards_folder("shard-outcomes");
+  char path[1024];
+  float reward[140];
+  uint8_t done[140], success[70];
+  path_in(path, dir, "shard-00000.h5");
+  for (int has = 0; has < 8; has++) {
+    data_shard *s = NULL;
+    data_shard_format f = shards_format(8, 8, 0);
+    f.reward = has & 1, f.done = has & 2, f.success = has & 4;
+    assert_int_equal(write_outcomes(path, &f), ORR_OK);
+    assert_int_equal(data_shard_open(path, &s), ORR_OK);
+    assert_int_equal(data_shard_format_equal(&f, "a", data_shard_get_format(s), "b"), ORR_OK);
+    assert_int_equal(data_shard_read_reward(s, 0, 140, 1, reward), f.reward ? ORR_OK : ORR_EINVAL);
+    assert_int_equal(data_shard_read_done(s, 0, 140, 1, done), f.done ? ORR_OK : ORR_EINVAL);
+    assert_int_equal(data_shard_read_success(s, 0, 70, success), f.success ? ORR_OK : ORR_EINVAL);
+    for (int t = 0; t < 140; t++) {
+      assert_true(!f.reward || reward[t] == (t % 2 ? -2.f : 0.5f));
+      assert_true(!f.done || done[t] == t % 2);
+      assert_true(!f.success || t >= 70 || success[t] == (t % 3 == 0));
+    }
+    if (f.success) {
+      assert_int_equal(data_shard_read_success(s, 69, 2, success), ORR_EINVAL); // of 70 episodes
+      assert_message_names(path, "/success", "70");
+    }
+    data_shard_close(s);
+  }
+  orr_fs_remove_tree(dir);
+}
+
+static void test_outcomes_that_do_not_fit_are_refused(void **state) {
+  const char *dir = shards_folder("shard-outcomes-bad");
+  const uint8_t frames[192] = {0}, done[] = {2};
+  const float actions[2] = {0}, truth[3] = {0}, reward[] = {NAN};
+  data_shard_format f = shards_format(8, 8, 0);
+  data_shard_writer *w = NULL;
+  char path[1024];
+  path_in(path, dir, "shard-00000.h5");
+  f.reward = f.done = f.success = true;
+  data_shard_rows rows = {.n = 1, .frames = frames, .actions = actions, .state = truth};
+  assert_int_equal(data_shard_writer_create(path, &f, DATA_FILTER_NONE, &w), ORR_OK);
+  assert_int_equal(data_shard_writer_append(w, &rows), ORR_EINVAL);
+  rows.reward = truth;
+  rows.done = done;
+  assert_int_equal(data_shard_writer_append(w, &rows), ORR_EINVAL);
+  assert_message_names("done", "is 2");
+  rows.reward = reward;
+  assert_int_equal(data_shard_writer_append(w, &rows), ORR_EINVAL);
+  assert_message_names("reward", "nan");
+  rows.reward = truth;
+  rows.done = frames;
+  assert_int_equal(data_shard_writer_append(w, &rows), ORR_OK);
+  assert_int_equal(data_shard_writer_end_episode(w), ORR_EINVAL);
+  assert_message_names("episode 0 succeeded");
+  assert_int_equal(data_shard_writer_set_success(w, 2), ORR_EINVAL);
+  assert_int_equal(data_shard_writer_set_success(w, 1), ORR_OK);
+  assert_int_equal(data_shard_writer_set_success(w, 1), ORR_EINVAL);
+  assert_int_equal(data_shard_writer_end_episode(w), ORR_OK);
+  data_shard_writer_destroy(w);
+  orr_fs_remove_tree(dir);
+}
+
 static void test_equal_frames_give_equal_bytes_in_any_portions(void **state) {
   const char *dir = shards_folder("shard-bytes");
   const int64_t lengths[] = {90, 1, 260};
@@ -132,22 +216,19 @@ static void test_writer_refuses_bad_values(void **state) {
   data_shard_writer *w = NULL;
   float actions[4] = {0, 0, 0, NAN}, truth[6] = {0};
   int32_t tokens[4] = {0, 1, CODES, 2};
+  const data_shard_rows rows = {.n = 2, .tokens = tokens, .actions = actions, .state = truth};
   path_in(path, dir, "shard-00000.h5");
   assert_int_equal(data_shard_writer_create(path, &f, DATA_FILTER_NONE, &w), ORR_OK);
-  assert_int_equal(data_shard_writer_append(w, &(data_shard_rows){2, NULL, tokens, actions, truth}),
-                   ORR_EINVAL);
+  assert_int_equal(data_shard_writer_append(w, &rows), ORR_EINVAL);
   assert_message_names("token 0", "frame 1", "900", "899");
   tokens[2] = -1;
-  assert_int_equal(data_shard_writer_append(w, &(data_shard_rows){2, NULL, tokens, actions, truth}),
-                   ORR_EINVAL);
+  assert_int_equal(data_shard_writer_append(w, &rows), ORR_EINVAL);
   tokens[2] = 3;
-  assert_int_equal(data_shard_writer_append(w, &(data_shard_rows){2, NULL, tokens, actions, truth}),
-                   ORR_EINVAL);
+  assert_int_equal(data_shard_writer_append(w, &rows), ORR_EINVAL);
   assert_message_names("action of frame 1", "component 1", "finite");
   actions[3] = 0;
   truth[5] = INFINITY;
-  assert_int_equal(data_shard_writer_append(w, &(data_shard_rows){2, NULL, tokens, actions, truth}),
-                   ORR_EINVAL);
+  assert_int_equal(data_shard_writer_append(w, &rows), ORR_EINVAL);
   assert_message_names("state of frame 1", "finite");
   assert_int_equal(data_shard_writer_end_episode(w), ORR_EINVAL);
   assert_int_equal(data_shard_writer_finish(w), ORR_EINVAL);
@@ -177,7 +258,7 @@ static void test_writer_refuses_formats_that_cannot_be(void **state) {
 
 static void test_frames_may_come_without_actions(void **state) {
   const char *dir = shards_folder("shard-alone");
-  char path[256];
+  char path[1024];
   data_shard_writer *w = NULL;
   data_shard *s = NULL;
   uint8_t frames[3 * 12], again[3 * 12];
@@ -294,6 +375,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_what_was_written_is_read_back),
       cmocka_unit_test(test_format_is_read_back),
+      cmocka_unit_test(test_outcomes_are_read_back),
+      cmocka_unit_test(test_outcomes_that_do_not_fit_are_refused),
       cmocka_unit_test(test_equal_frames_give_equal_bytes_in_any_portions),
       cmocka_unit_test(test_rows_outside_the_shard_are_refused),
       cmocka_unit_test(test_writer_refuses_bad_values),

@@ -24,7 +24,8 @@ static data_sim_options options(void **fixture, const char *name, char dir[ORR_P
     skip();
   }
   assert_int_equal(orr_fs_join(dir, ORR_PATH_MAX, *fixture, name), ORR_OK);
-  return (data_sim_options){.dir = dir,
+  return (data_sim_options){.scene = &data_scene_tabletop,
+                            .dir = dir,
                             .branch = "worlds",
                             .height = SIDE,
                             .width = SIDE,

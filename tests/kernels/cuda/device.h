@@ -7,8 +7,8 @@
 // NULL, or why there is no device to test (skip).
 const char *device_absent(void);
 orr_code device_create(kern **out);
-// From now on devices are created without a library for attention: what is tested are own kernels.
-void device_leave_out_libraries(void);
+// Who computes attention on the devices that are created from now on.
+void device_choose_attention(kern_attention attention);
 // Ways to run that must give the same bits: orders of threads, or mere repetition.
 int device_ways(void);
 void device_choose_way(int way);

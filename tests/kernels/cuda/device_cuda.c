@@ -8,7 +8,7 @@
 #include "tests/cuda_host/host.h"
 #endif
 
-static bool own_attention;
+static kern_attention attends;
 
 const char *device_absent(void) {
   kern *k = NULL;
@@ -18,15 +18,14 @@ const char *device_absent(void) {
 }
 
 orr_code device_create(kern **out) {
-  return kern_open(&(kern_setup){.device = KERN_DEVICE_CUDA,
-                                 .threads = 1,
-                                 .node_ranks = 1,
-                                 .own_attention = own_attention},
-                   out);
+  return kern_open(
+      &(kern_setup){
+          .device = KERN_DEVICE_CUDA, .threads = 1, .node_ranks = 1, .attention = attends},
+      out);
 }
 
-void device_leave_out_libraries(void) {
-  own_attention = true;
+void device_choose_attention(kern_attention attention) {
+  attends = attention;
 }
 
 int device_ways(void) {

@@ -11,7 +11,7 @@ orr_code device_create(kern **out) {
   return cuda_host_kern_create(out);
 }
 
-void device_leave_out_libraries(void) {} // there are none
+void device_choose_attention(kern_attention attention) {} // there are own kernels alone
 
 int device_ways(void) {
   return 3;

@@ -122,7 +122,7 @@ static void test_no_library_takes_part(void **state) {
       .ldo = ld,
       .o = at(KERN_BF16, x, L * ld)};
   assert_int_equal(kern_attention_fwd(k, &a), ORR_OK);
-  assert_null(strstr(kern_attention_by(k, false), "cuDNN 9"));
+  assert_null(strstr(kern_attention_by(k, false, false), "cuDNN 9"));
   kern_free(k, KERN_DEVICE, x);
   kern_destroy(k);
 }
@@ -130,7 +130,7 @@ static void test_no_library_takes_part(void **state) {
 // An argument: only who computes, not what.
 int main(int argc, char **argv) {
   const struct CMUnitTest who[] = {cmocka_unit_test(test_no_library_takes_part)};
-  device_leave_out_libraries();
+  device_choose_attention(KERN_ATTENTION_OWN);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_forward_equals_the_cpu),
       cmocka_unit_test(test_backward_equals_the_cpu),

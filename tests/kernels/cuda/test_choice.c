@@ -45,9 +45,12 @@ static kern_attention_fwd_args frames(const tensors *t, kern_dtype type) {
 }
 
 // Plans and runs it; how often cuDNN ran.
-static int64_t runs_of(kern_attention_fwd_args (*change)(kern_attention_fwd_args),
-                       kern_dtype type) {
-  kern *k = device();
+static int64_t runs_with(kern_attention attention,
+                         kern_attention_fwd_args (*change)(kern_attention_fwd_args),
+                         kern_dtype type) {
+  const kern_setup setup = {.device = KERN_DEVICE_CUDA, .node_ranks = 1, .attention = attention};
+  kern *k = NULL;
+  assert_int_equal(kern_open(&setup, &k), ORR_OK);
   const tensors t = take(k);
   kern_attention_fwd_args a = frames(&t, type);
   if (change) a = change(a);
@@ -65,6 +68,11 @@ static int64_t runs_of(kern_attention_fwd_args (*change)(kern_attention_fwd_args
   kern_destroy(k);
   assert_int_equal(library_dnn_descriptors(), 0);
   return calls.runs / 2;
+}
+
+static int64_t runs_of(kern_attention_fwd_args (*change)(kern_attention_fwd_args),
+                       kern_dtype type) {
+  return runs_with(KERN_ATTENTION_AUTO, change, type);
 }
 
 static kern_attention_fwd_args causal(kern_attention_fwd_args a) {
@@ -104,6 +112,34 @@ static void test_cudnn_takes_unmasked_bf16_sequences_and_nothing_else(void **sta
   assert_int_equal(runs_of(unaligned, KERN_BF16), 0);
   assert_int_equal(runs_of(short_ones, KERN_BF16), 0);
   assert_int_equal(runs_of(odd_width, KERN_BF16), 0);
+}
+
+// All rows as one causal sequence, which is long enough; then with a window that hides some of it.
+static kern_attention_fwd_args long_causal(kern_attention_fwd_args a) {
+  a.seq = (kern_sequences){
+      .seqs = 1, .L = ROWS, .inner = 1, .outer_stride = ROWS, .pos_stride = 1, .causal = true};
+  return a;
+}
+static kern_attention_fwd_args windowed(kern_attention_fwd_args a) {
+  a = long_causal(a);
+  a.seq.window = ROWS - 1;
+  return a;
+}
+static kern_attention_fwd_args wide_window(kern_attention_fwd_args a) {
+  a = long_causal(a);
+  a.seq.window = ROWS;
+  return a;
+}
+
+static void test_long_causal_sequences_go_to_cudnn_where_the_setup_asks(void **state) {
+  assert_true(ROWS >= 128);
+  assert_int_equal(runs_of(long_causal, KERN_BF16), 0);
+  assert_int_equal(runs_with(KERN_ATTENTION_LIBRARY, long_causal, KERN_BF16), 1);
+  assert_int_equal(runs_with(KERN_ATTENTION_LIBRARY, wide_window, KERN_BF16), 1);
+  assert_int_equal(runs_with(KERN_ATTENTION_LIBRARY, windowed, KERN_BF16), 0);
+  assert_int_equal(runs_with(KERN_ATTENTION_LIBRARY, long_causal, KERN_F32), 0);
+  assert_int_equal(runs_with(KERN_ATTENTION_LIBRARY, causal, KERN_BF16), 0); // short
+  assert_int_equal(runs_with(KERN_ATTENTION_OWN, long_causal, KERN_BF16), 0);
 }
 
 static void test_sequences_in_two_levels_run_once_for_each_of_the_outer(void **state) {
@@ -153,16 +189,16 @@ static void test_a_cudnn_that_does_not_serve_is_named_and_left_alone(void **stat
     kern *k = device();
     const tensors t = take(k);
     const kern_attention_fwd_args a = frames(&t, KERN_BF16);
-    assert_string_equal(kern_attention_by(k, false),
-                        cases[i].taken ? "" : kern_attention_by(k, true));
+    assert_string_equal(kern_attention_by(k, false, false),
+                        cases[i].taken ? "" : kern_attention_by(k, false, true));
     assert_int_equal(kern_attention_fwd(k, &a), ORR_OK);
     assert_int_equal(kern_commit(k), ORR_OK);
     library_dnn_calls();
     assert_int_equal(kern_attention_fwd(k, &a), ORR_OK);
     const bool serves = i == 3;
     assert_int_equal(library_dnn_calls().runs, serves);
-    assert_non_null(strstr(kern_attention_by(k, false), cases[i].words));
-    assert_int_equal(strstr(kern_attention_by(k, false), "own kernels") == NULL, serves);
+    assert_non_null(strstr(kern_attention_by(k, false, false), cases[i].words));
+    assert_int_equal(strstr(kern_attention_by(k, false, false), "own kernels") == NULL, serves);
     if (!cases[i].taken) assert_non_null(strstr(kern_bf16_reason(k), cases[i].words));
     give_back(k, &t);
     kern_destroy(k);
@@ -228,7 +264,8 @@ static void test_blackwell_gets_the_engine_of_its_own_for_the_backward_pass(void
 }
 
 static void test_cudnn_can_be_left_out(void **state) {
-  const kern_setup setup = {.device = KERN_DEVICE_CUDA, .node_ranks = 1, .own_attention = true};
+  const kern_setup setup = {
+      .device = KERN_DEVICE_CUDA, .node_ranks = 1, .attention = KERN_ATTENTION_OWN};
   kern *k = NULL;
   assert_int_equal(kern_open(&setup, &k), ORR_OK);
   const tensors t = take(k);
@@ -264,6 +301,7 @@ static void test_errors_of_cudnn_are_passed_on(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_cudnn_takes_unmasked_bf16_sequences_and_nothing_else),
+      cmocka_unit_test(test_long_causal_sequences_go_to_cudnn_where_the_setup_asks),
       cmocka_unit_test(test_sequences_in_two_levels_run_once_for_each_of_the_outer),
       cmocka_unit_test(test_without_cudnn_own_kernels_compute),
       cmocka_unit_test(test_a_cudnn_that_does_not_serve_is_named_and_left_alone),

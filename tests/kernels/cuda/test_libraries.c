@@ -108,6 +108,25 @@ static void test_what_cuda_forbids_while_it_captures_ends_the_capture(void **sta
   kern_destroy(k);
 }
 
+static void test_a_graph_that_finds_no_memory_says_so_and_ops_run_on(void **state) {
+  const cuda_host_machine sound = cuda_host_here;
+  static float in[64 * 64];
+  kern *k = device();
+  void *x, *graph;
+  assert_int_equal(kern_alloc(k, KERN_DEVICE, 2 * sizeof in, "a test", &x), ORR_OK);
+  assert_int_equal(step(k, x, in), ORR_OK);
+  assert_int_equal(kern_commit(k), ORR_OK);
+  assert_int_equal(kern_capture_begin(k), ORR_OK);
+  assert_int_equal(step(k, x, in), ORR_OK);
+  cuda_host_here.memory = 1024;
+  assert_int_equal(kern_capture_end(k, &graph), ORR_ENOMEM);
+  assert_null(graph);
+  cuda_host_here = sound;
+  assert_int_equal(step(k, x, in), ORR_OK);
+  kern_free(k, KERN_DEVICE, x);
+  kern_destroy(k);
+}
+
 // Which algorithm a 64 x 64 x 64 product gets, and its bits in `out` [64*64]. memory: of the
 // device.
 static library_algorithm algorithm_of(bool tune, size_t memory, float *out) {
@@ -286,6 +305,7 @@ int main(void) {
       cmocka_unit_test(test_a_product_is_planned_once_and_serves_both_ways_of_writing),
       cmocka_unit_test(test_a_trial_takes_the_fastest_of_the_algorithms_with_the_first_ones_bits),
       cmocka_unit_test(test_a_replay_gives_the_bits_of_the_ops_and_keeps_the_streams_priorities),
+      cmocka_unit_test(test_a_graph_that_finds_no_memory_says_so_and_ops_run_on),
       cmocka_unit_test(test_what_cuda_forbids_while_it_captures_ends_the_capture),
       cmocka_unit_test(test_errors_of_cublaslt_name_the_product),
       cmocka_unit_test(test_a_machine_that_cannot_says_why_and_auto_takes_the_cpu),

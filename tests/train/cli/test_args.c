@@ -8,12 +8,13 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "base/args.h"
-#include "train/cli/cmd_config.h"
+#include "train/cli/commands.h"
 
 static const orr_option options[] = {
     {"out", "FILE", "where the picture goes", ORR_OPTION_ONCE},
@@ -55,6 +56,20 @@ static void test_options_stand_anywhere_in_either_spelling(void **state) {
   assert_null(orr_args_nth(&a, "set", 2));
   assert_int_equal(orr_args_i64(&a, "never", 0, 1, &absent), ORR_OK);
   assert_int_equal(absent, 5);
+}
+
+static void test_paths_in_the_home_folder_are_written_out(void **state) {
+  char line[] = "draw --out=~/a.png ~/clip", other[] = "draw --out=$PICTURES/a.png clip",
+       set[] = "draw --set=a=$b clip";
+  orr_args a;
+  assert_int_equal(setenv("HOME", "/home/me", 1), 0);
+  assert_int_equal(parse(line, &a), ORR_OK);
+  assert_string_equal(orr_args_text(&a, "out", ""), "/home/me/a.png");
+  assert_string_equal(a.operand[0], "/home/me/clip");
+  assert_int_equal(parse(other, &a), ORR_ECONFIG);
+  assert_non_null(strstr(orr_status_message(), "orrery draw: out: '$PICTURES/a.png': variables"));
+  assert_int_equal(parse(set, &a), ORR_OK); // no path
+  assert_string_equal(orr_args_text(&a, "set", ""), "a=$b");
 }
 
 static void test_two_dashes_end_the_options(void **state) {
@@ -163,6 +178,7 @@ static void test_config_refuses_bad_usage_and_bad_values(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_options_stand_anywhere_in_either_spelling),
+      cmocka_unit_test(test_paths_in_the_home_folder_are_written_out),
       cmocka_unit_test(test_two_dashes_end_the_options),
       cmocka_unit_test(test_bad_usage_is_refused_with_one_line),
       cmocka_unit_test(test_numbers_out_of_range_or_ill_formed_are_refused),

@@ -92,7 +92,8 @@ static void test_a_run_without_a_gpu_says_why_in_one_line(void **state) {
 // -- usage ----------------------------------------------------------------------------------
 
 static void test_unknown_commands_options_and_missing_operands(void **state) {
-  expect(*state, WORDS("trian"), 2, SAYS("unknown command 'trian'", "orrery --help"));
+  expect(*state, WORDS("trian"), 2,
+         SAYS("unknown command 'trian'", "did you mean train", "orrery --help"));
   expect(*state, WORDS("train"), 2, SAYS("CONFIG.yaml is wanted, got nothing", "train --help"));
   expect(*state, WORDS("train", "a", "b"), 2, SAYS("unexpected 'b'", "only CONFIG.yaml"));
   expect(*state, WORDS("train", "a", "--resme", "auto"), 2,
@@ -103,7 +104,8 @@ static void test_unknown_commands_options_and_missing_operands(void **state) {
          SAYS("c.webm: a film ends in .mp4, .gif or .png"));
   expect(*state, WORDS("eval", "a"), 2, SAYS("--data DIR|URL is missing"));
   expect(*state, WORDS("data", "tokenize", "a", "--out", "b"), 2, SAYS("--tokenizer"));
-  expect(*state, WORDS("data", "frobnicate"), 2, SAYS("got 'frobnicate'", "wanted generate"));
+  expect(*state, WORDS("data", "frobnicate"), 2,
+         SAYS("got 'frobnicate'", "wanted one of: generate"));
   expect(*state, WORDS("config", "show"), 2, SAYS("got 'show'", "wanted print, check or doc"));
   expect(*state, WORDS("bench", "disk"), 2, SAYS("got 'disk'", "wanted step"));
 }
@@ -222,7 +224,7 @@ static void test_truncated_foreign_and_newer_shards_are_named(void **state) {
   expect_spoilt(*state, "cut", cut, SAYS("cut/shard-00000.h5", "truncated"));
   expect_spoilt(*state, "foreign", make_foreign, SAYS("foreign/shard-00000.h5", "HDF5"));
   if (program_wait(program_start(probe, "/dev/null", true)) != 0) {
-    print_message("wrong version skipped: no python3-h5py to write one\n");
+    print_message("skipped: wrong version: no python3-h5py to write one\n");
     return;
   }
   expect_spoilt(*state, "newer", raise_version, SAYS("newer/shard-00000.h5", "version", "2", "1"));

@@ -422,9 +422,8 @@ typedef struct {
 
 static void many_open(rollout *r, toy *t, const train_dynamics_dims *d, int threads,
                       int64_t ahead) {
-  toy_open(t, d, SESSIONS, 2, TRAIN_NO_BACKWARD, 30);
+  toy_open_on(t, d, SESSIONS, 2, TRAIN_NO_BACKWARD, 30, threads);
   unmask_prompt(t);
-  t->k->threads = threads;
   how o = noisy(4, 3);
   o.ahead = ahead;
   rollout_open(r, t, &o);

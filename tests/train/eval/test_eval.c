@@ -365,7 +365,8 @@ static void test_bad_lines_of_an_actions_file_are_named_by_their_place(void **st
              {"\n0 nan\n", "line 2", "'nan' is no finite number"},
              {"0 1e999\n", "line 1", "no finite number"},
              {"0 x\n", "line 1", "'x' is no finite number"},
-             {"\n\n", "no action in it", "2 numbers"}};
+             {"\n\n", "no action in it", "2 numbers"},
+             {"x,y\n0,1\n", "no column", "there are: x, y"}};
   char model[600], clips[600], actions[600], film[600];
   in(f, "dynamics", model);
   in(f, "clips", clips);
@@ -376,9 +377,12 @@ static void test_bad_lines_of_an_actions_file_are_named_by_their_place(void **st
     EXPECT_FAILURE(f, bad[i].line, bad[i].words, "rollout", model, "--data", clips, "--actions",
                    actions, "--prompt", "2", "--frames", "3", "--out", film);
   }
-  assert_ok(orr_fs_write_atomic(actions, "[0, 1]\n\n1;0", 11));
-  RUN_PROGRAM(f, "rollout", model, "--data", clips, "--actions", actions, "--prompt", "2",
-              "--frames", "3", "--out", film);
+  static const char *const good[] = {"[0, 1]\n\n1;0", "right,t,left\n0,7,1\n0.5,8,0\n"};
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    assert_ok(orr_fs_write_atomic(actions, good[i], strlen(good[i])));
+    RUN_PROGRAM(f, "rollout", model, "--data", clips, "--actions", actions, "--prompt", "2",
+                "--frames", "3", "--out", film);
+  }
 }
 
 int main(void) {

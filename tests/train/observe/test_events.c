@@ -9,6 +9,8 @@
 #include "train/observe/event.pb-c.h"
 #include "train/observe/events.h"
 
+static train_outage outage; // of a folder that is written in by one thread
+
 static uint64_t le(const unsigned char *p, int bytes) {
   uint64_t v = 0;
   for (int i = bytes; i-- > 0;) v = v << 8 | p[i];
@@ -55,7 +57,7 @@ static void test_crc32c_gives_the_published_sums(void **state) {
 
 static void test_a_file_begins_with_its_version_and_the_step_it_goes_on_from(void **state) {
   train_events *e;
-  assert_int_equal(train_events_open(*state, 41, 1e9, &e), ORR_OK);
+  assert_int_equal(train_events_open(*state, 41, 1e9, &outage, &e), ORR_OK);
   train_events_close(e);
   Train__ScalarEvent *version = event_of(*state, 0), *start = event_of(*state, 1);
   assert_string_equal(version->file_version, "brain.Event:2");
@@ -72,7 +74,7 @@ static void test_a_step_holds_every_finite_value(void **state) {
   train_scalars_add(&s, "loss", "%g", 0.25);
   train_scalars_add(&s, "grad_norm", "%g", NAN);
   train_scalars_add(&s, "lr", "%g", 1e-3);
-  assert_int_equal(train_events_open(*state, 0, 1e9, &e), ORR_OK);
+  assert_int_equal(train_events_open(*state, 0, 1e9, &outage, &e), ORR_OK);
   assert_int_equal(train_events_write(e, &s), ORR_OK);
   train_events_close(e);
   Train__ScalarEvent *event = event_of(*state, 2);
@@ -92,10 +94,10 @@ static void test_every_failing_operation_is_an_error_without_a_leak(void **state
     for (int n = 1;; n++) {
       train_events *e = NULL;
       orr_fault_arm(kinds[k], n);
-      const orr_code rc = train_events_open(*state, 0, 1e9 + n, &e);
+      const orr_code rc = train_events_open(*state, 0, 1e9 + n, &outage, &e);
       const bool fired = orr_fault_fired(kinds[k]);
       orr_fault_arm(kinds[k], 0);
-      assert_int_equal(rc == ORR_OK, !fired);
+      assert_int_equal(rc == ORR_OK, !fired || kinds[k] == ORR_FAULT_WRITE); // that is made good
       if (rc == ORR_OK) train_events_close(e);
       if (!fired) break;
     }

@@ -8,14 +8,17 @@
 #include "train/observe/goodput.h"
 #include "train/observe/history.h"
 
+static train_outage outage; // of a folder that is written in by one thread
+
 static train_goodput read(const char *dir) {
   char path[256];
   train_columns m;
   train_goodput g;
   json_t *history;
+  int64_t bad;
   assert_int_equal(orr_fs_join(path, sizeof path, dir, "metrics.jsonl"), ORR_OK);
   assert_int_equal(train_columns_read(path, &m), ORR_OK);
-  assert_int_equal(train_history_read(dir, &history), ORR_OK);
+  assert_int_equal(train_history_read(dir, &history, &bad), ORR_OK);
   train_goodput_of(history, &m, &g);
   json_decref(history);
   train_columns_release(&m);
@@ -111,14 +114,23 @@ static void test_a_start_names_the_steps_that_are_lost(void **state) {
                "{\"step\": 1, \"step_ms\": 1000, \"time\": 11}\n"
                "{\"step\": 2, \"step_ms\": 2500, \"time\": 13}\n"
                "{\"step\": 3, \"step_ms\": 1500, \"time\": 15}\n");
-  folder_store(*state, "history.jsonl", "{\"time\": 10, \"event\": \"start\", \"ste"); // torn
-  assert_int_equal(train_history_open(*state, &grid, orr_clock_ms() - 5e3, 1, NULL, &h), ORR_OK);
+  folder_store(*state, "history.jsonl",
+               "{\"time\": 9, \"event\": \"start\", \"step\": 0}\n"
+               "{\"time\": 9, \"event\" \"ready\", \"step\": 0}\n" // a byte is wrong
+               "{\"time\": 9, \"event\": \"failed\", \"step\": 1}\n"
+               "{\"time\": 10, \"event\": \"start\", \"ste"); // torn
+  assert_int_equal(train_history_open(*state, &grid, orr_clock_ms() - 5e3, 1, NULL, &outage, &h),
+                   ORR_OK);
   train_history_add(h, "skipped", 2, "the loss is not finite");
   train_history_close(h);
-  char *text = folder_text(*state, "history.jsonl"), *save, *line = strtok_r(text, "\n", &save);
+  char *text = folder_text(*state, "history.jsonl.bad"), *save;
+  assert_string_equal(text, "{\"time\": 9, \"event\" \"ready\", \"step\": 0}\n");
+  orr_free(text);
+  text = folder_text(*state, "history.jsonl");
+  assert_non_null(strstr(strtok_r(text, "\n", &save), "\"start\""));
+  assert_non_null(strstr(strtok_r(NULL, "\n", &save), "\"failed\""));
   json_t *start = json_loads(strtok_r(NULL, "\n", &save), 0, NULL),
          *skipped = json_loads(strtok_r(NULL, "\n", &save), 0, NULL);
-  assert_non_null(line);
   assert_int_equal(json_integer_value(json_object_get(start, "lost_steps")), 2);
   const double began = orr_clock_wall() - json_number_value(json_object_get(start, "time"));
   assert_true(began >= 5.0 && began < 65.0); // a minute for a slow machine

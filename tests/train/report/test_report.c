@@ -334,7 +334,8 @@ static void test_every_fault_is_a_clean_error_and_the_old_page_stays(void **stat
   const struct {
     orr_fault_kind kind;
     orr_code wanted;
-  } kinds[] = {{ORR_FAULT_WRITE, ORR_EIO}, {ORR_FAULT_FSYNC, ORR_EIO}, {ORR_FAULT_RENAME, ORR_EIO}};
+  } kinds[] = {
+      {ORR_FAULT_WRITE, ORR_EFULL}, {ORR_FAULT_FSYNC, ORR_EIO}, {ORR_FAULT_RENAME, ORR_EIO}};
   for (int i = 0; i < 3; i++) {
     orr_fault_arm(kinds[i].kind, 1);
     assert_int_equal(train_report_write(dir, NULL), kinds[i].wanted);

@@ -24,7 +24,7 @@ enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 #define TABLES (256 * 1024) // measured 185,629
 
 // Bytes that came from base/mem.h and have not gone back. This program stands in front of it
-// (linked with --wrap), so that what MPI and oneDNN take for themselves is left out.
+// (linked with --wrap), so that what MPI takes for itself is left out.
 static int64_t live_bytes;
 
 void *__real_orr_malloc(size_t bytes);
@@ -107,6 +107,7 @@ static void check_save(trainee *t, dist_world *w, const train_accounting *a) {
   dist_traffic before[DIST_AXES];
   double ms = 0.0;
   train_saver *s;
+  assert_ok(orr_fs_mkdirs(t->c->run.dir));
   assert_ok(train_saver_create(t->c, &t->axes, &t->work.state, &s));
   assert_int_equal(train_saver_host_bytes(s), a->save.host_bytes);
   note_traffic(w, before);

@@ -6,6 +6,7 @@
 #include "tests/train/small_replay.h"
 
 #include "data/clips/clip_batch.h"
+#include "data/clips/loader.h"
 #include "data/set/verify.h"
 #include "train/observe/goodput.h"
 

@@ -83,7 +83,7 @@ int main(void) {
       cmocka_unit_test(test_a_flipped_bit_of_shared_out_weights_is_named_before_the_next_update),
       cmocka_unit_test(test_nothing_is_named_where_nothing_flips),
   };
-  alarm(240); // a rank that waits for ever ends the test instead of the build
+  alarm(1200); // a rank that waits for ever ends the test instead of the build
   return cmocka_run_group_tests_name("train: flipped bits", tests, world_run_setup,
                                      world_run_teardown);
 }

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "data/clips/clip_batch.h"
+#include "data/clips/loader.h"
 
 // Numbers of batches of the data's order, from 1, that hold an action that is no number.
 typedef struct {

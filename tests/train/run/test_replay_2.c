@@ -144,6 +144,6 @@ int main(void) {
       cmocka_unit_test(test_a_flipped_bit_is_named),
       cmocka_unit_test(test_another_layout_is_refused),
   };
-  alarm(240); // a rank that waits for ever ends the test instead of the build
+  alarm(1200); // a rank that waits for ever ends the test instead of the build
   return cmocka_run_group_tests_name("train/repeat_2", tests, world_run_setup, world_run_teardown);
 }

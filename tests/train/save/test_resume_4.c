@@ -24,6 +24,7 @@ static void save(trainee *t, dist_world *w, const char *root, int64_t step) {
   snprintf(text, sizeof text, "run.dir=%s", root);
   assert_ok(cfg_set(t->c, text));
   assert_ok(cfg_set(t->c, "ckpt.keep=100"));
+  assert_ok(orr_fs_mkdirs(root));
   assert_ok(train_saver_create(t->c, &t->axes, &t->work.state, &s));
   assert_ok(train_saver_begin(s, step, json_pack("{s:s}", "stage", "dynamics"), &ms));
   assert_ok(train_saver_finish(s));

@@ -27,9 +27,11 @@ static void open_on_device(trainee *t, const layout *l, dist_world *w, bool capt
 }
 
 // As the loop does it: a step is issued before the results of the one before are taken.
-static void train(dist_world *w, const layout *l, bool capture, course *out) {
+// lack: which capture finds no memory on rank 1 alone; 0 = none.
+static void train(dist_world *w, const layout *l, bool capture, int lack, course *out) {
   trainee t;
   open_on_device(&t, l, w, capture);
+  if (w->grid.rank == 1) captured_kern_lack(t.k, lack);
   for (int64_t step = 0; step < STEPS; step++) {
     trainee_fill(&t, step);
     assert_ok(train_step_run(&t.work, t.batch,
@@ -63,8 +65,8 @@ static bool compare(dist_world *w, const layout *l) {
   double worst = 0.0;
   int graphs[2 * TRAIN_STAGE_MOST_SHAPES] = {0};
   assert_ok(dist_world_split(w, l->tp, l->cp, l->dp));
-  train(w, l, false, &eager);
-  train(w, l, true, &replayed);
+  train(w, l, false, 0, &eager);
+  train(w, l, true, 0, &replayed);
   assert_int_equal(eager.captured, 0);
   for (int i = 0; i < STEPS; i++) {
     const train_step_result *a = &eager.step[i], *b = &replayed.step[i];
@@ -102,11 +104,26 @@ static void test_replicas_with_other_numbers_of_masked_positions_capture_one_sha
   assert_true(compare(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .batch = 256}));
 }
 
+// The other rank must not replay a graph whose collectives this one starts by themselves.
+static void test_a_rank_without_memory_for_a_graph_runs_on_and_so_do_all(void **state) {
+  dist_world *w = *state;
+  const layout l = {.tp = 1, .cp = 1, .dp = 2};
+  course eager, full, less;
+  assert_ok(dist_world_split(w, l.tp, l.cp, l.dp));
+  train(w, &l, false, 0, &eager);
+  train(w, &l, true, 0, &full);
+  train(w, &l, true, 1, &less);
+  assert_int_equal(less.captured, full.captured - 1); // on both ranks
+  for (int i = 0; i < STEPS; i++)
+    assert_true(fabs(less.step[i].loss / eager.step[i].loss - 1.0) < 1e-6); // as above
+}
+
 static int all_tests(dist_world *w) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_replayed_steps_of_tp2_equal_those_issued, w),
       cmocka_unit_test_prestate(test_replayed_steps_of_cp2_equal_those_issued, w),
       cmocka_unit_test_prestate(test_replayed_steps_of_dp2_equal_those_issued, w),
+      cmocka_unit_test_prestate(test_a_rank_without_memory_for_a_graph_runs_on_and_so_do_all, w),
       cmocka_unit_test_prestate(
           test_replicas_with_other_numbers_of_masked_positions_capture_one_shape, w),
   };

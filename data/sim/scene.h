@@ -1,0 +1,47 @@
+// What can be simulated: a scene is one of these tables in a file of its own and a row here.
+// `orrery data generate --scene NAME` and everything that lists scenes reads them here.
+#ifndef DATA_SIM_SCENE_H
+#define DATA_SIM_SCENE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+typedef struct {
+  const char *name;                // of --scene
+  const char *sentence;            // for the help
+  const char *source;              // of the shards
+  int64_t A;                       // action components
+  const char *const *action_names; // [A]
+  int64_t Q;                       // components of /state
+  const char *const *state_names;  // [Q]
+
+  // Local. Whether this build has what the scene needs.
+  bool (*available)(void);
+  // Local. Pictures of [height,width,3], 1/fps seconds a step. ORR_EINVAL, ORR_ENOMEM,
+  // ORR_EUNSUPPORTED. Not thread safe: the renderer belongs to the thread that created it.
+  orr_code (*create)(int64_t height, int64_t width, double fps, void **scene);
+  void (*destroy)(void *scene); // takes NULL
+  // Local. Begins an episode, with its own driver: a function of (seed, episode) alone.
+  orr_code (*start)(void *scene, uint64_t seed, uint64_t episode);
+  // Local. From here on the driver draws as `episode` does, so that the two futures `which` 0 and 1
+  // of one state go apart.
+  void (*fork)(void *scene, uint64_t episode, int which);
+  void (*state)(const void *scene, float *state);     // Local. Writes [Q].
+  orr_code (*render)(void *scene, uint8_t *rgb);      // Local. Draws [height,width,3].
+  void (*act)(void *scene, float *action);            // Local. The driver's next action [A].
+  orr_code (*step)(void *scene, const float *action); // Local. Applies it for 1/fps seconds.
+} data_scene;
+
+// X(name): the table data_scene_NAME in data/sim/.
+#define DATA_SCENES(X)           X(tabletop)
+#define DATA_SCENE_DECLARE(name) extern const data_scene data_scene_##name;
+DATA_SCENES(DATA_SCENE_DECLARE)
+
+// Local. Scene number i, NULL past the last one.
+const data_scene *data_scene_at(int i);
+// Local. ORR_ECONFIG names what was got and the scenes there are.
+orr_code data_scene_find(const char *name, const data_scene **out);
+
+#endif

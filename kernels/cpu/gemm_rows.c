@@ -1,0 +1,245 @@
+// y[M,N] (=) x[M,K] b[K,N] + bias + add (kernels/cpu/gemm.h).
+//
+// b is packed as a whole, unless it is there in panels. Then y is cut into blocks, one piece of
+// work each: the block's rows of x stay in the second-level cache, and a panel of b in the first
+// while it meets all of them. Where x is float32, or pairs, its rows are read where they lie.
+#include "kernels/cpu/gemm.h"
+
+#include "kernels/cpu/gemm_pack.h"
+#include "kernels/cpu/vec.h"
+
+enum {
+  DEPTH_MOST = 384,        // words of a panel's block: 24 KiB of 32-bit words and 16 columns
+  LEFT_WORDS = 64 * 1024,  // of a block's rows
+  ROWS_MOST = 192,         // of a block
+  RIGHT_WORDS = 768 * 1024 // of a block's columns
+};
+
+typedef struct {
+  const cpu_gemm_rows_args *a;
+  gemm_kind kind;
+  cpu_vec_kind out;           // of y
+  int64_t depth, block;       // words; of one block of the depth
+  int64_t rows, cols;         // of a block of y, whole tiles
+  int64_t across, down;       // blocks of y
+  bool copied;                // rows of x are made words first
+  const uint32_t *packed;     // panels of b
+  char *scratch;              // of all threads
+  size_t packed_bytes, bytes; // of one thread's scratch
+} plan;
+
+// The scratch of one thread.
+typedef struct {
+  uint32_t *left; // rows of x as words: all of a block's, or those of its last, partial tile
+  float *sums;    // tiles of one panel of a block, while they are not finished
+} memory;
+
+static int64_t at_least_1(int64_t n) {
+  return n > 1 ? n : 1;
+}
+static int64_t least(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+static int64_t parts(int64_t n, int64_t of) {
+  return (n + of - 1) / of;
+}
+// n in equal parts of whole units, none above `most`.
+static int64_t even_part(int64_t n, int64_t most, int64_t unit) {
+  return parts(parts(n, parts(n, most)), unit) * unit;
+}
+
+static gemm_kind kind_of(const kern *k, kern_dtype type) {
+  if (type == KERN_F32) return GEMM_FLOATS;
+  return CPU_LANES == 16 && k->bf16_native ? GEMM_PAIRS : GEMM_WIDENED;
+}
+
+static plan plan_of(const kern *k, const cpu_gemm_rows_args *a) {
+  plan p = {.a = a, .kind = kind_of(k, a->type), .out = cpu_vec_kind_of(k, a->y_type)};
+  p.depth = gemm_words(a->K, p.kind);
+  p.block = even_part(p.depth, DEPTH_MOST, 1);
+  p.copied = p.kind == GEMM_WIDENED || (p.kind == GEMM_PAIRS && a->K % 2 != 0);
+  const int64_t rows = least(ROWS_MOST, at_least_1(LEFT_WORDS / p.depth));
+  p.rows = even_part(a->M, rows > GEMM_ROWS ? rows : GEMM_ROWS, GEMM_ROWS);
+  p.down = parts(a->M, p.rows);
+  // Columns: as many as stay in the last-level cache, fewer where threads would have no work.
+  const int64_t cols = at_least_1(RIGHT_WORDS / p.depth), wanted = parts(4 * k->threads, p.down);
+  const int64_t narrow = at_least_1(a->N / wanted);
+  p.cols = even_part(a->N, least(cols, narrow), GEMM_COLS);
+  p.across = parts(a->N, p.cols);
+  if (!a->packed)
+    p.packed_bytes = cpu_round_up((size_t)(parts(a->N, GEMM_COLS) * GEMM_COLS * p.depth) * 4);
+  const int64_t left = (p.copied ? p.rows : GEMM_ROWS) * p.depth;
+  p.bytes = (size_t)(left + p.rows * GEMM_COLS) * 4 + 64;
+  return p;
+}
+
+static memory memory_of(const plan *p, int thread) {
+  const int64_t left = (p->copied ? p->rows : GEMM_ROWS) * p->depth;
+  uint32_t *base = cpu_scratch_of(p->scratch, p->bytes, thread);
+  return (memory){.left = base, .sums = (float *)(void *)(base + parts(left, 16) * 16)};
+}
+
+// A right operand that becomes panels.
+typedef struct {
+  gemm_matrix b;
+  gemm_kind kind;
+  bool transposed;
+  int64_t N, K, depth;
+  uint32_t *to;
+} packing;
+
+static void pack_panels(const void *ctx, int64_t first, int64_t end, int thread) {
+  const packing *p = ctx;
+  for (int64_t panel = first; panel < end; panel++) {
+    uint32_t *to = p->to + panel * GEMM_COLS * p->depth;
+    const int64_t n = panel * GEMM_COLS, count = p->N - n;
+#define PACK(kind)                                                                                 \
+  p->transposed ? gemm_pack_along(p->b, p->K, n, count, to, kind)                                  \
+                : gemm_pack_down(p->b, p->K, 0, p->depth, n, count, GEMM_COLS, to, kind)
+    if (p->kind == GEMM_FLOATS)
+      PACK(GEMM_FLOATS);
+    else if (p->kind == GEMM_WIDENED)
+      PACK(GEMM_WIDENED);
+    else
+      PACK(GEMM_PAIRS);
+#undef PACK
+  }
+}
+
+size_t CPU_FN(cpu_packed_bytes)(const kern *k, kern_dtype type, int64_t N, int64_t K) {
+  return (size_t)(parts(N, GEMM_COLS) * GEMM_COLS * gemm_words(K, kind_of(k, type))) * 4;
+}
+
+orr_code CPU_FN(pack_weight)(kern *k, const kern_pack_weight_args *a) {
+  const gemm_kind kind = kind_of(k, a->type);
+  if (k->planning) return ORR_OK;
+  cpu_run(k, parts(a->N, GEMM_COLS), 1, pack_panels,
+          &(packing){.b = {a->w, a->K},
+                     .kind = kind,
+                     .transposed = true,
+                     .N = a->N,
+                     .K = a->K,
+                     .depth = gemm_words(a->K, kind),
+                     .to = a->packed});
+  return ORR_OK;
+}
+
+// Where the rows of a tile begin, and how far apart they are in bytes.
+typedef struct {
+  const char *p;
+  int64_t stride;
+} tile_rows;
+
+static const char *row_of(const plan *p, int64_t m) {
+  return (const char *)p->a->x + (size_t)(m * p->a->ldx) * kern_dtype_size(p->a->type);
+}
+
+// Rows m .. m + count - 1 as words; those of a tile that are missing are zeros.
+static void copy_rows(const plan *p, int64_t m, int64_t count, uint32_t *to) {
+  for (int64_t i = 0; i < count; i++, to += p->depth) {
+    if (p->kind == GEMM_FLOATS)
+      gemm_pack_row(row_of(p, m + i), p->a->K, to, GEMM_FLOATS);
+    else if (p->kind == GEMM_WIDENED)
+      gemm_pack_row(row_of(p, m + i), p->a->K, to, GEMM_WIDENED);
+    else
+      gemm_pack_row(row_of(p, m + i), p->a->K, to, GEMM_PAIRS);
+  }
+  const int64_t missing = parts(count, GEMM_ROWS) * GEMM_ROWS - count;
+  memset(to, 0, (size_t)(missing * p->depth) * 4);
+}
+
+// The rows of tile t of a block that begins at row m0 and has `count` rows.
+static tile_rows rows_of(const plan *p, const memory *mem, int64_t m0, int64_t count, int64_t t) {
+  const int64_t word_row = p->depth * 4, first = t * GEMM_ROWS;
+  if (p->copied) return (tile_rows){(const char *)(mem->left + first * p->depth), word_row};
+  if (first + GEMM_ROWS > count) return (tile_rows){(const char *)mem->left, word_row};
+  return (tile_rows){row_of(p, m0 + first), p->a->ldx * (int64_t)kern_dtype_size(p->a->type)};
+}
+
+static __attribute__((noinline)) void tile_product(const plan *p, int64_t depth, tile_rows x,
+                                                   const float *right, const float *init, float *c,
+                                                   int64_t ldc) {
+  if (p->kind == GEMM_PAIRS)
+    gemm_tile(depth, x.p, x.stride, 4, right, init, GEMM_COLS, c, ldc, GEMM_PAIRS);
+  else
+    gemm_tile(depth, x.p, x.stride, 4, right, init, GEMM_COLS, c, ldc, GEMM_FLOATS);
+}
+
+// Sums of a tile, plus bias and add, to rows m and columns n of y.
+CPU_INLINE void finish(const plan *p, int64_t m, int64_t rows, int64_t n, const float *sums,
+                       cpu_vec_kind out) {
+  const cpu_gemm_rows_args *a = p->a;
+  const kern_dtype type = cpu_vec_type(out);
+  const int64_t cols = least(GEMM_COLS, a->N - n);
+  for (int64_t i = 0; i < rows; i++, sums += GEMM_COLS) {
+    void *y = cpu_lane_row_mut(a->y, (m + i) * a->ldy + n, 1, type);
+    const void *add = a->add ? cpu_lane_row(a->add, (m + i) * a->ldy + n, 1, type) : NULL;
+    for (int64_t c = 0; c < cols; c += CPU_LANES) {
+      cpu_vf v = cpu_vf_load(sums + c);
+      if (a->bias) v += cpu_vec_f32(a->bias + n, c, cols - c);
+      if (add) v += cpu_vec_get(add, c, cols - c, out);
+      cpu_vec_set(y, c, cols - c, v, out);
+    }
+  }
+}
+
+// All tiles of panel n / GEMM_COLS, over the rows of a block.
+static void run_panel(const plan *p, const memory *mem, int64_t m0, int64_t count, int64_t n) {
+  const cpu_gemm_rows_args *a = p->a;
+  const float *panel = (const float *)(const void *)(p->packed + n * p->depth);
+  const bool plain = a->y_type == KERN_F32 && !a->bias && !a->add && n + GEMM_COLS <= a->N;
+  for (int64_t d = 0; d < p->depth; d += p->block) {
+    const int64_t depth = least(p->block, p->depth - d);
+    const bool last = d + depth == p->depth;
+    for (int64_t t = 0; t * GEMM_ROWS < count; t++) {
+      const int64_t m = m0 + t * GEMM_ROWS, rows = least(GEMM_ROWS, count - t * GEMM_ROWS);
+      tile_rows x = rows_of(p, mem, m0, count, t);
+      float *sums = mem->sums + t * GEMM_TILE;
+      const float *init = d > 0 ? sums : NULL;
+      x.p += d * 4;
+      if (last && plain && rows == GEMM_ROWS) {
+        tile_product(p, depth, x, panel + d * GEMM_COLS, init, (float *)a->y + m * a->ldy + n,
+                     a->ldy);
+        continue;
+      }
+      tile_product(p, depth, x, panel + d * GEMM_COLS, init, sums, GEMM_COLS);
+      if (last) CPU_VEC_CALL(p->out, finish, p, m, rows, n, sums);
+    }
+  }
+}
+
+// Blocks go down the rows first, so that one block of columns stays in the cache.
+static void run_blocks(const void *ctx, int64_t first, int64_t end, int thread) {
+  const plan *p = ctx;
+  const memory mem = memory_of(p, thread);
+  for (int64_t i = first; i < end; i++) {
+    const int64_t m = i % p->down * p->rows, count = least(p->rows, p->a->M - m);
+    const int64_t n = i / p->down * p->cols, whole = count / GEMM_ROWS * GEMM_ROWS;
+    if (p->copied)
+      copy_rows(p, m, count, mem.left);
+    else
+      copy_rows(p, m + whole, count - whole, mem.left);
+    for (int64_t c = n; c < least(n + p->cols, p->a->N); c += GEMM_COLS)
+      run_panel(p, &mem, m, count, c);
+  }
+}
+
+orr_code CPU_FN(cpu_gemm_rows)(kern *k, const cpu_gemm_rows_args *a) {
+  plan p = plan_of(k, a);
+  void *workspace;
+  ORR_TRY(cpu_workspace(k, p.packed_bytes + cpu_scratch_bytes(k, p.bytes), &workspace));
+  if (k->planning) return ORR_OK;
+  p.packed = a->packed ? a->packed : workspace;
+  p.scratch = (char *)workspace + p.packed_bytes;
+  if (!a->packed)
+    cpu_run(k, parts(a->N, GEMM_COLS), 1, pack_panels,
+            &(packing){.b = {a->b, a->ldb},
+                       .kind = p.kind,
+                       .transposed = a->b_transposed,
+                       .N = a->N,
+                       .K = a->K,
+                       .depth = p.depth,
+                       .to = workspace});
+  cpu_run(k, p.down * p.across, 1, run_blocks, &p);
+  return ORR_OK;
+}
