@@ -40,7 +40,7 @@ static void say_one_of_each(void) {
 }
 
 static void test_lines_carry_their_level_and_debug_is_silent_by_default(void **state) {
-  orr_path said;
+  char said[4096];
   orr_log_setup(ORR_LOG_INFO, 0, 1);
   capture(say_one_of_each, said);
   assert_string_equal(said, "error: broken 1\nwarning: odd\nfine\n");
@@ -50,7 +50,7 @@ static void test_lines_carry_their_level_and_debug_is_silent_by_default(void **s
 }
 
 static void test_lines_carry_the_rank_when_there_are_several(void **state) {
-  orr_path said;
+  char said[4096];
   orr_log_setup(ORR_LOG_WARN, 3, 8);
   capture(say_one_of_each, said);
   assert_string_equal(said, "[3] error: broken 1\n[3] warning: odd\n");
@@ -80,7 +80,7 @@ static void fail_deep_down(void) {
 
 // Each line names the file from the root and the line number; here the functions stand in order.
 static void test_verbose_says_where_an_error_arose_and_who_passed_it_on(void **state) {
-  orr_path said, wanted;
+  char said[4096], wanted[4096];
   capture(fail_deep_down, said);
   assert_string_equal(said, "");
   const pid_t child = fork(); // verbose for good, and not in the tests to come
@@ -106,13 +106,13 @@ static void progress_often(void) {
 }
 
 static void test_progress_on_a_pipe_shows_the_first_and_the_last_line(void **state) {
-  orr_path said;
+  char said[4096];
   capture(progress_often, said);
   assert_string_equal(said, "step 0\nstep 100, done\n");
 }
 
 static void test_only_rank_0_shows_progress(void **state) {
-  orr_path said;
+  char said[4096];
   orr_log_setup(ORR_LOG_INFO, 1, 2);
   capture(progress_often, said);
   assert_string_equal(said, "");

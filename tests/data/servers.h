@@ -75,7 +75,7 @@ static inline void server_kill(server *s) {
 
 // Lines of the log that hold both words.
 static inline int server_count(const server *s, const char *word, const char *other) {
-  orr_path line;
+  char line[4096];
   int n = 0;
   FILE *f = fopen(s->log, "r");
   while (f && fgets(line, sizeof line, f)) n += strstr(line, word) && strstr(line, other);

@@ -4,6 +4,7 @@ out is ended by the first read. strict.py ORRERY ORRERY_STRICT ORRERY_TOUCHING S
 import hashlib
 import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,10 +43,12 @@ def all_of_it(program, plain, clips, out, configs):
     tokenizer, dynamics, single = out / "tokenizer", out / "dynamics", out / "fp32"
     train(program, configs / "demo_tokenizer.yaml", tokenizer, 3, *TOKENIZER, "--set", "train.micro_batch=2", "--set",
           f"data.train=[{clips / 'train'}]")
-    tokens = clips.parent / "tokens"
+    # one tokenizer makes the tokens of both programs: a run's own checkpoint has its folder in its hash
+    tokens, maker = clips.parent / "tokens", clips.parent / "maker"
     if not tokens.exists():
-        call(plain, "data", "tokenize", clips / "train", "--tokenizer", tokenizer, "--out", tokens, "--threads", 1)
-    data = ["--set", f"data.train=[{tokens}]", "--set", f"tokenizer.checkpoint={tokenizer}/ckpt"]
+        shutil.copytree(tokenizer, maker, symlinks=True)
+        call(plain, "data", "tokenize", clips / "train", "--tokenizer", maker, "--out", tokens, "--threads", 1)
+    data = ["--set", f"data.train=[{tokens}]", "--set", f"tokenizer.checkpoint={maker}/ckpt"]
     config = configs / "demo_dynamics.yaml"
     # steps of one shape: issued, captured for either set of marks, replayed
     train(program, config, dynamics, 5, *DYNAMICS, *data, "--set", "train.micro_batch=2")
@@ -53,7 +56,7 @@ def all_of_it(program, plain, clips, out, configs):
     fp32 = [*DYNAMICS, *data, "--set", "run.precision=fp32", "--set", "train.recompute=true"]
     train(program, config, single, 2, *fp32)
     train(program, config, single, 2, *fp32, "--replay", 2)
-    world = [dynamics, "--data", clips / "test", "--tokenizer", tokenizer, "--threads", 1, "--device", "cpu"]
+    world = [dynamics, "--data", clips / "test", "--tokenizer", maker, "--threads", 1, "--device", "cpu"]
     call(program, "eval", *world, "--clips", 4, "--horizon", 4, "--json", out / "eval.json")
     call(program, "rollout", *world, "--clip", 1, "--frames", 12, "--out", out / "film.png")
     figures = json.loads((out / "eval.json").read_text())

@@ -165,7 +165,7 @@ static void test_config_prints_checks_and_documents(void **state) {
 }
 
 static void test_config_refuses_bad_usage_and_bad_values(void **state) {
-  orr_path said;
+  char said[4096];
   assert_int_equal(CONFIG(said, "show"), ORR_ECONFIG);
   assert_string_equal(orr_status_message(),
                       "orrery config: got 'show', wanted print, check or doc");

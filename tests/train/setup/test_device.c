@@ -74,10 +74,10 @@ static double number(const json_t *line, const char *name) {
 
 // The host's own times are those of issuing another step, and would not add up to it.
 static void test_the_phases_of_a_step_are_of_the_devices_clock(void **state) {
-  static const char *const phases[] = {"input_ms",   "forward_ms", "backward_ms",  "optimizer_ms",
-                                       "replica_ms", "other_ms",   "data_wait_ms", "ckpt_stall_ms"};
+  static const char *const phases[] = {"input_ms", "forward_ms", "backward_ms",  "optimizer_ms",
+                                       "comm_ms",  "other_ms",   "data_wait_ms", "ckpt_stall_ms"};
   double loss[SMALL_RUN_STEPS_MAX];
-  orr_path line;
+  char line[4096];
   int lines = 0;
   skip_without_device();
   train(*state, "phases", "cuda", "fp32", "4", NULL, loss);
