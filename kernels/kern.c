@@ -17,6 +17,7 @@ orr_code kern_table_check(const kern_table *table) {
   ORR_CHECK(table->op != NULL, ORR_EUNSUPPORTED, "kernels: backend %s has no %s; rebuild it",      \
             table->name, #op);
   KERN_OPS(CHECK_SLOT)
+  CHECK_SLOT(packed_bytes)
   CHECK_SLOT(alloc)
   CHECK_SLOT(free)
   CHECK_SLOT(sync)

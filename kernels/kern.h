@@ -39,6 +39,9 @@ typedef struct {
 #define KERN_SLOT(op) orr_code (*op)(kern * k, const kern_##op##_args *a);
   KERN_OPS(KERN_SLOT)
 #undef KERN_SLOT
+  // Bytes of a weight [N,K] in packed form (kern_pack_weight); 0: this backend reads weights as
+  // they lie.
+  size_t (*packed_bytes)(const kern *k, kern_dtype type, int64_t N, int64_t K);
   // Zeroed memory for `what`, aligned for every op. ORR_ENOMEM names what, bytes, free, remedy.
   orr_code (*alloc)(kern *k, kern_memory kind, size_t bytes, const char *what, void **out);
   void (*free)(kern *k, kern_memory kind, void *p); // takes NULL; waits for ops that use it
@@ -72,7 +75,9 @@ struct kern {
   int threads;
   bool planning;
   bool can_capture;
-  bool device_memory;     // tensors lie in memory that the host cannot touch
+  bool rows_apart;    // with packed weights, what an op gives a row or a sequence does not depend
+                      // on the others of the call
+  bool device_memory; // tensors lie in memory that the host cannot touch
   size_t workspace_bytes; // what the planned ops need at most at once
   void *workspace;        // NULL while planning
   int64_t late_plans;     // shapes planned after kern_commit
@@ -141,6 +146,9 @@ KERN_OPS(KERN_WRAP)
 #undef KERN_WRAP
 
 // The slots above, as functions.
+static inline size_t kern_packed_bytes(const kern *k, kern_dtype type, int64_t N, int64_t K) {
+  return k->table->packed_bytes(k, type, N, K);
+}
 static inline orr_code kern_alloc(kern *k, kern_memory kind, size_t bytes, const char *what,
                                   void **out) {
   return k->table->alloc(k, kind, bytes, what, out);

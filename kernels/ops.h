@@ -27,13 +27,24 @@ typedef struct {
   kern_dtype type;   // of x, w, add (and y unless y_type says otherwise)
   kern_dtype y_type; // of y: `type`, or KERN_F32 to keep float32 results; always set it
   int64_t M, N, K;
-  const void *x;     // row stride ldx
-  const void *w;     // [N,K] dense
-  const float *bias; // may be NULL
-  const void *add;   // same type and shape as y, stride ldy; may be NULL; may equal y
-  void *y;           // row stride ldy
-  int64_t ldx, ldy;  // in elements; 0 = dense
+  const void *x;      // row stride ldx
+  const void *w;      // [N,K] dense
+  const void *packed; // w by kern_pack_weight, or NULL. With it a row of y depends on its row of x
+                      // alone, to the bit, however many rows there are
+  const float *bias;  // may be NULL
+  const void *add;    // same type and shape as y, stride ldy; may be NULL; may equal y
+  void *y;            // row stride ldy
+  int64_t ldx, ldy;   // in elements; 0 = dense
 } kern_matmul_fwd_args;
+
+// packed (=) w [N,K] in the order in which the backend's products like to read it, for weights that
+// many products share. Where k->table->packed_bytes is 0 a backend reads w as it lies: no call.
+typedef struct {
+  kern_dtype type;
+  int64_t N, K;
+  const void *w;
+  void *packed; // k->table->packed_bytes(k, type, N, K) bytes
+} kern_pack_weight_args;
 
 // dx[M,K] (= or +=) dy[M,N] w[N,K]
 typedef struct {
@@ -144,18 +155,37 @@ typedef struct {
   const float *lse;
 } kern_attention_bwd_args;
 
-// One query position a row against `slots` cached positions (rollouts): o[m] = softmax over i of
-// q[m].k_slots[i][m]. k_slots[i] and v_slots[i] are [M, G*K] with row strides ldk[i], ldv[i]; the
-// four arrays [slots] themselves are host memory, and the caller's again when the call returns.
+// What the time blocks of rollouts have kept of earlier frames: one ring a session with `places`
+// frames of N tokens, frame f at place f % places, and frame 0 as attention sink (Xiao et al.
+// 2024). Keys are normed; those in a ring are rotated by their frame number, those of frame 0 are
+// not. B sessions are at work: session b has the ring number ring[b], and its frame at hand the
+// number frame[b].
 typedef struct {
   kern_dtype type;
-  int64_t M, H, G, K, slots;
-  const void *q;
-  int64_t ldq, ldo;
-  const void *const *k_slots, *const *v_slots;
-  const int64_t *ldk, *ldv;
-  void *o;
-} kern_attention_decode_args;
+  int64_t B, N, G, K, places;
+  const int32_t *ring;           // [B]
+  const int64_t *frame;          // [B]
+  void *keys, *values;           // [rings,places,N,GK]
+  void *sink_keys, *sink_values; // [rings,N,GK]
+} kern_ring;
+
+// o[b,n] = softmax attention of token n of session b's frame over the same token of the frames that
+// it sees: frame 0, those of the `window` - 1 frames before it that are not frame 0, itself. Keys
+// of frame 0 are turned by the angles cos, sin [B,K/2].
+typedef struct {
+  kern_ring r;
+  int64_t H, window;    // window <= places + 1
+  const void *qk, *qkv; // [B*N,(H+G)K], [B*N,(H+2G)K] of the frames at hand, as in qknorm_rope_fwd
+  const float *cos, *sin;
+  void *o; // [B*N,HK]
+} kern_ring_attend_args;
+
+// Keeps keys and values of the frames at hand.
+typedef struct {
+  kern_ring r;
+  int64_t H;
+  const void *qk, *qkv;
+} kern_ring_keep_args;
 
 // h[M,F] = silu(g) * u with gu [M,2F] = (g, u). Saved: gu.
 typedef struct {
@@ -403,19 +433,33 @@ typedef struct {
 } kern_axpby_args;
 
 // Draws one code a row from softmax(logits / temperature) by the Gumbel-max trick, and the drawn
-// code's log probability at temperature 1. Noise: Philox keyed by (seed, ORR_STREAM_DECODE),
-// counter (sample[m / rows_per_sample], position0 + (m % rows_per_sample) * V + v).
-// temperature 0: argmax.
+// code's log probability at temperature 1. Rows fall into samples of rows_per_sample; draw, sample,
+// seed and temperature are the sample's. Noise: Philox keyed by (seed, ORR_STREAM_DECODE), counter
+// (sample, (draw * rows_per_sample + m % rows_per_sample) * V + v). temperature 0: argmax; a
+// negative one counts as 0.
 typedef struct {
   int64_t M, V, rows_per_sample;
   const float *logits;
-  float temperature;
-  uint64_t seed;
-  const uint64_t *sample;
-  uint64_t position0;
-  int32_t *code;   // [M]
-  float *log_prob; // [M]
+  const float *temperature;
+  const uint64_t *seed, *sample, *draw; // [M / rows_per_sample, rounded up], as temperature
+  int32_t *code;                        // [M]
+  float *log_prob;                      // [M]
 } kern_sample_args;
+
+// Which of a frame's masked positions take the codes drawn for them (MaskGIT, Chang et al. 2022):
+// those of the largest log_prob + noise * Gumbel noise, of equal ones the first, until left[b] stay
+// masked (tokens[b,s] = V). The noise's Philox is keyed by (seed, ORR_STREAM_CHOICE), counter
+// (sample, draw * S + s). nll[b] (+=) -log_prob of those that take theirs, in their order.
+typedef struct {
+  int64_t B, S, V;
+  const int32_t *code;                  // [B,S]
+  const float *log_prob;                // [B,S]
+  const float *noise;                   // [B]
+  const int32_t *left;                  // [B]
+  const uint64_t *seed, *sample, *draw; // [B]
+  int32_t *tokens;                      // [B,S]
+  double *nll;                          // [B]
+} kern_choose_args;
 
 // Copies. The host's side of KERN_COPY_IN and KERN_COPY_OUT is any host memory, best pinned
 // (KERN_PINNED): a copy runs when its turn comes, so that side stays untouched until a mark after
@@ -446,11 +490,11 @@ typedef struct {
 // clang-format off
 #define KERN_OPS(X)                                                                                \
   X(matmul_fwd) X(matmul_bwd_x) X(matmul_bwd_w) X(rmsnorm_fwd) X(rmsnorm_bwd)                      \
-  X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(attention_fwd) X(attention_bwd) X(attention_decode)      \
+  X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(attention_fwd) X(attention_bwd) X(ring_attend)      \
   X(swiglu_fwd) X(swiglu_bwd) X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows)             \
   X(xent_stats) X(xent_rescale) X(xent_grad) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify)       \
   X(unpatchify) X(pixel_loss) X(clip) X(adamw) X(sumsq) X(fingerprint) X(cast) X(axpby)            \
-  X(sample) X(copy) X(copy_rows) X(fill)
+  X(ring_keep) X(sample) X(choose) X(pack_weight) X(copy) X(copy_rows) X(fill)
 // clang-format on
 
 #endif

@@ -1,6 +1,8 @@
 # Training: one library a room (docs/architecture.md), each linked with what lies below it. orr_train
 # is all of them.
 pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
+pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+find_library(WSLAY_LIBRARY wslay REQUIRED)
 find_program(PROTOC_C protoc-c REQUIRED)
 set(EVENT ${GENERATED}/train/observe/event.pb-c)
 add_custom_command(OUTPUT ${EVENT}.c ${EVENT}.h
@@ -15,13 +17,20 @@ orr_library(train/save LINKS orr_train_step orr_train_setup orr_checkpoints)
 orr_library(train/observe LINKS orr_train_step orr_train_setup LIBRARIES PkgConfig::PROTOBUF_C Threads::Threads m
          INCLUDES ${GENERATED} SOURCES ${EVENT}.c)
 orr_library(train/run LINKS orr_train_save orr_train_observe LIBRARIES m)
-orr_library(train/infer LINKS orr_train_save orr_train_observe LIBRARIES m)
+orr_library(train/engine LINKS orr_train_model LIBRARIES m)
+orr_library(train/infer LINKS orr_train_save orr_train_observe orr_train_engine LIBRARIES m)
 orr_library(train/eval LINKS orr_train_infer orr_data_sim LIBRARIES m)
-file(GLOB PAGES CONFIGURE_DEPENDS train/report/page/*) # taken in by the assembler
-set_source_files_properties(train/report/style.c PROPERTIES OBJECT_DEPENDS "${PAGES}" COMPILE_OPTIONS "-Wa,-I${CMAKE_SOURCE_DIR}")
+# pages that the assembler takes in
+function(orr_pages source folder)
+  file(GLOB pages CONFIGURE_DEPENDS ${folder}/*)
+  set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS "${pages}" COMPILE_OPTIONS "-Wa,-I${CMAKE_SOURCE_DIR}")
+endfunction()
+orr_pages(train/live/pages.c train/live/page)
+orr_pages(train/report/style.c train/report/page)
+orr_library(train/live LINKS orr_train_infer orr_data_sim LIBRARIES PkgConfig::MICROHTTPD ${WSLAY_LIBRARY} ZLIB::ZLIB m)
 orr_library(train/report LINKS orr_train_observe LIBRARIES m)
 orr_library(train/bench LINKS orr_train_infer LIBRARIES Threads::Threads m)
-orr_library(train/cli LINKS orr_train_run orr_train_eval orr_train_report orr_train_bench orr_data LIBRARIES m)
+orr_library(train/cli LINKS orr_train_run orr_train_eval orr_train_live orr_train_report orr_train_bench orr_data LIBRARIES m)
 add_library(orr_train INTERFACE)
 target_link_libraries(orr_train INTERFACE orr_train_cli)
 add_executable(orrery train/cli/main.c)

@@ -123,6 +123,7 @@ orr_code cpu_create(int threads, cpu_level level, kern **out) {
   k->table = table_of(level);
   k->threads = threads;
   k->planning = true;
+  k->rows_apart = true;
   k->bf16_native = level >= CPU_LEVEL_BF16;
   k->impl = impl;
   *out = k;

@@ -17,8 +17,9 @@ typedef struct {
   kern_dtype y_type; // of y and add
   int64_t M, N, K;
   const void *x, *b;
-  const float *bias; // may be NULL
-  const void *add;   // may be NULL, and may be y
+  const void *packed; // b by pack_weight; NULL: it is packed here
+  const float *bias;  // may be NULL
+  const void *add;    // may be NULL, and may be y
   void *y;
   int64_t ldx, ldb, ldy; // row strides; add has y's
   bool b_transposed;     // b is stored [N,K]

@@ -1,8 +1,8 @@
 // y[M,N] (=) x[M,K] b[K,N] + bias + add (kernels/cpu/gemm.h).
 //
-// b is packed as a whole. Then y is cut into blocks, one piece of work each: the block's rows of x
-// stay in the second-level cache, and a panel of b in the first while it meets all of them. Where x
-// is float32, or pairs, its rows are read where they lie.
+// b is packed as a whole, unless it is there in panels. Then y is cut into blocks, one piece of
+// work each: the block's rows of x stay in the second-level cache, and a panel of b in the first
+// while it meets all of them. Where x is float32, or pairs, its rows are read where they lie.
 #include "kernels/cpu/gemm.h"
 
 #include "kernels/cpu/gemm_pack.h"
@@ -23,7 +23,7 @@ typedef struct {
   int64_t rows, cols;         // of a block of y, whole tiles
   int64_t across, down;       // blocks of y
   bool copied;                // rows of x are made words first
-  uint32_t *packed;           // panels of b
+  const uint32_t *packed;     // panels of b
   char *scratch;              // of all threads
   size_t packed_bytes, bytes; // of one thread's scratch
 } plan;
@@ -66,7 +66,8 @@ static plan plan_of(const kern *k, const cpu_gemm_rows_args *a) {
   const int64_t narrow = at_least_1(a->N / wanted);
   p.cols = even_part(a->N, least(cols, narrow), GEMM_COLS);
   p.across = parts(a->N, p.cols);
-  p.packed_bytes = cpu_round_up((size_t)(parts(a->N, GEMM_COLS) * GEMM_COLS * p.depth) * 4);
+  if (!a->packed)
+    p.packed_bytes = cpu_round_up((size_t)(parts(a->N, GEMM_COLS) * GEMM_COLS * p.depth) * 4);
   const int64_t left = (p.copied ? p.rows : GEMM_ROWS) * p.depth;
   p.bytes = (size_t)(left + p.rows * GEMM_COLS) * 4 + 64;
   return p;
@@ -78,16 +79,23 @@ static memory memory_of(const plan *p, int thread) {
   return (memory){.left = base, .sums = (float *)(void *)(base + parts(left, 16) * 16)};
 }
 
+// A right operand that becomes panels.
+typedef struct {
+  gemm_matrix b;
+  gemm_kind kind;
+  bool transposed;
+  int64_t N, K, depth;
+  uint32_t *to;
+} packing;
+
 static void pack_panels(const void *ctx, int64_t first, int64_t end, int thread) {
-  const plan *p = ctx;
-  const cpu_gemm_rows_args *a = p->a;
-  const gemm_matrix b = {a->b, a->ldb};
+  const packing *p = ctx;
   for (int64_t panel = first; panel < end; panel++) {
-    uint32_t *to = p->packed + panel * GEMM_COLS * p->depth;
-    const int64_t n = panel * GEMM_COLS, count = a->N - n;
+    uint32_t *to = p->to + panel * GEMM_COLS * p->depth;
+    const int64_t n = panel * GEMM_COLS, count = p->N - n;
 #define PACK(kind)                                                                                 \
-  a->b_transposed ? gemm_pack_along(b, a->K, n, count, to, kind)                                   \
-                  : gemm_pack_down(b, a->K, 0, p->depth, n, count, GEMM_COLS, to, kind)
+  p->transposed ? gemm_pack_along(p->b, p->K, n, count, to, kind)                                  \
+                : gemm_pack_down(p->b, p->K, 0, p->depth, n, count, GEMM_COLS, to, kind)
     if (p->kind == GEMM_FLOATS)
       PACK(GEMM_FLOATS);
     else if (p->kind == GEMM_WIDENED)
@@ -96,6 +104,24 @@ static void pack_panels(const void *ctx, int64_t first, int64_t end, int thread)
       PACK(GEMM_PAIRS);
 #undef PACK
   }
+}
+
+size_t CPU_FN(cpu_packed_bytes)(const kern *k, kern_dtype type, int64_t N, int64_t K) {
+  return (size_t)(parts(N, GEMM_COLS) * GEMM_COLS * gemm_words(K, kind_of(k, type))) * 4;
+}
+
+orr_code CPU_FN(pack_weight)(kern *k, const kern_pack_weight_args *a) {
+  const gemm_kind kind = kind_of(k, a->type);
+  if (k->planning) return ORR_OK;
+  cpu_run(k, parts(a->N, GEMM_COLS), 1, pack_panels,
+          &(packing){.b = {a->w, a->K},
+                     .kind = kind,
+                     .transposed = true,
+                     .N = a->N,
+                     .K = a->K,
+                     .depth = gemm_words(a->K, kind),
+                     .to = a->packed});
+  return ORR_OK;
 }
 
 // Where the rows of a tile begin, and how far apart they are in bytes.
@@ -203,9 +229,17 @@ orr_code CPU_FN(cpu_gemm_rows)(kern *k, const cpu_gemm_rows_args *a) {
   void *workspace;
   ORR_TRY(cpu_workspace(k, p.packed_bytes + cpu_scratch_bytes(k, p.bytes), &workspace));
   if (k->planning) return ORR_OK;
-  p.packed = workspace;
+  p.packed = a->packed ? a->packed : workspace;
   p.scratch = (char *)workspace + p.packed_bytes;
-  cpu_run(k, parts(a->N, GEMM_COLS), 1, pack_panels, &p);
+  if (!a->packed)
+    cpu_run(k, parts(a->N, GEMM_COLS), 1, pack_panels,
+            &(packing){.b = {a->b, a->ldb},
+                       .kind = p.kind,
+                       .transposed = a->b_transposed,
+                       .N = a->N,
+                       .K = a->K,
+                       .depth = p.depth,
+                       .to = workspace});
   cpu_run(k, p.down * p.across, 1, run_blocks, &p);
   return ORR_OK;
 }

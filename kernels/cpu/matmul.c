@@ -15,7 +15,7 @@ orr_code CPU_FN(matmul_fwd)(kern *k, const kern_matmul_fwd_args *args) {
   if (a.ldx == 0) a.ldx = a.K;
   if (a.ldy == 0) a.ldy = a.N;
 #if defined(__AVX512F__)
-  if (a.type == KERN_BF16 && matmul_amx_fits(k, a.M, a.N, a.K))
+  if (a.type == KERN_BF16 && !a.packed && matmul_amx_fits(k, a.M, a.N, a.K))
     return matmul_amx_run(k, &(matmul_amx_args){.y_type = a.y_type,
                                                 .M = a.M,
                                                 .N = a.N,
@@ -37,6 +37,7 @@ orr_code CPU_FN(matmul_fwd)(kern *k, const kern_matmul_fwd_args *args) {
                                                         .K = a.K,
                                                         .x = a.x,
                                                         .b = a.w,
+                                                        .packed = a.packed,
                                                         .bias = a.bias,
                                                         .add = a.add,
                                                         .y = a.y,

@@ -75,16 +75,19 @@ static float log_prob(const float *restrict logit, int64_t V, int64_t code) {
 
 static void sample_row(const kern_sample_args *a, int64_t m) {
   const float *logit = a->logits + m * a->V;
+  const int64_t b = m / a->rows_per_sample;
   best_code best = {.value = -INFINITY, .at = 0};
-  if (a->temperature == 0.0f) {
+  if (!(a->temperature[b] > 0.0f)) {
     take_best(&best, logit, a->V, 0);
   } else {
-    const uint64_t sample = a->sample[m / a->rows_per_sample];
-    const uint64_t position = a->position0 + (uint64_t)(m % a->rows_per_sample * a->V);
+    const uint64_t row =
+        a->draw[b] * (uint64_t)a->rows_per_sample + (uint64_t)(m % a->rows_per_sample);
+    const uint64_t position = row * (uint64_t)a->V;
     float value[TILE];
     for (int64_t v = 0; v < a->V; v += TILE) {
       const int64_t n = a->V - v < TILE ? a->V - v : TILE;
-      perturb(logit + v, n, 1.0f / a->temperature, a->seed, sample, position + (uint64_t)v, value);
+      perturb(logit + v, n, 1.0f / a->temperature[b], a->seed[b], a->sample[b],
+              position + (uint64_t)v, value);
       take_best(&best, value, n, v);
     }
   }
@@ -97,8 +100,6 @@ static void sample_part(const void *ctx, int64_t first, int64_t end, int thread)
 }
 
 orr_code CPU_FN(sample)(kern *k, const kern_sample_args *a) {
-  ORR_CHECK(a->temperature >= 0.0f, ORR_EINVAL, "sample: temperature %g, wanted 0 or more",
-            (double)a->temperature);
   if (k->planning) return ORR_OK;
   cpu_run(k, a->M, 1, sample_part, a);
   return ORR_OK;

@@ -6,7 +6,8 @@ const kern_table CPU_FN(cpu_table) = {
 #define TABLE_SLOT(op) .op = CPU_FN(op),
     KERN_OPS(TABLE_SLOT)
 #undef TABLE_SLOT
-        .alloc = cpu_alloc,
+        .packed_bytes = CPU_FN(cpu_packed_bytes),
+    .alloc = cpu_alloc,
     .free = cpu_free,
     .sync = cpu_sync,
     .mark = cpu_mark,

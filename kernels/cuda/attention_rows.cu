@@ -1,5 +1,5 @@
 // Our own attention where the tensor cores' tiles do not fit: float32, other head widths, unaligned
-// rows; and decoding. The equations are those of kernels/cpu/attention.c.
+// rows. The equations are those of kernels/cpu/attention.c.
 //
 // A warp takes one row: a query or, for dk and dv, a key. It looks at 32 rows of the other side at
 // a time: first each lane takes one of them and its whole dot product, then all lanes add the 32
@@ -10,7 +10,7 @@
 #include "kernels/cuda/pack.cuh"
 #include "kernels/cuda/reduce.cuh"
 
-enum { WARPS = 4, MOST_K = 256, CHANNELS = MOST_K / CUDA_WARP, MOST_SLOTS = 256 };
+enum { WARPS = 4, MOST_K = 256, CHANNELS = MOST_K / CUDA_WARP };
 
 // The rows of one head of one sequence: row l begins at first + l * step.
 template <typename T> struct head_rows {
@@ -72,7 +72,7 @@ struct row_sum {
   }
 };
 
-// -- forward and decoding -------------------------------------------------------------------
+// --- forward -------------------------------------------------------------------
 
 // Softmax over the rows j of [0, n) that sees(j) names, taken as they come (Milakov & Gimelshein
 // 2018): o = the weighted sum of v_row(j), not yet divided by *sum.
@@ -128,34 +128,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
   if (a.lse && threadIdx.x == 0) a.lse[task] = largest + logf(sum);
 }
 
-// The cached positions, by value: the host's arrays are gone when the kernel runs.
-typedef struct {
-  const void *k[MOST_SLOTS], *v[MOST_SLOTS];
-  int64_t ldk[MOST_SLOTS], ldv[MOST_SLOTS];
-} decode_slots;
-
-template <typename T, int N>
-static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 4)
-    decode_kernel(const kern_attention_decode_args a, const __grid_constant__ decode_slots slots) {
-  const int K = (int)a.K;
-  float *q = cuda_shared_as<float>() + threadIdx.y * K;
-  const int64_t task = (int64_t)blockIdx.x * WARPS + threadIdx.y, m = task / a.H, h = task % a.H;
-  if (m >= a.M) return; // a whole warp
-  const int64_t g = h / (a.H / a.G);
-  keep_row(static_cast<const T *>(a.q) + m * a.ldq + h * K, K, q);
-  __syncwarp();
-  row_sum o;
-  float largest, sum;
-  attend<T, N>(
-      q, K, 0, (int)a.slots,
-      [&](int j) { return static_cast<const T *>(slots.k[j]) + m * slots.ldk[j] + g * K; },
-      [&](int j) { return static_cast<const T *>(slots.v[j]) + m * slots.ldv[j] + g * K; },
-      [](int) { return true; }, &o, &largest, &sum);
-  o.scale(1.0f / sum);
-  o.store(static_cast<T *>(a.o) + m * a.ldo + h * K, K);
-}
-
-// -- backward -------------------------------------------------------------------------------
+// --- backward -------------------------------------------------------------------------------
 
 // dq of one query, and its delta.
 template <typename T, int N>
@@ -289,28 +262,4 @@ extern "C" orr_code cuda_attention_own_bwd(kern *k, const kern_attention_bwd_arg
                      shared, *a, delta));
   return cuda_start(k, "start attention_bwd", keys, grid_of(a->seq.seqs * a->G * a->seq.L),
                     dim3(CUDA_WARP, WARPS), shared, *a, static_cast<const float *>(delta));
-}
-
-extern "C" orr_code cuda_attention_decode(kern *k, const kern_attention_decode_args *a) {
-  ORR_TRY(check_width(a->K));
-  ORR_CHECK(a->slots >= 1 && a->slots <= MOST_SLOTS, ORR_EUNSUPPORTED,
-            "attention: %" PRId64
-            " cached positions; on a GPU 1 to %d: choose a shorter window, or device "
-            "cpu",
-            a->slots, (int)MOST_SLOTS);
-  if (k->planning || a->M == 0) return ORR_OK;
-  decode_slots slots = {};
-  bool wide = true;
-  for (int64_t i = 0; i < a->slots; i++) {
-    slots.k[i] = a->k_slots[i];
-    slots.v[i] = a->v_slots[i];
-    slots.ldk[i] = a->ldk[i];
-    slots.ldv[i] = a->ldv[i];
-    wide = wide && is_wide(a->type, a->K, slots.k[i], slots.ldk[i]);
-  }
-  const auto kernel = a->type == KERN_BF16
-                          ? (wide ? decode_kernel<cuda_bf16, 8> : decode_kernel<cuda_bf16, 1>)
-                          : (wide ? decode_kernel<float, 4> : decode_kernel<float, 1>);
-  return cuda_start(k, "start attention_decode", kernel, grid_of(a->M * a->H),
-                    dim3(CUDA_WARP, WARPS), (size_t)(WARPS * a->K) * sizeof(float), *a, slots);
 }

@@ -140,6 +140,14 @@ orr_code cuda_elapsed(kern *k, int from, int to, double *ms) {
   return ORR_OK;
 }
 
+size_t cuda_packed_bytes(const kern *k, kern_dtype type, int64_t N, int64_t K) {
+  return 0; // the tensor cores' libraries read weights as they lie
+}
+
+orr_code cuda_pack_weight(kern *k, const kern_pack_weight_args *a) {
+  return ORR_FAIL(ORR_EINVAL, "kernels: weights are not packed on a GPU");
+}
+
 void *cuda_stream(kern *k) {
   return cuda_impl_of(k)->stream;
 }

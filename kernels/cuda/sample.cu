@@ -1,30 +1,10 @@
 // Draws of codes by the Gumbel-max trick: what kernels/cpu/sample.c does, on the same counters. A
 // block takes a row, which it reads once.
-#include "base/rng.h"
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/philox.cuh"
 #include "kernels/cuda/reduce.cuh"
 
 enum { THREADS = 256, NONE = 0x7fffffff };
-
-// The first word of Philox4x32-10 (Salmon et al. 2011); key and counter as base/rng.c has them.
-__device__ __forceinline__ uint32_t philox(uint32_t k0, uint32_t k1, uint64_t sample,
-                                           uint64_t position) {
-  uint32_t c0 = (uint32_t)sample, c1 = (uint32_t)(sample >> 32);
-  uint32_t c2 = (uint32_t)position, c3 = (uint32_t)(position >> 32);
-#pragma unroll
-  for (int round = 0; round < 10; round++) {
-    const uint32_t m0 = 0xD2511F53u, m1 = 0xCD9E8D57u;
-    const uint32_t high0 = __umulhi(m0, c0), high1 = __umulhi(m1, c2);
-    const uint32_t low0 = m0 * c0, low1 = m1 * c2;
-    c0 = high1 ^ c1 ^ k0;
-    c1 = low1;
-    c2 = high0 ^ c3 ^ k1;
-    c3 = low0;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  return c0;
-}
 
 __device__ __forceinline__ float gumbel(uint32_t bits) {
   // Exact in float32 and inside (0, 1).
@@ -48,12 +28,15 @@ static __global__ void __launch_bounds__(THREADS) sample_kernel(const kern_sampl
   enum { W = THREADS / CUDA_WARP };
   const int64_t m = blockIdx.x;
   const float *row = a.logits + m * a.V;
-  const bool noisy = a.temperature != 0.0f;
-  const float inverse = noisy ? 1.0f / a.temperature : 1.0f;
-  const uint32_t k0 = (uint32_t)a.seed;
-  const uint32_t k1 = ORR_STREAM_DECODE ^ (uint32_t)(a.seed >> 32) * 0x9E3779B9u;
-  const uint64_t sample = noisy ? a.sample[m / a.rows_per_sample] : 0;
-  const uint64_t position = a.position0 + (uint64_t)(m % a.rows_per_sample * a.V);
+  const int64_t b = m / a.rows_per_sample;
+  const bool noisy = a.temperature[b] > 0.0f;
+  const float inverse = noisy ? 1.0f / a.temperature[b] : 1.0f;
+  const uint64_t seed = noisy ? a.seed[b] : 0, sample = noisy ? a.sample[b] : 0;
+  const uint64_t draw = noisy ? a.draw[b] : 0;
+  const uint32_t k0 = (uint32_t)seed;
+  const uint32_t k1 = ORR_STREAM_DECODE ^ (uint32_t)(seed >> 32) * 0x9E3779B9u;
+  const uint64_t position =
+      (draw * (uint64_t)a.rows_per_sample + (uint64_t)(m % a.rows_per_sample)) * (uint64_t)a.V;
   float best = -INFINITY, own = -INFINITY, sum = 0.0f;
   int at = NONE;
   for (int64_t v = threadIdx.x; v < a.V; v += THREADS) {
@@ -61,7 +44,7 @@ static __global__ void __launch_bounds__(THREADS) sample_kernel(const kern_sampl
     sum = (sum == 0.0f ? 0.0f : sum * expf(own - most)) + expf(l - most);
     own = most;
     const float value =
-        noisy ? l * inverse + gumbel(philox(k0, k1, sample, position + (uint64_t)v)) : l;
+        noisy ? l * inverse + gumbel(cuda_philox(k0, k1, sample, position + (uint64_t)v).x) : l;
     if (value > best) best = value, at = (int)v;
   }
   float *scratch = cuda_shared_as<float>(); // four parts of W
@@ -75,8 +58,6 @@ static __global__ void __launch_bounds__(THREADS) sample_kernel(const kern_sampl
 }
 
 extern "C" orr_code cuda_sample(kern *k, const kern_sample_args *a) {
-  ORR_CHECK(a->temperature >= 0.0f, ORR_EINVAL, "sample: temperature %g, wanted 0 or more",
-            (double)a->temperature);
   if (k->planning || a->M == 0) return ORR_OK;
   return cuda_start(k, "start sample", sample_kernel, dim3((unsigned)a->M), dim3(THREADS),
                     4 * (THREADS / CUDA_WARP) * sizeof(float), *a);

@@ -5,7 +5,8 @@ const kern_table cuda_table = {
 #define TABLE_SLOT(op) .op = cuda_##op,
     KERN_OPS(TABLE_SLOT)
 #undef TABLE_SLOT
-        .alloc = cuda_alloc,
+        .packed_bytes = cuda_packed_bytes,
+    .alloc = cuda_alloc,
     .free = cuda_free,
     .sync = cuda_sync,
     .mark = cuda_mark,

@@ -7,6 +7,7 @@
 extern const kern_table cuda_table;
 
 // Local, all of them: the slots of kern_table, which says what they do.
+size_t cuda_packed_bytes(const kern *k, kern_dtype type, int64_t N, int64_t K);
 orr_code cuda_alloc(kern *k, kern_memory kind, size_t bytes, const char *what, void **out);
 void cuda_free(kern *k, kern_memory kind, void *p);
 orr_code cuda_sync(kern *k);

@@ -82,8 +82,8 @@ static void check_addresses(const strict *s, const char *op, const void *args, s
 }
 
 static bool takes_host_memory(op_id id) {
-  return id == STRICT_copy || id == STRICT_copy_rows || id == STRICT_attention_decode ||
-         id == STRICT_fsq_fwd || id == STRICT_fsq_bwd || id == STRICT_fsq_lookup;
+  return id == STRICT_copy || id == STRICT_copy_rows || id == STRICT_fsq_fwd ||
+         id == STRICT_fsq_bwd || id == STRICT_fsq_lookup;
 }
 
 static size_t args_bytes(op_id id) {
@@ -170,8 +170,7 @@ static orr_code issue(kern *k, op_id id, const char *name, const void *args) {
   }
   push(&s->waiting, id, args);
   s->called++;
-  // Its slot arrays are the caller's again when the call returns.
-  return id == STRICT_attention_decode ? run_until(k, s->called) : ORR_OK;
+  return ORR_OK;
 }
 
 // Padding holds what lay there before: a float beside it would look like an address.

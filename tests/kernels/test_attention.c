@@ -349,65 +349,6 @@ static void test_gradients_equal_finite_differences(void **state) {
   tensors_destroy(&t);
 }
 
-static void check_decode(kern_dtype type, int level, int64_t slots) {
-  enum { M = 7, H = 4, G = 2, K = 24, LD = G * K + 5, MAX = 20 };
-  void *q = tensor_random(type, M * H * K, 1, 1), *o = tensor_random(type, M * H * K, 2, 1);
-  void *ks[MAX], *vs[MAX];
-  int64_t ld[MAX];
-  for (int64_t i = 0; i < slots; i++) {
-    ks[i] = tensor_random(type, M * LD, 10 + (uint64_t)i, 1);
-    vs[i] = tensor_random(type, M * LD, 90 + (uint64_t)i, 1);
-    ld[i] = LD - i % 2;
-  }
-  kern *k;
-  assert_int_equal(cpu_create(2, (cpu_level)level, &k), ORR_OK);
-  TENSOR_RUN(k, attention_decode,
-             &(kern_attention_decode_args){.type = type,
-                                           .M = M,
-                                           .H = H,
-                                           .G = G,
-                                           .K = K,
-                                           .slots = slots,
-                                           .q = q,
-                                           .ldq = H * K,
-                                           .ldo = H * K,
-                                           .k_slots = (const void *const *)ks,
-                                           .v_slots = (const void *const *)vs,
-                                           .ldk = ld,
-                                           .ldv = ld,
-                                           .o = o});
-  for (int64_t m = 0; m < M; m++)
-    for (int64_t h = 0; h < H; h++) {
-      double p[MAX], sum = 0;
-      const int64_t g = h / (H / G);
-      for (int64_t i = 0; i < slots; i++) {
-        double s = 0;
-        for (int64_t c = 0; c < K; c++)
-          s += tensor_get(type, q, (m * H + h) * K + c) *
-               tensor_get(type, ks[i], m * ld[i] + g * K + c);
-        sum += p[i] = exp(s / sqrt(K));
-      }
-      for (int64_t c = 0; c < K; c++) {
-        double wanted = 0;
-        for (int64_t i = 0; i < slots; i++)
-          wanted += p[i] / sum * tensor_get(type, vs[i], m * ld[i] + g * K + c);
-        /* values of size about 1 */
-        assert_true(fabs(tensor_get(type, o, (m * H + h) * K + c) - wanted) < allowed(type));
-      }
-    }
-  for (int64_t i = 0; i < slots; i++) orr_free(ks[i]), orr_free(vs[i]);
-  kern_destroy(k);
-  orr_free(o), orr_free(q);
-}
-
-static void test_decoding_equals_loops_in_double(void **state) {
-  for (int level = 0; level <= (int)cpu_level_detect(); level++)
-    for (int type = 0; type < 2; type++) {
-      check_decode((kern_dtype)type, level, 1);
-      check_decode((kern_dtype)type, level, 20);
-    }
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_float32_equals_loops_in_double),
@@ -415,7 +356,6 @@ int main(void) {
       cmocka_unit_test(test_thread_count_does_not_change_a_bit),
       cmocka_unit_test(test_columns_between_rows_are_left_alone),
       cmocka_unit_test(test_gradients_equal_finite_differences),
-      cmocka_unit_test(test_decoding_equals_loops_in_double),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,7 +50,18 @@ static kern *create(const setting *s) {
 
 enum { NO_ADD, ADD, ADD_IN_PLACE };
 
-static void check_fwd(const setting *s, const shape *h, bool with_bias, int how) {
+// w [N,K] packed at the setting's level.
+static void *pack(const setting *s, const shape *h, const void *w) {
+  kern *k = create(s);
+  void *packed = orr_malloc(kern_packed_bytes(k, s->type, h->N, h->K));
+  TENSOR_RUN(
+      k, pack_weight,
+      &(kern_pack_weight_args){.type = s->type, .N = h->N, .K = h->K, .w = w, .packed = packed});
+  kern_destroy(k);
+  return packed;
+}
+
+static void check_fwd(const setting *s, const shape *h, bool with_bias, int how, bool with_pack) {
   void *x = tensor_random(s->type, h->M * h->ldx, 1, 1),
        *w = tensor_random(s->type, h->N * h->K, 2, 1);
   float *bias = tensor_random(KERN_F32, h->N, 3, 1);
@@ -58,6 +69,7 @@ static void check_fwd(const setting *s, const shape *h, bool with_bias, int how)
   void *before = tensor_copy(s->y_type, h->M * h->ldy, y);
   void *other = tensor_random(s->y_type, h->M * h->ldy, 5, 1);
   const void *add = how == ADD ? other : how == ADD_IN_PLACE ? y : NULL;
+  void *packed = with_pack ? pack(s, h, w) : NULL;
   kern *k = create(s);
   TENSOR_RUN(k, matmul_fwd,
              &(kern_matmul_fwd_args){.type = s->type,
@@ -67,6 +79,7 @@ static void check_fwd(const setting *s, const shape *h, bool with_bias, int how)
                                      .K = h->K,
                                      .x = x,
                                      .w = w,
+                                     .packed = packed,
                                      .bias = with_bias ? bias : NULL,
                                      .add = add,
                                      .y = y,
@@ -85,7 +98,8 @@ static void check_fwd(const setting *s, const shape *h, bool with_bias, int how)
       expect_close(s->y_type, y, m * h->ldy + n, wanted, h->K);
     }
   kern_destroy(k);
-  orr_free(other), orr_free(before), orr_free(y), orr_free(bias), orr_free(w), orr_free(x);
+  orr_free(packed), orr_free(other), orr_free(before), orr_free(y), orr_free(bias), orr_free(w),
+      orr_free(x);
 }
 
 static void check_bwd_x(const setting *s, const shape *h, bool accumulate) {
@@ -164,9 +178,11 @@ static void for_each(void (*check)(const setting *, const shape *)) {
 }
 
 static void fwd(const setting *s, const shape *h) {
-  check_fwd(s, h, false, NO_ADD);
-  check_fwd(s, h, true, ADD);
-  check_fwd(s, h, true, ADD_IN_PLACE);
+  for (int packed = 0; packed < 2; packed++) {
+    check_fwd(s, h, false, NO_ADD, packed);
+    check_fwd(s, h, true, ADD, packed);
+    check_fwd(s, h, true, ADD_IN_PLACE, packed);
+  }
 }
 static void bwd_x(const setting *s, const shape *h) {
   check_bwd_x(s, h, false);
@@ -251,6 +267,46 @@ static void test_tiles_give_the_same_bits_for_any_number_of_threads(void **state
   orr_free(dw), orr_free(dx), orr_free(y), orr_free(dy), orr_free(w), orr_free(x);
 }
 
+static void rows_alone(const setting *s, const shape *h) {
+  if (h->M > 300) return; // a matter of seconds, and nothing new
+  void *x = tensor_random(s->type, h->M * h->ldx, 1, 1),
+       *w = tensor_random(s->type, h->N * h->K, 2, 1);
+  void *y = tensor_random(s->y_type, h->M * h->ldy, 3, 1),
+       *one = tensor_copy(s->y_type, h->M * h->ldy, y);
+  void *packed = pack(s, h, w);
+  kern_matmul_fwd_args a = {.type = s->type,
+                            .y_type = s->y_type,
+                            .M = h->M,
+                            .N = h->N,
+                            .K = h->K,
+                            .x = x,
+                            .w = w,
+                            .packed = packed,
+                            .y = y,
+                            .ldx = h->ldx,
+                            .ldy = h->ldy};
+  kern *k = create(&(setting){s->type, s->y_type, s->level, 3});
+  assert_int_equal(kern_commit(k), ORR_OK);
+  assert_int_equal(kern_matmul_fwd(k, &a), ORR_OK);
+  kern_destroy(k);
+  k = create(&(setting){s->type, s->y_type, s->level, 1});
+  assert_int_equal(kern_commit(k), ORR_OK);
+  const int64_t several[] = {1, 2, 5, 3, 7, 4, 11, 6, 13};
+  for (int64_t m = 0, i = 0; m < h->M; m += a.M, i++) {
+    a.M = h->M - m < several[i % 9] ? h->M - m : several[i % 9];
+    a.x = (char *)x + (size_t)(m * h->ldx) * kern_dtype_size(s->type);
+    a.y = (char *)one + (size_t)(m * h->ldy) * kern_dtype_size(s->y_type);
+    assert_int_equal(kern_matmul_fwd(k, &a), ORR_OK);
+  }
+  assert_memory_equal(y, one, (size_t)(h->M * h->ldy) * kern_dtype_size(s->y_type));
+  kern_destroy(k);
+  orr_free(packed), orr_free(one), orr_free(y), orr_free(w), orr_free(x);
+}
+
+static void test_with_packed_weights_a_row_has_its_bits_whatever_rows_there_are(void **state) {
+  for_each(rows_alone);
+}
+
 static void test_no_rows_give_no_gradient(void **state) {
   kern *k = create(&(setting){.level = cpu_level_detect(), .threads = 1});
   float dw[4] = {1, 2, 3, 4}, dbias[2] = {5, 6};
@@ -284,6 +340,7 @@ int main(void) {
       cmocka_unit_test(test_weight_gradient_equals_sums_in_double),
       cmocka_unit_test(test_bias_gradient_has_the_same_bits_for_any_number_of_threads),
       cmocka_unit_test(test_tiles_give_the_same_bits_for_any_number_of_threads),
+      cmocka_unit_test(test_with_packed_weights_a_row_has_its_bits_whatever_rows_there_are),
       cmocka_unit_test(test_no_rows_give_no_gradient),
       cmocka_unit_test(test_a_shape_that_was_not_planned_runs_and_is_counted),
   };

@@ -14,13 +14,21 @@ static const shape shapes[] = {{1, 1, 1, 1.0f, 5},
                                {8, 1000, 8, 2.0f, 0xffffffffull}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 static const uint64_t samples[] = {77, 0xfedcba9876543210ull, 0, 3, 1ull << 32};
-// The counter's low word overflows inside a row.
-static const uint64_t position0 = 0xfffffff0ull;
+// Draws that let the counter's low word overflow inside a row, and differ by sample.
+static uint64_t draw_of(const shape *s, int64_t b) {
+  return (uint64_t)b +
+         ((1ull << 32) + (uint64_t)(s->rows_per_sample * s->V) - 1) /
+             (uint64_t)(s->rows_per_sample * s->V) -
+         1;
+}
 
 static double noise(const shape *s, int64_t m, int64_t v) {
-  const uint64_t position = position0 + (uint64_t)(m % s->rows_per_sample * s->V + v);
+  const int64_t b = m / s->rows_per_sample;
+  const uint64_t row =
+      draw_of(s, b) * (uint64_t)s->rows_per_sample + (uint64_t)(m % s->rows_per_sample);
+  const uint64_t position = row * (uint64_t)s->V + (uint64_t)v;
   const uint32_t bits =
-      orr_rng_draw(s->seed, ORR_STREAM_DECODE, samples[m / s->rows_per_sample], position).v[0];
+      orr_rng_draw(s->seed + (uint64_t)b, ORR_STREAM_DECODE, samples[b], position).v[0];
   return -log(-log(((bits >> 9) + 0.5) / 8388608));
 }
 
@@ -43,6 +51,13 @@ static void check_draws(const shape *s) {
     }
     log_prob[m] = log_prob_of(l + m * s->V, s->V, want[m]);
   }
+  uint64_t seed[5], draw[5];
+  float temperature[5];
+  for (int b = 0; b < 5; b++) {
+    seed[b] = s->seed + (uint64_t)b;
+    draw[b] = draw_of(s, b);
+    temperature[b] = s->temperature;
+  }
   FOR_SETUPS(run) {
     int32_t *code = pool_take(&p, (size_t)s->M * sizeof *code);
     float *got = pool_take(&p, (size_t)s->M * sizeof *got);
@@ -50,10 +65,10 @@ static void check_draws(const shape *s) {
                           .V = s->V,
                           .rows_per_sample = s->rows_per_sample,
                           .logits = pool_typed(&p, l, s->M * s->V, KERN_F32),
-                          .temperature = s->temperature,
-                          .seed = s->seed,
+                          .temperature = temperature,
+                          .seed = seed,
                           .sample = samples,
-                          .position0 = position0,
+                          .draw = draw,
                           .code = code,
                           .log_prob = got};
     RUN(run, sample, &a);
@@ -81,9 +96,10 @@ static void test_shares_of_draws_follow_the_softmax(void **state) {
                           .V = V,
                           .rows_per_sample = M,
                           .logits = logits,
-                          .temperature = (float)temperature,
-                          .seed = 11,
+                          .temperature = &(float){(float)temperature},
+                          .seed = &(uint64_t){11},
                           .sample = samples,
+                          .draw = &(uint64_t){0},
                           .code = code,
                           .log_prob = log_prob};
     RUN(run, sample, &a);
@@ -106,8 +122,13 @@ static void test_temperature_0_takes_the_first_of_the_largest(void **state) {
   for (int i = 0; i < 2 * V; i++) logits[i] = (float)(i % 7);
   logits[V + 399] = 9;
   FOR_SETUPS(run) {
-    kern_sample_args a = {
-        .M = 2, .V = V, .rows_per_sample = 1, .logits = logits, .code = code, .log_prob = log_prob};
+    kern_sample_args a = {.M = 2,
+                          .V = V,
+                          .rows_per_sample = 1,
+                          .logits = logits,
+                          .temperature = (float[]){0.0f, -1.0f},
+                          .code = code,
+                          .log_prob = log_prob};
     RUN(run, sample, &a);
     assert_int_equal(code[0], 6);
     assert_int_equal(code[1], 399);
@@ -124,8 +145,10 @@ static void test_rows_of_nan_still_give_a_code_in_range(void **state) {
                           .V = V,
                           .rows_per_sample = 1,
                           .logits = logits,
-                          .temperature = 1.0f,
+                          .temperature = &(float){1.0f},
+                          .seed = &(uint64_t){0},
                           .sample = samples,
+                          .draw = &(uint64_t){0},
                           .code = &code,
                           .log_prob = &log_prob};
     RUN(run, sample, &a);
@@ -134,12 +157,68 @@ static void test_rows_of_nan_still_give_a_code_in_range(void **state) {
   }
 }
 
+// Largest confidences first, in a loop over ranks; noise from orr_rng_uniform.
+static void test_the_most_confident_masked_positions_take_their_codes(void **state) {
+  enum { B = 3, S = 37, V = 50 };
+  const float noise[B] = {0.0f, 1.5f, 0.7f};
+  const int32_t left[B] = {20, 11, 0};
+  const uint64_t seed[B] = {1, 2, 2}, sample[B] = {5, 5, 6}, draw[B] = {0, 3, 9};
+  pool p = {0};
+  double *l = pool_draw(&p, B * S, KERN_F32, 1.0);
+  int32_t code[B * S], before[B * S], want[B * S];
+  double nll[B] = {0};
+  for (int i = 0; i < B * S; i++) {
+    l[i] = -fabs(l[i]);
+    code[i] = i % V;
+    before[i] = want[i] = i % 3 == 0 ? (i * 7) % V : V;
+  }
+  for (int b = 0; b < B; b++)
+    for (int n = 0;; n++) {
+      int masked = 0, best = -1;
+      double most = -INFINITY;
+      for (int s = 0; s < S; s++) {
+        if (want[b * S + s] != V) continue;
+        const double u =
+            orr_rng_uniform(seed[b], ORR_STREAM_CHOICE, sample[b], draw[b] * S + (uint64_t)s);
+        const double v = l[b * S + s] + noise[b] * -log(-log(u));
+        masked++;
+        if (v > most) most = v, best = s;
+      }
+      if (masked <= left[b]) break;
+      want[b * S + best] = code[b * S + best];
+      nll[b] -= l[b * S + best];
+    }
+  FOR_SETUPS(run) {
+    int32_t tokens[B * S];
+    double got[B] = {0};
+    memcpy(tokens, before, sizeof tokens);
+    kern_choose_args a = {.B = B,
+                          .S = S,
+                          .V = V,
+                          .code = code,
+                          .log_prob = pool_typed(&p, l, B * S, KERN_F32),
+                          .noise = noise,
+                          .left = left,
+                          .seed = seed,
+                          .sample = sample,
+                          .draw = draw,
+                          .tokens = tokens,
+                          .nll = got};
+    RUN(run, choose, &a);
+    assert_memory_equal(tokens, want, sizeof want);
+    for (int b = 0; b < B; b++)
+      assert_true(fabs(got[b] - nll[b]) < 1e-9); // sums of 37 float32 values
+  }
+  pool_free(&p);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_draws_equal_double_arithmetic_on_the_same_noise),
       cmocka_unit_test(test_shares_of_draws_follow_the_softmax),
       cmocka_unit_test(test_temperature_0_takes_the_first_of_the_largest),
       cmocka_unit_test(test_rows_of_nan_still_give_a_code_in_range),
+      cmocka_unit_test(test_the_most_confident_masked_positions_take_their_codes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

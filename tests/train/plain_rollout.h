@@ -1,5 +1,5 @@
 // A rollout in plain float64 loops, written from the definition of the model and of the window
-// (train/infer/decoder.h), sharing nothing with the code under test but the weights. Keys are kept
+// (train/engine/engine.h), sharing nothing with the code under test but the weights. Keys are kept
 // unrotated and every query is turned by its distance to the key, so that ring, sink and clamped
 // distance are stated here in one line each.
 #ifndef TESTS_TRAIN_PLAIN_ROLLOUT_H

@@ -133,8 +133,8 @@ static inline void toy_zero_gradients(toy *t) {
 }
 
 // The planning pass as training makes it: count, plan, commit.
-static inline void toy_open(toy *t, const train_dynamics_dims *d, int64_t B, int64_t T,
-                            train_keep keep, uint64_t seed) {
+static inline void toy_open_on(toy *t, const train_dynamics_dims *d, int64_t B, int64_t T,
+                               train_keep keep, uint64_t seed, int threads) {
   memset(t, 0, sizeof *t);
   t->d = *d;
   t->B = B;
@@ -151,7 +151,7 @@ static inline void toy_open(toy *t, const train_dynamics_dims *d, int64_t B, int
   t->has = orr_calloc(frames, 1);
   t->logits = orr_calloc((size_t)(t->rows * d->V), sizeof *t->logits);
   toy_draw_batch(t, seed);
-  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &t->k));
+  assert_ok(kern_create(KERN_DEVICE_CPU, threads, &t->k));
   train_state_init(&t->state, t->k, d->block.act, keep != TRAIN_NO_BACKWARD, false);
   orr_arena_init(&t->acts, "activations");
   assert_ok(train_dynamics_list(d, &t->state.params, &t->p));
@@ -163,6 +163,11 @@ static inline void toy_open(toy *t, const train_dynamics_dims *d, int64_t B, int
   assert_ok(orr_arena_commit(&t->acts));
   toy_place(t);
   toy_weights(t, seed);
+}
+
+static inline void toy_open(toy *t, const train_dynamics_dims *d, int64_t B, int64_t T,
+                            train_keep keep, uint64_t seed) {
+  toy_open_on(t, d, B, T, keep, seed, 1);
 }
 
 static inline void toy_close(toy *t) {

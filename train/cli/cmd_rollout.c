@@ -14,7 +14,7 @@
 #include "data/pictures/video.h"
 #include "base/args.h"
 #include "train/cli/action_file.h"
-#include "train/infer/decoder.h"
+#include "train/engine/engine.h"
 #include "train/infer/episodes.h"
 #include "train/setup/remote_data.h"
 #include "train/setup/run_data.h"
@@ -50,7 +50,8 @@ typedef struct {
   int64_t clip, frames, prompt, scale, seed;
   const char *data, *out, *actions;
   bool beside;
-  train_decoder_options decoder;
+  int64_t window;
+  train_engine_settings settings;
 } request;
 
 typedef struct {
@@ -59,7 +60,7 @@ typedef struct {
   data_remote *remote;
   train_episodes *episodes;
   train_codec *codec;
-  train_decoder *decoder;
+  train_engine *engine;
   int64_t known; // frames read of the episode, data.stride apart
   uint8_t *real; // [known,height,width,3]
   float *raw;    // [rows,A_set] actions, row t led from frame t to t+1
@@ -73,22 +74,22 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   q->scale = 4;
   q->prompt = c->eval.prompt;
   q->seed = c->eval.seed;
-  q->decoder = (train_decoder_options){.B = 1,
-                                       .steps = c->eval.steps,
-                                       .temperature = c->eval.temperature,
-                                       .choice_temperature = c->eval.choice_temperature};
+  q->settings = (train_engine_settings){.steps = c->eval.steps,
+                                        .temperature = c->eval.temperature,
+                                        .choice_temperature = c->eval.choice_temperature};
   q->beside = orr_args_flag(a, "beside");
   q->actions = orr_args_text(a, "actions", NULL);
   ORR_TRY(orr_args_i64(a, "clip", 0, INT64_MAX, &q->clip));
   ORR_TRY(orr_args_i64(a, "frames", 1, 1000000, &q->frames));
   ORR_TRY(orr_args_i64(a, "scale", 1, 64, &q->scale));
   ORR_TRY(orr_args_i64(a, "prompt", 1, 65536, &q->prompt));
-  ORR_TRY(orr_args_i64(a, "steps", 1, 1024, &q->decoder.steps));
+  ORR_TRY(orr_args_i64(a, "steps", 1, 1024, &q->settings.steps));
   ORR_TRY(orr_args_i64(a, "seed", 0, 4294967295, &q->seed));
-  ORR_TRY(orr_args_f64(a, "temperature", 0.0, 100.0, &q->decoder.temperature));
-  ORR_TRY(orr_args_f64(a, "choice-temperature", 0.0, 100.0, &q->decoder.choice_temperature));
-  q->decoder.window = train_decoder_window(c, q->prompt + q->frames);
-  q->decoder.seed = (uint64_t)q->seed;
+  ORR_TRY(orr_args_f64(a, "temperature", 0.0, 100.0, &q->settings.temperature));
+  ORR_TRY(orr_args_f64(a, "choice-temperature", 0.0, 100.0, &q->settings.choice_temperature));
+  q->window = train_engine_window(c, q->prompt + q->frames);
+  q->settings.seed = (uint64_t)q->seed;
+  q->settings.sample = (uint64_t)q->clip;
   return ORR_OK;
 }
 
@@ -147,14 +148,15 @@ static orr_code roll(rollout *r, int32_t branch) {
   float *action = orr_calloc((size_t)(2 * A), sizeof *action);
   ORR_CHECK(action, ORR_ENOMEM, "rollout: out of memory");
   for (int64_t a = 0; a < r->A_set; a++) action[A + a] = 1.0f;
-  orr_code rc = train_decoder_reset(r->decoder, &(uint64_t){(uint64_t)r->q.clip});
+  orr_code rc = train_engine_begin(r->engine, 0, &r->q.settings);
   for (int64_t t = 0; t < total && rc == ORR_OK; t++) {
-    const uint8_t has = t > 0;
+    const bool has = t > 0;
     const int64_t row = t - 1 < r->rows ? t - 1 : r->rows - 1; // the last action is held
     if (has) memcpy(action, r->raw + row * r->A_set, (size_t)r->A_set * sizeof *action);
-    const train_decoder_input in = {.action = action, .has_action = &has, .branch = &branch};
-    rc = t < r->q.prompt ? train_decoder_push(r->decoder, r->tokens + t * S, &in)
-                         : train_decoder_next(r->decoder, &in, r->tokens + t * S);
+    train_engine_frame f = {
+        .branch = branch, .has_action = has, .action = action, .tokens = r->tokens + t * S};
+    rc =
+        t < r->q.prompt ? train_engine_push(r->engine, &f, 1) : train_engine_next(r->engine, &f, 1);
     if (t >= r->q.prompt)
       orr_progress(t + 1 == total, "rollout: frame %" PRId64 " of %" PRId64, t + 1 - r->q.prompt,
                    r->q.frames);
@@ -197,8 +199,11 @@ static orr_code run(rollout *r) {
   ORR_TRY(read_episode(r));
   ORR_TRY(train_codec_create(r->m.tokenizer, 16, &r->codec));
   ORR_TRY(train_codec_encode(r->codec, r->real, r->q.prompt, r->tokens));
-  ORR_TRY(train_decoder_create(r->m.k, &d->dynamics, &d->dynamics_p, &d->state.weights,
-                               &r->q.decoder, &r->decoder));
+  ORR_TRY(train_engine_create(
+      r->m.k, &d->dynamics, &d->dynamics_p, &d->state.weights,
+      &(train_engine_options){
+          .sessions = 1, .batch = 1, .window = r->q.window, .steps = r->q.settings.steps},
+      &r->engine));
   const double begin = orr_clock_ms();
   ORR_TRY(roll(r, branch));
   ORR_INFO("rollout: %.1f frames/s", 1e3 * (double)r->q.frames / (orr_clock_ms() - begin));
@@ -224,7 +229,7 @@ orr_code train_cmd_rollout(int argc, char **argv) {
   ORR_TRY_GOTO(read_request(&args, r.m.dynamics->c, &r.q), out);
   rc = run(&r);
 out:
-  train_decoder_destroy(r.decoder);
+  train_engine_destroy(r.engine);
   train_codec_destroy(r.codec);
   orr_free(r.film);
   orr_free(r.tokens);

@@ -17,9 +17,10 @@
   X(train, "CONFIG.yaml [--set key=value]... [--resume auto|none|PATH]")                           \
   X(eval, "CHECKPOINT --data DIR [--json FILE]")                                                   \
   X(rollout, "CHECKPOINT --data DIR --clip N --frames N --out FILE.mp4|.gif|.png")                 \
+  X(play, "RUN --data DIR [--port N]")                                                             \
   X(ckpt, "inspect | verify | export")                                                             \
   X(config, "print | check | doc")                                                                 \
-  X(bench, "step | ops | comm | io")                                                               \
+  X(bench, "step | ops | comm | io | rollout")                                                     \
   X(report, "RUN_DIR | --compare RUN_DIR RUN_DIR")
 
 // X(verb, sentence)

@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "data/sim/tabletop.h"
 #include "data/pictures/video.h"
-#include "train/infer/decoder.h"
+#include "train/engine/engine.h"
 #include "train/eval/set.h"
 #include "train/eval/shuffle.h"
 #include "train/eval/strip.h"
@@ -78,42 +78,50 @@ void train_eval_destroy(train_eval *e) {
 
 // -- rollouts -------------------------------------------------------------------------------
 
-// Inputs of frame t for clips first..first+B-1; clip i takes the actions of clip source[i]. Clips
-// past the last one repeat it.
-static void gather_inputs(const train_eval *e, int64_t first, int64_t B, int64_t t,
-                          const int64_t *source, float *action, uint8_t *has, int32_t *branch,
-                          int32_t *tokens) {
+// Frame t of clips first..first+B-1; clip i takes the actions of clip source[i].
+static void gather_frames(const train_eval *e, int64_t first, int64_t B, int64_t t,
+                          const int64_t *source, int32_t *tokens, train_engine_frame *f) {
   const train_eval_set *s = &e->set;
   for (int64_t b = 0; b < B; b++) {
-    const int64_t clip = first + b < s->E ? first + b : s->E - 1,
-                  from = t < s->prompt ? clip : source[clip];
-    memcpy(action + b * 2 * s->A, s->action + (from * s->T + t) * 2 * s->A,
-           (size_t)(2 * s->A) * sizeof *action);
-    has[b] = s->has[from * s->T + t];
-    branch[b] = s->branch;
+    const int64_t clip = first + b, from = t < s->prompt ? clip : source[clip];
     memcpy(tokens + b * s->S, s->tokens + (clip * s->T + t) * s->S, (size_t)s->S * sizeof *tokens);
+    f[b] = (train_engine_frame){.session = (int32_t)b,
+                                .branch = s->branch,
+                                .has_action = s->has[from * s->T + t],
+                                .action = s->action + (from * s->T + t) * 2 * s->A,
+                                .tokens = tokens + b * s->S};
   }
 }
 
-static orr_code roll_portion(train_eval *e, train_decoder *d, int64_t first, const int64_t *source,
-                             float *action, int32_t *tokens, int32_t *rolled) {
+static orr_code begin_portion(train_eval *e, train_engine *g, int64_t first, int64_t B) {
+  for (int64_t b = 0; b < B; b++) {
+    // Two futures of one state share their random numbers, so that only the actions tell them
+    // apart.
+    const train_engine_settings s = {.steps = e->o.steps,
+                                     .temperature = e->o.temperature,
+                                     .choice_temperature = e->o.choice_temperature,
+                                     .seed = e->o.seed,
+                                     .sample =
+                                         (uint64_t)(e->set.forks ? (first + b) / 2 : first + b)};
+    ORR_TRY(train_engine_begin(g, (int32_t)b, &s));
+  }
+  return ORR_OK;
+}
+
+static orr_code roll_portion(train_eval *e, train_engine *g, int64_t first, const int64_t *source,
+                             int32_t *tokens, int32_t *rolled) {
   const train_eval_set *s = &e->set;
-  uint8_t has[ROLLOUT_CLIPS];
-  int32_t branch[ROLLOUT_CLIPS];
-  uint64_t sample[ROLLOUT_CLIPS];
-  // Two futures of one state share their random numbers, so that only the actions tell them apart.
-  for (int64_t b = 0; b < ROLLOUT_CLIPS; b++)
-    sample[b] = (uint64_t)(s->forks ? (first + b) / 2 : first + b);
-  ORR_TRY(train_decoder_reset(d, sample));
+  const int64_t B = s->E - first < ROLLOUT_CLIPS ? s->E - first : ROLLOUT_CLIPS;
+  train_engine_frame f[ROLLOUT_CLIPS];
+  ORR_TRY(begin_portion(e, g, first, B));
   for (int64_t t = 0; t < s->T; t++) {
-    gather_inputs(e, first, ROLLOUT_CLIPS, t, source, action, has, branch, tokens);
-    const train_decoder_input in = {.action = action, .has_action = has, .branch = branch};
+    gather_frames(e, first, B, t, source, tokens, f);
     if (t < s->prompt) {
-      ORR_TRY(train_decoder_push(d, tokens, &in));
+      ORR_TRY(train_engine_push(g, f, B));
       continue;
     }
-    ORR_TRY(train_decoder_next(d, &in, tokens));
-    for (int64_t b = 0; b < ROLLOUT_CLIPS && first + b < s->E; b++)
+    ORR_TRY(train_engine_next(g, f, B));
+    for (int64_t b = 0; b < B; b++)
       memcpy(rolled + ((first + b) * horizon(e) + t - s->prompt) * s->S, tokens + b * s->S,
              (size_t)s->S * sizeof *rolled);
   }
@@ -125,33 +133,29 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, uin
   const train_loaded_model *m = e->dynamics;
   const train_eval_set *s = &e->set;
   orr_code rc;
-  train_decoder *d = NULL;
-  float *action = orr_malloc((size_t)(ROLLOUT_CLIPS * 2 * s->A) * sizeof *action);
+  train_engine *g = NULL;
   int32_t *tokens = orr_malloc((size_t)(ROLLOUT_CLIPS * s->S) * sizeof *tokens);
   int32_t *rolled = orr_malloc((size_t)(s->E * horizon(e) * s->S) * sizeof *rolled);
-  ORR_CHECK_GOTO(action && tokens && rolled, out, ORR_ENOMEM, "rollouts: out of memory");
+  ORR_CHECK_GOTO(tokens && rolled, out, ORR_ENOMEM, "rollouts: out of memory");
   ORR_TRY_GOTO(
-      train_decoder_create(m->k, &m->dynamics, &m->dynamics_p, &m->state.weights,
-                           &(train_decoder_options){.B = ROLLOUT_CLIPS,
-                                                    .window = train_decoder_window(m->c, s->T),
-                                                    .steps = e->o.steps,
-                                                    .temperature = e->o.temperature,
-                                                    .choice_temperature = e->o.choice_temperature,
-                                                    .seed = e->o.seed},
-                           &d),
+      train_engine_create(m->k, &m->dynamics, &m->dynamics_p, &m->state.weights,
+                          &(train_engine_options){.sessions = ROLLOUT_CLIPS,
+                                                  .batch = ROLLOUT_CLIPS,
+                                                  .window = train_engine_window(m->c, s->T),
+                                                  .steps = e->o.steps},
+                          &g),
       out);
   for (int64_t first = 0; first < s->E; first += ROLLOUT_CLIPS) {
-    ORR_TRY_GOTO(roll_portion(e, d, first, source, action, tokens, rolled), out);
+    ORR_TRY_GOTO(roll_portion(e, g, first, source, tokens, rolled), out);
     orr_progress(first + ROLLOUT_CLIPS >= s->E,
                  "eval: rollouts under %s: clip %" PRId64 " of %" PRId64, what,
                  first + ROLLOUT_CLIPS < s->E ? first + ROLLOUT_CLIPS : s->E, s->E);
   }
   rc = train_codec_decode(e->codec, rolled, s->E * horizon(e), frames);
 out:
-  train_decoder_destroy(d);
+  train_engine_destroy(g);
   orr_free(rolled);
   orr_free(tokens);
-  orr_free(action);
   return rc;
 }
 

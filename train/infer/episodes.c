@@ -67,8 +67,8 @@ orr_code train_episodes_length(train_episodes *e, int64_t i, int64_t stride, int
   return ORR_OK;
 }
 
-orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, int64_t stride,
-                             uint8_t *frames, float *actions, float *state) {
+// The shard is open; *first (=) row of the first of T frames in it.
+static orr_code reach(train_episodes *e, int64_t i, int64_t T, int64_t stride, int64_t *first) {
   int64_t within = 0, length = 0;
   ORR_TRY(train_episodes_length(e, i, stride, &length));
   ORR_TRY(find(e, i, &within));
@@ -76,9 +76,24 @@ orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, int64_t st
             "%s: episode %" PRId64 " has %" PRId64 " frames (at stride %" PRId64
             "), wanted %" PRId64 ": ask for fewer frames",
             e->index->dir, i, length, stride, T);
-  const int64_t first = data_shard_offsets(e->shard)[within];
+  *first = data_shard_offsets(e->shard)[within];
+  return ORR_OK;
+}
+
+orr_code train_episodes_read_actions(train_episodes *e, int64_t i, int64_t T, int64_t stride,
+                                     float *actions) {
+  int64_t first = 0;
+  ORR_TRY(reach(e, i, T, stride, &first));
+  return T > 1 ? data_shard_read_actions(e->shard, first + stride - 1, T - 1, stride, actions)
+               : ORR_OK;
+}
+
+orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, int64_t stride,
+                             uint8_t *frames, float *actions, float *state) {
+  int64_t first = 0;
+  ORR_TRY(reach(e, i, T, stride, &first));
   ORR_TRY(data_shard_read_frames(e->shard, first, T, stride, frames));
-  if (T > 1) ORR_TRY(data_shard_read_actions(e->shard, first + stride - 1, T - 1, stride, actions));
+  ORR_TRY(train_episodes_read_actions(e, i, T, stride, actions));
   if (!state || !e->index->format.Q) return ORR_OK;
   return data_shard_read_state(e->shard, first, T, stride, state);
 }

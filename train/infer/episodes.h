@@ -23,4 +23,8 @@ orr_code train_episodes_length(train_episodes *e, int64_t i, int64_t stride, int
 orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t T, int64_t stride,
                              uint8_t *frames, float *actions, float *state);
 
+// Local. The actions alone, [T-1,A], as train_episodes_read gives them.
+orr_code train_episodes_read_actions(train_episodes *e, int64_t i, int64_t T, int64_t stride,
+                                     float *actions);
+
 #endif

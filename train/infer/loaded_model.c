@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "checkpoints/checkpoint.h"
+#include "train/model/packed.h"
 #include "train/model/precision.h"
 #include "train/save/store.h"
 
@@ -68,12 +69,20 @@ orr_code train_loaded_model_open(const char *path, int stage, bool ema, kern *k,
 
 void train_loaded_model_close(train_loaded_model *m) {
   if (!m) return;
+  train_packed_release(&m->state.weights);
   train_state_release(&m->state);
   orr_free(m->dynamics_p.blocks);
   orr_free(m->tokenizer_p.enc);
   orr_free(m->path);
   cfg_destroy(m->c);
   orr_free(m);
+}
+
+orr_code train_loaded_model_pack(train_loaded_model *m) {
+  train_weights *w = &m->state.weights;
+  if (m->c->train.stage == CFG_STAGE_TOKENIZER)
+    return train_packed_tokenizer(m->k, &m->tokenizer, &m->tokenizer_p, w);
+  return train_packed_dynamics(m->k, &m->dynamics, &m->dynamics_p, w);
 }
 
 orr_code train_loaded_model_fits(const train_loaded_model *m, const data_index *x) {
@@ -98,6 +107,7 @@ struct train_codec {
   train_tokenizer *model;
   orr_arena acts, staging; // staging: pinned
   int64_t B, S, frame_bytes;
+  bool any; // portions may have any number of frames
   portion device, host;
 };
 
@@ -116,8 +126,11 @@ orr_code train_codec_create(const train_loaded_model *m, int64_t B, train_codec 
   orr_code rc;
   train_codec *c = orr_calloc(1, sizeof *c);
   ORR_CHECK(c, ORR_ENOMEM, "tokenizer for %" PRId64 " frames: out of memory", B);
-  *c = (train_codec){
-      .k = m->k, .B = B, .S = m->tokenizer.S, .frame_bytes = m->tokenizer.S * m->tokenizer.P};
+  *c = (train_codec){.k = m->k,
+                     .B = B,
+                     .S = m->tokenizer.S,
+                     .frame_bytes = m->tokenizer.S * m->tokenizer.P,
+                     .any = m->state.weights.packed != NULL};
   kern_arena_init(m->k, &c->acts, "tokenizer activations");
   kern_arena_init_pinned(m->k, &c->staging, "staged frames");
   ORR_TRY_GOTO(train_tokenizer_create(m->k, &m->tokenizer, &m->tokenizer_p, &m->state.weights, B,
@@ -142,6 +155,13 @@ void train_codec_destroy(train_codec *c) {
   orr_free(c);
 }
 
+// Frames that are worked on for a portion of n.
+static int64_t take(train_codec *c, int64_t n) {
+  if (!c->any) return c->B;
+  train_tokenizer_take(c->model, n);
+  return n;
+}
+
 static orr_code move(train_codec *c, void *dst, const void *src, int64_t bytes, kern_copy_way way) {
   return kern_copy(c->k,
                    &(kern_copy_args){.dst = dst, .src = src, .bytes = (size_t)bytes, .way = way});
@@ -152,7 +172,8 @@ orr_code train_codec_encode(train_codec *c, const uint8_t *frames, int64_t n, in
   for (int64_t at = 0; at < n; at += c->B) {
     const int64_t part = n - at < c->B ? n - at : c->B;
     memcpy(c->host.frames, frames + at * c->frame_bytes, (size_t)(part * c->frame_bytes));
-    ORR_TRY(move(c, c->device.frames, c->host.frames, c->B * c->frame_bytes, KERN_COPY_IN));
+    ORR_TRY(
+        move(c, c->device.frames, c->host.frames, take(c, part) * c->frame_bytes, KERN_COPY_IN));
     ORR_TRY(
         train_tokenizer_encode(c->model, &(train_frames){.u8 = c->device.frames}, c->device.index));
     ORR_TRY(move(c, c->host.index, c->device.index, part * index_bytes, KERN_COPY_OUT));
@@ -167,7 +188,7 @@ orr_code train_codec_decode(train_codec *c, const int32_t *index, int64_t n, uin
   for (int64_t at = 0; at < n; at += c->B) {
     const int64_t part = n - at < c->B ? n - at : c->B;
     memcpy(c->host.index, index + at * c->S, (size_t)(part * index_bytes));
-    ORR_TRY(move(c, c->device.index, c->host.index, c->B * index_bytes, KERN_COPY_IN));
+    ORR_TRY(move(c, c->device.index, c->host.index, take(c, part) * index_bytes, KERN_COPY_IN));
     ORR_TRY(train_tokenizer_decode(c->model, c->device.index, c->device.frames, NULL));
     ORR_TRY(move(c, c->host.frames, c->device.frames, part * c->frame_bytes, KERN_COPY_OUT));
     ORR_TRY(kern_sync(c->k));

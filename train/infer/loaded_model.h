@@ -35,11 +35,15 @@ typedef struct {
 orr_code train_loaded_model_open(const char *path, int stage, bool ema, kern *k,
                                  train_loaded_model **out);
 void train_loaded_model_close(train_loaded_model *m); // takes NULL
+// Local. Packs the weights (train/model/packed.h): worth it for sessions and rollouts, whose rows
+// are few, and what makes a row's bits its own. ORR_ENOMEM.
+orr_code train_loaded_model_pack(train_loaded_model *m);
 
 // Local. ORR_EINVAL unless the frames of the data set have the size that tokenizer `m` takes.
 orr_code train_loaded_model_fits(const train_loaded_model *m, const data_index *x);
 
-// A tokenizer with its plan for up to B frames at once: encodes and decodes any number.
+// A tokenizer with its plan for up to B frames at once: encodes and decodes any number. With packed
+// weights a portion of fewer frames costs less, else it costs as much as B.
 typedef struct train_codec train_codec;
 // Local. Borrows `m`, a tokenizer.
 orr_code train_codec_create(const train_loaded_model *m, int64_t B, train_codec **out);

@@ -14,19 +14,26 @@ static orr_code check_pair(const train_loaded_model *dynamics,
   return ORR_OK;
 }
 
-orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train_world_model *m) {
-  int64_t threads = 0;
+orr_code train_world_model_open_on(const orr_args *a, const char *checkpoint, kern *k,
+                                   train_world_model *m) {
   const bool ema = !orr_args_flag(a, "no-ema");
-  ORR_TRY(orr_args_i64(a, "threads", 0, 4096, &threads));
-  ORR_TRY(train_kern_open(orr_args_text(a, "device", "auto"), (int)threads, &m->k));
-  ORR_TRY(train_loaded_model_open(checkpoint, CFG_STAGE_DYNAMICS, ema, m->k, &m->dynamics));
+  ORR_TRY(train_loaded_model_open(checkpoint, CFG_STAGE_DYNAMICS, ema, k, &m->dynamics));
   const char *tokenizer = orr_args_text(a, "tokenizer", m->dynamics->c->tokenizer.checkpoint);
   ORR_CHECK(tokenizer[0], ORR_ECONFIG,
             "%s does not name its tokenizer: give --tokenizer CHECKPOINT", m->dynamics->path);
-  ORR_TRY(train_loaded_model_open(tokenizer, CFG_STAGE_TOKENIZER, true, m->k, &m->tokenizer));
+  ORR_TRY(train_loaded_model_open(tokenizer, CFG_STAGE_TOKENIZER, true, k, &m->tokenizer));
   ORR_TRY(check_pair(m->dynamics, m->tokenizer));
-  return train_token_maker_pair(m->dynamics->path, &m->dynamics->taught, m->tokenizer->path,
-                                orr_args_flag(a, "any-tokenizer"));
+  ORR_TRY(train_token_maker_pair(m->dynamics->path, &m->dynamics->taught, m->tokenizer->path,
+                                 orr_args_flag(a, "any-tokenizer")));
+  ORR_TRY(train_loaded_model_pack(m->dynamics));
+  return train_loaded_model_pack(m->tokenizer);
+}
+
+orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train_world_model *m) {
+  int64_t threads = 0;
+  ORR_TRY(orr_args_i64(a, "threads", 0, 4096, &threads));
+  ORR_TRY(train_kern_open(orr_args_text(a, "device", "auto"), (int)threads, &m->k));
+  return train_world_model_open_on(a, checkpoint, m->k, m);
 }
 
 orr_code train_world_model_fits(const train_world_model *m, const data_index *x) {

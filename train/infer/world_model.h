@@ -8,7 +8,7 @@
 #include "train/infer/loaded_model.h"
 
 typedef struct {
-  kern *k;
+  kern *k; // of this model alone, else NULL
   train_loaded_model *dynamics, *tokenizer;
 } train_world_model;
 
@@ -19,6 +19,9 @@ typedef struct {
 // failure what was opened stays for close. ORR_EINVAL when codes or positions of the two differ, or
 // the tokenizer did not make the tokens that the model was trained on.
 orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train_world_model *m);
+// Local. The same on a committed kern of the caller, who keeps it and has read its options.
+orr_code train_world_model_open_on(const orr_args *a, const char *checkpoint, kern *k,
+                                   train_world_model *m);
 // Local. ORR_EINVAL unless the data set's frames have the tokenizer's size and its actions fit into
 // the model's: to be asked before anything is read into buffers of the model's sizes.
 orr_code train_world_model_fits(const train_world_model *m, const data_index *x);

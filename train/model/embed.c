@@ -25,15 +25,17 @@ void train_embed_place(train_embed *e, bool backward, orr_arena *arena) {
 }
 
 static orr_code embed_actions(const train_embed *e, const float *action) {
-  return kern_matmul_fwd(e->k, &(kern_matmul_fwd_args){.type = KERN_F32,
-                                                       .y_type = KERN_F32,
-                                                       .M = e->frames,
-                                                       .N = e->d->block.D,
-                                                       .K = 2 * e->d->A,
-                                                       .x = action,
-                                                       .w = train_plain(e->w, e->p->action_w),
-                                                       .bias = train_plain(e->w, e->p->action_b),
-                                                       .y = e->action_emb});
+  return kern_matmul_fwd(
+      e->k, &(kern_matmul_fwd_args){.type = KERN_F32,
+                                    .y_type = KERN_F32,
+                                    .M = e->frames,
+                                    .N = e->d->block.D,
+                                    .K = 2 * e->d->A,
+                                    .x = action,
+                                    .w = train_plain(e->w, e->p->action_w),
+                                    .packed = train_packed_operand(e->w, e->p->action_w),
+                                    .bias = train_plain(e->w, e->p->action_b),
+                                    .y = e->action_emb});
 }
 
 orr_code train_embed_forward(const train_embed *e, const train_embed_inputs *in, void *x) {

@@ -44,14 +44,16 @@ orr_code train_head_logits(train_head *h, const void *x, const int32_t *row, flo
                                                           .w = train_plain(h->w, h->norm),
                                                           .y = h->yg,
                                                           .rstd = h->rstd}));
-  return kern_matmul_fwd(h->k, &(kern_matmul_fwd_args){.type = d->act,
-                                                       .y_type = KERN_F32,
-                                                       .M = h->C,
-                                                       .N = h->codes.count,
-                                                       .K = d->D,
-                                                       .x = h->yg,
-                                                       .w = train_operand(h->w, h->head),
-                                                       .y = logits});
+  return kern_matmul_fwd(h->k,
+                         &(kern_matmul_fwd_args){.type = d->act,
+                                                 .y_type = KERN_F32,
+                                                 .M = h->C,
+                                                 .N = h->codes.count,
+                                                 .K = d->D,
+                                                 .x = h->yg,
+                                                 .w = train_operand(h->w, h->head),
+                                                 .packed = train_packed_operand(h->w, h->head),
+                                                 .y = logits});
 }
 
 // The softmax' statistics over all codes from those over each rank's.

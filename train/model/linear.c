@@ -35,6 +35,7 @@ orr_code train_linear_columns(kern *k, const train_linear *l, const train_weight
                                                     .K = l->K,
                                                     .x = all,
                                                     .w = train_operand(w, l->w),
+                                                    .packed = train_packed_operand(w, l->w),
                                                     .y = y});
 }
 
@@ -75,6 +76,7 @@ orr_code train_linear_sums(kern *k, const train_linear *l, const train_weights *
                                                      .K = l->K,
                                                      .x = x,
                                                      .w = train_operand(w, l->w),
+                                                     .packed = train_packed_operand(w, l->w),
                                                      .add = whole(r) ? add : NULL,
                                                      .y = whole(r) ? y : r->full}));
   if (whole(r)) return ORR_OK;

@@ -79,6 +79,10 @@ void train_params_fill(const train_params *p, uint64_t seed, int64_t first, int6
 // The same list as checkpoints/ wants it; *out is malloc'ed, names are borrowed from p.
 orr_code train_params_tensors(const train_params *p, ckpt_tensor **out);
 
+// Weights packed for a model at work (train/model/packed.h).
+typedef struct train_packed train_packed;
+// Local. The weight of the product whose parameter lies at `at`; NULL: not packed.
+const void *train_packed_find(const train_packed *p, int64_t at);
 typedef struct train_products train_products; // train/model/products.h
 
 // Where the values live, all in device memory but plain_at. `work` is the bfloat16 copy that
@@ -92,6 +96,7 @@ typedef struct {
   int64_t
       *plain_at; // [total / TRAIN_PARAM_ALIGN]: place in `plain` of the parameter that lies there
   uint16_t *work;
+  train_packed *packed;     // NULL where weights change
   float *grad;              // NULL when nothing is trained
   train_products *products; // which of them write; NULL = all add to what is there
 } train_weights;
@@ -104,6 +109,11 @@ static inline const float *train_plain(const train_weights *w, int64_t at) {
 // The parameter at `at` in the type of the activations: an operand of a matmul.
 static inline const void *train_operand(const train_weights *w, int64_t at) {
   return w->act == KERN_BF16 ? (const void *)(w->work + at) : (const void *)(w->master + at);
+}
+
+// The same parameter packed, for the `packed` of a matmul.
+static inline const void *train_packed_operand(const train_weights *w, int64_t at) {
+  return w->packed ? train_packed_find(w->packed, at) : NULL;
 }
 
 #endif

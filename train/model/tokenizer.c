@@ -127,6 +127,11 @@ void train_tokenizer_destroy(train_tokenizer *m) {
   orr_free(m);
 }
 
+void train_tokenizer_take(train_tokenizer *m, int64_t frames) {
+  m->B = m->shape.seq.seqs = frames;
+  m->M = m->shape.M = frames * m->d.S;
+}
+
 orr_code train_tokenizer_place(train_tokenizer *m, orr_arena *acts) {
   const train_block_dims *b = &m->d.block;
   const size_t e = kern_dtype_size(b->act), M = (size_t)m->M, D = (size_t)b->D, P = (size_t)m->d.P,
@@ -171,6 +176,7 @@ static orr_code linear(train_tokenizer *m, int64_t out, int64_t in, const void *
                                                        .K = in,
                                                        .x = x,
                                                        .w = train_operand(m->w, w),
+                                                       .packed = train_packed_operand(m->w, w),
                                                        .bias = train_plain(m->w, b),
                                                        .y = y});
 }

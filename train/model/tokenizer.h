@@ -52,6 +52,10 @@ void train_tokenizer_destroy(train_tokenizer *m);
 // Local. As train_dynamics_place.
 orr_code train_tokenizer_place(train_tokenizer *m, orr_arena *acts);
 
+// Local. From here on B is `frames`, at most what the model was created for: for tokenizers at work
+// whose weights are packed, as products plan for their number of rows otherwise.
+void train_tokenizer_take(train_tokenizer *m, int64_t frames);
+
 // Local. frames -> index [B,S]: codes 0..V-1 (and the codes themselves, kept inside). All arrays
 // here and below lie in device memory.
 orr_code train_tokenizer_encode(train_tokenizer *m, const train_frames *frames, int32_t *index);

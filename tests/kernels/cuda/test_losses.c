@@ -172,11 +172,16 @@ static void test_patches_and_their_loss_equal_the_cpu(void **state) {
 
 static void sample_at(side *s, const shape *h, float temperature) {
   const uint64_t samples[] = {77, 0xfedcba9876543210ull, 0, 3, 1ull << 32};
+  // the counter's low word overflows inside a sample
+  const uint64_t over = ((1ull << 32) - 1) / (uint64_t)(2 * h->V), draws[] = {over, 1, 2, 3, 4};
+  const uint64_t seeds[] = {0x1234567890abcdefull, 1, 2, 3, 4};
+  const float temperatures[] = {temperature, temperature, temperature, temperature, temperature};
   SIDE_RUN(s, sample, .M = h->M, .V = h->V, .rows_per_sample = 2,
-           .logits = side_draw(s, KERN_F32, h->M * h->V, 2.0), .temperature = temperature,
-           .seed = 0x1234567890abcdefull,
+           .logits = side_draw(s, KERN_F32, h->M * h->V, 2.0),
+           .temperature = side_given(s, VALUE_F32, temperatures, 5),
+           .seed = side_given(s, VALUE_RAW, seeds, sizeof seeds),
            .sample = side_given(s, VALUE_RAW, samples, sizeof samples),
-           .position0 = 0xfffffff0ull, // the counter's low word overflows inside a row
+           .draw = side_given(s, VALUE_RAW, draws, sizeof draws),
            .code = side_out(s, "code", VALUE_I32, h->M, 0),
            .log_prob = side_out(s, "log_prob", VALUE_F32, h->M, 1e-6));
 }
@@ -193,6 +198,7 @@ static void ties(side *s, const void *of, kern_dtype type) {
   for (int i = 0; i < 700; i++) logits[700 + i] = i == 5 ? NAN : -INFINITY;
   SIDE_RUN(s, sample, .M = 2, .V = 700, .rows_per_sample = 2,
            .logits = side_given(s, VALUE_F32, logits, 2 * 700),
+           .temperature = side_given(s, VALUE_F32, &(float){0.0f}, 1),
            .code = side_out(s, "code", VALUE_I32, 2, 0),
            .log_prob = side_out(s, "log_prob", VALUE_F32, 2, -1e-6)); // NaN on both sides
 }

@@ -1,0 +1,116 @@
+// `orrery play`: serves a page in which a person acts in a world (docs/play.md). Local.
+#include "train/cli/commands.h"
+
+#include <string.h>
+
+#include "base/args.h"
+#include "base/log.h"
+#include "train/live/house.h"
+#include "train/live/server.h"
+#include "train/run/stop.h"
+#include "train/setup/remote_data.h"
+
+static const orr_option options[] = {
+    {"data", "DIR|URL", "data set with frames that sessions begin from; may be given several times",
+     ORR_OPTION_REPEATED},
+    {"port", "N", "port to listen on; 0 = any that is free (default 8642)", 0},
+    {"bind", "ADDRESS", "address to listen on (default 127.0.0.1); others need the printed token",
+     0},
+    {"host", "NAME", "a name that this server is called by, behind a proxy", 0},
+    {"sessions", "N", "sessions at once (default 4)", 0},
+    {"beside", "CHECKPOINT", "a second world under the same keys", 0},
+    {"fps", "X", "frames a second (default: those of the data)", 0},
+    {"no-ahead", NULL, "do not decode frames ahead while an action is held", 0},
+    {"idle", "S", "a page that says nothing for so long is let go (default 300)", 0},
+    {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
+     0},
+    TRAIN_ANY_TOKENIZER_OPTION,
+    {"threads", "N", "CPU threads; 0 = all cores", 0},
+    {"device", "auto|cpu|cuda", "where tensors live", 0},
+    {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
+    TRAIN_REMOTE_OPTION,
+    {0}};
+static const orr_command command = {
+    "play", "RUN", 1, 1, "Serves a page in which you act in a world.", options};
+
+enum { SNAPSHOT_BYTES = 64 << 20, RECORD_BYTES = 32 << 20, AHEAD = 1 };
+
+typedef struct {
+  train_live_server_options o;
+  train_live_world world[TRAIN_LIVE_WORLDS], *worlds[TRAIN_LIVE_WORLDS];
+  int count;
+  data_remote *remote;
+  train_live_furnished house;
+  train_live_server *server;
+} play;
+
+static orr_code read_options(const orr_args *a, play *p) {
+  p->o = (train_live_server_options){.address = orr_args_text(a, "bind", "127.0.0.1"),
+                                     .host = orr_args_text(a, "host", NULL),
+                                     .port = 8642,
+                                     .idle_s = 300,
+                                     .seats = 4,
+                                     .snapshot_bytes = SNAPSHOT_BYTES,
+                                     .ahead = !orr_args_flag(a, "no-ahead")};
+  ORR_TRY(orr_args_i64(a, "port", 0, 65535, &p->o.port));
+  ORR_TRY(orr_args_i64(a, "idle", 5, 1000000, &p->o.idle_s));
+  return orr_args_i64(a, "sessions", 1, TRAIN_LIVE_SESSIONS_MAX, &p->o.seats);
+}
+
+static orr_code open_worlds(const orr_args *a, play *p) {
+  const train_live_world_options o = {.sessions = p->o.seats, .steps = 64, .ahead = AHEAD};
+  const char *beside = orr_args_text(a, "beside", NULL);
+  p->worlds[0] = &p->world[0];
+  p->worlds[1] = &p->world[1];
+  p->count = 1;
+  ORR_TRY(train_live_world_open(a, a->operand[0], NULL, &o, &p->world[0]));
+  if (!beside) return ORR_OK;
+  p->count = 2;
+  ORR_TRY(train_live_world_open(a, beside, train_live_world_kern(&p->world[0]), &o, &p->world[1]));
+  ORR_CHECK(p->world[0].frame_bytes == p->world[1].frame_bytes && p->world[0].A == p->world[1].A &&
+                p->world[0].S == p->world[1].S &&
+                strcmp(p->world[0].tokenizer.s, p->world[1].tokenizer.s) == 0,
+            ORR_EINVAL,
+            "%s and %s differ in tokenizer, frame or action: they cannot stand side by side",
+            a->operand[0], beside);
+  return ORR_OK;
+}
+
+static orr_code open_house(const orr_args *a, play *p) {
+  const char *where[TRAIN_LIVE_SETS + 1];
+  int count = 0;
+  while (count <= TRAIN_LIVE_SETS && (where[count] = orr_args_nth(a, "data", count))) count++;
+  ORR_TRY(train_live_house_open(&p->world[0], where, count, p->remote, &p->house));
+  train_live_house *h = &p->house.house;
+  h->names[0] = p->world[0].m.dynamics->path;
+  h->names[1] = p->count > 1 ? p->world[1].m.dynamics->path : NULL;
+  h->steps_most = 64;
+  h->record_bytes = RECORD_BYTES;
+  return orr_args_f64(a, "fps", 0.1, 1000.0, &h->fps);
+}
+
+static orr_code run(const orr_args *a, play *p) {
+  ORR_TRY(read_options(a, p));
+  ORR_TRY(train_remote_create_args(a, &p->remote));
+  ORR_TRY(open_worlds(a, p));
+  ORR_TRY(open_house(a, p));
+  ORR_TRY(train_live_server_create(&p->o, &p->house.house, p->worlds, p->count, &p->server));
+  train_stop_install();
+  ORR_INFO("play: %s", train_live_server_url(p->server));
+  ORR_TRY(train_live_server_run(p->server, train_stop_requested));
+  ORR_INFO("play: stopped");
+  return ORR_OK;
+}
+
+orr_code train_cmd_play(int argc, char **argv) {
+  orr_args args;
+  ORR_TRY(orr_args_parse(&command, argc, argv, &args));
+  if (args.help) return ORR_OK;
+  play p = {0};
+  const orr_code rc = run(&args, &p);
+  train_live_server_destroy(p.server);
+  train_live_house_close(&p.house);
+  for (int w = p.count - 1; w >= 0; w--) train_live_world_close(&p.world[w]);
+  data_remote_destroy(p.remote);
+  return rc;
+}

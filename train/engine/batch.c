@@ -1,0 +1,249 @@
+#include "train/engine/batch.h"
+
+#include "base/mem.h"
+#include "train/model/constants.h"
+
+// -- memory -----------------------------------------------------------------------------------
+
+static orr_code place(train_batch *b) {
+  const train_block_dims *d = &b->d->block;
+  const int64_t M = b->most * b->d->N, positions = b->most * b->d->S;
+  const size_t row = (size_t)d->D * kern_dtype_size(d->act);
+  orr_arena *a = &b->arena;
+  train_block_acts_take(&b->acts, d, &(train_block_shape){.M = M}, a);
+  for (int i = 0; i < 2; i++) b->x[i] = orr_arena_take(a, (size_t)M * row);
+  train_embed_place(&b->embed, false, a);
+  train_rings_place(&b->rings, a);
+  train_head_place_logits(&b->head, a);
+  b->logits = orr_arena_take(a, (size_t)(positions * b->d->V) * sizeof(float));
+  b->code = orr_arena_take(a, (size_t)positions * sizeof *b->code);
+  b->log_prob = orr_arena_take(a, (size_t)positions * sizeof *b->log_prob);
+  train_engine_side_place(&b->device, b->d, b->most, b->steps);
+  train_engine_side_place(&b->host, b->d, b->most, b->steps);
+  ORR_TRY(train_constants_place(b->k, a, b->host_row, (size_t)positions * sizeof *b->row,
+                                (void **)&b->row));
+  return train_rope_place(&b->space, b->k, a);
+}
+
+static orr_code take_memory(train_batch *b) {
+  orr_arena *const all[] = {&b->arena, &b->device.arena, &b->host.arena};
+  ORR_TRY(place(b));
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) ORR_TRY(orr_arena_commit(all[i]));
+  ORR_TRY(place(b));
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) ORR_TRY(orr_arena_check(all[i]));
+  return ORR_OK;
+}
+
+static void init_ends(train_batch *b) {
+  const int64_t positions = b->most * b->d->S;
+  b->embed = (train_embed){.k = b->k,
+                           .d = b->d,
+                           .p = b->p,
+                           .w = b->w,
+                           .clips = b->most,
+                           .frames = b->most,
+                           .together = 1,
+                           .rows = &b->stream};
+  b->head = (train_head){.k = b->k,
+                         .w = b->w,
+                         .d = b->d->block,
+                         .norm = b->p->norm,
+                         .head = b->p->head,
+                         .codes = train_head_codes(b->d->block.axes, b->d->V),
+                         .C = positions < TRAIN_LOSS_ROWS ? positions : TRAIN_LOSS_ROWS};
+}
+
+orr_code train_batch_init(train_batch *b, int64_t rings, int64_t places) {
+  const int64_t S = b->d->S, N = b->d->N;
+  kern_arena_init(b->k, &b->arena, "engine");
+  kern_arena_init(b->k, &b->device.arena, "engine inputs");
+  kern_arena_init_pinned(b->k, &b->host.arena, "staged engine inputs");
+  init_ends(b);
+  b->host_row = orr_calloc((size_t)(b->most * S), sizeof *b->host_row);
+  b->graph = orr_calloc((size_t)b->steps + 1, sizeof *b->graph);
+  ORR_CHECK(b->host_row && b->graph, ORR_ENOMEM, "engine: out of memory");
+  for (int64_t i = 0; i < b->most * S; i++) b->host_row[i] = (int32_t)(i / S * N + 1 + i % S);
+  ORR_TRY(train_rope_space(&b->space, 1, b->d->rows, b->d->cols, b->d->R, b->d->block.K));
+  ORR_TRY(train_rings_init(&b->rings, b->k, b->d, rings, places));
+  return take_memory(b);
+}
+
+void train_batch_release(train_batch *b) {
+  for (int64_t i = 0; b->graph && i <= b->steps; i++) kern_graph_free(b->k, b->graph[i]);
+  orr_arena_release(&b->host.arena);
+  orr_arena_release(&b->device.arena);
+  orr_arena_release(&b->arena);
+  train_rings_release(&b->rings);
+  train_rope_release(&b->space);
+  orr_free(b->graph);
+  orr_free(b->host_row);
+}
+
+// -- passes -----------------------------------------------------------------------------------
+
+orr_code train_batch_begin(train_batch *b, int64_t n) {
+  const int64_t N = b->d->N, M = n * N;
+  ORR_TRY(kern_sync(b->k));
+  b->B = n;
+  b->stream = (train_rows){.M = M, .rows = M};
+  b->embed.frames = b->embed.clips = n;
+  b->space_shape = (train_block_shape){
+      .M = M,
+      .seq = {.seqs = n, .L = N, .inner = 1, .outer_stride = N, .pos_stride = 1},
+      .cos = b->space.cos_,
+      .sin = b->space.sin_,
+      .pos_div = 1,
+      .pos_mod = N};
+  b->time_shape = (train_block_shape){
+      .M = M, .cos = b->device.in.cos_, .sin = b->device.in.sin_, .pos_div = N, .pos_mod = n};
+  return ORR_OK;
+}
+
+static orr_code send_inputs(train_batch *b) {
+  return kern_copy(b->k, &(kern_copy_args){.dst = b->device.arena.base,
+                                           .src = b->host.arena.base,
+                                           .bytes = b->device.arena.used,
+                                           .way = KERN_COPY_IN});
+}
+
+// Tokens and nll, which lie at the beginning.
+static orr_code fetch_results(train_batch *b) {
+  const unsigned char *end = (const unsigned char *)(b->device.in.nll + b->B);
+  return kern_copy(b->k, &(kern_copy_args){.dst = b->host.arena.base,
+                                           .src = b->device.arena.base,
+                                           .bytes = (size_t)(end - b->device.arena.base),
+                                           .way = KERN_COPY_OUT});
+}
+
+static train_block block_of(const train_batch *b, int64_t layer) {
+  return (train_block){.k = b->k, .d = &b->d->block, .p = &b->p->blocks[layer], .w = b->w};
+}
+
+static orr_code time_block(train_batch *b, int64_t layer, bool keep, void *out) {
+  const train_block_dims *d = &b->d->block;
+  const train_engine_inputs *in = &b->device.in;
+  const train_block block = block_of(b, layer);
+  kern_ring r = b->rings.of[layer];
+  r.B = b->B;
+  r.ring = in->ring;
+  r.frame = in->frame;
+  ORR_TRY(train_block_before(&block, &b->time_shape, &b->acts));
+  ORR_TRY(kern_ring_attend(b->k, &(kern_ring_attend_args){.r = r,
+                                                          .H = d->H,
+                                                          .window = b->window,
+                                                          .qk = b->acts.qk,
+                                                          .qkv = b->acts.qkv,
+                                                          .cos = in->sink_cos,
+                                                          .sin = in->sink_sin,
+                                                          .o = b->acts.o}));
+  // a frame may take the place of the oldest one that it sees
+  if (keep)
+    ORR_TRY(kern_ring_keep(
+        b->k, &(kern_ring_keep_args){.r = r, .H = d->H, .qk = b->acts.qk, .qkv = b->acts.qkv}));
+  return train_block_after(&block, &b->time_shape, &b->acts, out);
+}
+
+// The result is in b->x[layers % 2]. After the last time block there is nothing to keep.
+static orr_code pass(train_batch *b, bool keep) {
+  const train_engine_inputs *in = &b->device.in;
+  const train_embed_inputs what = {.tokens = in->tokens,
+                                   .action = in->action,
+                                   .has_action = in->has_action,
+                                   .branch = in->branch};
+  const int64_t layers = keep ? b->d->layers / b->d->time_every * b->d->time_every : b->d->layers;
+  ORR_TRY(train_embed_forward(&b->embed, &what, b->x[0]));
+  for (int64_t i = 0; i < layers; i++) {
+    b->acts.x = b->x[i % 2];
+    void *out = b->x[(i + 1) % 2];
+    if (train_dynamics_is_time(b->d, i)) {
+      ORR_TRY(time_block(b, i, keep, out));
+    } else {
+      const train_block block = block_of(b, i);
+      ORR_TRY(train_block_forward(&block, &b->space_shape, &b->acts, out));
+    }
+  }
+  return ORR_OK;
+}
+
+static orr_code head(train_batch *b) {
+  const int64_t rows = b->B * b->d->S;
+  for (int64_t at = 0; at < rows; at += TRAIN_LOSS_ROWS) {
+    b->head.C = rows - at < TRAIN_LOSS_ROWS ? rows - at : TRAIN_LOSS_ROWS;
+    ORR_TRY(
+        train_head_logits(&b->head, b->x[b->d->layers % 2], b->row + at, b->logits + at * b->d->V));
+  }
+  return ORR_OK;
+}
+
+// A code for every position of the frames; the most confident of the masked ones take theirs.
+static orr_code draw(train_batch *b, int64_t step) {
+  const train_engine_inputs *in = &b->device.in;
+  const int64_t S = b->d->S, V = b->d->V, at = step * b->most;
+  ORR_TRY(kern_sample(b->k, &(kern_sample_args){.M = b->B * S,
+                                                .V = V,
+                                                .rows_per_sample = S,
+                                                .logits = b->logits,
+                                                .temperature = in->temperature,
+                                                .seed = in->seed,
+                                                .sample = in->sample,
+                                                .draw = in->draw + at,
+                                                .code = b->code,
+                                                .log_prob = b->log_prob}));
+  return kern_choose(b->k, &(kern_choose_args){.B = b->B,
+                                               .S = S,
+                                               .V = V,
+                                               .code = b->code,
+                                               .log_prob = b->log_prob,
+                                               .noise = in->noise + at,
+                                               .left = in->left + at,
+                                               .seed = in->seed,
+                                               .sample = in->sample,
+                                               .draw = in->draw + at,
+                                               .tokens = in->tokens,
+                                               .nll = in->nll});
+}
+
+static orr_code work(train_batch *b, int64_t steps) {
+  ORR_TRY(send_inputs(b));
+  if (steps == TRAIN_BATCH_COMMIT) return pass(b, true);
+  for (int64_t i = 0; i < steps; i++) {
+    ORR_TRY(pass(b, false));
+    ORR_TRY(head(b));
+    ORR_TRY(draw(b, i));
+  }
+  return fetch_results(b);
+}
+
+static orr_code capture(train_batch *b, int64_t steps) {
+  void *graph = NULL;
+  ORR_TRY(kern_capture_begin(b->k));
+  const orr_code rc = work(b, steps);
+  if (rc != ORR_OK) {
+    char why[ORR_STATUS_MESSAGE_MAX]; // ending the capture of a failure may say something itself
+    orr_status_copy(why, sizeof why);
+    if (kern_capture_end(b->k, &graph) == ORR_OK) kern_graph_free(b->k, graph);
+    orr_status_set(why);
+    return rc;
+  }
+  ORR_TRY(kern_capture_end(b->k, &graph));
+  b->graph[steps] = graph;
+  return ORR_OK;
+}
+
+// Where a backend can capture, batches are of one frame (train/engine/engine.c), so that a capture
+// for each number of passes serves all of them.
+orr_code train_batch_run(train_batch *b, int64_t steps) {
+  if (!b->k->can_capture || b->k->rows_apart) return work(b, steps);
+  if (!b->warm) { // every op meets its shape once before it is captured
+    b->warm = steps != TRAIN_BATCH_COMMIT;
+    return work(b, steps);
+  }
+  if (!b->graph[steps]) ORR_TRY(capture(b, steps));
+  return kern_replay(b->k, b->graph[steps]);
+}
+
+orr_code train_batch_logits(train_batch *b) {
+  ORR_TRY(send_inputs(b));
+  ORR_TRY(pass(b, false));
+  return head(b);
+}

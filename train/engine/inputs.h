@@ -1,0 +1,36 @@
+// What the host says about the frames of a batch, and what it hears: laid out alike on either side
+// of the border between host and device, so that each crosses in one copy.
+#ifndef TRAIN_ENGINE_INPUTS_H
+#define TRAIN_ENGINE_INPUTS_H
+
+#include "base/arena.h"
+#include "train/model/dynamics.h"
+
+// Row b is the batch's frame b. What changes from pass to pass has a row of `batch` for each.
+typedef struct {
+  int32_t *tokens;            // [batch,S]; the device's becomes what is decoded
+  float *action;              // [batch,2A]
+  uint8_t *has_action;        // [batch]
+  int32_t *branch;            // [batch]
+  int32_t *ring;              // [batch]
+  int64_t *frame;             // [batch]
+  float *cos_, *sin_;         // [batch,K/2] of this frame
+  float *sink_cos, *sink_sin; // [batch,K/2] of frame 0 as it sees it
+  uint64_t *seed, *sample;    // [batch]
+  float *temperature;         // [batch]
+  uint64_t *draw;             // [steps,batch]
+  float *noise;               // [steps,batch]
+  int32_t *left;              // [steps,batch]
+  double *nll;                // [batch]; the device's becomes what is decoded
+} train_engine_inputs;
+
+typedef struct {
+  orr_arena arena;
+  train_engine_inputs in;
+} train_engine_side;
+
+// Local. Takes everything; once counting, once committed.
+void train_engine_side_place(train_engine_side *s, const train_dynamics_dims *d, int64_t batch,
+                             int64_t steps);
+
+#endif

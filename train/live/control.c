@@ -1,0 +1,308 @@
+#include "train/live/control.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { MOST_PROMPT = 256, MOST_MAPPING = 16384 };
+
+static orr_code say(train_live_seat *s, json_t *j) {
+  char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+  json_decref(j);
+  ORR_CHECK(text, ORR_ENOMEM, "play: out of memory");
+  const orr_code rc = s->peer ? train_live_peer_say(s->peer, true, text, strlen(text)) : ORR_OK;
+  free(text);
+  return rc;
+}
+
+orr_code train_live_control_error(train_live_seat *s, const char *code, const char *words) {
+  return say(s, json_pack("{s:s, s:s, s:s}", "say", "error", "code", code, "words", words));
+}
+
+// -- hello ------------------------------------------------------------------------------------
+
+static json_t *components_of(const train_live_house *h) {
+  json_t *all = json_array();
+  for (int64_t i = 0; i < h->A_set; i++)
+    json_array_append_new(all, json_pack("{s:s, s:f, s:f}", "name", h->action_names[i], "low",
+                                         h->action_low[i], "high", h->action_high[i]));
+  return all;
+}
+
+static json_t *sets_of(const train_live_house *h) {
+  json_t *all = json_array();
+  for (int i = 0; i < h->sets; i++)
+    json_array_append_new(all, json_pack("{s:s, s:I}", "name", h->set[i].name, "clips",
+                                         (json_int_t)train_episodes_count(h->set[i].episodes)));
+  return all;
+}
+
+static json_t *worlds_of(const train_live_house *h, const train_live_seat *s) {
+  json_t *all = json_array();
+  for (int w = 0; w < s->session.worlds; w++) json_array_append_new(all, json_string(h->names[w]));
+  return all;
+}
+
+json_t *train_live_control_hello(const train_live_house *h, const train_live_seat *s) {
+  const train_live_world *w = s->session.world[0];
+  return json_pack(
+      "{s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:o}",
+      "say", "hello", "protocol", TRAIN_LIVE_PROTOCOL, "model", w->m.dynamics->path, "checkpoint",
+      w->checkpoint.s, "tokenizer", w->tokenizer.s, "step", (json_int_t)w->m.dynamics->step,
+      "width", (json_int_t)w->width, "height", (json_int_t)w->height, "fps", h->fps, "window",
+      (json_int_t)w->window, "prompt", (json_int_t)h->prompt, "steps",
+      (json_int_t)h->settings.steps, "steps_most", (json_int_t)h->steps_most, "temperature",
+      h->settings.temperature, "choice_temperature", h->settings.choice_temperature, "components",
+      components_of(h), "sets", sets_of(h), "worlds", worlds_of(h, s));
+}
+
+static orr_code say_started(train_live_seat *s) {
+  const train_record *r = &s->session.record;
+  return say(s, json_pack("{s:s, s:I, s:I, s:f, s:I, s:O?, s:O?}", "say", "started", "frame",
+                          (json_int_t)(s->session.frame - 1), "seed", (json_int_t)r->settings.seed,
+                          "fps", s->fps, "steps", (json_int_t)r->settings.steps, "start", r->start,
+                          "mapping", r->mapping));
+}
+
+static orr_code say_state(train_live_seat *s) {
+  return say(s,
+             json_pack("{s:s, s:b, s:I, s:I, s:f, s:b}", "say", "state", "running", s->running,
+                       "frame", (json_int_t)(s->session.frame - 1), "goal",
+                       (json_int_t)(s->session.goal - 1), "fps", s->fps, "by_input", s->by_input));
+}
+
+// -- reading wishes ---------------------------------------------------------------------------
+
+// *out keeps its value where the wish does not say.
+static orr_code whole(const json_t *j, const char *key, int64_t low, int64_t high, int64_t *out) {
+  const json_t *v = json_object_get(j, key);
+  if (!v) return ORR_OK;
+  ORR_CHECK(json_is_integer(v) && json_integer_value(v) >= low && json_integer_value(v) <= high,
+            ORR_EINVAL, "\"%s\": wanted a whole number from %" PRId64 " to %" PRId64, key, low,
+            high);
+  *out = json_integer_value(v);
+  return ORR_OK;
+}
+
+static orr_code real(const json_t *j, const char *key, double low, double high, double *out) {
+  const json_t *v = json_object_get(j, key);
+  if (!v) return ORR_OK;
+  ORR_CHECK(json_is_number(v) && json_number_value(v) >= low && json_number_value(v) <= high,
+            ORR_EINVAL, "\"%s\": wanted a number from %g to %g", key, low, high);
+  *out = json_number_value(v);
+  return ORR_OK;
+}
+
+static orr_code read_settings(const train_live_house *h, const json_t *j,
+                              train_engine_settings *out) {
+  int64_t seed = (int64_t)h->settings.seed, sample = 0;
+  *out = h->settings;
+  ORR_TRY(whole(j, "seed", 0, UINT32_MAX, &seed));
+  ORR_TRY(whole(j, "sample", 0, INT64_MAX, &sample));
+  ORR_TRY(whole(j, "steps", 1, h->steps_most, &out->steps));
+  ORR_TRY(real(j, "temperature", 0.0, 100.0, &out->temperature));
+  ORR_TRY(real(j, "choice_temperature", 0.0, 100.0, &out->choice_temperature));
+  out->seed = (uint64_t)seed;
+  out->sample = (uint64_t)sample;
+  return ORR_OK;
+}
+
+static orr_code read_mapping(const json_t *j, json_t **out) {
+  json_t *m = json_object_get(j, "mapping");
+  *out = NULL;
+  if (!m) return ORR_OK;
+  ORR_CHECK(json_is_object(m) && json_dumpb(m, NULL, 0, JSON_COMPACT) <= MOST_MAPPING, ORR_EINVAL,
+            "\"mapping\": wanted an object of at most %d bytes", (int)MOST_MAPPING);
+  *out = m;
+  return ORR_OK;
+}
+
+// -- beginnings -------------------------------------------------------------------------------
+
+static orr_code begin(const train_live_house *h, train_live_seat *s, const train_live_start *start,
+                      int64_t now_ns) {
+  s->ready = false;
+  ORR_TRY(train_live_session_begin(&s->session, start, h->record_bytes));
+  s->ready = true;
+  s->fps = start->fps;
+  s->frames_asked = 0;
+  s->last_ns = s->due_ns = now_ns;
+  ORR_TRY(say_started(s));
+  train_live_seat_show(s, TRAIN_WIRE_GIVEN, now_ns);
+  return ORR_OK;
+}
+
+static orr_code begin_with_clip(const train_live_house *h, train_live_seat *s, const json_t *j,
+                                train_live_start *start, int64_t now_ns) {
+  const train_live_world *w = s->session.world[0];
+  const int64_t stride = w->m.dynamics->c->data.stride;
+  int64_t set = 0, clip = 0, length = 0;
+  ORR_CHECK(
+      h->sets > 0, ORR_EINVAL,
+      "there is no data set to begin from: give orrery play one by --data, or a picture here");
+  ORR_TRY(whole(j, "set", 0, h->sets - 1, &set));
+  train_episodes *e = h->set[set].episodes;
+  ORR_TRY(whole(j, "clip", 0, train_episodes_count(e) - 1, &clip));
+  ORR_TRY(train_episodes_length(e, clip, stride, &length));
+  if (start->prompt > length) start->prompt = length;
+  start->A_set = train_episodes_index(e)->format.A;
+  uint8_t *frames = orr_malloc((size_t)start->prompt * w->frame_bytes);
+  float *actions = orr_calloc((size_t)(start->prompt * start->A_set), sizeof *actions);
+  orr_code rc = frames && actions ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
+  if (rc == ORR_OK) rc = train_episodes_read(e, clip, start->prompt, stride, frames, actions, NULL);
+  start->frames = frames;
+  start->actions = actions;
+  start->start = json_pack("{s:s, s:I, s:I}", "set", h->set[set].name, "clip", (json_int_t)clip,
+                           "prompt", (json_int_t)start->prompt);
+  if (rc == ORR_OK) rc = begin(h, s, start, now_ns);
+  json_decref(start->start);
+  orr_free(actions);
+  orr_free(frames);
+  return rc;
+}
+
+static orr_code begin_with_picture(const train_live_house *h, train_live_seat *s,
+                                   train_live_start *start, int64_t now_ns) {
+  ORR_CHECK(s->has_picture, ORR_EINVAL, "no picture has come yet");
+  start->prompt = 1;
+  start->frames = s->picture;
+  start->A_set = h->A_set;
+  start->start = json_pack("{s:s}", "set", "picture");
+  const orr_code rc = begin(h, s, start, now_ns);
+  json_decref(start->start);
+  return rc;
+}
+
+static orr_code do_start(const train_live_house *h, train_live_seat *s, const json_t *j,
+                         int64_t now_ns) {
+  train_live_start start = {.prompt = h->prompt, .fps = h->fps, .branch = h->branch};
+  ORR_TRY(read_settings(h, j, &start.settings));
+  ORR_TRY(read_mapping(j, &start.mapping));
+  ORR_TRY(whole(j, "prompt", 1, MOST_PROMPT, &start.prompt));
+  ORR_TRY(real(j, "fps", 0.1, 1000.0, &start.fps));
+  return json_is_true(json_object_get(j, "picture")) ? begin_with_picture(h, s, &start, now_ns)
+                                                     : begin_with_clip(h, s, j, &start, now_ns);
+}
+
+// -- time -------------------------------------------------------------------------------------
+
+static orr_code do_go(const train_live_house *h, train_live_seat *s, const json_t *j,
+                      int64_t now_ns) {
+  const char *each = json_string_value(json_object_get(j, "each"));
+  ORR_CHECK(!each || strcmp(each, "tick") == 0 || strcmp(each, "input") == 0, ORR_EINVAL,
+            "\"each\": wanted \"tick\" or \"input\"");
+  ORR_TRY(real(j, "fps", 0.1, 1000.0, &s->fps));
+  if (each) s->by_input = strcmp(each, "input") == 0;
+  if (!s->running) s->due_ns = now_ns;
+  s->running = true;
+  return say_state(s);
+}
+
+static orr_code do_pause(const train_live_house *h, train_live_seat *s, const json_t *j,
+                         int64_t now_ns) {
+  s->running = false;
+  s->frames_asked = 0;
+  return say_state(s);
+}
+
+static orr_code do_step(const train_live_house *h, train_live_seat *s, const json_t *j,
+                        int64_t now_ns) {
+  int64_t frames = 1;
+  ORR_TRY(whole(j, "frames", 1, 1000, &frames));
+  s->running = false;
+  s->frames_asked = frames;
+  return say_state(s);
+}
+
+static orr_code go_back(train_live_seat *s, int64_t frame, int64_t now_ns) {
+  s->running = false;
+  s->frames_asked = 0;
+  ORR_TRY(train_live_session_back(&s->session, frame));
+  ORR_TRY(say_state(s));
+  if (!train_live_session_catching_up(&s->session))
+    train_live_seat_show(s, TRAIN_WIRE_GIVEN, now_ns);
+  return ORR_OK;
+}
+
+static orr_code do_back(const train_live_house *h, train_live_seat *s, const json_t *j,
+                        int64_t now_ns) {
+  int64_t frame = -1;
+  ORR_CHECK(s->ready, ORR_EINVAL, "nothing has begun yet");
+  ORR_TRY(whole(j, "frame", s->session.record.prompt - 1, s->session.frame - 1, &frame));
+  ORR_CHECK(frame >= 0, ORR_EINVAL, "\"frame\" is missing");
+  return go_back(s, frame, now_ns);
+}
+
+static orr_code do_reset(const train_live_house *h, train_live_seat *s, const json_t *j,
+                         int64_t now_ns) {
+  ORR_CHECK(s->ready, ORR_EINVAL, "nothing has begun yet");
+  return go_back(s, s->session.record.prompt - 1, now_ns);
+}
+
+// -- files ------------------------------------------------------------------------------------
+
+static orr_code do_map(const train_live_house *h, train_live_seat *s, const json_t *j,
+                       int64_t now_ns) {
+  json_t *m;
+  ORR_TRY(read_mapping(j, &m));
+  json_decref(s->session.record.mapping);
+  s->session.record.mapping = json_incref(m);
+  return ORR_OK;
+}
+
+// The session so far, after 8 bytes that say what it is.
+static orr_code do_save(const train_live_house *h, train_live_seat *s, const json_t *j,
+                        int64_t now_ns) {
+  uint8_t *file, *message;
+  size_t size;
+  ORR_CHECK(s->ready, ORR_EINVAL, "nothing has begun yet");
+  ORR_CHECK(!train_live_session_catching_up(&s->session), ORR_EINVAL,
+            "the session is on its way to an earlier frame: save it when it is there");
+  ORR_TRY(train_record_write(&s->session.record, &file, &size));
+  message = orr_calloc(1, size + 8);
+  if (message) {
+    message[0] = TRAIN_WIRE_SESSION;
+    memcpy(message + 8, file, size);
+  }
+  orr_code rc = message ? train_live_peer_say(s->peer, false, message, size + 8)
+                        : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
+  orr_free(message);
+  orr_free(file);
+  return rc;
+}
+
+static orr_code do_ping(const train_live_house *h, train_live_seat *s, const json_t *j,
+                        int64_t now_ns) {
+  return say(s, json_pack("{s:s, s:O?}", "say", "pong", "clock", json_object_get(j, "clock")));
+}
+
+// -- all wishes -------------------------------------------------------------------------------
+
+static const struct {
+  const char *word;
+  orr_code (*run)(const train_live_house *, train_live_seat *, const json_t *, int64_t);
+} wishes[] = {{"start", do_start}, {"go", do_go},     {"pause", do_pause},
+              {"step", do_step},   {"back", do_back}, {"reset", do_reset},
+              {"map", do_map},     {"save", do_save}, {"ping", do_ping}};
+
+static orr_code run_wish(const train_live_house *h, train_live_seat *s, const json_t *j,
+                         int64_t now_ns) {
+  const char *word = json_string_value(json_object_get(j, "do"));
+  ORR_CHECK(word, ORR_EINVAL, "wanted an object with \"do\"");
+  for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++)
+    if (strcmp(wishes[i].word, word) == 0) return wishes[i].run(h, s, j, now_ns);
+  return ORR_FAIL(ORR_EINVAL, "\"do\" is \"%.40s\": no such wish", word);
+}
+
+orr_code train_live_control_do(const train_live_house *h, train_live_seat *s, const char *text,
+                               size_t size, int64_t now_ns) {
+  json_t *j = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+  if (!j) return train_live_control_error(s, "format", "a message that is no JSON object");
+  const orr_code rc = run_wish(h, s, j, now_ns);
+  json_decref(j);
+  if (rc != ORR_EINVAL && rc != ORR_EFORMAT) return rc;
+  return train_live_control_error(s, "wish", orr_status_message());
+}

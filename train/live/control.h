@@ -1,0 +1,42 @@
+// The words between a page, or a program, and the server: one JSON object a message
+// (docs/play.md). {"do": ...} comes in, {"say": ...} goes out.
+#ifndef TRAIN_LIVE_CONTROL_H
+#define TRAIN_LIVE_CONTROL_H
+
+#include <jansson.h>
+
+#include "train/infer/episodes.h"
+#include "train/live/seat.h"
+
+// A data set that sessions can begin from.
+typedef struct {
+  const char *name;
+  train_episodes *episodes;
+} train_live_set;
+
+// What all seats share.
+typedef struct {
+  train_live_set *set;
+  int sets;
+  const char *names[TRAIN_LIVE_WORLDS]; // of the worlds, for people
+  double fps;                           // of the data
+  int32_t branch;
+  int64_t prompt, steps_most;
+  train_engine_settings settings; // where a session does not say
+  const char *const *action_names;
+  const float *action_low, *action_high; // [A_set]
+  int64_t A_set;                         // components that a person can give
+  size_t record_bytes;                   // a session may remember
+} train_live_house;
+
+// Local. What is said first: {"say": "hello", ...}. NULL = out of memory.
+json_t *train_live_control_hello(const train_live_house *h, const train_live_seat *s);
+// Local. Does what one message asks for. A wish that cannot be granted is answered by
+// {"say": "error", "code": ..., "words": ...} and the session goes on; a failure that is returned
+// ends it.
+orr_code train_live_control_do(const train_live_house *h, train_live_seat *s, const char *text,
+                               size_t size, int64_t now_ns);
+// Local. Tells a peer of a failure, or says goodbye.
+orr_code train_live_control_error(train_live_seat *s, const char *code, const char *words);
+
+#endif

@@ -1,0 +1,307 @@
+// The page of `orrery play`: one WebSocket, one canvas a world, and what is known of the session.
+'use strict';
+
+const $ = id => document.getElementById(id);
+const PROTOCOL = 1, INPUT = 1, PICTURE = 2, FRAME = 16, SESSION = 17, FILM = 18;
+const GIVEN = 1, AHEAD = 2;
+
+let socket = null, house = null, running = false, begun = false, over = '';
+let inputNumber = 0, lastSent = null, sentAt = 0, frameNow = -1, scrubbing = false, wanted = null;
+const latencies = [], surprises = [], asked = new Map();
+const worlds = [0, 1].map(i => ({canvas: $('world' + i), context: null, image: null}));
+
+// What tests and curious people look at.
+const seen = window.orrery = {frames: 0, latencies, hashes: [], connected: false, frame: -1, last: null};
+
+// -- words ------------------------------------------------------------------------------------
+
+function notice(text) {
+  $('notice').textContent = text || '';
+  $('notice').hidden = !text;
+}
+
+function link(state, text) {
+  $('link').className = 'dot ' + state;
+  $('link').textContent = text;
+}
+
+function figure(id, text) { $(id).textContent = text; }
+
+function percentile(list, share) {
+  const s = [...list].sort((a, b) => a - b);
+  return s[Math.min(s.length - 1, Math.floor(share * s.length))];
+}
+
+// -- the socket -------------------------------------------------------------------------------
+
+function tell(what) {
+  if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(what));
+}
+
+function connect() {
+  if (!('WebSocket' in window)) {
+    link('off', 'no WebSocket');
+    notice('This browser has no WebSocket: take a newer one to step inside.');
+    return;
+  }
+  const token = new URLSearchParams(location.search).get('token');
+  const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
+  const base = location.pathname.replace(/[^/]*$/, '');
+  over = '';
+  socket = new WebSocket(`${scheme}//${location.host}${base}play/${PROTOCOL}${token ? '?token=' + encodeURIComponent(token) : ''}`);
+  socket.binaryType = 'arraybuffer';
+  socket.onopen = () => { link('on', 'connected'); seen.connected = true; notice(''); };
+  socket.onmessage = e => typeof e.data === 'string' ? hear(JSON.parse(e.data)) : take(e.data);
+  socket.onclose = e => {
+    seen.connected = begun = false;
+    ready(false);
+    link('off', 'not connected');
+    notice(over || 'The connection has ended' + (e.reason ? ': ' + e.reason : '') + '.');
+    if (over !== 'idle') setTimeout(connect, 3000);
+  };
+}
+
+function hear(m) {
+  if (m.say === 'hello') hello(m);
+  else if (m.say === 'started') started(m);
+  else if (m.say === 'state') state(m);
+  else if (m.say === 'error') {
+    const ends = {busy: 1, idle: 1, goodbye: 1}[m.code];
+    if (ends) over = m.words;
+    notice(m.words);
+  }
+}
+
+function hello(m) {
+  house = m;
+  $('model').textContent = `${m.model} · step ${m.step}`;
+  $('hashes').textContent = `checkpoint ${m.checkpoint}\ntokenizer ${m.tokenizer}`;
+  $('fps').value = Math.round(m.fps * 100) / 100;
+  $('steps').value = m.steps;
+  $('steps').max = m.steps_most;
+  $('temperature').value = m.temperature;
+  $('choice').value = m.choice_temperature;
+  const set = $('set');
+  set.replaceChildren(...m.sets.map((s, i) => new Option(`${s.name} (${s.clips} clips)`, i)));
+  if (!m.sets.length) set.append(new Option('a picture', 'picture'));
+  m.worlds.forEach((name, i) => {
+    const w = worlds[i];
+    w.canvas.width = m.width;
+    w.canvas.height = m.height;
+    w.canvas.style.aspectRatio = `${m.width} / ${m.height}`;
+    w.context = w.canvas.getContext('2d', {alpha: false});
+    w.image = w.context.createImageData(m.width, m.height);
+    w.image.data.fill(255);
+    $('view' + i).hidden = false;
+    $('name' + i).textContent = m.worlds.length > 1 ? name : '';
+  });
+  $('view1').hidden = m.worlds.length < 2;
+  Input.setUp(m.components, null, act);
+  remap();
+  fit();
+  $('enter').disabled = $('start').disabled = false;
+  if (!m.sets.length) notice('No data set is open: begin with a picture, or give orrery play one by --data.');
+}
+
+function started(m) {
+  begun = true;
+  frameNow = m.frame;
+  surprises.length = latencies.length = 0;
+  asked.clear();
+  lastSent = null;
+  $('seed').value = m.seed;
+  $('scrub').min = m.frame;
+  $('scrub').max = m.frame;
+  if (m.mapping) { Input.take(m.mapping); remap(); }
+  ready(true);
+  notice('');
+  act(performance.now());
+}
+
+function state(m) {
+  running = m.running;
+  $('play').textContent = running ? 'Pause' : 'Go';
+  $('step').disabled = running || !begun;
+}
+
+function ready(yes) {
+  for (const id of ['play', 'step', 'reset', 'save', 'film', 'still', 'scrub']) $(id).disabled = !yes;
+  if (!yes) { running = false; $('play').textContent = 'Go'; $('overlay').hidden = false; }
+}
+
+// -- frames -----------------------------------------------------------------------------------
+
+function paint(w, pixels) {
+  const from = pixels, to = w.image.data;
+  for (let i = 0, j = 0; i < from.length; i += 3, j += 4) {
+    to[j] = from[i]; to[j + 1] = from[i + 1]; to[j + 2] = from[i + 2];
+  }
+  w.context.putImageData(w.image, 0, 0);
+}
+
+function take(buffer) {
+  const v = new DataView(buffer), kind = v.getUint8(0);
+  if (kind === SESSION) { keep(buffer.slice(8), 'session.orrery', 'application/octet-stream'); return; }
+  if (kind === FILM) { keep(buffer.slice(8), 'world.mp4', 'video/mp4'); return; }
+  if (kind !== FRAME) return;
+  const world = v.getUint8(1), flags = v.getUint8(2), number = Number(v.getBigUint64(8, true));
+  paint(worlds[world], new Uint8Array(buffer, 64));
+  if (world) return;
+  const clock = v.getFloat64(16, true), stamp = v.getUint32(24, true), surprise = v.getFloat32(36, true);
+  seen.frames++;
+  seen.frame = frameNow = number;
+  seen.last = {number, stamp, flags, surprise, decode: v.getFloat32(32, true), answer: v.getFloat32(40, true)};
+  if (!scrubbing) { $('scrub').max = Math.max(number, Number($('scrub').min)); $('scrub').value = number; }
+  figure('frame', 'frame ' + number);
+  figure('rate', v.getFloat32(44, true).toFixed(1));
+  figure('missed', v.getUint32(28, true));
+  figure('decode', flags & AHEAD ? 'ahead' : v.getFloat32(32, true).toFixed(1) + ' ms');
+  if (!(flags & GIVEN) && !Number.isNaN(surprise)) {
+    surprises.push(surprise);
+    if (surprises.length > 280) surprises.shift();
+    figure('surprise', surprise.toFixed(3) + ' nats a token');
+    chart();
+  }
+  if (asked.has(stamp)) {
+    // the pixels are on their way to the screen: the frame after the next one shows them
+    requestAnimationFrame(() => note(stamp));
+  }
+}
+
+function note(stamp) {
+  const at = asked.get(stamp);
+  if (at === undefined) return;
+  for (const k of asked.keys()) if (k <= stamp) asked.delete(k);
+  latencies.push(performance.now() - at);
+  if (latencies.length > 600) latencies.shift();
+  figure('latency', `p50 ${percentile(latencies, 0.5).toFixed(0)} · p99 ${percentile(latencies, 0.99).toFixed(0)} ms`);
+}
+
+function chart() {
+  const c = $('chart'), x = c.getContext('2d'), most = Math.max(1e-3, ...surprises);
+  x.clearRect(0, 0, c.width, c.height);
+  x.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue('--warm');
+  x.lineWidth = 1.5;
+  x.beginPath();
+  surprises.forEach((s, i) => {
+    const y = c.height - 3 - (c.height - 6) * s / most;
+    if (i) x.lineTo(i, y); else x.moveTo(i, y);
+  });
+  x.stroke();
+}
+
+// As large as there is room, in whole pixels of the screen for one of the world where that fits.
+function fit() {
+  if (!house) return;
+  const box = $('views').getBoundingClientRect(), n = house.worlds.length, caption = n > 1 ? 28 : 0;
+  const ratio = devicePixelRatio || 1;
+  const room = Math.min((box.width - 24 - 12 * (n - 1)) / n / house.width, (box.height - 24 - caption) / house.height) * ratio;
+  const scale = room >= 1 ? Math.floor(room) / ratio : room / ratio;
+  for (const w of worlds) {
+    w.canvas.style.width = house.width * scale + 'px';
+    w.canvas.style.height = house.height * scale + 'px';
+  }
+}
+
+// -- acting -----------------------------------------------------------------------------------
+
+// A changed action goes out at once; the clock is that of the event behind it.
+function act(clock) {
+  Input.show($('mapping'));
+  if (!begun || !socket || socket.readyState !== WebSocket.OPEN) return;
+  const values = Input.values(), same = lastSent && values.every((v, i) => v === lastSent[i]);
+  if (same && performance.now() - sentAt < 1000) return;
+  const b = new ArrayBuffer(16 + 4 * values.length), v = new DataView(b);
+  inputNumber++;
+  v.setUint8(0, INPUT);
+  v.setUint16(2, values.length, true);
+  v.setUint32(4, inputNumber, true);
+  v.setFloat64(8, clock, true);
+  values.forEach((x, i) => v.setFloat32(16 + 4 * i, x, true));
+  socket.send(b);
+  if (!same && running) asked.set(inputNumber, clock);
+  lastSent = values;
+  sentAt = performance.now();
+}
+setInterval(() => { if (running) act(performance.now()); }, 1000);
+
+function begin() {
+  const m = {do: 'start', seed: Number($('seed').value) || 0, steps: Number($('steps').value),
+    temperature: Number($('temperature').value), choice_temperature: Number($('choice').value),
+    fps: Number($('fps').value) || house.fps, mapping: Input.mapping()};
+  if ($('set').value === 'picture') m.picture = true;
+  else { m.set = Number($('set').value); m.clip = Number($('clip').value) || 0; }
+  tell(m);
+}
+
+function go() { tell({do: 'go', fps: Number($('fps').value) || house.fps}); $('overlay').hidden = true; $('world0').focus({preventScroll: true}); }
+function toggle() { if (begun) running ? tell({do: 'pause'}) : go(); }
+
+function remap() {
+  Input.table($('mapping'), mapping => { tell({do: 'map', mapping}); act(performance.now()); });
+}
+
+// The middle of a picture in the world's shape, made small here: only pixels travel.
+async function picture(file) {
+  const bitmap = await createImageBitmap(file), {width, height} = house;
+  const share = Math.min(bitmap.width / width, bitmap.height / height);
+  const w = width * share, h = height * share;
+  let canvas = document.createElement('canvas');
+  canvas.width = width; canvas.height = height;
+  const x = canvas.getContext('2d', {alpha: false});
+  x.imageSmoothingQuality = 'high';
+  x.drawImage(bitmap, (bitmap.width - w) / 2, (bitmap.height - h) / 2, w, h, 0, 0, width, height);
+  const rgba = x.getImageData(0, 0, width, height).data;
+  const b = new ArrayBuffer(8 + width * height * 3), v = new DataView(b), to = new Uint8Array(b, 8);
+  v.setUint8(0, PICTURE);
+  v.setUint16(4, width, true);
+  v.setUint16(6, height, true);
+  for (let i = 0, j = 0; i < rgba.length; i += 4, j += 3) { to[j] = rgba[i]; to[j + 1] = rgba[i + 1]; to[j + 2] = rgba[i + 2]; }
+  socket.send(b);
+  const whole = bitmap.width === width && bitmap.height === height;
+  $('fitted').hidden = whole;
+  $('fitted').textContent = `${bitmap.width} × ${bitmap.height}: its middle was fitted to ${width} × ${height}.`;
+  if (![...$('set').options].some(o => o.value === 'picture')) $('set').append(new Option('a picture', 'picture'));
+  $('set').value = 'picture';
+}
+
+function keep(data, name, type) {
+  const a = document.createElement('a');
+  a.href = URL.createObjectURL(new Blob([data], {type}));
+  a.download = name;
+  a.click();
+  setTimeout(() => URL.revokeObjectURL(a.href), 10000);
+  seen.kept = {name, bytes: data.byteLength || data.size};
+}
+
+// -- what the buttons do ----------------------------------------------------------------------
+
+$('enter').onclick = () => { if (!begun) begin(); go(); };
+$('start').onclick = () => { begin(); $('overlay').hidden = true; if (running) go(); };
+$('dice').onclick = () => {
+  const clips = house && house.sets.length ? house.sets[Number($('set').value) || 0].clips : 1;
+  $('clip').value = Math.floor(Math.random() * clips);
+  begin();
+};
+$('play').onclick = toggle;
+$('step').onclick = () => tell({do: 'step'});
+$('reset').onclick = () => tell({do: 'reset'});
+$('fps').onchange = () => { if (running) go(); };
+$('scrub').oninput = () => { scrubbing = true; figure('frame', 'frame ' + $('scrub').value); };
+$('scrub').onchange = () => { scrubbing = false; tell({do: 'back', frame: Number($('scrub').value)}); };
+$('save').onclick = () => tell({do: 'save'});
+$('film').onclick = () => { $('kept').textContent = 'The film is being made …'; tell({do: 'film'}); };
+$('still').onclick = () => $('world0').toBlob(b => keep(b, `frame-${frameNow}.png`, 'image/png'));
+$('picture').onchange = e => { if (e.target.files[0]) picture(e.target.files[0]).catch(() => notice('That file is no picture that this browser can read.')); };
+
+addEventListener('keydown', e => {
+  if (e.target.closest('input, select, button, summary') || e.ctrlKey || e.metaKey || e.altKey) return;
+  if (e.code === 'Space') { e.preventDefault(); if (!begun) $('enter').click(); else toggle(); }
+  else if (e.code === 'Period' && !running) tell({do: 'step'});
+  else if (e.code === 'KeyR') tell({do: 'reset'});
+});
+addEventListener('resize', fit);
+new ResizeObserver(fit).observe($('stage'));
+if (matchMedia('(max-width: 800px)').matches) for (const d of document.querySelectorAll('aside details')) d.open = d.querySelector('#set') !== null;
+Input.watch($('world0'), $('pads'));
+connect();

@@ -1,0 +1,87 @@
+#include "train/live/seat.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MESSAGES_A_SECOND = 400, MESSAGES_AT_ONCE = 1200 };
+
+static int64_t period_ns(const train_live_seat *s) {
+  return (int64_t)(1e9 / s->fps);
+}
+
+int64_t train_live_seat_due(const train_live_seat *s) {
+  if (!s->ready) return INT64_MAX;
+  if (train_live_session_catching_up(&s->session) || s->frames_asked > 0) return 0;
+  if (!s->running || s->by_input) return INT64_MAX;
+  const int64_t soonest = s->last_ns + period_ns(s) / 2;
+  return s->changed && soonest < s->due_ns ? soonest : s->due_ns;
+}
+
+void train_live_seat_input(train_live_seat *s, const train_wire_input *in, int64_t now_ns) {
+  const int64_t A = s->session.world[0]->A, n = in->components < A ? in->components : A;
+  float action[4096] = {0};
+  bool other = false;
+  for (int64_t i = 0; i < n; i++) {
+    action[i] = train_wire_value(in, i);
+    other = other || memcmp(&action[i], &s->session.action[i], sizeof action[i]) != 0;
+  }
+  train_live_session_act(&s->session, action, n);
+  if (s->by_input && s->running) s->frames_asked = 1;
+  if (!other && !s->by_input) { // the same held on: nothing to answer
+    if (s->arrived_ns == 0) s->stamp = in->stamp;
+    return;
+  }
+  s->stamp = in->stamp;
+  s->arrived_ns = now_ns;
+  s->changed = true;
+}
+
+static void note_rate(train_live_seat *s, int64_t now_ns) {
+  const double since = 1e-9 * (double)(now_ns - s->last_ns);
+  if (since <= 0.0 || since > 2.0)
+    s->rate = 0.0;
+  else
+    s->rate = s->rate > 0.0 ? 0.9 * s->rate + 0.1 / since : 1.0 / since;
+}
+
+static void send_frame(train_live_seat *s, unsigned flags, int64_t now_ns, int w) {
+  const train_live_world *world = s->session.world[w];
+  uint8_t *to = train_live_peer_frame(s->peer, w);
+  const train_wire_frame f = {
+      .world = w,
+      .flags = flags,
+      .width = world->width,
+      .height = world->height,
+      .frame = s->session.frame - 1,
+      .stamp = s->stamp,
+      .missed = train_live_peer_missed(s->peer),
+      .decode_ms = (float)s->session.decode_ms,
+      .surprise = (float)s->session.nll[w],
+      .answer_ms = s->arrived_ns ? (float)(1e-6 * (double)(now_ns - s->arrived_ns)) : NAN,
+      .rate = (float)s->rate,
+      .hash = s->session.hash[w]};
+  train_wire_write_frame(&f, to);
+  memcpy(to + TRAIN_WIRE_FRAME_HEADER, s->session.pixels[w], world->frame_bytes);
+  train_live_peer_send_frame(s->peer, w);
+}
+
+void train_live_seat_show(train_live_seat *s, unsigned flags, int64_t now_ns) {
+  note_rate(s, now_ns);
+  if (s->peer)
+    for (int w = 0; w < s->session.worlds; w++) send_frame(s, flags, now_ns, w);
+  s->arrived_ns = 0;
+  s->changed = false;
+  if (s->frames_asked > 0) s->frames_asked--;
+  // a frame that came late does not make the next ones hurry
+  s->due_ns = s->due_ns + period_ns(s) > now_ns ? s->due_ns + period_ns(s) : now_ns;
+  if (s->due_ns > now_ns + period_ns(s)) s->due_ns = now_ns + period_ns(s);
+  s->last_ns = now_ns;
+}
+
+bool train_live_seat_allows(train_live_seat *s, int64_t now_ns) {
+  s->credit += 1e-9 * (double)(now_ns - s->credit_ns) * MESSAGES_A_SECOND;
+  if (s->credit > MESSAGES_AT_ONCE) s->credit = MESSAGES_AT_ONCE;
+  s->credit_ns = now_ns;
+  s->credit -= 1.0;
+  return s->credit >= 0.0;
+}

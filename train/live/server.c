@@ -1,0 +1,363 @@
+#include "train/live/server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "train/live/http.h"
+
+enum { LEAST_MESSAGE = 65536, PING_S = 15, DEAD_S = 60, GOODBYE_MS = 500, HELD_MS = 100 };
+static const int64_t SECOND = 1000000000;
+
+struct train_live_server {
+  train_live_server_options o;
+  const train_live_house *house;
+  train_live_world *const *worlds;
+  int count; // worlds
+  train_live_http *http;
+  train_live_seat *seat; // [seats]
+  struct pollfd *poll;   // [seats + 1]: HTTP last
+  int64_t refused;
+};
+
+// What a peer's messages are for.
+typedef struct {
+  train_live_server *server;
+  train_live_seat *seat;
+} visit;
+
+// -- peers ------------------------------------------------------------------------------------
+
+static void leave(train_live_server *s, train_live_seat *seat) {
+  if (!seat->peer) return;
+  train_live_peer_destroy(seat->peer);
+  train_live_http_end(seat->handle);
+  seat->peer = NULL;
+  seat->handle = NULL;
+  seat->ready = seat->running = false;
+  seat->frames_asked = 0;
+  seat->fd = -1;
+  seat->has_picture = false;
+}
+
+static orr_code take_input(train_live_seat *seat, const uint8_t *bytes, size_t size, int64_t now) {
+  train_wire_input in;
+  ORR_TRY(train_wire_read_input(bytes, size, &in));
+  train_live_seat_input(seat, &in, now);
+  return ORR_OK;
+}
+
+static orr_code take_picture(train_live_seat *seat, const uint8_t *bytes, size_t size) {
+  const train_live_world *w = seat->session.world[0];
+  train_wire_picture p;
+  ORR_TRY(train_wire_read_picture(bytes, size, &p));
+  ORR_CHECK(p.width == w->width && p.height == w->height, ORR_EFORMAT,
+            "picture of %d x %d pixels: the model's are %d x %d", (int)p.width, (int)p.height,
+            (int)w->width, (int)w->height);
+  memcpy(seat->picture, p.rgb, w->frame_bytes);
+  seat->has_picture = true;
+  return ORR_OK;
+}
+
+static orr_code take_message(void *ctx, bool text, const uint8_t *bytes, size_t size) {
+  visit *v = ctx;
+  const int64_t now = orr_clock_ns();
+  v->seat->heard_ns = now;
+  ORR_CHECK(train_live_seat_allows(v->seat, now), ORR_EINVAL, "too many messages");
+  if (text) return train_live_control_do(v->server->house, v->seat, (const char *)bytes, size, now);
+  if (size > 0 && bytes[0] == TRAIN_WIRE_INPUT) return take_input(v->seat, bytes, size, now);
+  if (size > 0 && bytes[0] == TRAIN_WIRE_PICTURE) return take_picture(v->seat, bytes, size);
+  return ORR_FAIL(ORR_EFORMAT, "a message of no known kind");
+}
+
+static train_live_seat *free_seat(train_live_server *s) {
+  for (int64_t i = 0; i < s->o.seats; i++)
+    if (!s->seat[i].peer) return &s->seat[i];
+  return NULL;
+}
+
+static size_t most_message(const train_live_server *s) {
+  const size_t picture = s->worlds[0]->frame_bytes + TRAIN_WIRE_PICTURE_HEADER;
+  return picture > LEAST_MESSAGE ? picture : LEAST_MESSAGE;
+}
+
+static orr_code seat_peer(train_live_server *s, train_live_seat *seat, int fd, const void *extra,
+                          size_t extra_bytes, visit *v) {
+  const int64_t now = orr_clock_ns();
+  *v = (visit){s, seat};
+  ORR_TRY(train_live_peer_create(
+      &(train_live_peer_options){.fd = fd,
+                                 .extra = extra,
+                                 .extra_bytes = extra_bytes,
+                                 .most_message = most_message(s),
+                                 .frame_bytes = s->worlds[0]->frame_bytes + TRAIN_WIRE_FRAME_HEADER,
+                                 .worlds = s->count,
+                                 .message = take_message,
+                                 .ctx = v},
+      &seat->peer));
+  seat->fd = fd;
+  seat->heard_ns = seat->pinged_ns = seat->credit_ns = now;
+  seat->credit = 100.0;
+  seat->stamp = (train_wire_stamp){0};
+  json_t *hello = train_live_control_hello(s->house, seat);
+  char *text = hello ? json_dumps(hello, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+  json_decref(hello);
+  ORR_CHECK(text, ORR_ENOMEM, "play: out of memory");
+  const orr_code rc = train_live_peer_say(seat->peer, true, text, strlen(text));
+  free(text);
+  return rc;
+}
+
+// Somebody for whom there is no place is told so, as far as one write goes.
+static void turn_away(train_live_server *s, int fd, void *handle) {
+  train_live_peer *p = NULL;
+  static const char words[] =
+      "{\"say\":\"error\",\"code\":\"busy\",\"words\":\"every place is taken: try again later\"}";
+  s->refused++;
+  if (train_live_peer_create(&(train_live_peer_options){.fd = fd, .most_message = 1}, &p) ==
+      ORR_OK) {
+    (void)train_live_peer_say(p, true, words, sizeof words - 1);
+    train_live_peer_close(p, 1013, "busy");
+    (void)train_live_peer_write(p);
+  }
+  train_live_peer_destroy(p);
+  train_live_http_end(handle);
+}
+
+static void taken(void *ctx, int fd, const void *extra, size_t extra_bytes, void *handle) {
+  train_live_server *s = ctx;
+  train_live_seat *seat = free_seat(s);
+  if (!seat) {
+    turn_away(s, fd, handle);
+    return;
+  }
+  seat->handle = handle;
+  if (seat_peer(s, seat, fd, extra, extra_bytes, seat->visit) == ORR_OK) return;
+  ORR_WARN("play: %s", orr_status_message());
+  if (seat->peer)
+    leave(s, seat);
+  else
+    train_live_http_end(handle);
+}
+
+// -- life -------------------------------------------------------------------------------------
+
+static orr_code make_seats(train_live_server *s) {
+  s->seat = orr_calloc((size_t)s->o.seats, sizeof *s->seat);
+  s->poll = orr_calloc((size_t)s->o.seats + 1, sizeof *s->poll);
+  ORR_CHECK(s->seat && s->poll, ORR_ENOMEM, "play: out of memory");
+  for (int64_t i = 0; i < s->o.seats; i++) {
+    train_live_seat *seat = &s->seat[i];
+    seat->fd = -1;
+    seat->fps = s->house->fps;
+    seat->visit = orr_calloc(1, sizeof(visit));
+    seat->picture = orr_malloc(s->worlds[0]->frame_bytes);
+    ORR_CHECK(seat->visit && seat->picture, ORR_ENOMEM, "play: out of memory");
+    ORR_TRY(train_live_session_create(s->worlds, s->count, (int32_t)i, s->o.snapshot_bytes,
+                                      &seat->session));
+  }
+  return ORR_OK;
+}
+
+orr_code train_live_server_create(const train_live_server_options *o, const train_live_house *h,
+                                  train_live_world *const *worlds, int count,
+                                  train_live_server **out) {
+  orr_code rc;
+  train_live_server *s = orr_calloc(1, sizeof *s);
+  ORR_CHECK(s, ORR_ENOMEM, "play: out of memory");
+  *s = (train_live_server){.o = *o, .house = h, .worlds = worlds, .count = count};
+  ORR_TRY_GOTO(make_seats(s), fail);
+  ORR_TRY_GOTO(
+      train_live_http_create(
+          &(train_live_http_options){
+              .address = o->address, .port = o->port, .host = o->host, .taken = taken, .ctx = s},
+          &s->http),
+      fail);
+  *out = s;
+  return ORR_OK;
+fail:
+  train_live_server_destroy(s);
+  return rc;
+}
+
+void train_live_server_destroy(train_live_server *s) {
+  if (!s) return;
+  for (int64_t i = 0; s->seat && i < s->o.seats; i++) {
+    leave(s, &s->seat[i]);
+    train_live_session_release(&s->seat[i].session);
+    orr_free(s->seat[i].picture);
+    orr_free(s->seat[i].visit);
+  }
+  train_live_http_destroy(s->http);
+  orr_free(s->poll);
+  orr_free(s->seat);
+  orr_free(s);
+}
+
+const char *train_live_server_url(const train_live_server *s) {
+  return train_live_http_url(s->http);
+}
+
+// -- the loop ---------------------------------------------------------------------------------
+
+static void write_to(train_live_server *s, train_live_seat *seat) {
+  if (seat->peer && train_live_peer_write(seat->peer) != ORR_OK) leave(s, seat);
+}
+
+static void read_from(train_live_server *s, train_live_seat *seat) {
+  if (train_live_peer_read(seat->peer) != ORR_OK) {
+    leave(s, seat);
+    return;
+  }
+  write_to(s, seat);
+  if (seat->peer && train_live_peer_is_over(seat->peer)) leave(s, seat);
+}
+
+// Pings, and the end of those who do not answer or have nothing to say.
+static void look_after(train_live_server *s, train_live_seat *seat, int64_t now) {
+  if (!seat->peer) return;
+  if (now - seat->heard_ns > s->o.idle_s * SECOND) {
+    (void)train_live_control_error(seat, "idle", "nothing was heard for too long: goodbye");
+    train_live_peer_close(seat->peer, 1000, "idle");
+    write_to(s, seat);
+    leave(s, seat);
+    return;
+  }
+  if (now - seat->pinged_ns < PING_S * SECOND) return;
+  seat->pinged_ns = now;
+  if (train_live_peer_ping(seat->peer) != ORR_OK) leave(s, seat);
+}
+
+static int64_t next_due(const train_live_server *s) {
+  int64_t due = INT64_MAX;
+  for (int64_t i = 0; i < s->o.seats; i++)
+    if (s->seat[i].peer) {
+      const int64_t its = train_live_seat_due(&s->seat[i]);
+      if (its < due) due = its;
+    }
+  return due;
+}
+
+// Waits for something to come, until `until` at the latest, and takes what has come.
+static orr_code take_what_came(train_live_server *s, int64_t until) {
+  const int64_t n = s->o.seats, now = orr_clock_ns();
+  int64_t wait_ms = until == INT64_MAX ? HELD_MS : (until - now + 999999) / 1000000;
+  const int64_t http_ms = train_live_http_timeout_ms(s->http);
+  if (http_ms >= 0 && http_ms < wait_ms) wait_ms = http_ms;
+  if (wait_ms > HELD_MS) wait_ms = HELD_MS;
+  if (wait_ms < 0) wait_ms = 0;
+  for (int64_t i = 0; i < n; i++) {
+    const train_live_seat *seat = &s->seat[i];
+    s->poll[i] = (struct pollfd){.fd = seat->peer ? seat->fd : -1, .events = POLLIN};
+    if (seat->peer && train_live_peer_wants_to_write(seat->peer)) s->poll[i].events |= POLLOUT;
+  }
+  s->poll[n] = (struct pollfd){.fd = train_live_http_fd(s->http), .events = POLLIN};
+  const int got = poll(s->poll, (nfds_t)n + 1, (int)wait_ms);
+  ORR_CHECK(got >= 0 || errno == EINTR, ORR_EIO, "play: poll: %s", strerror(errno));
+  for (int64_t i = 0; got > 0 && i < n; i++) {
+    if (!s->poll[i].revents || !s->seat[i].peer) continue;
+    if (s->poll[i].revents & (POLLIN | POLLERR | POLLHUP))
+      read_from(s, &s->seat[i]);
+    else
+      write_to(s, &s->seat[i]);
+  }
+  train_live_http_run(s->http);
+  return ORR_OK;
+}
+
+// The seats whose frame is due, at most one number of passes; the one that waits longest decides
+// it.
+static int64_t gather_due(train_live_server *s, int64_t now, train_live_seat **out) {
+  int64_t n = 0, steps = 0, oldest = INT64_MAX;
+  for (int64_t i = 0; i < s->o.seats; i++) {
+    const train_live_seat *seat = &s->seat[i];
+    const int64_t due = seat->peer ? train_live_seat_due(seat) : INT64_MAX;
+    if (due > now || due >= oldest) continue;
+    oldest = due;
+    steps = seat->session.record.settings.steps;
+  }
+  for (int64_t i = 0; i < s->o.seats && steps; i++) {
+    train_live_seat *seat = &s->seat[i];
+    if (seat->peer && train_live_seat_due(seat) <= now &&
+        seat->session.record.settings.steps == steps)
+      out[n++] = seat;
+  }
+  return n;
+}
+
+static void show(train_live_server *s, train_live_seat *seat, bool unseen, bool was_ahead) {
+  const int64_t now = orr_clock_ns();
+  if (unseen && train_live_session_catching_up(&seat->session)) return;
+  train_live_seat_show(seat, was_ahead ? TRAIN_WIRE_AHEAD : 0, now);
+  write_to(s, seat);
+}
+
+static orr_code decode_due(train_live_server *s, int64_t now) {
+  train_live_seat *due[TRAIN_LIVE_SESSIONS_MAX];
+  train_live_session *session[TRAIN_LIVE_SESSIONS_MAX];
+  bool unseen[TRAIN_LIVE_SESSIONS_MAX], ahead[TRAIN_LIVE_SESSIONS_MAX];
+  const int64_t n = gather_due(s, now, due);
+  if (!n) return ORR_OK;
+  for (int64_t i = 0; i < n; i++) {
+    session[i] = &due[i]->session;
+    unseen[i] = train_live_session_catching_up(session[i]);
+    ahead[i] = session[i]->ahead;
+  }
+  ORR_TRY(train_live_session_step(session, n));
+  for (int64_t i = 0; i < n; i++)
+    show(s, due[i], unseen[i], ahead[i] && session[i]->decode_ms == 0.0);
+  return train_live_session_settle(session, n);
+}
+
+// Idle time: the next frames of those that hold their action.
+static orr_code look_ahead(train_live_server *s) {
+  train_live_session *session[TRAIN_LIVE_SESSIONS_MAX];
+  int64_t n = 0, steps = 0;
+  for (int64_t i = 0; i < s->o.seats; i++) {
+    train_live_seat *seat = &s->seat[i];
+    if (!seat->peer || !seat->ready || !seat->running || seat->session.ahead) continue;
+    if (train_live_session_catching_up(&seat->session)) continue;
+    if (n && seat->session.record.settings.steps != steps) continue;
+    steps = seat->session.record.settings.steps;
+    session[n++] = &seat->session;
+  }
+  return n ? train_live_session_look_ahead(session, n) : ORR_OK;
+}
+
+static void say_goodbye(train_live_server *s) {
+  const int64_t until = orr_clock_ns() + GOODBYE_MS * 1000000;
+  for (int64_t i = 0; i < s->o.seats; i++) {
+    train_live_seat *seat = &s->seat[i];
+    if (!seat->peer) continue;
+    (void)train_live_control_error(seat, "goodbye", "the server is being stopped");
+    train_live_peer_close(seat->peer, 1001, "goodbye");
+    write_to(s, seat);
+  }
+  for (bool some = true; some && orr_clock_ns() < until;) {
+    if (take_what_came(s, orr_clock_ns() + 20000000) != ORR_OK) return;
+    some = false;
+    for (int64_t i = 0; i < s->o.seats; i++) some = some || s->seat[i].peer;
+  }
+}
+
+orr_code train_live_server_run(train_live_server *s, bool (*stop)(void)) {
+  while (!stop()) {
+    const int64_t due = next_due(s), now = orr_clock_ns();
+    // what has come is looked at before idle time is used up
+    ORR_TRY(take_what_came(s, s->o.ahead ? now : due));
+    if (next_due(s) <= orr_clock_ns()) {
+      ORR_TRY(decode_due(s, orr_clock_ns()));
+    } else if (s->o.ahead) {
+      ORR_TRY(look_ahead(s));
+      ORR_TRY(take_what_came(s, next_due(s)));
+    }
+    const int64_t after = orr_clock_ns();
+    for (int64_t i = 0; i < s->o.seats; i++) look_after(s, &s->seat[i], after);
+  }
+  say_goodbye(s);
+  return ORR_OK;
+}
