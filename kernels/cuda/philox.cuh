@@ -23,7 +23,7 @@ __device__ __forceinline__ uint2 cuda_philox(uint32_t k0, uint32_t k1, uint64_t 
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
-  return make_uint2(c0, c1);
+  return uint2{c0, c1};
 }
 
 // orr_rng_uniform.
