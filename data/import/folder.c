@@ -24,6 +24,22 @@ static orr_code load(const char *dir, const char *name, json_t **out) {
   return orr_fs_exists(path) ? orr_json_load(path, out) : ORR_OK;
 }
 
+// What a killed import was writing: this one may write it as another shard, or not at all.
+static void sweep(const char *dir) {
+  orr_path path;
+  orr_fs_sweep(dir, NULL);
+  DIR *d = opendir(dir);
+  if (!d) return;
+  for (const struct dirent *entry; (entry = readdir(d));) {
+    const size_t n = strlen(entry->d_name);
+    if (n > 7 && strncmp(entry->d_name, "shard-", 6) == 0 &&
+        strcmp(entry->d_name + n - 7, ".h5.tmp") == 0 &&
+        orr_fs_join(path, sizeof path, dir, entry->d_name) == ORR_OK)
+      unlink(path);
+  }
+  closedir(d);
+}
+
 // Clips in a folder without an index, or shards that it does not list, would become part of the
 // set.
 static orr_code check_strays(const data_import_part *p) {
