@@ -40,6 +40,7 @@ job_failures() {
 # job_note_failures DIR COUNT: makes it this job's; without any left there is no file.
 job_note_failures() {
   local lines
+  if [ "$2" != 0 ]; then mkdir -p "$1"; fi # a start may fail before it makes its folder
   [ -d "$1" ] || return 0
   lines=$(
     sed -n "/^[0-9]* [0-9]*\$/{/^$SLURM_JOB_ID /!p}" "$1/failed-starts" 2>/dev/null
