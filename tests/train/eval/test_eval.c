@@ -474,13 +474,15 @@ static void test_a_rollout_starts_where_it_is_told(void **state) {
   in(f, "alone", alone);
   in(f, "film.png", film);
   assert_ok(data_packed_create(&packed));
-  static const char *const starts[] = {"0", "17", "34"};
+  static const int64_t starts[] = {0, 17, 34};
   for (int i = 0; i < 3; i++) {
-    const int64_t start = atoi(starts[i]);
+    const int64_t start = starts[i];
+    char number[8];
+    snprintf(number, sizeof number, "%d", (int)start);
     data_picture picture;
     char *bytes = NULL;
     size_t size = 0;
-    RUN_PROGRAM(f, "rollout", model, "--data", alone, "--start", starts[i], "--prompt", "2",
+    RUN_PROGRAM(f, "rollout", model, "--data", alone, "--start", number, "--prompt", "2",
                 "--frames", "4", "--beside", "--scale", "1", "--out", film);
     assert_ok(orr_fs_read_all(film, &bytes, &size));
     assert_ok(data_packed_decode(packed, film, (const uint8_t *)bytes, size, &picture));
