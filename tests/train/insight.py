@@ -119,7 +119,9 @@ class Insight(SmallRun):
     def test_ranks_that_compute_alike_are_not_told_apart_by_their_computing_time(self):
         self.four_ranks(-1)
         apart = [l["busy_cpu_ms_max"] / l["busy_cpu_ms_median"] for l in self.lines("run") if "busy_cpu_ms_max" in l]
-        self.assertLess(statistics.median(apart), 1.15, apart)  # measured 1.01 to 1.04, on busy cores
+        self.assertEqual(len(apart), 8)
+        # measured 1.01 to 1.04; what other work takes of the cores only adds: 1.05 to 1.31 beside a dozen busy processes
+        self.assertLess(min(apart), 1.15, apart)
 
     def check_trace(self):
         events = json.loads((self.root / "run/trace/steps-20-21.json").read_text())["traceEvents"]
