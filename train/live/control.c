@@ -7,13 +7,14 @@
 
 #include "base/mem.h"
 
-enum { MOST_PROMPT = 256, MOST_MAPPING = 16384 };
+enum { MOST_PROMPT = 256, MOST_MAPPING = 16384, LEAST_MESSAGE = 65536 };
 
 static orr_code say(train_live_seat *s, json_t *j) {
   char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(j);
   ORR_CHECK(text, ORR_ENOMEM, "play: out of memory");
-  const orr_code rc = s->peer ? train_live_peer_say(s->peer, true, text, strlen(text)) : ORR_OK;
+  const orr_code rc =
+      train_live_seat_is_taken(s) ? s->voice.say(s->voice.ctx, true, text, strlen(text)) : ORR_OK;
   free(text);
   return rc;
 }
@@ -146,13 +147,14 @@ static orr_code begin_with_clip(const train_live_house *h, train_live_seat *s, c
   ORR_TRY(whole(j, "set", 0, h->sets - 1, &set));
   train_episodes *e = h->set[set].episodes;
   ORR_TRY(whole(j, "clip", 0, train_episodes_count(e) - 1, &clip));
-  ORR_TRY(train_episodes_length(e, clip, stride, &length));
+  ORR_TRY(train_episodes_length(e, clip, 0, stride, &length));
   if (start->prompt > length) start->prompt = length;
   start->A_set = train_episodes_index(e)->format.A;
   uint8_t *frames = orr_malloc((size_t)start->prompt * w->frame_bytes);
   float *actions = orr_calloc((size_t)(start->prompt * start->A_set), sizeof *actions);
   orr_code rc = frames && actions ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
-  if (rc == ORR_OK) rc = train_episodes_read(e, clip, start->prompt, stride, frames, actions, NULL);
+  if (rc == ORR_OK)
+    rc = train_episodes_read(e, clip, 0, start->prompt, stride, frames, actions, NULL);
   start->frames = frames;
   start->actions = actions;
   start->start = json_pack("{s:s, s:I, s:I}", "set", h->set[set].name, "clip", (json_int_t)clip,
@@ -267,7 +269,7 @@ static orr_code do_save(const train_live_house *h, train_live_seat *s, const jso
     message[0] = TRAIN_WIRE_SESSION;
     memcpy(message + 8, file, size);
   }
-  orr_code rc = message ? train_live_peer_say(s->peer, false, message, size + 8)
+  orr_code rc = message ? s->voice.say(s->voice.ctx, false, message, size + 8)
                         : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
   orr_free(message);
   orr_free(file);
@@ -305,4 +307,38 @@ orr_code train_live_control_do(const train_live_house *h, train_live_seat *s, co
   json_decref(j);
   if (rc != ORR_EINVAL && rc != ORR_EFORMAT) return rc;
   return train_live_control_error(s, "wish", orr_status_message());
+}
+
+// -- bytes ------------------------------------------------------------------------------------
+
+static orr_code take_input(train_live_seat *s, const uint8_t *bytes, size_t size, int64_t now_ns) {
+  train_wire_input in;
+  ORR_TRY(train_wire_read_input(bytes, size, &in));
+  train_live_seat_input(s, &in, now_ns);
+  return ORR_OK;
+}
+
+static orr_code take_picture(train_live_seat *s, const uint8_t *bytes, size_t size) {
+  const train_live_world *w = s->session.world[0];
+  train_wire_picture p;
+  ORR_TRY(train_wire_read_picture(bytes, size, &p));
+  ORR_CHECK(p.width == w->width && p.height == w->height, ORR_EFORMAT,
+            "picture of %d x %d pixels: the model's are %d x %d", (int)p.width, (int)p.height,
+            (int)w->width, (int)w->height);
+  memcpy(s->picture, p.rgb, w->frame_bytes);
+  s->has_picture = true;
+  return ORR_OK;
+}
+
+orr_code train_live_control_message(const train_live_house *h, train_live_seat *s, bool text,
+                                    const uint8_t *bytes, size_t size, int64_t now_ns) {
+  if (text) return train_live_control_do(h, s, (const char *)bytes, size, now_ns);
+  if (size > 0 && bytes[0] == TRAIN_WIRE_INPUT) return take_input(s, bytes, size, now_ns);
+  if (size > 0 && bytes[0] == TRAIN_WIRE_PICTURE) return take_picture(s, bytes, size);
+  return ORR_FAIL(ORR_EFORMAT, "a message of no known kind");
+}
+
+size_t train_live_control_most_message(const train_live_seat *s) {
+  const size_t picture = s->session.world[0]->frame_bytes + TRAIN_WIRE_PICTURE_HEADER;
+  return picture > LEAST_MESSAGE ? picture : LEAST_MESSAGE;
 }

@@ -9,8 +9,9 @@
 //              seed, sample, steps, temperature, choice_temperature, window, mapping, start
 //     body     deflated (RFC 1950): tokens of the prompt u32 [prompt,positions], its actions
 //              f32 [prompt-1,components], then runs until there are `frames` of them: a count of 7
-//              bits a byte, the lower ones first, and f32 [components]; then a u64 a DIGEST_EVERY
-//              frames and one for the rest: the chain of hashes up to there
+//              bits a byte, the lower ones first, and f32 [components]; then a u64 every
+//              TRAIN_RECORD_DIGEST_EVERY frames and one for the rest: the chain of hashes up to
+//              there
 //     u8[16]   XXH3-128 of all before
 // All numbers are little-endian. One thread at a time.
 #ifndef TRAIN_LIVE_RECORD_H
@@ -48,7 +49,7 @@ typedef struct {
   int64_t run_count, run_room, most_runs;
   size_t run_bytes;
   orr_hash128 chain; // of all frames' hashes
-  uint64_t *digests; // [frames / DIGEST_EVERY]
+  uint64_t *digests; // [frames / TRAIN_RECORD_DIGEST_EVERY]
   int64_t digest_room;
 } train_record;
 

@@ -10,12 +10,21 @@
 #include "train/live/session.h"
 #include "train/live/wire.h"
 
+// How what is said and shown goes out, whatever carries it: a page's WebSocket (peer.h) or a
+// program's socket (programs.h).
 typedef struct {
-  bool taken;
+  void *ctx;
+  orr_code (*say)(void *ctx, bool text, const void *bytes, size_t size);
+  // A frame of pixels [height,width,3]; `missed` of f is the carrier's to fill in.
+  void (*show)(void *ctx, train_wire_frame *f, const uint8_t *pixels);
+} train_live_voice;
+
+typedef struct {
   train_live_session session;
-  void *visit;           // what its peer's messages come with; the server's
-  train_live_peer *peer; // NULL = the seat is free, or its session is played by nobody
-  void *handle;          // of train_live_http_end
+  train_live_voice voice; // say NULL = the seat is free
+  void *visit;            // what its page's messages come with; the server's
+  train_live_peer *peer;  // of the page that has the seat; NULL = none, or a program
+  void *handle;           // of train_live_http_end
   int fd;
   bool ready; // the session has begun
   bool running, by_input;
@@ -33,6 +42,12 @@ typedef struct {
   bool has_picture;
 } train_live_seat;
 
+static inline bool train_live_seat_is_taken(const train_live_seat *s) {
+  return s->voice.say != NULL;
+}
+// Local. Somebody takes the seat who is reached by `voice`; he leaves it, and its session is over.
+void train_live_seat_take(train_live_seat *s, train_live_voice voice, int64_t now_ns);
+void train_live_seat_leave(train_live_seat *s);
 // Local. The next frame's time, after a frame or a change. INT64_MAX = none.
 int64_t train_live_seat_due(const train_live_seat *s);
 // Local. Takes an input: what leads to the next frame from here on.
