@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/live/record_file.h"
 
 enum { MOST_PROMPT = 256, MOST_MAPPING = 16384 };
 
@@ -20,6 +21,10 @@ static orr_code say(train_live_seat *s, json_t *j) {
 
 orr_code train_live_control_error(train_live_seat *s, const char *code, const char *words) {
   return say(s, json_pack("{s:s, s:s, s:s}", "say", "error", "code", code, "words", words));
+}
+
+orr_code train_live_control_note(train_live_seat *s, const char *what, const char *words) {
+  return say(s, json_pack("{s:s, s:s}", "say", what, "words", words));
 }
 
 // -- hello ------------------------------------------------------------------------------------
@@ -229,9 +234,11 @@ static orr_code go_back(train_live_seat *s, int64_t frame, int64_t now_ns) {
 
 static orr_code do_back(const train_live_house *h, train_live_seat *s, const json_t *j,
                         int64_t now_ns) {
+  const train_live_session *x = &s->session;
+  const int64_t last = train_live_session_catching_up(x) ? x->goal - 1 : x->frame - 1;
   int64_t frame = -1;
   ORR_CHECK(s->ready, ORR_EINVAL, "nothing has begun yet");
-  ORR_TRY(whole(j, "frame", s->session.record.prompt - 1, s->session.frame - 1, &frame));
+  ORR_TRY(whole(j, "frame", x->record.prompt - 1, last, &frame));
   ORR_CHECK(frame >= 0, ORR_EINVAL, "\"frame\" is missing");
   return go_back(s, frame, now_ns);
 }

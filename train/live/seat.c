@@ -3,15 +3,26 @@
 #include <math.h>
 #include <string.h>
 
-enum { MESSAGES_A_SECOND = 400, MESSAGES_AT_ONCE = 1200 };
-
 static int64_t period_ns(const train_live_seat *s) {
   return (int64_t)(1e9 / s->fps);
 }
 
+void train_live_seat_reset(train_live_seat *s, double fps, int64_t now_ns) {
+  s->peer = NULL;
+  s->handle = NULL;
+  s->fd = -1;
+  s->ready = s->running = s->by_input = s->changed = s->has_picture = false;
+  s->frames_asked = 0;
+  s->fps = fps;
+  s->last_ns = s->due_ns = s->served_ns = s->heard_ns = s->pinged_ns = now_ns;
+  s->stamp = (train_wire_stamp){0};
+  s->arrived_ns = 0;
+  s->rate = 0.0;
+}
+
 int64_t train_live_seat_due(const train_live_seat *s) {
   if (!s->ready) return INT64_MAX;
-  if (train_live_session_catching_up(&s->session) || s->frames_asked > 0) return 0;
+  if (train_live_session_catching_up(&s->session) || s->frames_asked > 0) return s->served_ns;
   if (!s->running || s->by_input) return INT64_MAX;
   const int64_t soonest = s->last_ns + period_ns(s) / 2;
   return s->changed && soonest < s->due_ns ? soonest : s->due_ns;
@@ -76,12 +87,4 @@ void train_live_seat_show(train_live_seat *s, unsigned flags, int64_t now_ns) {
   s->due_ns = s->due_ns + period_ns(s) > now_ns ? s->due_ns + period_ns(s) : now_ns;
   if (s->due_ns > now_ns + period_ns(s)) s->due_ns = now_ns + period_ns(s);
   s->last_ns = now_ns;
-}
-
-bool train_live_seat_allows(train_live_seat *s, int64_t now_ns) {
-  s->credit += 1e-9 * (double)(now_ns - s->credit_ns) * MESSAGES_A_SECOND;
-  if (s->credit > MESSAGES_AT_ONCE) s->credit = MESSAGES_AT_ONCE;
-  s->credit_ns = now_ns;
-  s->credit -= 1.0;
-  return s->credit >= 0.0;
 }

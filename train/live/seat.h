@@ -11,7 +11,6 @@
 #include "train/live/wire.h"
 
 typedef struct {
-  bool taken;
   train_live_session session;
   void *visit;           // what its peer's messages come with; the server's
   train_live_peer *peer; // NULL = the seat is free, or its session is played by nobody
@@ -22,24 +21,24 @@ typedef struct {
   int64_t frames_asked; // single steps, or one an input
   double fps;
   int64_t last_ns, due_ns; // of the last frame; of the next
+  int64_t served_ns;       // when a frame was last decoded, seen or not
   bool changed;            // the action is another than that of the last frame
   train_wire_stamp stamp;  // of the input that is in force
   int64_t arrived_ns;      // when it came; 0 = its answer is out
   double rate;             // frames a second of late
   int64_t heard_ns, pinged_ns;
-  double credit; // messages that may still come
-  int64_t credit_ns;
   uint8_t *picture; // [height,width,3] that was uploaded last
   bool has_picture;
 } train_live_seat;
 
-// Local. The next frame's time, after a frame or a change. INT64_MAX = none.
+// Local. For another peer: nothing of what the last one asked for stays.
+void train_live_seat_reset(train_live_seat *s, double fps, int64_t now_ns);
+// Local. The next frame's time, after a frame or a change. INT64_MAX = none. Frames that are wanted
+// at once are due since the last one, so that they take turns with those of the other seats.
 int64_t train_live_seat_due(const train_live_seat *s);
 // Local. Takes an input: what leads to the next frame from here on.
 void train_live_seat_input(train_live_seat *s, const train_wire_input *in, int64_t now_ns);
 // Local. The session has a new frame: sends it, and puts the next one at its time.
 void train_live_seat_show(train_live_seat *s, unsigned flags, int64_t now_ns);
-// Local. Whether the message that has just come is within what a peer may send.
-bool train_live_seat_allows(train_live_seat *s, int64_t now_ns);
 
 #endif

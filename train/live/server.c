@@ -9,8 +9,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "train/live/http.h"
+#include "train/live/message.h"
 
-enum { LEAST_MESSAGE = 65536, PING_S = 15, DEAD_S = 60, GOODBYE_MS = 500, HELD_MS = 100 };
+enum {
+  LEAST_MESSAGE = 1 << 20,
+  MESSAGES_A_SECOND = 400,
+  MESSAGES_AT_ONCE = 1200,
+  PING_S = 15,
+  GOODBYE_MS = 500,
+  HELD_MS = 100
+};
 static const int64_t SECOND = 1000000000;
 
 struct train_live_server {
@@ -36,42 +44,12 @@ static void leave(train_live_server *s, train_live_seat *seat) {
   if (!seat->peer) return;
   train_live_peer_destroy(seat->peer);
   train_live_http_end(seat->handle);
-  seat->peer = NULL;
-  seat->handle = NULL;
-  seat->ready = seat->running = false;
-  seat->frames_asked = 0;
-  seat->fd = -1;
-  seat->has_picture = false;
-}
-
-static orr_code take_input(train_live_seat *seat, const uint8_t *bytes, size_t size, int64_t now) {
-  train_wire_input in;
-  ORR_TRY(train_wire_read_input(bytes, size, &in));
-  train_live_seat_input(seat, &in, now);
-  return ORR_OK;
-}
-
-static orr_code take_picture(train_live_seat *seat, const uint8_t *bytes, size_t size) {
-  const train_live_world *w = seat->session.world[0];
-  train_wire_picture p;
-  ORR_TRY(train_wire_read_picture(bytes, size, &p));
-  ORR_CHECK(p.width == w->width && p.height == w->height, ORR_EFORMAT,
-            "picture of %d x %d pixels: the model's are %d x %d", (int)p.width, (int)p.height,
-            (int)w->width, (int)w->height);
-  memcpy(seat->picture, p.rgb, w->frame_bytes);
-  seat->has_picture = true;
-  return ORR_OK;
+  train_live_seat_reset(seat, s->house->fps, orr_clock_ns());
 }
 
 static orr_code take_message(void *ctx, bool text, const uint8_t *bytes, size_t size) {
   visit *v = ctx;
-  const int64_t now = orr_clock_ns();
-  v->seat->heard_ns = now;
-  ORR_CHECK(train_live_seat_allows(v->seat, now), ORR_EINVAL, "too many messages");
-  if (text) return train_live_control_do(v->server->house, v->seat, (const char *)bytes, size, now);
-  if (size > 0 && bytes[0] == TRAIN_WIRE_INPUT) return take_input(v->seat, bytes, size, now);
-  if (size > 0 && bytes[0] == TRAIN_WIRE_PICTURE) return take_picture(v->seat, bytes, size);
-  return ORR_FAIL(ORR_EFORMAT, "a message of no known kind");
+  return train_live_message_take(v->server->house, v->seat, text, bytes, size, orr_clock_ns());
 }
 
 static train_live_seat *free_seat(train_live_server *s) {
@@ -87,7 +65,8 @@ static size_t most_message(const train_live_server *s) {
 
 static orr_code seat_peer(train_live_server *s, train_live_seat *seat, int fd, const void *extra,
                           size_t extra_bytes, visit *v) {
-  const int64_t now = orr_clock_ns();
+  void *handle = seat->handle;
+  train_live_seat_reset(seat, s->house->fps, orr_clock_ns());
   *v = (visit){s, seat};
   ORR_TRY(train_live_peer_create(
       &(train_live_peer_options){.fd = fd,
@@ -96,13 +75,13 @@ static orr_code seat_peer(train_live_server *s, train_live_seat *seat, int fd, c
                                  .most_message = most_message(s),
                                  .frame_bytes = s->worlds[0]->frame_bytes + TRAIN_WIRE_FRAME_HEADER,
                                  .worlds = s->count,
+                                 .rate = MESSAGES_A_SECOND,
+                                 .burst = MESSAGES_AT_ONCE,
                                  .message = take_message,
                                  .ctx = v},
       &seat->peer));
   seat->fd = fd;
-  seat->heard_ns = seat->pinged_ns = seat->credit_ns = now;
-  seat->credit = 100.0;
-  seat->stamp = (train_wire_stamp){0};
+  seat->handle = handle;
   json_t *hello = train_live_control_hello(s->house, seat);
   char *text = hello ? json_dumps(hello, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(hello);
@@ -152,8 +131,7 @@ static orr_code make_seats(train_live_server *s) {
   ORR_CHECK(s->seat && s->poll, ORR_ENOMEM, "play: out of memory");
   for (int64_t i = 0; i < s->o.seats; i++) {
     train_live_seat *seat = &s->seat[i];
-    seat->fd = -1;
-    seat->fps = s->house->fps;
+    train_live_seat_reset(seat, s->house->fps, 0);
     seat->visit = orr_calloc(1, sizeof(visit));
     seat->picture = orr_malloc(s->worlds[0]->frame_bytes);
     ORR_CHECK(seat->visit && seat->picture, ORR_ENOMEM, "play: out of memory");
@@ -220,6 +198,10 @@ static void read_from(train_live_server *s, train_live_seat *seat) {
 // Pings, and the end of those who do not answer or have nothing to say.
 static void look_after(train_live_server *s, train_live_seat *seat, int64_t now) {
   if (!seat->peer) return;
+  if (train_live_peer_is_over(seat->peer)) {
+    leave(s, seat);
+    return;
+  }
   if (now - seat->heard_ns > s->o.idle_s * SECOND) {
     (void)train_live_control_error(seat, "idle", "nothing was heard for too long: goodbye");
     train_live_peer_close(seat->peer, 1000, "idle");
@@ -291,15 +273,28 @@ static int64_t gather_due(train_live_server *s, int64_t now, train_live_seat **o
 
 static void show(train_live_server *s, train_live_seat *seat, bool unseen, bool was_ahead) {
   const int64_t now = orr_clock_ns();
+  seat->served_ns = now;
   if (unseen && train_live_session_catching_up(&seat->session)) return;
   train_live_seat_show(seat, was_ahead ? TRAIN_WIRE_AHEAD : 0, now);
   write_to(s, seat);
+}
+
+// A session whose record is full stands still: it can be kept, and gone back in.
+static void halt_full(train_live_seat *seat) {
+  if (!seat->ready || train_live_session_catching_up(&seat->session)) return;
+  if ((!seat->running && !seat->frames_asked) || !train_record_is_full(&seat->session.record))
+    return;
+  seat->running = false;
+  seat->frames_asked = 0;
+  (void)train_live_control_error(
+      seat, "full", "the session is as long as one may be: keep it, and begin another");
 }
 
 static orr_code decode_due(train_live_server *s, int64_t now) {
   train_live_seat *due[TRAIN_LIVE_SESSIONS_MAX];
   train_live_session *session[TRAIN_LIVE_SESSIONS_MAX];
   bool unseen[TRAIN_LIVE_SESSIONS_MAX], ahead[TRAIN_LIVE_SESSIONS_MAX];
+  for (int64_t i = 0; i < s->o.seats; i++) halt_full(&s->seat[i]);
   const int64_t n = gather_due(s, now, due);
   if (!n) return ORR_OK;
   for (int64_t i = 0; i < n; i++) {
