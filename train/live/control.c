@@ -14,7 +14,8 @@ static orr_code say(train_live_seat *s, json_t *j) {
   char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(j);
   ORR_CHECK(text, ORR_ENOMEM, "play: out of memory");
-  const orr_code rc = s->peer ? train_live_peer_say(s->peer, true, text, strlen(text)) : ORR_OK;
+  const orr_code rc =
+      train_live_seat_is_taken(s) ? s->voice.say(s->voice.ctx, true, text, strlen(text)) : ORR_OK;
   free(text);
   return rc;
 }
@@ -274,7 +275,7 @@ static orr_code do_save(const train_live_house *h, train_live_seat *s, const jso
     message[0] = TRAIN_WIRE_SESSION;
     memcpy(message + 8, file, size);
   }
-  orr_code rc = message ? train_live_peer_say(s->peer, false, message, size + 8)
+  orr_code rc = message ? s->voice.say(s->voice.ctx, false, message, size + 8)
                         : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
   orr_free(message);
   orr_free(file);

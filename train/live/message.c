@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "data/pictures/resize.h"
 
+enum { LEAST_MESSAGE = 1 << 20 };
+
 static orr_code take_input(train_live_seat *s, const uint8_t *bytes, size_t size, int64_t now_ns) {
   train_wire_input in;
   ORR_TRY(train_wire_read_input(bytes, size, &in));
@@ -65,4 +67,9 @@ orr_code train_live_message_take(const train_live_house *h, train_live_seat *s, 
   const orr_code rc = take_bytes(s, bytes, size, now_ns);
   if (rc != ORR_EFORMAT) return rc;
   return train_live_control_error(s, "format", orr_status_message());
+}
+
+size_t train_live_message_most(const train_live_seat *s) {
+  const size_t picture = s->session.world[0]->frame_bytes + TRAIN_WIRE_PICTURE_HEADER;
+  return picture > LEAST_MESSAGE ? picture : LEAST_MESSAGE;
 }

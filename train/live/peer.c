@@ -19,9 +19,8 @@ struct train_live_peer {
   uint8_t *frame[WORLDS]; // the newest of each world
   bool waits[WORLDS];     // it has not gone out
   uint32_t missed;
-  size_t turn;   // bytes that may still be read in this call
-  double credit; // messages that may still come
-  int64_t credit_ns, closing_ns;
+  size_t turn; // bytes that may still be read in this call
+  int64_t closing_ns;
   bool gone, closing;
 };
 
@@ -63,20 +62,11 @@ static ssize_t write_some(wslay_event_context_ptr ws, const uint8_t *from, size_
   return -1;
 }
 
-static bool is_within_rate(train_live_peer *p) {
-  const int64_t now = orr_clock_ns();
-  p->credit += 1e-9 * (double)(now - p->credit_ns) * p->o.rate;
-  if (p->credit > p->o.burst) p->credit = p->o.burst;
-  p->credit_ns = now;
-  p->credit -= 1.0;
-  return p->credit >= 0.0;
-}
-
 static void take_message(wslay_event_context_ptr ws, const struct wslay_event_on_msg_recv_arg *m,
                          void *user) {
   train_live_peer *p = user;
   if (p->closing) return;
-  if (!is_within_rate(p)) {
+  if (p->o.allows && !p->o.allows(p->o.ctx)) {
     train_live_peer_close(p, WSLAY_CODE_POLICY_VIOLATION, "too many messages");
     return;
   }
@@ -93,8 +83,6 @@ orr_code train_live_peer_create(const train_live_peer_options *o, train_live_pee
   train_live_peer *p = orr_calloc(1, sizeof *p);
   ORR_CHECK(p, ORR_ENOMEM, "connection: out of memory");
   p->o = *o;
-  p->credit = o->burst;
-  p->credit_ns = orr_clock_ns();
   p->extra_bytes = o->extra_bytes;
   p->extra = orr_malloc(o->extra_bytes);
   bool all = p->extra != NULL;

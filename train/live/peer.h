@@ -1,8 +1,8 @@
 // The other end of a WebSocket (RFC 6455, framing by wslay): messages come in whole, frames go out
 // one at a time. A frame that the peer has not taken in full is never joined by another: the newest
 // one waits in its place, and those that it replaced are counted. Nothing here waits, and nobody
-// keeps the others waiting: a call reads a bounded number of bytes, and messages, control frames
-// among them, have a rate.
+// keeps the others waiting: a call reads a bounded number of bytes, and control frames are
+// counted like messages.
 #ifndef TRAIN_LIVE_PEER_H
 #define TRAIN_LIVE_PEER_H
 
@@ -25,8 +25,8 @@ typedef struct {
   size_t most_message; // bytes of a message that comes in
   size_t frame_bytes;  // of a frame that goes out
   int worlds;          // frames that wait side by side
-  double rate, burst;  // messages a second that may come, and at once
   train_live_message_fn message;
+  bool (*allows)(void *ctx); // whether one more message, or control frame, may come; NULL = always
   void *ctx;
 } train_live_peer_options;
 

@@ -40,7 +40,7 @@ typedef struct {
   int64_t run_count, run_room, most_runs;
   size_t run_bytes;
   orr_hash128 chain; // of all frames' hashes
-  uint64_t *digests; // [frames / DIGEST_EVERY]
+  uint64_t *digests; // [frames / TRAIN_RECORD_DIGEST_EVERY]
   int64_t digest_room;
 } train_record;
 

@@ -7,8 +7,9 @@
 //              seed, sample, steps, temperature, choice_temperature, window, mapping, start
 //     body     deflated (RFC 1950): tokens of the prompt u32 [prompt,positions], its actions
 //              f32 [prompt-1,components], then runs until there are `frames` of them: a count of 7
-//              bits a byte, the lower ones first, and f32 [components]; then a u64 a DIGEST_EVERY
-//              frames and one for the rest: the chain of hashes up to there
+//              bits a byte, the lower ones first, and f32 [components]; then a u64 every
+//              TRAIN_RECORD_DIGEST_EVERY frames and one for the rest: the chain of hashes up to
+//              there
 //     u8[16]   XXH3-128 of all before
 //
 // All numbers are little-endian. What a file claims costs nothing until its bytes bear it out: the

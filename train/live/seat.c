@@ -3,21 +3,27 @@
 #include <math.h>
 #include <string.h>
 
+enum { MESSAGES_A_SECOND = 400, MESSAGES_AT_ONCE = 1200, MESSAGES_AT_FIRST = 100 };
+
 static int64_t period_ns(const train_live_seat *s) {
   return (int64_t)(1e9 / s->fps);
 }
 
-void train_live_seat_reset(train_live_seat *s, double fps, int64_t now_ns) {
-  s->peer = NULL;
-  s->handle = NULL;
-  s->fd = -1;
-  s->ready = s->running = s->by_input = s->changed = s->has_picture = false;
-  s->frames_asked = 0;
-  s->fps = fps;
-  s->last_ns = s->due_ns = s->served_ns = s->heard_ns = s->pinged_ns = now_ns;
+void train_live_seat_take(train_live_seat *s, train_live_voice voice, int64_t now_ns) {
+  train_live_seat_leave(s);
+  s->voice = voice;
+  s->last_ns = s->due_ns = s->served_ns = now_ns;
+  s->heard_ns = s->pinged_ns = s->credit_ns = now_ns;
+  s->credit = MESSAGES_AT_FIRST;
   s->stamp = (train_wire_stamp){0};
   s->arrived_ns = 0;
   s->rate = 0.0;
+}
+
+void train_live_seat_leave(train_live_seat *s) {
+  s->voice = (train_live_voice){0};
+  s->ready = s->running = s->by_input = s->changed = s->has_picture = false;
+  s->frames_asked = 0;
 }
 
 int64_t train_live_seat_due(const train_live_seat *s) {
@@ -57,28 +63,24 @@ static void note_rate(train_live_seat *s, int64_t now_ns) {
 
 static void send_frame(train_live_seat *s, unsigned flags, int64_t now_ns, int w) {
   const train_live_world *world = s->session.world[w];
-  uint8_t *to = train_live_peer_frame(s->peer, w);
-  const train_wire_frame f = {
-      .world = w,
-      .flags = flags,
-      .width = world->width,
-      .height = world->height,
-      .frame = s->session.frame - 1,
-      .stamp = s->stamp,
-      .missed = train_live_peer_missed(s->peer),
-      .decode_ms = (float)s->session.decode_ms,
-      .surprise = (float)s->session.nll[w],
-      .answer_ms = s->arrived_ns ? (float)(1e-6 * (double)(now_ns - s->arrived_ns)) : NAN,
-      .rate = (float)s->rate,
-      .hash = s->session.hash[w]};
-  train_wire_write_frame(&f, to);
-  memcpy(to + TRAIN_WIRE_FRAME_HEADER, s->session.pixels[w], world->frame_bytes);
-  train_live_peer_send_frame(s->peer, w);
+  train_wire_frame f = {.world = w,
+                        .flags = flags,
+                        .width = world->width,
+                        .height = world->height,
+                        .frame = s->session.frame - 1,
+                        .stamp = s->stamp,
+                        .decode_ms = (float)s->session.decode_ms,
+                        .surprise = (float)s->session.nll[w],
+                        .answer_ms =
+                            s->arrived_ns ? (float)(1e-6 * (double)(now_ns - s->arrived_ns)) : NAN,
+                        .rate = (float)s->rate,
+                        .hash = s->session.hash[w]};
+  s->voice.show(s->voice.ctx, &f, s->session.pixels[w]);
 }
 
 void train_live_seat_show(train_live_seat *s, unsigned flags, int64_t now_ns) {
   note_rate(s, now_ns);
-  if (s->peer)
+  if (train_live_seat_is_taken(s))
     for (int w = 0; w < s->session.worlds; w++) send_frame(s, flags, now_ns, w);
   s->arrived_ns = 0;
   s->changed = false;
@@ -87,4 +89,12 @@ void train_live_seat_show(train_live_seat *s, unsigned flags, int64_t now_ns) {
   s->due_ns = s->due_ns + period_ns(s) > now_ns ? s->due_ns + period_ns(s) : now_ns;
   if (s->due_ns > now_ns + period_ns(s)) s->due_ns = now_ns + period_ns(s);
   s->last_ns = now_ns;
+}
+
+bool train_live_seat_allows(train_live_seat *s, int64_t now_ns) {
+  s->credit += 1e-9 * (double)(now_ns - s->credit_ns) * MESSAGES_A_SECOND;
+  if (s->credit > MESSAGES_AT_ONCE) s->credit = MESSAGES_AT_ONCE;
+  s->credit_ns = now_ns;
+  s->credit -= 1.0;
+  return s->credit >= 0.0;
 }

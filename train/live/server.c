@@ -11,14 +11,7 @@
 #include "train/live/http.h"
 #include "train/live/message.h"
 
-enum {
-  LEAST_MESSAGE = 1 << 20,
-  MESSAGES_A_SECOND = 400,
-  MESSAGES_AT_ONCE = 1200,
-  PING_S = 15,
-  GOODBYE_MS = 500,
-  HELD_MS = 100
-};
+enum { PING_S = 15, GOODBYE_MS = 500, HELD_MS = 100 };
 static const int64_t SECOND = 1000000000;
 
 struct train_live_server {
@@ -44,7 +37,10 @@ static void leave(train_live_server *s, train_live_seat *seat) {
   if (!seat->peer) return;
   train_live_peer_destroy(seat->peer);
   train_live_http_end(seat->handle);
-  train_live_seat_reset(seat, s->house->fps, orr_clock_ns());
+  seat->peer = NULL;
+  seat->handle = NULL;
+  seat->fd = -1;
+  train_live_seat_leave(seat);
 }
 
 static orr_code take_message(void *ctx, bool text, const uint8_t *bytes, size_t size) {
@@ -52,36 +48,48 @@ static orr_code take_message(void *ctx, bool text, const uint8_t *bytes, size_t 
   return train_live_message_take(v->server->house, v->seat, text, bytes, size, orr_clock_ns());
 }
 
+static bool is_allowed(void *ctx) {
+  const visit *v = ctx;
+  return train_live_seat_allows(v->seat, orr_clock_ns());
+}
+
 static train_live_seat *free_seat(train_live_server *s) {
   for (int64_t i = 0; i < s->o.seats; i++)
-    if (!s->seat[i].peer) return &s->seat[i];
+    if (!train_live_seat_is_taken(&s->seat[i])) return &s->seat[i];
   return NULL;
 }
 
-static size_t most_message(const train_live_server *s) {
-  const size_t picture = s->worlds[0]->frame_bytes + TRAIN_WIRE_PICTURE_HEADER;
-  return picture > LEAST_MESSAGE ? picture : LEAST_MESSAGE;
+static orr_code say_to_page(void *ctx, bool text, const void *bytes, size_t size) {
+  const train_live_seat *seat = ctx;
+  return train_live_peer_say(seat->peer, text, bytes, size);
+}
+
+static void show_to_page(void *ctx, train_wire_frame *f, const uint8_t *pixels) {
+  const train_live_seat *seat = ctx;
+  uint8_t *to = train_live_peer_frame(seat->peer, f->world);
+  f->missed = train_live_peer_missed(seat->peer);
+  train_wire_write_frame(f, to);
+  memcpy(to + TRAIN_WIRE_FRAME_HEADER, pixels, (size_t)(f->width * f->height * 3));
+  train_live_peer_send_frame(seat->peer, f->world);
 }
 
 static orr_code seat_peer(train_live_server *s, train_live_seat *seat, int fd, const void *extra,
                           size_t extra_bytes, visit *v) {
-  void *handle = seat->handle;
-  train_live_seat_reset(seat, s->house->fps, orr_clock_ns());
+  const int64_t now = orr_clock_ns();
   *v = (visit){s, seat};
   ORR_TRY(train_live_peer_create(
       &(train_live_peer_options){.fd = fd,
                                  .extra = extra,
                                  .extra_bytes = extra_bytes,
-                                 .most_message = most_message(s),
+                                 .most_message = train_live_message_most(seat),
                                  .frame_bytes = s->worlds[0]->frame_bytes + TRAIN_WIRE_FRAME_HEADER,
                                  .worlds = s->count,
-                                 .rate = MESSAGES_A_SECOND,
-                                 .burst = MESSAGES_AT_ONCE,
+                                 .allows = is_allowed,
                                  .message = take_message,
                                  .ctx = v},
       &seat->peer));
   seat->fd = fd;
-  seat->handle = handle;
+  train_live_seat_take(seat, (train_live_voice){seat, say_to_page, show_to_page}, now);
   json_t *hello = train_live_control_hello(s->house, seat);
   char *text = hello ? json_dumps(hello, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(hello);
@@ -131,7 +139,8 @@ static orr_code make_seats(train_live_server *s) {
   ORR_CHECK(s->seat && s->poll, ORR_ENOMEM, "play: out of memory");
   for (int64_t i = 0; i < s->o.seats; i++) {
     train_live_seat *seat = &s->seat[i];
-    train_live_seat_reset(seat, s->house->fps, 0);
+    seat->fd = -1;
+    seat->fps = s->house->fps;
     seat->visit = orr_calloc(1, sizeof(visit));
     seat->picture = orr_malloc(s->worlds[0]->frame_bytes);
     ORR_CHECK(seat->visit && seat->picture, ORR_ENOMEM, "play: out of memory");
@@ -217,7 +226,7 @@ static void look_after(train_live_server *s, train_live_seat *seat, int64_t now)
 static int64_t next_due(const train_live_server *s) {
   int64_t due = INT64_MAX;
   for (int64_t i = 0; i < s->o.seats; i++)
-    if (s->seat[i].peer) {
+    if (train_live_seat_is_taken(&s->seat[i])) {
       const int64_t its = train_live_seat_due(&s->seat[i]);
       if (its < due) due = its;
     }
@@ -257,14 +266,14 @@ static int64_t gather_due(train_live_server *s, int64_t now, train_live_seat **o
   int64_t n = 0, steps = 0, oldest = INT64_MAX;
   for (int64_t i = 0; i < s->o.seats; i++) {
     const train_live_seat *seat = &s->seat[i];
-    const int64_t due = seat->peer ? train_live_seat_due(seat) : INT64_MAX;
+    const int64_t due = train_live_seat_is_taken(seat) ? train_live_seat_due(seat) : INT64_MAX;
     if (due > now || due >= oldest) continue;
     oldest = due;
     steps = seat->session.record.settings.steps;
   }
   for (int64_t i = 0; i < s->o.seats && steps; i++) {
     train_live_seat *seat = &s->seat[i];
-    if (seat->peer && train_live_seat_due(seat) <= now &&
+    if (train_live_seat_is_taken(seat) && train_live_seat_due(seat) <= now &&
         seat->session.record.settings.steps == steps)
       out[n++] = seat;
   }
@@ -314,7 +323,7 @@ static orr_code look_ahead(train_live_server *s) {
   int64_t n = 0, steps = 0;
   for (int64_t i = 0; i < s->o.seats; i++) {
     train_live_seat *seat = &s->seat[i];
-    if (!seat->peer || !seat->ready || !seat->running || seat->session.ahead) continue;
+    if (!seat->ready || !seat->running || seat->by_input || seat->session.ahead) continue;
     if (train_live_session_catching_up(&seat->session)) continue;
     if (n && seat->session.record.settings.steps != steps) continue;
     steps = seat->session.record.settings.steps;
