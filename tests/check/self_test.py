@@ -84,6 +84,8 @@ CASES = [
      None, None),
     ("words", "base/broken_copy.c", "// It waits behind the copy.\nint f(void);\n", 1, "say after"),
     ("words", "base/broken_copy.c", "int f(void); /* as train_nothing_does */\n", 1, "train_nothing_does"),
+    ("words", "base/broken_copy.c", "int f(void); // with CUDA_NOTHING_AT_ALL\n", 1, "CUDA_NOTHING_AT_ALL"),
+    ("words", "base/broken_copy.c", "enum { ORR_BROKEN_MOST = 3 };\n// at most BROKEN_MOST\n", 2, "ORR_BROKEN_MOST"),
     ("words", "base/broken_copy.c", "\n// See base/broken.h.\nint f(void);\n", 2, "base/broken.h"),
     ("words", "base/broken_copy.c", "// As orr_broken_one and orr_broken_* do (base/mem.h).\nint orr_broken_one(void);\n", None, None),
     ("shell", "slurm/broken_copy", "#!/bin/bash\nrm $1\n", 2, "Double quote"),

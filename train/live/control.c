@@ -152,13 +152,14 @@ static orr_code begin_with_clip(const train_live_house *h, train_live_seat *s, c
   ORR_TRY(whole(j, "set", 0, h->sets - 1, &set));
   train_episodes *e = h->set[set].episodes;
   ORR_TRY(whole(j, "clip", 0, train_episodes_count(e) - 1, &clip));
-  ORR_TRY(train_episodes_length(e, clip, stride, &length));
+  ORR_TRY(train_episodes_length(e, clip, 0, stride, &length));
   if (start->prompt > length) start->prompt = length;
   start->A_set = train_episodes_index(e)->format.A;
   uint8_t *frames = orr_malloc((size_t)start->prompt * w->frame_bytes);
   float *actions = orr_calloc((size_t)(start->prompt * start->A_set), sizeof *actions);
   orr_code rc = frames && actions ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
-  if (rc == ORR_OK) rc = train_episodes_read(e, clip, start->prompt, stride, frames, actions, NULL);
+  if (rc == ORR_OK)
+    rc = train_episodes_read(e, clip, 0, start->prompt, stride, frames, actions, NULL);
   start->frames = frames;
   start->actions = actions;
   start->start = json_pack("{s:s, s:I, s:I}", "set", h->set[set].name, "clip", (json_int_t)clip,
