@@ -9,7 +9,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
-#include "data/pictures/video.h"
+#include "data/pictures/png.h"
 
 enum {
   GAP = 4,         // pixels between frames and around all

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "data/pictures/tiles.h"
-#include "data/pictures/video.h"
+#include "data/pictures/film.h"
 
 enum { SIDES = 2 };
 
