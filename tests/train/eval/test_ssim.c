@@ -38,8 +38,8 @@ static void patterns(uint8_t a[H][W][3], uint8_t b[H][W][3]) {
 static void test_it_has_the_value_of_scikit_image(void **state) {
   uint8_t a[H][W][3], b[H][W][3];
   patterns(a, b);
-  // skimage 0.26.0: structural_similarity(a, b, data_range=255, gaussian_weights=True, sigma=1.5,
-  // use_sample_covariance=False, channel_axis=2); float64 there too
+  // structural_similarity of skimage 0.26.0, with Gaussian weights of sigma 1.5, a range of 255 and
+  // population covariance, over channels; float64 there too
   assert_true(fabs(ssim(a[0][0], b[0][0], H, W) - 0.7170132955278561) < 1e-12);
 }
 
