@@ -19,7 +19,7 @@ typedef struct {
 
 // 0 when nothing was added.
 double train_measure_mean_of(const train_measure_mean *m);
-
+// One value more.
 void train_measure_mean_add(train_measure_mean *m, double value);
 
 // Mean squared error on [0,1] of `values` bytes.
