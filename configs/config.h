@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/faults.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "configs/rows.h"
@@ -64,8 +65,11 @@ orr_code cfg_read_file(cfg *c, const char *path);
 orr_code cfg_read_text(cfg *c, const char *name, const char *text, size_t bytes);
 // Local. One override "section.key=value"; lists as "[a, b]". ORR_ECONFIG.
 orr_code cfg_set(cfg *c, const char *assignment);
-// Local. Rules between rows (heads divides width, product of levels = codes, ...): ORR_ECONFIG.
+// Local. Rules between rows (heads divides width, product of levels = codes, ...), of those that
+// the stage uses: ORR_ECONFIG, and a message that names all that are broken.
 orr_code cfg_check(const cfg *c);
+// Local. The same into a list that others add to; ORR_ENOMEM.
+orr_code cfg_check_into(const cfg *c, orr_faults *f);
 // Local. The whole configuration as YAML that cfg_read_text reads back to equal values; malloc'ed.
 orr_code cfg_print(const cfg *c, char **yaml);
 // Local. Reference of all rows as Markdown, to a stream.
