@@ -17,6 +17,7 @@ void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
                                .V = c->model.codes,
                                .branches = c->model.branches.n,
                                .z_loss = c->model.z_loss,
+                               .before = c->model.before,
                                .block = {.D = c->model.width,
                                          .H = c->model.heads,
                                          .G = c->model.kv_heads,
@@ -44,6 +45,9 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
   }
   ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->V + 1, D}, .part = &tokens),
                            &out->token, "embed.token.weight"));
+  if (d->before)
+    ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->V + 1, D}, .part = &tokens),
+                             &out->before, "embed.before.weight"));
   ORR_TRY(train_params_add(list,
                            NORMAL(.ndim = 2, .shape = {D, 2 * d->A}, .counted_elsewhere = second),
                            &out->action_w, "embed.action.weight"));

@@ -61,6 +61,8 @@ orr_code train_embed_forward(const train_embed *e, const train_embed_inputs *in,
                                    .no_action = rest ? train_plain(w, e->p->no_action) : none,
                                    .branch = rest ? train_plain(w, e->p->branch) : none,
                                    .reg = rest ? train_plain(w, e->p->reg) : none,
+                                   .before = in->before,
+                                   .before_table = in->before ? train_plain(w, e->p->before) : NULL,
                                    .v_first = tokens.first,
                                    .v_count = tokens.count,
                                    .x = split ? e->rows->full : x}));
@@ -83,6 +85,7 @@ orr_code train_embed_backward(const train_embed *e, const train_embed_inputs *in
                                                       .R = d->R,
                                                       .D = d->block.D,
                                                       .tokens = in->tokens,
+                                                      .before = in->before,
                                                       .has_action = in->has_action,
                                                       .branch_id = in->branch,
                                                       .v_first = tokens.first,
@@ -93,7 +96,9 @@ orr_code train_embed_backward(const train_embed *e, const train_embed_inputs *in
                                                       .dtable = g + e->p->token,
                                                       .dno_action = g + e->p->no_action,
                                                       .dbranch = g + e->p->branch,
-                                                      .dreg = g + e->p->reg}));
+                                                      .dreg = g + e->p->reg,
+                                                      .dbefore_table =
+                                                          in->before ? g + e->p->before : NULL}));
   return kern_matmul_bwd_w(e->k, &(kern_matmul_bwd_w_args){.type = KERN_F32,
                                                            .M = e->frames,
                                                            .N = d->block.D,
