@@ -1,5 +1,7 @@
 #include "train/model/params.h"
 
+#include <math.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,6 +60,7 @@ orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *a
                      .grad_partial = s->grad_partial,
                      .init = s->init,
                      .std = s->std,
+                     .levels = s->levels ? *s->levels : (train_code_levels){0},
                      .decay = s->decay};
   params_shape(q, s);
   q->name = orr_strdup(name);
@@ -108,6 +111,26 @@ int64_t train_param_there(const train_param *p, int64_t global, int64_t *local) 
   return here ? end - i : i < begin ? begin - i : block - i;
 }
 
+static bool is_code(const train_param *q, int64_t global) {
+  int64_t codes = 1;
+  for (int i = 0; i < q->levels.n; i++) codes *= q->levels.level[i];
+  return global / q->shape[1] < codes;
+}
+
+// A code starts as the sum of its digits, the same in every table of codes.
+static float code_element(const train_param *q, uint64_t seed, int64_t global) {
+  const uint64_t key = orr_hash64("codes", 5, 0);
+  int64_t code = global / q->shape[1], column = global % q->shape[1], table = 0;
+  float sum = 0.0f;
+  for (int i = 0; i < q->levels.n; i++) {
+    sum += orr_rng_normal(seed, ORR_STREAM_INIT, key,
+                          (uint64_t)((table + code % q->levels.level[i]) * q->shape[1] + column));
+    code /= q->levels.level[i];
+    table += q->levels.level[i];
+  }
+  return q->std * sum / sqrtf((float)q->levels.n);
+}
+
 // Elements [begin, end) of parameter q's place in the flat layout, to `to` on.
 static void fill_param(const train_param *q, uint64_t seed, int64_t begin, int64_t end, float *to) {
   const uint64_t key = orr_hash64(q->name, strlen(q->name), 0);
@@ -116,8 +139,9 @@ static void fill_param(const train_param *q, uint64_t seed, int64_t begin, int64
     if (run > end - at) run = end - at;
     float *w = to + (at - begin);
     for (int64_t e = 0; e < run && global >= 0; e++)
-      w[e] = q->init == TRAIN_INIT_ONES
-                 ? 1.0f
+      w[e] = q->init == TRAIN_INIT_ONES ? 1.0f
+             : q->init == TRAIN_INIT_CODES && is_code(q, global + e)
+                 ? code_element(q, seed, global + e)
                  : q->std * orr_rng_normal(seed, ORR_STREAM_INIT, key, (uint64_t)(global + e));
   }
 }

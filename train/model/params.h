@@ -12,7 +12,14 @@
 #include "kernels/kern.h"
 #include "train/model/axes.h"
 
-typedef enum { TRAIN_INIT_ZEROS, TRAIN_INIT_ONES, TRAIN_INIT_NORMAL } train_init;
+typedef enum { TRAIN_INIT_ZEROS, TRAIN_INIT_ONES, TRAIN_INIT_NORMAL, TRAIN_INIT_CODES } train_init;
+
+// The digits of a code: code = digit 0 + levels[0] * (digit 1 + levels[1] * ...).
+enum { TRAIN_CODE_DIGITS = 16 };
+typedef struct {
+  int n;
+  int64_t level[TRAIN_CODE_DIGITS];
+} train_code_levels;
 
 // A parameter, and the part of it that lies on this rank: entries [first, first+have) of dimension
 // `dim`, in an array with place for `capacity` of them, so that all ranks of tp have one flat
@@ -30,6 +37,7 @@ typedef struct {
   bool grad_partial;      // ranks of tp that share elements each have a part of their gradient
   train_init init;
   float std;  // of TRAIN_INIT_NORMAL
+  train_code_levels levels; // of TRAIN_INIT_CODES
   bool decay; // a matrix that the products read as `work`: takes part in weight decay
 } train_param;
 
@@ -51,6 +59,7 @@ typedef struct {
   int64_t shape[4];
   train_init init;
   float std;
+  const train_code_levels *levels;
   bool decay;
   int dim;                // of `part`
   const train_part *part; // this rank's part of shape[dim]; NULL = the whole
