@@ -5,6 +5,34 @@
 // A packed right operand is a row of such B tiles of 1 KiB: first all depth blocks of columns
 // 0..15, then those of columns 16..31, and so on.
 //
+// A product (amx_product) is a square of 2 x 2 result tiles. It fills the eight tile registers, and
+// each operand that is loaded meets two of the other side:
+//
+//                                       b0: columns 0..15   b1: columns 16..31
+//                                      +------------------+-------------------+
+//                depth block d [32]    |       tmm6       |       tmm7        |   + AMX_TILE a
+//                block
+//                                      +------------------+-------------------+
+//                 depth block d [32]
+//                +------------------+  +------------------+-------------------+
+//     rows 0..15 |  tmm4: left.top  |  |    tmm0: c       |   tmm1: c + 16    |
+//                +------------------+  +------------------+-------------------+
+//    rows 16..31 |  tmm5: .bottom   |  |    tmm2: lower   |  tmm3: lower + 16 |
+//                +------------------+  +------------------+-------------------+
+//                   + left.step bytes a block      float32, rows ldc apart
+//
+// The registers of a right operand, as a row of 64 bytes holds it (values of 2 bytes, of column n):
+//
+//      row 0   | (0, 0) (1, 0) | (0, 1) (1, 1) | ... | (0, 15) (1, 15)  |
+//      row 1   | (2, 0) (3, 0) | (2, 1) (3, 1) | ... | (2, 15) (3, 15)  |
+//      ...
+//      row 15  | (30, 0) (31, 0) | ...                                  |
+//
+// so that one instruction adds two neighbouring terms of the depth to each of the 16 x 16 sums. A
+// matrix whose rows are the columns of B has those pairs side by side already: its 16 x 16 words of
+// 32 bits only change places (amx_pack_transposed). One whose rows are the depth has two rows
+// interleaved (amx_pack_plain).
+//
 // Only for files compiled with AVX-512 and avx512_bf16, and only on machines with AMX.
 #ifndef KERNELS_CPU_AMX_H
 #define KERNELS_CPU_AMX_H
@@ -67,6 +95,7 @@ static __attribute__((noinline, unused)) void amx_product(int row_halves, int co
   const bool two_rows = row_halves > 1, two_columns = column_halves > 1;
   const int64_t c_stride = ldc * 4;
   float *lower = c + AMX_ROWS * ldc;
+  // the sums so far, or zeros
   if (accumulate) {
     AMX_LOAD(0, c, c_stride);
     if (two_columns) AMX_LOAD(1, c + 16, c_stride);
@@ -78,6 +107,7 @@ static __attribute__((noinline, unused)) void amx_product(int row_halves, int co
     AMX_ZERO(2);
     AMX_ZERO(3);
   }
+  // multiply: every depth block's two left tiles with its two right ones
   const char *top = left.top, *bottom = left.bottom;
   for (int64_t d = 0; d < depth; d++) {
     AMX_LOAD(4, top, left.stride);
@@ -95,6 +125,7 @@ static __attribute__((noinline, unused)) void amx_product(int row_halves, int co
     top += left.step, bottom += left.step;
     b0 += AMX_TILE, b1 += AMX_TILE;
   }
+  // store the square
   AMX_STORE(0, c, c_stride);
   if (two_columns) AMX_STORE(1, c + 16, c_stride);
   if (two_rows) AMX_STORE(2, lower, c_stride);
@@ -104,6 +135,7 @@ static __attribute__((noinline, unused)) void amx_product(int row_halves, int co
 // Transposes 16 x 16 words of 32 bits, held in registers.
 AMX_INLINE void amx_transpose_words(__m512i r[16]) {
   __m512i t[16];
+  // within each 128 bits: words of two rows side by side, then of four
 #pragma GCC unroll 8
   for (int i = 0; i < 16; i += 2) {
     t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
@@ -116,6 +148,7 @@ AMX_INLINE void amx_transpose_words(__m512i r[16]) {
     r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
     r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
   }
+  // the four 128-bit parts change places: between rows 4 apart, then between rows 8 apart
 #pragma GCC unroll 2
   for (int i = 0; i < 16; i += 8)
 #pragma GCC unroll 4

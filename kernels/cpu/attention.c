@@ -84,6 +84,7 @@ static float largest_seen(const float *s, int64_t keys, int64_t i, bool causal, 
 static float softmax_row(float *s, int64_t keys, float scale, int64_t i, bool causal,
                          int64_t window, float *largest) {
   const float top = largest_seen(s, keys, i, causal, window) * scale;
+  // What is not seen gets a weight too, which mask_row clears: a loop without a branch is faster.
   for (int64_t j = 0; j < keys; j++) s[j] = cpu_exp(s[j] * scale - top);
   mask_row(s, keys, i, causal, window);
   float sum = 0.0f;
@@ -111,6 +112,7 @@ static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, flo
   fwd_scratch(a, scratch, &b);
   float *k = take(&b, L, Kp), *v = take(&b, L, Kp), *kt = take(&b, Kp, Lp);
   float *q = take(&b, R, Kp), *o = take(&b, R, Kp), *p = take(&b, R, Lp), *inv = take(&b, R, 1);
+  // load: k (transposed, as a right operand) and v of the head, for all its queries
   widen_rows(a->type, L, K, a->k, first * a->ldk + g * K, a->seq.pos_stride * a->ldk, k);
   widen_rows(a->type, L, K, a->v, first * a->ldv + g * K, a->seq.pos_stride * a->ldv, v);
   cpu_tile_transpose(L, K, k, Kp, kt, Lp);
@@ -120,9 +122,11 @@ static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, flo
     for (int64_t i0 = 0; i0 < L; i0 += R) {
       const int64_t rows = L - i0 < R ? L - i0 : R, keys = a->seq.causal ? i0 + rows : L;
       const int64_t row = first + i0 * a->seq.pos_stride;
+      // scores: q k^T of a block of queries with all keys that one of them sees
       widen_rows(a->type, rows, K, a->q, row * a->ldq + h * K, a->seq.pos_stride * a->ldq, q);
       cpu_tile_product(rows, cpu_tile_pad(keys), K, (cpu_tile_view){q, Kp, 1}, kt, Lp, p, Lp,
                        false);
+      // weights: exp(score - largest), masked; a row is whole, so there is no running maximum
       for (int64_t i = 0; i < rows; i++) {
         float largest;
         cpu_ahead_row(&next);
@@ -131,6 +135,7 @@ static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, flo
         inv[i] = 1.0f / sum;
         if (a->lse) a->lse[(s * a->H + h) * L + i0 + i] = largest + cpu_log(sum);
       }
+      // add the values by their weights; rescale by the row's sum on the way out
       cpu_tile_product(rows, Kp, keys, (cpu_tile_view){p, Lp, 1}, v, Kp, o, Kp, false);
       store_rows(a->type, rows, K, o, inv, a->o, row * a->ldo + h * K, a->seq.pos_stride * a->ldo);
     }
@@ -190,6 +195,7 @@ static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, flo
   float *delta = take(&b, R, 1);
   widen_rows(a->type, L, K, a->k, first * a->ldk + g * K, a->seq.pos_stride * a->ldk, k);
   widen_rows(a->type, L, K, a->v, first * a->ldv + g * K, a->seq.pos_stride * a->ldv, v);
+  // k and v as right operands of q k^T and do v^T; dk and dv are summed over the heads of the group
   cpu_tile_transpose(L, K, k, Kp, kt, Lp);
   cpu_tile_transpose(L, K, v, Kp, vt, Lp);
   memset(dk, 0, (size_t)(L * Kp) * sizeof *dk);
@@ -200,6 +206,7 @@ static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, flo
     for (int64_t i0 = 0; i0 < L; i0 += R) {
       const int64_t rows = L - i0 < R ? L - i0 : R, keys = a->seq.causal ? i0 + rows : L;
       const int64_t row = first + i0 * a->seq.pos_stride, step_o = a->seq.pos_stride * a->ldo;
+      // load a block of queries: q, o and do, whose products along the channels are delta
       widen_rows(a->type, rows, K, a->q, row * a->ldq + h * K, a->seq.pos_stride * a->ldq, q);
       widen_rows(a->type, rows, K, a->o, row * a->ldo + h * K, step_o, o);
       widen_rows(a->type, rows, K, a->do_, row * a->ldo + h * K, step_o, d);
@@ -209,10 +216,12 @@ static void bwd_task(const kern_attention_bwd_args *a, int64_t s, int64_t g, flo
         for (int64_t c = 0; c < Kp; c++) sum += o[i * Kp + c] * d[i * Kp + c];
         delta[i] = sum;
       }
+      // scores q k^T and dp = do v^T; then weights from lse, and ds = p (dp - delta) / sqrt(K)
       const int64_t cols = cpu_tile_pad(keys);
       cpu_tile_product(rows, cols, K, (cpu_tile_view){q, Kp, 1}, kt, Lp, p, Lp, false);
       cpu_tile_product(rows, cols, K, (cpu_tile_view){d, Kp, 1}, vt, Lp, ds, Lp, false);
       bwd_rows(a, i0, rows, keys, a->lse + (s * a->H + h) * L + i0, delta, p, ds, &next);
+      // add: dv += p^T do, dk += ds^T q (views with row and column swapped); dq = ds k
       cpu_tile_product(keys, Kp, rows, (cpu_tile_view){p, 1, Lp}, d, Kp, dv, Kp, true);
       cpu_tile_product(keys, Kp, rows, (cpu_tile_view){ds, 1, Lp}, q, Kp, dk, Kp, true);
       cpu_tile_product(rows, Kp, keys, (cpu_tile_view){ds, Lp, 1}, k, Kp, dq, Kp, false);

@@ -94,6 +94,7 @@ AMX_INLINE void bwd_square(const kern_attention_bwd_args *a, int64_t j0, int64_t
   for (int64_t r = 0; r < keys; r += 2) {
     __m512 p[2][2] = {{{0}}}, ds[2][2] = {{{0}}}; // [key][query half]
     cpu_ahead_row(next);
+    // weights, mask and ds of two keys with the square's queries
 #pragma GCC unroll 2
     for (int n = 0; n < 2; n++)
 #pragma GCC unroll 2
@@ -102,11 +103,13 @@ AMX_INLINE void bwd_square(const kern_attention_bwd_args *a, int64_t j0, int64_t
         bwd_vector(s + at, dp + at, lse + h * 16, delta + h * 16, c,
                    seeing_queries(i0 + h * 16, j0 + r + n, L, causal, window), &p[n][h], &ds[n][h]);
       }
+    // two rows of the tiles of P^T and dS^T
     const int64_t row = r / 16 * blocks * AMX_TILE + r % 16 * 32;
     _mm512_storeu_si512(pt + row, amx_narrow(p[0][0], p[0][1]));
     _mm512_storeu_si512(pt + row + 32, amx_narrow(p[1][0], p[1][1]));
     _mm512_storeu_si512(dst + row, amx_narrow(ds[0][0], ds[0][1]));
     _mm512_storeu_si512(dst + row + 32, amx_narrow(ds[1][0], ds[1][1]));
+    // the two keys side by side, query by query: words of 32 bits, which a transpose takes to dS
 #pragma GCC unroll 2
     for (int h = 0; h < query_halves; h++)
       _mm512_store_si512(pairs[h] + r / 2 * 32,
@@ -126,16 +129,19 @@ static void bwd_keys(const kern_attention_bwd_args *a, amx_rows k, amx_rows v, i
   const amx_left left_v = amx_rows_left(v, j0, a->seq.L, K, m->spare_v);
   for (int64_t i0 = 0; i0 < L32; i0 += 32) {
     const int64_t at = i0 / 16 * column_tile;
+    // scores and dp, transposed: S^T = K Q^T, dP^T = V dO^T, one square each
     const int query_halves = a->seq.L - i0 > 16 ? 2 : 1;
     amx_product(halves, query_halves, K / 32, left_k, m->qt + at, m->qt + at + column_tile, m->s,
                 32, false);
     amx_product(halves, query_halves, K / 32, left_v, m->dot + at, m->dot + at + column_tile, m->dp,
                 32, false);
+    // weights, mask, ds
     if (query_halves == 2)
       bwd_square(a, j0, i0, 2, m, next);
     else
       bwd_square(a, j0, i0, 1, m, next);
   }
+  // add: dV = P^T dO and dK = dS^T Q over all queries, 32 channels at a time
   const amx_left p = {m->pt, m->pt + row_tile, 64, AMX_TILE * 2};
   const amx_left ds = {m->dst, m->dst + row_tile, 64, AMX_TILE * 2};
   for (int64_t c = 0; c < K; c += 32) {
@@ -156,15 +162,18 @@ static void bwd_head(const kern_attention_bwd_args *a, int64_t s, int64_t h, boo
   const amx_rows q = amx_rows_at(a->q, first, a->ldq, h, K, a->seq.pos_stride);
   const amx_rows d = amx_rows_at(a->do_, first, a->ldo, h, K, a->seq.pos_stride);
   const amx_rows o = amx_rows_at(a->o, first, a->ldo, h, K, a->seq.pos_stride);
+  // load: Q and dO as right operands of both kinds, lse and delta of all queries
   amx_pack_transposed(q.p, q.stride, L, K, m->qt);
   amx_pack_transposed(d.p, d.stride, L, K, m->dot);
   amx_pack_plain(q.p, q.stride, L, K, m->q);
   amx_pack_plain(d.p, d.stride, L, K, m->d);
   bwd_statistics(a->lse + (s * a->H + h) * L, o, d, L, K, m);
+  // dK and dV (and dS, which stays) of 32 keys at a time
   cpu_ahead next = cpu_ahead_bwd(a, s, h);
   for (int64_t j0 = 0; j0 < L; j0 += 32)
     bwd_keys(a, amx_rows_at(a->k, first, a->ldk, g, K, a->seq.pos_stride),
              amx_rows_at(a->v, first, a->ldv, g, K, a->seq.pos_stride), j0, accumulate, m, &next);
+  // dQ = dS K of 32 queries at a time
   for (int64_t i0 = 0; i0 < L; i0 += 32) {
     const uint16_t *rows = m->ds + i0 / 16 * row_tile;
     const amx_left ds = {rows, rows + row_tile, 64, AMX_TILE * 2};

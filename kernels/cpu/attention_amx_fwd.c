@@ -50,11 +50,13 @@ static void softmax_row(const kern_attention_fwd_args *a, int64_t i, int64_t r, 
   const int64_t L32 = amx_pad(a->seq.L, 32);
   const float c = AMX_LOG2_E / sqrtf((float)a->K);
   const float *row = s + r * L32;
+  // maximum of what query i sees; the rest of the padded row does not count
   __m512 top = _mm512_set1_ps(-INFINITY);
   for (int64_t j = 0; j < L32; j += 16)
     top = _mm512_mask_max_ps(top, seen_keys(i, j, a->seq.L, a->seq.causal, a->seq.window), top,
                              _mm512_loadu_ps(row + j));
   *largest = _mm512_reduce_max_ps(top) * c;
+  // weights: 2^(score c - largest), 32 keys at a time, which is row r of one tile of P
   const __m512 shift = _mm512_set1_ps(*largest), factor = _mm512_set1_ps(c);
   __m512 total = _mm512_setzero_ps();
   uint16_t *out = p + (r / 16 * (L32 / 32)) * AMX_TILE + r % 16 * 32;
@@ -63,6 +65,7 @@ static void softmax_row(const kern_attention_fwd_args *a, int64_t i, int64_t r, 
     const __mmask16 high = seen_keys(i, j + 16, a->seq.L, a->seq.causal, a->seq.window);
     __m512 x = _mm512_fmsub_ps(_mm512_loadu_ps(row + j), factor, shift);
     __m512 y = _mm512_fmsub_ps(_mm512_loadu_ps(row + j + 16), factor, shift);
+    // mask: what is not seen weighs nothing
     x = _mm512_maskz_mov_ps(low, amx_exp2(x));
     y = _mm512_maskz_mov_ps(high, amx_exp2(y));
     total = _mm512_add_ps(total, _mm512_add_ps(x, y));
@@ -81,10 +84,12 @@ static void fwd_queries(const kern_attention_fwd_args *a, int64_t s, int64_t h, 
   const amx_rows q = amx_rows_at(a->q, first, a->ldq, h, K, a->seq.pos_stride);
   const amx_left left = amx_rows_left(q, i0, L, K, m->spare);
   const int64_t key_tile = K / 32 * AMX_TILE, value_tile = L32 / 32 * AMX_TILE;
+  // scores: S[32, L32] = Q K^T, a square of 32 keys at a time
   for (int64_t j = 0; j < L32; j += 32)
     amx_product(halves, L - j > 16 ? 2 : 1, K / 32, left, m->k + j / 16 * key_tile,
                 m->k + (j / 16 + 1) * key_tile, m->s + j, L32, false);
 
+  // weights row by row; rows past the end keep a sum of 1, so that nothing is divided by 0
   float largest[32] = {0}, sum[32], inverse[32];
   for (int64_t r = 0; r < 32; r++) sum[r] = 1.0f;
   for (int64_t r = 0; r < rows; r++) {
@@ -98,6 +103,7 @@ static void fwd_queries(const kern_attention_fwd_args *a, int64_t s, int64_t h, 
     memcpy(a->lse + (s * a->H + h) * L + i0, lse, (size_t)rows * sizeof *lse);
   }
 
+  // add: O = P V, 32 channels at a time; divided by the row's sum on the way out
   const amx_left p = {m->p, m->p + value_tile, 64, AMX_TILE * 2};
   for (int64_t c = 0; c < K; c += 32)
     amx_product(halves, 2, L32 / 32, p, m->v + c / 16 * value_tile,
@@ -115,6 +121,7 @@ static void fwd_task(const kern_attention_fwd_args *a, int64_t s, int64_t g, voi
   const fwd_memory m = fwd_divide(a->seq.L, a->K, &b);
   const amx_rows k = amx_rows_at(a->k, first, a->ldk, g, a->K, a->seq.pos_stride);
   const amx_rows v = amx_rows_at(a->v, first, a->ldv, g, a->K, a->seq.pos_stride);
+  // load: K and V as right operands, for all queries of the group
   amx_pack_transposed(k.p, k.stride, a->seq.L, a->K, m.k);
   amx_pack_plain(v.p, v.stride, a->seq.L, a->K, m.v);
   for (int64_t h = g * group; h < (g + 1) * group; h++) {

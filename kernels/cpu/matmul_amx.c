@@ -52,6 +52,7 @@ static void store_square(const matmul_amx_args *a, const float *c, int64_t m, in
   const __mmask32 inside = cols == 32 ? 0xffffffffu : (1u << cols) - 1;
   const __mmask16 low = (__mmask16)inside, high = (__mmask16)(inside >> 16);
   for (int64_t i = 0; i < rows; i++, m++, c += 32) {
+    // one row: its left and its right 16 columns
     const __m512 x = finish(a, _mm512_loadu_ps(c), m, n, low);
     const __m512 y = finish(a, _mm512_loadu_ps(c + 16), m, n + 16, high);
     if (a->y_type == KERN_F32) {
@@ -79,10 +80,13 @@ static void run_rows(const matmul_amx_args *a, int64_t m, int64_t n0, int64_t n1
   const int halves = rows > 16 ? 2 : 1;
   const amx_left x = amx_rows_left((amx_rows){a->x, a->ldx}, m, a->M, a->K, mem->spare);
   const int64_t group = depth > DEPTH_CHUNK ? GROUP : 1;
+  // With one chunk of the depth a square is finished at once; with more, GROUP of them wait for the
+  // next chunk, so that a chunk of x is used GROUP times while it is in the first-level cache.
   int64_t ahead = m + 32;
   const int64_t ahead_end = m + 64, step = (32 * 32 + n1 - n0 - 1) / (n1 - n0);
   for (int64_t n = n0; n < n1; n += 32 * group) {
     const int64_t end = amx_least(n + 32 * group, n1);
+    // multiply: chunk by chunk of the depth, square by square
     for (int64_t d = 0; d < depth; d += DEPTH_CHUNK) {
       const amx_left left = {(const char *)x.top + d * x.step, (const char *)x.bottom + d * x.step,
                              x.stride, x.step};
@@ -92,6 +96,7 @@ static void run_rows(const matmul_amx_args *a, int64_t m, int64_t n0, int64_t n1
                     right + depth * AMX_TILE, mem->c + (c - n) * 32, 32, d > 0);
       }
     }
+    // finish: bias, add, one rounding; meanwhile some of the next rows are fetched
     for (int64_t c = n; c < end; c += 32) {
       store_square(a, mem->c + (c - n) * 32, m, c, rows);
       for (int64_t i = 0; i < step && ahead < ahead_end; i++) fetch_row(a, ahead++, n0, n1);

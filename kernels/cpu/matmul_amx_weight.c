@@ -72,12 +72,14 @@ static void add_chunk(const cut *c, int64_t v0, int64_t w0, int64_t m, int64_t r
   const int64_t depth = amx_pad(rows, 32) / 32;
   const int64_t V = amx_pad(amx_least(c->narrow_block, c->V - v0), 32);
   const int64_t W = amx_pad(amx_least(c->wide_block, c->W - w0), 32);
+  // pack: both are right operands as they lie; transposing a tile's words makes it a left one
   amx_pack_plain(c->narrow + m * c->ld_narrow + v0, c->ld_narrow, rows, amx_least(V, c->V - v0),
                  mem->left);
   for (int64_t t = 0; t < V / 16 * depth; t++)
     amx_transpose_tile(mem->left + t * AMX_TILE, mem->left + t * AMX_TILE);
   amx_pack_plain(c->wide + m * c->ld_wide + w0, c->ld_wide, rows, amx_least(W, c->W - w0),
                  mem->right);
+  // multiply: every square of the block gets this chunk's part, and fetches `step` of the next rows
   const int64_t step = divide_up(CHUNK, V / 32 * (W / 32));
   int64_t next = m + rows;
   float *square = mem->c;
@@ -123,6 +125,7 @@ static void run_task(const kern_matmul_bwd_w_args *a, const cut *c, int64_t task
   const int64_t w0 = task % c->wide_blocks * c->wide_block;
   const int64_t v_end = amx_least(v0 + c->narrow_block, c->V),
                 w_end = amx_least(w0 + c->wide_block, c->W);
+  // the block over all rows, then its squares into dw
   for (int64_t m = 0; m < a->M; m += CHUNK)
     add_chunk(c, v0, w0, m, amx_least(CHUNK, a->M - m), mem);
   const float *square = mem->c;

@@ -85,14 +85,18 @@ __device__ __forceinline__ void attend(const float *q, int K, int first, int n, 
   *largest = -INFINITY;
   *sum = 0.0f;
   for (int j0 = 0; j0 < n; j0 = j0 || first < CUDA_WARP ? j0 + CUDA_WARP : first) {
+    // scores and mask: each lane its own row, -inf where it is not seen
     const int j = j0 + (int)threadIdx.x;
     const bool seen = j < n && sees(j);
     const float score = seen ? dot<T, N>(q, k_row(j), K) * scale : -INFINITY;
+    // running maximum; `keep` takes what was summed from the old one to the new one (0 at first)
     const float most = fmaxf(*largest, cuda_warp_max(score)); // row 0 is always seen
     const float weight = expf(score - most), keep = expf(*largest - most);
+    // rescale
     *largest = most;
     *sum = *sum * keep + cuda_warp_sum(weight);
     o->scale(keep);
+    // add the rows by their weights: every lane its own channels of each
     for (int i = 0; i < CUDA_WARP && j0 + i < n; i++)
       o->add(__shfl_sync(CUDA_ALL_LANES, weight, i), v_row(j0 + i), K);
   }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/live/record_file.h"
 
 enum { MOST_PROMPT = 256, MOST_MAPPING = 16384 };
 
@@ -13,13 +14,18 @@ static orr_code say(train_live_seat *s, json_t *j) {
   char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(j);
   ORR_CHECK(text, ORR_ENOMEM, "play: out of memory");
-  const orr_code rc = s->peer ? train_live_peer_say(s->peer, true, text, strlen(text)) : ORR_OK;
+  const orr_code rc =
+      train_live_seat_is_taken(s) ? s->voice.say(s->voice.ctx, true, text, strlen(text)) : ORR_OK;
   free(text);
   return rc;
 }
 
 orr_code train_live_control_error(train_live_seat *s, const char *code, const char *words) {
   return say(s, json_pack("{s:s, s:s, s:s}", "say", "error", "code", code, "words", words));
+}
+
+orr_code train_live_control_note(train_live_seat *s, const char *what, const char *words) {
+  return say(s, json_pack("{s:s, s:s}", "say", what, "words", words));
 }
 
 // -- hello ------------------------------------------------------------------------------------
@@ -146,13 +152,14 @@ static orr_code begin_with_clip(const train_live_house *h, train_live_seat *s, c
   ORR_TRY(whole(j, "set", 0, h->sets - 1, &set));
   train_episodes *e = h->set[set].episodes;
   ORR_TRY(whole(j, "clip", 0, train_episodes_count(e) - 1, &clip));
-  ORR_TRY(train_episodes_length(e, clip, stride, &length));
+  ORR_TRY(train_episodes_length(e, clip, 0, stride, &length));
   if (start->prompt > length) start->prompt = length;
   start->A_set = train_episodes_index(e)->format.A;
   uint8_t *frames = orr_malloc((size_t)start->prompt * w->frame_bytes);
   float *actions = orr_calloc((size_t)(start->prompt * start->A_set), sizeof *actions);
   orr_code rc = frames && actions ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
-  if (rc == ORR_OK) rc = train_episodes_read(e, clip, start->prompt, stride, frames, actions, NULL);
+  if (rc == ORR_OK)
+    rc = train_episodes_read(e, clip, 0, start->prompt, stride, frames, actions, NULL);
   start->frames = frames;
   start->actions = actions;
   start->start = json_pack("{s:s, s:I, s:I}", "set", h->set[set].name, "clip", (json_int_t)clip,
@@ -229,9 +236,11 @@ static orr_code go_back(train_live_seat *s, int64_t frame, int64_t now_ns) {
 
 static orr_code do_back(const train_live_house *h, train_live_seat *s, const json_t *j,
                         int64_t now_ns) {
+  const train_live_session *x = &s->session;
+  const int64_t last = train_live_session_catching_up(x) ? x->goal - 1 : x->frame - 1;
   int64_t frame = -1;
   ORR_CHECK(s->ready, ORR_EINVAL, "nothing has begun yet");
-  ORR_TRY(whole(j, "frame", s->session.record.prompt - 1, s->session.frame - 1, &frame));
+  ORR_TRY(whole(j, "frame", x->record.prompt - 1, last, &frame));
   ORR_CHECK(frame >= 0, ORR_EINVAL, "\"frame\" is missing");
   return go_back(s, frame, now_ns);
 }
@@ -267,7 +276,7 @@ static orr_code do_save(const train_live_house *h, train_live_seat *s, const jso
     message[0] = TRAIN_WIRE_SESSION;
     memcpy(message + 8, file, size);
   }
-  orr_code rc = message ? train_live_peer_say(s->peer, false, message, size + 8)
+  orr_code rc = message ? s->voice.say(s->voice.ctx, false, message, size + 8)
                         : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
   orr_free(message);
   orr_free(file);

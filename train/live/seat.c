@@ -3,15 +3,32 @@
 #include <math.h>
 #include <string.h>
 
-enum { MESSAGES_A_SECOND = 400, MESSAGES_AT_ONCE = 1200 };
+enum { MESSAGES_A_SECOND = 400, MESSAGES_AT_ONCE = 1200, MESSAGES_AT_FIRST = 100 };
 
 static int64_t period_ns(const train_live_seat *s) {
   return (int64_t)(1e9 / s->fps);
 }
 
+void train_live_seat_take(train_live_seat *s, train_live_voice voice, int64_t now_ns) {
+  train_live_seat_leave(s);
+  s->voice = voice;
+  s->last_ns = s->due_ns = s->served_ns = now_ns;
+  s->heard_ns = s->pinged_ns = s->credit_ns = now_ns;
+  s->credit = MESSAGES_AT_FIRST;
+  s->stamp = (train_wire_stamp){0};
+  s->arrived_ns = 0;
+  s->rate = 0.0;
+}
+
+void train_live_seat_leave(train_live_seat *s) {
+  s->voice = (train_live_voice){0};
+  s->ready = s->running = s->by_input = s->changed = s->has_picture = false;
+  s->frames_asked = 0;
+}
+
 int64_t train_live_seat_due(const train_live_seat *s) {
   if (!s->ready) return INT64_MAX;
-  if (train_live_session_catching_up(&s->session) || s->frames_asked > 0) return 0;
+  if (train_live_session_catching_up(&s->session) || s->frames_asked > 0) return s->served_ns;
   if (!s->running || s->by_input) return INT64_MAX;
   const int64_t soonest = s->last_ns + period_ns(s) / 2;
   return s->changed && soonest < s->due_ns ? soonest : s->due_ns;
@@ -46,28 +63,24 @@ static void note_rate(train_live_seat *s, int64_t now_ns) {
 
 static void send_frame(train_live_seat *s, unsigned flags, int64_t now_ns, int w) {
   const train_live_world *world = s->session.world[w];
-  uint8_t *to = train_live_peer_frame(s->peer, w);
-  const train_wire_frame f = {
-      .world = w,
-      .flags = flags,
-      .width = world->width,
-      .height = world->height,
-      .frame = s->session.frame - 1,
-      .stamp = s->stamp,
-      .missed = train_live_peer_missed(s->peer),
-      .decode_ms = (float)s->session.decode_ms,
-      .surprise = (float)s->session.nll[w],
-      .answer_ms = s->arrived_ns ? (float)(1e-6 * (double)(now_ns - s->arrived_ns)) : NAN,
-      .rate = (float)s->rate,
-      .hash = s->session.hash[w]};
-  train_wire_write_frame(&f, to);
-  memcpy(to + TRAIN_WIRE_FRAME_HEADER, s->session.pixels[w], world->frame_bytes);
-  train_live_peer_send_frame(s->peer, w);
+  train_wire_frame f = {.world = w,
+                        .flags = flags,
+                        .width = world->width,
+                        .height = world->height,
+                        .frame = s->session.frame - 1,
+                        .stamp = s->stamp,
+                        .decode_ms = (float)s->session.decode_ms,
+                        .surprise = (float)s->session.nll[w],
+                        .answer_ms =
+                            s->arrived_ns ? (float)(1e-6 * (double)(now_ns - s->arrived_ns)) : NAN,
+                        .rate = (float)s->rate,
+                        .hash = s->session.hash[w]};
+  s->voice.show(s->voice.ctx, &f, s->session.pixels[w]);
 }
 
 void train_live_seat_show(train_live_seat *s, unsigned flags, int64_t now_ns) {
   note_rate(s, now_ns);
-  if (s->peer)
+  if (train_live_seat_is_taken(s))
     for (int w = 0; w < s->session.worlds; w++) send_frame(s, flags, now_ns, w);
   s->arrived_ns = 0;
   s->changed = false;

@@ -9,8 +9,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "train/live/http.h"
+#include "train/live/message.h"
 
-enum { LEAST_MESSAGE = 65536, PING_S = 15, DEAD_S = 60, GOODBYE_MS = 500, HELD_MS = 100 };
+enum { PING_S = 15, GOODBYE_MS = 500, HELD_MS = 100 };
 static const int64_t SECOND = 1000000000;
 
 struct train_live_server {
@@ -38,51 +39,38 @@ static void leave(train_live_server *s, train_live_seat *seat) {
   train_live_http_end(seat->handle);
   seat->peer = NULL;
   seat->handle = NULL;
-  seat->ready = seat->running = false;
-  seat->frames_asked = 0;
   seat->fd = -1;
-  seat->has_picture = false;
-}
-
-static orr_code take_input(train_live_seat *seat, const uint8_t *bytes, size_t size, int64_t now) {
-  train_wire_input in;
-  ORR_TRY(train_wire_read_input(bytes, size, &in));
-  train_live_seat_input(seat, &in, now);
-  return ORR_OK;
-}
-
-static orr_code take_picture(train_live_seat *seat, const uint8_t *bytes, size_t size) {
-  const train_live_world *w = seat->session.world[0];
-  train_wire_picture p;
-  ORR_TRY(train_wire_read_picture(bytes, size, &p));
-  ORR_CHECK(p.width == w->width && p.height == w->height, ORR_EFORMAT,
-            "picture of %d x %d pixels: the model's are %d x %d", (int)p.width, (int)p.height,
-            (int)w->width, (int)w->height);
-  memcpy(seat->picture, p.rgb, w->frame_bytes);
-  seat->has_picture = true;
-  return ORR_OK;
+  train_live_seat_leave(seat);
 }
 
 static orr_code take_message(void *ctx, bool text, const uint8_t *bytes, size_t size) {
   visit *v = ctx;
-  const int64_t now = orr_clock_ns();
-  v->seat->heard_ns = now;
-  ORR_CHECK(train_live_seat_allows(v->seat, now), ORR_EINVAL, "too many messages");
-  if (text) return train_live_control_do(v->server->house, v->seat, (const char *)bytes, size, now);
-  if (size > 0 && bytes[0] == TRAIN_WIRE_INPUT) return take_input(v->seat, bytes, size, now);
-  if (size > 0 && bytes[0] == TRAIN_WIRE_PICTURE) return take_picture(v->seat, bytes, size);
-  return ORR_FAIL(ORR_EFORMAT, "a message of no known kind");
+  return train_live_message_take(v->server->house, v->seat, text, bytes, size, orr_clock_ns());
+}
+
+static bool is_allowed(void *ctx) {
+  const visit *v = ctx;
+  return train_live_seat_allows(v->seat, orr_clock_ns());
 }
 
 static train_live_seat *free_seat(train_live_server *s) {
   for (int64_t i = 0; i < s->o.seats; i++)
-    if (!s->seat[i].peer) return &s->seat[i];
+    if (!train_live_seat_is_taken(&s->seat[i])) return &s->seat[i];
   return NULL;
 }
 
-static size_t most_message(const train_live_server *s) {
-  const size_t picture = s->worlds[0]->frame_bytes + TRAIN_WIRE_PICTURE_HEADER;
-  return picture > LEAST_MESSAGE ? picture : LEAST_MESSAGE;
+static orr_code say_to_page(void *ctx, bool text, const void *bytes, size_t size) {
+  const train_live_seat *seat = ctx;
+  return train_live_peer_say(seat->peer, text, bytes, size);
+}
+
+static void show_to_page(void *ctx, train_wire_frame *f, const uint8_t *pixels) {
+  const train_live_seat *seat = ctx;
+  uint8_t *to = train_live_peer_frame(seat->peer, f->world);
+  f->missed = train_live_peer_missed(seat->peer);
+  train_wire_write_frame(f, to);
+  memcpy(to + TRAIN_WIRE_FRAME_HEADER, pixels, (size_t)(f->width * f->height * 3));
+  train_live_peer_send_frame(seat->peer, f->world);
 }
 
 static orr_code seat_peer(train_live_server *s, train_live_seat *seat, int fd, const void *extra,
@@ -93,16 +81,15 @@ static orr_code seat_peer(train_live_server *s, train_live_seat *seat, int fd, c
       &(train_live_peer_options){.fd = fd,
                                  .extra = extra,
                                  .extra_bytes = extra_bytes,
-                                 .most_message = most_message(s),
+                                 .most_message = train_live_message_most(seat),
                                  .frame_bytes = s->worlds[0]->frame_bytes + TRAIN_WIRE_FRAME_HEADER,
                                  .worlds = s->count,
+                                 .allows = is_allowed,
                                  .message = take_message,
                                  .ctx = v},
       &seat->peer));
   seat->fd = fd;
-  seat->heard_ns = seat->pinged_ns = seat->credit_ns = now;
-  seat->credit = 100.0;
-  seat->stamp = (train_wire_stamp){0};
+  train_live_seat_take(seat, (train_live_voice){seat, say_to_page, show_to_page}, now);
   json_t *hello = train_live_control_hello(s->house, seat);
   char *text = hello ? json_dumps(hello, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(hello);
@@ -220,6 +207,10 @@ static void read_from(train_live_server *s, train_live_seat *seat) {
 // Pings, and the end of those who do not answer or have nothing to say.
 static void look_after(train_live_server *s, train_live_seat *seat, int64_t now) {
   if (!seat->peer) return;
+  if (train_live_peer_is_over(seat->peer)) {
+    leave(s, seat);
+    return;
+  }
   if (now - seat->heard_ns > s->o.idle_s * SECOND) {
     (void)train_live_control_error(seat, "idle", "nothing was heard for too long: goodbye");
     train_live_peer_close(seat->peer, 1000, "idle");
@@ -235,7 +226,7 @@ static void look_after(train_live_server *s, train_live_seat *seat, int64_t now)
 static int64_t next_due(const train_live_server *s) {
   int64_t due = INT64_MAX;
   for (int64_t i = 0; i < s->o.seats; i++)
-    if (s->seat[i].peer) {
+    if (train_live_seat_is_taken(&s->seat[i])) {
       const int64_t its = train_live_seat_due(&s->seat[i]);
       if (its < due) due = its;
     }
@@ -275,14 +266,14 @@ static int64_t gather_due(train_live_server *s, int64_t now, train_live_seat **o
   int64_t n = 0, steps = 0, oldest = INT64_MAX;
   for (int64_t i = 0; i < s->o.seats; i++) {
     const train_live_seat *seat = &s->seat[i];
-    const int64_t due = seat->peer ? train_live_seat_due(seat) : INT64_MAX;
+    const int64_t due = train_live_seat_is_taken(seat) ? train_live_seat_due(seat) : INT64_MAX;
     if (due > now || due >= oldest) continue;
     oldest = due;
     steps = seat->session.record.settings.steps;
   }
   for (int64_t i = 0; i < s->o.seats && steps; i++) {
     train_live_seat *seat = &s->seat[i];
-    if (seat->peer && train_live_seat_due(seat) <= now &&
+    if (train_live_seat_is_taken(seat) && train_live_seat_due(seat) <= now &&
         seat->session.record.settings.steps == steps)
       out[n++] = seat;
   }
@@ -291,15 +282,28 @@ static int64_t gather_due(train_live_server *s, int64_t now, train_live_seat **o
 
 static void show(train_live_server *s, train_live_seat *seat, bool unseen, bool was_ahead) {
   const int64_t now = orr_clock_ns();
+  seat->served_ns = now;
   if (unseen && train_live_session_catching_up(&seat->session)) return;
   train_live_seat_show(seat, was_ahead ? TRAIN_WIRE_AHEAD : 0, now);
   write_to(s, seat);
+}
+
+// A session whose record is full stands still: it can be kept, and gone back in.
+static void halt_full(train_live_seat *seat) {
+  if (!seat->ready || train_live_session_catching_up(&seat->session)) return;
+  if ((!seat->running && !seat->frames_asked) || !train_record_is_full(&seat->session.record))
+    return;
+  seat->running = false;
+  seat->frames_asked = 0;
+  (void)train_live_control_error(
+      seat, "full", "the session is as long as one may be: keep it, and begin another");
 }
 
 static orr_code decode_due(train_live_server *s, int64_t now) {
   train_live_seat *due[TRAIN_LIVE_SESSIONS_MAX];
   train_live_session *session[TRAIN_LIVE_SESSIONS_MAX];
   bool unseen[TRAIN_LIVE_SESSIONS_MAX], ahead[TRAIN_LIVE_SESSIONS_MAX];
+  for (int64_t i = 0; i < s->o.seats; i++) halt_full(&s->seat[i]);
   const int64_t n = gather_due(s, now, due);
   if (!n) return ORR_OK;
   for (int64_t i = 0; i < n; i++) {
@@ -319,7 +323,7 @@ static orr_code look_ahead(train_live_server *s) {
   int64_t n = 0, steps = 0;
   for (int64_t i = 0; i < s->o.seats; i++) {
     train_live_seat *seat = &s->seat[i];
-    if (!seat->peer || !seat->ready || !seat->running || seat->session.ahead) continue;
+    if (!seat->ready || !seat->running || seat->by_input || seat->session.ahead) continue;
     if (train_live_session_catching_up(&seat->session)) continue;
     if (n && seat->session.record.settings.steps != steps) continue;
     steps = seat->session.record.settings.steps;

@@ -61,7 +61,8 @@ orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *a
                      .init = s->init,
                      .std = s->std,
                      .levels = s->levels ? *s->levels : (train_code_levels){0},
-                     .decay = s->decay};
+                     .decay = s->decay,
+                     .of_block = s->of_block};
   params_shape(q, s);
   q->name = orr_strdup(name);
   ORR_CHECK(q->name, ORR_ENOMEM, "name of parameter %s: out of memory", name);
