@@ -44,6 +44,7 @@ static cfg *tiny_cfg(const layout *l) {
       "model.heads=4",      "model.kv_heads=2",  "model.layers=4",       "model.rows=2",
       "model.cols=3",       "model.registers=2", "model.time_every=2",   "model.actions=3",
       "model.codes=19",     "data.frames=5",     "run.threads=1",        "dist.bucket_bytes=8192",
+      "model.before=true",
       "tokenizer.rows=2",   "tokenizer.cols=3",  "tokenizer.patch=4",    "tokenizer.levels=[5, 4]",
       "tokenizer.width=32", "tokenizer.heads=4", "tokenizer.kv_heads=2", "tokenizer.hidden=48",
       "tokenizer.layers=2", "tokenizer.l1=0.5"};

@@ -50,9 +50,9 @@ static size_t past_bytes(const train_engine *e) {
   return e->d.before ? (size_t)((e->o.ahead + 1) * e->d.S) * sizeof *e->past : 0;
 }
 
-static int32_t *past_of(const train_engine *e, int32_t session, int64_t frame) {
+static int32_t *past_of(const train_engine *e, int32_t i, int64_t frame) {
   const int64_t places = e->o.ahead + 1;
-  return e->past + (session * places + frame % places) * e->d.S;
+  return e->past + (i * places + frame % places) * e->d.S;
 }
 
 static orr_code take_tables(train_engine *e) {
