@@ -57,7 +57,8 @@ extern "C" orr_code cuda_embed_fwd(kern *k, const kern_embed_fwd_args *a) {
   return cuda_start(k, "start embed_fwd", kernel, cuda_rows_grid(rows, packs, block), block, 0, *a);
 }
 
-// -- the tables of codes ---------------------------------------------------------------------------------
+// -- the tables of codes
+// ---------------------------------------------------------------------------------
 
 enum { CHUNK = 64, AHEAD = 4 }; // positions; rows that a thread has under way
 

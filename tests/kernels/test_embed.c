@@ -35,8 +35,7 @@ static embed draw_embed(pool *p, shape s, kern_dtype type) {
                         : (int32_t)orr_rng_below(2, ORR_STREAM_TEST, 0, (uint64_t)i, (uint64_t)s.V);
   if (s.before) e.before = pool_take(p, (size_t)(BT * s.S) * sizeof *e.before);
   for (int64_t i = 0; s.before && i < BT * s.S; i++)
-    e.before[i] =
-        (int32_t)orr_rng_below(2, ORR_STREAM_TEST, 1, (uint64_t)i, (uint64_t)s.V + 1);
+    e.before[i] = (int32_t)orr_rng_below(2, ORR_STREAM_TEST, 1, (uint64_t)i, (uint64_t)s.V + 1);
   for (int64_t b = 0; b < s.B; b++) e.branch_id[b] = (int32_t)((b + 1) % BRANCHES);
   for (int64_t i = 0; i < BT; i++) e.has[i] = i % 3 != 0;
   e.action = pool_draw(p, BT * s.D, KERN_F32, 1.0);
@@ -88,28 +87,27 @@ static void check_forward(shape s, kern_dtype type, int64_t v_first, int64_t v_c
     x[i] = embedded(&e, i / (N * s.D), i / s.D % N, i % s.D);
   FOR_SETUPS(run) {
     void *got = pool_typed(&p, e.dx, BT * N * s.D, type);
-    kern_embed_fwd_args a = {.type = type,
-                             .BT = BT,
-                             .T = e.together,
-                             .clips = s.B,
-                             .S = s.S,
-                             .R = s.R,
-                             .D = s.D,
-                             .tokens = e.tokens,
-                             .has_action = e.has,
-                             .branch_id = e.branch_id,
-                             .action_emb = pool_typed(&p, e.action, BT * s.D, KERN_F32),
-                             .table =
-                                 pool_typed(&p, e.table + v_first * s.D, v_count * s.D, KERN_F32),
-                             .before = e.before,
-                             .before_table = pool_typed(&p, e.before_table + v_first * s.D,
-                                                        v_count * s.D, KERN_F32),
-                             .no_action = pool_typed(&p, e.none, s.D, KERN_F32),
-                             .branch = pool_typed(&p, e.branch, BRANCHES * s.D, KERN_F32),
-                             .reg = pool_typed(&p, e.reg, s.R * s.D, KERN_F32),
-                             .v_first = v_first,
-                             .v_count = v_count,
-                             .x = got};
+    kern_embed_fwd_args a = {
+        .type = type,
+        .BT = BT,
+        .T = e.together,
+        .clips = s.B,
+        .S = s.S,
+        .R = s.R,
+        .D = s.D,
+        .tokens = e.tokens,
+        .has_action = e.has,
+        .branch_id = e.branch_id,
+        .action_emb = pool_typed(&p, e.action, BT * s.D, KERN_F32),
+        .table = pool_typed(&p, e.table + v_first * s.D, v_count * s.D, KERN_F32),
+        .before = e.before,
+        .before_table = pool_typed(&p, e.before_table + v_first * s.D, v_count * s.D, KERN_F32),
+        .no_action = pool_typed(&p, e.none, s.D, KERN_F32),
+        .branch = pool_typed(&p, e.branch, BRANCHES * s.D, KERN_F32),
+        .reg = pool_typed(&p, e.reg, s.R * s.D, KERN_F32),
+        .v_first = v_first,
+        .v_count = v_count,
+        .x = got};
     RUN(run, embed_fwd, &a);
     /* one float32 sum: measured 5.5e-8 */
     expect_close("x", got, type, x, BT * N * s.D, 1e-7);

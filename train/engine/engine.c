@@ -24,7 +24,8 @@ struct train_engine {
   float *pending_action;       // [batch,2A]
   int32_t *pending_tokens;     // [batch,S]
   int64_t pendings;
-  int32_t *past; // [sessions,ahead+1,S], where the model asks for it: frame t's codes at t % (ahead+1)
+  int32_t
+      *past; // [sessions,ahead+1,S], where the model asks for it: frame t's codes at t % (ahead+1)
 };
 
 // -- life -------------------------------------------------------------------------------------
@@ -64,8 +65,7 @@ static orr_code take_tables(train_engine *e) {
   if (e->d.before) e->past = orr_calloc((size_t)e->o.sessions, past_bytes(e));
   ORR_CHECK(e->session && e->pending && e->pending_action && e->pending_tokens &&
                 (e->past || !e->d.before),
-            ORR_ENOMEM,
-            "engine of %" PRId64 " sessions: out of memory", e->o.sessions);
+            ORR_ENOMEM, "engine of %" PRId64 " sessions: out of memory", e->o.sessions);
   return ORR_OK;
 }
 

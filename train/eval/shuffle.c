@@ -91,8 +91,7 @@ static int64_t mask_clip(teacher *t, const train_masking *mask, int64_t b, int64
                                 .action_in = t->value,
                                 .valid_in = t->valid,
                                 .tokens = t->host.tokens + b * t->T * s->S,
-                                .before =
-                                    t->host.before ? t->host.before + b * t->T * s->S : NULL,
+                                .before = t->host.before ? t->host.before + b * t->T * s->S : NULL,
                                 .action = t->host.action + b * t->T * 2 * s->A,
                                 .has_action = t->host.has_action + b * t->T};
   t->host.branch[b] = s->branch;

@@ -192,10 +192,12 @@ static void *output_of(train_dynamics *m, int64_t layer) {
   return layer + 1 < m->d.layers ? m->acts[layer + 1].x : m->x_last;
 }
 
-static train_embed_inputs inputs_of(const train_dynamics_dims *d,
-                                    const train_dynamics_batch *b) {
-  return (train_embed_inputs){
-      .tokens = b->tokens, .before = d->before ? b->before : NULL, .action = b->action, .has_action = b->has_action, .branch = b->branch};
+static train_embed_inputs inputs_of(const train_dynamics_dims *d, const train_dynamics_batch *b) {
+  return (train_embed_inputs){.tokens = b->tokens,
+                              .before = d->before ? b->before : NULL,
+                              .action = b->action,
+                              .has_action = b->has_action,
+                              .branch = b->branch};
 }
 
 orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b) {

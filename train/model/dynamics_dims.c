@@ -24,13 +24,10 @@ void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
                                          .K = c->model.width / c->model.heads,
                                          .F = c->model.hidden,
                                          .act = train_precision(c)}};
-  int64_t product = 1;
-  for (int i = 0; i < c->tokenizer.levels.n; i++) product *= c->tokenizer.levels.v[i];
-  if (c->model.digits && product == c->model.codes) {
+  if (c->model.digits) {
     out->levels.n = c->tokenizer.levels.n;
-    for (int i = 0; i < c->tokenizer.levels.n; i++) out->levels.level[i] = c->tokenizer.levels.v[i];
+    for (int i = 0; i < out->levels.n; i++) out->levels.level[i] = c->tokenizer.levels.v[i];
   }
-  out->head_std = (float)c->model.head_std;
   out->S = out->rows * out->cols;
   out->N = 1 + out->S + out->R;
   train_block_dims_split(&out->block, NULL);
@@ -47,15 +44,18 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
   ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %" PRId64 " blocks: out of memory", d->layers);
 #define NORMAL(...) &(train_param_spec){__VA_ARGS__, .init = TRAIN_INIT_NORMAL, .std = std}
 #define CODES(...)                                                                                 \
-  &(train_param_spec){__VA_ARGS__, .init = d->levels.n ? TRAIN_INIT_CODES : TRAIN_INIT_NORMAL, .levels = &d->levels}
+  &(train_param_spec) {                                                                            \
+    __VA_ARGS__, .init = d->levels.n ? TRAIN_INIT_CODES : TRAIN_INIT_NORMAL, .std = std,           \
+                 .levels = &d->levels                                                              \
+  }
 #define VECTOR                                                                                     \
   &(train_param_spec) {                                                                            \
     .ndim = 1, .shape = {D}, .counted_elsewhere = second                                           \
   }
-  ORR_TRY(train_params_add(list, CODES(.ndim = 2, .shape = {d->V + 1, D}, .std = 0.02f, .part = &tokens),
+  ORR_TRY(train_params_add(list, CODES(.ndim = 2, .shape = {d->V + 1, D}, .part = &tokens),
                            &out->token, "embed.token.weight"));
   if (d->before)
-    ORR_TRY(train_params_add(list, CODES(.ndim = 2, .shape = {d->V + 1, D}, .std = 0.02f, .part = &tokens),
+    ORR_TRY(train_params_add(list, CODES(.ndim = 2, .shape = {d->V + 1, D}, .part = &tokens),
                              &out->before, "embed.before.weight"));
   ORR_TRY(train_params_add(list,
                            NORMAL(.ndim = 2, .shape = {D, 2 * d->A}, .counted_elsewhere = second),
@@ -79,8 +79,7 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
       &(train_param_spec){
           .ndim = 1, .shape = {D}, .init = TRAIN_INIT_ONES, .counted_elsewhere = second},
       &out->norm, "norm.weight"));
-  return train_params_add(list,
-                          CODES(.ndim = 2, .shape = {d->V, D}, .std = d->head_std, .decay = true, .part = &codes),
+  return train_params_add(list, CODES(.ndim = 2, .shape = {d->V, D}, .decay = true, .part = &codes),
                           &out->head, "head.weight");
 #undef VECTOR
 #undef NORMAL

@@ -15,10 +15,9 @@ typedef struct {
   int64_t layers, time_every;
   int64_t A, V, branches;
   double z_loss;
-  train_code_levels levels; // n = 0: the codes' tables start from their digits not
-  float head_std;
-  bool before; // a position also carries the code that stood there one frame earlier
-  train_block_dims block; // block.axes split the whole model
+  train_code_levels levels; // digits that the tables of codes start from; n = 0: from none
+  bool before;              // a position also carries the code that stood there one frame earlier
+  train_block_dims block;   // block.axes split the whole model
 } train_dynamics_dims;
 
 // Local. Whether this block is a time block, or else a space block.

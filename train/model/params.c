@@ -86,6 +86,12 @@ const train_param *train_params_find(const train_params *p, const char *name) {
   return NULL;
 }
 
+int64_t train_code_count(const train_code_levels *l) {
+  int64_t codes = 1;
+  for (int i = 0; i < l->n; i++) codes *= l->level[i];
+  return codes;
+}
+
 int64_t train_params_elements(const train_params *p) {
   int64_t n = 0;
   for (int i = 0; i < p->count; i++) n += train_param_whole(&p->list[i]);
@@ -112,24 +118,27 @@ int64_t train_param_there(const train_param *p, int64_t global, int64_t *local) 
   return here ? end - i : i < begin ? begin - i : block - i;
 }
 
-static bool is_code(const train_param *q, int64_t global) {
-  int64_t codes = 1;
-  for (int i = 0; i < q->levels.n; i++) codes *= q->levels.level[i];
-  return global / q->shape[1] < codes;
+// Element `column` of a code's row in every table of codes: the sum of what its digits have there,
+// so that codes which differ in one digit start alike.
+static float code_value(const train_param *q, uint64_t seed, int64_t code, int64_t column) {
+  const uint64_t key = orr_hash64("codes", 5, 0);
+  const train_code_levels *l = &q->levels;
+  int64_t table = 0; // first row of this digit's values
+  float sum = 0.0f;
+  for (int i = 0; i < l->n; i++) {
+    const int64_t row = table + code % l->level[i];
+    sum += orr_rng_normal(seed, ORR_STREAM_INIT, key, (uint64_t)(row * q->shape[1] + column));
+    code /= l->level[i];
+    table += l->level[i];
+  }
+  return q->std * sum / sqrtf((float)l->n);
 }
 
-// A code starts as the sum of its digits, the same in every table of codes.
-static float code_element(const train_param *q, uint64_t seed, int64_t global) {
-  const uint64_t key = orr_hash64("codes", 5, 0);
-  int64_t code = global / q->shape[1], column = global % q->shape[1], table = 0;
-  float sum = 0.0f;
-  for (int i = 0; i < q->levels.n; i++) {
-    sum += orr_rng_normal(seed, ORR_STREAM_INIT, key,
-                          (uint64_t)((table + code % q->levels.level[i]) * q->shape[1] + column));
-    code /= q->levels.level[i];
-    table += q->levels.level[i];
-  }
-  return q->std * sum / sqrtf((float)q->levels.n);
+static float first_value(const train_param *q, uint64_t seed, uint64_t key, int64_t global) {
+  if (q->init == TRAIN_INIT_ONES) return 1.0f;
+  if (q->init == TRAIN_INIT_CODES && global < train_code_count(&q->levels) * q->shape[1])
+    return code_value(q, seed, global / q->shape[1], global % q->shape[1]);
+  return q->std * orr_rng_normal(seed, ORR_STREAM_INIT, key, (uint64_t)global);
 }
 
 // Elements [begin, end) of parameter q's place in the flat layout, to `to` on.
@@ -139,11 +148,7 @@ static void fill_param(const train_param *q, uint64_t seed, int64_t begin, int64
     run = train_param_here(q, at - q->at, &global);
     if (run > end - at) run = end - at;
     float *w = to + (at - begin);
-    for (int64_t e = 0; e < run && global >= 0; e++)
-      w[e] = q->init == TRAIN_INIT_ONES ? 1.0f
-             : q->init == TRAIN_INIT_CODES && is_code(q, global + e)
-                 ? code_element(q, seed, global + e)
-                 : q->std * orr_rng_normal(seed, ORR_STREAM_INIT, key, (uint64_t)(global + e));
+    for (int64_t e = 0; e < run && global >= 0; e++) w[e] = first_value(q, seed, key, global + e);
   }
 }
 

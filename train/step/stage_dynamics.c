@@ -32,8 +32,7 @@ static void stage_place_inputs(train_stage *base, orr_arena *arena, int set) {
   const size_t frames = (size_t)(base->clips * s->frames.count),
                rows = (size_t)(s->micros * s->capacity);
   in->tokens = orr_arena_take(arena, frames * (size_t)s->d.S * sizeof *in->tokens);
-  if (s->d.before)
-    in->before = orr_arena_take(arena, frames * (size_t)s->d.S * sizeof *in->before);
+  if (s->d.before) in->before = orr_arena_take(arena, frames * (size_t)s->d.S * sizeof *in->before);
   in->action = orr_arena_take(arena, frames * 2 * (size_t)s->d.A * sizeof *in->action);
   in->has_action = orr_arena_take(arena, frames);
   in->branch = orr_arena_take(arena, (size_t)base->clips * sizeof *in->branch);
