@@ -8,6 +8,7 @@
 #include "dist/comm.h"
 #include "dist/world.h"
 #include "base/args.h"
+#include "train/cli/config_args.h"
 #include "train/run/loop.h"
 #include "train/run/replay.h"
 #include "train/run/stop.h"
@@ -53,11 +54,9 @@ static orr_code read_replay(const orr_args *args, train_replay_options *o) {
 }
 
 // A configuration with faults is told of together with what the data would be refused for.
-static orr_code read_config(const orr_args *args, cfg **out) {
+static orr_code read_config(const orr_args *args, bool say, cfg **out) {
   ORR_TRY(cfg_create(out));
-  ORR_TRY(cfg_read_file(*out, args->operand[0]));
-  for (int i = 0; orr_args_nth(args, "set", i); i++)
-    ORR_TRY(cfg_set(*out, orr_args_nth(args, "set", i)));
+  ORR_TRY(train_config_args(args, args->operand[0], say, *out));
   orr_faults f = {0};
   ORR_TRY(cfg_check_into(*out, &f));
   if (f.count > 0) ORR_TRY(train_run_data_look(*out, orr_args_text(args, "world", NULL), &f));
@@ -75,7 +74,8 @@ orr_code train_cmd_train(int argc, char **argv) {
   orr_code rc = dist_world_open(&world);
   if (rc != ORR_OK) return rc;
   orr_log_setup(ORR_LOG_INFO, world->grid.rank, world->grid.ranks);
-  rc = dist_agree(world->axis[DIST_AXIS_WORLD], read_config(&args, &c), "read the configuration");
+  rc = dist_agree(world->axis[DIST_AXIS_WORLD], read_config(&args, world->grid.rank == 0, &c),
+                  "read the configuration");
   train_run_options o;
   train_replay_options replay;
   if (rc == ORR_OK) rc = read_options(&args, &o);
