@@ -15,6 +15,7 @@
 #include "train/setup/run_data.h"
 #include "train/run/action_scale.h"
 #include "train/run/recovery.h"
+#include "train/run/forecast.h"
 #include "train/run/run.h"
 #include "train/step/schedule.h"
 #include "train/run/step_figures.h"
@@ -354,6 +355,7 @@ static orr_code look_at_data(loop *l, const train_run_options *o) {
   orr_code rc = ORR_OK;
   if (r->world->grid.rank == 0) rc = train_run_data_look(r->c, o->ranks > 0, &f);
   if (rc == ORR_OK) rc = orr_faults_end(&f);
+  if (o->ranks == 0) ORR_TRY(dist_agree(r->all, train_run_forecast(r), "measure the machine"));
   return dist_agree(r->all, rc, "look at the data");
 }
 
