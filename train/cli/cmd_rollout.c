@@ -1,6 +1,6 @@
 // `orrery rollout`: one rollout as a film (docs/evaluation.md). Local. ORR_EINVAL when model,
 // tokenizer and data set do not fit together, ORR_EFORMAT for a bad file of actions.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,7 +11,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "data/pictures/video.h"
+#include "data/pictures/film.h"
 #include "base/args.h"
 #include "train/cli/action_file.h"
 #include "train/engine/engine.h"

@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "data/sim/tabletop.h"
-#include "data/pictures/video.h"
 #include "train/engine/engine.h"
 #include "train/eval/set.h"
 #include "train/eval/shuffle.h"
