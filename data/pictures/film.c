@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "data/pictures/film_av.h"
+#include "data/pictures/png.h"
 
 enum { FILM_SIDE_MAX = 16384, STILL_SIDE_MAX = 1000000 };
 

@@ -59,7 +59,7 @@ static orr_code load(train_loaded_model *m, ckpt_reader *r, int stage, bool ema)
   m->taught = train_token_maker_taught(r);
   m->path = orr_strdup(ckpt_reader_path(r));
   ORR_CHECK(m->path, ORR_ENOMEM, "%s: out of memory", ckpt_reader_path(r));
-  return train_store_load_weights(&m->state, r, ema, &m->ema);
+  return train_store_load_weights(&m->state, r, ema, NULL, &m->ema);
 }
 
 orr_code train_loaded_model_open(const char *path, int stage, bool ema, kern *k,
