@@ -1,4 +1,5 @@
-// `orrery config print|check|doc|new`: configurations printed, checked, explained and written. Local.
+// `orrery config print|check|doc|new`: configurations printed, checked, explained and written.
+// Local.
 #include "train/cli/cmd.h"
 
 #include <stdio.h>

@@ -179,7 +179,8 @@ orr_code train_cmd_eval(int argc, char **argv) {
   ORR_TRY(train_remote_create_args(&args, &remote));
   ORR_TRY_GOTO(train_episodes_open(dir, remote, &episodes), out);
   ORR_TRY_GOTO(train_loaded_model_config(args.operand[0], &c), out);
-  rc = c->train.stage == CFG_STAGE_TOKENIZER ? eval_tokenizer(&args, episodes) : eval_world(&args, episodes);
+  rc = c->train.stage == CFG_STAGE_TOKENIZER ? eval_tokenizer(&args, episodes)
+                                             : eval_world(&args, episodes);
 out:
   cfg_destroy(c);
   train_episodes_close(episodes);

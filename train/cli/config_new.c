@@ -29,7 +29,8 @@ static orr_code find_tokenizer(const orr_args *a, train_starter *s, cfg **c) {
   const char *said = json_string_value(json_object_get(s->set->json, "tokenizer"));
   s->checkpoint = orr_args_text(a, "tokenizer", said);
   ORR_CHECK(s->checkpoint, ORR_ECONFIG,
-            "%s does not say which tokenizer made its tokens: give --tokenizer CHECKPOINT", s->data);
+            "%s does not say which tokenizer made its tokens: give --tokenizer CHECKPOINT",
+            s->data);
   ORR_TRY(train_loaded_model_config(s->checkpoint, c));
   ORR_CHECK((*c)->train.stage == CFG_STAGE_TOKENIZER, ORR_EINVAL,
             "%s holds a dynamics model, wanted a tokenizer", s->checkpoint);

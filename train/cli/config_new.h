@@ -1,5 +1,5 @@
-// `orrery config new tokenizer|dynamics --data DIR --minutes M`: a commented configuration for a data
-// set, this machine and a time (train/setup/starter.h), on stdout or in a file.
+// `orrery config new tokenizer|dynamics --data DIR --minutes M`: a commented configuration for a
+// data set, this machine and a time (train/setup/starter.h), on stdout or in a file.
 #ifndef TRAIN_CONFIG_NEW_H
 #define TRAIN_CONFIG_NEW_H
 

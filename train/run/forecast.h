@@ -5,8 +5,8 @@
 #include "base/status.h"
 #include "train/run/run.h"
 
-// Local, on every rank at once, of a run that is planned: measures the rate of a product as each rank
-// would have it; rank 0 tells. ORR_ENOMEM, ORR_EUNSUPPORTED.
+// Local, on every rank at once, of a run that is planned: measures the rate of a product as each
+// rank would have it; rank 0 tells. ORR_ENOMEM, ORR_EUNSUPPORTED.
 orr_code train_run_forecast(const train_run *r);
 
 #endif

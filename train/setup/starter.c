@@ -14,14 +14,14 @@
 #include "train/timing/forecast.h"
 
 enum {
-  ENOUGH = 3000,     // steps that a model of a small data set learns most of it in
-  FEWEST = 100,      // below this nothing is learned
-  MOST = 200000,     //
-  EPOCHS = 100,      // more of them learn the clips by heart
-  PATCH_LEAST = 4,   //
-  PATCH_MOST = 16,   //
-  TOKENS = 64,       // a frame, about: as many as in the small configurations
-  CLIP_FRAMES = 16,  //
+  ENOUGH = 3000,    // steps that a model of a small data set learns most of it in
+  FEWEST = 100,     // below this nothing is learned
+  MOST = 200000,    //
+  EPOCHS = 100,     // more of them learn the clips by heart
+  PATCH_LEAST = 4,  //
+  PATCH_MOST = 16,  //
+  TOKENS = 64,      // a frame, about: as many as in the small configurations
+  CLIP_FRAMES = 16, //
   TOKENIZER_BATCH = 16,
   DYNAMICS_BATCH = 8,
 };
@@ -36,8 +36,8 @@ static const size tokenizers[] = {{64, 2, 192, 2, 0},
                                   {192, 6, 576, 3, 0},
                                   {256, 8, 768, 4, 0},
                                   {384, 12, 1152, 6, 0}},
-                  dynamics[] = {{96, 3, 256, 4, 2},    {128, 4, 384, 4, 2},
-                                {192, 6, 512, 6, 2},   {256, 8, 768, 8, 4},
+                  dynamics[] = {{96, 3, 256, 4, 2},     {128, 4, 384, 4, 2},
+                                {192, 6, 512, 6, 2},    {256, 8, 768, 8, 4},
                                 {384, 12, 1024, 12, 4}, {512, 16, 1408, 16, 4},
                                 {768, 24, 2048, 24, 4}};
 
@@ -88,8 +88,7 @@ static orr_code copy_levels(const cfg *from, cfg *c) {
   char text[256] = "tokenizer.levels=[";
   for (int i = 0; i < from->tokenizer.levels.n; i++) {
     const size_t at = strlen(text);
-    snprintf(text + at, sizeof text - at, "%s%" PRId64, i ? ", " : "",
-             from->tokenizer.levels.v[i]);
+    snprintf(text + at, sizeof text - at, "%s%" PRId64, i ? ", " : "", from->tokenizer.levels.v[i]);
   }
   strncat(text, "]", sizeof text - strlen(text) - 1);
   return cfg_set(c, text);
@@ -109,8 +108,9 @@ static orr_code fit_tokens(const train_starter *s, cfg *c) {
             "%s holds frames only, wanted tokens: run `orrery data tokenize` on it first", s->data);
   train_tokenizer_dims_from(t, &d);
   ORR_CHECK(d.S == f->S && train_tokenizer_codes(&d) == f->codes, ORR_EINVAL,
-            "%s: %" PRId64 " tokens a frame of %" PRId64 " codes, but the tokenizer %s makes %" PRId64
-            " of %" PRId64 ": name the one that made them by --tokenizer",
+            "%s: %" PRId64 " tokens a frame of %" PRId64
+            " codes, but the tokenizer %s makes %" PRId64 " of %" PRId64
+            ": name the one that made them by --tokenizer",
             s->data, f->S, f->codes, s->checkpoint, d.S, train_tokenizer_codes(&d));
   const int64_t longest = longest_episode(s->set);
   ORR_CHECK(longest >= 2, ORR_EINVAL,
@@ -241,7 +241,8 @@ static void put_common(writer *w, const train_starter *s) {
   put(w, "run.dir", NULL);
   put(w, "train.stage", NULL);
   put(w, "train.steps", words);
-  put(w, "train.batch", is_dynamics(s) ? "clips a step, over all ranks" : "frames a step, over all ranks");
+  put(w, "train.batch",
+      is_dynamics(s) ? "clips a step, over all ranks" : "frames a step, over all ranks");
   put(w, "optim.lr_peak", "halve it when the loss jumps");
   put(w, "optim.warmup_steps", NULL);
   put(w, "optim.decay_steps", "of the end: to prolong a run, raise train.steps before they begin");
@@ -253,7 +254,8 @@ static void put_tokenizer(writer *w, const train_starter *s) {
   char words[128];
   put(w, "data.train", NULL);
   put(w, "data.frames", "pictures stand for themselves here");
-  snprintf(words, sizeof words, "pixels: %" PRId64 " x %" PRId64 " patches make a frame of %" PRId64 " x %" PRId64,
+  snprintf(words, sizeof words,
+           "pixels: %" PRId64 " x %" PRId64 " patches make a frame of %" PRId64 " x %" PRId64,
            w->c->tokenizer.rows, w->c->tokenizer.cols, f->height, f->width);
   put(w, "tokenizer.patch", words);
   put(w, "tokenizer.rows", NULL);
@@ -282,7 +284,8 @@ static void put_dynamics(writer *w, const train_starter *s) {
   put(w, "model.cols", NULL);
   put(w, "model.codes", "product of its levels");
   put(w, "model.actions",
-      s->set->format.A ? "components of the data set's actions" : "the data set has none; 1 is the least");
+      s->set->format.A ? "components of the data set's actions"
+                       : "the data set has none; 1 is the least");
   put(w, "model.branches", "the data set's; more data sets may bring more");
   put(w, "model.width", "the largest that learns enough in this time");
   put(w, "model.heads", NULL);
@@ -297,9 +300,10 @@ static void put_head(FILE *out, const train_starter *s) {
   fprintf(out,
           "# Stage %d: a %s for %s (%" PRId64 " frames, %" PRId64 " episodes), in %g minutes on\n"
           "# %s, where a large matrix product ran at %.3g TFLOP/s\n"
-          "# when this was written. Training counts half of that; other work on the machine is not foreseen.\n#\n",
-          dyn ? 2 : 1, dyn ? "world model" : "tokenizer", s->data, s->set->frames,
-          s->set->episodes, s->minutes, s->machine, s->rate / 1e12);
+          "# when this was written. Training counts half of that; other work on the machine is not "
+          "foreseen.\n#\n",
+          dyn ? 2 : 1, dyn ? "world model" : "tokenizer", s->data, s->set->frames, s->set->episodes,
+          s->minutes, s->machine, s->rate / 1e12);
   fputs("#   orrery train THIS_FILE --dry-run     whether all fits, what memory and time it takes\n"
         "#   orrery train THIS_FILE\n",
         out);
@@ -309,12 +313,13 @@ static void put_head(FILE *out, const train_starter *s) {
           "#   orrery report runs/dynamics\n",
           out);
   else
-    fprintf(out,
-            "#   orrery eval runs/tokenizer --data HELD_OUT --json runs/tokenizer/eval.json "
-            "--strip runs/tokenizer/strip.png\n"
-            "#   orrery data tokenize %s --tokenizer runs/tokenizer --out tokens\n"
-            "#   orrery config new dynamics --data tokens --tokenizer runs/tokenizer --minutes %g\n",
-            s->data, s->minutes);
+    fprintf(
+        out,
+        "#   orrery eval runs/tokenizer --data HELD_OUT --json runs/tokenizer/eval.json "
+        "--strip runs/tokenizer/strip.png\n"
+        "#   orrery data tokenize %s --tokenizer runs/tokenizer --out tokens\n"
+        "#   orrery config new dynamics --data tokens --tokenizer runs/tokenizer --minutes %g\n",
+        s->data, s->minutes);
   fputs("#\n# Every row has a default; `orrery config doc` explains all of them.\n", out);
 }
 

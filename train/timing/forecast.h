@@ -1,6 +1,7 @@
 // How long training will take, before it has begun: matmul work over half of the rate of one large
-// product on the same device. Whole steps of models of width 128 and more were seen at 0.4 to 0.8 of
-// that rate; what else takes the cores, or clips that do not come in time, is not foreseen. Local.
+// product on the same device. Whole steps of models of width 128 and more were seen at 0.4 to 0.8
+// of that rate; what else takes the cores, or clips that do not come in time, is not foreseen.
+// Local.
 #ifndef TRAIN_FORECAST_H
 #define TRAIN_FORECAST_H
 
