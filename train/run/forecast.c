@@ -25,7 +25,7 @@ orr_code train_run_forecast(const train_run *r) {
   train_forecast_words(each, step, sizeof step);
   train_forecast_words(each * (double)c->train.steps, all, sizeof all);
   ORR_INFO("training takes about %s: %" PRId64 " steps of %s, at half of the rate that a matrix "
-           "product had just now (%.3g TFLOP/s a rank)",
-           all, c->train.steps, step, rate / 1e12);
+           "product had just now (%.3g GFLOP/s a rank)",
+           all, c->train.steps, step, rate / 1e9);
   return ORR_OK;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/fs.h"
 #include "train/model/dynamics_dims.h"
 #include "train/model/tokenizer.h"
 #include "train/timing/forecast.h"
@@ -299,11 +299,11 @@ static void put_head(FILE *out, const train_starter *s) {
   const bool dyn = is_dynamics(s);
   fprintf(out,
           "# Stage %d: a %s for %s (%" PRId64 " frames, %" PRId64 " episodes), in %g minutes on\n"
-          "# %s, where a large matrix product ran at %.3g TFLOP/s\n"
+          "# %s, where a large matrix product ran at %.3g GFLOP/s\n"
           "# when this was written. Training counts half of that; other work on the machine is not "
           "foreseen.\n#\n",
           dyn ? 2 : 1, dyn ? "world model" : "tokenizer", s->data, s->set->frames, s->set->episodes,
-          s->minutes, s->machine, s->rate / 1e12);
+          s->minutes, s->machine, s->rate / 1e9);
   fputs("#   orrery train THIS_FILE --dry-run     whether all fits, what memory and time it takes\n"
         "#   orrery train THIS_FILE\n",
         out);

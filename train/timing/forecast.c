@@ -12,7 +12,8 @@ void train_forecast_words(double seconds, char *out, size_t size) {
   static const struct {
     double from, unit;
     const char *name;
-  } units[] = {{172800, 86400, "days"}, {5400, 3600, "h"}, {90, 60, "min"}, {0, 1, "s"}};
+  } units[] = {
+      {172800, 86400, "days"}, {5400, 3600, "h"}, {90, 60, "min"}, {1, 1, "s"}, {0, 1e-3, "ms"}};
   int i = 0;
   while (seconds < units[i].from) i++;
   const double v = seconds / units[i].unit;

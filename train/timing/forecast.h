@@ -10,7 +10,7 @@
 
 // Seconds of a step of so many FLOPs at `rate` FLOP/s, the measured one of a single product.
 double train_forecast_step_s(double flops, double rate);
-// "12 s", "34 min", "5.6 h" or "7.8 days".
+// "12 ms", "34 s", "56 min", "7.8 h" or "9.0 days".
 void train_forecast_words(double seconds, char *out, size_t size);
 
 #endif
