@@ -284,6 +284,8 @@ static void show(train_live_server *s, train_live_seat *seat, bool unseen, bool 
   const int64_t now = orr_clock_ns();
   seat->served_ns = now;
   if (unseen && train_live_session_catching_up(&seat->session)) return;
+  if (seat->session.replays && !train_live_session_catching_up(&seat->session))
+    (void)train_live_control_replayed(seat);
   train_live_seat_show(seat, was_ahead ? TRAIN_WIRE_AHEAD : 0, now);
   write_to(s, seat);
 }
@@ -308,7 +310,7 @@ static orr_code decode_due(train_live_server *s, int64_t now) {
   if (!n) return ORR_OK;
   for (int64_t i = 0; i < n; i++) {
     session[i] = &due[i]->session;
-    unseen[i] = train_live_session_catching_up(session[i]);
+    unseen[i] = train_live_seat_is_hidden(due[i]);
     ahead[i] = session[i]->ahead;
   }
   ORR_TRY(train_live_session_step(session, n));
