@@ -59,7 +59,7 @@ static orr_code read_options(const orr_args *a, play *p) {
                                      .snapshot_bytes = SNAPSHOT_BYTES,
                                      .ahead = !orr_args_flag(a, "no-ahead")};
   ORR_TRY(orr_args_i64(a, "port", 0, 65535, &p->o.port));
-  ORR_TRY(orr_args_i64(a, "idle", 5, 1000000, &p->o.idle_s));
+  ORR_TRY(orr_args_i64(a, "idle", 1, 1000000, &p->o.idle_s));
   return orr_args_i64(a, "sessions", 1, TRAIN_LIVE_SESSIONS_MAX, &p->o.seats);
 }
 
