@@ -134,7 +134,7 @@ class Trouble(Served):
             c = self.client()
             flood = c.framed(opcode, payload) * 200
             try:
-                for _ in range(20):
+                while True:
                     c.socket.sendall(flood)
             except ConnectionError:
                 pass

@@ -43,6 +43,7 @@ bool train_live_peer_wants_to_write(const train_live_peer *p);
 // Local. Whether the closing handshake is over or takes too long, or nothing more is to come.
 bool train_live_peer_is_over(const train_live_peer *p);
 
+// Local. Whether it has been told that the connection ends.
 bool train_live_peer_is_closing(const train_live_peer *p);
 
 // Local. Words, or bytes that are no frame; a peer that lets too many of them pile up is closed.

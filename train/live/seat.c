@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MESSAGES_A_SECOND = 400, MESSAGES_AT_ONCE = 1200, MESSAGES_AT_FIRST = 100 };
+enum { MESSAGES_A_SECOND = 2000, MESSAGES_AT_ONCE = 4000 };
 
 static int64_t period_ns(const train_live_seat *s) {
   return (int64_t)(1e9 / s->fps);
@@ -14,7 +14,7 @@ void train_live_seat_take(train_live_seat *s, train_live_voice voice, int64_t no
   s->voice = voice;
   s->last_ns = s->due_ns = s->served_ns = now_ns;
   s->heard_ns = s->pinged_ns = s->credit_ns = now_ns;
-  s->credit = MESSAGES_AT_FIRST;
+  s->credit = MESSAGES_AT_ONCE;
   s->stamp = (train_wire_stamp){0};
   s->arrived_ns = 0;
   s->rate = 0.0;
