@@ -18,7 +18,8 @@ typedef struct {
   orr_code (*all_to_all)(dist_comm *c, const void *send, const int64_t *send_counts,
                          const int64_t *send_at, void *recv, const int64_t *recv_counts,
                          const int64_t *recv_at, dist_dtype t);
-  orr_code (*broadcast)(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root);
+  orr_code (*broadcast)(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root,
+                        dist_request *r);
   orr_code (*barrier)(dist_comm *c);
   orr_code (*wait)(dist_comm *c, dist_request *r);
   orr_code (*test)(dist_comm *c, dist_request *r, bool *done);
@@ -47,9 +48,5 @@ orr_code dist_comm_self_create(dist_axis axis, dist_comm **out);
 // Local for `self`, else Collective over the comm. Takes NULL.
 void dist_comm_destroy(dist_comm *c);
 size_t dist_dtype_bytes(dist_dtype t);
-// Local, from any thread, once. Ends what is under way on the device, so that its kernels do not
-// spin on. Returns within a second: a communicator whose collectives a living graph has captured
-// does not end before the graph, and dist_world_leave_device waits for it then.
-void dist_world_abort_device(dist_world *w);
 
 #endif

@@ -204,7 +204,8 @@ typedef struct {
 
 // x[BT,N,D] (=): row 0 = (has ? action_emb : no_action) + branch[branch_id[bt / T % clips]] (frames
 // lie clip by clip with T the frames of one, or with T = 1 frame by frame, all clips of each);
-// rows 1..S = token table rows; the rest = registers. Tables are float32, x has `type`.
+// rows 1..S = token table rows, and where `before` is given + before_table rows of the codes that
+// stood there one frame earlier; the rest = registers. Tables are float32, x has `type`.
 // Rows of the table outside [v_first, v_first+v_count) give zeros (vocabulary-parallel).
 typedef struct {
   kern_dtype type;
@@ -214,6 +215,8 @@ typedef struct {
   const int32_t *branch_id;  // [clips]
   const float *action_emb;   // [BT,D]
   const float *table, *no_action, *branch, *reg;
+  const int32_t *before;     // [BT,S], or NULL
+  const float *before_table; // like `table`
   int64_t v_first, v_count;
   void *x;
 } kern_embed_fwd_args;
@@ -222,12 +225,14 @@ typedef struct {
   kern_dtype type;
   int64_t BT, T, clips, S, R, D;
   const int32_t *tokens;
+  const int32_t *before; // or NULL
   const uint8_t *has_action;
   const int32_t *branch_id;
   int64_t v_first, v_count, branches;
   const void *dx;                              // [BT,N,D]
   float *daction_emb;                          // [BT,D] (=), 0 where !has_action
   float *dtable, *dno_action, *dbranch, *dreg; // (+=)
+  float *dbefore_table;                        // (+=), with `before`
 } kern_embed_bwd_args;
 
 // y[m] = x[index[m]] ; index < 0 gives a zero row.
@@ -396,6 +401,42 @@ typedef struct {
   const kern_clip_result *verdict;
 } kern_adamw_args;
 
+// Muon (Jordan et al. 2024) on one matrix of n elements, apart from its products
+// (train/step/muon.h): the momentum, and over the gradient the direction that Nesterov's form of it
+// gives.
+//   g' = g verdict->scale;  m (=) momentum m + (1 - momentum) g'
+//   g (=) momentum m + (1 - momentum) g'
+// verdict->skip leaves everything as it is.
+typedef struct {
+  int64_t n;
+  float *g, *m;
+  float momentum;
+  const kern_clip_result *verdict;
+} kern_muon_blend_args;
+
+// x (=) g / sqrt(*sumsq); zeros where *sumsq is 0.
+typedef struct {
+  kern_dtype type; // of x
+  int64_t n;
+  const float *g;
+  const double *sumsq;
+  void *x;
+} kern_muon_norm_args;
+
+// w (=) w (1 - lr weight_decay) - lr gain x, then ema and w_bf16 as in AdamW. verdict->skip leaves
+// everything as it is, whatever x holds.
+typedef struct {
+  kern_dtype type; // of x
+  int64_t n;
+  const void *x;
+  float *w;
+  float *ema;       // may be NULL
+  uint16_t *w_bf16; // may be NULL
+  float gain, weight_decay, ema_decay;
+  const kern_adamw_rates *rates;
+  const kern_clip_result *verdict;
+} kern_muon_apply_args;
+
 // *sum (=, or += with accumulate) sum of squares in float64 over fixed blocks; NaN and Inf show in
 // it.
 typedef struct {
@@ -493,7 +534,8 @@ typedef struct {
   X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(attention_fwd) X(attention_bwd) X(ring_attend)      \
   X(swiglu_fwd) X(swiglu_bwd) X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows)             \
   X(xent_stats) X(xent_rescale) X(xent_grad) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify)       \
-  X(unpatchify) X(pixel_loss) X(clip) X(adamw) X(sumsq) X(fingerprint) X(cast) X(axpby)            \
+  X(unpatchify) X(pixel_loss) X(clip) X(adamw) X(muon_blend) X(muon_norm) X(muon_apply)            \
+  X(sumsq) X(fingerprint) X(cast) X(axpby)                                                         \
   X(ring_keep) X(sample) X(choose) X(pack_weight) X(copy) X(copy_rows) X(fill)
 // clang-format on
 

@@ -20,6 +20,7 @@
 typedef struct {
   int tp, cp, dp, zero, micro;
   bool bf16, recompute;
+  bool muon;
   bool tokenizer; // instead of the dynamics model
   bool wide;      // checkpoints of many extents
   bool sure;      // logits so far apart that exp() of their differences leaves float32
@@ -40,13 +41,29 @@ typedef struct {
 // 4 heads over 2 key/value heads, 9 tokens, 5 frames, 19 codes: nothing divides evenly by 2, 3 or 4
 // but what must.
 static cfg *tiny_cfg(const layout *l) {
-  static const char *const settings[] = {
-      "model.heads=4",      "model.kv_heads=2",  "model.layers=4",       "model.rows=2",
-      "model.cols=3",       "model.registers=2", "model.time_every=2",   "model.actions=3",
-      "model.codes=19",     "data.frames=5",     "run.threads=1",        "dist.bucket_bytes=8192",
-      "tokenizer.rows=2",   "tokenizer.cols=3",  "tokenizer.patch=4",    "tokenizer.levels=[5, 4]",
-      "tokenizer.width=32", "tokenizer.heads=4", "tokenizer.kv_heads=2", "tokenizer.hidden=48",
-      "tokenizer.layers=2", "tokenizer.l1=0.5"};
+  static const char *const settings[] = {"model.heads=4",
+                                         "model.kv_heads=2",
+                                         "model.layers=4",
+                                         "model.rows=2",
+                                         "model.cols=3",
+                                         "model.registers=2",
+                                         "model.time_every=2",
+                                         "model.actions=3",
+                                         "model.codes=19",
+                                         "data.frames=5",
+                                         "run.threads=1",
+                                         "dist.bucket_bytes=8192",
+                                         "model.before=true",
+                                         "tokenizer.rows=2",
+                                         "tokenizer.cols=3",
+                                         "tokenizer.patch=4",
+                                         "tokenizer.levels=[5, 4]",
+                                         "tokenizer.width=32",
+                                         "tokenizer.heads=4",
+                                         "tokenizer.kv_heads=2",
+                                         "tokenizer.hidden=48",
+                                         "tokenizer.layers=2",
+                                         "tokenizer.l1=0.5"};
   char text[64];
   cfg *c;
   assert_ok(cfg_create(&c));
@@ -57,6 +74,7 @@ static cfg *tiny_cfg(const layout *l) {
   assert_ok(cfg_set(c, l->recompute ? "train.recompute=true" : "train.recompute=false"));
   assert_ok(cfg_set(c, l->wide ? "model.width=128" : "model.width=32"));
   assert_ok(cfg_set(c, l->wide ? "model.hidden=384" : "model.hidden=48"));
+  assert_ok(cfg_set(c, l->muon ? "optim.optimizer=muon" : "optim.optimizer=adamw"));
   snprintf(text, sizeof text, "train.batch=%d", l->batch ? l->batch : 6);
   assert_ok(cfg_set(c, text));
   snprintf(text, sizeof text, "dist.zero=%d", l->zero);
@@ -165,7 +183,7 @@ static inline void compare_param(const trainee *t, const trainee *whole, const t
       int64_t global;
       if (at < p->at || at >= p->at + p->count) continue;
       train_param_here(p, at - p->at, &global);
-      const double got = (double)s->own_grad[x.place + at - x.at],
+      const double got = (double)train_state_gradients_of(s, &x)[at - x.at],
                    ref = global < 0 ? 0.0 : (double)want[global], off = fabs(got - ref) / largest;
       if (largest > 0.0 && off > *worst) *worst = off;
       if (largest > 0.0 ? off > within : got != 0.0)

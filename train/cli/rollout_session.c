@@ -7,7 +7,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "data/pictures/video.h"
+#include "data/pictures/film.h"
 #include "train/live/record_file.h"
 #include "train/live/session.h"
 

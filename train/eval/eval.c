@@ -1,28 +1,21 @@
 #include "train/eval/eval.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "data/sim/tabletop.h"
-#include "data/pictures/video.h"
 #include "train/engine/engine.h"
+#include "train/eval/measure.h"
 #include "train/eval/set.h"
-#include "train/eval/shuffle.h"
 #include "train/eval/strip.h"
-#include "train/eval/measures.h"
+#include "train/eval/reconstruction.h"
 
 enum {
   CODEC_FRAMES = 64,  // frames encoded or decoded at once
   ROLLOUT_CLIPS = 16, // clips rolled out side by side
-  DELTA_HORIZON = 4,  // Genie's k of delta PSNR
-  CHANGED_AT = 24,    // a pixel changed when a channel differs by more than this
 };
-// Where an object that cannot be found counts as being: half a table away, in metres.
-static const double MISSED_AT = 1.0;
 
 struct train_eval {
   const train_loaded_model *dynamics, *tokenizer;
@@ -31,6 +24,7 @@ struct train_eval {
   train_eval_set set;
   uint8_t *predicted; // [E,horizon,height,width,3] under the true actions
   uint8_t *other;     // the same under other actions
+  uint8_t *given;     // [E,height,width,3] the last prompt frame, encoded and decoded
 };
 
 static int64_t frame_bytes(const train_eval *e) {
@@ -57,7 +51,8 @@ orr_code train_eval_create(const train_loaded_model *dynamics, const train_loade
   const size_t bytes = (size_t)(e->set.E * horizon(e) * frame_bytes(e));
   e->predicted = orr_malloc(bytes);
   e->other = orr_malloc(bytes);
-  ORR_CHECK_GOTO(e->predicted && e->other, fail, ORR_ENOMEM,
+  e->given = orr_malloc((size_t)(e->set.E * frame_bytes(e)));
+  ORR_CHECK_GOTO(e->predicted && e->other && e->given, fail, ORR_ENOMEM,
                  "evaluation: out of memory; lower --clips");
   *out = e;
   return ORR_OK;
@@ -68,6 +63,7 @@ fail:
 
 void train_eval_destroy(train_eval *e) {
   if (!e) return;
+  orr_free(e->given);
   orr_free(e->other);
   orr_free(e->predicted);
   train_eval_set_release(&e->set);
@@ -158,123 +154,27 @@ out:
   return rc;
 }
 
-// -- measures -------------------------------------------------------------------------------
-
-// JSON has no NaN and no infinity: they become null, and no key is missing for it.
-static json_t *number(double v) {
-  return isfinite(v) ? json_real(v) : json_null();
-}
-
-static json_t *array_of(const double *v, int64_t n) {
-  json_t *a = json_array();
-  for (int64_t i = 0; i < n; i++) json_array_append_new(a, number(v[i]));
-  return a;
-}
-
 static orr_code measure_tokenizer(train_eval *e, json_t *out) {
   const train_eval_set *s = &e->set;
-  train_measure_mean mean = {0};
-  uint8_t *decoded = orr_malloc((size_t)(s->T * frame_bytes(e)));
-  ORR_CHECK(decoded, ORR_ENOMEM, "evaluation: out of memory");
-  orr_code rc = ORR_OK;
-  for (int64_t i = 0; i < s->E && rc == ORR_OK; i++) {
-    rc = train_codec_decode(e->codec, s->tokens + i * s->T * s->S, s->T, decoded);
-    if (rc == ORR_OK)
-      train_measure_psnr_add(real_frame(e, i, 0), decoded, s->T, 1, frame_bytes(e), &mean);
+  const int64_t bytes = frame_bytes(e);
+  train_reconstruction *r = NULL;
+  orr_code rc;
+  uint8_t *decoded = orr_malloc((size_t)(s->T * bytes));
+  ORR_CHECK_GOTO(decoded, out, ORR_ENOMEM, "evaluation: out of memory");
+  ORR_TRY_GOTO(train_reconstruction_create(s->height, s->width, s->S,
+                                           train_tokenizer_codes(&e->tokenizer->tokenizer), &r),
+               out);
+  for (int64_t i = 0; i < s->E; i++) {
+    const int32_t *tokens = s->tokens + i * s->T * s->S;
+    ORR_TRY_GOTO(train_codec_decode(e->codec, tokens, s->T, decoded), out);
+    train_reconstruction_add(r, real_frame(e, i, 0), decoded, tokens, s->T);
+    memcpy(e->given + i * bytes, decoded + (s->prompt - 1) * bytes, (size_t)bytes);
   }
+  train_reconstruction_tell(r, out);
+out:
+  train_reconstruction_destroy(r);
   orr_free(decoded);
-  json_object_set_new(out, "tokenizer_psnr", number(train_measure_mean_of(&mean)));
   return rc;
-}
-
-// Mean PSNR at every horizon of `films` [E,horizon,...]; films NULL: the last prompt frame held
-// still.
-static void psnr_curve(const train_eval *e, const uint8_t *films, train_measure_mean *mean) {
-  const int64_t h = horizon(e), bytes = frame_bytes(e);
-  for (int64_t i = 0; i < e->set.E; i++) {
-    const uint8_t *real = real_frame(e, i, e->set.prompt);
-    if (films)
-      train_measure_psnr_add(real, films + i * h * bytes, 1, h, bytes, mean);
-    else
-      train_measure_persistence_add(real, real_frame(e, i, e->set.prompt - 1), 1, h, bytes, mean);
-  }
-}
-
-static orr_code curve(const train_eval *e, const uint8_t *films, double *out) {
-  const int64_t h = horizon(e);
-  train_measure_mean *mean = orr_calloc((size_t)h, sizeof *mean);
-  ORR_CHECK(mean, ORR_ENOMEM, "evaluation: out of memory");
-  psnr_curve(e, films, mean);
-  for (int64_t k = 0; k < h; k++) out[k] = train_measure_mean_of(&mean[k]);
-  orr_free(mean);
-  return ORR_OK;
-}
-
-// psnr, persistence, drift, and delta_psnr against rollouts under another clip's actions.
-static orr_code measure_psnr(train_eval *e, json_t *out) {
-  const int64_t h = horizon(e);
-  double *v = orr_calloc((size_t)(3 * h), sizeof *v);
-  ORR_CHECK(v, ORR_ENOMEM, "evaluation: out of memory");
-  orr_code rc = curve(e, e->predicted, v);
-  if (rc == ORR_OK) rc = curve(e, NULL, v + h);
-  if (rc == ORR_OK) rc = curve(e, e->other, v + 2 * h);
-  json_object_set_new(out, "psnr", array_of(v, h));
-  json_object_set_new(out, "persistence_psnr", array_of(v + h, h));
-  json_object_set_new(out, "random_action_psnr", array_of(v + 2 * h, h));
-  const int64_t k = DELTA_HORIZON - 1;
-  json_object_set_new(out, "delta_psnr", number(k < h ? v[k] - v[2 * h + k] : NAN));
-  json_object_set_new(out, "drift", number(train_measure_slope(v, h)));
-  orr_free(v);
-  return rc;
-}
-
-// Two futures of one state: what the actions change, predicted against simulated.
-static void measure_effect(const train_eval *e, json_t *out) {
-  train_measure_effect effect = {0};
-  const int64_t h = horizon(e), bytes = frame_bytes(e);
-  for (int64_t i = 0; i + 1 < e->set.E; i += 2)
-    for (int64_t k = 0; k < h; k++)
-      train_measure_effect_add(
-          e->predicted + (i * h + k) * bytes, e->predicted + ((i + 1) * h + k) * bytes,
-          real_frame(e, i, e->set.prompt + k), real_frame(e, i + 1, e->set.prompt + k),
-          e->set.pixels, CHANGED_AT, &effect);
-  json_object_set_new(out, "effect_corr", number(train_measure_effect_corr(&effect)));
-  json_object_set_new(out, "changed_iou", number(train_measure_effect_iou(&effect)));
-}
-
-static void locate_objects(const train_eval *e, int64_t clip, int64_t k,
-                           train_measure_position *all) {
-  const train_eval_set *s = &e->set;
-  const uint8_t *rgb = e->predicted + (clip * horizon(e) + k) * frame_bytes(e);
-  const float *state = s->state + (clip * s->T + s->prompt + k) * s->Q;
-  for (int o = 0; o < DATA_TABLETOP_OBJECTS; o++) {
-    double x = 0.0, y = 0.0, area = 0.0;
-    data_tabletop_locate(rgb, s->height, s->width, (data_tabletop_object)o, &x, &y, &area);
-    train_measure_position_add(area > 0.0, x, y, state[4 * o], state[4 * o + 1], MISSED_AT, all);
-  }
-}
-
-static void measure_position(const train_eval *e, json_t *out) {
-  json_t *errors = json_array();
-  int64_t missed = 0;
-  for (int64_t k = 0; k < horizon(e); k++) {
-    train_measure_position all = {0};
-    for (int64_t i = 0; i < e->set.E; i++) locate_objects(e, i, k, &all);
-    json_array_append_new(errors, number(train_measure_mean_of(&all.error)));
-    missed += all.missed;
-  }
-  json_object_set_new(out, "position_error", errors);
-  json_object_set_new(out, "objects_missed", json_integer((json_int_t)missed));
-}
-
-static orr_code measure_shuffle(train_eval *e, const int64_t *same, const int64_t *shuffled,
-                                json_t *out) {
-  double loss = 0.0, other = 0.0;
-  ORR_TRY(train_eval_loss(e->dynamics, &e->set, e->o.seed, same, &loss));
-  ORR_TRY(train_eval_loss(e->dynamics, &e->set, e->o.seed, shuffled, &other));
-  json_object_set_new(out, "loss", number(loss));
-  json_object_set_new(out, "action_shuffle_ratio", number(loss > 0.0 ? other / loss : NAN));
-  return ORR_OK;
 }
 
 // -- the whole ------------------------------------------------------------------------------
@@ -295,18 +195,17 @@ static orr_code measure_all(train_eval *e, int64_t *same, int64_t *shuffled, jso
   ORR_TRY(measure_tokenizer(e, out));
   ORR_TRY(roll(e, same, "the true actions", e->predicted));
   ORR_TRY(roll(e, shuffled, "other actions", e->other));
-  ORR_TRY(measure_psnr(e, out));
-  ORR_TRY(measure_shuffle(e, same, shuffled, out));
-  if (s->forks)
-    measure_effect(e, out);
-  else
-    ORR_INFO("eval: no effect_corr and changed_iou: the data set has no forks (orrery data "
-             "generate --forks)");
-  if (s->tabletop)
-    measure_position(e, out);
-  else
-    ORR_INFO("eval: no position_error: the data set has no state of the tabletop scene");
-  return ORR_OK;
+  return train_measure_all(&(train_films){.dynamics = e->dynamics,
+                                          .set = s,
+                                          .seed = e->o.seed,
+                                          .horizon = horizon(e),
+                                          .bytes = frame_bytes(e),
+                                          .own_actions = same,
+                                          .other_actions = shuffled,
+                                          .predicted = e->predicted,
+                                          .other = e->other,
+                                          .given = e->given},
+                           out);
 }
 
 // Which clips were measured: `orrery rollout --clip EPISODE --start START` shows one.
@@ -336,5 +235,5 @@ orr_code train_eval_run(train_eval *e, json_t **out) {
 }
 
 orr_code train_eval_strip(const train_eval *e, const char *path, int64_t rows) {
-  return train_eval_strip_write(&e->set, e->predicted, path, rows);
+  return train_eval_strip_write(&e->set, e->predicted, e->given, path, rows);
 }

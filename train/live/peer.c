@@ -9,7 +9,7 @@
 #include "base/mem.h"
 
 enum { WORLDS = 2, MOST_QUEUED = 4 << 20, REASON = 123, A_TURN = 65536, LEAST_HELD = 16384 };
-static const int64_t CLOSING_NS = 2000000000; // that the closing handshake may take
+static const int64_t CLOSING_NS = 1000000000; // that the closing handshake may take
 
 struct train_live_peer {
   train_live_peer_options o;
