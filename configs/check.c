@@ -142,16 +142,6 @@ static orr_code check_split(const cfg *c) {
   return ORR_OK;
 }
 
-// An update of Muon needs its matrix whole.
-static orr_code check_optimizer(const cfg *c) {
-  if (c->optim.optimizer != CFG_OPTIMIZER_MUON) return ORR_OK;
-  ORR_CHECK(c->dist.tp == 1 && c->dist.zero == 0, ORR_ECONFIG,
-            "optim.optimizer muon with dist.tp %" PRId64 " and dist.zero %" PRId64
-            ": matrices must be whole on every rank; set dist.tp 1 and dist.zero 0, or take adamw",
-            c->dist.tp, c->dist.zero);
-  return ORR_OK;
-}
-
 static orr_code check_folder(const cfg *c) {
   ORR_CHECK(*c->run.dir, ORR_ECONFIG, "run.dir is empty, wanted a folder");
   return ORR_OK;
@@ -175,8 +165,8 @@ static orr_code check_blocks(const cfg *c) {
 
 orr_code cfg_check_into(const cfg *c, orr_faults *f) {
   static orr_code (*const checks[])(const cfg *) = {
-      check_blocks, check_tokens, check_time,      check_branches, check_mixture,    check_schedule,
-      check_batch,  check_split,  check_optimizer, check_folder,   check_checkpoints};
+      check_blocks,   check_tokens, check_time,  check_branches, check_mixture,
+      check_schedule, check_batch,  check_split, check_folder,   check_checkpoints};
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     ORR_TRY(orr_faults_take(f, checks[i](c)));
   return ORR_OK;
