@@ -17,6 +17,7 @@ typedef struct {
   const train_medium *film, *strip;
   const train_report_run *trained, *strip_of; // strip_of: the run that the strip is from
 } train_headline;
+// Local. Borrows from d.
 train_headline train_page_headline(const train_report_data *d);
 // A figure with a picture or film in it.
 void train_page_medium(train_html *h, const train_medium *m, const char *caption);
