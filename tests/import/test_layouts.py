@@ -358,14 +358,45 @@ class Bad(ImportTest):
         self.assertEqual(self.index(out)["episodes"], 2)
 
     def test_each_file_is_imported_once(self):
-        a = scene.actions(12)
-        for run_ in ("run1", "run2"):
-            write_act(self.path("in", run_, "episode_0.hdf5"), a)
+        for seed, run_ in enumerate(("run1", "run2")):
+            write_act(self.path("in", run_, "episode_0.hdf5"), scene.actions(12, seed=seed))
         os.symlink("run2", self.path("in", "latest"))
         os.symlink("run1/episode_0.hdf5", self.path("in", "best.hdf5"))
         out = self.path("out")
         run("import", self.path("in"), self.path("in", "run1"), "--out", out)
         self.assertEqual(self.index(out)["episodes"], 2)
+
+    def test_copies_under_other_names_are_imported_once(self):
+        """Else the same recording would be learned from and held out."""
+        for e in range(6):
+            write_act(self.path("in", f"episode_{e}.hdf5"), scene.actions(12, seed=e))
+        shutil.copy(self.path("in", "episode_2.hdf5"), self.path("in", "take_9.hdf5"))
+        shutil.copy(self.path("in", "episode_2.hdf5"), self.path("in", "zoom.hdf5"))
+        os.link(self.path("in", "episode_3.hdf5"), self.path("in", "hard.hdf5"))
+        done = run("import", self.path("in"), "--out", self.path("out"), "--validation", "0.5", "--seed", "2")
+        self.assertIn("take_9.hdf5: byte for byte episode_2.hdf5; it is imported once (and 1 more like this)", done.stderr)
+        names = [r["name"] for part in ("train", "validation") for r in self.index(self.path("out", part))["recordings"]]
+        self.assertEqual(sorted(names), [f"in/episode_{e}.hdf5" for e in range(6)])
+
+    def test_a_file_of_many_episodes_copied_is_imported_once(self):
+        with h5py.File(self.path("demo.hdf5"), "w") as f:
+            f.create_group("data").attrs["env_args"] = "{}"
+            for k in range(3):
+                a = scene.actions(12, seed=k // 2)  # demo_0 and demo_1 are equal, but no copies of a file
+                f[f"data/demo_{k}/actions"] = a
+                f[f"data/demo_{k}/obs/agentview_image"] = scene.frames(a)
+        shutil.copy(self.path("demo.hdf5"), self.path("again.hdf5"))
+        done = run("import", self.path("again.hdf5"), self.path("demo.hdf5"), "--out", self.path("out"))
+        self.assertIn("byte for byte", done.stderr)
+        self.assertEqual(self.index(self.path("out"))["episodes"], 3)
+
+    def test_folders_of_pictures_that_look_alike_are_named(self):
+        a = scene.actions(12)
+        for name in ("one", "two"):
+            self.pictures(name, a)
+        done = run("import", self.path("in"), "--out", self.path("out"), "--source-fps", "10")
+        self.assertIn("two: begins like one, with the same actions; both are imported", done.stderr)
+        self.assertEqual(self.index(self.path("out"))["episodes"], 2)
 
 
 if __name__ == "__main__":
