@@ -3,6 +3,7 @@ store; columns of many episodes; rewards, ends and success beside the actions.""
 import glob
 import io
 import os
+import shutil
 import struct
 import zlib
 
@@ -389,14 +390,6 @@ class Bad(ImportTest):
         done = run("import", self.path("again.hdf5"), self.path("demo.hdf5"), "--out", self.path("out"))
         self.assertIn("byte for byte", done.stderr)
         self.assertEqual(self.index(self.path("out"))["episodes"], 3)
-
-    def test_folders_of_pictures_that_look_alike_are_named(self):
-        a = scene.actions(12)
-        for name in ("one", "two"):
-            self.pictures(name, a)
-        done = run("import", self.path("in"), "--out", self.path("out"), "--source-fps", "10")
-        self.assertIn("two: begins like one, with the same actions; both are imported", done.stderr)
-        self.assertEqual(self.index(self.path("out"))["episodes"], 2)
 
 
 if __name__ == "__main__":
