@@ -76,13 +76,20 @@ static orr_code sum_of(copies *c, const char *path, orr_hash128 *out) {
   return ORR_OK;
 }
 
-typedef enum { OTHER, UNKNOWN, SAME_FILE, EQUAL } likeness;
+typedef enum {
+  OTHER,
+  UNKNOWN, // no file: a dataset inside of one
+  SAME_FILE,
+  EQUAL,
+  FOLDER, // of pictures
+} likeness;
 
 static orr_code compare_files(copies *c, const char *a, const char *b, likeness *out) {
   struct stat x, y;
   orr_hash128 hash[2];
-  *out = UNKNOWN; // a dataset inside of a file, or a folder of pictures
+  *out = UNKNOWN;
   if (!a || !b || stat(a, &x) != 0 || stat(b, &y) != 0) return ORR_OK;
+  *out = FOLDER;
   if (!S_ISREG(x.st_mode) || !S_ISREG(y.st_mode)) return ORR_OK;
   *out = SAME_FILE;
   if (x.st_dev == y.st_dev && x.st_ino == y.st_ino) return ORR_OK;
@@ -94,7 +101,8 @@ static orr_code compare_files(copies *c, const char *a, const char *b, likeness 
   return ORR_OK;
 }
 
-// EQUAL: one was copied from the other. OTHER: they differ, or are two episodes of one file.
+// EQUAL: one was copied from the other. OTHER: they differ, or are two episodes of one file. UNKNOWN:
+// not all of them was compared.
 static orr_code compare(copies *c, const data_import_episode *a, const data_import_episode *b,
                         likeness *out) {
   likeness one, all = UNKNOWN;
@@ -107,7 +115,7 @@ static orr_code compare(copies *c, const data_import_episode *a, const data_impo
     if (one == OTHER) return ORR_OK;
     if (one > all) all = one;
   }
-  *out = all == SAME_FILE ? OTHER : all;
+  *out = all == SAME_FILE ? OTHER : all == FOLDER ? UNKNOWN : all;
   return ORR_OK;
 }
 

@@ -184,6 +184,7 @@ class Layouts(ImportTest):
                 f["observation/head_camera/rgb"] = strings(map(png, scene.frames(a)))
                 f["observation/head_camera/intrinsic_cv"] = np.zeros((20, 3, 3))
                 f["observation/left_camera/rgb"] = strings(map(png, scene.frames(a, first=100)))
+                f["episode"] = e  # or the second one would be a copy of the first
         got, _ = self.imported(self.path("data"), "--source-fps", "15", "--camera", "head_camera")
         self.same(got, [a, a])
         self.assertIn("--source-fps", self.refused(self.path("data"), "--camera", "head_camera"))
@@ -328,8 +329,8 @@ class Columns(ImportTest):
 
 class Bad(ImportTest):
     def test_all_bad_recordings_are_named_in_one_list(self):
-        a = scene.actions(20)
         for e in range(6):
+            a = scene.actions(20, seed=e)
             write_act(self.path("in", f"episode_{e}.hdf5"), a, a[:12] if e == 1 else None)
         with open(self.path("in", "episode_2.hdf5"), "w") as f:
             f.write("no HDF5")
