@@ -184,7 +184,7 @@ class Layouts(ImportTest):
                 f["observation/head_camera/rgb"] = strings(map(png, scene.frames(a)))
                 f["observation/head_camera/intrinsic_cv"] = np.zeros((20, 3, 3))
                 f["observation/left_camera/rgb"] = strings(map(png, scene.frames(a, first=100)))
-                f["episode"] = e  # or the second one would be a copy of the first
+                f.attrs["take"] = e  # or the second one would be a copy of the first
         got, _ = self.imported(self.path("data"), "--source-fps", "15", "--camera", "head_camera")
         self.same(got, [a, a])
         self.assertIn("--source-fps", self.refused(self.path("data"), "--camera", "head_camera"))
