@@ -25,6 +25,14 @@ int dist_launch_ranks(const char **launcher) {
   return getenv("PMIX_RANK") || getenv("PMI_RANK") ? 0 : 1;
 }
 
+int dist_launch_rank(void) {
+  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
+                                      "SLURM_PROCID"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (getenv(names[i])) return atoi(getenv(names[i]));
+  return -1;
+}
+
 bool dist_launch_connected(void) {
   return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
 }

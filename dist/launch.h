@@ -16,6 +16,8 @@
 // Local. The number of ranks that were started: 1 = alone, MPI is not needed; 0 = there is a
 // launcher that does not say. *launcher is its name for messages.
 int dist_launch_ranks(const char **launcher);
+// Local. This rank's number as the launcher gave it; -1 where it did not.
+int dist_launch_rank(void);
 // Local. False when Slurm started this process with nothing through which MPI could find the other
 // tasks (`srun` without --mpi=pmix, or no srun at all): Open MPI would end it without a word that
 // helps.

@@ -76,6 +76,9 @@ static orr_code plan_model(train_run *r, const train_run_options *o) {
 }
 
 orr_code train_run_plan(train_run *r, const train_run_options *o) {
+  ORR_TRY(dist_watchdog_start(
+      r->world, &(dist_watchdog_options){.timeout_s = r->c->dist.timeout_s, .early = true},
+      &r->watchdog));
   ORR_TRY(agree_on_run(r));
   ORR_TRY(open_axes(r, o));
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
@@ -227,12 +230,10 @@ orr_code train_run_open(train_run *r, const char *resume) {
 
 // -- the first step -------------------------------------------------------------------------
 
-static orr_code watch(train_run *r) {
+static orr_code watch_steps(train_run *r) {
   orr_path report;
   ORR_TRY(orr_fs_join(report, sizeof report, r->c->run.dir, "hang-report.txt"));
-  return dist_watchdog_start(
-      r->world, &(dist_watchdog_options){.timeout_s = r->c->dist.timeout_s, .report = report},
-      &r->watchdog);
+  return dist_watchdog_settle(r->watchdog, report);
 }
 
 // config.yaml is written once weights, data and outputs are there: a call that fails before that
@@ -243,7 +244,7 @@ orr_code train_run_begin(train_run *r) {
                           : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
   train_fingerprint_log_start(r->record, r->step, r->ahead);
-  return watch(r);
+  return dist_agree(r->all, watch_steps(r), "watch the steps");
 }
 
 json_t *train_run_meta(train_run *r) {
@@ -264,7 +265,7 @@ void train_run_close(train_run *r) {
   char message[ORR_STATUS_MESSAGE_MAX]; // the one that ends the run, not one of a part that is
                                         // closed
   orr_status_copy(message, sizeof message);
-  dist_watchdog_stop(r->watchdog);
+  dist_watchdog_keep(r->watchdog);
   train_observer_destroy(r->observer);
   train_fingerprint_log_destroy(r->record);
   train_replica_check_destroy(r->replicas);
