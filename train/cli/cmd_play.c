@@ -1,5 +1,5 @@
 // `orrery play`: serves a page in which a person acts in a world (docs/play.md). Local.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <string.h>
 

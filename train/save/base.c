@@ -64,10 +64,11 @@ static void say(train_base *b, const char *fmt, ...) __attribute__((format(print
 static void say(train_base *b, const char *fmt, ...) {
   const size_t used = strlen(b->words);
   va_list args;
-  if (used + 2 >= sizeof b->words) return;
-  if (used) strcat(b->words, "; ");
+  const size_t comma = used ? 2 : 0;
+  if (used + comma >= sizeof b->words) return;
+  memcpy(b->words + used, "; ", comma);
   va_start(args, fmt);
-  vsnprintf(b->words + strlen(b->words), sizeof b->words - strlen(b->words), fmt, args);
+  vsnprintf(b->words + used + comma, sizeof b->words - used - comma, fmt, args);
   va_end(args);
 }
 
