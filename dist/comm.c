@@ -104,8 +104,8 @@ void dist_device_wait_begin(dist_world *w) {
   enter(w->axis[DIST_AXIS_WORLD], DIST_DEVICE_WAIT, 0, DIST_U8, NULL);
 }
 
-void dist_leave_begin(dist_world *w) {
-  enter(w->axis[DIST_AXIS_WORLD], DIST_LEAVE, 0, DIST_U8, NULL);
+void dist_leave_begin(dist_comm *all) {
+  enter(all, DIST_LEAVE, 0, DIST_U8, NULL);
 }
 
 void dist_device_wait_end(dist_world *w) {

@@ -76,7 +76,8 @@ static void look(const dist_startup *s, int rank) {
 static bool rest(dist_startup *s) {
   const int64_t until_ns = orr_clock_ns() + LOOK_MS * INT64_C(1000000);
   pthread_mutex_lock(&s->lock);
-  while (!s->stop && orr_cond_wait(&s->stopped, &s->lock, until_ns)) {}
+  while (!s->stop && orr_cond_wait(&s->stopped, &s->lock, until_ns)) {
+  }
   const bool go_on = !s->stop;
   pthread_mutex_unlock(&s->lock);
   return go_on;

@@ -41,7 +41,7 @@ struct dist_watchdog {
   pthread_mutex_t lock; // of these three
   bool strict;          // ranks are at their steps: the axes stay as they are
   char *report;
-  dist_grid grid; // for the report
+  dist_grid grid;          // for the report
   dist_sideband *sideband; // NULL for a world of one rank, which has no thread either
   dist_peer *peers;        // [ranks] at a centre, else NULL
   pthread_t thread;
@@ -166,9 +166,9 @@ static bool may_wait(dist_watchdog *d) {
   for (int i = 0; wait && i < d->world->grid.ranks; i++) {
     const dist_peer *p = &d->peers[i];
     const dist_recording *r = &p->recording;
-    wait = p->state == DIST_PEER_LEFT ||
-           (p->state == DIST_PEER_ANSWERED && !r->fault[0] &&
-            (r->inside < 0 || 1e-9 * (double)r->inside_age_ns < most_s));
+    wait =
+        p->state == DIST_PEER_LEFT || (p->state == DIST_PEER_ANSWERED && !r->fault[0] &&
+                                       (r->inside < 0 || 1e-9 * (double)r->inside_age_ns < most_s));
   }
   return wait;
 }

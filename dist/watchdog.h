@@ -26,8 +26,8 @@ typedef struct {
 orr_code dist_watchdog_start(dist_world *w, const dist_watchdog_options *o, dist_watchdog **out);
 // Local. From here on the ranks take steps. An `early` watchdog watches the start: the axes may be
 // split meanwhile, collectives on the device are not looked at, and ranks that wait for one that
-// answers, so is at work, go on waiting for a minute where timeout_s is less; one that is stopped or
-// dead is reported as always. `report` takes the place of options.report. ORR_ENOMEM.
+// answers, so is at work, go on waiting for a minute where timeout_s is less; one that is stopped
+// or dead is reported as always. `report` takes the place of options.report. ORR_ENOMEM.
 orr_code dist_watchdog_settle(dist_watchdog *d, const char *report);
 // Local. The steps are over: watches as an early one does, until dist_world_close, after MPI has
 // ended. Takes NULL.

@@ -274,7 +274,8 @@ void dist_world_give_up_device(dist_world *w) {
 void dist_world_close(dist_world *w) {
   if (!w) return;
   open_world *o = (open_world *)w;
-  if (w->axis[DIST_AXIS_WORLD]) dist_leave_begin(w); // the watchdog sees who does not come along
+  if (w->axis[DIST_AXIS_WORLD])
+    dist_leave_begin(w->axis[DIST_AXIS_WORLD]); // the watchdog sees who does not come along
   destroy_axes(w);
   if (o->finalize) MPI_Finalize();
   dist_watchdog_stop(w->watchdog);

@@ -58,7 +58,8 @@ static orr_code read_config(const orr_args *args, bool say, cfg **out) {
   return cfg_check(*out);
 }
 
-// How long the start may take, before the configuration is read: what is wrong with it is said then.
+// How long the start may take, before the configuration is read: what is wrong with it is said
+// then.
 static double timeout_s(const orr_args *args) {
   cfg *c = NULL;
   double s = 0.0;
