@@ -26,11 +26,17 @@ int dist_launch_ranks(const char **launcher) {
 }
 
 int dist_launch_rank(void) {
-  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
-                                      "SLURM_PROCID"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (getenv(names[i])) return atoi(getenv(names[i]));
-  return -1;
+  const char *text = getenv("OMPI_COMM_WORLD_RANK");
+  if (!text) text = getenv("PMIX_RANK");
+  if (!text) text = getenv("PMI_RANK");
+  if (!text) text = getenv("SLURM_PROCID");
+  return text ? (int)strtol(text, NULL, 10) : -1;
+}
+
+const char *dist_job_hurry(void) {
+  const char *set = getenv("OMPI_MCA_odls_base_sigkill_timeout");
+  if (!getenv("OMPI_COMM_WORLD_RANK") || dist_launch_rank() != 0) return NULL;
+  return set ? set : "1";
 }
 
 bool dist_launch_connected(void) {

@@ -1,6 +1,7 @@
 #include "dist/siblings.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,15 +10,6 @@
 #include "base/mem.h"
 
 enum { ENVIRONMENT_MAX = 1 << 20 };
-
-// What launchers call a job, and a rank in it.
-static const struct {
-  const char *job, *rank;
-} names[] = {{"PMIX_NAMESPACE=", "PMIX_RANK="},
-             {"PMIX_NAMESPACE=", "OMPI_COMM_WORLD_RANK="},
-             {"OMPI_MCA_ess_base_jobid=", "OMPI_COMM_WORLD_RANK="},
-             {"SLURM_JOB_ID=", "SLURM_PROCID="}};
-enum { NAMES = sizeof names / sizeof *names };
 
 // The value of "NAME=" among texts that end with a 0 each.
 static const char *value_of(const char *all, size_t bytes, const char *name) {
@@ -56,16 +48,25 @@ typedef struct {
   const char *job_name, *rank_name, *job;
 } own_job;
 
+// What the launcher calls this job, and a rank in it.
 static bool find_own(own_job *out) {
-  char key[64];
-  for (int i = 0; i < NAMES; i++) {
-    snprintf(key, sizeof key, "%.*s", (int)strcspn(names[i].rank, "="), names[i].rank);
-    if (!getenv(key)) continue;
-    snprintf(key, sizeof key, "%.*s", (int)strcspn(names[i].job, "="), names[i].job);
-    *out = (own_job){names[i].job, names[i].rank, getenv(key)};
-    if (out->job) return true;
-  }
-  return false;
+  const char *space = getenv("PMIX_NAMESPACE"), *open_mpi = getenv("OMPI_MCA_ess_base_jobid"),
+             *slurm = getenv("SLURM_JOB_ID");
+  if (space && getenv("PMIX_RANK"))
+    *out = (own_job){"PMIX_NAMESPACE=", "PMIX_RANK=", space};
+  else if (open_mpi && getenv("OMPI_COMM_WORLD_RANK"))
+    *out = (own_job){"OMPI_MCA_ess_base_jobid=", "OMPI_COMM_WORLD_RANK=", open_mpi};
+  else if (slurm && getenv("SLURM_PROCID"))
+    *out = (own_job){"SLURM_JOB_ID=", "SLURM_PROCID=", slurm};
+  else
+    return false;
+  return true;
+}
+
+static int number_of(const char *text) {
+  char *end;
+  const long v = strtol(text, &end, 10);
+  return end != text && *end == '\0' && v >= 0 && v <= INT_MAX ? (int)v : -1;
 }
 
 void dist_siblings_visit(void (*see)(void *ctx, const dist_sibling *s), void *ctx) {
@@ -73,12 +74,12 @@ void dist_siblings_visit(void (*see)(void *ctx, const dist_sibling *s), void *ct
   char *room = orr_malloc(ENVIRONMENT_MAX);
   DIR *all = room && find_own(&mine) ? opendir("/proc") : NULL;
   for (struct dirent *e; all && (e = readdir(all)) != NULL;) {
-    const int pid = atoi(e->d_name);
+    const int pid = number_of(e->d_name);
     if (pid <= 0 || !same_program(pid)) continue;
     const size_t n = read_proc(pid, "environ", room, ENVIRONMENT_MAX);
     const char *job = value_of(room, n, mine.job_name), *rank = value_of(room, n, mine.rank_name);
     if (!job || !rank || strcmp(job, mine.job) != 0) continue;
-    see(ctx, &(dist_sibling){.rank = atoi(rank), .pid = pid, .state = state_of(pid)});
+    see(ctx, &(dist_sibling){.rank = number_of(rank), .pid = pid, .state = state_of(pid)});
   }
   if (all) closedir(all);
   orr_free(room);

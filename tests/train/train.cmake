@@ -11,6 +11,9 @@ target_link_options(orrery_slow PRIVATE -Wl,--wrap=kern_open)
 orr_test(train_insight LABELS full mpi PROCESSORS 2 NEEDS orrery orrery_slow slurm_small_set
          PYTHON tests/train/insight.py ${BINARIES})
 
+orr_test(train_launcher LABELS full mpi PROCESSORS 2 NEEDS orrery slurm_small_set
+         PYTHON tests/train/launcher.py ${BINARIES})
+
 add_executable(orrery_stops train/cli/main.c tests/train/stops_open.c)
 target_link_libraries(orrery_stops PRIVATE orr_train MPI::MPI_C)
 target_link_options(orrery_stops PRIVATE -Wl,--wrap=data_mix_open)
