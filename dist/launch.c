@@ -33,10 +33,8 @@ int dist_launch_rank(void) {
   return text ? (int)strtol(text, NULL, 10) : -1;
 }
 
-const char *dist_job_hurry(void) {
-  const char *set = getenv("OMPI_MCA_odls_base_sigkill_timeout");
-  if (!getenv("OMPI_COMM_WORLD_RANK") || dist_launch_rank() != 0) return NULL;
-  return set ? set : "1";
+bool dist_job_hurries(void) {
+  return getenv("OMPI_COMM_WORLD_RANK") && dist_launch_rank() == 0;
 }
 
 bool dist_launch_connected(void) {

@@ -24,5 +24,8 @@ int dist_launch_rank(void);
 bool dist_launch_connected(void);
 // Local. The scheduler's number of this job, for messages; NULL outside of one.
 const char *dist_job_number(void);
+// Local. Whether this is rank 0 of a job of Open MPI's mpirun, which ends one in a hurry: SIGTERM,
+// and SIGKILL a second later.
+bool dist_job_hurries(void);
 
 #endif

@@ -1,32 +1,28 @@
 #include "train/run/stop.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "dist/launch.h"
+
 // A signal handler can reach nothing else.
 static volatile sig_atomic_t stop_flag;
-static char hurry[320]; // what is said when the launcher ends the job; "" = nothing
-
-// Open MPI's launcher ends a job in a hurry: SIGTERM, and a second later SIGKILL.
-static void prepare_words(void) {
-  const char *rank = getenv("OMPI_COMM_WORLD_RANK"),
-             *set = getenv("OMPI_MCA_odls_base_sigkill_timeout");
-  if (!rank || strcmp(rank, "0") != 0) return;
-  snprintf(hurry, sizeof hurry,
-           "[0] mpirun ends this job in %.12s s: what a step that is over by then leaves is saved, "
-           "else the last checkpoint stays the newest; USR1 to mpirun waits for the step, or start "
-           "it with --mca odls_base_sigkill_timeout 60\n",
-           set ? set : "1");
-}
 
 static void on_signal(int number, siginfo_t *info, void *context) {
   stop_flag = 1;
   if (number == SIGINT) signal(SIGINT, SIG_DFL);
-  if (number != SIGTERM || !hurry[0] || info->si_pid != getppid()) return;
-  if (write(STDERR_FILENO, hurry, strlen(hurry)) < 0) return; // nowhere left to say it
+}
+
+// The launcher leaves little time: somebody has to say so now.
+static void on_hurried_signal(int number, siginfo_t *info, void *context) {
+  static const char words[] =
+      "[0] mpirun ends this job about a second from now: a step that is over by then is saved, "
+      "else the last checkpoint stays the newest; USR1 to mpirun waits for the step, or start it "
+      "with --mca odls_base_sigkill_timeout 60\n";
+  on_signal(number, info, context);
+  if (number != SIGTERM || info->si_pid != getppid()) return;
+  if (write(STDERR_FILENO, words, sizeof words - 1) < 0) return; // nowhere left to say it
 }
 
 static void handle_with(void (*handler)(int, siginfo_t *, void *)) {
@@ -44,8 +40,7 @@ static void handle_with(void (*handler)(int, siginfo_t *, void *)) {
 }
 
 void train_stop_install(void) {
-  prepare_words();
-  handle_with(on_signal);
+  handle_with(dist_job_hurries() ? on_hurried_signal : on_signal);
 }
 
 void train_stop_remove(void) {
