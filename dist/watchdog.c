@@ -95,6 +95,9 @@ __attribute__((noreturn)) static void report_and_end(dist_watchdog *d) {
   FILE *out = open_memstream(&text, &bytes);
   pthread_mutex_lock(&d->lock); // and keeps it: nobody changes these any more
   if (out) {
+    char now[32];
+    orr_clock_text(orr_clock_wall(), now);
+    fprintf(out, "%s UTC\n", now);
     dist_hang_write(out, &d->grid, d->peers, d->timeout_s);
     if (fclose(out) == 0) print(text, bytes);
   }
@@ -209,6 +212,7 @@ static void act(dist_watchdog *d, int64_t now_ns) {
   bool deputy_turn =
       d->first_gone || (!d->asked_by_first_ns && older(d->alarm_ns, DEPUTY_MS, now_ns));
   if (first || (deputy && deputy_turn)) gather(d, now_ns);
+  if (!d->alarm_ns) return; // everyone is there
   int64_t since = d->asked_by_first_ns > d->alarm_ns ? d->asked_by_first_ns : d->alarm_ns;
   if (older(since, ALONE_MS, now_ns)) end_alone(d);
 }

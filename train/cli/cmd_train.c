@@ -85,6 +85,7 @@ orr_code train_cmd_train(int argc, char **argv) {
   orr_code rc = dist_world_open_watched(timeout_s(&args), &world);
   if (rc != ORR_OK) return rc;
   orr_log_setup(ORR_LOG_INFO, world->grid.rank, world->grid.ranks);
+  orr_log_timed();
   rc = dist_agree(world->axis[DIST_AXIS_WORLD], read_config(&args, world->grid.rank == 0, &c),
                   "read the configuration");
   train_run_options o;

@@ -8,6 +8,8 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/version.h"
+#include "dist/launch.h"
 #include "train/observe/journal.h"
 #include "train/observe/metrics_table.h"
 
@@ -49,9 +51,10 @@ static orr_code put_start(train_history *h, const char *run_dir, const dist_grid
   gethostname(host, sizeof host - 1);
   return train_journal_put_object(
       h->journal,
-      json_pack("{s:f, s:s, s:I, s:i, s:i, s:i, s:i, s:s, s:O*, s:I, s:f, s:f}", "time", begun,
-                "event", "start", "step", (json_int_t)from, "ranks", g->ranks, "tp", g->tp, "cp",
-                g->cp, "dp", g->dp, "host", host, "memory", memory, "lost_steps",
+      json_pack("{s:f, s:s, s:I, s:i, s:i, s:i, s:i, s:s, s:s*, s:s, s:s, s:O*, s:I, s:f, s:f}",
+                "time", begun, "event", "start", "step", (json_int_t)from, "ranks", g->ranks, "tp",
+                g->tp, "cp", g->cp, "dp", g->dp, "host", host, "job", dist_job_number(), "version",
+                orr_version(), "revision", orr_revision(), "memory", memory, "lost_steps",
                 (json_int_t)lost.steps, "lost_s", lost.seconds, "seen", lost.seen));
 }
 

@@ -4,8 +4,8 @@
 //   start    a process begins after step 40; steps 41..47 of the one before, last seen at `seen`,
 //            are lost:
 //            {"time": s, "event": "start", "step": 40, "ranks": 8, "tp": .., "cp": .., "dp": ..,
-//            "host": "..", "memory": {"parameters": bytes, ..}, "lost_steps": 7, "lost_s": 9.1,
-//            "seen": s}
+//            "host": "..", "job": "..", "version": "..", "revision": "..", "memory": {"parameters":
+//            bytes, ..}, "lost_steps": 7, "lost_s": 9.1, "seen": s}; "job" inside of a scheduler's
 //   rewind   the process itself goes back to just after step 40:
 //            {"time": s, "event": "rewind", "step": 40, "lost_steps": 7, "lost_s": 9.1}
 //   skipped, accepting, rewound, slow, saved (the first one), save_failed, stopped, finished,
