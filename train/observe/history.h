@@ -10,8 +10,8 @@
 //            {"time": s, "event": "rewind", "step": 40, "lost_steps": 7, "lost_s": 9.1}
 //   died, hung   why the watchdog ended the job, by the rank that wrote its report:
 //            {"time": s, "event": "died", "step": n, "words": "missing: rank 3 (..)"}
-//   skipped, accepting, rewound, slow, quick (again), saved (the first one), save_failed, stopped, finished,
-//   failed, ready
+//   skipped, accepting, rewound, slow, quick (again), saved (the first one), save_failed, stopped,
+//   finished, failed, ready
 //            {"time": s, "event": .., "step": n, "words": ".."}
 #ifndef TRAIN_HISTORY_H
 #define TRAIN_HISTORY_H
