@@ -38,9 +38,11 @@
 struct dist_watchdog {
   dist_world *world;
   double timeout_s;
-  pthread_mutex_t lock; // of these three
+  pthread_mutex_t lock; // of these
   bool strict;          // ranks are at their steps: the axes stay as they are
   char *report;
+  dist_told_fn told;
+  void *told_ctx;
   dist_grid grid;          // for the report
   dist_sideband *sideband; // NULL for a world of one rank, which has no thread either
   dist_peer *peers;        // [ranks] at a centre, else NULL
@@ -103,6 +105,7 @@ __attribute__((noreturn)) static void report_and_end(dist_watchdog *d) {
   }
   if (d->report && text && orr_fs_write_atomic(d->report, text, bytes) != ORR_OK)
     ORR_ERROR("hang report: %s", orr_status_message());
+  if (d->told && text) d->told(d->told_ctx, text);
   for (int i = 0; i < d->world->grid.ranks; i++)
     dist_sideband_send(d->sideband, i, DIST_WORD_END, NULL);
   if (d->strict) dist_world_abort_device(d->world);
@@ -371,12 +374,14 @@ stop:
   return rc;
 }
 
-orr_code dist_watchdog_settle(dist_watchdog *d, const char *report) {
+orr_code dist_watchdog_settle(dist_watchdog *d, const char *report, dist_told_fn told, void *ctx) {
   char *copy = orr_strdup(report);
   ORR_CHECK(copy, ORR_ENOMEM, "watchdog: out of memory for a path");
   pthread_mutex_lock(&d->lock);
   char *before = d->report;
   d->report = copy;
+  d->told = told;
+  d->told_ctx = ctx;
   d->grid = d->world->grid;
   d->strict = true;
   pthread_mutex_unlock(&d->lock);
@@ -388,6 +393,7 @@ void dist_watchdog_keep(dist_watchdog *d) {
   if (!d) return;
   pthread_mutex_lock(&d->lock);
   d->strict = false;
+  d->told = NULL; // the run that it would tell goes away
   pthread_mutex_unlock(&d->lock);
   d->world->watchdog = d;
 }

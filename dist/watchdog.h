@@ -27,8 +27,11 @@ orr_code dist_watchdog_start(dist_world *w, const dist_watchdog_options *o, dist
 // Local. From here on the ranks take steps. An `early` watchdog watches the start: the axes may be
 // split meanwhile, collectives on the device are not looked at, and ranks that wait for one that
 // answers, so is at work, go on waiting for a minute where timeout_s is less; one that is stopped
-// or dead is reported as always. `report` takes the place of options.report. ORR_ENOMEM.
-orr_code dist_watchdog_settle(dist_watchdog *d, const char *report);
+// or dead is reported as always. `report` takes the place of options.report; `told` (may be NULL)
+// hears the report's text on the watchdog's thread of the rank that writes it, as the last thing
+// before the job ends. ORR_ENOMEM.
+typedef void (*dist_told_fn)(void *ctx, const char *report);
+orr_code dist_watchdog_settle(dist_watchdog *d, const char *report, dist_told_fn told, void *ctx);
 // Local. The steps are over: watches as an early one does, until dist_world_close, after MPI has
 // ended. Takes NULL.
 void dist_watchdog_keep(dist_watchdog *d);

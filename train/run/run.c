@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "train/model/precision.h"
+#include "train/observe/history.h"
 #include "train/setup/device.h"
 #include "train/step/peak.h"
 #include "train/setup/remote_data.h"
@@ -230,10 +231,19 @@ orr_code train_run_open(train_run *r, const char *resume) {
 
 // -- the first step -------------------------------------------------------------------------
 
+static void tell_end(void *run, const char *report) {
+  train_run *r = run;
+  train_history_add_report(r->c->run.dir, atomic_load(&r->reached), report);
+}
+
+// A report that lies there is of a process before this one, which goes on where that hung.
 static orr_code watch_steps(train_run *r) {
-  orr_path report;
+  orr_path report, old;
   ORR_TRY(orr_fs_join(report, sizeof report, r->c->run.dir, "hang-report.txt"));
-  return dist_watchdog_settle(r->watchdog, report);
+  ORR_TRY(orr_fs_join(old, sizeof old, r->c->run.dir, "hang-report.old.txt"));
+  if (r->world->grid.rank == 0 && orr_fs_exists(report)) ORR_TRY(orr_fs_rename(report, old));
+  atomic_store(&r->reached, r->step);
+  return dist_watchdog_settle(r->watchdog, report, tell_end, r);
 }
 
 // config.yaml is written once weights, data and outputs are there: a call that fails before that

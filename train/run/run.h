@@ -3,6 +3,7 @@
 #ifndef TRAIN_RUN_H
 #define TRAIN_RUN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/hash.h"
@@ -53,6 +54,7 @@ typedef struct {
   train_saver *saver;
   train_replica_check *replicas; // NULL = not compared
   dist_watchdog *watchdog;       // watches from the beginning on
+  atomic_int_least64_t reached;  // `step`, for the watchdog's thread
 } train_run;
 
 // All are collective over the world, and every rank returns the same code. After an error of any,

@@ -15,14 +15,14 @@ static void assert_has(const char *page, const char *piece) {
 
 static void store_run(const char *root, const char *name, double ms) {
   char file[128], text[2048];
-  snprintf(
-      text, sizeof text,
-      "{\"step\": 1, \"loss\": 3, \"step_ms\": %g, \"forward_ms\": 30, \"backward_ms\": 50,"
-      " \"tp_ms\": 15, \"other_ms\": 5, \"time\": 1002}\n"
-      "{\"step\": 2, \"loss\": 2, \"step_ms\": %g, \"forward_ms\": 30, \"backward_ms\": 50,"
-      " \"tp_ms\": 15, \"other_ms\": 5, \"busy_ms_min\": 70, \"busy_ms_median\": 80,"
-      " \"busy_ms_max\": 120.5, \"busy_ms_rank\": 3, \"straggler_score\": 1.5, \"straggler_rank\": 3, \"time\": 1003}\n",
-      ms, ms);
+  snprintf(text, sizeof text,
+           "{\"step\": 1, \"loss\": 3, \"step_ms\": %g, \"forward_ms\": 30, \"backward_ms\": 50,"
+           " \"tp_ms\": 15, \"other_ms\": 5, \"time\": 1002}\n"
+           "{\"step\": 2, \"loss\": 2, \"step_ms\": %g, \"forward_ms\": 30, \"backward_ms\": 50,"
+           " \"tp_ms\": 15, \"other_ms\": 5, \"busy_ms_min\": 70, \"busy_ms_median\": 80,"
+           " \"busy_ms_max\": 120.5, \"busy_ms_rank\": 3, \"straggler_score\": 1.5, "
+           "\"straggler_rank\": 3, \"time\": 1003}\n",
+           ms, ms);
   snprintf(file, sizeof file, "%s/metrics.jsonl", name);
   folder_store(root, file, text);
   snprintf(file, sizeof file, "%s/history.jsonl", name);
