@@ -77,6 +77,9 @@ orr_code cfg_check(const cfg *c);
 orr_code cfg_check_into(const cfg *c, orr_faults *f);
 // Local. The whole configuration as YAML that cfg_read_text reads back to equal values; malloc'ed.
 orr_code cfg_print(const cfg *c, char **yaml);
+// Local. The value of one row, "section.key", as YAML on one line, to a stream; nothing for a row
+// that there is not.
+void cfg_print_row(const cfg *c, const char *key, FILE *out);
 // Local. Reference of all rows as Markdown, to a stream.
 orr_code cfg_doc(FILE *out);
 // Local. XXH3-128 of the canonical text of the rows that decide the trained weights (their second

@@ -15,6 +15,7 @@
 #include "train/setup/run_data.h"
 #include "train/run/action_scale.h"
 #include "train/run/recovery.h"
+#include "train/run/forecast.h"
 #include "train/run/run.h"
 #include "train/step/schedule.h"
 #include "train/run/step_figures.h"
@@ -348,11 +349,12 @@ static orr_code steps(loop *l) {
              : ORR_OK;
 }
 
-// What would end the run before its first step, where the data is here.
+// How long training takes, and what would end it before its first step, where the data is here.
 static orr_code look_at_data(loop *l, const train_run_options *o) {
   train_run *r = &l->run;
   orr_faults f = {0};
   orr_code rc = ORR_OK;
+  if (o->ranks == 0) ORR_TRY(dist_agree(r->all, train_run_forecast(r), "measure the machine"));
   if (r->world->grid.rank == 0) rc = train_run_data_look(r->c, o->ranks > 0, &f);
   if (rc == ORR_OK) rc = orr_faults_end(&f);
   return dist_agree(r->all, rc, "look at the data");

@@ -137,7 +137,7 @@ static void test_unknown_commands_options_and_missing_operands(void **state) {
   expect(*state, WORDS("data", "tokenize", "a", "--out", "b"), 2, SAYS("--tokenizer"));
   expect(*state, WORDS("data", "frobnicate"), 2,
          SAYS("got 'frobnicate'", "wanted one of: generate"));
-  expect(*state, WORDS("config", "show"), 2, SAYS("got 'show'", "wanted print, check or doc"));
+  expect(*state, WORDS("config", "show"), 2, SAYS("got 'show'", "wanted print, check, doc or new"));
   expect(*state, WORDS("bench", "disk"), 2, SAYS("got 'disk'", "wanted step"));
 }
 
