@@ -101,8 +101,8 @@ static orr_code compare_files(copies *c, const char *a, const char *b, likeness 
   return ORR_OK;
 }
 
-// EQUAL: one was copied from the other. OTHER: they differ, or are two episodes of one file. UNKNOWN:
-// not all of them was compared.
+// EQUAL: one was copied from the other. OTHER: they differ, or are two episodes of one file.
+// UNKNOWN: not all of them was compared.
 static orr_code compare(copies *c, const data_import_episode *a, const data_import_episode *b,
                         likeness *out) {
   likeness one, all = UNKNOWN;
