@@ -17,6 +17,7 @@ static const orr_option options[] = {
     {"bind", "ADDRESS", "address to listen on (default 127.0.0.1); others need the printed token",
      0},
     {"host", "NAME", "a name that this server is called by, behind a proxy", 0},
+    {"socket", "PATH|ADDRESS:PORT", "programs connect here: a UNIX socket, or TCP on loopback", 0},
     {"sessions", "N", "sessions at once (default 4)", 0},
     {"beside", "CHECKPOINT", "a second world under the same keys", 0},
     {"fps", "X", "frames a second (default: those of the data)", 0},
@@ -47,6 +48,7 @@ typedef struct {
 static orr_code read_options(const orr_args *a, play *p) {
   p->o = (train_live_server_options){.address = orr_args_text(a, "bind", "127.0.0.1"),
                                      .host = orr_args_text(a, "host", NULL),
+                                     .programs = orr_args_text(a, "socket", NULL),
                                      .port = 8642,
                                      .idle_s = 300,
                                      .seats = 4,
