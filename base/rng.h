@@ -19,6 +19,7 @@ typedef enum {
   ORR_STREAM_EVAL = 9,
   ORR_STREAM_CHOICE = 10,  // noise on the order in which a rollout keeps positions
   ORR_STREAM_INSPECT = 11, // which groups of examples are drawn again
+  ORR_STREAM_WINDOWS = 12, // which clips of a data set are evaluated
   ORR_STREAM_TEST = 100,
 } orr_stream;
 

@@ -192,8 +192,8 @@ static uint64_t extent_unit(uint64_t total) {
   return unit > CKPT_EXTENT_MAX ? CKPT_EXTENT_MAX : unit;
 }
 
-// Cuts at multiples of the unit, so that extents meet Lustre's stripes; a rest below EXTENT_MIN
-// stays with its neighbour. Counts only while `out` is NULL.
+// Cuts at multiples of the unit, so that extents meet Lustre's stripes; a rest below
+// CKPT_EXTENT_MIN stays with its neighbour. Counts only while `out` is NULL.
 static int cut_extents(const ckpt_layout *l, ckpt_extent *out) {
   uint64_t unit = extent_unit(l->bytes);
   int n = 0;

@@ -1,4 +1,5 @@
-// Texts of a configuration as people write paths: base/home.h.
+#include "configs/home.h"
+
 #include <string.h>
 
 #include "base/fs.h"

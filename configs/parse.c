@@ -10,6 +10,7 @@
 #include "configs/config.h"
 #include "configs/schema.h"
 #include "configs/value.h"
+#include "configs/home.h"
 
 #define KEY_MAX 64 // bytes of a key that are compared and shown
 

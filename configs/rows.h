@@ -28,7 +28,8 @@
   X(ISA, AVX2, avx2) X(ISA, AVX512, avx512) X(ISA, AVX512_BF16, avx512_bf16) X(ISA, AMX, amx)
 #define CFG_CHOICES_ATTENTION(X)                                                                   \
   X(ATTENTION, AUTO, auto) X(ATTENTION, OWN, own) X(ATTENTION, CUDNN, cudnn)
-#define CFG_CHOICES_STAGE(X) X(STAGE, DYNAMICS, dynamics) X(STAGE, TOKENIZER, tokenizer)
+#define CFG_CHOICES_STAGE(X)     X(STAGE, DYNAMICS, dynamics) X(STAGE, TOKENIZER, tokenizer)
+#define CFG_CHOICES_OPTIMIZER(X) X(OPTIMIZER, ADAMW, adamw) X(OPTIMIZER, MUON, muon)
 #define CFG_CHOICES_SCHEDULE(X)                                                                    \
   X(SCHEDULE, WSD, wsd) X(SCHEDULE, COSINE, cosine) X(SCHEDULE, CONSTANT, constant)
 
@@ -67,6 +68,8 @@
       "steps A-B whose times on all ranks are written to trace/; empty = none")
 
 #define CFG_OPTIM(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                     \
+  ENUM(optimizer, WEIGHTS, CFG_CHOICES_OPTIMIZER, "adamw",                                         \
+       "of the blocks' matrices; norms, biases, embeddings and heads are AdamW's in any case")     \
   F64(lr_peak, WEIGHTS, 3e-4, 0.0, 1.0, "", "learning rate at the end of warm-up")                 \
   F64(lr_final, WEIGHTS, 0.1, 0.0, 1.0, "",                                                        \
       "learning rate at the last step, as a share of lr_peak")                                     \
@@ -77,6 +80,10 @@
   F64(beta1, WEIGHTS, 0.9, 0.0, 0.99999, "", "AdamW's first moment")                               \
   F64(beta2, WEIGHTS, 0.95, 0.0, 0.99999, "", "AdamW's second moment")                             \
   F64(eps, WEIGHTS, 1e-8, 1e-16, 1.0, "", "AdamW's epsilon")                                       \
+  F64(muon_momentum, WEIGHTS, 0.95, 0.0, 0.99999, "", "Muon's momentum, in Nesterov's form")       \
+  I64(muon_steps, WEIGHTS, 5, 1, 100, "", "Newton-Schulz iterations of an update of Muon")         \
+  F64(muon_rms, WEIGHTS, 0.2, 0.0, 100.0, "",                                                      \
+      "root mean square of Muon's updates before the learning rate; about AdamW's at 0.2")         \
   F64(weight_decay, WEIGHTS, 0.05, 0.0, 10.0, "",                                                  \
       "decoupled decay of matrices; norms, biases and vectors have none")                          \
   F64(clip_norm, WEIGHTS, 1.0, 0.0, 1e9, "", "largest global gradient norm; 0 = no clipping")      \

@@ -28,9 +28,6 @@ orr_code cfg_value_default(const cfg_knob *k, void *field);
 orr_code cfg_value_set(const cfg_knob *k, void *field, const cfg_place *p, const cfg_scalar *s);
 orr_code cfg_value_set_list(const cfg_knob *k, void *field, const cfg_place *p, const cfg_scalar *s,
                             int n);
-// Local. Paths that begin in the home folder, in every text of `c`, written out. ORR_ECONFIG names
-// `file`, key and text where that cannot be (base/home.h). Not for what a checkpoint holds.
-orr_code cfg_expand_home(cfg *c, const char *file);
 // Local. The value as YAML on one line.
 void cfg_value_print(const cfg_knob *k, const void *field, FILE *out);
 bool cfg_value_equal(const cfg_knob *k, const void *a, const void *b);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "dist/comm_table.h"
+#include "dist/world.h"
 
 int dist_comm_rank(const dist_comm *c) {
   return c->rank;

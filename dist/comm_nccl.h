@@ -11,6 +11,7 @@
 
 #include "base/version.h"
 #include "dist/comm_table.h"
+#include "dist/world.h"
 
 typedef struct dist_nccl dist_nccl; // what the communicators of a world share
 

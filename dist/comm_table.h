@@ -47,9 +47,5 @@ orr_code dist_comm_self_create(dist_axis axis, dist_comm **out);
 // Local for `self`, else Collective over the comm. Takes NULL.
 void dist_comm_destroy(dist_comm *c);
 size_t dist_dtype_bytes(dist_dtype t);
-// Local, from any thread, once. Ends what is under way on the device, so that its kernels do not
-// spin on. Returns within a second: a communicator whose collectives a living graph has captured
-// does not end before the graph, and dist_world_leave_device waits for it then.
-void dist_world_abort_device(dist_world *w);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "dist/comm.h"
+#include "dist/world.h"
 
 // A positive whole number; 0 when absent (NULL) or something else.
 static int count_of(const char *text) {

@@ -1,4 +1,4 @@
-// How this process was started, from its environment. Private to dist/ (and its tests).
+// How this process was started, from its environment.
 //
 // Launchers are recognised by what they set, because asking MPI would cost every start the better
 // part of a second:
@@ -20,5 +20,7 @@ int dist_launch_ranks(const char **launcher);
 // tasks (`srun` without --mpi=pmix, or no srun at all): Open MPI would end it without a word that
 // helps.
 bool dist_launch_connected(void);
+// Local. The scheduler's number of this job, for messages; NULL outside of one.
+const char *dist_job_number(void);
 
 #endif

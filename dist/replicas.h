@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "dist/comm.h"
+#include "dist/world.h"
 
 #define DIST_REPLICA_BYTES 16 // that a rank gathers from every other where all are equal
 

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "dist/comm.h"
+#include "dist/world.h"
 
 typedef struct dist_watchdog dist_watchdog;
 

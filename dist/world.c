@@ -1,5 +1,6 @@
-// The world: MPI's life and the axes' communicators.
 #define _GNU_SOURCE // pthread_clockjoin_np
+#include "dist/world.h"
+
 #include <mpi.h>
 #include <pthread.h>
 #include <stdatomic.h>

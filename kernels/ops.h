@@ -396,6 +396,42 @@ typedef struct {
   const kern_clip_result *verdict;
 } kern_adamw_args;
 
+// Muon (Jordan et al. 2024) on one matrix of n elements, apart from its products
+// (train/step/muon.h): the momentum, and over the gradient the direction that Nesterov's form of it
+// gives.
+//   g' = g verdict->scale;  m (=) momentum m + (1 - momentum) g'
+//   g (=) momentum m + (1 - momentum) g'
+// verdict->skip leaves everything as it is.
+typedef struct {
+  int64_t n;
+  float *g, *m;
+  float momentum;
+  const kern_clip_result *verdict;
+} kern_muon_blend_args;
+
+// x (=) g / sqrt(*sumsq); zeros where *sumsq is 0.
+typedef struct {
+  kern_dtype type; // of x
+  int64_t n;
+  const float *g;
+  const double *sumsq;
+  void *x;
+} kern_muon_norm_args;
+
+// w (=) w (1 - lr weight_decay) - lr gain x, then ema and w_bf16 as in AdamW. verdict->skip leaves
+// everything as it is, whatever x holds.
+typedef struct {
+  kern_dtype type; // of x
+  int64_t n;
+  const void *x;
+  float *w;
+  float *ema;       // may be NULL
+  uint16_t *w_bf16; // may be NULL
+  float gain, weight_decay, ema_decay;
+  const kern_adamw_rates *rates;
+  const kern_clip_result *verdict;
+} kern_muon_apply_args;
+
 // *sum (=, or += with accumulate) sum of squares in float64 over fixed blocks; NaN and Inf show in
 // it.
 typedef struct {
@@ -493,7 +529,8 @@ typedef struct {
   X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(attention_fwd) X(attention_bwd) X(ring_attend)      \
   X(swiglu_fwd) X(swiglu_bwd) X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows)             \
   X(xent_stats) X(xent_rescale) X(xent_grad) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify)       \
-  X(unpatchify) X(pixel_loss) X(clip) X(adamw) X(sumsq) X(fingerprint) X(cast) X(axpby)            \
+  X(unpatchify) X(pixel_loss) X(clip) X(adamw) X(muon_blend) X(muon_norm) X(muon_apply)            \
+  X(sumsq) X(fingerprint) X(cast) X(axpby)                                                         \
   X(ring_keep) X(sample) X(choose) X(pack_weight) X(copy) X(copy_rows) X(fill)
 // clang-format on
 

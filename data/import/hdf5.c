@@ -13,6 +13,7 @@
 #include "data/import/formats.h"
 #include "data/import/sources.h"
 #include "data/shard/lzf.h"
+#include "data/import/referred.h"
 
 // -- listing --------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "data/import/frame.h"
 #include "data/import/sources.h"
+#include "data/import/referred.h"
 
 #define PIXEL_SAMPLES 8 // pictures of an episode
 

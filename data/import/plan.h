@@ -10,6 +10,7 @@
 #include "data/import/folder.h"
 #include "data/shard/shard.h"
 #include "base/workers.h"
+#include "data/import/referred.h"
 
 typedef struct {
   int64_t episode; // number in the list

@@ -1,4 +1,5 @@
-// Files that recordings refer to, by links or as sources of virtual datasets.
+#include "data/import/referred.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -6,7 +7,6 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
-#include "data/import/episode.h"
 
 static bool holds(const data_import_referred *r, const char *path) {
   for (int64_t i = 0; i < r->n; i++)

@@ -1,4 +1,6 @@
 // Films by format: checks, whole-number scaling, and the still of frames side by side.
+#include "data/pictures/film.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -7,7 +9,6 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "data/pictures/film_av.h"
-#include "data/pictures/video.h"
 
 enum { FILM_SIDE_MAX = 16384, STILL_SIDE_MAX = 1000000 };
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "data/pictures/video.h"
+#include "data/pictures/film.h"
 
 typedef struct {
   const uint8_t *rgb; // [n,height,width,3]

@@ -1,5 +1,5 @@
 // PNG files by libpng's simplified API, which returns messages instead of jumping.
-#include "data/pictures/video.h"
+#include "data/pictures/png.h"
 
 #include <inttypes.h>
 #include <png.h>

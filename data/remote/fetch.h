@@ -48,7 +48,7 @@ orr_code data_fetch_create(const data_fetch_env *env, const data_fetch_target *t
                            data_fetch **out);
 // A partial file stays for the next one.
 void data_fetch_destroy(data_fetch *f); // takes NULL
-// Local. Goes on a little; *rc with FAILED and NO_ROOM.
+// Local. Goes on a little; *rc with DATA_FETCH_FAILED and DATA_FETCH_NO_ROOM.
 data_fetch_state data_fetch_step(data_fetch *f, orr_code *rc);
 // Local. Whether `t` is this fetch's; then curl is done with it.
 bool data_fetch_owns(const data_fetch *f, const data_transfer *t);

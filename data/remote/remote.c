@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "data/remote/state.h"
+#include "data/remote/thread.h"
 
 #define INDEX_BYTES_MAX ((size_t)1 << 31)
 

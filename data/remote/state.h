@@ -76,7 +76,4 @@ struct data_remote {
   data_remote_counters counters;
 };
 
-// The thread. ctx: data_remote, whose env is set.
-void *data_remote_work(void *ctx);
-
 #endif

@@ -1,6 +1,5 @@
-// The thread that fetches: picks the shards that are needed next, moves their fetches on, and tells
-// those who wait. Fetches belong to this thread alone; what others see of a shard changes under the
-// lock.
+#include "data/remote/thread.h"
+
 #include <math.h>
 #include <string.h>
 

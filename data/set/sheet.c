@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "data/pictures/font.h"
 #include "data/pictures/resize.h"
-#include "data/pictures/video.h"
+#include "data/pictures/png.h"
 
 #define GAP 16 // pixels around frames
 #define CELL_SIDE                                                                                  \

@@ -53,8 +53,11 @@ static const kern_table *table_of(cpu_level level) {
 }
 
 static const char *level_name(cpu_level level) {
-  static const char *const names[] = {"x86-64-v2", "x86-64-v3 (AVX2)", "x86-64-v4 (AVX-512)",
-                                      "x86-64-v4 + avx512_bf16", "x86-64-v4 + AMX"};
+  static const char *const names[] = {[CPU_LEVEL_V2] = "x86-64-v2",
+                                      [CPU_LEVEL_V3] = "x86-64-v3 (AVX2)",
+                                      [CPU_LEVEL_V4] = "x86-64-v4 (AVX-512)",
+                                      [CPU_LEVEL_BF16] = "x86-64-v4 + avx512_bf16",
+                                      [CPU_LEVEL_AMX] = "x86-64-v4 + AMX"};
   return names[level];
 }
 

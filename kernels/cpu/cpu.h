@@ -78,8 +78,8 @@ static inline void *cpu_scratch_of(void *workspace, size_t bytes_per_thread, int
 KERN_OPS(CPU_OP_DECLARE)
 #undef CPU_OP_DECLARE
 extern const kern_table CPU_FN(cpu_table);
-size_t CPU_FN(cpu_packed_bytes)(const kern *k, kern_dtype type, int64_t N,
-                                int64_t K); // gemm_rows.c
+// In kernels/cpu/gemm_rows.c.
+size_t CPU_FN(cpu_packed_bytes)(const kern *k, kern_dtype type, int64_t N, int64_t K);
 // The other slots, the same in every table (memory.c, and cpu.c for the last).
 orr_code cpu_alloc(kern *k, kern_memory kind, size_t bytes, const char *what, void **out);
 void cpu_free(kern *k, kern_memory kind, void *p);

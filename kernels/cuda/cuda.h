@@ -8,8 +8,7 @@
 //     void *scratch;
 //     ORR_TRY(cuda_workspace(k, bytes, &scratch));
 //     if (k->planning || a->M == 0) return ORR_OK;
-//     CUDA_LAUNCH(kernel, grid, block, shared_bytes, cuda_impl_of(k)->stream, ...);
-//     return cuda_check(cudaGetLastError(), "start rmsnorm_fwd");
+//     return cuda_start(k, "start rmsnorm_fwd", kernel, grid, block, shared_bytes, *a);
 //   }
 //
 // Nothing here waits for the device but the slots that say so. Errors of a kernel that has been

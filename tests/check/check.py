@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-NAMES = ("layering", "banned", "headers", "globals", "labels", "format", "rooms", "words", "shell", "pages")
+NAMES = ("layering", "banned", "headers", "own_header", "globals", "labels", "format", "rooms", "words", "shell", "pages")
 
 
 def main():

@@ -17,7 +17,7 @@ from source import FOLDERS, Source, read_tree  # noqa: E402
 CASES = [
     ("layering", "base/broken_copy.c", '#include "kernels/kern.h"\n', 1, "downward"),
     ("layering", "data/broken_copy.c", '\n#include "checkpoints/checkpoint.h"\n', 2, "siblings"),
-    ("layering", "dist/broken_copy.c", '#include "data/pictures/video.h"\n', 1, "siblings"),
+    ("layering", "dist/broken_copy.c", '#include "data/pictures/film.h"\n', 1, "siblings"),
     ("layering", "train/model/broken_copy.c", '#include "train/run/loop.h"\n', 1, "downward"),
     ("layering", "train/eval/broken_copy.c", '#include "train/report/report.h"\n', 1, "siblings"),
     ("layering", "tests/data/set/test_broken_copy.c", '#include "data/clips/order.h"\n', 1, "downward"),
@@ -63,6 +63,14 @@ CASES = [
      "// One and two.\nint orr_one(void);\nint orr_two(void) __attribute__((noreturn));\n\nint orr_three(void); // three\n"
      "typedef int (*orr_fn)(int);\n\nstruct orr_s {\n  int (*f)(void);\n};\nstatic inline int orr_four(void) { return 4; }\n",
      None, None),
+    ("own_header", "train/model/broken_copy.c", '#include "train/model/block.h"\n', 1, "has no header of its name"),
+    ("own_header", "train/model/block_copy.c", '#include "base/mem.h"\n', 1, "train/model/block.h"),
+    ("own_header", "train/model/block_copy.c", '#include "train/model/block.h"\n', None, None),
+    ("own_header", "kernels/cpu/broken_copy.c", '#include "kernels/cpu/gemm.h"\n', None, None),
+    ("own_header", "kernels/cuda/broken_copy.cu", '#include "base/mem.h"\n', 1, "kernels/cuda/cuda.h"),
+    ("own_header", "train/model/block.c", '#include <math.h>\n#include "base/mem.h"\n#include "train/model/block.h"\n', 1,
+     "includes its own header first"),
+    ("own_header", "train/cli/broken_copy.c", "int main(void) {\n  return 0;\n}\n", None, None),
     ("globals", "train/broken_copy.c", "static int count;\n", 1, "'count'"),
     ("globals", "train/broken_copy.c", "\nconst char *names[] = {\"a\", \"b\"};\n", 2, "'names'"),
     ("globals", "data/broken_copy.c", "static int (*hook)(int) = 0;\n", 1, "'hook'"),
@@ -84,6 +92,8 @@ CASES = [
      None, None),
     ("words", "base/broken_copy.c", "// It waits behind the copy.\nint f(void);\n", 1, "say after"),
     ("words", "base/broken_copy.c", "int f(void); /* as train_nothing_does */\n", 1, "train_nothing_does"),
+    ("words", "base/broken_copy.c", "int f(void); // with CUDA_NOTHING_AT_ALL\n", 1, "CUDA_NOTHING_AT_ALL"),
+    ("words", "base/broken_copy.c", "enum { ORR_BROKEN_MOST = 3 };\n// at most BROKEN_MOST\n", 2, "ORR_BROKEN_MOST"),
     ("words", "base/broken_copy.c", "\n// See base/broken.h.\nint f(void);\n", 2, "base/broken.h"),
     ("words", "base/broken_copy.c", "// As orr_broken_one and orr_broken_* do (base/mem.h).\nint orr_broken_one(void);\n", None, None),
     ("shell", "slurm/broken_copy", "#!/bin/bash\nrm $1\n", 2, "Double quote"),
@@ -99,6 +109,8 @@ CASES = [
     ("format", "base/broken_copy.c", "int f(void);\n", None, None),
 ]
 
+ACROSS = ("layering", "words", "own_header")
+
 
 def run(case, root, tree, before):
     name, path, text, line, words = case
@@ -106,8 +118,8 @@ def run(case, root, tree, before):
     os.makedirs(os.path.dirname(file), exist_ok=True)
     with open(file, "w", encoding="utf-8") as f:
         f.write(text)
-    # layering asks which files there are; the others judge each file by itself
-    sources = [s for s in tree if s.path != path and name in ("layering", "words")] + [Source(root, path)]
+    # these ask which other files there are; the rest judge each file by itself
+    sources = [s for s in tree if s.path != path and name in ACROSS] + [Source(root, path)]
     new = [f for f in importlib.import_module(name).check(sources, root) if f not in before]
     if line is None:
         return None if not new else f"{name} on {path}: found {new} in\n{text}"
@@ -134,7 +146,7 @@ def main():
                 shutil.copytree(os.path.join(ROOT, folder), os.path.join(root, folder))
         shutil.copy(os.path.join(ROOT, ".clang-format"), root)
         tree = read_tree(root)
-        before = {f for name in ("layering", "words") for f in importlib.import_module(name).check(tree, root)}
+        before = {f for name in ACROSS for f in importlib.import_module(name).check(tree, root)}
         formatted, shell = importlib.import_module("format"), importlib.import_module("shell")
         decide = {"format": formatted.find_tool()[1] == formatted.VERSION, "shell": shell.find_tool() is not None}
         for case in CASES:

@@ -8,8 +8,11 @@ PLAIN = {
     "afar": "remote",
 }
 _WORD = re.compile(r"\b(%s)\b" % "|".join(PLAIN), re.IGNORECASE)
-# names of the project's own: functions, types, files
-_NAME = re.compile(r"(?<![\w./-])((?:orr|kern|dist|data|ckpt|cfg|train)_[a-z0-9_]+)(\*?)")
+# names of the project's own: functions, types, constants, files
+_NAME = re.compile(r"(?<![\w./-])((?:orr|kern|dist|data|ckpt|cfg|train|cpu|cuda|amx|gemm)_[a-z0-9_]+"
+                   r"|(?:ORR|KERN|DIST|DATA|CKPT|TRAIN|CPU|CUDA|AMX|GEMM)_[A-Z0-9_]+)(\*?)")
+# a constant without its prefix, which grep does not find as a word
+_CONSTANT = re.compile(r"(?<![\w./-])([A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9])(?![\w*])")
 _PATH = re.compile(r"(?<![\w./-])((?:base|configs|kernels|dist|checkpoints|train|data|tests|slurm|docs)/[\w/-]+"
                    r"\.(?:h|c|cu|cuh|py|sh|cmake|md|proto|yaml|sbatch))\b")
 _MADE = (".pb-c.h", ".pb-c.c")  # protoc-c writes these
@@ -31,6 +34,7 @@ def names_of(sources):
 
 def check(sources, root):
     known, findings = names_of(sources), []
+    constants = {k for k in known if k.isupper() and _NAME.fullmatch(k)}
     for s in sources:
         for offset, text in comments(s):
             for m in _WORD.finditer(text):
@@ -40,6 +44,10 @@ def check(sources, root):
                 found = name in known or (m[2] or name.endswith("_")) and any(k.startswith(name) for k in known)
                 if not found:
                     findings.append(s.finding(offset + m.start(), f"names {name}, which does not exist"))
+            for m in _CONSTANT.finditer(text):
+                whole = [] if m[1] in known else sorted(k for k in constants if k.endswith("_" + m[1]))
+                if whole:
+                    findings.append(s.finding(offset + m.start(), f"names {m[1]}: write it in full, as {whole[0]}"))
             for m in _PATH.finditer(text):
                 if not m[1].endswith(_MADE) and not os.path.exists(os.path.join(root, m[1])):
                     findings.append(s.finding(offset + m.start(), f"names {m[1]}, which is not there"))

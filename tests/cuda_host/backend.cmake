@@ -1,7 +1,7 @@
 # The whole CUDA backend on the host that plays the device: its host side as it is, with the toolkit's
 # headers, on the runtime of orr_cuda_host and on the libraries that libraries/ plays.
 file(GLOB CUDA_BACKEND_SOURCES CONFIGURE_DEPENDS kernels/cuda/*.c)
-list(REMOVE_ITEM CUDA_BACKEND_SOURCES ${CMAKE_SOURCE_DIR}/kernels/cuda/absent.c
+list(REMOVE_ITEM CUDA_BACKEND_SOURCES ${CMAKE_SOURCE_DIR}/kernels/cuda/backend_absent.c
      ${CMAKE_SOURCE_DIR}/kernels/cuda/library.c)
 file(GLOB CUDA_LIBRARY_DOUBLES CONFIGURE_DEPENDS ${CUDA_HOST_DIR}/libraries/*.c)
 add_library(orr_cuda_backend_host OBJECT ${CUDA_BACKEND_SOURCES} ${CUDA_LIBRARY_DOUBLES})

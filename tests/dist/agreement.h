@@ -13,6 +13,7 @@
 
 #include "base/fault.h"
 #include "dist/comm.h"
+#include "dist/world.h"
 
 static dist_comm *world_of(void **state) {
   return ((dist_world *)*state)->axis[DIST_AXIS_WORLD];

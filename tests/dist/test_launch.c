@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "dist/comm.h"
+#include "dist/world.h"
 #include "dist/launch.h"
 
 static const char *const variables[] = {

@@ -13,6 +13,7 @@
 
 #include "base/cores.h"
 #include "dist/comm.h"
+#include "dist/world.h"
 #include "tests/base/assert.h"
 #include "tests/dist/world_main.h"
 

@@ -3,6 +3,7 @@
 #define TESTS_DIST_WORLD_FOLDER_H
 
 #include "dist/comm.h"
+#include "dist/world.h"
 #include "tests/base/folder.h"
 
 // Collective over the world.

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "dist/comm.h"
+#include "dist/world.h"
 
 // Collective over the world. NULL, with a line on stderr, unless there are that many ranks (0: any
 // number). A rank that waits for ever ends the test, instead of the build.

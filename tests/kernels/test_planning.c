@@ -52,6 +52,9 @@ static void plan_flat_ranges(kern *k) {
   void *t = NOWHERE;
   PLAN(adamw, .n = 9, .w = t, .g = t, .m = t, .v = t, .ema = t, .w_bf16 = t, .rates = t,
        .verdict = t);
+  PLAN(muon_blend, .n = 9, .g = t, .m = t, .momentum = 0.9f, .verdict = t);
+  PLAN(muon_norm, .n = 9, .g = t, .sumsq = t, .x = t);
+  PLAN(muon_apply, .n = 9, .x = t, .w = t, .ema = t, .w_bf16 = t, .rates = t, .verdict = t);
   PLAN(clip, .sumsq = t, .loss_sum = t, .bounds = t, .limit = 1, .out = t);
   PLAN(copy, .dst = t, .src = t, .bytes = 9, .way = KERN_COPY_WITHIN);
   PLAN(copy_rows, .dst = t, .src = t, .dst_pitch = 3, .src_pitch = 3, .width = 3, .rows = 3);

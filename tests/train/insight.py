@@ -6,6 +6,7 @@ usage: insight.py BIN_DIR
 import json
 import os
 import pathlib
+import re
 import signal
 import statistics
 import subprocess
@@ -86,7 +87,7 @@ class Insight(SmallRun):
 
     def four_ranks(self, slow, *settings):
         """One of four, `slow`, computes 30 % longer. Enough work that ops, not what lies between, are the step."""
-        command = self.command("run", "train.steps=30", "train.batch=4", "model.width=256", "model.hidden=1024", "dist.tp=1",
+        command = self.command("run", "train.steps=40", "train.batch=4", "model.width=256", "model.hidden=1024", "dist.tp=1",
                                "metrics.ranks_every=5", "ckpt.every=0", *settings, program="orrery_slow")
         words = ["mpirun", "-n", "4", *command]
         run = subprocess.run(words, env=dict(os.environ, SLOW_RANK=str(slow)), capture_output=True, text=True,
@@ -94,11 +95,18 @@ class Insight(SmallRun):
         self.assertEqual(run.returncode, 0, run.stderr)
         return [h["words"] for h in self.lines("run", "history.jsonl") if h["event"] == "slow"]
 
+    def check_label(self, said):
+        """The trace of the last step is labelled as the run's last word says: the same rank, the same ratio, no other."""
+        words = re.match(r"rank (\d+) on \S+ computes (\S+) times", said[-1])
+        events = json.loads((self.root / "run/trace/steps-40-40.json").read_text())["traceEvents"]
+        labels = [(e["pid"], e["args"]["labels"]) for e in events if e["name"] == "process_labels"]
+        self.assertEqual(labels, [(int(words[1]), f"straggler: computes {words[2]} times as long as the median rank")])
+
     def test_a_rank_of_four_that_computes_30_percent_longer_is_named(self):
-        said = self.four_ranks(2, "train.trace_steps=25")
+        said = self.four_ranks(2, "train.trace_steps=40")
         self.assertTrue(any(s.startswith(f"rank 2 on {os.uname().nodename} computes 1.") for s in said), said)
         compared = [l for l in self.lines("run") if "busy_cpu_ms_rank" in l]
-        self.assertEqual(len(compared), 6)
+        self.assertEqual(len(compared), 8)
         # computing time; the machine may take some of it for itself, now from this rank and now from that
         self.assertEqual(statistics.mode(l["busy_cpu_ms_rank"] for l in compared), 2)
         # measured 1.28 to 1.36, on busy cores
@@ -106,15 +114,14 @@ class Insight(SmallRun):
         self.assertGreater(statistics.median(l["straggler_score"] for l in compared), 1.15)
         subprocess.run([BIN / "orrery", "report", self.root / "run"], check=True, capture_output=True)
         self.assertIn(f"rank 2 on {os.uname().nodename} computes 1.", (self.root / "run/report.html").read_text())
-        events = json.loads((self.root / "run/trace/steps-25-25.json").read_text())["traceEvents"]
-        labels = [(e["pid"], e["args"]["labels"]) for e in events if e["name"] == "process_labels"]
-        self.assertEqual([pid for pid, _ in labels], [2], labels)
-        self.assertTrue(labels[0][1].startswith("straggler: computes 1."), labels)
+        self.check_label(said)
 
     def test_ranks_that_compute_alike_are_not_told_apart_by_their_computing_time(self):
         self.four_ranks(-1)
         apart = [l["busy_cpu_ms_max"] / l["busy_cpu_ms_median"] for l in self.lines("run") if "busy_cpu_ms_max" in l]
-        self.assertLess(statistics.median(apart), 1.15, apart)  # measured 1.01 to 1.04, on busy cores
+        self.assertEqual(len(apart), 8)
+        # measured 1.01 to 1.04; what other work takes of the cores only adds: 1.05 to 1.31 beside a dozen busy processes
+        self.assertLess(min(apart), 1.15, apart)
 
     def check_trace(self):
         events = json.loads((self.root / "run/trace/steps-20-21.json").read_text())["traceEvents"]

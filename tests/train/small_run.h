@@ -14,7 +14,7 @@
 #include "configs/config.h"
 #include "data/set/index.h"
 #include "data/shard/writer.h"
-#include "dist/comm.h"
+#include "dist/world.h"
 #include "tests/base/folder.h"
 #include "train/run/loop.h"
 

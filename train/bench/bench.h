@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "dist/comm.h"
+#include "dist/world.h"
 
 // Local. Takes over a report and prints it as one line of JSON on stdout. ORR_ENOMEM; NULL is a
 // report that there was out of memory for.

@@ -16,6 +16,7 @@
 #include "base/sort.h"
 #include "configs/config.h"
 #include "dist/comm.h"
+#include "dist/world.h"
 #include "base/args.h"
 #include "train/model/axes.h"
 #include "train/bench/bench.h"

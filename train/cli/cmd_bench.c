@@ -1,6 +1,6 @@
 // `orrery bench step|ops|comm|io`: chooses between its benches. Collective over the world for step
 // and comm when started by mpirun or srun, local for ops and io.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <stdio.h>
 #include <string.h>

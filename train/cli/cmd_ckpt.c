@@ -1,7 +1,7 @@
 // `orrery ckpt inspect|verify|export CKPT`: what is in a checkpoint, whether it is whole, and its
 // weights for other tools. Local. CKPT is a step-* folder, a run's ckpt/ or the run's folder.
 // ORR_ECORRUPT for a damaged checkpoint.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <inttypes.h>
 #include <jansson.h>

@@ -1,5 +1,5 @@
 // `orrery config print|check|doc`: configurations printed, checked and explained. Local.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // `orrery data`: chooses among what can be done with data sets. Collective for tokenize when
 // started by mpirun or srun, else local.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <stdio.h>
 #include <string.h>

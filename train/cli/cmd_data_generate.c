@@ -1,6 +1,6 @@
 // `orrery data generate`: a data set of simulated clips. Local. Call it before the process uses
 // OpenGL, HDF5 or threads: it forks. ORR_EUNSUPPORTED in a build without the simulator.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // `orrery data import`: a data set of recordings in other formats (data/import/import.h). Local.
 // Call it before the process has threads: it forks. The errors of data_import.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <inttypes.h>
 #include <stdio.h>

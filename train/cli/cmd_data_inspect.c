@@ -1,5 +1,5 @@
 // `orrery data inspect`: what a data set holds. Local.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 // /tokens in place of /frames, shard by shard, the same for any number of ranks; a shard that this
 // tokenizer has made before from the same frames is kept, so a killed run goes on. ORR_EINVAL for
 // frames of another size.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "data/set/index.h"
 #include "dist/comm.h"
+#include "dist/world.h"
 #include "base/args.h"
 #include "train/setup/remote_data.h"
 #include "train/infer/tokenize.h"

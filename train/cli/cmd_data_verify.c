@@ -1,6 +1,6 @@
 // `orrery data verify`: reads every byte of a data set. Local. One line when it is whole;
 // ORR_ECORRUPT or ORR_EFORMAT naming shard and place when it is not.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // `orrery eval`: the measures of a world model (docs/evaluation.md). Local. ORR_EINVAL when model,
 // tokenizer and data set do not fit together.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 // `orrery play`: serves a page in which a person acts in a world (docs/play.md). Local.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <string.h>
 
@@ -34,7 +34,7 @@ static const orr_option options[] = {
 static const orr_command command = {
     "play", "RUN", 1, 1, "Serves a page in which you act in a world.", options};
 
-enum { SNAPSHOT_BYTES = 64 << 20, RECORD_BYTES = 32 << 20, AHEAD = 1 };
+enum { SNAPSHOT_BYTES = 64 << 20, AHEAD = 1 };
 
 typedef struct {
   train_live_server_options o;
@@ -87,7 +87,7 @@ static orr_code open_house(const orr_args *a, play *p) {
   h->names[0] = p->world[0].m.dynamics->path;
   h->names[1] = p->count > 1 ? p->world[1].m.dynamics->path : NULL;
   h->steps_most = 64;
-  h->record_bytes = RECORD_BYTES;
+  h->record_bytes = TRAIN_RECORD_MOST_BYTES;
   return orr_args_f64(a, "fps", 0.1, 1000.0, &h->fps);
 }
 

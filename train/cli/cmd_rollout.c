@@ -1,6 +1,6 @@
 // `orrery rollout`: one rollout as a film (docs/evaluation.md). Local. ORR_EINVAL when model,
 // tokenizer and data set do not fit together, ORR_EFORMAT for a bad file of actions.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,7 +11,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "data/pictures/video.h"
+#include "data/pictures/film.h"
 #include "base/args.h"
 #include "train/cli/action_file.h"
 #include "train/engine/engine.h"
@@ -23,7 +23,8 @@
 static const orr_option options[] = {
     {"data", "DIR|URL", "data set with frames, for the prompt and the actions", 0},
     {"clip", "N", "episode that the prompt is taken from (default 0)", 0},
-    {"frames", "N", "frames to roll out behind the prompt (default 32, at most 1000000)", 0},
+    {"start", "N", "its frame that the prompt begins at, from 0 (default 0)", 0},
+    {"frames", "N", "frames to roll out after the prompt (default 32, at most 1000000)", 0},
     {"actions", "FILE",
      "actions to follow, a line a frame (or a .csv with names, .jsonl, .parquet); the last is held",
      0},
@@ -47,7 +48,7 @@ static const orr_command command = {
     "rollout", "CHECKPOINT", 1, 1, "Lets a world model run on under given actions.", options};
 
 typedef struct {
-  int64_t clip, frames, prompt, scale, seed;
+  int64_t clip, start, frames, prompt, scale, seed;
   const char *data, *out, *actions;
   bool beside;
   int64_t window;
@@ -80,6 +81,7 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   q->beside = orr_args_flag(a, "beside");
   q->actions = orr_args_text(a, "actions", NULL);
   ORR_TRY(orr_args_i64(a, "clip", 0, INT64_MAX, &q->clip));
+  ORR_TRY(orr_args_i64(a, "start", 0, INT64_MAX, &q->start));
   ORR_TRY(orr_args_i64(a, "frames", 1, 1000000, &q->frames));
   ORR_TRY(orr_args_i64(a, "scale", 1, 64, &q->scale));
   ORR_TRY(orr_args_i64(a, "prompt", 1, 65536, &q->prompt));
@@ -119,10 +121,12 @@ static orr_code read_episode(rollout *r) {
   const int64_t total = r->q.prompt + r->q.frames, pixels = f->height * f->width;
   const int64_t stride = r->m.dynamics->c->data.stride;
   int64_t length;
-  ORR_TRY(train_episodes_length(r->episodes, r->q.clip, stride, &length));
+  ORR_TRY(train_episodes_length(r->episodes, r->q.clip, r->q.start, stride, &length));
   ORR_CHECK(length >= r->q.prompt, ORR_EINVAL,
-            "%s: episode %" PRId64 " has %" PRId64 " frames, fewer than the prompt's %" PRId64,
-            r->q.data, r->q.clip, length, r->q.prompt);
+            "%s: episode %" PRId64 " has %" PRId64 " frames from frame %" PRId64
+            " on (at stride %" PRId64 "), fewer than the prompt's %" PRId64
+            ": take another --clip, a smaller --start or a shorter --prompt",
+            r->q.data, r->q.clip, length, r->q.start, stride, r->q.prompt);
   r->known = length < total ? length : total;
   r->A_set = f->A;
   r->real = orr_malloc((size_t)(r->known * pixels * 3));
@@ -131,14 +135,14 @@ static orr_code read_episode(rollout *r) {
   r->film = orr_malloc((size_t)(total * pixels * 3));
   ORR_CHECK(r->real && r->raw && r->tokens && r->film, ORR_ENOMEM,
             "rollout of %" PRId64 " frames: out of memory", total);
-  ORR_TRY(train_episodes_read(r->episodes, r->q.clip, r->known, stride, r->real, r->raw, NULL));
+  ORR_TRY(train_episodes_read(r->episodes, r->q.clip, r->q.start, r->known, stride, r->real, r->raw,
+                              NULL));
   r->rows = r->known - 1;
   ORR_TRY(read_actions(r));
   ORR_CHECK(r->rows > 0, ORR_EINVAL,
-            "%s: episode %" PRId64
-            " has one frame and no action to follow: take another --clip or give "
-            "--actions",
-            r->q.data, r->q.clip);
+            "%s: episode %" PRId64 " has one frame from frame %" PRId64
+            " on and no action to follow: take another --clip or --start, or give --actions",
+            r->q.data, r->q.clip, r->q.start);
   return ORR_OK;
 }
 

@@ -1,11 +1,12 @@
 // `orrery train`: trains a model (docs/training.md). Collective over the world when started by
 // mpirun or srun. Codes: train/run/loop.h.
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "configs/config.h"
 #include "dist/comm.h"
+#include "dist/world.h"
 #include "base/args.h"
 #include "train/run/loop.h"
 #include "train/run/replay.h"

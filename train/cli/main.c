@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/nearest.h"
 #include "base/status.h"
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 #include "train/cli/version.h"
 
 typedef struct {

@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "data/sim/tabletop.h"
-#include "data/pictures/video.h"
 #include "train/engine/engine.h"
 #include "train/eval/set.h"
 #include "train/eval/shuffle.h"
@@ -52,9 +51,8 @@ orr_code train_eval_create(const train_loaded_model *dynamics, const train_loade
   ORR_CHECK(e, ORR_ENOMEM, "evaluation: out of memory");
   *e = (train_eval){.dynamics = dynamics, .tokenizer = tokenizer, .o = *o};
   ORR_TRY_GOTO(train_codec_create(tokenizer, CODEC_FRAMES, &e->codec), fail);
-  ORR_TRY_GOTO(
-      train_eval_set_load(episodes, dynamics, e->codec, o->clips, o->prompt, o->horizon, &e->set),
-      fail);
+  const train_eval_wish wish = {o->clips, o->prompt, o->horizon, o->seed};
+  ORR_TRY_GOTO(train_eval_set_load(episodes, dynamics, e->codec, &wish, &e->set), fail);
   const size_t bytes = (size_t)(e->set.E * horizon(e) * frame_bytes(e));
   e->predicted = orr_malloc(bytes);
   e->other = orr_malloc(bytes);
@@ -310,6 +308,15 @@ static orr_code measure_all(train_eval *e, int64_t *same, int64_t *shuffled, jso
   return ORR_OK;
 }
 
+// Which clips were measured: `orrery rollout --clip EPISODE --start START` shows one.
+static void list_windows(const train_eval_set *s, json_t *out) {
+  json_t *list = json_array();
+  for (int64_t i = 0; i < s->E; i++)
+    json_array_append_new(list, json_pack("{s:I, s:I}", "episode", (json_int_t)s->window[i].episode,
+                                          "start", (json_int_t)s->window[i].start));
+  json_object_set_new(out, "windows", list);
+}
+
 orr_code train_eval_run(train_eval *e, json_t **out) {
   json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "checkpoint", e->dynamics->path,
                         "step", (json_int_t)e->dynamics->step, "clips", (json_int_t)e->set.E,
@@ -319,6 +326,7 @@ orr_code train_eval_run(train_eval *e, json_t **out) {
   orr_code rc = j && source ? measure_all(e, source, source + e->set.E, j)
                             : ORR_FAIL(ORR_ENOMEM, "evaluation: out of memory");
   orr_free(source);
+  if (rc == ORR_OK) list_windows(&e->set, j);
   if (rc == ORR_OK)
     *out = j;
   else

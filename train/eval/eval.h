@@ -12,7 +12,7 @@
 #include "train/infer/loaded_model.h"
 
 typedef struct {
-  int64_t clips;   // episodes used, spread evenly; fewer when the data set has fewer
+  int64_t clips;   // windows, spread evenly; fewer when the data set has fewer
   int64_t prompt;  // frames given; a data set of forks decides itself
   int64_t horizon; // frames rolled out
   int64_t steps;   // passes a frame

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "data/pictures/video.h"
+#include "data/pictures/png.h"
 
 enum { GAP = 2, SCALE = 2 }; // pixels between frames; enlargement
 

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/live/record_file.h"
 
-enum { MOST_PROMPT = 256, MOST_MAPPING = 16384, LEAST_MESSAGE = 65536 };
+enum { MOST_PROMPT = 256, MOST_MAPPING = 16384 };
 
 static orr_code say(train_live_seat *s, json_t *j) {
   char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
@@ -21,6 +22,10 @@ static orr_code say(train_live_seat *s, json_t *j) {
 
 orr_code train_live_control_error(train_live_seat *s, const char *code, const char *words) {
   return say(s, json_pack("{s:s, s:s, s:s}", "say", "error", "code", code, "words", words));
+}
+
+orr_code train_live_control_note(train_live_seat *s, const char *what, const char *words) {
+  return say(s, json_pack("{s:s, s:s}", "say", what, "words", words));
 }
 
 // -- hello ------------------------------------------------------------------------------------
@@ -147,13 +152,14 @@ static orr_code begin_with_clip(const train_live_house *h, train_live_seat *s, c
   ORR_TRY(whole(j, "set", 0, h->sets - 1, &set));
   train_episodes *e = h->set[set].episodes;
   ORR_TRY(whole(j, "clip", 0, train_episodes_count(e) - 1, &clip));
-  ORR_TRY(train_episodes_length(e, clip, stride, &length));
+  ORR_TRY(train_episodes_length(e, clip, 0, stride, &length));
   if (start->prompt > length) start->prompt = length;
   start->A_set = train_episodes_index(e)->format.A;
   uint8_t *frames = orr_malloc((size_t)start->prompt * w->frame_bytes);
   float *actions = orr_calloc((size_t)(start->prompt * start->A_set), sizeof *actions);
   orr_code rc = frames && actions ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
-  if (rc == ORR_OK) rc = train_episodes_read(e, clip, start->prompt, stride, frames, actions, NULL);
+  if (rc == ORR_OK)
+    rc = train_episodes_read(e, clip, 0, start->prompt, stride, frames, actions, NULL);
   start->frames = frames;
   start->actions = actions;
   start->start = json_pack("{s:s, s:I, s:I}", "set", h->set[set].name, "clip", (json_int_t)clip,
@@ -230,9 +236,11 @@ static orr_code go_back(train_live_seat *s, int64_t frame, int64_t now_ns) {
 
 static orr_code do_back(const train_live_house *h, train_live_seat *s, const json_t *j,
                         int64_t now_ns) {
+  const train_live_session *x = &s->session;
+  const int64_t last = train_live_session_catching_up(x) ? x->goal - 1 : x->frame - 1;
   int64_t frame = -1;
   ORR_CHECK(s->ready, ORR_EINVAL, "nothing has begun yet");
-  ORR_TRY(whole(j, "frame", s->session.record.prompt - 1, s->session.frame - 1, &frame));
+  ORR_TRY(whole(j, "frame", x->record.prompt - 1, last, &frame));
   ORR_CHECK(frame >= 0, ORR_EINVAL, "\"frame\" is missing");
   return go_back(s, frame, now_ns);
 }
@@ -306,38 +314,4 @@ orr_code train_live_control_do(const train_live_house *h, train_live_seat *s, co
   json_decref(j);
   if (rc != ORR_EINVAL && rc != ORR_EFORMAT) return rc;
   return train_live_control_error(s, "wish", orr_status_message());
-}
-
-// -- bytes ------------------------------------------------------------------------------------
-
-static orr_code take_input(train_live_seat *s, const uint8_t *bytes, size_t size, int64_t now_ns) {
-  train_wire_input in;
-  ORR_TRY(train_wire_read_input(bytes, size, &in));
-  train_live_seat_input(s, &in, now_ns);
-  return ORR_OK;
-}
-
-static orr_code take_picture(train_live_seat *s, const uint8_t *bytes, size_t size) {
-  const train_live_world *w = s->session.world[0];
-  train_wire_picture p;
-  ORR_TRY(train_wire_read_picture(bytes, size, &p));
-  ORR_CHECK(p.width == w->width && p.height == w->height, ORR_EFORMAT,
-            "picture of %d x %d pixels: the model's are %d x %d", (int)p.width, (int)p.height,
-            (int)w->width, (int)w->height);
-  memcpy(s->picture, p.rgb, w->frame_bytes);
-  s->has_picture = true;
-  return ORR_OK;
-}
-
-orr_code train_live_control_message(const train_live_house *h, train_live_seat *s, bool text,
-                                    const uint8_t *bytes, size_t size, int64_t now_ns) {
-  if (text) return train_live_control_do(h, s, (const char *)bytes, size, now_ns);
-  if (size > 0 && bytes[0] == TRAIN_WIRE_INPUT) return take_input(s, bytes, size, now_ns);
-  if (size > 0 && bytes[0] == TRAIN_WIRE_PICTURE) return take_picture(s, bytes, size);
-  return ORR_FAIL(ORR_EFORMAT, "a message of no known kind");
-}
-
-size_t train_live_control_most_message(const train_live_seat *s) {
-  const size_t picture = s->session.world[0]->frame_bytes + TRAIN_WIRE_PICTURE_HEADER;
-  return picture > LEAST_MESSAGE ? picture : LEAST_MESSAGE;
 }

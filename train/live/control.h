@@ -36,12 +36,8 @@ json_t *train_live_control_hello(const train_live_house *h, const train_live_sea
 // ends it.
 orr_code train_live_control_do(const train_live_house *h, train_live_seat *s, const char *text,
                                size_t size, int64_t now_ns);
-// Local. Any message, words or bytes (train/live/wire.h). A failure that is returned ends the
-// connection.
-orr_code train_live_control_message(const train_live_house *h, train_live_seat *s, bool text,
-                                    const uint8_t *bytes, size_t size, int64_t now_ns);
-// Local. Bytes of the longest message that anybody may send.
-size_t train_live_control_most_message(const train_live_seat *s);
+// Local. {"say": SAY, "words": WORDS}
+orr_code train_live_control_note(train_live_seat *s, const char *say, const char *words);
 // Local. Tells a peer of a failure, or says goodbye.
 orr_code train_live_control_error(train_live_seat *s, const char *code, const char *words);
 

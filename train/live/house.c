@@ -55,11 +55,11 @@ static orr_code range_components(const train_live_world *w, train_live_furnished
   if (count > LOOKED_AT) count = LOOKED_AT;
   for (int64_t i = 0; i < count; i++) {
     int64_t length = 0;
-    ORR_TRY(train_episodes_length(e, i, stride, &length));
+    ORR_TRY(train_episodes_length(e, i, 0, stride, &length));
     if (length < 2) continue;
     float *actions = orr_malloc((size_t)(length * f->house.A_set) * sizeof *actions);
     ORR_CHECK(actions, ORR_ENOMEM, "play: out of memory");
-    const orr_code rc = train_episodes_read_actions(e, i, length, stride, actions);
+    const orr_code rc = train_episodes_read_actions(e, i, 0, length, stride, actions);
     if (rc == ORR_OK) take_range(f, actions, length - 1, i == 0);
     orr_free(actions);
     ORR_TRY(rc);

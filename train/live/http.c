@@ -168,11 +168,11 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
       return refuse(c, MHD_HTTP_FORBIDDEN, "the token is missing: use the printed address\n");
     return strcmp(url, h->path) == 0 ? open_socket(h, c) : other_version(c);
   }
-  const train_live_page *page = train_live_page_find(url);
-  if (!page) return refuse(c, MHD_HTTP_NOT_FOUND, "nothing here\n");
+  train_live_page page;
+  if (!train_live_page_find(url, &page)) return refuse(c, MHD_HTTP_NOT_FOUND, "nothing here\n");
   if (strcmp(url, "/") == 0 && !is_token(h, token))
     return refuse(c, MHD_HTTP_FORBIDDEN, "the token is missing: use the printed address\n");
-  return answer(c, MHD_HTTP_OK, page->type, page->bytes, page->size);
+  return answer(c, MHD_HTTP_OK, page.type, page.bytes, page.size);
 }
 
 // -- life -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ EMBED(script, "train/live/page/play.js");
 EMBED(input, "train/live/page/input.js");
 EMBED(icon, "train/live/page/icon.svg");
 
-const train_live_page *train_live_page_find(const char *path) {
+bool train_live_page_find(const char *path, train_live_page *out) {
 #define PAGE(path, type, name)                                                                     \
   { path, type, page_##name, (size_t)(page_##name##_end - page_##name) }
   const train_live_page pages[] = {PAGE("/", "text/html; charset=utf-8", index),
@@ -23,10 +23,10 @@ const train_live_page *train_live_page_find(const char *path) {
                                    PAGE("/input.js", "text/javascript; charset=utf-8", input),
                                    PAGE("/icon.svg", "image/svg+xml", icon)};
 #undef PAGE
-  static train_live_page found[sizeof pages / sizeof *pages];
   for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
-    found[i] = pages[i];
-    if (strcmp(pages[i].path, path) == 0) return &found[i];
+    if (strcmp(pages[i].path, path) != 0) continue;
+    *out = pages[i];
+    return true;
   }
-  return NULL;
+  return false;
 }

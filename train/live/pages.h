@@ -2,6 +2,7 @@
 #ifndef TRAIN_LIVE_PAGES_H
 #define TRAIN_LIVE_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct {
@@ -10,7 +11,7 @@ typedef struct {
   size_t size;
 } train_live_page;
 
-// Local. The page at the path of an address, or NULL.
-const train_live_page *train_live_page_find(const char *path);
+// Local. The page at the path of an address; false where there is none.
+bool train_live_page_find(const char *path, train_live_page *out);
 
 #endif

@@ -5,9 +5,11 @@
 #include <sys/socket.h>
 #include <wslay/wslay.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
-enum { WORLDS = 2, MOST_QUEUED = 4 << 20, REASON = 123 };
+enum { WORLDS = 2, MOST_QUEUED = 4 << 20, REASON = 123, A_TURN = 65536 };
+static const int64_t CLOSING_NS = 2000000000; // that the closing handshake may take
 
 struct train_live_peer {
   train_live_peer_options o;
@@ -17,6 +19,8 @@ struct train_live_peer {
   uint8_t *frame[WORLDS]; // the newest of each world
   bool waits[WORLDS];     // it has not gone out
   uint32_t missed;
+  size_t turn; // bytes that may still be read in this call
+  int64_t closing_ns;
   bool gone, closing;
 };
 
@@ -29,10 +33,16 @@ static ssize_t read_some(wslay_event_context_ptr ws, uint8_t *to, size_t size, i
     p->extra_at += n;
     return (ssize_t)n;
   }
-  ssize_t n;
-  do n = recv(p->o.fd, to, size, 0);
-  while (n < 0 && errno == EINTR);
-  if (n > 0) return n;
+  ssize_t n = -1;
+  if (size > p->turn) size = p->turn;
+  errno = EAGAIN;
+  if (size > 0) do
+      n = recv(p->o.fd, to, size, 0);
+    while (n < 0 && errno == EINTR);
+  if (n > 0) {
+    p->turn -= (size_t)n;
+    return n;
+  }
   const bool later = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
   if (!later) p->gone = true;
   wslay_event_set_error(ws, later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
@@ -55,7 +65,12 @@ static ssize_t write_some(wslay_event_context_ptr ws, const uint8_t *from, size_
 static void take_message(wslay_event_context_ptr ws, const struct wslay_event_on_msg_recv_arg *m,
                          void *user) {
   train_live_peer *p = user;
-  if (wslay_is_ctrl_frame(m->opcode) || p->closing) return;
+  if (p->closing) return;
+  if (p->o.allows && !p->o.allows(p->o.ctx)) {
+    train_live_peer_close(p, WSLAY_CODE_POLICY_VIOLATION, "too many messages");
+    return;
+  }
+  if (wslay_is_ctrl_frame(m->opcode)) return;
   const bool text = m->opcode == WSLAY_TEXT_FRAME;
   if (p->o.message(p->o.ctx, text, m->msg, m->msg_length) != ORR_OK)
     train_live_peer_close(p, WSLAY_CODE_POLICY_VIOLATION, orr_status_message());
@@ -94,6 +109,7 @@ void train_live_peer_destroy(train_live_peer *p) {
 }
 
 orr_code train_live_peer_read(train_live_peer *p) {
+  p->turn = A_TURN;
   const int rc = wslay_event_recv(p->ws);
   ORR_CHECK(rc == 0 && !p->gone, ORR_EIO, "connection: the other end is gone");
   return ORR_OK;
@@ -127,6 +143,7 @@ bool train_live_peer_wants_to_write(const train_live_peer *p) {
 }
 
 bool train_live_peer_is_over(const train_live_peer *p) {
+  if (p->closing && orr_clock_ns() - p->closing_ns > CLOSING_NS) return true;
   return p->gone || (!wslay_event_want_read(p->ws) && !wslay_event_want_write(p->ws)) ||
          (wslay_event_get_close_sent(p->ws) && wslay_event_get_close_received(p->ws));
 }
@@ -167,6 +184,8 @@ void train_live_peer_close(train_live_peer *p, uint16_t status, const char *why)
   size_t n = strlen(why);
   if (n > REASON) n = REASON;
   while (n > 0 && ((unsigned char)why[n] & 0xC0) == 0x80) n--; // not inside a character
-  if (!p->closing) (void)wslay_event_queue_close(p->ws, status, (const uint8_t *)why, n);
+  if (p->closing) return;
+  (void)wslay_event_queue_close(p->ws, status, (const uint8_t *)why, n);
   p->closing = true;
+  p->closing_ns = orr_clock_ns();
 }

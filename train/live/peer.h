@@ -1,6 +1,8 @@
 // The other end of a WebSocket (RFC 6455, framing by wslay): messages come in whole, frames go out
 // one at a time. A frame that the peer has not taken in full is never joined by another: the newest
-// one waits in its place, and those that it replaced are counted. Nothing here waits.
+// one waits in its place, and those that it replaced are counted. Nothing here waits, and nobody
+// keeps the others waiting: a call reads a bounded number of bytes, and control frames are
+// counted like messages.
 #ifndef TRAIN_LIVE_PEER_H
 #define TRAIN_LIVE_PEER_H
 
@@ -24,6 +26,7 @@ typedef struct {
   size_t frame_bytes;  // of a frame that goes out
   int worlds;          // frames that wait side by side
   train_live_message_fn message;
+  bool (*allows)(void *ctx); // whether one more message, or control frame, may come; NULL = always
   void *ctx;
 } train_live_peer_options;
 
@@ -37,7 +40,7 @@ orr_code train_live_peer_read(train_live_peer *p);
 // Local. Writes as much as the connection takes.
 orr_code train_live_peer_write(train_live_peer *p);
 bool train_live_peer_wants_to_write(const train_live_peer *p);
-// Local. Whether the closing handshake is over, or nothing more is to come.
+// Local. Whether the closing handshake is over or takes too long, or nothing more is to come.
 bool train_live_peer_is_over(const train_live_peer *p);
 
 // Local. Words, or bytes that are no frame; a peer that lets too many of them pile up is closed.

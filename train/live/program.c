@@ -9,13 +9,14 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "train/live/message.h"
 #include "train/live/shared.h"
 
 enum {
   HEADER = 8,
   WORDS = 0, // kinds
   BYTES = 1,
-  PLACES = 2,             // of shared memory, in turns
+  PLACES = 2,            // of shared memory, in turns
   MOST_QUEUED = 4 << 20, // bytes of words that nobody reads
 };
 static const int64_t TURN_NS = 20000000, SILENT_NS = 10000000000;
@@ -67,7 +68,7 @@ orr_code train_live_program_create(const train_live_program_options *o, int64_t 
   if (!p) close(o->fd);
   ORR_CHECK(p, ORR_ENOMEM, "program: out of memory");
   *p = (train_live_program){.o = *o, .since_ns = now_ns, .pass_fd = -1};
-  p->in_room = HEADER + train_live_control_most_message(&o->seat[0]);
+  p->in_room = HEADER + train_live_message_most(&o->seat[0]);
   p->in = orr_malloc(p->in_room);
   if (!p->in) train_live_program_destroy(p);
   ORR_CHECK(p->in, ORR_ENOMEM, "program: out of memory");
@@ -351,14 +352,14 @@ static orr_code do_message(train_live_program *p, const uint8_t *header, size_t 
   ORR_CHECK(session < p->channels || (!p->channel && session == 0 && kind == WORDS), ORR_EFORMAT,
             "a message of session %d: there are %d", session, p->channels);
   if (!p->channel) return greet(p, header + HEADER, size, now_ns);
-  return train_live_control_message(p->o.house, p->channel[session].seat, kind == WORDS,
-                                    header + HEADER, size, now_ns);
+  return train_live_message_take(p->o.house, p->channel[session].seat, kind == WORDS,
+                                 header + HEADER, size, now_ns);
 }
 
 // Bytes of the message that begins at `at`, with its header; 0 where it has not come in whole.
 static size_t whole_message(const train_live_program *p, size_t at) {
   if (p->in_used - at < HEADER) return 0;
-  const size_t size = HEADER + get32(p->in + at);
+  const size_t size = HEADER + (size_t)get32(p->in + at);
   return p->in_used - at >= size ? size : 0;
 }
 

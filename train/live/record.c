@@ -11,6 +11,10 @@ static train_record_run *run_at(const train_record *r, int64_t i) {
   return (train_record_run *)(void *)(r->runs + (size_t)i * r->run_bytes);
 }
 
+const train_record_run *train_record_run_at(const train_record *r, int64_t i) {
+  return run_at(r, i);
+}
+
 orr_code train_record_begin(train_record *r, const int32_t *tokens, const float *prompt_actions,
                             size_t most_bytes) {
   const size_t codes = (size_t)(r->prompt * r->S), actions = (size_t)((r->prompt - 1) * r->A);
@@ -62,7 +66,11 @@ orr_hash128 train_record_link(orr_hash128 chain, orr_hash128 frame) {
   return orr_hash_bytes(both, sizeof both);
 }
 
-orr_code train_record_add(train_record *r, const float *action, orr_hash128 hash) {
+bool train_record_is_full(const train_record *r) {
+  return r->run_count >= r->most_runs || r->frames >= TRAIN_RECORD_MOST_FRAMES;
+}
+
+orr_code train_record_hold(train_record *r, const float *action, int64_t frames) {
   const size_t bytes = (size_t)r->A * sizeof *action;
   train_record_run *last = r->run_count ? run_at(r, r->run_count - 1) : NULL;
   if (!last || memcmp(last->v, action, bytes) != 0) {
@@ -70,12 +78,18 @@ orr_code train_record_add(train_record *r, const float *action, orr_hash128 hash
     last = run_at(r, r->run_count++);
     memcpy(last->v, action, bytes);
   }
-  last->end = ++r->frames;
+  r->frames += frames;
+  last->end = r->frames;
+  return ORR_OK;
+}
+
+orr_code train_record_add(train_record *r, const float *action, orr_hash128 hash) {
+  const int64_t digests = (r->frames + 1) / TRAIN_RECORD_DIGEST_EVERY;
+  const bool digested = (r->frames + 1) % TRAIN_RECORD_DIGEST_EVERY == 0;
+  if (digested && digests > r->digest_room) ORR_TRY(grow_digests(r));
+  ORR_TRY(train_record_hold(r, action, 1));
   r->chain = train_record_link(r->chain, hash);
-  const int64_t digests = r->frames / TRAIN_RECORD_DIGEST_EVERY;
-  if (r->frames % TRAIN_RECORD_DIGEST_EVERY != 0) return ORR_OK;
-  if (digests > r->digest_room) ORR_TRY(grow_digests(r));
-  r->digests[digests - 1] = r->chain.lo;
+  if (digested) r->digests[digests - 1] = r->chain.lo;
   return ORR_OK;
 }
 

@@ -1,4 +1,5 @@
-// The file of a record (train/live/record.h).
+#include "train/live/record_file.h"
+
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
@@ -6,15 +7,22 @@
 #include <zlib.h>
 
 #include "base/mem.h"
-#include "train/live/record.h"
+#include "train/live/record_body.h"
 
-enum { FRONT = 20, TAIL = 16, MOST_HEAD = 1 << 20, MOST_BODY = 1 << 28, MOST_FRAMES = 1 << 30 };
+enum {
+  FRONT = 20,
+  TAIL = 16,
+  MOST_HEAD = 1 << 20,
+  MOST_BODY = 1 << 28,
+  PACKING = 6,
+  MOST_COUNT = 5
+};
 static const char magic[8] = {'o', 'r', 'r', 's', 'e', 's', 's', '1'};
 
-// A body on its way: bytes are appended, or taken.
+// A body on its way: bytes are appended.
 typedef struct {
   uint8_t *p;
-  size_t at, size;
+  size_t at;
 } body;
 
 static void put_u32(uint8_t *p, uint32_t v) {
@@ -48,24 +56,22 @@ static void add_count(body *b, uint64_t n) {
   b->p[b->at++] = (uint8_t)n;
 }
 
-static const train_record_run *run_at(const train_record *r, int64_t i) {
-  return (const train_record_run *)(const void *)(r->runs + (size_t)i * r->run_bytes);
-}
-
 static int64_t digest_count(const train_record *r) {
   return r->frames / TRAIN_RECORD_DIGEST_EVERY + 1;
 }
 
 static orr_code write_body(const train_record *r, body *b) {
   const size_t A = (size_t)r->A;
-  b->size = (size_t)(r->prompt * r->S) * 4 + (size_t)(r->prompt - 1) * A * 4 +
-            (size_t)r->run_count * (10 + 4 * A) + (size_t)digest_count(r) * 8;
-  b->p = orr_malloc(b->size);
+  const size_t most = (size_t)(r->prompt * r->S) * 4 + (size_t)(r->prompt - 1) * A * 4 +
+                      (size_t)r->run_count * (MOST_COUNT + 4 * A) + (size_t)digest_count(r) * 8;
+  ORR_CHECK(most <= MOST_BODY, ORR_EINVAL, "session of %zu bytes: %d at most fit into a file", most,
+            (int)MOST_BODY);
+  b->p = orr_malloc(most);
   ORR_CHECK(b->p, ORR_ENOMEM, "session file: out of memory");
   for (int64_t i = 0; i < r->prompt * r->S; i++) add_u32(b, (uint32_t)r->tokens[i]);
   add_floats(b, r->prompt_actions, (r->prompt - 1) * r->A);
   for (int64_t i = 0, before = 0; i < r->run_count; i++) {
-    const train_record_run *run = run_at(r, i);
+    const train_record_run *run = train_record_run_at(r, i);
     add_count(b, (uint64_t)(run->end - before));
     add_floats(b, run->v, r->A);
     before = run->end;
@@ -97,7 +103,7 @@ static orr_code put_together(const char *head, const body *b, uint8_t **bytes, s
   ORR_CHECK(p, ORR_ENOMEM, "session file: out of memory");
   memcpy(p, magic, sizeof magic);
   memcpy(p + FRONT, head, head_bytes);
-  if (compress2(p + FRONT + head_bytes, &packed, b->p, (uLong)b->at, 9) != Z_OK) {
+  if (compress2(p + FRONT + head_bytes, &packed, b->p, (uLong)b->at, PACKING) != Z_OK) {
     orr_free(p);
     return ORR_FAIL(ORR_ENOMEM, "session file: out of memory");
   }
@@ -189,7 +195,7 @@ static orr_code read_head(const json_t *j, const char *what, train_record *r, in
   ORR_TRY(number(j, what, "components", 1, 4096, &r->A));
   ORR_TRY(number(j, what, "positions", 1, 1048576, &r->S));
   ORR_TRY(number(j, what, "prompt", 1, 65536, &r->prompt));
-  ORR_TRY(number(j, what, "frames", 0, MOST_FRAMES, frames));
+  ORR_TRY(number(j, what, "frames", 0, TRAIN_RECORD_MOST_FRAMES, frames));
   ORR_TRY(number(j, what, "window", 1, 1048576, &r->window));
   r->branch = (int32_t)branch;
   r->mapping = json_incref(json_object_get(j, "mapping"));
@@ -197,104 +203,113 @@ static orr_code read_head(const json_t *j, const char *what, train_record *r, in
   return read_settings(j, what, &r->settings);
 }
 
-static orr_code take(body *b, const char *what, size_t bytes, const uint8_t **out) {
-  ORR_CHECK(bytes <= b->size - b->at, ORR_EFORMAT, "%s: the body ends too early", what);
-  *out = b->p + b->at;
-  b->at += bytes;
-  return ORR_OK;
-}
-
-static orr_code take_floats(body *b, const char *what, int64_t n, float *out) {
-  const uint8_t *p = NULL;
-  ORR_TRY(take(b, what, (size_t)n * 4, &p));
+static orr_code take_floats(train_record_body *b, int64_t n, float *out) {
+  uint8_t bytes[4];
   for (int64_t i = 0; i < n; i++) {
-    const uint32_t bits = get_u32(p + 4 * i);
+    ORR_TRY(train_record_body_take(b, bytes, sizeof bytes));
+    const uint32_t bits = get_u32(bytes);
     memcpy(&out[i], &bits, sizeof bits);
-    ORR_CHECK(isfinite(out[i]), ORR_EFORMAT, "%s: an action that is not finite", what);
+    ORR_CHECK(isfinite(out[i]), ORR_EFORMAT, "%s: an action that is not finite", b->what);
   }
   return ORR_OK;
 }
 
-static orr_code take_count(body *b, const char *what, int64_t most, int64_t *out) {
+static orr_code take_count(train_record_body *b, int64_t most, int64_t *out) {
   uint64_t n = 0;
-  for (int shift = 0; shift < 35; shift += 7) {
-    const uint8_t *p = NULL;
-    ORR_TRY(take(b, what, 1, &p));
-    n |= (uint64_t)(*p & 127) << shift;
-    if (*p < 128) break;
+  uint8_t byte = 128;
+  for (int i = 0; i < MOST_COUNT && byte >= 128; i++) {
+    ORR_TRY(train_record_body_take(b, &byte, 1));
+    n |= (uint64_t)(byte & 127) << (7 * i);
   }
-  ORR_CHECK(n >= 1 && n <= (uint64_t)most, ORR_EFORMAT,
-            "%s: an action held for %" PRIu64 " frames, %" PRId64 " are left", what, n, most);
+  ORR_CHECK(byte < 128 && n >= 1 && n <= (uint64_t)most, ORR_EFORMAT,
+            "%s: an action held for %" PRIu64 " frames, %" PRId64 " are left", b->what, n, most);
   *out = (int64_t)n;
   return ORR_OK;
 }
 
-static orr_code read_prompt(body *b, const char *what, train_record *r) {
+static orr_code take_tokens(train_record_body *b, int64_t n, int32_t *out) {
+  uint8_t bytes[4];
+  for (int64_t i = 0; i < n; i++) {
+    ORR_TRY(train_record_body_take(b, bytes, sizeof bytes));
+    out[i] = (int32_t)get_u32(bytes);
+  }
+  return ORR_OK;
+}
+
+// What the prompt is said to take is allocated only where the body is as large.
+static orr_code read_prompt(train_record_body *b, train_record *r) {
   const int64_t codes = r->prompt * r->S, actions = (r->prompt - 1) * r->A;
-  const uint8_t *p = NULL;
-  ORR_TRY(take(b, what, (size_t)codes * 4, &p));
+  ORR_TRY(train_record_body_holds(b, (size_t)(codes + actions) * 4));
   int32_t *tokens = orr_malloc((size_t)codes * sizeof *tokens);
   float *given = orr_malloc((size_t)actions * sizeof *given);
-  orr_code rc = tokens && given ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "%s: out of memory", what);
-  for (int64_t i = 0; rc == ORR_OK && i < codes; i++) tokens[i] = (int32_t)get_u32(p + 4 * i);
-  if (rc == ORR_OK) rc = take_floats(b, what, actions, given);
-  if (rc == ORR_OK) rc = train_record_begin(r, tokens, given, SIZE_MAX);
+  orr_code rc = tokens && given ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "%s: out of memory", b->what);
+  if (rc == ORR_OK) rc = take_tokens(b, codes, tokens);
+  if (rc == ORR_OK) rc = take_floats(b, actions, given);
+  if (rc == ORR_OK) rc = train_record_begin(r, tokens, given, TRAIN_RECORD_MOST_BYTES);
   orr_free(given);
   orr_free(tokens);
   return rc;
 }
 
-// Frames under the actions; their hashes are those that the file says, at the places that it has.
-static orr_code read_frames(body *b, const char *what, int64_t frames, train_record *r) {
+static orr_code read_runs(train_record_body *b, int64_t frames, train_record *r) {
   float *action = orr_malloc((size_t)r->A * sizeof *action);
-  orr_code rc = action ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "%s: out of memory", what);
+  orr_code rc = action ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "%s: out of memory", b->what);
   while (rc == ORR_OK && r->frames < frames) {
     int64_t held = 0;
-    rc = take_count(b, what, frames - r->frames, &held);
-    if (rc == ORR_OK) rc = take_floats(b, what, r->A, action);
-    for (int64_t i = 0; rc == ORR_OK && i < held; i++)
-      rc = train_record_add(r, action, (orr_hash128){0});
+    if (train_record_is_full(r))
+      rc = ORR_FAIL(ORR_EFORMAT, "%s: more than %" PRId64 " changes of action", b->what,
+                    r->most_runs);
+    if (rc == ORR_OK) rc = take_count(b, frames - r->frames, &held);
+    if (rc == ORR_OK) rc = take_floats(b, r->A, action);
+    if (rc == ORR_OK) rc = train_record_hold(r, action, held);
   }
   orr_free(action);
-  for (int64_t i = 0; rc == ORR_OK && i < digest_count(r); i++) {
-    const uint8_t *p = NULL;
-    rc = take(b, what, 8, &p);
-    if (rc != ORR_OK) break;
-    const uint64_t digest = get_u32(p) | (uint64_t)get_u32(p + 4) << 32;
-    if (i + 1 < digest_count(r))
-      r->digests[i] = digest;
-    else
-      r->chain = (orr_hash128){.lo = digest};
-  }
-  if (rc == ORR_OK && b->at != b->size)
-    rc = ORR_FAIL(ORR_EFORMAT, "%s: %zu bytes too many in the body", what, b->size - b->at);
   return rc;
 }
 
-static orr_code read_body(const char *what, const uint8_t *packed, size_t size, size_t plain,
-                          int64_t frames, train_record *r) {
-  body b = {.p = orr_malloc(plain), .size = plain};
-  uLongf got = (uLongf)plain;
-  ORR_CHECK(b.p, ORR_ENOMEM, "%s: out of memory", what);
-  orr_code rc = uncompress(b.p, &got, packed, (uLong)size) == Z_OK && got == plain
-                    ? ORR_OK
-                    : ORR_FAIL(ORR_EFORMAT, "%s: the body cannot be unpacked", what);
-  if (rc == ORR_OK) rc = read_prompt(&b, what, r);
-  if (rc == ORR_OK) rc = read_frames(&b, what, frames, r);
-  orr_free(b.p);
+static orr_code take_digest(train_record_body *b, uint64_t *out) {
+  uint8_t bytes[8];
+  ORR_TRY(train_record_body_take(b, bytes, sizeof bytes));
+  *out = get_u32(bytes) | (uint64_t)get_u32(bytes + 4) << 32;
+  return ORR_OK;
+}
+
+static orr_code read_digests(train_record_body *b, train_record *r) {
+  const int64_t n = digest_count(r) - 1;
+  ORR_TRY(train_record_body_holds(b, (size_t)(n + 1) * sizeof *r->digests));
+  r->digests = orr_malloc((size_t)n * sizeof *r->digests);
+  ORR_CHECK(r->digests, ORR_ENOMEM, "%s: out of memory", b->what);
+  r->digest_room = n;
+  for (int64_t i = 0; i < n; i++) ORR_TRY(take_digest(b, &r->digests[i]));
+  return take_digest(b, &r->chain.lo);
+}
+
+static orr_code read_body(train_record_body *b, int64_t frames, train_record *r) {
+  ORR_TRY(read_prompt(b, r));
+  ORR_TRY(read_runs(b, frames, r));
+  ORR_TRY(read_digests(b, r));
+  return train_record_body_end(b);
+}
+
+static orr_code read_parts(const char *what, const uint8_t *bytes, const json_t *head,
+                           train_record *r) {
+  const size_t head_bytes = get_u32(bytes + 8);
+  train_record_body b;
+  int64_t frames = 0;
+  ORR_TRY(read_head(head, what, r, &frames));
+  ORR_TRY(train_record_body_open(&b, what, bytes + FRONT + head_bytes, get_u32(bytes + 12),
+                                 get_u32(bytes + 16)));
+  const orr_code rc = read_body(&b, frames, r);
+  train_record_body_close(&b);
   return rc;
 }
 
 orr_code train_record_read(const char *what, const uint8_t *bytes, size_t size, train_record *r) {
   json_t *head = NULL;
-  int64_t frames = 0;
   *r = (train_record){0};
   ORR_TRY(check_frame(what, bytes, size));
-  const size_t head_bytes = get_u32(bytes + 8), packed = get_u32(bytes + 12);
-  ORR_TRY(orr_json_parse(what, (const char *)bytes + FRONT, head_bytes, &head));
-  orr_code rc = read_head(head, what, r, &frames);
-  if (rc == ORR_OK)
-    rc = read_body(what, bytes + FRONT + head_bytes, packed, get_u32(bytes + 16), frames, r);
+  ORR_TRY(orr_json_parse(what, (const char *)bytes + FRONT, get_u32(bytes + 8), &head));
+  const orr_code rc = read_parts(what, bytes, head, r);
   json_decref(head);
   if (rc != ORR_OK) train_record_release(r);
   return rc;

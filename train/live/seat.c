@@ -10,22 +10,25 @@ static int64_t period_ns(const train_live_seat *s) {
 }
 
 void train_live_seat_take(train_live_seat *s, train_live_voice voice, int64_t now_ns) {
+  train_live_seat_leave(s);
   s->voice = voice;
+  s->last_ns = s->due_ns = s->served_ns = now_ns;
   s->heard_ns = s->pinged_ns = s->credit_ns = now_ns;
   s->credit = MESSAGES_AT_FIRST;
   s->stamp = (train_wire_stamp){0};
+  s->arrived_ns = 0;
+  s->rate = 0.0;
 }
 
 void train_live_seat_leave(train_live_seat *s) {
   s->voice = (train_live_voice){0};
-  s->ready = s->running = s->by_input = false;
+  s->ready = s->running = s->by_input = s->changed = s->has_picture = false;
   s->frames_asked = 0;
-  s->has_picture = false;
 }
 
 int64_t train_live_seat_due(const train_live_seat *s) {
   if (!s->ready) return INT64_MAX;
-  if (train_live_session_catching_up(&s->session) || s->frames_asked > 0) return 0;
+  if (train_live_session_catching_up(&s->session) || s->frames_asked > 0) return s->served_ns;
   if (!s->running || s->by_input) return INT64_MAX;
   const int64_t soonest = s->last_ns + period_ns(s) / 2;
   return s->changed && soonest < s->due_ns ? soonest : s->due_ns;

@@ -31,6 +31,7 @@ typedef struct {
   int64_t frames_asked; // single steps, or one an input
   double fps;
   int64_t last_ns, due_ns; // of the last frame; of the next
+  int64_t served_ns;       // when a frame was last decoded, seen or not
   bool changed;            // the action is another than that of the last frame
   train_wire_stamp stamp;  // of the input that is in force
   int64_t arrived_ns;      // when it came; 0 = its answer is out
@@ -45,16 +46,18 @@ typedef struct {
 static inline bool train_live_seat_is_taken(const train_live_seat *s) {
   return s->voice.say != NULL;
 }
-// Local. Somebody takes the seat who is reached by `voice`; he leaves it, and its session is over.
+// Local. Somebody takes the seat who is reached by `voice`; nothing stays of what the last one
+// asked for. He leaves it, and its session is over.
 void train_live_seat_take(train_live_seat *s, train_live_voice voice, int64_t now_ns);
 void train_live_seat_leave(train_live_seat *s);
-// Local. The next frame's time, after a frame or a change. INT64_MAX = none.
+// Local. The next frame's time, after a frame or a change. INT64_MAX = none. Frames that are wanted
+// at once are due since the last one, so that they take turns with those of the other seats.
 int64_t train_live_seat_due(const train_live_seat *s);
 // Local. Takes an input: what leads to the next frame from here on.
 void train_live_seat_input(train_live_seat *s, const train_wire_input *in, int64_t now_ns);
 // Local. The session has a new frame: sends it, and puts the next one at its time.
 void train_live_seat_show(train_live_seat *s, unsigned flags, int64_t now_ns);
-// Local. Whether the message that has just come is within what a peer may send.
+// Local. Whether the message that has just come is within what anybody may send.
 bool train_live_seat_allows(train_live_seat *s, int64_t now_ns);
 
 #endif

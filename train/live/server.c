@@ -9,9 +9,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "train/live/http.h"
+#include "train/live/message.h"
 #include "train/live/programs.h"
 
-enum { PING_S = 15, DEAD_S = 60, GOODBYE_MS = 500, HELD_MS = 100 };
+enum { PING_S = 15, GOODBYE_MS = 500, HELD_MS = 100 };
 static const int64_t SECOND = 1000000000;
 
 struct train_live_server {
@@ -46,10 +47,12 @@ static void leave(train_live_server *s, train_live_seat *seat) {
 
 static orr_code take_message(void *ctx, bool text, const uint8_t *bytes, size_t size) {
   visit *v = ctx;
-  const int64_t now = orr_clock_ns();
-  v->seat->heard_ns = now;
-  ORR_CHECK(train_live_seat_allows(v->seat, now), ORR_EINVAL, "too many messages");
-  return train_live_control_message(v->server->house, v->seat, text, bytes, size, now);
+  return train_live_message_take(v->server->house, v->seat, text, bytes, size, orr_clock_ns());
+}
+
+static bool is_allowed(void *ctx) {
+  const visit *v = ctx;
+  return train_live_seat_allows(v->seat, orr_clock_ns());
 }
 
 static train_live_seat *free_seat(train_live_server *s) {
@@ -80,9 +83,10 @@ static orr_code seat_peer(train_live_server *s, train_live_seat *seat, int fd, c
       &(train_live_peer_options){.fd = fd,
                                  .extra = extra,
                                  .extra_bytes = extra_bytes,
-                                 .most_message = train_live_control_most_message(seat),
+                                 .most_message = train_live_message_most(seat),
                                  .frame_bytes = s->worlds[0]->frame_bytes + TRAIN_WIRE_FRAME_HEADER,
                                  .worlds = s->count,
+                                 .allows = is_allowed,
                                  .message = take_message,
                                  .ctx = v},
       &seat->peer));
@@ -208,6 +212,10 @@ static void read_from(train_live_server *s, train_live_seat *seat) {
 // Pings, and the end of those who do not answer or have nothing to say.
 static void look_after(train_live_server *s, train_live_seat *seat, int64_t now) {
   if (!seat->peer) return;
+  if (train_live_peer_is_over(seat->peer)) {
+    leave(s, seat);
+    return;
+  }
   if (now - seat->heard_ns > s->o.idle_s * SECOND) {
     (void)train_live_control_error(seat, "idle", "nothing was heard for too long: goodbye");
     train_live_peer_close(seat->peer, 1000, "idle");
@@ -282,15 +290,28 @@ static int64_t gather_due(train_live_server *s, int64_t now, train_live_seat **o
 
 static void show(train_live_server *s, train_live_seat *seat, bool unseen, bool was_ahead) {
   const int64_t now = orr_clock_ns();
+  seat->served_ns = now;
   if (unseen && train_live_session_catching_up(&seat->session)) return;
   train_live_seat_show(seat, was_ahead ? TRAIN_WIRE_AHEAD : 0, now);
   write_to(s, seat);
+}
+
+// A session whose record is full stands still: it can be kept, and gone back in.
+static void halt_full(train_live_seat *seat) {
+  if (!seat->ready || train_live_session_catching_up(&seat->session)) return;
+  if ((!seat->running && !seat->frames_asked) || !train_record_is_full(&seat->session.record))
+    return;
+  seat->running = false;
+  seat->frames_asked = 0;
+  (void)train_live_control_error(
+      seat, "full", "the session is as long as one may be: keep it, and begin another");
 }
 
 static orr_code decode_due(train_live_server *s, int64_t now) {
   train_live_seat *due[TRAIN_LIVE_SESSIONS_MAX];
   train_live_session *session[TRAIN_LIVE_SESSIONS_MAX];
   bool unseen[TRAIN_LIVE_SESSIONS_MAX], ahead[TRAIN_LIVE_SESSIONS_MAX];
+  for (int64_t i = 0; i < s->o.seats; i++) halt_full(&s->seat[i]);
   const int64_t n = gather_due(s, now, due);
   if (!n) return ORR_OK;
   for (int64_t i = 0; i < n; i++) {

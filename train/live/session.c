@@ -388,9 +388,10 @@ static const train_live_snapshot *before(const train_live_session *s, int64_t fr
 
 orr_code train_live_session_back(train_live_session *s, int64_t frame) {
   const int64_t prompt = s->record.prompt, goal = frame + 1;
-  ORR_CHECK(goal >= prompt && goal <= s->frame, ORR_EINVAL,
+  const int64_t end = train_live_session_catching_up(s) ? s->goal : s->frame;
+  ORR_CHECK(goal >= prompt && goal <= end, ORR_EINVAL,
             "back to frame %" PRId64 ": the session has %" PRId64 " to %" PRId64, frame, prompt - 1,
-            s->frame - 1);
+            end - 1);
   // the last frame on the way is decoded again, so that there is something to see
   const train_live_snapshot *from = before(s, goal > prompt ? goal - 1 : goal);
   ORR_CHECK(from, ORR_EINVAL, "session: nothing is remembered before frame %" PRId64, frame);

@@ -42,7 +42,7 @@ enum {
 };
 
 // Flags of a frame.
-enum { TRAIN_WIRE_GIVEN = 1, TRAIN_WIRE_AHEAD = 2, TRAIN_WIRE_STILL = 4, TRAIN_WIRE_SHARED = 8 };
+enum { TRAIN_WIRE_GIVEN = 1, TRAIN_WIRE_AHEAD = 2, TRAIN_WIRE_SHARED = 8 };
 
 typedef struct {
   uint32_t number;

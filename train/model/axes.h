@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "configs/config.h"
 #include "dist/comm.h"
+#include "dist/world.h"
 #include "kernels/kern.h"
 #include "train/timing/profile.h"
 

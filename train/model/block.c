@@ -35,6 +35,7 @@ static train_param_spec matrix(int64_t rows, int64_t cols, float std, int dim,
                             .init = TRAIN_INIT_NORMAL,
                             .std = std,
                             .decay = true,
+                            .of_block = true,
                             .dim = dim,
                             .part = part};
 }

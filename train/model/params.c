@@ -58,7 +58,8 @@ orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *a
                      .grad_partial = s->grad_partial,
                      .init = s->init,
                      .std = s->std,
-                     .decay = s->decay};
+                     .decay = s->decay,
+                     .of_block = s->of_block};
   params_shape(q, s);
   q->name = orr_strdup(name);
   ORR_CHECK(q->name, ORR_ENOMEM, "name of parameter %s: out of memory", name);

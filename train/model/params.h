@@ -29,8 +29,9 @@ typedef struct {
   bool counted_elsewhere; // another rank of tp holds the same elements and counts them
   bool grad_partial;      // ranks of tp that share elements each have a part of their gradient
   train_init init;
-  float std;  // of TRAIN_INIT_NORMAL
-  bool decay; // a matrix that the products read as `work`: takes part in weight decay
+  float std;     // of TRAIN_INIT_NORMAL
+  bool decay;    // a matrix that the products read as `work`: takes part in weight decay
+  bool of_block; // a matrix of a block, one that Muon may update (train/step/muon.h)
 } train_param;
 
 typedef struct {
@@ -51,7 +52,7 @@ typedef struct {
   int64_t shape[4];
   train_init init;
   float std;
-  bool decay;
+  bool decay, of_block;
   int dim;                // of `part`
   const train_part *part; // this rank's part of shape[dim]; NULL = the whole
   bool counted_elsewhere, grad_partial;

@@ -12,7 +12,7 @@
 #include <jansson.h>
 
 #include "configs/config.h"
-#include "dist/comm.h"
+#include "dist/world.h"
 #include "kernels/kern.h"
 #include "train/observe/append.h"
 #include "train/step/fingerprint.h"

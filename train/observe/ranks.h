@@ -8,7 +8,7 @@
 #define TRAIN_RANKS_H
 
 #include "base/status.h"
-#include "dist/comm.h"
+#include "dist/world.h"
 #include "train/timing/profile.h"
 #include "train/observe/scalars.h"
 

@@ -4,7 +4,7 @@
 #define TRAIN_TRACE_H
 
 #include "base/status.h"
-#include "dist/comm.h"
+#include "dist/world.h"
 #include "train/timing/profile.h"
 #include "train/observe/ranks.h"
 

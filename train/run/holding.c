@@ -5,7 +5,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "dist/comm.h"
+#include "dist/launch.h"
 
 orr_code train_holding_take(train_holding *f, const cfg *c) {
   ORR_TRY(orr_fs_mkdirs(c->run.dir));

@@ -4,7 +4,7 @@
 
 #include "base/status.h"
 #include "configs/config.h"
-#include "dist/comm.h"
+#include "dist/world.h"
 #include "train/run/options.h"
 
 // Collective over the world. ORR_ESTOPPED when a signal or train.max_wall_s ended it early with a

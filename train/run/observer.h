@@ -5,7 +5,7 @@
 
 #include "base/status.h"
 #include "configs/config.h"
-#include "dist/comm.h"
+#include "dist/world.h"
 #include "train/run/accounting.h"
 #include "train/observe/metrics.h"
 #include "train/timing/profile.h"

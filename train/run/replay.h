@@ -9,7 +9,7 @@
 
 #include "base/status.h"
 #include "configs/config.h"
-#include "dist/comm.h"
+#include "dist/world.h"
 
 typedef struct {
   int64_t step;   // the last one to repeat; from 1

@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "dist/comm.h"
+#include "dist/world.h"
 #include "train/step/fingerprint.h"
 
 typedef struct {

@@ -3,7 +3,7 @@
 #define TRAIN_DEVICE_H
 
 #include "configs/config.h"
-#include "dist/comm.h"
+#include "dist/world.h"
 #include "kernels/kern.h"
 
 // Collective over w. *out (=) this rank's kern, in planning mode; rank 0 logs what it runs on, and

@@ -58,6 +58,7 @@ void train_state_place(train_state *s) {
   s->m = orr_arena_take(&s->optimizer, own * sizeof(float));
   s->v = orr_arena_take(&s->optimizer, own * sizeof(float));
   s->ema = s->has_ema ? orr_arena_take(&s->optimizer, own * sizeof(float)) : NULL;
+  train_muon_place(&s->muon, &s->optimizer);
 }
 
 orr_code train_state_commit(train_state *s) {
@@ -77,6 +78,11 @@ void train_state_release(train_state *s) {
   orr_arena_release(&s->gradients);
   orr_arena_release(&s->parameters);
   train_params_release(&s->params);
+}
+
+void train_state_optimizer(train_state *s, const cfg *c) {
+  if (c->optim.optimizer == CFG_OPTIMIZER_MUON)
+    train_muon_init(&s->muon, s->k, s->weights.act, &s->params);
 }
 
 // Where the values of piece x of the master weights lie.
@@ -172,8 +178,37 @@ static orr_code update_range(train_state *s, const cfg *c, const kern_adamw_args
   return kern_adamw(s->k, &a);
 }
 
-// This rank's part of bucket i, range by range: neighbours of one kind are one range, for their
-// padding is zero and stays zero. *p is the parameter that the bucket before ended in.
+// One step of Muon on parameter p, which lies whole in piece x.
+static orr_code update_matrix(train_state *s, const cfg *c, const kern_adamw_args *common,
+                              const train_partition_piece *x, const train_param *p) {
+  const int64_t in = p->at - x->at, own = x->place + in, rows = p->shape[0], cols = p->shape[1];
+  kern_muon_apply_args a = {.type = s->weights.act,
+                            .n = p->count,
+                            .w = master_piece(s, x) + in,
+                            .ema = s->ema ? s->ema + own : NULL,
+                            .w_bf16 = s->weights.work ? s->weights.work + p->at : NULL,
+                            .gain = train_muon_gain(c, rows, cols),
+                            .weight_decay = (float)c->optim.weight_decay,
+                            .ema_decay = common->ema_decay,
+                            .rates = common->rates,
+                            .verdict = common->verdict};
+  ORR_TRY(kern_muon_blend(s->k, &(kern_muon_blend_args){.n = p->count,
+                                                        .g = s->own_grad + own,
+                                                        .m = s->m + own,
+                                                        .momentum = (float)c->optim.muon_momentum,
+                                                        .verdict = common->verdict}));
+  ORR_TRY(
+      train_muon_orthogonal(&s->muon, s->own_grad + own, rows, cols, c->optim.muon_steps, &a.x));
+  return kern_muon_apply(s->k, &a);
+}
+
+// Whether AdamW may update a and b, neighbours, at once: their padding is zero and stays zero.
+static bool alike(const cfg *c, const train_param *a, const train_param *b) {
+  return a->decay == b->decay && !train_muon_takes(c, a) && !train_muon_takes(c, b);
+}
+
+// This rank's part of bucket i, range by range. *p is the parameter that the bucket before ended
+// in.
 static orr_code update_bucket(train_state *s, const cfg *c, const kern_adamw_args *common,
                               int64_t i, int *p) {
   const train_partition_piece x = train_partition_piece_of(&s->shard, i);
@@ -181,11 +216,14 @@ static orr_code update_bucket(train_state *s, const cfg *c, const kern_adamw_arg
   const int64_t stop = x.at + x.count;
   for (int64_t at = x.at, end; at < stop; at = end) {
     while (*p + 1 < s->params.count && list[*p + 1].at <= at) ++*p;
-    const bool decay = list[*p].decay;
     int next = *p + 1;
-    while (next < s->params.count && list[next].at < stop && list[next].decay == decay) next++;
+    while (next < s->params.count && list[next].at < stop && alike(c, &list[*p], &list[next]))
+      next++;
     end = next < s->params.count && list[next].at < stop ? list[next].at : stop;
-    ORR_TRY(update_range(s, c, common, &x, at, end - at, decay));
+    if (train_muon_takes(c, &list[*p]))
+      ORR_TRY(update_matrix(s, c, common, &x, &list[*p]));
+    else
+      ORR_TRY(update_range(s, c, common, &x, at, end - at, list[*p].decay));
   }
   return ORR_OK;
 }

@@ -1,6 +1,6 @@
 // What training carries from step to step: master weights, their bfloat16 working copy, gradients,
-// AdamW's moments and the moving average, each flat in the layout of the parameter list, each in an
-// arena of its own.
+// the optimizer's moments and the moving average, each flat in the layout of the parameter list,
+// each in an arena of its own. AdamW has two moments, Muon the first one alone.
 #ifndef TRAIN_STATE_H
 #define TRAIN_STATE_H
 
@@ -15,6 +15,7 @@
 #include "train/model/axes.h"
 #include "train/model/params.h"
 #include "train/model/products.h"
+#include "train/step/muon.h"
 #include "train/step/partition.h"
 
 typedef struct {
@@ -29,6 +30,7 @@ typedef struct {
   float *m, *v, *ema;      // NULL when absent
   int64_t plain;           // elements of weights.plain
   bool training, has_ema;
+  train_muon muon; // of the matrices that it updates; holds nothing where AdamW updates all
   orr_arena parameters, gradients, optimizer;
   ckpt_tensor *tensors; // the list for checkpoints/, made on demand
   ckpt_set sets[4];     // model, m, v, ema
@@ -37,6 +39,9 @@ typedef struct {
 // Local. Starts with empty arenas of `k` (borrowed) that count; add parameters to s->params, then
 // place.
 void train_state_init(train_state *s, kern *k, kern_dtype act, bool training, bool ema);
+// Local. What updates which parameter, by `optim`; after the parameters are listed, before place.
+// Not called: AdamW updates all.
+void train_state_optimizer(train_state *s, const cfg *c);
 // Local. Shares states out over the replicas, in the buckets that gradients are reduced in; after
 // the parameters are listed, before place. axes == NULL, or not called: one rank keeps everything.
 // ORR_ENOMEM.
@@ -56,8 +61,8 @@ orr_code train_state_average_is_weights(train_state *s); // of the array above; 
 orr_code train_state_refresh(train_state *s);
 // Called when this rank's part of a bucket is updated; buckets come in order.
 typedef orr_code (*train_updated_fn)(void *ctx, int64_t bucket);
-// Local. One AdamW step on everything, bucket by bucket; rates and verdict lie in device memory.
-// `updated` may be NULL.
+// Local. One step of the optimizer on everything, bucket by bucket; rates and verdict lie in device
+// memory. Muon uses up the gradients of its matrices. `updated` may be NULL.
 orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates *rates,
                             const kern_clip_result *verdict, train_updated_fn updated, void *ctx);
 

@@ -19,6 +19,7 @@ static orr_code create_parts(train_step *s) {
   ORR_TRY(train_timer_create(s->k, &s->timer));
   ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
   s->stage->timer = s->timer;
+  train_state_optimizer(&s->state, c);
   // by set of marks, without fingerprints and with them
   ORR_TRY(train_capture_create(s->k, s->axes, 4 * s->stage->shapes, &s->replay));
   // What other ranks take part in is captured too where it is in the order of the device.

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "dist/comm.h"
+#include "dist/recorder.h"
 
 typedef enum {
   TRAIN_PHASE_OTHER,

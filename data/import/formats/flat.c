@@ -1,5 +1,5 @@
-// Columns of all episodes, one after the other (stable-worldmodel and others): data/import/cut.c
-// finds where they end.
+// Columns of all episodes, one after the other (stable-worldmodel and others):
+// data/import/hdf5_cut.c finds where they end.
 #include "data/import/formats.h"
 #include "data/import/hdf5.h"
 #include "data/shard/h5_dataset.h"

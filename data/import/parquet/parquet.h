@@ -2,11 +2,11 @@
 // column. Columns of numbers come as rows of doubles, columns of bytes (pictures, words) one value
 // at a time.
 //
-// What is read: BOOLEAN, INT32, INT64, FLOAT, DOUBLE, BYTE_ARRAY; lists of them to any depth, which
-// come flattened; pages of version 1 and 2; plain, dictionary, run-length and byte-stream-split
-// encodings; packed with Snappy, gzip, Zstandard or not at all. Everything else is refused by its
-// name. Nothing in a file is trusted: damage gives ORR_EFORMAT.
-// Source: apache/parquet-format (README.md, Encodings.md, parquet.thrift).
+// What is read: BOOLEAN, INT32, INT64, FLOAT, DOUBLE and byte arrays; lists of them to any depth,
+// which come flattened; pages of version 1 and 2; plain, dictionary, run-length and
+// byte-stream-split encodings; packed with Snappy, gzip, Zstandard or not at all. Everything else
+// is refused by its name. Nothing in a file is trusted: damage gives ORR_EFORMAT. Source:
+// apache/parquet-format (README.md, Encodings.md, parquet.thrift).
 //
 // Why a reader of its own: Debian 12 packages no Parquet library, and what is needed of the format
 // to read a table of actions is small.

@@ -1,5 +1,7 @@
 // What may stand in a cell of a table of text.
 #define _GNU_SOURCE // strptime, timegm
+#include "data/import/table/cell.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
@@ -8,8 +10,6 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
-
-#include "data/import/table/builder.h"
 
 static const char *skip_blanks(const char *at) {
   return at + strspn(at, " \t\r\n");

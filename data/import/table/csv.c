@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "data/import/table/builder.h"
+#include "data/import/table/cell.h"
 
 #define LINE_MAX_BYTES ((size_t)1 << 24)
 #define CELLS_MAX      65536 // of a line

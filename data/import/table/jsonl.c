@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "data/import/table/json_lines.h"
 #include "data/import/table/builder.h"
+#include "data/import/table/cell.h"
 
 typedef struct {
   data_table_builder b;

@@ -8,8 +8,9 @@
 
 #include "base/fault.h"
 #include "data/pictures/film_palette.h"
-#include "data/pictures/video.h"
+#include "data/pictures/film.h"
 #include "tests/base/folder.h"
+#include "data/pictures/png.h"
 
 enum { N = 10, H = 24, W = 32 };
 

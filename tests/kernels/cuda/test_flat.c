@@ -102,6 +102,55 @@ static void test_adamw_equals_the_cpu_and_skips(void **state) {
   PARITY_SHAPES(adamw_skipped, lengths, 0);
 }
 
+static void muon_blend_with(side *s, int64_t n, bool skip) {
+  const kern_clip_result verdict = {.scale = 0.5f, .skip = skip};
+  SIDE_RUN(s, muon_blend, .n = n, .g = side_both(s, "g", KERN_F32, n, 0.1, 1e-6),
+           .m = side_both(s, "m", KERN_F32, n, 0.1, 1e-6), .momentum = 0.95f,
+           .verdict = side_given(s, VALUE_RAW, &verdict, sizeof verdict));
+}
+static void muon_blend(side *s, const void *of, kern_dtype type) {
+  muon_blend_with(s, *(const int64_t *)of, false);
+}
+static void muon_blend_skipped(side *s, const void *of, kern_dtype type) {
+  muon_blend_with(s, *(const int64_t *)of, true);
+}
+
+static void muon_norm(side *s, const void *of, kern_dtype type) {
+  const int64_t n = *(const int64_t *)of;
+  const double sumsq = n == 64 ? 0.0 : 7.25;
+  SIDE_RUN(s, muon_norm, .type = type, .n = n, .g = side_draw(s, KERN_F32, n, 1.0),
+           .sumsq = side_given(s, VALUE_F64, &sumsq, 1),
+           .x = side_out(s, "x", value_of(type), n, 1e-6));
+}
+
+// With a bfloat16 copy and an average where x is bfloat16.
+static void muon_apply_with(side *s, int64_t n, kern_dtype type, bool skip) {
+  const kern_clip_result verdict = {.scale = 0.5f, .skip = skip};
+  const kern_adamw_rates rates = {.lr = 1e-2f};
+  const bool more = type == KERN_BF16;
+  SIDE_RUN(s, muon_apply, .type = type, .n = n, .x = side_draw(s, type, n, 1.0),
+           .w = side_both(s, "w", KERN_F32, n, 1.0, 1e-6),
+           .ema = more ? side_both(s, "ema", KERN_F32, n, 1.0, 1e-6) : NULL,
+           .w_bf16 = more ? side_both(s, "w_bf16", KERN_BF16, n, 1.0, 1e-6) : NULL, .gain = 3.0f,
+           .weight_decay = 0.1f, .ema_decay = 0.99f,
+           .rates = side_given(s, VALUE_RAW, &rates, sizeof rates),
+           .verdict = side_given(s, VALUE_RAW, &verdict, sizeof verdict));
+}
+static void muon_apply(side *s, const void *of, kern_dtype type) {
+  muon_apply_with(s, *(const int64_t *)of, type, false);
+}
+static void muon_apply_skipped(side *s, const void *of, kern_dtype type) {
+  muon_apply_with(s, *(const int64_t *)of, type, true);
+}
+
+static void test_muon_equals_the_cpu_and_skips(void **state) {
+  PARITY_SHAPES(muon_blend, lengths, 0);
+  PARITY_SHAPES(muon_blend_skipped, lengths, 0);
+  PARITY_SHAPES(muon_norm, lengths, 1);
+  PARITY_SHAPES(muon_apply, lengths, 1);
+  PARITY_SHAPES(muon_apply_skipped, lengths, 1);
+}
+
 static void clip(side *s, const void *of, kern_dtype type) {
   const double *sumsq_limit_loss = of; // and units, largest loss and norm
   const kern_clip_result none = {.scale = NAN, .skip = -1};
@@ -171,6 +220,7 @@ int main(void) {
       cmocka_unit_test(test_swiglu_equals_the_cpu),
       cmocka_unit_test(test_casts_and_sums_of_two_equal_the_cpu),
       cmocka_unit_test(test_adamw_equals_the_cpu_and_skips),
+      cmocka_unit_test(test_muon_equals_the_cpu_and_skips),
       cmocka_unit_test(test_verdicts_equal_the_cpu),
       cmocka_unit_test(test_sums_of_squares_equal_the_cpu),
       cmocka_unit_test(test_fingerprints_are_those_of_the_cpu),

@@ -14,7 +14,7 @@
 
 #include "base/fs.h"
 #include "base/args.h"
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 static const orr_option options[] = {
     {"out", "FILE", "where the picture goes", ORR_OPTION_ONCE},

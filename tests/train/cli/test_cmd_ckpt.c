@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "base/json.h"
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 // Runs the command with these words, ended by NULL; its stdout goes to ROOT/stdout.
 static orr_code run(const char *root, const char *const *words) {

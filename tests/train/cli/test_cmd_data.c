@@ -2,7 +2,7 @@
 // `orrery data inspect|verify` and what the group says to bad usage.
 #include "tests/data/shards.h"
 
-#include "train/cli/commands.h"
+#include "train/cli/cmd.h"
 
 #define RUN(...)                                                                                   \
   run((const char *const[]){"data", __VA_ARGS__},                                                  \

@@ -206,7 +206,7 @@ static void test_episodes_of_an_address_equal_those_of_the_folder(void **state) 
   assert_int_equal(train_episodes_count(e[0]), train_episodes_count(e[1]));
   for (int64_t i = 0; i < train_episodes_count(e[0]); i++) {
     for (int k = 0; k < 2; k++)
-      assert_ok(train_episodes_read(e[k], i, T, 2, frames[k], actions[k], states[k]));
+      assert_ok(train_episodes_read(e[k], i, i % 3, T, 2, frames[k], actions[k], states[k]));
     assert_memory_equal(frames[0], frames[1], PIXELS);
     assert_memory_equal(actions[0], actions[1], (T - 1) * 2 * sizeof(float));
     assert_memory_equal(states[0], states[1], sizeof states[0]);

@@ -10,10 +10,19 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "data/pictures/packed.h"
 #include "train/eval/eval.h"
 #include "train/eval/set.h"
 
-enum { HEIGHT = 16, WIDTH = 24, PIXELS = HEIGHT * WIDTH, EPISODES = 8, LENGTH = 9, PROMPT = 3 };
+enum {
+  HEIGHT = 16,
+  WIDTH = 24,
+  PIXELS = HEIGHT * WIDTH,
+  EPISODES = 8,
+  LENGTH = 9,
+  PROMPT = 3,
+  ALONE = 40
+};
 
 typedef struct {
   char root[512];
@@ -21,16 +30,17 @@ typedef struct {
   train_loaded_model *dynamics, *tokenizer;
 } fixture;
 
-// Data set ROOT/name of one shard with episodes of LENGTH frames; `forks`: pairs with one past.
-static void make_set(const fixture *f, const char *name, bool forks) {
+// Data set ROOT/name of one shard with `episodes` episodes of `length` frames; `forks`: pairs with
+// one past.
+static void make_set(const fixture *f, const char *name, int episodes, int64_t length, bool forks) {
   char dir[1024], path[1100];
   const data_shard_format format = shards_format(HEIGHT, WIDTH, 0);
   int64_t lengths[EPISODES];
-  for (int i = 0; i < EPISODES; i++) lengths[i] = LENGTH;
+  for (int i = 0; i < episodes; i++) lengths[i] = length;
   snprintf(dir, sizeof dir, "%s/%s", f->root, name);
   assert_ok(orr_fs_mkdirs(dir));
   snprintf(path, sizeof path, "%s/shard-00000.h5", dir);
-  assert_ok(shards_write(path, &format, DATA_FILTER_NONE, 0, lengths, EPISODES, 0));
+  assert_ok(shards_write(path, &format, DATA_FILTER_NONE, 0, lengths, episodes, 0));
   json_t *extra = forks ? json_pack("{s:{s:i}}", "forks", "prompt", PROMPT + 1) : NULL;
   assert_ok(data_index_build(dir, extra));
   json_decref(extra);
@@ -79,8 +89,9 @@ static int setup(void **state) {
   *state = f;
   orr_log_setup(ORR_LOG_ERROR, 0, 1);
   snprintf(f->root, sizeof f->root, "%s", shards_folder("eval"));
-  make_set(f, "clips", false);
-  make_set(f, "forks", true);
+  make_set(f, "clips", EPISODES, LENGTH, false);
+  make_set(f, "forks", EPISODES, LENGTH, true);
+  make_set(f, "alone", 1, ALONE, false);
   train_models(f);
   assert_ok(kern_create(KERN_DEVICE_CPU, 1, &f->k));
   assert_ok(kern_commit(f->k));
@@ -111,24 +122,33 @@ static train_episodes *open_set(const fixture *f, const char *name) {
 
 // -- clips ----------------------------------------------------------------------------------
 
+static orr_code load_clips(const fixture *f, train_episodes *episodes, train_codec *codec,
+                           int64_t clips, int64_t horizon, train_eval_set *s) {
+  const train_eval_wish wish = {clips, PROMPT, horizon, 7};
+  return train_eval_set_load(episodes, f->dynamics, codec, &wish, s);
+}
+
 static void test_actions_lie_at_the_frame_they_led_to(void **state) {
   const fixture *f = *state;
   train_episodes *episodes = open_set(f, "clips");
   train_codec *codec = NULL;
   train_eval_set s;
   assert_ok(train_codec_create(f->tokenizer, 5, &codec)); // portions that do not divide the clips
-  assert_ok(train_eval_set_load(episodes, f->dynamics, codec, EPISODES, PROMPT, 4, &s));
+  assert_ok(load_clips(f, episodes, codec, EPISODES, 4, &s));
   assert_int_equal(s.E, EPISODES);
   assert_int_equal(s.T, PROMPT + 4);
   for (int64_t i = 0; i < s.E * s.T; i++) {
-    const int64_t t = i % s.T, clip = i / s.T;
+    const train_eval_window w = s.window[i / s.T];
+    const int64_t t = i % s.T, at = w.start + t;
     const float *a = s.action + i * 2 * s.A;
+    assert_int_equal(w.episode, i / s.T); // as many clips as episodes of one length
     assert_int_equal(s.has[i], t > 0);
-    assert_int_equal(s.frames[i * PIXELS * 3], shards_shown(clip, t)); // clip = episode
+    assert_int_equal(s.frames[i * PIXELS * 3], shards_shown(w.episode, at));
     // the set has 2 of the model's 3 components
-    assert_true(a[0] == (t ? shards_action(clip, t - 1) : 0.0f) && a[1] == -a[0] && a[2] == 0.0f);
+    assert_true(a[0] == (t ? shards_action(w.episode, at - 1) : 0.0f) && a[1] == -a[0] &&
+                a[2] == 0.0f);
     assert_true(a[3] == (float)(t > 0) && a[4] == a[3] && a[5] == 0.0f);
-    assert_true(s.state[i * s.Q] == (float)clip && s.state[i * s.Q + 1] == (float)t);
+    assert_true(s.state[i * s.Q] == (float)w.episode && s.state[i * s.Q + 1] == (float)at);
   }
   int32_t again[LENGTH * 6];
   for (int64_t clip = 0; clip < s.E; clip++) { // frames and tokens belong together
@@ -140,6 +160,37 @@ static void test_actions_lie_at_the_frame_they_led_to(void **state) {
   train_episodes_close(episodes);
 }
 
+static void test_windows_lie_throughout_episodes(void **state) {
+  const fixture *f = *state;
+  train_codec *codec = NULL;
+  train_eval_set s;
+  bool began[LENGTH] = {0};
+  assert_ok(train_codec_create(f->tokenizer, 8, &codec));
+  train_episodes *episodes = open_set(f, "clips");
+  assert_ok(load_clips(f, episodes, codec, 3 * EPISODES, 2, &s)); // 5 of 5 frames in each episode
+  assert_int_equal(s.E, 3 * EPISODES);
+  for (int64_t i = 0; i < s.E; i++) {
+    assert_true(s.window[i].start + s.T <= LENGTH);
+    assert_true(i == 0 || s.window[i].episode > s.window[i - 1].episode ||
+                s.window[i].start > s.window[i - 1].start);
+    began[s.window[i].start] = true;
+  }
+  for (int64_t t = 0; t + s.T <= LENGTH; t++) assert_true(began[t]);
+  train_eval_set_release(&s);
+  assert_ok(load_clips(f, episodes, codec, 1000, 2, &s)); // all that there are
+  assert_int_equal(s.E, 5 * EPISODES);
+  train_eval_set_release(&s);
+  train_episodes_close(episodes);
+  episodes = open_set(f, "alone"); // one recording alone is enough
+  assert_ok(load_clips(f, episodes, codec, 4, 2, &s));
+  assert_int_equal(s.E, 4);
+  for (int64_t i = 0; i < s.E; i++)
+    assert_true(s.window[i].start >= 9 * i && s.window[i].start < 9 * (i + 1));
+  train_eval_set_release(&s);
+  train_episodes_close(episodes);
+  train_codec_destroy(codec);
+}
+
 static void test_clips_have_the_stride_of_training(void **state) {
   const fixture *f = *state;
   train_episodes *episodes = open_set(f, "clips");
@@ -147,16 +198,17 @@ static void test_clips_have_the_stride_of_training(void **state) {
   train_eval_set s;
   assert_ok(train_codec_create(f->tokenizer, 8, &codec));
   f->dynamics->c->data.stride = 2; // 9 frames of an episode are 5
-  assert_ok(train_eval_set_load(episodes, f->dynamics, codec, EPISODES, PROMPT, 2, &s));
+  assert_ok(load_clips(f, episodes, codec, EPISODES, 2, &s));
   for (int64_t i = 0; i < s.E * s.T; i++) {
-    const int64_t t = i % s.T, clip = i / s.T;
-    assert_int_equal(s.frames[i * PIXELS * 3], shards_shown(clip, 2 * t));
-    assert_true(s.state[i * s.Q + 1] == (float)(2 * t));
-    assert_true(s.action[i * 2 * s.A] == (t ? shards_action(clip, 2 * t - 1) : 0.0f));
+    const train_eval_window w = s.window[i / s.T];
+    const int64_t t = i % s.T, at = w.start + 2 * t;
+    assert_int_equal(s.frames[i * PIXELS * 3], shards_shown(w.episode, at));
+    assert_true(s.state[i * s.Q + 1] == (float)at);
+    assert_true(s.action[i * 2 * s.A] == (t ? shards_action(w.episode, at - 1) : 0.0f));
   }
   train_eval_set_release(&s);
-  assert_int_equal(train_eval_set_load(episodes, f->dynamics, codec, 4, PROMPT, 3, &s), ORR_EINVAL);
-  assert_message_names("5 frames", "stride 2", "6");
+  assert_int_equal(load_clips(f, episodes, codec, 4, 3, &s), ORR_EINVAL);
+  assert_message_names("of 5 frames", "stride 2", "clips of 6 frames");
   f->dynamics->c->data.stride = 1;
   train_codec_destroy(codec);
   train_episodes_close(episodes);
@@ -168,18 +220,21 @@ static void test_fewer_clips_are_spread_and_pairs_stay_together(void **state) {
   train_eval_set s;
   assert_ok(train_codec_create(f->tokenizer, 8, &codec));
   train_episodes *episodes = open_set(f, "clips");
-  assert_ok(train_eval_set_load(episodes, f->dynamics, codec, 4, PROMPT, 2, &s));
+  assert_ok(load_clips(f, episodes, codec, 4, 2, &s));
   assert_false(s.forks);
-  for (int64_t i = 0; i < 4; i++) assert_true(s.state[i * s.T * s.Q] == (float)(2 * i));
+  for (int64_t i = 0; i < 4; i++) assert_int_equal(s.window[i].episode / 2, i);
   train_eval_set_release(&s);
   train_episodes_close(episodes);
   episodes = open_set(f, "forks");
-  assert_ok(train_eval_set_load(episodes, f->dynamics, codec, 5, PROMPT, 2, &s));
+  assert_ok(load_clips(f, episodes, codec, 5, 2, &s));
   assert_true(s.forks);
   assert_int_equal(s.E, 4);               // whole pairs
   assert_int_equal(s.prompt, PROMPT + 1); // where the set's futures part
   const float first[] = {0, 1, 4, 5};
-  for (int64_t i = 0; i < 4; i++) assert_true(s.state[i * s.T * s.Q] == first[i]);
+  for (int64_t i = 0; i < 4; i++) {
+    assert_true(s.state[i * s.T * s.Q] == first[i]);
+    assert_int_equal(s.window[i].start, 0); // where their futures part is after the prompt
+  }
   train_eval_set_release(&s);
   train_episodes_close(episodes);
   train_codec_destroy(codec);
@@ -191,10 +246,15 @@ static void test_clips_that_are_too_short_or_too_few_are_refused(void **state) {
   train_eval_set s;
   train_episodes *episodes = open_set(f, "clips");
   assert_ok(train_codec_create(f->tokenizer, 8, &codec));
-  assert_int_equal(train_eval_set_load(episodes, f->dynamics, codec, 4, PROMPT, LENGTH, &s),
-                   ORR_EINVAL);
-  assert_message_names("9 frames", "12", "fewer");
-  assert_int_equal(train_eval_set_load(episodes, f->dynamics, codec, 1, PROMPT, 2, &s), ORR_EINVAL);
+  assert_int_equal(load_clips(f, episodes, codec, 4, LENGTH, &s), ORR_EINVAL);
+  assert_message_names("of 9 frames", "clips of 12 frames", "--horizon");
+  assert_int_equal(load_clips(f, episodes, codec, 1, 2, &s), ORR_EINVAL);
+  assert_message_names("1 clips", "at least 2",
+                       "a larger --clips"); // which is true: there are more
+  train_episodes_close(episodes);
+  episodes = open_set(f, "forks");
+  assert_int_equal(load_clips(f, episodes, codec, 3, 2, &s), ORR_EINVAL);
+  assert_message_names("pairs", "at least 4", "a larger --clips");
   train_codec_destroy(codec);
   train_episodes_close(episodes);
 }
@@ -207,16 +267,20 @@ static double psnr(const uint8_t *a, const uint8_t *b) {
   return -10.0 * log10(sum / (PIXELS * 3));
 }
 
-// Mean PSNR over the episodes of frame PROMPT + k beside the last prompt frame.
-static double persistence(int64_t k) {
+// Mean PSNR over the windows of frame PROMPT + k beside the last prompt frame.
+static double persistence(const json_t *windows, int64_t k) {
   double mean = 0.0;
   uint8_t a[PIXELS * 3], b[PIXELS * 3];
-  for (int64_t e = 0; e < EPISODES; e++) {
+  const json_t *w;
+  size_t n;
+  json_array_foreach((json_t *)(uintptr_t)windows, n, w) {
+    const int64_t episode = json_integer_value(json_object_get(w, "episode")),
+                  prompt = json_integer_value(json_object_get(w, "start")) + PROMPT;
     for (int64_t i = 0; i < PIXELS * 3; i++) {
-      a[i] = shards_pixel(e, PROMPT + k, i);
-      b[i] = shards_pixel(e, PROMPT - 1, i);
+      a[i] = shards_pixel(episode, prompt + k, i);
+      b[i] = shards_pixel(episode, prompt - 1, i);
     }
-    mean += psnr(a, b) / EPISODES;
+    mean += psnr(a, b) / (double)json_array_size(windows);
   }
   return mean;
 }
@@ -260,9 +324,11 @@ static void test_results_have_every_horizon_and_hang_together(void **state) {
   json_t *j = evaluate(*state, "clips", 7);
   const char *const curves[] = {"psnr", "persistence_psnr", "random_action_psnr"};
   for (int i = 0; i < 3; i++) assert_int_equal(json_array_size(json_object_get(j, curves[i])), 5);
+  const json_t *windows = json_object_get(j, "windows");
+  assert_int_equal(json_array_size(windows), EPISODES);
   // float64 over the same bytes: only the order of sums differs
   for (size_t k = 0; k < 5; k++)
-    assert_true(fabs(at(j, "persistence_psnr", k) - persistence((int64_t)k)) < 1e-9);
+    assert_true(fabs(at(j, "persistence_psnr", k) - persistence(windows, (int64_t)k)) < 1e-9);
   assert_true(fabs(number(j, "delta_psnr") - (at(j, "psnr", 3) - at(j, "random_action_psnr", 3))) <
               1e-9);
   assert_true(number(j, "tokenizer_psnr") > 3.0);
@@ -385,9 +451,56 @@ static void test_bad_lines_of_an_actions_file_are_named_by_their_place(void **st
   }
 }
 
+// Whether the picture shows frame t of episode 0, pixel by pixel, and nothing enlarged.
+static bool shows(const data_picture *p, int64_t t) {
+  uint8_t row[WIDTH * 3];
+  for (int64_t top = 0; top + HEIGHT <= p->height; top++)
+    for (int64_t left = 0; left + WIDTH <= p->width; left++) {
+      int64_t y = 0;
+      for (bool same = true; same && y < HEIGHT; y += same) {
+        for (int64_t i = 0; i < WIDTH * 3; i++) row[i] = shards_pixel(0, t, y * WIDTH * 3 + i);
+        same = memcmp(row, p->rgb + ((top + y) * p->width + left) * 3, sizeof row) == 0;
+      }
+      if (y == HEIGHT) return true;
+    }
+  return false;
+}
+
+static void test_a_rollout_starts_where_it_is_told(void **state) {
+  const fixture *f = *state;
+  char model[600], alone[600], film[600];
+  data_packed *packed = NULL;
+  in(f, "dynamics", model);
+  in(f, "alone", alone);
+  in(f, "film.png", film);
+  assert_ok(data_packed_create(&packed));
+  static const int64_t starts[] = {0, 17, 34};
+  for (int i = 0; i < 3; i++) {
+    const int64_t start = starts[i];
+    char number[8];
+    snprintf(number, sizeof number, "%d", (int)start);
+    data_picture picture;
+    char *bytes = NULL;
+    size_t size = 0;
+    RUN_PROGRAM(f, "rollout", model, "--data", alone, "--start", number, "--prompt", "2",
+                "--frames", "4", "--beside", "--scale", "1", "--out", film);
+    assert_ok(orr_fs_read_all(film, &bytes, &size));
+    assert_ok(data_packed_decode(packed, film, (const uint8_t *)bytes, size, &picture));
+    for (int64_t t = 0; t < ALONE; t++)
+      assert_int_equal(shows(&picture, t), t >= start && t < start + 6);
+    orr_free(bytes);
+  }
+  data_packed_destroy(packed);
+  EXPECT_FAILURE(f, "episode 0 has 1 frames from frame 39", "a smaller --start", "rollout", model,
+                 "--data", alone, "--start", "39", "--prompt", "2", "--frames", "4", "--out", film);
+  EXPECT_FAILURE(f, "episode 0 has 0 frames from frame 40", "a smaller --start", "rollout", model,
+                 "--data", alone, "--start", "40", "--prompt", "2", "--frames", "4", "--out", film);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_actions_lie_at_the_frame_they_led_to),
+      cmocka_unit_test(test_windows_lie_throughout_episodes),
       cmocka_unit_test(test_clips_have_the_stride_of_training),
       cmocka_unit_test(test_fewer_clips_are_spread_and_pairs_stay_together),
       cmocka_unit_test(test_clips_that_are_too_short_or_too_few_are_refused),
@@ -396,6 +509,7 @@ int main(void) {
       cmocka_unit_test(test_forked_clips_measure_the_effect_of_actions),
       cmocka_unit_test(test_frames_of_another_size_are_refused_before_they_are_read),
       cmocka_unit_test(test_another_tokenizer_is_refused_and_its_tokens_are_made_anew),
+      cmocka_unit_test(test_a_rollout_starts_where_it_is_told),
       cmocka_unit_test(test_bad_lines_of_an_actions_file_are_named_by_their_place),
   };
   return cmocka_run_group_tests_name("train/eval", tests, setup, teardown);

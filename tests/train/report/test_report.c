@@ -6,7 +6,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "data/pictures/video.h"
+#include "data/pictures/film.h"
 #include "tests/base/folder.h"
 #include "train/report/report.h"
 #include "train/report/chart.h"

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "dist/comm.h"
+#include "dist/world.h"
 #include "train/step/reduce.h"
 
 // What rank r brings; sums over two ranks are exact in float32.

@@ -4,8 +4,8 @@
 //
 // argv[0] of each is its own name. Text for programs goes to stdout or to files, words for people
 // to stderr. ORR_ECONFIG for bad usage.
-#ifndef TRAIN_CLI_COMMANDS_H
-#define TRAIN_CLI_COMMANDS_H
+#ifndef TRAIN_CLI_CMD_H
+#define TRAIN_CLI_CMD_H
 
 #include "base/status.h"
 

@@ -1,19 +1,13 @@
-// Pictures and films for people: PNG (libpng), MP4 and GIF (libav*). Everything is encoded in
-// memory first and written at once, so that a file is whole or absent. Equal input gives equal
-// bytes with the same library versions. Local; thread safe.
-#ifndef DATA_VIDEO_H
-#define DATA_VIDEO_H
+// Films for people: MP4 and GIF (libav*), and frames side by side as a PNG picture. Everything is
+// encoded in memory first and written at once, so that a file is whole or absent. Equal input gives
+// equal bytes with the same library versions. Local; thread safe.
+#ifndef DATA_FILM_H
+#define DATA_FILM_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/status.h"
-
-// rgb [height,width,3]. Atomic.
-orr_code data_png_write(const char *path, const uint8_t *rgb, int64_t height, int64_t width);
-// The same into memory; *png is from orr_malloc, the caller frees it.
-orr_code data_png_encode(const uint8_t *rgb, int64_t height, int64_t width, uint8_t **png,
-                         size_t *bytes);
 
 typedef enum {
   DATA_FILM_MP4, // H.264 where the build of libavcodec has it, else MPEG-4; yuv420p, even sides
