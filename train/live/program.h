@@ -28,6 +28,7 @@ orr_code train_live_program_create(const train_live_program_options *o, int64_t 
                                    train_live_program **out);
 void train_live_program_destroy(train_live_program *p); // leaves its seats; takes NULL
 
+// Local. What to poll, and whether for writing, too.
 int train_live_program_fd(const train_live_program *p);
 bool train_live_program_wants_to_write(const train_live_program *p);
 // Local. Whether messages have come that are still to be done.
