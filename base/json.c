@@ -1,6 +1,7 @@
 // Glue over jansson.
 #include "base/json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,10 @@ static orr_code get(const json_t *o, const char *what, const char *key, const js
 
 #define CHECK_TYPE(j, is, wanted)                                                                  \
   ORR_CHECK(is(j), ORR_EFORMAT, "%s: key '%s': got %s, wanted %s", what, key, type_name(j), wanted)
+
+json_t *orr_json_number(double v) {
+  return isfinite(v) ? json_real(v) : json_null();
+}
 
 orr_code orr_json_get_i64(const json_t *o, const char *what, const char *key, int64_t *out) {
   const json_t *j = NULL;

@@ -97,6 +97,10 @@ typedef struct ckpt_reader ckpt_reader;
 orr_code ckpt_open(const char *path, ckpt_reader **out);
 // The latest good one of ROOT, or of a run's folder, whose step is at most `most`; likewise.
 orr_code ckpt_open_until(const char *root, int64_t most, ckpt_reader **out);
+// As ckpt_open, for weights alone: `path` may also be one safetensors file as ckpt_export writes
+// them, in float32 or bfloat16. Its tensors are those of the "model" files; meta is what its
+// __metadata__ says under "orrery.". It has no checksums.
+orr_code ckpt_open_weights(const char *path, ckpt_reader **out);
 const char *ckpt_reader_path(const ckpt_reader *r);
 int64_t ckpt_reader_step(const ckpt_reader *r);
 const json_t *ckpt_reader_meta(const ckpt_reader *r); // borrowed
@@ -107,8 +111,8 @@ bool ckpt_reader_has(const ckpt_reader *r, const char *file, const char *tensor)
 orr_code ckpt_reader_tensor(const ckpt_reader *r, const char *file, int i, const char **name,
                             int *ndim, int64_t *shape);
 int ckpt_reader_count(const ckpt_reader *r, const char *file);
-// Reads bytes [first, first+bytes) of one tensor; checks the checksums of the extents it touches
-// (each extent once per reader). ORR_ECORRUPT names file and extent.
+// Reads bytes [first, first+bytes) of one tensor, as float32; checks the checksums of the extents
+// it touches (each extent once per reader). ORR_ECORRUPT names file and extent.
 orr_code ckpt_read(ckpt_reader *r, const char *file, const char *tensor, uint64_t first,
                    size_t bytes, void *host);
 orr_code ckpt_verify(ckpt_reader *r); // all extents

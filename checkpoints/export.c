@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "checkpoints/exported.h"
 #include "checkpoints/layout.h"
 #include "checkpoints/root.h"
 #include "checkpoints/safetensors.h"
@@ -21,7 +22,8 @@ typedef struct {
   const char *path;
   ckpt_export_dtype dtype;
   bool ema;
-  ckpt_entry *entries; // of the new file; names are borrowed from the reader
+  const char *const *more; // further metadata
+  ckpt_entry *entries;     // of the new file; names are borrowed from the reader
   int count;
   char *header;
   uint64_t header_bytes, bytes;
@@ -53,20 +55,26 @@ static orr_code list_entries(exporter *x) {
   return ORR_OK;
 }
 
+// What the file says of itself; ckpt_open_weights takes the keys that begin with "orrery.".
 static orr_code build_header(exporter *x) {
+  enum { MORE = 16 }; // texts
   char step[24];
+  int n = 0;
+  const char *list[8 + MORE + 1];
+  const char *hash = json_string_value(json_object_get(ckpt_reader_meta(x->reader), "config_hash"));
   snprintf(step, sizeof(step), "%" PRId64, ckpt_reader_step(x->reader));
-  const json_t *hash = json_object_get(ckpt_reader_meta(x->reader), "config_hash");
-  const char *const metadata[] = {"format",
-                                  "pt",
-                                  "orrery.step",
-                                  step,
-                                  "orrery.weights",
-                                  x->ema ? "ema" : "raw",
-                                  json_is_string(hash) ? "orrery.config_hash" : NULL,
-                                  json_string_value(hash),
-                                  NULL};
-  return ckpt_safetensors_build(x->entries, x->count, metadata, CKPT_PAGE, &x->header,
+  const char *const own[] = {"format",
+                             "pt",
+                             CKPT_EXPORTED_KEYS "step",
+                             step,
+                             CKPT_EXPORTED_KEYS "weights",
+                             x->ema ? "ema" : "raw",
+                             hash ? CKPT_EXPORTED_KEYS "config_hash" : NULL,
+                             hash};
+  for (int i = 0; i < 8 && own[i]; i++) list[n++] = own[i];
+  for (int i = 0; x->more && x->more[i] && i < MORE; i++) list[n++] = x->more[i];
+  list[n] = NULL;
+  return ckpt_safetensors_build(x->entries, x->count, list, CKPT_PAGE, &x->header,
                                 &x->header_bytes);
 }
 
@@ -125,9 +133,9 @@ static orr_code write_aside(exporter *x) {
 }
 
 orr_code ckpt_export(ckpt_reader *r, const char *path, ckpt_export_dtype dtype, bool ema,
-                     uint64_t *bytes) {
+                     const char *const *more, uint64_t *bytes) {
   orr_code rc;
-  exporter x = {.reader = r, .path = path, .dtype = dtype, .ema = ema};
+  exporter x = {.reader = r, .path = path, .dtype = dtype, .ema = ema, .more = more};
   ORR_CHECK(!orr_fs_is_dir(path), ORR_EINVAL, "%s: is a folder, wanted the name of a new file",
             path);
   ORR_TRY_GOTO(list_entries(&x), release);

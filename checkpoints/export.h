@@ -9,8 +9,9 @@ typedef enum { CKPT_EXPORT_F32, CKPT_EXPORT_BF16 } ckpt_export_dtype;
 // Local. Writes the model's weights, or their moving average, to `path` under the model's names.
 // bfloat16 rounds to nearest even. A reader sees the old file or the new one. Every byte is
 // verified on the way. ORR_ENOTFOUND when the checkpoint has no moving average and `ema` asks for
-// it; *bytes (may be NULL) is the size of the new file.
+// it; *bytes (may be NULL) is the size of the new file. `more` (may be NULL) is a flat list key,
+// value, ..., NULL of at most eight further entries of the file's __metadata__.
 orr_code ckpt_export(ckpt_reader *r, const char *path, ckpt_export_dtype dtype, bool ema,
-                     uint64_t *bytes);
+                     const char *const *more, uint64_t *bytes);
 
 #endif

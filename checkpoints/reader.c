@@ -1,6 +1,6 @@
 // Loading: every byte that leaves this file belongs to an extent whose checksum matched, headers
 // included. A reader belongs to one thread.
-#include "checkpoints/checkpoint.h"
+#include "checkpoints/reader.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "base/log.h"
 #include "base/mem.h"
+#include "checkpoints/exported.h"
 #include "checkpoints/manifest.h"
-#include "checkpoints/root.h"
 #include "checkpoints/safetensors.h"
+#include "kernels/bf16.h"
 
 typedef struct {
   char *path;
@@ -32,6 +32,7 @@ typedef struct {
 
 struct ckpt_reader {
   char *path;
+  bool single; // an exported file, which is all of it
   ckpt_manifest manifest;
   reader_file *files;  // as in the manifest
   int file_count;      // opened so far
@@ -152,7 +153,7 @@ static orr_code open_file(ckpt_reader *r, int file) {
   uint64_t bytes = 0;
   *f = (reader_file){.fd = -1};
   r->file_count++;
-  f->path = orr_format("%s/%s", r->path, m->name);
+  f->path = r->single ? orr_strdup(r->path) : orr_format("%s/%s", r->path, m->name);
   ORR_CHECK(f->path, ORR_ENOMEM, "%s: out of memory", r->path);
   ORR_TRY(orr_fs_size(f->path, &bytes));
   ORR_CHECK(bytes == m->bytes, ORR_EFORMAT,
@@ -200,14 +201,17 @@ static orr_code open_files(ckpt_reader *r) {
   return list_tensors(r);
 }
 
-static orr_code open_one(const char *path, ckpt_reader **out) {
+orr_code ckpt_reader_open(const char *path, ckpt_reader **out) {
   orr_code rc;
   ckpt_reader *r = orr_calloc(1, sizeof(*r));
   ORR_CHECK(r, ORR_ENOMEM, "%s: out of memory", path);
   r->cached = -1;
+  r->single = !orr_fs_is_dir(path);
   r->path = orr_strdup(path);
   ORR_CHECK_GOTO(r->path, close, ORR_ENOMEM, "%s: out of memory", path);
-  ORR_TRY_GOTO(ckpt_manifest_load(path, &r->manifest), close);
+  ORR_TRY_GOTO(r->single ? ckpt_exported_manifest(path, &r->manifest)
+                         : ckpt_manifest_load(path, &r->manifest),
+               close);
   ORR_TRY_GOTO(open_files(r), close);
   *out = r;
   return ORR_OK;
@@ -233,74 +237,6 @@ void ckpt_close(ckpt_reader *r) {
   orr_free(r);
 }
 
-// -- opening a root -------------------------------------------------------------------------
-
-static orr_code open_whole(const char *root, const ckpt_candidate *c, ckpt_reader **out) {
-  orr_path path;
-  ORR_TRY(orr_fs_join(path, sizeof(path), root, c->name.s));
-  ORR_TRY(open_one(path, out));
-  orr_code rc = ckpt_verify(*out);
-  if (rc != ORR_OK) ckpt_close(*out);
-  return rc;
-}
-
-// The message has the file and the system's words already.
-static orr_code refuse_unreadable(const char *root, const ckpt_candidate *c) {
-  char why[ORR_STATUS_MESSAGE_MAX];
-  orr_status_copy(why, sizeof why);
-  return ORR_FAIL(
-      ORR_EACCESS,
-      "checkpoint %s in %s may not be read by this user, which is no damage: %s (chmod, "
-      "chown), or name another checkpoint",
-      c->name.s, root, why);
-}
-
-// The first candidate that is whole. Out of memory is no damage: going back further would not help.
-// Nor is want of permission: a run that went on from an older one would in time replace this one.
-static orr_code open_root(const char *root, const ckpt_candidate *list, int count,
-                          ckpt_reader **out) {
-  for (int i = 0; i < count; i++) {
-    orr_code rc = open_whole(root, &list[i], out);
-    if (rc == ORR_OK || rc == ORR_ENOMEM) return rc;
-    if (rc == ORR_EACCESS) return refuse_unreadable(root, &list[i]);
-    ORR_WARN("checkpoint %s is damaged and not used: %s", list[i].name.s, orr_status_message());
-  }
-  return ORR_FAIL(
-      ORR_ECORRUPT,
-      "%s: none of its %d checkpoints is whole (see above); move the folder away to start anew",
-      root, count);
-}
-
-// Keeps the candidates whose step is at most `most`, in their order.
-static int keep_until(ckpt_candidate *list, int count, int64_t most) {
-  int n = 0;
-  for (int i = 0; i < count; i++)
-    if (list[i].step <= most) list[n++] = list[i];
-  return n;
-}
-
-orr_code ckpt_open_until(const char *path, int64_t most, ckpt_reader **out) {
-  orr_path inner;
-  ckpt_candidate *list = NULL;
-  int count = 0;
-  ORR_TRY(orr_fs_join(inner, sizeof(inner), path, "ckpt"));
-  const char *root = orr_fs_is_dir(inner) ? inner : path; // a run's folder means its ckpt/
-  ORR_TRY(ckpt_root_candidates(root, &list, &count));
-  count = keep_until(list, count, most);
-  orr_code rc =
-      count > 0 ? open_root(root, list, count, out)
-                : ORR_FAIL(ORR_ENOTFOUND,
-                           "%s: no checkpoint here: no manifest.json and no step-* folder", root);
-  orr_free(list);
-  return rc;
-}
-
-orr_code ckpt_open(const char *path, ckpt_reader **out) {
-  orr_path manifest;
-  ORR_TRY(orr_fs_join(manifest, sizeof(manifest), path, "manifest.json"));
-  return orr_fs_exists(manifest) ? open_one(path, out) : ckpt_open_until(path, INT64_MAX, out);
-}
-
 // -- asking ---------------------------------------------------------------------------------
 
 const char *ckpt_reader_path(const ckpt_reader *r) {
@@ -311,6 +247,10 @@ int64_t ckpt_reader_step(const ckpt_reader *r) {
 }
 const json_t *ckpt_reader_meta(const ckpt_reader *r) {
   return r->manifest.meta;
+}
+
+static bool is_half(const ckpt_entry *e) {
+  return strcmp(e->dtype, "BF16") == 0;
 }
 
 static const tensor_ref *find(const ckpt_reader *r, const char *series, const char *name) {
@@ -362,8 +302,8 @@ static orr_code match_tensor(const ckpt_reader *r, const ckpt_set *set, const ck
             r->path, name, set->file, wanted);
   const ckpt_entry *e = f->entry;
   shape_text(got, sizeof(got), e->ndim, e->shape);
-  ORR_CHECK(strcmp(e->dtype, "F32") == 0, ORR_EINVAL, "%s: tensor %s is %s, wanted F32", r->path,
-            name, e->dtype);
+  ORR_CHECK(strcmp(e->dtype, "F32") == 0 || is_half(e), ORR_EINVAL,
+            "%s: tensor %s is %s, wanted F32 or BF16", r->path, name, e->dtype);
   ORR_CHECK(
       e->ndim == t->ndim && memcmp(e->shape, t->shape, (size_t)t->ndim * sizeof(int64_t)) == 0,
       ORR_EINVAL, "%s: tensor %s has shape %s, this model wants %s: a checkpoint of another model",
@@ -395,14 +335,30 @@ orr_code ckpt_reader_match(const ckpt_reader *r, const ckpt_set *set) {
       r->path, extra ? extra : "(none)", set->file);
 }
 
+// Values of a bfloat16 tensor, as the float32 that they are.
+static orr_code read_half(ckpt_reader *r, const tensor_ref *t, uint64_t first, uint64_t count,
+                          float *to) {
+  enum { CHUNK = 4096 };
+  uint16_t half[CHUNK];
+  for (uint64_t at = 0, n; at < count; at += n) {
+    n = count - at < CHUNK ? count - at : CHUNK;
+    ORR_TRY(read_file(r, t->file, t->entry->offset + 2 * (first + at), 2 * n, half));
+    for (uint64_t i = 0; i < n; i++) to[at + i] = kern_bf16_to_f32(half[i]);
+  }
+  return ORR_OK;
+}
+
 orr_code ckpt_read(ckpt_reader *r, const char *file, const char *tensor, uint64_t first,
                    size_t bytes, void *host) {
   const tensor_ref *t = find(r, file, tensor);
   ORR_CHECK(t, ORR_EINVAL, "%s: no tensor %s in the %s files", r->path, tensor, file);
-  ORR_CHECK(first <= t->entry->bytes && bytes <= t->entry->bytes - first, ORR_EINVAL,
+  const bool half = is_half(t->entry);
+  const uint64_t all = t->entry->bytes * (half ? 2 : 1);
+  ORR_CHECK(first <= all && bytes <= all - first, ORR_EINVAL,
             "%s: bytes [%" PRIu64 ", %" PRIu64 ") of tensor %s, which has %" PRIu64, r->path, first,
-            first + bytes, tensor, t->entry->bytes);
-  return read_file(r, t->file, t->entry->offset + first, bytes, host);
+            first + bytes, tensor, all);
+  return half ? read_half(r, t, first / sizeof(float), bytes / sizeof(float), host)
+              : read_file(r, t->file, t->entry->offset + first, bytes, host);
 }
 
 orr_code ckpt_verify(ckpt_reader *r) {

@@ -141,15 +141,34 @@ static orr_code parse_members(const char *path, json_t *root, uint64_t file_byte
   return check_cover(path, t, file_bytes);
 }
 
+static orr_code parse_json(const char *path, const char *header, uint64_t header_bytes,
+                           json_t **out) {
+  json_error_t error;
+  ORR_CHECK(header[8] == '{', ORR_EFORMAT, "%s: the header does not begin with '{'", path);
+  *out = json_loadb(header + 8, header_bytes - 8, JSON_REJECT_DUPLICATES, &error);
+  ORR_CHECK(*out, ORR_EFORMAT, "%s: the header is not valid JSON at byte %d: %s", path,
+            error.position, error.text);
+  return ORR_OK;
+}
+
+orr_code ckpt_safetensors_metadata(const char *path, const char *header, uint64_t header_bytes,
+                                   json_t **out) {
+  json_t *root;
+  ORR_TRY(parse_json(path, header, header_bytes, &root));
+  json_t *found = json_object_get(root, "__metadata__");
+  const orr_code rc = found ? parse_metadata(path, found) : ORR_OK;
+  *out = rc == ORR_OK ? (found ? json_incref(found) : json_object()) : NULL;
+  json_decref(root);
+  ORR_CHECK(rc != ORR_OK || *out, ORR_ENOMEM, "%s: out of memory", path);
+  return rc;
+}
+
 orr_code ckpt_safetensors_parse(const char *path, const char *header, uint64_t header_bytes,
                                 uint64_t file_bytes, ckpt_table *out) {
   orr_code rc = ORR_OK;
-  json_error_t error;
+  json_t *root;
   *out = (ckpt_table){.header_bytes = header_bytes};
-  ORR_CHECK(header[8] == '{', ORR_EFORMAT, "%s: the header does not begin with '{'", path);
-  json_t *root = json_loadb(header + 8, header_bytes - 8, JSON_REJECT_DUPLICATES, &error);
-  ORR_CHECK(root, ORR_EFORMAT, "%s: the header is not valid JSON at byte %d: %s", path,
-            error.position, error.text);
+  ORR_TRY(parse_json(path, header, header_bytes, &root));
   out->entries = orr_calloc(json_object_size(root) + 1, sizeof(ckpt_entry));
   ORR_CHECK_GOTO(out->entries, free_root, ORR_ENOMEM, "%s: out of memory for %zu tensors", path,
                  json_object_size(root));

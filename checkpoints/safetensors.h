@@ -5,6 +5,7 @@
 #ifndef CHECKPOINTS_SAFETENSORS_H
 #define CHECKPOINTS_SAFETENSORS_H
 
+#include <jansson.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -34,6 +35,10 @@ orr_code ckpt_safetensors_length(const char *path, const unsigned char head[8], 
 // overlapping data, holes, data beyond the file's end.
 orr_code ckpt_safetensors_parse(const char *path, const char *header, uint64_t header_bytes,
                                 uint64_t file_bytes, ckpt_table *out);
+// Local. *out (json_decref) is the file's __metadata__, an object of texts, empty without one; the
+// arguments and errors are those of parse.
+orr_code ckpt_safetensors_metadata(const char *path, const char *header, uint64_t header_bytes,
+                                   json_t **out);
 // Local. Builds the first bytes of a file from entries whose offsets count from the end of the
 // header (in order, without holes): length word, JSON, spaces up to a multiple of `align`.
 // `metadata` is a flat list key, value, key, value, ..., NULL. *out is freed with orr_free.

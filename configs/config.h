@@ -64,6 +64,11 @@ orr_code cfg_read_file(cfg *c, const char *path);
 orr_code cfg_read_text(cfg *c, const char *name, const char *text, size_t bytes);
 // Local. One override "section.key=value"; lists as "[a, b]". ORR_ECONFIG.
 orr_code cfg_set(cfg *c, const char *assignment);
+// Local. The file (NULL: none), then assignments (a list that ends with NULL), as cfg_read_file and
+// cfg_set. Where warm-up and decay then do not fit into train.steps, and were said for more steps
+// (in the file, or are defaults), they shrink in proportion; `words` says so, "" when nothing did.
+orr_code cfg_read(cfg *c, const char *path, const char *const *assignments, char *words,
+                  size_t size);
 // Local. Rules between rows (heads divides width, product of levels = codes, ...): ORR_ECONFIG.
 orr_code cfg_check(const cfg *c);
 // Local. The whole configuration as YAML that cfg_read_text reads back to equal values; malloc'ed.

@@ -151,6 +151,9 @@
       "blocks; block i is a time block when (i+1) % time_every == 0")                              \
   I64(time_every, WEIGHTS, 4, 1, 1024, "blocks", "distance between time blocks")                   \
   I64(actions, WEIGHTS, 2, 1, 4096, "", "width of the shared action layout (A)")                   \
+  BOOL(digits, WEIGHTS, 0,                                                                         \
+       "tables of codes start as sums over the digits of FSQ (tokenizer.levels), all alike")       \
+  BOOL(before, WEIGHTS, 0, "a position also carries the code that stood there one frame earlier")  \
   LSTR(branches, WEIGHTS, "worlds robotics avatars", 64,                                           \
        "names of the branches, in the order of their embedding")                                   \
   F64(z_loss, WEIGHTS, 1e-4, 0.0, 1.0, "", "weight of logsumexp^2 in the loss")                    \

@@ -204,7 +204,8 @@ typedef struct {
 
 // x[BT,N,D] (=): row 0 = (has ? action_emb : no_action) + branch[branch_id[bt / T % clips]] (frames
 // lie clip by clip with T the frames of one, or with T = 1 frame by frame, all clips of each);
-// rows 1..S = token table rows; the rest = registers. Tables are float32, x has `type`.
+// rows 1..S = token table rows, and where `before` is given + before_table rows of the codes that
+// stood there one frame earlier; the rest = registers. Tables are float32, x has `type`.
 // Rows of the table outside [v_first, v_first+v_count) give zeros (vocabulary-parallel).
 typedef struct {
   kern_dtype type;
@@ -214,6 +215,8 @@ typedef struct {
   const int32_t *branch_id;  // [clips]
   const float *action_emb;   // [BT,D]
   const float *table, *no_action, *branch, *reg;
+  const int32_t *before;     // [BT,S], or NULL
+  const float *before_table; // like `table`
   int64_t v_first, v_count;
   void *x;
 } kern_embed_fwd_args;
@@ -222,12 +225,14 @@ typedef struct {
   kern_dtype type;
   int64_t BT, T, clips, S, R, D;
   const int32_t *tokens;
+  const int32_t *before; // or NULL
   const uint8_t *has_action;
   const int32_t *branch_id;
   int64_t v_first, v_count, branches;
   const void *dx;                              // [BT,N,D]
   float *daction_emb;                          // [BT,D] (=), 0 where !has_action
   float *dtable, *dno_action, *dbranch, *dreg; // (+=)
+  float *dbefore_table;                        // (+=), with `before`
 } kern_embed_bwd_args;
 
 // y[m] = x[index[m]] ; index < 0 gives a zero row.

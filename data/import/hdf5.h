@@ -32,6 +32,12 @@ typedef struct data_import_layout {
   orr_code (*list)(const data_import_h5 *h);
 } data_import_layout;
 
+// What the formats of HDF5 files have in common: members of a data_import_format beside its name.
+#define DATA_IMPORT_HDF5(layout_of)                                                                \
+  .source = &data_import_hdf5_source, .layout = (layout_of), .channels = DATA_CHANNELS_RGB,        \
+  .merge = data_import_merge_last, .actions = data_import_hdf5_actions,                            \
+  .open = data_import_rows_open
+
 // The source of all layouts: HDF5 files, each of the first layout in DATA_IMPORT_FORMATS that fits.
 extern const data_import_source data_import_hdf5_source;
 

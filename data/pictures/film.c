@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "data/pictures/film_av.h"
+#include "data/pictures/png.h"
 
 enum { FILM_SIDE_MAX = 16384, STILL_SIDE_MAX = 1000000 };
 
@@ -84,6 +85,10 @@ orr_code data_film_encode(data_film_format format, const uint8_t *frames, int64_
   if (format == DATA_FILM_PNG) return encode_still(frames, n, height, width, scale, film, bytes);
   int64_t even = format == DATA_FILM_MP4 ? 1 : 0; // yuv420p halves both sides
   int64_t h = (height * scale + even) & ~even, w = (width * scale + even) & ~even;
+  if (h == height && w == width) { // long films are not held twice
+    data_film same = {.rgb = frames, .n = n, .height = h, .width = w, .fps = fps};
+    return data_film_av_encode(format, &same, film, bytes);
+  }
   uint8_t *rgb = orr_malloc((size_t)(n * h * w * 3));
   ORR_CHECK(rgb, ORR_ENOMEM,
             "out of memory for a film of %" PRId64 " frames of %" PRId64 " x %" PRId64 " pixels", n,

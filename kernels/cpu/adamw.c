@@ -1,5 +1,4 @@
-// AdamW (Loshchilov & Hutter 2019) with the weights' moving average and their bfloat16 copy, and
-// the verdict on a gradient before it.
+// AdamW (Loshchilov & Hutter 2019) with the weights' moving average and their bfloat16 copy.
 //
 //   g' = g scale
 //   m (=) beta1 m + (1 - beta1) g'
@@ -59,15 +58,5 @@ static void step_part(const void *ctx, int64_t first, int64_t end, int thread) {
 orr_code CPU_FN(adamw)(kern *k, const kern_adamw_args *a) {
   if (k->planning || a->verdict->skip) return ORR_OK;
   cpu_run(k, a->n, STRIP, step_part, a);
-  return ORR_OK;
-}
-
-orr_code CPU_FN(clip)(kern *k, const kern_clip_args *a) {
-  if (k->planning) return ORR_OK;
-  const kern_bounds *b = a->bounds;
-  const double norm = sqrt(*a->sumsq), loss = b->units > 0.0 ? *a->loss_sum / b->units : 0.0;
-  *a->out = (kern_clip_result){
-      .scale = a->limit > 0.0 && norm > a->limit ? (float)(a->limit / norm) : 1.0f,
-      .skip = !isfinite(norm) || !isfinite(loss) || norm > b->norm || loss > b->loss};
   return ORR_OK;
 }

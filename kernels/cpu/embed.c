@@ -23,6 +23,13 @@ CPU_INLINE void put_sum(void *restrict x, const float *restrict p, const float *
   for (int64_t i = 0; i < D; i++) cpu_lane_set(x, i, p[i] + q[i], type);
 }
 
+// The table's row of the code at `position`, or NULL where another rank has it.
+CPU_INLINE const float *row_of(const kern_embed_fwd_args *a, const int32_t *codes,
+                               const float *table, int64_t position) {
+  const int64_t code = codes[position] - a->v_first;
+  return code >= 0 && code < a->v_count ? table + code * a->D : NULL;
+}
+
 CPU_INLINE void fwd_frame(const kern_embed_fwd_args *a, int64_t bt, kern_dtype type) {
   const int64_t D = a->D, N = 1 + a->S + a->R;
   void *x = cpu_lane_row_mut(a->x, bt * N, D, type);
@@ -30,9 +37,12 @@ CPU_INLINE void fwd_frame(const kern_embed_fwd_args *a, int64_t bt, kern_dtype t
   put_sum(x, action, a->branch + a->branch_id[bt / a->T % a->clips] * D, D, type);
   for (int64_t s = 0; s < a->S; s++) {
     void *row = cpu_lane_row_mut(x, 1 + s, D, type);
-    int64_t code = a->tokens[bt * a->S + s] - a->v_first;
-    if (code >= 0 && code < a->v_count)
-      put_row(row, a->table + code * D, D, type);
+    const float *now = row_of(a, a->tokens, a->table, bt * a->S + s);
+    const float *before = a->before ? row_of(a, a->before, a->before_table, bt * a->S + s) : NULL;
+    if (now && before)
+      put_sum(row, now, before, D, type);
+    else if (now || before)
+      put_row(row, now ? now : before, D, type);
     else
       memset(row, 0, (size_t)D * kern_dtype_size(type));
   }
@@ -70,17 +80,17 @@ typedef struct {
   int32_t *order; // [BT*S], the first start[v_count] in use
 } code_order;
 
-static void sort_by_code(const kern_embed_bwd_args *a, code_order *o) {
+static void sort_by_code(const kern_embed_bwd_args *a, const int32_t *codes, code_order *o) {
   const int64_t positions = a->BT * a->S;
   memset(o->start, 0, (size_t)(a->v_count + 1) * sizeof *o->start);
   for (int64_t i = 0; i < positions; i++) {
-    int64_t code = a->tokens[i] - a->v_first;
+    int64_t code = codes[i] - a->v_first;
     if (code >= 0 && code < a->v_count) o->start[code + 1]++;
   }
   for (int64_t v = 0; v < a->v_count; v++) o->start[v + 1] += o->start[v];
   // start[v] moves to the end of v's part, which is the beginning of the next one's ...
   for (int64_t i = 0; i < positions; i++) {
-    int64_t code = a->tokens[i] - a->v_first;
+    int64_t code = codes[i] - a->v_first;
     if (code >= 0 && code < a->v_count) o->order[o->start[code]++] = (int32_t)i;
   }
   // ... and is put back by one step.
@@ -88,9 +98,9 @@ static void sort_by_code(const kern_embed_bwd_args *a, code_order *o) {
   o->start[0] = 0;
 }
 
-// Columns first..first+n of dtable.
-CPU_INLINE void bwd_table(const kern_embed_bwd_args *a, const code_order *o, int64_t first,
-                          int64_t n, kern_dtype type) {
+// Columns first..first+n of a table whose gradient is `grad`.
+CPU_INLINE void bwd_table(const kern_embed_bwd_args *a, const code_order *o, float *grad,
+                          int64_t first, int64_t n, kern_dtype type) {
   const int64_t N = 1 + a->S + a->R;
   for (int64_t v = 0; v < a->v_count; v++) {
     if (o->start[v] == o->start[v + 1]) continue;
@@ -99,7 +109,7 @@ CPU_INLINE void bwd_table(const kern_embed_bwd_args *a, const code_order *o, int
       int64_t bt = o->order[i] / a->S, s = o->order[i] % a->S;
       add_columns(sum, a->dx, bt * N + 1 + s, a->D, first, n, type);
     }
-    float *to = a->dtable + v * a->D + first;
+    float *to = grad + v * a->D + first;
     for (int64_t c = 0; c < n; c++) to[c] += sum[c];
   }
 }
@@ -120,18 +130,21 @@ CPU_INLINE void bwd_rest(const kern_embed_bwd_args *a, int64_t first, int64_t n,
 
 typedef struct {
   const kern_embed_bwd_args *a;
-  const code_order *order;
+  const code_order *order, *before; // `before` is NULL without such codes
 } bwd_ctx;
+
+CPU_INLINE void bwd_columns(const bwd_ctx *c, int64_t first, int64_t n, kern_dtype type) {
+  bwd_table(c->a, c->order, c->a->dtable, first, n, type);
+  if (c->before) bwd_table(c->a, c->before, c->a->dbefore_table, first, n, type);
+  bwd_rest(c->a, first, n, type);
+}
 
 static void bwd_part(const void *ctx, int64_t first, int64_t end, int thread) {
   const bwd_ctx *c = ctx;
-  if (c->a->type == KERN_BF16) {
-    bwd_table(c->a, c->order, first, end - first, KERN_BF16);
-    bwd_rest(c->a, first, end - first, KERN_BF16);
-  } else {
-    bwd_table(c->a, c->order, first, end - first, KERN_F32);
-    bwd_rest(c->a, first, end - first, KERN_F32);
-  }
+  if (c->a->type == KERN_BF16)
+    bwd_columns(c, first, end - first, KERN_BF16);
+  else
+    bwd_columns(c, first, end - first, KERN_F32);
 }
 
 orr_code CPU_FN(embed_bwd)(kern *k, const kern_embed_bwd_args *a) {
@@ -140,11 +153,15 @@ orr_code CPU_FN(embed_bwd)(kern *k, const kern_embed_bwd_args *a) {
             "embed: %" PRId64
             " positions in one batch are more than 2^31-1; use a smaller micro-batch",
             positions);
+  const int64_t size = a->v_count + 1 + positions; // of one order
   void *workspace;
-  ORR_TRY(cpu_workspace(k, (size_t)(a->v_count + 1 + positions) * sizeof(int32_t), &workspace));
+  ORR_TRY(cpu_workspace(k, (size_t)(a->before ? 2 * size : size) * sizeof(int32_t), &workspace));
   if (k->planning) return ORR_OK;
-  code_order order = {.start = workspace, .order = (int32_t *)workspace + a->v_count + 1};
-  sort_by_code(a, &order);
-  cpu_run(k, a->D, COLUMNS, bwd_part, &(bwd_ctx){a, &order});
+  int32_t *start = workspace;
+  code_order order = {.start = start, .order = start + a->v_count + 1},
+             before = {.start = start + size, .order = start + size + a->v_count + 1};
+  sort_by_code(a, a->tokens, &order);
+  if (a->before) sort_by_code(a, a->before, &before);
+  cpu_run(k, a->D, COLUMNS, bwd_part, &(bwd_ctx){a, &order, a->before ? &before : NULL});
   return ORR_OK;
 }

@@ -1,6 +1,6 @@
-// AdamW (Loshchilov & Hutter 2019) with the weights' moving average and their bfloat16 copy, and
-// the verdict on a gradient before it: the equations of kernels/cpu/adamw.c. Everything that
-// changes from step to step is read from device memory.
+// AdamW (Loshchilov & Hutter 2019) with the weights' moving average and their bfloat16 copy: the
+// equations of kernels/cpu/adamw.c. Everything that changes from step to step is read from device
+// memory.
 #include "kernels/cuda/flat.cuh"
 
 // As on the CPU: moments far below what counts beside eps become 0.
@@ -49,16 +49,4 @@ extern "C" orr_code cuda_adamw(kern *k, const kern_adamw_args *a) {
   const cuda_flat f =
       cuda_flat_of(a->n, 4, cuda_aligned(a->w, a->g, a->m, a->v, a->ema, a->w_bf16));
   return cuda_start(k, "start adamw", adamw_kernel, cuda_flat_grid(&f, 4), dim3(256), 0, *a, f);
-}
-
-static __global__ void clip_kernel(const kern_clip_args a) {
-  const kern_bounds b = *a.bounds;
-  const double norm = sqrt(*a.sumsq), loss = b.units > 0.0 ? *a.loss_sum / b.units : 0.0;
-  a.out->scale = a.limit > 0.0 && norm > a.limit ? (float)(a.limit / norm) : 1.0f;
-  a.out->skip = !isfinite(norm) || !isfinite(loss) || norm > b.norm || loss > b.loss;
-}
-
-extern "C" orr_code cuda_clip(kern *k, const kern_clip_args *a) {
-  if (k->planning) return ORR_OK;
-  return cuda_start(k, "start clip", clip_kernel, dim3(1), dim3(1), 0, *a);
 }

@@ -27,8 +27,15 @@ static __global__ void __launch_bounds__(256) fwd_kernel(const kern_embed_fwd_ar
 #pragma unroll
       for (int e = 0; e < N; e++) x[e] += branch[e];
     } else if (n <= a.S) {
-      const int64_t code = a.tokens[bt * a.S + n - 1] - a.v_first;
+      const int64_t at = bt * a.S + n - 1, code = a.tokens[at] - a.v_first;
       if (code >= 0 && code < a.v_count) cuda_load_f32(a.table + code * a.D, i, x);
+      const int64_t earlier = a.before ? a.before[at] - a.v_first : -1;
+      if (earlier >= 0 && earlier < a.v_count) {
+        float before[N];
+        cuda_load_f32(a.before_table + earlier * a.D, i, before);
+#pragma unroll
+        for (int e = 0; e < N; e++) x[e] += before[e];
+      }
     } else {
       cuda_load_f32(a.reg + (n - 1 - a.S) * a.D, i, x);
     }
@@ -40,7 +47,8 @@ extern "C" orr_code cuda_embed_fwd(kern *k, const kern_embed_fwd_args *a) {
   if (k->planning || a->BT == 0) return ORR_OK;
   const int n = cuda_wide_of(a->type);
   const bool wide = cuda_divides(a->D, n) &&
-                    cuda_aligned(a->action_emb, a->table, a->no_action, a->branch, a->reg, a->x);
+                    cuda_aligned(a->action_emb, a->table, a->no_action, a->branch, a->reg, a->x) &&
+                    (!a->before || cuda_aligned(a->before_table));
   const int64_t packs = a->D / (wide ? n : 1), rows = a->BT * (1 + a->S + a->R);
   const dim3 block = cuda_rows_block(packs);
   const auto kernel = a->type == KERN_BF16
@@ -49,13 +57,15 @@ extern "C" orr_code cuda_embed_fwd(kern *k, const kern_embed_fwd_args *a) {
   return cuda_start(k, "start embed_fwd", kernel, cuda_rows_grid(rows, packs, block), block, 0, *a);
 }
 
-// -- dtable ---------------------------------------------------------------------------------
+// -- the tables of codes
+// ---------------------------------------------------------------------------------
 
 enum { CHUNK = 64, AHEAD = 4 }; // positions; rows that a thread has under way
 
 typedef struct {
   cuda_code_order order;
   int64_t n, chunks;
+  float *table;       // [v_count, D] the gradient
   float *head, *tail; // [chunks, D]: shares of the code that came from, and that goes on after
 } table_sums;
 
@@ -67,7 +77,7 @@ __device__ __forceinline__ float *place_of(const kern_embed_bwd_args &a, const t
   const bool goes = end == (chunk + 1) * CHUNK && end < s.n && s.order.code[end] == code;
   *add = !came && !goes;
   if (came) return s.head + chunk * a.D;
-  return goes ? s.tail + chunk * a.D : a.dtable + code * a.D;
+  return goes ? s.tail + chunk * a.D : s.table + code * a.D;
 }
 
 template <typename T, int N>
@@ -149,18 +159,21 @@ static __global__ void __launch_bounds__(256)
     float sum = s.tail[chunk * a.D + i];
 #pragma unroll 8
     for (int64_t c = chunk + 1; c <= last; c++) sum += s.head[c * a.D + i];
-    a.dtable[code * a.D + i] += sum;
+    s.table[code * a.D + i] += sum;
   }
 }
 
-static orr_code bwd_table(kern *k, const kern_embed_bwd_args *a) {
+// The gradient of the table that `tokens` [BT,S] are rows of.
+static orr_code bwd_table(kern *k, const kern_embed_bwd_args *a, const int32_t *tokens,
+                          float *table) {
   cuda_codes codes = {};
   codes.n = a->BT * a->S;
-  codes.tokens = a->tokens;
+  codes.tokens = tokens;
   codes.v_first = a->v_first;
   codes.count = a->v_count;
   table_sums s = {};
   s.n = codes.n;
+  s.table = table;
   s.chunks = cuda_ceil_div(s.n, CHUNK);
   const size_t sort_bytes = cuda_codes_scratch(&codes);
   void *workspace;
@@ -171,7 +184,7 @@ static orr_code bwd_table(kern *k, const kern_embed_bwd_args *a) {
   s.head = reinterpret_cast<float *>(static_cast<char *>(workspace) + sort_bytes);
   s.tail = s.head + s.chunks * a->D;
   const int n = cuda_wide_of(a->type);
-  const bool wide = cuda_divides(a->D, n) && cuda_aligned(a->dx, a->dtable);
+  const bool wide = cuda_divides(a->D, n) && cuda_aligned(a->dx, table);
   const auto kernel = a->type == KERN_BF16
                           ? (wide ? chunk_kernel<cuda_bf16, 8> : chunk_kernel<cuda_bf16, 1>)
                           : (wide ? chunk_kernel<float, 4> : chunk_kernel<float, 1>);
@@ -226,7 +239,8 @@ extern "C" orr_code cuda_embed_bwd(kern *k, const kern_embed_bwd_args *a) {
             "embed: %" PRId64
             " positions in one batch are more than 2^31-1; use a smaller micro-batch",
             a->BT * a->S);
-  ORR_TRY(bwd_table(k, a));
+  ORR_TRY(bwd_table(k, a, a->tokens, a->dtable));
+  if (a->before) ORR_TRY(bwd_table(k, a, a->before, a->dbefore_table));
   ORR_TRY(bwd_rest(k, a));
   if (k->planning || a->BT == 0) return ORR_OK;
   const dim3 block = cuda_rows_block(a->D);

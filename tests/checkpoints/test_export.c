@@ -36,7 +36,7 @@ static void check_export(const char *root, ckpt_export_dtype dtype, bool ema, in
   ckpt_table t;
   ckpt_reader *r = saved(root);
   snprintf(path, sizeof(path), "%s/out.safetensors", root);
-  assert_ok(ckpt_export(r, path, dtype, ema, &bytes));
+  assert_ok(ckpt_export(r, path, dtype, ema, NULL, &bytes));
   ckpt_close(r);
   assert_ok(orr_fs_size(path, &size));
   assert_int_equal(bytes, size);
@@ -76,11 +76,11 @@ static void test_export_survives_every_fault_and_keeps_the_old_file(void **state
   uint64_t bytes, old = 0;
   ckpt_reader *r = saved(*state);
   snprintf(path, sizeof(path), "%s/out.safetensors", (char *)*state);
-  assert_ok(ckpt_export(r, path, CKPT_EXPORT_F32, false, &old));
+  assert_ok(ckpt_export(r, path, CKPT_EXPORT_F32, false, NULL, &old));
   for (int k = 0; k < 6; k++)
     for (int n = 1, fired = 1; fired; n++) {
       orr_fault_arm(kinds[k], n);
-      orr_code rc = ckpt_export(r, path, CKPT_EXPORT_F32, false, NULL);
+      orr_code rc = ckpt_export(r, path, CKPT_EXPORT_F32, false, NULL, NULL);
       fired = orr_fault_fired(kinds[k]);
       orr_fault_arm(kinds[k], 0);
       assert_true(fired || rc == ORR_OK);
@@ -102,7 +102,7 @@ static void test_ema_of_a_run_without_one_is_refused(void **state) {
   ckpt_writer_destroy(w);
   assert_ok(ckpt_open(*state, &r));
   snprintf(path, sizeof(path), "%s/out.safetensors", (char *)*state);
-  assert_int_equal(ckpt_export(r, path, CKPT_EXPORT_F32, true, NULL), ORR_ENOTFOUND);
+  assert_int_equal(ckpt_export(r, path, CKPT_EXPORT_F32, true, NULL, NULL), ORR_ENOTFOUND);
   assert_non_null(strstr(orr_status_message(), "kept no moving average"));
   assert_int_equal(fixture_names(*state, "out"), 0);
   ckpt_close(r);

@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include <glob.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "configs/config.h"
@@ -161,8 +163,68 @@ static void test_every_configuration_that_comes_along_is_good(void **state) {
   globfree(&files);
 }
 
+// `yaml` as a file, with assignments over it.
+static cfg *read_over(const char *yaml, const char *const *sets, char words[512]) {
+  char path[] = "/tmp/orrery-lengths-XXXXXX";
+  cfg *c = NULL;
+  const int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  assert_int_equal(write(fd, yaml, strlen(yaml)), (int)strlen(yaml));
+  close(fd);
+  assert_int_equal(cfg_create(&c), ORR_OK);
+  const orr_code rc = cfg_read(c, path, sets, words, 512);
+  unlink(path);
+  if (rc != ORR_OK) fail_msg("%s", orr_status_message());
+  return c;
+}
+
+static void expect_lengths(const char *yaml, const char *const *sets, int64_t warmup, int64_t decay,
+                           const char *said) {
+  char words[512];
+  cfg *c = read_over(yaml, sets, words);
+  assert_int_equal(c->optim.warmup_steps, warmup);
+  assert_int_equal(c->optim.decay_steps, decay);
+  assert_string_equal(words, said);
+  cfg_destroy(c);
+}
+#define SETS(...) ((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+
+static void test_warm_up_and_decay_shrink_with_the_steps_unless_they_were_set(void **state) {
+  static const char file[] = "train: {steps: 700}\noptim: {warmup_steps: 100, decay_steps: 600}\n";
+  expect_lengths(file, SETS("train.steps=20"), 2, 17,
+                 "optim.warmup_steps 100 of 700 steps becomes 2, optim.decay_steps 600 of 700 "
+                 "steps becomes 17");
+  expect_lengths(file, SETS("train.steps=700"), 100, 600, "");
+  expect_lengths(file, SETS("train.steps=90000"), 100, 600, "");
+  expect_lengths(file, SETS("train.steps=15", "optim.warmup_steps=2"), 2, 12,
+                 "optim.decay_steps 600 of 700 steps becomes 12");
+  expect_lengths(file, SETS("train.steps=3", "optim.schedule=cosine"), 1, 600,
+                 "optim.warmup_steps 100 of 700 steps becomes 1"); // its decay is all of the rest
+  expect_lengths("train: {steps: 20}\n", SETS(), 2, 4,
+                 "optim.warmup_steps 100 of 1000 steps becomes 2, optim.decay_steps 200 of 1000 "
+                 "steps becomes 4"); // the defaults
+}
+
+static void test_lengths_that_were_set_are_refused_where_they_do_not_fit(void **state) {
+  static const char good[] = "train: {steps: 700}\noptim: {warmup_steps: 100, decay_steps: 600}\n",
+                    bad[] = "train: {steps: 700}\noptim: {warmup_steps: 100, decay_steps: 601}\n";
+  char words[512];
+  cfg *all[] = {
+      read_over(bad, SETS(), words),
+      read_over(good, SETS("train.steps=20", "optim.decay_steps=21"), words),
+      read_over(good, SETS("optim.warmup_steps=101"), words),
+  };
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(cfg_check(all[i]), ORR_ECONFIG);
+    assert_non_null(strstr(orr_status_message(), "do not fit into train.steps"));
+    cfg_destroy(all[i]);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_warm_up_and_decay_shrink_with_the_steps_unless_they_were_set),
+      cmocka_unit_test(test_lengths_that_were_set_are_refused_where_they_do_not_fit),
       cmocka_unit_test(test_settings_that_cannot_work_together_are_refused_by_name),
       cmocka_unit_test(test_settings_that_fit_pass),
       cmocka_unit_test(test_hash_and_difference_see_what_decides_the_weights_and_nothing_else),

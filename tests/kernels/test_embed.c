@@ -7,18 +7,19 @@ enum { BRANCHES = 3 };
 typedef struct {
   int64_t B, T, S, R, D, V; // V + 1 rows in the whole table
   bool by_frame;            // frame t of all clips, then frame t+1, ...
+  bool before;              // positions carry the codes of one frame earlier, too
 } shape;
-static const shape shapes[] = {{1, 1, 1, 0, 24, 5, false},
-                               {2, 3, 4, 2, 40, 7, false},
-                               {3, 5, 6, 1, 100, 11, true},
-                               {2, 4, 17, 3, 7, 4, true}};
+static const shape shapes[] = {{1, 1, 1, 0, 24, 5, false, false},
+                               {2, 3, 4, 2, 40, 7, false, true},
+                               {3, 5, 6, 1, 100, 11, true, true},
+                               {2, 4, 17, 3, 7, 4, true, false}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 typedef struct {
   shape s;
-  int32_t *tokens, *branch_id;
+  int32_t *tokens, *before, *branch_id; // before: NULL without
   uint8_t *has;
-  double *action, *table, *none, *branch, *reg, *dx;
+  double *action, *table, *before_table, *none, *branch, *reg, *dx;
   int64_t v_first, v_count;
   int64_t together; // frames of a clip that lie side by side: all, or one
 } embed;
@@ -32,15 +33,25 @@ static embed draw_embed(pool *p, shape s, kern_dtype type) {
   for (int64_t i = 0; i < BT * s.S; i++) // half of the positions are masked, as in training
     e.tokens[i] = i % 2 ? (int32_t)s.V
                         : (int32_t)orr_rng_below(2, ORR_STREAM_TEST, 0, (uint64_t)i, (uint64_t)s.V);
+  if (s.before) e.before = pool_take(p, (size_t)(BT * s.S) * sizeof *e.before);
+  for (int64_t i = 0; s.before && i < BT * s.S; i++)
+    e.before[i] = (int32_t)orr_rng_below(2, ORR_STREAM_TEST, 1, (uint64_t)i, (uint64_t)s.V + 1);
   for (int64_t b = 0; b < s.B; b++) e.branch_id[b] = (int32_t)((b + 1) % BRANCHES);
   for (int64_t i = 0; i < BT; i++) e.has[i] = i % 3 != 0;
   e.action = pool_draw(p, BT * s.D, KERN_F32, 1.0);
   e.table = pool_draw(p, (s.V + 1) * s.D, KERN_F32, 1.0);
+  e.before_table = pool_draw(p, (s.V + 1) * s.D, KERN_F32, 1.0);
   e.none = pool_draw(p, s.D, KERN_F32, 1.0);
   e.branch = pool_draw(p, BRANCHES * s.D, KERN_F32, 1.0);
   e.reg = pool_draw(p, s.R * s.D, KERN_F32, 1.0);
   e.dx = pool_draw(p, BT * N * s.D, type, 1.0);
   return e;
+}
+
+// Column c of a code's row, zero where another rank has it.
+static double entry(const embed *e, const double *table, int64_t code, int64_t c) {
+  const bool here = code >= e->v_first && code < e->v_first + e->v_count;
+  return here ? table[code * e->s.D + c] : 0.0;
 }
 
 // Element c of position n of frame bt.
@@ -50,8 +61,9 @@ static double embedded(const embed *e, int64_t bt, int64_t n, int64_t c) {
     return (e->has[bt] ? e->action[bt * s.D + c] : e->none[c]) +
            e->branch[e->branch_id[bt / e->together % s.B] * s.D + c];
   if (n > s.S) return e->reg[(n - 1 - s.S) * s.D + c];
-  const int64_t code = e->tokens[bt * s.S + n - 1] - e->v_first;
-  return code >= 0 && code < e->v_count ? e->table[(e->v_first + code) * s.D + c] : 0.0;
+  const int64_t at = bt * s.S + n - 1;
+  const double now = entry(e, e->table, e->tokens[at], c);
+  return e->before ? now + entry(e, e->before_table, e->before[at], c) : now;
 }
 
 static double embed_loss(const void *ctx) {
@@ -75,25 +87,27 @@ static void check_forward(shape s, kern_dtype type, int64_t v_first, int64_t v_c
     x[i] = embedded(&e, i / (N * s.D), i / s.D % N, i % s.D);
   FOR_SETUPS(run) {
     void *got = pool_typed(&p, e.dx, BT * N * s.D, type);
-    kern_embed_fwd_args a = {.type = type,
-                             .BT = BT,
-                             .T = e.together,
-                             .clips = s.B,
-                             .S = s.S,
-                             .R = s.R,
-                             .D = s.D,
-                             .tokens = e.tokens,
-                             .has_action = e.has,
-                             .branch_id = e.branch_id,
-                             .action_emb = pool_typed(&p, e.action, BT * s.D, KERN_F32),
-                             .table =
-                                 pool_typed(&p, e.table + v_first * s.D, v_count * s.D, KERN_F32),
-                             .no_action = pool_typed(&p, e.none, s.D, KERN_F32),
-                             .branch = pool_typed(&p, e.branch, BRANCHES * s.D, KERN_F32),
-                             .reg = pool_typed(&p, e.reg, s.R * s.D, KERN_F32),
-                             .v_first = v_first,
-                             .v_count = v_count,
-                             .x = got};
+    kern_embed_fwd_args a = {
+        .type = type,
+        .BT = BT,
+        .T = e.together,
+        .clips = s.B,
+        .S = s.S,
+        .R = s.R,
+        .D = s.D,
+        .tokens = e.tokens,
+        .has_action = e.has,
+        .branch_id = e.branch_id,
+        .action_emb = pool_typed(&p, e.action, BT * s.D, KERN_F32),
+        .table = pool_typed(&p, e.table + v_first * s.D, v_count * s.D, KERN_F32),
+        .before = e.before,
+        .before_table = pool_typed(&p, e.before_table + v_first * s.D, v_count * s.D, KERN_F32),
+        .no_action = pool_typed(&p, e.none, s.D, KERN_F32),
+        .branch = pool_typed(&p, e.branch, BRANCHES * s.D, KERN_F32),
+        .reg = pool_typed(&p, e.reg, s.R * s.D, KERN_F32),
+        .v_first = v_first,
+        .v_count = v_count,
+        .x = got};
     RUN(run, embed_fwd, &a);
     /* one float32 sum: measured 5.5e-8 */
     expect_close("x", got, type, x, BT * N * s.D, 1e-7);
@@ -116,7 +130,7 @@ static void test_codes_of_another_shard_give_zeros(void **state) {
 
 // The wanted gradients: what lay there before, and the slopes.
 typedef struct {
-  double *action, *table, *none, *branch, *reg;
+  double *action, *table, *before_table, *none, *branch, *reg;
 } gradients;
 
 static gradients want_gradients(pool *p, embed *e, const gradients *before) {
@@ -124,15 +138,18 @@ static gradients want_gradients(pool *p, embed *e, const gradients *before) {
   const int64_t BT = s.B * s.T;
   gradients g = {.action = pool_take(p, (size_t)(BT * s.D) * 8),
                  .table = pool_take(p, (size_t)((s.V + 1) * s.D) * 8),
+                 .before_table = pool_take(p, (size_t)((s.V + 1) * s.D) * 8),
                  .none = pool_take(p, (size_t)s.D * 8),
                  .branch = pool_take(p, (size_t)(BRANCHES * s.D) * 8),
                  .reg = pool_take(p, (size_t)(s.R * s.D) * 8)};
   slopes(embed_loss, e, e->action, BT * s.D, g.action);
   slopes(embed_loss, e, e->table, (s.V + 1) * s.D, g.table);
+  slopes(embed_loss, e, e->before_table, (s.V + 1) * s.D, g.before_table);
   slopes(embed_loss, e, e->none, s.D, g.none);
   slopes(embed_loss, e, e->branch, BRANCHES * s.D, g.branch);
   slopes(embed_loss, e, e->reg, s.R * s.D, g.reg);
   for (int64_t i = 0; i < (s.V + 1) * s.D; i++) g.table[i] += before->table[i];
+  for (int64_t i = 0; i < (s.V + 1) * s.D; i++) g.before_table[i] += before->before_table[i];
   for (int64_t i = 0; i < s.D; i++) g.none[i] += before->none[i];
   for (int64_t i = 0; i < BRANCHES * s.D; i++) g.branch[i] += before->branch[i];
   for (int64_t i = 0; i < s.R * s.D; i++) g.reg[i] += before->reg[i];
@@ -146,14 +163,17 @@ static void check_backward(shape s, kern_dtype type, int64_t v_first, int64_t v_
   e.v_count = v_count;
   const int64_t BT = s.B * s.T, N = 1 + s.S + s.R;
   const gradients before = {.table = pool_draw(&p, (s.V + 1) * s.D, KERN_F32, 1.0),
+                            .before_table = pool_draw(&p, (s.V + 1) * s.D, KERN_F32, 1.0),
                             .none = pool_draw(&p, s.D, KERN_F32, 1.0),
                             .branch = pool_draw(&p, BRANCHES * s.D, KERN_F32, 1.0),
                             .reg = pool_draw(&p, s.R * s.D, KERN_F32, 1.0)};
   const gradients want = want_gradients(&p, &e, &before);
-  void *kept[5] = {0};
+  void *kept[6] = {0};
   FOR_SETUPS(run) {
     float *action = pool_typed(&p, e.action, BT * s.D, KERN_F32);
     float *table = pool_typed(&p, before.table + v_first * s.D, v_count * s.D, KERN_F32);
+    float *before_table =
+        pool_typed(&p, before.before_table + v_first * s.D, v_count * s.D, KERN_F32);
     float *none = pool_typed(&p, before.none, s.D, KERN_F32);
     float *branch = pool_typed(&p, before.branch, BRANCHES * s.D, KERN_F32);
     float *reg = pool_typed(&p, before.reg, s.R * s.D, KERN_F32);
@@ -165,6 +185,7 @@ static void check_backward(shape s, kern_dtype type, int64_t v_first, int64_t v_
                              .R = s.R,
                              .D = s.D,
                              .tokens = e.tokens,
+                             .before = e.before,
                              .has_action = e.has,
                              .branch_id = e.branch_id,
                              .v_first = v_first,
@@ -175,11 +196,15 @@ static void check_backward(shape s, kern_dtype type, int64_t v_first, int64_t v_
                              .dtable = table,
                              .dno_action = none,
                              .dbranch = branch,
-                             .dreg = reg};
+                             .dreg = reg,
+                             .dbefore_table = before_table};
     RUN(run, embed_bwd, &a);
     /* float32 sums of up to 68 terms against differences: measured 1.7e-7 */
     expect_close("daction_emb", action, KERN_F32, want.action, BT * s.D, 1e-6);
     expect_close("dtable", table, KERN_F32, want.table + v_first * s.D, v_count * s.D, 1e-6);
+    /* without such codes the table stays as it was */
+    expect_close("dbefore_table", before_table, KERN_F32, want.before_table + v_first * s.D,
+                 v_count * s.D, 1e-6);
     expect_close("dno_action", none, KERN_F32, want.none, s.D, 1e-6);
     expect_close("dbranch", branch, KERN_F32, want.branch, BRANCHES * s.D, 1e-6);
     expect_close("dreg", reg, KERN_F32, want.reg, s.R * s.D, 1e-6);
@@ -188,6 +213,7 @@ static void check_backward(shape s, kern_dtype type, int64_t v_first, int64_t v_
     expect_same_bits(&p, &kept[2], run, none, (size_t)s.D * 4);
     expect_same_bits(&p, &kept[3], run, branch, (size_t)(BRANCHES * s.D) * 4);
     expect_same_bits(&p, &kept[4], run, reg, (size_t)(s.R * s.D) * 4);
+    expect_same_bits(&p, &kept[5], run, before_table, (size_t)(v_count * s.D) * 4);
   }
   pool_free(&p);
 }

@@ -18,6 +18,7 @@ typedef struct {
   orr_arena acts;
   int64_t B, T, S, rows;                          // rows = B*T*S rounded up to TRAIN_LOSS_ROWS
   int32_t *tokens, *target, *masked_row, *branch; // [B,T,S], [rows], [rows], [B]
+  int32_t *before;                                // [B,T,S] the tokens of the frame before each
   float *action;                                  // [B,T,2A]
   uint8_t *has;                                   // [B,T]
   int32_t *all_rows;                              // [rows]: every spatial position, then -1
@@ -38,6 +39,7 @@ static inline train_dynamics_dims toy_dims(kern_dtype act) {
                            .V = 20,
                            .branches = 2,
                            .z_loss = 1e-3,
+                           .before = true,
                            .block = {.D = 32, .H = 4, .G = 2, .K = 8, .F = 40, .act = act}};
   train_block_dims_split(&d.block, NULL);
   return d;
@@ -80,7 +82,10 @@ static inline void toy_draw_batch(toy *t, uint64_t seed) {
 }
 
 static inline train_dynamics_batch toy_batch(const toy *t) {
+  for (int64_t i = 0; i < t->B * t->T * t->S; i++)
+    t->before[i] = i / t->S % t->T > 0 ? t->tokens[i - t->S] : (int32_t)t->d.V;
   return (train_dynamics_batch){.tokens = t->tokens,
+                                .before = t->before,
                                 .action = t->action,
                                 .has_action = t->has,
                                 .branch = t->branch,
@@ -143,6 +148,7 @@ static inline void toy_open_on(toy *t, const train_dynamics_dims *d, int64_t B, 
   const size_t frames = (size_t)(B * T), positions = frames * (size_t)d->S;
   t->rows = ((int64_t)positions + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
   t->tokens = orr_calloc(positions, sizeof *t->tokens);
+  t->before = orr_calloc(positions, sizeof *t->before);
   t->target = orr_calloc((size_t)t->rows, sizeof *t->target);
   t->masked_row = orr_calloc((size_t)t->rows, sizeof *t->masked_row);
   t->all_rows = orr_calloc((size_t)t->rows, sizeof *t->all_rows);
@@ -183,6 +189,7 @@ static inline void toy_close(toy *t) {
   orr_free(t->all_rows);
   orr_free(t->masked_row);
   orr_free(t->target);
+  orr_free(t->before);
   orr_free(t->tokens);
 }
 

@@ -15,6 +15,8 @@
 #include "checkpoints/checkpoint.h"
 #include "checkpoints/export.h"
 #include "base/args.h"
+#include "train/save/base.h"
+#include "train/save/token_maker.h"
 
 static const orr_option options[] = {
     {"config", NULL, "inspect: print the configuration that wrote it, and nothing else",
@@ -33,7 +35,7 @@ static const orr_command command = {
     "CHECKPOINT is a step-* folder, or a run's folder or its ckpt/: the latest good one then.\n"
     "inspect: step, configuration, layout, files, and the tensors with their statistics.\n"
     "verify:  reads everything and compares the checksums.\n"
-    "export:  the model's weights as one safetensors file.",
+    "export:  the model's weights as one safetensors file; train.init_from takes it, too.",
     options,
 };
 
@@ -225,6 +227,22 @@ static orr_code verify(ckpt_reader *r, const orr_args *a) {
   return rc;
 }
 
+// What train.init_from asks of a file beside its weights.
+static orr_code export_with_words(ckpt_reader *r, const char *out, ckpt_export_dtype dtype,
+                                  bool ema, uint64_t *bytes) {
+  char *branches = NULL;
+  const char *more[5];
+  int n = 0;
+  const train_token_maker taught = train_token_maker_taught(r);
+  ORR_TRY(train_base_branches(r, &branches));
+  if (branches) more[n++] = "orrery.branches", more[n++] = branches;
+  if (taught.s[0]) more[n++] = "orrery.tokens_by", more[n++] = taught.s;
+  more[n] = NULL;
+  const orr_code rc = ckpt_export(r, out, dtype, ema, more, bytes);
+  free(branches);
+  return rc;
+}
+
 static orr_code export_weights(ckpt_reader *r, const orr_args *a) {
   const char *out, *dtype = orr_args_text(a, "dtype", "bf16");
   uint64_t bytes;
@@ -232,8 +250,8 @@ static orr_code export_weights(ckpt_reader *r, const orr_args *a) {
   bool half = strcmp(dtype, "bf16") == 0;
   ORR_CHECK(half || strcmp(dtype, "f32") == 0, ORR_ECONFIG,
             "orrery ckpt export: --dtype %s, wanted bf16 or f32", dtype);
-  ORR_TRY(ckpt_export(r, out, half ? CKPT_EXPORT_BF16 : CKPT_EXPORT_F32, orr_args_flag(a, "ema"),
-                      &bytes));
+  ORR_TRY(export_with_words(r, out, half ? CKPT_EXPORT_BF16 : CKPT_EXPORT_F32,
+                            orr_args_flag(a, "ema"), &bytes));
   printf("%s: %s weights of step %" PRId64 " in %s, %.3f MB\n", out,
          orr_args_flag(a, "ema") ? "averaged" : "last", ckpt_reader_step(r), dtype,
          (double)bytes / 1e6);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "configs/config.h"
 #include "base/args.h"
+#include "train/cli/config_args.h"
 
 static const orr_option options[] = {
     {"set", "KEY=VALUE", "override one key, e.g. --set optim.lr_peak=1e-4", ORR_OPTION_REPEATED},
@@ -25,10 +26,7 @@ static const orr_command command = {
 
 // Defaults, then the file, then the overrides.
 static orr_code read_config(const orr_args *a, cfg *c) {
-  if (a->operands > 1) ORR_TRY(cfg_read_file(c, a->operand[1]));
-  const char *set = NULL;
-  for (int i = 0; (set = orr_args_nth(a, "set", i)) != NULL; i++) ORR_TRY(cfg_set(c, set));
-  return ORR_OK;
+  return train_config_args(a, a->operands > 1 ? a->operand[1] : NULL, true, c);
 }
 
 static orr_code print_config(const cfg *c) {

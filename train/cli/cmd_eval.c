@@ -1,13 +1,15 @@
-// `orrery eval`: the measures of a world model (docs/evaluation.md). Local. ORR_EINVAL when model,
-// tokenizer and data set do not fit together.
+// `orrery eval`: the measures of a world model, or of a tokenizer alone (docs/evaluation.md).
+// Local. ORR_EINVAL when model, tokenizer and data set do not fit together.
 #include "train/cli/cmd.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/json.h"
 #include "base/log.h"
 #include "base/args.h"
 #include "train/eval/eval.h"
+#include "train/eval/tokenizer_eval.h"
 #include "train/setup/remote_data.h"
 #include "train/infer/world_model.h"
 
@@ -17,8 +19,8 @@ static const orr_option options[] = {
      0},
     TRAIN_ANY_TOKENIZER_OPTION,
     {"json", "FILE", "write the figures there", 0},
-    {"strip", "FILE.png", "write a picture of real over predicted frames", 0},
-    {"clips", "N", "clips rolled out", 0},
+    {"strip", "FILE.png", "write a picture of real over predicted (or decoded) frames", 0},
+    {"clips", "N", "clips rolled out; a tokenizer takes as many frames as they would have", 0},
     {"prompt", "N", "frames given", 0},
     {"horizon", "N", "frames rolled out", 0},
     {"steps", "N", "decoding passes a frame", 0},
@@ -31,7 +33,12 @@ static const orr_option options[] = {
     TRAIN_REMOTE_OPTION,
     {0}};
 static const orr_command command = {
-    "eval", "CHECKPOINT", 1, 1, "Measures a world model on held-out episodes.", options};
+    "eval",
+    "CHECKPOINT",
+    1,
+    1,
+    "Measures a world model, or a tokenizer alone, on held-out episodes.",
+    options};
 
 // The run's own settings, unless the command line says otherwise.
 static orr_code read_options(const orr_args *a, const cfg *c, train_eval_options *o) {
@@ -55,48 +62,107 @@ static orr_code read_options(const orr_args *a, const cfg *c, train_eval_options
 }
 
 static void print_number(const json_t *v) {
-  if (json_is_number(v))
+  if (json_is_integer(v))
+    fprintf(stderr, " %7" PRId64, (int64_t)json_integer_value(v));
+  else if (json_is_number(v))
     fprintf(stderr, " %7.3f", json_number_value(v));
   else
     fprintf(stderr, " %7s", "-");
 }
 
 static void print_figures(const json_t *j) {
-  static const char *const single[] = {"tokenizer_psnr", "delta_psnr",  "action_shuffle_ratio",
-                                       "effect_corr",    "changed_iou", "drift"};
-  static const char *const curves[] = {"psnr", "persistence_psnr", "position_error"};
+  static const char *const single[] = {"tokenizer_psnr",
+                                       "tokenizer_ssim",
+                                       "tokenizer_sharpness",
+                                       "codes",
+                                       "codes_used",
+                                       "code_perplexity",
+                                       "delta_psnr",
+                                       "action_shuffle_ratio",
+                                       "effect_corr",
+                                       "changed_iou",
+                                       "drift"};
+  static const char *const curves[] = {"psnr", "persistence_psnr", "decoded_persistence_psnr",
+                                       "ssim", "persistence_ssim", "position_error"};
   for (size_t i = 0; i < sizeof single / sizeof *single; i++) {
     const json_t *v = json_object_get(j, single[i]);
     if (!v) continue;
-    fprintf(stderr, "  %-22s", single[i]);
+    fprintf(stderr, "  %-24s", single[i]);
     print_number(v);
     fputc('\n', stderr);
   }
   for (size_t i = 0; i < sizeof curves / sizeof *curves; i++) {
     const json_t *a = json_object_get(j, curves[i]);
     if (!a) continue;
-    fprintf(stderr, "  %-22s", curves[i]);
+    fprintf(stderr, "  %-24s", curves[i]);
     for (size_t k = 0; k < json_array_size(a); k++) print_number(json_array_get(a, k));
     fputc('\n', stderr);
   }
 }
 
-static orr_code evaluate(const orr_args *a, train_world_model *m, train_episodes *episodes) {
+// Prints the figures and writes them where --json says.
+static orr_code tell(const orr_args *a, json_t *j) {
+  ORR_CHECK(json_object_set_new(j, "data", json_string(orr_args_text(a, "data", ""))) == 0,
+            ORR_ENOMEM, "evaluation: out of memory, or the name of --data is not UTF-8");
+  print_figures(j);
+  const char *path = orr_args_text(a, "json", NULL);
+  return path ? orr_json_store(path, j) : ORR_OK;
+}
+
+static orr_code measure_world(const orr_args *a, const train_world_model *m,
+                              train_episodes *episodes) {
   train_eval_options o;
   train_eval *e = NULL;
   json_t *j = NULL;
+  const char *strip = orr_args_text(a, "strip", NULL);
+  ORR_TRY(train_world_model_fits(m, train_episodes_index(episodes)));
   ORR_TRY(read_options(a, m->dynamics->c, &o));
   ORR_TRY(train_eval_create(m->dynamics, m->tokenizer, episodes, &o, &e));
   orr_code rc = train_eval_run(e, &j);
-  if (rc == ORR_OK && json_object_set_new(j, "data", json_string(orr_args_text(a, "data", ""))))
-    rc = ORR_FAIL(ORR_ENOMEM, "evaluation: out of memory, or the name of --data is not UTF-8");
-  if (rc == ORR_OK) print_figures(j);
-  if (rc == ORR_OK && orr_args_text(a, "json", NULL))
-    rc = orr_json_store(orr_args_text(a, "json", NULL), j);
-  if (rc == ORR_OK && orr_args_text(a, "strip", NULL))
-    rc = train_eval_strip(e, orr_args_text(a, "strip", NULL), 4);
+  if (rc == ORR_OK) rc = tell(a, j);
+  if (rc == ORR_OK && strip) rc = train_eval_strip(e, strip, 4);
   json_decref(j);
   train_eval_destroy(e);
+  return rc;
+}
+
+static orr_code eval_world(const orr_args *a, train_episodes *episodes) {
+  train_world_model m = {0};
+  orr_code rc = train_world_model_open(a, a->operand[0], &m);
+  if (rc == ORR_OK) rc = measure_world(a, &m, episodes);
+  train_world_model_close(&m);
+  return rc;
+}
+
+static orr_code measure_tokenizer(const orr_args *a, train_loaded_model *m,
+                                  train_episodes *episodes) {
+  train_eval_options o;
+  json_t *j = NULL;
+  ORR_TRY(train_loaded_model_fits(m, train_episodes_index(episodes)));
+  ORR_TRY(train_loaded_model_pack(m));
+  ORR_TRY(read_options(a, m->c, &o));
+  const train_tokenizer_eval_options t = {.frames = o.clips * (o.prompt + o.horizon),
+                                          .seed = o.seed,
+                                          .strip = orr_args_text(a, "strip", NULL)};
+  orr_code rc = train_tokenizer_eval(m, episodes, &t, &j);
+  if (rc == ORR_OK) rc = tell(a, j);
+  json_decref(j);
+  return rc;
+}
+
+static orr_code eval_tokenizer(const orr_args *a, train_episodes *episodes) {
+  int64_t threads = 0;
+  kern *k = NULL;
+  train_loaded_model *m = NULL;
+  ORR_CHECK(!orr_args_text(a, "tokenizer", NULL), ORR_ECONFIG,
+            "%s holds a tokenizer: --tokenizer belongs to a dynamics model", a->operand[0]);
+  ORR_TRY(orr_args_i64(a, "threads", 0, 4096, &threads));
+  ORR_TRY(train_kern_open(orr_args_text(a, "device", "auto"), (int)threads, &k));
+  orr_code rc = train_loaded_model_open(a->operand[0], CFG_STAGE_TOKENIZER,
+                                        !orr_args_flag(a, "no-ema"), k, &m);
+  if (rc == ORR_OK) rc = measure_tokenizer(a, m, episodes);
+  train_loaded_model_close(m);
+  kern_destroy(k);
   return rc;
 }
 
@@ -105,18 +171,16 @@ orr_code train_cmd_eval(int argc, char **argv) {
   ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   const char *dir;
-  train_world_model m = {0};
+  int stage = CFG_STAGE_DYNAMICS;
   data_remote *remote = NULL;
   train_episodes *episodes = NULL;
   orr_code rc;
   ORR_TRY(orr_args_require(&args, "data", &dir));
   ORR_TRY(train_remote_create_args(&args, &remote));
   ORR_TRY_GOTO(train_episodes_open(dir, remote, &episodes), out);
-  ORR_TRY_GOTO(train_world_model_open(&args, args.operand[0], &m), out);
-  ORR_TRY_GOTO(train_world_model_fits(&m, train_episodes_index(episodes)), out);
-  rc = evaluate(&args, &m, episodes);
+  ORR_TRY_GOTO(train_loaded_model_stage(args.operand[0], &stage), out);
+  rc = stage == CFG_STAGE_TOKENIZER ? eval_tokenizer(&args, episodes) : eval_world(&args, episodes);
 out:
-  train_world_model_close(&m);
   train_episodes_close(episodes);
   data_remote_destroy(remote);
   return rc;

@@ -5,6 +5,7 @@
 
 #include "base/args.h"
 #include "base/log.h"
+#include "train/cli/play_policy.h"
 #include "train/live/house.h"
 #include "train/live/server.h"
 #include "train/run/stop.h"
@@ -30,7 +31,7 @@ static const orr_option options[] = {
     {"device", "auto|cpu|cuda", "where tensors live", 0},
     {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
     TRAIN_REMOTE_OPTION,
-    {0}};
+    TRAIN_PLAY_POLICY_OPTIONS{0}};
 static const orr_command command = {
     "play", "RUN", 1, 1, "Serves a page in which you act in a world.", options};
 
@@ -43,6 +44,7 @@ typedef struct {
   data_remote *remote;
   train_live_furnished house;
   train_live_server *server;
+  train_play_policy policy;
 } play;
 
 static orr_code read_options(const orr_args *a, play *p) {
@@ -56,6 +58,7 @@ static orr_code read_options(const orr_args *a, play *p) {
                                      .ahead = !orr_args_flag(a, "no-ahead")};
   ORR_TRY(orr_args_i64(a, "port", 0, 65535, &p->o.port));
   ORR_TRY(orr_args_i64(a, "idle", 5, 1000000, &p->o.idle_s));
+  ORR_TRY(train_play_policy_read(a, &p->policy));
   return orr_args_i64(a, "sessions", 1, TRAIN_LIVE_SESSIONS_MAX, &p->o.seats);
 }
 
@@ -96,6 +99,11 @@ static orr_code run(const orr_args *a, play *p) {
   ORR_TRY(train_remote_create_args(a, &p->remote));
   ORR_TRY(open_worlds(a, p));
   ORR_TRY(open_house(a, p));
+  if (p->policy.o.address) {
+    train_stop_install();
+    return train_policy_play(&p->policy.o, &p->house.house, p->worlds, p->count,
+                             train_stop_requested);
+  }
   ORR_TRY(train_live_server_create(&p->o, &p->house.house, p->worlds, p->count, &p->server));
   train_stop_install();
   ORR_INFO("play: %s", train_live_server_url(p->server));

@@ -14,6 +14,7 @@
 #include "data/pictures/film.h"
 #include "base/args.h"
 #include "train/cli/action_file.h"
+#include "train/cli/rollout_film.h"
 #include "train/engine/engine.h"
 #include "train/infer/episodes.h"
 #include "train/setup/remote_data.h"
@@ -29,7 +30,7 @@ static const orr_option options[] = {
      "actions to follow, a line a frame (or a .csv with names, .jsonl, .parquet); the last is held",
      0},
     {"out", "FILE", "film to write: .mp4, .gif or .png", 0},
-    {"beside", NULL, "real frames on the left, as long as the episode lasts", 0},
+    {"beside", NULL, "real frames on the left (in a .png above), as long as the episode lasts", 0},
     {"scale", "N", "enlarges every pixel (default 4)", 0},
     {"prompt", "N", "frames given", 0},
     {"steps", "N", "decoding passes a frame", 0},
@@ -66,6 +67,7 @@ typedef struct {
   uint8_t *real; // [known,height,width,3]
   float *raw;    // [rows,A_set] actions, row t led from frame t to t+1
   int64_t rows, A_set;
+  bool another;    // than the episode's own
   int32_t *tokens; // [prompt+frames,S]
   uint8_t *film;   // [prompt+frames,height,width,3]
 } rollout;
@@ -95,6 +97,18 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   return ORR_OK;
 }
 
+// Whether the real frames after the prompt were led to by other actions than the n given, of which
+// the last is held.
+static bool differ(const rollout *r, const float *v, int64_t n) {
+  const int64_t given = r->q.prompt - 1;
+  for (int64_t t = given; t < r->rows; t++) {
+    const int64_t from = t - given < n ? t - given : n - 1;
+    if (memcmp(r->raw + t * r->A_set, v + from * r->A_set, (size_t)r->A_set * sizeof *v) != 0)
+      return true;
+  }
+  return false;
+}
+
 // Actions from the file are those after the prompt; the prompt keeps its own.
 static orr_code read_actions(rollout *r) {
   if (!r->q.actions) return ORR_OK;
@@ -109,6 +123,7 @@ static orr_code read_actions(rollout *r) {
   }
   memcpy(all, r->raw, (size_t)(given * r->A_set) * sizeof *all);
   memcpy(all + given * r->A_set, v, (size_t)(n * r->A_set) * sizeof *all);
+  r->another = differ(r, v, n);
   orr_free(v);
   orr_free(r->raw);
   r->raw = all;
@@ -174,27 +189,6 @@ static double film_fps(const rollout *r) {
   return train_episodes_index(r->episodes)->format.fps / (double)r->m.dynamics->c->data.stride;
 }
 
-// Real frames on the left, the model's on the right; where the episode has ended, its last frame
-// dimmed.
-static orr_code write_beside(const rollout *r, const data_shard_format *f) {
-  const int64_t total = r->q.prompt + r->q.frames, h = f->height, w = f->width, wide = 2 * w + 2;
-  uint8_t *both = orr_malloc((size_t)(total * h * wide * 3));
-  ORR_CHECK(both, ORR_ENOMEM, "%s: out of memory", r->q.out);
-  memset(both, 128, (size_t)(total * h * wide * 3));
-  for (int64_t t = 0; t < total; t++)
-    for (int64_t y = 0; y < h; y++) {
-      uint8_t *row = both + (t * h + y) * wide * 3;
-      const int64_t from = t < r->known ? t : r->known - 1;
-      memcpy(row, r->real + (from * h + y) * w * 3, (size_t)(w * 3));
-      if (t >= r->known)
-        for (int64_t i = 0; i < w * 3; i++) row[i] = (uint8_t)(192 + row[i] / 4);
-      memcpy(row + (w + 2) * 3, r->film + (t * h + y) * w * 3, (size_t)(w * 3));
-    }
-  orr_code rc = data_film_write(r->q.out, both, total, h, wide, film_fps(r), (int)r->q.scale);
-  orr_free(both);
-  return rc;
-}
-
 static orr_code run(rollout *r) {
   const data_shard_format *f = &train_episodes_index(r->episodes)->format;
   const train_loaded_model *d = r->m.dynamics;
@@ -212,9 +206,22 @@ static orr_code run(rollout *r) {
   ORR_TRY(roll(r, branch));
   ORR_INFO("rollout: %.1f frames/s", 1e3 * (double)r->q.frames / (orr_clock_ms() - begin));
   ORR_TRY(train_codec_decode(r->codec, r->tokens, r->q.prompt + r->q.frames, r->film));
-  return r->q.beside ? write_beside(r, f)
-                     : data_film_write(r->q.out, r->film, r->q.prompt + r->q.frames, f->height,
-                                       f->width, film_fps(r), (int)r->q.scale);
+  if (r->q.beside && r->another)
+    ORR_INFO("rollout: --actions are not those of the episode: the real frames beside show another "
+             "future");
+  return train_rollout_film_write(&(train_rollout_film){.height = f->height,
+                                                        .width = f->width,
+                                                        .scale = r->q.scale,
+                                                        .prompt = r->q.prompt,
+                                                        .frames = r->q.prompt + r->q.frames,
+                                                        .film = r->film,
+                                                        .real = r->q.beside ? r->real : NULL,
+                                                        .known = r->known,
+                                                        .another = r->another,
+                                                        .episode = r->q.clip,
+                                                        .start = r->q.start,
+                                                        .fps = film_fps(r)},
+                                  r->q.out);
 }
 
 orr_code train_cmd_rollout(int argc, char **argv) {

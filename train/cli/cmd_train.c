@@ -8,6 +8,7 @@
 #include "dist/comm.h"
 #include "dist/world.h"
 #include "base/args.h"
+#include "train/cli/config_args.h"
 #include "train/run/loop.h"
 #include "train/run/replay.h"
 #include "train/run/stop.h"
@@ -51,11 +52,9 @@ static orr_code read_replay(const orr_args *args, train_replay_options *o) {
   return ORR_OK;
 }
 
-static orr_code read_config(const orr_args *args, cfg **out) {
+static orr_code read_config(const orr_args *args, bool say, cfg **out) {
   ORR_TRY(cfg_create(out));
-  ORR_TRY(cfg_read_file(*out, args->operand[0]));
-  for (int i = 0; orr_args_nth(args, "set", i); i++)
-    ORR_TRY(cfg_set(*out, orr_args_nth(args, "set", i)));
+  ORR_TRY(train_config_args(args, args->operand[0], say, *out));
   return cfg_check(*out);
 }
 
@@ -70,7 +69,8 @@ orr_code train_cmd_train(int argc, char **argv) {
   orr_code rc = dist_world_open(&world);
   if (rc != ORR_OK) return rc;
   orr_log_setup(ORR_LOG_INFO, world->grid.rank, world->grid.ranks);
-  rc = dist_agree(world->axis[DIST_AXIS_WORLD], read_config(&args, &c), "read the configuration");
+  rc = dist_agree(world->axis[DIST_AXIS_WORLD], read_config(&args, world->grid.rank == 0, &c),
+                  "read the configuration");
   train_run_options o;
   train_replay_options replay;
   if (rc == ORR_OK) rc = read_options(&args, &o);

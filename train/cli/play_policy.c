@@ -24,9 +24,11 @@ orr_code train_play_policy_read(const orr_args *a, train_play_policy *p) {
                                  .horizon = 200,
                                  .seed = 1,
                                  .out = orr_args_text(a, "out", NULL)}};
-  static const char *const its[] = {"observe", "episodes", "horizon", "replan", "seed", "patience", "out"};
+  static const char *const its[] = {"observe", "episodes", "horizon", "replan",
+                                    "seed",    "patience", "out"};
   for (size_t i = 0; !p->o.address && i < sizeof its / sizeof *its; i++)
-    ORR_CHECK(!orr_args_nth(a, its[i], 0), ORR_ECONFIG, "play: --%s is for --policy ADDRESS", its[i]);
+    ORR_CHECK(!orr_args_nth(a, its[i], 0), ORR_ECONFIG, "play: --%s is for --policy ADDRESS",
+              its[i]);
   ORR_TRY(orr_args_i64(a, "episodes", 1, 1000000, &p->o.episodes));
   ORR_TRY(orr_args_i64(a, "horizon", 1, 1000000, &p->o.horizon));
   ORR_TRY(orr_args_i64(a, "replan", 1, 1000000, &p->o.replan));

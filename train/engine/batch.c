@@ -147,6 +147,7 @@ static orr_code time_block(train_batch *b, int64_t layer, bool keep, void *out) 
 static orr_code pass(train_batch *b, bool keep) {
   const train_engine_inputs *in = &b->device.in;
   const train_embed_inputs what = {.tokens = in->tokens,
+                                   .before = in->before,
                                    .action = in->action,
                                    .has_action = in->has_action,
                                    .branch = in->branch};

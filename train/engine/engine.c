@@ -24,6 +24,8 @@ struct train_engine {
   float *pending_action;       // [batch,2A]
   int32_t *pending_tokens;     // [batch,S]
   int64_t pendings;
+  int32_t
+      *past; // [sessions,ahead+1,S], where the model asks for it: frame t's codes at t % (ahead+1)
 };
 
 // -- life -------------------------------------------------------------------------------------
@@ -44,14 +46,26 @@ static orr_code check_options(const train_dynamics_dims *d, const train_engine_o
   return ORR_OK;
 }
 
+// What a session needs of its past frames' codes: as many as it can be taken back, and one more.
+static size_t past_bytes(const train_engine *e) {
+  return e->d.before ? (size_t)((e->o.ahead + 1) * e->d.S) * sizeof *e->past : 0;
+}
+
+static int32_t *past_of(const train_engine *e, int32_t i, int64_t frame) {
+  const int64_t places = e->o.ahead + 1;
+  return e->past + (i * places + frame % places) * e->d.S;
+}
+
 static orr_code take_tables(train_engine *e) {
   const size_t batch = (size_t)e->o.batch;
   e->session = orr_calloc((size_t)e->o.sessions, sizeof *e->session);
   e->pending = orr_calloc(batch, sizeof *e->pending);
   e->pending_action = orr_calloc(batch * 2 * (size_t)e->d.A, sizeof *e->pending_action);
   e->pending_tokens = orr_calloc(batch * (size_t)e->d.S, sizeof *e->pending_tokens);
-  ORR_CHECK(e->session && e->pending && e->pending_action && e->pending_tokens, ORR_ENOMEM,
-            "engine of %" PRId64 " sessions: out of memory", e->o.sessions);
+  if (e->d.before) e->past = orr_calloc((size_t)e->o.sessions, past_bytes(e));
+  ORR_CHECK(e->session && e->pending && e->pending_action && e->pending_tokens &&
+                (e->past || !e->d.before),
+            ORR_ENOMEM, "engine of %" PRId64 " sessions: out of memory", e->o.sessions);
   return ORR_OK;
 }
 
@@ -78,6 +92,7 @@ fail:
 
 void train_engine_destroy(train_engine *e) {
   if (!e) return;
+  orr_free(e->past);
   orr_free(e->pending_tokens);
   orr_free(e->pending_action);
   orr_free(e->pending);
@@ -141,21 +156,27 @@ orr_code train_engine_back(train_engine *e, int32_t i, int64_t frames) {
 }
 
 size_t train_engine_state_bytes(const train_engine *e) {
-  return sizeof(session) + train_rings_bytes(&e->batch.rings);
+  return sizeof(session) + past_bytes(e) + train_rings_bytes(&e->batch.rings);
 }
 
 orr_code train_engine_save(train_engine *e, int32_t i, void *state) {
   ORR_TRY(check_open(e, i));
   ORR_TRY(train_engine_commit(e));
-  memcpy(state, &e->session[i], sizeof(session));
-  return train_rings_save(&e->batch.rings, i, (unsigned char *)state + sizeof(session));
+  unsigned char *to = state;
+  memcpy(to, &e->session[i], sizeof(session));
+  to += sizeof(session);
+  if (e->past) memcpy(to, past_of(e, i, 0), past_bytes(e));
+  return train_rings_save(&e->batch.rings, i, to + past_bytes(e));
 }
 
 orr_code train_engine_load(train_engine *e, int32_t i, const void *state) {
   ORR_TRY(check_session(e, i));
   ORR_TRY(train_engine_commit(e));
-  memcpy(&e->session[i], state, sizeof(session));
-  return train_rings_load(&e->batch.rings, i, (const unsigned char *)state + sizeof(session));
+  const unsigned char *from = state;
+  memcpy(&e->session[i], from, sizeof(session));
+  from += sizeof(session);
+  if (e->past) memcpy(past_of(e, i, 0), from, past_bytes(e));
+  return train_rings_load(&e->batch.rings, i, from + past_bytes(e));
 }
 
 // -- what a batch is told ---------------------------------------------------------------------
@@ -171,6 +192,16 @@ static void fill_pass(train_engine *e, int64_t b, const session *s, int64_t step
   in->left[at] = step + 1 == steps
                      ? 0
                      : (int32_t)floor((double)e->d.S * cos(0.5 * 3.14159265358979323846 * done));
+}
+
+// The codes of the frame before.
+static void fill_before(train_engine *e, int64_t b, int32_t i) {
+  int32_t *to = e->batch.host.in.before + b * e->d.S;
+  const int64_t t = e->session[i].frame;
+  if (t > 0)
+    memcpy(to, past_of(e, i, t - 1), (size_t)e->d.S * sizeof *to);
+  else
+    for (int64_t s = 0; s < e->d.S; s++) to[s] = (int32_t)e->d.V;
 }
 
 static void fill_action(train_engine *e, int64_t b, const train_engine_frame *f) {
@@ -191,6 +222,7 @@ static void fill(train_engine *e, int64_t b, const train_engine_frame *f, bool m
   const train_engine_inputs *in = &e->batch.host.in;
   const int64_t S = e->d.S, K = e->d.block.K, t = s->frame;
   for (int64_t i = 0; i < S; i++) in->tokens[b * S + i] = masked ? (int32_t)e->d.V : f->tokens[i];
+  if (e->past) fill_before(e, b, f->session);
   fill_action(e, b, f);
   in->ring[b] = f->session;
   in->frame[b] = t;
@@ -244,6 +276,8 @@ static orr_code append(train_engine *e, const train_engine_frame *f, int64_t n) 
   }
   for (int64_t i = 0; i < n; i++) {
     session *s = &e->session[f[i].session];
+    if (e->past)
+      memcpy(past_of(e, f[i].session, s->frame), f[i].tokens, (size_t)e->d.S * sizeof *e->past);
     s->frame++;
     if (s->frame > s->most) s->most = s->frame;
   }

@@ -9,6 +9,7 @@ void train_engine_side_place(train_engine_side *s, const train_dynamics_dims *d,
   const int64_t half = d->block.K / 2;
   TAKE(tokens, batch * d->S);
   TAKE(nll, batch);
+  if (d->before) TAKE(before, batch * d->S);
   TAKE(action, batch * 2 * d->A);
   TAKE(has_action, batch);
   TAKE(branch, batch);

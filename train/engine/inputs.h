@@ -9,6 +9,7 @@
 // Row b is the batch's frame b. What changes from pass to pass has a row of `batch` for each.
 typedef struct {
   int32_t *tokens;            // [batch,S]; the device's becomes what is decoded
+  int32_t *before;            // [batch,S] of the frame before, where the model asks for it
   float *action;              // [batch,2A]
   uint8_t *has_action;        // [batch]
   int32_t *branch;            // [batch]

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -13,6 +14,8 @@
 #include "train/eval/shuffle.h"
 #include "train/eval/strip.h"
 #include "train/eval/measures.h"
+#include "train/eval/reconstruction.h"
+#include "train/eval/ssim.h"
 
 enum {
   CODEC_FRAMES = 64,  // frames encoded or decoded at once
@@ -30,6 +33,8 @@ struct train_eval {
   train_eval_set set;
   uint8_t *predicted; // [E,horizon,height,width,3] under the true actions
   uint8_t *other;     // the same under other actions
+  uint8_t *given;     // [E,height,width,3] the last prompt frame, encoded and decoded
+  train_ssim *ssim;
 };
 
 static int64_t frame_bytes(const train_eval *e) {
@@ -56,8 +61,10 @@ orr_code train_eval_create(const train_loaded_model *dynamics, const train_loade
   const size_t bytes = (size_t)(e->set.E * horizon(e) * frame_bytes(e));
   e->predicted = orr_malloc(bytes);
   e->other = orr_malloc(bytes);
-  ORR_CHECK_GOTO(e->predicted && e->other, fail, ORR_ENOMEM,
+  e->given = orr_malloc((size_t)(e->set.E * frame_bytes(e)));
+  ORR_CHECK_GOTO(e->predicted && e->other && e->given, fail, ORR_ENOMEM,
                  "evaluation: out of memory; lower --clips");
+  ORR_TRY_GOTO(train_ssim_create(e->set.height, e->set.width, &e->ssim), fail);
   *out = e;
   return ORR_OK;
 fail:
@@ -67,6 +74,8 @@ fail:
 
 void train_eval_destroy(train_eval *e) {
   if (!e) return;
+  train_ssim_destroy(e->ssim);
+  orr_free(e->given);
   orr_free(e->other);
   orr_free(e->predicted);
   train_eval_set_release(&e->set);
@@ -159,72 +168,97 @@ out:
 
 // -- measures -------------------------------------------------------------------------------
 
-// JSON has no NaN and no infinity: they become null, and no key is missing for it.
-static json_t *number(double v) {
-  return isfinite(v) ? json_real(v) : json_null();
-}
-
 static json_t *array_of(const double *v, int64_t n) {
   json_t *a = json_array();
-  for (int64_t i = 0; i < n; i++) json_array_append_new(a, number(v[i]));
+  for (int64_t i = 0; i < n; i++) json_array_append_new(a, orr_json_number(v[i]));
   return a;
 }
 
 static orr_code measure_tokenizer(train_eval *e, json_t *out) {
   const train_eval_set *s = &e->set;
-  train_measure_mean mean = {0};
-  uint8_t *decoded = orr_malloc((size_t)(s->T * frame_bytes(e)));
-  ORR_CHECK(decoded, ORR_ENOMEM, "evaluation: out of memory");
-  orr_code rc = ORR_OK;
-  for (int64_t i = 0; i < s->E && rc == ORR_OK; i++) {
-    rc = train_codec_decode(e->codec, s->tokens + i * s->T * s->S, s->T, decoded);
-    if (rc == ORR_OK)
-      train_measure_psnr_add(real_frame(e, i, 0), decoded, s->T, 1, frame_bytes(e), &mean);
+  const int64_t bytes = frame_bytes(e);
+  train_reconstruction *r = NULL;
+  orr_code rc;
+  uint8_t *decoded = orr_malloc((size_t)(s->T * bytes));
+  ORR_CHECK_GOTO(decoded, out, ORR_ENOMEM, "evaluation: out of memory");
+  ORR_TRY_GOTO(train_reconstruction_create(s->height, s->width, s->S,
+                                           train_tokenizer_codes(&e->tokenizer->tokenizer), &r),
+               out);
+  for (int64_t i = 0; i < s->E; i++) {
+    const int32_t *tokens = s->tokens + i * s->T * s->S;
+    ORR_TRY_GOTO(train_codec_decode(e->codec, tokens, s->T, decoded), out);
+    train_reconstruction_add(r, real_frame(e, i, 0), decoded, tokens, s->T);
+    memcpy(e->given + i * bytes, decoded + (s->prompt - 1) * bytes, (size_t)bytes);
   }
+  train_reconstruction_tell(r, out);
+out:
+  train_reconstruction_destroy(r);
   orr_free(decoded);
-  json_object_set_new(out, "tokenizer_psnr", number(train_measure_mean_of(&mean)));
   return rc;
 }
 
-// Mean PSNR at every horizon of `films` [E,horizon,...]; films NULL: the last prompt frame held
-// still.
-static void psnr_curve(const train_eval *e, const uint8_t *films, train_measure_mean *mean) {
-  const int64_t h = horizon(e), bytes = frame_bytes(e);
-  for (int64_t i = 0; i < e->set.E; i++) {
-    const uint8_t *real = real_frame(e, i, e->set.prompt);
-    if (films)
-      train_measure_psnr_add(real, films + i * h * bytes, 1, h, bytes, mean);
-    else
-      train_measure_persistence_add(real, real_frame(e, i, e->set.prompt - 1), 1, h, bytes, mean);
+// What stands beside the real frames at each horizon.
+typedef enum {
+  PREDICTED,     // rollouts under the true actions
+  OTHER_ACTIONS, // and under another clip's
+  STILL,         // the last prompt frame, held
+  STILL_DECODED, // the same as the tokenizer gives it back: what "nothing moves" costs a model
+} film;
+
+static const uint8_t *film_frame(const train_eval *e, film f, int64_t clip, int64_t k) {
+  const int64_t rolled = (clip * horizon(e) + k) * frame_bytes(e);
+  switch (f) {
+  case PREDICTED:
+    return e->predicted + rolled;
+  case OTHER_ACTIONS:
+    return e->other + rolled;
+  case STILL:
+    return real_frame(e, clip, e->set.prompt - 1);
+  case STILL_DECODED:
+    break;
+  }
+  return e->given + clip * frame_bytes(e);
+}
+
+// psnr [horizon] (=) means over the clips; ssim [horizon] (=) unless NULL.
+static void curves(const train_eval *e, film f, double *psnr, double *ssim) {
+  for (int64_t k = 0; k < horizon(e); k++) {
+    train_measure_mean p = {0}, s = {0};
+    for (int64_t i = 0; i < e->set.E; i++) {
+      const uint8_t *real = real_frame(e, i, e->set.prompt + k), *shown = film_frame(e, f, i, k);
+      train_measure_mean_add(&p,
+                             train_measure_psnr(train_measure_mse(real, shown, frame_bytes(e))));
+      if (ssim) train_measure_mean_add(&s, train_ssim_of(e->ssim, real, shown));
+    }
+    psnr[k] = train_measure_mean_of(&p);
+    if (ssim) ssim[k] = train_measure_mean_of(&s);
   }
 }
 
-static orr_code curve(const train_eval *e, const uint8_t *films, double *out) {
-  const int64_t h = horizon(e);
-  train_measure_mean *mean = orr_calloc((size_t)h, sizeof *mean);
-  ORR_CHECK(mean, ORR_ENOMEM, "evaluation: out of memory");
-  psnr_curve(e, films, mean);
-  for (int64_t k = 0; k < h; k++) out[k] = train_measure_mean_of(&mean[k]);
-  orr_free(mean);
-  return ORR_OK;
-}
-
-// psnr, persistence, drift, and delta_psnr against rollouts under another clip's actions.
-static orr_code measure_psnr(train_eval *e, json_t *out) {
-  const int64_t h = horizon(e);
-  double *v = orr_calloc((size_t)(3 * h), sizeof *v);
+// By horizon: PSNR and structural similarity; drift, and delta_psnr against rollouts under another
+// clip's actions.
+static orr_code measure_horizons(train_eval *e, json_t *out) {
+  static const struct {
+    film film;
+    const char *psnr, *ssim;
+  } lines[] = {{PREDICTED, "psnr", "ssim"},
+               {STILL, "persistence_psnr", "persistence_ssim"},
+               {STILL_DECODED, "decoded_persistence_psnr", "decoded_persistence_ssim"},
+               {OTHER_ACTIONS, "random_action_psnr", NULL}};
+  enum { LINES = sizeof lines / sizeof *lines };
+  const int64_t h = horizon(e), k = DELTA_HORIZON - 1;
+  double *v = orr_calloc((size_t)((LINES + 1) * h), sizeof *v), *ssim = v + LINES * h;
   ORR_CHECK(v, ORR_ENOMEM, "evaluation: out of memory");
-  orr_code rc = curve(e, e->predicted, v);
-  if (rc == ORR_OK) rc = curve(e, NULL, v + h);
-  if (rc == ORR_OK) rc = curve(e, e->other, v + 2 * h);
-  json_object_set_new(out, "psnr", array_of(v, h));
-  json_object_set_new(out, "persistence_psnr", array_of(v + h, h));
-  json_object_set_new(out, "random_action_psnr", array_of(v + 2 * h, h));
-  const int64_t k = DELTA_HORIZON - 1;
-  json_object_set_new(out, "delta_psnr", number(k < h ? v[k] - v[2 * h + k] : NAN));
-  json_object_set_new(out, "drift", number(train_measure_slope(v, h)));
+  for (int i = 0; i < LINES; i++) {
+    curves(e, lines[i].film, v + i * h, lines[i].ssim ? ssim : NULL);
+    json_object_set_new(out, lines[i].psnr, array_of(v + i * h, h));
+    if (lines[i].ssim) json_object_set_new(out, lines[i].ssim, array_of(ssim, h));
+  }
+  json_object_set_new(out, "delta_psnr",
+                      orr_json_number(k < h ? v[k] - v[(LINES - 1) * h + k] : NAN));
+  json_object_set_new(out, "drift", orr_json_number(train_measure_slope(v, h)));
   orr_free(v);
-  return rc;
+  return ORR_OK;
 }
 
 // Two futures of one state: what the actions change, predicted against simulated.
@@ -237,8 +271,8 @@ static void measure_effect(const train_eval *e, json_t *out) {
           e->predicted + (i * h + k) * bytes, e->predicted + ((i + 1) * h + k) * bytes,
           real_frame(e, i, e->set.prompt + k), real_frame(e, i + 1, e->set.prompt + k),
           e->set.pixels, CHANGED_AT, &effect);
-  json_object_set_new(out, "effect_corr", number(train_measure_effect_corr(&effect)));
-  json_object_set_new(out, "changed_iou", number(train_measure_effect_iou(&effect)));
+  json_object_set_new(out, "effect_corr", orr_json_number(train_measure_effect_corr(&effect)));
+  json_object_set_new(out, "changed_iou", orr_json_number(train_measure_effect_iou(&effect)));
 }
 
 static void locate_objects(const train_eval *e, int64_t clip, int64_t k,
@@ -259,7 +293,7 @@ static void measure_position(const train_eval *e, json_t *out) {
   for (int64_t k = 0; k < horizon(e); k++) {
     train_measure_position all = {0};
     for (int64_t i = 0; i < e->set.E; i++) locate_objects(e, i, k, &all);
-    json_array_append_new(errors, number(train_measure_mean_of(&all.error)));
+    json_array_append_new(errors, orr_json_number(train_measure_mean_of(&all.error)));
     missed += all.missed;
   }
   json_object_set_new(out, "position_error", errors);
@@ -271,8 +305,9 @@ static orr_code measure_shuffle(train_eval *e, const int64_t *same, const int64_
   double loss = 0.0, other = 0.0;
   ORR_TRY(train_eval_loss(e->dynamics, &e->set, e->o.seed, same, &loss));
   ORR_TRY(train_eval_loss(e->dynamics, &e->set, e->o.seed, shuffled, &other));
-  json_object_set_new(out, "loss", number(loss));
-  json_object_set_new(out, "action_shuffle_ratio", number(loss > 0.0 ? other / loss : NAN));
+  json_object_set_new(out, "loss", orr_json_number(loss));
+  json_object_set_new(out, "action_shuffle_ratio",
+                      orr_json_number(loss > 0.0 ? other / loss : NAN));
   return ORR_OK;
 }
 
@@ -294,7 +329,7 @@ static orr_code measure_all(train_eval *e, int64_t *same, int64_t *shuffled, jso
   ORR_TRY(measure_tokenizer(e, out));
   ORR_TRY(roll(e, same, "the true actions", e->predicted));
   ORR_TRY(roll(e, shuffled, "other actions", e->other));
-  ORR_TRY(measure_psnr(e, out));
+  ORR_TRY(measure_horizons(e, out));
   ORR_TRY(measure_shuffle(e, same, shuffled, out));
   if (s->forks)
     measure_effect(e, out);
@@ -335,5 +370,5 @@ orr_code train_eval_run(train_eval *e, json_t **out) {
 }
 
 orr_code train_eval_strip(const train_eval *e, const char *path, int64_t rows) {
-  return train_eval_strip_write(&e->set, e->predicted, path, rows);
+  return train_eval_strip_write(&e->set, e->predicted, e->given, path, rows);
 }

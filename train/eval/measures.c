@@ -22,7 +22,7 @@ double train_measure_psnr(double mse) {
   return mse <= least ? TRAIN_MEASURE_PSNR_MOST : -10 * log10(mse);
 }
 
-static void add(train_measure_mean *m, double value) {
+void train_measure_mean_add(train_measure_mean *m, double value) {
   m->sum += value;
   m->count++;
 }
@@ -32,17 +32,36 @@ void train_measure_psnr_add(const uint8_t *real, const uint8_t *predicted, int64
   for (int64_t b = 0; b < clips; b++)
     for (int64_t k = 0; k < horizon; k++) {
       int64_t at = (b * horizon + k) * values;
-      add(&mean[k], train_measure_psnr(train_measure_mse(real + at, predicted + at, values)));
+      train_measure_mean_add(
+          &mean[k], train_measure_psnr(train_measure_mse(real + at, predicted + at, values)));
     }
 }
 
-void train_measure_persistence_add(const uint8_t *real, const uint8_t *still, int64_t clips,
-                                   int64_t horizon, int64_t values, train_measure_mean *mean) {
-  for (int64_t b = 0; b < clips; b++)
-    for (int64_t k = 0; k < horizon; k++) {
-      const uint8_t *frame = real + (b * horizon + k) * values;
-      add(&mean[k], train_measure_psnr(train_measure_mse(frame, still + b * values, values)));
-    }
+int64_t train_measure_detail(const uint8_t *frame, int64_t height, int64_t width) {
+  const int64_t row = width * 3;
+  int64_t sum = 0;
+  for (int64_t y = 0; y < height; y++) {
+    const uint8_t *at = frame + y * row;
+    for (int64_t i = 3; i < row; i++) sum += abs(at[i] - at[i - 3]);
+    for (int64_t i = 0; y > 0 && i < row; i++) sum += abs(at[i] - at[i - row]);
+  }
+  return sum;
+}
+
+int64_t train_measure_codes_used(const int64_t *uses, int64_t codes) {
+  int64_t used = 0;
+  for (int64_t i = 0; i < codes; i++) used += uses[i] > 0;
+  return used;
+}
+
+double train_measure_perplexity(const int64_t *uses, int64_t codes) {
+  double total = 0, sum = 0; // of n log n
+  for (int64_t i = 0; i < codes; i++) {
+    if (uses[i] == 0) continue;
+    total += (double)uses[i];
+    sum += (double)uses[i] * log((double)uses[i]);
+  }
+  return total > 0 ? exp(log(total) - sum / total) : 0;
 }
 
 double train_measure_slope(const double *y, int64_t n) {
@@ -91,6 +110,6 @@ double train_measure_effect_iou(const train_measure_effect *e) {
 
 void train_measure_position_add(bool found, double x, double y, double true_x, double true_y,
                                 double miss, train_measure_position *p) {
-  add(&p->error, found ? hypot(x - true_x, y - true_y) : miss);
+  train_measure_mean_add(&p->error, found ? hypot(x - true_x, y - true_y) : miss);
   p->missed += !found;
 }

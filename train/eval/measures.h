@@ -19,6 +19,8 @@ typedef struct {
 
 // 0 when nothing was added.
 double train_measure_mean_of(const train_measure_mean *m);
+// One value more.
+void train_measure_mean_add(train_measure_mean *m, double value);
 
 // Mean squared error on [0,1] of `values` bytes.
 double train_measure_mse(const uint8_t *a, const uint8_t *b, int64_t values);
@@ -28,9 +30,15 @@ double train_measure_psnr(double mse);
 // figure at a horizon is thus the mean over clips of the frames' PSNR.
 void train_measure_psnr_add(const uint8_t *real, const uint8_t *predicted, int64_t clips,
                             int64_t horizon, int64_t values, train_measure_mean *mean);
-// The same with one frame [clips,values] held still against every real one.
-void train_measure_persistence_add(const uint8_t *real, const uint8_t *still, int64_t clips,
-                                   int64_t horizon, int64_t values, train_measure_mean *mean);
+
+// How much a frame [height,width,3] holds of edges and grain: the absolute differences of bytes
+// next to each other in a row or a column, summed. A blurred frame has less than the sharp one.
+int64_t train_measure_detail(const uint8_t *frame, int64_t height, int64_t width);
+
+// How many of the counts are not zero.
+int64_t train_measure_codes_used(const int64_t *uses, int64_t codes);
+// exp of their entropy: as many codes, each used alike, would tell as much. 0 when all are zero.
+double train_measure_perplexity(const int64_t *uses, int64_t codes);
 
 // Least-squares slope of y over 0, 1, 2, ...: for y = psnr over horizons, dB a frame. 0 for n < 2.
 double train_measure_slope(const double *y, int64_t n);

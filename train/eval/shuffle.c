@@ -10,6 +10,7 @@ enum { CLIPS = 8 }; // side by side
 // A batch of clips, on either side of the border between host and device.
 typedef struct {
   int32_t *tokens;     // [B*T,S]
+  int32_t *before;     // [B*T,S], where the model asks for it
   float *action;       // [B*T,2A]
   uint8_t *has_action; // [B*T]
   int32_t *branch;     // [B]
@@ -32,6 +33,8 @@ static void place_inputs(const teacher *t, orr_arena *a, teacher_inputs *in) {
   const size_t frames = (size_t)(t->B * t->T), A = (size_t)t->set->A,
                rows = (size_t)train_dynamics_loss_capacity(t->model);
   in->tokens = orr_arena_take(a, frames * (size_t)t->set->S * sizeof *in->tokens);
+  if (t->dynamics->dynamics.before)
+    in->before = orr_arena_take(a, frames * (size_t)t->set->S * sizeof *in->before);
   in->action = orr_arena_take(a, frames * 2 * A * sizeof *in->action);
   in->has_action = orr_arena_take(a, frames);
   in->branch = orr_arena_take(a, (size_t)t->B * sizeof *in->branch);
@@ -88,6 +91,7 @@ static int64_t mask_clip(teacher *t, const train_masking *mask, int64_t b, int64
                                 .action_in = t->value,
                                 .valid_in = t->valid,
                                 .tokens = t->host.tokens + b * t->T * s->S,
+                                .before = t->host.before ? t->host.before + b * t->T * s->S : NULL,
                                 .action = t->host.action + b * t->T * 2 * s->A,
                                 .has_action = t->host.has_action + b * t->T};
   t->host.branch[b] = s->branch;
@@ -120,6 +124,7 @@ static orr_code add_loss(teacher *t, int64_t rows) {
   kern *k = t->dynamics->k;
   const teacher_inputs *in = &t->in;
   const train_dynamics_batch b = {.tokens = in->tokens,
+                                  .before = in->before,
                                   .action = in->action,
                                   .has_action = in->has_action,
                                   .branch = in->branch,

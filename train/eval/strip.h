@@ -7,8 +7,9 @@
 #include "base/status.h"
 #include "train/eval/set.h"
 
-// Local. predicted [E,T-prompt,height,width,3]; `rows` clips, spread evenly, at most all of them.
-orr_code train_eval_strip_write(const train_eval_set *s, const uint8_t *predicted, const char *path,
-                                int64_t rows);
+// Local. predicted [E,T-prompt,height,width,3], given [E,height,width,3] the last prompt frames as
+// the model has them, encoded and decoded; `rows` clips, spread evenly, at most all of them.
+orr_code train_eval_strip_write(const train_eval_set *s, const uint8_t *predicted,
+                                const uint8_t *given, const char *path, int64_t rows);
 
 #endif

@@ -10,12 +10,28 @@
 #include "train/model/precision.h"
 #include "train/save/store.h"
 
-static orr_code read_config(train_loaded_model *m, const ckpt_reader *r, int stage) {
+// *out is the caller's to destroy, on failure too.
+static orr_code open_config(const ckpt_reader *r, cfg **out) {
   const char *text = json_string_value(json_object_get(ckpt_reader_meta(r), "config"));
   ORR_CHECK(text, ORR_EFORMAT, "%s: manifest has no \"config\": not a checkpoint of orrery train",
             ckpt_reader_path(r));
-  ORR_TRY(cfg_create(&m->c));
-  ORR_TRY(cfg_read_text(m->c, ckpt_reader_path(r), text, strlen(text)));
+  ORR_TRY(cfg_create(out));
+  return cfg_read_text(*out, ckpt_reader_path(r), text, strlen(text));
+}
+
+orr_code train_loaded_model_stage(const char *path, int *stage) {
+  ckpt_reader *r = NULL;
+  cfg *c = NULL;
+  ORR_TRY(ckpt_open(path, &r));
+  const orr_code rc = open_config(r, &c);
+  if (rc == ORR_OK) *stage = (int)c->train.stage;
+  cfg_destroy(c);
+  ckpt_close(r);
+  return rc;
+}
+
+static orr_code read_config(train_loaded_model *m, const ckpt_reader *r, int stage) {
+  ORR_TRY(open_config(r, &m->c));
   static const char *const names[] = {"dynamics model", "tokenizer"};
   ORR_CHECK(m->c->train.stage == stage, ORR_EINVAL, "%s holds a %s, wanted a %s",
             ckpt_reader_path(r), names[m->c->train.stage], names[stage]);
@@ -43,7 +59,7 @@ static orr_code load(train_loaded_model *m, ckpt_reader *r, int stage, bool ema)
   m->taught = train_token_maker_taught(r);
   m->path = orr_strdup(ckpt_reader_path(r));
   ORR_CHECK(m->path, ORR_ENOMEM, "%s: out of memory", ckpt_reader_path(r));
-  return train_store_load_weights(&m->state, r, ema, &m->ema);
+  return train_store_load_weights(&m->state, r, ema, NULL, &m->ema);
 }
 
 orr_code train_loaded_model_open(const char *path, int stage, bool ema, kern *k,

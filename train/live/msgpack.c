@@ -264,8 +264,8 @@ static orr_code read_shape(train_msgpack_cursor at, uint32_t dims, train_msgpack
   for (uint32_t i = 0; i < dims; i++) {
     train_msgpack_item x;
     ORR_TRY(train_msgpack_next(&at, &x));
-    ORR_CHECK(x.kind == TRAIN_MSGPACK_WHOLE && x.whole >= 0 && x.whole <= INT32_MAX &&
-                  elements * (uint64_t)(x.whole ? x.whole : 1) <= a->bytes,
+    const uint64_t most = elements ? a->bytes / elements : INT32_MAX;
+    ORR_CHECK(x.kind == TRAIN_MSGPACK_WHOLE && x.whole >= 0 && (uint64_t)x.whole <= most,
               ORR_EFORMAT, "MessagePack: an array whose shape does not fit its data");
     a->shape[i] = x.whole;
     elements *= (uint64_t)x.whole;

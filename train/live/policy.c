@@ -138,20 +138,22 @@ static orr_code fit(const train_policy_sight *s, int64_t side, uint8_t *out) {
 static orr_code put_part(train_policy *p, const train_policy_part *x, const train_policy_sight *s) {
   train_msgpack_text(&p->out, x->key);
   switch (x->what) {
-    case TRAIN_POLICY_FRAME: {
-      const int64_t shape[3] = {x->size ? x->size : s->height, x->size ? x->size : s->width, 3};
-      if (x->size) ORR_TRY(fit(s, x->size, p->fitted));
-      train_msgpack_array(&p->out, "|u1", shape, 3, x->size ? p->fitted : s->frame,
-                          (size_t)(shape[0] * shape[1] * 3));
-      break;
-    }
-    case TRAIN_POLICY_ACTION:
-      train_msgpack_array(&p->out, "<f4", &s->A, 1, s->action, (size_t)s->A * sizeof(float));
-      break;
-    case TRAIN_POLICY_ZEROS:
-      train_msgpack_array(&p->out, "<f4", &x->size, 1, p->zeros, (size_t)x->size * sizeof(float));
-      break;
-    case TRAIN_POLICY_TEXT: train_msgpack_text(&p->out, x->text); break;
+  case TRAIN_POLICY_FRAME: {
+    const int64_t shape[3] = {x->size ? x->size : s->height, x->size ? x->size : s->width, 3};
+    if (x->size) ORR_TRY(fit(s, x->size, p->fitted));
+    train_msgpack_array(&p->out, "|u1", shape, 3, x->size ? p->fitted : s->frame,
+                        (size_t)(shape[0] * shape[1] * 3));
+    break;
+  }
+  case TRAIN_POLICY_ACTION:
+    train_msgpack_array(&p->out, "<f4", &s->A, 1, s->action, (size_t)s->A * sizeof(float));
+    break;
+  case TRAIN_POLICY_ZEROS:
+    train_msgpack_array(&p->out, "<f4", &x->size, 1, p->zeros, (size_t)x->size * sizeof(float));
+    break;
+  case TRAIN_POLICY_TEXT:
+    train_msgpack_text(&p->out, x->text);
+    break;
   }
   return ORR_OK;
 }

@@ -1,7 +1,8 @@
-// A policy that somebody serves by openpi's wire (Physical Intelligence, openpi, `websocket_policy_server`):
-// the server speaks first, a map of metadata; then each observation, a map of what the policy's keys
-// are called, is answered by a map with `actions`, an array [horizon,components]. Maps are
-// MessagePack (train/live/msgpack.h). An error is a text message, after which the server hangs up.
+// A policy that somebody serves by openpi's wire (Physical Intelligence, openpi,
+// `websocket_policy_server`): the server speaks first, a map of metadata; then each observation, a
+// map of what the policy's keys are called, is answered by a map with `actions`, an array
+// [horizon,components]. Maps are MessagePack (train/live/msgpack.h). An error is a text message,
+// after which the server hangs up.
 #ifndef TRAIN_LIVE_POLICY_H
 #define TRAIN_LIVE_POLICY_H
 
@@ -30,8 +31,8 @@ typedef struct {
   int64_t A;
 } train_policy_sight;
 
-// Local. Reads KEY=frame, KEY=frame:224, KEY=action, KEY=zeros:8, KEY=text:WORDS; the text stays the
-// caller's. ORR_ECONFIG.
+// Local. Reads KEY=frame, KEY=frame:224, KEY=action, KEY=zeros:8, KEY=text:WORDS; the text stays
+// the caller's. ORR_ECONFIG.
 orr_code train_policy_part_read(const char *text, train_policy_part *out);
 
 typedef struct train_policy train_policy;

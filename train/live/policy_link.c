@@ -150,8 +150,8 @@ static orr_code read_head(train_policy_link *l, int64_t until) {
       l->head_at = (size_t)(end + 4 - l->head);
       return ORR_OK;
     }
-    ORR_CHECK(l->head_used < MOST_HEAD, ORR_EIO, "policy at %s:%s: it speaks no WebSocket",
-              l->host, l->port);
+    ORR_CHECK(l->head_used < MOST_HEAD, ORR_EIO, "policy at %s:%s: it speaks no WebSocket", l->host,
+              l->port);
     ORR_TRY(wait_for(l, POLLIN, until, "did not answer the handshake"));
     const ssize_t n = recv(l->fd, l->head + l->head_used, MOST_HEAD - l->head_used, 0);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) continue;
@@ -288,8 +288,7 @@ static orr_code say_gone(const train_policy_link *l) {
 }
 
 orr_code train_policy_link_send(train_policy_link *l, const uint8_t *bytes, size_t size) {
-  const struct wslay_event_msg m = {
-      .opcode = WSLAY_BINARY_FRAME, .msg = bytes, .msg_length = size};
+  const struct wslay_event_msg m = {.opcode = WSLAY_BINARY_FRAME, .msg = bytes, .msg_length = size};
   const int64_t until = deadline_of(l);
   ORR_CHECK(wslay_event_queue_msg(l->ws, &m) == 0, ORR_EIO,
             "policy at %s:%s: nothing can be sent any more", l->host, l->port);

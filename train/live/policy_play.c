@@ -20,7 +20,7 @@ typedef struct {
   const train_live_house *h;
   train_live_session session;
   train_policy *policy;
-  float *action;   // [A] that led to the last frame
+  float *action;    // [A] that led to the last frame
   double *think_ms; // [horizon]
   int64_t thoughts;
   double surprise; // sum over the frames of an episode
@@ -28,10 +28,8 @@ typedef struct {
 
 static orr_code begin(play *p, int64_t episode) {
   const train_live_set *set = &p->h->set[0];
-  train_live_start start = {.prompt = p->h->prompt,
-                            .fps = p->h->fps,
-                            .branch = p->h->branch,
-                            .settings = p->h->settings};
+  train_live_start start = {
+      .prompt = p->h->prompt, .fps = p->h->fps, .branch = p->h->branch, .settings = p->h->settings};
   train_live_clip clip;
   start.settings.seed = (uint64_t)(p->o->seed + episode);
   orr_code rc = train_live_clip_read(set, p->session.world[0],
@@ -98,12 +96,12 @@ static orr_code report(play *p, int64_t episode, const char *path) {
   const train_record *r = &p->session.record;
   const orr_hash_hex chain = orr_hash_to_hex(p->session.chain);
   orr_sort_f64(p->think_ms, p->thoughts);
-  json_t *j = json_pack(
-      "{s:I, s:O, s:I, s:I, s:f, s:I, s:f, s:f, s:s, s:s?}", "episode", (json_int_t)episode,
-      "start", r->start, "seed", (json_int_t)r->settings.seed, "frames", (json_int_t)r->frames,
-      "surprise", p->surprise / (double)r->frames, "asked", (json_int_t)p->thoughts, "policy_ms_p50",
-      p->think_ms[p->thoughts / 2], "policy_ms_most", p->think_ms[p->thoughts - 1], "chain",
-      chain.s, "session", path);
+  json_t *j =
+      json_pack("{s:I, s:O, s:I, s:I, s:f, s:I, s:f, s:f, s:s, s:s?}", "episode",
+                (json_int_t)episode, "start", r->start, "seed", (json_int_t)r->settings.seed,
+                "frames", (json_int_t)r->frames, "surprise", p->surprise / (double)r->frames,
+                "asked", (json_int_t)p->thoughts, "policy_ms_p50", p->think_ms[p->thoughts / 2],
+                "policy_ms_most", p->think_ms[p->thoughts - 1], "chain", chain.s, "session", path);
   char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
   json_decref(j);
   ORR_CHECK(text, ORR_ENOMEM, "play: out of memory");

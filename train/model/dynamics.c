@@ -192,13 +192,16 @@ static void *output_of(train_dynamics *m, int64_t layer) {
   return layer + 1 < m->d.layers ? m->acts[layer + 1].x : m->x_last;
 }
 
-static train_embed_inputs inputs_of(const train_dynamics_batch *b) {
-  return (train_embed_inputs){
-      .tokens = b->tokens, .action = b->action, .has_action = b->has_action, .branch = b->branch};
+static train_embed_inputs inputs_of(const train_dynamics_dims *d, const train_dynamics_batch *b) {
+  return (train_embed_inputs){.tokens = b->tokens,
+                              .before = d->before ? b->before : NULL,
+                              .action = b->action,
+                              .has_action = b->has_action,
+                              .branch = b->branch};
 }
 
 orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b) {
-  const train_embed_inputs in = inputs_of(b);
+  const train_embed_inputs in = inputs_of(&m->d, b);
   ORR_TRY(train_embed_forward(&m->embed, &in, m->acts[0].x));
   for (int64_t i = 0; i < m->d.layers; i++) {
     const train_block block = block_of(m, i);
@@ -219,7 +222,7 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, c
                              void *ready_ctx) {
   ORR_CHECK(b->masked_rows <= m->loss_rows && b->masked_rows % TRAIN_LOSS_ROWS == 0, ORR_EINVAL,
             "%" PRId64 " masked rows do not fit the plan's %" PRId64, b->masked_rows, m->loss_rows);
-  const train_embed_inputs in = inputs_of(b);
+  const train_embed_inputs in = inputs_of(&m->d, b);
   const int64_t first = m->stream.rows * train_axes_rank(m->axes, DIST_AXIS_TP);
   const void *x;
   ORR_TRY(train_rows_gather(&m->stream, m->d.block.act, m->d.block.D, m->x_last, &x));

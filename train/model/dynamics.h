@@ -21,6 +21,7 @@
 // padded with -1 up to a multiple of TRAIN_LOSS_ROWS.
 typedef struct {
   const int32_t *tokens;     // [BT,S], BT frames of this rank
+  const int32_t *before;     // [BT,S] codes of the frame before each, V where there is none
   const float *action;       // [BT,2A]: action * valid, valid
   const uint8_t *has_action; // [BT]
   const int32_t *branch;     // [B]

@@ -17,12 +17,17 @@ void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
                                .V = c->model.codes,
                                .branches = c->model.branches.n,
                                .z_loss = c->model.z_loss,
+                               .before = c->model.before,
                                .block = {.D = c->model.width,
                                          .H = c->model.heads,
                                          .G = c->model.kv_heads,
                                          .K = c->model.width / c->model.heads,
                                          .F = c->model.hidden,
                                          .act = train_precision(c)}};
+  if (c->model.digits) {
+    out->levels.n = c->tokenizer.levels.n;
+    for (int i = 0; i < out->levels.n; i++) out->levels.level[i] = c->tokenizer.levels.v[i];
+  }
   out->S = out->rows * out->cols;
   out->N = 1 + out->S + out->R;
   train_block_dims_split(&out->block, NULL);
@@ -38,12 +43,20 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
   out->blocks = orr_calloc((size_t)d->layers, sizeof *out->blocks);
   ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %" PRId64 " blocks: out of memory", d->layers);
 #define NORMAL(...) &(train_param_spec){__VA_ARGS__, .init = TRAIN_INIT_NORMAL, .std = std}
+#define CODES(...)                                                                                 \
+  &(train_param_spec) {                                                                            \
+    __VA_ARGS__, .init = d->levels.n ? TRAIN_INIT_CODES : TRAIN_INIT_NORMAL, .std = std,           \
+                 .levels = &d->levels                                                              \
+  }
 #define VECTOR                                                                                     \
   &(train_param_spec) {                                                                            \
     .ndim = 1, .shape = {D}, .counted_elsewhere = second                                           \
   }
-  ORR_TRY(train_params_add(list, NORMAL(.ndim = 2, .shape = {d->V + 1, D}, .part = &tokens),
+  ORR_TRY(train_params_add(list, CODES(.ndim = 2, .shape = {d->V + 1, D}, .part = &tokens),
                            &out->token, "embed.token.weight"));
+  if (d->before)
+    ORR_TRY(train_params_add(list, CODES(.ndim = 2, .shape = {d->V + 1, D}, .part = &tokens),
+                             &out->before, "embed.before.weight"));
   ORR_TRY(train_params_add(list,
                            NORMAL(.ndim = 2, .shape = {D, 2 * d->A}, .counted_elsewhere = second),
                            &out->action_w, "embed.action.weight"));
@@ -66,8 +79,7 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
       &(train_param_spec){
           .ndim = 1, .shape = {D}, .init = TRAIN_INIT_ONES, .counted_elsewhere = second},
       &out->norm, "norm.weight"));
-  return train_params_add(list,
-                          NORMAL(.ndim = 2, .shape = {d->V, D}, .decay = true, .part = &codes),
+  return train_params_add(list, CODES(.ndim = 2, .shape = {d->V, D}, .decay = true, .part = &codes),
                           &out->head, "head.weight");
 #undef VECTOR
 #undef NORMAL

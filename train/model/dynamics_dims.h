@@ -15,7 +15,9 @@ typedef struct {
   int64_t layers, time_every;
   int64_t A, V, branches;
   double z_loss;
-  train_block_dims block; // block.axes split the whole model
+  train_code_levels levels; // digits that the tables of codes start from; n = 0: from none
+  bool before;              // a position also carries the code that stood there one frame earlier
+  train_block_dims block;   // block.axes split the whole model
 } train_dynamics_dims;
 
 // Local. Whether this block is a time block, or else a space block.
@@ -26,7 +28,7 @@ static inline bool train_dynamics_is_time(const train_dynamics_dims *d, int64_t 
 void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out);
 
 typedef struct {
-  int64_t token, action_w, action_b, no_action, branch, reg, norm, head;
+  int64_t token, before, action_w, action_b, no_action, branch, reg, norm, head;
   train_block_params *blocks; // [layers], malloc'ed
 } train_dynamics_params;
 

@@ -30,6 +30,7 @@ typedef struct {
 // In device memory.
 typedef struct {
   const int32_t *tokens;     // [frames,S]
+  const int32_t *before;     // [frames,S] of the frame before each; NULL without model.before
   const float *action;       // [frames,2A]: action * valid, valid
   const uint8_t *has_action; // [frames]
   const int32_t *branch;     // [clips]

@@ -39,6 +39,16 @@ static double mask_ratio(const train_masking *o, uint64_t sample, int64_t t) {
   return cos(0.5 * 3.14159265358979323846 * orr_u32_to_unit(u.v[0]));
 }
 
+// The code at position s of frame t as context: given, or replaced by a random one.
+static int32_t context_code(const train_masking *o, const train_masking_clip *c, int64_t t,
+                            int64_t s, double corrupt) {
+  const int64_t i = t * o->S + s;
+  if (t <= 0) return t < 0 ? (int32_t)o->V : c->tokens_in[i];
+  const orr_u32x4 u = orr_rng_draw(o->seed, ORR_STREAM_MASK, c->sample, (uint64_t)i);
+  if (orr_u32_to_unit(u.v[1]) >= corrupt) return c->tokens_in[i];
+  return (int32_t)(((uint64_t)u.v[2] * (uint64_t)o->V) >> 32);
+}
+
 int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c, int64_t b,
                             int32_t *masked_row, int32_t *target) {
   const double corrupt = o->corrupt * orr_rng_uniform(o->seed, ORR_STREAM_CORRUPT, c->sample, 0);
@@ -52,14 +62,13 @@ int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c,
       const int64_t i = t * o->S + s;
       int32_t *token = c->tokens + (f.out + moved) * o->S + s;
       const orr_u32x4 u = orr_rng_draw(o->seed, ORR_STREAM_MASK, c->sample, (uint64_t)i);
+      if (c->before) c->before[token - c->tokens] = context_code(o, c, t - 1, s, corrupt);
       if (orr_u32_to_unit(u.v[0]) < ratio) {
         masked_row[n] = (int32_t)((f.row + moved) * o->N + 1 + s);
         target[n++] = c->tokens_in[i];
         *token = (int32_t)o->V;
-      } else if (t > 0 && orr_u32_to_unit(u.v[1]) < corrupt) {
-        *token = (int32_t)(((uint64_t)u.v[2] * (uint64_t)o->V) >> 32);
       } else {
-        *token = c->tokens_in[i];
+        *token = context_code(o, c, t, s, corrupt);
       }
     }
   }

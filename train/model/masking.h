@@ -27,6 +27,7 @@ typedef struct {
   const float *action_in, *valid_in;
   // Out, of the whole batch or, while `frames` is 0, of this clip:
   int32_t *tokens;     // [frames,S] with MASK = V and random codes
+  int32_t *before;     // [frames,S] of the frame before each, random codes too; V before frame 0
   float *action;       // [frames,2A] action * valid, valid
   uint8_t *has_action; // [frames]
 } train_masking_clip;

@@ -1,5 +1,7 @@
 #include "train/model/params.h"
 
+#include <math.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,6 +60,7 @@ orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *a
                      .grad_partial = s->grad_partial,
                      .init = s->init,
                      .std = s->std,
+                     .levels = s->levels ? *s->levels : (train_code_levels){0},
                      .decay = s->decay,
                      .of_block = s->of_block};
   params_shape(q, s);
@@ -81,6 +84,12 @@ const train_param *train_params_find(const train_params *p, const char *name) {
   for (int i = 0; i < p->count; i++)
     if (strcmp(p->list[i].name, name) == 0) return &p->list[i];
   return NULL;
+}
+
+int64_t train_code_count(const train_code_levels *l) {
+  int64_t codes = 1;
+  for (int i = 0; i < l->n; i++) codes *= l->level[i];
+  return codes;
 }
 
 int64_t train_params_elements(const train_params *p) {
@@ -109,6 +118,29 @@ int64_t train_param_there(const train_param *p, int64_t global, int64_t *local) 
   return here ? end - i : i < begin ? begin - i : block - i;
 }
 
+// Element `column` of a code's row in every table of codes: the sum of what its digits have there,
+// so that codes which differ in one digit start alike.
+static float code_value(const train_param *q, uint64_t seed, int64_t code, int64_t column) {
+  const uint64_t key = orr_hash64("codes", 5, 0);
+  const train_code_levels *l = &q->levels;
+  int64_t table = 0; // first row of this digit's values
+  float sum = 0.0f;
+  for (int i = 0; i < l->n; i++) {
+    const int64_t row = table + code % l->level[i];
+    sum += orr_rng_normal(seed, ORR_STREAM_INIT, key, (uint64_t)(row * q->shape[1] + column));
+    code /= l->level[i];
+    table += l->level[i];
+  }
+  return q->std * sum / sqrtf((float)l->n);
+}
+
+static float first_value(const train_param *q, uint64_t seed, uint64_t key, int64_t global) {
+  if (q->init == TRAIN_INIT_ONES) return 1.0f;
+  if (q->init == TRAIN_INIT_CODES && global < train_code_count(&q->levels) * q->shape[1])
+    return code_value(q, seed, global / q->shape[1], global % q->shape[1]);
+  return q->std * orr_rng_normal(seed, ORR_STREAM_INIT, key, (uint64_t)global);
+}
+
 // Elements [begin, end) of parameter q's place in the flat layout, to `to` on.
 static void fill_param(const train_param *q, uint64_t seed, int64_t begin, int64_t end, float *to) {
   const uint64_t key = orr_hash64(q->name, strlen(q->name), 0);
@@ -116,10 +148,7 @@ static void fill_param(const train_param *q, uint64_t seed, int64_t begin, int64
     run = train_param_here(q, at - q->at, &global);
     if (run > end - at) run = end - at;
     float *w = to + (at - begin);
-    for (int64_t e = 0; e < run && global >= 0; e++)
-      w[e] = q->init == TRAIN_INIT_ONES
-                 ? 1.0f
-                 : q->std * orr_rng_normal(seed, ORR_STREAM_INIT, key, (uint64_t)(global + e));
+    for (int64_t e = 0; e < run && global >= 0; e++) w[e] = first_value(q, seed, key, global + e);
   }
 }
 

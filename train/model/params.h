@@ -12,7 +12,17 @@
 #include "kernels/kern.h"
 #include "train/model/axes.h"
 
-typedef enum { TRAIN_INIT_ZEROS, TRAIN_INIT_ONES, TRAIN_INIT_NORMAL } train_init;
+typedef enum { TRAIN_INIT_ZEROS, TRAIN_INIT_ONES, TRAIN_INIT_NORMAL, TRAIN_INIT_CODES } train_init;
+
+// The levels of FSQ that a code is made of: code = digit 0 + levels[0] * (digit 1 + levels[1] *
+// ...).
+enum { TRAIN_CODE_DIGITS_MAX = 16 };
+typedef struct {
+  int n;
+  int64_t level[TRAIN_CODE_DIGITS_MAX];
+} train_code_levels;
+// Local. Their product.
+int64_t train_code_count(const train_code_levels *l);
 
 // A parameter, and the part of it that lies on this rank: entries [first, first+have) of dimension
 // `dim`, in an array with place for `capacity` of them, so that all ranks of tp have one flat
@@ -29,9 +39,10 @@ typedef struct {
   bool counted_elsewhere; // another rank of tp holds the same elements and counts them
   bool grad_partial;      // ranks of tp that share elements each have a part of their gradient
   train_init init;
-  float std;     // of TRAIN_INIT_NORMAL
-  bool decay;    // a matrix that the products read as `work`: takes part in weight decay
-  bool of_block; // a matrix of a block, one that Muon may update (train/step/muon.h)
+  float std;                // of TRAIN_INIT_NORMAL and TRAIN_INIT_CODES
+  train_code_levels levels; // of TRAIN_INIT_CODES
+  bool decay;               // a matrix that the products read as `work`: takes part in weight decay
+  bool of_block;            // a matrix of a block, one that Muon may update (train/step/muon.h)
 } train_param;
 
 typedef struct {
@@ -52,6 +63,7 @@ typedef struct {
   int64_t shape[4];
   train_init init;
   float std;
+  const train_code_levels *levels; // of TRAIN_INIT_CODES: rows below their product are codes
   bool decay, of_block;
   int dim;                // of `part`
   const train_part *part; // this rank's part of shape[dim]; NULL = the whole

@@ -15,6 +15,10 @@ typedef struct {
 
 static const figure figures[] = {
     {"tokenizer_psnr", "Tokenizer PSNR", "dB", "held-out frames, encoded and decoded again"},
+    {"tokenizer_ssim", "Tokenizer SSIM", "",
+     "structural similarity of the same frames, 1 is equal"},
+    {"tokenizer_sharpness", "Sharpness", "",
+     "edges and grain of decoded frames, over those of the originals; below 1 is blurred"},
     {"delta_psnr", "Action gain", "dB",
      "PSNR with the true actions minus with random ones, 4 frames on"},
     {"action_shuffle_ratio", "Action shuffle", "×",
@@ -75,6 +79,19 @@ static void put_psnr_tile(train_html *h, const double *psnr, const double *still
   end_tile(h);
 }
 
+// How many of its codes a tokenizer uses.
+static void put_codes_tile(train_html *h, const json_t *eval) {
+  double codes, used, perplexity;
+  if (!figure_of(eval, "codes", &codes) || !figure_of(eval, "codes_used", &used) || codes <= 0)
+    return;
+  put_tile(h, "Codes used", train_number_of(100 * used / codes, 3).s, "%");
+  train_html_format(h, "%.0f of %.0f", used, codes);
+  if (figure_of(eval, "code_perplexity", &perplexity))
+    train_html_format(h, ", as much as %s used alike", train_number_of(perplexity, 3).s);
+  end_tile(h);
+}
+
+// The tiles of a whole evaluation: the tokenizer's, then the rollouts'.
 static void put_eval_tiles(train_html *h, const json_t *eval) {
   double psnr[HORIZONS_MAX], still[HORIZONS_MAX];
   int64_t n = numbers_of(eval, "psnr", psnr);
@@ -89,7 +106,8 @@ static void put_eval_tiles(train_html *h, const json_t *eval) {
       train_html_put(h, figures[i].what);
       end_tile(h);
     }
-    if (i > 0) continue; // PSNR of rollouts comes after the tokenizer's
+    if (strcmp(figures[i].key, "tokenizer_sharpness") != 0) continue;
+    put_codes_tile(h, eval);
     if (n >= 4) put_psnr_tile(h, psnr, still, compared, 4);
     if (n > 0 && n != 4) put_psnr_tile(h, psnr, still, compared, n);
   }
@@ -152,18 +170,28 @@ static void put_medium(train_html *h, const train_medium *m, const char *caption
 
 #define ALONE "after the first frames the model goes on alone, from nothing but the actions."
 
-// A film twice as wide as a frame holds the real frames beside the model's.
+// A film about twice as wide as a frame, letters above, holds the real frames beside the model's.
 static const char *film_caption(const train_report_data *d, const train_medium *film) {
   double aspect = film->height ? (double)film->width / (double)film->height : 0;
   for (int r = 0; r < d->count; r++)
-    if (d->run[r].aspect > 0 && fabs(aspect / d->run[r].aspect - 2) < 0.2)
+    if (d->run[r].aspect > 0 && fabs(aspect / d->run[r].aspect - 2) < 0.6)
       return "Left the real frames, right the model: " ALONE;
   return "Rollout: " ALONE;
 }
 
-static const char strip_caption[] = "In each pair of rows the real frames are above, and below "
-                                    "them what the model predicts from the "
-                                    "same start under the same actions.";
+// Whether an evaluation, or without one the run, is a tokenizer's alone.
+static bool is_tokenizer(const train_report_run *run) {
+  if (!run->eval) return run->tokenizer;
+  return !json_object_get(run->eval, "psnr") && json_object_get(run->eval, "tokenizer_psnr");
+}
+
+static const char *strip_caption(const train_report_run *run) {
+  return is_tokenizer(run) ? "Held-out frames above, and below them what the tokenizer makes of "
+                             "them: the best that a model of its codes can show."
+                           : "In each pair of rows the real frames are above, and below them what "
+                             "the model predicts from the same start under the same actions; "
+                             "what was given is shown as its tokenizer gives it back.";
+}
 
 static const char *name_of(const char *key) {
   for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
@@ -174,50 +202,70 @@ static const char *name_of(const char *key) {
 // Arrays by horizon that have no chart of their own.
 static bool is_other(const char *key, const json_t *v) {
   return json_is_array(v) && json_array_size(v) >= 2 && json_is_number(json_array_get(v, 0)) &&
-         strcmp(key, "psnr") && strcmp(key, "persistence_psnr") &&
-         strcmp(key, "random_action_psnr");
+         !strstr(key, "psnr") && !strstr(key, "ssim");
 }
 
 static int count_others(const json_t *eval) {
   const char *key;
   json_t *v;
-  int count = 0;
+  int count = json_array_size(json_object_get(eval, "ssim")) >= 2;
   json_object_foreach((json_t *)(uintptr_t)eval, key, v) count += is_other(key, v);
   return count;
 }
 
+// A curve by horizon of eval.json.
+typedef struct {
+  const char *key, *name;
+  int colour;
+} horizon_line;
+
+static const char still_name[] = "persistence (the last prompt frame repeated)",
+                  decoded_name[] = "persistence through the tokenizer";
+
+// The chart of lines that belong together; the first decides how far it goes.
+static void put_lines(train_page *p, const json_t *eval, train_chart c, const horizon_line *lines,
+                      int count) {
+  double y[TRAIN_CHART_SERIES][HORIZONS_MAX], k[HORIZONS_MAX];
+  c.n = numbers_of(eval, lines[0].key, k);
+  if (c.n < 2) return;
+  for (int64_t i = 0; i < c.n; i++) k[i] = (double)(i + 1);
+  c.id = ++p->charts;
+  c.x_label = "frames after the prompt";
+  c.x = k;
+  c.x_first = 1;
+  for (int l = 0; l < count; l++) {
+    int64_t got = numbers_of(eval, lines[l].key, y[l]);
+    for (int64_t i = got; i < c.n; i++) y[l][i] = NAN;
+    if (got)
+      c.series[c.count++] = (train_chart_series){
+          .name = lines[l].name, .colour = lines[l].colour, .y = y[l], .dots = c.n <= 32};
+  }
+  train_chart_put(&p->html, &c);
+}
+
 static void put_horizon_chart(train_page *p, const json_t *eval) {
-  static const struct {
-    const char *key, *name;
-    int colour;
-  } lines[] = {{"psnr", "model", 1},
-               {"random_action_psnr", "model under random actions", 4},
-               {"persistence_psnr", "persistence (the last prompt frame repeated)", 2}};
-  enum { LINES = sizeof lines / sizeof *lines };
-  double y[LINES][HORIZONS_MAX], k[HORIZONS_MAX], drift;
-  int64_t n = numbers_of(eval, "psnr", k);
-  if (n < 2) return;
-  for (int64_t i = 0; i < n; i++) k[i] = (double)(i + 1);
+  static const horizon_line lines[] = {{"psnr", "model", 1},
+                                       {"random_action_psnr", "model under random actions", 4},
+                                       {"persistence_psnr", still_name, 2},
+                                       {"decoded_persistence_psnr", decoded_name, 3}};
+  double drift;
   char remark[96] = "";
   if (figure_of(eval, "drift", &drift))
     snprintf(remark, sizeof remark, "drift %s dB a frame", train_number_of(drift, 2).s);
-  train_chart c = {.id = ++p->charts,
-                   .title = "PSNR against horizon",
-                   .remark = remark[0] ? remark : NULL,
-                   .x_label = "frames after the prompt",
-                   .y_label = "PSNR, dB",
-                   .n = n,
-                   .x = k,
-                   .x_first = 1,
-                   .lead = count_others(eval) > 0};
-  for (int l = 0; l < LINES; l++) {
-    int64_t got = numbers_of(eval, lines[l].key, y[l]);
-    for (int64_t i = got; i < n; i++) y[l][i] = NAN;
-    if (got)
-      c.series[c.count++] = (train_chart_series){
-          .name = lines[l].name, .colour = lines[l].colour, .y = y[l], .dots = n <= 32};
-  }
-  train_chart_put(&p->html, &c);
+  put_lines(p, eval,
+            (train_chart){.title = "PSNR against horizon",
+                          .remark = remark[0] ? remark : NULL,
+                          .y_label = "PSNR, dB",
+                          .lead = count_others(eval) > 0},
+            lines, sizeof lines / sizeof *lines);
+}
+
+static void put_ssim_chart(train_page *p, const json_t *eval) {
+  static const horizon_line lines[] = {{"ssim", "model", 1},
+                                       {"persistence_ssim", still_name, 2},
+                                       {"decoded_persistence_ssim", decoded_name, 3}};
+  put_lines(p, eval, (train_chart){.title = "Structural similarity", .y_label = "", .small = true},
+            lines, sizeof lines / sizeof *lines);
 }
 
 static void put_other_charts(train_page *p, const json_t *eval) {
@@ -245,6 +293,7 @@ static void put_other_charts(train_page *p, const json_t *eval) {
 static void put_charts(train_page *p, const json_t *eval) {
   train_html_format(&p->html, "<div class=%s>", count_others(eval) ? "grid3" : "stack");
   put_horizon_chart(p, eval);
+  put_ssim_chart(p, eval);
   put_other_charts(p, eval);
   train_html_put(&p->html, "</div>");
 }
@@ -253,7 +302,7 @@ static void put_charts(train_page *p, const json_t *eval) {
 typedef struct {
   const json_t *eval;
   const train_medium *film, *strip;
-  const train_report_run *trained;
+  const train_report_run *trained, *strip_of; // strip_of: the run that the strip is from
 } headline;
 
 static headline headline_of(const train_report_data *d) {
@@ -267,7 +316,9 @@ static headline headline_of(const train_report_data *d) {
       const train_medium *x = &run->medium[m];
       bool film = x->kind != TRAIN_MEDIUM_PNG;
       if (film && (!top.film || r == 0)) top.film = x;
-      if (!film && (!top.strip || r == 0)) top.strip = x;
+      if (film || (top.strip && r > 0 && !is_tokenizer(top.strip_of))) continue;
+      top.strip = x; // a rollout says more than a tokenizer's pictures
+      top.strip_of = run;
     }
     if (run->has_metrics) top.trained = run; // the last stage
   }
@@ -288,8 +339,12 @@ static void put_rest(train_page *p, const train_report_data *d, const headline *
     for (int m = 0; m < run->media; m++) {
       const train_medium *x = &run->medium[m];
       if (x == top->film || x == top->strip) continue;
+      char caption[512];
+      const bool still = x->kind == TRAIN_MEDIUM_PNG;
+      snprintf(caption, sizeof caption, "%s%s%s", x->name, still ? ": " : "",
+               still ? strip_caption(run) : "");
       train_html_put(&p->html, "<div class=stack>");
-      put_medium(&p->html, x, x->name);
+      put_medium(&p->html, x, caption);
       train_html_put(&p->html, "</div>");
     }
   }
@@ -318,9 +373,11 @@ void train_page_results(train_page *p, const train_report_data *d) {
   train_html_put(h, "</section>\n");
   bool chart = json_array_size(json_object_get(top.eval, "psnr")) >= 2;
   if (chart || top.strip) {
-    train_html_put(h, "<section><h2>Rollouts</h2><p class=lead>How far ahead the prediction "
-                      "holds.</p><div class=stack>");
-    if (top.strip) put_medium(h, top.strip, strip_caption);
+    const bool still = !chart && is_tokenizer(top.strip_of);
+    train_html_put(h, still ? "<section><h2>Reconstructions</h2><div class=stack>"
+                            : "<section><h2>Rollouts</h2><p class=lead>How far ahead the "
+                              "prediction holds.</p><div class=stack>");
+    if (top.strip) put_medium(h, top.strip, strip_caption(top.strip_of));
     train_html_put(h, "</div>");
     if (chart) put_charts(p, top.eval);
     train_html_put(h, "</section>\n");

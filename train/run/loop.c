@@ -12,13 +12,11 @@
 #include "data/clips/loader.h"
 #include "data/clips/mix.h"
 #include "train/timing/marks.h"
-#include "train/setup/remote_data.h"
-#include "train/save/resume.h"
 #include "train/run/action_scale.h"
-#include "train/run/probe.h"
+#include "train/run/recovery.h"
 #include "train/run/run.h"
-#include "train/step/peak.h"
 #include "train/step/schedule.h"
+#include "train/run/step_figures.h"
 #include "train/run/stop.h"
 
 // A step that was issued, until its line is written. step 0 = none.
@@ -38,17 +36,16 @@ typedef struct {
   bool results_lag; // on a device of its own a step's results are taken while the next one runs
   bool unagreed;    // between agreements: an error now is this rank's alone
   pending_step pending;
-  int64_t issued;               // steps by this process
-  int64_t lined;                // last step with a line
-  int64_t saving;               // step of the last save begun
-  bool saved;                   // an earlier one is in its place
-  int64_t rewinds;              // of this process
-  double smooth_ms;             // of a step
-  data_loader_counters read;    // at the end of the step before
-  data_remote_counters fetched; // likewise
-  orr_code logged;              // how this rank fared with its last line
-  train_action_scale scale;     // of the actions
-  orr_code held;                // rank 0: whether the folder is still this run's
+  int64_t issued;             // steps by this process
+  int64_t lined;              // last step with a line
+  int64_t saving;             // step of the last save begun
+  bool saved;                 // an earlier one is in its place
+  int64_t rewinds;            // of this process
+  double smooth_ms;           // of a step
+  train_step_figures figures; // of its lines
+  orr_code logged;            // how this rank fared with its last line
+  train_action_scale scale;   // of the actions
+  orr_code held;              // rank 0: whether the folder is still this run's
 } loop;
 
 static bool out_of_time(const loop *l) {
@@ -78,46 +75,6 @@ static orr_code compare_replicas(loop *l, int64_t step) {
   orr_code rc = dist_agree(r->all, train_replica_check_run(r->replicas), "compare replicas");
   l->unagreed = rc == ORR_OK;
   return rc;
-}
-
-// What was fetched since `before` (=), for a step's line; nothing unless a set of `c` is remote.
-static void count_remote(const cfg *c, data_remote *r, data_remote_counters *before,
-                         train_step_metrics *s) {
-  data_remote_counters now;
-  for (int i = 0; i < c->data.train.n; i++) s->fetches |= data_remote_reads(c->data.train.v[i]);
-  data_remote_count(r, &now);
-  s->data_fetched_bytes = (double)(now.bytes - before->bytes);
-  s->data_cache_hits = (double)(now.hits - before->hits);
-  s->data_fetch_waits = (double)(now.waits - before->waits);
-  s->data_fetch_retries = (double)(now.retries - before->retries);
-  *before = now;
-}
-
-// The matmul rate of a step over the best that this machine has shown.
-static orr_code rate_step(loop *l, train_step_metrics *s) {
-  train_run *r = &l->run;
-  const double rate = (double)r->c->train.batch * r->work.stage->flops_per_clip /
-                      (1e-3 * s->step_ms) / r->world->grid.ranks;
-  if (r->world->grid.rank == 0) ORR_TRY(train_peak_raise(r->k, r->act, rate, &r->peak));
-  s->mfu = rate / r->peak;
-  return ORR_OK;
-}
-
-static void finish_metrics(loop *l, train_step_metrics *s) {
-  train_run *r = &l->run;
-  const double clips = (double)r->c->train.batch, seconds = 1e-3 * s->step_ms;
-  s->tokens = (double)s->step * clips * r->work.stage->tokens_per_clip;
-  s->tokens_per_s = clips * r->work.stage->tokens_per_clip / seconds;
-  s->frames_per_s = clips * r->work.stage->frames_per_clip / seconds;
-  data_loader_counters now;
-  data_loader_count(r->loader, &now);
-  s->data_bytes = (double)(now.bytes_read - l->read.bytes_read);
-  s->data_unpacked_bytes = (double)(now.bytes_unpacked - l->read.bytes_unpacked);
-  s->data_chunks = (double)(now.chunk_reads - l->read.chunk_reads);
-  s->data_chunk_hits = (double)(now.chunk_hits - l->read.chunk_hits);
-  s->data_queue = (double)now.queue;
-  l->read = now;
-  count_remote(r->c, r->remote, &l->fetched, s);
 }
 
 // The mark at the end of the n-th step issued by this process; n = -1: at the beginning.
@@ -182,8 +139,7 @@ static orr_code clock_step(loop *l, int64_t n) {
   ORR_TRY(kern_elapsed(r->k, end_mark(n - 1), end_mark(n), &s->step_ms));
   const double phases_ms = train_observer_step_ms(r->observer);
   if (!l->results_lag && isfinite(phases_ms)) s->step_ms = phases_ms;
-  finish_metrics(l, s);
-  return rate_step(l, s);
+  return train_step_figures_fill(&l->figures, r, s);
 }
 
 // A save that failed is an event of the run, and so is the first that did not: from then on there
@@ -317,66 +273,20 @@ static orr_code write_line(loop *l, const pending_step *of, bool last) {
   return ORR_OK;
 }
 
-static orr_code rewind_to(loop *l, ckpt_reader *reader) {
-  train_run *r = &l->run;
-  const int64_t reached = r->step + r->ahead;
-  ORR_TRY(train_run_load(r, reader));
-  r->ahead = reached - r->step;
-  train_guard_forget_skipped(&r->guard);
-  l->lined = l->saving = r->step;
-  ORR_TRY(train_run_open_loader(r));
-  data_loader_count(r->loader, &l->read);
-  train_fingerprint_log_start(r->record, r->step, r->ahead);
-  return train_observer_rewind(r->observer, r->step);
-}
-
-// The data goes on as what was refused: better trained on than no training at all.
-static orr_code yield(loop *l, const char *why, orr_code rc) {
-  train_run *r = &l->run;
-  const int64_t bad = r->guard.skipped;
-  if (!train_guard_yield(&r->guard))
-    return ORR_FAIL(rc, "step %" PRId64 ": %" PRId64 " steps in a row were skipped, and %s",
-                    r->step, bad, why);
-  const train_guard_limits limits = train_guard_limits_of(&r->guard);
-  train_observer_tell_step(
-      r->observer, "accepting", r->step,
-      "%" PRId64 " steps in a row were skipped, and %s; all of them had a finite loss, "
-      "so such steps are accepted from now on: loss up to %g, gradient norm up "
-      "to %g",
-      bad, why, limits.loss, limits.norm);
-  return ORR_OK;
-}
-
-// Collective over the world. Too many bad steps in a row: the weights may be bad already. Back to
-// the last checkpoint, and on with the data after the bad steps.
+// Collective over the world. Back to the last checkpoint, as often as guard.rewinds has it.
 static orr_code rewind_run(loop *l) {
   train_run *r = &l->run;
-  const int64_t from = r->step, bad = r->guard.skipped;
-  ckpt_reader *reader = NULL;
-  char often[160];
-  snprintf(often, sizeof often,
-           "the run went back %" PRId64 " times already (guard.rewinds): look at the data and the "
-           "learning rate, history.jsonl has the reasons",
-           l->rewinds);
-  if (l->rewinds >= r->c->guard.rewinds) return yield(l, often, ORR_EINVAL);
+  bool went;
+  if (l->rewinds < r->c->guard.rewinds) {
+    train_saver_finish(r->saver);
+    tell_saves(l);
+  }
+  ORR_TRY(train_recovery_rewind(r, l->rewinds, &went));
+  if (!went) return ORR_OK;
   l->rewinds++;
-  train_saver_finish(r->saver);
-  tell_saves(l);
-  ORR_TRY(train_resume_open(r->all, r->c->run.dir, "auto", &reader));
-  if (!reader)
-    return yield(l,
-                 "there is no checkpoint to go back to: set ckpt.every, or look at the data and "
-                 "the learning rate",
-                 ORR_ENOTFOUND);
-  const orr_code rc = dist_agree(r->all, rewind_to(l, reader), "go back to a checkpoint");
-  ckpt_close(reader);
-  if (rc == ORR_OK)
-    train_observer_tell_step(r->observer, "rewound", r->step,
-                             "%" PRId64 " steps in a row were skipped: from step %" PRId64
-                             " back to step %" PRId64 ", "
-                             "and on with data %" PRId64 " steps further",
-                             bad, from, r->step, r->ahead);
-  return rc;
+  l->lined = l->saving = r->step;
+  train_step_figures_restart(&l->figures, r);
+  return ORR_OK;
 }
 
 // Collective over the world. The line of a step that is still pending.
@@ -396,39 +306,17 @@ static orr_code begin_steps(loop *l) {
   return ORR_OK;
 }
 
-// Collective over the world. Whether steps refused in a row are the weights' fault.
-static orr_code doubt(loop *l) {
-  train_run *r = &l->run;
-  train_probe p;
-  bool tried;
-  ORR_TRY(train_probe_run(r, &p, &tried, &l->unagreed));
-  if (!tried) return ORR_OK;
-  data_loader_count(r->loader, &l->read);
-  const train_guard_limits limits = train_guard_limits_of(&r->guard);
-  if (p.weights)
-    train_observer_tell_step(
-        r->observer, "accepting", r->step,
-        "batch %" PRId64 ", accepted before with loss %g and gradient norm %g, has %g "
-        "and %g now: the weights are at fault, not the batches, and training "
-        "on repairs them; loss up to %g, gradient norm up to %g is accepted",
-        p.batch, p.was.loss, p.was.norm, p.now.loss, p.now.norm, limits.loss, limits.norm);
-  else if (r->world->grid.rank == 0)
-    ORR_INFO("step %" PRId64 ": batch %" PRId64
-             ", accepted before with loss %g, has %g now: the weights are not "
-             "at fault, the batches refused since are unlike it",
-             r->step, p.batch, p.was.loss, p.now.loss);
-  return ORR_OK;
-}
-
 // Collective over the world, before a step, so that a run that was resumed here does the same. A
 // step that is still pending has its say before.
 static orr_code consider_guard(loop *l) {
   train_run *r = &l->run;
   int64_t batch;
+  bool tried;
   train_guard_limits was;
   if (!train_guard_doubts(&r->guard, &batch, &was) && !train_guard_lost(&r->guard)) return ORR_OK;
   ORR_TRY(end_pending(l));
-  ORR_TRY(doubt(l));
+  ORR_TRY(train_recovery_doubt(r, &tried, &l->unagreed));
+  if (tried) train_step_figures_restart(&l->figures, r);
   if (train_guard_lost(&r->guard)) ORR_TRY(rewind_run(l));
   return begin_steps(l); // what this took is no step's time
 }

@@ -101,14 +101,23 @@ static orr_code note_origin(train_run *r, const ckpt_reader *reader) {
   return ORR_OK;
 }
 
-static orr_code load_base(train_run *r, const char *path) {
-  ckpt_reader *reader;
-  ORR_TRY(ckpt_open(path, &reader));
+static orr_code load_weights(train_run *r, ckpt_reader *reader) {
   bool ema = false;
-  orr_code rc = train_store_load_weights(&r->work.state, reader, true, &ema);
+  train_base base;
+  ORR_TRY(train_base_compare(r->c, reader, &base));
+  orr_code rc = train_store_load_weights(&r->work.state, reader, true, &base, &ema);
   if (rc == ORR_OK) rc = note_origin(r, reader);
   if (rc == ORR_OK && r->world->grid.rank == 0)
-    ORR_INFO("weights from %s%s", ckpt_reader_path(reader), ema ? " (moving average)" : "");
+    ORR_INFO("weights from %s%s%s%s", ckpt_reader_path(reader), ema ? " (moving average)" : "",
+             base.words[0] ? "; " : "", base.words);
+  train_base_release(&base);
+  return rc;
+}
+
+static orr_code load_base(train_run *r, const char *path) {
+  ckpt_reader *reader;
+  ORR_TRY(ckpt_open_weights(path, &reader));
+  const orr_code rc = load_weights(r, reader);
   ckpt_close(reader);
   return rc;
 }

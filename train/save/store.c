@@ -295,62 +295,68 @@ orr_code train_store_get(void *store, int set, int tensor, uint64_t first, size_
 
 // -- loading --------------------------------------------------------------------------------
 
-// Elements [begin, end) of the flat layout that belong to parameter p, to `to` on.
-static orr_code load_param(const train_param *p, ckpt_reader *r, const ckpt_set *set, int64_t begin,
-                           int64_t end, float *to) {
-  char name[192];
-  size_t prefix = strlen(set->prefix), length = strlen(p->name);
-  ORR_CHECK(prefix + length < sizeof name, ORR_EINVAL, "parameter name '%s' is too long", p->name);
-  memcpy(name, set->prefix, prefix);
-  memcpy(name + prefix, p->name, length + 1);
-  for (int64_t at = begin, run, global; at < end; at += run) {
-    run = train_param_here(p, at - p->at, &global);
-    if (run > end - at) run = end - at;
-    if (global >= 0)
-      ORR_TRY(ckpt_read(r, set->file, name, (uint64_t)global * sizeof(float),
-                        (size_t)run * sizeof(float), to + (at - begin)));
-  }
-  return ORR_OK;
-}
-
-// Elements [first, end) of the flat layout.
-static orr_code load_range(train_state *s, ckpt_reader *r, const ckpt_set *set, int64_t first,
-                           int64_t end, float *to) {
-  for (int i = 0; i < s->params.count; i++) {
-    const train_param *p = &s->params.list[i];
-    const int64_t begin = p->at > first ? p->at : first,
-                  stop = p->at + p->count < end ? p->at + p->count : end;
-    if (begin < stop) ORR_TRY(load_param(p, r, set, begin, stop, to + (begin - first)));
-  }
-  return ORR_OK;
-}
-
 // A set on its way to its array: the whole flat layout, or, where it is shared out, own pieces.
 typedef struct {
   train_state *state;
   ckpt_reader *reader;
   const ckpt_set *set;
+  const train_base *base; // NULL: the file has the shapes of this model
   bool shared;
 } loader;
 
+static orr_code load_run(const loader *l, const char *name, const train_param *p, int64_t global,
+                         int64_t count, int64_t local, float *to) {
+  if (l->base)
+    return train_base_read(l->base, l->reader, l->set->file, name, &l->state->params, p, global,
+                           count, local, to);
+  return ckpt_read(l->reader, l->set->file, name, (uint64_t)global * sizeof(float),
+                   (size_t)count * sizeof(float), to);
+}
+
+// Elements [begin, end) of the flat layout that belong to parameter p, to `to` on.
+static orr_code load_param(const loader *l, const train_param *p, int64_t begin, int64_t end,
+                           float *to) {
+  char name[192];
+  size_t prefix = strlen(l->set->prefix), length = strlen(p->name);
+  ORR_CHECK(prefix + length < sizeof name, ORR_EINVAL, "parameter name '%s' is too long", p->name);
+  memcpy(name, l->set->prefix, prefix);
+  memcpy(name + prefix, p->name, length + 1);
+  for (int64_t at = begin, run, global; at < end; at += run) {
+    run = train_param_here(p, at - p->at, &global);
+    if (run > end - at) run = end - at;
+    if (global >= 0) ORR_TRY(load_run(l, name, p, global, run, at, to + (at - begin)));
+  }
+  return ORR_OK;
+}
+
+// Elements [first, end) of the flat layout.
+static orr_code load_range(const loader *l, int64_t first, int64_t end, float *to) {
+  const train_params *all = &l->state->params;
+  for (int i = 0; i < all->count; i++) {
+    const train_param *p = &all->list[i];
+    const int64_t begin = p->at > first ? p->at : first,
+                  stop = p->at + p->count < end ? p->at + p->count : end;
+    if (begin < stop) ORR_TRY(load_param(l, p, begin, stop, to + (begin - first)));
+  }
+  return ORR_OK;
+}
+
 static orr_code give_elements(void *ctx, int64_t first, int64_t count, float *to) {
   const loader *l = ctx;
-  if (!l->shared) return load_range(l->state, l->reader, l->set, first, first + count, to);
+  if (!l->shared) return load_range(l, first, first + count, to);
   for (int64_t i = 0; i < train_partition_buckets(&l->state->shard); i++) {
     const train_partition_piece x = train_partition_piece_of(&l->state->shard, i);
     const int64_t begin = x.place > first ? x.place : first,
                   end = x.place + x.count < first + count ? x.place + x.count : first + count,
                   flat = x.at - x.place;
-    if (begin < end)
-      ORR_TRY(
-          load_range(l->state, l->reader, l->set, flat + begin, flat + end, to + (begin - first)));
+    if (begin < end) ORR_TRY(load_range(l, flat + begin, flat + end, to + (begin - first)));
   }
   return ORR_OK;
 }
 
 static orr_code load_set(train_state *s, ckpt_reader *r, const ckpt_set *set, float *array,
                          bool shared) {
-  loader l = {s, r, set, shared};
+  loader l = {.state = s, .reader = r, .set = set, .shared = shared};
   ORR_TRY(ckpt_reader_match(r, set));
   return train_upload(s->k, array, shared ? train_partition_elements(&s->shard) : s->params.total,
                       give_elements, &l);
@@ -368,7 +374,22 @@ orr_code train_store_load(train_state *s, ckpt_reader *r) {
   return train_state_refresh(s);
 }
 
-orr_code train_store_load_weights(train_state *s, ckpt_reader *r, bool ema, bool *took_ema) {
+// The shapes that `set` has in the base.
+static orr_code match_base(const train_base *base, const ckpt_reader *r, const ckpt_set *set) {
+  const size_t bytes = (size_t)set->count * sizeof *set->tensors;
+  ckpt_tensor *theirs = orr_malloc(bytes);
+  ORR_CHECK(theirs, ORR_ENOMEM, "list of %d checkpoint tensors: out of memory", set->count);
+  memcpy(theirs, set->tensors, bytes);
+  if (base) train_base_shapes(base, theirs, set->count);
+  ckpt_set as_there = *set;
+  as_there.tensors = theirs;
+  const orr_code rc = ckpt_reader_match(r, &as_there);
+  orr_free(theirs);
+  return rc;
+}
+
+orr_code train_store_load_weights(train_state *s, ckpt_reader *r, bool ema, const train_base *base,
+                                  bool *took_ema) {
   ckpt_plan plan;
   ORR_TRY(train_store_plan(s, 1 << 30, &plan));
   ckpt_set average = {
@@ -376,7 +397,9 @@ orr_code train_store_load_weights(train_state *s, ckpt_reader *r, bool ema, bool
   char first[192] = "ema.";
   strncat(first, s->params.list[0].name, sizeof first - 5);
   bool use = ema && ckpt_reader_has(r, "optim", first);
-  ORR_TRY(load_set(s, r, use ? &average : &plan.sets[0], train_state_weights(s), false));
+  loader l = {.state = s, .reader = r, .set = use ? &average : &plan.sets[0], .base = base};
+  ORR_TRY(match_base(base, r, l.set));
+  ORR_TRY(train_upload(s->k, train_state_weights(s), s->params.total, give_elements, &l));
   if (took_ema) *took_ema = use;
   ORR_TRY(train_state_average_is_weights(s));
   return train_state_refresh(s);

@@ -7,6 +7,7 @@
 
 #include "checkpoints/checkpoint.h"
 #include "train/model/axes.h"
+#include "train/save/base.h"
 #include "train/step/state.h"
 
 // Local. The plan for checkpoints/, borrowed from s.
@@ -33,8 +34,10 @@ orr_code train_store_arrived(void *store);
 // Local. Everything from a checkpoint: weights, moments, average. ORR_EINVAL names the tensor that
 // does not fit the configuration.
 orr_code train_store_load(train_state *s, ckpt_reader *r);
-// Local. Only the weights; from the moving average when `ema` and the checkpoint has one. *took_ema
-// (may be NULL) says which.
-orr_code train_store_load_weights(train_state *s, ckpt_reader *r, bool ema, bool *took_ema);
+// Local. Only the weights; from the moving average when `ema` and the checkpoint has one. `base`:
+// what it lacks is made up as that says; NULL: its shapes are those of this model. *took_ema (may
+// be NULL) says which.
+orr_code train_store_load_weights(train_state *s, ckpt_reader *r, bool ema, const train_base *base,
+                                  bool *took_ema);
 
 #endif

@@ -5,6 +5,7 @@
 // Inputs of the whole local batch, micro-batch by micro-batch: T_cp frames of every clip.
 typedef struct {
   int32_t *tokens;     // [clips*T_cp,S]
+  int32_t *before;     // [clips*T_cp,S], where the model asks for it
   float *action;       // [clips*T_cp,2A]
   uint8_t *has_action; // [clips*T_cp]
   int32_t *branch;     // [clips]
@@ -31,6 +32,7 @@ static void stage_place_inputs(train_stage *base, orr_arena *arena, int set) {
   const size_t frames = (size_t)(base->clips * s->frames.count),
                rows = (size_t)(s->micros * s->capacity);
   in->tokens = orr_arena_take(arena, frames * (size_t)s->d.S * sizeof *in->tokens);
+  if (s->d.before) in->before = orr_arena_take(arena, frames * (size_t)s->d.S * sizeof *in->before);
   in->action = orr_arena_take(arena, frames * 2 * (size_t)s->d.A * sizeof *in->action);
   in->has_action = orr_arena_take(arena, frames);
   in->branch = orr_arena_take(arena, (size_t)base->clips * sizeof *in->branch);
@@ -79,6 +81,7 @@ static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_
                             .action_in = b->action + clip * T * A,
                             .valid_in = b->valid + clip * T * A,
                             .tokens = in->tokens + first * S,
+                            .before = in->before ? in->before + first * S : NULL,
                             .action = in->action + first * 2 * A,
                             .has_action = in->has_action + first};
     n += train_masking_apply(&s->masking, &c, i, row + n, target + n);
@@ -135,6 +138,7 @@ static train_dynamics_batch batch_of(const dynamics_stage *s, int64_t micro) {
   const dynamics_inputs *in = &s->inputs[TRAIN_INPUTS_ON_DEVICE];
   const int64_t first = micro * s->base.micro * s->frames.count;
   return (train_dynamics_batch){.tokens = in->tokens + first * s->d.S,
+                                .before = in->before ? in->before + first * s->d.S : NULL,
                                 .action = in->action + first * 2 * s->d.A,
                                 .has_action = in->has_action + first,
                                 .branch = in->branch + micro * s->base.micro,

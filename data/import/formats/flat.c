@@ -21,10 +21,5 @@ static const data_import_layout layout = {
 
 const data_import_format data_import_flat = {
     .name = "flat",
-    .source = &data_import_hdf5_source,
-    .layout = &layout,
-    .channels = DATA_CHANNELS_RGB,
-    .merge = data_import_merge_last,
-    .actions = data_import_hdf5_actions,
-    .open = data_import_rows_open,
+    DATA_IMPORT_HDF5(&layout),
 };

@@ -23,11 +23,6 @@ static const data_import_layout layout = {
 
 const data_import_format data_import_maniskill = {
     .name = "maniskill",
-    .source = &data_import_hdf5_source,
-    .layout = &layout,
+    DATA_IMPORT_HDF5(&layout),
     .fps = 20, // its usual control_freq
-    .channels = DATA_CHANNELS_RGB,
-    .merge = data_import_merge_last,
-    .actions = data_import_hdf5_actions,
-    .open = data_import_rows_open,
 };

@@ -6,18 +6,20 @@ typedef struct {
   int64_t BT, T, S, R, D;
   int64_t V; // codes are drawn below it
   int64_t v_first, v_count;
+  bool before; // positions carry the codes of one frame earlier, too
 } shape;
 // Few codes make long runs that cross chunks; 300 and 70000 need two and three passes of the sort;
 // 2300 positions are more than a tile of it.
 static const shape shapes[] = {
-    {1, 1, 1, 0, 8, 5, 0, 5},   {6, 3, 40, 2, 24, 3, 0, 3},
-    {6, 3, 40, 2, 24, 9, 3, 4}, {10, 5, 230, 1, 8, 300, 0, 300},
-    {4, 2, 33, 3, 7, 4, 0, 4},  {2, 1, 150, 1, 16, 70000, 0, 70000},
+    {1, 1, 1, 0, 8, 5, 0, 5, false},       {6, 3, 40, 2, 24, 3, 0, 3, true},
+    {6, 3, 40, 2, 24, 9, 3, 4, true},      {10, 5, 230, 1, 8, 300, 0, 300, false},
+    {4, 2, 33, 3, 7, 4, 0, 4, true},       {2, 1, 150, 1, 16, 70000, 0, 70000, false},
+    {10, 5, 230, 1, 8, 300, 0, 300, true},
 };
 enum { BRANCHES = 3 };
 
 typedef struct {
-  const int32_t *tokens, *branch_id;
+  const int32_t *tokens, *before, *branch_id;
   const uint8_t *has;
 } inputs;
 
@@ -25,6 +27,7 @@ static inputs inputs_of(side *s, const shape *h) {
   uint8_t has[64];
   for (int64_t i = 0; i < h->BT; i++) has[i] = i % 3 != 0;
   return (inputs){.tokens = side_ints(s, h->BT * h->S, 0, (int32_t)h->V),
+                  .before = h->before ? side_ints(s, h->BT * h->S, 0, (int32_t)h->V) : NULL,
                   .branch_id = side_ints(s, h->BT / h->T, 0, BRANCHES),
                   .has = side_given(s, VALUE_U8, has, h->BT)};
 }
@@ -35,7 +38,8 @@ static void forward(side *s, const void *of, kern_dtype type) {
   SIDE_RUN(s, embed_fwd, .type = type, .BT = h->BT, .T = h->T, .clips = h->BT / h->T, .S = h->S,
            .R = h->R, .D = h->D, .tokens = in.tokens, .has_action = in.has,
            .branch_id = in.branch_id, .action_emb = side_draw(s, KERN_F32, h->BT * h->D, 1.0),
-           .table = side_draw(s, KERN_F32, h->v_count * h->D, 1.0),
+           .table = side_draw(s, KERN_F32, h->v_count * h->D, 1.0), .before = in.before,
+           .before_table = side_draw(s, KERN_F32, h->v_count * h->D, 1.0),
            .no_action = side_draw(s, KERN_F32, h->D, 1.0),
            .branch = side_draw(s, KERN_F32, BRANCHES * h->D, 1.0),
            .reg = side_draw(s, KERN_F32, h->R * h->D, 1.0), .v_first = h->v_first,
@@ -48,14 +52,15 @@ static void backward(side *s, const void *of, kern_dtype type) {
   const inputs in = inputs_of(s, h);
   // sums of up to 800 terms in another order: measured 3e-7
   SIDE_RUN(s, embed_bwd, .type = type, .BT = h->BT, .T = h->T, .clips = h->BT / h->T, .S = h->S,
-           .R = h->R, .D = h->D, .tokens = in.tokens, .has_action = in.has,
+           .R = h->R, .D = h->D, .tokens = in.tokens, .before = in.before, .has_action = in.has,
            .branch_id = in.branch_id, .v_first = h->v_first, .v_count = h->v_count,
            .branches = BRANCHES, .dx = side_draw(s, type, h->BT * (1 + h->S + h->R) * h->D, 1.0),
            .daction_emb = side_out(s, "daction_emb", VALUE_F32, h->BT * h->D, 0),
            .dtable = side_both(s, "dtable", KERN_F32, h->v_count * h->D, 1.0, 2e-6),
            .dno_action = side_both(s, "dno_action", KERN_F32, h->D, 1.0, 1e-6),
            .dbranch = side_both(s, "dbranch", KERN_F32, BRANCHES * h->D, 1.0, 1e-6),
-           .dreg = side_both(s, "dreg", KERN_F32, h->R * h->D, 1.0, 1e-6));
+           .dreg = side_both(s, "dreg", KERN_F32, h->R * h->D, 1.0, 1e-6),
+           .dbefore_table = side_both(s, "dbefore_table", KERN_F32, h->v_count * h->D, 1.0, 2e-6));
 }
 
 static void test_embeddings_equal_the_cpu(void **state) {

@@ -258,6 +258,27 @@ static void test_checkpoints_that_are_missing_or_of_another_model(void **state) 
   expect(r, WORDS("ckpt", "inspect", "/nonexistent"), 1, SAYS("/nonexistent", "no checkpoint"));
 }
 
+// -- a shorter run --------------------------------------------------------------------------
+
+static void test_fewer_steps_alone_shrink_warm_up_and_decay_and_resume_as_they_were(void **state) {
+  small_run *r = *state;
+  char err[256];
+  snprintf(err, sizeof err, "%s/err", r->root);
+  for (int call = 0; call < 2; call++) {
+    const char *const *words = WORDS("train", config(r, "short"), "--set", "train.steps=4");
+    program_wait_ok(program_start(words, err, true), err);
+    char *said = folder_read(err), *kept = folder_text(r->root, "short/config.yaml");
+    assert_non_null(strstr(said, "to fit into train.steps 4, optim.warmup_steps 2 of 6 steps "
+                                 "becomes 1, optim.decay_steps 4 of 6 steps becomes 2"));
+    assert_true(call == 0 || strstr(said, "nothing to do: the run is at step 4"));
+    assert_null(strstr(said, "another configuration"));
+    assert_non_null(strstr(kept, "warmup_steps: 1\n"));
+    assert_non_null(strstr(kept, "decay_steps: 2\n"));
+    orr_free(kept);
+    orr_free(said);
+  }
+}
+
 // -- places to write ------------------------------------------------------------------------
 
 static void test_a_folder_that_cannot_be_made_is_named(void **state) {
@@ -316,6 +337,7 @@ int main(void) {
       cmocka_unit_test(test_frames_of_another_size_name_both_sizes),
       cmocka_unit_test(test_truncated_foreign_and_newer_shards_are_named),
       cmocka_unit_test(test_checkpoints_that_are_missing_or_of_another_model),
+      cmocka_unit_test(test_fewer_steps_alone_shrink_warm_up_and_decay_and_resume_as_they_were),
       cmocka_unit_test(test_a_folder_that_cannot_be_made_is_named),
       cmocka_unit_test(test_a_full_disk_ends_a_run_with_what_to_do),
       cmocka_unit_test(test_ranks_that_do_not_divide_the_batch_say_so_once),

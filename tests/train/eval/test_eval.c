@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "data/pictures/packed.h"
 #include "train/eval/eval.h"
+#include "train/eval/measures.h"
 #include "train/eval/set.h"
 
 enum {
@@ -360,18 +361,18 @@ static void test_forked_clips_measure_the_effect_of_actions(void **state) {
 
 // -- what does not fit together -------------------------------------------------------------
 
-// The program fails with code 1 and a message that has both words.
-static void expect_failure(const fixture *f, const char *const *words, const char *a,
-                           const char *b) {
+// The program fails with that code and a message that has both words.
+static void expect_code(const fixture *f, int code, const char *const *words, const char *a,
+                        const char *b) {
   char err[600];
   snprintf(err, sizeof err, "%s/err", f->root);
-  assert_int_equal(program_wait(program_start(words, err, true)), 1);
+  assert_int_equal(program_wait(program_start(words, err, true)), code);
   char *text = folder_read(err);
   if (!strstr(text, a) || !strstr(text, b)) fail_msg("no '%s' or no '%s' in: %s", a, b, text);
   orr_free(text);
 }
 #define EXPECT_FAILURE(f, a, b, ...)                                                               \
-  expect_failure(f, (const char *const[]){program_path, __VA_ARGS__, NULL}, a, b)
+  expect_code(f, 1, (const char *const[]){program_path, __VA_ARGS__, NULL}, a, b)
 #define RUN_PROGRAM(f, ...) run_program(f, (const char *const[]){program_path, __VA_ARGS__, NULL})
 
 static const char *in(const fixture *f, const char *name, char out[600]) {
@@ -451,19 +452,42 @@ static void test_bad_lines_of_an_actions_file_are_named_by_their_place(void **st
   }
 }
 
-// Whether the picture shows frame t of episode 0, pixel by pixel, and nothing enlarged.
-static bool shows(const data_picture *p, int64_t t) {
-  uint8_t row[WIDTH * 3];
-  for (int64_t top = 0; top + HEIGHT <= p->height; top++)
-    for (int64_t left = 0; left + WIDTH <= p->width; left++) {
-      int64_t y = 0;
-      for (bool same = true; same && y < HEIGHT; y += same) {
-        for (int64_t i = 0; i < WIDTH * 3; i++) row[i] = shards_pixel(0, t, y * WIDTH * 3 + i);
-        same = memcmp(row, p->rgb + ((top + y) * p->width + left) * 3, sizeof row) == 0;
+// Whether the picture shows a frame, each of its pixels scale x scale.
+static bool holds(const data_picture *p, const uint8_t *frame, int64_t scale) {
+  for (int64_t top = 0; top + HEIGHT * scale <= p->height; top++)
+    for (int64_t left = 0; left + WIDTH * scale <= p->width; left++) {
+      int64_t i = 0;
+      for (; i < PIXELS * scale * scale; i++) {
+        const int64_t y = i / (WIDTH * scale), x = i % (WIDTH * scale);
+        if (memcmp(p->rgb + ((top + y) * p->width + left + x) * 3,
+                   frame + (y / scale * WIDTH + x / scale) * 3, 3) != 0)
+          break;
       }
-      if (y == HEIGHT) return true;
+      if (i == PIXELS * scale * scale) return true;
     }
   return false;
+}
+
+static void frame_of(int64_t episode, int64_t t, uint8_t out[PIXELS * 3]) {
+  for (int64_t i = 0; i < PIXELS * 3; i++) out[i] = shards_pixel(episode, t, i);
+}
+
+static bool shows(const data_picture *p, int64_t t) {
+  uint8_t frame[PIXELS * 3];
+  frame_of(0, t, frame);
+  return holds(p, frame, 1);
+}
+
+// The picture at ROOT/name; valid until data_packed is used again.
+static data_picture picture_of(const fixture *f, const char *name, data_packed *packed) {
+  char path[600], *bytes = NULL;
+  size_t size = 0;
+  data_picture picture;
+  snprintf(path, sizeof path, "%s/%s", f->root, name);
+  assert_ok(orr_fs_read_all(path, &bytes, &size));
+  assert_ok(data_packed_decode(packed, path, (const uint8_t *)bytes, size, &picture));
+  orr_free(bytes);
+  return picture;
 }
 
 static void test_a_rollout_starts_where_it_is_told(void **state) {
@@ -479,22 +503,146 @@ static void test_a_rollout_starts_where_it_is_told(void **state) {
     const int64_t start = starts[i];
     char number[8];
     snprintf(number, sizeof number, "%d", (int)start);
-    data_picture picture;
-    char *bytes = NULL;
-    size_t size = 0;
     RUN_PROGRAM(f, "rollout", model, "--data", alone, "--start", number, "--prompt", "2",
                 "--frames", "4", "--beside", "--scale", "1", "--out", film);
-    assert_ok(orr_fs_read_all(film, &bytes, &size));
-    assert_ok(data_packed_decode(packed, film, (const uint8_t *)bytes, size, &picture));
+    const data_picture picture = picture_of(f, "film.png", packed);
     for (int64_t t = 0; t < ALONE; t++)
       assert_int_equal(shows(&picture, t), t >= start && t < start + 6);
-    orr_free(bytes);
   }
   data_packed_destroy(packed);
   EXPECT_FAILURE(f, "episode 0 has 1 frames from frame 39", "a smaller --start", "rollout", model,
                  "--data", alone, "--start", "39", "--prompt", "2", "--frames", "4", "--out", film);
   EXPECT_FAILURE(f, "episode 0 has 0 frames from frame 40", "a smaller --start", "rollout", model,
                  "--data", alone, "--start", "40", "--prompt", "2", "--frames", "4", "--out", film);
+}
+
+static void decoded_frame(train_codec *codec, int64_t episode, int64_t t, uint8_t out[PIXELS * 3]) {
+  int32_t index[6];
+  uint8_t frame[PIXELS * 3];
+  frame_of(episode, t, frame);
+  assert_ok(train_codec_encode(codec, frame, 1, index));
+  assert_ok(train_codec_decode(codec, index, 1, out));
+}
+
+// What the model is given is what its tokenizer makes of the last prompt frame: it stands in the
+// strip, and held still it is the baseline that no loss of the tokenizer flatters.
+static void test_the_decoded_prompt_is_shown_and_is_a_baseline(void **state) {
+  const fixture *f = *state;
+  json_t *j = evaluate(f, "clips", 7);
+  train_codec *codec = NULL;
+  data_packed *packed = NULL;
+  assert_ok(train_codec_create(f->tokenizer, 1, &codec));
+  assert_ok(data_packed_create(&packed));
+  double mean[5] = {0};
+  const json_t *windows = json_object_get(j, "windows"), *w;
+  size_t i;
+  uint8_t real[PIXELS * 3], given[PIXELS * 3];
+  json_array_foreach((json_t *)(uintptr_t)windows, i, w) {
+    const int64_t episode = json_integer_value(json_object_get(w, "episode")),
+                  prompt = json_integer_value(json_object_get(w, "start")) + PROMPT;
+    decoded_frame(codec, episode, prompt - 1, given);
+    for (int64_t k = 0; k < 5; k++) {
+      frame_of(episode, prompt + k, real);
+      mean[k] += psnr(real, given) / EPISODES;
+    }
+    if (i > 0) continue; // the first clip is in the strip
+    const data_picture strip = picture_of(f, "strip.png", packed);
+    assert_true(holds(&strip, given, 2));
+    frame_of(episode, prompt - 1, real);
+    assert_true(holds(&strip, real, 2));
+    frame_of(episode, prompt + 1, real); // every second horizon
+    assert_true(holds(&strip, real, 2));
+  }
+  for (size_t k = 0; k < 5; k++)
+    assert_true(fabs(at(j, "decoded_persistence_psnr", k) - mean[k]) < 1e-9);
+  const char *const similar[] = {"ssim", "persistence_ssim", "decoded_persistence_ssim"};
+  for (int c = 0; c < 3; c++)
+    for (size_t k = 0; k < 5; k++) assert_true(fabs(at(j, similar[c], k)) <= 1);
+  data_packed_destroy(packed);
+  train_codec_destroy(codec);
+  json_decref(j);
+}
+
+static void test_a_tokenizer_is_measured_alone(void **state) {
+  const fixture *f = *state;
+  char model[600], clips[600], json[600], strip[600];
+  in(f, "tokenizer", model);
+  in(f, "clips", clips);
+  in(f, "eval.json", json);
+  in(f, "originals.png", strip);
+  RUN_PROGRAM(f, "eval", model, "--data", clips, "--clips", "100", "--json", json, "--strip",
+              strip); // 100 x 16 frames asked for: all there are
+  json_t *j = NULL;
+  train_codec *codec = NULL;
+  data_packed *packed = NULL;
+  uint8_t real[PIXELS * 3], decoded[PIXELS * 3];
+  int32_t index[6];
+  bool used[20] = {0};
+  double mean = 0, sharp[2] = {0};
+  assert_ok(orr_json_load(json, &j));
+  assert_ok(train_codec_create(f->tokenizer, 1, &codec));
+  assert_ok(data_packed_create(&packed));
+  const data_picture picture = picture_of(f, "originals.png", packed);
+  int64_t originals = 0, reconstructions = 0;
+  for (int64_t e = 0; e < EPISODES; e++)
+    for (int64_t t = 0; t < LENGTH; t++) {
+      frame_of(e, t, real);
+      assert_ok(train_codec_encode(codec, real, 1, index));
+      assert_ok(train_codec_decode(codec, index, 1, decoded));
+      mean += psnr(real, decoded) / (EPISODES * LENGTH);
+      for (int s = 0; s < 6; s++) used[index[s]] = true;
+      sharp[0] += (double)train_measure_detail(real, HEIGHT, WIDTH);
+      sharp[1] += (double)train_measure_detail(decoded, HEIGHT, WIDTH);
+      const bool shown = holds(&picture, real, 2);
+      originals += shown;
+      reconstructions += shown && holds(&picture, decoded, 2);
+    }
+  int64_t codes = 0;
+  for (int c = 0; c < 20; c++) codes += used[c];
+  assert_int_equal(number(j, "frames"), EPISODES * LENGTH);
+  // with packed weights or alone in a portion a sum may round otherwise: a step of a byte here and
+  // there
+  assert_true(fabs(number(j, "tokenizer_psnr") - mean) < 1e-3);
+  assert_true(fabs(number(j, "tokenizer_sharpness") - sharp[1] / sharp[0]) < 1e-3);
+  assert_true(number(j, "tokenizer_ssim") < 1 && number(j, "tokenizer_ssim") > -1);
+  assert_int_equal(number(j, "codes"), 20);
+  assert_int_equal(number(j, "codes_used"), codes);
+  assert_true(number(j, "code_perplexity") >= 1 && number(j, "code_perplexity") <= (double)codes);
+  assert_int_equal(originals, 16);
+  assert_int_equal(reconstructions, 16);
+  expect_code(f, 2,
+              (const char *const[]){program_path, "eval", model, "--data", clips, "--tokenizer",
+                                    model, NULL},
+              "holds a tokenizer", "--tokenizer");
+  data_packed_destroy(packed);
+  train_codec_destroy(codec);
+  json_decref(j);
+}
+
+// stderr of a rollout beside the real frames under the actions of a file.
+static char *rollout_words(const fixture *f, const char *actions, const char *film) {
+  char model[600], alone[600], file[600], out[600], err[600];
+  in(f, "err", err);
+  in(f, "own", file);
+  assert_ok(orr_fs_write_atomic(file, actions, strlen(actions)));
+  RUN_PROGRAM(f, "rollout", in(f, "dynamics", model), "--data", in(f, "alone", alone), "--start",
+              "3", "--prompt", "2", "--frames", "3", "--beside", "--actions", file, "--out",
+              in(f, film, out));
+  return folder_read(err);
+}
+
+static void test_real_frames_of_other_actions_are_marked_as_another_future(void **state) {
+  const fixture *f = *state;
+  static const char *const films[] = {"own.png", "own.gif", "own.mp4"};
+  for (int i = 0; i < 3; i++) {
+    // those that led from frames 4, 5 and 6 on: the recorded ones
+    char *same = rollout_words(f, "4 -4\n5 -5\n6 -6\n", films[i]);
+    char *other = rollout_words(f, "4 -4\n5 -5\n6 -7\n", films[i]);
+    if (strstr(same, "another future")) fail_msg("marked: %s", same);
+    if (!strstr(other, "another future")) fail_msg("not marked: %s", other);
+    orr_free(other);
+    orr_free(same);
+  }
 }
 
 int main(void) {
@@ -510,6 +658,9 @@ int main(void) {
       cmocka_unit_test(test_frames_of_another_size_are_refused_before_they_are_read),
       cmocka_unit_test(test_another_tokenizer_is_refused_and_its_tokens_are_made_anew),
       cmocka_unit_test(test_a_rollout_starts_where_it_is_told),
+      cmocka_unit_test(test_the_decoded_prompt_is_shown_and_is_a_baseline),
+      cmocka_unit_test(test_a_tokenizer_is_measured_alone),
+      cmocka_unit_test(test_real_frames_of_other_actions_are_marked_as_another_future),
       cmocka_unit_test(test_bad_lines_of_an_actions_file_are_named_by_their_place),
   };
   return cmocka_run_group_tests_name("train/eval", tests, setup, teardown);

@@ -39,23 +39,44 @@ static void test_psnr_of_equal_frames_is_the_rounding_of_u8(void **state) {
 
 static void test_psnr_at_a_horizon_is_the_mean_over_clips(void **state) {
   enum { CLIPS = 2, HORIZON = 3 };
-  uint8_t real[CLIPS][HORIZON][VALUES], predicted[CLIPS][HORIZON][VALUES], still[CLIPS][VALUES];
+  uint8_t real[CLIPS][HORIZON][VALUES], predicted[CLIPS][HORIZON][VALUES];
   memset(real, 0, sizeof real);
-  for (int b = 0; b < CLIPS; b++) {
-    memset(still[b], 10 * (b + 1), VALUES);
+  for (int b = 0; b < CLIPS; b++)
     for (int k = 0; k < HORIZON; k++) memset(predicted[b][k], (b + 1) * (k + 1), VALUES);
-  }
-  train_measure_mean mean[HORIZON] = {0}, persistence[HORIZON] = {0};
+  train_measure_mean mean[HORIZON] = {0};
   train_measure_psnr_add(real[0][0], predicted[0][0], CLIPS, HORIZON, VALUES, mean);
-  train_measure_persistence_add(real[0][0], still[0], CLIPS, HORIZON, VALUES, persistence);
   for (int k = 0; k < HORIZON; k++) {
     double off = k + 1;
     NEAR(train_measure_mean_of(&mean[k]), (-20 * log10(off / 255) - 20 * log10(2 * off / 255)) / 2);
-    NEAR(train_measure_mean_of(&persistence[k]),
-         (-20 * log10(10. / 255) - 20 * log10(20. / 255)) / 2);
     assert_int_equal(mean[k].count, CLIPS);
   }
   NEAR(train_measure_mean_of(&(train_measure_mean){0}), 0);
+}
+
+static void test_detail_adds_up_the_steps_between_neighbours(void **state) {
+  uint8_t flat[4][5][3], edge[4][5][3], blurred[4][5][3];
+  memset(flat, 80, sizeof flat);
+  memcpy(edge, flat, sizeof edge);
+  for (int y = 0; y < 4; y++) edge[y][3][1] = 90; // a line of one channel, with two sides
+  assert_int_equal(train_measure_detail(flat[0][0], 4, 5), 0);
+  assert_int_equal(train_measure_detail(edge[0][0], 4, 5), 4 * 2 * 10);
+  memcpy(blurred, flat, sizeof blurred);
+  for (int y = 0; y < 4; y++) // the same light over three pixels
+    for (int x = 2; x < 5; x++) blurred[y][x][1] = 80 + 10 / 3;
+  assert_int_equal(train_measure_detail(blurred[0][0], 4, 5), 4 * 3);
+  memcpy(edge, flat, sizeof edge);
+  memset(edge[2], 75, sizeof edge[2]); // a row of all channels
+  assert_int_equal(train_measure_detail(edge[0][0], 4, 5), 2 * 15 * 5);
+}
+
+static void test_perplexity_is_how_many_codes_used_alike_tell_as_much(void **state) {
+  const int64_t even[5] = {7, 0, 7, 7, 0}, one[2] = {0, 9}, none[3] = {0}, halves[3] = {2, 1, 1};
+  NEAR(train_measure_perplexity(even, 5), 3);
+  NEAR(train_measure_perplexity(one, 2), 1);
+  NEAR(train_measure_perplexity(none, 3), 0);
+  NEAR(train_measure_perplexity(halves, 3), exp2(1.5)); // entropy of 1/2, 1/4, 1/4: 1.5 bits
+  assert_int_equal(train_measure_codes_used(even, 5), 3);
+  assert_int_equal(train_measure_codes_used(none, 3), 0);
 }
 
 static void test_slope_of_a_line_is_its_slope(void **state) {
@@ -150,6 +171,8 @@ int main(void) {
       cmocka_unit_test(test_psnr_of_a_constant_offset_is_20_log10),
       cmocka_unit_test(test_psnr_of_equal_frames_is_the_rounding_of_u8),
       cmocka_unit_test(test_psnr_at_a_horizon_is_the_mean_over_clips),
+      cmocka_unit_test(test_detail_adds_up_the_steps_between_neighbours),
+      cmocka_unit_test(test_perplexity_is_how_many_codes_used_alike_tell_as_much),
       cmocka_unit_test(test_slope_of_a_line_is_its_slope),
       cmocka_unit_test(test_effect_corr_follows_the_difference_alone),
       cmocka_unit_test(test_effect_corr_matches_a_sum_by_hand),

@@ -16,7 +16,7 @@ enum { T = 16, S = 64, A = 2, V = 10, N = 1 + S + 3, CLIPS = 1000 };
 static const double PI = 3.14159265358979323846;
 
 typedef struct {
-  int32_t in[T * S], tokens[T * S], row[T * S], target[T * S];
+  int32_t in[T * S], tokens[T * S], before[T * S], row[T * S], target[T * S];
   float action_in[T * A], valid_in[T * A], action[T * 2 * A];
   uint8_t has[T];
   int64_t masked;
@@ -46,6 +46,7 @@ static void apply(const train_masking *o, uint64_t sample, int64_t b, clip *c) {
                                                         .action_in = c->action_in,
                                                         .valid_in = c->valid_in,
                                                         .tokens = c->tokens,
+                                                        .before = c->before,
                                                         .action = c->action,
                                                         .has_action = c->has},
                                   b, c->row, c->target);
@@ -121,6 +122,28 @@ static void test_rows_and_targets_list_exactly_the_masked_positions(void **state
     }
     assert_int_equal(c.masked, n);
   }
+}
+
+// Whatever is masked, a position carries the context code of the frame before: what was given, or
+// the random code that stands in its place there.
+static void test_before_is_the_frame_before_unmasked(void **state) {
+  const train_masking o = masking(0.2, 0.5, 0.0);
+  clip c;
+  int64_t replaced = 0;
+  for (uint64_t sample = 0; sample < 20; sample++) {
+    apply(&o, sample, 0, &c);
+    for (int i = 0; i < S; i++) assert_int_equal(c.before[i], V);
+    for (int i = S; i < T * S; i++) {
+      const int32_t shown = c.tokens[i - S];
+      if (shown != V) {
+        assert_int_equal(c.before[i], shown);
+      } else {
+        assert_in_range(c.before[i], 0, V - 1);
+        replaced += c.before[i] != c.in[i - S];
+      }
+    }
+  }
+  assert_true(replaced > 0); // masked positions carry wrong codes at the clip's rate, too
 }
 
 // -- what is replaced -----------------------------------------------------------------------
@@ -235,6 +258,7 @@ int main(void) {
       cmocka_unit_test(test_full_mask_is_the_share_of_frames_masked_whole_beside_the_law),
       cmocka_unit_test(test_frame_0_is_given_whole_and_its_action_is_none),
       cmocka_unit_test(test_rows_and_targets_list_exactly_the_masked_positions),
+      cmocka_unit_test(test_before_is_the_frame_before_unmasked),
       cmocka_unit_test(test_each_clip_replaces_context_codes_at_a_rate_of_its_own),
       cmocka_unit_test(test_replacements_are_uniform_over_the_codes),
       cmocka_unit_test(test_without_corruption_context_codes_stay),

@@ -44,6 +44,45 @@ static void test_parameters_are_aligned_and_fused_ones_adjacent(void **state) {
   assert_int_equal(p.count, 0);
 }
 
+static double distance(const float *a, const float *b, int64_t n) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < n; i++) sum += (double)(a[i] - b[i]) * (double)(a[i] - b[i]);
+  return sqrt(sum);
+}
+
+// Levels 4 x 3: code 5 has digits 1, 1; code 6 has 2, 1; code 10 has 2, 2.
+static void test_codes_start_from_their_digits_alike_in_every_table(void **state) {
+  enum { CODES = 12, D = 64 };
+  const train_code_levels levels = {.n = 2, .level = {4, 3}};
+  train_params p;
+  train_params_init(&p);
+  const train_param_spec s = {.ndim = 2,
+                              .shape = {CODES + 1, D},
+                              .init = TRAIN_INIT_CODES,
+                              .std = 0.02f,
+                              .levels = &levels};
+  assert_int_equal(train_params_add(&p, &s, NULL, "embed"), ORR_OK);
+  assert_int_equal(train_params_add(&p, &s, NULL, "head"), ORR_OK);
+  float *w = orr_calloc((size_t)p.total, sizeof *w);
+  train_params_fill(&p, 1, 0, p.total, w);
+  const float *embed = w + p.list[0].at, *head = w + p.list[1].at;
+  assert_memory_equal(embed, head, CODES * D * sizeof *w);
+  // the row after the codes is nobody's digit
+  assert_true(memcmp(embed + CODES * D, head + CODES * D, D * sizeof *w) != 0);
+  double square = 0.0;
+  for (int64_t i = 0; i < CODES * D; i++) square += (double)embed[i] * (double)embed[i];
+  // 7 digits' rows of 64 draws: the law's deviation within its own of 3 %, five times
+  assert_float_equal(sqrt(square / (CODES * D)), 0.02, 0.003);
+  const double one = distance(embed + 5 * D, embed + 6 * D, D),
+               two = distance(embed + 5 * D, embed + 10 * D, D);
+  assert_true(one > 0.0 && one < two);
+  // what a digit adds is the same beside any other digit: 5 - 6 = 1 - 2
+  for (int64_t i = 0; i < D; i++)
+    assert_float_equal(embed[5 * D + i] - embed[6 * D + i], embed[D + i] - embed[2 * D + i], 1e-6);
+  orr_free(w);
+  train_params_release(&p);
+}
+
 static void test_many_parameters_keep_their_names_and_shapes(void **state) {
   train_params p;
   ckpt_tensor *t = NULL;
@@ -128,6 +167,7 @@ static void test_initial_values_have_their_law_and_padding_is_zero(void **state)
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_parameters_are_aligned_and_fused_ones_adjacent),
+      cmocka_unit_test(test_codes_start_from_their_digits_alike_in_every_table),
       cmocka_unit_test(test_many_parameters_keep_their_names_and_shapes),
       cmocka_unit_test(test_initial_values_follow_from_seed_and_name_not_from_the_order),
       cmocka_unit_test(test_initial_values_have_their_law_and_padding_is_zero),

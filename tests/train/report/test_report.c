@@ -130,6 +130,59 @@ static void test_demo_page_shows_all_and_stands_alone(void **state) {
   orr_free(page);
 }
 
+static const char tokenizer_figures[] =
+    "{\"tokenizer_psnr\": 31.5, \"tokenizer_ssim\": 0.912, \"tokenizer_sharpness\": 0.87, "
+    "\"codes\": 1000, \"codes_used\": 640, \"code_perplexity\": 210.4, \"frames\": 64}";
+
+static void test_a_tokenizer_run_shows_its_figures_and_what_became_of_frames(void **state) {
+  const char *dir = *state;
+  store_metrics(dir, "metrics.jsonl", 30, 0);
+  folder_store(dir, "config.yaml", "train:\n  stage: tokenizer\n  steps: 30\n");
+  folder_store(dir, "eval.json", tokenizer_figures);
+  store_pictures(dir, ".");
+  char *page = page_of(dir);
+  assert_balanced(page);
+  const char *const pieces[] = {"Tokenizer PSNR",
+                                "31.5",
+                                "Tokenizer SSIM",
+                                "0.912",
+                                "Sharpness",
+                                "0.87",
+                                "Codes used",
+                                ">64<span",
+                                "640 of 1000",
+                                "210 used alike",
+                                "<h2>Reconstructions</h2>",
+                                "what the tokenizer makes of them"};
+  for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) assert_holds(page, pieces[i]);
+  assert_lacks(page, "How far ahead");
+  assert_lacks(page, "what the model predicts");
+  orr_free(page);
+}
+
+static void test_a_rollouts_strip_stands_above_a_tokenizers(void **state) {
+  const char *dir = *state;
+  store_metrics(dir, "tokenizer/metrics.jsonl", 30, 0);
+  store_metrics(dir, "dynamics/metrics.jsonl", 50, 0);
+  folder_store(dir, "tokenizer/config.yaml", "train:\n  stage: tokenizer\n  steps: 30\n");
+  folder_store(dir, "tokenizer/eval.json", tokenizer_figures);
+  folder_store(dir, "dynamics/eval.json",
+               "{\"tokenizer_psnr\": 34, \"psnr\": [31, 30, 29, 28], \"ssim\": [0.9, 0.8, 0.7, "
+               "0.61], \"decoded_persistence_psnr\": [20, 19, 18, 17], \"persistence_ssim\": [0.5, "
+               "0.5, 0.5, 0.5]}");
+  store_pictures(dir, "tokenizer");
+  store_pictures(dir, "dynamics");
+  char *page = page_of(dir);
+  assert_balanced(page);
+  assert_holds(page, "Structural similarity");
+  assert_holds(page, "persistence through the tokenizer");
+  const char *model = strstr(page, "what the model predicts"),
+             *codec = strstr(page, "strip.png: Held-out frames above");
+  assert_true(model && codec && model < codec);
+  assert_holds(page, "Evaluation of tokenizer");
+  orr_free(page);
+}
+
 static void test_caption_says_what_stands_beside_what(void **state) {
   const char *dir = *state;
   store_metrics(dir, "metrics.jsonl", 3, 0);
@@ -353,6 +406,8 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, folder_teardown)
   const struct CMUnitTest tests[] = {
       TEST(test_demo_page_shows_all_and_stands_alone),
+      TEST(test_a_tokenizer_run_shows_its_figures_and_what_became_of_frames),
+      TEST(test_a_rollouts_strip_stands_above_a_tokenizers),
       TEST(test_caption_says_what_stands_beside_what),
       TEST(test_run_still_going_has_a_page),
       TEST(test_damaged_pieces_become_notes),

@@ -190,11 +190,11 @@ static void test_a_checkpoint_brings_back_every_bit(void **state) {
   assert_memory_equal(loaded.s.m, saved.s.m, bytes);
   assert_memory_equal(loaded.s.v, saved.s.v, bytes);
   assert_memory_equal(loaded.s.ema, saved.s.ema, bytes);
-  assert_ok(train_store_load_weights(&loaded.s, r, true, &ema));
+  assert_ok(train_store_load_weights(&loaded.s, r, true, NULL, &ema));
   assert_true(ema);
   assert_memory_equal(loaded.s.weights.master, saved.s.ema, bytes);
   assert_memory_equal(loaded.s.ema, saved.s.ema, bytes);
-  assert_ok(train_store_load_weights(&loaded.s, r, false, &ema));
+  assert_ok(train_store_load_weights(&loaded.s, r, false, NULL, &ema));
   assert_false(ema);
   assert_memory_equal(loaded.s.weights.master, saved.s.weights.master, bytes);
   ckpt_close(r);
@@ -211,7 +211,7 @@ static void test_a_checkpoint_without_average_gives_the_weights_themselves(void 
   scramble(&saved);
   save(&saved, *state);
   assert_ok(ckpt_open(*state, &r));
-  assert_ok(train_store_load_weights(&loaded.s, r, true, &ema));
+  assert_ok(train_store_load_weights(&loaded.s, r, true, NULL, &ema));
   assert_false(ema);
   assert_memory_equal(loaded.s.weights.master, saved.s.weights.master,
                       (size_t)saved.s.params.total * sizeof(float));

@@ -1,0 +1,204 @@
+#include "train/save/base.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+
+static const char action_name[] = "embed.action.weight", // [D, 2 A]: values, then which of them are
+    branch_name[] = "embed.branch.weight";               // [branches, D]
+
+// Dimension `dim` of a tensor of the model; -1 when there is none of that name.
+static int64_t size_of(const ckpt_reader *r, const char *tensor, int dim) {
+  const int n = ckpt_reader_count(r, "model");
+  for (int i = 0; i < n; i++) {
+    const char *name;
+    int ndim;
+    int64_t shape[4];
+    if (ckpt_reader_tensor(r, "model", i, &name, &ndim, shape) != ORR_OK) break;
+    if (strcmp(name, tensor) == 0) return ndim == 2 ? shape[dim] : -1;
+  }
+  return -1;
+}
+
+// -- the names of its branches --------------------------------------------------------------
+
+static orr_code branches_of_config(const ckpt_reader *r, const char *text, json_t **out) {
+  cfg *c = NULL;
+  ORR_TRY(cfg_create(&c));
+  const orr_code rc = cfg_read_text(c, ckpt_reader_path(r), text, strlen(text));
+  *out = rc == ORR_OK ? json_array() : NULL;
+  for (int i = 0; *out && i < c->model.branches.n; i++)
+    json_array_append_new(*out, json_string(c->model.branches.v[i]));
+  cfg_destroy(c);
+  return rc;
+}
+
+// *out (=) a new array, or NULL where the checkpoint does not say.
+static orr_code branches_of(const ckpt_reader *r, json_t **out) {
+  const json_t *meta = ckpt_reader_meta(r);
+  const char *config = json_string_value(json_object_get(meta, "config")),
+             *exported = json_string_value(json_object_get(meta, "branches"));
+  *out = NULL;
+  if (config) return branches_of_config(r, config, out);
+  return exported ? orr_json_parse(ckpt_reader_path(r), exported, strlen(exported), out) : ORR_OK;
+}
+
+orr_code train_base_branches(const ckpt_reader *r, char **out) {
+  json_t *list;
+  *out = NULL;
+  ORR_TRY(branches_of(r, &list));
+  if (list) *out = json_dumps(list, JSON_COMPACT);
+  json_decref(list);
+  return ORR_OK;
+}
+
+// -- comparing ------------------------------------------------------------------------------
+
+static void say(train_base *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(train_base *b, const char *fmt, ...) {
+  const size_t used = strlen(b->words);
+  va_list args;
+  const size_t comma = used ? 2 : 0;
+  if (used + comma >= sizeof b->words) return;
+  memcpy(b->words + used, "; ", comma);
+  va_start(args, fmt);
+  vsnprintf(b->words + used + comma, sizeof b->words - used - comma, fmt, args);
+  va_end(args);
+}
+
+static orr_code compare_actions(const cfg *c, const ckpt_reader *r, train_base *b) {
+  b->here = c->model.actions;
+  b->actions = size_of(r, action_name, 1) / 2;
+  ORR_CHECK(b->actions <= b->here, ORR_ECONFIG,
+            "train.init_from: %s has %" PRId64 " action components, model.actions is %" PRId64
+            ": set it to %" PRId64 " or more; a data set with fewer is padded",
+            ckpt_reader_path(r), b->actions, b->here, b->actions);
+  if (b->actions + 1 == b->here)
+    say(b, "action component %" PRId64 " is new: its column begins at random", b->here);
+  else if (b->actions < b->here)
+    say(b, "action components %" PRId64 " to %" PRId64 " are new: their columns begin at random",
+        b->actions + 1, b->here);
+  return ORR_OK;
+}
+
+static int64_t row_named(const json_t *names, const char *name) {
+  size_t i;
+  json_t *each;
+  json_array_foreach(names, i, each) {
+    const char *s = json_string_value(each);
+    if (s && strcmp(s, name) == 0) return (int64_t)i;
+  }
+  return -1;
+}
+
+static void name_branches(const cfg *c, const json_t *names, train_base *b) {
+  size_t i;
+  json_t *each;
+  for (int k = 0; k < c->model.branches.n; k++) {
+    const char *name = c->model.branches.v[k];
+    b->row[k] = row_named(names, name);
+    if (b->row[k] < 0) say(b, "branch '%s' is new: its row begins at random", name);
+  }
+  json_array_foreach(names, i, each) {
+    bool here = false;
+    for (int k = 0; k < c->model.branches.n; k++) here = here || b->row[k] == (int64_t)i;
+    if (!here) say(b, "its branch '%s' is left out", json_string_value(each));
+  }
+}
+
+// Without names: in order.
+static orr_code count_branches(const cfg *c, const ckpt_reader *r, train_base *b) {
+  const int n = c->model.branches.n;
+  ORR_CHECK(b->branches <= n, ORR_ECONFIG,
+            "train.init_from: %s has %" PRId64
+            " branches and does not name them, model.branches has %d: name as many, in their order",
+            ckpt_reader_path(r), b->branches, n);
+  for (int k = 0; k < n; k++) {
+    b->row[k] = k < b->branches ? k : -1;
+    if (b->row[k] < 0)
+      say(b, "branch '%s' is new: its row begins at random", c->model.branches.v[k]);
+  }
+  return ORR_OK;
+}
+
+static orr_code compare_branches(const cfg *c, const ckpt_reader *r, train_base *b) {
+  json_t *names = NULL;
+  b->branches = size_of(r, branch_name, 0);
+  b->row = orr_calloc((size_t)c->model.branches.n, sizeof *b->row);
+  ORR_CHECK(b->row, ORR_ENOMEM, "train.init_from: out of memory");
+  ORR_TRY(branches_of(r, &names));
+  orr_code rc = ORR_OK;
+  if (names && (int64_t)json_array_size(names) == b->branches)
+    name_branches(c, names, b);
+  else
+    rc = count_branches(c, r, b);
+  json_decref(names);
+  return rc;
+}
+
+orr_code train_base_compare(const cfg *c, const ckpt_reader *r, train_base *out) {
+  *out = (train_base){.seed = (uint64_t)c->run.seed};
+  if (c->train.stage != CFG_STAGE_DYNAMICS || size_of(r, action_name, 1) < 0 ||
+      size_of(r, branch_name, 0) < 0)
+    return ORR_OK; // ckpt_reader_match says what it is instead
+  orr_code rc = compare_actions(c, r, out);
+  if (rc == ORR_OK) rc = compare_branches(c, r, out);
+  if (rc != ORR_OK) train_base_release(out);
+  return rc;
+}
+
+void train_base_release(train_base *b) {
+  orr_free(b->row);
+  b->row = NULL;
+}
+
+void train_base_shapes(const train_base *b, ckpt_tensor *tensors, int count) {
+  for (int i = 0; b->row && i < count; i++) {
+    if (strcmp(tensors[i].name, action_name) == 0) tensors[i].shape[1] = 2 * b->actions;
+    if (strcmp(tensors[i].name, branch_name) == 0) tensors[i].shape[0] = b->branches;
+  }
+}
+
+// -- reading --------------------------------------------------------------------------------
+
+// One run of elements and where its values are in the base: from element `at` of its tensor on;
+// -1: nowhere.
+static int64_t place_in_base(const train_base *b, const train_param *p, int64_t global,
+                             int64_t *count) {
+  int64_t run, at;
+  if (strcmp(p->name, action_name) == 0) {
+    const int64_t half = global / b->here, component = global % b->here;
+    const bool known = component < b->actions;
+    run = (known ? b->actions : b->here) - component;
+    at = known ? half * b->actions + component : -1;
+  } else {
+    const int64_t D = p->shape[1], row = b->row[global / D], column = global % D;
+    run = D - column;
+    at = row >= 0 ? row * D + column : -1;
+  }
+  if (*count > run) *count = run;
+  return at;
+}
+
+orr_code train_base_read(const train_base *b, ckpt_reader *r, const char *file, const char *name,
+                         const train_params *all, const train_param *p, int64_t global,
+                         int64_t count, int64_t local, float *to) {
+  const size_t size = sizeof *to;
+  if (!b->row || (strcmp(p->name, action_name) != 0 && strcmp(p->name, branch_name) != 0))
+    return ckpt_read(r, file, name, (uint64_t)global * size, (size_t)count * size, to);
+  for (int64_t done = 0, n; done < count; done += n) {
+    n = count - done;
+    const int64_t at = place_in_base(b, p, global + done, &n);
+    if (at < 0)
+      train_params_fill(all, b->seed, local + done, n, to + done);
+    else
+      ORR_TRY(ckpt_read(r, file, name, (uint64_t)at * size, (size_t)n * size, to + done));
+  }
+  return ORR_OK;
+}
