@@ -70,17 +70,25 @@ static orr_code take_memory(train_policy *p) {
   return ORR_OK;
 }
 
-// A text is what the server says of an error of its own: a trace, whose end says what it was.
+// What the server says of an error of its own: a trace, whose last line says what it was.
+static orr_code repeat_words(const uint8_t *bytes, size_t size) {
+  char words[800];
+  while (size > 0 && bytes[size - 1] <= ' ') size--;
+  size_t from = size;
+  while (from > 0 && bytes[from - 1] != '\n') from--;
+  if (size - from >= sizeof words) size = from + sizeof words - 1;
+  for (size_t i = from; i < size; i++)
+    words[i - from] = bytes[i] < ' ' || bytes[i] == 127 ? ' ' : (char)bytes[i];
+  words[size - from] = '\0';
+  return ORR_FAIL(ORR_EIO, "policy: the server failed: %s", words);
+}
+
 static orr_code hear(train_policy *p, train_msgpack_cursor *out) {
   const uint8_t *bytes;
   size_t size;
   bool text;
   ORR_TRY(train_policy_link_receive(p->link, &text, &bytes, &size));
-  if (text) {
-    while (size > 0 && (bytes[size - 1] == '\n' || bytes[size - 1] == ' ')) size--;
-    const size_t from = size > 800 ? size - 800 : 0;
-    return ORR_FAIL(ORR_EIO, "policy: the server failed: %.*s", (int)(size - from), bytes + from);
-  }
+  if (text) return repeat_words(bytes, size);
   *out = (train_msgpack_cursor){bytes, bytes + size};
   return ORR_OK;
 }
