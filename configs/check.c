@@ -142,16 +142,6 @@ static orr_code check_split(const cfg *c) {
   return ORR_OK;
 }
 
-// An update of Muon needs its matrix whole.
-static orr_code check_optimizer(const cfg *c) {
-  if (c->optim.optimizer != CFG_OPTIMIZER_MUON) return ORR_OK;
-  ORR_CHECK(c->dist.tp == 1 && c->dist.zero == 0, ORR_ECONFIG,
-            "optim.optimizer muon with dist.tp %" PRId64 " and dist.zero %" PRId64
-            ": matrices must be whole on every rank; set dist.tp 1 and dist.zero 0, or take adamw",
-            c->dist.tp, c->dist.zero);
-  return ORR_OK;
-}
-
 orr_code cfg_check(const cfg *c) {
   ORR_TRY(check_heads("tokenizer", c->tokenizer.width, c->tokenizer.heads, c->tokenizer.kv_heads));
   ORR_TRY(check_heads("model", c->model.width, c->model.heads, c->model.kv_heads));
@@ -162,7 +152,6 @@ orr_code cfg_check(const cfg *c) {
   ORR_TRY(check_schedule(c));
   ORR_TRY(check_batch(c));
   ORR_TRY(check_split(c));
-  ORR_TRY(check_optimizer(c));
   ORR_CHECK(*c->run.dir, ORR_ECONFIG, "run.dir is empty, wanted a folder");
   ORR_CHECK(c->ckpt.every == 0 || c->ckpt.keep_every % c->ckpt.every == 0, ORR_ECONFIG,
             "ckpt.keep_every %" PRId64 " is not a multiple of ckpt.every %" PRId64

@@ -147,12 +147,17 @@ orr_code dist_all_to_all(dist_comm *c, const void *send, const int64_t *send_cou
   return account(c, rc, sent, t, start, NULL);
 }
 
-orr_code dist_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root) {
+static orr_code check_broadcast(const dist_comm *c, int64_t count, int root) {
   ORR_TRY(check_count(c, "broadcast", count));
   ORR_CHECK(root >= 0 && root < c->size, ORR_EINVAL, "%s axis: broadcast from rank %d of %d",
             dist_axis_name(c->axis), root, c->size);
+  return ORR_OK;
+}
+
+orr_code dist_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root) {
+  ORR_TRY(check_broadcast(c, count, root));
   int64_t start = enter(c, DIST_BROADCAST, count, t, NULL);
-  return account(c, c->table->broadcast(c, buf, count, t, root), count, t, start, NULL);
+  return account(c, c->table->broadcast(c, buf, count, t, root, NULL), count, t, start, NULL);
 }
 
 orr_code dist_barrier(dist_comm *c) {
@@ -183,6 +188,14 @@ orr_code dist_all_gather_start(dist_comm *c, const void *send, void *recv, int64
   ORR_TRY(check_count(c, "all_gather", count));
   int64_t start = enter(c, DIST_ALL_GATHER, count, t, r);
   return account(c, c->table->all_gather(c, send, recv, count, t, r), count * c->size, t, start, r);
+}
+
+orr_code dist_broadcast_start(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root,
+                              dist_request *r) {
+  *r = (dist_request){.impl = NULL};
+  ORR_TRY(check_broadcast(c, count, root));
+  int64_t start = enter(c, DIST_BROADCAST, count, t, r);
+  return account(c, c->table->broadcast(c, buf, count, t, root, r), count, t, start, r);
 }
 
 orr_code dist_wait(dist_comm *c, dist_request *r) {

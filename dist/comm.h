@@ -74,6 +74,8 @@ orr_code dist_reduce_scatter_start(dist_comm *c, const void *send, void *recv, i
                                    dist_dtype t, dist_op op, dist_request *r);
 orr_code dist_all_gather_start(dist_comm *c, const void *send, void *recv, int64_t count,
                                dist_dtype t, dist_request *r);
+orr_code dist_broadcast_start(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root,
+                              dist_request *r);
 orr_code dist_wait(dist_comm *c, dist_request *r);
 orr_code dist_test(dist_comm *c, dist_request *r, bool *done);
 

@@ -228,13 +228,14 @@ static orr_code broadcast_block(dist_comm *c, flight *f, char *buf, int64_t coun
   return ORR_OK;
 }
 
-static orr_code mpi_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root) {
+static orr_code mpi_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root,
+                              dist_request *r) {
   const mpi_impl *m = c->impl;
   flight *f = NULL;
-  ORR_TRY(dist_mpi_meet(m->comm, c->axis, "broadcast"));
-  ORR_TRY(flight_take(c, "broadcast", 0, &f));
-  ORR_TRY(broadcast_block(c, f, buf, count, t, root, true));
-  return flight_finish(c, f, NULL);
+  if (!r) ORR_TRY(dist_mpi_meet(m->comm, c->axis, "broadcast"));
+  ORR_TRY(flight_take(c, "broadcast", r ? count * (int64_t)dist_dtype_bytes(t) : 0, &f));
+  ORR_TRY(broadcast_block(c, f, buf, count, t, root, !r));
+  return flight_finish(c, f, r);
 }
 
 static orr_code mpi_all_gather(dist_comm *c, const void *send, void *recv, int64_t count,

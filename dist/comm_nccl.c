@@ -160,13 +160,14 @@ static orr_code nccl_all_gather(dist_comm *c, const void *send, void *recv, int6
       "all_gather", r);
 }
 
-static orr_code nccl_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root) {
+static orr_code nccl_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root,
+                               dist_request *r) {
   nccl_impl *m = c->impl;
   ORR_TRY(follow_compute(c));
   return issued(
       c,
       m->nccl->lib.ncclBroadcast(buf, buf, (size_t)count, nccl_type(t), root, m->comm, m->stream),
-      "broadcast", NULL);
+      "broadcast", r);
 }
 
 // Both ways of every pair at once: a group.

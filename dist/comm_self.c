@@ -38,7 +38,8 @@ static orr_code self_all_to_all(dist_comm *c, const void *send, const int64_t *s
   return ORR_OK;
 }
 
-static orr_code self_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root) {
+static orr_code self_broadcast(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root,
+                               dist_request *r) {
   return ORR_OK;
 }
 

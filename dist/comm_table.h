@@ -18,7 +18,8 @@ typedef struct {
   orr_code (*all_to_all)(dist_comm *c, const void *send, const int64_t *send_counts,
                          const int64_t *send_at, void *recv, const int64_t *recv_counts,
                          const int64_t *recv_at, dist_dtype t);
-  orr_code (*broadcast)(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root);
+  orr_code (*broadcast)(dist_comm *c, void *buf, int64_t count, dist_dtype t, int root,
+                        dist_request *r);
   orr_code (*barrier)(dist_comm *c);
   orr_code (*wait)(dist_comm *c, dist_request *r);
   orr_code (*test)(dist_comm *c, dist_request *r, bool *done);

@@ -258,6 +258,11 @@ static void broadcast_body(dist_comm *c) {
     for (int i = 0; i < 13; i++) v[i] = dist_comm_rank(c) == root ? 100 * root + i : -1;
     assert_int_equal(dist_broadcast(c, v, 13, DIST_I64, root), ORR_OK);
     for (int i = 0; i < 13; i++) assert_int_equal(v[i], 100 * root + i);
+    dist_request r;
+    for (int i = 0; i < 13; i++) v[i] = dist_comm_rank(c) == root ? 200 * root + i : -1;
+    assert_int_equal(dist_broadcast_start(c, v, 13, DIST_I64, root, &r), ORR_OK);
+    assert_int_equal(dist_wait(c, &r), ORR_OK);
+    for (int i = 0; i < 13; i++) assert_int_equal(v[i], 200 * root + i);
   }
   assert_int_equal(dist_barrier(c), ORR_OK);
 }

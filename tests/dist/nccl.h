@@ -175,6 +175,13 @@ static void check_broadcast(dist_comm *c, dist_dtype t) {
     assert_ok(dist_broadcast(c, a.device, a.n, t, root));
     array_get(&a);
     for (int64_t i = 0; i < a.n; i++) assert_int_equal(get(a.host, t, i), value_of(root, i + root));
+    dist_request r;
+    array_put(&a, 0, a.n, c->rank, 3 * root);
+    assert_ok(dist_broadcast_start(c, a.device, a.n, t, root, &r));
+    assert_ok(dist_wait(c, &r));
+    array_get(&a);
+    for (int64_t i = 0; i < a.n; i++)
+      assert_int_equal(get(a.host, t, i), value_of(root, i + 3 * root));
   }
   array_close(&a);
 }

@@ -20,6 +20,7 @@
 typedef struct {
   int tp, cp, dp, zero, micro;
   bool bf16, recompute;
+  bool muon;
   bool tokenizer; // instead of the dynamics model
   bool wide;      // checkpoints of many extents
   bool sure;      // logits so far apart that exp() of their differences leaves float32
@@ -73,6 +74,7 @@ static cfg *tiny_cfg(const layout *l) {
   assert_ok(cfg_set(c, l->recompute ? "train.recompute=true" : "train.recompute=false"));
   assert_ok(cfg_set(c, l->wide ? "model.width=128" : "model.width=32"));
   assert_ok(cfg_set(c, l->wide ? "model.hidden=384" : "model.hidden=48"));
+  assert_ok(cfg_set(c, l->muon ? "optim.optimizer=muon" : "optim.optimizer=adamw"));
   snprintf(text, sizeof text, "train.batch=%d", l->batch ? l->batch : 6);
   assert_ok(cfg_set(c, text));
   snprintf(text, sizeof text, "dist.zero=%d", l->zero);
@@ -181,7 +183,7 @@ static inline void compare_param(const trainee *t, const trainee *whole, const t
       int64_t global;
       if (at < p->at || at >= p->at + p->count) continue;
       train_param_here(p, at - p->at, &global);
-      const double got = (double)s->own_grad[x.place + at - x.at],
+      const double got = (double)train_state_gradients_of(s, &x)[at - x.at],
                    ref = global < 0 ? 0.0 : (double)want[global], off = fabs(got - ref) / largest;
       if (largest > 0.0 && off > *worst) *worst = off;
       if (largest > 0.0 ? off > within : got != 0.0)

@@ -148,14 +148,16 @@ void train_op_bench_release(train_op_bench *b) {
     kern_free(b->home, KERN_DEVICE, b->table);
   }
   kern_destroy(b->home);
+  json_decref(b->optimizer);
   json_decref(b->ops);
 }
 
 orr_code train_op_bench_print(const train_op_bench *b) {
   const kern *k = b->home;
   return train_bench_print(
-      json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:O, s:O}", "bench", "ops", "preset", b->of->name,
-                "device", k->table->name, "threads", k->threads, "precision",
+      json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:O, s:O, s:O}", "bench", "ops", "preset",
+                b->of->name, "device", k->table->name, "threads", k->threads, "precision",
                 b->type == KERN_BF16 ? "bf16" : "fp32", "isa", k->isa, "copy_gb_s",
-                json_object_get(json_array_get(b->ops, 0), "gb_s"), "ops", b->ops));
+                json_object_get(json_array_get(b->ops, 0), "gb_s"), "ops", b->ops, "optimizer",
+                b->optimizer));
 }

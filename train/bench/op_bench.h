@@ -41,6 +41,7 @@ typedef struct {
   int32_t *index;            // [rows]
   train_op_numbers *numbers;
   json_t *ops;
+  json_t *optimizer; // what it takes of a step (train/bench/optimizer.h)
 } train_op_bench;
 
 typedef orr_code (*train_op_run)(kern *k, const void *args);

@@ -6,6 +6,7 @@
 #include "kernels/kern.h"
 #include "base/args.h"
 #include "train/bench/op_bench.h"
+#include "train/bench/optimizer.h"
 
 static const train_op_sizes presets[] = {{"small", 8, 16, 68, 4, 4, 256, 768, 1000, 7000000},
                                          {"1b", 1, 64, 288, 30, 3, 1920, 5120, 4096, 100000000}};
@@ -19,7 +20,7 @@ enum {
 #define BENCH_OPS(X)                                                                               \
   X(matmul_fwd) X(matmul_bwd_x) X(matmul_bwd_w) X(attention_fwd) X(attention_bwd) X(rmsnorm_fwd)   \
   X(rmsnorm_bwd) X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(swiglu_fwd) X(swiglu_bwd) X(xent_stats)   \
-  X(xent_grad) X(adamw) X(sumsq) X(fingerprint) X(gather_rows) X(cast) X(copy)
+  X(xent_grad) X(adamw) X(muon_blend) X(muon_norm) X(muon_apply) X(sumsq) X(fingerprint) X(gather_rows) X(cast) X(copy)
 // clang-format on
 #define RUN_OP(op)                                                                                 \
   static orr_code run_##op(kern *k, const void *args) {                                            \
@@ -203,6 +204,27 @@ static orr_code bench_block_ops(train_op_bench *b) {
   return ORR_OK;
 }
 
+// Muon apart from its products, which are those of matrices.
+static orr_code bench_muon(train_op_bench *b, const char *shape) {
+  const int64_t n = b->of->params;
+  const double e = (double)kern_dtype_size(b->type);
+  MEASURE(b, muon_blend, shape, "GB/s", (double)n * 16,
+          {.n = n, .g = b->t[3], .m = b->t[5], .momentum = 0.95f, .verdict = &b->numbers->verdict});
+  MEASURE(b, muon_norm, shape, "GB/s", (double)n * (4 + e),
+          {.type = b->type, .n = n, .g = b->t[3], .sumsq = &b->numbers->loss, .x = b->t[0]});
+  MEASURE(b, muon_apply, shape, "GB/s", (double)n * (8 + e + 2),
+          {.type = b->type,
+           .n = n,
+           .x = b->t[0],
+           .w = b->t[2],
+           .w_bf16 = b->t[6],
+           .gain = 0.2f,
+           .weight_decay = 0.1f,
+           .rates = &b->numbers->rates,
+           .verdict = &b->numbers->verdict});
+  return ORR_OK;
+}
+
 // The loss and the optimizer.
 static orr_code bench_step_ops(train_op_bench *b) {
   const kern_dtype type = b->type;
@@ -247,6 +269,7 @@ static orr_code bench_step_ops(train_op_bench *b) {
            .weight_decay = 0.1f,
            .rates = &b->numbers->rates,
            .verdict = &b->numbers->verdict});
+  ORR_TRY(bench_muon(b, flat.text));
   MEASURE(b, sumsq, flat.text, "GB/s", (double)n * 4,
           {.n = n, .x = b->t[3], .sum = &b->numbers->loss});
   MEASURE(b, fingerprint, flat.text, "GB/s", (double)n * 4,
@@ -302,6 +325,9 @@ orr_code train_cmd_bench_ops(int argc, char **argv) {
   ORR_CHECK(i < PRESETS, ORR_ECONFIG, "bench ops: preset '%s'; give small or 1b", preset);
   b.of = &presets[i];
   b.threads = (int)threads;
+  train_bench_optimizer counts;
+  ORR_TRY(train_bench_optimizer_count(preset, &counts));
+  b.optimizer = train_bench_optimizer_report(&counts);
   orr_code rc = train_op_bench_create(&b);
   if (rc == ORR_OK) b.type = bf16 || (automatic && b.home->bf16_native) ? KERN_BF16 : KERN_F32;
   if (rc == ORR_OK) rc = bench_all(&b);

@@ -19,7 +19,8 @@ const char *train_move_name(train_move m) {
   static const char *const names[TRAIN_MOVES] = {[TRAIN_ALL_REDUCE] = "all_reduce",
                                                  [TRAIN_REDUCE_SCATTER] = "reduce_scatter",
                                                  [TRAIN_ALL_GATHER] = "all_gather",
-                                                 [TRAIN_ALL_TO_ALL] = "all_to_all"};
+                                                 [TRAIN_ALL_TO_ALL] = "all_to_all",
+                                                 [TRAIN_BROADCAST] = "broadcast"};
   return names[m];
 }
 
@@ -170,6 +171,12 @@ orr_code train_axes_all_to_all(train_axes *ax, dist_axis axis, const void *send,
   return dist_all_to_all(ax->comm[axis], send, send_counts, send_at, recv, recv_counts, recv_at, t);
 }
 
+orr_code train_axes_broadcast(train_axes *ax, dist_axis axis, void *buf, int64_t count,
+                              dist_dtype t, int root) {
+  if (!moves(ax, axis, TRAIN_BROADCAST, count, t)) return ORR_OK;
+  return dist_broadcast(ax->comm[axis], buf, count, t, root);
+}
+
 orr_code train_axes_host_sum(train_axes *ax, dist_axis axis, double *v, int64_t count) {
   if (!moves(ax, axis, TRAIN_ALL_REDUCE, count, DIST_F64)) return ORR_OK;
   return dist_all_reduce(ax->host[axis], v, count, DIST_F64, DIST_SUM);
@@ -221,6 +228,13 @@ orr_code train_axes_all_gather_start(train_axes *ax, dist_axis axis, const void 
   *r = (dist_request){NULL};
   if (!moves(ax, axis, TRAIN_ALL_GATHER, count * train_axes_size(ax, axis), t)) return ORR_OK;
   return dist_all_gather_start(ax->comm[axis], send, recv, count, t, r);
+}
+
+orr_code train_axes_broadcast_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,
+                                    dist_dtype t, int root, dist_request *r) {
+  *r = (dist_request){NULL};
+  if (!moves(ax, axis, TRAIN_BROADCAST, count, t)) return ORR_OK;
+  return dist_broadcast_start(ax->comm[axis], buf, count, t, root, r);
 }
 
 orr_code train_axes_push(train_axes *ax, dist_axis axis, dist_request *requests, int64_t started,

@@ -38,6 +38,7 @@ typedef enum {
   TRAIN_REDUCE_SCATTER,
   TRAIN_ALL_GATHER,
   TRAIN_ALL_TO_ALL,
+  TRAIN_BROADCAST,
   TRAIN_MOVES
 } train_move;
 // Local. "all_reduce", ...
@@ -94,6 +95,8 @@ orr_code train_axes_all_gather(train_axes *ax, dist_axis axis, const void *send,
 orr_code train_axes_all_to_all(train_axes *ax, dist_axis axis, const void *send,
                                const int64_t *send_counts, const int64_t *send_at, void *recv,
                                const int64_t *recv_counts, const int64_t *recv_at, dist_dtype t);
+orr_code train_axes_broadcast(train_axes *ax, dist_axis axis, void *buf, int64_t count,
+                              dist_dtype t, int root);
 // Collective over the axis. Sums `count` numbers in host memory.
 orr_code train_axes_host_sum(train_axes *ax, dist_axis axis, double *v, int64_t count);
 // Collective over the axis. Bytes in host memory; nothing is done on an axis of one rank.
@@ -114,6 +117,8 @@ orr_code train_axes_reduce_scatter_start(train_axes *ax, dist_axis axis, const v
                                          void *recv, int64_t count, dist_dtype t, dist_request *r);
 orr_code train_axes_all_gather_start(train_axes *ax, dist_axis axis, const void *send, void *recv,
                                      int64_t count, dist_dtype t, dist_request *r);
+orr_code train_axes_broadcast_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,
+                                    dist_dtype t, int root, dist_request *r);
 // Local. Gives the oldest of requests [*finished, started) a push, for MPI moves data while it is
 // called; passes over those that are done.
 orr_code train_axes_push(train_axes *ax, dist_axis axis, dist_request *requests, int64_t started,

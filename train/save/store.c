@@ -208,6 +208,21 @@ uint64_t train_store_bytes(const train_store *st) {
 
 // -- collecting -----------------------------------------------------------------------------
 
+// Whole bucket i of the array `own` of its owner, to where everyone's gradients were.
+static orr_code bring_bucket(train_store *st, const float *own, int64_t i) {
+  train_state *s = st->state;
+  const train_partition_piece x = train_partition_piece_of(&s->shard, i);
+  int64_t at, count;
+  train_partition_bucket(&s->shard, i, &at, &count);
+  if (x.count > 0)
+    ORR_TRY(kern_copy(s->k, &(kern_copy_args){.dst = s->weights.grad + at,
+                                              .src = own + x.place,
+                                              .bytes = (size_t)count * sizeof *own,
+                                              .way = KERN_COPY_WITHIN}));
+  return train_axes_broadcast(st->axes, DIST_AXIS_REPLICA, s->weights.grad + at, count, DIST_F32,
+                              train_partition_owner(&s->shard, i));
+}
+
 // A set in the flat layout; shared-out ones are put together where the gradients were.
 static orr_code whole_set(train_store *st, int set, const float **flat) {
   train_state *s = st->state;
@@ -218,6 +233,10 @@ static orr_code whole_set(train_store *st, int set, const float **flat) {
     const train_partition_piece x = train_partition_piece_of(&s->shard, i);
     int64_t at, count;
     train_partition_bucket(&s->shard, i, &at, &count);
+    if (s->shard.whole) {
+      ORR_TRY(bring_bucket(st, own, i));
+      continue;
+    }
     ORR_TRY(train_axes_all_gather(st->axes, DIST_AXIS_REPLICA, own + x.place, s->weights.grad + at,
                                   x.count, DIST_F32));
   }

@@ -42,6 +42,11 @@ static orr_code start(train_gather *g, int64_t i) {
   const train_partition_piece x = train_partition_piece_of(&g->state->shard, i);
   int64_t at, count;
   train_partition_bucket(&g->state->shard, i, &at, &count);
+  const int owner = train_partition_owner(&g->state->shard, i);
+  if (owner >= 0)
+    return train_axes_broadcast_start(g->axes, DIST_AXIS_REPLICA,
+                                      w->work ? (void *)(w->work + at) : w->master + at, count,
+                                      w->work ? DIST_BF16 : DIST_F32, owner, &g->requests[i]);
   if (w->work)
     return train_axes_all_gather_start(g->axes, DIST_AXIS_REPLICA, w->work + x.at, w->work + at,
                                        x.count, DIST_BF16, &g->requests[i]);

@@ -1,5 +1,6 @@
 // Parameters on their way back: where replicas share the optimizer's states out, each updates its
-// part of every bucket, and everyone's part goes to everyone while the next bucket is updated.
+// part of every bucket, or buckets of its own, and these go to everyone while the next bucket is
+// updated.
 // The values are those of gathering it all at the end, to the bit.
 #ifndef TRAIN_GATHER_H
 #define TRAIN_GATHER_H

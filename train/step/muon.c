@@ -26,7 +26,6 @@ void train_muon_place(train_muon *m, orr_arena *arena) {
   m->gram = orr_arena_take(arena, square * e);
   m->square = orr_arena_take(arena, square * e);
   m->gram_f32 = m->type == KERN_F32 ? m->gram : orr_arena_take(arena, square * sizeof *m->gram_f32);
-  m->sumsq = orr_arena_take(arena, sizeof *m->sumsq);
 }
 
 // m->gram (=) x x^T of a wide matrix, x^T x of a tall one.
@@ -95,12 +94,8 @@ static orr_code iterate(train_muon *m, int64_t rows, int64_t cols, const void *x
                                                        .y = y});
 }
 
-orr_code train_muon_orthogonal(train_muon *m, const float *u, int64_t rows, int64_t cols,
-                               int64_t steps, const void **x) {
-  ORR_TRY(kern_sumsq(m->k, &(kern_sumsq_args){.n = rows * cols, .x = u, .sum = m->sumsq}));
-  ORR_TRY(kern_muon_norm(
-      m->k, &(kern_muon_norm_args){
-                .type = m->type, .n = rows * cols, .g = u, .sumsq = m->sumsq, .x = m->x[0]}));
+orr_code train_muon_orthogonal(train_muon *m, int64_t rows, int64_t cols, int64_t steps,
+                               const void **x) {
   for (int64_t i = 0; i < steps; i++) ORR_TRY(iterate(m, rows, cols, m->x[i % 2], m->x[1 - i % 2]));
   *x = m->x[steps % 2];
   return ORR_OK;

@@ -37,22 +37,16 @@ typedef struct {
   void *x[2];             // [elements]
   void *gram, *square;    // [side,side]
   float *gram_f32;        // [side,side]; gram itself in float32
-  double *sumsq;
 } train_muon;
 
-// Local. Whether Muon updates p.
-static inline bool train_muon_takes(const cfg *c, const train_param *p) {
-  return c->optim.optimizer == CFG_OPTIMIZER_MUON && p->of_block;
-}
-
-// Local. For all matrices of the list that Muon takes; holds nothing where there are none.
+// Local. For all blocks' matrices of the list, as large as they are whole.
 void train_muon_init(train_muon *m, kern *k, kern_dtype type, const train_params *params);
 // Local. Takes its buffers; once counting, once committed.
 void train_muon_place(train_muon *m, orr_arena *arena);
-// Local. X of u [rows,cols] by `steps` iterations; *x (=) where it lies, until the next call. The
-// same u gives the same bits wherever it lies.
-orr_code train_muon_orthogonal(train_muon *m, const float *u, int64_t rows, int64_t cols,
-                               int64_t steps, const void **x);
+// Local. X [rows,cols] after `steps` iterations from what m->x[0] holds, a matrix of norm 1; *x (=)
+// where it lies, until the next call.
+orr_code train_muon_orthogonal(train_muon *m, int64_t rows, int64_t cols, int64_t steps,
+                               const void **x);
 // Local. What Muon adds to lr as a factor of X.
 float train_muon_gain(const cfg *c, int64_t rows, int64_t cols);
 // Floating-point operations of train_muon_orthogonal.

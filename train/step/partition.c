@@ -1,6 +1,6 @@
 #include "train/step/partition.h"
 
-#include "train/model/params.h"
+#include "base/mem.h"
 
 train_partition train_partition_make(int ranks, int rank, int64_t total, int64_t bucket_bytes) {
   const int64_t unit = (int64_t)ranks * TRAIN_PARAM_ALIGN;
@@ -10,22 +10,128 @@ train_partition train_partition_make(int ranks, int rank, int64_t total, int64_t
       .ranks = ranks, .rank = rank, .total = total, .bucket = ranks == 1 ? total : bucket};
 }
 
+// -- whole buckets --------------------------------------------------------------------------
+
+// The matrix of a block that a cut at element `at` would divide; NULL = none.
+static const train_param *divided(const train_params *params, int64_t at) {
+  int low = -1, high = params->count; // the last parameter that begins before `at`
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    if (params->list[middle].at < at)
+      low = middle;
+    else
+      high = middle;
+  }
+  const train_param *p = low < 0 ? NULL : &params->list[low];
+  return p && p->of_block && at < p->at + p->count ? p : NULL;
+}
+
+static int64_t aligned_down(int64_t at) {
+  return at / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN;
+}
+
+// The end of the bucket that begins at `at`: as far as `bucket` elements on if matrices allow it,
+// else after the first ones. Copies of 2 bytes an element have to be aligned there, too.
+static int64_t cut_after(const train_params *params, int64_t at, int64_t bucket) {
+  const train_param *p;
+  int64_t end = at + bucket;
+  if (end >= params->total) return params->total;
+  while (end > at && (p = divided(params, end))) end = aligned_down(p->at);
+  if (end > at) return end;
+  end = at + TRAIN_PARAM_ALIGN;
+  while ((p = divided(params, end))) end = aligned_down(p->at + p->count + TRAIN_PARAM_ALIGN - 1);
+  return end;
+}
+
+// Writes the buckets to s->whole; only counts them where that is NULL.
+static void cut_whole(train_partition *s, const train_params *params) {
+  s->buckets = 0;
+  for (int64_t at = 0, end; at < s->total; at = end) {
+    end = cut_after(params, at, s->bucket);
+    if (s->whole) s->whole[s->buckets] = (train_partition_bucket_of){.at = at, .count = end - at};
+    s->buckets++;
+  }
+}
+
+// Each bucket to the rank that has the least so far, of equals the first.
+static void give_owners(train_partition *s, int64_t *kept) {
+  for (int64_t i = 0; i < s->buckets; i++) {
+    train_partition_bucket_of *b = &s->whole[i];
+    for (int r = 1; r < s->ranks; r++)
+      if (kept[r] < kept[b->owner]) b->owner = r;
+    b->place = kept[b->owner];
+    kept[b->owner] += b->count;
+  }
+  s->elements = kept[s->rank];
+}
+
+orr_code train_partition_make_whole(int ranks, int rank, const train_params *params,
+                                    int64_t bucket_bytes, train_partition *out) {
+  *out = train_partition_make(ranks, rank, params->total, bucket_bytes);
+  const int64_t share = aligned_down(params->total / ranks);
+  if (ranks == 1) return ORR_OK;
+  if (out->bucket > share) out->bucket = share; // or a small model would have few owners
+  cut_whole(out, params);
+  int64_t *kept = orr_calloc((size_t)ranks, sizeof *kept);
+  out->whole = orr_calloc((size_t)out->buckets, sizeof *out->whole);
+  if (kept && out->whole) {
+    cut_whole(out, params);
+    give_owners(out, kept);
+  }
+  orr_free(kept);
+  ORR_CHECK(kept && out->whole, ORR_ENOMEM, "owners of the parameters: out of memory");
+  return ORR_OK;
+}
+
+void train_partition_release(train_partition *s) {
+  orr_free(s->whole);
+  s->whole = NULL;
+}
+
+// -- either way -----------------------------------------------------------------------------
+
 int64_t train_partition_elements(const train_partition *s) {
-  return s->total / s->ranks;
+  return s->whole ? s->elements : s->total / s->ranks;
 }
 
 int64_t train_partition_buckets(const train_partition *s) {
+  if (s->whole) return s->buckets;
   return s->bucket ? (s->total + s->bucket - 1) / s->bucket : 0;
 }
 
 void train_partition_bucket(const train_partition *s, int64_t i, int64_t *at, int64_t *count) {
+  if (s->whole) {
+    *at = s->whole[i].at;
+    *count = s->whole[i].count;
+    return;
+  }
   *at = i * s->bucket;
   *count = *at + s->bucket < s->total ? s->bucket : s->total - *at;
+}
+
+int64_t train_partition_find(const train_partition *s, int64_t at) {
+  int64_t low = 0, high = s->buckets;
+  if (!s->whole) return at / s->bucket;
+  while (high - low > 1) {
+    const int64_t middle = (low + high) / 2;
+    if (s->whole[middle].at <= at)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+int train_partition_owner(const train_partition *s, int64_t i) {
+  return s->whole ? s->whole[i].owner : -1;
 }
 
 train_partition_piece train_partition_piece_of(const train_partition *s, int64_t i) {
   int64_t at, count;
   train_partition_bucket(s, i, &at, &count);
+  if (s->whole)
+    return (train_partition_piece){
+        .at = at, .count = s->whole[i].owner == s->rank ? count : 0, .place = s->whole[i].place};
   const int64_t part = count / s->ranks;
   return (train_partition_piece){.at = at + s->rank * part, .count = part, .place = at / s->ranks};
 }

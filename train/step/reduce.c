@@ -25,6 +25,11 @@ static bool is_partial(const train_reduce *r, const train_param *p) {
   return p->grad_partial && p->count > 0 && train_axes_size(r->axes, DIST_AXIS_TP) > 1;
 }
 
+// Whether each replica gets its equal part of a bucket alone.
+static bool scatters(const train_reduce *r) {
+  return r->state->shard.ranks > 1 && !r->state->shard.whole;
+}
+
 orr_code train_reduce_create(train_axes *axes, train_state *state, int64_t bucket_bytes,
                              train_reduce **out) {
   train_reduce *r = orr_calloc(1, sizeof *r);
@@ -32,7 +37,9 @@ orr_code train_reduce_create(train_axes *axes, train_state *state, int64_t bucke
   *r = (train_reduce){
       .axes = axes, .state = state, .overlap = true, .untouched = state->params.count};
   r->buckets = state->shard;
-  if (state->shard.ranks == 1) r->buckets.bucket = bucket_bytes / (int64_t)sizeof(float);
+  if (!scatters(r))
+    r->buckets = (train_partition){
+        .ranks = 1, .total = state->params.total, .bucket = bucket_bytes / (int64_t)sizeof(float)};
   for (int i = 0; i < state->params.count; i++) {
     const train_param *p = &state->params.list[i];
     if (!is_partial(r, p)) continue;
@@ -133,7 +140,7 @@ static orr_code start_bucket(train_reduce *r, int64_t i, dist_request *request) 
                                                                    .first = at,
                                                                    .sum = r->local,
                                                                    .accumulate = r->started > 0}));
-  if (r->state->shard.ranks == 1)
+  if (!scatters(r))
     return train_axes_all_reduce_start(r->axes, DIST_AXIS_REPLICA, grad + at, count, DIST_F32,
                                        request);
   const train_partition_piece mine = train_partition_piece_of(&r->buckets, i);

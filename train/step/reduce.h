@@ -1,7 +1,7 @@
 // Gradient reduction: fixed buckets of the flat gradient, each reduced over the replicas as soon as
 // the backward pass has finished with it (the flat layout is in forward order, so gradients become
 // final from its end to its start), overlapping the rest of the backward pass. Where states are
-// sharded a bucket is reduce-scattered, else all-reduced.
+// sharded in equal parts a bucket is reduce-scattered, else all-reduced.
 //
 // Weights that ranks of tp share have gradients of each rank's rows or heads alone; these are
 // summed over tp just before their buckets start.

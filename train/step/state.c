@@ -34,31 +34,40 @@ static orr_code list_plain(train_state *s) {
   return ORR_OK;
 }
 
-orr_code train_state_share(train_state *s, const train_axes *axes, int64_t bucket_bytes) {
-  const int ranks = train_axes_size(axes, DIST_AXIS_REPLICA);
+static orr_code share_out(train_state *s, const cfg *c, const train_axes *axes) {
+  const int ranks = c->dist.zero ? train_axes_size(axes, DIST_AXIS_REPLICA) : 1,
+            rank = c->dist.zero ? train_axes_rank(axes, DIST_AXIS_REPLICA) : 0;
   train_params_pad(&s->params, (int64_t)ranks * TRAIN_PARAM_ALIGN);
-  s->shard = train_partition_make(ranks, train_axes_rank(axes, DIST_AXIS_REPLICA), s->params.total,
-                                  bucket_bytes);
-  return shares_master(s) ? list_plain(s) : ORR_OK;
+  if (c->optim.optimizer == CFG_OPTIMIZER_MUON)
+    return train_partition_make_whole(ranks, rank, &s->params, c->dist.bucket_bytes, &s->shard);
+  s->shard = train_partition_make(ranks, rank, s->params.total, c->dist.bucket_bytes);
+  return ORR_OK;
+}
+
+orr_code train_state_share(train_state *s, const cfg *c, train_axes *axes) {
+  ORR_TRY(share_out(s, c, axes));
+  if (shares_master(s)) ORR_TRY(list_plain(s));
+  if (c->optim.optimizer != CFG_OPTIMIZER_MUON) return ORR_OK;
+  return train_matrices_create(s, c, axes, &s->matrices);
 }
 
 void train_state_place(train_state *s) {
   const size_t n = (size_t)s->params.total;
   train_weights *w = &s->weights;
   if (s->shard.ranks <= 1) s->shard = train_partition_make(1, 0, s->params.total, 0);
-  const bool shared = s->shard.ranks > 1, no_master = shares_master(s);
+  const bool no_master = shares_master(s), no_grad = train_state_shares_gradients(s);
   const size_t own = (size_t)train_partition_elements(&s->shard);
   w->master = no_master ? NULL : orr_arena_take(&s->parameters, n * sizeof(float));
   w->work = w->act == KERN_BF16 ? orr_arena_take(&s->parameters, n * sizeof(uint16_t)) : NULL;
   w->plain = no_master ? orr_arena_take(&s->parameters, (size_t)s->plain * sizeof(float)) : NULL;
   if (!s->training) return;
   w->grad = orr_arena_take(&s->gradients, n * sizeof(float));
-  s->own_grad = shared ? orr_arena_take(&s->gradients, own * sizeof(float)) : w->grad;
+  s->own_grad = no_grad ? orr_arena_take(&s->gradients, own * sizeof(float)) : w->grad;
   s->own_master = no_master ? orr_arena_take(&s->optimizer, own * sizeof(float)) : w->master;
   s->m = orr_arena_take(&s->optimizer, own * sizeof(float));
   s->v = orr_arena_take(&s->optimizer, own * sizeof(float));
   s->ema = s->has_ema ? orr_arena_take(&s->optimizer, own * sizeof(float)) : NULL;
-  train_muon_place(&s->muon, &s->optimizer);
+  if (s->matrices) train_matrices_place(s->matrices, &s->optimizer);
 }
 
 orr_code train_state_commit(train_state *s) {
@@ -74,20 +83,25 @@ void train_state_release(train_state *s) {
   orr_free(s->tensors);
   s->tensors = NULL;
   train_products_release(&s->products);
+  train_matrices_destroy(s->matrices);
+  s->matrices = NULL;
+  train_partition_release(&s->shard);
   orr_arena_release(&s->optimizer);
   orr_arena_release(&s->gradients);
   orr_arena_release(&s->parameters);
   train_params_release(&s->params);
 }
 
-void train_state_optimizer(train_state *s, const cfg *c) {
-  if (c->optim.optimizer == CFG_OPTIMIZER_MUON)
-    train_muon_init(&s->muon, s->k, s->weights.act, &s->params);
+float *train_state_master_of(const train_state *s, const train_partition_piece *x) {
+  return s->own_master == s->weights.master ? s->own_master + x->at : s->own_master + x->place;
 }
 
-// Where the values of piece x of the master weights lie.
-static float *master_piece(const train_state *s, const train_partition_piece *x) {
-  return s->own_master == s->weights.master ? s->own_master + x->at : s->own_master + x->place;
+float *train_state_gradients_of(const train_state *s, const train_partition_piece *x) {
+  return s->own_grad == s->weights.grad ? s->own_grad + x->at : s->own_grad + x->place;
+}
+
+bool train_state_shares_gradients(const train_state *s) {
+  return s->shard.ranks > 1 && !s->shard.whole;
 }
 
 static orr_code copy_floats(const train_state *s, float *dst, const float *src, int64_t count) {
@@ -168,8 +182,8 @@ static orr_code update_range(train_state *s, const cfg *c, const kern_adamw_args
   const int64_t in = at - x->at, own = x->place + in;
   kern_adamw_args a = *common;
   a.n = n;
-  a.w = master_piece(s, x) + in;
-  a.g = s->own_grad + own;
+  a.w = train_state_master_of(s, x) + in;
+  a.g = train_state_gradients_of(s, x) + in;
   a.m = s->m + own;
   a.v = s->v + own;
   a.ema = s->ema ? s->ema + own : NULL;
@@ -178,37 +192,14 @@ static orr_code update_range(train_state *s, const cfg *c, const kern_adamw_args
   return kern_adamw(s->k, &a);
 }
 
-// One step of Muon on parameter p, which lies whole in piece x.
-static orr_code update_matrix(train_state *s, const cfg *c, const kern_adamw_args *common,
-                              const train_partition_piece *x, const train_param *p) {
-  const int64_t in = p->at - x->at, own = x->place + in, rows = p->shape[0], cols = p->shape[1];
-  kern_muon_apply_args a = {.type = s->weights.act,
-                            .n = p->count,
-                            .w = master_piece(s, x) + in,
-                            .ema = s->ema ? s->ema + own : NULL,
-                            .w_bf16 = s->weights.work ? s->weights.work + p->at : NULL,
-                            .gain = train_muon_gain(c, rows, cols),
-                            .weight_decay = (float)c->optim.weight_decay,
-                            .ema_decay = common->ema_decay,
-                            .rates = common->rates,
-                            .verdict = common->verdict};
-  ORR_TRY(kern_muon_blend(s->k, &(kern_muon_blend_args){.n = p->count,
-                                                        .g = s->own_grad + own,
-                                                        .m = s->m + own,
-                                                        .momentum = (float)c->optim.muon_momentum,
-                                                        .verdict = common->verdict}));
-  ORR_TRY(
-      train_muon_orthogonal(&s->muon, s->own_grad + own, rows, cols, c->optim.muon_steps, &a.x));
-  return kern_muon_apply(s->k, &a);
+// Whether AdamW updates p.
+static bool is_adamw(const train_state *s, const train_param *p) {
+  return !s->matrices || !p->of_block;
 }
 
-// Whether AdamW may update a and b, neighbours, at once: their padding is zero and stays zero.
-static bool alike(const cfg *c, const train_param *a, const train_param *b) {
-  return a->decay == b->decay && !train_muon_takes(c, a) && !train_muon_takes(c, b);
-}
-
-// This rank's part of bucket i, range by range. *p is the parameter that the bucket before ended
-// in.
+// What AdamW updates of this rank's part of bucket i, range by range: neighbours of one kind are
+// one range, for their padding is zero and stays zero. *p is the parameter that the bucket before
+// ended in.
 static orr_code update_bucket(train_state *s, const cfg *c, const kern_adamw_args *common,
                               int64_t i, int *p) {
   const train_partition_piece x = train_partition_piece_of(&s->shard, i);
@@ -216,20 +207,20 @@ static orr_code update_bucket(train_state *s, const cfg *c, const kern_adamw_arg
   const int64_t stop = x.at + x.count;
   for (int64_t at = x.at, end; at < stop; at = end) {
     while (*p + 1 < s->params.count && list[*p + 1].at <= at) ++*p;
+    const bool decay = list[*p].decay, adamw = is_adamw(s, &list[*p]);
     int next = *p + 1;
-    while (next < s->params.count && list[next].at < stop && alike(c, &list[*p], &list[next]))
+    while (next < s->params.count && list[next].at < stop && list[next].decay == decay &&
+           is_adamw(s, &list[next]) == adamw)
       next++;
     end = next < s->params.count && list[next].at < stop ? list[next].at : stop;
-    if (train_muon_takes(c, &list[*p]))
-      ORR_TRY(update_matrix(s, c, common, &x, &list[*p]));
-    else
-      ORR_TRY(update_range(s, c, common, &x, at, end - at, list[*p].decay));
+    if (adamw) ORR_TRY(update_range(s, c, common, &x, at, end - at, decay));
   }
   return ORR_OK;
 }
 
 orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates *rates,
                             const kern_clip_result *verdict, train_updated_fn updated, void *ctx) {
+  const train_update_numbers numbers = {rates, verdict};
   const kern_adamw_args common = {.beta1 = (float)c->optim.beta1,
                                   .beta2 = (float)c->optim.beta2,
                                   .eps = (float)c->optim.eps,
@@ -237,36 +228,61 @@ orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates
                                   .rates = rates,
                                   .verdict = verdict};
   int p = 0;
+  if (s->matrices) ORR_TRY(train_matrices_begin(s->matrices, &numbers));
   for (int64_t i = 0; i < train_partition_buckets(&s->shard); i++) {
+    int64_t at, count;
+    train_partition_bucket(&s->shard, i, &at, &count);
     ORR_TRY(update_bucket(s, c, &common, i, &p));
+    if (s->matrices) ORR_TRY(train_matrices_until(s->matrices, at + count, &numbers));
     if (updated) ORR_TRY(updated(ctx, i));
   }
   return ORR_OK;
 }
 
-// Adds the squares of one parameter's gradients, as far as they are this rank's.
-static orr_code sumsq_param(train_state *s, const train_param *p, double *sum) {
-  const int64_t bucket = s->shard.bucket, end = p->at + p->count;
-  for (int64_t i = p->at / bucket; i * bucket < end; i++) {
+typedef orr_code (*piece_fn)(train_state *s, const train_param *p, const train_partition_piece *x,
+                             int64_t from, int64_t to, void *ctx);
+
+// Calls `each` with the parts [from, to) of parameter p that lie in this rank's pieces.
+static orr_code each_piece(train_state *s, const train_param *p, piece_fn each, void *ctx) {
+  const int64_t end = p->at + p->count, buckets = train_partition_buckets(&s->shard);
+  for (int64_t i = train_partition_find(&s->shard, p->at); i < buckets; i++) {
     const train_partition_piece x = train_partition_piece_of(&s->shard, i);
     const int64_t from = x.at > p->at ? x.at : p->at,
                   to = x.at + x.count < end ? x.at + x.count : end;
-    if (from < to)
-      ORR_TRY(kern_sumsq(s->k, &(kern_sumsq_args){.n = to - from,
-                                                  .x = s->own_grad + x.place + (from - x.at),
-                                                  .sum = sum,
-                                                  .accumulate = true}));
+    int64_t at, count;
+    train_partition_bucket(&s->shard, i, &at, &count);
+    if (at >= end) break;
+    if (from < to) ORR_TRY(each(s, p, &x, from, to, ctx));
   }
   return ORR_OK;
+}
+
+static orr_code add_squares(train_state *s, const float *x, int64_t n, double *sum) {
+  return kern_sumsq(s->k, &(kern_sumsq_args){.n = n, .x = x, .sum = sum, .accumulate = true});
+}
+
+static orr_code add_piece(train_state *s, const train_param *p, const train_partition_piece *x,
+                          int64_t from, int64_t to, void *sum) {
+  return add_squares(s, train_state_gradients_of(s, x) + (from - x->at), to - from, sum);
+}
+
+// Adds the squares of one parameter's gradients, as far as this rank has them.
+static orr_code sumsq_param(train_state *s, const train_param *p, double *sum) {
+  if (train_state_shares_gradients(s)) return each_piece(s, p, add_piece, sum);
+  return add_squares(s, s->weights.grad + p->at, p->count, sum);
+}
+
+// Elements of the reduced gradient on this rank.
+static int64_t gradient_elements(const train_state *s) {
+  return train_state_shares_gradients(s) ? train_partition_elements(&s->shard) : s->params.total;
 }
 
 orr_code train_state_sumsq(train_state *s, double *sum) {
   bool all = true;
   for (int i = 0; i < s->params.count; i++) all = all && !s->params.list[i].counted_elsewhere;
   if (all)
-    return kern_sumsq(
-        s->k,
-        &(kern_sumsq_args){.n = train_partition_elements(&s->shard), .x = s->own_grad, .sum = sum});
+    return kern_sumsq(s->k,
+                      &(kern_sumsq_args){.n = gradient_elements(s), .x = s->own_grad, .sum = sum});
   ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = sum, .bytes = sizeof *sum}));
   for (int i = 0; i < s->params.count; i++)
     if (!s->params.list[i].counted_elsewhere) ORR_TRY(sumsq_param(s, &s->params.list[i], sum));
@@ -274,30 +290,23 @@ orr_code train_state_sumsq(train_state *s, double *sum) {
 }
 
 // What this rank has updated of parameter p.
-static orr_code own_plain_param(train_state *s, const train_param *p) {
-  const int64_t bucket = s->shard.bucket, end = p->at + p->count;
-  for (int64_t b = p->at / bucket; b * bucket < end; b++) {
-    const train_partition_piece x = train_partition_piece_of(&s->shard, b);
-    const int64_t from = x.at > p->at ? x.at : p->at,
-                  to = x.at + x.count < end ? x.at + x.count : end;
-    if (from < to)
-      ORR_TRY(copy_floats(s, plain_of(s, p) + (from - p->at),
-                          s->own_master + x.place + (from - x.at), to - from));
-  }
-  return ORR_OK;
+static orr_code own_plain_piece(train_state *s, const train_param *p,
+                                const train_partition_piece *x, int64_t from, int64_t to,
+                                void *ctx) {
+  return copy_floats(s, plain_of(s, p) + (from - p->at), s->own_master + x->place + (from - x->at),
+                     to - from);
 }
 
 orr_code train_state_fingerprint_gradients(train_state *s, uint64_t *sum) {
-  return kern_fingerprint(s->k, &(kern_fingerprint_args){.n = train_partition_elements(&s->shard),
-                                                         .x = s->own_grad,
-                                                         .sum = sum});
+  return kern_fingerprint(
+      s->k, &(kern_fingerprint_args){.n = gradient_elements(s), .x = s->own_grad, .sum = sum});
 }
 
 orr_code train_state_fingerprint_weights(train_state *s, uint64_t *sum) {
   for (int64_t i = 0; i < train_partition_buckets(&s->shard); i++) {
     const train_partition_piece x = train_partition_piece_of(&s->shard, i);
     ORR_TRY(kern_fingerprint(s->k, &(kern_fingerprint_args){.n = x.count,
-                                                            .x = master_piece(s, &x),
+                                                            .x = train_state_master_of(s, &x),
                                                             .first = x.at,
                                                             .sum = sum,
                                                             .accumulate = i > 0}));
@@ -309,6 +318,6 @@ orr_code train_state_own_plain(train_state *s) {
   ORR_TRY(kern_fill(
       s->k, &(kern_fill_args){.x = s->weights.plain, .bytes = (size_t)s->plain * sizeof(float)}));
   for (int i = 0; i < s->params.count; i++)
-    if (!s->params.list[i].decay) ORR_TRY(own_plain_param(s, &s->params.list[i]));
+    if (!s->params.list[i].decay) ORR_TRY(each_piece(s, &s->params.list[i], own_plain_piece, NULL));
   return ORR_OK;
 }

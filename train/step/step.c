@@ -19,13 +19,12 @@ static orr_code create_parts(train_step *s) {
   ORR_TRY(train_timer_create(s->k, &s->timer));
   ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
   s->stage->timer = s->timer;
-  train_state_optimizer(&s->state, c);
   // by set of marks, without fingerprints and with them
   ORR_TRY(train_capture_create(s->k, s->axes, 4 * s->stage->shapes, &s->replay));
   // What other ranks take part in is captured too where it is in the order of the device.
   s->capture = c->run.capture && s->k->can_capture &&
                (s->axes->on_device || train_axes_size(s->axes, DIST_AXIS_WORLD) == 1);
-  ORR_TRY(train_state_share(&s->state, c->dist.zero ? s->axes : NULL, c->dist.bucket_bytes));
+  ORR_TRY(train_state_share(&s->state, c, s->axes));
   ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, &s->reduce));
   ORR_TRY(train_gather_create(s->axes, &s->state, &s->gather));
   train_step_overlap(s, c->dist.overlap);
@@ -193,8 +192,9 @@ static orr_code make_update(train_step *s) {
   ORR_TRY(train_state_sumsq(&s->state, &t->sumsq));
   if (s->fingerprint)
     ORR_TRY(train_state_fingerprint_gradients(&s->state, &t->fingerprints.gradients));
-  ORR_TRY(train_axes_all_reduce(s->axes, shared ? DIST_AXIS_WORLD : DIST_AXIS_TP, &t->sumsq, 1,
-                                DIST_F64, DIST_SUM));
+  ORR_TRY(train_axes_all_reduce(
+      s->axes, train_state_shares_gradients(&s->state) ? DIST_AXIS_WORLD : DIST_AXIS_TP, &t->sumsq,
+      1, DIST_F64, DIST_SUM));
   ORR_TRY(kern_clip(s->k, &(kern_clip_args){.sumsq = &t->sumsq,
                                             .loss_sum = &t->loss,
                                             .bounds = &x->bounds,

@@ -73,33 +73,28 @@ static void one_rank(trainee *t, const layout *l) {
   trainee_open(t, l, &one, NULL);
 }
 
-static void test_any_layout_goes_on_where_any_other_stopped(void **state) {
-  static const layout chain[] = {{.tp = 2, .cp = 1, .dp = 2, .zero = 1, .wide = true},
-                                 {.tp = 1, .cp = 2, .dp = 2, .wide = true},
-                                 {.tp = 0}, // one rank alone
-                                 {.tp = 4, .cp = 1, .dp = 1, .wide = true},
-                                 {.tp = 2, .cp = 2, .dp = 1, .zero = 1, .wide = true},
-                                 {.tp = 1, .cp = 4, .dp = 1, .micro = 1, .wide = true},
-                                 {.tp = 2, .cp = 1, .dp = 2, .zero = 1, .wide = true}};
-  dist_world *w = *state;
-  const layout single = {.tp = 1, .cp = 1, .dp = 1, .wide = true};
+// A run through `n` layouts, beside one that stays on one rank.
+static void go_through(dist_world *w, const layout *chain, int64_t n, bool muon) {
+  const layout single = {.tp = 1, .cp = 1, .dp = 1, .wide = true, .muon = muon};
   trainee whole, t;
   char root[FOLDER_PATH];
   world_folder_make(w, root);
   one_rank(&whole, &single);
-  for (int64_t i = 0; i < (int64_t)(sizeof chain / sizeof *chain); i++) {
-    const layout *l = &chain[i];
-    if (l->tp == 0) {
+  for (int64_t i = 0; i < n; i++) {
+    layout l = chain[i];
+    l.wide = true;
+    l.muon = muon;
+    if (l.tp == 0) {
       one_rank(&t, &single);
     } else {
-      assert_ok(dist_world_split(w, l->tp, l->cp, l->dp));
-      trainee_open(&t, l, &w->grid, w);
+      assert_ok(dist_world_split(w, l.tp, l.cp, l.dp));
+      trainee_open(&t, &l, &w->grid, w);
     }
     if (i > 0) load(&t, root);
     advance(&t, &whole, i * STEPS);
     assert_ok(
         dist_barrier(w->axis[DIST_AXIS_WORLD])); // nobody still reads what retention may remove
-    if (l->tp > 0)
+    if (l.tp > 0)
       save(&t, w, root, (i + 1) * STEPS);
     else if (w->grid.rank == 0)
       save_alone(&t, root, (i + 1) * STEPS);
@@ -108,6 +103,25 @@ static void test_any_layout_goes_on_where_any_other_stopped(void **state) {
   }
   trainee_close(&whole);
   world_folder_remove(w, root);
+}
+
+static void test_any_layout_goes_on_where_any_other_stopped(void **state) {
+  static const layout chain[] = {{.tp = 2, .cp = 1, .dp = 2, .zero = 1},
+                                 {.tp = 1, .cp = 2, .dp = 2},
+                                 {.tp = 0}, // one rank alone
+                                 {.tp = 4, .cp = 1, .dp = 1},
+                                 {.tp = 2, .cp = 2, .dp = 1, .zero = 1},
+                                 {.tp = 1, .cp = 4, .dp = 1, .micro = 1},
+                                 {.tp = 2, .cp = 1, .dp = 2, .zero = 1}};
+  go_through(*state, chain, sizeof chain / sizeof *chain, false);
+}
+
+static void test_muon_goes_on_in_any_layout(void **state) {
+  static const layout chain[] = {{.tp = 2, .cp = 1, .dp = 2, .zero = 1},
+                                 {.tp = 4, .cp = 1, .dp = 1},
+                                 {.tp = 0}, // one rank alone
+                                 {.tp = 1, .cp = 2, .dp = 2, .zero = 1}};
+  go_through(*state, chain, sizeof chain / sizeof *chain, true);
 }
 
 static void test_the_same_layout_goes_on_bit_for_bit(void **state) {
@@ -145,6 +159,7 @@ static void test_the_same_layout_goes_on_bit_for_bit(void **state) {
 static int all_tests(dist_world *w) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_any_layout_goes_on_where_any_other_stopped, w),
+      cmocka_unit_test_prestate(test_muon_goes_on_in_any_layout, w),
       cmocka_unit_test_prestate(test_the_same_layout_goes_on_bit_for_bit, w),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,6 +100,62 @@ static void test_pieces_of_all_replicas_cover_the_flat_layout_once(void **state)
   }
 }
 
+// Norms, matrices that adjoin where nothing is aligned, and ones far larger than a bucket.
+static void list_matrices(train_params *list) {
+  for (int i = 0; i < 12; i++) {
+    const int64_t rows = i % 4 == 3 ? 90 : 3 + i;
+    assert_int_equal(train_params_add(list, &(train_param_spec){.ndim = 1, .shape = {40 + i}}, NULL,
+                                      "norm.%d", i),
+                     ORR_OK);
+    for (int j = 0; j < 3; j++)
+      assert_int_equal(train_params_add(list,
+                                        &(train_param_spec){.ndim = 2,
+                                                            .shape = {rows, 7},
+                                                            .of_block = true,
+                                                            .adjoins_previous = j > 0},
+                                        NULL, "matrix.%d.%d", i, j),
+                       ORR_OK);
+  }
+}
+
+static void test_whole_buckets_cover_the_layout_once_and_cut_no_matrix(void **state) {
+  for (int ranks = 2; ranks < 6; ranks++) {
+    train_params list;
+    train_params_init(&list);
+    list_matrices(&list);
+    train_params_pad(&list, (int64_t)ranks * TRAIN_PARAM_ALIGN);
+    int64_t kept = 0, most = 0;
+    for (int r = 0; r < ranks; r++) {
+      train_partition s;
+      int64_t next = 0, place = 0;
+      assert_int_equal(train_partition_make_whole(ranks, r, &list, 600 * 4, &s), ORR_OK);
+      for (int64_t b = 0; b < train_partition_buckets(&s); b++) {
+        const train_partition_piece x = train_partition_piece_of(&s, b);
+        int64_t at, count;
+        train_partition_bucket(&s, b, &at, &count);
+        assert_true(at == next && at % TRAIN_PARAM_ALIGN == 0 && count > 0);
+        assert_int_equal(train_partition_find(&s, at), b);
+        assert_int_equal(train_partition_find(&s, at + count - 1), b);
+        assert_int_equal(x.count, train_partition_owner(&s, b) == r ? count : 0);
+        if (x.count) assert_int_equal(x.place, place);
+        next = at + count;
+        place += x.count;
+        for (int i = 0; i < list.count; i++)
+          if (list.list[i].of_block)
+            assert_false(list.list[i].at < next && next < list.list[i].at + list.list[i].count);
+      }
+      assert_int_equal(next, list.total);
+      assert_int_equal(place, train_partition_elements(&s));
+      kept += place;
+      if (place > most) most = place;
+      train_partition_release(&s);
+    }
+    assert_int_equal(kept, list.total);
+    assert_true(most * ranks < 2 * list.total);
+    train_params_release(&list);
+  }
+}
+
 static void test_the_order_of_an_exchange_is_a_permutation_by_receiver(void **state) {
   for (int cp = 1; cp < 5; cp++)
     for (int i = 0; i < cp; i++) {
@@ -146,6 +202,7 @@ int main(void) {
       cmocka_unit_test(test_rows_of_a_rank_cover_all_rows_with_less_than_one_row_a_rank_too_many),
       cmocka_unit_test(test_slices_of_a_parameter_cover_it_once),
       cmocka_unit_test(test_pieces_of_all_replicas_cover_the_flat_layout_once),
+      cmocka_unit_test(test_whole_buckets_cover_the_layout_once_and_cut_no_matrix),
       cmocka_unit_test(test_the_order_of_an_exchange_is_a_permutation_by_receiver),
       cmocka_unit_test(test_splits_that_leave_a_rank_without_work_are_refused_by_name),
   };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernels/bf16.h"
+#include "train/step/muon.h"
 #include "train/step/state.h"
 
 // -- the iterations -------------------------------------------------------------------------
@@ -61,6 +62,8 @@ static void orthogonal(kern_dtype type, const shape *s, const float *u, double *
   train_muon m;
   orr_arena arena;
   const void *x;
+  double sumsq = 0;
+  for (int64_t i = 0; i < s->rows * s->cols; i++) sumsq += (double)u[i] * (double)u[i];
   assert_ok(kern_create(KERN_DEVICE_CPU, 2, &k));
   train_params_init(&list);
   assert_ok(train_params_add(
@@ -69,12 +72,15 @@ static void orthogonal(kern_dtype type, const shape *s, const float *u, double *
   kern_arena_init(k, &arena, "test");
   train_muon_init(&m, k, type, &list);
   train_muon_place(&m, &arena);
-  assert_ok(train_muon_orthogonal(&m, u, s->rows, s->cols, s->steps, &x));
+  assert_ok(train_muon_orthogonal(&m, s->rows, s->cols, s->steps, &x));
   assert_ok(kern_commit(k));
   assert_ok(orr_arena_commit(&arena));
   train_muon_place(&m, &arena);
   assert_ok(orr_arena_check(&arena));
-  assert_ok(train_muon_orthogonal(&m, u, s->rows, s->cols, s->steps, &x));
+  assert_ok(kern_muon_norm(
+      k, &(kern_muon_norm_args){
+             .type = type, .n = s->rows * s->cols, .g = u, .sumsq = &sumsq, .x = m.x[0]}));
+  assert_ok(train_muon_orthogonal(&m, s->rows, s->cols, s->steps, &x));
   assert_int_equal(k->late_plans, 0);
   for (int64_t i = 0; i < s->rows * s->cols; i++)
     out[i] = type == KERN_F32 ? ((const float *)x)[i] : kern_bf16_to_f32(((const uint16_t *)x)[i]);
@@ -145,18 +151,18 @@ typedef struct {
   train_dynamics_params p;
 } model;
 
-static void model_open(model *m, kern_dtype type) {
+static void model_open(model *m, kern_dtype type, const char *optimizer) {
   const train_dynamics_dims d = toy_dims(type);
   memset(m, 0, sizeof *m);
   assert_ok(kern_create(KERN_DEVICE_CPU, 1, &m->k));
   assert_ok(kern_commit(m->k));
   assert_ok(cfg_create(&m->c));
-  assert_ok(cfg_set(m->c, "optim.optimizer=muon"));
+  assert_ok(cfg_set(m->c, optimizer));
   m->c->optim.ema_decay = 0.9;
   m->c->optim.weight_decay = 0.1;
   train_state_init(&m->s, m->k, type, true, true);
   assert_ok(train_dynamics_list(&d, &m->s.params, &m->p));
-  train_state_optimizer(&m->s, m->c);
+  assert_ok(train_state_share(&m->s, m->c, NULL));
   train_state_place(&m->s);
   assert_ok(train_state_commit(&m->s));
   train_state_place(&m->s);
@@ -207,9 +213,8 @@ static void test_every_matrix_of_a_block_follows_muon_and_the_rest_adamw(void **
   enum { STEPS = 3 };
   model m, other;
   const double lr = 0.03;
-  model_open(&m, KERN_F32);
-  model_open(&other, KERN_F32);
-  assert_ok(cfg_set(other.c, "optim.optimizer=adamw"));
+  model_open(&m, KERN_F32, "optim.optimizer=muon");
+  model_open(&other, KERN_F32, "optim.optimizer=adamw");
   const int64_t n = m.s.params.total;
   double *want_w = calloc((size_t)n, 8), *want_m = calloc((size_t)n, 8), off = 0;
   for (int64_t i = 0; i < n; i++) want_w[i] = m.s.weights.master[i];
@@ -246,7 +251,7 @@ static void test_every_matrix_of_a_block_follows_muon_and_the_rest_adamw(void **
 
 static void test_updates_of_all_shapes_have_one_size(void **state) {
   model m;
-  model_open(&m, KERN_BF16);
+  model_open(&m, KERN_BF16, "optim.optimizer=muon");
   m.c->optim.weight_decay = 0.0;
   float *before = calloc((size_t)m.s.params.total, sizeof *before);
   memcpy(before, m.s.weights.master, (size_t)m.s.params.total * sizeof *before);
