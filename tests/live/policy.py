@@ -48,8 +48,8 @@ class Server:
     """Serves `infer`, from an observation to an answer, until the block ends. Bytes and strings are sent as they
     are; None is no answer at all."""
 
-    def __init__(self, infer, greeting={"action_dim": 2}, key=None):
-        self.infer, self.greeting, self.key, self.seen, self.headers = infer, greeting, key, [], []
+    def __init__(self, infer, greeting={"action_dim": 2}):
+        self.infer, self.greeting, self.seen, self.headers = infer, greeting, [], []
 
     async def handle(self, link):
         self.headers.append(link.request.headers.get("Authorization"))
@@ -93,10 +93,10 @@ def chunk(rows, dtype=np.float32):
 
 
 class Policy(SmallWorld):
-    def play(self, address, *words, env=None):
+    def play(self, address, *words):
         done = subprocess.run([BIN / "orrery", "play", self.root / "dynamics", "--data", self.root / "clips", "--policy",
                                address, "--threads", "1", "--horizon", "6", *map(str, words)], text=True, timeout=120,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
     def refused(self, address, message, *words):
@@ -125,11 +125,12 @@ class Policy(SmallWorld):
             self.assertNotEqual(self.play(s.address)[1][0]["chain"], told[0]["chain"])
 
     def test_what_it_is_shown_and_how_often_are_options(self):
-        with Server(chunk(4), key="x") as s:
+        (self.root / "key").write_text("secret\n")
+        with Server(chunk(4)) as s:
             code, told, said = self.play(s.address, "--replan", 1, "--observe", "observation/exterior_image_1_left=frame:48",
                                          "--observe", "observation/joint_position=zeros:7", "--observe",
                                          "prompt=text:push the red puck, then wait for me",
-                                         env={"ORRERY_POLICY_KEY": "secret"})
+                                         "--policy-key", self.root / "key")
         self.assertEqual(code, 0, said)
         self.assertEqual((told[0]["asked"], s.headers), (6, ["Api-Key secret"]))
         seen = s.seen[0]

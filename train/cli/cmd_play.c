@@ -119,6 +119,7 @@ orr_code train_cmd_play(int argc, char **argv) {
   play p = {0};
   const orr_code rc = run(&args, &p);
   train_live_server_destroy(p.server);
+  train_play_policy_release(&p.policy);
   train_live_house_close(&p.house);
   for (int w = p.count - 1; w >= 0; w--) train_live_world_close(&p.world[w]);
   data_remote_destroy(p.remote);

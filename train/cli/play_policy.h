@@ -7,7 +7,8 @@
 
 #define TRAIN_PLAY_POLICY_OPTIONS                                                                  \
   {"", NULL, "a policy that acts, served by openpi's protocol, and no page:", 0},                  \
-      {"policy", "ws://HOST:PORT", "the policy's server; its key is in ORRERY_POLICY_KEY", 0},     \
+      {"policy", "ws://HOST:PORT", "the policy's server", 0},                                      \
+      {"policy-key", "FILE", "file with the key that it asks for", 0},                             \
       {"observe", "KEY=WHAT",                                                                      \
        "what the policy is shown: frame, frame:SIZE, action, zeros:N or text:WORDS; may be given " \
        "several times (observation/image=frame observation/state=action prompt=text:)",            \
@@ -24,9 +25,12 @@ enum { TRAIN_PLAY_PARTS = 32 };
 typedef struct {
   train_policy_play_options o;
   train_policy_part part[TRAIN_PLAY_PARTS];
+  char *key; // of the server
 } train_play_policy;
 
-// Local. Reads them; o.address is NULL where there is no --policy. ORR_ECONFIG.
+// Local. Reads them; o.address is NULL where there is no --policy. Released also where
+// this fails. ORR_ECONFIG.
 orr_code train_play_policy_read(const orr_args *a, train_play_policy *out);
+void train_play_policy_release(train_play_policy *p);
 
 #endif

@@ -19,6 +19,7 @@ typedef struct {
   bool failed;
 } train_msgpack;
 
+// Local. Frees what was written.
 void train_msgpack_release(train_msgpack *m);
 // Local. A map of n pairs follows, each a key and a value.
 void train_msgpack_map(train_msgpack *m, uint32_t n);
