@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "train/live/keep.h"
 #include "train/live/message.h"
 #include "train/live/shared.h"
 
@@ -76,10 +77,15 @@ orr_code train_live_program_create(const train_live_program_options *o, int64_t 
   return ORR_OK;
 }
 
+static void leave_seat(const train_live_program *p, train_live_seat *seat) {
+  train_live_keep_end(p->o.house, seat);
+  train_live_seat_leave(seat);
+}
+
 void train_live_program_destroy(train_live_program *p) {
   if (!p) return;
   for (int i = 0; i < p->channels; i++) {
-    if (p->channel[i].seat) train_live_seat_leave(p->channel[i].seat);
+    if (p->channel[i].seat) leave_seat(p, p->channel[i].seat);
     for (int w = 0; w < TRAIN_LIVE_WORLDS; w++) orr_free(p->channel[i].frame[w]);
   }
   train_live_shared_release(&p->shared);

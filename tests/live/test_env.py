@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """clients/orrery_env.py in a small world, by gymnasium's own checker.
 
-usage: env.py BIN_DIR    BIN_DIR/orrery trains and plays
+usage: test_env.py BIN_DIR    BIN_DIR/orrery trains and plays
 """
 import pathlib
 import socket

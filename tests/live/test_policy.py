@@ -3,7 +3,7 @@
 written by that protocol's own text - WebSocket, MessagePack, arrays as maps with keys of bytes - with the two
 libraries that its own server uses.
 
-usage: policy.py BIN_DIR    BIN_DIR/orrery trains and plays
+usage: test_policy.py BIN_DIR    BIN_DIR/orrery trains and plays
 """
 import asyncio
 import http.server

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The socket of programs, byte by byte (docs/play.md): what is refused, and what the others notice of it.
 
-usage: programs.py BIN_DIR    BIN_DIR/orrery trains and plays
+usage: test_programs.py BIN_DIR    BIN_DIR/orrery trains and plays
 """
 import json
 import os
