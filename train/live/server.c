@@ -339,7 +339,8 @@ static orr_code look_ahead(train_live_server *s) {
   int64_t n = 0, steps = 0;
   for (int64_t i = 0; i < s->o.seats; i++) {
     train_live_seat *seat = &s->seat[i];
-    if (!seat->ready || !seat->running || seat->by_input || seat->session.ahead) continue;
+    if (!seat->ready || !seat->running || seat->session.ahead) continue;
+    if (seat->by_input && !seat->holds) continue; // what comes next is likely to be another
     if (train_live_session_catching_up(&seat->session)) continue;
     if (n && seat->session.record.settings.steps != steps) continue;
     steps = seat->session.record.settings.steps;
