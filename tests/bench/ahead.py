@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What frames ahead bring: somebody presses keys as people do and waits for each frame, with frames ahead and without.
 
-usage: ahead.py BIN_DIR RUN DATA [--think MS] [--frames N] [--rounds N] [--play=OPTION]
+usage: ahead.py BIN_DIR RUN DATA [--think MS] [--frames N] [--rounds N] [--press X] [--play=OPTION]
 
 A client shows a frame for --think ms (a screen, a network, a policy) and then says which keys are held; keys are
 held for a third of a second in the middle, and changed one at a time. Whole sessions take turns, so that a busy minute
@@ -56,6 +56,7 @@ def main():
     p.add_argument("--think", type=float, default=10.0)
     p.add_argument("--frames", type=int, default=200)
     p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--press", type=float, default=1.0, help="what a key that is held says")
     p.add_argument("--play", action="append", default=[], help="an option of orrery play, as --play=--isa=avx2")
     a = p.parse_args()
     actions = None
@@ -68,7 +69,7 @@ def main():
             with orrery_env.serve(a.run, a.data, 1, options, program=a.bin / "orrery") as address:
                 if actions is None:
                     world = orrery_env.World(address)
-                    actions = keys(a.frames, len(world.components))
+                    actions = a.press * keys(a.frames, len(world.components))
                     world.close()
                 hashes, seconds, taken[ahead] = play(address, actions, a.think / 1e3)
             # held: the frame before had the action, and so had the one before it

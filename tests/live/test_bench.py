@@ -33,7 +33,7 @@ class Bench(SmallWorld):
         if not importlib.util.find_spec("gymnasium"):
             self.skipTest("no gymnasium (tests/python.txt)")
         done = subprocess.run([sys.executable, "-B", AHEAD, BIN, self.root / "dynamics", self.root / "clips", "--think",
-                               "1", "--frames", "40", "--rounds", "1", "--play=--threads=1"], stdout=subprocess.PIPE)
+                               "1", "--frames", "40", "--rounds", "1", "--press", "40", "--play=--threads=1"], stdout=subprocess.PIPE)
         told = json.loads(done.stdout)
         self.assertEqual((done.returncode, told["equal_hashes"]), (0, True))
         self.assertGreater(told["held"], 10)
