@@ -58,7 +58,7 @@ static void note_rate(train_live_seat *s, int64_t now_ns) {
   if (since <= 0.0 || since > 2.0)
     s->rate = 0.0;
   else
-    s->rate = s->rate > 0.0 ? 0.9 * s->rate + 0.1 / since : 1.0 / since;
+    s->rate = s->rate > 0.0 ? 0.9 * s->rate + 0.1 / since : fmin(1.0 / since, s->fps);
 }
 
 static void send_frame(train_live_seat *s, unsigned flags, int64_t now_ns, int w) {
