@@ -105,8 +105,8 @@ orr_code train_live_keep_replayed(train_live_seat *s) {
       json_pack("{s:s, s:I, s:b, s:b, s:I, s:s}", "say", "replayed", "frames",
                 (json_int_t)x->record.frames, "checked", x->checks, "equal",
                 x->checks && x->differs < 0, "differs", (json_int_t)x->differs, "words", words);
+  if (s->watch) s->running = false; // it stands at the end; who only wanted to be there goes on
   x->replays = s->watch = false;
-  s->running = false;
   ORR_TRY(train_live_control_say(s, j));
   return train_live_control_state(s);
 }
