@@ -114,6 +114,7 @@ function hello(m) {
 
 function started(m) {
   begun = true;
+  if (house.worlds[1] === 'simulator') $('name1').textContent = m.simulated ? 'simulator' : 'simulator (no scene made this beginning)';
   frameNow = m.frame;
   surprises.length = latencies.length = 0;
   asked.clear();
@@ -190,7 +191,7 @@ function note(stamp) {
   if (at === undefined) return;
   for (const k of asked.keys()) if (k <= stamp) asked.delete(k);
   latencies.push(performance.now() - at);
-  if (latencies.length > 600) latencies.shift();
+  if (latencies.length > 2000) latencies.shift();
   figure('latency', `p50 ${percentile(latencies, 0.5).toFixed(0)} · p99 ${percentile(latencies, 0.99).toFixed(0)} ms`);
 }
 
