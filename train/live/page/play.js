@@ -109,7 +109,8 @@ function hello(m) {
   remap();
   fit();
   $('enter').disabled = $('start').disabled = false;
-  if (!m.sets.length) notice('No data set is open: begin with a picture, or give orrery play one by --data.');
+  if (!left && (m.sets.length || m.replay)) begin(); // its first frame is there to be seen
+  if (!m.sets.length && !m.replay) notice('No data set is open: begin with a picture, or give orrery play one by --data.');
 }
 
 function started(m) {
