@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "train/cli/play_policy.h"
 #include "train/live/house.h"
 #include "train/live/record_file.h"
 #include "train/live/server.h"
@@ -21,6 +22,7 @@ static const orr_option options[] = {
     {"bind", "ADDRESS", "address to listen on (default 127.0.0.1); others need the printed token",
      0},
     {"host", "NAME", "a name that this server is called by, behind a proxy", 0},
+    {"socket", "PATH|ADDRESS:PORT", "programs connect here: a UNIX socket, or TCP on loopback", 0},
     {"sessions", "N", "sessions at once (default 4)", 0},
     {"record", "DIR", "make a data set of the sessions there: one that one can train on", 0},
     {"replay", "FILE", "a session file to play again", 0},
@@ -36,7 +38,7 @@ static const orr_option options[] = {
     {"device", "auto|cpu|cuda", "where tensors live", 0},
     {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
     TRAIN_REMOTE_OPTION,
-    {0}};
+    TRAIN_PLAY_POLICY_OPTIONS{0}};
 static const orr_command command = {
     "play", "RUN", 1, 1, "Serves a page in which you act in a world.", options};
 
@@ -52,11 +54,13 @@ typedef struct {
   train_live_projector *projector;
   train_live_scribe *scribe;
   train_live_server *server;
+  train_play_policy policy;
 } play;
 
 static orr_code read_options(const orr_args *a, play *p) {
   p->o = (train_live_server_options){.address = orr_args_text(a, "bind", "127.0.0.1"),
                                      .host = orr_args_text(a, "host", NULL),
+                                     .programs = orr_args_text(a, "socket", NULL),
                                      .port = 8642,
                                      .idle_s = 300,
                                      .seats = 4,
@@ -65,6 +69,7 @@ static orr_code read_options(const orr_args *a, play *p) {
                                      .ahead = !orr_args_flag(a, "no-ahead")};
   ORR_TRY(orr_args_i64(a, "port", 0, 65535, &p->o.port));
   ORR_TRY(orr_args_i64(a, "idle", 1, 1000000, &p->o.idle_s));
+  ORR_TRY(train_play_policy_read(a, &p->policy));
   return orr_args_i64(a, "sessions", 1, TRAIN_LIVE_SESSIONS_MAX, &p->o.seats);
 }
 
@@ -161,6 +166,11 @@ static orr_code run(const orr_args *a, play *p) {
   ORR_TRY(train_remote_create_args(a, &p->remote));
   ORR_TRY(open_worlds(a, p));
   ORR_TRY(open_house(a, p));
+  if (p->policy.o.address) {
+    train_stop_install();
+    return train_policy_play(&p->policy.o, &p->house.house, p->worlds, p->count,
+                             train_stop_requested);
+  }
   ORR_TRY(open_replay(a, p));
   ORR_TRY(open_scribe(a, p));
   ORR_TRY(train_live_projector_create(&p->projector));
@@ -183,6 +193,7 @@ orr_code train_cmd_play(int argc, char **argv) {
   play p = {0};
   const orr_code rc = run(&args, &p);
   train_live_server_destroy(p.server);
+  train_play_policy_release(&p.policy);
   train_live_projector_destroy(p.projector);
   train_live_scribe_destroy(p.scribe);
   train_live_house_close(&p.house);

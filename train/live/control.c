@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/live/clip.h"
 #include "train/live/keep.h"
 
 enum { MOST_PROMPT = 256, MOST_MAPPING = 16384 };
@@ -147,36 +148,17 @@ static orr_code begin(const train_live_house *h, train_live_seat *s, const train
 
 static orr_code begin_with_clip(const train_live_house *h, train_live_seat *s, const json_t *j,
                                 train_live_start *start, int64_t now_ns) {
-  const train_live_world *w = s->session.world[0];
-  const int64_t stride = w->m.dynamics->c->data.stride;
-  int64_t set = 0, clip = 0, from = 0, length = 0;
+  int64_t set = 0, clip = 0, from = 0;
   ORR_CHECK(
       h->sets > 0, ORR_EINVAL,
       "there is no data set to begin from: give orrery play one by --data, or a picture here");
   ORR_TRY(whole(j, "set", 0, h->sets - 1, &set));
-  train_episodes *e = h->set[set].episodes;
-  ORR_TRY(whole(j, "clip", 0, train_episodes_count(e) - 1, &clip));
+  ORR_TRY(whole(j, "clip", 0, train_episodes_count(h->set[set].episodes) - 1, &clip));
   ORR_TRY(whole(j, "from", 0, INT64_MAX, &from));
-  ORR_TRY(train_episodes_length(e, clip, from, stride, &length));
-  ORR_CHECK(length > 0, ORR_EINVAL,
-            "\"from\": clip %" PRId64 " ends before frame %" PRId64 ": take an earlier one", clip,
-            from);
-  if (start->prompt > length) start->prompt = length;
-  start->A_set = train_episodes_index(e)->format.A;
-  uint8_t *frames = orr_malloc((size_t)start->prompt * w->frame_bytes);
-  float *actions = orr_calloc((size_t)(start->prompt * start->A_set), sizeof *actions);
-  orr_code rc = frames && actions ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
-  if (rc == ORR_OK)
-    rc = train_episodes_read(e, clip, from, start->prompt, stride, frames, actions, NULL);
-  start->frames = frames;
-  start->actions = actions;
-  start->start =
-      json_pack("{s:s, s:I, s:I, s:I}", "set", h->set[set].name, "clip", (json_int_t)clip, "from",
-                (json_int_t)from, "prompt", (json_int_t)start->prompt);
+  train_live_clip c;
+  orr_code rc = train_live_clip_read(&h->set[set], s->session.world[0], clip, from, start, &c);
   if (rc == ORR_OK) rc = begin(h, s, start, now_ns);
-  json_decref(start->start);
-  orr_free(actions);
-  orr_free(frames);
+  train_live_clip_release(&c);
   return rc;
 }
 

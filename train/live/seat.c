@@ -43,6 +43,7 @@ void train_live_seat_input(train_live_seat *s, const train_wire_input *in, int64
     other = other || memcmp(&action[i], &s->session.action[i], sizeof action[i]) != 0;
   }
   train_live_session_act(&s->session, action, n);
+  s->holds = !other;
   if (s->by_input && s->running) s->frames_asked = 1;
   if (!other && !s->by_input) { // the same held on: nothing to answer
     if (s->arrived_ns == 0) s->stamp = in->stamp;

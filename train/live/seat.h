@@ -30,6 +30,7 @@ typedef struct {
   int fd;
   bool ready; // the session has begun
   bool running, by_input;
+  bool holds; // the last input was the action before it
   bool watch; // the session's record is played again to be seen, not only to get to its end
   int64_t frames_asked; // single steps, or one an input
   double fps;

@@ -11,6 +11,7 @@
 #include "train/live/http.h"
 #include "train/live/keep.h"
 #include "train/live/message.h"
+#include "train/live/programs.h"
 
 enum { PING_S = 15, GOODBYE_MS = 500, HELD_MS = 100 };
 static const int64_t SECOND = 1000000000;
@@ -21,9 +22,10 @@ struct train_live_server {
   train_live_world *const *worlds;
   int count; // worlds
   train_live_http *http;
-  train_live_seat *seat;      // [seats]
-  struct pollfd *poll;        // [seats + 1]: HTTP last
-  int64_t refused, scribe_ns; // scribe_ns: what a frame for a shard took
+  train_live_seat *seat;         // [seats]
+  train_live_programs *programs; // NULL = none may come
+  struct pollfd *poll;           // [seats + 1 + TRAIN_LIVE_PROGRAMS_POLLS]: seats, HTTP, programs
+  int64_t refused, scribe_ns;    // scribe_ns: what a frame for a shard took
   bool scribe_failed;
 };
 
@@ -138,7 +140,7 @@ static void taken(void *ctx, int fd, const void *extra, size_t extra_bytes, void
 
 static orr_code make_seats(train_live_server *s) {
   s->seat = orr_calloc((size_t)s->o.seats, sizeof *s->seat);
-  s->poll = orr_calloc((size_t)s->o.seats + 1, sizeof *s->poll);
+  s->poll = orr_calloc((size_t)s->o.seats + 1 + TRAIN_LIVE_PROGRAMS_POLLS, sizeof *s->poll);
   ORR_CHECK(s->seat && s->poll, ORR_ENOMEM, "play: out of memory");
   for (int64_t i = 0; i < s->o.seats; i++) {
     train_live_seat *seat = &s->seat[i];
@@ -169,6 +171,8 @@ orr_code train_live_server_create(const train_live_server_options *o, const trai
               .address = o->address, .port = o->port, .host = o->host, .taken = taken, .ctx = s},
           &s->http),
       fail);
+  if (o->programs)
+    ORR_TRY_GOTO(train_live_programs_create(o->programs, h, s->seat, o->seats, &s->programs), fail);
   *out = s;
   return ORR_OK;
 fail:
@@ -178,6 +182,7 @@ fail:
 
 void train_live_server_destroy(train_live_server *s) {
   if (!s) return;
+  train_live_programs_destroy(s->programs);
   for (int64_t i = 0; s->seat && i < s->o.seats; i++) {
     leave(s, &s->seat[i]);
     train_live_session_release(&s->seat[i].session);
@@ -245,14 +250,16 @@ static orr_code take_what_came(train_live_server *s, int64_t until) {
   const int64_t http_ms = train_live_http_timeout_ms(s->http);
   if (http_ms >= 0 && http_ms < wait_ms) wait_ms = http_ms;
   if (wait_ms > HELD_MS) wait_ms = HELD_MS;
-  if (wait_ms < 0) wait_ms = 0;
+  if (wait_ms < 0 || (s->programs && train_live_programs_have_more(s->programs))) wait_ms = 0;
   for (int64_t i = 0; i < n; i++) {
     const train_live_seat *seat = &s->seat[i];
     s->poll[i] = (struct pollfd){.fd = seat->peer ? seat->fd : -1, .events = POLLIN};
     if (seat->peer && train_live_peer_wants_to_write(seat->peer)) s->poll[i].events |= POLLOUT;
   }
   s->poll[n] = (struct pollfd){.fd = train_live_http_fd(s->http), .events = POLLIN};
-  const int got = poll(s->poll, (nfds_t)n + 1, (int)wait_ms);
+  const int64_t programs = s->programs ? TRAIN_LIVE_PROGRAMS_POLLS : 0;
+  if (programs) train_live_programs_watch(s->programs, s->poll + n + 1);
+  const int got = poll(s->poll, (nfds_t)(n + 1 + programs), (int)wait_ms);
   ORR_CHECK(got >= 0 || errno == EINTR, ORR_EIO, "play: poll: %s", strerror(errno));
   for (int64_t i = 0; got > 0 && i < n; i++) {
     if (!s->poll[i].revents || !s->seat[i].peer) continue;
@@ -262,6 +269,7 @@ static orr_code take_what_came(train_live_server *s, int64_t until) {
       write_to(s, &s->seat[i]);
   }
   train_live_http_run(s->http);
+  if (got >= 0 && programs) train_live_programs_serve(s->programs, s->poll + n + 1);
   return ORR_OK;
 }
 
@@ -321,6 +329,7 @@ static orr_code decode_due(train_live_server *s, int64_t now) {
   ORR_TRY(train_live_session_step(session, n));
   for (int64_t i = 0; i < n; i++)
     show(s, due[i], unseen[i], ahead[i] && session[i]->decode_ms == 0.0);
+  if (s->programs) train_live_programs_write(s->programs);
   return train_live_session_settle(session, n);
 }
 
@@ -330,7 +339,8 @@ static orr_code look_ahead(train_live_server *s) {
   int64_t n = 0, steps = 0;
   for (int64_t i = 0; i < s->o.seats; i++) {
     train_live_seat *seat = &s->seat[i];
-    if (!seat->ready || !seat->running || seat->by_input || seat->session.ahead) continue;
+    if (!seat->ready || !seat->running || seat->session.ahead) continue;
+    if (seat->by_input && !seat->holds) continue; // what comes next is likely to be another
     if (train_live_session_catching_up(&seat->session)) continue;
     if (n && seat->session.record.settings.steps != steps) continue;
     steps = seat->session.record.settings.steps;
@@ -372,6 +382,7 @@ static void say_goodbye(train_live_server *s) {
     train_live_peer_close(seat->peer, 1001, "goodbye");
     write_to(s, seat);
   }
+  if (s->programs) train_live_programs_end(s->programs, "goodbye", "the server is being stopped");
   for (bool some = true; some && orr_clock_ns() < until;) {
     if (take_what_came(s, orr_clock_ns() + 20000000) != ORR_OK) return;
     some = false;
