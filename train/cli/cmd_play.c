@@ -27,7 +27,8 @@ static const orr_option options[] = {
     {"record", "DIR", "make a data set of the sessions there: one that one can train on", 0},
     {"replay", "FILE", "a session file to play again", 0},
     {"anyway", NULL, "play sessions of other checkpoints, too, whose frames will differ", 0},
-    {"beside", "CHECKPOINT", "a second world under the same keys", 0},
+    {"beside", "CHECKPOINT",
+     "a second world under the same keys; simulator: the scene that made the clip", 0},
     {"fps", "X", "frames a second (default: those of the data)", 0},
     {"no-ahead", NULL, "do not decode frames ahead while an action is held", 0},
     {"idle", "S", "a page that says nothing for so long is let go (default 300)", 0},
@@ -81,7 +82,7 @@ static orr_code open_worlds(const orr_args *a, play *p) {
   p->worlds[1] = &p->world[1];
   p->count = 1;
   ORR_TRY(train_live_world_open(a, a->operand[0], NULL, &o, &p->world[0]));
-  if (!beside) return ORR_OK;
+  if (!beside || strcmp(beside, "simulator") == 0) return ORR_OK;
   p->count = 2;
   ORR_TRY(train_live_world_open(a, beside, train_live_world_kern(&p->world[0]), &o, &p->world[1]));
   ORR_CHECK(p->world[0].frame_bytes == p->world[1].frame_bytes && p->world[0].A == p->world[1].A &&
@@ -90,6 +91,19 @@ static orr_code open_worlds(const orr_args *a, play *p) {
             ORR_EINVAL,
             "%s and %s differ in tokenizer, frame or action: they cannot stand side by side",
             a->operand[0], beside);
+  return ORR_OK;
+}
+
+static orr_code open_simulator(const orr_args *a, train_live_house *h) {
+  const char *beside = orr_args_text(a, "beside", "");
+  bool any = false;
+  if (strcmp(beside, "simulator") != 0) return ORR_OK;
+  for (int i = 0; i < h->sets; i++) any = any || h->set[i].scenery.scene;
+  ORR_CHECK(any, ORR_EINVAL,
+            "--beside simulator: no --data set was made by orrery data generate with a scene that "
+            "this build can run");
+  h->simulate = true;
+  h->names[1] = "simulator";
   return ORR_OK;
 }
 
@@ -102,6 +116,7 @@ static orr_code open_house(const orr_args *a, play *p) {
   h->names[0] = p->world[0].m.dynamics->path;
   h->names[1] = p->count > 1 ? p->world[1].m.dynamics->path : NULL;
   h->steps_most = 64;
+  ORR_TRY(open_simulator(a, h));
   h->record_bytes = TRAIN_RECORD_MOST_BYTES;
   return orr_args_f64(a, "fps", 0.1, 1000.0, &h->fps);
 }

@@ -50,7 +50,8 @@ static json_t *sets_of(const train_live_house *h) {
 
 static json_t *worlds_of(const train_live_house *h, const train_live_seat *s) {
   json_t *all = json_array();
-  for (int w = 0; w < s->session.worlds; w++) json_array_append_new(all, json_string(h->names[w]));
+  const int worlds = s->session.worlds + (s->simulator != NULL);
+  for (int w = 0; w < worlds; w++) json_array_append_new(all, json_string(h->names[w]));
   return all;
 }
 
@@ -71,11 +72,12 @@ json_t *train_live_control_hello(const train_live_house *h, const train_live_sea
 orr_code train_live_control_started(train_live_seat *s) {
   const train_record *r = &s->session.record;
   return train_live_control_say(
-      s, json_pack("{s:s, s:I, s:I, s:I, s:f, s:I, s:b, s:O?, s:O?}", "say", "started", "frame",
-                   (json_int_t)(s->session.frame - 1), "goal", (json_int_t)(s->session.goal - 1),
-                   "seed", (json_int_t)r->settings.seed, "fps", s->fps, "steps",
-                   (json_int_t)r->settings.steps, "replay", s->watch, "start", r->start, "mapping",
-                   r->mapping));
+      s, json_pack("{s:s, s:I, s:I, s:I, s:f, s:I, s:b, s:b, s:O?, s:O?}", "say", "started",
+                   "frame", (json_int_t)(s->session.frame - 1), "goal",
+                   (json_int_t)(s->session.goal - 1), "seed", (json_int_t)r->settings.seed, "fps",
+                   s->fps, "steps", (json_int_t)r->settings.steps, "replay", s->watch, "simulated",
+                   s->simulator && train_live_simulator_moves(s->simulator), "start", r->start,
+                   "mapping", r->mapping));
 }
 
 orr_code train_live_control_state(train_live_seat *s) {
@@ -157,6 +159,7 @@ static orr_code begin_with_clip(const train_live_house *h, train_live_seat *s, c
   ORR_TRY(whole(j, "from", 0, INT64_MAX, &from));
   train_live_clip c;
   orr_code rc = train_live_clip_read(&h->set[set], s->session.world[0], clip, from, start, &c);
+  if (rc == ORR_OK) rc = train_live_keep_simulator(h, s, start->start);
   if (rc == ORR_OK) rc = begin(h, s, start, now_ns);
   train_live_clip_release(&c);
   return rc;
@@ -169,7 +172,8 @@ static orr_code begin_with_picture(const train_live_house *h, train_live_seat *s
   start->frames = s->picture;
   start->A_set = h->A_set;
   start->start = json_pack("{s:s}", "set", "picture");
-  const orr_code rc = begin(h, s, start, now_ns);
+  orr_code rc = train_live_keep_simulator(h, s, start->start);
+  if (rc == ORR_OK) rc = begin(h, s, start, now_ns);
   json_decref(start->start);
   return rc;
 }

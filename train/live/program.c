@@ -270,7 +270,8 @@ static orr_code take_seats(train_live_program *p, int64_t wanted, int64_t now_ns
 }
 
 static orr_code take_slots(train_live_program *p, bool shared) {
-  p->worlds = p->channel[0].seat->session.worlds;
+  const train_live_seat *first = p->channel[0].seat;
+  p->worlds = first->session.worlds + (first->simulator != NULL);
   const size_t pixels = shared ? 8 : p->channel[0].seat->session.world[0]->frame_bytes;
   p->slot_bytes = HEADER + TRAIN_WIRE_FRAME_HEADER + pixels;
   for (int i = 0; i < p->channels; i++)

@@ -78,6 +78,11 @@ static void show_to_page(void *ctx, train_wire_frame *f, const uint8_t *pixels) 
   train_live_peer_send_frame(seat->peer, f->world);
 }
 
+// The simulator is one to look at.
+static int shown_worlds(const train_live_server *s) {
+  return s->count + s->house->simulate;
+}
+
 static orr_code seat_peer(train_live_server *s, train_live_seat *seat, int fd, const void *extra,
                           size_t extra_bytes, visit *v) {
   const int64_t now = orr_clock_ns();
@@ -88,7 +93,7 @@ static orr_code seat_peer(train_live_server *s, train_live_seat *seat, int fd, c
                                  .extra_bytes = extra_bytes,
                                  .most_message = train_live_message_most(seat),
                                  .frame_bytes = s->worlds[0]->frame_bytes + TRAIN_WIRE_FRAME_HEADER,
-                                 .worlds = s->count,
+                                 .worlds = shown_worlds(s),
                                  .allows = is_allowed,
                                  .message = take_message,
                                  .ctx = v},
@@ -138,6 +143,14 @@ static void taken(void *ctx, int fd, const void *extra, size_t extra_bytes, void
 
 // -- life -------------------------------------------------------------------------------------
 
+static orr_code make_simulator(train_live_server *s, train_live_seat *seat) {
+  const train_live_world *w = s->worlds[0];
+  if (!s->house->simulate) return ORR_OK;
+  seat->simulator = orr_calloc(1, sizeof *seat->simulator);
+  ORR_CHECK(seat->simulator, ORR_ENOMEM, "play: out of memory");
+  return train_live_simulator_create(seat->simulator, w->height, w->width, s->house->fps);
+}
+
 static orr_code make_seats(train_live_server *s) {
   s->seat = orr_calloc((size_t)s->o.seats, sizeof *s->seat);
   s->poll = orr_calloc((size_t)s->o.seats + 1 + TRAIN_LIVE_PROGRAMS_POLLS, sizeof *s->poll);
@@ -149,8 +162,9 @@ static orr_code make_seats(train_live_server *s) {
     seat->visit = orr_calloc(1, sizeof(visit));
     seat->picture = orr_malloc(s->worlds[0]->frame_bytes);
     ORR_CHECK(seat->visit && seat->picture, ORR_ENOMEM, "play: out of memory");
-    ORR_TRY(train_live_reel_create(&seat->reel, s->worlds[0]->height, s->worlds[0]->width, s->count,
-                                   s->o.film_bytes));
+    ORR_TRY(make_simulator(s, seat));
+    ORR_TRY(train_live_reel_create(&seat->reel, s->worlds[0]->height, s->worlds[0]->width,
+                                   shown_worlds(s), s->o.film_bytes));
     ORR_TRY(train_live_session_create(s->worlds, s->count, (int32_t)i, s->o.snapshot_bytes,
                                       &seat->session));
   }
@@ -187,6 +201,8 @@ void train_live_server_destroy(train_live_server *s) {
     leave(s, &s->seat[i]);
     train_live_session_release(&s->seat[i].session);
     train_live_reel_release(&s->seat[i].reel);
+    if (s->seat[i].simulator) train_live_simulator_release(s->seat[i].simulator);
+    orr_free(s->seat[i].simulator);
     orr_free(s->seat[i].picture);
     orr_free(s->seat[i].visit);
   }
@@ -373,6 +389,20 @@ static bool write_down(train_live_server *s) {
   return more && !s->scribe_failed;
 }
 
+// What the simulators show comes after what the models do. Says whether one is still on its way.
+static bool simulate(train_live_server *s) {
+  bool any = false;
+  for (int64_t i = 0; i < s->o.seats && s->house->simulate; i++) {
+    train_live_seat *seat = &s->seat[i];
+    bool more = false;
+    if (train_live_seat_simulate(seat, &more) != ORR_OK)
+      (void)train_live_control_error(seat, "wish", orr_status_message());
+    any = any || more;
+    write_to(s, seat);
+  }
+  return any;
+}
+
 static void say_goodbye(train_live_server *s) {
   const int64_t until = orr_clock_ns() + GOODBYE_MS * 1000000;
   for (int64_t i = 0; i < s->o.seats; i++) {
@@ -397,9 +427,10 @@ orr_code train_live_server_run(train_live_server *s, bool (*stop)(void)) {
     ORR_TRY(take_what_came(s, s->o.ahead || s->house->scribe ? now : due));
     if (next_due(s) <= orr_clock_ns()) {
       ORR_TRY(decode_due(s, orr_clock_ns()));
+      (void)simulate(s);
     } else {
       if (s->o.ahead) ORR_TRY(look_ahead(s));
-      const bool more = write_down(s);
+      const bool more = write_down(s) || simulate(s);
       ORR_TRY(take_what_came(s, more ? orr_clock_ns() : next_due(s)));
     }
     send_films(s);
