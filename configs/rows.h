@@ -153,8 +153,6 @@
   I64(actions, WEIGHTS, 2, 1, 4096, "", "width of the shared action layout (A)")                   \
   BOOL(digits, WEIGHTS, 0,                                                                         \
        "tables of codes start as sums over the digits of FSQ (tokenizer.levels), all alike")       \
-  BOOL(action_spread, WEIGHTS, 0,                                                                  \
-       "the action goes to every position of its frame, not to its token alone")                   \
   BOOL(before, WEIGHTS, 0, "a position also carries the code that stood there one frame earlier")  \
   LSTR(branches, WEIGHTS, "worlds robotics avatars", 64,                                           \
        "names of the branches, in the order of their embedding")                                   \

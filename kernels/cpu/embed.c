@@ -30,30 +30,6 @@ CPU_INLINE const float *row_of(const kern_embed_fwd_args *a, const int32_t *code
   return code >= 0 && code < a->v_count ? table + code * a->D : NULL;
 }
 
-CPU_INLINE void put_sums(void *restrict x, const float *restrict p, const float *restrict q,
-                         const float *restrict r, int64_t D, kern_dtype type) {
-#pragma omp simd
-  for (int64_t i = 0; i < D; i++) cpu_lane_set(x, i, p[i] + q[i] + r[i], type);
-}
-
-// A position: up to three rows, of which some may be missing.
-CPU_INLINE void put_position(void *restrict x, const float *now, const float *before,
-                             const float *action, int64_t D, kern_dtype type) {
-  const float *row[3];
-  int n = 0;
-  if (now) row[n++] = now;
-  if (before) row[n++] = before;
-  if (action) row[n++] = action;
-  if (n == 3)
-    put_sums(x, row[0], row[1], row[2], D, type);
-  else if (n == 2)
-    put_sum(x, row[0], row[1], D, type);
-  else if (n == 1)
-    put_row(x, row[0], D, type);
-  else
-    memset(x, 0, (size_t)D * kern_dtype_size(type));
-}
-
 CPU_INLINE void fwd_frame(const kern_embed_fwd_args *a, int64_t bt, kern_dtype type) {
   const int64_t D = a->D, N = 1 + a->S + a->R;
   void *x = cpu_lane_row_mut(a->x, bt * N, D, type);
@@ -63,7 +39,12 @@ CPU_INLINE void fwd_frame(const kern_embed_fwd_args *a, int64_t bt, kern_dtype t
     void *row = cpu_lane_row_mut(x, 1 + s, D, type);
     const float *now = row_of(a, a->tokens, a->table, bt * a->S + s);
     const float *before = a->before ? row_of(a, a->before, a->before_table, bt * a->S + s) : NULL;
-    put_position(row, now, before, a->spread ? action : NULL, D, type);
+    if (now && before)
+      put_sum(row, now, before, D, type);
+    else if (now || before)
+      put_row(row, now ? now : before, D, type);
+    else
+      memset(row, 0, (size_t)D * kern_dtype_size(type));
   }
   for (int64_t r = 0; r < a->R; r++)
     put_row(cpu_lane_row_mut(x, 1 + a->S + r, D, type), a->reg + r * D, D, type);
@@ -139,10 +120,7 @@ CPU_INLINE void bwd_rest(const kern_embed_bwd_args *a, int64_t first, int64_t n,
   for (int64_t bt = 0; bt < a->BT; bt++) {
     float *own = a->daction_emb + bt * D + first;
     memset(own, 0, (size_t)n * sizeof *own);
-    float *action = a->has_action[bt] ? own : a->dno_action + first;
-    add_columns(action, a->dx, bt * N, D, first, n, type);
-    for (int64_t s = 0; a->spread && s < a->S; s++)
-      add_columns(action, a->dx, bt * N + 1 + s, D, first, n, type);
+    add_columns(a->has_action[bt] ? own : a->dno_action + first, a->dx, bt * N, D, first, n, type);
     float *branch = a->dbranch + a->branch_id[bt / a->T % a->clips] * D + first;
     add_columns(branch, a->dx, bt * N, D, first, n, type);
     for (int64_t r = 0; r < a->R; r++)

@@ -20,10 +20,9 @@ static __global__ void __launch_bounds__(256) fwd_kernel(const kern_embed_fwd_ar
   CUDA_FOR_ROWS(row, a.BT * tokens) {
     const int64_t bt = row / tokens, n = row % tokens;
     float x[N] = {};
-    const float *action = a.has_action[bt] ? a.action_emb + bt * a.D : a.no_action;
     if (n == 0) {
       float branch[N];
-      cuda_load_f32(action, i, x);
+      cuda_load_f32(a.has_action[bt] ? a.action_emb + bt * a.D : a.no_action, i, x);
       cuda_load_f32(a.branch + a.branch_id[bt / a.T % a.clips] * a.D, i, branch);
 #pragma unroll
       for (int e = 0; e < N; e++) x[e] += branch[e];
@@ -36,12 +35,6 @@ static __global__ void __launch_bounds__(256) fwd_kernel(const kern_embed_fwd_ar
         cuda_load_f32(a.before_table + earlier * a.D, i, before);
 #pragma unroll
         for (int e = 0; e < N; e++) x[e] += before[e];
-      }
-      if (a.spread) {
-        float more[N];
-        cuda_load_f32(action, i, more);
-#pragma unroll
-        for (int e = 0; e < N; e++) x[e] += more[e];
       }
     } else {
       cuda_load_f32(a.reg + (n - 1 - a.S) * a.D, i, x);
@@ -205,49 +198,15 @@ static orr_code bwd_table(kern *k, const kern_embed_bwd_args *a, const int32_t *
 
 // -- the other tables -----------------------------------------------------------------------
 
-// What reached each frame's action, also of frames without one.
 template <typename T>
 static __global__ void __launch_bounds__(256) action_kernel(const kern_embed_bwd_args a) {
   const int i = CUDA_ROW_PACK();
   if (i >= a.D) return;
-  const int64_t rows = a.spread ? 1 + a.S : 1;
   CUDA_FOR_ROWS(bt, a.BT) {
-    const T *x = static_cast<const T *>(a.dx) + bt * (1 + a.S + a.R) * a.D;
-    float sum = 0.0f;
-#pragma unroll 8
-    for (int64_t row = 0; row < rows; row++) sum += cuda_load<T, 1>(x + row * a.D, i).at(0);
-    a.daction_emb[bt * a.D + i] = sum;
+    const cuda_pack<T, 1> x =
+        cuda_load<T, 1>(static_cast<const T *>(a.dx) + bt * (1 + a.S + a.R) * a.D, i);
+    a.daction_emb[bt * a.D + i] = a.has_action[bt] ? x.at(0) : 0.0f;
   }
-}
-
-static __global__ void __launch_bounds__(256) no_action_kernel(const kern_embed_bwd_args a) {
-  const int i = CUDA_ROW_PACK();
-  if (i >= a.D) return;
-  CUDA_FOR_ROWS(bt, a.BT) {
-    if (!a.has_action[bt]) a.daction_emb[bt * a.D + i] = 0.0f;
-  }
-}
-
-// The actions' gradients, of frames with one, and the sum of the others'.
-static orr_code bwd_actions(kern *k, const kern_embed_bwd_args *a) {
-  const dim3 block = cuda_rows_block(a->D), grid = cuda_rows_grid(a->BT, a->D, block);
-  cuda_columns none = {};
-  none.what = "start embed_bwd's sum of no_action";
-  none.type = KERN_F32;
-  none.M = a->BT;
-  none.width = none.ld = a->D;
-  none.x = a->daction_emb;
-  none.choice.zero = a->has_action;
-  none.sums = 1;
-  none.out = a->dno_action;
-  if (!k->planning && a->BT > 0)
-    ORR_TRY(cuda_start(k, "start embed_bwd's actions",
-                       a->type == KERN_BF16 ? action_kernel<cuda_bf16> : action_kernel<float>, grid,
-                       block, 0, *a));
-  ORR_TRY(cuda_columns_sum(k, &none));
-  if (k->planning || a->BT == 0) return ORR_OK;
-  return cuda_start(k, "start embed_bwd's frames without action", no_action_kernel, grid, block, 0,
-                    *a);
 }
 
 static orr_code bwd_rest(kern *k, const kern_embed_bwd_args *a) {
@@ -259,7 +218,9 @@ static orr_code bwd_rest(kern *k, const kern_embed_bwd_args *a) {
   c.ld = (1 + a->S + a->R) * a->D;
   c.x = a->dx;
   c.sums = 1;
-  cuda_columns branch = c, reg = c;
+  cuda_columns none = c, branch = c, reg = c;
+  none.choice.zero = a->has_action;
+  none.out = a->dno_action;
   branch.choice.group = a->branch_id;
   branch.choice.per = a->T;
   branch.choice.groups = a->clips;
@@ -268,6 +229,7 @@ static orr_code bwd_rest(kern *k, const kern_embed_bwd_args *a) {
   reg.x = static_cast<const char *>(a->dx) + (size_t)((1 + a->S) * a->D) * kern_dtype_size(a->type);
   reg.width = a->R * a->D;
   reg.out = a->dreg;
+  ORR_TRY(cuda_columns_sum(k, &none));
   ORR_TRY(cuda_columns_sum(k, &branch));
   return cuda_columns_sum(k, &reg);
 }
@@ -280,5 +242,9 @@ extern "C" orr_code cuda_embed_bwd(kern *k, const kern_embed_bwd_args *a) {
   ORR_TRY(bwd_table(k, a, a->tokens, a->dtable));
   if (a->before) ORR_TRY(bwd_table(k, a, a->before, a->dbefore_table));
   ORR_TRY(bwd_rest(k, a));
-  return bwd_actions(k, a);
+  if (k->planning || a->BT == 0) return ORR_OK;
+  const dim3 block = cuda_rows_block(a->D);
+  return cuda_start(k, "start embed_bwd's actions",
+                    a->type == KERN_BF16 ? action_kernel<cuda_bf16> : action_kernel<float>,
+                    cuda_rows_grid(a->BT, a->D, block), block, 0, *a);
 }

@@ -8,12 +8,11 @@ typedef struct {
   int64_t B, T, S, R, D, V; // V + 1 rows in the whole table
   bool by_frame;            // frame t of all clips, then frame t+1, ...
   bool before;              // positions carry the codes of one frame earlier, too
-  bool spread;              // and the frame's action
 } shape;
-static const shape shapes[] = {{1, 1, 1, 0, 24, 5, false, false, false},
-                               {2, 3, 4, 2, 40, 7, false, true, true},
-                               {3, 5, 6, 1, 100, 11, true, true, false},
-                               {2, 4, 17, 3, 7, 4, true, false, true}};
+static const shape shapes[] = {{1, 1, 1, 0, 24, 5, false, false},
+                               {2, 3, 4, 2, 40, 7, false, true},
+                               {3, 5, 6, 1, 100, 11, true, true},
+                               {2, 4, 17, 3, 7, 4, true, false}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 typedef struct {
@@ -58,13 +57,13 @@ static double entry(const embed *e, const double *table, int64_t code, int64_t c
 // Element c of position n of frame bt.
 static double embedded(const embed *e, int64_t bt, int64_t n, int64_t c) {
   const shape s = e->s;
-  const double action = e->has[bt] ? e->action[bt * s.D + c] : e->none[c];
-  if (n == 0) return action + e->branch[e->branch_id[bt / e->together % s.B] * s.D + c];
+  if (n == 0)
+    return (e->has[bt] ? e->action[bt * s.D + c] : e->none[c]) +
+           e->branch[e->branch_id[bt / e->together % s.B] * s.D + c];
   if (n > s.S) return e->reg[(n - 1 - s.S) * s.D + c];
   const int64_t at = bt * s.S + n - 1;
-  double sum = entry(e, e->table, e->tokens[at], c);
-  if (e->before) sum += entry(e, e->before_table, e->before[at], c);
-  return s.spread ? sum + action : sum;
+  const double now = entry(e, e->table, e->tokens[at], c);
+  return e->before ? now + entry(e, e->before_table, e->before[at], c) : now;
 }
 
 static double embed_loss(const void *ctx) {
@@ -108,7 +107,6 @@ static void check_forward(shape s, kern_dtype type, int64_t v_first, int64_t v_c
         .reg = pool_typed(&p, e.reg, s.R * s.D, KERN_F32),
         .v_first = v_first,
         .v_count = v_count,
-        .spread = s.spread,
         .x = got};
     RUN(run, embed_fwd, &a);
     /* one float32 sum: measured 5.5e-8 */
@@ -198,7 +196,6 @@ static void check_backward(shape s, kern_dtype type, int64_t v_first, int64_t v_
                              .dtable = table,
                              .dno_action = none,
                              .dbranch = branch,
-                             .spread = s.spread,
                              .dreg = reg,
                              .dbefore_table = before_table};
     RUN(run, embed_bwd, &a);

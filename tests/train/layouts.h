@@ -41,18 +41,29 @@ typedef struct {
 // 4 heads over 2 key/value heads, 9 tokens, 5 frames, 19 codes: nothing divides evenly by 2, 3 or 4
 // but what must.
 static cfg *tiny_cfg(const layout *l) {
-  static const char *const settings[] = {"model.heads=4",        "model.kv_heads=2",
-                                         "model.layers=4",       "model.rows=2",
-                                         "model.cols=3",         "model.registers=2",
-                                         "model.time_every=2",   "model.actions=3",
-                                         "model.codes=19",       "data.frames=5",
-                                         "run.threads=1",        "dist.bucket_bytes=8192",
-                                         "model.before=true",    "model.action_spread=true",
-                                         "tokenizer.rows=2",     "tokenizer.cols=3",
-                                         "tokenizer.patch=4",    "tokenizer.levels=[5, 4]",
-                                         "tokenizer.width=32",   "tokenizer.heads=4",
-                                         "tokenizer.kv_heads=2", "tokenizer.hidden=48",
-                                         "tokenizer.layers=2",   "tokenizer.l1=0.5"};
+  static const char *const settings[] = {"model.heads=4",
+                                         "model.kv_heads=2",
+                                         "model.layers=4",
+                                         "model.rows=2",
+                                         "model.cols=3",
+                                         "model.registers=2",
+                                         "model.time_every=2",
+                                         "model.actions=3",
+                                         "model.codes=19",
+                                         "data.frames=5",
+                                         "run.threads=1",
+                                         "dist.bucket_bytes=8192",
+                                         "model.before=true",
+                                         "tokenizer.rows=2",
+                                         "tokenizer.cols=3",
+                                         "tokenizer.patch=4",
+                                         "tokenizer.levels=[5, 4]",
+                                         "tokenizer.width=32",
+                                         "tokenizer.heads=4",
+                                         "tokenizer.kv_heads=2",
+                                         "tokenizer.hidden=48",
+                                         "tokenizer.layers=2",
+                                         "tokenizer.l1=0.5"};
   char text[64];
   cfg *c;
   assert_ok(cfg_create(&c));

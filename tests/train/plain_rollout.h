@@ -182,7 +182,7 @@ static inline void plain_embed(const plain *p, int64_t b, int64_t t, double *x) 
     for (int64_t s = 0; s < m->S; s++) {
       const int64_t at = bt * m->S + s, before = t > 0 ? m->tokens[at - m->S] : m->d.V;
       x[(1 + s) * D + j] = plain_weight(p, -1, "embed.token.weight")[m->tokens[at] * D + j];
-      x[(1 + s) * D + j] += plain_weight(p, -1, "embed.before.weight")[before * D + j] + a;
+      x[(1 + s) * D + j] += plain_weight(p, -1, "embed.before.weight")[before * D + j];
     }
     for (int64_t r = 0; r < m->d.R; r++)
       x[(1 + m->S + r) * D + j] = plain_weight(p, -1, "embed.register")[r * D + j];

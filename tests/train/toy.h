@@ -40,7 +40,6 @@ static inline train_dynamics_dims toy_dims(kern_dtype act) {
                            .branches = 2,
                            .z_loss = 1e-3,
                            .before = true,
-                           .spread = true,
                            .block = {.D = 32, .H = 4, .G = 2, .K = 8, .F = 40, .act = act}};
   train_block_dims_split(&d.block, NULL);
   return d;

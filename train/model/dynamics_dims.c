@@ -18,7 +18,6 @@ void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
                                .branches = c->model.branches.n,
                                .z_loss = c->model.z_loss,
                                .before = c->model.before,
-                               .spread = c->model.action_spread,
                                .block = {.D = c->model.width,
                                          .H = c->model.heads,
                                          .G = c->model.kv_heads,

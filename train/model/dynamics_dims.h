@@ -17,8 +17,7 @@ typedef struct {
   double z_loss;
   train_code_levels levels; // digits that the tables of codes start from; n = 0: from none
   bool before;              // a position also carries the code that stood there one frame earlier
-  bool spread;            // the action goes to every position of its frame, not to its token alone
-  train_block_dims block; // block.axes split the whole model
+  train_block_dims block;   // block.axes split the whole model
 } train_dynamics_dims;
 
 // Local. Whether this block is a time block, or else a space block.

@@ -7,15 +7,14 @@ typedef struct {
   int64_t V; // codes are drawn below it
   int64_t v_first, v_count;
   bool before; // positions carry the codes of one frame earlier, too
-  bool spread; // and the frame's action
 } shape;
 // Few codes make long runs that cross chunks; 300 and 70000 need two and three passes of the sort;
 // 2300 positions are more than a tile of it.
 static const shape shapes[] = {
-    {1, 1, 1, 0, 8, 5, 0, 5, false, false},      {6, 3, 40, 2, 24, 3, 0, 3, true, true},
-    {6, 3, 40, 2, 24, 9, 3, 4, true, true},      {10, 5, 230, 1, 8, 300, 0, 300, false, true},
-    {4, 2, 33, 3, 7, 4, 0, 4, true, false},      {2, 1, 150, 1, 16, 70000, 0, 70000, false, false},
-    {10, 5, 230, 1, 8, 300, 0, 300, true, true},
+    {1, 1, 1, 0, 8, 5, 0, 5, false},       {6, 3, 40, 2, 24, 3, 0, 3, true},
+    {6, 3, 40, 2, 24, 9, 3, 4, true},      {10, 5, 230, 1, 8, 300, 0, 300, false},
+    {4, 2, 33, 3, 7, 4, 0, 4, true},       {2, 1, 150, 1, 16, 70000, 0, 70000, false},
+    {10, 5, 230, 1, 8, 300, 0, 300, true},
 };
 enum { BRANCHES = 3 };
 
@@ -44,7 +43,7 @@ static void forward(side *s, const void *of, kern_dtype type) {
            .no_action = side_draw(s, KERN_F32, h->D, 1.0),
            .branch = side_draw(s, KERN_F32, BRANCHES * h->D, 1.0),
            .reg = side_draw(s, KERN_F32, h->R * h->D, 1.0), .v_first = h->v_first,
-           .v_count = h->v_count, .spread = h->spread,
+           .v_count = h->v_count,
            .x = side_out(s, "x", value_of(type), h->BT * (1 + h->S + h->R) * h->D, 0));
 }
 
@@ -56,8 +55,7 @@ static void backward(side *s, const void *of, kern_dtype type) {
            .R = h->R, .D = h->D, .tokens = in.tokens, .before = in.before, .has_action = in.has,
            .branch_id = in.branch_id, .v_first = h->v_first, .v_count = h->v_count,
            .branches = BRANCHES, .dx = side_draw(s, type, h->BT * (1 + h->S + h->R) * h->D, 1.0),
-           .spread = h->spread,
-           .daction_emb = side_out(s, "daction_emb", VALUE_F32, h->BT * h->D, 1e-6),
+           .daction_emb = side_out(s, "daction_emb", VALUE_F32, h->BT * h->D, 0),
            .dtable = side_both(s, "dtable", KERN_F32, h->v_count * h->D, 1.0, 2e-6),
            .dno_action = side_both(s, "dno_action", KERN_F32, h->D, 1.0, 1e-6),
            .dbranch = side_both(s, "dbranch", KERN_F32, BRANCHES * h->D, 1.0, 1e-6),
