@@ -241,6 +241,7 @@ static orr_code one_step(loop *l, pending_step *line, bool *stop) {
   *line = l->pending;
   l->pending = now;
   r->step = now.s.step;
+  atomic_store(&r->reached, r->step);
   *stop = v.stop > 0.0;
   const bool last = r->step == c->train.steps || *stop,
              due = c->ckpt.every > 0 && r->step % c->ckpt.every == 0;

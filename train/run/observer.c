@@ -120,8 +120,8 @@ double train_observer_step_ms(const train_observer *o) {
 }
 
 static void tell_straggler(train_observer *o, int64_t step) {
-  const char *words = train_ranks_straggler(o->ranks);
-  if (words) train_observer_tell_step(o, "slow", step, "%s", words);
+  const char *event, *words = train_ranks_straggler(o->ranks, &event);
+  if (words) train_observer_tell_step(o, event, step, "%s", words);
 }
 
 static double least(double a, double b) {
