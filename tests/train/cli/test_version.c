@@ -71,7 +71,7 @@ static void test_every_command_takes_verbose(void **state) {
   static const char *const commands[] = {
       "train",         "eval",         "rollout",      "report",       "ckpt inspect",
       "ckpt verify",   "ckpt export",  "config print", "config check", "bench step",
-      "bench ops",     "bench comm",   "bench io",     "data import",  "data generate",
+      "bench ops",     "bench comm",   "bench machine",   "bench io",     "data import",  "data generate",
       "data tokenize", "data inspect", "data verify"};
   static char text[TEXT];
   char words[256];
