@@ -84,19 +84,9 @@ static orr_code read_numbers(const orr_args *a, bench *b) {
 
 // The kern of a bench, with the probe of its matmul rate planned.
 static orr_code open_kern(const orr_args *a, bench *b, kern_dtype act) {
-  static const char *const names[] = {"auto", "cpu", "cuda"};
-  const char *device = orr_args_text(a, "device", "auto");
-  int64_t threads = 0;
-  kern_isa isa;
-  int at = 0;
-  ORR_TRY(orr_args_i64(a, "threads", 0, 4096, &threads));
-  ORR_TRY(kern_isa_read("--isa", orr_args_text(a, "isa", "auto"), &isa));
-  while (at < 3 && strcmp(device, names[at]) != 0) at++;
-  ORR_CHECK(at < 3, ORR_ECONFIG, "--device is '%s': wanted auto, cpu or cuda", device);
-  ORR_TRY(kern_open(
-      &(kern_setup){
-          .device = (kern_device)at, .threads = (int)threads, .node_ranks = 1, .isa = isa},
-      &b->k));
+  kern_setup setup;
+  ORR_TRY(train_bench_setup(a, &setup));
+  ORR_TRY(kern_open(&setup, &b->k));
   ORR_TRY(train_peak_plan(b->k, act));
   ORR_TRY(kern_commit(b->k));
   return train_peak_measure(b->k, act, &b->peak);
