@@ -142,6 +142,18 @@ static orr_code check_split(const cfg *c) {
   return ORR_OK;
 }
 
+static orr_code check_held_out(const cfg *c) {
+  if (c->eval.every == 0) return ORR_OK;
+  ORR_CHECK(c->eval.data.n > 0, ORR_ECONFIG,
+            "eval.every is %" PRId64 ", but eval.data names no data set: name held-out ones",
+            c->eval.every);
+  ORR_CHECK(c->train.stage == CFG_STAGE_TOKENIZER || *c->tokenizer.checkpoint, ORR_ECONFIG,
+            "eval.every is %" PRId64 ", but tokenizer.checkpoint is empty: held-out frames become "
+            "tokens by the tokenizer that made those of data.train",
+            c->eval.every);
+  return ORR_OK;
+}
+
 orr_code cfg_check(const cfg *c) {
   ORR_TRY(check_heads("tokenizer", c->tokenizer.width, c->tokenizer.heads, c->tokenizer.kv_heads));
   ORR_TRY(check_heads("model", c->model.width, c->model.heads, c->model.kv_heads));
@@ -152,6 +164,7 @@ orr_code cfg_check(const cfg *c) {
   ORR_TRY(check_schedule(c));
   ORR_TRY(check_batch(c));
   ORR_TRY(check_split(c));
+  ORR_TRY(check_held_out(c));
   ORR_CHECK(*c->run.dir, ORR_ECONFIG, "run.dir is empty, wanted a folder");
   ORR_CHECK(c->ckpt.every == 0 || c->ckpt.keep_every % c->ckpt.every == 0, ORR_ECONFIG,
             "ckpt.keep_every %" PRId64 " is not a multiple of ckpt.every %" PRId64

@@ -197,6 +197,11 @@
   BOOL(async, OPERATION, 1, "write in the background; the step waits only for the copy")
 
 #define CFG_EVAL(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
+  LSTR(data, OPERATION, "", 8, "held-out data sets with frames, for figures while it trains")      \
+  I64(every, OPERATION, 0, 0, 1000000000, "steps",                                                 \
+      "steps between held-out figures in metrics.jsonl; 0 = none")                                 \
+  I64(every_clips, OPERATION, 16, 2, 1000000, "clips",                                             \
+      "held-out clips of those figures, of each data set; of a tokenizer: frames")                 \
   I64(clips, OPERATION, 64, 2, 1000000, "clips", "held-out clips that are rolled out")             \
   I64(prompt, OPERATION, 4, 1, 65536, "frames", "frames given before a rollout starts")            \
   I64(horizon, OPERATION, 12, 4, 65536, "frames", "frames rolled out")                             \

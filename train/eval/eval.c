@@ -331,6 +331,7 @@ static orr_code measure_all(train_eval *e, int64_t *same, int64_t *shuffled, jso
   ORR_TRY(roll(e, shuffled, "other actions", e->other));
   ORR_TRY(measure_horizons(e, out));
   ORR_TRY(measure_shuffle(e, same, shuffled, out));
+  if (e->o.brief) return ORR_OK;
   if (s->forks)
     measure_effect(e, out);
   else

@@ -18,6 +18,7 @@ typedef struct {
   int64_t steps;   // passes a frame
   double temperature, choice_temperature;
   uint64_t seed;
+  bool brief; // without what only some data sets have, and without a word on that
 } train_eval_options;
 
 typedef struct train_eval train_eval;
