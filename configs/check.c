@@ -142,6 +142,19 @@ static orr_code check_split(const cfg *c) {
   return ORR_OK;
 }
 
+static orr_code check_folder(const cfg *c) {
+  ORR_CHECK(*c->run.dir, ORR_ECONFIG, "run.dir is empty, wanted a folder");
+  return ORR_OK;
+}
+
+static orr_code check_checkpoints(const cfg *c) {
+  ORR_CHECK(c->ckpt.every == 0 || c->ckpt.keep_every % c->ckpt.every == 0, ORR_ECONFIG,
+            "ckpt.keep_every %" PRId64 " is not a multiple of ckpt.every %" PRId64
+            ": checkpoints are only made at those steps",
+            c->ckpt.keep_every, c->ckpt.every);
+  return ORR_OK;
+}
+
 static orr_code check_held_out(const cfg *c) {
   if (c->eval.every == 0) return ORR_OK;
   ORR_CHECK(c->eval.data.n > 0, ORR_ECONFIG,
@@ -154,21 +167,25 @@ static orr_code check_held_out(const cfg *c) {
   return ORR_OK;
 }
 
-orr_code cfg_check(const cfg *c) {
-  ORR_TRY(check_heads("tokenizer", c->tokenizer.width, c->tokenizer.heads, c->tokenizer.kv_heads));
-  ORR_TRY(check_heads("model", c->model.width, c->model.heads, c->model.kv_heads));
-  ORR_TRY(check_tokens(c));
-  ORR_TRY(check_time(c));
-  ORR_TRY(check_branches(c));
-  ORR_TRY(check_mixture(c));
-  ORR_TRY(check_schedule(c));
-  ORR_TRY(check_batch(c));
-  ORR_TRY(check_split(c));
-  ORR_TRY(check_held_out(c));
-  ORR_CHECK(*c->run.dir, ORR_ECONFIG, "run.dir is empty, wanted a folder");
-  ORR_CHECK(c->ckpt.every == 0 || c->ckpt.keep_every % c->ckpt.every == 0, ORR_ECONFIG,
-            "ckpt.keep_every %" PRId64 " is not a multiple of ckpt.every %" PRId64
-            ": checkpoints are only made at those steps",
-            c->ckpt.keep_every, c->ckpt.every);
+// Of the model that is trained: the other's rows are not used.
+static orr_code check_blocks(const cfg *c) {
+  return c->train.stage == CFG_STAGE_DYNAMICS
+             ? check_heads("model", c->model.width, c->model.heads, c->model.kv_heads)
+             : check_heads("tokenizer", c->tokenizer.width, c->tokenizer.heads,
+                           c->tokenizer.kv_heads);
+}
+
+orr_code cfg_check_into(const cfg *c, orr_faults *f) {
+  static orr_code (*const checks[])(const cfg *) = {
+      check_blocks, check_tokens, check_time,   check_branches,    check_mixture, check_schedule,
+      check_batch,  check_split,  check_folder, check_checkpoints, check_held_out};
+  for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+    ORR_TRY(orr_faults_take(f, checks[i](c)));
   return ORR_OK;
+}
+
+orr_code cfg_check(const cfg *c) {
+  orr_faults f = {0};
+  ORR_TRY(cfg_check_into(c, &f));
+  return orr_faults_end(&f);
 }

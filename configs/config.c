@@ -60,6 +60,16 @@ orr_code cfg_print(const cfg *c, char **yaml) {
   return cfg_emit(c, NULL, yaml);
 }
 
+void cfg_print_row(const cfg *c, const char *key, FILE *out) {
+  cfg_knob k;
+  for (int i = 0; cfg_knob_at(i, &k); i++) {
+    const size_t n = strlen(k.section->name);
+    if (strncmp(key, k.section->name, n) == 0 && key[n] == '.' &&
+        strcmp(key + n + 1, k.row->name) == 0)
+      cfg_value_print(&k, cfg_field_const(c, &k), out);
+  }
+}
+
 static const char *kind_word(cfg_kind kind) {
   switch (kind) {
   case CFG_KIND_I64:

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/faults.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "configs/rows.h"
@@ -69,10 +70,16 @@ orr_code cfg_set(cfg *c, const char *assignment);
 // (in the file, or are defaults), they shrink in proportion; `words` says so, "" when nothing did.
 orr_code cfg_read(cfg *c, const char *path, const char *const *assignments, char *words,
                   size_t size);
-// Local. Rules between rows (heads divides width, product of levels = codes, ...): ORR_ECONFIG.
+// Local. Rules between rows (heads divides width, product of levels = codes, ...), of those that
+// the stage uses: ORR_ECONFIG, and a message that names all that are broken.
 orr_code cfg_check(const cfg *c);
+// Local. The same into a list that others add to; ORR_ENOMEM.
+orr_code cfg_check_into(const cfg *c, orr_faults *f);
 // Local. The whole configuration as YAML that cfg_read_text reads back to equal values; malloc'ed.
 orr_code cfg_print(const cfg *c, char **yaml);
+// Local. The value of one row, "section.key", as YAML on one line, to a stream; nothing for a row
+// that there is not.
+void cfg_print_row(const cfg *c, const char *key, FILE *out);
 // Local. Reference of all rows as Markdown, to a stream.
 orr_code cfg_doc(FILE *out);
 // Local. XXH3-128 of the canonical text of the rows that decide the trained weights (their second

@@ -30,42 +30,85 @@ struct data_clip_set {
 
 // -- opening --------------------------------------------------------------------------------
 
-static orr_code check_frames(const char *dir, const data_shard_format *f,
-                             const data_mix_options *o) {
-  ORR_CHECK(f->height > 0, ORR_EINVAL,
-            "%s: holds tokens only, wanted frames; name the data set that they were made from",
-            dir);
-  ORR_CHECK(f->height == o->height && f->width == o->width, ORR_EINVAL,
-            "%s: frames are %" PRId64 " x %" PRId64 " (height x width), wanted %" PRId64
-            " x %" PRId64 "; change tokenizer.rows, cols or patch, or generate frames of that size",
-            dir, f->height, f->width, o->height, o->width);
+// What may be wrong with a data set, one thing each: all of them are told at once.
+
+static bool has_kind(const data_shard_format *f, const data_mix_options *o) {
+  return o->kind == DATA_FRAMES ? f->height > 0 : f->S > 0;
+}
+
+static orr_code check_kind(const data_index *x, const data_mix_options *o) {
+  ORR_CHECK(has_kind(&x->format, o), ORR_EINVAL,
+            o->kind == DATA_FRAMES
+                ? "%s: holds tokens only, wanted frames; name the data set that they were made from"
+                : "%s: holds frames only, wanted tokens; run `orrery data tokenize` on it first",
+            x->dir);
   return ORR_OK;
 }
 
-static orr_code check_tokens(const char *dir, const data_shard_format *f,
-                             const data_mix_options *o) {
-  ORR_CHECK(f->S > 0, ORR_EINVAL,
-            "%s: holds frames only, wanted tokens; run `orrery data tokenize` on it first", dir);
-  ORR_CHECK(f->S == o->S, ORR_EINVAL,
+static orr_code check_size(const data_index *x, const data_mix_options *o) {
+  const data_shard_format *f = &x->format;
+  ORR_CHECK(o->kind != DATA_FRAMES || !has_kind(f, o) ||
+                (f->height == o->height && f->width == o->width),
+            ORR_EINVAL,
+            "%s: frames are %" PRId64 " x %" PRId64 " (height x width), wanted %" PRId64
+            " x %" PRId64 "; change tokenizer.rows, cols or patch, or generate frames of that size",
+            x->dir, f->height, f->width, o->height, o->width);
+  return ORR_OK;
+}
+
+static orr_code check_tokens(const data_index *x, const data_mix_options *o) {
+  const data_shard_format *f = &x->format;
+  ORR_CHECK(o->kind != DATA_TOKENS || !has_kind(f, o) || f->S == o->S, ORR_EINVAL,
             "%s: %" PRId64 " tokens a frame, wanted %" PRId64
             "; set model.rows and model.cols as its tokenizer has them",
-            dir, f->S, o->S);
-  ORR_CHECK(f->codes == 0 || f->codes == o->codes, ORR_EINVAL,
+            x->dir, f->S, o->S);
+  return ORR_OK;
+}
+
+static orr_code check_codes(const data_index *x, const data_mix_options *o) {
+  const data_shard_format *f = &x->format;
+  ORR_CHECK(o->kind != DATA_TOKENS || f->codes == 0 || f->codes == o->codes, ORR_EINVAL,
             "%s: made by a tokenizer of %" PRId64 " codes, wanted %" PRId64
             "; set model.codes to it, or tokenize again",
-            dir, f->codes, o->codes);
+            x->dir, f->codes, o->codes);
+  return ORR_OK;
+}
+
+static orr_code check_actions(const data_index *x, const data_mix_options *o) {
+  ORR_CHECK(x->format.A <= o->A, ORR_EINVAL,
+            "%s: %" PRId64 " action components, wanted at most %" PRId64 "; raise model.actions",
+            x->dir, x->format.A, o->A);
+  return ORR_OK;
+}
+
+static orr_code check_state(const data_index *x, const data_mix_options *o) {
+  ORR_CHECK(!o->state || x->format.Q > 0, ORR_EINVAL,
+            "%s: has no /state, which is wanted; generate it with the simulator", x->dir);
+  return ORR_OK;
+}
+
+static orr_code check_lengths(const data_index *x, const data_mix_options *o) {
+  int64_t clips = 0;
+  for (int64_t i = 0; i < x->count; i++) clips += data_index_clips(x, i, o->T, o->stride);
+  ORR_CHECK(clips > 0, ORR_EINVAL,
+            "%s: no episode has the %" PRId64 " frames of a clip (%" PRId64 " at stride %" PRId64
+            "); lower data.frames or data.stride",
+            x->dir, (o->T - 1) * o->stride + 1, o->T, o->stride);
+  return ORR_OK;
+}
+
+orr_code data_clip_set_check(const data_index *x, const data_mix_options *o, orr_faults *f) {
+  static orr_code (*const checks[])(const data_index *, const data_mix_options *) = {
+      check_kind, check_size, check_tokens, check_codes, check_actions, check_state, check_lengths};
+  for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+    ORR_TRY(orr_faults_take(f, checks[i](x, o)));
   return ORR_OK;
 }
 
 static orr_code check_wanted(const data_index *x, const data_mix_options *o) {
-  const data_shard_format *f = &x->format;
-  ORR_TRY(o->kind == DATA_FRAMES ? check_frames(x->dir, f, o) : check_tokens(x->dir, f, o));
-  ORR_CHECK(f->A <= o->A, ORR_EINVAL,
-            "%s: %" PRId64 " action components, wanted at most %" PRId64 "; raise model.actions",
-            x->dir, f->A, o->A);
-  ORR_CHECK(!o->state || f->Q > 0, ORR_EINVAL,
-            "%s: has no /state, which is wanted; generate it with the simulator", x->dir);
-  return ORR_OK;
+  orr_faults f = {0};
+  ORR_TRY(data_clip_set_check(x, o, &f));
+  return orr_faults_end(&f);
 }
 
 static orr_code count_clips(data_clip_set *s) {
@@ -78,10 +121,6 @@ static orr_code count_clips(data_clip_set *s) {
     s->counts[i] = (uint64_t)data_index_clips(x, i, s->o.T, s->o.stride);
     s->firsts[i + 1] = s->firsts[i] + s->counts[i];
   }
-  ORR_CHECK(s->firsts[x->count] > 0, ORR_EINVAL,
-            "%s: no episode has the %" PRId64 " frames of a clip (%" PRId64 " at stride %" PRId64
-            "); lower data.frames or data.stride",
-            x->dir, (s->o.T - 1) * s->o.stride + 1, s->o.T, s->o.stride);
   return ORR_OK;
 }
 

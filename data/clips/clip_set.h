@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "base/faults.h"
 #include "base/status.h"
 #include "data/clips/clip_batch.h"
 #include "data/set/index.h"
@@ -14,6 +15,8 @@ typedef struct data_clip_set data_clip_set;
 typedef struct data_clip_read data_clip_read;     // data/clips/clip_read.h
 typedef struct data_clip_source data_clip_source; // data/clips/clip_read.h
 
+// Local. All that keeps a data set from giving the clips that `o` wants, into the list. ORR_ENOMEM.
+orr_code data_clip_set_check(const data_index *x, const data_mix_options *o, orr_faults *f);
 // Local. Opens the folder and checks it against what `o` wants; opens no shard. `o` is copied but
 // for its lists. ORR_EINVAL names folder, got and wanted; ORR_ENOTFOUND without index.json.
 orr_code data_clip_set_open(const char *dir, const data_mix_options *o, data_clip_set **out);

@@ -217,8 +217,7 @@ orr_code data_import_folder_begin(data_import_folder *f, const char *key) {
   for (int i = 0; i < 2; i++) ORR_TRY(orr_fs_mkdirs(f->parts[i].dir));
   for (int i = 0; i < 2 && f->o->validation > 0; i++)
     ORR_TRY(orr_lock_take(f->parts[i].dir, "orrery data import", &f->parts[i].lock));
-  for (int i = 0; i < 2; i++)
-    orr_fs_sweep(f->parts[i].dir, NULL); // what a killed import was writing
+  for (int i = 0; i < 2; i++) sweep(f->parts[i].dir);
   if (f->mark) return ORR_OK;
   f->mark = json_pack("{s:s, s:{s:o, s:o}}", "key", key, "before", part_names[0],
                       describe_part(&f->parts[0]), part_names[1], describe_part(&f->parts[1]));

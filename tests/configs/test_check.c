@@ -37,7 +37,8 @@ static void test_settings_that_cannot_work_together_are_refused_by_name(void **s
        "model.heads 3 gives a head width of 85"},
       {{"model.width=24", "model.kv_heads=1"}, "head width of 6, wanted a multiple of 4"},
       {{"model.kv_heads=3"}, "model.heads 4 is not divisible by model.kv_heads 3"},
-      {{"tokenizer.heads=5"}, "tokenizer.width 128 is not divisible by tokenizer.heads 5"},
+      {{"train.stage=tokenizer", "tokenizer.heads=5"},
+       "tokenizer.width 128 is not divisible by tokenizer.heads 5"},
       {{"tokenizer.levels=[8, 5, 5]"}, "tokenizer.levels multiply to 200, but model.codes is 1000"},
       {{"tokenizer.levels=[]"}, "tokenizer.levels is empty"},
       {{"tokenizer.levels=[65536, 65536, 65536, 65536, 65536]"},
@@ -89,12 +90,29 @@ static void test_settings_that_fit_pass(void **state) {
       {"train.batch=8", "dist.dp=4", "train.micro_batch=2"},
       {"train.stage=tokenizer", "tokenizer.levels=[3]", "tokenizer.rows=4", "data.frames=1"},
       {"ckpt.every=0", "ckpt.keep_every=500"},
+      // of the model that is not trained nothing is asked
+      {"train.stage=tokenizer", "model.width=250", "model.heads=3", "model.time_every=9"},
+      {"tokenizer.width=250"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     cfg *c = with(cases[i]);
     if (cfg_check(c) != ORR_OK) fail_msg("case %zu: %s", i, orr_status_message());
     cfg_destroy(c);
   }
+}
+
+static void test_all_that_cannot_work_is_told_at_once(void **state) {
+  cfg *c =
+      WITH("model.width=250", "data.frames=1", "optim.warmup_steps=900", "ckpt.keep_every=700");
+  assert_int_equal(cfg_check(c), ORR_ECONFIG);
+  const char *const parts[] = {
+      "4 faults:", "\n  1. model.width 250 is not divisible by model.heads 4",
+      "\n  2. data.frames is 1, wanted at least 2", "\n  3. optim.warmup_steps 900",
+      "\n  4. ckpt.keep_every 700"};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (!strstr(orr_status_message(), parts[i]))
+      fail_msg("'%s' lacks '%s'", orr_status_message(), parts[i]);
+  cfg_destroy(c);
 }
 
 static orr_hash128 hash_of(const cfg *c) {
@@ -225,6 +243,7 @@ int main(void) {
       cmocka_unit_test(test_lengths_that_were_set_are_refused_where_they_do_not_fit),
       cmocka_unit_test(test_settings_that_cannot_work_together_are_refused_by_name),
       cmocka_unit_test(test_settings_that_fit_pass),
+      cmocka_unit_test(test_all_that_cannot_work_is_told_at_once),
       cmocka_unit_test(test_hash_and_difference_see_what_decides_the_weights_and_nothing_else),
       cmocka_unit_test(test_every_configuration_that_comes_along_is_good),
   };

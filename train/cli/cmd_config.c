@@ -1,4 +1,5 @@
-// `orrery config print|check|doc`: configurations printed, checked and explained. Local.
+// `orrery config print|check|doc|new`: configurations printed, checked, explained and written.
+// Local.
 #include "train/cli/cmd.h"
 
 #include <stdio.h>
@@ -8,19 +9,22 @@
 #include "configs/config.h"
 #include "base/args.h"
 #include "train/cli/config_args.h"
+#include "train/cli/config_new.h"
 
 static const orr_option options[] = {
     {"set", "KEY=VALUE", "override one key, e.g. --set optim.lr_peak=1e-4", ORR_OPTION_REPEATED},
+    TRAIN_CONFIG_NEW_OPTIONS,
     {0},
 };
 static const orr_command command = {
     "config",
-    "print|check|doc [CONFIG.yaml]",
+    "print|check|doc [CONFIG.yaml] | new tokenizer|dynamics",
     1,
     2,
     "print: the whole configuration as YAML, defaults included.\n"
     "check: says whether the values are valid and fit together.\n"
-    "doc:   the reference of all keys as Markdown.",
+    "doc:   the reference of all keys as Markdown.\n"
+    "new:   a commented configuration that fits --data, this machine and --minutes.",
     options,
 };
 
@@ -53,7 +57,8 @@ orr_code train_cmd_config(int argc, char **argv) {
   const char *verb = args.operand[0];
   bool print = strcmp(verb, "print") == 0, check = strcmp(verb, "check") == 0;
   if (strcmp(verb, "doc") == 0) return cfg_doc(stdout);
-  ORR_CHECK(print || check, ORR_ECONFIG, "orrery config: got '%s', wanted print, check or doc",
+  if (strcmp(verb, "new") == 0) return train_config_new(&args);
+  ORR_CHECK(print || check, ORR_ECONFIG, "orrery config: got '%s', wanted print, check, doc or new",
             verb);
   cfg *c = NULL;
   ORR_TRY(cfg_create(&c));

@@ -171,16 +171,18 @@ orr_code train_cmd_eval(int argc, char **argv) {
   ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
   const char *dir;
-  int stage = CFG_STAGE_DYNAMICS;
+  cfg *c = NULL;
   data_remote *remote = NULL;
   train_episodes *episodes = NULL;
   orr_code rc;
   ORR_TRY(orr_args_require(&args, "data", &dir));
   ORR_TRY(train_remote_create_args(&args, &remote));
   ORR_TRY_GOTO(train_episodes_open(dir, remote, &episodes), out);
-  ORR_TRY_GOTO(train_loaded_model_stage(args.operand[0], &stage), out);
-  rc = stage == CFG_STAGE_TOKENIZER ? eval_tokenizer(&args, episodes) : eval_world(&args, episodes);
+  ORR_TRY_GOTO(train_loaded_model_config(args.operand[0], &c), out);
+  rc = c->train.stage == CFG_STAGE_TOKENIZER ? eval_tokenizer(&args, episodes)
+                                             : eval_world(&args, episodes);
 out:
+  cfg_destroy(c);
   train_episodes_close(episodes);
   data_remote_destroy(remote);
   return rc;

@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "base/args.h"
+#include "base/fs.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "train/live/house.h"
+#include "train/live/record_file.h"
 #include "train/live/server.h"
 #include "train/run/stop.h"
 #include "train/setup/remote_data.h"
@@ -18,6 +21,8 @@ static const orr_option options[] = {
      0},
     {"host", "NAME", "a name that this server is called by, behind a proxy", 0},
     {"sessions", "N", "sessions at once (default 4)", 0},
+    {"replay", "FILE", "a session file to play again", 0},
+    {"anyway", NULL, "play sessions of other checkpoints, too, whose frames will differ", 0},
     {"beside", "CHECKPOINT", "a second world under the same keys", 0},
     {"fps", "X", "frames a second (default: those of the data)", 0},
     {"no-ahead", NULL, "do not decode frames ahead while an action is held", 0},
@@ -41,6 +46,7 @@ typedef struct {
   int count;
   data_remote *remote;
   train_live_furnished house;
+  char *replay; // the session file
   train_live_server *server;
 } play;
 
@@ -53,7 +59,7 @@ static orr_code read_options(const orr_args *a, play *p) {
                                      .snapshot_bytes = SNAPSHOT_BYTES,
                                      .ahead = !orr_args_flag(a, "no-ahead")};
   ORR_TRY(orr_args_i64(a, "port", 0, 65535, &p->o.port));
-  ORR_TRY(orr_args_i64(a, "idle", 5, 1000000, &p->o.idle_s));
+  ORR_TRY(orr_args_i64(a, "idle", 1, 1000000, &p->o.idle_s));
   return orr_args_i64(a, "sessions", 1, TRAIN_LIVE_SESSIONS_MAX, &p->o.seats);
 }
 
@@ -89,11 +95,39 @@ static orr_code open_house(const orr_args *a, play *p) {
   return orr_args_f64(a, "fps", 0.1, 1000.0, &h->fps);
 }
 
+// Refused here and now where it does not fit, not when a page asks for it.
+static orr_code check_replay(play *p, const char *file, size_t size) {
+  train_live_session s;
+  train_record r;
+  ORR_TRY(train_record_read(file, (const uint8_t *)p->replay, size, &r));
+  orr_code rc = train_live_session_create(p->worlds, p->count, 0, 1, &s);
+  if (rc == ORR_OK) rc = train_live_session_fits(&s, &r, p->house.house.anyway);
+  train_live_session_release(&s);
+  train_record_release(&r);
+  return rc;
+}
+
+static orr_code open_replay(const orr_args *a, play *p) {
+  train_live_house *h = &p->house.house;
+  const char *file = orr_args_text(a, "replay", NULL);
+  h->anyway = orr_args_flag(a, "anyway");
+  if (!file) return ORR_OK;
+  size_t size = 0;
+  ORR_TRY(orr_fs_read_all(file, &p->replay, &size));
+  ORR_TRY(check_replay(p, file, size));
+  const char *slash = strrchr(file, '/');
+  h->replay_name = slash ? slash + 1 : file;
+  h->replay = (const uint8_t *)p->replay;
+  h->replay_bytes = size;
+  return ORR_OK;
+}
+
 static orr_code run(const orr_args *a, play *p) {
   ORR_TRY(read_options(a, p));
   ORR_TRY(train_remote_create_args(a, &p->remote));
   ORR_TRY(open_worlds(a, p));
   ORR_TRY(open_house(a, p));
+  ORR_TRY(open_replay(a, p));
   ORR_TRY(train_live_server_create(&p->o, &p->house.house, p->worlds, p->count, &p->server));
   train_stop_install();
   ORR_INFO("play: %s", train_live_server_url(p->server));
@@ -112,5 +146,6 @@ orr_code train_cmd_play(int argc, char **argv) {
   train_live_house_close(&p.house);
   for (int w = p.count - 1; w >= 0; w--) train_live_world_close(&p.world[w]);
   data_remote_destroy(p.remote);
+  orr_free(p.replay);
   return rc;
 }

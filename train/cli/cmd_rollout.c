@@ -15,6 +15,7 @@
 #include "base/args.h"
 #include "train/cli/action_file.h"
 #include "train/cli/rollout_film.h"
+#include "train/cli/rollout_session.h"
 #include "train/engine/engine.h"
 #include "train/infer/episodes.h"
 #include "train/setup/remote_data.h"
@@ -30,6 +31,10 @@ static const orr_option options[] = {
      "actions to follow, a line a frame (or a .csv with names, .jsonl, .parquet); the last is held",
      0},
     {"out", "FILE", "film to write: .mp4, .gif or .png", 0},
+    {"session", "FILE",
+     "a session of orrery play once more, in place of --data and what follows it", 0},
+    {"hashes", "FILE", "with --session: write the number and the hash of every frame there", 0},
+    {"anyway", NULL, "with --session: also one of another checkpoint, whose frames will differ", 0},
     {"beside", NULL, "real frames on the left (in a .png above), as long as the episode lasts", 0},
     {"scale", "N", "enlarges every pixel (default 4)", 0},
     {"prompt", "N", "frames given", 0},
@@ -228,6 +233,8 @@ orr_code train_cmd_rollout(int argc, char **argv) {
   orr_args args;
   ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return ORR_OK;
+  const char *session = orr_args_text(&args, "session", NULL);
+  if (session) return train_rollout_session(&args, args.operand[0], session);
   rollout r = {0};
   orr_code rc;
   ORR_TRY(orr_args_require(&args, "data", &r.q.data));

@@ -13,6 +13,7 @@
 #include "train/run/loop.h"
 #include "train/run/replay.h"
 #include "train/run/stop.h"
+#include "train/setup/run_data.h"
 
 static const orr_option options[] = {
     {"set", "KEY=VALUE", "override one knob of the configuration", ORR_OPTION_REPEATED},
@@ -53,10 +54,14 @@ static orr_code read_replay(const orr_args *args, train_replay_options *o) {
   return ORR_OK;
 }
 
+// A configuration with faults is told of together with what the data would be refused for.
 static orr_code read_config(const orr_args *args, bool say, cfg **out) {
   ORR_TRY(cfg_create(out));
   ORR_TRY(train_config_args(args, args->operand[0], say, *out));
-  return cfg_check(*out);
+  orr_faults f = {0};
+  ORR_TRY(cfg_check_into(*out, &f));
+  if (f.count > 0) ORR_TRY(train_run_data_look(*out, orr_args_text(args, "world", NULL), &f));
+  return orr_faults_end(&f);
 }
 
 // With what looks at the run from outside.

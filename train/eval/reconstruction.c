@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "train/eval/measures.h"
+#include "train/eval/arithmetic.h"
 #include "train/eval/ssim.h"
 
 struct train_reconstruction {

@@ -20,15 +20,18 @@ static orr_code open_config(const ckpt_reader *r, cfg **out) {
   return cfg_read_text(*out, ckpt_reader_path(r), text, strlen(text));
 }
 
-orr_code train_loaded_model_stage(const char *path, int *stage) {
+orr_code train_loaded_model_config(const char *path, cfg **out) {
   ckpt_reader *r = NULL;
   cfg *c = NULL;
   ORR_TRY(ckpt_open(path, &r));
   const orr_code rc = open_config(r, &c);
-  if (rc == ORR_OK) *stage = (int)c->train.stage;
-  cfg_destroy(c);
   ckpt_close(r);
-  return rc;
+  if (rc != ORR_OK) {
+    cfg_destroy(c);
+    return rc;
+  }
+  *out = c;
+  return ORR_OK;
 }
 
 static orr_code read_config(train_loaded_model *m, const ckpt_reader *r, int stage) {

@@ -41,8 +41,9 @@ orr_code train_loaded_model_of(const char *text, const char *path, kern *k,
 // Local. Its weights from host memory, in the flat layout of one rank alone; packed.
 orr_code train_loaded_model_set(train_loaded_model *m, const float *flat);
 void train_loaded_model_close(train_loaded_model *m); // takes NULL
-// Local. Which of the two models the checkpoint at `path` holds (CFG_STAGE_*), without loading it.
-orr_code train_loaded_model_stage(const char *path, int *stage);
+// Local. The configuration of the checkpoint at `path` (as for open), without loading it; the
+// caller destroys it.
+orr_code train_loaded_model_config(const char *path, cfg **out);
 // Local. Packs the weights (train/model/packed.h): worth it for sessions and rollouts, whose rows
 // are few, and what makes a row's bits its own. ORR_ENOMEM.
 orr_code train_loaded_model_pack(train_loaded_model *m);

@@ -55,22 +55,24 @@ static json_t *worlds_of(const train_live_house *h, const train_live_seat *s) {
 json_t *train_live_control_hello(const train_live_house *h, const train_live_seat *s) {
   const train_live_world *w = s->session.world[0];
   return json_pack(
-      "{s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:o}",
+      "{s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:o, "
+      "s:s?}",
       "say", "hello", "protocol", TRAIN_LIVE_PROTOCOL, "model", w->m.dynamics->path, "checkpoint",
       w->checkpoint.s, "tokenizer", w->tokenizer.s, "step", (json_int_t)w->m.dynamics->step,
       "width", (json_int_t)w->width, "height", (json_int_t)w->height, "fps", h->fps, "window",
       (json_int_t)w->window, "prompt", (json_int_t)h->prompt, "steps",
       (json_int_t)h->settings.steps, "steps_most", (json_int_t)h->steps_most, "temperature",
       h->settings.temperature, "choice_temperature", h->settings.choice_temperature, "components",
-      components_of(h), "sets", sets_of(h), "worlds", worlds_of(h, s));
+      components_of(h), "sets", sets_of(h), "worlds", worlds_of(h, s), "replay", h->replay_name);
 }
 
 static orr_code say_started(train_live_seat *s) {
   const train_record *r = &s->session.record;
-  return say(s, json_pack("{s:s, s:I, s:I, s:f, s:I, s:O?, s:O?}", "say", "started", "frame",
-                          (json_int_t)(s->session.frame - 1), "seed", (json_int_t)r->settings.seed,
-                          "fps", s->fps, "steps", (json_int_t)r->settings.steps, "start", r->start,
-                          "mapping", r->mapping));
+  return say(s, json_pack("{s:s, s:I, s:I, s:I, s:f, s:I, s:b, s:O?, s:O?}", "say", "started",
+                          "frame", (json_int_t)(s->session.frame - 1), "goal",
+                          (json_int_t)(s->session.goal - 1), "seed", (json_int_t)r->settings.seed,
+                          "fps", s->fps, "steps", (json_int_t)r->settings.steps, "replay", s->watch,
+                          "start", r->start, "mapping", r->mapping));
 }
 
 static orr_code say_state(train_live_seat *s) {
@@ -78,6 +80,21 @@ static orr_code say_state(train_live_seat *s) {
              json_pack("{s:s, s:b, s:I, s:I, s:f, s:b}", "say", "state", "running", s->running,
                        "frame", (json_int_t)(s->session.frame - 1), "goal",
                        (json_int_t)(s->session.goal - 1), "fps", s->fps, "by_input", s->by_input));
+}
+
+orr_code train_live_control_replayed(train_live_seat *s) {
+  train_live_session *x = &s->session;
+  const char *words = !x->checks        ? "Played again by another model: the frames are its own."
+                      : x->differs >= 0 ? "These frames are not those of the recorded session."
+                                        : "Every frame is the one that was recorded, to the bit.";
+  json_t *j =
+      json_pack("{s:s, s:I, s:b, s:b, s:I, s:s}", "say", "replayed", "frames",
+                (json_int_t)x->record.frames, "checked", x->checks, "equal",
+                x->checks && x->differs < 0, "differs", (json_int_t)x->differs, "words", words);
+  x->replays = s->watch = false;
+  s->running = false;
+  ORR_TRY(say(s, j));
+  return say_state(s);
 }
 
 // -- reading wishes ---------------------------------------------------------------------------
@@ -130,7 +147,7 @@ static orr_code read_mapping(const json_t *j, json_t **out) {
 
 static orr_code begin(const train_live_house *h, train_live_seat *s, const train_live_start *start,
                       int64_t now_ns) {
-  s->ready = false;
+  s->ready = s->watch = false;
   ORR_TRY(train_live_session_begin(&s->session, start, h->record_bytes));
   s->ready = true;
   s->fps = start->fps;
@@ -183,9 +200,37 @@ static orr_code begin_with_picture(const train_live_house *h, train_live_seat *s
   return rc;
 }
 
+orr_code train_live_control_resume(const train_live_house *h, train_live_seat *s, const char *what,
+                                   const uint8_t *file, size_t size, bool at_end, int64_t now_ns) {
+  train_record r;
+  ORR_TRY(train_record_read(what, file, size, &r));
+  const orr_code fits = train_live_session_fits(&s->session, &r, h->anyway);
+  if (fits == ORR_OK) {
+    s->ready = s->running = false;
+    s->frames_asked = 0;
+  }
+  const double fps = r.fps;
+  const orr_code rc = fits == ORR_OK ? train_live_session_load(&s->session, &r, h->anyway) : fits;
+  train_record_release(&r);
+  ORR_TRY(rc);
+  s->ready = true;
+  s->watch = !at_end;
+  s->fps = fps;
+  s->last_ns = s->due_ns = now_ns;
+  ORR_TRY(say_started(s));
+  if (!train_live_seat_is_hidden(s)) train_live_seat_show(s, TRAIN_WIRE_GIVEN, now_ns);
+  return ORR_OK;
+}
+
+static orr_code begin_with_replay(const train_live_house *h, train_live_seat *s, int64_t now_ns) {
+  ORR_CHECK(h->replay, ORR_EINVAL, "there is no session to play again: give orrery play --replay");
+  return train_live_control_resume(h, s, h->replay_name, h->replay, h->replay_bytes, false, now_ns);
+}
+
 static orr_code do_start(const train_live_house *h, train_live_seat *s, const json_t *j,
                          int64_t now_ns) {
   train_live_start start = {.prompt = h->prompt, .fps = h->fps, .branch = h->branch};
+  if (json_is_true(json_object_get(j, "replay"))) return begin_with_replay(h, s, now_ns);
   ORR_TRY(read_settings(h, j, &start.settings));
   ORR_TRY(read_mapping(j, &start.mapping));
   ORR_TRY(whole(j, "prompt", 1, MOST_PROMPT, &start.prompt));
@@ -225,7 +270,7 @@ static orr_code do_step(const train_live_house *h, train_live_seat *s, const jso
 }
 
 static orr_code go_back(train_live_seat *s, int64_t frame, int64_t now_ns) {
-  s->running = false;
+  s->running = s->watch = false;
   s->frames_asked = 0;
   ORR_TRY(train_live_session_back(&s->session, frame));
   ORR_TRY(say_state(s));
@@ -268,15 +313,15 @@ static orr_code do_save(const train_live_house *h, train_live_seat *s, const jso
   uint8_t *file, *message;
   size_t size;
   ORR_CHECK(s->ready, ORR_EINVAL, "nothing has begun yet");
-  ORR_CHECK(!train_live_session_catching_up(&s->session), ORR_EINVAL,
+  ORR_CHECK(!train_live_seat_is_hidden(s), ORR_EINVAL,
             "the session is on its way to an earlier frame: save it when it is there");
   ORR_TRY(train_record_write(&s->session.record, &file, &size));
-  message = orr_calloc(1, size + 8);
+  message = orr_calloc(1, size + TRAIN_WIRE_FILE_HEADER);
   if (message) {
     message[0] = TRAIN_WIRE_SESSION;
-    memcpy(message + 8, file, size);
+    memcpy(message + TRAIN_WIRE_FILE_HEADER, file, size);
   }
-  orr_code rc = message ? s->voice.say(s->voice.ctx, false, message, size + 8)
+  orr_code rc = message ? s->voice.say(s->voice.ctx, false, message, size + TRAIN_WIRE_FILE_HEADER)
                         : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
   orr_free(message);
   orr_free(file);

@@ -44,12 +44,19 @@ static bool is_number(const char *host, size_t n) {
   return inet_pton(six ? AF_INET6 : AF_INET, text, six ? (void *)&at6 : (void *)&at) == 1;
 }
 
+// Of "name:PORT" the number, -1 for anything else.
+static long port_of(const char *text) {
+  const size_t n = strlen(text);
+  return n >= 1 && n <= 5 && strspn(text, "0123456789") == n ? strtol(text, NULL, 10) : -1;
+}
+
 // Whether `host`, name:port or a name alone, names this server.
 static bool is_own_host(const train_live_http *h, const char *host) {
   const char *colon = strrchr(host, ':');
   if (colon && strchr(colon, ']')) colon = NULL; // inside [::1]
   const size_t n = colon ? (size_t)(colon - host) : strlen(host);
-  if (colon && strtol(colon + 1, NULL, 10) != h->port && !h->o.host) return false;
+  const long port = colon ? port_of(colon + 1) : h->port;
+  if (port < 0 || (port != h->port && !h->o.host)) return false;
   if (is_number(host, n)) return true;
   const char *const names[] = {"localhost", h->o.host};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -52,20 +52,31 @@ static orr_code take_picture(train_live_seat *s, const uint8_t *bytes, size_t si
   return rc;
 }
 
-static orr_code take_bytes(train_live_seat *s, const uint8_t *bytes, size_t size, int64_t now_ns) {
+static orr_code take_file(const train_live_house *h, train_live_seat *s, const uint8_t *bytes,
+                          size_t size, int64_t now_ns) {
+  ORR_CHECK(size >= TRAIN_WIRE_FILE_HEADER && bytes[1] <= 1, ORR_EFORMAT,
+            "session message of %zu bytes: wanted a header of %d and the file", size,
+            (int)TRAIN_WIRE_FILE_HEADER);
+  return train_live_control_resume(h, s, "the session file", bytes + TRAIN_WIRE_FILE_HEADER,
+                                   size - TRAIN_WIRE_FILE_HEADER, bytes[1] == 1, now_ns);
+}
+
+static orr_code take_bytes(const train_live_house *h, train_live_seat *s, const uint8_t *bytes,
+                           size_t size, int64_t now_ns) {
   const int kind = size > 0 ? bytes[0] : -1;
   if (kind == TRAIN_WIRE_INPUT) return take_input(s, bytes, size, now_ns);
   if (kind == TRAIN_WIRE_PICTURE) return take_picture(s, bytes, size);
-  return ORR_FAIL(ORR_EFORMAT, "binary message of kind %d: wanted %d or %d", kind, TRAIN_WIRE_INPUT,
-                  TRAIN_WIRE_PICTURE);
+  if (kind == TRAIN_WIRE_RESUME) return take_file(h, s, bytes, size, now_ns);
+  return ORR_FAIL(ORR_EFORMAT, "binary message of kind %d: wanted %d, %d or %d", kind,
+                  TRAIN_WIRE_INPUT, TRAIN_WIRE_PICTURE, TRAIN_WIRE_RESUME);
 }
 
 orr_code train_live_message_take(const train_live_house *h, train_live_seat *s, bool text,
                                  const uint8_t *bytes, size_t size, int64_t now_ns) {
   s->heard_ns = now_ns;
   if (text) return train_live_control_do(h, s, (const char *)bytes, size, now_ns);
-  const orr_code rc = take_bytes(s, bytes, size, now_ns);
-  if (rc != ORR_EFORMAT) return rc;
+  const orr_code rc = take_bytes(h, s, bytes, size, now_ns);
+  if (rc != ORR_EFORMAT && rc != ORR_EINVAL && rc != ORR_ECORRUPT) return rc;
   return train_live_control_error(s, "format", orr_status_message());
 }
 

@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { WORLDS = 2, MOST_QUEUED = 4 << 20, REASON = 123, A_TURN = 65536 };
-static const int64_t CLOSING_NS = 2000000000; // that the closing handshake may take
+enum { WORLDS = 2, MOST_QUEUED = 4 << 20, REASON = 123, A_TURN = 65536, LEAST_HELD = 16384 };
+static const int64_t CLOSING_NS = 1000000000; // that the closing handshake may take
 
 struct train_live_peer {
   train_live_peer_options o;
@@ -21,7 +21,9 @@ struct train_live_peer {
   uint32_t missed;
   size_t turn; // bytes that may still be read in this call
   int64_t closing_ns;
-  bool gone, closing;
+  bool gone, closing, said_close;
+  uint16_t status; // of the closing handshake
+  char why[REASON + 1];
 };
 
 static ssize_t read_some(wslay_event_context_ptr ws, uint8_t *to, size_t size, int flags,
@@ -83,6 +85,9 @@ orr_code train_live_peer_create(const train_live_peer_options *o, train_live_pee
   train_live_peer *p = orr_calloc(1, sizeof *p);
   ORR_CHECK(p, ORR_ENOMEM, "connection: out of memory");
   p->o = *o;
+  // what the kernel holds is old when it arrives: a few frames, and the newest waits here
+  const int held = (int)(3 * o->frame_bytes > LEAST_HELD ? 3 * o->frame_bytes : LEAST_HELD);
+  (void)setsockopt(o->fd, SOL_SOCKET, SO_SNDBUF, &held, sizeof held);
   p->extra_bytes = o->extra_bytes;
   p->extra = orr_malloc(o->extra_bytes);
   bool all = p->extra != NULL;
@@ -111,6 +116,7 @@ void train_live_peer_destroy(train_live_peer *p) {
 orr_code train_live_peer_read(train_live_peer *p) {
   p->turn = A_TURN;
   const int rc = wslay_event_recv(p->ws);
+  if (rc != 0 && !p->gone) (void)wslay_event_send(p->ws); // says which rule was broken
   ORR_CHECK(rc == 0 && !p->gone, ORR_EIO, "connection: the other end is gone");
   return ORR_OK;
 }
@@ -133,12 +139,25 @@ static orr_code queue_frames(train_live_peer *p) {
   return ORR_OK;
 }
 
+// Control frames overtake what is queued: the last words go first.
+static orr_code queue_close(train_live_peer *p) {
+  if (!p->closing || p->said_close || queued(p)) return ORR_OK;
+  p->said_close = true;
+  ORR_CHECK(wslay_event_queue_close(p->ws, p->status, (const uint8_t *)p->why, strlen(p->why)) ==
+                    0 &&
+                wslay_event_send(p->ws) == 0 && !p->gone,
+            ORR_EIO, "connection: the other end is gone");
+  return ORR_OK;
+}
+
 orr_code train_live_peer_write(train_live_peer *p) {
   ORR_CHECK(wslay_event_send(p->ws) == 0 && !p->gone, ORR_EIO, "connection: the other end is gone");
-  return queue_frames(p);
+  ORR_TRY(queue_frames(p));
+  return queue_close(p);
 }
 
 bool train_live_peer_wants_to_write(const train_live_peer *p) {
+  if (p->closing && !p->said_close) return true;
   return wslay_event_want_write(p->ws) || ((p->waits[0] || p->waits[1]) && !p->closing);
 }
 
@@ -146,6 +165,10 @@ bool train_live_peer_is_over(const train_live_peer *p) {
   if (p->closing && orr_clock_ns() - p->closing_ns > CLOSING_NS) return true;
   return p->gone || (!wslay_event_want_read(p->ws) && !wslay_event_want_write(p->ws)) ||
          (wslay_event_get_close_sent(p->ws) && wslay_event_get_close_received(p->ws));
+}
+
+bool train_live_peer_is_closing(const train_live_peer *p) {
+  return p->closing;
 }
 
 orr_code train_live_peer_say(train_live_peer *p, bool text, const void *bytes, size_t size) {
@@ -182,10 +205,11 @@ orr_code train_live_peer_ping(train_live_peer *p) {
 
 void train_live_peer_close(train_live_peer *p, uint16_t status, const char *why) {
   size_t n = strlen(why);
+  if (p->closing) return;
   if (n > REASON) n = REASON;
   while (n > 0 && ((unsigned char)why[n] & 0xC0) == 0x80) n--; // not inside a character
-  if (p->closing) return;
-  (void)wslay_event_queue_close(p->ws, status, (const uint8_t *)why, n);
+  memcpy(p->why, why, n);
+  p->status = status;
   p->closing = true;
   p->closing_ns = orr_clock_ns();
 }

@@ -43,6 +43,9 @@ bool train_live_peer_wants_to_write(const train_live_peer *p);
 // Local. Whether the closing handshake is over or takes too long, or nothing more is to come.
 bool train_live_peer_is_over(const train_live_peer *p);
 
+// Local. Whether it has been told that the connection ends.
+bool train_live_peer_is_closing(const train_live_peer *p);
+
 // Local. Words, or bytes that are no frame; a peer that lets too many of them pile up is closed.
 orr_code train_live_peer_say(train_live_peer *p, bool text, const void *bytes, size_t size);
 // Local. Room for the next frame of a world, `frame_bytes`; it goes out once send is called.
@@ -50,7 +53,7 @@ uint8_t *train_live_peer_frame(train_live_peer *p, int world);
 void train_live_peer_send_frame(train_live_peer *p, int world);
 uint32_t train_live_peer_missed(const train_live_peer *p); // frames that were replaced
 orr_code train_live_peer_ping(train_live_peer *p);
-// Local. Begins the closing handshake; status as of RFC 6455, 7.4.1.
+// Local. Begins the closing handshake, after what was said; status as of RFC 6455, 7.4.1.
 void train_live_peer_close(train_live_peer *p, uint16_t status, const char *why);
 
 #endif

@@ -28,6 +28,7 @@ typedef struct {
   int fd;
   bool ready; // the session has begun
   bool running, by_input;
+  bool watch; // the session's record is played again to be seen, not only to get to its end
   int64_t frames_asked; // single steps, or one an input
   double fps;
   int64_t last_ns, due_ns; // of the last frame; of the next
@@ -50,6 +51,10 @@ static inline bool train_live_seat_is_taken(const train_live_seat *s) {
 // asked for. He leaves it, and its session is over.
 void train_live_seat_take(train_live_seat *s, train_live_voice voice, int64_t now_ns);
 void train_live_seat_leave(train_live_seat *s);
+// Local. Whether frames are missing to where the session was sent, which nobody sees.
+static inline bool train_live_seat_is_hidden(const train_live_seat *s) {
+  return train_live_session_catching_up(&s->session) && !s->watch;
+}
 // Local. The next frame's time, after a frame or a change. INT64_MAX = none. Frames that are wanted
 // at once are due since the last one, so that they take turns with those of the other seats.
 int64_t train_live_seat_due(const train_live_seat *s);

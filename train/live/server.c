@@ -211,11 +211,10 @@ static void look_after(train_live_server *s, train_live_seat *seat, int64_t now)
     leave(s, seat);
     return;
   }
-  if (now - seat->heard_ns > s->o.idle_s * SECOND) {
+  if (now - seat->heard_ns > s->o.idle_s * SECOND && !train_live_peer_is_closing(seat->peer)) {
     (void)train_live_control_error(seat, "idle", "nothing was heard for too long: goodbye");
     train_live_peer_close(seat->peer, 1000, "idle");
     write_to(s, seat);
-    leave(s, seat);
     return;
   }
   if (now - seat->pinged_ns < PING_S * SECOND) return;
@@ -282,10 +281,12 @@ static int64_t gather_due(train_live_server *s, int64_t now, train_live_seat **o
 
 static void show(train_live_server *s, train_live_seat *seat, bool unseen, bool was_ahead) {
   const int64_t now = orr_clock_ns();
+  const bool there = !train_live_session_catching_up(&seat->session);
   seat->served_ns = now;
-  if (unseen && train_live_session_catching_up(&seat->session)) return;
+  if (unseen && !there) return;
   train_live_seat_show(seat, was_ahead ? TRAIN_WIRE_AHEAD : 0, now);
   write_to(s, seat);
+  if (seat->session.replays && there) (void)train_live_control_replayed(seat);
 }
 
 // A session whose record is full stands still: it can be kept, and gone back in.
@@ -308,7 +309,7 @@ static orr_code decode_due(train_live_server *s, int64_t now) {
   if (!n) return ORR_OK;
   for (int64_t i = 0; i < n; i++) {
     session[i] = &due[i]->session;
-    unseen[i] = train_live_session_catching_up(session[i]);
+    unseen[i] = train_live_seat_is_hidden(due[i]);
     ahead[i] = session[i]->ahead;
   }
   ORR_TRY(train_live_session_step(session, n));

@@ -161,7 +161,7 @@ static orr_code stand_at_beginning(train_live_session *s) {
   ORR_TRY(show_tokens(s, last_given(s)));
   s->frame = s->goal = s->record.prompt;
   s->chain = (orr_hash128){0};
-  s->ahead = false;
+  s->ahead = s->replays = s->checks = false;
   s->differs = -1;
   s->snapshot_every = FIRST_EVERY;
   forget_snapshots(s, -1);
@@ -218,7 +218,7 @@ orr_code train_live_session_begin(train_live_session *s, const train_live_start 
   return rc == ORR_OK ? stand_at_beginning(s) : rc;
 }
 
-static orr_code check_record(const train_live_session *s, const train_record *r, bool anyway) {
+static orr_code check_models(const train_live_session *s, const train_record *r, bool anyway) {
   const train_live_world *w = s->world[0];
   ORR_CHECK(
       anyway || strcmp(r->checkpoint.s, w->checkpoint.s) == 0, ORR_EINVAL,
@@ -232,6 +232,11 @@ static orr_code check_record(const train_live_session *s, const train_record *r,
   ORR_CHECK(anyway || r->ema == w->m.dynamics->ema, ORR_EINVAL,
             "the session is of %s weights: %s --no-ema", r->ema ? "averaged" : "plain",
             r->ema ? "leave out" : "give");
+  return ORR_OK;
+}
+
+static orr_code check_sizes(const train_live_session *s, const train_record *r) {
+  const train_live_world *w = s->world[0];
   ORR_CHECK(r->A <= w->A && r->S == w->S, ORR_EINVAL,
             "the session has %" PRId64 " action components and %" PRId64
             " positions, the model %" PRId64 " and %" PRId64 ": it cannot be played here",
@@ -249,16 +254,24 @@ static orr_code check_tokens(const train_record *r, int64_t codes) {
   return ORR_OK;
 }
 
+orr_code train_live_session_fits(const train_live_session *s, const train_record *r, bool anyway) {
+  ORR_TRY(check_models(s, r, anyway));
+  ORR_TRY(check_sizes(s, r));
+  return check_tokens(r, s->world[0]->m.dynamics->dynamics.V);
+}
+
 orr_code train_live_session_load(train_live_session *s, train_record *r, bool anyway) {
-  ORR_TRY(check_record(s, r, anyway));
-  ORR_TRY(check_tokens(r, s->world[0]->m.dynamics->dynamics.V));
+  ORR_TRY(train_live_session_fits(s, r, anyway));
+  const bool same = !anyway || check_models(s, r, false) == ORR_OK;
+  orr_status_clear();
   s->begun = false;
   train_record_release(&s->record);
   s->record = *r;
   *r = (train_record){0};
   ORR_TRY(stand_at_beginning(s));
   s->goal = s->record.prompt + s->record.frames;
-  s->checks = !anyway;
+  s->replays = s->frame < s->goal;
+  s->checks = same;
   return ORR_OK;
 }
 
@@ -401,7 +414,7 @@ orr_code train_live_session_back(train_live_session *s, int64_t frame) {
   s->frame = from->frame;
   s->chain = from->chain;
   s->goal = goal;
-  s->checks = false;
+  s->replays = s->checks = false;
   forget_snapshots(s, goal);
   if (goal > prompt) return ORR_OK;
   train_record_cut(&s->record, 0, (orr_hash128){0});

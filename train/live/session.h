@@ -28,7 +28,8 @@ typedef struct {
   int64_t frame;     // number of the next one, prompt included
   int64_t goal;      // frames before it are played from the record, unseen
   orr_hash128 chain; // of the frames up to there
-  bool checks;       // a record of this model is played again: its chain must come out
+  bool replays;      // a record that came from a file, until its end
+  bool checks;       // it is of this model: its chain must come out
   int64_t differs;   // first frame after which it did not; -1 = none
   train_live_snapshot *snapshot;
   int64_t snapshots, snapshot_every;
@@ -68,8 +69,11 @@ typedef struct {
 // Local. Encodes the prompt once and gives it to the engines. ORR_EINVAL.
 orr_code train_live_session_begin(train_live_session *s, const train_live_start *start,
                                   size_t most_record_bytes);
+// Local. Whether the session can play a record. ORR_EINVAL names both checkpoints where they
+// differ, unless `anyway`.
+orr_code train_live_session_fits(const train_live_session *s, const train_record *r, bool anyway);
 // Local. The session of a record, which it takes over; it stands at its beginning, and its goal is
-// the record's end. ORR_EINVAL names both checkpoints where they differ, unless `anyway`.
+// the record's end. ORR_EINVAL where it does not fit.
 orr_code train_live_session_load(train_live_session *s, train_record *r, bool anyway);
 
 // Local. What leads to the next frame: A_set components of a person or a program.

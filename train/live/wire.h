@@ -7,7 +7,10 @@
 //    2 u16 number of components              4 u16 width, 6 u16 height
 //    4 u32 number of the input               8 u8  [height,width,3]
 //    8 f64 clock of the client in ms
-//   16 f32 [components]
+//   16 f32 [components]                     session file (client)
+//                                            0 u8  3
+//                                            1 u8  1: at its end, 0: to be seen from its beginning
+//                                            2 u8[6] 0, then the file
 //
 //   frame (server)
 //    0 u8  16                                24 u32 number of the input that led to it
@@ -33,10 +36,12 @@
 enum {
   TRAIN_WIRE_INPUT = 1,
   TRAIN_WIRE_PICTURE = 2,
+  TRAIN_WIRE_RESUME = 3,
   TRAIN_WIRE_FRAME = 16,
   TRAIN_WIRE_SESSION = 17, // u8 17, u8[7] 0, then a session file
   TRAIN_WIRE_INPUT_HEADER = 16,
   TRAIN_WIRE_PICTURE_HEADER = 8,
+  TRAIN_WIRE_FILE_HEADER = 8, // before a session's or a film's file
   TRAIN_WIRE_FRAME_HEADER = 64,
 };
 

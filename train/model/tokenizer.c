@@ -56,6 +56,13 @@ void train_tokenizer_dims_from(const cfg *c, train_tokenizer_dims *out) {
     out->levels[i] = (int32_t)c->tokenizer.levels.v[i];
 }
 
+double train_tokenizer_flops(const train_tokenizer_dims *d) {
+  const train_block_dims *b = &d->block;
+  double block = (double)b->D * (double)((2 * b->H + 2 * b->G) * b->K + 3 * b->F);
+  return 6.0 * (double)d->S *
+         (2.0 * (double)d->layers * block + 2.0 * (double)((d->P + d->n) * b->D));
+}
+
 int64_t train_tokenizer_codes(const train_tokenizer_dims *d) {
   int64_t V = 1;
   for (int i = 0; i < d->n; i++) V *= d->levels[i];

@@ -25,6 +25,9 @@ typedef struct {
 // Local. The sizes that a configuration describes.
 void train_tokenizer_dims_from(const cfg *c, train_tokenizer_dims *out);
 int64_t train_tokenizer_codes(const train_tokenizer_dims *d); // V, product of the levels
+// Local. Matmul FLOPs of forward and backward for one frame: 6 a weight and token, as for the
+// dynamics model.
+double train_tokenizer_flops(const train_tokenizer_dims *d);
 
 typedef struct {
   int64_t enc_patch_w, enc_patch_b, enc_norm, enc_code_w, enc_code_b;

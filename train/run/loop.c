@@ -12,8 +12,10 @@
 #include "data/clips/loader.h"
 #include "data/clips/mix.h"
 #include "train/timing/marks.h"
+#include "train/setup/run_data.h"
 #include "train/run/action_scale.h"
 #include "train/run/recovery.h"
+#include "train/run/forecast.h"
 #include "train/run/run.h"
 #include "train/step/schedule.h"
 #include "train/run/step_figures.h"
@@ -372,10 +374,21 @@ static orr_code steps(loop *l, const train_look *looks) {
              : ORR_OK;
 }
 
+// How long training takes, and what would end it before its first step, where the data is here.
+static orr_code look_at_data(loop *l, const train_run_options *o) {
+  train_run *r = &l->run;
+  orr_faults f = {0};
+  orr_code rc = ORR_OK;
+  if (o->ranks == 0) ORR_TRY(dist_agree(r->all, train_run_forecast(r), "measure the machine"));
+  if (r->world->grid.rank == 0) rc = train_run_data_look(r->c, o->ranks > 0, &f);
+  if (rc == ORR_OK) rc = orr_faults_end(&f);
+  return dist_agree(r->all, rc, "look at the data");
+}
+
 static orr_code run_all(loop *l, const train_run_options *o) {
   train_run *r = &l->run;
   ORR_TRY(train_run_plan(r, o));
-  if (o->dry_run) return ORR_OK;
+  if (o->dry_run) return look_at_data(l, o);
   ORR_TRY(train_run_open(r, o->resume));
   if (train_run_done(r)) {
     if (r->world->grid.rank == 0)

@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/mem.h"
+#include "data/clips/clip_set.h"
 #include "data/set/index.h"
-#include "train/model/tokenizer.h"
+#include "train/setup/remote_data.h"
 
 orr_code train_branch_id(const cfg *c, const char *name, int32_t *id) {
   char known[512] = "";
@@ -21,23 +24,34 @@ orr_code train_branch_id(const cfg *c, const char *name, int32_t *id) {
                   name, known);
 }
 
-static orr_code branch_of(const cfg *c, data_remote *remote, int set, int32_t *id) {
-  if (c->data.branch.n > set) return train_branch_id(c, c->data.branch.v[set], id);
-  data_index *index;
-  ORR_TRY(data_index_open_from(c->data.train.v[set], remote, &index));
-  orr_code rc = train_branch_id(c, index->format.branch, id);
+// One data set: its branch, and whether it fits, into the list. Of a tokenizer's training neither
+// branches nor actions are asked for. `elsewhere`: it need not be here.
+static orr_code look_at_set(const cfg *c, int set, bool elsewhere, int32_t *id, data_mix_options *o,
+                            orr_faults *f) {
+  data_index *index = NULL;
+  const orr_code opened = data_index_open_from(c->data.train.v[set], o->remote, &index);
+  *id = 0;
+  if (opened != ORR_OK && opened != ORR_ENOMEM && elsewhere) {
+    ORR_WARN("data.train is not looked at: %s", orr_status_message());
+    orr_status_clear();
+    return ORR_OK;
+  }
+  ORR_TRY(orr_faults_take(f, opened));
+  if (opened != ORR_OK) return ORR_OK;
+  orr_code rc = ORR_OK;
+  const char *branch = c->data.branch.n > set ? c->data.branch.v[set] : index->format.branch;
+  if (c->train.stage == CFG_STAGE_DYNAMICS)
+    rc = orr_faults_take(f, train_branch_id(c, branch, id));
+  else if (index->format.A > o->A)
+    o->A = index->format.A;
+  if (rc == ORR_OK) rc = data_clip_set_check(index, o, f);
   data_index_close(index);
   return rc;
 }
 
-orr_code train_run_data_options(const cfg *c, data_remote *remote, int32_t *branch_ids,
-                                data_mix_options *out) {
-  ORR_CHECK(c->data.train.n > 0, ORR_ECONFIG,
-            "data.train is empty: name at least one data set folder");
+static orr_code check_data(const cfg *c, data_remote *remote, bool elsewhere, int32_t *branch_ids,
+                           data_mix_options *out, orr_faults *f) {
   const bool tokens = c->train.stage == CFG_STAGE_DYNAMICS;
-  train_tokenizer_dims t;
-  train_tokenizer_dims_from(c, &t);
-  for (int i = 0; i < c->data.train.n; i++) ORR_TRY(branch_of(c, remote, i, &branch_ids[i]));
   *out = (data_mix_options){.dirs = (const char *const *)c->data.train.v,
                             .weights = c->data.weights.n ? c->data.weights.v : NULL,
                             .branch_ids = branch_ids,
@@ -45,13 +59,37 @@ orr_code train_run_data_options(const cfg *c, data_remote *remote, int32_t *bran
                             .kind = tokens ? DATA_TOKENS : DATA_FRAMES,
                             .T = c->data.frames,
                             .stride = c->data.stride,
-                            .height = t.rows * t.patch,
-                            .width = t.cols * t.patch,
+                            .height = c->tokenizer.rows * c->tokenizer.patch,
+                            .width = c->tokenizer.cols * c->tokenizer.patch,
                             .S = c->model.rows * c->model.cols,
                             .codes = c->model.codes,
-                            .A = c->model.actions,
+                            .A = tokens ? c->model.actions : 1,
                             .pass_bad_actions = true,
                             .remote = remote,
                             .chunk_cache_bytes = (size_t)c->data.chunk_cache_bytes};
+  if (c->data.train.n == 0)
+    return orr_faults_take(f, ORR_FAIL(ORR_ECONFIG, "data.train is empty: name at least one data "
+                                                    "set folder"));
+  for (int i = 0; i < c->data.train.n; i++)
+    ORR_TRY(look_at_set(c, i, elsewhere, &branch_ids[i], out, f));
   return ORR_OK;
+}
+
+orr_code train_run_data_options(const cfg *c, data_remote *remote, int32_t *branch_ids,
+                                data_mix_options *out) {
+  orr_faults f = {0};
+  ORR_TRY(check_data(c, remote, false, branch_ids, out, &f));
+  return orr_faults_end(&f);
+}
+
+orr_code train_run_data_look(const cfg *c, bool elsewhere, orr_faults *f) {
+  data_remote *remote = NULL;
+  data_mix_options o;
+  int32_t *ids = orr_calloc((size_t)c->data.train.n + 1, sizeof *ids);
+  ORR_CHECK(ids, ORR_ENOMEM, "data.train: out of memory");
+  orr_code rc = orr_faults_take(f, train_remote_create(c, &remote));
+  if (rc == ORR_OK && remote) rc = check_data(c, remote, elsewhere, ids, &o, f);
+  data_remote_destroy(remote);
+  orr_free(ids);
+  return rc;
 }

@@ -75,6 +75,16 @@ orr_code train_peak_measure(kern *k, kern_dtype type, double *flops_per_s) {
   return rc;
 }
 
+orr_code train_peak_try(const kern_setup *setup, kern_dtype type, double *flops_per_s) {
+  kern *k = NULL;
+  ORR_TRY(kern_open(setup, &k));
+  orr_code rc = train_peak_plan(k, type);
+  if (rc == ORR_OK) rc = kern_commit(k);
+  if (rc == ORR_OK) rc = train_peak_measure(k, type, flops_per_s);
+  kern_destroy(k);
+  return rc;
+}
+
 orr_code train_peak_raise(kern *k, kern_dtype type, double seen, double *flops_per_s) {
   double again;
   if (seen <= *flops_per_s) return ORR_OK;

@@ -9,6 +9,8 @@
 orr_code train_peak_plan(kern *k, kern_dtype type);
 // Local. After commit: FLOP/s of one product of moderate size, the best of a few tries. ORR_ENOMEM.
 orr_code train_peak_measure(kern *k, kern_dtype type, double *flops_per_s);
+// Local. The same on a device of its own, for what is only planned; `setup` as it would be.
+orr_code train_peak_try(const kern_setup *setup, kern_dtype type, double *flops_per_s);
 // Local. A step ran at `seen` FLOP/s. If that is more than the rate that was measured, that was in
 // a busy moment: it is measured again, and is never below `seen`. ORR_ENOMEM.
 orr_code train_peak_raise(kern *k, kern_dtype type, double seen, double *flops_per_s);

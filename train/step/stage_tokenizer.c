@@ -64,14 +64,6 @@ static void stage_destroy(train_stage *base) {
   orr_free(s);
 }
 
-// 6 FLOPs a weight and token, as for the dynamics model.
-static double flops_per_frame(const train_tokenizer_dims *d) {
-  const train_block_dims *b = &d->block;
-  double block = (double)b->D * (double)((2 * b->H + 2 * b->G) * b->K + 3 * b->F);
-  return 6.0 * (double)d->S *
-         (2.0 * (double)d->layers * block + 2.0 * (double)((d->P + d->n) * b->D));
-}
-
 static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
                              int64_t clips, int64_t micro, train_stage **out) {
   orr_code rc;
@@ -88,7 +80,7 @@ static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_stat
                fail);
   s->base.tokens_per_clip = (double)(c->data.frames * s->d.S);
   s->base.frames_per_clip = (double)c->data.frames;
-  s->base.flops_per_clip = (double)c->data.frames * flops_per_frame(&s->d);
+  s->base.flops_per_clip = (double)c->data.frames * train_tokenizer_flops(&s->d);
   *out = &s->base;
   return ORR_OK;
 fail:

@@ -11,14 +11,18 @@
 
 enum { WORDS_MAX = 32 };
 
-// Runs words; the code must be this one and the one line of error must hold every part.
+// Runs words; the code must be this one and the one error, a line or a list of several faults, must
+// hold every part.
 static void expect(small_run *r, const char *const *words, int code, const char *const *parts) {
   char err[256], *line = NULL;
   int errors = 0;
   snprintf(err, sizeof err, "%s/err", r->root);
   const int got = program_wait(program_start(words, err, true));
   char *text = folder_read(err);
-  for (char *save = NULL, *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+  for (char *l = text, *end; *l; l = end) {
+    end = l + strcspn(l, "\n");
+    while (strncmp(end, "\n  ", 3) == 0) end += 1 + strcspn(end + 1, "\n"); // a fault of a list
+    if (*end) *end++ = '\0';
     if (!strstr(l, "error: ")) continue;
     errors++;
     line = l;
@@ -89,6 +93,33 @@ static void test_a_run_without_a_gpu_says_why_in_one_line(void **state) {
          *why ? 1 : 0, SAYS(*why ? why : ""));
 }
 
+// -- faults together ------------------------------------------------------------------------
+
+// Settings that do not fit and data that does not: one call of `train` and one dry run name all.
+static void test_all_faults_are_named_by_one_call(void **state) {
+  small_run *r = *state;
+  char err[256];
+  static const char *const parts[] = {"faults:", "model.width 34 is not divisible by model.heads 4",
+                                      "data.frames is 1", "2 action components, wanted at most 1",
+                                      "nowhere: no such folder"};
+  for (int dry = 0; dry < 2; dry++) {
+    char data[600];
+    snprintf(err, sizeof err, "%s/err", r->root);
+    snprintf(data, sizeof data, "data.train=[%s/tokens, %s/nowhere]", r->root, r->root);
+    const char *const *words =
+        WORDS("train", config(r, "faults"), "--set", data, "--set", "model.width=34", "--set",
+              "data.frames=1", "--set", "model.actions=1", dry ? "--dry-run" : "--resume",
+              dry ? NULL : "none");
+    assert_int_equal(program_wait(program_start(words, err, true)), 2);
+    char *text = folder_read(err);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+      if (!strstr(text, parts[i])) fail_msg("no '%s' in: %s", parts[i], text);
+    orr_free(text);
+  }
+  expect(r, WORDS("train", config(r, "dry"), "--set", "model.actions=1", "--dry-run"), 1,
+         SAYS("2 action components, wanted at most 1", "raise model.actions"));
+}
+
 // -- usage ----------------------------------------------------------------------------------
 
 static void test_unknown_commands_options_and_missing_operands(void **state) {
@@ -106,7 +137,7 @@ static void test_unknown_commands_options_and_missing_operands(void **state) {
   expect(*state, WORDS("data", "tokenize", "a", "--out", "b"), 2, SAYS("--tokenizer"));
   expect(*state, WORDS("data", "frobnicate"), 2,
          SAYS("got 'frobnicate'", "wanted one of: generate"));
-  expect(*state, WORDS("config", "show"), 2, SAYS("got 'show'", "wanted print, check or doc"));
+  expect(*state, WORDS("config", "show"), 2, SAYS("got 'show'", "wanted print, check, doc or new"));
   expect(*state, WORDS("bench", "disk"), 2, SAYS("got 'disk'", "wanted step"));
 }
 
@@ -330,6 +361,7 @@ static void test_ranks_that_do_not_divide_the_batch_say_so_once(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_run_without_a_gpu_says_why_in_one_line),
+      cmocka_unit_test(test_all_faults_are_named_by_one_call),
       cmocka_unit_test(test_unknown_commands_options_and_missing_operands),
       cmocka_unit_test(test_unknown_and_ill_typed_keys_are_named_with_their_line),
       cmocka_unit_test(test_rows_that_do_not_fit_together_are_named_with_their_values),

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "data/pictures/packed.h"
 #include "train/eval/eval.h"
-#include "train/eval/measures.h"
+#include "train/eval/arithmetic.h"
 #include "train/eval/set.h"
 
 enum {

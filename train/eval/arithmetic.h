@@ -1,8 +1,8 @@
 // The arithmetic of an evaluation, on plain arrays: no model, no files, no ranks. Frames are u8
 // [height,width,3]; "on [0,1]" means divided by 255. Sums over clips and pairs are kept in small
 // structs that start as {0}; ranks may add theirs field by field. Local; thread safe.
-#ifndef TRAIN_MEASURES_H
-#define TRAIN_MEASURES_H
+#ifndef TRAIN_ARITHMETIC_H
+#define TRAIN_ARITHMETIC_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 // See the header. Per-byte sums are integers: exact, and equal in any order.
-#include "train/eval/measures.h"
+#include "train/eval/arithmetic.h"
 
 #include <math.h>
 #include <stdlib.h>

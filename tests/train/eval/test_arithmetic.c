@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "train/eval/measures.h"
+#include "train/eval/arithmetic.h"
 
 enum { PIXELS = 400, VALUES = 3 * PIXELS };
 
