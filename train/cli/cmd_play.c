@@ -1,6 +1,7 @@
 // `orrery play`: serves a page in which a person acts in a world (docs/play.md). Local.
 #include "train/cli/cmd.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/args.h"
@@ -21,6 +22,7 @@ static const orr_option options[] = {
      0},
     {"host", "NAME", "a name that this server is called by, behind a proxy", 0},
     {"sessions", "N", "sessions at once (default 4)", 0},
+    {"record", "DIR", "make a data set of the sessions there: one that one can train on", 0},
     {"replay", "FILE", "a session file to play again", 0},
     {"anyway", NULL, "play sessions of other checkpoints, too, whose frames will differ", 0},
     {"beside", "CHECKPOINT", "a second world under the same keys", 0},
@@ -38,7 +40,7 @@ static const orr_option options[] = {
 static const orr_command command = {
     "play", "RUN", 1, 1, "Serves a page in which you act in a world.", options};
 
-enum { SNAPSHOT_BYTES = 64 << 20, AHEAD = 1 };
+enum { SNAPSHOT_BYTES = 64 << 20, FILM_BYTES = 24 << 20, AHEAD = 1 };
 
 typedef struct {
   train_live_server_options o;
@@ -47,6 +49,8 @@ typedef struct {
   data_remote *remote;
   train_live_furnished house;
   char *replay; // the session file
+  train_live_projector *projector;
+  train_live_scribe *scribe;
   train_live_server *server;
 } play;
 
@@ -57,6 +61,7 @@ static orr_code read_options(const orr_args *a, play *p) {
                                      .idle_s = 300,
                                      .seats = 4,
                                      .snapshot_bytes = SNAPSHOT_BYTES,
+                                     .film_bytes = FILM_BYTES,
                                      .ahead = !orr_args_flag(a, "no-ahead")};
   ORR_TRY(orr_args_i64(a, "port", 0, 65535, &p->o.port));
   ORR_TRY(orr_args_i64(a, "idle", 1, 1000000, &p->o.idle_s));
@@ -64,7 +69,8 @@ static orr_code read_options(const orr_args *a, play *p) {
 }
 
 static orr_code open_worlds(const orr_args *a, play *p) {
-  const train_live_world_options o = {.sessions = p->o.seats, .steps = 64, .ahead = AHEAD};
+  const int64_t scribe = orr_args_text(a, "record", NULL) != NULL;
+  const train_live_world_options o = {.sessions = p->o.seats + scribe, .steps = 64, .ahead = AHEAD};
   const char *beside = orr_args_text(a, "beside", NULL);
   p->worlds[0] = &p->world[0];
   p->worlds[1] = &p->world[1];
@@ -122,16 +128,50 @@ static orr_code open_replay(const orr_args *a, play *p) {
   return ORR_OK;
 }
 
+static orr_code open_scribe(const orr_args *a, play *p) {
+  train_live_house *h = &p->house.house;
+  const char *dir = orr_args_text(a, "record", NULL);
+  if (!dir) return ORR_OK;
+  ORR_TRY(train_live_scribe_create(
+      &(train_live_scribe_options){.dir = dir,
+                                   .slot = (int32_t)p->o.seats,
+                                   .name = p->world[0].m.dynamics->c->model.branches.v[h->branch],
+                                   .fps = h->fps,
+                                   .A = h->A_set,
+                                   .action_names = h->action_names},
+      &p->world[0], &p->scribe));
+  h->scribe = p->scribe;
+  return ORR_OK;
+}
+
+// What was played becomes a data set, however long it takes; what is stopped here is done the next
+// time.
+static orr_code finish_scribe(play *p) {
+  int64_t frames = 0;
+  bool more = p->scribe != NULL;
+  while (more) {
+    ORR_TRY(train_live_scribe_work(p->scribe, true, &more));
+    orr_progress(!more, "play: the sessions become a data set: frame %" PRId64, ++frames);
+  }
+  return ORR_OK;
+}
+
 static orr_code run(const orr_args *a, play *p) {
   ORR_TRY(read_options(a, p));
   ORR_TRY(train_remote_create_args(a, &p->remote));
   ORR_TRY(open_worlds(a, p));
   ORR_TRY(open_house(a, p));
   ORR_TRY(open_replay(a, p));
+  ORR_TRY(open_scribe(a, p));
+  ORR_TRY(train_live_projector_create(&p->projector));
+  p->house.house.projector = p->projector;
   ORR_TRY(train_live_server_create(&p->o, &p->house.house, p->worlds, p->count, &p->server));
   train_stop_install();
   ORR_INFO("play: %s", train_live_server_url(p->server));
   ORR_TRY(train_live_server_run(p->server, train_stop_requested));
+  train_live_server_destroy(p->server); // every session ends
+  p->server = NULL;
+  ORR_TRY(finish_scribe(p));
   ORR_INFO("play: stopped");
   return ORR_OK;
 }
@@ -143,6 +183,8 @@ orr_code train_cmd_play(int argc, char **argv) {
   play p = {0};
   const orr_code rc = run(&args, &p);
   train_live_server_destroy(p.server);
+  train_live_projector_destroy(p.projector);
+  train_live_scribe_destroy(p.scribe);
   train_live_house_close(&p.house);
   for (int w = p.count - 1; w >= 0; w--) train_live_world_close(&p.world[w]);
   data_remote_destroy(p.remote);

@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "train/live/record_file.h"
+#include "train/live/keep.h"
 
 enum { MOST_PROMPT = 256, MOST_MAPPING = 16384 };
 
-static orr_code say(train_live_seat *s, json_t *j) {
+orr_code train_live_control_say(train_live_seat *s, json_t *j) {
   char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(j);
   ORR_CHECK(text, ORR_ENOMEM, "play: out of memory");
@@ -21,11 +21,12 @@ static orr_code say(train_live_seat *s, json_t *j) {
 }
 
 orr_code train_live_control_error(train_live_seat *s, const char *code, const char *words) {
-  return say(s, json_pack("{s:s, s:s, s:s}", "say", "error", "code", code, "words", words));
+  return train_live_control_say(
+      s, json_pack("{s:s, s:s, s:s}", "say", "error", "code", code, "words", words));
 }
 
 orr_code train_live_control_note(train_live_seat *s, const char *what, const char *words) {
-  return say(s, json_pack("{s:s, s:s}", "say", what, "words", words));
+  return train_live_control_say(s, json_pack("{s:s, s:s}", "say", what, "words", words));
 }
 
 // -- hello ------------------------------------------------------------------------------------
@@ -66,35 +67,21 @@ json_t *train_live_control_hello(const train_live_house *h, const train_live_sea
       components_of(h), "sets", sets_of(h), "worlds", worlds_of(h, s), "replay", h->replay_name);
 }
 
-static orr_code say_started(train_live_seat *s) {
+orr_code train_live_control_started(train_live_seat *s) {
   const train_record *r = &s->session.record;
-  return say(s, json_pack("{s:s, s:I, s:I, s:I, s:f, s:I, s:b, s:O?, s:O?}", "say", "started",
-                          "frame", (json_int_t)(s->session.frame - 1), "goal",
-                          (json_int_t)(s->session.goal - 1), "seed", (json_int_t)r->settings.seed,
-                          "fps", s->fps, "steps", (json_int_t)r->settings.steps, "replay", s->watch,
-                          "start", r->start, "mapping", r->mapping));
+  return train_live_control_say(
+      s, json_pack("{s:s, s:I, s:I, s:I, s:f, s:I, s:b, s:O?, s:O?}", "say", "started", "frame",
+                   (json_int_t)(s->session.frame - 1), "goal", (json_int_t)(s->session.goal - 1),
+                   "seed", (json_int_t)r->settings.seed, "fps", s->fps, "steps",
+                   (json_int_t)r->settings.steps, "replay", s->watch, "start", r->start, "mapping",
+                   r->mapping));
 }
 
-static orr_code say_state(train_live_seat *s) {
-  return say(s,
-             json_pack("{s:s, s:b, s:I, s:I, s:f, s:b}", "say", "state", "running", s->running,
-                       "frame", (json_int_t)(s->session.frame - 1), "goal",
-                       (json_int_t)(s->session.goal - 1), "fps", s->fps, "by_input", s->by_input));
-}
-
-orr_code train_live_control_replayed(train_live_seat *s) {
-  train_live_session *x = &s->session;
-  const char *words = !x->checks        ? "Played again by another model: the frames are its own."
-                      : x->differs >= 0 ? "These frames are not those of the recorded session."
-                                        : "Every frame is the one that was recorded, to the bit.";
-  json_t *j =
-      json_pack("{s:s, s:I, s:b, s:b, s:I, s:s}", "say", "replayed", "frames",
-                (json_int_t)x->record.frames, "checked", x->checks, "equal",
-                x->checks && x->differs < 0, "differs", (json_int_t)x->differs, "words", words);
-  x->replays = s->watch = false;
-  s->running = false;
-  ORR_TRY(say(s, j));
-  return say_state(s);
+orr_code train_live_control_state(train_live_seat *s) {
+  return train_live_control_say(
+      s, json_pack("{s:s, s:b, s:I, s:I, s:f, s:b}", "say", "state", "running", s->running, "frame",
+                   (json_int_t)(s->session.frame - 1), "goal", (json_int_t)(s->session.goal - 1),
+                   "fps", s->fps, "by_input", s->by_input));
 }
 
 // -- reading wishes ---------------------------------------------------------------------------
@@ -147,13 +134,13 @@ static orr_code read_mapping(const json_t *j, json_t **out) {
 
 static orr_code begin(const train_live_house *h, train_live_seat *s, const train_live_start *start,
                       int64_t now_ns) {
-  s->ready = s->watch = false;
+  train_live_keep_end(h, s);
   ORR_TRY(train_live_session_begin(&s->session, start, h->record_bytes));
   s->ready = true;
   s->fps = start->fps;
   s->frames_asked = 0;
   s->last_ns = s->due_ns = now_ns;
-  ORR_TRY(say_started(s));
+  ORR_TRY(train_live_control_started(s));
   train_live_seat_show(s, TRAIN_WIRE_GIVEN, now_ns);
   return ORR_OK;
 }
@@ -200,31 +187,9 @@ static orr_code begin_with_picture(const train_live_house *h, train_live_seat *s
   return rc;
 }
 
-orr_code train_live_control_resume(const train_live_house *h, train_live_seat *s, const char *what,
-                                   const uint8_t *file, size_t size, bool at_end, int64_t now_ns) {
-  train_record r;
-  ORR_TRY(train_record_read(what, file, size, &r));
-  const orr_code fits = train_live_session_fits(&s->session, &r, h->anyway);
-  if (fits == ORR_OK) {
-    s->ready = s->running = false;
-    s->frames_asked = 0;
-  }
-  const double fps = r.fps;
-  const orr_code rc = fits == ORR_OK ? train_live_session_load(&s->session, &r, h->anyway) : fits;
-  train_record_release(&r);
-  ORR_TRY(rc);
-  s->ready = true;
-  s->watch = !at_end;
-  s->fps = fps;
-  s->last_ns = s->due_ns = now_ns;
-  ORR_TRY(say_started(s));
-  if (!train_live_seat_is_hidden(s)) train_live_seat_show(s, TRAIN_WIRE_GIVEN, now_ns);
-  return ORR_OK;
-}
-
 static orr_code begin_with_replay(const train_live_house *h, train_live_seat *s, int64_t now_ns) {
   ORR_CHECK(h->replay, ORR_EINVAL, "there is no session to play again: give orrery play --replay");
-  return train_live_control_resume(h, s, h->replay_name, h->replay, h->replay_bytes, false, now_ns);
+  return train_live_keep_resume(h, s, h->replay_name, h->replay, h->replay_bytes, false, now_ns);
 }
 
 static orr_code do_start(const train_live_house *h, train_live_seat *s, const json_t *j,
@@ -250,14 +215,14 @@ static orr_code do_go(const train_live_house *h, train_live_seat *s, const json_
   if (each) s->by_input = strcmp(each, "input") == 0;
   if (!s->running) s->due_ns = now_ns;
   s->running = true;
-  return say_state(s);
+  return train_live_control_state(s);
 }
 
 static orr_code do_pause(const train_live_house *h, train_live_seat *s, const json_t *j,
                          int64_t now_ns) {
   s->running = false;
   s->frames_asked = 0;
-  return say_state(s);
+  return train_live_control_state(s);
 }
 
 static orr_code do_step(const train_live_house *h, train_live_seat *s, const json_t *j,
@@ -266,14 +231,14 @@ static orr_code do_step(const train_live_house *h, train_live_seat *s, const jso
   ORR_TRY(whole(j, "frames", 1, 1000, &frames));
   s->running = false;
   s->frames_asked = frames;
-  return say_state(s);
+  return train_live_control_state(s);
 }
 
 static orr_code go_back(train_live_seat *s, int64_t frame, int64_t now_ns) {
   s->running = s->watch = false;
   s->frames_asked = 0;
   ORR_TRY(train_live_session_back(&s->session, frame));
-  ORR_TRY(say_state(s));
+  ORR_TRY(train_live_control_state(s));
   if (!train_live_session_catching_up(&s->session))
     train_live_seat_show(s, TRAIN_WIRE_GIVEN, now_ns);
   return ORR_OK;
@@ -307,30 +272,20 @@ static orr_code do_map(const train_live_house *h, train_live_seat *s, const json
   return ORR_OK;
 }
 
-// The session so far, after 8 bytes that say what it is.
 static orr_code do_save(const train_live_house *h, train_live_seat *s, const json_t *j,
                         int64_t now_ns) {
-  uint8_t *file, *message;
-  size_t size;
-  ORR_CHECK(s->ready, ORR_EINVAL, "nothing has begun yet");
-  ORR_CHECK(!train_live_seat_is_hidden(s), ORR_EINVAL,
-            "the session is on its way to an earlier frame: save it when it is there");
-  ORR_TRY(train_record_write(&s->session.record, &file, &size));
-  message = orr_calloc(1, size + TRAIN_WIRE_FILE_HEADER);
-  if (message) {
-    message[0] = TRAIN_WIRE_SESSION;
-    memcpy(message + TRAIN_WIRE_FILE_HEADER, file, size);
-  }
-  orr_code rc = message ? s->voice.say(s->voice.ctx, false, message, size + TRAIN_WIRE_FILE_HEADER)
-                        : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
-  orr_free(message);
-  orr_free(file);
-  return rc;
+  return train_live_keep_session(s);
+}
+
+static orr_code do_film(const train_live_house *h, train_live_seat *s, const json_t *j,
+                        int64_t now_ns) {
+  return train_live_keep_film(h, s, json_string_value(json_object_get(j, "format")));
 }
 
 static orr_code do_ping(const train_live_house *h, train_live_seat *s, const json_t *j,
                         int64_t now_ns) {
-  return say(s, json_pack("{s:s, s:O?}", "say", "pong", "clock", json_object_get(j, "clock")));
+  return train_live_control_say(
+      s, json_pack("{s:s, s:O?}", "say", "pong", "clock", json_object_get(j, "clock")));
 }
 
 // -- all wishes -------------------------------------------------------------------------------
@@ -338,9 +293,9 @@ static orr_code do_ping(const train_live_house *h, train_live_seat *s, const jso
 static const struct {
   const char *word;
   orr_code (*run)(const train_live_house *, train_live_seat *, const json_t *, int64_t);
-} wishes[] = {{"start", do_start}, {"go", do_go},     {"pause", do_pause},
-              {"step", do_step},   {"back", do_back}, {"reset", do_reset},
-              {"map", do_map},     {"save", do_save}, {"ping", do_ping}};
+} wishes[] = {{"start", do_start}, {"go", do_go},       {"pause", do_pause}, {"step", do_step},
+              {"back", do_back},   {"reset", do_reset}, {"map", do_map},     {"save", do_save},
+              {"film", do_film},   {"ping", do_ping}};
 
 static orr_code run_wish(const train_live_house *h, train_live_seat *s, const json_t *j,
                          int64_t now_ns) {

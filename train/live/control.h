@@ -6,6 +6,8 @@
 #include <jansson.h>
 
 #include "train/infer/episodes.h"
+#include "train/live/projector.h"
+#include "train/live/scribe.h"
 #include "train/live/seat.h"
 
 // A data set that sessions can begin from.
@@ -27,7 +29,9 @@ typedef struct {
   const float *action_low, *action_high; // [A_set]
   int64_t A_set;                         // components that a person can give
   size_t record_bytes;                   // a session may remember
-  const char *replay_name;               // a session file to play again; NULL = none
+  train_live_projector *projector;
+  train_live_scribe *scribe; // of sessions that become a data set; NULL = none do
+  const char *replay_name;   // a session file to play again; NULL = none
   const uint8_t *replay;
   size_t replay_bytes;
   bool anyway; // also those of other checkpoints
@@ -40,12 +44,11 @@ json_t *train_live_control_hello(const train_live_house *h, const train_live_sea
 // ends it.
 orr_code train_live_control_do(const train_live_house *h, train_live_seat *s, const char *text,
                                size_t size, int64_t now_ns);
-// Local. Begins with a session file, which `what` names: at its end, or at its beginning to be
-// seen.
-orr_code train_live_control_resume(const train_live_house *h, train_live_seat *s, const char *what,
-                                   const uint8_t *file, size_t size, bool at_end, int64_t now_ns);
-// Local. Says how a session that was played again came out, at its end.
-orr_code train_live_control_replayed(train_live_seat *s);
+// Local. Says an object, which it takes over; NULL = there was no memory for it.
+orr_code train_live_control_say(train_live_seat *s, json_t *j);
+// Local. {"say": "started", ...}, {"say": "state", ...}
+orr_code train_live_control_started(train_live_seat *s);
+orr_code train_live_control_state(train_live_seat *s);
 // Local. {"say": SAY, "words": WORDS}
 orr_code train_live_control_note(train_live_seat *s, const char *say, const char *words);
 // Local. Tells a peer of a failure, or says goodbye.

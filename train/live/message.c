@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "data/pictures/resize.h"
+#include "train/live/keep.h"
 
 enum { LEAST_MESSAGE = 1 << 20 };
 
@@ -57,8 +58,8 @@ static orr_code take_file(const train_live_house *h, train_live_seat *s, const u
   ORR_CHECK(size >= TRAIN_WIRE_FILE_HEADER && bytes[1] <= 1, ORR_EFORMAT,
             "session message of %zu bytes: wanted a header of %d and the file", size,
             (int)TRAIN_WIRE_FILE_HEADER);
-  return train_live_control_resume(h, s, "the session file", bytes + TRAIN_WIRE_FILE_HEADER,
-                                   size - TRAIN_WIRE_FILE_HEADER, bytes[1] == 1, now_ns);
+  return train_live_keep_resume(h, s, "the session file", bytes + TRAIN_WIRE_FILE_HEADER,
+                                size - TRAIN_WIRE_FILE_HEADER, bytes[1] == 1, now_ns);
 }
 
 static orr_code take_bytes(const train_live_house *h, train_live_seat *s, const uint8_t *bytes,

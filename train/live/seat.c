@@ -80,6 +80,7 @@ static void send_frame(train_live_seat *s, unsigned flags, int64_t now_ns, int w
 
 void train_live_seat_show(train_live_seat *s, unsigned flags, int64_t now_ns) {
   note_rate(s, now_ns);
+  train_live_reel_put(&s->reel, s->session.frame - 1, s->session.pixels);
   if (train_live_seat_is_taken(s))
     for (int w = 0; w < s->session.worlds; w++) send_frame(s, flags, now_ns, w);
   s->arrived_ns = 0;

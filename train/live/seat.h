@@ -7,6 +7,7 @@
 #define TRAIN_LIVE_SEAT_H
 
 #include "train/live/peer.h"
+#include "train/live/reel.h"
 #include "train/live/session.h"
 #include "train/live/wire.h"
 
@@ -21,6 +22,7 @@ typedef struct {
 
 typedef struct {
   train_live_session session;
+  train_live_reel reel;   // of what was shown
   train_live_voice voice; // say NULL = the seat is free
   void *visit;            // what its page's messages come with; the server's
   train_live_peer *peer;  // of the page that has the seat; NULL = none, or a program

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "train/live/http.h"
+#include "train/live/keep.h"
 #include "train/live/message.h"
 
 enum { PING_S = 15, GOODBYE_MS = 500, HELD_MS = 100 };
@@ -20,9 +21,10 @@ struct train_live_server {
   train_live_world *const *worlds;
   int count; // worlds
   train_live_http *http;
-  train_live_seat *seat; // [seats]
-  struct pollfd *poll;   // [seats + 1]: HTTP last
-  int64_t refused;
+  train_live_seat *seat;      // [seats]
+  struct pollfd *poll;        // [seats + 1]: HTTP last
+  int64_t refused, scribe_ns; // scribe_ns: what a frame for a shard took
+  bool scribe_failed;
 };
 
 // What a peer's messages are for.
@@ -35,6 +37,7 @@ typedef struct {
 
 static void leave(train_live_server *s, train_live_seat *seat) {
   if (!seat->peer) return;
+  train_live_keep_end(s->house, seat);
   train_live_peer_destroy(seat->peer);
   train_live_http_end(seat->handle);
   seat->peer = NULL;
@@ -144,6 +147,8 @@ static orr_code make_seats(train_live_server *s) {
     seat->visit = orr_calloc(1, sizeof(visit));
     seat->picture = orr_malloc(s->worlds[0]->frame_bytes);
     ORR_CHECK(seat->visit && seat->picture, ORR_ENOMEM, "play: out of memory");
+    ORR_TRY(train_live_reel_create(&seat->reel, s->worlds[0]->height, s->worlds[0]->width, s->count,
+                                   s->o.film_bytes));
     ORR_TRY(train_live_session_create(s->worlds, s->count, (int32_t)i, s->o.snapshot_bytes,
                                       &seat->session));
   }
@@ -176,6 +181,7 @@ void train_live_server_destroy(train_live_server *s) {
   for (int64_t i = 0; s->seat && i < s->o.seats; i++) {
     leave(s, &s->seat[i]);
     train_live_session_release(&s->seat[i].session);
+    train_live_reel_release(&s->seat[i].reel);
     orr_free(s->seat[i].picture);
     orr_free(s->seat[i].visit);
   }
@@ -212,7 +218,7 @@ static void look_after(train_live_server *s, train_live_seat *seat, int64_t now)
     return;
   }
   if (now - seat->heard_ns > s->o.idle_s * SECOND && !train_live_peer_is_closing(seat->peer)) {
-    (void)train_live_control_error(seat, "idle", "nothing was heard for too long: goodbye");
+    (void)train_live_keep_part(seat, "idle", "nothing was heard for too long: goodbye");
     train_live_peer_close(seat->peer, 1000, "idle");
     write_to(s, seat);
     return;
@@ -286,7 +292,7 @@ static void show(train_live_server *s, train_live_seat *seat, bool unseen, bool 
   if (unseen && !there) return;
   train_live_seat_show(seat, was_ahead ? TRAIN_WIRE_AHEAD : 0, now);
   write_to(s, seat);
-  if (seat->session.replays && there) (void)train_live_control_replayed(seat);
+  if (seat->session.replays && there) (void)train_live_keep_replayed(seat);
 }
 
 // A session whose record is full stands still: it can be kept, and gone back in.
@@ -333,12 +339,36 @@ static orr_code look_ahead(train_live_server *s) {
   return n ? train_live_session_look_ahead(session, n) : ORR_OK;
 }
 
+static void send_films(train_live_server *s) {
+  train_live_film f;
+  if (!train_live_projector_take(s->house->projector, &f)) return;
+  train_live_seat *seat = f.owner;
+  if (seat && train_live_keep_film_made(seat, &f) == ORR_OK) write_to(s, seat);
+  orr_free(f.film);
+}
+
+// Idle time that nobody's next frame wants: a frame of a session that becomes a shard. Says whether
+// there are more.
+static bool write_down(train_live_server *s) {
+  train_live_scribe *scribe = s->house->scribe;
+  const int64_t begin = orr_clock_ns();
+  bool more = false, alone = true;
+  if (!scribe || s->scribe_failed || next_due(s) - begin < 2 * s->scribe_ns) return false;
+  for (int64_t i = 0; i < s->o.seats; i++) alone = alone && !train_live_seat_is_taken(&s->seat[i]);
+  if (train_live_scribe_work(scribe, alone, &more) != ORR_OK) {
+    ORR_WARN("play: sessions do not become shards any more: %s", orr_status_message());
+    s->scribe_failed = true;
+  }
+  s->scribe_ns = orr_clock_ns() - begin;
+  return more && !s->scribe_failed;
+}
+
 static void say_goodbye(train_live_server *s) {
   const int64_t until = orr_clock_ns() + GOODBYE_MS * 1000000;
   for (int64_t i = 0; i < s->o.seats; i++) {
     train_live_seat *seat = &s->seat[i];
     if (!seat->peer) continue;
-    (void)train_live_control_error(seat, "goodbye", "the server is being stopped");
+    (void)train_live_keep_part(seat, "goodbye", "the server is being stopped");
     train_live_peer_close(seat->peer, 1001, "goodbye");
     write_to(s, seat);
   }
@@ -353,13 +383,15 @@ orr_code train_live_server_run(train_live_server *s, bool (*stop)(void)) {
   while (!stop()) {
     const int64_t due = next_due(s), now = orr_clock_ns();
     // what has come is looked at before idle time is used up
-    ORR_TRY(take_what_came(s, s->o.ahead ? now : due));
+    ORR_TRY(take_what_came(s, s->o.ahead || s->house->scribe ? now : due));
     if (next_due(s) <= orr_clock_ns()) {
       ORR_TRY(decode_due(s, orr_clock_ns()));
-    } else if (s->o.ahead) {
-      ORR_TRY(look_ahead(s));
-      ORR_TRY(take_what_came(s, next_due(s)));
+    } else {
+      if (s->o.ahead) ORR_TRY(look_ahead(s));
+      const bool more = write_down(s);
+      ORR_TRY(take_what_came(s, more ? orr_clock_ns() : next_due(s)));
     }
+    send_films(s);
     const int64_t after = orr_clock_ns();
     for (int64_t i = 0; i < s->o.seats; i++) look_after(s, &s->seat[i], after);
   }

@@ -13,6 +13,7 @@ typedef struct {
   int64_t idle_s;        // a peer that says nothing for so long is sent away
   int64_t seats;         // sessions at once
   size_t snapshot_bytes; // a session may remember
+  size_t film_bytes;     // of frames that a film can be made of, a session
   bool ahead;            // idle time decodes the next frame under the action that is held
 } train_live_server_options;
 

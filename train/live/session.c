@@ -161,7 +161,7 @@ static orr_code stand_at_beginning(train_live_session *s) {
   ORR_TRY(show_tokens(s, last_given(s)));
   s->frame = s->goal = s->record.prompt;
   s->chain = (orr_hash128){0};
-  s->ahead = s->replays = s->checks = false;
+  s->ahead = s->fresh = s->replays = s->checks = false;
   s->differs = -1;
   s->snapshot_every = FIRST_EVERY;
   forget_snapshots(s, -1);
@@ -345,7 +345,10 @@ static orr_code conclude(train_live_session *s) {
   const bool again = train_live_session_catching_up(s);
   for (int w = 0; w < s->worlds; w++)
     s->hash[w] = orr_hash_bytes(s->pixels[w], s->world[w]->frame_bytes);
-  if (!again) ORR_TRY(train_record_add(&s->record, s->action, s->hash[0]));
+  if (!again) {
+    ORR_TRY(train_record_add(&s->record, s->action, s->hash[0]));
+    s->fresh = true;
+  }
   s->chain = train_record_link(s->chain, s->hash[0]);
   s->frame++;
   if (again && s->checks && s->differs < 0 && !chain_fits(s)) s->differs = s->frame - 1;

@@ -28,6 +28,7 @@ typedef struct {
   int64_t frame;     // number of the next one, prompt included
   int64_t goal;      // frames before it are played from the record, unseen
   orr_hash128 chain; // of the frames up to there
+  bool fresh;        // frames have come since it began that no file has
   bool replays;      // a record that came from a file, until its end
   bool checks;       // it is of this model: its chain must come out
   int64_t differs;   // first frame after which it did not; -1 = none

@@ -38,7 +38,8 @@ enum {
   TRAIN_WIRE_PICTURE = 2,
   TRAIN_WIRE_RESUME = 3,
   TRAIN_WIRE_FRAME = 16,
-  TRAIN_WIRE_SESSION = 17, // u8 17, u8[7] 0, then a session file
+  TRAIN_WIRE_SESSION = 17, // u8 17, u8 1 where a peer is let go, u8[6] 0, then a session file
+  TRAIN_WIRE_FILM = 18,    // u8 18, u8 0 (MP4) or 1 (GIF), u8[6] 0, then a film
   TRAIN_WIRE_INPUT_HEADER = 16,
   TRAIN_WIRE_PICTURE_HEADER = 8,
   TRAIN_WIRE_FILE_HEADER = 8, // before a session's or a film's file

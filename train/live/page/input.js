@@ -140,8 +140,7 @@ const Input = (() => {
             removeEventListener('keydown', take, true);
             if (e.code !== 'Escape') {
               mapping.keys = mapping.keys.filter(k => k.code !== e.code);
-              if (key.code) key.code = e.code;
-              else { key.code = e.code; }
+              key.code = e.code;
               if (!mapping.keys.includes(key)) mapping.keys.unshift(key);
               edited(mapping);
             }
@@ -160,7 +159,16 @@ const Input = (() => {
       mapping = given || standard(list);
       changed = onChange;
     },
-    take(given) { if (given && given.keys) mapping = given; },
+    // From a file that anybody may have made: what is no mapping stays out.
+    take(given) {
+      if (!given || !Array.isArray(given.keys)) return;
+      const axes = list => (Array.isArray(list) ? list : []).slice(0, 2).filter(c => Number.isInteger(c) && c >= 0);
+      mapping = {
+        keys: given.keys.filter(k => k && typeof k.code === 'string' && Number.isInteger(k.component) && Number.isFinite(k.to))
+          .map(k => ({code: k.code.slice(0, 32), component: k.component, to: k.to})),
+        pointer: axes(given.pointer), stick: axes(given.stick),
+      };
+    },
     mapping: () => mapping,
     values, watch, table,
     show(into) {

@@ -2,10 +2,12 @@
 'use strict';
 
 const $ = id => document.getElementById(id);
-const PROTOCOL = 1, INPUT = 1, PICTURE = 2, FRAME = 16, SESSION = 17, FILM = 18;
+const PROTOCOL = 1, INPUT = 1, PICTURE = 2, RESUME = 3, FRAME = 16, SESSION = 17, FILM = 18;
 const GIVEN = 1, AHEAD = 2;
 
-let socket = null, house = null, running = false, begun = false, over = '';
+let socket = null, house = null, running = false, begun = false;
+let over = null; // what the server said last before it let go: {code, words}
+let left = null; // the session that it gave back then
 let inputNumber = 0, lastSent = null, sentAt = 0, frameNow = -1, scrubbing = false, wanted = null;
 const latencies = [], surprises = [], asked = new Map();
 const worlds = [0, 1].map(i => ({canvas: $('world' + i), context: null, image: null}));
@@ -47,7 +49,7 @@ function connect() {
   const token = new URLSearchParams(location.search).get('token');
   const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
   const base = location.pathname.replace(/[^/]*$/, '');
-  over = '';
+  over = null;
   socket = new WebSocket(`${scheme}//${location.host}${base}play/${PROTOCOL}${token ? '?token=' + encodeURIComponent(token) : ''}`);
   socket.binaryType = 'arraybuffer';
   socket.onopen = () => { link('on', 'connected'); seen.connected = true; notice(''); };
@@ -56,8 +58,10 @@ function connect() {
     seen.connected = begun = false;
     ready(false);
     link('off', 'not connected');
-    notice(over || 'The connection has ended' + (e.reason ? ': ' + e.reason : '') + '.');
-    if (over !== 'idle') setTimeout(connect, 3000);
+    notice(over ? over.words : 'The connection has ended' + (e.reason ? ': ' + e.reason : '') + '.');
+    if (over && over.code === 'idle') $('enter').disabled = false; // comes back when asked to
+    else setTimeout(connect, 3000);
+    $('enter').textContent = left ? 'Go on' : 'Step inside';
   };
 }
 
@@ -66,10 +70,12 @@ function hear(m) {
   else if (m.say === 'started') started(m);
   else if (m.say === 'state') state(m);
   else if (m.say === 'error') {
-    const ends = {busy: 1, idle: 1, goodbye: 1}[m.code];
-    if (ends) over = m.words;
+    if (['busy', 'idle', 'goodbye'].includes(m.code)) over = m;
+    if (m.code === 'film') $('kept').textContent = '';
     notice(m.words);
-  }
+  } else if (m.say === 'fitted') fitted(m.words);
+  else if (m.say === 'filming') $('kept').textContent = `A film of the last ${m.frames} frames is being made …`;
+  else if (m.say === 'replayed') { seen.replayed = m; $('kept').textContent = m.words; }
 }
 
 function hello(m) {
@@ -84,6 +90,7 @@ function hello(m) {
   const set = $('set');
   set.replaceChildren(...m.sets.map((s, i) => new Option(`${s.name} (${s.clips} clips)`, i)));
   if (!m.sets.length) set.append(new Option('a picture', 'picture'));
+  if (m.replay) { set.prepend(new Option(`the session ${m.replay}`, 'replay')); set.value = 'replay'; }
   m.worlds.forEach((name, i) => {
     const w = worlds[i];
     w.canvas.width = m.width;
@@ -110,8 +117,10 @@ function started(m) {
   asked.clear();
   lastSent = null;
   $('seed').value = m.seed;
+  seen.replayed = null;
   $('scrub').min = m.frame;
-  $('scrub').max = m.frame;
+  $('scrub').max = m.replay ? m.goal : m.frame;
+  $('fps').value = Math.round(m.fps * 100) / 100;
   if (m.mapping) { Input.take(m.mapping); remap(); }
   ready(true);
   notice('');
@@ -141,8 +150,13 @@ function paint(w, pixels) {
 
 function take(buffer) {
   const v = new DataView(buffer), kind = v.getUint8(0);
+  if (kind === SESSION && v.getUint8(1)) { left = buffer.slice(8); return; }
   if (kind === SESSION) { keep(buffer.slice(8), 'session.orrery', 'application/octet-stream'); return; }
-  if (kind === FILM) { keep(buffer.slice(8), 'world.mp4', 'video/mp4'); return; }
+  if (kind === FILM) {
+    const gif = v.getUint8(1);
+    keep(buffer.slice(8), gif ? 'world.gif' : 'world.mp4', gif ? 'image/gif' : 'video/mp4');
+    return;
+  }
   if (kind !== FRAME) return;
   const world = v.getUint8(1), flags = v.getUint8(2), number = Number(v.getBigUint64(8, true));
   paint(worlds[world], new Uint8Array(buffer, 64));
@@ -229,6 +243,7 @@ function begin() {
   const m = {do: 'start', seed: Number($('seed').value) || 0, steps: Number($('steps').value),
     temperature: Number($('temperature').value), choice_temperature: Number($('choice').value),
     fps: Number($('fps').value) || house.fps, mapping: Input.mapping()};
+  if ($('set').value === 'replay') { tell({do: 'start', replay: true}); return; }
   if ($('set').value === 'picture') m.picture = true;
   else { m.set = Number($('set').value); m.clip = Number($('clip').value) || 0; }
   tell(m);
@@ -259,24 +274,46 @@ async function picture(file) {
   for (let i = 0, j = 0; i < rgba.length; i += 4, j += 3) { to[j] = rgba[i]; to[j + 1] = rgba[i + 1]; to[j + 2] = rgba[i + 2]; }
   socket.send(b);
   const whole = bitmap.width === width && bitmap.height === height;
-  $('fitted').hidden = whole;
-  $('fitted').textContent = `${bitmap.width} × ${bitmap.height}: its middle was fitted to ${width} × ${height}.`;
+  fitted(whole ? '' : `Picture of ${bitmap.width} × ${bitmap.height} pixels: its middle was fitted to the world's ${width} × ${height}.`);
   if (![...$('set').options].some(o => o.value === 'picture')) $('set').append(new Option('a picture', 'picture'));
   $('set').value = 'picture';
 }
 
+function fitted(words) {
+  $('fitted').textContent = words;
+  $('fitted').hidden = !words;
+}
+
+// A session file, to be seen from its beginning or to go on at its end.
+function resume(file, atEnd) {
+  const b = new Uint8Array(8 + file.byteLength);
+  b[0] = RESUME;
+  b[1] = atEnd ? 1 : 0;
+  b.set(new Uint8Array(file), 8);
+  socket.send(b);
+}
+
+// The link stands in the page, and for a minute, until the browser has taken what it leads to.
 function keep(data, name, type) {
-  const a = document.createElement('a');
-  a.href = URL.createObjectURL(new Blob([data], {type}));
+  const blob = data instanceof Blob ? data : new Blob([data], {type}), a = document.createElement('a');
+  a.href = URL.createObjectURL(blob);
   a.download = name;
+  a.hidden = true;
+  document.body.append(a);
   a.click();
-  setTimeout(() => URL.revokeObjectURL(a.href), 10000);
-  seen.kept = {name, bytes: data.byteLength || data.size};
+  setTimeout(() => { a.remove(); URL.revokeObjectURL(a.href); }, 60000);
+  $('kept').textContent = `${name}: ${(blob.size / 1024).toFixed(1)} KiB.`;
+  seen.kept = {name, bytes: blob.size, times: (seen.kept ? seen.kept.times : 0) + 1};
 }
 
 // -- what the buttons do ----------------------------------------------------------------------
 
-$('enter').onclick = () => { if (!begun) begin(); go(); };
+$('enter').onclick = () => {
+  if (!socket || socket.readyState !== WebSocket.OPEN) { $('enter').disabled = true; connect(); return; }
+  if (!begun && left) { resume(left, true); left = null; $('enter').textContent = 'Step inside'; }
+  else if (!begun) begin();
+  go();
+};
 $('start').onclick = () => { begin(); $('overlay').hidden = true; if (running) go(); };
 $('dice').onclick = () => {
   const clips = house && house.sets.length ? house.sets[Number($('set').value) || 0].clips : 1;
@@ -290,7 +327,13 @@ $('fps').onchange = () => { if (running) go(); };
 $('scrub').oninput = () => { scrubbing = true; figure('frame', 'frame ' + $('scrub').value); };
 $('scrub').onchange = () => { scrubbing = false; tell({do: 'back', frame: Number($('scrub').value)}); };
 $('save').onclick = () => tell({do: 'save'});
-$('film').onclick = () => { $('kept').textContent = 'The film is being made …'; tell({do: 'film'}); };
+$('film').onclick = () => tell({do: 'film', format: $('format').value});
+$('opened').onchange = async e => {
+  if (!e.target.files[0]) return;
+  resume(await e.target.files[0].arrayBuffer(), false);
+  e.target.value = '';
+  $('overlay').hidden = true;
+};
 $('still').onclick = () => $('world0').toBlob(b => keep(b, `frame-${frameNow}.png`, 'image/png'));
 $('picture').onchange = e => { if (e.target.files[0]) picture(e.target.files[0]).catch(() => notice('That file is no picture that this browser can read.')); };
 
