@@ -161,6 +161,8 @@
       "probability that a frame is masked whole in training")                                      \
   F64(corrupt, WEIGHTS, 0.1, 0.0, 1.0, "",                                                         \
       "largest share of unmasked codes replaced by random codes")                                  \
+  F64(change_weight, WEIGHTS, 1.0, 1e-3, 1e3, "",                                                  \
+      "weight of the loss at positions whose code is not that of the frame before")                \
   F64(action_drop, WEIGHTS, 0.05, 0.0, 1.0, "",                                                    \
       "probability that a frame's action is replaced by no_action")                                \
   I64(window, WEIGHTS, 192, 1, 1048576, "frames",                                                  \

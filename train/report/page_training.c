@@ -113,10 +113,15 @@ typedef struct {
   double *x, *y[TRAIN_CHART_SERIES];
 } held_out;
 
-static bool held_out_of(const train_columns *m, const char *const *columns, int count,
-                        held_out *out) {
+static bool held_out_of(train_html *html, const train_columns *m, const char *const *columns,
+                        int count, held_out *out) {
+  bool some = false;
+  *out = (held_out){0};
+  for (int s = 0; s < count; s++) some = some || train_columns_find(m, columns[s]);
+  if (!some) return false;
   const double *step = train_columns_find(m, "step"), *v[TRAIN_CHART_SERIES];
-  *out = (held_out){.x = orr_calloc((size_t)((1 + count) * m->rows), sizeof *out->x)};
+  out->x = orr_calloc((size_t)((1 + count) * m->rows), sizeof *out->x);
+  if (!out->x) html->failed = true;
   for (int s = 0; s < count; s++) {
     v[s] = train_columns_find(m, columns[s]);
     out->y[s] = out->x + (1 + s) * m->rows;
@@ -135,7 +140,7 @@ static void put_held_out(train_page *p, const train_columns *m, const char *titl
                          const char *const *columns, const char *const *names, int count) {
   held_out h;
   train_chart c = {.title = title, .x_label = "step", .y_label = unit, .small = true};
-  if (held_out_of(m, columns, count, &h)) {
+  if (held_out_of(&p->html, m, columns, count, &h)) {
     c.id = ++p->charts;
     c.n = h.n;
     c.x = h.x;

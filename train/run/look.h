@@ -1,5 +1,6 @@
 // A look at a run from outside, between two steps: who trains does not know who measures. The rooms
-// above hand a table of these down (train/eval/curve.h); a look touches nothing that a step reads.
+// above hand a table of these down (train/eval/held_out.h); a look touches nothing that a step
+// reads.
 #ifndef TRAIN_LOOK_H
 #define TRAIN_LOOK_H
 
