@@ -28,3 +28,10 @@ double orr_clock_wall(void) {
   clock_gettime(CLOCK_REALTIME, &t);
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
+
+void orr_clock_text(double wall_s, char text[32]) {
+  const time_t seconds = (time_t)wall_s;
+  struct tm utc;
+  text[0] = '\0';
+  if (gmtime_r(&seconds, &utc)) strftime(text, 32, "%Y-%m-%d %H:%M:%S", &utc);
+}

@@ -57,9 +57,10 @@ static void add_number(char *out, size_t size, uint64_t v) {
   add(out, size, at);
 }
 
-// Bytes taken of the address space, or of data: the 1st and the 6th number of /proc/self/statm, in
-// pages; 0 = not known.
-static uint64_t taken(bool data) {
+enum { SPACE = 0, RESIDENT = 1, DATA = 5 }; // places in /proc/self/statm
+
+// Bytes that this process takes, by one of its numbers, which are pages; 0 = not known.
+static uint64_t number_of(int place) {
   char text[128];
   uint64_t pages = 0;
   const int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
@@ -67,10 +68,18 @@ static uint64_t taken(bool data) {
   const ssize_t n = read(fd, text, sizeof text);
   close(fd);
   ssize_t i = 0;
-  for (int skip = data ? 5 : 0; i < n && skip > 0; i++) skip -= text[i] == ' ';
+  for (int skip = place; i < n && skip > 0; i++) skip -= text[i] == ' ';
   for (; i < n && text[i] >= '0' && text[i] <= '9'; i++)
     pages = 10 * pages + (uint64_t)(text[i] - '0');
   return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t orr_memory_resident(void) {
+  return number_of(RESIDENT);
+}
+
+static uint64_t taken(bool data) {
+  return number_of(data ? DATA : SPACE);
 }
 
 static bool data_is_less(uint64_t limit) {

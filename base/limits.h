@@ -19,6 +19,8 @@ uint64_t orr_limits_file(void);
 void orr_limits_file_words(char *out, size_t size);
 // Local. "; ... (ulimit -u)" where the number of threads is limited, or "".
 void orr_limits_thread_words(char *out, size_t size);
+// Local. Bytes that this process has in memory now; 0 = not known.
+uint64_t orr_memory_resident(void);
 // Local. " (... ulimit -v ...)" with the limit and what is taken of it, or "" where memory is not
 // limited. Safe in a handler of signals.
 void orr_limits_memory_words(char *out, size_t size);

@@ -18,6 +18,7 @@ static struct {
   pthread_mutex_t lock;
   orr_log_level level;
   bool verbose; // overrides the level
+  bool timed;
   int rank, ranks;
   bool open_line;          // a progress line without its newline is on the terminal
   bool printed;            // a progress line has been printed on a pipe
@@ -32,6 +33,10 @@ void orr_log_setup(orr_log_level level, int rank, int ranks) {
 
 void orr_log_verbose(void) {
   voice.verbose = true;
+}
+
+void orr_log_timed(void) {
+  voice.timed = true;
 }
 
 static void emit(const char *line, size_t bytes) {
@@ -59,6 +64,14 @@ __attribute__((format(printf, 3, 4))) static void append_text(char *line, size_t
   va_end(args);
 }
 
+// With the lock held.
+static void append_time(char *line, size_t *at) {
+  char now[32];
+  if (!voice.timed) return;
+  orr_clock_text(orr_clock_wall(), now);
+  append_text(line, at, "%s ", now);
+}
+
 void orr_log(orr_log_level level, const char *fmt, ...) {
   static const char *const words[] = {[ORR_LOG_ERROR] = "error: ",
                                       [ORR_LOG_WARN] = "warning: ",
@@ -70,6 +83,7 @@ void orr_log(orr_log_level level, const char *fmt, ...) {
   pthread_mutex_lock(&voice.lock);
   if (voice.open_line) append_text(line, &at, "\r\033[K");
   voice.open_line = false;
+  append_time(line, &at);
   if (voice.ranks > 1) append_text(line, &at, "[%d] ", voice.rank);
   append_text(line, &at, "%s", words[level]);
   va_list args;
@@ -93,6 +107,7 @@ void orr_progress(bool last, const char *fmt, ...) {
     return;
   }
   if (terminal) append_text(line, &at, "\r\033[K");
+  append_time(line, &at);
   va_list args;
   va_start(args, fmt);
   append(line, &at, fmt, args);

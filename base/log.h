@@ -11,6 +11,8 @@ void orr_log_setup(orr_log_level level, int rank, int ranks);
 // Process-wide, before other threads exist: from here on debug lines are printed, whatever level
 // orr_log_setup is given, before or after.
 void orr_log_verbose(void);
+// Process-wide, before other threads exist: from here on lines begin with the time, in UTC.
+void orr_log_timed(void);
 void orr_log(orr_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define ORR_ERROR(...) orr_log(ORR_LOG_ERROR, __VA_ARGS__)
 #define ORR_WARN(...)  orr_log(ORR_LOG_WARN, __VA_ARGS__)

@@ -35,7 +35,9 @@ const char *dist_collective_name(dist_collective c) {
                                       [DIST_ALL_TO_ALL] = "all_to_all",
                                       [DIST_BROADCAST] = "broadcast",
                                       [DIST_BARRIER] = "barrier",
-                                      [DIST_DEVICE_WAIT] = "wait for the device"};
+                                      [DIST_DEVICE_WAIT] = "wait for the device",
+                                      [DIST_SPLIT] = "split of the ranks",
+                                      [DIST_LEAVE] = "end of the job"};
   return names[c];
 }
 
@@ -100,6 +102,10 @@ static orr_code account(dist_comm *c, orr_code rc, int64_t elements, dist_dtype 
 
 void dist_device_wait_begin(dist_world *w) {
   enter(w->axis[DIST_AXIS_WORLD], DIST_DEVICE_WAIT, 0, DIST_U8, NULL);
+}
+
+void dist_leave_begin(dist_comm *all) {
+  enter(all, DIST_LEAVE, 0, DIST_U8, NULL);
 }
 
 void dist_device_wait_end(dist_world *w) {

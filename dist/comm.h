@@ -24,7 +24,10 @@ typedef enum {
   DIST_ALL_TO_ALL,
   DIST_BROADCAST,
   DIST_BARRIER,
-  DIST_DEVICE_WAIT // no collective: a rank waits for its device, which may wait for other ranks
+  // No collectives of ours, but ranks wait in them for each other:
+  DIST_DEVICE_WAIT, // for this rank's device, which may wait for other ranks
+  DIST_SPLIT,       // while the axes' communicators are made
+  DIST_LEAVE        // while MPI ends
 } dist_collective;
 // Local. "all_reduce", ...
 const char *dist_collective_name(dist_collective c);

@@ -45,6 +45,8 @@ struct dist_comm {
 
 // Local. One rank: copies and nothing else. ORR_ENOMEM.
 orr_code dist_comm_self_create(dist_axis axis, dist_comm **out);
+// Local. From here on this rank is inside of the job's end, for the recorder.
+void dist_leave_begin(dist_comm *all);
 // Local for `self`, else Collective over the comm. Takes NULL.
 void dist_comm_destroy(dist_comm *c);
 size_t dist_dtype_bytes(dist_dtype t);

@@ -181,7 +181,7 @@ void dist_call_print(const dist_call *call, char *text, size_t size) {
                                       [DIST_I64] = "i64",
                                       [DIST_U8] = "u8"};
   const char *axis = dist_axis_name(call->axis), *name = dist_collective_name(call->collective);
-  if (call->collective == DIST_BARRIER || call->collective == DIST_DEVICE_WAIT)
+  if (call->collective == DIST_BARRIER || call->collective >= DIST_DEVICE_WAIT)
     snprintf(text, size, "%s %s, call %" PRId64, axis, name, call->sequence);
   else
     snprintf(text, size, "%s %s of %" PRId64 " %s%s, call %" PRId64, axis, name, call->count,

@@ -25,6 +25,18 @@ int dist_launch_ranks(const char **launcher) {
   return getenv("PMIX_RANK") || getenv("PMI_RANK") ? 0 : 1;
 }
 
+int dist_launch_rank(void) {
+  const char *text = getenv("OMPI_COMM_WORLD_RANK");
+  if (!text) text = getenv("PMIX_RANK");
+  if (!text) text = getenv("PMI_RANK");
+  if (!text) text = getenv("SLURM_PROCID");
+  return text ? (int)strtol(text, NULL, 10) : -1;
+}
+
+bool dist_job_hurries(void) {
+  return getenv("OMPI_COMM_WORLD_RANK") && dist_launch_rank() == 0;
+}
+
 bool dist_launch_connected(void) {
   return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
 }

@@ -32,7 +32,7 @@ typedef struct {
 orr_code dist_recorder_create(dist_recorder **out);
 // Local. Takes NULL.
 void dist_recorder_destroy(dist_recorder *r);
-// Local. Forgets all calls: the axes start to count anew. Not while another thread reads.
+// Local. Forgets all calls: the axes start to count anew. Who reads meanwhile may miss some.
 void dist_recorder_clear(dist_recorder *r);
 
 // The writer's calls take a NULL recorder and do nothing then. A ticket names a record.

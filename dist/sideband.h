@@ -14,6 +14,7 @@ typedef enum {
   DIST_WORD_ASK,  // from a centre: send your recording
   DIST_WORD_ANSWER,
   DIST_WORD_END,  // from a centre: the report is written, end
+  DIST_WORD_WAIT, // from a centre: everyone is there, go on waiting
   DIST_WORD_BYE,  // I leave in good order
   DIST_WORD_GONE, // never sent: the connection closed without BYE
 } dist_word;

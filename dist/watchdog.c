@@ -33,11 +33,17 @@
 #define AGAIN_MS       100  // between two questions meanwhile
 #define ALONE_MS       4500 // a rank that nobody has told to end does so
 #define LAST_RESORT_MS 2000 // for writing the report and MPI_Abort
+#define PATIENT_S      60.0 // outside of training, for ranks that wait for one that is at work
 
 struct dist_watchdog {
   dist_world *world;
   double timeout_s;
+  pthread_mutex_t lock; // of these
+  bool strict;          // ranks are at their steps: the axes stay as they are
   char *report;
+  dist_told_fn told;
+  void *told_ctx;
+  dist_grid grid;          // for the report
   dist_sideband *sideband; // NULL for a world of one rank, which has no thread either
   dist_peer *peers;        // [ranks] at a centre, else NULL
   pthread_t thread;
@@ -89,15 +95,20 @@ __attribute__((noreturn)) static void report_and_end(dist_watchdog *d) {
   size_t bytes = 0;
   arm_last_resort(&failed); // the terminal or the file system may be what hangs
   FILE *out = open_memstream(&text, &bytes);
+  pthread_mutex_lock(&d->lock); // and keeps it: nobody changes these any more
   if (out) {
-    dist_hang_write(out, &d->world->grid, d->peers, d->timeout_s);
+    char now[32];
+    orr_clock_text(orr_clock_wall(), now);
+    fprintf(out, "%s UTC\n", now);
+    dist_hang_write(out, &d->grid, d->peers, d->timeout_s);
     if (fclose(out) == 0) print(text, bytes);
   }
   if (d->report && text && orr_fs_write_atomic(d->report, text, bytes) != ORR_OK)
     ORR_ERROR("hang report: %s", orr_status_message());
+  if (d->told && text) d->told(d->told_ctx, text);
   for (int i = 0; i < d->world->grid.ranks; i++)
     dist_sideband_send(d->sideband, i, DIST_WORD_END, NULL);
-  dist_world_abort_device(d->world);
+  if (d->strict) dist_world_abort_device(d->world);
   dist_process_end(true, failed);
 }
 
@@ -151,6 +162,35 @@ static bool somebody_died(const dist_watchdog *d) {
   return false;
 }
 
+// A rank may be at work for longer than a collective of a step may take: it loads, or waits for the
+// run's folder. Who is there is believed for a while.
+static bool may_wait(dist_watchdog *d) {
+  const double most_s = d->timeout_s > PATIENT_S ? d->timeout_s : PATIENT_S;
+  pthread_mutex_lock(&d->lock);
+  bool wait = !d->strict;
+  pthread_mutex_unlock(&d->lock);
+  for (int i = 0; wait && i < d->world->grid.ranks; i++) {
+    const dist_peer *p = &d->peers[i];
+    const dist_recording *r = &p->recording;
+    wait =
+        p->state == DIST_PEER_LEFT || (p->state == DIST_PEER_ANSWERED && !r->fault[0] &&
+                                       (r->inside < 0 || 1e-9 * (double)r->inside_age_ns < most_s));
+  }
+  return wait;
+}
+
+// No alarm any more; a rank that waits begins to count anew.
+static void calm(dist_watchdog *d) {
+  d->alarm_ns = d->asked_ns = d->first_asked_ns = d->asked_by_first_ns = 0;
+  d->waited_ns = 0;
+}
+
+static void tell_to_wait(dist_watchdog *d) {
+  for (int i = 0; i < d->world->grid.ranks; i++)
+    dist_sideband_send(d->sideband, i, DIST_WORD_WAIT, NULL);
+  calm(d);
+}
+
 // Asks, waits, reports. After a death the others may not have come yet to the call that needs the
 // dead rank: they are asked again until they have settled.
 static void gather(dist_watchdog *d, int64_t now_ns) {
@@ -160,6 +200,10 @@ static void gather(dist_watchdog *d, int64_t now_ns) {
   }
   bool late = older(d->asked_ns, ANSWER_MS, now_ns);
   if (!all_answered(d) && !late) return;
+  if (may_wait(d)) {
+    tell_to_wait(d);
+    return;
+  }
   if (late || !somebody_died(d) || older(d->first_asked_ns, SETTLE_MS, now_ns)) report_and_end(d);
   if (older(d->asked_ns, AGAIN_MS, now_ns)) ask_all(d, now_ns);
 }
@@ -171,6 +215,7 @@ static void act(dist_watchdog *d, int64_t now_ns) {
   bool deputy_turn =
       d->first_gone || (!d->asked_by_first_ns && older(d->alarm_ns, DEPUTY_MS, now_ns));
   if (first || (deputy && deputy_turn)) gather(d, now_ns);
+  if (!d->alarm_ns) return; // everyone is there
   int64_t since = d->asked_by_first_ns > d->alarm_ns ? d->asked_by_first_ns : d->alarm_ns;
   if (older(since, ALONE_MS, now_ns)) end_alone(d);
 }
@@ -207,6 +252,9 @@ static void handle(dist_watchdog *d, const dist_message *m, int64_t now_ns) {
     return;
   case DIST_WORD_END:
     dist_process_end(false, 1);
+  case DIST_WORD_WAIT:
+    calm(d);
+    return;
   case DIST_WORD_BYE:
     if (p) p->state = DIST_PEER_LEFT;
     d->first_gone = d->first_gone || m->rank == 0;
@@ -244,7 +292,10 @@ static void look(dist_watchdog *d, int64_t now_ns) {
 
 // The device's collectives fail on their own, while the host does something else.
 static void look_at_device(dist_watchdog *d, int64_t now_ns) {
-  if (d->fault[0] || dist_world_fault(d->world) == ORR_OK) return;
+  pthread_mutex_lock(&d->lock); // or the axes would go meanwhile
+  const bool failed = d->strict && !d->fault[0] && dist_world_fault(d->world) != ORR_OK;
+  pthread_mutex_unlock(&d->lock);
+  if (!failed) return;
   snprintf(d->fault, sizeof d->fault, "%.191s", orr_status_message());
   raise_alarm(d, now_ns);
 }
@@ -272,6 +323,9 @@ static orr_code create(dist_world *w, const dist_watchdog_options *o, dist_watch
   ORR_CHECK(d, ORR_ENOMEM, "watchdog: out of memory for it");
   d->world = w;
   d->timeout_s = o->timeout_s;
+  d->strict = !o->early;
+  d->grid = w->grid;
+  pthread_mutex_init(&d->lock, NULL);
   d->report = o->report ? orr_strdup(o->report) : NULL;
   d->peers = centre ? orr_calloc((size_t)ranks, sizeof *d->peers) : NULL;
   *out = d;
@@ -304,17 +358,44 @@ static orr_code start_thread(dist_watchdog *d) {
 orr_code dist_watchdog_start(dist_world *w, const dist_watchdog_options *o, dist_watchdog **out) {
   dist_comm *all = w->axis[DIST_AXIS_WORLD];
   dist_watchdog *d = NULL;
+  dist_watchdog_stop(w->watchdog); // of a run before this one
+  w->watchdog = NULL;
   orr_code rc = create(w, o, &d);
   ORR_TRY_GOTO(dist_agree(all, rc, "start the watchdog"), stop);
   if (w->grid.ranks > 1) {
     ORR_TRY_GOTO(connect_ranks(d), stop);
     ORR_TRY_GOTO(dist_agree(all, start_thread(d), "start the watchdog"), stop);
   }
+  dist_world_met(w);
   *out = d;
   return ORR_OK;
 stop:
   dist_watchdog_stop(d);
   return rc;
+}
+
+orr_code dist_watchdog_settle(dist_watchdog *d, const char *report, dist_told_fn told, void *ctx) {
+  char *copy = orr_strdup(report);
+  ORR_CHECK(copy, ORR_ENOMEM, "watchdog: out of memory for a path");
+  pthread_mutex_lock(&d->lock);
+  char *before = d->report;
+  d->report = copy;
+  d->told = told;
+  d->told_ctx = ctx;
+  d->grid = d->world->grid;
+  d->strict = true;
+  pthread_mutex_unlock(&d->lock);
+  orr_free(before);
+  return ORR_OK;
+}
+
+void dist_watchdog_keep(dist_watchdog *d) {
+  if (!d) return;
+  pthread_mutex_lock(&d->lock);
+  d->strict = false;
+  d->told = NULL; // the run that it would tell goes away
+  pthread_mutex_unlock(&d->lock);
+  d->world->watchdog = d;
 }
 
 void dist_watchdog_stop(dist_watchdog *d) {
@@ -325,6 +406,7 @@ void dist_watchdog_stop(dist_watchdog *d) {
     pthread_join(d->thread, NULL);
   }
   dist_sideband_close(d->sideband);
+  pthread_mutex_destroy(&d->lock);
   orr_free(d->peers);
   orr_free(d->report);
   orr_free(d);

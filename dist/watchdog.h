@@ -14,6 +14,7 @@ typedef struct dist_watchdog dist_watchdog;
 typedef struct {
   double timeout_s;   // a collective that takes longer is a hang
   const char *report; // file of the report beside stderr; NULL = none. Copied.
+  bool early;         // not yet at the steps: see dist_watchdog_settle
 } dist_watchdog_options;
 
 // Collective over the world. Watches the axes of `w`, which must not be split or closed while it
@@ -23,6 +24,17 @@ typedef struct {
 // does not count. A world of one rank has nothing to watch. All ranks return the same code:
 // ORR_ENOMEM, ORR_EIO, ORR_ECOMM.
 orr_code dist_watchdog_start(dist_world *w, const dist_watchdog_options *o, dist_watchdog **out);
+// Local. From here on the ranks take steps. An `early` watchdog watches the start: the axes may be
+// split meanwhile, collectives on the device are not looked at, and ranks that wait for one that
+// answers, so is at work, go on waiting for a minute where timeout_s is less; one that is stopped
+// or dead is reported as always. `report` takes the place of options.report; `told` (may be NULL)
+// hears the report's text on the watchdog's thread of the rank that writes it, as the last thing
+// before the job ends. ORR_ENOMEM.
+typedef void (*dist_told_fn)(void *ctx, const char *report);
+orr_code dist_watchdog_settle(dist_watchdog *d, const char *report, dist_told_fn told, void *ctx);
+// Local. The steps are over: watches as an early one does, until dist_world_close, after MPI has
+// ended. Takes NULL.
+void dist_watchdog_keep(dist_watchdog *d);
 // Local. This rank may hang or end from now on. Takes NULL.
 void dist_watchdog_stop(dist_watchdog *d);
 

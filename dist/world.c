@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/cores.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -13,6 +14,7 @@
 #include "dist/comm_nccl.h"
 #include "dist/launch.h"
 #include "dist/recorder.h"
+#include "dist/startup.h"
 #include "dist/watchdog.h"
 
 typedef struct {
@@ -80,7 +82,8 @@ static orr_code find_node(dist_world *w) {
   return rc;
 }
 
-orr_code dist_world_open(dist_world **out) {
+// timeout_s 0: unwatched.
+static orr_code open_ranks(double timeout_s, dist_world **out) {
   orr_code rc = ORR_OK;
   const char *launcher = NULL;
   int wanted = dist_launch_ranks(&launcher), rank = 0, ranks = 1;
@@ -88,6 +91,7 @@ orr_code dist_world_open(dist_world **out) {
   ORR_CHECK(w, ORR_ENOMEM, "world: out of memory for it");
   w->world.node_ranks = 1;
   w->world.cores = orr_cores_usable();
+  if (timeout_s > 0.0) ORR_TRY_GOTO(dist_startup_begin(timeout_s, &w->world.startup), close);
   if (wanted != 1) {
     if (!dist_launch_connected()) ORR_TRY_GOTO(check_ranks(1, wanted, launcher), close);
     ORR_TRY_GOTO(start_mpi(w), close);
@@ -104,6 +108,19 @@ orr_code dist_world_open(dist_world **out) {
 close:
   dist_world_close(&w->world);
   return rc;
+}
+
+void dist_world_met(dist_world *w) {
+  dist_startup_end(w->startup);
+  w->startup = NULL;
+}
+
+orr_code dist_world_open(dist_world **out) {
+  return open_ranks(0.0, out);
+}
+
+orr_code dist_world_open_watched(double timeout_s, dist_world **out) {
+  return open_ranks(timeout_s, out);
 }
 
 // An axis as this rank sees it: the world rank at its start names it among its likes.
@@ -160,16 +177,27 @@ static void destroy_axes(dist_world *w) {
   }
 }
 
+// Calls are counted anew afterwards: the recorder begins and ends empty.
+static orr_code make_axes(dist_world *w) {
+  const dist_call call = {
+      .collective = DIST_SPLIT, .axis = DIST_AXIS_WORLD, .type = DIST_U8, .sequence = 1};
+  orr_code rc = ORR_OK;
+  dist_recorder_clear(w->recorder);
+  dist_recorder_enter(w->recorder, &call, orr_clock_ns());
+  // A split is collective over the world, and every rank makes the same ones: sizes are the same
+  // everywhere.
+  for (int i = 0; i < DIST_AXES && rc == ORR_OK; i++) rc = make_axis(w, (dist_axis)i);
+  dist_recorder_leave(w->recorder, true, orr_clock_ns());
+  dist_recorder_clear(w->recorder);
+  return rc;
+}
+
 orr_code dist_world_split(dist_world *w, int tp, int cp, int dp) {
   dist_grid g;
   ORR_TRY(dist_grid_init(tp, cp, dp, w->grid.rank, w->grid.ranks, &g));
   destroy_axes(w);
-  dist_recorder_clear(w->recorder);
   w->grid = g;
-  // A split is collective over the world, and every rank makes the same ones: sizes are the same
-  // everywhere.
-  for (int i = 0; i < DIST_AXES; i++) ORR_TRY(make_axis(w, (dist_axis)i));
-  return ORR_OK;
+  return make_axes(w);
 }
 
 // The twin of an axis on the device; both count their calls together.
@@ -246,9 +274,13 @@ void dist_world_give_up_device(dist_world *w) {
 void dist_world_close(dist_world *w) {
   if (!w) return;
   open_world *o = (open_world *)w;
+  if (w->axis[DIST_AXIS_WORLD])
+    dist_leave_begin(w->axis[DIST_AXIS_WORLD]); // the watchdog sees who does not come along
   destroy_axes(w);
-  dist_recorder_destroy(w->recorder);
   if (o->finalize) MPI_Finalize();
+  dist_watchdog_stop(w->watchdog);
+  dist_recorder_destroy(w->recorder);
+  dist_world_met(w);
   orr_free(o);
 }
 

@@ -14,6 +14,8 @@ typedef struct dist_world {
   dist_comm *device[DIST_AXES];   // the same for tensors in device memory; NULL = not split so
   struct dist_nccl *nccl;         // what those share; NULL without NCCL
   struct dist_recorder *recorder; // the calls of all axes of more than one rank
+  struct dist_startup *startup;   // watches until dist_world_met; NULL = nobody does
+  struct dist_watchdog *watchdog; // watches until MPI has ended (dist_watchdog_keep); NULL = none
   int node_rank, node_ranks;      // among the ranks of this host: for devices, caches
   double cores; // this rank's share of the host's cores and of their quota (base/cores.h)
 } dist_world;
@@ -23,6 +25,12 @@ typedef struct dist_world {
 // milliseconds). Compares SLURM_NTASKS with the size of MPI_COMM_WORLD: ORR_ECOMM with the remedy
 // when srun started singletons. Axes are all `self`/world until dist_world_split.
 orr_code dist_world_open(dist_world **out);
+// Collective over all ranks. The same, watched: where a rank stops before all have met, the job
+// ends after timeout_s and that rank is named (dist/startup.h), until a watchdog starts or
+// dist_world_met is called.
+orr_code dist_world_open_watched(double timeout_s, dist_world **out);
+// Local. No one is watched any longer.
+void dist_world_met(dist_world *w);
 // Collective. Makes the axes' communicators for tp x cp x dp (dp 0 = the rest).
 orr_code dist_world_split(dist_world *w, int tp, int cp, int dp);
 // A device, as dist/ has to know it.

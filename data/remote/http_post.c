@@ -53,7 +53,7 @@ static CURLcode set_up(CURL *c, const data_http_post_args *a, const struct curl_
   SET(CURLOPT_HTTPHEADER, headers);
   SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)a->bytes);
   SET(CURLOPT_POSTFIELDS, a->body);
-  if (a->put) SET(CURLOPT_CUSTOMREQUEST, "PUT");
+  if (a->method) SET(CURLOPT_CUSTOMREQUEST, a->method);
   if (a->give_up) {
     SET(CURLOPT_XFERINFOFUNCTION, look_up);
     SET(CURLOPT_XFERINFODATA, (void *)a->give_up);

@@ -12,7 +12,7 @@ typedef struct {
   const char *url, *content_type;
   const char *body;
   size_t bytes;
-  bool put; // PUT in place of POST
+  const char *method; // "PUT", "DELETE"; NULL = POST
   double timeout_s;
   const atomic_bool *give_up; // ends the request early once true; may be NULL
 } data_http_post_args;

@@ -77,18 +77,46 @@ class Sinks(SmallRun):
                 time.sleep(0.05)
         self.fail(f"{GATEWAY} ended with {gateway.returncode}")
 
-    def test_a_pushgateway_shows_the_last_step(self):
+    def shown(self, port):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            return [l for l in answer.read().decode().splitlines() if l.startswith("orrery_")]
+
+    def run_until(self, port, name, restarts):
+        """A run that was restarted so often, and what the gateway shows once this process has a checkpoint."""
+        push = (f"metrics.pushgateway=http://127.0.0.1:{port}/", "metrics.push_every_s=0.1", "metrics.job=nightly")
+        run = subprocess.Popen(self.command(name, "train.steps=100000", "ckpt.every=2", *push),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(run.kill)
+        lines = []
+        values = {}
+        while run.poll() is None and not (values.get("orrery_restarts") == restarts and "orrery_checkpoint_step" in values):
+            time.sleep(0.02)
+            lines = self.shown(port)
+            values = {l.split("{")[0]: float(l.split()[-1]) for l in lines}
+        return run, lines, values
+
+    def test_a_pushgateway_shows_the_run_while_it_lives(self):
         port = free_port()
         self.start_gateway(port)
-        done = self.train("pushed", f"metrics.pushgateway=http://127.0.0.1:{port}/", "metrics.job=nightly")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-            shown = [l for l in answer.read().decode().splitlines() if l.startswith("orrery_")]
-        last = self.lines("pushed")[-1]
-        values = {l.split("{")[0]: float(l.split()[-1]) for l in shown}
-        self.assertEqual(values["orrery_step"], last["step"], done.stderr)
-        self.assertAlmostEqual(values["orrery_loss"], last["loss"], delta=1e-8)
-        self.assertTrue(all('job="nightly"' in l and f'run="{self.root / "pushed"}"' in l for l in shown))
+        run, lines, values = self.run_until(port, "pushed", 0)
+        self.assertTrue(all('job="nightly"' in l and f'run="{self.root / "pushed"}"' in l for l in lines), lines)
+        self.assertEqual([l.split('state="')[1].split('"')[0] for l in lines if l.startswith("orrery_state")], ["training"])
+        self.assertEqual(values["orrery_lost_steps"], 0)
+        self.assertTrue(0 < values["orrery_goodput"] <= 1, lines)
+        self.assertGreater(values["orrery_checkpoint_time_seconds"], 1e9)
+        run.kill()  # nobody says that it is over
+        run.wait(timeout=600)
+        values = {l.split("{")[0]: float(l.split()[-1]) for l in self.shown(port)}
+        line = self.lines("pushed")[int(values["orrery_step"]) - 1]
+        self.assertEqual(line["step"], values["orrery_step"])
+        self.assertAlmostEqual(values["orrery_loss"], line["loss"], delta=1e-8)
+        again, lines, values = self.run_until(port, "pushed", 1)
+        start = [h for h in self.lines("pushed", "history.jsonl") if h["event"] == "start"][-1]
+        self.assertEqual(values["orrery_lost_steps"], start["lost_steps"])
+        again.terminate()  # it stops and saves
+        said = again.communicate(timeout=600)[1]
+        self.assertEqual(again.returncode, 85, said)
+        self.assertEqual(self.shown(port), [])
 
     def test_a_gateway_that_dies_changes_nothing(self):
         self.assertEqual(self.train("plain", "train.steps=400").returncode, 0)

@@ -1,6 +1,7 @@
 """The program on the smallest data set, in a folder of its own: the base of test cases whose script is given the
 folder of the programs as its first word."""
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -8,6 +9,18 @@ import tempfile
 import unittest
 
 BIN = pathlib.Path(sys.argv[1])
+
+
+def process_of(rank, launcher):
+    """The process id of a rank that `launcher` (mpirun) started."""
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == launcher and f"OMPI_COMM_WORLD_RANK={rank}\0" in (entry / "environ").read_text():
+                return int(entry.name)
+        except (OSError, ValueError, IndexError):
+            continue
+    return None
 
 
 class SmallRun(unittest.TestCase):

@@ -11,6 +11,15 @@ target_link_options(orrery_slow PRIVATE -Wl,--wrap=kern_open)
 orr_test(train_insight LABELS full mpi PROCESSORS 2 NEEDS orrery orrery_slow slurm_small_set
          PYTHON tests/train/insight.py ${BINARIES})
 
+orr_test(train_launcher LABELS full mpi PROCESSORS 2 NEEDS orrery slurm_small_set
+         PYTHON tests/train/launcher.py ${BINARIES})
+
+add_executable(orrery_stops train/cli/main.c tests/train/stops_open.c tests/dist/stop_in_mpi.c)
+target_link_libraries(orrery_stops PRIVATE orr_train MPI::MPI_C)
+target_link_options(orrery_stops PRIVATE -Wl,--wrap=data_mix_open)
+orr_test(train_startup LABELS full mpi faults PROCESSORS 2 NEEDS orrery_stops slurm_small_set
+         PYTHON tests/train/startup.py ${BINARIES})
+
 set(ranges_tool) # as a target, and as a file
 set(ranges_file)
 if(ORRERY_CUDA)

@@ -74,6 +74,17 @@ static orr_code train_watched(cfg *c, train_run_options *o, dist_world *world) {
   return rc;
 }
 
+// How long the start may take, before the configuration is read: what is wrong with it is said
+// then.
+static double timeout_s(const orr_args *args) {
+  cfg *c = NULL;
+  double s = 0.0;
+  if (read_config(args, false, &c) == ORR_OK) s = c->dist.timeout_s;
+  cfg_destroy(c);
+  orr_status_clear();
+  return s;
+}
+
 orr_code train_cmd_train(int argc, char **argv) {
   orr_args args;
   ORR_TRY(orr_args_parse(&command, argc, argv, &args));
@@ -82,9 +93,10 @@ orr_code train_cmd_train(int argc, char **argv) {
   dist_world *world = NULL;
   const double begun_ms = orr_clock_ms();
   train_stop_install();
-  orr_code rc = dist_world_open(&world);
+  orr_code rc = dist_world_open_watched(timeout_s(&args), &world);
   if (rc != ORR_OK) return rc;
   orr_log_setup(ORR_LOG_INFO, world->grid.rank, world->grid.ranks);
+  orr_log_timed();
   rc = dist_agree(world->axis[DIST_AXIS_WORLD], read_config(&args, world->grid.rank == 0, &c),
                   "read the configuration");
   train_run_options o;

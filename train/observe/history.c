@@ -1,6 +1,9 @@
 #include "train/observe/history.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,6 +11,8 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/version.h"
+#include "dist/launch.h"
 #include "train/observe/journal.h"
 #include "train/observe/metrics_table.h"
 
@@ -49,9 +54,10 @@ static orr_code put_start(train_history *h, const char *run_dir, const dist_grid
   gethostname(host, sizeof host - 1);
   return train_journal_put_object(
       h->journal,
-      json_pack("{s:f, s:s, s:I, s:i, s:i, s:i, s:i, s:s, s:O*, s:I, s:f, s:f}", "time", begun,
-                "event", "start", "step", (json_int_t)from, "ranks", g->ranks, "tp", g->tp, "cp",
-                g->cp, "dp", g->dp, "host", host, "memory", memory, "lost_steps",
+      json_pack("{s:f, s:s, s:I, s:i, s:i, s:i, s:i, s:s, s:s*, s:s, s:s, s:O*, s:I, s:f, s:f}",
+                "time", begun, "event", "start", "step", (json_int_t)from, "ranks", g->ranks, "tp",
+                g->tp, "cp", g->cp, "dp", g->dp, "host", host, "job", dist_job_number(), "version",
+                orr_version(), "revision", orr_revision(), "memory", memory, "lost_steps",
                 (json_int_t)lost.steps, "lost_s", lost.seconds, "seen", lost.seen));
 }
 
@@ -90,6 +96,41 @@ void train_history_add(train_history *h, const char *event, int64_t step, const 
   if (line && words) json_object_set_new(line, "words", json_string(words));
   if (train_journal_put_object(h->journal, line) != ORR_OK)
     ORR_WARN("%s; training goes on", orr_status_message());
+}
+
+// The lines of a report that name somebody, one after the other.
+static void causes_of(const char *report, char *words, size_t size) {
+  size_t used = 0;
+  words[0] = '\0';
+  for (const char *line = report; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+    if (strncmp(line, "missing: ", 9) != 0 && strncmp(line, "failed: ", 8) != 0) continue;
+    if (used + 3 >= size) return;
+    used += (size_t)snprintf(words + used, size - used, "%s%.*s", used ? "; " : "",
+                             (int)strcspn(line, "\n"), line);
+    if (used >= size) used = size - 1;
+  }
+}
+
+void train_history_add_report(const char *run_dir, int64_t step, const char *report) {
+  orr_path path;
+  char words[1024];
+  int fd = -1;
+  causes_of(report, words, sizeof words);
+  const char *event = strstr(words, "its process has ended") ? "died" : "hung";
+  json_t *line = json_pack("{s:f, s:s, s:I, s:s}", "time", orr_clock_wall(), "event", event, "step",
+                           (json_int_t)step, "words", words);
+  char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+  char *whole = text ? orr_format("%s\n", text) : NULL; // one write: other lines stay whole
+  orr_code rc = whole ? orr_fs_join(path, sizeof path, run_dir, "history.jsonl")
+                      : ORR_FAIL(ORR_ENOMEM, "history: out of memory");
+  if (rc == ORR_OK) rc = orr_fs_open(path, O_WRONLY | O_CREAT | O_APPEND, 0644, &fd);
+  if (rc == ORR_OK && write(fd, whole, strlen(whole)) < 0)
+    rc = ORR_FAIL(ORR_EIO, "%s: the event '%s' was not written", path, event);
+  if (fd >= 0) close(fd);
+  if (rc != ORR_OK) ORR_WARN("%s", orr_status_message());
+  orr_free(whole);
+  free(text);
+  json_decref(line);
 }
 
 static orr_code keep_line(void *list, json_t *line) {

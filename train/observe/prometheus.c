@@ -26,6 +26,25 @@ size_t train_prometheus_text(const train_scalars *s, char text[TRAIN_PROMETHEUS_
   return used;
 }
 
+size_t train_prometheus_vitals(const train_vitals *v, size_t used,
+                               char text[TRAIN_PROMETHEUS_BYTES]) {
+  const struct {
+    const char *name;
+    double value;
+  } gauges[] = {{"restarts", (double)v->restarts},
+                {"lost_steps", (double)v->lost_steps},
+                {"goodput", train_vitals_goodput(v)},
+                {"checkpoint_step", (double)v->saved},
+                {"checkpoint_time_seconds", v->saved_wall_s}};
+  const int shown = v->saved > 0 ? 5 : 3;
+  const int n = snprintf(text + used, TRAIN_PROMETHEUS_BYTES - used,
+                         "# TYPE orrery_state gauge\norrery_state{state=\"%s\"} 1\n", v->state);
+  if (n > 0 && (size_t)n < TRAIN_PROMETHEUS_BYTES - used) used += (size_t)n;
+  for (int i = 0; i < shown; i++)
+    used += put_gauge(text + used, TRAIN_PROMETHEUS_BYTES - used, gauges[i].name, gauges[i].value);
+  return used;
+}
+
 // RFC 4648 section 5, with padding: what the gateway takes after a label's name and "@base64".
 static char *base64url(const char *s) {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -32,7 +32,9 @@ struct train_ranks {
   char **host;    // [ranks], rank 0
   int suspect[OWN], times[OWN];
   train_straggler named;
+  int quick; // comparisons in a row in which the named rank was no slower than others
   bool told;
+  const char *event; // what `words` tell of
   char words[512];
   bool axis_used[DIST_AXES];
 };
@@ -151,7 +153,9 @@ static void judge(train_ranks *r, int column, train_straggler slowest) {
   r->suspect[clock] = slowest.rank;
   if (!slow || r->times[clock] < IN_A_ROW || slowest.rank == r->named.rank) return;
   r->named = slowest;
+  r->quick = 0;
   r->told = false;
+  r->event = "slow";
   snprintf(
       r->words, sizeof r->words,
       "rank %d on %s computes %.2f times as long as the median rank (%.1f ms against %.1f ms%s "
@@ -160,8 +164,21 @@ static void judge(train_ranks *r, int column, train_straggler slowest) {
       column == CPU ? " of computing time" : "");
 }
 
+// After a comparison: `slower` tells whether the named rank stood out by one of the clocks.
+static void acquit(train_ranks *r, bool slower) {
+  if (r->named.rank < 0) return;
+  r->quick = slower ? 0 : r->quick + 1;
+  if (r->quick < IN_A_ROW) return;
+  snprintf(r->words, sizeof r->words, "rank %d on %s computes as fast as the others again",
+           r->named.rank, r->host[r->named.rank]);
+  r->named = (train_straggler){.rank = -1};
+  r->told = false;
+  r->event = "quick";
+}
+
 static void compare(train_ranks *r, train_scalars *s) {
   train_straggler most = {.rank = -1};
+  bool slower = false;
   for (int c = 0; c < COLUMNS; c++) {
     if (!shown(r, c) || !known(r, c)) continue;
     const int slowest = sort_column(r, c);
@@ -170,11 +187,14 @@ static void compare(train_ranks *r, train_scalars *s) {
     train_scalars_add(s, phase_names[c].largest, "%.3f", r->column[r->ranks - 1]);
     train_scalars_add(s, phase_names[c].whose, "%.0f", slowest);
     if (c < BUSY) continue;
-    const double score = median(r) > 0.0 ? r->column[r->ranks - 1] / median(r) : 1.0;
+    const double middle = median(r), score = middle > 0.0 ? r->column[r->ranks - 1] / middle : 1.0;
+    if (r->named.rank >= 0)
+      slower = slower || r->table[r->named.rank * COLUMNS + c] >= straggler_ratio * middle;
     const train_straggler now = {.rank = slowest, .score = score};
     judge(r, c, now);
     if (score > most.score) most = now;
   }
+  acquit(r, slower);
   if (most.rank < 0) return;
   train_scalars_add(s, "straggler_rank", "%.0f", most.rank);
   train_scalars_add(s, "straggler_score", "%.3f", most.score);
@@ -216,8 +236,9 @@ train_straggler train_ranks_named(const train_ranks *r) {
   return r ? r->named : (train_straggler){.rank = -1};
 }
 
-const char *train_ranks_straggler(train_ranks *r) {
+const char *train_ranks_straggler(train_ranks *r, const char **event) {
   if (!r || !r->words[0] || r->told) return NULL;
   r->told = true;
+  *event = r->event;
   return r->words;
 }

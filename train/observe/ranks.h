@@ -27,10 +27,12 @@ void train_ranks_destroy(train_ranks *r); // takes NULL
 // of the step to `s` (<phase>_ms, replica_hidden_ms), and in the former, on rank 0, <phase>_ms_min,
 // _median, _max and _rank. What is not known on all ranks is left out. Takes r == NULL.
 orr_code train_ranks_step(train_ranks *r, int64_t step, const train_times *t, train_scalars *s);
-// Local, rank 0. A sentence once a rank has been the straggler in three comparisons in a row, NULL
-// otherwise; each rank is named once until another one is. Takes NULL.
-const char *train_ranks_straggler(train_ranks *r);
-// Local. The rank that was named last, on rank 0; none on others. Takes NULL.
+// Local, rank 0. A sentence once a rank has been the straggler in three comparisons in a row
+// (*event "slow"), or the one that was named has kept up in as many ("quick"); NULL otherwise. Each
+// rank is named once until another one is, or it keeps up. Takes NULL.
+const char *train_ranks_straggler(train_ranks *r, const char **event);
+// Local. The rank that was named last and has not kept up since, on rank 0; none on others. Takes
+// NULL.
 train_straggler train_ranks_named(const train_ranks *r);
 
 #endif

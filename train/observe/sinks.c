@@ -55,6 +55,8 @@ struct train_sinks {
   note notes[NOTES];
   int64_t notes_in, notes_out, lost;
   shown picture;
+  train_vitals vitals;
+  bool changed_state;
   // The thread's.
   char *run;
   double push_every_ms;
@@ -62,6 +64,7 @@ struct train_sinks {
   outlet gateway, webhook;
   train_scalars latest, taken;
   bool fresh; // `latest` was not pushed yet
+  train_vitals shown;
   char text[TRAIN_PROMETHEUS_BYTES];
 };
 
@@ -101,12 +104,13 @@ static bool send_to(train_sinks *s, outlet *o, data_http_post_args a) {
 }
 
 static void push(train_sinks *s) {
-  const size_t bytes = train_prometheus_text(&s->latest, s->text);
+  const size_t bytes =
+      train_prometheus_vitals(&s->shown, train_prometheus_text(&s->latest, s->text), s->text);
   s->fresh = !send_to(s, &s->gateway,
                       (data_http_post_args){.content_type = "text/plain; version=0.0.4",
                                             .body = s->text,
                                             .bytes = bytes,
-                                            .put = true});
+                                            .method = "PUT"});
   if (!s->fresh) s->gateway.next_ms = orr_clock_ms() + s->push_every_ms;
 }
 
@@ -172,6 +176,18 @@ static void send_note(train_sinks *s) {
   if (sent) s->notes_out++;
 }
 
+// With the lock held.
+static bool over(const train_sinks *s) {
+  const char *state = s->vitals.state;
+  return s->gateway.url && !s->gateway.failures && state &&
+         (strcmp(state, "finished") == 0 || strcmp(state, "stopped") == 0);
+}
+
+static void clear(train_sinks *s) {
+  send_to(s, &s->gateway,
+          (data_http_post_args){.content_type = "text/plain", .body = "", .method = "DELETE"});
+}
+
 static int64_t in_ns(int64_t ms) {
   return orr_clock_ns() + 1000000 * ms;
 }
@@ -182,6 +198,10 @@ static void *serve(void *ctx) {
   while (!atomic_load(&s->give_up)) {
     // At the end what was put off for its turn goes at once; what failed does not keep us.
     const bool last = s->ending, noted = s->notes_in > s->notes_out;
+    s->fresh = s->fresh || s->changed_state;
+    if (s->changed_state) s->gateway.next_ms = s->gateway.failures ? s->gateway.next_ms : 0.0;
+    s->changed_state = false;
+    s->shown = s->vitals;
     if (s->steps_in > s->steps_out) {
       take_step(s);
     } else if (s->picture.tag) {
@@ -197,6 +217,11 @@ static void *serve(void *ctx) {
     } else {
       orr_cond_wait(&s->changed, &s->lock, in_ns(LOOK_MS));
     }
+  }
+  if (over(s)) {
+    pthread_mutex_unlock(&s->lock);
+    clear(s);
+    pthread_mutex_lock(&s->lock);
   }
   s->ended = true;
   pthread_cond_broadcast(&s->changed);
@@ -233,6 +258,8 @@ orr_code train_sinks_create(const cfg *c, int64_t from, train_outage *outage, tr
   ORR_CHECK(s, ORR_ENOMEM, "metrics: out of memory");
   pthread_mutex_init(&s->lock, NULL);
   orr_cond_init(&s->changed);
+  s->vitals.state = "starting";
+  s->latest.step = from;
   s->push_every_ms = 1e3 * c->metrics.push_every_s;
   s->run = orr_strdup(c->run.dir);
   ORR_CHECK_GOTO(s->run, fail, ORR_ENOMEM, "metrics: out of memory");
@@ -268,6 +295,15 @@ void train_sinks_show(train_sinks *s, const char *tag, int64_t step, const char 
   s->picture = (shown){.tag = tag, .step = step, .wall_s = orr_clock_wall()};
   snprintf(s->picture.path, sizeof s->picture.path, "%s", path);
   pthread_cond_signal(&s->changed);
+  pthread_mutex_unlock(&s->lock);
+}
+
+void train_sinks_vitals(train_sinks *s, const train_vitals *v) {
+  if (!s) return;
+  pthread_mutex_lock(&s->lock);
+  s->changed_state = s->changed_state || strcmp(s->vitals.state, v->state) != 0;
+  s->vitals = *v;
+  if (s->changed_state) pthread_cond_signal(&s->changed);
   pthread_mutex_unlock(&s->lock);
 }
 

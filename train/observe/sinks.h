@@ -8,6 +8,7 @@
 #include "configs/config.h"
 #include "train/observe/append.h"
 #include "train/observe/scalars.h"
+#include "train/observe/vitals.h"
 
 typedef struct train_sinks train_sinks;
 
@@ -24,7 +25,11 @@ void train_sinks_rewind(train_sinks *s, int64_t from);
 // Local. Queues a change of state for the webhook: "started", "skipped", "finished", ... with a
 // sentence. Takes NULL.
 void train_sinks_tell(train_sinks *s, const char *state, int64_t step, const char *words);
-// Local. Gives what is queued some seconds to leave, then ends the thread. Takes NULL.
+// Local. How the run fares, for the next push; one at once when the state is another. Takes NULL.
+void train_sinks_vitals(train_sinks *s, const train_vitals *v);
+// Local. After a run that has finished or stopped nothing of it stays at the gateway: it would
+// stand there for ever. One that failed stays as it was last. Gives what is queued some seconds to
+// leave, then ends the thread. Takes NULL.
 void train_sinks_destroy(train_sinks *s);
 
 #endif

@@ -53,7 +53,7 @@ static void put_row(train_html *h, const char *name, double a, double b, bool sh
   put_value(h, a, share);
   put_value(h, b, share);
   if (isfinite(a) && isfinite(b) && a != 0.0)
-    train_html_format(h, "<td>%+.1f%%</td>", 100.0 * (b - a) / fabs(a));
+    train_html_format(h, "<td>%s</td>", train_change_of(100.0 * (b - a) / fabs(a)).s);
   else
     train_html_put(h, "<td></td>");
   train_html_put(h, "</tr>");

@@ -166,6 +166,13 @@ train_number train_number_of(double value, int digits) {
   return out;
 }
 
+train_number train_change_of(double percent) {
+  train_number n;
+  const bool none = fabs(percent) < 0.05;
+  snprintf(n.s, sizeof n.s, none ? "%.1f%%" : "%+.1f%%", none ? 0.0 : percent);
+  return n;
+}
+
 train_number train_duration_of(double seconds) {
   train_number out;
   if (isnan(seconds))

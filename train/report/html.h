@@ -35,6 +35,8 @@ typedef struct {
 // A number for people in `digits` significant digits: 0.512, 31.4, 20.1k, 3e-4; whole numbers
 // without decimals; a dash for NaN.
 train_number train_number_of(double value, int digits);
+// A change in percent, "+3.1%": none has no sign.
+train_number train_change_of(double percent);
 // A span of time for people: "640 ms", "12.4 s", "3 min 20 s", "2 h 05 min".
 train_number train_duration_of(double seconds);
 

@@ -48,8 +48,8 @@ static bool is_placed(const char *column) {
     if (strcmp(column, placed[i]) == 0) return true;
   for (size_t i = 0; i < sizeof multiples / sizeof *multiples; i++)
     if (strcmp(column, multiples[i].column) == 0) return true;
-  // shares of a step, and the ranks'
-  return ends_with(column, "_ms") || strstr(column, "_ms_") != NULL;
+  // shares of a step, the ranks', and numbers of ranks, which nobody can average
+  return ends_with(column, "_rank") || ends_with(column, "_ms") || strstr(column, "_ms_") != NULL;
 }
 
 static bool has_values(const train_columns *m, const char *column) {

@@ -3,7 +3,9 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/args.h"
@@ -24,6 +26,48 @@ static void put_head(train_html *h, const char *title) {
   train_html_put(h, "Orrery</div><h1>");
   train_html_text(h, title);
   train_html_put(h, "</h1>");
+}
+
+// The last start of any of the runs.
+static const json_t *last_start(const train_report_data *d) {
+  const json_t *last = NULL;
+  for (int r = 0; r < d->count; r++)
+    for (size_t i = 0; i < json_array_size(d->run[r].history); i++) {
+      const json_t *line = json_array_get(d->run[r].history, i);
+      const char *event = json_string_value(json_object_get(line, "event"));
+      if (!event || strcmp(event, "start") != 0) continue;
+      if (!last || json_number_value(json_object_get(line, "time")) >=
+                       json_number_value(json_object_get(last, "time")))
+        last = line;
+    }
+  return last;
+}
+
+// ", WORDS VALUE" where the line has the key.
+static void put_word(train_html *h, const json_t *line, const char *key, const char *words) {
+  const char *value = json_string_value(json_object_get(line, key));
+  if (!value) return;
+  train_html_put(h, words);
+  train_html_text(h, value);
+}
+
+// When this page was written, and when, where and by what the run was last at work.
+static void put_origin(train_html *h, const train_report_data *d) {
+  const json_t *start = last_start(d);
+  char now[32], begun[32];
+  orr_clock_text(orr_clock_wall(), now);
+  train_html_format(h, "<p class=sub>Page of %s UTC", now);
+  if (start) {
+    const double ranks = json_number_value(json_object_get(start, "ranks"));
+    orr_clock_text(json_number_value(json_object_get(start, "time")), begun);
+    train_html_format(h, ". Last start %s UTC", begun);
+    put_word(h, start, "host", " on ");
+    train_html_format(h, ", %.0f rank%s", ranks, ranks == 1.0 ? "" : "s");
+    put_word(h, start, "job", ", job ");
+    put_word(h, start, "version", ", Orrery ");
+    put_word(h, start, "revision", " commit ");
+  }
+  train_html_put(h, ".</p>");
 }
 
 // "Runs: tokenizer, dynamics. Evaluated on clips/test."
@@ -48,7 +92,9 @@ static void put_summary(train_html *h, const train_report_data *d) {
     train_html_text(h, data);
     train_html_put(h, ".");
   }
-  train_html_put(h, "</p></header>\n");
+  train_html_put(h, "</p>");
+  put_origin(h, d);
+  train_html_put(h, "</header>\n");
 }
 
 static void put_notes(train_html *h, const train_report_data *d) {

@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "train/run/replica_check.h"
 
 orr_code train_accounting_plan(train_accounting *a, const train_step *s) {
-  *a = (train_accounting){.step = s};
+  *a = (train_accounting){.step = s, .process_bytes = orr_memory_resident()};
   train_replica_check_foresee(s->c, s->axes, a->compare);
   return train_saver_plan(s->c, s->axes, (train_state *)&s->state, &a->save);
 }
@@ -36,6 +37,18 @@ void train_accounting_memory(const train_accounting *a, train_account out[TRAIN_
   memcpy(out, all, sizeof all);
 }
 
+// What a process takes whatever the model is; what lies on a device is not in its memory.
+static void log_process(const train_accounting *a, uint64_t total) {
+  const double own = (double)a->process_bytes / 1048576.0, all = own + (double)total / 1048576.0;
+  if (a->process_bytes == 0) return;
+  if (a->step->k->device_memory)
+    ORR_INFO("beside what lies on the device the process takes %.0f MiB of the host now", own);
+  else
+    ORR_INFO("the process itself takes %.0f MiB now (program, libraries, MPI): %.0f MiB with the "
+             "above, and what its clips take while they are read",
+             own, all);
+}
+
 static void log_memory(const train_accounting *accounting) {
   const train_step *s = accounting->step;
   train_account a[TRAIN_ACCOUNTS];
@@ -54,6 +67,7 @@ static void log_memory(const train_accounting *accounting) {
            s->axes->grid.rank, s->axes->grid.ranks, s->axes->grid.tp, s->axes->grid.cp,
            s->axes->grid.dp, s->state.shard.ranks > 1 ? ", zero 1" : "", text,
            (double)total / 1048576.0, total);
+  log_process(accounting, total);
 }
 
 static void log_traffic(const char *what, const train_moved moved[DIST_AXES][TRAIN_MOVES]) {

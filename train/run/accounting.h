@@ -16,6 +16,7 @@ enum { TRAIN_ACCOUNTS = 9 };
 // What is known before the first step: announced while planning, the same once it is there.
 typedef struct {
   const train_step *step;
+  uint64_t process_bytes; // of the process before any of it: program, libraries, MPI, the device's
   train_saver_needs save;
   train_moved compare[DIST_AXES][TRAIN_MOVES]; // all 0 where nothing is compared
 } train_accounting;

@@ -148,7 +148,9 @@ static orr_code clock_step(loop *l, int64_t n) {
 // are checkpoints that may be missed (train/run/folder.h).
 static void tell_saves(loop *l) {
   char words[512];
-  if (!l->saved && l->run.world->grid.rank == 0 && train_saver_saved(l->run.saver)) {
+  const int64_t saved = l->run.world->grid.rank == 0 ? train_saver_saved(l->run.saver) : 0;
+  if (saved > 0) train_observer_saved(l->run.observer, saved);
+  if (!l->saved && saved > 0) {
     l->saved = true;
     train_observer_note(l->run.observer, "saved", l->saving);
   }
@@ -241,6 +243,7 @@ static orr_code one_step(loop *l, pending_step *line, bool *stop) {
   *line = l->pending;
   l->pending = now;
   r->step = now.s.step;
+  atomic_store(&r->reached, r->step);
   *stop = v.stop > 0.0;
   const bool last = r->step == c->train.steps || *stop,
              due = c->ckpt.every > 0 && r->step % c->ckpt.every == 0;

@@ -4,7 +4,9 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -25,7 +27,8 @@ struct train_observer {
   // Rank 0.
   train_metrics *metrics;
   train_history *history;
-  train_sinks *sinks;   // NULL = none
+  train_sinks *sinks; // NULL = none
+  train_vitals vitals;
   train_outage *outage; // of the run's folder
   bool trace_unwritten; // on all ranks
 };
@@ -54,7 +57,8 @@ static orr_code open_files(train_observer *o, const train_accounting *memory, do
   json_decref(bytes);
   ORR_TRY(rc);
   ORR_TRY(open_metrics(o, from));
-  return train_sinks_create(o->c, from, o->outage, &o->sinks);
+  ORR_TRY(train_sinks_create(o->c, from, o->outage, &o->sinks));
+  return o->c->metrics.pushgateway[0] ? train_vitals_read(o->c->run.dir, &o->vitals) : ORR_OK;
 }
 
 orr_code train_observer_create(const cfg *c, dist_world *w, const train_accounting *memory,
@@ -119,9 +123,13 @@ double train_observer_step_ms(const train_observer *o) {
   return o->profile ? sum : NAN;
 }
 
+static void show_vitals(const train_observer *o) {
+  if (o->vitals.state) train_sinks_vitals(o->sinks, &o->vitals);
+}
+
 static void tell_straggler(train_observer *o, int64_t step) {
-  const char *words = train_ranks_straggler(o->ranks);
-  if (words) train_observer_tell_step(o, "slow", step, "%s", words);
+  const char *event, *words = train_ranks_straggler(o->ranks, &event);
+  if (words) train_observer_tell_step(o, event, step, "%s", words);
 }
 
 static double least(double a, double b) {
@@ -188,6 +196,8 @@ orr_code train_observer_end(train_observer *o, const train_step_metrics *step, o
   if (o->metrics && *logged == ORR_OK) {
     train_metrics_write(o->metrics, &v);
     train_sinks_put(o->sinks, &v);
+    train_vitals_step(&o->vitals, s->step_ms - s->data_wait_ms - s->ckpt_stall_ms, !s->skipped);
+    show_vitals(o);
     tell_straggler(o, s->step);
   }
   if (o->profile && s->step == o->traced.last) return write_trace(o);
@@ -198,8 +208,27 @@ orr_code train_observer_finish(train_observer *o) {
   return o->trace_unwritten ? write_trace(o) : ORR_OK;
 }
 
+void train_observer_saved(train_observer *o, int64_t step) {
+  if (!o || o->vitals.saved == step) return;
+  o->vitals.saved = step;
+  o->vitals.saved_wall_s = orr_clock_wall();
+}
+
+// What state an event of the run's life brings; NULL: it stays as it is.
+static const char *state_of(const char *event) {
+  static const char *const ends[] = {"finished", "stopped", "failed"};
+  if (strcmp(event, "ready") == 0) return "training";
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+    if (strcmp(event, ends[i]) == 0) return ends[i];
+  return NULL;
+}
+
 void train_observer_tell(train_observer *o, const char *event, int64_t step, const char *words) {
   if (!o) return;
+  if (state_of(event)) {
+    o->vitals.state = state_of(event);
+    show_vitals(o);
+  }
   train_history_add(o->history, event, step, words);
   train_sinks_tell(o->sinks, event, step, words);
 }

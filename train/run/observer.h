@@ -44,6 +44,8 @@ void train_observer_tell(train_observer *o, const char *event, int64_t step, con
 void train_observer_show(train_observer *o, const char *tag, int64_t step, const char *path);
 
 // Local. For history.jsonl alone. Rank 0 alone speaks; takes NULL.
+// Local. The checkpoint of that step is the newest one in its place.
+void train_observer_saved(train_observer *o, int64_t step);
 void train_observer_note(train_observer *o, const char *event, int64_t step);
 
 // Local. The same with a sentence made of parts, which is logged as a warning, too.

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "train/model/precision.h"
+#include "train/observe/history.h"
 #include "train/setup/device.h"
 #include "train/step/peak.h"
 #include "train/setup/remote_data.h"
@@ -76,6 +77,9 @@ static orr_code plan_model(train_run *r, const train_run_options *o) {
 }
 
 orr_code train_run_plan(train_run *r, const train_run_options *o) {
+  ORR_TRY(dist_watchdog_start(
+      r->world, &(dist_watchdog_options){.timeout_s = r->c->dist.timeout_s, .early = true},
+      &r->watchdog));
   ORR_TRY(agree_on_run(r));
   ORR_TRY(open_axes(r, o));
   ORR_TRY(dist_agree(r->all, plan_model(r, o), "plan the model"));
@@ -227,12 +231,19 @@ orr_code train_run_open(train_run *r, const char *resume) {
 
 // -- the first step -------------------------------------------------------------------------
 
-static orr_code watch(train_run *r) {
-  orr_path report;
+static void tell_end(void *run, const char *report) {
+  train_run *r = run;
+  train_history_add_report(r->c->run.dir, atomic_load(&r->reached), report);
+}
+
+// A report that lies there is of a process before this one, which goes on where that hung.
+static orr_code watch_steps(train_run *r) {
+  orr_path report, old;
   ORR_TRY(orr_fs_join(report, sizeof report, r->c->run.dir, "hang-report.txt"));
-  return dist_watchdog_start(
-      r->world, &(dist_watchdog_options){.timeout_s = r->c->dist.timeout_s, .report = report},
-      &r->watchdog);
+  ORR_TRY(orr_fs_join(old, sizeof old, r->c->run.dir, "hang-report.old.txt"));
+  if (r->world->grid.rank == 0 && orr_fs_exists(report)) ORR_TRY(orr_fs_rename(report, old));
+  atomic_store(&r->reached, r->step);
+  return dist_watchdog_settle(r->watchdog, report, tell_end, r);
 }
 
 // config.yaml is written once weights, data and outputs are there: a call that fails before that
@@ -243,7 +254,7 @@ orr_code train_run_begin(train_run *r) {
                           : ORR_OK;
   ORR_TRY(dist_agree(r->all, rc, "write config.yaml"));
   train_fingerprint_log_start(r->record, r->step, r->ahead);
-  return watch(r);
+  return dist_agree(r->all, watch_steps(r), "watch the steps");
 }
 
 json_t *train_run_meta(train_run *r) {
@@ -264,7 +275,7 @@ void train_run_close(train_run *r) {
   char message[ORR_STATUS_MESSAGE_MAX]; // the one that ends the run, not one of a part that is
                                         // closed
   orr_status_copy(message, sizeof message);
-  dist_watchdog_stop(r->watchdog);
+  dist_watchdog_keep(r->watchdog);
   train_observer_destroy(r->observer);
   train_fingerprint_log_destroy(r->record);
   train_replica_check_destroy(r->replicas);

@@ -3,6 +3,7 @@
 #ifndef TRAIN_RUN_H
 #define TRAIN_RUN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/hash.h"
@@ -52,7 +53,8 @@ typedef struct train_run {
   train_fingerprint_log *record; // NULL = none
   train_saver *saver;
   train_replica_check *replicas; // NULL = not compared
-  dist_watchdog *watchdog;       // NULL before the first step
+  dist_watchdog *watchdog;       // watches from the beginning on
+  atomic_int_least64_t reached;  // `step`, for the watchdog's thread
 } train_run;
 
 // All are collective over the world, and every rank returns the same code. After an error of any,
@@ -68,7 +70,8 @@ orr_code train_run_plan(train_run *r, const train_run_options *o);
 orr_code train_run_open(train_run *r, const char *resume);
 // Whether all steps are taken. Local.
 bool train_run_done(const train_run *r);
-// Writes config.yaml and where the record goes on, and starts the watchdog; steps may follow.
+// Writes config.yaml and where the record goes on; the watchdog looks at steps from here on, and
+// they may follow.
 orr_code train_run_begin(train_run *r);
 // The clips; a part of train_run_open, which takes no folder and opens no outputs.
 orr_code train_run_open_data(train_run *r);

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 // Process-wide: installs the handlers; again does no harm. A second SIGINT ends the process as
-// usual. The program does it before anything else: a scheduler's warning may come while MPI still
-// starts.
+// usual. A SIGTERM from Open MPI's launcher leaves little time: rank 0 says so at once. The program
+// does it before anything else: a scheduler's warning may come while MPI still starts.
 void train_stop_install(void);
 bool train_stop_requested(void);
 void train_stop_clear(void);  // a request ends one run, not those after it in the same process

@@ -22,7 +22,7 @@ struct train_saver {
   json_t *meta;
   train_save_state save;
   bool committing;   // rank 0, in the background
-  bool saved;        // rank 0: a checkpoint is in its place
+  int64_t saved;     // rank 0: step of the newest checkpoint in its place, 0 = none
   orr_code last;     // outcome of the last save
   char failure[512]; // rank 0: of a save that nobody has asked about yet; "" = none
 };
@@ -186,7 +186,7 @@ orr_code train_saver_finish(train_saver *s) {
     ORR_TRY(train_saver_conclude(s, failed > 0.0, &waited));
   }
   orr_code committed = s->last == ORR_OK ? ckpt_writer_wait(s->writer) : ORR_OK;
-  s->saved |= s->committing && s->last == ORR_OK && committed == ORR_OK;
+  if (s->committing && s->last == ORR_OK && committed == ORR_OK) s->saved = s->step;
   s->committing = false;
   forget_meta(s);
   committed = train_axes_agree(s->axes, committed, "commit checkpoint");
@@ -197,11 +197,11 @@ orr_code train_saver_finish(train_saver *s) {
   return s->last;
 }
 
-bool train_saver_saved(train_saver *s) {
+int64_t train_saver_saved(train_saver *s) {
   orr_code rc;
   if (s->committing && ckpt_save_written(s->writer, &rc)) {
     s->committing = false;
-    s->saved |= rc == ORR_OK;
+    if (rc == ORR_OK) s->saved = s->step;
   }
   return s->saved;
 }

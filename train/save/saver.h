@@ -48,8 +48,8 @@ orr_code train_saver_conclude(train_saver *s, bool failed, double *stall_ms);
 orr_code train_saver_finish(train_saver *s);
 // Local, rank 0. True once for a save that has failed: what happened, as it was warned of.
 bool train_saver_failure(train_saver *s, char *words, size_t size);
-// Local, rank 0. True once a checkpoint of this saver is in its place.
-bool train_saver_saved(train_saver *s);
+// Local, rank 0. The step of the newest checkpoint of this saver that is in its place; 0 = none.
+int64_t train_saver_saved(train_saver *s);
 void train_saver_destroy(train_saver *s); // takes NULL
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 
 enum { WORDS_MAX = 32 };
 
@@ -310,6 +311,32 @@ static void test_fewer_steps_alone_shrink_warm_up_and_decay_and_resume_as_they_w
   }
 }
 
+static void test_a_dry_run_tells_what_a_process_takes_beside_its_model(void **state) {
+  small_run *r = *state;
+  char err[256];
+  double own = 0.0, all = 0.0, model = 0.0;
+  struct rusage most;
+  snprintf(err, sizeof err, "%s/err", r->root);
+  program_wait_ok(
+      program_start(WORDS("train", config(r, "dry"), "--set", "run.device=cpu", "--dry-run"), err,
+                    true),
+      err);
+  char *said = folder_read(err);
+  const char *line = strstr(said, "the process itself takes "), *total = strstr(said, ") in all");
+  assert_non_null(line);
+  assert_non_null(total);
+  assert_int_equal(sscanf(line,
+                          "the process itself takes %lf MiB now (program, libraries, MPI): %lf MiB",
+                          &own, &all),
+                   2);
+  while (total > said && *total != '(') total--; // "5.9 MiB (6200674 bytes) in all"
+  assert_int_equal(sscanf(total, "(%lf bytes", &model), 1);
+  assert_true(fabs(all - own - model / 1048576.0) <= 1.0); // both are rounded
+  assert_int_equal(getrusage(RUSAGE_CHILDREN, &most), 0);
+  assert_true(own >= 5.0 && own <= (double)most.ru_maxrss / 1024.0 + 1.0); // which the kernel saw
+  orr_free(said);
+}
+
 // -- places to write ------------------------------------------------------------------------
 
 static void test_a_folder_that_cannot_be_made_is_named(void **state) {
@@ -370,6 +397,7 @@ int main(void) {
       cmocka_unit_test(test_truncated_foreign_and_newer_shards_are_named),
       cmocka_unit_test(test_checkpoints_that_are_missing_or_of_another_model),
       cmocka_unit_test(test_fewer_steps_alone_shrink_warm_up_and_decay_and_resume_as_they_were),
+      cmocka_unit_test(test_a_dry_run_tells_what_a_process_takes_beside_its_model),
       cmocka_unit_test(test_a_folder_that_cannot_be_made_is_named),
       cmocka_unit_test(test_a_full_disk_ends_a_run_with_what_to_do),
       cmocka_unit_test(test_ranks_that_do_not_divide_the_batch_say_so_once),

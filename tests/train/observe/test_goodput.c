@@ -146,6 +146,32 @@ static void test_a_start_names_the_steps_that_are_lost(void **state) {
   orr_free(text);
 }
 
+// The event that a report becomes, and its words.
+static void expect_event(const char *dir, const char *report, const char *event,
+                         const char *words) {
+  json_t *history;
+  int64_t bad;
+  train_history_add_report(dir, 7, report);
+  assert_int_equal(train_history_read(dir, &history, &bad), ORR_OK);
+  const json_t *last = json_array_get(history, json_array_size(history) - 1);
+  assert_string_equal(json_string_value(json_object_get(last, "event")), event);
+  assert_string_equal(json_string_value(json_object_get(last, "words")), words);
+  assert_int_equal(json_integer_value(json_object_get(last, "step")), 7);
+  assert_true(json_number_value(json_object_get(last, "time")) > 1e9);
+  json_decref(history);
+}
+
+static void test_a_report_on_a_hang_becomes_an_event(void **state) {
+  expect_event(*state,
+               "hang report\ndp barrier, call 3: 2 of 3 ranks wait\n"
+               "missing: rank 1 (n, pid 4) from dp barrier: its process has ended\nadvice: look\n",
+               "died", "missing: rank 1 (n, pid 4) from dp barrier: its process has ended");
+  expect_event(*state,
+               "hang report\nmissing: rank 1 (n, pid 4): it does not answer\n"
+               "failed: rank 2: dp axis",
+               "hung", "missing: rank 1 (n, pid 4): it does not answer; failed: rank 2: dp axis");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define EACH(t) cmocka_unit_test_setup_teardown(t, folder_setup, folder_teardown)
@@ -153,6 +179,7 @@ int main(void) {
       EACH(test_a_process_that_never_got_ready_is_start_up),
       EACH(test_clocks_that_disagree_change_only_the_time_between_processes),
       EACH(test_a_run_without_history_has_no_goodput),
+      EACH(test_a_report_on_a_hang_becomes_an_event),
       EACH(test_a_start_names_the_steps_that_are_lost),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,20 +15,21 @@ static void assert_has(const char *page, const char *piece) {
 
 static void store_run(const char *root, const char *name, double ms) {
   char file[128], text[2048];
-  snprintf(
-      text, sizeof text,
-      "{\"step\": 1, \"loss\": 3, \"step_ms\": %g, \"forward_ms\": 30, \"backward_ms\": 50,"
-      " \"tp_ms\": 15, \"other_ms\": 5, \"time\": 1002}\n"
-      "{\"step\": 2, \"loss\": 2, \"step_ms\": %g, \"forward_ms\": 30, \"backward_ms\": 50,"
-      " \"tp_ms\": 15, \"other_ms\": 5, \"busy_ms_min\": 70, \"busy_ms_median\": 80,"
-      " \"busy_ms_max\": 120.5, \"busy_ms_rank\": 3, \"straggler_score\": 1.5, \"time\": 1003}\n",
-      ms, ms);
+  snprintf(text, sizeof text,
+           "{\"step\": 1, \"loss\": 3, \"step_ms\": %g, \"forward_ms\": 30, \"backward_ms\": 50,"
+           " \"tp_ms\": 15, \"other_ms\": 5, \"time\": 1002}\n"
+           "{\"step\": 2, \"loss\": 2, \"step_ms\": %g, \"forward_ms\": 30, \"backward_ms\": 50,"
+           " \"tp_ms\": 15, \"other_ms\": 5, \"busy_ms_min\": 70, \"busy_ms_median\": 80,"
+           " \"busy_ms_max\": 120.5, \"busy_ms_rank\": 3, \"straggler_score\": 1.5, "
+           "\"straggler_rank\": 3, \"time\": 1003}\n",
+           ms, ms);
   snprintf(file, sizeof file, "%s/metrics.jsonl", name);
   folder_store(root, file, text);
   snprintf(file, sizeof file, "%s/history.jsonl", name);
   folder_store(
       root, file,
       "{\"time\": 1000, \"event\": \"start\", \"step\": 0, \"ranks\": 8, \"host\": \"n<1>\","
+      " \"job\": \"42\", \"version\": \"0.1.0\", \"revision\": \"4ecfcc7ab012\","
       " \"memory\": {\"parameters\": 1048576, \"activations\": 3221225472, \"communication\": "
       "24}}\n"
       "{\"time\": 1001, \"event\": \"ready\", \"step\": 0}\n"
@@ -50,6 +51,9 @@ static void test_a_run_shows_goodput_phases_ranks_memory_and_events(void **state
   assert_has(page, "the first on n&#60;1&#62;");
   assert_has(page, "rank 3 &#38; co");
   assert_null(strstr(page, "busy_ms")); // no curve of its own
+  assert_null(strstr(page, "straggler_rank"));
+  assert_has(page, "Last start 1970-01-01 00:16:40 UTC on n&#60;1&#62;, 8 ranks, job 42, Orrery "
+                   "0.1.0 commit 4ecfcc7ab012.");
   orr_free(page);
 }
 
@@ -59,6 +63,8 @@ static void test_two_runs_stand_side_by_side(void **state) {
   store_run(*state, "b", 80.0);
   folder_store(*state, "a/config.yaml", "train:\n  steps: 2\n  batch: 4\ndist:\n  tp: 1\n");
   folder_store(*state, "b/config.yaml", "train:\n  steps: 2\n  batch: 8\ndist:\n  tp: 2\n");
+  folder_store(*state, "a/eval.json", "{\"loss\": 2}");
+  folder_store(*state, "b/eval.json", "{\"loss\": 1.9999}");
   snprintf(a, sizeof a, "%s/a", (char *)*state);
   snprintf(b, sizeof b, "%s/b", (char *)*state);
   snprintf(out, sizeof out, "%s/both.html", (char *)*state);
@@ -68,6 +74,8 @@ static void test_two_runs_stand_side_by_side(void **state) {
   assert_has(page, "<th>train.batch</th><td>4</td><td>8</td>");
   assert_has(page, "<th>dist.tp</th><td>1</td><td>2</td>");
   assert_null(strstr(page, "train.steps"));
+  assert_null(strstr(page, "-0.0%"));
+  assert_has(page, "<td>0.0%</td>"); // of 2 and 1.9999
   orr_free(page);
 }
 
