@@ -25,6 +25,7 @@ static const orr_option options[] = {
     {"horizon", "N", "frames rolled out", 0},
     {"steps", "N", "decoding passes a frame", 0},
     {"temperature", "X", "of the drawn codes; 0 takes the likeliest", 0},
+    {"guidance", "W", "how much more the action counts; 0 = as in training", 0},
     {"choice-temperature", "X", "noise on the order in which positions are kept", 0},
     {"seed", "N", "key of the random numbers", 0},
     {"threads", "N", "CPU threads; 0 = all cores", 0},
@@ -48,6 +49,7 @@ static orr_code read_options(const orr_args *a, const cfg *c, train_eval_options
                             .steps = c->eval.steps,
                             .temperature = c->eval.temperature,
                             .choice_temperature = c->eval.choice_temperature,
+                            .guidance = c->eval.guidance,
                             .seed = (uint64_t)c->eval.seed};
   int64_t seed = c->eval.seed;
   ORR_TRY(orr_args_i64(a, "clips", 2, 1000000, &o->clips));
@@ -56,6 +58,7 @@ static orr_code read_options(const orr_args *a, const cfg *c, train_eval_options
   ORR_TRY(orr_args_i64(a, "steps", 1, 1024, &o->steps));
   ORR_TRY(orr_args_f64(a, "temperature", 0.0, 100.0, &o->temperature));
   ORR_TRY(orr_args_f64(a, "choice-temperature", 0.0, 100.0, &o->choice_temperature));
+  ORR_TRY(orr_args_f64(a, "guidance", 0.0, 100.0, &o->guidance));
   ORR_TRY(orr_args_i64(a, "seed", 0, 4294967295, &seed));
   o->seed = (uint64_t)seed;
   return ORR_OK;

@@ -40,6 +40,7 @@ static const orr_option options[] = {
     {"prompt", "N", "frames given", 0},
     {"steps", "N", "decoding passes a frame", 0},
     {"temperature", "X", "of the drawn codes; 0 takes the likeliest", 0},
+    {"guidance", "W", "how much more the action counts; 0 = as in training", 0},
     {"choice-temperature", "X", "noise on the order in which positions are kept", 0},
     {"seed", "N", "key of the random numbers", 0},
     {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
@@ -59,6 +60,7 @@ typedef struct {
   bool beside;
   int64_t window;
   train_engine_settings settings;
+  double guidance; // train_engine_options
 } request;
 
 typedef struct {
@@ -85,6 +87,7 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   q->settings = (train_engine_settings){.steps = c->eval.steps,
                                         .temperature = c->eval.temperature,
                                         .choice_temperature = c->eval.choice_temperature};
+  q->guidance = c->eval.guidance;
   q->beside = orr_args_flag(a, "beside");
   q->actions = orr_args_text(a, "actions", NULL);
   ORR_TRY(orr_args_i64(a, "clip", 0, INT64_MAX, &q->clip));
@@ -96,6 +99,7 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   ORR_TRY(orr_args_i64(a, "seed", 0, 4294967295, &q->seed));
   ORR_TRY(orr_args_f64(a, "temperature", 0.0, 100.0, &q->settings.temperature));
   ORR_TRY(orr_args_f64(a, "choice-temperature", 0.0, 100.0, &q->settings.choice_temperature));
+  ORR_TRY(orr_args_f64(a, "guidance", 0.0, 100.0, &q->guidance));
   q->window = train_engine_window(c, q->prompt + q->frames);
   q->settings.seed = (uint64_t)q->seed;
   q->settings.sample = (uint64_t)q->clip;
@@ -202,11 +206,13 @@ static orr_code run(rollout *r) {
   ORR_TRY(read_episode(r));
   ORR_TRY(train_codec_create(r->m.tokenizer, 16, &r->codec));
   ORR_TRY(train_codec_encode(r->codec, r->real, r->q.prompt, r->tokens));
-  ORR_TRY(train_engine_create(
-      r->m.k, &d->dynamics, &d->dynamics_p, &d->state.weights,
-      &(train_engine_options){
-          .sessions = 1, .batch = 1, .window = r->q.window, .steps = r->q.settings.steps},
-      &r->engine));
+  ORR_TRY(train_engine_create(r->m.k, &d->dynamics, &d->dynamics_p, &d->state.weights,
+                              &(train_engine_options){.sessions = 1,
+                                                      .batch = 1,
+                                                      .window = r->q.window,
+                                                      .steps = r->q.settings.steps,
+                                                      .guidance = r->q.guidance},
+                              &r->engine));
   const double begin = orr_clock_ms();
   ORR_TRY(roll(r, branch));
   ORR_INFO("rollout: %.1f frames/s", 1e3 * (double)r->q.frames / (orr_clock_ms() - begin));

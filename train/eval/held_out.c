@@ -100,6 +100,7 @@ static orr_code open_set(held_out *h, const train_run *r, int i) {
                                                  .steps = c->eval.steps,
                                                  .temperature = c->eval.temperature,
                                                  .choice_temperature = c->eval.choice_temperature,
+                                                 .guidance = c->eval.guidance,
                                                  .seed = (uint64_t)c->eval.seed,
                                                  .brief = true},
                            &s->eval);
