@@ -340,6 +340,20 @@ static void write_calls(FILE *out, int rank, const dist_peer *p) {
   }
 }
 
+bool dist_hang_names(const dist_grid *g, const dist_peer *peers) {
+  for (int rank = 0; rank < g->ranks; rank++) {
+    const dist_peer_state state = peers[rank].state;
+    if (state == DIST_PEER_SILENT || state == DIST_PEER_ENDED) return true;
+    if (state == DIST_PEER_ANSWERED && peers[rank].recording.fault[0]) return true;
+  }
+  hang h = worst_hang(g, peers);
+  if (h.waiting == 0) return false;
+  const bool different = first_difference(peers, &h);
+  for (int i = 0; i < h.members.n; i++)
+    if (is_to_blame(&h, part_of(peers + member(&h.members, i), &h.call), different)) return true;
+  return false;
+}
+
 void dist_hang_write(FILE *out, const dist_grid *g, const dist_peer *peers, double timeout_s) {
   char state[320];
   fprintf(out, "hang report (dist.timeout_s %g)\n", timeout_s);

@@ -29,6 +29,9 @@ typedef struct {
 // that hangs, each rank that is missing from it and why, a line for every rank, and the last calls
 // of each.
 void dist_hang_write(FILE *out, const dist_grid *g, const dist_peer *peers, double timeout_s);
+// Local. Whether the report names a rank: one that is missing, silent or gone, or a fault of a
+// device. Where it names none all ranks are in the call that hangs, or through it.
+bool dist_hang_names(const dist_grid *g, const dist_peer *peers);
 // Local. "dp all_reduce of 1000 f32, call 3" into text [size].
 void dist_call_print(const dist_call *call, char *text, size_t size);
 

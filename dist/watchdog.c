@@ -33,7 +33,7 @@
 #define AGAIN_MS       100  // between two questions meanwhile
 #define ALONE_MS       4500 // a rank that nobody has told to end does so
 #define LAST_RESORT_MS 2000 // for writing the report and MPI_Abort
-#define PATIENT_S      60.0 // outside of training, for ranks that wait for one that is at work
+#define PATIENCE_S     60.0 // outside of training, for ranks that wait for one that is at work
 
 struct dist_watchdog {
   dist_world *world;
@@ -162,21 +162,26 @@ static bool somebody_died(const dist_watchdog *d) {
   return false;
 }
 
-// A rank may be at work for longer than a collective of a step may take: it loads, or waits for the
-// run's folder. Who is there is believed for a while.
+// Outside of steps a rank may be at work for longer than a collective takes: it loads, or waits for
+// the run's folder. Who is there is believed for a while. And where all ranks are in a call, or
+// through it, the last of them may only lack a core of a busy machine.
 static bool may_wait(dist_watchdog *d) {
-  const double most_s = d->timeout_s > PATIENT_S ? d->timeout_s : PATIENT_S;
+  double most_s = d->timeout_s > PATIENCE_S ? d->timeout_s : PATIENCE_S;
   pthread_mutex_lock(&d->lock);
-  bool wait = !d->strict;
+  const bool strict = d->strict;
   pthread_mutex_unlock(&d->lock);
-  for (int i = 0; wait && i < d->world->grid.ranks; i++) {
+  if (strict) {
+    if (dist_hang_names(&d->grid, d->peers)) return false;
+    most_s = d->timeout_s + PATIENCE_S;
+  }
+  for (int i = 0; i < d->world->grid.ranks; i++) {
     const dist_peer *p = &d->peers[i];
     const dist_recording *r = &p->recording;
-    wait =
-        p->state == DIST_PEER_LEFT || (p->state == DIST_PEER_ANSWERED && !r->fault[0] &&
-                                       (r->inside < 0 || 1e-9 * (double)r->inside_age_ns < most_s));
+    const bool waits = p->state == DIST_PEER_ANSWERED && !r->fault[0] &&
+                       (r->inside < 0 || 1e-9 * (double)r->inside_age_ns < most_s);
+    if (p->state != DIST_PEER_LEFT && !waits) return false;
   }
-  return wait;
+  return true;
 }
 
 // No alarm any more; a rank that waits begins to count anew.

@@ -129,12 +129,12 @@ static orr_code look_at_actions(data_import_looking *l, const data_import_episod
   return rc;
 }
 
-// What tells a recording from all others, wherever it lies and whatever becomes of it. The size of
-// its file does not: others may be added to that.
-static uint64_t key_of(const data_import_episode *e, const data_import_actions *a,
+// What tells a recording from all others, wherever it lies and whatever becomes of it; name "": and
+// whatever it is called. The size of its file does not: others may be added to that.
+static uint64_t key_of(const data_import_episode *e, const char *name, const data_import_actions *a,
                        uint64_t fingerprint) {
   const int64_t numbers[] = {e->frames, a->rows, a->A};
-  uint64_t key = orr_hash64(e->name, strlen(e->name), fingerprint);
+  uint64_t key = orr_hash64(name, strlen(name), fingerprint);
   key = orr_hash64(numbers, sizeof numbers, key);
   return orr_hash64(a->v, a->v ? (size_t)(a->rows * a->A) * sizeof *a->v : 0, key);
 }
@@ -195,11 +195,13 @@ static orr_code look_at_episode(data_import_looking *l, int64_t number) {
   ORR_TRY_GOTO(check_merges(p->o, e, a.A), release);
   ORR_TRY_GOTO(look_at_outcome(l, e, &t, &a, &made), release);
   ORR_TRY_GOTO(look_at_actions(l, e, &t, &a, &made), release);
-  p->items[p->count++] = (data_import_item){.episode = number,
-                                            .timing = t,
-                                            .frames = t.frames,
-                                            .key = key_of(e, &a, fingerprint),
-                                            .made = made};
+  p->items[p->count++] = (data_import_item){
+      .episode = number,
+      .timing = t,
+      .frames = t.frames,
+      .key = key_of(e, e->name, &a, fingerprint),
+      .content = orr_hash64(&e->bytes, sizeof e->bytes, key_of(e, "", &a, fingerprint)),
+      .made = made};
   p->frames += t.frames;
 release:
   data_import_actions_release(&a);

@@ -10,7 +10,9 @@
 
 typedef enum {
   DATA_NOTE_TWICE,    // a file that is there under several names
-  DATA_NOTE_SAME,     // recordings with the same content
+  DATA_NOTE_SAME,     // recordings with the same content and name
+  DATA_NOTE_COPY,     // the same content under another name
+  DATA_NOTE_ALIKE,    // perhaps the same content under another name
   DATA_NOTE_GAPS,     // frames are missing
   DATA_NOTE_STAMPS,   // aligned by time
   DATA_NOTE_CLOCK,    // time stamps of another clock

@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "data/import/copies.h"
 #include "data/import/look.h"
 #include "data/import/parts.h"
 #include "data/import/sources.h"
@@ -196,29 +197,6 @@ static orr_code make_key(data_import_plan *p) {
 
 // -- what is there already ------------------------------------------------------------------
 
-static int by_key(const void *a, const void *b) {
-  const data_import_item *const *x = a, *const *y = b;
-  if ((*x)->key != (*y)->key) return (*x)->key < (*y)->key ? -1 : 1;
-  return (*x)->episode < (*y)->episode ? -1 : (*x)->episode > (*y)->episode;
-}
-
-// Marks the second and all further copies of a recording, by a negative episode.
-static orr_code mark_copies(data_import_plan *p) {
-  data_import_item **order = orr_malloc((size_t)(p->count + 1) * sizeof(data_import_item *));
-  ORR_CHECK(order, ORR_ENOMEM, "out of memory to compare %" PRId64 " recordings", p->count);
-  for (int64_t i = 0; i < p->count; i++) order[i] = &p->items[i];
-  if (p->count > 1) qsort(order, (size_t)p->count, sizeof(data_import_item *), by_key);
-  for (int64_t i = 1; i < p->count; i++) {
-    if (order[i]->key != order[i - 1]->key) continue;
-    data_import_note(&p->notes, DATA_NOTE_SAME,
-                     "%s: a copy of another recording of this name; it is imported once",
-                     p->episodes.v[order[i]->episode].file);
-    order[i]->copied = true;
-  }
-  orr_free(order);
-  return ORR_OK;
-}
-
 // Another recording of the same name is no fault: every day may have its episode_0.
 static void note_name(data_import_plan *p, const data_import_item *item) {
   char label[4400];
@@ -233,7 +211,7 @@ static void note_name(data_import_plan *p, const data_import_item *item) {
 
 static orr_code drop_known(data_import_plan *p) {
   int64_t kept = 0;
-  ORR_TRY(mark_copies(p));
+  ORR_TRY(data_import_copies_mark(p));
   for (int64_t i = 0; i < p->count; i++) {
     const data_import_item *item = &p->items[i];
     const data_import_known *known =

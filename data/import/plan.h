@@ -17,9 +17,10 @@ typedef struct {
   data_import_timing timing;
   int64_t from, frames; // output frames of it that are written: all, or a part
   bool validation;
-  uint64_t key;  // of the recording, wherever it lies
-  uint64_t made; // of what becomes of it, with these options
-  bool copied;   // from one before it
+  uint64_t key;     // of the recording, wherever it lies
+  uint64_t content; // the same but for its name, and the sizes of its files
+  uint64_t made;    // of what becomes of it, with these options
+  bool copied;      // from one before it
 } data_import_item;
 
 // Items first .. first+n-1 of one part.

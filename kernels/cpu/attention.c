@@ -157,8 +157,8 @@ orr_code CPU_FN(attention_fwd)(kern *k, const kern_attention_fwd_args *a) {
   void *workspace;
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->seq.seqs * a->G, cpu_attention_grain(&a->seq, a->H / a->G, a->K), fwd_tasks,
-          &(task_ctx){a, workspace, bytes});
+  cpu_run(k, a->seq.seqs * a->G, cpu_attention_grain(k, &a->seq, a->G, a->H / a->G, a->K),
+          fwd_tasks, &(task_ctx){a, workspace, bytes});
   return ORR_OK;
 }
 
@@ -248,7 +248,7 @@ orr_code CPU_FN(attention_bwd)(kern *k, const kern_attention_bwd_args *a) {
   void *workspace;
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->seq.seqs * a->G, cpu_attention_grain(&a->seq, a->H / a->G, a->K), bwd_tasks,
-          &(task_ctx){a, workspace, bytes});
+  cpu_run(k, a->seq.seqs * a->G, cpu_attention_grain(k, &a->seq, a->G, a->H / a->G, a->K),
+          bwd_tasks, &(task_ctx){a, workspace, bytes});
   return ORR_OK;
 }

@@ -12,8 +12,9 @@ static inline int64_t cpu_attention_row(int64_t s, int64_t inner, int64_t outer_
 }
 
 // Tasks in a piece of the loop over them: short sequences are over in microseconds.
-static inline int64_t cpu_attention_grain(const kern_sequences *seq, int64_t heads, int64_t K) {
-  return cpu_grain(seq->L * seq->L * heads * K / 16);
+static inline int64_t cpu_attention_grain(const kern *k, const kern_sequences *seq, int64_t groups,
+                                          int64_t heads, int64_t K) {
+  return cpu_grain(k, seq->seqs * groups, seq->L * seq->L * heads * K / 16);
 }
 
 #endif

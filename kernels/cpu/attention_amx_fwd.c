@@ -151,7 +151,7 @@ orr_code attention_amx_fwd(kern *k, const kern_attention_fwd_args *a) {
   void *workspace;
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, count.used), &workspace));
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->seq.seqs * a->G, cpu_attention_grain(&a->seq, a->H / a->G, a->K), fwd_tasks,
-          &(task_ctx){a, workspace, count.used});
+  cpu_run(k, a->seq.seqs * a->G, cpu_attention_grain(k, &a->seq, a->G, a->H / a->G, a->K),
+          fwd_tasks, &(task_ctx){a, workspace, count.used});
   return ORR_OK;
 }

@@ -51,9 +51,13 @@ static inline void cpu_run(const kern *k, int64_t items, int64_t grain, cpu_team
   cpu_team_run(cpu_impl_of(k)->team, items, grain, body, ctx);
 }
 
-// Rows in a piece of a loop over rows of `width` elements: enough work to be worth taking.
-static inline int64_t cpu_grain(int64_t width) {
-  return width < 16384 ? 16384 / (width > 0 ? width : 1) : 1;
+// Rows in a piece of a loop over `rows` rows of `width` elements: 16384 elements, or fewer where
+// threads would have nothing to do, down to what is just worth taking.
+static inline int64_t cpu_grain(const kern *k, int64_t rows, int64_t width) {
+  const int64_t least = 2048 / (width > 0 ? width : 1), most = 16384 / (width > 0 ? width : 1);
+  const int64_t even = rows / (2 * k->threads);
+  const int64_t grain = even > most ? most : even < least ? least : even;
+  return grain > 1 ? grain : 1;
 }
 
 // Local. While planning: raises k->workspace_bytes to `bytes`, *out = NULL. Afterwards *out is

@@ -62,7 +62,7 @@ static void fwd_part(const void *ctx, int64_t first, int64_t end, int thread) {
 
 orr_code CPU_FN(embed_fwd)(kern *k, const kern_embed_fwd_args *a) {
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->BT, cpu_grain((1 + a->S + a->R) * a->D), fwd_part, a);
+  cpu_run(k, a->BT, cpu_grain(k, a->BT, (1 + a->S + a->R) * a->D), fwd_part, a);
   return ORR_OK;
 }
 

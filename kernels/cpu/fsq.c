@@ -43,7 +43,7 @@ orr_code CPU_FN(fsq_fwd)(kern *k, const kern_fsq_fwd_args *a) {
   fsq_ctx c = {.args = a};
   ORR_TRY(kern_fsq_dims(a->n, a->levels, c.dims));
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->M, cpu_grain(TANH_WIDTH * a->n), fwd_part, &c);
+  cpu_run(k, a->M, cpu_grain(k, a->M, TANH_WIDTH * a->n), fwd_part, &c);
   return ORR_OK;
 }
 
@@ -65,7 +65,7 @@ orr_code CPU_FN(fsq_bwd)(kern *k, const kern_fsq_bwd_args *a) {
   fsq_ctx c = {.args = a};
   ORR_TRY(kern_fsq_dims(a->n, a->levels, c.dims));
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->M, cpu_grain(TANH_WIDTH * a->n), bwd_part, &c);
+  cpu_run(k, a->M, cpu_grain(k, a->M, TANH_WIDTH * a->n), bwd_part, &c);
   return ORR_OK;
 }
 
@@ -85,6 +85,6 @@ orr_code CPU_FN(fsq_lookup)(kern *k, const kern_fsq_lookup_args *a) {
   fsq_ctx c = {.args = a};
   ORR_TRY(kern_fsq_dims(a->n, a->levels, c.dims));
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->M, cpu_grain(a->n), lookup_part, &c);
+  cpu_run(k, a->M, cpu_grain(k, a->M, a->n), lookup_part, &c);
   return ORR_OK;
 }

@@ -3,6 +3,8 @@
 // b is packed as a whole, unless it is there in panels. Then y is cut into blocks, one piece of
 // work each: the block's rows of x stay in the second-level cache, and a panel of b in the first
 // while it meets all of them. Where x is float32, or pairs, its rows are read where they lie.
+// Rows that do not fill the last tile are taken from as many of the tiles before it, one from each:
+// 68 rows are 8 tiles of 6 and 4 of 5, and no sum is in vain.
 #include "kernels/cpu/gemm.h"
 
 #include "kernels/cpu/gemm_pack.h"
@@ -30,9 +32,16 @@ typedef struct {
 
 // The scratch of one thread.
 typedef struct {
+  int64_t *block; // whose rows are in `left`, as its first row; -1 = nobody's
   uint32_t *left; // rows of x as words: all of a block's, or those of its last, partial tile
   float *sums;    // tiles of one panel of a block, while they are not finished
 } memory;
+
+// The tiles of a block's rows.
+typedef struct {
+  int64_t count, whole; // tiles; those of GEMM_ROWS rows, which come first
+  bool padded;          // the last one's missing rows are zeros, as the others cannot spare any
+} tiling;
 
 static int64_t at_least_1(int64_t n) {
   return n > 1 ? n : 1;
@@ -62,21 +71,34 @@ static plan plan_of(const kern *k, const cpu_gemm_rows_args *a) {
   p.rows = even_part(a->M, rows > GEMM_ROWS ? rows : GEMM_ROWS, GEMM_ROWS);
   p.down = parts(a->M, p.rows);
   // Columns: as many as stay in the last-level cache, fewer where threads would have no work.
-  const int64_t cols = at_least_1(RIGHT_WORDS / p.depth), wanted = parts(4 * k->threads, p.down);
+  const int64_t cols = at_least_1(RIGHT_WORDS / p.depth), wanted = parts(8 * k->threads, p.down);
   const int64_t narrow = at_least_1(a->N / wanted);
   p.cols = even_part(a->N, least(cols, narrow), GEMM_COLS);
   p.across = parts(a->N, p.cols);
   if (!a->packed)
     p.packed_bytes = cpu_round_up((size_t)(parts(a->N, GEMM_COLS) * GEMM_COLS * p.depth) * 4);
   const int64_t left = (p.copied ? p.rows : GEMM_ROWS) * p.depth;
-  p.bytes = (size_t)(left + p.rows * GEMM_COLS) * 4 + 64;
+  p.bytes = 64 + (size_t)(parts(left, 16) * 16 + parts(p.rows, GEMM_ROWS) * GEMM_TILE) * 4;
   return p;
 }
 
 static memory memory_of(const plan *p, int thread) {
   const int64_t left = (p->copied ? p->rows : GEMM_ROWS) * p->depth;
-  uint32_t *base = cpu_scratch_of(p->scratch, p->bytes, thread);
-  return (memory){.left = base, .sums = (float *)(void *)(base + parts(left, 16) * 16)};
+  char *base = cpu_scratch_of(p->scratch, p->bytes, thread);
+  uint32_t *words = (uint32_t *)(void *)(base + 64);
+  return (memory){.block = (int64_t *)(void *)base,
+                  .left = words,
+                  .sums = (float *)(void *)(words + parts(left, 16) * 16)};
+}
+
+static tiling tiling_of(int64_t rows) {
+  const int64_t count = parts(rows, GEMM_ROWS), missing = count * GEMM_ROWS - rows;
+  const bool padded = missing > count;
+  return (tiling){.count = count, .whole = padded ? count : count - missing, .padded = padded};
+}
+
+static int64_t first_row(const tiling *s, int64_t t) {
+  return t * GEMM_ROWS - (t > s->whole ? t - s->whole : 0);
 }
 
 // A right operand that becomes panels.
@@ -148,22 +170,26 @@ static void copy_rows(const plan *p, int64_t m, int64_t count, uint32_t *to) {
   memset(to, 0, (size_t)(missing * p->depth) * 4);
 }
 
-// The rows of tile t of a block that begins at row m0 and has `count` rows.
-static tile_rows rows_of(const plan *p, const memory *mem, int64_t m0, int64_t count, int64_t t) {
-  const int64_t word_row = p->depth * 4, first = t * GEMM_ROWS;
+// The rows of tile t of a block that begins at row m0.
+static tile_rows rows_of(const plan *p, const memory *mem, int64_t m0, const tiling *s, int64_t t) {
+  const int64_t word_row = p->depth * 4, first = first_row(s, t);
   if (p->copied) return (tile_rows){(const char *)(mem->left + first * p->depth), word_row};
-  if (first + GEMM_ROWS > count) return (tile_rows){(const char *)mem->left, word_row};
+  if (s->padded && t + 1 == s->count) return (tile_rows){(const char *)mem->left, word_row};
   return (tile_rows){row_of(p, m0 + first), p->a->ldx * (int64_t)kern_dtype_size(p->a->type)};
 }
 
-static __attribute__((noinline)) void tile_product(const plan *p, int64_t depth, tile_rows x,
-                                                   const float *right, const float *init, float *c,
-                                                   int64_t ldc) {
-  if (p->kind == GEMM_PAIRS)
-    gemm_tile(depth, x.p, x.stride, 4, right, init, GEMM_COLS, c, ldc, GEMM_PAIRS);
-  else
-    gemm_tile(depth, x.p, x.stride, 4, right, init, GEMM_COLS, c, ldc, GEMM_FLOATS);
-}
+#define TILE_PRODUCT(name, rows)                                                                   \
+  static __attribute__((noinline)) void name(const plan *p, int64_t depth, tile_rows x,            \
+                                             const float *right, const float *init, float *c,      \
+                                             int64_t ldc) {                                        \
+    if (p->kind == GEMM_PAIRS)                                                                     \
+      gemm_tile(depth, x.p, x.stride, 4, right, init, GEMM_COLS, c, ldc, rows, GEMM_PAIRS);        \
+    else                                                                                           \
+      gemm_tile(depth, x.p, x.stride, 4, right, init, GEMM_COLS, c, ldc, rows, GEMM_FLOATS);       \
+  }
+TILE_PRODUCT(whole_tile, GEMM_ROWS)
+TILE_PRODUCT(lesser_tile, GEMM_ROWS - 1)
+#undef TILE_PRODUCT
 
 // Sums of a tile, plus bias and add, to rows m and columns n of y.
 CPU_INLINE void finish(const plan *p, int64_t m, int64_t rows, int64_t n, const float *sums,
@@ -188,37 +214,44 @@ static void run_panel(const plan *p, const memory *mem, int64_t m0, int64_t coun
   const cpu_gemm_rows_args *a = p->a;
   const float *panel = (const float *)(const void *)(p->packed + n * p->depth);
   const bool plain = a->y_type == KERN_F32 && !a->bias && !a->add && n + GEMM_COLS <= a->N;
+  const tiling s = tiling_of(count);
   for (int64_t d = 0; d < p->depth; d += p->block) {
     const int64_t depth = least(p->block, p->depth - d);
     const bool last = d + depth == p->depth;
-    for (int64_t t = 0; t * GEMM_ROWS < count; t++) {
-      const int64_t m = m0 + t * GEMM_ROWS, rows = least(GEMM_ROWS, count - t * GEMM_ROWS);
-      tile_rows x = rows_of(p, mem, m0, count, t);
+    for (int64_t t = 0; t < s.count; t++) {
+      const int64_t m = m0 + first_row(&s, t), rows = m0 + count - m;
+      const int64_t its = least(rows, t < s.whole ? GEMM_ROWS : GEMM_ROWS - 1);
+      tile_rows x = rows_of(p, mem, m0, &s, t);
       float *sums = mem->sums + t * GEMM_TILE;
       const float *init = d > 0 ? sums : NULL;
       x.p += d * 4;
-      if (last && plain && rows == GEMM_ROWS) {
-        tile_product(p, depth, x, panel + d * GEMM_COLS, init, (float *)a->y + m * a->ldy + n,
-                     a->ldy);
-        continue;
-      }
-      tile_product(p, depth, x, panel + d * GEMM_COLS, init, sums, GEMM_COLS);
-      if (last) CPU_VEC_CALL(p->out, finish, p, m, rows, n, sums);
+      const bool direct = last && plain && rows >= (t < s.whole ? GEMM_ROWS : GEMM_ROWS - 1);
+      float *c = direct ? (float *)a->y + m * a->ldy + n : sums;
+      (t < s.whole ? whole_tile : lesser_tile)(p, depth, x, panel + d * GEMM_COLS, init, c,
+                                               direct ? a->ldy : GEMM_COLS);
+      if (last && !direct) CPU_VEC_CALL(p->out, finish, p, m, its, n, sums);
     }
   }
 }
 
-// Blocks go down the rows first, so that one block of columns stays in the cache.
+// Blocks go down the rows first, so that one block of columns stays in the cache; where rows have
+// to be copied, along the columns, so that they are copied once.
 static void run_blocks(const void *ctx, int64_t first, int64_t end, int thread) {
   const plan *p = ctx;
   const memory mem = memory_of(p, thread);
   for (int64_t i = first; i < end; i++) {
-    const int64_t m = i % p->down * p->rows, count = least(p->rows, p->a->M - m);
-    const int64_t n = i / p->down * p->cols, whole = count / GEMM_ROWS * GEMM_ROWS;
-    if (p->copied)
-      copy_rows(p, m, count, mem.left);
-    else
-      copy_rows(p, m + whole, count - whole, mem.left);
+    const int64_t row = p->copied ? i / p->across : i % p->down;
+    const int64_t col = p->copied ? i % p->across : i / p->down;
+    const int64_t m = row * p->rows, count = least(p->rows, p->a->M - m);
+    const int64_t n = col * p->cols, whole = count / GEMM_ROWS * GEMM_ROWS;
+    const tiling s = tiling_of(count);
+    if (*mem.block != m) {
+      if (p->copied)
+        copy_rows(p, m, count, mem.left);
+      else if (s.padded)
+        copy_rows(p, m + whole, count - whole, mem.left);
+      *mem.block = m;
+    }
     for (int64_t c = n; c < least(n + p->cols, p->a->N); c += GEMM_COLS)
       run_panel(p, &mem, m, count, c);
   }
@@ -240,6 +273,7 @@ orr_code CPU_FN(cpu_gemm_rows)(kern *k, const cpu_gemm_rows_args *a) {
                        .K = a->K,
                        .depth = p.depth,
                        .to = workspace});
+  for (int t = 0; t < k->threads; t++) *memory_of(&p, t).block = -1;
   cpu_run(k, p.down * p.across, 1, run_blocks, &p);
   return ORR_OK;
 }

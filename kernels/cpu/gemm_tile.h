@@ -46,14 +46,15 @@ CPU_INLINE cpu_vf gemm_step(cpu_vf sum, cpu_vf left, cpu_vf right, gemm_kind kin
   return sum + left * right;
 }
 
-// c (=) init + left x right over `depth` words; init NULL means 0. Element (i, d) of the left
-// operand is the word at left + i * row + d * step, in bytes; row strides of init and c in floats.
+// c[rows,GEMM_COLS] (=) init + left x right over `depth` words; init NULL means 0; `rows`, a
+// constant of the caller's, is at most GEMM_ROWS. Element (i, d) of the left operand is the word at
+// left + i * row + d * step, in bytes; row strides of init and c in floats.
 CPU_INLINE void gemm_tile(int64_t depth, const char *left, int64_t row, int64_t step,
                           const float *right, const float *init, int64_t ld_init, float *c,
-                          int64_t ldc, gemm_kind kind) {
+                          int64_t ldc, int rows, gemm_kind kind) {
   cpu_vf sum[GEMM_ROWS][GEMM_VECTORS];
 #pragma GCC unroll 12
-  for (int i = 0; i < GEMM_ROWS; i++)
+  for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
     for (int j = 0; j < GEMM_VECTORS; j++)
       sum[i][j] = init ? cpu_vf_load(init + i * ld_init + j * CPU_LANES) : (cpu_vf){0};
@@ -63,7 +64,7 @@ CPU_INLINE void gemm_tile(int64_t depth, const char *left, int64_t row, int64_t 
 #pragma GCC unroll 2
     for (int j = 0; j < GEMM_VECTORS; j++) r[j] = cpu_vf_load(right + j * CPU_LANES);
 #pragma GCC unroll 12
-    for (int i = 0; i < GEMM_ROWS; i++) {
+    for (int i = 0; i < rows; i++) {
       const cpu_vf l = gemm_broadcast(left + i * row);
 #pragma GCC unroll 2
       for (int j = 0; j < GEMM_VECTORS; j++) sum[i][j] = gemm_step(sum[i][j], l, r[j], kind);
@@ -72,7 +73,7 @@ CPU_INLINE void gemm_tile(int64_t depth, const char *left, int64_t row, int64_t 
     right += GEMM_COLS;
   }
 #pragma GCC unroll 12
-  for (int i = 0; i < GEMM_ROWS; i++)
+  for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
     for (int j = 0; j < GEMM_VECTORS; j++) cpu_vf_store(c + i * ldc + j * CPU_LANES, sum[i][j]);
 }

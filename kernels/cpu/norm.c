@@ -43,7 +43,7 @@ static void fwd_part(const void *ctx, int64_t first, int64_t end, int thread) {
 
 orr_code CPU_FN(rmsnorm_fwd)(kern *k, const kern_rmsnorm_fwd_args *a) {
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->M, cpu_grain(a->D), fwd_part, &(fwd_ctx){a, cpu_vec_kind_of(k, a->type)});
+  cpu_run(k, a->M, cpu_grain(k, a->M, a->D), fwd_part, &(fwd_ctx){a, cpu_vec_kind_of(k, a->type)});
   return ORR_OK;
 }
 

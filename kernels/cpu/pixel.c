@@ -32,8 +32,8 @@ typedef struct {
 static int64_t band_count(const pixel_shape *s) {
   return s->B * s->rows;
 }
-static int64_t band_grain(const pixel_shape *s) {
-  return cpu_grain(PIXEL_WIDTH * s->p * s->p * s->cols);
+static int64_t band_grain(const kern *k, const pixel_shape *s) {
+  return cpu_grain(k, band_count(s), PIXEL_WIDTH * s->p * s->p * s->cols);
 }
 // Where run (py, c) of a band begins: in the frames, and in the patches.
 static int64_t run_in_frame(const pixel_shape *s, int64_t band, int64_t py, int64_t c) {
@@ -89,7 +89,7 @@ orr_code CPU_FN(patchify)(kern *k, const kern_patchify_args *a) {
   const pixel_ctx c = {.args = a, .s = {a->B, a->rows, a->cols, a->p}};
   ORR_TRY(check_shape(&c.s));
   if (k->planning) return ORR_OK;
-  cpu_run(k, band_count(&c.s), band_grain(&c.s), patchify_part, &c);
+  cpu_run(k, band_count(&c.s), band_grain(k, &c.s), patchify_part, &c);
   return ORR_OK;
 }
 
@@ -133,7 +133,7 @@ orr_code CPU_FN(unpatchify)(kern *k, const kern_unpatchify_args *a) {
   const pixel_ctx c = {.args = a, .s = {a->B, a->rows, a->cols, a->p}};
   ORR_TRY(check_shape(&c.s));
   if (k->planning) return ORR_OK;
-  cpu_run(k, band_count(&c.s), band_grain(&c.s), unpatchify_part, &c);
+  cpu_run(k, band_count(&c.s), band_grain(k, &c.s), unpatchify_part, &c);
   return ORR_OK;
 }
 
@@ -200,7 +200,7 @@ orr_code CPU_FN(pixel_loss)(kern *k, const kern_pixel_loss_args *a) {
   ORR_TRY(cpu_workspace(k, (size_t)bands * sizeof(pixel_sums), &workspace));
   if (k->planning) return ORR_OK;
   const pixel_sums *sums = c.sums = workspace;
-  cpu_run(k, bands, band_grain(&c.s), loss_part, &c);
+  cpu_run(k, bands, band_grain(k, &c.s), loss_part, &c);
   pixel_sums total = {0};
   for (int64_t band = 0; band < bands; band++) {
     total.l2 += sums[band].l2;

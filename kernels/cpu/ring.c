@@ -117,8 +117,8 @@ orr_code CPU_FN(ring_attend)(kern *k, const kern_ring_attend_args *a) {
             "rollout: head width %" PRId64 ", at most %d: use more heads", a->r.K, (int)MOST_K);
   ORR_TRY(cpu_workspace(k, cpu_scratch_bytes(k, bytes), &workspace));
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->r.B * a->r.N, cpu_grain(a->H * a->r.K * (a->window + 1)), attend_rows,
-          &(attend_ctx){a, workspace, bytes});
+  cpu_run(k, a->r.B * a->r.N, cpu_grain(k, a->r.B * a->r.N, a->H * a->r.K * (a->window + 1)),
+          attend_rows, &(attend_ctx){a, workspace, bytes});
   return ORR_OK;
 }
 
@@ -140,6 +140,6 @@ static void keep_rows(const void *ctx, int64_t first, int64_t end, int thread) {
 
 orr_code CPU_FN(ring_keep)(kern *k, const kern_ring_keep_args *a) {
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->r.B * a->r.N, cpu_grain(2 * a->r.G * a->r.K), keep_rows, a);
+  cpu_run(k, a->r.B * a->r.N, cpu_grain(k, a->r.B * a->r.N, 2 * a->r.G * a->r.K), keep_rows, a);
   return ORR_OK;
 }

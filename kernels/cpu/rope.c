@@ -73,7 +73,7 @@ orr_code CPU_FN(qknorm_rope_fwd)(kern *k, const kern_qknorm_rope_fwd_args *a) {
   ORR_CHECK(a->K % 2 == 0, ORR_EINVAL,
             "qknorm_rope: head width %" PRId64 " is odd; rotary pairs need it even", a->K);
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->M, cpu_grain((a->H + a->G) * a->K), fwd_part,
+  cpu_run(k, a->M, cpu_grain(k, a->M, (a->H + a->G) * a->K), fwd_part,
           &(fwd_ctx){a, cpu_vec_kind_of(k, a->type)});
   return ORR_OK;
 }

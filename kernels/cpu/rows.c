@@ -17,7 +17,7 @@ static void gather_part(const void *ctx, int64_t first, int64_t end, int thread)
 
 orr_code CPU_FN(gather_rows)(kern *k, const kern_gather_rows_args *a) {
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->M, cpu_grain(a->D), gather_part, a);
+  cpu_run(k, a->M, cpu_grain(k, a->M, a->D), gather_part, a);
   return ORR_OK;
 }
 
@@ -33,6 +33,6 @@ static void scatter_part(const void *ctx, int64_t first, int64_t end, int thread
 
 orr_code CPU_FN(scatter_rows)(kern *k, const kern_scatter_rows_args *a) {
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->M, cpu_grain(a->D), scatter_part, a);
+  cpu_run(k, a->M, cpu_grain(k, a->M, a->D), scatter_part, a);
   return ORR_OK;
 }

@@ -33,7 +33,8 @@ static void fwd_part(const void *ctx, int64_t first, int64_t end, int thread) {
 
 orr_code CPU_FN(swiglu_fwd)(kern *k, const kern_swiglu_fwd_args *a) {
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->M, cpu_grain(2 * a->F), fwd_part, &(fwd_ctx){a, cpu_vec_kind_of(k, a->type)});
+  cpu_run(k, a->M, cpu_grain(k, a->M, 2 * a->F), fwd_part,
+          &(fwd_ctx){a, cpu_vec_kind_of(k, a->type)});
   return ORR_OK;
 }
 
@@ -69,6 +70,7 @@ static void bwd_part(const void *ctx, int64_t first, int64_t end, int thread) {
 
 orr_code CPU_FN(swiglu_bwd)(kern *k, const kern_swiglu_bwd_args *a) {
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->M, cpu_grain(2 * a->F), bwd_part, &(bwd_ctx){a, cpu_vec_kind_of(k, a->type)});
+  cpu_run(k, a->M, cpu_grain(k, a->M, 2 * a->F), bwd_part,
+          &(bwd_ctx){a, cpu_vec_kind_of(k, a->type)});
   return ORR_OK;
 }

@@ -44,7 +44,7 @@ static void stats_part(const void *ctx, int64_t first, int64_t end, int thread) 
 
 orr_code CPU_FN(xent_stats)(kern *k, const kern_xent_stats_args *a) {
   if (k->planning) return ORR_OK;
-  cpu_run(k, a->M, cpu_grain(EXP_WIDTH * a->V), stats_part, a);
+  cpu_run(k, a->M, cpu_grain(k, a->M, EXP_WIDTH * a->V), stats_part, a);
   return ORR_OK;
 }
 
@@ -102,7 +102,7 @@ orr_code CPU_FN(xent_grad)(kern *k, const kern_xent_grad_args *a) {
   ORR_TRY(cpu_workspace(k, (size_t)a->M * sizeof(double), &workspace));
   if (k->planning) return ORR_OK;
   double *loss = workspace;
-  cpu_run(k, a->M, cpu_grain(EXP_WIDTH * a->V), loss_part, &(loss_ctx){a, loss});
+  cpu_run(k, a->M, cpu_grain(k, a->M, EXP_WIDTH * a->V), loss_part, &(loss_ctx){a, loss});
   double sum = 0;
   for (int64_t m = 0; m < a->M; m++) sum += loss[m];
   *a->loss_sum += sum;

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void *device_stream(void);   // the compute stream; made by the first call
+const char *device_missing(void); // why there is none here; NULL: there is one
+void *device_stream(void);        // the compute stream; made by the first call
 int device_schedules(void);  // in how many ways the played streams take turns; 1 on a real device
 void device_schedule(int i); // chooses one
 void *device_alloc(size_t bytes);

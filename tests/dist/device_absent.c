@@ -1,12 +1,12 @@
 // tests/dist/device.h in a build without the CUDA Toolkit or NCCL: there is nothing to test.
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "tests/dist/device.h"
 
+const char *device_missing(void) {
+  return "this build has no CUDA Toolkit or no NCCL";
+}
+
 void *device_stream(void) {
-  fprintf(stderr, "skipped: this build has no CUDA Toolkit or no NCCL\n");
-  exit(0);
+  return NULL;
 }
 
 int device_schedules(void) {

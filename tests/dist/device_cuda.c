@@ -14,6 +14,13 @@ static void must_cuda(cudaError_t e, const char *what) {
 }
 #define CUDA(call) must_cuda(call, #call)
 
+const char *device_missing(void) {
+  int n = 0;
+  const cudaError_t e = cudaGetDeviceCount(&n);
+  if (e != cudaSuccess) return cudaGetErrorString(e);
+  return n > 0 ? NULL : "no GPU";
+}
+
 void *device_stream(void) {
   if (!compute.stream) CUDA(cudaStreamCreateWithFlags(&compute.stream, cudaStreamNonBlocking));
   return compute.stream;

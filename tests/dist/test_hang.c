@@ -68,6 +68,7 @@ static void expect(const job *j, const char *wanted) {
   char *advice = strstr(body, "advice: ");
   if (advice) *advice = 0;
   assert_string_equal(body, wanted);
+  assert_true(dist_hang_names(&j->grid, j->peers) == (strstr(wanted, "missing: ") != NULL));
   free(text);
 }
 

@@ -80,12 +80,14 @@ static int run_rank(const char *kind, int bad, const char *dir) {
   const bool on_device = strcmp(kind, "fault") == 0 || strcmp(kind, "device") == 0;
   if (on_device && dist_world_split_device(w, &(dist_device){.stream = device_stream()}) != ORR_OK)
     return 95;
-  const dist_watchdog_options o = {.timeout_s = timeout_s, .report = path};
+  // until all ranks are there a busy machine may let one of them wait
+  const dist_watchdog_options o = {.timeout_s = timeout_s, .early = true};
   if (dist_watchdog_start(w, &o, &d) != ORR_OK) return 92;
   snprintf(pid, sizeof pid, "%d", (int)getpid());
   put_file(dir, "pid", w->grid.rank, pid);
   dist_comm *dp = w->axis[DIST_AXIS_DP];
   if (dist_barrier(dp) != ORR_OK || dist_barrier(dp) != ORR_OK) return 93;
+  if (dist_watchdog_settle(d, path, NULL, NULL) != ORR_OK) return 92;
   if (on_device) use_device(kind, w, dir, w->grid.rank == bad);
   if (w->grid.rank == bad) {
     if (strcmp(kind, "exit") == 0 || strcmp(kind, "killed") == 0) let_others_enter(dir, bad);

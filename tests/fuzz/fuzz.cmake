@@ -1,6 +1,6 @@
 # Fuzz targets. An ordinary build drives each with deterministic mutations of its seeds; with clang and
 # -DORRERY_FUZZ=ON they become libFuzzer programs.
-foreach(pair yaml:configs:5000 safetensors:checkpoints:5000 session:train:5000 wire:train:5000 url:data:20000 reply:data:20000 jpeg:data:3000 table:data:3000
+foreach(pair yaml:configs:5000 safetensors:checkpoints:5000 session:train:5000 wire:train:5000 policy:train:50000 url:data:20000 reply:data:20000 jpeg:data:3000 table:data:3000
         index:data:1000 shard:data:400 import:data:300 video:data:500 parquet:data:2000) # these five write a file a round
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 topic)

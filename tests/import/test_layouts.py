@@ -3,6 +3,7 @@ store; columns of many episodes; rewards, ends and success beside the actions.""
 import glob
 import io
 import os
+import shutil
 import struct
 import zlib
 
@@ -183,6 +184,7 @@ class Layouts(ImportTest):
                 f["observation/head_camera/rgb"] = strings(map(png, scene.frames(a)))
                 f["observation/head_camera/intrinsic_cv"] = np.zeros((20, 3, 3))
                 f["observation/left_camera/rgb"] = strings(map(png, scene.frames(a, first=100)))
+                f.attrs["take"] = e  # or the second one would be a copy of the first
         got, _ = self.imported(self.path("data"), "--source-fps", "15", "--camera", "head_camera")
         self.same(got, [a, a])
         self.assertIn("--source-fps", self.refused(self.path("data"), "--camera", "head_camera"))
@@ -327,8 +329,8 @@ class Columns(ImportTest):
 
 class Bad(ImportTest):
     def test_all_bad_recordings_are_named_in_one_list(self):
-        a = scene.actions(20)
         for e in range(6):
+            a = scene.actions(20, seed=e)
             write_act(self.path("in", f"episode_{e}.hdf5"), a, a[:12] if e == 1 else None)
         with open(self.path("in", "episode_2.hdf5"), "w") as f:
             f.write("no HDF5")
@@ -358,14 +360,37 @@ class Bad(ImportTest):
         self.assertEqual(self.index(out)["episodes"], 2)
 
     def test_each_file_is_imported_once(self):
-        a = scene.actions(12)
-        for run_ in ("run1", "run2"):
-            write_act(self.path("in", run_, "episode_0.hdf5"), a)
+        for seed, run_ in enumerate(("run1", "run2")):
+            write_act(self.path("in", run_, "episode_0.hdf5"), scene.actions(12, seed=seed))
         os.symlink("run2", self.path("in", "latest"))
         os.symlink("run1/episode_0.hdf5", self.path("in", "best.hdf5"))
         out = self.path("out")
         run("import", self.path("in"), self.path("in", "run1"), "--out", out)
         self.assertEqual(self.index(out)["episodes"], 2)
+
+    def test_copies_under_other_names_are_imported_once(self):
+        """Else the same recording would be learned from and held out."""
+        for e in range(6):
+            write_act(self.path("in", f"episode_{e}.hdf5"), scene.actions(12, seed=e))
+        shutil.copy(self.path("in", "episode_2.hdf5"), self.path("in", "take_9.hdf5"))
+        shutil.copy(self.path("in", "episode_2.hdf5"), self.path("in", "zoom.hdf5"))
+        os.link(self.path("in", "episode_3.hdf5"), self.path("in", "hard.hdf5"))
+        done = run("import", self.path("in"), "--out", self.path("out"), "--validation", "0.5", "--seed", "2")
+        self.assertIn("take_9.hdf5: byte for byte episode_2.hdf5; it is imported once (and 1 more like this)", done.stderr)
+        names = [r["name"] for part in ("train", "validation") for r in self.index(self.path("out", part))["recordings"]]
+        self.assertEqual(sorted(names), [f"in/episode_{e}.hdf5" for e in range(6)])
+
+    def test_a_file_of_many_episodes_copied_is_imported_once(self):
+        with h5py.File(self.path("demo.hdf5"), "w") as f:
+            f.create_group("data").attrs["env_args"] = "{}"
+            for k in range(3):
+                a = scene.actions(12, seed=k // 2)  # demo_0 and demo_1 are equal, but no copies of a file
+                f[f"data/demo_{k}/actions"] = a
+                f[f"data/demo_{k}/obs/agentview_image"] = scene.frames(a)
+        shutil.copy(self.path("demo.hdf5"), self.path("again.hdf5"))
+        done = run("import", self.path("again.hdf5"), self.path("demo.hdf5"), "--out", self.path("out"))
+        self.assertIn("byte for byte", done.stderr)
+        self.assertEqual(self.index(self.path("out"))["episodes"], 3)
 
 
 if __name__ == "__main__":

@@ -308,6 +308,16 @@ class Pictures(ImportTest):
         os.remove(self.path("in", "run1.csv"))
         self.assertIn("--no-actions", self.refused(self.path("in"), "--source-fps", "10"))
 
+    def test_folders_that_look_alike_are_named(self):
+        a = scene.actions(12)
+        for run_ in ("one", "two"):
+            self.write(self.path("in", run_), scene.frames(a))
+            write_csv(self.path("in", f"{run_}.csv"), a)
+        done = run("import", self.path("in"), "--out", self.path("out"), "--source-fps", "10")
+        self.assertIn("begins like", done.stderr)
+        self.assertIn("both are imported", done.stderr)
+        self.assertEqual(self.index(self.path("out"))["episodes"], 2)
+
     def test_cameras_of_a_recording_and_names_that_are_time_stamps(self):
         a = scene.actions(12)
         first, times = 1305031102.175304, np.arange(12) / 20

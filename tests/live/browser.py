@@ -99,13 +99,33 @@ class Browser:
             time.sleep(0.02)
 
     def key(self, code, down, key=None):
-        self.call("Input.dispatchKeyEvent", type="keyDown" if down else "keyUp", code=code, key=key or code.removeprefix("Key").lower())
+        key = key or {"Space": " "}.get(code) or (code[3:].lower() if code.startswith("Key") else code)
+        number = {"Tab": 9, "Space": 32}.get(code, ord(key.upper()) if len(key) == 1 else 0)
+        self.call("Input.dispatchKeyEvent", type="keyDown" if down else "keyUp", code=code, key=key, windowsVirtualKeyCode=number,
+                  **({"text": key} if down and len(key) == 1 else {}))
+
+    def press(self, code, key=None):
+        self.key(code, True, key)
+        self.key(code, False, key)
+
+    def middle(self, selector):
+        return self.evaluate(f"(() => {{ const e = document.querySelector({selector!r}); e.scrollIntoView({{block: 'nearest'}}); "
+                             "const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()")
+
+    def mouse(self, what, x, y):
+        self.call("Input.dispatchMouseEvent", type=what, x=x, y=y, button="left", buttons=0 if what == "mouseReleased" else 1, clickCount=1)
 
     def click(self, selector):
-        x, y = self.evaluate(f"(() => {{ const b = document.querySelector({selector!r}).getBoundingClientRect(); "
-                             "return [b.x + b.width / 2, b.y + b.height / 2]; })()")
+        x, y = self.middle(selector)
         for what in ("mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=what, x=x, y=y, button="left", clickCount=1)
+            self.mouse(what, x, y)
+
+    def upload(self, selector, path):
+        node = self.call("DOM.querySelector", nodeId=self.call("DOM.getDocument")["root"]["nodeId"], selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+    def downloads_to(self, folder):
+        self.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
     def picture(self, path):
         with open(path, "wb") as f:

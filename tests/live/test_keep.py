@@ -84,6 +84,10 @@ class LetGo(unittest.TestCase):
         c = server.client()
         c.send(BINARY, struct.pack("<BB6x", 3, 1) + file)
         self.assertEqual(c.both(last.number, "replayed")[0].hash, last.hash)
+        c.send(BINARY, struct.pack("<BB6x", 3, 1) + file)
+        c.do("go", fps=100)  # at once, before it is there
+        while c.frame().number < last.number + 5:
+            pass
         c.close()
         self.assertEqual(server.stop(), 0)
 

@@ -136,6 +136,42 @@ class Session(Served):
         self.assertIn("picture", c.hear("error")["words"])
 
 
+class Simulator(unittest.TestCase):
+    def test_the_scene_of_the_clip_stands_beside_the_world(self):
+        make_world()
+        scene = served.root / "scene"
+        code, said = orrery("data", "generate", "--out", scene, "--size", "16x24", "--episodes", 2, "--episode-frames", 12, "--processes", 1)
+        if code and "no simulator" in said:
+            self.skipTest("no simulator in this build")
+        self.assertEqual(code, 0, said)
+        server = Server("--data", scene, "--beside", "simulator", data=False)
+        with server.client() as c:
+            self.assertEqual(c.hello["worlds"][1], "simulator")
+            c.do("start", clip=1)
+            self.assertTrue(c.hear("started")["simulated"])
+            pair = [c.frame(), c.frame()]
+            first = pair[0].number
+            seen = [pair[1].hash]
+            for i in range(8):
+                c.act(1, -1)
+                c.do("step")
+                pair = [c.frame(), c.frame()]
+                self.assertEqual([(f.world, f.number) for f in pair], [(0, first + 1 + i), (1, first + 1 + i)])
+                seen.append(pair[1].hash)
+            self.assertGreater(len(set(seen)), 4)
+            c.do("back", frame=first + 3)
+            pair = [c.frame(), c.frame()]
+            self.assertEqual((pair[1].number, pair[1].hash), (first + 3, seen[3]))
+            c.send(BINARY, struct.pack("<B3xHH", 2, 24, 16) + bytes(24 * 16 * 3))
+            c.do("start", picture=True)
+            self.assertFalse(c.hear("started")["simulated"])
+            self.assertEqual(c.step(1, 1).world, 0)
+        self.assertEqual(server.stop(), 0)
+        code, said = orrery("play", served.root / "dynamics", "--data", served.root / "clips", "--beside", "simulator", "--port", 0)
+        self.assertEqual(code, 1)
+        self.assertIn("data generate", said)
+
+
 class Words(unittest.TestCase):
     """What the command says to what cannot be."""
 

@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "train/cli/play_policy.h"
 #include "train/live/house.h"
 #include "train/live/record_file.h"
 #include "train/live/server.h"
@@ -21,11 +22,13 @@ static const orr_option options[] = {
     {"bind", "ADDRESS", "address to listen on (default 127.0.0.1); others need the printed token",
      0},
     {"host", "NAME", "a name that this server is called by, behind a proxy", 0},
+    {"socket", "PATH|ADDRESS:PORT", "programs connect here: a UNIX socket, or TCP on loopback", 0},
     {"sessions", "N", "sessions at once (default 4)", 0},
     {"record", "DIR", "make a data set of the sessions there: one that one can train on", 0},
     {"replay", "FILE", "a session file to play again", 0},
     {"anyway", NULL, "play sessions of other checkpoints, too, whose frames will differ", 0},
-    {"beside", "CHECKPOINT", "a second world under the same keys", 0},
+    {"beside", "CHECKPOINT",
+     "a second world under the same keys; simulator: the scene that made the clip", 0},
     {"fps", "X", "frames a second (default: those of the data)", 0},
     {"no-ahead", NULL, "do not decode frames ahead while an action is held", 0},
     {"idle", "S", "a page that says nothing for so long is let go (default 300)", 0},
@@ -36,7 +39,7 @@ static const orr_option options[] = {
     {"device", "auto|cpu|cuda", "where tensors live", 0},
     {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
     TRAIN_REMOTE_OPTION,
-    {0}};
+    TRAIN_PLAY_POLICY_OPTIONS{0}};
 static const orr_command command = {
     "play", "RUN", 1, 1, "Serves a page in which you act in a world.", options};
 
@@ -52,11 +55,13 @@ typedef struct {
   train_live_projector *projector;
   train_live_scribe *scribe;
   train_live_server *server;
+  train_play_policy policy;
 } play;
 
 static orr_code read_options(const orr_args *a, play *p) {
   p->o = (train_live_server_options){.address = orr_args_text(a, "bind", "127.0.0.1"),
                                      .host = orr_args_text(a, "host", NULL),
+                                     .programs = orr_args_text(a, "socket", NULL),
                                      .port = 8642,
                                      .idle_s = 300,
                                      .seats = 4,
@@ -65,6 +70,7 @@ static orr_code read_options(const orr_args *a, play *p) {
                                      .ahead = !orr_args_flag(a, "no-ahead")};
   ORR_TRY(orr_args_i64(a, "port", 0, 65535, &p->o.port));
   ORR_TRY(orr_args_i64(a, "idle", 1, 1000000, &p->o.idle_s));
+  ORR_TRY(train_play_policy_read(a, &p->policy));
   return orr_args_i64(a, "sessions", 1, TRAIN_LIVE_SESSIONS_MAX, &p->o.seats);
 }
 
@@ -76,7 +82,7 @@ static orr_code open_worlds(const orr_args *a, play *p) {
   p->worlds[1] = &p->world[1];
   p->count = 1;
   ORR_TRY(train_live_world_open(a, a->operand[0], NULL, &o, &p->world[0]));
-  if (!beside) return ORR_OK;
+  if (!beside || strcmp(beside, "simulator") == 0) return ORR_OK;
   p->count = 2;
   ORR_TRY(train_live_world_open(a, beside, train_live_world_kern(&p->world[0]), &o, &p->world[1]));
   ORR_CHECK(p->world[0].frame_bytes == p->world[1].frame_bytes && p->world[0].A == p->world[1].A &&
@@ -85,6 +91,19 @@ static orr_code open_worlds(const orr_args *a, play *p) {
             ORR_EINVAL,
             "%s and %s differ in tokenizer, frame or action: they cannot stand side by side",
             a->operand[0], beside);
+  return ORR_OK;
+}
+
+static orr_code open_simulator(const orr_args *a, train_live_house *h) {
+  const char *beside = orr_args_text(a, "beside", "");
+  bool any = false;
+  if (strcmp(beside, "simulator") != 0) return ORR_OK;
+  for (int i = 0; i < h->sets; i++) any = any || h->set[i].scenery.scene;
+  ORR_CHECK(any, ORR_EINVAL,
+            "--beside simulator: no --data set was made by orrery data generate with a scene that "
+            "this build can run");
+  h->simulate = true;
+  h->names[1] = "simulator";
   return ORR_OK;
 }
 
@@ -97,6 +116,7 @@ static orr_code open_house(const orr_args *a, play *p) {
   h->names[0] = p->world[0].m.dynamics->path;
   h->names[1] = p->count > 1 ? p->world[1].m.dynamics->path : NULL;
   h->steps_most = 64;
+  ORR_TRY(open_simulator(a, h));
   h->record_bytes = TRAIN_RECORD_MOST_BYTES;
   return orr_args_f64(a, "fps", 0.1, 1000.0, &h->fps);
 }
@@ -161,6 +181,11 @@ static orr_code run(const orr_args *a, play *p) {
   ORR_TRY(train_remote_create_args(a, &p->remote));
   ORR_TRY(open_worlds(a, p));
   ORR_TRY(open_house(a, p));
+  if (p->policy.o.address) {
+    train_stop_install();
+    return train_policy_play(&p->policy.o, &p->house.house, p->worlds, p->count,
+                             train_stop_requested);
+  }
   ORR_TRY(open_replay(a, p));
   ORR_TRY(open_scribe(a, p));
   ORR_TRY(train_live_projector_create(&p->projector));
@@ -183,6 +208,7 @@ orr_code train_cmd_play(int argc, char **argv) {
   play p = {0};
   const orr_code rc = run(&args, &p);
   train_live_server_destroy(p.server);
+  train_play_policy_release(&p.policy);
   train_live_projector_destroy(p.projector);
   train_live_scribe_destroy(p.scribe);
   train_live_house_close(&p.house);

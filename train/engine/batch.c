@@ -121,6 +121,18 @@ static train_block block_of(const train_batch *b, int64_t layer) {
   return (train_block){.k = b->k, .d = &b->d->block, .p = &b->p->blocks[layer], .w = b->w};
 }
 
+// The last block that keeps anything; what comes after its keys and values is of no use to a frame
+// that is only kept.
+static int64_t last_kept(const train_batch *b) {
+  return b->d->layers / b->d->time_every * b->d->time_every - 1;
+}
+
+static orr_code keep_rows(train_batch *b, const kern_ring *r) {
+  return kern_ring_keep(
+      b->k,
+      &(kern_ring_keep_args){.r = *r, .H = b->d->block.H, .qk = b->acts.qk, .qkv = b->acts.qkv});
+}
+
 static orr_code time_block(train_batch *b, int64_t layer, bool keep, void *out) {
   const train_block_dims *d = &b->d->block;
   const train_engine_inputs *in = &b->device.in;
@@ -130,6 +142,7 @@ static orr_code time_block(train_batch *b, int64_t layer, bool keep, void *out) 
   r.ring = in->ring;
   r.frame = in->frame;
   ORR_TRY(train_block_before(&block, &b->time_shape, &b->acts));
+  if (keep && layer == last_kept(b)) return keep_rows(b, &r);
   ORR_TRY(kern_ring_attend(b->k, &(kern_ring_attend_args){.r = r,
                                                           .H = d->H,
                                                           .window = b->window,
@@ -139,14 +152,12 @@ static orr_code time_block(train_batch *b, int64_t layer, bool keep, void *out) 
                                                           .sin = in->sink_sin,
                                                           .o = b->acts.o}));
   // a frame may take the place of the oldest one that it sees
-  if (keep)
-    ORR_TRY(kern_ring_keep(
-        b->k, &(kern_ring_keep_args){.r = r, .H = d->H, .qk = b->acts.qk, .qkv = b->acts.qkv}));
+  if (keep) ORR_TRY(keep_rows(b, &r));
   return train_block_after(&block, &b->time_shape, &b->acts, out);
 }
 
-// The result is in b->x[layers % 2]. After the last time block there is nothing to keep.
-// has_action: [batch], the frames' own or none at all.
+// The result is in b->x[layers % 2]; of a frame that is kept there is none. has_action: [batch],
+// the frames' own or none at all.
 static orr_code pass(train_batch *b, bool keep, const uint8_t *has_action) {
   const train_engine_inputs *in = &b->device.in;
   const train_embed_inputs what = {.tokens = in->tokens,
@@ -154,7 +165,7 @@ static orr_code pass(train_batch *b, bool keep, const uint8_t *has_action) {
                                    .action = in->action,
                                    .has_action = has_action,
                                    .branch = in->branch};
-  const int64_t layers = keep ? b->d->layers / b->d->time_every * b->d->time_every : b->d->layers;
+  const int64_t layers = keep ? last_kept(b) + 1 : b->d->layers;
   ORR_TRY(train_embed_forward(&b->embed, &what, b->x[0]));
   for (int64_t i = 0; i < layers; i++) {
     b->acts.x = b->x[i % 2];

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/live/clip.h"
 #include "train/live/keep.h"
 
 enum { MOST_PROMPT = 256, MOST_MAPPING = 16384 };
@@ -49,7 +50,8 @@ static json_t *sets_of(const train_live_house *h) {
 
 static json_t *worlds_of(const train_live_house *h, const train_live_seat *s) {
   json_t *all = json_array();
-  for (int w = 0; w < s->session.worlds; w++) json_array_append_new(all, json_string(h->names[w]));
+  const int worlds = s->session.worlds + (s->simulator != NULL);
+  for (int w = 0; w < worlds; w++) json_array_append_new(all, json_string(h->names[w]));
   return all;
 }
 
@@ -70,11 +72,12 @@ json_t *train_live_control_hello(const train_live_house *h, const train_live_sea
 orr_code train_live_control_started(train_live_seat *s) {
   const train_record *r = &s->session.record;
   return train_live_control_say(
-      s, json_pack("{s:s, s:I, s:I, s:I, s:f, s:I, s:b, s:O?, s:O?}", "say", "started", "frame",
-                   (json_int_t)(s->session.frame - 1), "goal", (json_int_t)(s->session.goal - 1),
-                   "seed", (json_int_t)r->settings.seed, "fps", s->fps, "steps",
-                   (json_int_t)r->settings.steps, "replay", s->watch, "start", r->start, "mapping",
-                   r->mapping));
+      s, json_pack("{s:s, s:I, s:I, s:I, s:f, s:I, s:b, s:b, s:O?, s:O?}", "say", "started",
+                   "frame", (json_int_t)(s->session.frame - 1), "goal",
+                   (json_int_t)(s->session.goal - 1), "seed", (json_int_t)r->settings.seed, "fps",
+                   s->fps, "steps", (json_int_t)r->settings.steps, "replay", s->watch, "simulated",
+                   s->simulator && train_live_simulator_moves(s->simulator), "start", r->start,
+                   "mapping", r->mapping));
 }
 
 orr_code train_live_control_state(train_live_seat *s) {
@@ -147,31 +150,17 @@ static orr_code begin(const train_live_house *h, train_live_seat *s, const train
 
 static orr_code begin_with_clip(const train_live_house *h, train_live_seat *s, const json_t *j,
                                 train_live_start *start, int64_t now_ns) {
-  const train_live_world *w = s->session.world[0];
-  const int64_t stride = w->m.dynamics->c->data.stride;
-  int64_t set = 0, clip = 0, length = 0;
+  int64_t set = 0, clip = 0;
   ORR_CHECK(
       h->sets > 0, ORR_EINVAL,
       "there is no data set to begin from: give orrery play one by --data, or a picture here");
   ORR_TRY(whole(j, "set", 0, h->sets - 1, &set));
-  train_episodes *e = h->set[set].episodes;
-  ORR_TRY(whole(j, "clip", 0, train_episodes_count(e) - 1, &clip));
-  ORR_TRY(train_episodes_length(e, clip, 0, stride, &length));
-  if (start->prompt > length) start->prompt = length;
-  start->A_set = train_episodes_index(e)->format.A;
-  uint8_t *frames = orr_malloc((size_t)start->prompt * w->frame_bytes);
-  float *actions = orr_calloc((size_t)(start->prompt * start->A_set), sizeof *actions);
-  orr_code rc = frames && actions ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "play: out of memory");
-  if (rc == ORR_OK)
-    rc = train_episodes_read(e, clip, 0, start->prompt, stride, frames, actions, NULL);
-  start->frames = frames;
-  start->actions = actions;
-  start->start = json_pack("{s:s, s:I, s:I}", "set", h->set[set].name, "clip", (json_int_t)clip,
-                           "prompt", (json_int_t)start->prompt);
+  ORR_TRY(whole(j, "clip", 0, train_episodes_count(h->set[set].episodes) - 1, &clip));
+  train_live_clip c;
+  orr_code rc = train_live_clip_read(&h->set[set], s->session.world[0], clip, start, &c);
+  if (rc == ORR_OK) rc = train_live_keep_simulator(h, s, start->start);
   if (rc == ORR_OK) rc = begin(h, s, start, now_ns);
-  json_decref(start->start);
-  orr_free(actions);
-  orr_free(frames);
+  train_live_clip_release(&c);
   return rc;
 }
 
@@ -182,7 +171,8 @@ static orr_code begin_with_picture(const train_live_house *h, train_live_seat *s
   start->frames = s->picture;
   start->A_set = h->A_set;
   start->start = json_pack("{s:s}", "set", "picture");
-  const orr_code rc = begin(h, s, start, now_ns);
+  orr_code rc = train_live_keep_simulator(h, s, start->start);
+  if (rc == ORR_OK) rc = begin(h, s, start, now_ns);
   json_decref(start->start);
   return rc;
 }

@@ -14,6 +14,7 @@
 typedef struct {
   const char *name;
   train_episodes *episodes;
+  train_live_scenery scenery; // that made it
 } train_live_set;
 
 // What all seats share.
@@ -29,6 +30,7 @@ typedef struct {
   const float *action_low, *action_high; // [A_set]
   int64_t A_set;                         // components that a person can give
   size_t record_bytes;                   // a session may remember
+  bool simulate;                         // the scene of a clip is shown beside the world
   train_live_projector *projector;
   train_live_scribe *scribe; // of sessions that become a data set; NULL = none do
   const char *replay_name;   // a session file to play again; NULL = none

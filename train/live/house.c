@@ -15,6 +15,7 @@ static orr_code open_set(const train_live_world *w, const char *where, data_remo
   f->set[i].name = f->name[i] = orr_strdup(slash && slash[1] ? slash + 1 : where);
   ORR_CHECK(f->name[i], ORR_ENOMEM, "play: out of memory");
   ORR_TRY(train_episodes_open(where, remote, &f->set[i].episodes));
+  f->set[i].scenery = train_live_scenery_of(train_episodes_index(f->set[i].episodes)->json);
   return train_world_model_fits(&w->m, train_episodes_index(f->set[i].episodes));
 }
 

@@ -77,6 +77,19 @@ void train_live_keep_end(const train_live_house *h, train_live_seat *s) {
   s->frames_asked = 0;
 }
 
+orr_code train_live_keep_simulator(const train_live_house *h, train_live_seat *s,
+                                   const json_t *start) {
+  const char *set = json_string_value(json_object_get(start, "set"));
+  const json_int_t clip = json_integer_value(json_object_get(start, "clip"));
+  const train_live_scenery *of = NULL;
+  if (!s->simulator) return ORR_OK;
+  // its steps are those of the data, the model's may be longer
+  const bool fits = s->session.world[0]->m.dynamics->c->data.stride == 1 && clip >= 0;
+  for (int i = 0; i < h->sets && set && fits && !of; i++)
+    if (strcmp(h->set[i].name, set) == 0) of = &h->set[i].scenery;
+  return train_live_simulator_begin(s->simulator, of, (uint64_t)clip);
+}
+
 orr_code train_live_keep_resume(const train_live_house *h, train_live_seat *s, const char *what,
                                 const uint8_t *file, size_t size, bool at_end, int64_t now_ns) {
   train_record r;
@@ -84,7 +97,8 @@ orr_code train_live_keep_resume(const train_live_house *h, train_live_seat *s, c
   const orr_code fits = train_live_session_fits(&s->session, &r, h->anyway);
   if (fits == ORR_OK) train_live_keep_end(h, s);
   const double fps = r.fps;
-  const orr_code rc = fits == ORR_OK ? train_live_session_load(&s->session, &r, h->anyway) : fits;
+  orr_code rc = fits == ORR_OK ? train_live_keep_simulator(h, s, r.start) : fits;
+  if (rc == ORR_OK) rc = train_live_session_load(&s->session, &r, h->anyway);
   train_record_release(&r);
   ORR_TRY(rc);
   s->ready = true;
@@ -105,8 +119,8 @@ orr_code train_live_keep_replayed(train_live_seat *s) {
       json_pack("{s:s, s:I, s:b, s:b, s:I, s:s}", "say", "replayed", "frames",
                 (json_int_t)x->record.frames, "checked", x->checks, "equal",
                 x->checks && x->differs < 0, "differs", (json_int_t)x->differs, "words", words);
+  if (s->watch) s->running = false; // it stands at the end; who only wanted to be there goes on
   x->replays = s->watch = false;
-  s->running = false;
   ORR_TRY(train_live_control_say(s, j));
   return train_live_control_state(s);
 }

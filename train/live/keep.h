@@ -17,6 +17,10 @@ orr_code train_live_keep_film_made(train_live_seat *s, const train_live_film *f)
 // Local. The seat's session is over: it is kept where sessions are, and nobody waits for its film.
 void train_live_keep_end(const train_live_house *h, train_live_seat *s);
 
+// Local. The simulator, if there is one, stands at the beginning of what a session's `start` names
+// (train_record), or stands still where no scene made that.
+orr_code train_live_keep_simulator(const train_live_house *h, train_live_seat *s,
+                                   const json_t *start);
 // Local. Begins with a session file, which `what` names: at its end, or at its beginning to be
 // seen.
 orr_code train_live_keep_resume(const train_live_house *h, train_live_seat *s, const char *what,

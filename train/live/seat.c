@@ -43,6 +43,7 @@ void train_live_seat_input(train_live_seat *s, const train_wire_input *in, int64
     other = other || memcmp(&action[i], &s->session.action[i], sizeof action[i]) != 0;
   }
   train_live_session_act(&s->session, action, n);
+  s->holds = !other;
   if (s->by_input && s->running) s->frames_asked = 1;
   if (!other && !s->by_input) { // the same held on: nothing to answer
     if (s->arrived_ns == 0) s->stamp = in->stamp;
@@ -58,7 +59,7 @@ static void note_rate(train_live_seat *s, int64_t now_ns) {
   if (since <= 0.0 || since > 2.0)
     s->rate = 0.0;
   else
-    s->rate = s->rate > 0.0 ? 0.9 * s->rate + 0.1 / since : 1.0 / since;
+    s->rate = s->rate > 0.0 ? 0.9 * s->rate + 0.1 / since : fmin(1.0 / since, s->fps);
 }
 
 static void send_frame(train_live_seat *s, unsigned flags, int64_t now_ns, int w) {
@@ -78,9 +79,41 @@ static void send_frame(train_live_seat *s, unsigned flags, int64_t now_ns, int w
   s->voice.show(s->voice.ctx, &f, s->session.pixels[w]);
 }
 
+static void put_on_reel(train_live_seat *s) {
+  uint8_t *const pixels[] = {s->session.pixels[0],
+                             s->simulator ? s->simulator->pixels : s->session.pixels[1]};
+  train_live_reel_put(&s->reel, s->session.frame - 1, pixels);
+}
+
+orr_code train_live_seat_simulate(train_live_seat *s, bool *more) {
+  bool there = false;
+  *more = false;
+  if (!s->ready || !s->simulator || s->simulated || train_live_seat_is_hidden(s)) return ORR_OK;
+  if (!train_live_simulator_moves(s->simulator)) return ORR_OK;
+  ORR_TRY(
+      train_live_simulator_follow(s->simulator, &s->session.record, s->session.frame - 1, &there));
+  *more = !there;
+  if (!there) return ORR_OK;
+  s->simulated = true;
+  put_on_reel(s);
+  train_wire_frame f = {.world = 1,
+                        .width = s->simulator->width,
+                        .height = s->simulator->height,
+                        .frame = s->session.frame - 1,
+                        .stamp = s->stamp,
+                        .surprise = NAN,
+                        .answer_ms = NAN,
+                        .rate = (float)s->rate,
+                        .hash =
+                            orr_hash_bytes(s->simulator->pixels, s->session.world[0]->frame_bytes)};
+  if (train_live_seat_is_taken(s)) s->voice.show(s->voice.ctx, &f, s->simulator->pixels);
+  return ORR_OK;
+}
+
 void train_live_seat_show(train_live_seat *s, unsigned flags, int64_t now_ns) {
   note_rate(s, now_ns);
-  train_live_reel_put(&s->reel, s->session.frame - 1, s->session.pixels);
+  s->simulated = false;
+  if (!s->simulator || !train_live_simulator_moves(s->simulator)) put_on_reel(s);
   if (train_live_seat_is_taken(s))
     for (int w = 0; w < s->session.worlds; w++) send_frame(s, flags, now_ns, w);
   s->arrived_ns = 0;

@@ -9,6 +9,7 @@
 #include "train/live/peer.h"
 #include "train/live/reel.h"
 #include "train/live/session.h"
+#include "train/live/simulator.h"
 #include "train/live/wire.h"
 
 // How what is said and shown goes out, whatever carries it: a page's WebSocket (peer.h) or a
@@ -22,14 +23,17 @@ typedef struct {
 
 typedef struct {
   train_live_session session;
-  train_live_reel reel;   // of what was shown
-  train_live_voice voice; // say NULL = the seat is free
-  void *visit;            // what its page's messages come with; the server's
-  train_live_peer *peer;  // of the page that has the seat; NULL = none, or a program
-  void *handle;           // of train_live_http_end
+  train_live_simulator *simulator; // beside the world; NULL = none
+  bool simulated;                  // what it shows is what the session shows
+  train_live_reel reel;            // of what was shown
+  train_live_voice voice;          // say NULL = the seat is free
+  void *visit;                     // what its page's messages come with; the server's
+  train_live_peer *peer;           // of the page that has the seat; NULL = none, or a program
+  void *handle;                    // of train_live_http_end
   int fd;
   bool ready; // the session has begun
   bool running, by_input;
+  bool holds; // the last input was the action before it
   bool watch; // the session's record is played again to be seen, not only to get to its end
   int64_t frames_asked; // single steps, or one an input
   double fps;
@@ -62,6 +66,9 @@ static inline bool train_live_seat_is_hidden(const train_live_seat *s) {
 int64_t train_live_seat_due(const train_live_seat *s);
 // Local. Takes an input: what leads to the next frame from here on.
 void train_live_seat_input(train_live_seat *s, const train_wire_input *in, int64_t now_ns);
+// Local. The simulator goes on towards the frame that was shown last, and is shown when it is
+// there. Says by *more whether it is not.
+orr_code train_live_seat_simulate(train_live_seat *s, bool *more);
 // Local. The session has a new frame: sends it, and puts the next one at its time.
 void train_live_seat_show(train_live_seat *s, unsigned flags, int64_t now_ns);
 // Local. Whether the message that has just come is within what anybody may send.

@@ -11,6 +11,7 @@
 #include "train/live/http.h"
 #include "train/live/keep.h"
 #include "train/live/message.h"
+#include "train/live/programs.h"
 
 enum { PING_S = 15, GOODBYE_MS = 500, HELD_MS = 100 };
 static const int64_t SECOND = 1000000000;
@@ -21,9 +22,10 @@ struct train_live_server {
   train_live_world *const *worlds;
   int count; // worlds
   train_live_http *http;
-  train_live_seat *seat;      // [seats]
-  struct pollfd *poll;        // [seats + 1]: HTTP last
-  int64_t refused, scribe_ns; // scribe_ns: what a frame for a shard took
+  train_live_seat *seat;         // [seats]
+  train_live_programs *programs; // NULL = none may come
+  struct pollfd *poll;           // [seats + 1 + TRAIN_LIVE_PROGRAMS_POLLS]: seats, HTTP, programs
+  int64_t refused, scribe_ns;    // scribe_ns: what a frame for a shard took
   bool scribe_failed;
 };
 
@@ -76,6 +78,11 @@ static void show_to_page(void *ctx, train_wire_frame *f, const uint8_t *pixels) 
   train_live_peer_send_frame(seat->peer, f->world);
 }
 
+// The simulator is one to look at.
+static int shown_worlds(const train_live_server *s) {
+  return s->count + s->house->simulate;
+}
+
 static orr_code seat_peer(train_live_server *s, train_live_seat *seat, int fd, const void *extra,
                           size_t extra_bytes, visit *v) {
   const int64_t now = orr_clock_ns();
@@ -86,7 +93,7 @@ static orr_code seat_peer(train_live_server *s, train_live_seat *seat, int fd, c
                                  .extra_bytes = extra_bytes,
                                  .most_message = train_live_message_most(seat),
                                  .frame_bytes = s->worlds[0]->frame_bytes + TRAIN_WIRE_FRAME_HEADER,
-                                 .worlds = s->count,
+                                 .worlds = shown_worlds(s),
                                  .allows = is_allowed,
                                  .message = take_message,
                                  .ctx = v},
@@ -136,9 +143,17 @@ static void taken(void *ctx, int fd, const void *extra, size_t extra_bytes, void
 
 // -- life -------------------------------------------------------------------------------------
 
+static orr_code make_simulator(train_live_server *s, train_live_seat *seat) {
+  const train_live_world *w = s->worlds[0];
+  if (!s->house->simulate) return ORR_OK;
+  seat->simulator = orr_calloc(1, sizeof *seat->simulator);
+  ORR_CHECK(seat->simulator, ORR_ENOMEM, "play: out of memory");
+  return train_live_simulator_create(seat->simulator, w->height, w->width, s->house->fps);
+}
+
 static orr_code make_seats(train_live_server *s) {
   s->seat = orr_calloc((size_t)s->o.seats, sizeof *s->seat);
-  s->poll = orr_calloc((size_t)s->o.seats + 1, sizeof *s->poll);
+  s->poll = orr_calloc((size_t)s->o.seats + 1 + TRAIN_LIVE_PROGRAMS_POLLS, sizeof *s->poll);
   ORR_CHECK(s->seat && s->poll, ORR_ENOMEM, "play: out of memory");
   for (int64_t i = 0; i < s->o.seats; i++) {
     train_live_seat *seat = &s->seat[i];
@@ -147,8 +162,9 @@ static orr_code make_seats(train_live_server *s) {
     seat->visit = orr_calloc(1, sizeof(visit));
     seat->picture = orr_malloc(s->worlds[0]->frame_bytes);
     ORR_CHECK(seat->visit && seat->picture, ORR_ENOMEM, "play: out of memory");
-    ORR_TRY(train_live_reel_create(&seat->reel, s->worlds[0]->height, s->worlds[0]->width, s->count,
-                                   s->o.film_bytes));
+    ORR_TRY(make_simulator(s, seat));
+    ORR_TRY(train_live_reel_create(&seat->reel, s->worlds[0]->height, s->worlds[0]->width,
+                                   shown_worlds(s), s->o.film_bytes));
     ORR_TRY(train_live_session_create(s->worlds, s->count, (int32_t)i, s->o.snapshot_bytes,
                                       &seat->session));
   }
@@ -169,6 +185,8 @@ orr_code train_live_server_create(const train_live_server_options *o, const trai
               .address = o->address, .port = o->port, .host = o->host, .taken = taken, .ctx = s},
           &s->http),
       fail);
+  if (o->programs)
+    ORR_TRY_GOTO(train_live_programs_create(o->programs, h, s->seat, o->seats, &s->programs), fail);
   *out = s;
   return ORR_OK;
 fail:
@@ -178,10 +196,13 @@ fail:
 
 void train_live_server_destroy(train_live_server *s) {
   if (!s) return;
+  train_live_programs_destroy(s->programs);
   for (int64_t i = 0; s->seat && i < s->o.seats; i++) {
     leave(s, &s->seat[i]);
     train_live_session_release(&s->seat[i].session);
     train_live_reel_release(&s->seat[i].reel);
+    if (s->seat[i].simulator) train_live_simulator_release(s->seat[i].simulator);
+    orr_free(s->seat[i].simulator);
     orr_free(s->seat[i].picture);
     orr_free(s->seat[i].visit);
   }
@@ -245,14 +266,16 @@ static orr_code take_what_came(train_live_server *s, int64_t until) {
   const int64_t http_ms = train_live_http_timeout_ms(s->http);
   if (http_ms >= 0 && http_ms < wait_ms) wait_ms = http_ms;
   if (wait_ms > HELD_MS) wait_ms = HELD_MS;
-  if (wait_ms < 0) wait_ms = 0;
+  if (wait_ms < 0 || (s->programs && train_live_programs_have_more(s->programs))) wait_ms = 0;
   for (int64_t i = 0; i < n; i++) {
     const train_live_seat *seat = &s->seat[i];
     s->poll[i] = (struct pollfd){.fd = seat->peer ? seat->fd : -1, .events = POLLIN};
     if (seat->peer && train_live_peer_wants_to_write(seat->peer)) s->poll[i].events |= POLLOUT;
   }
   s->poll[n] = (struct pollfd){.fd = train_live_http_fd(s->http), .events = POLLIN};
-  const int got = poll(s->poll, (nfds_t)n + 1, (int)wait_ms);
+  const int64_t programs = s->programs ? TRAIN_LIVE_PROGRAMS_POLLS : 0;
+  if (programs) train_live_programs_watch(s->programs, s->poll + n + 1);
+  const int got = poll(s->poll, (nfds_t)(n + 1 + programs), (int)wait_ms);
   ORR_CHECK(got >= 0 || errno == EINTR, ORR_EIO, "play: poll: %s", strerror(errno));
   for (int64_t i = 0; got > 0 && i < n; i++) {
     if (!s->poll[i].revents || !s->seat[i].peer) continue;
@@ -262,6 +285,7 @@ static orr_code take_what_came(train_live_server *s, int64_t until) {
       write_to(s, &s->seat[i]);
   }
   train_live_http_run(s->http);
+  if (got >= 0 && programs) train_live_programs_serve(s->programs, s->poll + n + 1);
   return ORR_OK;
 }
 
@@ -321,6 +345,7 @@ static orr_code decode_due(train_live_server *s, int64_t now) {
   ORR_TRY(train_live_session_step(session, n));
   for (int64_t i = 0; i < n; i++)
     show(s, due[i], unseen[i], ahead[i] && session[i]->decode_ms == 0.0);
+  if (s->programs) train_live_programs_write(s->programs);
   return train_live_session_settle(session, n);
 }
 
@@ -330,7 +355,8 @@ static orr_code look_ahead(train_live_server *s) {
   int64_t n = 0, steps = 0;
   for (int64_t i = 0; i < s->o.seats; i++) {
     train_live_seat *seat = &s->seat[i];
-    if (!seat->ready || !seat->running || seat->by_input || seat->session.ahead) continue;
+    if (!seat->ready || !seat->running || seat->session.ahead) continue;
+    if (seat->by_input && !seat->holds) continue; // what comes next is likely to be another
     if (train_live_session_catching_up(&seat->session)) continue;
     if (n && seat->session.record.settings.steps != steps) continue;
     steps = seat->session.record.settings.steps;
@@ -363,6 +389,20 @@ static bool write_down(train_live_server *s) {
   return more && !s->scribe_failed;
 }
 
+// What the simulators show comes after what the models do. Says whether one is still on its way.
+static bool simulate(train_live_server *s) {
+  bool any = false;
+  for (int64_t i = 0; i < s->o.seats && s->house->simulate; i++) {
+    train_live_seat *seat = &s->seat[i];
+    bool more = false;
+    if (train_live_seat_simulate(seat, &more) != ORR_OK)
+      (void)train_live_control_error(seat, "wish", orr_status_message());
+    any = any || more;
+    write_to(s, seat);
+  }
+  return any;
+}
+
 static void say_goodbye(train_live_server *s) {
   const int64_t until = orr_clock_ns() + GOODBYE_MS * 1000000;
   for (int64_t i = 0; i < s->o.seats; i++) {
@@ -372,6 +412,7 @@ static void say_goodbye(train_live_server *s) {
     train_live_peer_close(seat->peer, 1001, "goodbye");
     write_to(s, seat);
   }
+  if (s->programs) train_live_programs_end(s->programs, "goodbye", "the server is being stopped");
   for (bool some = true; some && orr_clock_ns() < until;) {
     if (take_what_came(s, orr_clock_ns() + 20000000) != ORR_OK) return;
     some = false;
@@ -386,9 +427,10 @@ orr_code train_live_server_run(train_live_server *s, bool (*stop)(void)) {
     ORR_TRY(take_what_came(s, s->o.ahead || s->house->scribe ? now : due));
     if (next_due(s) <= orr_clock_ns()) {
       ORR_TRY(decode_due(s, orr_clock_ns()));
+      (void)simulate(s);
     } else {
       if (s->o.ahead) ORR_TRY(look_ahead(s));
-      const bool more = write_down(s);
+      const bool more = write_down(s) || simulate(s);
       ORR_TRY(take_what_came(s, more ? orr_clock_ns() : next_due(s)));
     }
     send_films(s);

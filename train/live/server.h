@@ -10,6 +10,7 @@
 typedef struct {
   const char *address, *host; // as of train_live_http_options
   int64_t port;
+  const char *programs;  // where programs connect (train/live/listen.h); NULL = nowhere
   int64_t idle_s;        // a peer that says nothing for so long is sent away
   int64_t seats;         // sessions at once
   size_t snapshot_bytes; // a session may remember

@@ -20,7 +20,8 @@
 //    4 u16 width, 6 u16 height               40 f32 ms from the input's arrival to the frame
 //    8 u64 number of the frame               44 f32 frames a second of late
 //   16 f64 clock of that input               48 u8[16] XXH3-128 of the pixels, canonical form
-//                                            64 u8 [height,width,3]
+//                                            64 u8 [height,width,3]; where they are shared
+//                                               (train/live/program.h): u64 where they lie
 #ifndef TRAIN_LIVE_WIRE_H
 #define TRAIN_LIVE_WIRE_H
 
@@ -47,7 +48,7 @@ enum {
 };
 
 // Flags of a frame.
-enum { TRAIN_WIRE_GIVEN = 1, TRAIN_WIRE_AHEAD = 2 };
+enum { TRAIN_WIRE_GIVEN = 1, TRAIN_WIRE_AHEAD = 2, TRAIN_WIRE_SHARED = 8 };
 
 typedef struct {
   uint32_t number;

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "train/report/chart.h"
+#include "train/report/compare_eval.h"
 
 enum { POINTS = 200 };
 
@@ -59,16 +60,6 @@ static void put_row(train_html *h, const char *name, double a, double b, bool sh
   train_html_put(h, "</tr>");
 }
 
-static void put_evaluations(train_html *h, const pair *p) {
-  const char *key;
-  json_t *a;
-  json_object_foreach((json_t *)(uintptr_t)p->run[0]->eval, key, a) {
-    const json_t *b = json_object_get(p->run[1]->eval, key);
-    if (json_is_number(a) && json_is_number(b))
-      put_row(h, key, json_number_value(a), json_number_value(b), false);
-  }
-}
-
 static void put_figures(train_html *h, const pair *p) {
   static const struct {
     const char *column, *name;
@@ -101,7 +92,6 @@ static void put_figures(train_html *h, const pair *p) {
   const train_goodput *ga = &p->run[0]->goodput, *gb = &p->run[1]->goodput;
   put_row(h, "goodput", ga->starts ? train_goodput_share(ga) : NAN,
           gb->starts ? train_goodput_share(gb) : NAN, true);
-  put_evaluations(h, p);
   train_html_put(h, "</table></div></div>\n");
 }
 
@@ -247,6 +237,7 @@ orr_code train_page_compare(train_page *page, const train_report_data *a,
   put_curves(page, &p, "tokens_per_s", "Throughput", "tokens/s", true);
   put_curves(page, &p, "step_ms", "Step time", "ms", true);
   train_html_put(h, "</div>");
+  train_page_compare_eval(page, a, b);
   put_knobs(h, &p);
   train_html_put(h, "</section>\n");
   return ORR_OK;

@@ -11,6 +11,17 @@ typedef struct {
   int charts; // ids given out
 } train_page;
 
+// What stands at the top: the first of each kind, the root's before the sub-runs'.
+typedef struct {
+  const json_t *eval;
+  const train_medium *film, *strip;
+  const train_report_run *trained, *strip_of; // strip_of: the run that the strip is from
+} train_headline;
+// Local. Borrows from d.
+train_headline train_page_headline(const train_report_data *d);
+// A figure with a picture or film in it.
+void train_page_medium(train_html *h, const train_medium *m, const char *caption);
+
 // The rollout and the figures of the evaluation, the strip, PSNR against horizon.
 void train_page_results(train_page *p, const train_report_data *d);
 // One section a run with metrics.jsonl: curves and where the time goes.

@@ -149,7 +149,7 @@ static void put_source(train_html *h, const train_medium *m) {
   train_html_base64(h, m->bytes, m->size);
 }
 
-static void put_medium(train_html *h, const train_medium *m, const char *caption) {
+void train_page_medium(train_html *h, const train_medium *m, const char *caption) {
   bool still = m->kind == TRAIN_MEDIUM_PNG;
   train_html_format(h, "<figure class=\"film%s\"><div class=scroll>", still ? " strip" : "");
   if (m->kind == TRAIN_MEDIUM_MP4) {
@@ -298,15 +298,8 @@ static void put_charts(train_page *p, const json_t *eval) {
   train_html_put(&p->html, "</div>");
 }
 
-// What stands at the top: the first of each kind, the root's before the sub-runs'.
-typedef struct {
-  const json_t *eval;
-  const train_medium *film, *strip;
-  const train_report_run *trained, *strip_of; // strip_of: the run that the strip is from
-} headline;
-
-static headline headline_of(const train_report_data *d) {
-  headline top = {0};
+train_headline train_page_headline(const train_report_data *d) {
+  train_headline top = {0};
   for (int r = 0; r < d->count; r++) {
     const train_report_run *run = &d->run[r];
     bool rollouts = json_object_get(run->eval, "psnr") != NULL;
@@ -325,7 +318,7 @@ static headline headline_of(const train_report_data *d) {
   return top;
 }
 
-static void put_rest(train_page *p, const train_report_data *d, const headline *top) {
+static void put_rest(train_page *p, const train_report_data *d, const train_headline *top) {
   for (int r = 0; r < d->count; r++) {
     const train_report_run *run = &d->run[r];
     if (run->eval && run->eval != top->eval) {
@@ -344,7 +337,7 @@ static void put_rest(train_page *p, const train_report_data *d, const headline *
       snprintf(caption, sizeof caption, "%s%s%s", x->name, still ? ": " : "",
                still ? strip_caption(run) : "");
       train_html_put(&p->html, "<div class=stack>");
-      put_medium(&p->html, x, caption);
+      train_page_medium(&p->html, x, caption);
       train_html_put(&p->html, "</div>");
     }
   }
@@ -359,9 +352,9 @@ static const char *layout_of(const train_medium *film) {
 
 void train_page_results(train_page *p, const train_report_data *d) {
   train_html *h = &p->html;
-  headline top = headline_of(d);
+  train_headline top = train_page_headline(d);
   train_html_format(h, "<section class=\"hero%s\">", layout_of(top.film));
-  if (top.film) put_medium(h, top.film, film_caption(d, top.film));
+  if (top.film) train_page_medium(h, top.film, film_caption(d, top.film));
   if (top.eval || top.trained) {
     train_html_put(h, "<div class=tiles>");
     if (top.eval)
@@ -377,7 +370,7 @@ void train_page_results(train_page *p, const train_report_data *d) {
     train_html_put(h, still ? "<section><h2>Reconstructions</h2><div class=stack>"
                             : "<section><h2>Rollouts</h2><p class=lead>How far ahead the "
                               "prediction holds.</p><div class=stack>");
-    if (top.strip) put_medium(h, top.strip, strip_caption(top.strip_of));
+    if (top.strip) train_page_medium(h, top.strip, strip_caption(top.strip_of));
     train_html_put(h, "</div>");
     if (chart) put_charts(p, top.eval);
     train_html_put(h, "</section>\n");

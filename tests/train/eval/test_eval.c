@@ -645,6 +645,31 @@ static void test_real_frames_of_other_actions_are_marked_as_another_future(void 
   }
 }
 
+// Whoever recorded the data thinks in its old units: 300 where the ranges of the import made it 1.
+static void test_actions_in_the_units_of_the_recordings_are_told(void **state) {
+  const fixture *f = *state;
+  char path[700], dir[600];
+  data_shard_format format = shards_format(HEIGHT, WIDTH, 0);
+  const int64_t lengths[] = {LENGTH, LENGTH};
+  assert_ok(orr_fs_mkdirs(in(f, "ranged", dir)));
+  snprintf(path, sizeof path, "%s/shard-00000.h5", dir);
+  assert_ok(shards_write(path, &format, DATA_FILTER_NONE, 0, lengths, 2, 0));
+  json_t *extra = json_pack("{s:{s:[[f,f],[f,f]]}}", "import", "ranges", -300., 300., -1., 1.);
+  assert_ok(data_index_build(dir, extra));
+  json_decref(extra);
+  for (int far = 0; far < 2; far++) {
+    char model[600], file[600], film[600], err[600];
+    const char *const words = far ? "300 0\n" : "1 -1\n";
+    assert_ok(orr_fs_write_atomic(in(f, "units", file), words, strlen(words)));
+    RUN_PROGRAM(f, "rollout", in(f, "dynamics", model), "--data", dir, "--prompt", "2", "--frames",
+                "2", "--actions", file, "--out", in(f, "units.png", film));
+    char *said = folder_read(in(f, "err", err));
+    assert_int_equal(strstr(said, "actions up to 300, but those of") != NULL, far);
+    assert_int_equal(strstr(said, "were mapped to -1..1") != NULL, far);
+    orr_free(said);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_actions_lie_at_the_frame_they_led_to),
@@ -661,6 +686,7 @@ int main(void) {
       cmocka_unit_test(test_the_decoded_prompt_is_shown_and_is_a_baseline),
       cmocka_unit_test(test_a_tokenizer_is_measured_alone),
       cmocka_unit_test(test_real_frames_of_other_actions_are_marked_as_another_future),
+      cmocka_unit_test(test_actions_in_the_units_of_the_recordings_are_told),
       cmocka_unit_test(test_bad_lines_of_an_actions_file_are_named_by_their_place),
   };
   return cmocka_run_group_tests_name("train/eval", tests, setup, teardown);

@@ -1,6 +1,7 @@
 // labels: quick
 // The report's pages about time: goodput, phases, ranks, events, and two runs side by side.
 #include "base/log.h"
+#include "data/pictures/film.h"
 #include "tests/base/folder.h"
 #include "train/report/report.h"
 
@@ -79,6 +80,54 @@ static void test_two_runs_stand_side_by_side(void **state) {
   orr_free(page);
 }
 
+// How often `piece` stands in the page.
+static int count(const char *page, const char *piece) {
+  int n = 0;
+  for (const char *at = page; (at = strstr(at, piece)); at++) n++;
+  return n;
+}
+
+static void store_picture(const char *dir, const char *name) {
+  char path[256];
+  uint8_t rgb[8 * 8 * 3] = {0};
+  snprintf(path, sizeof path, "%s/%s", dir, name);
+  assert_int_equal(data_film_write(path, rgb, 1, 8, 8, 10, 1), ORR_OK);
+}
+
+static void test_two_evaluations_are_told_apart_by_differences_curves_and_pictures(void **state) {
+  char a[128], b[128], out[128];
+  store_run(*state, "a", 100.0);
+  store_run(*state, "b", 80.0);
+  folder_store(*state, "a/eval.json",
+               "{\"psnr\": [30, 28.5], \"ssim\": [0.9, 0.85], \"drift\": -1.1, \"steps\": 4, "
+               "\"clips\": 64, \"effect_corr\": 0.5}");
+  folder_store(*state, "b/eval.json",
+               "{\"psnr\": [31, 29.5], \"ssim\": [0.91, 0.87], \"drift\": -1.0, \"steps\": 2, "
+               "\"clips\": 64, \"effect_corr\": -0.25}");
+  store_picture(*state, "a/strip.png");
+  store_picture(*state, "b/strip.png");
+  store_picture(*state, "b/rollout.gif");
+  snprintf(a, sizeof a, "%s/a", (char *)*state);
+  snprintf(b, sizeof b, "%s/b", (char *)*state);
+  snprintf(out, sizeof out, "%s/both.html", (char *)*state);
+  assert_int_equal(train_report_compare(a, b, out), ORR_OK);
+  char *page = folder_text(*state, "both.html");
+  assert_has(page, "<th>drift, dB a frame</th><td>−1.100</td><td>−1</td><td>+0.100</td>");
+  assert_has(page, "<th>PSNR, dB, 2 frames on</th><td>28.50</td><td>29.50</td><td>+1</td>");
+  assert_has(
+      page,
+      "<th>effect of actions, correlation</th><td>0.5000</td><td>−0.2500</td><td>−0.750</td>");
+  assert_has(page, "<th>decoding passes a frame</th><td>4</td><td>2</td><td></td>");
+  assert_int_equal(count(page, "<th>steps</th>"), 1); // those of the training
+  assert_has(page, "PSNR against horizon, dB");
+  assert_has(page, "Structural similarity");
+  assert_has(page, "A: strip.png");
+  assert_has(page, "B: strip.png");
+  assert_has(page, "A: no picture");
+  assert_has(page, "B: rollout.gif");
+  orr_free(page);
+}
+
 static void test_a_comparison_with_nothing_is_refused(void **state) {
   char a[128], b[128];
   store_run(*state, "a", 100.0);
@@ -94,6 +143,7 @@ int main(void) {
 #define EACH(t) cmocka_unit_test_setup_teardown(t, setup, folder_teardown)
       EACH(test_a_run_shows_goodput_phases_ranks_memory_and_events),
       EACH(test_two_runs_stand_side_by_side),
+      EACH(test_two_evaluations_are_told_apart_by_differences_curves_and_pictures),
       EACH(test_a_comparison_with_nothing_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

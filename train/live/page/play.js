@@ -7,6 +7,7 @@ const GIVEN = 1, AHEAD = 2;
 
 let socket = null, house = null, running = false, begun = false;
 let over = null; // what the server said last before it let go: {code, words}
+let horizon = 0; // last frame of a session that is played again
 let left = null; // the session that it gave back then
 let inputNumber = 0, lastSent = null, sentAt = 0, frameNow = -1, scrubbing = false, wanted = null;
 const latencies = [], surprises = [], asked = new Map();
@@ -80,7 +81,8 @@ function hear(m) {
 
 function hello(m) {
   house = m;
-  $('model').textContent = `${m.model} · step ${m.step}`;
+  $('model').textContent = `${m.model.replace(/(\/ckpt)?\/step-\d+\/?$/, '').replace(/^.*\//, '')} · step ${m.step}`;
+  $('model').title = m.model;
   $('hashes').textContent = `checkpoint ${m.checkpoint}\ntokenizer ${m.tokenizer}`;
   $('fps').value = Math.round(m.fps * 100) / 100;
   $('steps').value = m.steps;
@@ -100,18 +102,20 @@ function hello(m) {
     w.image = w.context.createImageData(m.width, m.height);
     w.image.data.fill(255);
     $('view' + i).hidden = false;
-    $('name' + i).textContent = m.worlds.length > 1 ? name : '';
+    $('name' + i).textContent = m.worlds.length > 1 ? name.replace(/(\/ckpt)?\/step-\d+\/?$/, '') : '';
   });
   $('view1').hidden = m.worlds.length < 2;
   Input.setUp(m.components, null, act);
   remap();
   fit();
   $('enter').disabled = $('start').disabled = false;
-  if (!m.sets.length) notice('No data set is open: begin with a picture, or give orrery play one by --data.');
+  if (!left && (m.sets.length || m.replay)) begin(); // its first frame is there to be seen
+  if (!m.sets.length && !m.replay) notice('No data set is open: begin with a picture, or give orrery play one by --data.');
 }
 
 function started(m) {
   begun = true;
+  if (house.worlds[1] === 'simulator') $('name1').textContent = m.simulated ? 'simulator' : 'simulator (no scene made this beginning)';
   frameNow = m.frame;
   surprises.length = latencies.length = 0;
   asked.clear();
@@ -119,7 +123,8 @@ function started(m) {
   $('seed').value = m.seed;
   seen.replayed = null;
   $('scrub').min = m.frame;
-  $('scrub').max = m.replay ? m.goal : m.frame;
+  horizon = m.replay ? m.goal : 0;
+  $('scrub').max = Math.max(m.frame, horizon);
   $('fps').value = Math.round(m.fps * 100) / 100;
   if (m.mapping) { Input.take(m.mapping); remap(); }
   ready(true);
@@ -151,10 +156,10 @@ function paint(w, pixels) {
 function take(buffer) {
   const v = new DataView(buffer), kind = v.getUint8(0);
   if (kind === SESSION && v.getUint8(1)) { left = buffer.slice(8); return; }
-  if (kind === SESSION) { keep(buffer.slice(8), 'session.orrery', 'application/octet-stream'); return; }
+  if (kind === SESSION) { keep(buffer.slice(8), 'orrery', 'application/octet-stream'); return; }
   if (kind === FILM) {
     const gif = v.getUint8(1);
-    keep(buffer.slice(8), gif ? 'world.gif' : 'world.mp4', gif ? 'image/gif' : 'video/mp4');
+    keep(buffer.slice(8), gif ? 'gif' : 'mp4', gif ? 'image/gif' : 'video/mp4');
     return;
   }
   if (kind !== FRAME) return;
@@ -165,7 +170,7 @@ function take(buffer) {
   seen.frames++;
   seen.frame = frameNow = number;
   seen.last = {number, stamp, flags, surprise, decode: v.getFloat32(32, true), answer: v.getFloat32(40, true)};
-  if (!scrubbing) { $('scrub').max = Math.max(number, Number($('scrub').min)); $('scrub').value = number; }
+  if (!scrubbing) { $('scrub').max = Math.max(number, horizon, Number($('scrub').min)); $('scrub').value = number; }
   figure('frame', 'frame ' + number);
   figure('rate', v.getFloat32(44, true).toFixed(1));
   figure('missed', v.getUint32(28, true));
@@ -187,7 +192,7 @@ function note(stamp) {
   if (at === undefined) return;
   for (const k of asked.keys()) if (k <= stamp) asked.delete(k);
   latencies.push(performance.now() - at);
-  if (latencies.length > 600) latencies.shift();
+  if (latencies.length > 2000) latencies.shift();
   figure('latency', `p50 ${percentile(latencies, 0.5).toFixed(0)} · p99 ${percentile(latencies, 0.99).toFixed(0)} ms`);
 }
 
@@ -294,7 +299,8 @@ function resume(file, atEnd) {
 }
 
 // The link stands in the page, and for a minute, until the browser has taken what it leads to.
-function keep(data, name, type) {
+function keep(data, ending, type) {
+  const times = (seen.kept ? seen.kept.times : 0) + 1, name = `world-${frameNow}-${times}.${ending}`;
   const blob = data instanceof Blob ? data : new Blob([data], {type}), a = document.createElement('a');
   a.href = URL.createObjectURL(blob);
   a.download = name;
@@ -303,7 +309,7 @@ function keep(data, name, type) {
   a.click();
   setTimeout(() => { a.remove(); URL.revokeObjectURL(a.href); }, 60000);
   $('kept').textContent = `${name}: ${(blob.size / 1024).toFixed(1)} KiB.`;
-  seen.kept = {name, bytes: blob.size, times: (seen.kept ? seen.kept.times : 0) + 1};
+  seen.kept = {name, bytes: blob.size, times};
 }
 
 // -- what the buttons do ----------------------------------------------------------------------
@@ -325,7 +331,7 @@ $('step').onclick = () => tell({do: 'step'});
 $('reset').onclick = () => tell({do: 'reset'});
 $('fps').onchange = () => { if (running) go(); };
 $('scrub').oninput = () => { scrubbing = true; figure('frame', 'frame ' + $('scrub').value); };
-$('scrub').onchange = () => { scrubbing = false; tell({do: 'back', frame: Number($('scrub').value)}); };
+$('scrub').onchange = () => { scrubbing = false; horizon = 0; tell({do: 'back', frame: Number($('scrub').value)}); };
 $('save').onclick = () => tell({do: 'save'});
 $('film').onclick = () => tell({do: 'film', format: $('format').value});
 $('opened').onchange = async e => {
@@ -334,7 +340,7 @@ $('opened').onchange = async e => {
   e.target.value = '';
   $('overlay').hidden = true;
 };
-$('still').onclick = () => $('world0').toBlob(b => keep(b, `frame-${frameNow}.png`, 'image/png'));
+$('still').onclick = () => $('world0').toBlob(b => keep(b, 'png', 'image/png'));
 $('picture').onchange = e => { if (e.target.files[0]) picture(e.target.files[0]).catch(() => notice('That file is no picture that this browser can read.')); };
 
 addEventListener('keydown', e => {
