@@ -150,10 +150,10 @@ class TestJobs(unittest.TestCase):
         if made.returncode != 0 and "MuJoCo" in made.stderr:
             self.skipTest("this build has no simulator to make clips with frames")
         self.assertEqual(made.returncode, 0, made.stderr)
-        cluster.run([cluster.orrery, "train", "configs/demo_tokenizer.yaml", *short, "--set", f"data.train=[{clips}]", "--set",
+        cluster.run([cluster.orrery, "train", "configs/demo_rich_tokenizer.yaml", *short, "--set", f"data.train=[{clips}]", "--set",
                      f"run.dir={cluster.path('coder')}"])
         cluster.run([cluster.orrery, "data", "tokenize", clips, "--tokenizer", cluster.path("coder", "ckpt"), "--out", tokens])
-        cluster.run([cluster.orrery, "train", "configs/demo_dynamics.yaml", *short, "--set", f"data.train=[{tokens}]", "--set",
+        cluster.run([cluster.orrery, "train", "configs/demo_rich_dynamics.yaml", *short, "--set", f"data.train=[{tokens}]", "--set",
                      f"tokenizer.checkpoint={cluster.path('coder')}", "--set", f"run.dir={cluster.path('world')}"])
         number = cluster.submit("eval", ["--cpus-per-task=1"], ["slurm/eval.sbatch", cluster.path("world", "ckpt"), clips,
                                                                 "--clips", "4", "--horizon", "4", "--device", "cpu"])

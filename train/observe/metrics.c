@@ -40,6 +40,7 @@ void train_metrics_list(const train_step_metrics *s, train_scalars *out) {
   train_scalars_add(out, "lr", "%.9g", s->lr);
   train_scalars_add(out, "grad_norm", "%.9g", s->grad_norm);
   train_scalars_add(out, "tokens", "%.0f", s->tokens);
+  train_scalars_add(out, "tflop", "%.6g", s->tflop);
   train_scalars_add(out, "tokens_per_s", "%.1f", s->tokens_per_s);
   train_scalars_add(out, "frames_per_s", "%.2f", s->frames_per_s);
   train_scalars_add(out, "step_ms", "%.3f", s->step_ms);

@@ -17,6 +17,7 @@ typedef struct {
   int64_t step;
   double loss, lr, grad_norm;
   double tokens; // since the start of the run, over all ranks
+  double tflop;  // likewise: the work of the matrix products, counted as mfu does
   double tokens_per_s, frames_per_s, step_ms;
   double data_wait_ms, comm_ms, ckpt_stall_ms;
   // The reader of rank 0 since the step before: bytes from shards, what packed chunks became, how
