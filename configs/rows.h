@@ -161,6 +161,8 @@
       "probability that a frame is masked whole in training")                                      \
   F64(corrupt, WEIGHTS, 0.1, 0.0, 1.0, "",                                                         \
       "largest share of unmasked codes replaced by random codes")                                  \
+  F64(own_codes, WEIGHTS, 0.0, 0.0, 1.0, "",                                                       \
+      "share of frames that are context with codes that the model draws itself; a pass more")      \
   F64(change_weight, WEIGHTS, 1.0, 1e-3, 1e3, "",                                                  \
       "weight of the loss at positions whose code is not that of the frame before")                \
   F64(action_drop, WEIGHTS, 0.05, 0.0, 1.0, "",                                                    \
