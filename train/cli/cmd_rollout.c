@@ -40,6 +40,7 @@ static const orr_option options[] = {
     {"scale", "N", "enlarges every pixel (default 4)", 0},
     {"prompt", "N", "frames given", 0},
     TRAIN_DECODING_OPTIONS,
+    {"guidance", "W", "how much more the action counts; 0 = as in training", 0},
     TRAIN_WORLD_MODEL_OPTIONS,
     TRAIN_REMOTE_OPTION,
     {0}};
@@ -52,6 +53,7 @@ typedef struct {
   bool beside;
   int64_t window;
   train_engine_settings settings;
+  double guidance; // train_engine_options
 } request;
 
 typedef struct {
@@ -75,6 +77,7 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   q->scale = 4;
   q->prompt = c->eval.prompt;
   ORR_TRY(train_decoding_args(a, c, &q->settings));
+  q->guidance = c->eval.guidance;
   q->beside = orr_args_flag(a, "beside");
   q->actions = orr_args_text(a, "actions", NULL);
   ORR_TRY(orr_args_i64(a, "clip", 0, INT64_MAX, &q->clip));
@@ -82,6 +85,7 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   ORR_TRY(orr_args_i64(a, "frames", 1, 1000000, &q->frames));
   ORR_TRY(orr_args_i64(a, "scale", 1, 64, &q->scale));
   ORR_TRY(orr_args_i64(a, "prompt", 1, 65536, &q->prompt));
+  ORR_TRY(orr_args_f64(a, "guidance", 0.0, 100.0, &q->guidance));
   q->window = train_engine_window(c, q->prompt + q->frames);
   q->settings.sample = (uint64_t)q->clip;
   return ORR_OK;
@@ -187,11 +191,13 @@ static orr_code run(rollout *r) {
   ORR_TRY(read_episode(r));
   ORR_TRY(train_codec_create(r->m.tokenizer, 16, &r->codec));
   ORR_TRY(train_codec_encode(r->codec, r->real, r->q.prompt, r->tokens));
-  ORR_TRY(train_engine_create(
-      r->m.k, &d->dynamics, &d->dynamics_p, &d->state.weights,
-      &(train_engine_options){
-          .sessions = 1, .batch = 1, .window = r->q.window, .steps = r->q.settings.steps},
-      &r->engine));
+  ORR_TRY(train_engine_create(r->m.k, &d->dynamics, &d->dynamics_p, &d->state.weights,
+                              &(train_engine_options){.sessions = 1,
+                                                      .batch = 1,
+                                                      .window = r->q.window,
+                                                      .steps = r->q.settings.steps,
+                                                      .guidance = r->q.guidance},
+                              &r->engine));
   const double begin = orr_clock_ms();
   ORR_TRY(roll(r, branch));
   ORR_INFO("rollout: %.1f frames/s", 1e3 * (double)r->q.frames / (orr_clock_ms() - begin));
