@@ -13,6 +13,7 @@
 #include "dist/comm_mpi.h"
 #include "dist/comm_nccl.h"
 #include "dist/launch.h"
+#include "dist/mpi_parts.h"
 #include "dist/recorder.h"
 #include "dist/startup.h"
 #include "dist/watchdog.h"
@@ -37,6 +38,7 @@ static orr_code start_mpi(open_world *w) {
     MPI_Query_thread(&level);
   }
   w->mpi = true;
+  dist_mpi_parts_keep();
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   ORR_CHECK(level >= MPI_THREAD_SERIALIZED, ORR_EUNSUPPORTED,
             "MPI: gives thread level %d, wanted MPI_THREAD_SERIALIZED (%d); use an MPI built with "
