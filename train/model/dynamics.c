@@ -230,6 +230,7 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, c
                           &(train_head_rows){.x = x,
                                              .row = b->masked_row,
                                              .target = b->target,
+                                             .weight = b->weight,
                                              .rows = b->masked_rows,
                                              .scale = scale,
                                              .first_row = first,

@@ -27,6 +27,7 @@ typedef struct {
   const int32_t *branch;     // [B]
   const int32_t *masked_row; // [rows]
   const int32_t *target;     // [rows]
+  const float *weight;       // [rows] of their losses; NULL = 1
   int64_t masked_rows;       // with padding
 } train_dynamics_batch;
 

@@ -49,8 +49,13 @@ static int32_t context_code(const train_masking *o, const train_masking_clip *c,
   return (int32_t)(((uint64_t)u.v[2] * (uint64_t)o->V) >> 32);
 }
 
+// Of position i of the clip; frame 0 is never masked.
+static float loss_weight(const train_masking *o, const train_masking_clip *c, int64_t i) {
+  return c->tokens_in[i] != c->tokens_in[i - o->S] ? (float)o->change_weight : 1.0f;
+}
+
 int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c, int64_t b,
-                            int32_t *masked_row, int32_t *target) {
+                            int32_t *masked_row, int32_t *target, float *weight) {
   const double corrupt = o->corrupt * orr_rng_uniform(o->seed, ORR_STREAM_CORRUPT, c->sample, 0);
   const block f = block_of(o, b);
   int64_t n = 0;
@@ -65,6 +70,7 @@ int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c,
       if (c->before) c->before[token - c->tokens] = context_code(o, c, t - 1, s, corrupt);
       if (orr_u32_to_unit(u.v[0]) < ratio) {
         masked_row[n] = (int32_t)((f.row + moved) * o->N + 1 + s);
+        if (weight) weight[n] = loss_weight(o, c, i);
         target[n++] = c->tokens_in[i];
         *token = (int32_t)o->V;
       } else {

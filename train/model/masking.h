@@ -12,6 +12,7 @@
 typedef struct {
   int64_t T, S, A, V, N; // N = 1+S+R tokens a frame: rows are numbered bt*N + 1 + s
   double full_mask, corrupt, action_drop;
+  double change_weight; // of the loss at positions whose code is not that of the frame before
   uint64_t seed;
   // The part of each clip that is filled in, and the order of frames in its batch, as in
   // train_dynamics_frames: frame t of clip b is frame b*clip_step + (t - first)*frame_step. All
@@ -33,9 +34,10 @@ typedef struct {
 } train_masking_clip;
 
 // Local. Fills the clip and appends its masked positions: row numbers (of a batch in which this
-// clip is number `b`) and targets. Returns how many were appended (at most (T-1)*S).
+// clip is number `b`), targets, and, unless `weight` is NULL, the weights of their losses. Returns
+// how many were appended (at most (T-1)*S).
 int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c, int64_t b,
-                            int32_t *masked_row, int32_t *target);
+                            int32_t *masked_row, int32_t *target, float *weight);
 // Local. How many positions of this part of clip `sample` will be masked.
 int64_t train_masking_count(const train_masking *o, uint64_t sample);
 

@@ -11,6 +11,8 @@
 #include "train/observe/scalars.h"
 #include "train/timing/timer.h"
 
+enum { TRAIN_METRICS_FIGURES = 40 };
+
 typedef struct {
   int64_t step;
   double loss, lr, grad_norm;
@@ -31,6 +33,10 @@ typedef struct {
   int64_t bad_clips;            // whose actions are not finite
   bool skipped;                 // a bad step: no update
   double mfu;                   // of the best matmul rate that the machine has shown
+  // Of a look at the run after this step (train/run/look.h): what it took, and what it found.
+  double eval_ms;
+  int figures;
+  train_scalar figure[TRAIN_METRICS_FIGURES];
 } train_step_metrics;
 
 typedef struct train_metrics train_metrics;

@@ -11,6 +11,7 @@ typedef struct {
   int32_t *branch;     // [clips]
   int32_t *masked_row; // [micros,capacity]
   int32_t *target;     // [micros,capacity]
+  float *weight;       // [micros,capacity]; NULL: all losses count alike
 } dynamics_inputs;
 
 typedef struct {
@@ -26,6 +27,10 @@ typedef struct {
   int64_t *masked, *masked_rows; // [micros] positions, and rows with padding
 } dynamics_stage;
 
+static bool weighs(const dynamics_stage *s) {
+  return s->masking.change_weight != 1.0;
+}
+
 static void stage_place_inputs(train_stage *base, orr_arena *arena, int set) {
   dynamics_stage *s = (dynamics_stage *)base;
   dynamics_inputs *in = &s->inputs[set];
@@ -38,6 +43,7 @@ static void stage_place_inputs(train_stage *base, orr_arena *arena, int set) {
   in->branch = orr_arena_take(arena, (size_t)base->clips * sizeof *in->branch);
   in->masked_row = orr_arena_take(arena, rows * sizeof *in->masked_row);
   in->target = orr_arena_take(arena, rows * sizeof *in->target);
+  in->weight = weighs(s) ? orr_arena_take(arena, rows * sizeof *in->weight) : NULL;
 }
 
 static orr_code stage_place(train_stage *base) {
@@ -73,6 +79,7 @@ static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_
   const dynamics_inputs *in = &s->inputs[s->base.turn];
   const int64_t T = s->T, S = s->d.S, A = s->d.A, first = micro * s->base.micro * s->frames.count;
   int32_t *row = in->masked_row + micro * s->capacity, *target = in->target + micro * s->capacity;
+  float *weight = in->weight ? in->weight + micro * s->capacity : NULL;
   int64_t n = 0;
   for (int64_t i = 0; i < s->base.micro; i++) {
     const int64_t clip = micro * s->base.micro + i;
@@ -84,7 +91,7 @@ static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_
                             .before = in->before ? in->before + first * S : NULL,
                             .action = in->action + first * 2 * A,
                             .has_action = in->has_action + first};
-    n += train_masking_apply(&s->masking, &c, i, row + n, target + n);
+    n += train_masking_apply(&s->masking, &c, i, row + n, target + n, weight ? weight + n : NULL);
     in->branch[clip] = b->branch[clip];
   }
   return n;
@@ -104,14 +111,22 @@ static double bad_clips(const train_stage *s, const data_clip_batch *b) {
   return (double)n;
 }
 
+// What the loss of the prepared batch is a mean over.
+static double units_of(const dynamics_stage *s) {
+  const dynamics_inputs *in = &s->inputs[s->base.turn];
+  double units = 0.0;
+  for (int64_t micro = 0; micro < s->micros; micro++)
+    for (int64_t i = 0; i < s->masked[micro]; i++)
+      units += in->weight ? (double)in->weight[micro * s->capacity + i] : 1.0;
+  return units;
+}
+
 static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, train_batch_sums *sums) {
   dynamics_stage *s = (dynamics_stage *)base;
-  int64_t n = 0;
-  for (int64_t micro = 0; micro < s->micros; micro++)
-    n += s->masked[micro] = prepare_micro(s, b, micro);
+  for (int64_t micro = 0; micro < s->micros; micro++) s->masked[micro] = prepare_micro(s, b, micro);
   settle_rows(s);
   for (int64_t micro = 0; micro < s->micros; micro++) pad_micro(s, micro);
-  *sums = (train_batch_sums){.units = (double)n, .bad = bad_clips(base, b)};
+  *sums = (train_batch_sums){.units = units_of(s), .bad = bad_clips(base, b)};
   return ORR_OK;
 }
 
@@ -144,6 +159,7 @@ static train_dynamics_batch batch_of(const dynamics_stage *s, int64_t micro) {
                                 .branch = in->branch + micro * s->base.micro,
                                 .masked_row = in->masked_row + micro * s->capacity,
                                 .target = in->target + micro * s->capacity,
+                                .weight = in->weight ? in->weight + micro * s->capacity : NULL,
                                 .masked_rows = s->masked_rows[micro]};
 }
 
@@ -189,6 +205,7 @@ static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_stat
                                .full_mask = c->model.full_mask,
                                .corrupt = c->model.corrupt,
                                .action_drop = c->model.action_drop,
+                               .change_weight = c->model.change_weight,
                                .seed = (uint64_t)c->run.seed,
                                .first = s->frames.first,
                                .frames = s->frames.count,
