@@ -35,7 +35,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 PROTOCOL = 1
 WORDS, BYTES = 0, 1
 INPUT, FRAME = 1, 16
-GIVEN, SHARED = 1, 8
+GIVEN, AHEAD, SHARED = 1, 2, 8
 HEADER = struct.Struct("<IBBH")  # before every message: bytes, kind, 0, session
 INPUT_HEADER = struct.Struct("<BBHId")
 FRAME_HEADER = struct.Struct("<BBBBHHQdIIffff16s")
@@ -56,7 +56,7 @@ class Frame:
     def __init__(self, message, shared):
         (_, self.world, flags, _, width, height, self.number, _, _, self.missed, self.decode_ms, self.surprise, _, _,
          digest) = FRAME_HEADER.unpack_from(message)
-        self.given, self.hash = bool(flags & GIVEN), digest.hex()
+        self.given, self.ahead, self.hash = bool(flags & GIVEN), bool(flags & AHEAD), digest.hex()
         at, source = FRAME_HEADER.size, message
         if flags & SHARED:
             (at,), source = struct.unpack_from("<Q", message, at), shared
@@ -189,6 +189,7 @@ class _Worlds:
         self.age = [0] * sessions  # frames since the beginning
         self.begun = [None] * sessions  # what the session was begun with
         self.last = [None] * sessions  # the frame that is seen
+        self.shown = {}  # the Frames of the last turn
 
     def draw(self, random, options):
         """How a session begins: by `options` (set, clip, seed, prompt, ...), or by the random numbers."""
@@ -202,6 +203,7 @@ class _Worlds:
             if np.shape(action) != self.action_space.shape:
                 raise ValueError(f"action of shape {np.shape(action)}: the world's has {self.action_space.shape}")
         frames, out = self.world.turn(starts, actions), {}
+        self.shown = frames
         for session, frame in frames.items():
             seen, info = frame.pixels.copy(), {"frame": frame.number, "hash": frame.hash}
             reward, terminated = 0.0, False

@@ -155,6 +155,18 @@ static orr_code check_checkpoints(const cfg *c) {
   return ORR_OK;
 }
 
+static orr_code check_held_out(const cfg *c) {
+  if (c->eval.every == 0) return ORR_OK;
+  ORR_CHECK(c->eval.data.n > 0, ORR_ECONFIG,
+            "eval.every is %" PRId64 ", but eval.data names no data set: name held-out ones",
+            c->eval.every);
+  ORR_CHECK(c->train.stage == CFG_STAGE_TOKENIZER || *c->tokenizer.checkpoint, ORR_ECONFIG,
+            "eval.every is %" PRId64 ", but tokenizer.checkpoint is empty: held-out frames become "
+            "tokens by the tokenizer that made those of data.train",
+            c->eval.every);
+  return ORR_OK;
+}
+
 // Of the model that is trained: the other's rows are not used.
 static orr_code check_blocks(const cfg *c) {
   return c->train.stage == CFG_STAGE_DYNAMICS
@@ -165,8 +177,8 @@ static orr_code check_blocks(const cfg *c) {
 
 orr_code cfg_check_into(const cfg *c, orr_faults *f) {
   static orr_code (*const checks[])(const cfg *) = {
-      check_blocks,   check_tokens, check_time,  check_branches, check_mixture,
-      check_schedule, check_batch,  check_split, check_folder,   check_checkpoints};
+      check_blocks, check_tokens, check_time,   check_branches,    check_mixture, check_schedule,
+      check_batch,  check_split,  check_folder, check_checkpoints, check_held_out};
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     ORR_TRY(orr_faults_take(f, checks[i](c)));
   return ORR_OK;

@@ -161,6 +161,10 @@
       "probability that a frame is masked whole in training")                                      \
   F64(corrupt, WEIGHTS, 0.1, 0.0, 1.0, "",                                                         \
       "largest share of unmasked codes replaced by random codes")                                  \
+  F64(own_codes, WEIGHTS, 0.0, 0.0, 1.0, "",                                                       \
+      "share of frames that are context with codes that the model draws itself; a pass more")      \
+  F64(change_weight, WEIGHTS, 1.0, 1e-3, 1e3, "",                                                  \
+      "weight of the loss at positions whose code is not that of the frame before")                \
   F64(action_drop, WEIGHTS, 0.05, 0.0, 1.0, "",                                                    \
       "probability that a frame's action is replaced by no_action")                                \
   I64(window, WEIGHTS, 192, 1, 1048576, "frames",                                                  \
@@ -197,6 +201,11 @@
   BOOL(async, OPERATION, 1, "write in the background; the step waits only for the copy")
 
 #define CFG_EVAL(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
+  LSTR(data, OPERATION, "", 8, "held-out data sets with frames, for figures while it trains")      \
+  I64(every, OPERATION, 0, 0, 1000000000, "steps",                                                 \
+      "steps between held-out figures in metrics.jsonl; 0 = none")                                 \
+  I64(every_clips, OPERATION, 16, 2, 1000000, "clips",                                             \
+      "held-out clips of those figures, of each data set; of a tokenizer: frames")                 \
   I64(clips, OPERATION, 64, 2, 1000000, "clips", "held-out clips that are rolled out")             \
   I64(prompt, OPERATION, 4, 1, 65536, "frames", "frames given before a rollout starts")            \
   I64(horizon, OPERATION, 12, 4, 65536, "frames", "frames rolled out")                             \
@@ -204,6 +213,8 @@
   F64(temperature, OPERATION, 1.0, 0.0, 100.0, "", "of the drawn codes; 0 takes the likeliest")    \
   F64(choice_temperature, OPERATION, 2.0, 0.0, 100.0, "",                                          \
       "Gumbel noise on the confidence that orders positions")                                      \
+  F64(guidance, OPERATION, 0.0, 0.0, 100.0, "",                                                    \
+      "w: codes are drawn from (1 + w) logits - w logits without the action; 0 = one pass less")   \
   I64(seed, OPERATION, 7, 0, 4294967295, "", "key of the random numbers of an evaluation")
 
 #define CFG_GUARD(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                     \

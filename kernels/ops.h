@@ -276,8 +276,8 @@ typedef struct {
 } kern_xent_rescale_args;
 
 // Part two, after the ranks have combined the statistics: lse = largest + log(sum);
-// *loss_sum (+=) sum over rows of lse - target_logit + z_loss * lse^2;
-// dlogits (=) *scale * ((1 + 2 z_loss lse) softmax - onehot); ignored rows give 0.
+// *loss_sum (+=) sum over rows of weight * (lse - target_logit + z_loss * lse^2);
+// dlogits (=) *scale * weight * ((1 + 2 z_loss lse) softmax - onehot); ignored rows give 0.
 typedef struct {
   kern_dtype type; // of dlogits
   int64_t M, V;
@@ -285,6 +285,7 @@ typedef struct {
   const int32_t *target;
   int64_t v_first;
   const float *largest, *sum, *target_logit;
+  const float *weight; // [M]; NULL = 1
   float z_loss;
   const float *scale; // not read without dlogits
   double *loss_sum;

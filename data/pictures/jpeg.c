@@ -3,13 +3,13 @@
 #include <turbojpeg.h>
 
 #include "base/mem.h"
+#include "data/pictures/pixels.h"
 
 #define PIXELS_MAX (1 << 26) // a damaged header must not ask for all memory
 
 struct data_jpeg {
   tjhandle handle;
-  uint8_t *rgb;
-  size_t room;
+  data_pixels rgb;
 };
 
 orr_code data_jpeg_create(data_jpeg **out) {
@@ -27,17 +27,8 @@ orr_code data_jpeg_create(data_jpeg **out) {
 void data_jpeg_destroy(data_jpeg *j) {
   if (!j) return;
   tjDestroy(j->handle);
-  orr_free(j->rgb);
+  data_pixels_release(&j->rgb);
   orr_free(j);
-}
-
-static orr_code make_room(data_jpeg *j, const char *what, size_t bytes) {
-  if (bytes <= j->room) return ORR_OK;
-  uint8_t *p = orr_realloc(j->rgb, bytes);
-  ORR_CHECK(p, ORR_ENOMEM, "%s: out of memory for the %zu bytes of its picture", what, bytes);
-  j->rgb = p;
-  j->room = bytes;
-  return ORR_OK;
 }
 
 orr_code data_jpeg_decode(data_jpeg *j, const char *what, const uint8_t *bytes, size_t size,
@@ -52,10 +43,10 @@ orr_code data_jpeg_decode(data_jpeg *j, const char *what, const uint8_t *bytes, 
             width);
   ORR_CHECK(space != TJCS_CMYK && space != TJCS_YCCK, ORR_EFORMAT,
             "%s: a JPEG in CMYK colours (for print), wanted RGB or grey", what);
-  ORR_TRY(make_room(j, what, (size_t)width * (size_t)height * 3));
+  ORR_TRY(data_pixels_reserve(&j->rgb, what, (size_t)width * (size_t)height * 3));
   // a warning, such as data that end early, leaves grey areas: no picture to train on
-  ORR_CHECK(tjDecompress2(j->handle, bytes, size, j->rgb, width, 0, height, TJPF_RGB, 0) == 0,
+  ORR_CHECK(tjDecompress2(j->handle, bytes, size, j->rgb.v, width, 0, height, TJPF_RGB, 0) == 0,
             ORR_EFORMAT, "%s: damaged JPEG: %s", what, tjGetErrorStr2(j->handle));
-  *out = (data_picture){.rgb = j->rgb, .height = height, .width = width};
+  *out = (data_picture){.rgb = j->rgb.v, .height = height, .width = width};
   return ORR_OK;
 }

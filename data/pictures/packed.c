@@ -7,13 +7,13 @@
 
 #include "base/mem.h"
 #include "data/pictures/jpeg.h"
+#include "data/pictures/pixels.h"
 
 #define PIXELS_MAX (1 << 26)
 
 struct data_packed {
   data_jpeg *jpeg;
-  uint8_t *rgba; // a PNG's pixels, and then without the fourth byte
-  size_t room;
+  data_pixels rgba; // a PNG's, and then without the fourth byte
 };
 
 orr_code data_packed_create(data_packed **out) {
@@ -30,17 +30,8 @@ orr_code data_packed_create(data_packed **out) {
 void data_packed_destroy(data_packed *p) {
   if (!p) return;
   data_jpeg_destroy(p->jpeg);
-  orr_free(p->rgba);
+  data_pixels_release(&p->rgba);
   orr_free(p);
-}
-
-static orr_code reserve(data_packed *p, const char *what, size_t bytes) {
-  if (bytes <= p->room) return ORR_OK;
-  uint8_t *room = orr_realloc(p->rgba, bytes);
-  ORR_CHECK(room, ORR_ENOMEM, "%s: out of memory for its pixels, %zu bytes", what, bytes);
-  p->rgba = room;
-  p->room = bytes;
-  return ORR_OK;
 }
 
 static orr_code read_png(data_packed *p, const char *what, png_image *image) {
@@ -49,10 +40,10 @@ static orr_code read_png(data_packed *p, const char *what, png_image *image) {
             what, image->width, image->height);
   image->format = PNG_FORMAT_RGBA;
   image->flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
-  ORR_TRY(reserve(p, what, (size_t)pixels * 4));
-  ORR_CHECK(png_image_finish_read(image, NULL, p->rgba, 0, NULL), ORR_EFORMAT,
+  ORR_TRY(data_pixels_reserve(&p->rgba, what, (size_t)pixels * 4));
+  ORR_CHECK(png_image_finish_read(image, NULL, p->rgba.v, 0, NULL), ORR_EFORMAT,
             "%s: a damaged PNG: %s", what, image->message);
-  for (size_t i = 0; i < (size_t)pixels; i++) memmove(p->rgba + 3 * i, p->rgba + 4 * i, 3);
+  for (size_t i = 0; i < (size_t)pixels; i++) memmove(p->rgba.v + 3 * i, p->rgba.v + 4 * i, 3);
   return ORR_OK;
 }
 
@@ -64,7 +55,7 @@ static orr_code decode_png(data_packed *p, const char *what, const uint8_t *byte
   ORR_CHECK(png_image_begin_read_from_memory(&image, bytes, size), ORR_EFORMAT,
             "%s: a damaged PNG: %s", what, image.message);
   orr_code rc = read_png(p, what, &image);
-  *out = (data_picture){p->rgba, (int64_t)image.height, (int64_t)image.width};
+  *out = (data_picture){p->rgba.v, (int64_t)image.height, (int64_t)image.width};
   png_image_free(&image);
   return rc;
 }

@@ -41,14 +41,24 @@ CPU_INLINE void cpu_ahead_row(cpu_ahead *f) {
   }
 }
 
-// What head h + 1 (or head 0 of the next sequence) reads and writes.
+// Head *h + 1, or head 0 of the next sequence: *h (=) it, *row (=) its sequence's first row. There
+// are no rows after the last head.
+static inline cpu_ahead cpu_ahead_from(kern_dtype type, const kern_sequences *seq, int64_t K,
+                                       int64_t H, int64_t s, int64_t *h, int64_t *row) {
+  cpu_ahead f = {.bytes = K * (int64_t)kern_dtype_size(type)};
+  if (++*h == H) *h = 0, s++;
+  if (s == seq->seqs) return f;
+  *row = cpu_attention_row(s, seq->inner, seq->outer_stride, seq->inner_stride);
+  f.rows = seq->L;
+  return f;
+}
+
+// What that head reads and writes.
 static inline cpu_ahead cpu_ahead_fwd(const kern_attention_fwd_args *a, int64_t s, int64_t h) {
-  cpu_ahead f = {.bytes = a->K * (int64_t)kern_dtype_size(a->type)};
-  if (++h == a->H) h = 0, s++;
-  if (s == a->seq.seqs) return f;
-  const int64_t row = cpu_attention_row(s, a->seq.inner, a->seq.outer_stride, a->seq.inner_stride);
+  int64_t row;
+  cpu_ahead f = cpu_ahead_from(a->type, &a->seq, a->K, a->H, s, &h, &row);
+  if (f.rows == 0) return f;
   const int64_t g = h / (a->H / a->G);
-  f.rows = a->seq.L;
   cpu_ahead_add(&f, false, a->type, a->k, row, a->ldk, g, a->K, a->seq.pos_stride);
   cpu_ahead_add(&f, false, a->type, a->v, row, a->ldv, g, a->K, a->seq.pos_stride);
   cpu_ahead_add(&f, false, a->type, a->q, row, a->ldq, h, a->K, a->seq.pos_stride);
@@ -57,12 +67,10 @@ static inline cpu_ahead cpu_ahead_fwd(const kern_attention_fwd_args *a, int64_t 
 }
 
 static inline cpu_ahead cpu_ahead_bwd(const kern_attention_bwd_args *a, int64_t s, int64_t h) {
-  cpu_ahead f = {.bytes = a->K * (int64_t)kern_dtype_size(a->type)};
-  if (++h == a->H) h = 0, s++;
-  if (s == a->seq.seqs) return f;
-  const int64_t row = cpu_attention_row(s, a->seq.inner, a->seq.outer_stride, a->seq.inner_stride);
+  int64_t row;
+  cpu_ahead f = cpu_ahead_from(a->type, &a->seq, a->K, a->H, s, &h, &row);
+  if (f.rows == 0) return f;
   const int64_t g = h / (a->H / a->G);
-  f.rows = a->seq.L;
   cpu_ahead_add(&f, false, a->type, a->q, row, a->ldq, h, a->K, a->seq.pos_stride);
   cpu_ahead_add(&f, false, a->type, a->do_, row, a->ldo, h, a->K, a->seq.pos_stride);
   cpu_ahead_add(&f, false, a->type, a->o, row, a->ldo, h, a->K, a->seq.pos_stride);

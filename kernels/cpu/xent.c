@@ -59,7 +59,7 @@ CPU_INLINE void grad_row(const kern_xent_grad_args *a, int64_t m, float lse, ker
   const int64_t V = a->V, t = a->target[m] - a->v_first;
   const float *l = a->logits + m * V;
   void *dl = cpu_lane_row_mut(a->dlogits, m, V, type);
-  const float scale = *a->scale;
+  const float scale = a->weight ? *a->scale * a->weight[m] : *a->scale;
   const float share = scale * (1.0f + 2.0f * a->z_loss * lse);
   const bool here = t >= 0 && t < V;
   const float at_target = here ? share * cpu_exp(l[t] - lse) - scale : 0.0f;
@@ -77,7 +77,8 @@ static double loss_row(const kern_xent_grad_args *a, int64_t m) {
     return 0.0;
   }
   const float lse = a->largest[m] + logf(a->sum[m]);
-  const double loss = (double)lse - a->target_logit[m] + (double)a->z_loss * lse * lse;
+  double loss = (double)lse - a->target_logit[m] + (double)a->z_loss * lse * lse;
+  if (a->weight) loss *= (double)a->weight[m];
   if (!a->dlogits) return loss;
   if (a->type == KERN_BF16)
     grad_row(a, m, lse, KERN_BF16);

@@ -73,10 +73,12 @@ static __global__ void __launch_bounds__(MOST_THREADS)
   const int64_t m = blockIdx.x, t = a.target[m] - a.v_first;
   const bool counts = a.target[m] >= 0;
   const float lse = counts ? a.largest[m] + logf(a.sum[m]) : 0.0f;
+  const float weight = a.weight && counts ? a.weight[m] : 1.0f;
   if (threadIdx.x == 0)
-    loss[m] = counts ? (double)lse - a.target_logit[m] + (double)a.z_loss * lse * lse : 0.0;
+    loss[m] =
+        counts ? weight * ((double)lse - a.target_logit[m] + (double)a.z_loss * lse * lse) : 0.0;
   if (!a.dlogits) return;
-  const float scale = *a.scale, share = scale * (1.0f + 2.0f * a.z_loss * lse);
+  const float scale = *a.scale * weight, share = scale * (1.0f + 2.0f * a.z_loss * lse);
   const float *row = a.logits + m * a.V;
   for (int64_t i = threadIdx.x; i < a.V / N; i += blockDim.x) {
     float l[N];

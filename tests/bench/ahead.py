@@ -1,64 +1,90 @@
-"""ahead.py ORRERY RUN --data DIR [FRAMES]: frames a second of a program that asks for one after another and does
-something of its own between them, as long as a frame takes to decode, with frames ahead and without. Keys are held as
-people hold them. By hand: it measures the clock, so it is no test."""
+#!/usr/bin/env python3
+"""What frames ahead bring: somebody presses keys as people do and waits for each frame, with frames ahead and without.
+
+usage: ahead.py BIN_DIR RUN DATA [--think MS] [--frames N] [--rounds N] [--press X] [--play=OPTION]
+
+A client shows a frame for --think ms (a screen, a network, a policy) and then says which keys are held; keys are
+held for a third of a second in the middle, and changed one at a time. Whole sessions take turns, so that a busy minute
+meets both. One line of JSON: frames a second over all frames and over those whose action was held, medians; every
+frame of both has to have the same hash.
+"""
+import argparse
+import json
 import pathlib
-import random
-import re
-import subprocess
+import statistics
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "live"))
-from client import Client  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "clients"))
+import numpy as np
+import orrery_env
 
 
-def keys(frames):
-    """The action of each frame, and whether it is that of the frame before."""
-    rng, now, left = random.Random(2), (0, 0), 0
-    for _ in range(frames):
-        held = left > 0
-        if not held:
-            before, left = now, rng.randint(3, 20)
-            while now == before:
-                now = rng.choice(((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1)))
-        left -= 1
-        yield now, held
+def keys(frames, components, seed=1, fps=24.0):
+    """[frames, components] in -1, 0, 1: holds of a lognormal length."""
+    random, rows, now = np.random.default_rng(seed), [], np.zeros(components, np.float32)
+    while len(rows) < frames:
+        now = now.copy()
+        now[random.integers(components)] = random.choice([-1.0, 0.0, 1.0])
+        rows += [now] * max(1, round(fps * float(random.lognormal(np.log(1 / 3), 0.6))))
+    return np.array(rows[:frames])
 
 
-def play(orrery, run, data, frames, between, *words):
-    """Hashes, milliseconds of the frames under a held key, and the median time to decode."""
-    server = subprocess.Popen([orrery, "play", run, "--data", data, "--port", "0", "--device", "cpu", *words], stderr=subprocess.PIPE, text=True)
-    for line in server.stderr:
-        if found := re.search(r"play: http://\S+:(\d+)/", line):
-            break
-    c = Client(int(found[1]))
-    c.begin(clip=0)
-    c.do("go", each="input")
-    hashes, ms, decode = [], [], []
-    for action, held in keys(frames):
-        begin = time.monotonic()
-        c.act(*action)
-        f = c.frame()
-        time.sleep(between / 1e3)
-        hashes.append(f.hash)
-        decode += [f.decode] if f.decode else []
-        ms += [1e3 * (time.monotonic() - begin)] if held else []
-    c.close()
-    server.terminate()
-    server.wait()
-    return hashes, sorted(ms), sorted(decode)[len(decode) // 2]
+def play(address, actions, think):
+    """Hashes and seconds of every frame, and how many had been decoded ahead."""
+    env, hashes, seconds, ahead = orrery_env.OrreryEnv(address, horizon=len(actions) + 1), [], [], 0
+    try:
+        env.reset(options={"clip": 0, "seed": 1})
+        time.sleep(0.2)
+        last = time.perf_counter()
+        for action in actions:
+            time.sleep(think)
+            hashes.append(env.step(action)[4]["hash"])
+            ahead += env.worlds.shown[0].ahead
+            now = time.perf_counter()
+            seconds.append(now - last)
+            last = now
+    finally:
+        env.close()
+    return hashes, seconds, ahead
 
 
 def main():
-    orrery, run, _, data = sys.argv[1:5]
-    frames = int(sys.argv[5]) if len(sys.argv) > 5 else 600
-    between = play(orrery, run, data, 60, 0, "--no-ahead")[2]
-    without = play(orrery, run, data, frames, between, "--no-ahead")
-    ahead = play(orrery, run, data, frames, between)
-    rate = [1e3 / ms[len(ms) // 2] for ms in (without[1], ahead[1])]
-    print(f"{frames} frames, {len(ahead[1])} of them under a held key, {between:.1f} ms to decode and as long between them")
-    print(f"without {rate[0]:.1f} frames/s, ahead {rate[1]:.1f}: {rate[1] / rate[0]:.2f} x (medians); frames equal: {without[0] == ahead[0]}")
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("bin", type=pathlib.Path)
+    p.add_argument("run"), p.add_argument("data")
+    p.add_argument("--think", type=float, default=10.0)
+    p.add_argument("--frames", type=int, default=200)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--press", type=float, default=1.0, help="what a key that is held says")
+    p.add_argument("--play", action="append", default=[], help="an option of orrery play, as --play=--isa=avx2")
+    a = p.parse_args()
+    actions = None
+    rates = {True: [], False: []}
+    held_rates = {True: [], False: []}
+    same, taken = set(), {}
+    for _ in range(a.rounds):
+        for ahead in (True, False):
+            options = [*a.play, *([] if ahead else ["--no-ahead"])]
+            with orrery_env.serve(a.run, a.data, 1, options, program=a.bin / "orrery") as address:
+                if actions is None:
+                    world = orrery_env.World(address)
+                    actions = a.press * keys(a.frames, len(world.components))
+                    world.close()
+                hashes, seconds, taken[ahead] = play(address, actions, a.think / 1e3)
+            # held: the frame before had the action, and so had the one before it
+            held = [t for t in range(2, a.frames) if (actions[t] == actions[t - 1]).all() and
+                    (actions[t - 1] == actions[t - 2]).all()]
+            same.add(tuple(hashes))
+            rates[ahead].append(a.frames / sum(seconds))
+            held_rates[ahead].append(len(held) / sum(seconds[t] for t in held))
+    middle = lambda rows: {"ahead": round(statistics.median(rows[True]), 2), "not": round(statistics.median(rows[False]), 2),
+                           "ratio": round(statistics.median(x / y for x, y in zip(rows[True], rows[False])), 3)}
+    print(json.dumps({"bench": "ahead", "think_ms": a.think, "frames": a.frames, "held": len(held), "rounds": a.rounds,
+                      "frames_per_s": middle(rates), "frames_per_s_held": middle(held_rates),
+                      "taken_ahead": taken[True], "equal_hashes": len(same) == 1}))
+    return len(same) != 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

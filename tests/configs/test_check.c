@@ -58,6 +58,8 @@ static void test_settings_that_cannot_work_together_are_refused_by_name(void **s
       {{"optim.warmup_steps=900"},
        "optim.warmup_steps 900 and optim.decay_steps 200 do not fit into train.steps 1000"},
       {{"optim.schedule=cosine", "optim.warmup_steps=1001"}, "do not fit into train.steps 1000"},
+      {{"eval.every=5"}, "eval.every is 5, but eval.data names no data set"},
+      {{"eval.every=5", "eval.data=[x]"}, "tokenizer.checkpoint is empty"},
       {{"train.batch=6", "train.micro_batch=4"}, "not divisible by train.micro_batch 4"},
       {{"train.batch=8", "dist.dp=3"}, "train.batch 8 is not divisible by dist.dp 3"},
       {{"train.batch=8", "dist.dp=4", "train.micro_batch=4"}, "2 clips a rank"},

@@ -14,6 +14,7 @@ typedef struct {
   shape s;
   double *logits;
   int32_t *target;
+  float *weight; // NULL: all rows count alike
 } xent;
 
 static double lse_of(const double *l, int64_t V) {
@@ -29,7 +30,7 @@ static double xent_loss(const void *ctx) {
   for (int64_t m = 0; m < x->s.M; m++) {
     if (x->target[m] < 0) continue;
     const double *l = x->logits + m * x->s.V, lse = lse_of(l, x->s.V);
-    loss += lse - l[x->target[m]] + x->s.z_loss * lse * lse;
+    loss += (x->weight ? x->weight[m] : 1.0) * (lse - l[x->target[m]] + x->s.z_loss * lse * lse);
   }
   return loss;
 }
@@ -85,6 +86,7 @@ static void run_grad(const setup *run, const xent *x, const shard *d, kern_dtype
                            .largest = d->largest,
                            .sum = d->sum,
                            .target_logit = d->target_logit,
+                           .weight = x->weight,
                            .z_loss = x->s.z_loss,
                            .scale = &scale,
                            .loss_sum = loss,
@@ -92,9 +94,11 @@ static void run_grad(const setup *run, const xent *x, const shard *d, kern_dtype
   RUN(run, xent_grad, &a);
 }
 
-static void check_whole(shape s, kern_dtype type) {
+static void check_whole(shape s, kern_dtype type, bool weighed) {
   pool p = {0};
   xent x = draw_xent(&p, s);
+  if (weighed) x.weight = pool_take(&p, (size_t)s.M * sizeof *x.weight);
+  for (int64_t m = 0; weighed && m < s.M; m++) x.weight[m] = 0.5f + (float)(m % 4);
   const int64_t n = s.M * s.V;
   double *want = pool_take(&p, (size_t)n * sizeof *want);
   const double want_loss = xent_loss(&x);
@@ -122,8 +126,10 @@ static void check_whole(shape s, kern_dtype type) {
 
 static void test_loss_and_gradient_equal_double_and_finite_differences(void **state) {
   for (int i = 0; i < SHAPES; i++) {
-    check_whole(shapes[i], KERN_F32);
-    check_whole(shapes[i], KERN_BF16);
+    for (int weighed = 0; weighed < 2; weighed++) {
+      check_whole(shapes[i], KERN_F32, weighed);
+      check_whole(shapes[i], KERN_BF16, weighed);
+    }
   }
 }
 

@@ -14,3 +14,5 @@ orr_test(live_env LABELS full NEEDS orrery
 # the same, which has a policy server's libraries, too
 orr_test(live_policy LABELS full NEEDS orrery
          COMMAND sh ${CMAKE_SOURCE_DIR}/tests/python.sh ${CMAKE_SOURCE_DIR}/tests/live/test_policy.py ${CMAKE_BINARY_DIR})
+orr_test(live_bench LABELS full NEEDS orrery
+         COMMAND sh ${CMAKE_SOURCE_DIR}/tests/python.sh ${CMAKE_SOURCE_DIR}/tests/live/test_bench.py ${CMAKE_BINARY_DIR})

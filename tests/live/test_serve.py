@@ -56,6 +56,14 @@ class Session(Served):
         c.do("pause")
         self.assertFalse(c.hear("state")["running"])
 
+    def test_a_session_begins_anywhere_in_a_clip(self):
+        c = self.client()
+        fourth = c.begin(clip=2, prompt=4).hash  # what is shown first is the last frame given
+        self.assertEqual(c.begin(clip=2, prompt=1, **{"from": 3}).hash, fourth)
+        self.assertNotEqual(c.begin(clip=2, prompt=1).hash, fourth)
+        c.do("start", clip=2, **{"from": 5000})
+        self.assertIn('"from"', c.hear("error")["words"])
+
     def test_frames_follow_from_seed_and_actions(self):
         def play(seed, sign):
             with self.server.client() as c:

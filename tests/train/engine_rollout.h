@@ -11,7 +11,7 @@ enum { MOST = 8 };
 
 typedef struct {
   int64_t window, steps, ahead;
-  double temperature, choice_temperature;
+  double temperature, choice_temperature, guidance;
 } how;
 
 typedef struct {
@@ -47,7 +47,8 @@ static inline void rollout_open(rollout *r, toy *t, const how *h) {
                                                         .batch = t->B,
                                                         .window = h->window,
                                                         .steps = h->steps,
-                                                        .ahead = h->ahead},
+                                                        .ahead = h->ahead,
+                                                        .guidance = h->guidance},
                                 &r->engine));
   reset(r, sample);
 }

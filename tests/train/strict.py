@@ -41,7 +41,7 @@ def all_of_it(program, plain, clips, out, configs):
     """Everything that a run leaves, in a form to compare."""
     out.mkdir()
     tokenizer, dynamics, single = out / "tokenizer", out / "dynamics", out / "fp32"
-    train(program, configs / "demo_tokenizer.yaml", tokenizer, 3, *TOKENIZER, "--set", "train.micro_batch=2", "--set",
+    train(program, configs / "demo_rich_tokenizer.yaml", tokenizer, 3, *TOKENIZER, "--set", "train.micro_batch=2", "--set",
           f"data.train=[{clips / 'train'}]")
     # one tokenizer makes the tokens of both programs: a run's own checkpoint has its folder in its hash
     tokens, maker = clips.parent / "tokens", clips.parent / "maker"
@@ -49,7 +49,7 @@ def all_of_it(program, plain, clips, out, configs):
         shutil.copytree(tokenizer, maker, symlinks=True)
         call(plain, "data", "tokenize", clips / "train", "--tokenizer", maker, "--out", tokens, "--threads", 1)
     data = ["--set", f"data.train=[{tokens}]", "--set", f"tokenizer.checkpoint={maker}/ckpt"]
-    config = configs / "demo_dynamics.yaml"
+    config = configs / "demo_rich_dynamics.yaml"
     # steps of one shape: issued, captured for either set of marks, replayed
     train(program, config, dynamics, 5, *DYNAMICS, *data, "--set", "train.micro_batch=2")
     train(program, config, dynamics, 9, *DYNAMICS, *data, "--set", "train.micro_batch=2")  # resumed
@@ -84,7 +84,7 @@ def main():
         for part in want:
             if got[part] != want[part]:
                 sys.exit(f"{part} differs:\n{json.dumps(want[part], indent=1)}\nstrict:\n{json.dumps(got[part], indent=1)}")
-        config = source / "configs" / "demo_tokenizer.yaml"
+        config = source / "configs" / "demo_rich_tokenizer.yaml"
         words = ["--set", f"run.dir={root / 'touching'}", "--set", "train.steps=1", "--set", f"data.train=[{clips / 'train'}]"]
         ended = subprocess.run([touching, "train", config, *COMMON, *TOKENIZER, *words], capture_output=True, text=True)
         if ended.returncode != -signal.SIGSEGV:

@@ -22,18 +22,13 @@ static const orr_option options[] = {
     {"preset", "small|1b", "a model of this size with random weights (default small)", 0},
     {"precision", "bf16|fp32", "type of matmul inputs and activations of a preset (default fp32)",
      0},
-    {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
-     0},
-    {"device", "auto|cpu|cuda", "where tensors live", 0},
-    {"threads", "N", "CPU threads; 0 = all cores", 0},
     {"isa", "NAME", "avx2, avx512, ...: take the paths of a CPU that has no more", 0},
     {"steps", "K", "decoding passes a frame (a checkpoint's own; 4)", 0},
     {"window", "N", "frames a time block sees (a checkpoint's own; 16)", 0},
     {"sessions", "N", "sessions at once; may be given several times (1, 2, 4, 8)",
      ORR_OPTION_REPEATED},
     {"frames", "N", "frames timed of each session, after the window is full (default 32)", 0},
-    TRAIN_ANY_TOKENIZER_OPTION,
-    {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
+    TRAIN_WORLD_MODEL_OPTIONS,
     {0}};
 static const orr_command command = {
     "bench rollout",
@@ -89,19 +84,9 @@ static orr_code read_numbers(const orr_args *a, bench *b) {
 
 // The kern of a bench, with the probe of its matmul rate planned.
 static orr_code open_kern(const orr_args *a, bench *b, kern_dtype act) {
-  static const char *const names[] = {"auto", "cpu", "cuda"};
-  const char *device = orr_args_text(a, "device", "auto");
-  int64_t threads = 0;
-  kern_isa isa;
-  int at = 0;
-  ORR_TRY(orr_args_i64(a, "threads", 0, 4096, &threads));
-  ORR_TRY(kern_isa_read("--isa", orr_args_text(a, "isa", "auto"), &isa));
-  while (at < 3 && strcmp(device, names[at]) != 0) at++;
-  ORR_CHECK(at < 3, ORR_ECONFIG, "--device is '%s': wanted auto, cpu or cuda", device);
-  ORR_TRY(kern_open(
-      &(kern_setup){
-          .device = (kern_device)at, .threads = (int)threads, .node_ranks = 1, .isa = isa},
-      &b->k));
+  kern_setup setup;
+  ORR_TRY(train_bench_setup(a, &setup));
+  ORR_TRY(kern_open(&setup, &b->k));
   ORR_TRY(train_peak_plan(b->k, act));
   ORR_TRY(kern_commit(b->k));
   return train_peak_measure(b->k, act, &b->peak);

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/args.h"
+#include "train/cli/decoding_args.h"
 #include "train/eval/eval.h"
 #include "train/eval/tokenizer_eval.h"
 #include "train/setup/remote_data.h"
@@ -15,21 +16,14 @@
 
 static const orr_option options[] = {
     {"data", "DIR|URL", "held-out data set with frames", 0},
-    {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
-     0},
-    TRAIN_ANY_TOKENIZER_OPTION,
     {"json", "FILE", "write the figures there", 0},
     {"strip", "FILE.png", "write a picture of real over predicted (or decoded) frames", 0},
     {"clips", "N", "clips rolled out; a tokenizer takes as many frames as they would have", 0},
     {"prompt", "N", "frames given", 0},
     {"horizon", "N", "frames rolled out", 0},
-    {"steps", "N", "decoding passes a frame", 0},
-    {"temperature", "X", "of the drawn codes; 0 takes the likeliest", 0},
-    {"choice-temperature", "X", "noise on the order in which positions are kept", 0},
-    {"seed", "N", "key of the random numbers", 0},
-    {"threads", "N", "CPU threads; 0 = all cores", 0},
-    {"device", "auto|cpu|cuda", "where tensors live", 0},
-    {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
+    TRAIN_DECODING_OPTIONS,
+    {"guidance", "W", "how much more the action counts; 0 = as in training", 0},
+    TRAIN_WORLD_MODEL_OPTIONS,
     TRAIN_REMOTE_OPTION,
     {0}};
 static const orr_command command = {
@@ -42,22 +36,20 @@ static const orr_command command = {
 
 // The run's own settings, unless the command line says otherwise.
 static orr_code read_options(const orr_args *a, const cfg *c, train_eval_options *o) {
+  train_engine_settings decoding;
+  ORR_TRY(train_decoding_args(a, c, &decoding));
   *o = (train_eval_options){.clips = c->eval.clips,
                             .prompt = c->eval.prompt,
                             .horizon = c->eval.horizon,
-                            .steps = c->eval.steps,
-                            .temperature = c->eval.temperature,
-                            .choice_temperature = c->eval.choice_temperature,
-                            .seed = (uint64_t)c->eval.seed};
-  int64_t seed = c->eval.seed;
+                            .steps = decoding.steps,
+                            .temperature = decoding.temperature,
+                            .choice_temperature = decoding.choice_temperature,
+                            .guidance = c->eval.guidance,
+                            .seed = decoding.seed};
   ORR_TRY(orr_args_i64(a, "clips", 2, 1000000, &o->clips));
   ORR_TRY(orr_args_i64(a, "prompt", 1, 65536, &o->prompt));
   ORR_TRY(orr_args_i64(a, "horizon", 1, 65536, &o->horizon));
-  ORR_TRY(orr_args_i64(a, "steps", 1, 1024, &o->steps));
-  ORR_TRY(orr_args_f64(a, "temperature", 0.0, 100.0, &o->temperature));
-  ORR_TRY(orr_args_f64(a, "choice-temperature", 0.0, 100.0, &o->choice_temperature));
-  ORR_TRY(orr_args_i64(a, "seed", 0, 4294967295, &seed));
-  o->seed = (uint64_t)seed;
+  ORR_TRY(orr_args_f64(a, "guidance", 0.0, 100.0, &o->guidance));
   return ORR_OK;
 }
 

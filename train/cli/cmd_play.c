@@ -32,12 +32,7 @@ static const orr_option options[] = {
     {"fps", "X", "frames a second (default: those of the data)", 0},
     {"no-ahead", NULL, "do not decode frames ahead while an action is held", 0},
     {"idle", "S", "a page that says nothing for so long is let go (default 300)", 0},
-    {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
-     0},
-    TRAIN_ANY_TOKENIZER_OPTION,
-    {"threads", "N", "CPU threads; 0 = all cores", 0},
-    {"device", "auto|cpu|cuda", "where tensors live", 0},
-    {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
+    TRAIN_WORLD_MODEL_OPTIONS,
     TRAIN_REMOTE_OPTION,
     TRAIN_PLAY_POLICY_OPTIONS{0}};
 static const orr_command command = {

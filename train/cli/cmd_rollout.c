@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "data/pictures/film.h"
 #include "base/args.h"
+#include "train/cli/decoding_args.h"
 #include "train/cli/action_file.h"
 #include "train/cli/rollout_film.h"
 #include "train/cli/rollout_session.h"
@@ -38,27 +39,21 @@ static const orr_option options[] = {
     {"beside", NULL, "real frames on the left (in a .png above), as long as the episode lasts", 0},
     {"scale", "N", "enlarges every pixel (default 4)", 0},
     {"prompt", "N", "frames given", 0},
-    {"steps", "N", "decoding passes a frame", 0},
-    {"temperature", "X", "of the drawn codes; 0 takes the likeliest", 0},
-    {"choice-temperature", "X", "noise on the order in which positions are kept", 0},
-    {"seed", "N", "key of the random numbers", 0},
-    {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names",
-     0},
-    TRAIN_ANY_TOKENIZER_OPTION,
-    {"threads", "N", "CPU threads; 0 = all cores", 0},
-    {"device", "auto|cpu|cuda", "where tensors live", 0},
-    {"no-ema", NULL, "use the weights themselves, not their moving average", 0},
+    TRAIN_DECODING_OPTIONS,
+    {"guidance", "W", "how much more the action counts; 0 = as in training", 0},
+    TRAIN_WORLD_MODEL_OPTIONS,
     TRAIN_REMOTE_OPTION,
     {0}};
 static const orr_command command = {
     "rollout", "CHECKPOINT", 1, 1, "Lets a world model run on under given actions.", options};
 
 typedef struct {
-  int64_t clip, start, frames, prompt, scale, seed;
+  int64_t clip, start, frames, prompt, scale;
   const char *data, *out, *actions;
   bool beside;
   int64_t window;
   train_engine_settings settings;
+  double guidance; // train_engine_options
 } request;
 
 typedef struct {
@@ -81,10 +76,8 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   q->frames = 32;
   q->scale = 4;
   q->prompt = c->eval.prompt;
-  q->seed = c->eval.seed;
-  q->settings = (train_engine_settings){.steps = c->eval.steps,
-                                        .temperature = c->eval.temperature,
-                                        .choice_temperature = c->eval.choice_temperature};
+  ORR_TRY(train_decoding_args(a, c, &q->settings));
+  q->guidance = c->eval.guidance;
   q->beside = orr_args_flag(a, "beside");
   q->actions = orr_args_text(a, "actions", NULL);
   ORR_TRY(orr_args_i64(a, "clip", 0, INT64_MAX, &q->clip));
@@ -92,12 +85,8 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   ORR_TRY(orr_args_i64(a, "frames", 1, 1000000, &q->frames));
   ORR_TRY(orr_args_i64(a, "scale", 1, 64, &q->scale));
   ORR_TRY(orr_args_i64(a, "prompt", 1, 65536, &q->prompt));
-  ORR_TRY(orr_args_i64(a, "steps", 1, 1024, &q->settings.steps));
-  ORR_TRY(orr_args_i64(a, "seed", 0, 4294967295, &q->seed));
-  ORR_TRY(orr_args_f64(a, "temperature", 0.0, 100.0, &q->settings.temperature));
-  ORR_TRY(orr_args_f64(a, "choice-temperature", 0.0, 100.0, &q->settings.choice_temperature));
+  ORR_TRY(orr_args_f64(a, "guidance", 0.0, 100.0, &q->guidance));
   q->window = train_engine_window(c, q->prompt + q->frames);
-  q->settings.seed = (uint64_t)q->seed;
   q->settings.sample = (uint64_t)q->clip;
   return ORR_OK;
 }
@@ -202,11 +191,13 @@ static orr_code run(rollout *r) {
   ORR_TRY(read_episode(r));
   ORR_TRY(train_codec_create(r->m.tokenizer, 16, &r->codec));
   ORR_TRY(train_codec_encode(r->codec, r->real, r->q.prompt, r->tokens));
-  ORR_TRY(train_engine_create(
-      r->m.k, &d->dynamics, &d->dynamics_p, &d->state.weights,
-      &(train_engine_options){
-          .sessions = 1, .batch = 1, .window = r->q.window, .steps = r->q.settings.steps},
-      &r->engine));
+  ORR_TRY(train_engine_create(r->m.k, &d->dynamics, &d->dynamics_p, &d->state.weights,
+                              &(train_engine_options){.sessions = 1,
+                                                      .batch = 1,
+                                                      .window = r->q.window,
+                                                      .steps = r->q.settings.steps,
+                                                      .guidance = r->q.guidance},
+                              &r->engine));
   const double begin = orr_clock_ms();
   ORR_TRY(roll(r, branch));
   ORR_INFO("rollout: %.1f frames/s", 1e3 * (double)r->q.frames / (orr_clock_ms() - begin));

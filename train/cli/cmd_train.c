@@ -9,6 +9,7 @@
 #include "dist/world.h"
 #include "base/args.h"
 #include "train/cli/config_args.h"
+#include "train/eval/held_out.h"
 #include "train/run/loop.h"
 #include "train/run/replay.h"
 #include "train/run/stop.h"
@@ -63,6 +64,16 @@ static orr_code read_config(const orr_args *args, bool say, cfg **out) {
   return orr_faults_end(&f);
 }
 
+// With what looks at the run from outside.
+static orr_code train_watched(cfg *c, train_run_options *o, dist_world *world) {
+  if (c->eval.every > 0)
+    ORR_TRY(dist_agree(world->axis[DIST_AXIS_WORLD], train_held_out_create(c, &o->look),
+                       "prepare held-out figures"));
+  const orr_code rc = train_loop(c, o, world);
+  train_held_out_destroy(&o->look);
+  return rc;
+}
+
 // How long the start may take, before the configuration is read: what is wrong with it is said
 // then.
 static double timeout_s(const orr_args *args) {
@@ -94,7 +105,7 @@ orr_code train_cmd_train(int argc, char **argv) {
   if (rc == ORR_OK) rc = read_replay(&args, &replay);
   o.begun_ms = begun_ms;
   if (rc == ORR_OK)
-    rc = replay.step > 0 ? train_replay(c, &replay, world) : train_loop(c, &o, world);
+    rc = replay.step > 0 ? train_replay(c, &replay, world) : train_watched(c, &o, world);
   if (world->grid.rank != 0) orr_status_clear(); // all ranks have the same words: rank 0 says them
   cfg_destroy(c);
   dist_world_close(world);

@@ -16,6 +16,8 @@ static orr_code place(train_batch *b) {
   train_rings_place(&b->rings, a);
   train_head_place_logits(&b->head, a);
   b->logits = orr_arena_take(a, (size_t)(positions * b->d->V) * sizeof(float));
+  if (b->guidance > 0.0)
+    b->without = orr_arena_take(a, (size_t)(positions * b->d->V) * sizeof(float));
   b->code = orr_arena_take(a, (size_t)positions * sizeof *b->code);
   b->log_prob = orr_arena_take(a, (size_t)positions * sizeof *b->log_prob);
   train_engine_side_place(&b->device, b->d, b->most, b->steps);
@@ -154,13 +156,14 @@ static orr_code time_block(train_batch *b, int64_t layer, bool keep, void *out) 
   return train_block_after(&block, &b->time_shape, &b->acts, out);
 }
 
-// The result is in b->x[layers % 2]; of a frame that is kept there is none.
-static orr_code pass(train_batch *b, bool keep) {
+// The result is in b->x[layers % 2]; of a frame that is kept there is none. has_action: [batch],
+// the frames' own or none at all.
+static orr_code pass(train_batch *b, bool keep, const uint8_t *has_action) {
   const train_engine_inputs *in = &b->device.in;
   const train_embed_inputs what = {.tokens = in->tokens,
                                    .before = in->before,
                                    .action = in->action,
-                                   .has_action = in->has_action,
+                                   .has_action = has_action,
                                    .branch = in->branch};
   const int64_t layers = keep ? last_kept(b) + 1 : b->d->layers;
   ORR_TRY(train_embed_forward(&b->embed, &what, b->x[0]));
@@ -177,14 +180,30 @@ static orr_code pass(train_batch *b, bool keep) {
   return ORR_OK;
 }
 
-static orr_code head(train_batch *b) {
+static orr_code head(train_batch *b, float *logits) {
   const int64_t rows = b->B * b->d->S;
   for (int64_t at = 0; at < rows; at += TRAIN_LOSS_ROWS) {
     b->head.C = rows - at < TRAIN_LOSS_ROWS ? rows - at : TRAIN_LOSS_ROWS;
     ORR_TRY(
-        train_head_logits(&b->head, b->x[b->d->layers % 2], b->row + at, b->logits + at * b->d->V));
+        train_head_logits(&b->head, b->x[b->d->layers % 2], b->row + at, logits + at * b->d->V));
   }
   return ORR_OK;
+}
+
+// b->logits (=) what codes are drawn from.
+static orr_code predict(train_batch *b) {
+  const float w = (float)b->guidance;
+  ORR_TRY(pass(b, false, b->device.in.has_action));
+  ORR_TRY(head(b, b->logits));
+  if (w == 0.0f) return ORR_OK;
+  ORR_TRY(pass(b, false, b->device.in.no_action));
+  ORR_TRY(head(b, b->without));
+  return kern_axpby(b->k, &(kern_axpby_args){.type = KERN_F32,
+                                             .n = b->B * b->d->S * b->d->V,
+                                             .a = -w,
+                                             .b = 1.0f + w,
+                                             .x = b->without,
+                                             .y = b->logits});
 }
 
 // A code for every position of the frames; the most confident of the masked ones take theirs.
@@ -217,10 +236,9 @@ static orr_code draw(train_batch *b, int64_t step) {
 
 static orr_code work(train_batch *b, int64_t steps) {
   ORR_TRY(send_inputs(b));
-  if (steps == TRAIN_BATCH_COMMIT) return pass(b, true);
+  if (steps == TRAIN_BATCH_COMMIT) return pass(b, true, b->device.in.has_action);
   for (int64_t i = 0; i < steps; i++) {
-    ORR_TRY(pass(b, false));
-    ORR_TRY(head(b));
+    ORR_TRY(predict(b));
     ORR_TRY(draw(b, i));
   }
   return fetch_results(b);
@@ -256,6 +274,6 @@ orr_code train_batch_run(train_batch *b, int64_t steps) {
 
 orr_code train_batch_logits(train_batch *b) {
   ORR_TRY(send_inputs(b));
-  ORR_TRY(pass(b, false));
-  return head(b);
+  ORR_TRY(pass(b, false, b->device.in.has_action));
+  return head(b, b->logits);
 }

@@ -19,6 +19,7 @@ typedef struct {
   const train_dynamics_params *p;
   const train_weights *w;
   int64_t most, steps, window; // most frames at once, passes
+  double guidance;             // train_engine_options
   int64_t B;                   // frames of the batch at hand
   train_engine_side device, host;
   train_rings rings;
@@ -32,6 +33,7 @@ typedef struct {
   train_head head;
   int32_t *row, *host_row; // [most*S] row numbers of the S positions
   float *logits;           // [B*S,V]
+  float *without;          // the same without the action; with guidance only
   int32_t *code;           // [B,S] of the pass at hand
   float *log_prob;         // [B,S]
   bool warm;               // a frame has been decoded, so every op has its plan

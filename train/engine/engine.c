@@ -34,6 +34,8 @@ static orr_code check_options(const train_dynamics_dims *d, const train_engine_o
   ORR_CHECK(o->window >= 1 && o->steps >= 1, ORR_EINVAL,
             "rollout of window %" PRId64 " and %" PRId64 " passes a frame: both must be at least 1",
             o->window, o->steps);
+  ORR_CHECK(o->guidance >= 0.0 && isfinite(o->guidance), ORR_EINVAL,
+            "rollout of guidance %g: wanted 0 or more", o->guidance);
   ORR_CHECK(o->sessions >= 1 && o->batch >= 1 && o->ahead >= 0, ORR_EINVAL,
             "rollout of %" PRId64 " sessions, %" PRId64 " at once, %" PRId64
             " frames ahead: wanted 1, 1 and 0 or more",
@@ -79,8 +81,14 @@ orr_code train_engine_create(kern *k, const train_dynamics_dims *d, const train_
   *e = (train_engine){.d = *d, .o = *o};
   // a ring has a place for the frame that is appended, whatever a frame sees
   if (o->window - 1 + o->ahead < 1) e->o.ahead = 1;
-  e->batch = (train_batch){
-      .k = k, .d = &e->d, .p = p, .w = w, .most = o->batch, .steps = o->steps, .window = o->window};
+  e->batch = (train_batch){.k = k,
+                           .d = &e->d,
+                           .p = p,
+                           .w = w,
+                           .most = o->batch,
+                           .steps = o->steps,
+                           .window = o->window,
+                           .guidance = o->guidance};
   ORR_TRY_GOTO(train_batch_init(&e->batch, o->sessions, o->window - 1 + e->o.ahead), fail);
   ORR_TRY_GOTO(take_tables(e), fail);
   *out = e;

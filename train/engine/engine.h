@@ -16,6 +16,11 @@
 // frame is one replayed capture, and sessions follow one another, as the libraries' products choose
 // their order of sums by the number of rows.
 //
+// Guidance (Ho & Salimans 2022) asks for more of what the action that led to the frame at hand
+// makes likelier: each pass runs twice, with the action and with `no_action` in its place, which
+// training has seen (model.action_drop). The frames before keep theirs. A frame without an action
+// has none to be guided by: both are the same.
+//
 // S positions, N tokens a frame, A actions, V codes. One thread at a time.
 #ifndef TRAIN_ENGINE_H
 #define TRAIN_ENGINE_H
@@ -34,6 +39,7 @@ typedef struct {
   int64_t window;   // frames a time block sees, the current one included, besides frame 0
   int64_t steps;    // most passes a frame that a session asks for
   int64_t ahead;    // frames that a session can be taken back at least
+  double guidance;  // w >= 0: codes are drawn from (1 + w) logits - w logits without the action
 } train_engine_options;
 
 // Of one session.

@@ -12,6 +12,7 @@ void train_engine_side_place(train_engine_side *s, const train_dynamics_dims *d,
   if (d->before) TAKE(before, batch * d->S);
   TAKE(action, batch * 2 * d->A);
   TAKE(has_action, batch);
+  TAKE(no_action, batch);
   TAKE(branch, batch);
   TAKE(ring, batch);
   TAKE(frame, batch);

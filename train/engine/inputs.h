@@ -12,6 +12,7 @@ typedef struct {
   int32_t *before;            // [batch,S] of the frame before, where the model asks for it
   float *action;              // [batch,2A]
   uint8_t *has_action;        // [batch]
+  uint8_t *no_action;         // [batch] zeros: of frames whose action is not told
   int32_t *branch;            // [batch]
   int32_t *ring;              // [batch]
   int64_t *frame;             // [batch]

@@ -137,7 +137,8 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, uin
                           &(train_engine_options){.sessions = ROLLOUT_CLIPS,
                                                   .batch = ROLLOUT_CLIPS,
                                                   .window = train_engine_window(m->c, s->T),
-                                                  .steps = e->o.steps},
+                                                  .steps = e->o.steps,
+                                                  .guidance = e->o.guidance},
                           &g),
       out);
   for (int64_t first = 0; first < s->E; first += ROLLOUT_CLIPS) {
@@ -198,6 +199,7 @@ static orr_code measure_all(train_eval *e, int64_t *same, int64_t *shuffled, jso
   return train_measure_all(&(train_films){.dynamics = e->dynamics,
                                           .set = s,
                                           .seed = e->o.seed,
+                                          .brief = e->o.brief,
                                           .horizon = horizon(e),
                                           .bytes = frame_bytes(e),
                                           .own_actions = same,

@@ -16,8 +16,9 @@ typedef struct {
   int64_t prompt;  // frames given; a data set of forks decides itself
   int64_t horizon; // frames rolled out
   int64_t steps;   // passes a frame
-  double temperature, choice_temperature;
+  double temperature, choice_temperature, guidance;
   uint64_t seed;
+  bool brief; // without what only some data sets have, and without a word on that
 } train_eval_options;
 
 typedef struct train_eval train_eval;

@@ -5,6 +5,7 @@
 #define TRAIN_MEASURE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -16,6 +17,7 @@ typedef struct {
   const train_loaded_model *dynamics;
   const train_eval_set *set;
   uint64_t seed;
+  bool brief;                   // without what only some sets allow
   int64_t horizon;              // frames of a film: T - prompt
   int64_t bytes;                // of a frame
   const int64_t *own_actions;   // [E] i: clip i takes its own

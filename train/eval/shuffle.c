@@ -95,7 +95,7 @@ static int64_t mask_clip(teacher *t, const train_masking *mask, int64_t b, int64
                                 .action = t->host.action + b * t->T * 2 * s->A,
                                 .has_action = t->host.has_action + b * t->T};
   t->host.branch[b] = s->branch;
-  return train_masking_apply(mask, &c, b, t->host.masked_row + n, t->host.target + n);
+  return train_masking_apply(mask, &c, b, t->host.masked_row + n, t->host.target + n, NULL);
 }
 
 // Clips first, first+1, ...; places past the last clip repeat it, and their rows do not count.

@@ -9,6 +9,7 @@
 #include "train/model/packed.h"
 #include "train/model/precision.h"
 #include "train/save/store.h"
+#include "train/step/upload.h"
 
 // *out is the caller's to destroy, on failure too.
 static orr_code open_config(const ckpt_reader *r, cfg **out) {
@@ -52,12 +53,18 @@ static orr_code list_parameters(train_loaded_model *m) {
   return train_dynamics_list(&m->dynamics, &m->state.params, &m->dynamics_p);
 }
 
-static orr_code load(train_loaded_model *m, ckpt_reader *r, int stage, bool ema) {
-  ORR_TRY(read_config(m, r, stage));
+// The parameters that m->c describes, zeros.
+static orr_code place(train_loaded_model *m) {
   ORR_TRY(list_parameters(m));
   train_state_place(&m->state);
   ORR_TRY(train_state_commit(&m->state));
   train_state_place(&m->state);
+  return ORR_OK;
+}
+
+static orr_code load(train_loaded_model *m, ckpt_reader *r, int stage, bool ema) {
+  ORR_TRY(read_config(m, r, stage));
+  ORR_TRY(place(m));
   m->step = ckpt_reader_step(r);
   m->taught = train_token_maker_taught(r);
   m->path = orr_strdup(ckpt_reader_path(r));
@@ -84,6 +91,41 @@ orr_code train_loaded_model_open(const char *path, int stage, bool ema, kern *k,
   }
   *out = m;
   return ORR_OK;
+}
+
+static orr_code describe(train_loaded_model *m, const char *text, const char *path) {
+  m->path = orr_strdup(path);
+  ORR_CHECK(m->path, ORR_ENOMEM, "%s: out of memory", path);
+  ORR_TRY(cfg_create(&m->c));
+  ORR_TRY(cfg_read_text(m->c, path, text, strlen(text)));
+  return place(m);
+}
+
+orr_code train_loaded_model_of(const char *text, const char *path, kern *k,
+                               train_loaded_model **out) {
+  train_loaded_model *m = orr_calloc(1, sizeof *m);
+  ORR_CHECK(m, ORR_ENOMEM, "%s: out of memory", path);
+  m->k = k;
+  const orr_code rc = describe(m, text, path);
+  if (rc != ORR_OK) {
+    train_loaded_model_close(m);
+    return rc;
+  }
+  *out = m;
+  return ORR_OK;
+}
+
+static orr_code give_weights(void *ctx, int64_t first, int64_t count, float *to) {
+  memcpy(to, (const float *)ctx + first, (size_t)count * sizeof *to);
+  return ORR_OK;
+}
+
+orr_code train_loaded_model_set(train_loaded_model *m, const float *flat) {
+  train_packed_release(&m->state.weights);
+  ORR_TRY(train_upload(m->k, train_state_weights(&m->state), m->state.params.total, give_weights,
+                       (void *)(uintptr_t)flat));
+  ORR_TRY(train_state_refresh(&m->state));
+  return train_loaded_model_pack(m);
 }
 
 void train_loaded_model_close(train_loaded_model *m) {

@@ -34,6 +34,12 @@ typedef struct {
 // the checkpoint's precision.
 orr_code train_loaded_model_open(const char *path, int stage, bool ema, kern *k,
                                  train_loaded_model **out);
+// Local. The model of a run, whose configuration is `text` and whose folder `path`, without weights
+// yet. Close it likewise.
+orr_code train_loaded_model_of(const char *text, const char *path, kern *k,
+                               train_loaded_model **out);
+// Local. Its weights from host memory, in the flat layout of one rank alone; packed.
+orr_code train_loaded_model_set(train_loaded_model *m, const float *flat);
 void train_loaded_model_close(train_loaded_model *m); // takes NULL
 // Local. The configuration of the checkpoint at `path` (as for open), without loading it; the
 // caller destroys it.

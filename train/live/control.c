@@ -150,14 +150,15 @@ static orr_code begin(const train_live_house *h, train_live_seat *s, const train
 
 static orr_code begin_with_clip(const train_live_house *h, train_live_seat *s, const json_t *j,
                                 train_live_start *start, int64_t now_ns) {
-  int64_t set = 0, clip = 0;
+  int64_t set = 0, clip = 0, from = 0;
   ORR_CHECK(
       h->sets > 0, ORR_EINVAL,
       "there is no data set to begin from: give orrery play one by --data, or a picture here");
   ORR_TRY(whole(j, "set", 0, h->sets - 1, &set));
   ORR_TRY(whole(j, "clip", 0, train_episodes_count(h->set[set].episodes) - 1, &clip));
+  ORR_TRY(whole(j, "from", 0, INT64_MAX, &from));
   train_live_clip c;
-  orr_code rc = train_live_clip_read(&h->set[set], s->session.world[0], clip, start, &c);
+  orr_code rc = train_live_clip_read(&h->set[set], s->session.world[0], clip, from, start, &c);
   if (rc == ORR_OK) rc = train_live_keep_simulator(h, s, start->start);
   if (rc == ORR_OK) rc = begin(h, s, start, now_ns);
   train_live_clip_release(&c);

@@ -83,8 +83,9 @@ orr_code train_live_keep_simulator(const train_live_house *h, train_live_seat *s
   const json_int_t clip = json_integer_value(json_object_get(start, "clip"));
   const train_live_scenery *of = NULL;
   if (!s->simulator) return ORR_OK;
-  // its steps are those of the data, the model's may be longer
-  const bool fits = s->session.world[0]->m.dynamics->c->data.stride == 1 && clip >= 0;
+  // its steps are those of the data, the model's may be longer; it begins where an episode does
+  const bool fits = s->session.world[0]->m.dynamics->c->data.stride == 1 && clip >= 0 &&
+                    json_integer_value(json_object_get(start, "from")) == 0;
   for (int i = 0; i < h->sets && set && fits && !of; i++)
     if (strcmp(h->set[i].name, set) == 0) of = &h->set[i].scenery;
   return train_live_simulator_begin(s->simulator, of, (uint64_t)clip);

@@ -32,8 +32,8 @@ static orr_code begin(play *p, int64_t episode) {
       .prompt = p->h->prompt, .fps = p->h->fps, .branch = p->h->branch, .settings = p->h->settings};
   train_live_clip clip;
   start.settings.seed = (uint64_t)(p->o->seed + episode);
-  orr_code rc = train_live_clip_read(set, p->session.world[0],
-                                     episode % train_episodes_count(set->episodes), &start, &clip);
+  orr_code rc = train_live_clip_read(
+      set, p->session.world[0], episode % train_episodes_count(set->episodes), 0, &start, &clip);
   if (rc == ORR_OK) rc = train_live_session_begin(&p->session, &start, p->h->record_bytes);
   train_live_clip_release(&clip);
   memset(p->action, 0, (size_t)p->h->A_set * sizeof *p->action);

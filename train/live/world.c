@@ -26,6 +26,7 @@ static orr_code make_engine(train_live_world *w, const train_live_world_options 
                                                       .batch = o->sessions,
                                                       .window = w->window,
                                                       .steps = o->steps,
+                                                      .guidance = d->c->eval.guidance,
                                                       .ahead = o->ahead},
                               &w->engine));
   return train_codec_create(w->m.tokenizer, o->sessions, &w->codec);

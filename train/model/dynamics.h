@@ -13,6 +13,7 @@
 #include "kernels/kern.h"
 #include "train/model/dynamics_dims.h"
 #include "train/model/head.h"
+#include "train/model/own_codes.h"
 #include "train/model/params.h"
 #include "train/model/rope.h"
 
@@ -27,6 +28,7 @@ typedef struct {
   const int32_t *branch;     // [B]
   const int32_t *masked_row; // [rows]
   const int32_t *target;     // [rows]
+  const float *weight;       // [rows] of their losses; NULL = 1
   int64_t masked_rows;       // with padding
 } train_dynamics_batch;
 
@@ -51,6 +53,10 @@ orr_code train_dynamics_place(train_dynamics *m, orr_arena *acts); // on one ran
 
 // Collective over tp and cp. The trunk: embeddings and blocks.
 orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b);
+// Collective over tp and cp. The trunk on b, then codes drawn for some of its rows, without a
+// gradient. Only where d->own_codes says so, and with a backward pass.
+orr_code train_dynamics_draw(train_dynamics *m, const train_dynamics_batch *b,
+                             const train_own_rows *r);
 // Local, on one rank. After forward: logits of `count` rows (numbers bt*N + n, -1 = zeros; in
 // device memory), float32 [count,V], in pieces of TRAIN_LOSS_ROWS (`row` and `logits` have room up
 // to the next multiple).

@@ -71,8 +71,9 @@ static orr_code combine(train_head *h) {
   return train_axes_all_reduce(ax, DIST_AXIS_TP, h->sum, 2 * h->C, DIST_F32, DIST_SUM);
 }
 
-static orr_code chunk_loss(train_head *h, const int32_t *target, const train_head_rows *r,
+static orr_code chunk_loss(train_head *h, int64_t first, const train_head_rows *r,
                            double *loss_sum) {
+  const int32_t *target = r->target + first;
   ORR_TRY(kern_xent_stats(h->k, &(kern_xent_stats_args){.M = h->C,
                                                         .V = h->codes.count,
                                                         .v_first = h->codes.first,
@@ -91,6 +92,7 @@ static orr_code chunk_loss(train_head *h, const int32_t *target, const train_hea
                                                      .largest = h->largest,
                                                      .sum = h->sum,
                                                      .target_logit = h->target_logit,
+                                                     .weight = r->weight ? r->weight + first : NULL,
                                                      .z_loss = (float)h->z_loss,
                                                      .scale = r->scale,
                                                      .loss_sum = loss_sum,
@@ -147,7 +149,7 @@ orr_code train_head_loss(train_head *h, const train_head_rows *r, double *loss_s
                                                        kern_dtype_size(h->d.act)}));
   for (int64_t first = 0; first < r->rows; first += h->C) {
     ORR_TRY(train_head_logits(h, r->x, r->row + first, h->logits));
-    ORR_TRY(chunk_loss(h, r->target + first, r, loss_sum));
+    ORR_TRY(chunk_loss(h, first, r, loss_sum));
     if (!r->dx) continue;
     ORR_TRY(chunk_backward(h));
     ORR_TRY(spread(h, r->row + first, r));

@@ -37,6 +37,7 @@ typedef struct {
 typedef struct {
   const void *x;               // [M,D] all rows of the model's output
   const int32_t *row, *target; // [rows], -1 where there is none
+  const float *weight;         // [rows] of their losses; NULL = 1
   int64_t rows;                // a multiple of TRAIN_LOSS_ROWS
   const float *scale;          // of the gradient, in device memory
   int64_t first_row, own_rows; // of M: those whose gradients this rank keeps

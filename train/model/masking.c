@@ -39,6 +39,11 @@ static double mask_ratio(const train_masking *o, uint64_t sample, int64_t t) {
   return cos(0.5 * 3.14159265358979323846 * orr_u32_to_unit(u.v[0]));
 }
 
+bool train_masking_own(const train_masking *o, uint64_t sample, int64_t t) {
+  if (t == 0 || o->own_codes == 0.0 || mask_ratio(o, sample, t) == 1.0) return false;
+  return orr_rng_uniform(o->seed, ORR_STREAM_OWN_CODES, sample, (uint64_t)t) < o->own_codes;
+}
+
 // The code at position s of frame t as context: given, or replaced by a random one.
 static int32_t context_code(const train_masking *o, const train_masking_clip *c, int64_t t,
                             int64_t s, double corrupt) {
@@ -49,8 +54,13 @@ static int32_t context_code(const train_masking *o, const train_masking_clip *c,
   return (int32_t)(((uint64_t)u.v[2] * (uint64_t)o->V) >> 32);
 }
 
+// Of position i of the clip; frame 0 is never masked.
+static float loss_weight(const train_masking *o, const train_masking_clip *c, int64_t i) {
+  return c->tokens_in[i] != c->tokens_in[i - o->S] ? (float)o->change_weight : 1.0f;
+}
+
 int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c, int64_t b,
-                            int32_t *masked_row, int32_t *target) {
+                            int32_t *masked_row, int32_t *target, float *weight) {
   const double corrupt = o->corrupt * orr_rng_uniform(o->seed, ORR_STREAM_CORRUPT, c->sample, 0);
   const block f = block_of(o, b);
   int64_t n = 0;
@@ -58,13 +68,17 @@ int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c,
   for (int64_t t = f.first; t < f.end; t++) {
     const double ratio = mask_ratio(o, c->sample, t);
     const int64_t moved = (t - f.first) * f.step;
+    const bool own = c->given && train_masking_own(o, c->sample, t);
     for (int64_t s = 0; s < o->S; s++) {
       const int64_t i = t * o->S + s;
       int32_t *token = c->tokens + (f.out + moved) * o->S + s;
       const orr_u32x4 u = orr_rng_draw(o->seed, ORR_STREAM_MASK, c->sample, (uint64_t)i);
+      if (c->given)
+        c->given[token - c->tokens] = own ? (int32_t)o->V : context_code(o, c, t, s, corrupt);
       if (c->before) c->before[token - c->tokens] = context_code(o, c, t - 1, s, corrupt);
       if (orr_u32_to_unit(u.v[0]) < ratio) {
         masked_row[n] = (int32_t)((f.row + moved) * o->N + 1 + s);
+        if (weight) weight[n] = loss_weight(o, c, i);
         target[n++] = c->tokens_in[i];
         *token = (int32_t)o->V;
       } else {

@@ -16,6 +16,10 @@ orr_code train_events_open(const char *dir, int64_t from, double wall_s, train_o
                            train_events **out);
 // Local. One record with all finite values of the step. ORR_ENOMEM.
 orr_code train_events_write(train_events *e, const train_scalars *s);
+// Local. One record with a picture under the name `tag`: a PNG file of `bytes` bytes; what is none
+// is left out. ORR_ENOMEM.
+orr_code train_events_image(train_events *e, const char *tag, int64_t step, double wall_s,
+                            const char *png, size_t bytes);
 // Local. Readers forget what the file says of steps after `from`.
 orr_code train_events_rewind(train_events *e, int64_t from, double wall_s);
 void train_events_close(train_events *e); // takes NULL

@@ -74,12 +74,14 @@ static void add_steps(reading *r, const train_columns *m) {
   const double *ms = train_columns_find(m, "step_ms"),
                *data = train_columns_find(m, "data_wait_ms"),
                *ckpt = train_columns_find(m, "ckpt_stall_ms"),
+               *eval = train_columns_find(m, "eval_ms"),
                *skipped = train_columns_find(m, "skipped"), *time = train_columns_find(m, "time"),
                *step = train_columns_find(m, "step");
   for (int64_t i = 0; i < m->rows; i++) {
     const double step_s = 1e-3 * at(ms, i), data_s = 1e-3 * at(data, i),
                  ckpt_s = 1e-3 * at(ckpt, i);
     if (at(step, i) > r->from) see(r, at(time, i));
+    g->eval_s += 1e-3 * at(eval, i);
     if (at(skipped, i) > 0.0) {
       g->skipped_steps++;
       g->skipped_s += step_s;
@@ -98,8 +100,8 @@ void train_goodput_of(const json_t *history, const train_columns *metrics, train
   if (out->starts == 0) return;
   add_steps(&r, metrics);
   end_process(&r);
-  out->other_s = out->wall_s - out->steps_s - out->data_s - out->checkpoint_s - out->skipped_s -
-                 out->lost_s - out->start_s - out->down_s;
+  out->other_s = out->wall_s - out->steps_s - out->data_s - out->checkpoint_s - out->eval_s -
+                 out->skipped_s - out->lost_s - out->start_s - out->down_s;
 }
 
 double train_goodput_share(const train_goodput *g) {

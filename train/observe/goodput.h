@@ -16,6 +16,7 @@ typedef struct {
   double steps_s;      // in steps that counted, without the next two
   double data_s;       // waiting for clips in them
   double checkpoint_s; // waiting for checkpoints in them
+  double eval_s;       // in held-out figures between them
   double skipped_s;    // in steps whose update was skipped
   double lost_s;       // in steps that a later process repeated
   double start_s;      // from the start of a process to its first step

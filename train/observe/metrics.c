@@ -40,6 +40,7 @@ void train_metrics_list(const train_step_metrics *s, train_scalars *out) {
   train_scalars_add(out, "lr", "%.9g", s->lr);
   train_scalars_add(out, "grad_norm", "%.9g", s->grad_norm);
   train_scalars_add(out, "tokens", "%.0f", s->tokens);
+  train_scalars_add(out, "tflop", "%.6g", s->tflop);
   train_scalars_add(out, "tokens_per_s", "%.1f", s->tokens_per_s);
   train_scalars_add(out, "frames_per_s", "%.2f", s->frames_per_s);
   train_scalars_add(out, "step_ms", "%.3f", s->step_ms);
@@ -60,6 +61,9 @@ void train_metrics_list(const train_step_metrics *s, train_scalars *out) {
   train_scalars_add(out, "mfu", "%.4f", s->mfu);
   if (s->bad_clips > 0) train_scalars_add(out, "bad_clips", "%.0f", (double)s->bad_clips);
   if (s->skipped) train_scalars_add(out, "skipped", "%.0f", 1.0);
+  if (s->eval_ms > 0.0) train_scalars_add(out, "eval_ms", "%.3f", s->eval_ms);
+  for (int i = 0; i < s->figures; i++)
+    train_scalars_add(out, s->figure[i].name, s->figure[i].format, s->figure[i].value);
 }
 
 void train_metrics_write(train_metrics *m, const train_scalars *s) {

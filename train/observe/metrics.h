@@ -11,10 +11,13 @@
 #include "train/observe/scalars.h"
 #include "train/timing/timer.h"
 
+enum { TRAIN_METRICS_FIGURES = 40 };
+
 typedef struct {
   int64_t step;
   double loss, lr, grad_norm;
   double tokens; // since the start of the run, over all ranks
+  double tflop;  // likewise: the work of the matrix products, counted as mfu does
   double tokens_per_s, frames_per_s, step_ms;
   double data_wait_ms, comm_ms, ckpt_stall_ms;
   // The reader of rank 0 since the step before: bytes from shards, what packed chunks became, how
@@ -30,6 +33,10 @@ typedef struct {
   int64_t bad_clips;            // whose actions are not finite
   bool skipped;                 // a bad step: no update
   double mfu;                   // of the best matmul rate that the machine has shown
+  // Of a look at the run after this step (train/run/look.h): what it took, and what it found.
+  double eval_ms;
+  int figures;
+  train_scalar figure[TRAIN_METRICS_FIGURES];
 } train_step_metrics;
 
 typedef struct train_metrics train_metrics;

@@ -26,6 +26,14 @@ typedef struct {
   int64_t step, wall_s;
 } note;
 
+// A picture for TensorBoard.
+typedef struct {
+  const char *tag; // NULL: none waits
+  orr_path path;
+  int64_t step;
+  double wall_s;
+} shown;
+
 // One address and how it fares. The thread's alone.
 typedef struct {
   const char *what; // the knob
@@ -46,6 +54,7 @@ struct train_sinks {
   int64_t steps_in, steps_out;
   note notes[NOTES];
   int64_t notes_in, notes_out, lost;
+  shown picture;
   train_vitals vitals;
   bool changed_state;
   // The thread's.
@@ -119,15 +128,32 @@ static bool post_note(train_sinks *s, const note *n) {
   return sent;
 }
 
-static void write_events(train_sinks *s) {
-  if (!s->events) return;
-  const orr_code rc = s->taken.n == REWIND
-                          ? train_events_rewind(s->events, s->taken.step, s->taken.wall_s)
-                          : train_events_write(s->events, &s->taken);
+static void settle_events(train_sinks *s, orr_code rc) {
   if (rc == ORR_OK) return;
   ORR_WARN("metrics.tensorboard: %s; training goes on without these files", orr_status_message());
   train_events_close(s->events);
   s->events = NULL;
+}
+
+static void write_events(train_sinks *s) {
+  if (!s->events) return;
+  settle_events(s, s->taken.n == REWIND
+                       ? train_events_rewind(s->events, s->taken.step, s->taken.wall_s)
+                       : train_events_write(s->events, &s->taken));
+}
+
+// Called and left with the lock held.
+static void take_picture(train_sinks *s) {
+  const shown p = s->picture;
+  char *png = NULL;
+  size_t bytes;
+  s->picture.tag = NULL;
+  pthread_mutex_unlock(&s->lock);
+  if (s->events && orr_fs_read_all(p.path, &png, &bytes) == ORR_OK)
+    settle_events(s, train_events_image(s->events, p.tag, p.step, p.wall_s, png, bytes));
+  orr_status_clear();
+  orr_free(png);
+  pthread_mutex_lock(&s->lock);
 }
 
 // Takes one step from the queue into s->taken; called and left with the lock held.
@@ -178,6 +204,8 @@ static void *serve(void *ctx) {
     s->shown = s->vitals;
     if (s->steps_in > s->steps_out) {
       take_step(s);
+    } else if (s->picture.tag) {
+      take_picture(s);
     } else if (noted && due(&s->webhook)) {
       send_note(s);
     } else if (s->fresh && s->gateway.url && (due(&s->gateway) || (last && !s->gateway.failures))) {
@@ -256,6 +284,16 @@ void train_sinks_put(train_sinks *s, const train_scalars *v) {
     s->step[s->steps_in++ % QUEUE] = *v;
   else
     s->lost++;
+  pthread_cond_signal(&s->changed);
+  pthread_mutex_unlock(&s->lock);
+}
+
+void train_sinks_show(train_sinks *s, const char *tag, int64_t step, const char *path) {
+  if (!s) return;
+  pthread_mutex_lock(&s->lock);
+  s->lost += s->picture.tag != NULL;
+  s->picture = (shown){.tag = tag, .step = step, .wall_s = orr_clock_wall()};
+  snprintf(s->picture.path, sizeof s->picture.path, "%s", path);
   pthread_cond_signal(&s->changed);
   pthread_mutex_unlock(&s->lock);
 }

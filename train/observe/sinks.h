@@ -17,6 +17,9 @@ typedef struct train_sinks train_sinks;
 orr_code train_sinks_create(const cfg *c, int64_t from, train_outage *outage, train_sinks **out);
 // Local. Queues a step's numbers, or drops them when the queue is full. Takes NULL.
 void train_sinks_put(train_sinks *s, const train_scalars *v);
+// Local. Queues a picture, a PNG file that stays; a later one takes the place of one that waits.
+// `tag` lives as long as the program. Takes NULL.
+void train_sinks_show(train_sinks *s, const char *tag, int64_t step, const char *path);
 // Local. Steps after `from` will be written anew. Takes NULL.
 void train_sinks_rewind(train_sinks *s, int64_t from);
 // Local. Queues a change of state for the webhook: "started", "skipped", "finished", ... with a

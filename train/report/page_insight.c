@@ -31,6 +31,7 @@ static void put_goodput(train_html *h, const train_goodput *g) {
       {"steps that counted", g->steps_s},
       {"waiting for clips", g->data_s},
       {"checkpoints", g->checkpoint_s},
+      {"held-out figures", g->eval_s},
       {"start-up", g->start_s},
       {"lost steps", g->lost_s},
       {"skipped steps", g->skipped_s},

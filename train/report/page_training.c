@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/sort.h"
 #include "train/report/chart.h"
 #include "train/report/page.h"
@@ -42,6 +43,7 @@ static bool ends_with(const char *s, const char *end) {
 }
 
 static bool is_placed(const char *column) {
+  if (strncmp(column, "eval_", 5) == 0) return true;
   for (int i = 0; placed[i]; i++)
     if (strcmp(column, placed[i]) == 0) return true;
   for (size_t i = 0; i < sizeof multiples / sizeof *multiples; i++)
@@ -103,9 +105,80 @@ static void put_loss(train_page *p, const train_columns *m) {
   train_chart_put(&p->html, &c);
 }
 
+// -- held-out figures -----------------------------------------------------------------------
+
+// Of the lines that have any, one curve each.
+typedef struct {
+  int64_t n;
+  double *x, *y[TRAIN_CHART_SERIES];
+} held_out;
+
+static bool held_out_of(train_html *html, const train_columns *m, const char *const *columns,
+                        int count, held_out *out) {
+  bool some = false;
+  *out = (held_out){0};
+  for (int s = 0; s < count; s++) some = some || train_columns_find(m, columns[s]);
+  if (!some) return false;
+  const double *step = train_columns_find(m, "step"), *v[TRAIN_CHART_SERIES];
+  out->x = orr_calloc((size_t)((1 + count) * m->rows), sizeof *out->x);
+  if (!out->x) html->failed = true;
+  for (int s = 0; s < count; s++) {
+    v[s] = train_columns_find(m, columns[s]);
+    out->y[s] = out->x + (1 + s) * m->rows;
+  }
+  for (int64_t i = 0; out->x && i < m->rows; i++) {
+    bool any = false;
+    for (int s = 0; s < count; s++) any = any || (v[s] && isfinite(v[s][i]));
+    if (!any) continue;
+    for (int s = 0; s < count; s++) out->y[s][out->n] = v[s] ? v[s][i] : NAN;
+    out->x[out->n++] = step[i];
+  }
+  return out->n > 0;
+}
+
+static void put_held_out(train_page *p, const train_columns *m, const char *title, const char *unit,
+                         const char *const *columns, const char *const *names, int count) {
+  held_out h;
+  train_chart c = {.title = title, .x_label = "step", .y_label = unit, .small = true};
+  if (held_out_of(&p->html, m, columns, count, &h)) {
+    c.id = ++p->charts;
+    c.n = h.n;
+    c.x = h.x;
+    for (int s = 0; s < count; s++) {
+      int64_t finite = 0;
+      for (int64_t i = 0; i < h.n; i++) finite += isfinite(h.y[s][i]);
+      if (finite > 0)
+        c.series[c.count++] =
+            (train_chart_series){.name = names[s], .colour = 1 + s % 4, .y = h.y[s], .dots = true};
+    }
+    train_chart_put(&p->html, &c);
+  }
+  orr_free(h.x);
+}
+
+// What `eval.every` has measured.
+static int put_all_held_out(train_page *p, const train_columns *m) {
+  static const char
+      *const loss[] = {"eval_loss"},
+             *const loss_name[] = {"held-out loss"}, *const ratio[] = {"eval_action_shuffle_ratio"},
+             *const ratio_name[] = {"action shuffle"},
+             *const psnr[] = {"eval_psnr_1", "eval_psnr_4", "eval_psnr_8", "eval_psnr_12"},
+             *const psnr_name[] = {"1 frame on", "4 frames on", "8 frames on", "12 frames on"},
+             *const decoded[] = {"eval_tokenizer_psnr"}, *const decoded_name[] = {"PSNR"},
+             *const codes[] = {"eval_codes_used", "eval_code_perplexity"},
+             *const codes_name[] = {"used", "as many used alike"};
+  const int before = p->charts;
+  put_held_out(p, m, "Held-out loss", "", loss, loss_name, 1);
+  put_held_out(p, m, "Held-out PSNR", "dB", psnr, psnr_name, 4);
+  put_held_out(p, m, "Held-out action shuffle", "times the loss", ratio, ratio_name, 1);
+  put_held_out(p, m, "Held-out reconstruction", "dB", decoded, decoded_name, 1);
+  put_held_out(p, m, "Codes of held-out frames", "", codes, codes_name, 2);
+  return p->charts - before;
+}
+
 // Returns how many there are.
 static int put_multiples(train_page *p, const train_columns *m) {
-  int count = 0;
+  int count = put_all_held_out(p, m);
   for (size_t i = 0; i < sizeof multiples / sizeof *multiples; i++) {
     if (!has_values(m, multiples[i].column)) continue;
     put_curve(p, m, &multiples[i]);

@@ -294,13 +294,19 @@ static orr_code rewind_run(loop *l) {
   return ORR_OK;
 }
 
-// Collective over the world. The line of a step that is still pending.
-static orr_code end_pending(loop *l) {
+// Collective over the world. *line (=) that of a step that is still pending; step 0 = none.
+static orr_code settle(loop *l, pending_step *line) {
   orr_code rc = judge(l);
   if (rc == ORR_OK) rc = clock_step(l, l->issued - 1);
   ORR_TRY(dist_agree(l->run.all, rc, "end a step"));
-  const pending_step line = l->pending;
+  *line = l->pending;
   l->pending = (pending_step){0};
+  return ORR_OK;
+}
+
+static orr_code end_pending(loop *l) {
+  pending_step line;
+  ORR_TRY(settle(l, &line));
   return write_line(l, &line, true);
 }
 
@@ -326,7 +332,26 @@ static orr_code consider_guard(loop *l) {
   return begin_steps(l); // what this took is no step's time
 }
 
-static orr_code steps(loop *l) {
+// Collective over the world. A look at the run where one is due: the line of the step before it has
+// its figures, and what it took is no step's time.
+static orr_code look(loop *l, const train_look *o, pending_step *line) {
+  train_run *r = &l->run;
+  train_look_figures figures;
+  if (o->every == 0 || (r->step % o->every != 0 && r->step != r->c->train.steps)) return ORR_OK;
+  if (l->results_lag) { // the line of the step before that one
+    ORR_TRY(write_line(l, line, false));
+    ORR_TRY(settle(l, line));
+  }
+  const double begun_ms = orr_clock_ms();
+  ORR_TRY(o->at(o->ctx, r, r->step, &figures));
+  line->s.eval_ms = orr_clock_ms() - begun_ms;
+  line->s.figures = figures.n;
+  memcpy(line->s.figure, figures.v, sizeof line->s.figure);
+  train_observer_show(r->observer, "held_out", r->step, figures.picture);
+  return begin_steps(l);
+}
+
+static orr_code steps(loop *l, const train_look *looks) {
   train_run *r = &l->run;
   bool stop = false;
   l->results_lag = r->k->device_memory;
@@ -336,6 +361,7 @@ static orr_code steps(loop *l) {
     pending_step line;
     ORR_TRY(consider_guard(l));
     ORR_TRY(one_step(l, &line, &stop));
+    if (!stop) ORR_TRY(look(l, looks, &line));
     ORR_TRY(write_line(l, &line, r->step == r->c->train.steps || stop));
   }
   ORR_TRY(end_pending(l));
@@ -372,9 +398,10 @@ static orr_code run_all(loop *l, const train_run_options *o) {
       ORR_INFO("nothing to do: the run is at step %" PRId64 " already", r->step);
     return ORR_OK;
   }
+  if (o->look.every > 0) ORR_TRY(o->look.open(o->look.ctx, r));
   ORR_TRY(train_run_begin(r));
   train_observer_tell(r->observer, "ready", r->step, "training begins");
-  return steps(l);
+  return steps(l, &o->look);
 }
 
 orr_code train_loop(cfg *c, const train_run_options *o, dist_world *world) {
@@ -396,6 +423,7 @@ orr_code train_loop(cfg *c, const train_run_options *o, dist_world *world) {
     dist_watchdog_stop(r->watchdog);
     dist_world_abort(world, 1);
   }
+  if (o->look.every > 0) o->look.close(o->look.ctx);
   train_run_close(r);
   train_stop_clear();
   return rc;

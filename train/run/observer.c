@@ -233,6 +233,10 @@ void train_observer_tell(train_observer *o, const char *event, int64_t step, con
   train_sinks_tell(o->sinks, event, step, words);
 }
 
+void train_observer_show(train_observer *o, const char *tag, int64_t step, const char *path) {
+  if (o->metrics && path[0]) train_sinks_show(o->sinks, tag, step, path);
+}
+
 void train_observer_note(train_observer *o, const char *event, int64_t step) {
   if (o) train_history_add(o->history, event, step, NULL);
 }

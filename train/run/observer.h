@@ -39,6 +39,10 @@ orr_code train_observer_finish(train_observer *o);
 // alone speaks; takes NULL.
 void train_observer_tell(train_observer *o, const char *event, int64_t step, const char *words);
 
+// Local. A picture (PNG) of a step, for those sinks that show some; "" or an unreadable file: none.
+// Rank 0 alone.
+void train_observer_show(train_observer *o, const char *tag, int64_t step, const char *path);
+
 // Local. For history.jsonl alone. Rank 0 alone speaks; takes NULL.
 // Local. The checkpoint of that step is the newest one in its place.
 void train_observer_saved(train_observer *o, int64_t step);

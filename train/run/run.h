@@ -25,7 +25,7 @@
 
 enum { TRAIN_RUN_FOLDERS = 64 }; // of clips, at most
 
-typedef struct {
+typedef struct train_run {
   cfg *c;
   dist_world *world;
   double begun_ms; // the process, by orr_clock_ms

@@ -32,6 +32,7 @@ void train_step_figures_restart(train_step_figures *f, const train_run *r) {
 orr_code train_step_figures_fill(train_step_figures *f, train_run *r, train_step_metrics *s) {
   const double clips = (double)r->c->train.batch, seconds = 1e-3 * s->step_ms;
   s->tokens = (double)s->step * clips * r->work.stage->tokens_per_clip;
+  s->tflop = 1e-12 * (double)s->step * clips * r->work.stage->flops_per_clip;
   s->tokens_per_s = clips * r->work.stage->tokens_per_clip / seconds;
   s->frames_per_s = clips * r->work.stage->frames_per_clip / seconds;
   data_loader_counters now;

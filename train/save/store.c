@@ -209,8 +209,7 @@ uint64_t train_store_bytes(const train_store *st) {
 // -- collecting -----------------------------------------------------------------------------
 
 // Whole bucket i of the array `own` of its owner, to where everyone's gradients were.
-static orr_code bring_bucket(train_store *st, const float *own, int64_t i) {
-  train_state *s = st->state;
+static orr_code bring_bucket(train_state *s, train_axes *axes, const float *own, int64_t i) {
   const train_partition_piece x = train_partition_piece_of(&s->shard, i);
   int64_t at, count;
   train_partition_bucket(&s->shard, i, &at, &count);
@@ -219,13 +218,11 @@ static orr_code bring_bucket(train_store *st, const float *own, int64_t i) {
                                               .src = own + x.place,
                                               .bytes = (size_t)count * sizeof *own,
                                               .way = KERN_COPY_WITHIN}));
-  return train_axes_broadcast(st->axes, DIST_AXIS_REPLICA, s->weights.grad + at, count, DIST_F32,
+  return train_axes_broadcast(axes, DIST_AXIS_REPLICA, s->weights.grad + at, count, DIST_F32,
                               train_partition_owner(&s->shard, i));
 }
 
-// A set in the flat layout; shared-out ones are put together where the gradients were.
-static orr_code whole_set(train_store *st, int set, const float **flat) {
-  train_state *s = st->state;
+orr_code train_store_flat(train_state *s, train_axes *axes, int set, const float **flat) {
   bool shared;
   const float *own = set_array(s, set, &shared);
   *flat = shared ? s->weights.grad : own;
@@ -234,10 +231,10 @@ static orr_code whole_set(train_store *st, int set, const float **flat) {
     int64_t at, count;
     train_partition_bucket(&s->shard, i, &at, &count);
     if (s->shard.whole) {
-      ORR_TRY(bring_bucket(st, own, i));
+      ORR_TRY(bring_bucket(s, axes, own, i));
       continue;
     }
-    ORR_TRY(train_axes_all_gather(st->axes, DIST_AXIS_REPLICA, own + x.place, s->weights.grad + at,
+    ORR_TRY(train_axes_all_gather(axes, DIST_AXIS_REPLICA, own + x.place, s->weights.grad + at,
                                   x.count, DIST_F32));
   }
   return ORR_OK;
@@ -279,7 +276,7 @@ static orr_code collect_set(train_store *st, int set) {
   const int64_t *send = st->send_bytes + set * tp, *recv = st->recv_bytes + set * tp;
   const float *flat;
   int64_t received = 0;
-  ORR_TRY(whole_set(st, set, &flat));
+  ORR_TRY(train_store_flat(st->state, st->axes, set, &flat));
   if (!st->axes->planning) ORR_TRY(pack_set(st, set, flat, &received));
   ORR_TRY(train_axes_host_all_to_all(st->axes, DIST_AXIS_TP, st->send, send, st->send_at, st->recv,
                                      recv, st->recv_at));

@@ -31,6 +31,10 @@ orr_code train_store_get(void *store, int set, int tensor, uint64_t first, size_
                          void *host);
 orr_code train_store_arrived(void *store);
 
+// Collective over replicas. *flat (=) set number `set` of the plan in the flat layout, in device
+// memory: where it lies, or, where replicas share it out, put together where the gradients were.
+orr_code train_store_flat(train_state *s, train_axes *axes, int set, const float **flat);
+
 // Local. Everything from a checkpoint: weights, moments, average. ORR_EINVAL names the tensor that
 // does not fit the configuration.
 orr_code train_store_load(train_state *s, ckpt_reader *r);

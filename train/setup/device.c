@@ -55,19 +55,22 @@ static orr_code resolve_precision(cfg *c, dist_comm *all, const kern *k) {
   return ORR_OK;
 }
 
+kern_setup train_device_setup(const cfg *c, const dist_world *w) {
+  return (kern_setup){.device = (kern_device)c->run.device,
+                      .isa = (kern_isa)c->run.isa,
+                      .threads = c->run.threads ? (int)c->run.threads : orr_cores_threads(w->cores),
+                      .node_rank = w->node_rank,
+                      .node_ranks = w->node_ranks,
+                      .share_devices = c->dist.share_devices,
+                      .tune = c->run.tune,
+                      .attention = (kern_attention)c->run.attention};
+}
+
 orr_code train_device_open(cfg *c, dist_world *w, kern **out) {
   dist_comm *all = w->axis[DIST_AXIS_WORLD];
-  const int threads = c->run.threads ? (int)c->run.threads : orr_cores_threads(w->cores);
+  const kern_setup setup = train_device_setup(c, w);
   *out = NULL;
-  orr_code rc = kern_open(&(kern_setup){.device = (kern_device)c->run.device,
-                                        .isa = (kern_isa)c->run.isa,
-                                        .threads = threads,
-                                        .node_rank = w->node_rank,
-                                        .node_ranks = w->node_ranks,
-                                        .share_devices = c->dist.share_devices,
-                                        .tune = c->run.tune,
-                                        .attention = (kern_attention)c->run.attention},
-                          out);
+  orr_code rc = kern_open(&setup, out);
   ORR_TRY(dist_agree(all, rc, "open the device"));
   ORR_TRY(compare_all(all, *out, c->dist.share_devices));
   ORR_TRY(resolve_precision(c, all, *out));

@@ -6,6 +6,8 @@
 #include "dist/world.h"
 #include "kernels/kern.h"
 
+// Local. How this rank's device is opened.
+kern_setup train_device_setup(const cfg *c, const dist_world *w);
 // Collective over w. *out (=) this rank's kern, in planning mode; rank 0 logs what it runs on, and
 // why not on a GPU where run.device leaves the choice. An error on all ranks when one of them
 // cannot have the device, when some ranks have a GPU and others none, and when two have the same

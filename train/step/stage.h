@@ -27,7 +27,7 @@ typedef struct {
 
 // What a batch adds up to, over its clips and over the replicas.
 typedef struct {
-  double units; // what the loss is a mean over: masked positions, or pixel values
+  double units; // what the loss is a mean over: masked positions by their weight, or pixel values
   double bad;   // clips whose actions are not finite, where actions count
 } train_batch_sums;
 

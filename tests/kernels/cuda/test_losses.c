@@ -35,33 +35,39 @@ static void rescale(side *s, const void *of, kern_dtype type) {
            .sum = side_both_given(s, "sum", VALUE_F32, sum, 3, 5e-7));
 }
 
-static void gradient_with(side *s, const shape *h, kern_dtype type, bool loss_only) {
+static void gradient_with(side *s, const shape *h, kern_dtype type, bool loss_only, bool weighed) {
   const float scale = 0.375f;
   const double before = 0.25;
-  float largest[16], sum[16];
+  float largest[16], sum[16], weight[16];
   for (int64_t m = 0; m < h->M; m++) {
     largest[m] = 12.0f + (float)m;
     sum[m] = 1.5f + (float)m;
+    weight[m] = 0.5f + (float)(m % 3);
   }
   SIDE_RUN(s, xent_grad, .type = type, .M = h->M, .V = h->V,
            .logits = side_draw(s, KERN_F32, h->M * h->V, 4.0), .target = targets_of(s, h),
            .v_first = h->v_first, .largest = side_given(s, VALUE_F32, largest, h->M),
            .sum = side_given(s, VALUE_F32, sum, h->M),
-           .target_logit = side_draw(s, KERN_F32, h->M, 4.0), .z_loss = 1e-3f,
+           .target_logit = side_draw(s, KERN_F32, h->M, 4.0),
+           .weight = weighed ? side_given(s, VALUE_F32, weight, h->M) : NULL, .z_loss = 1e-3f,
            .scale = side_given(s, VALUE_F32, &scale, 1),
            .loss_sum = side_both_given(s, "loss_sum", VALUE_F64, &before, 1, 1e-6),
            .dlogits = loss_only ? NULL : side_out(s, "dlogits", value_of(type), h->M * h->V, 1e-6));
 }
 static void gradient(side *s, const void *of, kern_dtype type) {
-  gradient_with(s, of, type, false);
+  gradient_with(s, of, type, false, false);
+}
+static void weighed(side *s, const void *of, kern_dtype type) {
+  gradient_with(s, of, type, false, true);
 }
 static void loss_only(side *s, const void *of, kern_dtype type) {
-  gradient_with(s, of, type, true);
+  gradient_with(s, of, type, true, true);
 }
 
 static void test_cross_entropy_equals_the_cpu(void **state) {
   PARITY_SHAPES(stats, shapes, 1);
   PARITY_SHAPES(gradient, shapes, 1);
+  PARITY_SHAPES(weighed, shapes, 1);
   PARITY_SHAPES(loss_only, shapes, 0);
   parity_check(rescale, NULL, KERN_F32, 0);
 }

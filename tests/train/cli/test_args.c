@@ -168,7 +168,7 @@ static void test_config_refuses_bad_usage_and_bad_values(void **state) {
   char said[4096];
   assert_int_equal(CONFIG(said, "show"), ORR_ECONFIG);
   assert_string_equal(orr_status_message(),
-                      "orrery config: got 'show', wanted print, check or doc");
+                      "orrery config: got 'show', wanted print, check, doc or new");
   assert_int_equal(CONFIG(said, "check", "--set", "model.width=250"), ORR_ECONFIG);
   assert_int_equal(CONFIG(said, "print", "--set", "model.widht=250"), ORR_ECONFIG);
   assert_int_equal(CONFIG(said, "print", "/nonexistent.yaml"), ORR_ECONFIG);

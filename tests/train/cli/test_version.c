@@ -69,10 +69,10 @@ static void test_verbose_names_the_place_of_an_error_and_who_passed_it_on(void *
 // Before the command, after it, and between its words; never the word that is wrong.
 static void test_every_command_takes_verbose(void **state) {
   static const char *const commands[] = {
-      "train",         "eval",         "rollout",      "report",       "ckpt inspect",
-      "ckpt verify",   "ckpt export",  "config print", "config check", "bench step",
-      "bench ops",     "bench comm",   "bench io",     "data import",  "data generate",
-      "data tokenize", "data inspect", "data verify"};
+      "train",         "eval",          "rollout",       "report",       "ckpt inspect",
+      "ckpt verify",   "ckpt export",   "config print",  "config check", "bench step",
+      "bench ops",     "bench comm",    "bench machine", "bench io",     "data import",
+      "data generate", "data tokenize", "data inspect",  "data verify"};
   static char text[TEXT];
   char words[256];
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {

@@ -97,6 +97,65 @@ static void test_beyond_the_window_frame_0_stays_at_the_windows_distance(void **
   }
 }
 
+// -- guidance ---------------------------------------------------------------------------------
+
+// Greedy codes of every position in one pass, from (1 + w) logits - w logits without the action.
+static void check_guidance(double w, int64_t at) {
+  const train_dynamics_dims d = toy_dims(KERN_F32);
+  toy t;
+  rollout plain, guided;
+  int32_t got[8 * 6];
+  int64_t moved = 0;
+  toy_open(&t, &d, 2, 5, TRAIN_NO_BACKWARD, 23);
+  unmask_prompt(&t);
+  const how greedy = {.window = 4, .steps = 1};
+  how with = greedy;
+  with.guidance = w;
+  rollout_open(&plain, &t, &greedy);
+  rollout_open(&guided, &t, &with);
+  for (int64_t i = 0; i < at; i++) {
+    take_frame(&plain, i);
+    push(&plain);
+    take_frame(&guided, i);
+    push(&guided);
+  }
+  const int64_t n = t.B * t.S * d.V;
+  int32_t masked[8 * 6];
+  for (int64_t i = 0; i < t.B * t.S; i++) masked[i] = (int32_t)d.V;
+  float *with_action = orr_calloc((size_t)n, sizeof *with_action);
+  take_frame(&plain, at);
+  for (int64_t b = 0; b < t.B; b++) plain.frame[b].has_action = true;
+  ask(&plain, masked);
+  memcpy(with_action, plain.logits, (size_t)n * sizeof *with_action);
+  for (int64_t b = 0; b < t.B; b++) plain.frame[b].has_action = false;
+  ask(&plain, masked);
+  take_frame(&guided, at);
+  for (int64_t b = 0; b < t.B; b++) guided.frame[b].has_action = true;
+  next(&guided, got);
+  for (int64_t i = 0; i < t.B * t.S; i++) {
+    int64_t best = 0, unguided = 0;
+    double most = -INFINITY, without = -INFINITY;
+    for (int64_t v = 0; v < d.V; v++) {
+      const double a = with_action[i * d.V + v], l = (1 + w) * a - w * plain.logits[i * d.V + v];
+      if (l > most) most = l, best = v;
+      if (a > without) without = a, unguided = v;
+    }
+    assert_int_equal(got[i], best);
+    moved += best != unguided;
+  }
+  assert_true(w == 0 ? moved == 0 : moved > 0);
+  orr_free(with_action);
+  rollout_close(&guided);
+  rollout_close(&plain);
+  toy_close(&t);
+}
+
+static void test_guided_codes_are_drawn_from_what_the_action_adds(void **state) {
+  check_guidance(0.0, 3);
+  check_guidance(40.0, 0);
+  check_guidance(40.0, 3);
+}
+
 static void test_what_cannot_be_is_refused(void **state) {
   const train_dynamics_dims d = toy_dims(KERN_F32);
   toy t;
@@ -105,6 +164,7 @@ static void test_what_cannot_be_is_refused(void **state) {
   const train_engine_options bad[] = {
       {.sessions = 1, .batch = 1, .window = 0, .steps = 2},
       {.sessions = 1, .batch = 1, .window = 2, .steps = 0},
+      {.sessions = 1, .batch = 1, .window = 2, .steps = 1, .guidance = -0.5},
       {.sessions = 0, .batch = 1, .window = 2, .steps = 2},
       {.sessions = 1, .batch = 0, .window = 2, .steps = 2},
       {.sessions = 1, .batch = 1, .window = 2, .steps = 2, .ahead = -1}};
@@ -157,6 +217,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_decoding_frame_by_frame_equals_the_full_forward_pass),
       cmocka_unit_test(test_beyond_the_window_frame_0_stays_at_the_windows_distance),
+      cmocka_unit_test(test_guided_codes_are_drawn_from_what_the_action_adds),
       cmocka_unit_test(test_what_cannot_be_is_refused),
       cmocka_unit_test(test_a_window_holds_no_distance_that_training_did_not),
   };

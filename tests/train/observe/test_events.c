@@ -103,6 +103,28 @@ static void test_every_failing_operation_is_an_error_without_a_leak(void **state
     }
 }
 
+static void test_a_picture_goes_as_it_is_with_its_size(void **state) {
+  static const char png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\2\0\0\0\3\10\2\0\0\0rest";
+  train_events *e;
+  assert_int_equal(train_events_open(*state, 0, 1e9, &outage, &e), ORR_OK);
+  assert_int_equal(train_events_image(e, "held_out", 7, 1e9 + 1, "no picture", 10), ORR_OK);
+  assert_int_equal(train_events_image(e, "held_out", 7, 1e9 + 1, png, sizeof png), ORR_OK);
+  train_events_close(e);
+  assert_null(event_of(*state, 3));
+  Train__ScalarEvent *event = event_of(*state, 2);
+  assert_non_null(event);
+  assert_int_equal(event->step, 7);
+  assert_int_equal(event->what_case, TRAIN__SCALAR_EVENT__WHAT_SUMMARY);
+  const Train__ScalarValue *v = event->summary->value[0];
+  assert_string_equal(v->tag, "held_out");
+  assert_int_equal(v->value_case, TRAIN__SCALAR_VALUE__VALUE_IMAGE);
+  assert_int_equal(v->image->width, 258);
+  assert_int_equal(v->image->height, 3);
+  assert_int_equal(v->image->encoded_image_string.len, sizeof png);
+  assert_memory_equal(v->image->encoded_image_string.data, png, sizeof png);
+  train__scalar_event__free_unpacked(event, NULL);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_crc32c_gives_the_published_sums),
@@ -110,6 +132,8 @@ int main(void) {
           test_a_file_begins_with_its_version_and_the_step_it_goes_on_from, folder_setup,
           folder_teardown),
       cmocka_unit_test_setup_teardown(test_a_step_holds_every_finite_value, folder_setup,
+                                      folder_teardown),
+      cmocka_unit_test_setup_teardown(test_a_picture_goes_as_it_is_with_its_size, folder_setup,
                                       folder_teardown),
       cmocka_unit_test_setup_teardown(test_every_failing_operation_is_an_error_without_a_leak,
                                       folder_setup, folder_teardown),

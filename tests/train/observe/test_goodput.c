@@ -49,7 +49,7 @@ static void test_every_second_of_a_run_is_in_one_class(void **state) {
       "{\"step\": 2, \"step_ms\": 3000, \"data_wait_ms\": 0, \"ckpt_stall_ms\": 1000, \"time\": "
       "1016}\n"
       "{\"step\": 3, \"step_ms\": 4000, \"skipped\": 1, \"time\": 1056}\n"
-      "{\"step\": 4, \"step_ms\": 5000, \"time\": 1061}\n");
+      "{\"step\": 4, \"step_ms\": 5000, \"eval_ms\": 1500, \"time\": 1061}\n");
   const train_goodput g = read(*state);
   assert_int_equal(g.starts, 2);
   assert_int_equal(g.lost_steps, 1);
@@ -58,11 +58,12 @@ static void test_every_second_of_a_run_is_in_one_class(void **state) {
   assert_near(g.steps_s, 2.5 + 2 + 5);
   assert_near(g.data_s, 0.5);
   assert_near(g.checkpoint_s, 1);
+  assert_near(g.eval_s, 1.5);
   assert_near(g.skipped_s, 4);
   assert_near(g.lost_s, 3);
   assert_near(g.start_s, 10 + 2);
   assert_near(g.down_s, 30);
-  assert_near(g.other_s, 63 - 9.5 - 0.5 - 1 - 4 - 3 - 12 - 30);
+  assert_near(g.other_s, 63 - 9.5 - 0.5 - 1 - 1.5 - 4 - 3 - 12 - 30);
   assert_near(train_goodput_share(&g), 9.5 / 63);
 }
 

@@ -168,6 +168,10 @@ static void test_the_largest_numbers_fit_into_a_line(void **state) {
   for (size_t i = 0; i < (sizeof s - offsetof(train_step_metrics, loss)) / sizeof *v; i++)
     v[i] = -1.7e308;
   s.fetches = s.device = s.skipped = true; // every line that there can be
+  s.eval_ms = 1.7e308;
+  s.figures = TRAIN_METRICS_FIGURES;
+  for (int i = 0; i < s.figures; i++)
+    s.figure[i] = (train_scalar){"eval_action_shuffle_ratio", "%.3f", -1.7e308};
   assert_int_equal(train_metrics_open(*state, 0, &outage, &m), ORR_OK);
   write_step(m, &s);
   train_metrics_close(m);

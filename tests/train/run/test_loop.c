@@ -50,22 +50,38 @@ static void assert_adds_up(const json_t *line) {
 
 static void test_a_run_writes_its_configuration_and_every_field_of_every_step(void **state) {
   small_run *r = *state;
-  static const char *const fields[] = {"loss",         "lr",
-                                       "grad_norm",    "tokens",
-                                       "tokens_per_s", "frames_per_s",
-                                       "step_ms",      "data_wait_ms",
-                                       "comm_ms",      "ckpt_stall_ms",
-                                       "mfu",          "time",
-                                       "data_bytes",   "data_unpacked_bytes",
-                                       "data_chunks",  "data_chunk_hits",
-                                       "data_queue",   "other_ms",
-                                       "input_ms",     "forward_ms",
-                                       "backward_ms",  "optimizer_ms",
-                                       "busy_ms",      "busy_cpu_ms"};
+  static const char *const fields[] = {"loss",
+                                       "lr",
+                                       "grad_norm",
+                                       "tokens",
+                                       "tokens_per_s",
+                                       "frames_per_s",
+                                       "tflop",
+                                       "step_ms",
+                                       "data_wait_ms",
+                                       "comm_ms",
+                                       "ckpt_stall_ms",
+                                       "mfu",
+                                       "time",
+                                       "data_bytes",
+                                       "data_unpacked_bytes",
+                                       "data_chunks",
+                                       "data_chunk_hits",
+                                       "data_queue",
+                                       "other_ms",
+                                       "input_ms",
+                                       "forward_ms",
+                                       "backward_ms",
+                                       "optimizer_ms",
+                                       "busy_ms",
+                                       "busy_cpu_ms"};
   char path[512], line[2048], latest[64];
   int step = 0;
   assert_ok(SMALL_RUN(r, "whole", "auto"));
   cfg *c = small_run_config(r, "whole", (const char *const[]){NULL}), *kept = NULL;
+  train_dynamics_dims d;
+  train_dynamics_dims_from(c, &d);
+  const double work = 1e-12 * train_dynamics_flops(&d, c->train.batch, c->data.frames);
   snprintf(path, sizeof path, "%s/whole/metrics.jsonl", r->root);
   FILE *f = fopen(path, "r");
   assert_non_null(f);
@@ -79,6 +95,8 @@ static void test_a_run_writes_its_configuration_and_every_field_of_every_step(vo
     assert_int_equal(json_object_size(j), 1 + sizeof fields / sizeof *fields);
     // 4 clips of 4 frames of 1 + 6 + 2 tokens
     assert_int_equal(json_number_value(json_object_get(j, "tokens")), step * 4 * 4 * 9);
+    assert_true(fabs(json_number_value(json_object_get(j, "tflop")) - step * work) <
+                1e-5 * step * work); // printed with 6 digits
     const double lr = json_number_value(json_object_get(j, "lr"));
     assert_true(fabs(lr - train_schedule_lr(c, step)) < 1e-8); // printed with 9 digits
     assert_adds_up(j);

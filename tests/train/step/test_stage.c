@@ -124,7 +124,8 @@ static void test_a_dynamics_stage_feeds_the_model_what_the_masks_say(void **stat
                                      .tokens = t.tokens + i * T * 6,
                                      .action = t.action + i * T * 6,
                                      .has_action = t.has + i * T};
-    t.masked += train_masking_apply(&mask, &clip, i, t.masked_row + t.masked, t.target + t.masked);
+    t.masked +=
+        train_masking_apply(&mask, &clip, i, t.masked_row + t.masked, t.target + t.masked, NULL);
     t.branch[i] = b->branch[i];
   }
   for (int64_t i = t.masked; i < t.rows; i++) t.masked_row[i] = t.target[i] = -1;

@@ -250,7 +250,7 @@ function begin() {
     fps: Number($('fps').value) || house.fps, mapping: Input.mapping()};
   if ($('set').value === 'replay') { tell({do: 'start', replay: true}); return; }
   if ($('set').value === 'picture') m.picture = true;
-  else { m.set = Number($('set').value); m.clip = Number($('clip').value) || 0; }
+  else { m.set = Number($('set').value); m.clip = Number($('clip').value) || 0; m.from = Number($('from').value) || 0; }
   tell(m);
 }
 
@@ -324,6 +324,7 @@ $('start').onclick = () => { begin(); $('overlay').hidden = true; if (running) g
 $('dice').onclick = () => {
   const clips = house && house.sets.length ? house.sets[Number($('set').value) || 0].clips : 1;
   $('clip').value = Math.floor(Math.random() * clips);
+  $('from').value = 0;
   begin();
 };
 $('play').onclick = toggle;

@@ -1,0 +1,14 @@
+#include "train/cli/decoding_args.h"
+
+orr_code train_decoding_args(const orr_args *a, const cfg *c, train_engine_settings *out) {
+  int64_t seed = c->eval.seed;
+  *out = (train_engine_settings){.steps = c->eval.steps,
+                                 .temperature = c->eval.temperature,
+                                 .choice_temperature = c->eval.choice_temperature};
+  ORR_TRY(orr_args_i64(a, "steps", 1, 1024, &out->steps));
+  ORR_TRY(orr_args_f64(a, "temperature", 0.0, 100.0, &out->temperature));
+  ORR_TRY(orr_args_f64(a, "choice-temperature", 0.0, 100.0, &out->choice_temperature));
+  ORR_TRY(orr_args_i64(a, "seed", 0, 4294967295, &seed));
+  out->seed = (uint64_t)seed;
+  return ORR_OK;
+}

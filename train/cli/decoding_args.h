@@ -1,0 +1,22 @@
+// How frames are decoded, as a command's options have it.
+#ifndef TRAIN_DECODING_ARGS_H
+#define TRAIN_DECODING_ARGS_H
+
+#include "base/args.h"
+#include "configs/config.h"
+#include "train/engine/engine.h"
+
+// Rows for a command's table of options.
+// clang-format off
+#define TRAIN_DECODING_OPTIONS                                                                     \
+  {"steps", "N", "decoding passes a frame", 0},                                                    \
+  {"temperature", "X", "of the drawn codes; 0 takes the likeliest", 0},                            \
+  {"choice-temperature", "X", "noise on the order in which positions are kept", 0},                \
+  {"seed", "N", "key of the random numbers", 0}
+// clang-format on
+
+// Local. The options, and the section eval of `c` for those that are not given; *out has sample 0.
+// ORR_ECONFIG names the option.
+orr_code train_decoding_args(const orr_args *a, const cfg *c, train_engine_settings *out);
+
+#endif
