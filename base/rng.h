@@ -17,9 +17,10 @@ typedef enum {
   ORR_STREAM_DECODE = 7, // Gumbel noise of rollouts
   ORR_STREAM_SCENE = 8,  // generated clips
   ORR_STREAM_EVAL = 9,
-  ORR_STREAM_CHOICE = 10,  // noise on the order in which a rollout keeps positions
-  ORR_STREAM_INSPECT = 11, // which groups of examples are drawn again
-  ORR_STREAM_WINDOWS = 12, // which clips of a data set are evaluated
+  ORR_STREAM_CHOICE = 10,    // noise on the order in which a rollout keeps positions
+  ORR_STREAM_INSPECT = 11,   // which groups of examples are drawn again
+  ORR_STREAM_WINDOWS = 12,   // which clips of a data set are evaluated
+  ORR_STREAM_OWN_CODES = 13, // which frames of a clip carry codes of the model's own
   ORR_STREAM_TEST = 100,
 } orr_stream;
 

@@ -99,6 +99,11 @@
   BOOL(any_tokenizer, OPERATION, 0,                                                                \
        "take tokens that another tokenizer made than tokenizer.checkpoint")                        \
   I64(frames, WEIGHTS, 16, 1, 65536, "frames", "frames in a clip (T)")                             \
+  I64(frames_start, WEIGHTS, 0, 0, 65536, "frames",                                                \
+      "clips begin this short, cut from those of `frames`, and double up to it; 0 = no "           \
+      "curriculum")                                                                                \
+  I64(curriculum_steps, WEIGHTS, 0, 0, 1000000000, "steps",                                        \
+      "steps until clips have their full length")                                                  \
   I64(stride, WEIGHTS, 1, 1, 1024, "frames", "source frames from one frame of a clip to the next") \
   I64(prefetch, OPERATION, 0, 0, 1024, "batches",                                                  \
       "batches read ahead; 0 = as many as prefetch_bytes holds")                                   \
@@ -161,6 +166,8 @@
       "probability that a frame is masked whole in training")                                      \
   F64(corrupt, WEIGHTS, 0.1, 0.0, 1.0, "",                                                         \
       "largest share of unmasked codes replaced by random codes")                                  \
+  F64(own_codes, WEIGHTS, 0.0, 0.0, 1.0, "",                                                       \
+      "share of frames that are context with codes that the model draws itself; a pass more")      \
   F64(change_weight, WEIGHTS, 1.0, 1e-3, 1e3, "",                                                  \
       "weight of the loss at positions whose code is not that of the frame before")                \
   F64(action_drop, WEIGHTS, 0.05, 0.0, 1.0, "",                                                    \

@@ -34,6 +34,7 @@
 #define ALONE_MS       4500 // a rank that nobody has told to end does so
 #define LAST_RESORT_MS 2000 // for writing the report and MPI_Abort
 #define PATIENCE_S     60.0 // outside of training, for ranks that wait for one that is at work
+#define LATER_S        5.0  // from being told to wait to the next alarm, at most
 
 struct dist_watchdog {
   dist_world *world;
@@ -184,10 +185,14 @@ static bool may_wait(dist_watchdog *d) {
   return true;
 }
 
-// No alarm any more; a rank that waits begins to count anew.
+double dist_watchdog_waited_s(double timeout_s) {
+  return timeout_s > LATER_S ? timeout_s - LATER_S : 0.0;
+}
+
+// No alarm any more. `look` counts anew in another call, and never more than this one has taken.
 static void calm(dist_watchdog *d) {
   d->alarm_ns = d->asked_ns = d->first_asked_ns = d->asked_by_first_ns = 0;
-  d->waited_ns = 0;
+  d->waited_ns = (int64_t)(1e9 * dist_watchdog_waited_s(d->timeout_s));
 }
 
 static void tell_to_wait(dist_watchdog *d) {

@@ -35,6 +35,9 @@ orr_code dist_watchdog_settle(dist_watchdog *d, const char *report, dist_told_fn
 // Local. The steps are over: watches as an early one does, until dist_world_close, after MPI has
 // ended. Takes NULL.
 void dist_watchdog_keep(dist_watchdog *d);
+// Local. For how long a rank that has been told to go on waiting counts as waiting already: it asks
+// again within seconds, so that whoever has a minute more gets no second timeout_s.
+double dist_watchdog_waited_s(double timeout_s);
 // Local. This rank may hang or end from now on. Takes NULL.
 void dist_watchdog_stop(dist_watchdog *d);
 

@@ -60,7 +60,7 @@ job_holder() {
 
 # job_train ARGUMENT...: trains, and brings the job back when there is more to do.
 #   0   done.
-#   2   bad usage or configuration: trying again would not help.
+#   2   bad usage or configuration: trying again would not help. Counts nowhere, as the job is over.
 #   4   another run holds the folder. That one goes on; this job ends and counts nowhere. Should the
 #       holder be an earlier start of this very job, whose processes are not gone yet, it is queued again.
 #   85  stopped early (time limit, preemption, train.max_wall_s) with a checkpoint: queued again.
@@ -87,9 +87,14 @@ job_train() {
     return $code
   fi
   failures=0
-  if [ $code != 0 ] && [ $code != 85 ] && [ "$(cat "$dir/ckpt/latest" 2>/dev/null)" = "$before" ]; then
-    failures=$(($(job_failures "$dir") + 1))
-  fi
+  case $code in
+    0 | 2 | 85) ;;
+    *)
+      if [ "$(cat "$dir/ckpt/latest" 2>/dev/null)" = "$before" ]; then
+        failures=$(($(job_failures "$dir") + 1))
+      fi
+      ;;
+  esac
   job_note_failures "$dir" $failures
   case $code in
     0 | 2) ;;

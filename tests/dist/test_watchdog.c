@@ -63,6 +63,14 @@ test_a_failed_allocation_fails_the_start_on_all_ranks_or_costs_a_connection(void
   fail_msg("the sweep did not end");
 }
 
+// Where nobody is missing the report comes a minute after the timeout, whatever that is.
+static void test_who_is_told_to_wait_asks_again_soon_and_not_a_timeout_later(void **state) {
+  for (double timeout_s = 0.5; timeout_s < 1e5; timeout_s *= 2.0) {
+    const double again_s = timeout_s - dist_watchdog_waited_s(timeout_s);
+    assert_true(again_s > 0.0 && again_s <= 5.0 && again_s <= timeout_s);
+  }
+}
+
 int main(void) {
   dist_world *w = world_start(2);
   if (!w) return 1;
@@ -71,6 +79,7 @@ int main(void) {
       cmocka_unit_test_prestate(test_a_rank_that_stops_early_raises_no_alarm, w),
       cmocka_unit_test_prestate(
           test_a_failed_allocation_fails_the_start_on_all_ranks_or_costs_a_connection, w),
+      cmocka_unit_test(test_who_is_told_to_wait_asks_again_soon_and_not_a_timeout_later),
   };
   return world_finish(w, cmocka_run_group_tests(tests, NULL, NULL));
 }

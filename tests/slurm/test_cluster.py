@@ -132,7 +132,7 @@ class TestJobs(unittest.TestCase):
 
     def test_a_configuration_that_is_wrong_is_not_tried_again(self):
         job = cluster.wait("the job ends", 60, lambda: (j := cluster.job(self.wrong))["JobState"] == "FAILED" and j)
-        self.assertEqual((job["Restarts"], job["ExitCode"]), ("0", "2:0"))
+        self.assertEqual((job["Restarts"], job["ExitCode"]), ("0", "2:0"), cluster.log("wrong"))
 
     def test_a_job_that_fails_without_progress_gives_up(self):
         job = cluster.wait("the job gives up", 60, lambda: (j := cluster.job(self.broken))["JobState"] == "FAILED" and j)

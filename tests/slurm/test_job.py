@@ -81,12 +81,20 @@ class Job(unittest.TestCase):
 
     def test_another_jobs_failures_are_its_own(self):
         self.assertEqual(self.start(7, 1), (1, True))
-        for code in (1, 2, 1):
-            self.start(8, code)
+        for _ in range(3):
+            self.start(8, 1)
         self.assertEqual(self.failures(), ["7 1", "8 3"])
         self.assertEqual(self.start(7, 1), (1, True))
         self.assertEqual(self.start(8, 0), (0, False))
         self.assertEqual(self.failures(), ["7 2"])
+
+    def test_a_wrong_configuration_ends_the_job_and_leaves_no_count(self):
+        self.assertEqual(self.start(7, 1), (1, True))
+        self.assertEqual(self.start(8, 1), (1, True))
+        self.assertEqual(self.start(8, 2), (2, False))
+        self.assertEqual(self.failures(), ["7 1"])
+        self.assertEqual(self.start(7, 2), (2, False))
+        self.assertFalse((self.run_dir / "failed-starts").exists())
 
     def test_a_file_of_before_counts_for_nobody(self):
         (self.run_dir / "failed-starts").write_text("2\n")

@@ -21,7 +21,9 @@ typedef struct {
   int tp, cp, dp, zero, micro;
   bool bf16, recompute;
   bool muon;
-  bool weigh;     // changed positions more
+  bool weigh; // changed positions more
+  bool own;   // half of the frames carry codes of the model's own
+  bool before;
   bool tokenizer; // instead of the dynamics model
   bool wide;      // checkpoints of many extents
   bool sure;      // logits so far apart that exp() of their differences leaves float32
@@ -75,6 +77,8 @@ static cfg *tiny_cfg(const layout *l) {
   assert_ok(cfg_set(c, l->recompute ? "train.recompute=true" : "train.recompute=false"));
   assert_ok(cfg_set(c, l->wide ? "model.width=128" : "model.width=32"));
   assert_ok(cfg_set(c, l->wide ? "model.hidden=384" : "model.hidden=48"));
+  if (l->own) assert_ok(cfg_set(c, "model.own_codes=0.5"));
+  if (l->own) assert_ok(cfg_set(c, l->before ? "model.before=true" : "model.before=false"));
   if (l->weigh) assert_ok(cfg_set(c, "model.change_weight=3"));
   assert_ok(cfg_set(c, l->muon ? "optim.optimizer=muon" : "optim.optimizer=adamw"));
   snprintf(text, sizeof text, "train.batch=%d", l->batch ? l->batch : 6);

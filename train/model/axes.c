@@ -86,6 +86,10 @@ static orr_code check_model(const cfg *c, const dist_grid *g) {
   ORR_CHECK(N >= g->cp, ORR_ECONFIG,
             "dist.cp %d is above the %" PRId64 " tokens of a frame: a rank would have none", g->cp,
             N);
+  ORR_CHECK(!c->model.before || c->model.own_codes == 0.0 || g->cp == 1, ORR_ECONFIG,
+            "model.own_codes %g with model.before and dist.cp %d: a frame's codes may be drawn on "
+            "another rank than the frame after it lies on; set dist.cp 1, or one of the others off",
+            c->model.own_codes, g->cp);
   return ORR_OK;
 }
 

@@ -27,6 +27,7 @@ struct train_dynamics {
   train_block_scratch scratch;
   void *dx; // [rows,D]
   train_head head;
+  train_own_codes own;
   int64_t loss_rows; // capacity, a multiple of TRAIN_LOSS_ROWS
 };
 
@@ -87,6 +88,7 @@ orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
                          .norm = p->norm,
                          .head = p->head,
                          .codes = train_head_codes(m->axes, d->V)};
+  m->own = (train_own_codes){.k = k, .head = &m->head, .axes = m->axes, .V = d->V};
   ORR_CHECK_GOTO(m->stream.M <= INT32_MAX, fail, ORR_EINVAL,
                  "%" PRId64 " clips of %" PRId64 " frames of %" PRId64 " tokens are %" PRId64
                  " rows, kernels count to %d: lower "
@@ -104,6 +106,14 @@ orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
 fail:
   train_dynamics_destroy(m);
   return rc;
+}
+
+void train_dynamics_take_frames(train_dynamics *m, int64_t frames) {
+  const int64_t N = m->d.N;
+  m->time_shape.seq.seqs = m->BT / frames * N;
+  m->time_shape.seq.L = frames;
+  m->time_shape.seq.outer_stride = frames * N;
+  m->time_shape.pos_mod = frames;
 }
 
 void train_dynamics_destroy(train_dynamics *m) {
@@ -179,6 +189,7 @@ orr_code train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena
   train_embed_place(&m->embed, backward, acts);
   train_head_place(&m->head, backward, acts);
   if (!backward) return ORR_OK;
+  if (m->d.own_codes) train_own_codes_place(&m->own, acts);
   m->dx = orr_arena_take(acts, (size_t)(m->stream.rows * b->D) * kern_dtype_size(b->act));
   train_block_scratch_take(&m->scratch, b, m->stream.M, acts);
   return ORR_OK;
@@ -208,6 +219,14 @@ orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b
     ORR_TRY(train_block_forward(&block, shape_of(m, i), &m->acts[i], output_of(m, i)));
   }
   return ORR_OK;
+}
+
+orr_code train_dynamics_draw(train_dynamics *m, const train_dynamics_batch *b,
+                             const train_own_rows *r) {
+  const void *x;
+  ORR_TRY(train_dynamics_forward(m, b));
+  ORR_TRY(train_rows_gather(&m->stream, m->d.block.act, m->d.block.D, m->x_last, &x));
+  return train_own_codes_draw(&m->own, x, r);
 }
 
 orr_code train_dynamics_logits(train_dynamics *m, const int32_t *row, int64_t count,

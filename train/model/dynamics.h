@@ -13,6 +13,7 @@
 #include "kernels/kern.h"
 #include "train/model/dynamics_dims.h"
 #include "train/model/head.h"
+#include "train/model/own_codes.h"
 #include "train/model/params.h"
 #include "train/model/rope.h"
 
@@ -50,8 +51,16 @@ void train_dynamics_destroy(train_dynamics *m);
 orr_code train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena *exchange);
 orr_code train_dynamics_place(train_dynamics *m, orr_arena *acts); // on one rank
 
+// Local, without cp. From now on each clip of T frames is T / frames clips of so many, one after
+// the other; `frames` divides T.
+void train_dynamics_take_frames(train_dynamics *m, int64_t frames);
+
 // Collective over tp and cp. The trunk: embeddings and blocks.
 orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b);
+// Collective over tp and cp. The trunk on b, then codes drawn for some of its rows, without a
+// gradient. Only where d->own_codes says so, and with a backward pass.
+orr_code train_dynamics_draw(train_dynamics *m, const train_dynamics_batch *b,
+                             const train_own_rows *r);
 // Local, on one rank. After forward: logits of `count` rows (numbers bt*N + n, -1 = zeros; in
 // device memory), float32 [count,V], in pieces of TRAIN_LOSS_ROWS (`row` and `logits` have room up
 // to the next multiple).

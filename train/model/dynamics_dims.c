@@ -18,6 +18,7 @@ void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
                                .branches = c->model.branches.n,
                                .z_loss = c->model.z_loss,
                                .before = c->model.before,
+                               .own_codes = c->model.own_codes > 0.0,
                                .block = {.D = c->model.width,
                                          .H = c->model.heads,
                                          .G = c->model.kv_heads,

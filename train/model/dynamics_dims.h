@@ -16,6 +16,7 @@ typedef struct {
   int64_t A, V, branches;
   double z_loss;
   train_code_levels levels; // digits that the tables of codes start from; n = 0: from none
+  bool own_codes;           // training draws codes for the context of some frames
   bool before;              // a position also carries the code that stood there one frame earlier
   train_block_dims block;   // block.axes split the whole model
 } train_dynamics_dims;

@@ -12,6 +12,11 @@ typedef struct {
   int32_t *masked_row; // [micros,capacity]
   int32_t *target;     // [micros,capacity]
   float *weight;       // [micros,capacity]; NULL: all losses count alike
+  // Of frames whose codes the model draws itself; NULL without model.own_codes.
+  int32_t *given;                          // [clips*T_cp,S] what it draws them from
+  int32_t *own_row, *place, *before_place; // [micros,capacity]
+  uint64_t *seed, *sample, *draw;          // [micros,capacity]
+  float *temperature;                      // [micros,capacity]
 } dynamics_inputs;
 
 typedef struct {
@@ -25,10 +30,25 @@ typedef struct {
   dynamics_inputs inputs[TRAIN_INPUT_SETS];
   int64_t unit;                  // of their number where steps are captured
   int64_t *masked, *masked_rows; // [micros] positions, and rows with padding
+  int64_t *own, *own_rows;       // [micros] likewise of own codes
 } dynamics_stage;
 
 static bool weighs(const dynamics_stage *s) {
   return s->masking.change_weight != 1.0;
+}
+
+static void place_own(const dynamics_stage *s, orr_arena *arena, dynamics_inputs *in) {
+  const size_t positions = (size_t)(s->base.clips * s->frames.count * s->d.S),
+               rows = (size_t)(s->micros * s->capacity);
+  if (!s->d.own_codes) return;
+  in->given = orr_arena_take(arena, positions * sizeof *in->given);
+  in->own_row = orr_arena_take(arena, rows * sizeof *in->own_row);
+  in->place = orr_arena_take(arena, rows * sizeof *in->place);
+  in->before_place = orr_arena_take(arena, rows * sizeof *in->before_place);
+  in->seed = orr_arena_take(arena, rows * sizeof *in->seed);
+  in->sample = orr_arena_take(arena, rows * sizeof *in->sample);
+  in->draw = orr_arena_take(arena, rows * sizeof *in->draw);
+  in->temperature = orr_arena_take(arena, rows * sizeof *in->temperature);
 }
 
 static void stage_place_inputs(train_stage *base, orr_arena *arena, int set) {
@@ -43,6 +63,7 @@ static void stage_place_inputs(train_stage *base, orr_arena *arena, int set) {
   in->branch = orr_arena_take(arena, (size_t)base->clips * sizeof *in->branch);
   in->masked_row = orr_arena_take(arena, rows * sizeof *in->masked_row);
   in->target = orr_arena_take(arena, rows * sizeof *in->target);
+  place_own(s, arena, in);
   in->weight = weighs(s) ? orr_arena_take(arena, rows * sizeof *in->weight) : NULL;
 }
 
@@ -89,12 +110,58 @@ static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_
                             .valid_in = b->valid + clip * T * A,
                             .tokens = in->tokens + first * S,
                             .before = in->before ? in->before + first * S : NULL,
+                            .given = in->given ? in->given + first * S : NULL,
                             .action = in->action + first * 2 * A,
                             .has_action = in->has_action + first};
     n += train_masking_apply(&s->masking, &c, i, row + n, target + n, weight ? weight + n : NULL);
     in->branch[clip] = b->branch[clip];
   }
   return n;
+}
+
+// Whether no frame of the same clip, on this rank, follows frame t.
+static bool ends(const dynamics_stage *s, int64_t t) {
+  return t + 1 == s->frames.first + s->frames.count ||
+         (s->masking.piece && (t + 1) % s->masking.piece == 0);
+}
+
+// The row of micro-batch `micro` at frame `frame` of it and position p, which draws number `draw`.
+static void add_own(dynamics_stage *s, int64_t micro, uint64_t sample, int64_t draw, int64_t frame,
+                    int64_t p, bool last) {
+  const dynamics_inputs *in = &s->inputs[s->base.turn];
+  const int64_t at = micro * s->capacity + s->own[micro]++, S = s->d.S,
+                first = micro * s->base.micro * s->frames.count;
+  const bool context = in->tokens[(first + frame) * S + p] != s->d.V;
+  in->own_row[at] = (int32_t)(frame * s->d.N + 1 + p);
+  in->place[at] = context ? (int32_t)(frame * S + p) : -1;
+  in->before_place[at] = last ? -1 : (int32_t)((frame + s->frames.frame_step) * S + p);
+  in->seed[at] = s->masking.seed;
+  in->sample[at] = sample;
+  in->draw[at] = (uint64_t)draw;
+  in->temperature[at] = 1.0f;
+}
+
+// Lists what the model draws itself, and pads the list.
+static void list_own(dynamics_stage *s, const data_clip_batch *b, int64_t micro) {
+  const dynamics_inputs *in = &s->inputs[s->base.turn];
+  const train_dynamics_frames *f = &s->frames;
+  s->own[micro] = 0;
+  for (int64_t i = 0; i < s->base.micro; i++) {
+    const uint64_t sample = b->sample[micro * s->base.micro + i];
+    for (int64_t t = f->first; t < f->first + f->count; t++) {
+      const int64_t frame = i * f->clip_step + (t - f->first) * f->frame_step;
+      if (!train_masking_own(&s->masking, sample, t)) continue;
+      for (int64_t p = 0; p < s->d.S; p++)
+        add_own(s, micro, sample, t * s->d.S + p, frame, p, ends(s, t));
+    }
+  }
+  s->own_rows[micro] =
+      s->base.k->can_capture ? s->capacity : rounded_up(s->own[micro], TRAIN_LOSS_ROWS);
+  for (int64_t r = s->own[micro]; r < s->own_rows[micro]; r++) {
+    const int64_t at = micro * s->capacity + r;
+    in->own_row[at] = in->place[at] = in->before_place[at] = -1;
+    in->temperature[at] = 1.0f;
+  }
 }
 
 // Rows that do not count.
@@ -123,7 +190,11 @@ static double units_of(const dynamics_stage *s) {
 
 static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, train_batch_sums *sums) {
   dynamics_stage *s = (dynamics_stage *)base;
-  for (int64_t micro = 0; micro < s->micros; micro++) s->masked[micro] = prepare_micro(s, b, micro);
+  s->masking.piece = base->frames;
+  for (int64_t micro = 0; micro < s->micros; micro++) {
+    s->masked[micro] = prepare_micro(s, b, micro);
+    if (s->d.own_codes) list_own(s, b, micro);
+  }
   settle_rows(s);
   for (int64_t micro = 0; micro < s->micros; micro++) pad_micro(s, micro);
   *sums = (train_batch_sums){.units = units_of(s), .bad = bad_clips(base, b)};
@@ -139,11 +210,17 @@ static void stage_widen(train_stage *base, int64_t shape) {
 // Masks depend on sample numbers alone.
 static void stage_foresee(train_stage *base, uint64_t first) {
   dynamics_stage *s = (dynamics_stage *)base;
+  s->masking.piece = base->frames;
   for (int64_t micro = 0; micro < s->micros; micro++) {
-    s->masked[micro] = 0;
-    for (int64_t i = 0; i < base->micro; i++)
-      s->masked[micro] +=
-          train_masking_count(&s->masking, first + (uint64_t)(micro * base->micro + i));
+    s->masked[micro] = s->own[micro] = 0;
+    for (int64_t i = 0; i < base->micro; i++) {
+      const uint64_t sample = first + (uint64_t)(micro * base->micro + i);
+      s->masked[micro] += train_masking_count(&s->masking, sample);
+      for (int64_t t = s->frames.first; t < s->frames.first + s->frames.count; t++)
+        if (train_masking_own(&s->masking, sample, t)) s->own[micro] += s->d.S;
+    }
+    s->own_rows[micro] =
+        base->k->can_capture ? s->capacity : rounded_up(s->own[micro], TRAIN_LOSS_ROWS);
   }
   settle_rows(s);
 }
@@ -163,9 +240,33 @@ static train_dynamics_batch batch_of(const dynamics_stage *s, int64_t micro) {
                                 .masked_rows = s->masked_rows[micro]};
 }
 
+// Some of the context becomes what the model makes of the frames around it.
+static orr_code draw_own(dynamics_stage *s, int64_t micro) {
+  const dynamics_inputs *in = &s->inputs[TRAIN_INPUTS_ON_DEVICE];
+  const int64_t S = s->d.S, at = micro * s->capacity,
+                first = micro * s->base.micro * s->frames.count;
+  train_dynamics_batch b = batch_of(s, micro);
+  b.tokens = in->given + first * S;
+  return train_dynamics_draw(
+      s->model, &b,
+      &(train_own_rows){.row = in->own_row + at,
+                        .place = in->place + at,
+                        .before_place = in->before_place + at,
+                        .seed = in->seed + at,
+                        .sample = in->sample + at,
+                        .draw = in->draw + at,
+                        .temperature = in->temperature + at,
+                        .rows = s->own_rows[micro],
+                        .places = s->base.micro * s->frames.count * S,
+                        .tokens = in->tokens + first * S,
+                        .before = in->before ? in->before + first * S : NULL});
+}
+
 static orr_code stage_forward(train_stage *base, int64_t micro) {
   dynamics_stage *s = (dynamics_stage *)base;
   const train_dynamics_batch b = batch_of(s, micro);
+  if (base->frames) train_dynamics_take_frames(s->model, base->frames);
+  if (s->d.own_codes) ORR_TRY(draw_own(s, micro));
   return train_dynamics_forward(s->model, &b);
 }
 
@@ -206,14 +307,17 @@ static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_stat
                                .corrupt = c->model.corrupt,
                                .action_drop = c->model.action_drop,
                                .change_weight = c->model.change_weight,
+                               .own_codes = c->model.own_codes,
                                .seed = (uint64_t)c->run.seed,
                                .first = s->frames.first,
                                .frames = s->frames.count,
                                .clip_step = s->frames.clip_step,
                                .frame_step = s->frames.frame_step};
-  s->masked = orr_calloc(2 * (size_t)s->micros, sizeof *s->masked);
+  s->masked = orr_calloc(4 * (size_t)s->micros, sizeof *s->masked);
   ORR_CHECK_GOTO(s->masked, fail, ORR_ENOMEM, "dynamics stage: out of memory");
   s->masked_rows = s->masked + s->micros;
+  s->own = s->masked_rows + s->micros;
+  s->own_rows = s->own + s->micros;
   ORR_TRY_GOTO(train_dynamics_list(&s->d, &state->params, &s->p), fail);
   ORR_TRY_GOTO(train_dynamics_create(k, &s->d, &s->p, &state->weights, micro, s->T,
                                      c->train.recompute ? TRAIN_RECOMPUTE : TRAIN_KEEP_ALL,
@@ -224,10 +328,11 @@ static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_stat
       rounded_up(s->capacity, TRAIN_STAGE_MOST_SHAPES * TRAIN_LOSS_ROWS) / TRAIN_STAGE_MOST_SHAPES;
   if (k->can_capture) s->base.shapes = rounded_up(s->capacity, s->unit) / s->unit;
   // Until a step is foreseen or prepared: one chunk, whose shape all chunks have.
-  for (int64_t i = 0; i < s->micros; i++) s->masked_rows[i] = TRAIN_LOSS_ROWS;
+  for (int64_t i = 0; i < s->micros; i++) s->masked_rows[i] = s->own_rows[i] = TRAIN_LOSS_ROWS;
   s->base.tokens_per_clip = (double)(s->T * s->d.N);
   s->base.frames_per_clip = (double)s->T;
   s->base.flops_per_clip = train_dynamics_flops(&s->d, 1, s->T);
+  if (s->d.own_codes) s->base.flops_per_clip *= 4.0 / 3.0; // a forward pass more
   *out = &s->base;
   return ORR_OK;
 fail:
