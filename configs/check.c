@@ -155,6 +155,21 @@ static orr_code check_checkpoints(const cfg *c) {
   return ORR_OK;
 }
 
+static orr_code check_curriculum(const cfg *c) {
+  int64_t frames = c->data.frames_start;
+  if (frames == 0) return ORR_OK;
+  while (frames < c->data.frames) frames *= 2;
+  ORR_CHECK(c->data.frames_start >= 2 && frames == c->data.frames, ORR_ECONFIG,
+            "data.frames_start %" PRId64 " does not become data.frames %" PRId64
+            " by doubling: wanted 2 or more, and a quotient that is a power of 2",
+            c->data.frames_start, c->data.frames);
+  ORR_CHECK(c->dist.cp == 1, ORR_ECONFIG,
+            "data.frames_start %" PRId64 " with dist.cp %" PRId64
+            ": cp splits clips of one length; set dist.cp 1, or frames_start 0",
+            c->data.frames_start, c->dist.cp);
+  return ORR_OK;
+}
+
 static orr_code check_held_out(const cfg *c) {
   if (c->eval.every == 0) return ORR_OK;
   ORR_CHECK(c->eval.data.n > 0, ORR_ECONFIG,
@@ -177,8 +192,9 @@ static orr_code check_blocks(const cfg *c) {
 
 orr_code cfg_check_into(const cfg *c, orr_faults *f) {
   static orr_code (*const checks[])(const cfg *) = {
-      check_blocks, check_tokens, check_time,   check_branches,    check_mixture, check_schedule,
-      check_batch,  check_split,  check_folder, check_checkpoints, check_held_out};
+      check_blocks,  check_tokens,      check_time,     check_branches,
+      check_mixture, check_schedule,    check_batch,    check_split,
+      check_folder,  check_checkpoints, check_held_out, check_curriculum};
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     ORR_TRY(orr_faults_take(f, checks[i](c)));
   return ORR_OK;

@@ -99,6 +99,11 @@
   BOOL(any_tokenizer, OPERATION, 0,                                                                \
        "take tokens that another tokenizer made than tokenizer.checkpoint")                        \
   I64(frames, WEIGHTS, 16, 1, 65536, "frames", "frames in a clip (T)")                             \
+  I64(frames_start, WEIGHTS, 0, 0, 65536, "frames",                                                \
+      "clips begin this short, cut from those of `frames`, and double up to it; 0 = no "           \
+      "curriculum")                                                                                \
+  I64(curriculum_steps, WEIGHTS, 0, 0, 1000000000, "steps",                                        \
+      "steps until clips have their full length")                                                  \
   I64(stride, WEIGHTS, 1, 1, 1024, "frames", "source frames from one frame of a clip to the next") \
   I64(prefetch, OPERATION, 0, 0, 1024, "batches",                                                  \
       "batches read ahead; 0 = as many as prefetch_bytes holds")                                   \

@@ -1,4 +1,4 @@
-"""key_to_pixel.py ORRERY RUN --data DIR [PRESSES]: how long from a key press to the pixels that answer it, in the page
+"""key_to_pixel.py ORRERY RUN --data DIR [PRESSES [WORDS OF play...]]: how long from a key press to the pixels that answer it, in the page
 of `orrery play` in a headless Chromium on this machine. By hand: it measures the clock, so it is no test."""
 import pathlib
 import random
@@ -13,8 +13,8 @@ from browser import Browser  # noqa: E402
 WIDTH = 10  # ms of a bar
 
 
-def serve(orrery, run, data):
-    p = subprocess.Popen([orrery, "play", run, "--data", data, "--port", "0", "--device", "cpu"], stderr=subprocess.PIPE, text=True)
+def serve(orrery, run, data, more):
+    p = subprocess.Popen([orrery, "play", run, "--data", data, "--port", "0", "--device", "cpu", *more], stderr=subprocess.PIPE, text=True)
     for line in p.stderr:
         if found := re.search(r"play: (http://\S+)", line):
             return p, found[1]
@@ -38,7 +38,7 @@ def press(browser, presses):
 def main():
     orrery, run, _, data = sys.argv[1:5]
     presses = int(sys.argv[5]) if len(sys.argv) > 5 else 500
-    server, url = serve(orrery, run, data)
+    server, url = serve(orrery, run, data, sys.argv[6:])
     browser = Browser()
     try:
         browser.open(url)

@@ -25,11 +25,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     }                                                                                              \
   } while (0)
 
-// A refusal has a message of one line that the caller can show.
+// A refusal has a message of one line that the caller can show, or of a heading and a line a fault
+// (base/faults.h), each set in by two blanks.
 static inline void fuzz_check_refusal(orr_code rc) {
   FUZZ_PROMISE(rc != ORR_OK);
   FUZZ_PROMISE(orr_status_message()[0] != 0);
-  for (const char *c = orr_status_message(); *c; c++) FUZZ_PROMISE((unsigned char)*c >= 0x20);
+  for (const char *c = orr_status_message(); *c; c++)
+    FUZZ_PROMISE((unsigned char)*c >= 0x20 || (*c == '\n' && c[1] == ' ' && c[2] == ' '));
   orr_status_clear();
 }
 

@@ -3,7 +3,8 @@ add_executable(live_tiny_world tests/live/tiny_world.c)
 target_link_libraries(live_tiny_world PRIVATE orr_train PkgConfig::CMOCKA m)
 target_compile_definitions(live_tiny_world PRIVATE ORR_BINARY_DIR="${CMAKE_BINARY_DIR}")
 foreach(topic serve safe replay keep page)
-  orr_test(live_${topic} LABELS full PROCESSORS 2 NEEDS orrery live_tiny_world PYTHON tests/live/test_${topic}.py ${CMAKE_BINARY_DIR})
+  orr_test(live_${topic} LABELS full PROCESSORS 2 NEEDS orrery live_tiny_world PYTHON tests/live/test_${topic}.py ${CMAKE_BINARY_DIR}
+           ENVIRONMENT ${environment_mpi}) # what OSMesa keeps is let pass
 endforeach()
 # A world that is played in, from outside: programs on its socket.
 orr_test(live_programs LABELS full NEEDS orrery PYTHON tests/live/test_programs.py ${CMAKE_BINARY_DIR})

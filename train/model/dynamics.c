@@ -108,6 +108,14 @@ fail:
   return rc;
 }
 
+void train_dynamics_take_frames(train_dynamics *m, int64_t frames) {
+  const int64_t N = m->d.N;
+  m->time_shape.seq.seqs = m->BT / frames * N;
+  m->time_shape.seq.L = frames;
+  m->time_shape.seq.outer_stride = frames * N;
+  m->time_shape.pos_mod = frames;
+}
+
 void train_dynamics_destroy(train_dynamics *m) {
   if (!m) return;
   train_exchange_release(&m->exchange);

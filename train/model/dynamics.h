@@ -51,6 +51,10 @@ void train_dynamics_destroy(train_dynamics *m);
 orr_code train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena *exchange);
 orr_code train_dynamics_place(train_dynamics *m, orr_arena *acts); // on one rank
 
+// Local, without cp. From now on each clip of T frames is T / frames clips of so many, one after
+// the other; `frames` divides T.
+void train_dynamics_take_frames(train_dynamics *m, int64_t frames);
+
 // Collective over tp and cp. The trunk: embeddings and blocks.
 orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b);
 // Collective over tp and cp. The trunk on b, then codes drawn for some of its rows, without a

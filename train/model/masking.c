@@ -11,6 +11,11 @@ typedef struct {
   int64_t out;       // of the first one in the arrays that are filled
 } block;
 
+// Whether a clip begins with frame t.
+static bool begins(const train_masking *o, int64_t t) {
+  return o->piece ? t % o->piece == 0 : t == 0;
+}
+
 static block block_of(const train_masking *o, int64_t b) {
   if (o->frames == 0) return (block){.end = o->T, .row = b * o->T, .step = 1};
   const int64_t at = b * o->clip_step;
@@ -22,7 +27,7 @@ static void mask_actions(const train_masking *o, const train_masking_clip *c, co
   for (int64_t t = f->first; t < f->end; t++) {
     const int64_t to = f->out + (t - f->first) * f->step;
     double drop = orr_rng_uniform(o->seed, ORR_STREAM_ACTION_DROP, c->sample, (uint64_t)t);
-    c->has_action[to] = t > 0 && drop >= o->action_drop;
+    c->has_action[to] = !begins(o, t) && drop >= o->action_drop;
     for (int64_t a = 0; a < o->A; a++) {
       float valid = c->valid_in[t * o->A + a];
       c->action[to * 2 * o->A + a] = c->action_in[t * o->A + a] * valid;
@@ -33,14 +38,14 @@ static void mask_actions(const train_masking *o, const train_masking_clip *c, co
 
 // Share of frame t's positions that are masked.
 static double mask_ratio(const train_masking *o, uint64_t sample, int64_t t) {
-  if (t == 0) return 0.0;
+  if (begins(o, t)) return 0.0;
   orr_u32x4 u = orr_rng_draw(o->seed, ORR_STREAM_MASK_RATIO, sample, (uint64_t)t);
   if (orr_u32_to_unit(u.v[1]) < o->full_mask) return 1.0;
   return cos(0.5 * 3.14159265358979323846 * orr_u32_to_unit(u.v[0]));
 }
 
 bool train_masking_own(const train_masking *o, uint64_t sample, int64_t t) {
-  if (t == 0 || o->own_codes == 0.0 || mask_ratio(o, sample, t) == 1.0) return false;
+  if (begins(o, t) || o->own_codes == 0.0 || mask_ratio(o, sample, t) == 1.0) return false;
   return orr_rng_uniform(o->seed, ORR_STREAM_OWN_CODES, sample, (uint64_t)t) < o->own_codes;
 }
 
@@ -48,7 +53,7 @@ bool train_masking_own(const train_masking *o, uint64_t sample, int64_t t) {
 static int32_t context_code(const train_masking *o, const train_masking_clip *c, int64_t t,
                             int64_t s, double corrupt) {
   const int64_t i = t * o->S + s;
-  if (t <= 0) return t < 0 ? (int32_t)o->V : c->tokens_in[i];
+  if (begins(o, t)) return c->tokens_in[i];
   const orr_u32x4 u = orr_rng_draw(o->seed, ORR_STREAM_MASK, c->sample, (uint64_t)i);
   if (orr_u32_to_unit(u.v[1]) >= corrupt) return c->tokens_in[i];
   return (int32_t)(((uint64_t)u.v[2] * (uint64_t)o->V) >> 32);
@@ -75,7 +80,9 @@ int64_t train_masking_apply(const train_masking *o, const train_masking_clip *c,
       const orr_u32x4 u = orr_rng_draw(o->seed, ORR_STREAM_MASK, c->sample, (uint64_t)i);
       if (c->given)
         c->given[token - c->tokens] = own ? (int32_t)o->V : context_code(o, c, t, s, corrupt);
-      if (c->before) c->before[token - c->tokens] = context_code(o, c, t - 1, s, corrupt);
+      if (c->before)
+        c->before[token - c->tokens] =
+            begins(o, t) ? (int32_t)o->V : context_code(o, c, t - 1, s, corrupt);
       if (orr_u32_to_unit(u.v[0]) < ratio) {
         masked_row[n] = (int32_t)((f.row + moved) * o->N + 1 + s);
         if (weight) weight[n] = loss_weight(o, c, i);

@@ -15,6 +15,7 @@ typedef struct {
   double full_mask, corrupt, action_drop, own_codes;
   double change_weight; // of the loss at positions whose code is not that of the frame before
   uint64_t seed;
+  int64_t piece; // frames after which another clip begins, as far as the model is told; 0 = T
   // The part of each clip that is filled in, and the order of frames in its batch, as in
   // train_dynamics_frames: frame t of clip b is frame b*clip_step + (t - first)*frame_step. All
   // frames, clip by clip, while `frames` is 0.

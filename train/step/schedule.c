@@ -21,3 +21,12 @@ double train_schedule_lr(const cfg *c, int64_t step) {
     return peak;
   }
 }
+
+int64_t train_schedule_frames(const cfg *c, int64_t step) {
+  const int64_t last = c->data.frames, steps = c->data.curriculum_steps;
+  int64_t frames = c->data.frames_start, lengths = 0, at;
+  if (frames == 0 || step > steps) return last;
+  for (int64_t f = frames; f < last; f *= 2) lengths++;
+  for (at = (step - 1) * lengths / steps; at > 0 && frames < last; at--) frames *= 2;
+  return frames;
+}

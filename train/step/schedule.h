@@ -9,5 +9,8 @@
 
 // Local. Rate of step 1..train.steps.
 double train_schedule_lr(const cfg *c, int64_t step);
+// Local. Frames of a clip in that step: data.frames, or those of a curriculum, which spends as many
+// steps at each length.
+int64_t train_schedule_frames(const cfg *c, int64_t step);
 
 #endif

@@ -72,7 +72,8 @@ struct train_stage {
   int64_t shape, shapes;
   double tokens_per_clip, frames_per_clip, flops_per_clip;
   orr_arena activations, exchange, inputs, staging[2];
-  int turn;                                      // the staging buffer that is next
+  int64_t frames; // of a clip in the step at hand, where a curriculum has it; 0 = all
+  int turn;       // the staging buffer that is next
   train_step_scalars *scalars[TRAIN_INPUT_SETS]; // of a step, beside its inputs
   double *loss_sum;                              // in device memory; borrowed, set by the step
   train_timer *timer;                            // borrowed; may be NULL

@@ -119,6 +119,12 @@ static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_
   return n;
 }
 
+// Whether no frame of the same clip, on this rank, follows frame t.
+static bool ends(const dynamics_stage *s, int64_t t) {
+  return t + 1 == s->frames.first + s->frames.count ||
+         (s->masking.piece && (t + 1) % s->masking.piece == 0);
+}
+
 // The row of micro-batch `micro` at frame `frame` of it and position p, which draws number `draw`.
 static void add_own(dynamics_stage *s, int64_t micro, uint64_t sample, int64_t draw, int64_t frame,
                     int64_t p, bool last) {
@@ -146,7 +152,7 @@ static void list_own(dynamics_stage *s, const data_clip_batch *b, int64_t micro)
       const int64_t frame = i * f->clip_step + (t - f->first) * f->frame_step;
       if (!train_masking_own(&s->masking, sample, t)) continue;
       for (int64_t p = 0; p < s->d.S; p++)
-        add_own(s, micro, sample, t * s->d.S + p, frame, p, t + 1 == f->first + f->count);
+        add_own(s, micro, sample, t * s->d.S + p, frame, p, ends(s, t));
     }
   }
   s->own_rows[micro] =
@@ -184,6 +190,7 @@ static double units_of(const dynamics_stage *s) {
 
 static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, train_batch_sums *sums) {
   dynamics_stage *s = (dynamics_stage *)base;
+  s->masking.piece = base->frames;
   for (int64_t micro = 0; micro < s->micros; micro++) {
     s->masked[micro] = prepare_micro(s, b, micro);
     if (s->d.own_codes) list_own(s, b, micro);
@@ -203,6 +210,7 @@ static void stage_widen(train_stage *base, int64_t shape) {
 // Masks depend on sample numbers alone.
 static void stage_foresee(train_stage *base, uint64_t first) {
   dynamics_stage *s = (dynamics_stage *)base;
+  s->masking.piece = base->frames;
   for (int64_t micro = 0; micro < s->micros; micro++) {
     s->masked[micro] = s->own[micro] = 0;
     for (int64_t i = 0; i < base->micro; i++) {
@@ -257,6 +265,7 @@ static orr_code draw_own(dynamics_stage *s, int64_t micro) {
 static orr_code stage_forward(train_stage *base, int64_t micro) {
   dynamics_stage *s = (dynamics_stage *)base;
   const train_dynamics_batch b = batch_of(s, micro);
+  if (base->frames) train_dynamics_take_frames(s->model, base->frames);
   if (s->d.own_codes) ORR_TRY(draw_own(s, micro));
   return train_dynamics_forward(s->model, &b);
 }

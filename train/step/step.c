@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "train/model/precision.h"
+#include "train/step/schedule.h"
 #include "train/timing/marks.h"
 
 static orr_code create_parts(train_step *s) {
@@ -22,7 +23,8 @@ static orr_code create_parts(train_step *s) {
   // by set of marks, without fingerprints and with them
   ORR_TRY(train_capture_create(s->k, s->axes, 4 * s->stage->shapes, &s->replay));
   // What other ranks take part in is captured too where it is in the order of the device.
-  s->capture = c->run.capture && s->k->can_capture &&
+  // A curriculum changes the shapes of the time blocks.
+  s->capture = c->run.capture && s->k->can_capture && c->data.frames_start == 0 &&
                (s->axes->on_device || train_axes_size(s->axes, DIST_AXIS_WORLD) == 1);
   ORR_TRY(train_state_share(&s->state, c, s->axes));
   ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, &s->reduce));
@@ -56,6 +58,18 @@ static orr_code rehearse(train_step *s) {
   return train_step_update(s);
 }
 
+// The kernels of a curriculum's shorter clips; the last length is that of the model.
+static orr_code plan_lengths(train_step *s) {
+  const cfg *c = s->c;
+  if (c->train.stage != CFG_STAGE_DYNAMICS) return ORR_OK;
+  for (int64_t f = c->data.frames_start; f > 0 && f < c->data.frames; f *= 2) {
+    s->stage->frames = f;
+    ORR_TRY(train_stage_run(s->stage, 0, NULL, NULL));
+  }
+  if (c->data.frames_start) s->stage->frames = c->data.frames;
+  return ORR_OK;
+}
+
 orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k) {
   const int dp = axes->grid.dp;
   *s = (train_step){.c = c, .axes = axes, .k = k};
@@ -68,8 +82,10 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
   s->micros = s->clips / s->micro;
   ORR_TRY(create_parts(s));
   ORR_TRY(place(s));
+  ORR_TRY(plan_lengths(s));
   ORR_TRY(train_stage_run(s->stage, 0, NULL, NULL)); // every kernel of a micro-batch
   memset(axes->moved, 0, sizeof axes->moved);
+  if (c->data.frames_start) s->stage->frames = train_schedule_frames(c, 1);
   s->stage->ops->foresee(s->stage, (uint64_t)(axes->grid.dp_i * s->clips));
   ORR_TRY(rehearse(s));
   memcpy(s->announced, axes->moved, sizeof s->announced);
@@ -139,6 +155,7 @@ static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train
   train_step_scalars x = {.bounds = {.loss = q->most_loss, .norm = q->most_norm}};
   train_profile *profile = s->axes->profile;
   train_batch_sums sums = {0};
+  if (s->c->data.frames_start) s->stage->frames = train_schedule_frames(s->c, q->step);
   train_profile_enter(profile, TRAIN_PHASE_INPUT, "input", -1);
   if (!s->axes->planning) {
     ORR_TRY(train_timer_begin(s->timer));

@@ -93,7 +93,7 @@ static void test_an_hour_of_held_keys_takes_less_than_100_kb(void **state) {
   begin(&r, TRAIN_RECORD_MOST_BYTES);
   float action[A];
   for (int64_t i = 0; i < 24 * 3600; i++) { // 24 frames a second, a change 4 times a second
-    hold(i % 4096, action);
+    hold(i, action);
     assert_ok(train_record_add(&r, action, frame_hash(i)));
   }
   assert_ok(train_record_write(&r, &file, &size));

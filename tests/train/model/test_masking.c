@@ -253,6 +253,22 @@ static void test_draws_depend_on_seed_and_sample_alone(void **state) {
   assert_in_range(same_seed, 0.3 * (T - 1) * S, 0.8 * (T - 1) * S);
 }
 
+static void test_each_piece_of_a_clip_begins_as_a_clip(void **state) {
+  train_masking o = masking(1.0, 1.0, 0.0);
+  clip c;
+  o.piece = 2;
+  for (uint64_t sample = 0; sample < 20; sample++) {
+    apply(&o, sample, 0, &c);
+    for (int t = 0; t < T; t++) {
+      assert_int_equal(c.has[t], t % 2);
+      for (int s = 0; s < S; s++) {
+        assert_int_equal(c.tokens[t * S + s], t % 2 ? V : c.in[t * S + s]);
+        assert_true(t % 2 || c.before[t * S + s] == V);
+      }
+    }
+  }
+}
+
 static void test_own_frames_come_at_their_rate_and_are_given_masked(void **state) {
   train_masking o = masking(0.3, 0.0, 0.0);
   clip c;
@@ -325,6 +341,7 @@ int main(void) {
       cmocka_unit_test(test_without_corruption_context_codes_stay),
       cmocka_unit_test(test_actions_are_laid_out_as_value_times_valid_then_valid),
       cmocka_unit_test(test_actions_are_dropped_at_their_rate),
+      cmocka_unit_test(test_each_piece_of_a_clip_begins_as_a_clip),
       cmocka_unit_test(test_own_frames_come_at_their_rate_and_are_given_masked),
       cmocka_unit_test(test_losses_weigh_more_where_codes_change),
       cmocka_unit_test(test_draws_depend_on_seed_and_sample_alone),

@@ -71,8 +71,24 @@ static void test_without_warm_up_or_decay_the_peak_comes_at_once(void **state) {
   }
 }
 
+static void test_clips_double_at_equal_distances(void **state) {
+  cfg *c = NULL;
+  assert_int_equal(cfg_create(&c), ORR_OK);
+  assert_int_equal(cfg_set(c, "data.frames=16"), ORR_OK);
+  assert_int_equal(train_schedule_frames(c, 1), 16);
+  assert_int_equal(cfg_set(c, "data.frames_start=4"), ORR_OK);
+  assert_int_equal(cfg_set(c, "data.curriculum_steps=100"), ORR_OK);
+  assert_int_equal(train_schedule_frames(c, 1), 4);
+  assert_int_equal(train_schedule_frames(c, 50), 4);
+  assert_int_equal(train_schedule_frames(c, 51), 8);
+  assert_int_equal(train_schedule_frames(c, 100), 8);
+  assert_int_equal(train_schedule_frames(c, 101), 16);
+  cfg_destroy(c);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_clips_double_at_equal_distances),
       cmocka_unit_test(test_warm_up_is_linear_from_zero_in_every_schedule),
       cmocka_unit_test(test_wsd_is_flat_then_falls_linearly_to_the_last_step),
       cmocka_unit_test(test_cosine_is_half_a_wave_to_the_last_step),

@@ -172,9 +172,9 @@ function take(buffer) {
   seen.last = {number, stamp, flags, surprise, decode: v.getFloat32(32, true), answer: v.getFloat32(40, true)};
   if (!scrubbing) { $('scrub').max = Math.max(number, horizon, Number($('scrub').min)); $('scrub').value = number; }
   figure('frame', 'frame ' + number);
-  figure('rate', v.getFloat32(44, true).toFixed(1));
+  figure('rate', v.getFloat32(44, true) > 0 ? v.getFloat32(44, true).toFixed(1) : '–');
   figure('missed', v.getUint32(28, true));
-  figure('decode', flags & AHEAD ? 'ahead' : v.getFloat32(32, true).toFixed(1) + ' ms');
+  figure('decode', flags & GIVEN ? '–' : flags & AHEAD ? 'ahead' : v.getFloat32(32, true).toFixed(1) + ' ms');
   if (!(flags & GIVEN) && !Number.isNaN(surprise)) {
     surprises.push(surprise);
     if (surprises.length > 280) surprises.shift();
