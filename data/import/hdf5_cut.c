@@ -181,16 +181,20 @@ release:
   return rc;
 }
 
+// The first of some datasets, unless it is cut already; c->v NULL where there is none, or no list.
+static orr_code take(const cutter *k, const char *alternatives, char name[1024], column *c) {
+  *c = (column){NULL, 0};
+  if (k->by[0] || !find(k, alternatives, name)) return ORR_OK;
+  return column_read(k->file, k->path, name, c);
+}
+
 static orr_code try_places(cutter *k, const char *alternatives, bool are_ends) {
   char name[1024];
   column c;
-  if (k->by[0] || !find(k, alternatives, name)) return ORR_OK;
-  ORR_TRY(column_read(k->file, k->path, name, &c));
-  orr_code rc = ORR_OK;
-  if (c.v) {
-    rc = cut_by_places(k, name, &c, are_ends);
-    snprintf(k->by, 1024, "%s", name);
-  }
+  ORR_TRY(take(k, alternatives, name, &c));
+  if (!c.v) return ORR_OK;
+  const orr_code rc = cut_by_places(k, name, &c, are_ends);
+  snprintf(k->by, 1024, "%s", name);
   orr_free(c.v);
   return rc;
 }
@@ -198,9 +202,8 @@ static orr_code try_places(cutter *k, const char *alternatives, bool are_ends) {
 static orr_code try_rows(cutter *k, const char *alternatives, row_rule rule) {
   char name[1024];
   column c;
-  if (k->by[0] || !find(k, alternatives, name)) return ORR_OK;
-  ORR_TRY(column_read(k->file, k->path, name, &c));
   orr_code rc = ORR_OK;
+  ORR_TRY(take(k, alternatives, name, &c));
   if (c.v && c.n == k->rows) {
     rc = cut_by_rows(k, &c, rule);
     snprintf(k->by, 1024, "%s", name);

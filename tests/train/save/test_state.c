@@ -1,7 +1,7 @@
 // labels: quick
 // What training carries from step to step: AdamW over the whole flat layout against float64, the
 // working copy, and the way to and from a checkpoint.
-#include "tests/train/toy.h"
+#include "tests/train/toy_state.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,44 +11,14 @@
 #include "tests/base/folder.h"
 #include "train/save/store.h"
 
-typedef struct {
-  kern *k;
-  cfg *c;
-  train_state s;
-  train_dynamics_params p;
-} model;
-
-static void model_open(model *m, kern_dtype type, bool ema) {
-  const train_dynamics_dims d = toy_dims(type);
-  memset(m, 0, sizeof *m);
-  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &m->k));
-  assert_ok(kern_commit(m->k));
-  assert_ok(cfg_create(&m->c));
-  m->c->optim.ema_decay = ema ? 0.9 : 0.0;
-  m->c->optim.weight_decay = 0.1;
-  train_state_init(&m->s, m->k, type, true, ema);
-  assert_ok(train_dynamics_list(&d, &m->s.params, &m->p));
-  train_state_place(&m->s);
-  assert_ok(train_state_commit(&m->s));
-  train_state_place(&m->s);
-  assert_ok(train_state_fill(&m->s, 5));
-}
-
-static void model_close(model *m) {
-  train_state_release(&m->s);
-  orr_free(m->p.blocks);
-  cfg_destroy(m->c);
-  kern_destroy(m->k);
-}
-
-static void update(model *m, double lr, float scale, int64_t step) {
+static void update(toy_state *m, double lr, float scale, int64_t step) {
   kern_adamw_rates rates;
   const kern_clip_result verdict = {.scale = scale};
   assert_ok(kern_adamw_rates_of(lr, m->c->optim.beta1, m->c->optim.beta2, step, &rates));
   assert_ok(train_state_update(&m->s, m->c, &rates, &verdict, NULL, NULL));
 }
 
-static void draw_gradient(model *m, uint64_t step) {
+static void draw_gradient(toy_state *m, uint64_t step) {
   for (int i = 0; i < m->s.params.count; i++) {
     const train_param *p = &m->s.params.list[i];
     for (int64_t j = 0; j < p->count; j++)
@@ -79,8 +49,8 @@ static void adamw_step(adamw *a, const cfg *c, double g, double lr, double decay
 
 static void test_every_weight_follows_adamw_and_only_matrices_decay(void **state) {
   enum { STEPS = 3 };
-  model m;
-  model_open(&m, KERN_F32, true);
+  toy_state m;
+  toy_state_open(&m, KERN_F32, true, "optim.optimizer=adamw");
   const int64_t n = m.s.params.total;
   const double lr = 0.03, scale = 0.5;
   adamw *want = orr_calloc((size_t)n, sizeof *want);
@@ -107,12 +77,12 @@ static void test_every_weight_follows_adamw_and_only_matrices_decay(void **state
   /* fp32 beside float64, values about 1: measured 1.3e-7 */
   if (!(off < 1e-6)) fail_msg("off by %g", off);
   orr_free(want);
-  model_close(&m);
+  toy_state_close(&m);
 }
 
 static void test_the_working_copy_is_the_rounded_master(void **state) {
-  model m;
-  model_open(&m, KERN_BF16, false);
+  toy_state m;
+  toy_state_open(&m, KERN_BF16, false, "optim.optimizer=adamw");
   for (int step = 0; step < 2; step++) {
     for (int64_t i = 0; i < m.s.params.total; i++) {
       uint32_t bits;
@@ -123,7 +93,7 @@ static void test_the_working_copy_is_the_rounded_master(void **state) {
     draw_gradient(&m, 1);
     update(&m, 0.01, 1.0f, 1);
   }
-  model_close(&m);
+  toy_state_close(&m);
 }
 
 static void test_without_training_only_weights_take_memory(void **state) {
@@ -148,7 +118,7 @@ static void test_without_training_only_weights_take_memory(void **state) {
 
 // -- checkpoints ----------------------------------------------------------------------------
 
-static void save(model *m, const char *root) {
+static void save(toy_state *m, const char *root) {
   ckpt_plan plan;
   ckpt_writer *w = NULL;
   train_store *store = NULL;
@@ -169,17 +139,17 @@ static void save(model *m, const char *root) {
 }
 
 // Weights, moments and average all different.
-static void scramble(model *m) {
+static void scramble(toy_state *m) {
   draw_gradient(m, 77);
   update(m, 0.01, 1.0f, 1);
 }
 
 static void test_a_checkpoint_brings_back_every_bit(void **state) {
-  model saved, loaded;
+  toy_state saved, loaded;
   ckpt_reader *r = NULL;
   bool ema = false;
-  model_open(&saved, KERN_BF16, true);
-  model_open(&loaded, KERN_BF16, true);
+  toy_state_open(&saved, KERN_BF16, true, "optim.optimizer=adamw");
+  toy_state_open(&loaded, KERN_BF16, true, "optim.optimizer=adamw");
   scramble(&saved);
   save(&saved, *state);
   const size_t bytes = (size_t)saved.s.params.total * sizeof(float);
@@ -198,16 +168,16 @@ static void test_a_checkpoint_brings_back_every_bit(void **state) {
   assert_false(ema);
   assert_memory_equal(loaded.s.weights.master, saved.s.weights.master, bytes);
   ckpt_close(r);
-  model_close(&loaded);
-  model_close(&saved);
+  toy_state_close(&loaded);
+  toy_state_close(&saved);
 }
 
 static void test_a_checkpoint_without_average_gives_the_weights_themselves(void **state) {
-  model saved, loaded;
+  toy_state saved, loaded;
   ckpt_reader *r = NULL;
   bool ema = true;
-  model_open(&saved, KERN_F32, false);
-  model_open(&loaded, KERN_F32, false);
+  toy_state_open(&saved, KERN_F32, false, "optim.optimizer=adamw");
+  toy_state_open(&loaded, KERN_F32, false, "optim.optimizer=adamw");
   scramble(&saved);
   save(&saved, *state);
   assert_ok(ckpt_open(*state, &r));
@@ -216,8 +186,8 @@ static void test_a_checkpoint_without_average_gives_the_weights_themselves(void 
   assert_memory_equal(loaded.s.weights.master, saved.s.weights.master,
                       (size_t)saved.s.params.total * sizeof(float));
   ckpt_close(r);
-  model_close(&loaded);
-  model_close(&saved);
+  toy_state_close(&loaded);
+  toy_state_close(&saved);
 }
 
 int main(void) {

@@ -1,7 +1,7 @@
 // labels: quick
 // Muon: Newton-Schulz against the same iterations in float64, what it makes of the singular values,
 // and which parameters of a model it updates, each matrix as itself.
-#include "tests/train/toy.h"
+#include "tests/train/toy_state.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -144,39 +144,7 @@ static void test_the_work_of_an_update_is_counted(void **state) {
 
 // -- in a model -----------------------------------------------------------------------------
 
-typedef struct {
-  kern *k;
-  cfg *c;
-  train_state s;
-  train_dynamics_params p;
-} model;
-
-static void model_open(model *m, kern_dtype type, const char *optimizer) {
-  const train_dynamics_dims d = toy_dims(type);
-  memset(m, 0, sizeof *m);
-  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &m->k));
-  assert_ok(kern_commit(m->k));
-  assert_ok(cfg_create(&m->c));
-  assert_ok(cfg_set(m->c, optimizer));
-  m->c->optim.ema_decay = 0.9;
-  m->c->optim.weight_decay = 0.1;
-  train_state_init(&m->s, m->k, type, true, true);
-  assert_ok(train_dynamics_list(&d, &m->s.params, &m->p));
-  assert_ok(train_state_share(&m->s, m->c, NULL));
-  train_state_place(&m->s);
-  assert_ok(train_state_commit(&m->s));
-  train_state_place(&m->s);
-  assert_ok(train_state_fill(&m->s, 5));
-}
-
-static void model_close(model *m) {
-  train_state_release(&m->s);
-  orr_free(m->p.blocks);
-  cfg_destroy(m->c);
-  kern_destroy(m->k);
-}
-
-static void draw_gradient(model *m, uint64_t step) {
+static void draw_gradient(toy_state *m, uint64_t step) {
   for (int i = 0; i < m->s.params.count; i++) {
     const train_param *p = &m->s.params.list[i];
     for (int64_t j = 0; j < p->count; j++)
@@ -184,7 +152,7 @@ static void draw_gradient(model *m, uint64_t step) {
   }
 }
 
-static void update(model *m, double lr, int64_t step) {
+static void update(toy_state *m, double lr, int64_t step) {
   kern_adamw_rates rates;
   const kern_clip_result verdict = {.scale = 0.5f};
   assert_ok(kern_adamw_rates_of(lr, m->c->optim.beta1, m->c->optim.beta2, step, &rates));
@@ -211,10 +179,10 @@ static bool is_matrix_of_a_block(const char *name) {
 
 static void test_every_matrix_of_a_block_follows_muon_and_the_rest_adamw(void **state) {
   enum { STEPS = 3 };
-  model m, other;
+  toy_state m, other;
   const double lr = 0.03;
-  model_open(&m, KERN_F32, "optim.optimizer=muon");
-  model_open(&other, KERN_F32, "optim.optimizer=adamw");
+  toy_state_open(&m, KERN_F32, true, "optim.optimizer=muon");
+  toy_state_open(&other, KERN_F32, true, "optim.optimizer=adamw");
   const int64_t n = m.s.params.total;
   double *want_w = calloc((size_t)n, 8), *want_m = calloc((size_t)n, 8), off = 0;
   for (int64_t i = 0; i < n; i++) want_w[i] = m.s.weights.master[i];
@@ -245,13 +213,13 @@ static void test_every_matrix_of_a_block_follows_muon_and_the_rest_adamw(void **
   if (!(off < 3e-6)) fail_msg("off by %g", off);
   free(want_m);
   free(want_w);
-  model_close(&other);
-  model_close(&m);
+  toy_state_close(&other);
+  toy_state_close(&m);
 }
 
 static void test_updates_of_all_shapes_have_one_size(void **state) {
-  model m;
-  model_open(&m, KERN_BF16, "optim.optimizer=muon");
+  toy_state m;
+  toy_state_open(&m, KERN_BF16, true, "optim.optimizer=muon");
   m.c->optim.weight_decay = 0.0;
   float *before = calloc((size_t)m.s.params.total, sizeof *before);
   memcpy(before, m.s.weights.master, (size_t)m.s.params.total * sizeof *before);
@@ -269,7 +237,7 @@ static void test_updates_of_all_shapes_have_one_size(void **state) {
     if (!(rms > 0.13 && rms < 0.25)) fail_msg("%s changed by %g", p->name, rms);
   }
   free(before);
-  model_close(&m);
+  toy_state_close(&m);
 }
 
 int main(void) {
