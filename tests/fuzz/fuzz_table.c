@@ -24,8 +24,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const char *const names[] = {"dx", "pose.x", "action"};
   static const char *const words[] = {"left", "right"};
   static const data_one_hot one_hot[] = {{"action", 2, words}};
-  const data_table_wish wanted[] = {
-      {{NULL, 0}, NULL, one_hot, 1}, {{names, 1}, "t", NULL, 0}, {{names, 3}, NULL, NULL, 0}};
+  const data_table_wish wanted[] = {{{NULL, 0}, NULL, one_hot, 1, 0, 0},
+                                    {{names, 1}, "t", NULL, 0, 0, 0},
+                                    {{names, 3}, NULL, NULL, 0, 0, 0}};
   char *text = orr_malloc(size + 1);
   FUZZ_PROMISE(text != NULL);
   for (size_t i = 0; i < size; i++) text[i] = (char)data[i];

@@ -63,7 +63,7 @@ static void plan_flat_ranges(kern *k) {
   PLAN(fingerprint, .n = 9, .x = t, .sum = t);
   PLAN(cast, .n = 9, .from = KERN_F32, .to = KERN_BF16, .x = t, .y = t);
   PLAN(axpby, .n = 9, .a = 1, .b = 1, .x = t, .y = t);
-  PLAN(sample, .M = 9, .V = 8, .rows_per_sample = 1, .logits = t, .temperature = 1, .sample = t,
+  PLAN(sample, .M = 9, .V = 8, .rows_per_sample = 1, .logits = t, .temperature = t, .sample = t,
        .code = t, .log_prob = t);
 }
 
