@@ -143,7 +143,8 @@ class TestJobs(unittest.TestCase):
 
     def test_a_trained_model_is_evaluated_by_a_job(self):
         clips, tokens = cluster.path("clips"), cluster.path("codes")
-        short = [w for s in ("run.device=cpu", "train.steps=2", "optim.warmup_steps=1", "optim.decay_steps=1", "train.batch=2")
+        short = [w for s in ("run.device=cpu", "train.steps=2", "optim.warmup_steps=1", "optim.decay_steps=1", "train.batch=2",
+                               "eval.every=0")
                  for w in ("--set", s)]
         made = cluster.run([cluster.orrery, "data", "generate", "--scene", "tabletop", "--out", clips, "--episodes", "4",
                             "--seed", "1", "--forks", "2"], check=False)

@@ -15,7 +15,7 @@ TOKENIZER = ["--set", "tokenizer.width=32", "--set", "tokenizer.heads=2", "--set
 DYNAMICS = ["--set", "model.width=32", "--set", "model.heads=2", "--set", "model.kv_heads=1", "--set",
             "model.hidden=48", "--set", "model.layers=4", "--set", "data.frames=8", "--set", "train.batch=4"]
 COMMON = ["--set", "run.threads=1", "--set", "run.device=cpu", "--set", "optim.warmup_steps=1", "--set",
-          "optim.decay_steps=0", "--set", "ckpt.every=2", "--set", "guard.record_every=1"]
+          "optim.decay_steps=0", "--set", "ckpt.every=2", "--set", "guard.record_every=1", "--set", "eval.every=0"]
 
 
 def call(*args):
