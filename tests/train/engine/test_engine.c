@@ -146,7 +146,7 @@ static void check_guidance(double w, int64_t at) {
   assert_true(w == 0 ? moved == 0 : moved > 0);
   orr_free(with_action);
   rollout_close(&guided);
-  rollout_close(&plain);
+  rollout_close(&unguided);
   toy_close(&t);
 }
 
