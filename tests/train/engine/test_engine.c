@@ -103,7 +103,7 @@ static void test_beyond_the_window_frame_0_stays_at_the_windows_distance(void **
 static void check_guidance(double w, int64_t at) {
   const train_dynamics_dims d = toy_dims(KERN_F32);
   toy t;
-  rollout unguided, guided;
+  rollout usual, guided;
   int32_t got[8 * 6];
   int64_t moved = 0;
   toy_open(&t, &d, 2, 5, TRAIN_NO_BACKWARD, 23);
@@ -111,11 +111,11 @@ static void check_guidance(double w, int64_t at) {
   const how greedy = {.window = 4, .steps = 1};
   how with = greedy;
   with.guidance = w;
-  rollout_open(&unguided, &t, &greedy);
+  rollout_open(&usual, &t, &greedy);
   rollout_open(&guided, &t, &with);
   for (int64_t i = 0; i < at; i++) {
-    take_frame(&unguided, i);
-    push(&unguided);
+    take_frame(&usual, i);
+    push(&usual);
     take_frame(&guided, i);
     push(&guided);
   }
@@ -123,12 +123,12 @@ static void check_guidance(double w, int64_t at) {
   int32_t masked[8 * 6];
   for (int64_t i = 0; i < t.B * t.S; i++) masked[i] = (int32_t)d.V;
   float *with_action = orr_calloc((size_t)n, sizeof *with_action);
-  take_frame(&unguided, at);
-  for (int64_t b = 0; b < t.B; b++) unguided.frame[b].has_action = true;
-  ask(&unguided, masked);
-  memcpy(with_action, unguided.logits, (size_t)n * sizeof *with_action);
-  for (int64_t b = 0; b < t.B; b++) unguided.frame[b].has_action = false;
-  ask(&unguided, masked);
+  take_frame(&usual, at);
+  for (int64_t b = 0; b < t.B; b++) usual.frame[b].has_action = true;
+  ask(&usual, masked);
+  memcpy(with_action, usual.logits, (size_t)n * sizeof *with_action);
+  for (int64_t b = 0; b < t.B; b++) usual.frame[b].has_action = false;
+  ask(&usual, masked);
   take_frame(&guided, at);
   for (int64_t b = 0; b < t.B; b++) guided.frame[b].has_action = true;
   next(&guided, got);
@@ -136,7 +136,7 @@ static void check_guidance(double w, int64_t at) {
     int64_t best = 0, unguided = 0;
     double most = -INFINITY, without = -INFINITY;
     for (int64_t v = 0; v < d.V; v++) {
-      const double a = with_action[i * d.V + v], l = (1 + w) * a - w * unguided.logits[i * d.V + v];
+      const double a = with_action[i * d.V + v], l = (1 + w) * a - w * usual.logits[i * d.V + v];
       if (l > most) most = l, best = v;
       if (a > without) without = a, unguided = v;
     }
@@ -146,7 +146,7 @@ static void check_guidance(double w, int64_t at) {
   assert_true(w == 0 ? moved == 0 : moved > 0);
   orr_free(with_action);
   rollout_close(&guided);
-  rollout_close(&unguided);
+  rollout_close(&usual);
   toy_close(&t);
 }
 
