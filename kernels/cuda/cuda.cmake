@@ -20,7 +20,7 @@ if(ORRERY_CUDA)
   set(CMAKE_CUDA_FLAGS_RELEASE "-O3")
   set(CMAKE_CUDA_FLAGS_DEBUG "-O0 -g3 -lineinfo") # of the host's part; -G for the kernels is too slow to run with
   enable_language(CUDA)
-  orr_library(kernels/cuda LINKS orr_base LIBRARIES CUDA::cudart_static ${CMAKE_DL_LIBS} m WITHOUT absent.c)
+  orr_library(kernels/cuda LINKS orr_base LIBRARIES CUDA::cudart_static ${CMAKE_DL_LIBS} m WITHOUT backend_absent.c)
   target_include_directories(orr_kernels_cuda SYSTEM PRIVATE ${CUBLASLT_INCLUDE} ${CUDNN_INCLUDE})
   list(JOIN ORRERY_WARNINGS "," warnings)
   target_compile_options(orr_kernels_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${warnings}>)
