@@ -64,6 +64,9 @@ def main():
         return 1
     libraries = [p for p in glob.glob(os.path.join(sys.argv[1], "liborr_*.a"))
                  if place_of(p)[0] in FLOOR and (place_of(p)[1] is None or place_of(p)[1] in ROOMS.get(place_of(p)[0], {}))]
+    if not libraries and not os.path.exists(os.path.join(sys.argv[1], "orrery")):
+        print("skipped: nothing has been built yet, whose symbols could be read: ./run build")
+        return 77
     if not libraries:
         print(f"no libraries in {sys.argv[1]}")
         return 1
