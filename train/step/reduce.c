@@ -7,6 +7,7 @@
 struct train_reduce {
   train_axes *axes;
   train_state *state;
+  train_ordered *ordered; // borrowed; NULL without run.exact
   bool overlap;
   uint64_t *local;         // see train_reduce_fingerprint
   train_partition buckets; // where they are cut; also without sharded states
@@ -31,11 +32,14 @@ static bool scatters(const train_reduce *r) {
 }
 
 orr_code train_reduce_create(train_axes *axes, train_state *state, int64_t bucket_bytes,
-                             train_reduce **out) {
+                             train_ordered *ordered, train_reduce **out) {
   train_reduce *r = orr_calloc(1, sizeof *r);
   ORR_CHECK(r, ORR_ENOMEM, "gradient buckets: out of memory");
-  *r = (train_reduce){
-      .axes = axes, .state = state, .overlap = true, .untouched = state->params.count};
+  *r = (train_reduce){.axes = axes,
+                      .state = state,
+                      .ordered = ordered,
+                      .overlap = true,
+                      .untouched = state->params.count};
   r->buckets = state->shard;
   if (!scatters(r))
     r->buckets = (train_partition){
@@ -70,8 +74,9 @@ void train_reduce_fingerprint(train_reduce *r, uint64_t *local) {
   r->local = local;
 }
 
-void train_reduce_place(train_reduce *r, orr_arena *arena) {
+orr_code train_reduce_place(train_reduce *r, orr_arena *arena) {
   if (r->capacity) r->shared = orr_arena_take(arena, (size_t)r->capacity * sizeof *r->shared);
+  return r->ordered ? train_ordered_place(r->ordered, &r->buckets, arena) : ORR_OK;
 }
 
 // Copies this rank's elements of a parameter's gradient to their places in the whole, or back.
@@ -140,6 +145,12 @@ static orr_code start_bucket(train_reduce *r, int64_t i, dist_request *request) 
                                                                    .first = at,
                                                                    .sum = r->local,
                                                                    .accumulate = r->started > 0}));
+  if (r->ordered) {
+    const train_partition_piece mine = train_partition_piece_of(&r->buckets, i);
+    *request = (dist_request){NULL};
+    return train_ordered_bucket(r->ordered, at, count, scatters(r) ? &mine : NULL,
+                                r->state->own_grad + mine.place);
+  }
   if (!scatters(r))
     return train_axes_all_reduce_start(r->axes, DIST_AXIS_REPLICA, grad + at, count, DIST_F32,
                                        request);
@@ -152,12 +163,13 @@ static orr_code start_bucket(train_reduce *r, int64_t i, dist_request *request) 
 // Starts the buckets at and after `first`, whose sums over tp are made.
 static orr_code start_final(train_reduce *r, int64_t first) {
   const int64_t n = train_partition_buckets(&r->buckets);
-  if (train_axes_size(r->axes, DIST_AXIS_REPLICA) == 1) return ORR_OK;
+  if (train_axes_size(r->axes, DIST_AXIS_REPLICA) == 1 && !r->ordered) return ORR_OK;
   for (; r->started < n; r->started++) {
     const int64_t i = n - 1 - r->started;
     if (i * r->buckets.bucket < first) break;
     ORR_TRY(start_bucket(r, i, &r->requests[r->started]));
   }
+  if (r->ordered) return ORR_OK; // nothing is under way
   return train_axes_push(r->axes, DIST_AXIS_REPLICA, r->requests, r->started, &r->finished);
 }
 

@@ -14,14 +14,15 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "train/model/axes.h"
+#include "train/step/ordered.h"
 #include "train/step/state.h"
 
 typedef struct train_reduce train_reduce;
 
 // Local. Reduces state->weights.grad (into state->own_grad where that is sharded) in buckets of
-// bucket_bytes; borrows both.
+// bucket_bytes; borrows all. With `ordered` by it, instead of the sums of the transport.
 orr_code train_reduce_create(train_axes *axes, train_state *state, int64_t bucket_bytes,
-                             train_reduce **out);
+                             train_ordered *ordered, train_reduce **out);
 void train_reduce_destroy(train_reduce *r); // takes NULL
 // Local. False: no bucket starts before finish, for a comparison. True at first.
 void train_reduce_overlap(train_reduce *r, bool overlap);
@@ -30,7 +31,7 @@ void train_reduce_overlap(train_reduce *r, bool overlap);
 // replica.
 void train_reduce_fingerprint(train_reduce *r, uint64_t *local);
 // Local. Takes its buffer; once counting, once committed.
-void train_reduce_place(train_reduce *r, orr_arena *arena);
+orr_code train_reduce_place(train_reduce *r, orr_arena *arena);
 // Collective over tp and replicas. Gradients at and after `first` are final: starts their buckets
 // and gives the ones under way a push. The signature is train_grad_ready_fn's.
 orr_code train_reduce_ready(void *reduce, int64_t first);

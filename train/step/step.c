@@ -27,7 +27,8 @@ static orr_code create_parts(train_step *s) {
   s->capture = c->run.capture && s->k->can_capture && c->data.frames_start == 0 &&
                (s->axes->on_device || train_axes_size(s->axes, DIST_AXIS_WORLD) == 1);
   ORR_TRY(train_state_share(&s->state, c, s->axes));
-  ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, &s->reduce));
+  if (c->run.exact) ORR_TRY(train_ordered_create(s->axes, &s->state, s->micros, &s->ordered));
+  ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, s->ordered, &s->reduce));
   ORR_TRY(train_gather_create(s->axes, &s->state, &s->gather));
   train_step_overlap(s, c->dist.overlap);
   return ORR_OK;
@@ -41,7 +42,12 @@ void train_step_overlap(train_step *s, bool overlap) {
 static orr_code place(train_step *s) {
   train_state_place(&s->state);
   ORR_TRY(train_stage_place(s->stage));
-  train_reduce_place(s->reduce, &s->exchange);
+  ORR_TRY(train_reduce_place(s->reduce, &s->exchange));
+  if (s->ordered) {
+    s->exact.losses =
+        orr_arena_take(&s->exchange, (size_t)s->exact.count * sizeof *s->exact.losses);
+    s->exact.squares = orr_arena_take(&s->exchange, KERN_SQUARES_BINS * sizeof *s->exact.squares);
+  }
   s->totals = orr_arena_take(&s->exchange, sizeof *s->totals);
   s->stage->loss_sum = &s->totals->loss;
   for (int i = 0; i < 2; i++) s->result[i] = orr_arena_take(&s->results, sizeof **s->result);
@@ -70,6 +76,21 @@ static orr_code plan_lengths(train_step *s) {
   return ORR_OK;
 }
 
+// Passes of one group each.
+static orr_code take_groups(train_step *s) {
+  const int64_t group = s->c->train.group;
+  ORR_CHECK(
+      s->clips % group == 0, ORR_ECONFIG,
+      "run.exact: train.group %" PRId64 " does not divide the %" PRId64
+      " clips of a rank (train.batch / dp): choose a divisor, or fewer ranks of the data axis",
+      group, s->clips);
+  s->micro = group;
+  s->k->exact = true;
+  s->axes->exact = true;
+  s->exact.count = s->c->train.batch / group * train_axes_leaves(s->c);
+  return ORR_OK;
+}
+
 orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k) {
   const int dp = axes->grid.dp;
   *s = (train_step){.c = c, .axes = axes, .k = k};
@@ -79,6 +100,7 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
             c->train.batch, dp);
   s->clips = c->train.batch / dp;
   s->micro = c->train.micro_batch ? c->train.micro_batch : s->clips;
+  if (c->run.exact) ORR_TRY(take_groups(s));
   s->micros = s->clips / s->micro;
   ORR_TRY(create_parts(s));
   ORR_TRY(place(s));
@@ -121,6 +143,7 @@ void train_step_leave_device(train_step *s, dist_world *w) {
 void train_step_release(train_step *s) {
   train_gather_destroy(s->gather);
   train_reduce_destroy(s->reduce);
+  train_ordered_destroy(s->ordered);
   train_capture_destroy(s->replay);
   train_stage_destroy(s->stage);
   train_timer_destroy(s->timer);
@@ -129,6 +152,7 @@ void train_step_release(train_step *s) {
   train_state_release(&s->state);
   s->gather = NULL;
   s->reduce = NULL;
+  s->ordered = NULL;
   s->replay = NULL;
   s->stage = NULL;
   s->timer = NULL;
@@ -175,8 +199,11 @@ static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train
   return train_timer_end(s->timer, TRAIN_TIMED_INPUTS);
 }
 
-static orr_code clear(train_step *s) {
-  ORR_TRY(train_products_begin(&s->state.products, s->state.weights.grad, s->state.params.total));
+static orr_code clear_gradients(train_step *s) {
+  return train_products_begin(&s->state.products, s->state.weights.grad, s->state.params.total);
+}
+
+static orr_code clear_totals(train_step *s) {
   return kern_fill(s->k, &(kern_fill_args){.x = s->totals, .bytes = sizeof *s->totals});
 }
 
@@ -187,9 +214,40 @@ static orr_code ready(void *step, int64_t first) {
   return train_reduce_ready(s->reduce, first);
 }
 
+// Pass by pass, each with gradients of its own, and the losses of its leaves.
+static orr_code make_groups(train_step *s) {
+  const int64_t leaves = train_axes_leaves(s->c),
+                here = s->axes->grid.dp_i * s->micros * leaves +
+                       (leaves > 1 && s->axes->grid.cp > 1 ? s->axes->grid.cp_i : 0);
+  ORR_TRY(kern_fill(s->k,
+                    &(kern_fill_args){.x = s->exact.losses,
+                                      .bytes = (size_t)s->exact.count * sizeof *s->exact.losses}));
+  for (int64_t pass = 0; pass < s->micros; pass++) {
+    const bool last = pass + 1 == s->micros;
+    train_ordered_begin(s->ordered);
+    ORR_TRY(clear_gradients(s));
+    s->stage->loss_sum = s->exact.losses + here + pass * leaves;
+    ORR_TRY(train_stage_run(s->stage, pass, last ? ready : NULL, s));
+    if (last) break;
+    ORR_TRY(train_products_settle(&s->state.products, s->state.weights.grad, 0));
+    ORR_TRY(train_ordered_end(s->ordered));
+  }
+  ORR_TRY(train_reduce_finish(s->reduce));
+  // All but one of the addends are zeros: any order gives the one.
+  ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, s->exact.losses, s->exact.count,
+                                DIST_F64, DIST_SUM));
+  return kern_add_up(s->k, &(kern_add_up_args){
+                               .n = s->exact.count, .x = s->exact.losses, .sum = &s->totals->loss});
+}
+
 // All ranks of tp have the same loss.
 static orr_code make_gradients(train_step *s) {
-  ORR_TRY(clear(s));
+  ORR_TRY(clear_totals(s));
+  if (s->ordered) {
+    ORR_TRY(make_groups(s));
+    return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
+  }
+  ORR_TRY(clear_gradients(s));
   for (int64_t micro = 0; micro < s->micros; micro++) {
     const bool last = micro + 1 == s->micros;
     ORR_TRY(train_stage_run(s->stage, micro, last ? ready : NULL, s));
@@ -201,17 +259,29 @@ static orr_code make_gradients(train_step *s) {
   return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
 }
 
+// Squares of the whole gradient.
+static orr_code make_sumsq(train_step *s) {
+  train_totals *t = s->totals;
+  const dist_axis over = train_state_shares_gradients(&s->state) ? DIST_AXIS_WORLD : DIST_AXIS_TP;
+  if (!s->ordered) {
+    ORR_TRY(train_state_sumsq(&s->state, &t->sumsq));
+    return train_axes_all_reduce(s->axes, over, &t->sumsq, 1, DIST_F64, DIST_SUM);
+  }
+  ORR_TRY(train_state_squares(&s->state, s->exact.squares));
+  ORR_TRY(train_axes_all_reduce(s->axes, over, s->exact.squares, KERN_SQUARES_BINS, DIST_I64,
+                                DIST_SUM));
+  return kern_squares_sum(
+      s->k, &(kern_squares_sum_args){.count = 1, .bins = s->exact.squares, .sum = &t->sumsq});
+}
+
 static orr_code make_update(train_step *s) {
   const bool shared = s->state.shard.ranks > 1;
   train_totals *t = s->totals;
   const train_step_scalars *x = s->stage->scalars[TRAIN_INPUTS_ON_DEVICE];
   train_profile_enter(s->axes->profile, TRAIN_PHASE_OPTIMIZER, "optimizer", -1);
-  ORR_TRY(train_state_sumsq(&s->state, &t->sumsq));
+  ORR_TRY(make_sumsq(s));
   if (s->fingerprint)
     ORR_TRY(train_state_fingerprint_gradients(&s->state, &t->fingerprints.gradients));
-  ORR_TRY(train_axes_all_reduce(
-      s->axes, train_state_shares_gradients(&s->state) ? DIST_AXIS_WORLD : DIST_AXIS_TP, &t->sumsq,
-      1, DIST_F64, DIST_SUM));
   ORR_TRY(kern_clip(s->k, &(kern_clip_args){.sumsq = &t->sumsq,
                                             .loss_sum = &t->loss,
                                             .bounds = &x->bounds,
