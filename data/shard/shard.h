@@ -38,7 +38,7 @@ typedef struct {
   int64_t Q;                       // width of /state; 0 when there is none
   const char *const *state_names;  // [Q]
   bool reward, done, success;      // whether there is such a dataset
-  data_views views; // of a frame, in pixels; in tokens where there are no /frames
+  data_views views;                // of a frame, in pixels; in tokens where there are no /frames
 } data_shard_format;
 
 typedef struct data_shard data_shard;
