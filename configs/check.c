@@ -1,5 +1,6 @@
 // Rules between rows. Each names the rows with their values, and what would fit.
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "configs/config.h"
@@ -170,6 +171,17 @@ static orr_code check_curriculum(const cfg *c) {
   return ORR_OK;
 }
 
+static orr_code check_outcomes(const cfg *c) {
+  const double most =
+      fmax(c->model.reward_weight, fmax(c->model.done_weight, c->model.progress_weight));
+  ORR_CHECK(most == 0.0 || c->train.stage != CFG_STAGE_DYNAMICS || c->model.registers > 0,
+            ORR_ECONFIG,
+            "model.reward_weight %g, done_weight %g, progress_weight %g with model.registers 0: "
+            "these heads read a frame's registers; set model.registers to 1 or more",
+            c->model.reward_weight, c->model.done_weight, c->model.progress_weight);
+  return ORR_OK;
+}
+
 static orr_code check_held_out(const cfg *c) {
   if (c->eval.every == 0) return ORR_OK;
   ORR_CHECK(c->eval.data.n > 0, ORR_ECONFIG,
@@ -203,6 +215,11 @@ static orr_code check_exact_model(const cfg *c) {
             ": wanted 1, 2, 4 or 8 ranks, a divisor of the heads",
             tp, c->model.kv_heads);
   ORR_CHECK(cp <= LEAVES, ORR_ECONFIG, "run.exact with dist.cp %" PRId64 ": wanted 1 or 2", cp);
+  ORR_CHECK(
+      c->model.reward_weight + c->model.done_weight + c->model.progress_weight == 0.0, ORR_ECONFIG,
+      "run.exact with model.reward_weight %g, done_weight %g, progress_weight %g: the heads on "
+      "registers have no order of sums yet; set all to 0",
+      c->model.reward_weight, c->model.done_weight, c->model.progress_weight);
   ORR_CHECK(c->train.group * (c->data.frames / cp) % tp == 0, ORR_ECONFIG,
             "run.exact: the %" PRId64 " frames that a rank runs at once (train.group x data.frames "
             "/ dist.cp) are not divisible by dist.tp %" PRId64 ": raise train.group, or lower tp",
@@ -248,9 +265,9 @@ static orr_code check_blocks(const cfg *c) {
 
 orr_code cfg_check_into(const cfg *c, orr_faults *f) {
   static orr_code (*const checks[])(const cfg *) = {
-      check_blocks,   check_tokens,     check_time,  check_branches, check_mixture,
-      check_schedule, check_batch,      check_split, check_folder,   check_checkpoints,
-      check_held_out, check_curriculum, check_exact};
+      check_blocks,   check_tokens,     check_time,     check_branches, check_mixture,
+      check_schedule, check_batch,      check_split,    check_folder,   check_checkpoints,
+      check_held_out, check_curriculum, check_outcomes, check_exact};
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     ORR_TRY(orr_faults_take(f, checks[i](c)));
   return ORR_OK;
