@@ -158,6 +158,7 @@ static orr_code backward_x(train_head *h) {
                                                         .slices = exact ? &slices : NULL}));
   if (exact)
     return train_exact_sum(d->axes, h->k, d->act, h->C * d->D, h->dyg_part, h->dyg_parts, h->dyg);
+  if (whole(h)) return ORR_OK;
   return train_axes_all_reduce(d->axes, DIST_AXIS_TP, h->dyg, h->C * d->D, train_wire(d->act),
                                DIST_SUM);
 }
