@@ -22,9 +22,10 @@ struct train_eval {
   train_eval_options o;
   train_codec *codec;
   train_eval_set set;
-  uint8_t *predicted; // [E,horizon,height,width,3] under the true actions
-  uint8_t *other;     // the same under other actions
-  uint8_t *given;     // [E,height,width,3] the last prompt frame, encoded and decoded
+  uint8_t *predicted;        // [E,horizon,height,width,3] under the true actions
+  int32_t *predicted_tokens; // [E,horizon,S] of these
+  uint8_t *other;            // the same under other actions
+  uint8_t *given;            // [E,height,width,3] the last prompt frame, encoded and decoded
 };
 
 static int64_t frame_bytes(const train_eval *e) {
@@ -52,7 +53,9 @@ orr_code train_eval_create(const train_loaded_model *dynamics, const train_loade
   e->predicted = orr_malloc(bytes);
   e->other = orr_malloc(bytes);
   e->given = orr_malloc((size_t)(e->set.E * frame_bytes(e)));
-  ORR_CHECK_GOTO(e->predicted && e->other && e->given, fail, ORR_ENOMEM,
+  e->predicted_tokens =
+      orr_malloc((size_t)(e->set.E * horizon(e) * e->set.S) * sizeof *e->predicted_tokens);
+  ORR_CHECK_GOTO(e->predicted && e->other && e->given && e->predicted_tokens, fail, ORR_ENOMEM,
                  "evaluation: out of memory; lower --clips");
   *out = e;
   return ORR_OK;
@@ -63,6 +66,7 @@ fail:
 
 void train_eval_destroy(train_eval *e) {
   if (!e) return;
+  orr_free(e->predicted_tokens);
   orr_free(e->given);
   orr_free(e->other);
   orr_free(e->predicted);
@@ -123,8 +127,10 @@ static orr_code roll_portion(train_eval *e, train_engine *g, int64_t first, cons
   return ORR_OK;
 }
 
-// All clips under the actions of clips source[i], decoded to frames [E,horizon,...].
-static orr_code roll(train_eval *e, const int64_t *source, const char *what, uint8_t *frames) {
+// All clips under the actions of clips source[i], decoded to frames [E,horizon,...]; their codes
+// [E,horizon,S] go to `kept` unless it is NULL.
+static orr_code roll(train_eval *e, const int64_t *source, const char *what, int32_t *kept,
+                     uint8_t *frames) {
   const train_loaded_model *m = e->dynamics;
   const train_eval_set *s = &e->set;
   orr_code rc;
@@ -147,6 +153,7 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, uin
                  "eval: rollouts under %s: clip %" PRId64 " of %" PRId64, what,
                  first + ROLLOUT_CLIPS < s->E ? first + ROLLOUT_CLIPS : s->E, s->E);
   }
+  if (kept) memcpy(kept, rolled, (size_t)(s->E * horizon(e) * s->S) * sizeof *kept);
   rc = train_codec_decode(e->codec, rolled, s->E * horizon(e), frames);
 out:
   train_engine_destroy(g);
@@ -194,8 +201,8 @@ static orr_code measure_all(train_eval *e, int64_t *same, int64_t *shuffled, jso
     shuffled[i] = another(s, i);
   }
   ORR_TRY(measure_tokenizer(e, out));
-  ORR_TRY(roll(e, same, "the true actions", e->predicted));
-  ORR_TRY(roll(e, shuffled, "other actions", e->other));
+  ORR_TRY(roll(e, same, "the true actions", e->predicted_tokens, e->predicted));
+  ORR_TRY(roll(e, shuffled, "other actions", NULL, e->other));
   return train_measure_all(&(train_films){.dynamics = e->dynamics,
                                           .set = s,
                                           .seed = e->o.seed,
@@ -205,6 +212,7 @@ static orr_code measure_all(train_eval *e, int64_t *same, int64_t *shuffled, jso
                                           .own_actions = same,
                                           .other_actions = shuffled,
                                           .predicted = e->predicted,
+                                          .predicted_tokens = e->predicted_tokens,
                                           .other = e->other,
                                           .given = e->given},
                            out);

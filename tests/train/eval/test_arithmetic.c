@@ -79,6 +79,13 @@ static void test_perplexity_is_how_many_codes_used_alike_tell_as_much(void **sta
   assert_int_equal(train_measure_codes_used(none, 3), 0);
 }
 
+static void test_distinct_counts_every_code_once(void **state) {
+  const int32_t codes[] = {7, 3, 7, 7, 0, 3, 9};
+  assert_int_equal(train_measure_distinct(codes, 7), 4);
+  assert_int_equal(train_measure_distinct(codes, 1), 1);
+  assert_int_equal(train_measure_distinct(codes, 0), 0);
+}
+
 static void test_slope_of_a_line_is_its_slope(void **state) {
   double y[12];
   for (int i = 0; i < 12; i++) y[i] = 31 - 0.25 * i;
@@ -173,6 +180,7 @@ int main(void) {
       cmocka_unit_test(test_psnr_at_a_horizon_is_the_mean_over_clips),
       cmocka_unit_test(test_detail_adds_up_the_steps_between_neighbours),
       cmocka_unit_test(test_perplexity_is_how_many_codes_used_alike_tell_as_much),
+      cmocka_unit_test(test_distinct_counts_every_code_once),
       cmocka_unit_test(test_slope_of_a_line_is_its_slope),
       cmocka_unit_test(test_effect_corr_follows_the_difference_alone),
       cmocka_unit_test(test_effect_corr_matches_a_sum_by_hand),
