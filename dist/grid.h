@@ -39,7 +39,9 @@ int dist_grid_rank(const dist_grid *g, int tp_i, int cp_i, int dp_i);
 typedef struct {
   int size, first, step, place;
 } dist_axis_line;
+// Local. That of the rank that g is of.
 dist_axis_line dist_grid_line(const dist_grid *g, dist_axis axis);
+// Local. "tp", ...
 const char *dist_axis_name(dist_axis a);
 
 #endif
