@@ -91,27 +91,46 @@ orr_code train_block_add(train_params *p, const train_block_dims *d, int layers,
   return train_params_add(p, &down, &out->down, "%s.mlp.down.weight", prefix);
 }
 
+train_keep train_block_keep(const cfg *c) {
+  static const train_keep keeps[] = {[CFG_RECOMPUTE_NONE] = TRAIN_KEEP_ALL,
+                                     [CFG_RECOMPUTE_CHEAP] = TRAIN_RECOMPUTE_CHEAP,
+                                     [CFG_RECOMPUTE_ALL] = TRAIN_RECOMPUTE};
+  return keeps[c->train.recompute];
+}
+
+void train_block_cheap_take(train_block_acts *a, const train_block_dims *d, int64_t M,
+                            orr_arena *arena) {
+  const size_t e = kern_dtype_size(d->act), rows = (size_t)train_rows_part(d->axes, M),
+               D = (size_t)d->D, K = (size_t)d->K;
+  *a = (train_block_acts){.y1 = orr_arena_take(arena, rows * D * e),
+                          .y2 = orr_arena_take(arena, rows * D * e)};
+  a->qk = orr_arena_take(arena, (size_t)M * (size_t)(d->here.H + d->here.G) * K * e);
+  a->h = orr_arena_take(arena, (size_t)(M * d->here.F) * e);
+}
+
 void train_block_acts_take(train_block_acts *a, const train_block_dims *d,
-                           const train_block_shape *s, orr_arena *arena) {
+                           const train_block_shape *s, const train_block_acts *cheap,
+                           orr_arena *arena) {
   const train_exchange *x = s->exchange;
   const size_t e = kern_dtype_size(d->act), M = (size_t)s->M, H = (size_t)d->here.H,
                F = (size_t)d->here.F;
   const size_t D = (size_t)d->D, HK = H * (size_t)d->K, GK = (size_t)(d->here.G * d->K);
   const size_t rows = (size_t)train_rows_part(d->axes, s->M), M_time = x ? (size_t)x->M_time : 0;
-  a->y1 = orr_arena_take(arena, rows * D * e);
+  a->again = cheap != NULL;
+  a->y1 = cheap ? cheap->y1 : orr_arena_take(arena, rows * D * e);
   a->rstd1 = orr_arena_take(arena, rows * sizeof(float));
   a->qkv = orr_arena_take(arena, M * (HK + 2 * GK) * e);
-  a->qk = x ? x->qk : orr_arena_take(arena, M * (HK + GK) * e);
+  a->qk = x ? x->qk : cheap ? cheap->qk : orr_arena_take(arena, M * (HK + GK) * e);
   a->rstd_qk = orr_arena_take(arena, M * (H + (size_t)d->here.G) * sizeof(float));
   a->o = orr_arena_take(arena, M * HK * e);
   a->lse = orr_arena_take(arena, (M_time > M ? M_time : M) * H * sizeof(float));
   a->time_qkv = x ? orr_arena_take(arena, M_time * (HK + 2 * GK) * e) : NULL;
   a->time_o = x ? orr_arena_take(arena, M_time * HK * e) : NULL;
   a->mid = orr_arena_take(arena, rows * D * e);
-  a->y2 = orr_arena_take(arena, rows * D * e);
+  a->y2 = cheap ? cheap->y2 : orr_arena_take(arena, rows * D * e);
   a->rstd2 = orr_arena_take(arena, rows * sizeof(float));
   a->gu = orr_arena_take(arena, M * 2 * F * e);
-  a->h = orr_arena_take(arena, M * F * e);
+  a->h = cheap ? cheap->h : orr_arena_take(arena, M * F * e);
 }
 
 // Sums of what tp splits, frame by frame: rows of the norms, and heads.
@@ -186,15 +205,12 @@ static orr_code norm(const train_block *b, const train_rows *r, int64_t at, cons
                                                          .rstd = rstd});
 }
 
-orr_code train_block_before(const train_block *b, const train_block_shape *s, train_block_acts *a) {
+// q and k, normed and turned.
+static orr_code turn(const train_block *b, const train_block_shape *s, train_block_acts *a) {
   kern *k = b->k;
   const train_block_dims *d = b->d;
   const train_block_params *p = b->p;
   const train_weights *w = b->w;
-  const train_rows r = rows_of(d, s);
-  const train_linear qkv = qkv_of(b);
-  ORR_TRY(norm(b, &r, p->norm1, a->x, a->y1, a->rstd1));
-  ORR_TRY(train_linear_columns(k, &qkv, w, &r, a->y1, a->qkv));
   return kern_qknorm_rope_fwd(k, &(kern_qknorm_rope_fwd_args){.type = d->act,
                                                               .M = s->M,
                                                               .H = d->here.H,
@@ -211,6 +227,21 @@ orr_code train_block_before(const train_block *b, const train_block_shape *s, tr
                                                               .rstd = a->rstd_qk});
 }
 
+orr_code train_block_before(const train_block *b, const train_block_shape *s, train_block_acts *a) {
+  const train_rows r = rows_of(b->d, s);
+  const train_linear qkv = qkv_of(b);
+  ORR_TRY(norm(b, &r, b->p->norm1, a->x, a->y1, a->rstd1));
+  ORR_TRY(train_linear_columns(b->k, &qkv, b->w, &r, a->y1, a->qkv));
+  return turn(b, s, a);
+}
+
+static orr_code gate(const train_block *b, const train_block_shape *s, train_block_acts *a) {
+  const train_block_dims *d = b->d;
+  return kern_swiglu_fwd(
+      b->k,
+      &(kern_swiglu_fwd_args){.type = d->act, .M = s->M, .F = d->here.F, .gu = a->gu, .h = a->h});
+}
+
 orr_code train_block_after(const train_block *b, const train_block_shape *s, train_block_acts *a,
                            void *x_out) {
   kern *k = b->k;
@@ -222,9 +253,7 @@ orr_code train_block_after(const train_block *b, const train_block_shape *s, tra
   ORR_TRY(train_linear_sums(k, &o, w, &r, a->o, a->x, a->mid));
   ORR_TRY(norm(b, &r, p->norm2, a->mid, a->y2, a->rstd2));
   ORR_TRY(train_linear_columns(k, &gu, w, &r, a->y2, a->gu));
-  ORR_TRY(kern_swiglu_fwd(
-      k,
-      &(kern_swiglu_fwd_args){.type = d->act, .M = s->M, .F = d->here.F, .gu = a->gu, .h = a->h}));
+  ORR_TRY(gate(b, s, a));
   return train_linear_sums(k, &down, w, &r, a->h, a->mid, x_out);
 }
 
@@ -250,7 +279,8 @@ static orr_code add_units(const train_block *b, const train_block_shape *s,
     ORR_TRY(train_axes_all_gather(b->d->axes, DIST_AXIS_TP, t->units, t->all_units,
                                   s->frames / tp * D, DIST_F32));
   for (int64_t i = 0; i < s->leaves; i++)
-    ORR_TRY(train_exact_rows(b->k, frames, D, all + i * frames * D, i > 0, b->w->grad + at));
+    ORR_TRY(
+        train_exact_rows(b->k, frames, D, all + i * frames * D, i > 0, train_gradient(b->w, at)));
   return ORR_OK;
 }
 
@@ -267,7 +297,7 @@ static orr_code norm_bwd(const train_block *b, const train_block_shape *s, const
                                                           .rstd = rstd,
                                                           .add = dx,
                                                           .dx = dx,
-                                                          .dw = b->w->grad + at,
+                                                          .dw = train_gradient(b->w, at),
                                                           .unit = s->leaves ? s->M / s->frames : 0,
                                                           .dw_units = t->units}));
   return s->leaves ? add_units(b, s, t, at) : ORR_OK;
@@ -286,7 +316,7 @@ static orr_code add_heads(const train_block *b, const train_block_shape *s, cons
                                                       .inner = heads,
                                                       .inner_stride = d->K,
                                                       .outer_stride = s->leaves * width,
-                                                      .y = b->w->grad + at,
+                                                      .y = train_gradient(b->w, at),
                                                       .accumulate = i > 0}));
   return ORR_OK;
 }
@@ -317,6 +347,10 @@ static orr_code backward_mlp(const train_block *b, const train_block_shape *s, t
   const train_weights *w = b->w;
   const train_rows r = rows_of(d, s);
   const train_linear gu = gu_of(b), down = down_of(b);
+  if (a->again) {
+    ORR_TRY(gate(b, s, a));
+    ORR_TRY(norm(b, &r, p->norm2, a->mid, a->y2, a->rstd2));
+  }
   ORR_TRY(train_linear_sums_bwd(k, &down, w, &r, dx, a->h, t->dh));
   ORR_TRY(kern_swiglu_bwd(
       k, &(kern_swiglu_bwd_args){
@@ -334,6 +368,10 @@ static orr_code backward_attention(const train_block *b, const train_block_shape
   const train_weights *w = b->w;
   const train_rows r = rows_of(d, s);
   const train_linear qkv = qkv_of(b), o = o_of(b);
+  if (a->again) {
+    ORR_TRY(norm(b, &r, p->norm1, a->x, a->y1, a->rstd1));
+    if (!s->exchange) ORR_TRY(turn(b, s, a)); // else the attention has them exchanged
+  }
   ORR_TRY(train_linear_sums_bwd(k, &o, w, &r, dx, a->o, t->d_o));
   ORR_TRY(train_attention_bwd(b, s, a, t));
   ORR_TRY(
@@ -352,8 +390,8 @@ static orr_code backward_attention(const train_block *b, const train_block_shape
                                                            .pos_mod = s->pos_mod,
                                                            .dqk = t->dqk,
                                                            .dqkv = t->dqkv,
-                                                           .dq_w = w->grad + p->q_norm,
-                                                           .dk_w = w->grad + p->k_norm,
+                                                           .dq_w = train_gradient(w, p->q_norm),
+                                                           .dk_w = train_gradient(w, p->k_norm),
                                                            .unit = s->leaves ? s->M / s->frames : 0,
                                                            .dw_units = t->units}));
   if (s->leaves) ORR_TRY(add_head_units(b, s, t));

@@ -95,53 +95,58 @@ orr_code train_embed_forward(const train_embed *e, const train_embed_inputs *in,
                                    e->rows->rows * d->block.D, train_wire(d->block.act));
 }
 
+// Where the gradient of the parameter at `at` goes: the gradients, or what stands for them.
+static float *place_of(const train_embed *e, float *rest, int64_t at) {
+  return rest ? rest + at : train_gradient(e->w, at);
+}
+
 // Gradients of the frames [first, first + count), whose clips are all of the batch, from all rows'
-// dx; of all but the tables into `rest`, which stands for the gradients.
+// dx; of all but the tables into `rest`, which stands
+// for the gradients unless it is NULL.
 static orr_code backward_frames(const train_embed *e, const train_embed_inputs *in, const void *dx,
                                 int64_t first, int64_t count, float *rest) {
   const train_dynamics_dims *d = e->d;
   const train_part tokens = train_head_codes(e->rows->axes, d->V + 1);
   const int64_t D = d->block.D, S = d->S;
-  float *g = e->w->grad;
   ORR_TRY(kern_embed_bwd(
-      e->k, &(kern_embed_bwd_args){.type = d->block.act,
-                                   .BT = count,
-                                   .T = e->together,
-                                   .clips = e->clips,
-                                   .S = S,
-                                   .R = d->R,
-                                   .D = D,
-                                   .tokens = in->tokens + first * S,
-                                   .before = in->before ? in->before + first * S : NULL,
-                                   .has_action = in->has_action + first,
-                                   .branch_id = in->branch,
-                                   .v_first = tokens.first,
-                                   .v_count = tokens.count,
-                                   .branches = d->branches,
-                                   .dx = (const char *)dx +
-                                         (size_t)(first * d->N * D) * kern_dtype_size(d->block.act),
-                                   .daction_emb = e->daction_emb + first * D,
-                                   .dtable = g + e->p->token,
-                                   .dno_action = rest + e->p->no_action,
-                                   .dbranch = rest + e->p->branch,
-                                   .dreg = rest + e->p->reg,
-                                   .dbefore_table = in->before ? g + e->p->before : NULL}));
-  return kern_matmul_bwd_w(e->k, &(kern_matmul_bwd_w_args){.type = KERN_F32,
-                                                           .M = count,
-                                                           .N = D,
-                                                           .K = 2 * d->A,
-                                                           .dy = e->daction_emb + first * D,
-                                                           .x = in->action + first * 2 * d->A,
-                                                           .dw = g + e->p->action_w,
-                                                           .dbias = rest + e->p->action_b});
+      e->k, &(kern_embed_bwd_args){
+                .type = d->block.act,
+                .BT = count,
+                .T = e->together,
+                .clips = e->clips,
+                .S = S,
+                .R = d->R,
+                .D = D,
+                .tokens = in->tokens + first * S,
+                .before = in->before ? in->before + first * S : NULL,
+                .has_action = in->has_action + first,
+                .branch_id = in->branch,
+                .v_first = tokens.first,
+                .v_count = tokens.count,
+                .branches = d->branches,
+                .dx = (const char *)dx + (size_t)(first * d->N * D) * kern_dtype_size(d->block.act),
+                .daction_emb = e->daction_emb + first * D,
+                .dtable = train_gradient(e->w, e->p->token),
+                .dno_action = place_of(e, rest, e->p->no_action),
+                .dbranch = place_of(e, rest, e->p->branch),
+                .dreg = place_of(e, rest, e->p->reg),
+                .dbefore_table = in->before ? train_gradient(e->w, e->p->before) : NULL}));
+  return kern_matmul_bwd_w(e->k,
+                           &(kern_matmul_bwd_w_args){.type = KERN_F32,
+                                                     .M = count,
+                                                     .N = D,
+                                                     .K = 2 * d->A,
+                                                     .dy = e->daction_emb + first * D,
+                                                     .x = in->action + first * 2 * d->A,
+                                                     .dw = train_gradient(e->w, e->p->action_w),
+                                                     .dbias = place_of(e, rest, e->p->action_b)});
 }
 
 // A leaf's own sums, then those of the leaves before it and its.
 static orr_code backward_leaf(const train_embed *e, const train_embed_inputs *in, const void *dx,
                               int64_t leaf) {
   const int64_t frames = e->frames / e->rows->leaves, n = rest_elements(e);
-  float *g = e->w->grad;
-  if (leaf == 0) return backward_frames(e, in, dx, 0, frames, g);
+  if (leaf == 0) return backward_frames(e, in, dx, 0, frames, NULL);
   ORR_TRY(kern_fill(
       e->k, &(kern_fill_args){.x = e->leaf_grad, .bytes = (size_t)n * sizeof *e->leaf_grad}));
   ORR_TRY(backward_frames(e, in, dx, leaf * frames, frames, e->leaf_grad - e->p->action_b));
@@ -150,13 +155,13 @@ static orr_code backward_leaf(const train_embed *e, const train_embed_inputs *in
                                              .a = 1.0f,
                                              .b = 1.0f,
                                              .x = e->leaf_grad,
-                                             .y = g + e->p->action_b});
+                                             .y = train_gradient(e->w, e->p->action_b)});
 }
 
 orr_code train_embed_backward(const train_embed *e, const train_embed_inputs *in, const void *dx) {
   const void *all;
   ORR_TRY(train_rows_gather(e->rows, e->d->block.act, e->d->block.D, dx, &all));
-  if (!e->rows->leaves) return backward_frames(e, in, all, 0, e->frames, e->w->grad);
+  if (!e->rows->leaves) return backward_frames(e, in, all, 0, e->frames, NULL);
   for (int64_t i = 0; i < e->rows->leaves; i++) ORR_TRY(backward_leaf(e, in, all, i));
   return ORR_OK;
 }

@@ -165,7 +165,7 @@ static orr_code backward_x(train_head *h) {
 
 // Where the gradient of the parameter at `at` goes that this leaf makes.
 static float *grad_of(const train_head *h, const train_head_rows *r, int64_t at) {
-  return r->leaf > 0 ? h->leaf_grad + (at - h->norm) : h->w->grad + at;
+  return r->leaf > 0 ? h->leaf_grad + (at - h->norm) : train_gradient(h->w, at);
 }
 
 // The head's own gradient from the chunk at row `first`.
@@ -219,13 +219,13 @@ static orr_code add_leaf(train_head *h) {
                                               .a = 1.0f,
                                               .b = 1.0f,
                                               .x = h->leaf_grad,
-                                              .y = h->w->grad + h->norm}));
+                                              .y = train_gradient(h->w, h->norm)}));
   return kern_axpby(h->k, &(kern_axpby_args){.type = KERN_F32,
                                              .n = h->codes.count * h->d.D,
                                              .a = 1.0f,
                                              .b = 1.0f,
                                              .x = h->leaf_grad + head,
-                                             .y = h->w->grad + h->head});
+                                             .y = train_gradient(h->w, h->head)});
 }
 
 orr_code train_head_loss(train_head *h, const train_head_rows *r, double *loss_sum) {

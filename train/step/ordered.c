@@ -71,9 +71,12 @@ void train_ordered_destroy(train_ordered *o) {
 orr_code train_ordered_place(train_ordered *o, const train_partition *buckets, orr_arena *arena) {
   const int dp = dp_of(o);
   if (dp == 1) return ORR_OK;
-  int64_t at, count;
-  train_partition_bucket(buckets, 0, &at, &count);
-  o->capacity = (count + dp - 1) / dp;
+  o->capacity = 0;
+  for (int64_t i = 0; i < train_partition_buckets(buckets); i++) {
+    int64_t at, count;
+    train_partition_bucket(buckets, i, &at, &count);
+    if ((count + dp - 1) / dp > o->capacity) o->capacity = (count + dp - 1) / dp;
+  }
   o->arrived = orr_arena_take(arena, (size_t)(o->nodes * o->capacity) * sizeof *o->arrived);
   return train_constants_place(o->state->k, arena, o->merges, (size_t)o->nodes,
                                (void **)&o->merges_here);

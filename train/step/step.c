@@ -14,6 +14,7 @@ static orr_code create_parts(train_step *s) {
   const kern_dtype act = train_precision(c);
   train_state_init(&s->state, s->k, act, true, c->optim.ema_decay > 0.0);
   s->state.weights.products = &s->state.products;
+  s->state.params.segment_unit = train_state_segment_unit(c, s->axes);
   kern_arena_init(s->k, &s->exchange, "communication");
   kern_arena_init_pinned(s->k, &s->results, "results");
   ORR_TRY(train_axes_check(c, &s->axes->grid));
@@ -28,8 +29,10 @@ static orr_code create_parts(train_step *s) {
                (s->axes->on_device || train_axes_size(s->axes, DIST_AXIS_WORLD) == 1);
   ORR_TRY(train_state_share(&s->state, c, s->axes));
   if (c->run.exact) ORR_TRY(train_ordered_create(s->axes, &s->state, s->micros, &s->ordered));
-  ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, s->ordered, &s->reduce));
+  ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, s->micros, s->ordered,
+                              &s->reduce));
   ORR_TRY(train_gather_create(s->axes, &s->state, &s->gather));
+  ORR_TRY(train_fetch_create(s->axes, &s->state, &s->fetch));
   train_step_overlap(s, c->dist.overlap);
   return ORR_OK;
 }
@@ -37,6 +40,7 @@ static orr_code create_parts(train_step *s) {
 void train_step_overlap(train_step *s, bool overlap) {
   train_reduce_overlap(s->reduce, overlap);
   train_gather_overlap(s->gather, overlap);
+  train_fetch_overlap(s->fetch, overlap);
 }
 
 static orr_code place(train_step *s) {
@@ -115,6 +119,14 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
   return ORR_OK;
 }
 
+orr_code train_step_rehearse(train_step *s) {
+  train_moved before[DIST_AXES][TRAIN_MOVES];
+  memcpy(before, s->axes->moved, sizeof before);
+  const orr_code rc = rehearse(s);
+  memcpy(s->axes->moved, before, sizeof before);
+  return rc;
+}
+
 orr_code train_step_commit(train_step *s) {
   ORR_TRY(kern_commit(s->k));
   ORR_TRY(train_state_commit(&s->state));
@@ -142,6 +154,7 @@ void train_step_leave_device(train_step *s, dist_world *w) {
 }
 
 void train_step_release(train_step *s) {
+  train_fetch_destroy(s->fetch);
   train_gather_destroy(s->gather);
   train_reduce_destroy(s->reduce);
   train_ordered_destroy(s->ordered);
@@ -151,6 +164,7 @@ void train_step_release(train_step *s) {
   orr_arena_release(&s->results);
   orr_arena_release(&s->exchange);
   train_state_release(&s->state);
+  s->fetch = NULL;
   s->gather = NULL;
   s->reduce = NULL;
   s->ordered = NULL;
@@ -207,41 +221,35 @@ static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train
   return train_timer_end(s->timer, TRAIN_TIMED_INPUTS);
 }
 
-static orr_code clear_gradients(train_step *s) {
-  return train_products_begin(&s->state.products, s->state.weights.grad, s->state.params.total);
-}
-
-static orr_code clear_totals(train_step *s) {
-  return kern_fill(s->k, &(kern_fill_args){.x = s->totals, .bytes = sizeof *s->totals});
-}
-
 // Gradients from `first` on are final: also those of products that had no rows.
 static orr_code ready(void *step, int64_t first) {
   train_step *s = step;
-  ORR_TRY(train_products_settle(&s->state.products, s->state.weights.grad, first));
+  ORR_TRY(train_products_settle(&s->state.products, &s->state.weights, first));
   return train_reduce_ready(s->reduce, first);
 }
 
-// Pass by pass, each with gradients of its own, and the losses of its leaves.
-static orr_code make_groups(train_step *s) {
-  const int64_t leaves = train_axes_leaves(s->c),
-                here = s->axes->grid.dp_i * s->micros * leaves +
-                       (leaves > 1 && s->axes->grid.cp > 1 ? s->axes->grid.cp_i : 0);
-  ORR_TRY(kern_fill(s->k,
-                    &(kern_fill_args){.x = s->exact.losses,
-                                      .bytes = (size_t)s->exact.count * sizeof *s->exact.losses}));
-  for (int64_t pass = 0; pass < s->micros; pass++) {
-    const bool last = pass + 1 == s->micros;
-    train_ordered_begin(s->ordered);
-    ORR_TRY(clear_gradients(s));
-    s->stage->loss_sum = s->exact.losses + here + pass * leaves;
-    ORR_TRY(train_stage_run(s->stage, pass, last ? ready : NULL, s));
-    if (last) break;
-    ORR_TRY(train_products_settle(&s->state.products, s->state.weights.grad, 0));
-    ORR_TRY(train_ordered_end(s->ordered));
+// With run.exact a micro-batch is a group, with gradients of its own, and its leaves have losses of
+// their own.
+static void take_group(train_step *s, int64_t micro) {
+  const int64_t leaves = train_axes_leaves(s->c), cp = s->axes->grid.cp,
+                group = s->axes->grid.dp_i * s->micros + micro;
+  s->stage->loss_sum = s->exact.losses + group * leaves + (cp > 1 ? s->axes->grid.cp_i : 0);
+}
+
+static orr_code run_micro(train_step *s, int64_t micro) {
+  if (s->ordered) take_group(s, micro);
+  ORR_TRY(train_reduce_begin(s->reduce, micro, micro + 1 == s->micros));
+  if (train_reduce_wants(s->reduce)) {
+    ORR_TRY(train_stage_run(s->stage, micro, ready, s));
+    return train_reduce_finish(s->reduce);
   }
-  ORR_TRY(train_reduce_finish(s->reduce));
-  // All but one of the addends are zeros: any order gives the one.
+  ORR_TRY(train_stage_run(s->stage, micro, NULL, s));
+  ORR_TRY(train_products_settle(&s->state.products, &s->state.weights, 0));
+  return s->ordered ? train_ordered_end(s->ordered) : ORR_OK;
+}
+
+// All but one of the addends of a leaf's loss are zeros, so any order gives the one.
+static orr_code add_losses(train_step *s) {
   ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, s->exact.losses, s->exact.count,
                                 DIST_F64, DIST_SUM));
   return kern_add_up(s->k, &(kern_add_up_args){
@@ -250,35 +258,41 @@ static orr_code make_groups(train_step *s) {
 
 // All ranks of tp have the same loss.
 static orr_code make_gradients(train_step *s) {
-  ORR_TRY(clear_totals(s));
+  ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = s->totals, .bytes = sizeof *s->totals}));
+  if (s->ordered)
+    ORR_TRY(kern_fill(
+        s->k, &(kern_fill_args){.x = s->exact.losses,
+                                .bytes = (size_t)s->exact.count * sizeof *s->exact.losses}));
+  ORR_TRY(train_fetch_forget(s->fetch));
+  for (int64_t micro = 0; micro < s->micros; micro++) ORR_TRY(run_micro(s, micro));
   if (s->ordered) {
-    ORR_TRY(make_groups(s));
+    ORR_TRY(add_losses(s));
     return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
   }
-  ORR_TRY(clear_gradients(s));
-  for (int64_t micro = 0; micro < s->micros; micro++) {
-    const bool last = micro + 1 == s->micros;
-    ORR_TRY(train_stage_run(s->stage, micro, last ? ready : NULL, s));
-    if (!last) ORR_TRY(train_products_settle(&s->state.products, s->state.weights.grad, 0));
-  }
-  ORR_TRY(train_reduce_finish(s->reduce));
   // The losses of the heads on registers follow the loss.
   ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, &s->totals->loss,
                                 1 + s->stage->outcomes, DIST_F64, DIST_SUM));
   return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
 }
 
-// Squares of the whole gradient.
+// Squares of the gradients, from what each rank counts to those of all.
+static orr_code add_over_ranks(train_step *s, void *x, int64_t count, dist_dtype t) {
+  const bool shared = train_state_shares_gradients(&s->state);
+  if (shared && train_axes_size(s->axes, DIST_AXIS_COPIES) == 1)
+    return train_axes_all_reduce(s->axes, DIST_AXIS_WORLD, x, count, t, DIST_SUM);
+  ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_TP, x, count, t, DIST_SUM));
+  if (!shared) return ORR_OK;
+  return train_axes_all_reduce(s->axes, DIST_AXIS_SHARD, x, count, t, DIST_SUM);
+}
+
 static orr_code make_sumsq(train_step *s) {
   train_totals *t = s->totals;
-  const dist_axis over = train_state_shares_gradients(&s->state) ? DIST_AXIS_WORLD : DIST_AXIS_TP;
   if (!s->ordered) {
     ORR_TRY(train_state_sumsq(&s->state, &t->sumsq));
-    return train_axes_all_reduce(s->axes, over, &t->sumsq, 1, DIST_F64, DIST_SUM);
+    return add_over_ranks(s, &t->sumsq, 1, DIST_F64);
   }
   ORR_TRY(train_state_squares(&s->state, s->exact.squares));
-  ORR_TRY(train_axes_all_reduce(s->axes, over, s->exact.squares, KERN_SQUARES_BINS, DIST_I64,
-                                DIST_SUM));
+  ORR_TRY(add_over_ranks(s, s->exact.squares, KERN_SQUARES_BINS, DIST_I64));
   return kern_squares_sum(
       s->k, &(kern_squares_sum_args){.count = 1, .bins = s->exact.squares, .sum = &t->sumsq});
 }
@@ -296,6 +310,7 @@ static orr_code make_update(train_step *s) {
                                             .bounds = &x->bounds,
                                             .limit = s->c->optim.clip_norm,
                                             .out = &t->verdict}));
+  ORR_TRY(train_fetch_forget(s->fetch));
   ORR_TRY(train_state_update(&s->state, s->c, &x->rates, &t->verdict,
                              shared ? train_gather_bucket : NULL, s->gather));
   if (s->fingerprint) ORR_TRY(train_state_fingerprint_weights(&s->state, &t->fingerprints.weights));
