@@ -21,7 +21,8 @@
   X(ckpt, "inspect | verify | export")                                                             \
   X(config, "print | check | doc")                                                                 \
   X(bench, "step | ops | comm | io | rollout")                                                     \
-  X(report, "RUN_DIR | --compare RUN_DIR RUN_DIR")
+  X(report, "RUN_DIR | --compare RUN_DIR RUN_DIR")                                                 \
+  X(audit, "RUN [--share X] [--seed S]")
 
 // X(verb, sentence)
 #define TRAIN_DATA_VERBS(X)                                                                        \
