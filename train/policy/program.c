@@ -111,7 +111,7 @@ static void end(train_policy_program *p) {
     }
     (void)poll(NULL, 0, 5);
   }
-  (void)kill(-p->pid, SIGKILL); // what it left behind
+  (void)kill(-p->pid, SIGKILL); // what it started and left
 }
 
 void train_policy_program_close(train_policy_program *p) {

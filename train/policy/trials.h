@@ -26,11 +26,13 @@ typedef struct {
   float *actions;   // [N,horizon,A] that were taken
 } train_outcome;
 
+// Local. Memory for N of them, and back. ORR_ENOMEM.
 orr_code train_starts_create(int64_t N, int64_t prompt, int64_t A, size_t frame_bytes,
                              train_starts *out);
-void train_starts_release(train_starts *s);
+void train_starts_release(train_starts *s); // Local. Takes one of zeros, too.
+// Local. The same.
 orr_code train_outcome_create(int64_t N, int64_t horizon, int64_t A, train_outcome *out);
-void train_outcome_release(train_outcome *o);
+void train_outcome_release(train_outcome *o); // Local. Takes one of zeros, too.
 
 // -- in the simulator -----------------------------------------------------------------------
 

@@ -120,7 +120,7 @@ static void test_pictures_tell_where_things_are(void **state) {
   }
   print_message("seen to within %.3f (tips), %.3f (block), %.3f m (disc)\n", most[0], most[1],
                 most[2]);
-  // a pixel is 1 cm; what is behind the hand is told by what shows of it
+  // a pixel is 1 cm; a hand hides what it stands before
   assert_true(most[0] < 0.05 && most[1] < 0.05 && most[2] < 0.02);
   data_scene_arm.destroy(scene);
 }

@@ -112,7 +112,7 @@ static void test_what_a_program_started_goes_with_it(void **state) {
   snprintf(command, sizeof command, "sleep 600 & echo $! >%s/pid; sleep 600", root);
   assert_int_equal(act(command, 0.3, x), ORR_EIO);
   text = folder_text(root, "pid");
-  const pid_t child = (pid_t)atoi(text);
+  const pid_t child = (pid_t)strtol(text, NULL, 10);
   assert_true(child > 1);
   // killed; whoever adopts it may take a moment
   for (int i = 0; i < 2000 && kill(child, 0) == 0; i++) {
