@@ -19,7 +19,7 @@ typedef struct {
   char why[ORR_STATUS_MESSAGE_MAX]; // it failed
   train_starts own;                 // of a recorded one
   const train_starts *starts;
-  train_outcome truth, model;
+  train_verdicts truth, model;
   double *sampled; // [N] share of the model's samples that succeed
   double slowest_s;
 } policy;
@@ -73,8 +73,8 @@ static orr_code begin_all(evaluation *e) {
     policy *p = &e->p[i];
     *p = (policy){.name = o->policy[i], .is_recorded = is_recorded(o->policy[i])};
     e->simulated |= !p->is_recorded;
-    ORR_TRY(train_outcome_create(o->trials, o->horizon, o->world.A, &p->truth));
-    ORR_TRY(train_outcome_create(o->trials, o->horizon, o->world.A, &p->model));
+    ORR_TRY(train_verdicts_create(o->trials, o->horizon, o->world.A, &p->truth));
+    ORR_TRY(train_verdicts_create(o->trials, o->horizon, o->world.A, &p->model));
     p->sampled = orr_calloc((size_t)o->trials, sizeof *p->sampled);
     ORR_CHECK(p->sampled, ORR_ENOMEM, "policy evaluation: out of memory");
   }
@@ -322,8 +322,8 @@ release:
 static void release(evaluation *e) {
   for (int64_t i = 0; e->p && i < e->o->policies; i++) {
     train_starts_release(&e->p[i].own);
-    train_outcome_release(&e->p[i].truth);
-    train_outcome_release(&e->p[i].model);
+    train_verdicts_release(&e->p[i].truth);
+    train_verdicts_release(&e->p[i].model);
     orr_free(e->p[i].sampled);
   }
   train_starts_release(&e->starts);

@@ -25,8 +25,8 @@ void train_starts_release(train_starts *s) {
   *s = (train_starts){0};
 }
 
-orr_code train_outcome_create(int64_t N, int64_t horizon, int64_t A, train_outcome *out) {
-  *out = (train_outcome){.N = N, .horizon = horizon, .A = A};
+orr_code train_verdicts_create(int64_t N, int64_t horizon, int64_t A, train_verdicts *out) {
+  *out = (train_verdicts){.N = N, .horizon = horizon, .A = A};
   out->success = orr_calloc((size_t)N, sizeof *out->success);
   out->progress = orr_calloc((size_t)N, sizeof *out->progress);
   out->seen = orr_calloc((size_t)N, sizeof *out->seen);
@@ -36,18 +36,18 @@ orr_code train_outcome_create(int64_t N, int64_t horizon, int64_t A, train_outco
   return ORR_OK;
 }
 
-void train_outcome_release(train_outcome *o) {
+void train_verdicts_release(train_verdicts *o) {
   orr_free(o->actions);
   orr_free(o->seen);
   orr_free(o->progress);
   orr_free(o->success);
-  *o = (train_outcome){0};
+  *o = (train_verdicts){0};
 }
 
 // -- recordings -----------------------------------------------------------------------------
 
 static orr_code read_one(train_episodes *e, int64_t episode, int64_t n, float *raw, train_starts *s,
-                         train_outcome *out) {
+                         train_verdicts *out) {
   const int64_t T = s->prompt + out->horizon, A = s->A, prompt = s->prompt;
   uint8_t success = 0;
   ORR_TRY(train_episodes_read_actions(e, episode, 0, T, 1, raw));
@@ -66,7 +66,7 @@ static orr_code read_one(train_episodes *e, int64_t episode, int64_t n, float *r
 }
 
 orr_code train_recorded_read(train_episodes *e, int64_t horizon, train_starts *s,
-                             train_outcome *out) {
+                             train_verdicts *out) {
   const data_index *x = train_episodes_index(e);
   orr_code rc = ORR_OK;
   int64_t n = 0;

@@ -24,15 +24,15 @@ typedef struct {
   double *progress; // [N] the most that it came to
   double *seen;     // [N] 0 or 1: success by what the pictures of the same world show
   float *actions;   // [N,horizon,A] that were taken
-} train_outcome;
+} train_verdicts;
 
 // Local. Memory for N of them, and back. ORR_ENOMEM.
 orr_code train_starts_create(int64_t N, int64_t prompt, int64_t A, size_t frame_bytes,
                              train_starts *out);
 void train_starts_release(train_starts *s); // Local. Takes one of zeros, too.
 // Local. The same.
-orr_code train_outcome_create(int64_t N, int64_t horizon, int64_t A, train_outcome *out);
-void train_outcome_release(train_outcome *o); // Local. Takes one of zeros, too.
+orr_code train_verdicts_create(int64_t N, int64_t horizon, int64_t A, train_verdicts *out);
+void train_verdicts_release(train_verdicts *o); // Local. Takes one of zeros, too.
 
 // -- in the simulator -----------------------------------------------------------------------
 
@@ -52,7 +52,7 @@ void train_simulator_trials_release(train_simulator_trials *t);
 orr_code train_simulator_starts(train_simulator_trials *t, train_starts *s);
 // Local. All trials of an actor. An error is the actor's, or the simulator's.
 orr_code train_simulator_run(train_simulator_trials *t, const train_starts *s, train_actor *a,
-                             train_outcome *out);
+                             train_verdicts *out);
 // Local. The frames of trial n under actions [horizon,A]: the `prompt`-th and those that follow,
 // [horizon+1,height,width,3].
 orr_code train_simulator_show(train_simulator_trials *t, const train_starts *s, int64_t n,
@@ -64,7 +64,7 @@ orr_code train_simulator_show(train_simulator_trials *t, const train_starts *s, 
 // it. s->N is lowered to how many are long enough. ORR_EINVAL for a set that says nothing of
 // success, has no such episode or does not fit.
 orr_code train_recorded_read(train_episodes *episodes, int64_t horizon, train_starts *s,
-                             train_outcome *out);
+                             train_verdicts *out);
 
 // -- in a model -----------------------------------------------------------------------------
 
@@ -92,7 +92,7 @@ void train_model_trials_release(train_model_trials *t);
 // Local. All trials of an actor, or (a NULL) of the actions that are in `out` already. `sample`
 // numbers another roll of the model's dice. Judged by what the frames show.
 orr_code train_model_run(train_model_trials *t, const train_starts *s, train_actor *a,
-                         uint64_t sample, train_outcome *out);
+                         uint64_t sample, train_verdicts *out);
 // Local. The frames that the model makes of one trial under actions [horizon,A], as
 // train_simulator_show; frame 0 is the last of the prompt as it was given.
 orr_code train_model_show(train_model_trials *t, const train_starts *s, int64_t n,

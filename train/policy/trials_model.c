@@ -138,7 +138,7 @@ static bool all_done(const train_model_trials *t, int64_t B) {
 }
 
 static orr_code act(train_model_trials *t, const train_starts *s, int64_t first, int64_t b,
-                    int64_t h, train_actor *a, train_outcome *out) {
+                    int64_t h, train_actor *a, train_verdicts *out) {
   const int64_t A = s->A, trial = first + b;
   float *row = out->actions + (trial * out->horizon + h) * A, *action = t->action + b * A;
   const float *before = s->prompt > 1 ? s->led + (trial * s->prompt + s->prompt - 1) * A : NULL;
@@ -153,7 +153,7 @@ static orr_code act(train_model_trials *t, const train_starts *s, int64_t first,
 }
 
 static orr_code run_some(train_model_trials *t, const train_starts *s, int64_t first, int64_t B,
-                         train_actor *a, uint64_t sample, train_outcome *out) {
+                         train_actor *a, uint64_t sample, train_verdicts *out) {
   ORR_TRY(begin(t, s, first, B, a, sample));
   for (int64_t b = 0; b < B; b++) out->progress[first + b] = 0;
   // what was done once is done: nothing that follows can undo it
@@ -169,7 +169,7 @@ static orr_code run_some(train_model_trials *t, const train_starts *s, int64_t f
 }
 
 orr_code train_model_run(train_model_trials *t, const train_starts *s, train_actor *a,
-                         uint64_t sample, train_outcome *out) {
+                         uint64_t sample, train_verdicts *out) {
   for (int64_t first = 0; first < s->N; first += t->w->places) {
     const int64_t B = s->N - first < t->w->places ? s->N - first : t->w->places;
     ORR_TRY(run_some(t, s, first, B, a, sample, out));

@@ -83,7 +83,7 @@ static orr_code show_prompt(train_simulator_trials *t, const train_starts *s, in
 }
 
 static orr_code run_one(train_simulator_trials *t, const train_starts *s, int64_t n, train_actor *a,
-                        train_outcome *out) {
+                        train_verdicts *out) {
   const data_scene *scene = t->w->scene;
   const data_goals *g = scene->goals;
   data_goals_watch truth = {0}, seen = {0};
@@ -110,7 +110,7 @@ static orr_code run_one(train_simulator_trials *t, const train_starts *s, int64_
 }
 
 orr_code train_simulator_run(train_simulator_trials *t, const train_starts *s, train_actor *a,
-                             train_outcome *out) {
+                             train_verdicts *out) {
   for (int64_t n = 0; n < s->N; n++) ORR_TRY(run_one(t, s, n, a, out));
   return ORR_OK;
 }
