@@ -80,6 +80,7 @@ static void test_policies_are_judged_and_who_does_not_answer_is_named(void **sta
     assert_int_equal(json_array_size(failed), 1);
     assert_string_equal(json_string_value(json_object_get(json_array_get(failed, 0), "policy")),
                         "exit 3");
+    json_object_del(j[i], "failed"); // in which of two ways one that has gone is found gone: chance
     json_t *policies = json_object_get(j[i], "policies");
     assert_int_equal(json_array_size(policies), 3);
     for (size_t p = 0; p < 3; p++) // the one thing that a clock measured
