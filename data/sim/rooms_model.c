@@ -64,11 +64,12 @@ orr_code data_rooms_compile(double timestep_s, mjModel **out) {
   orr_code rc = ORR_ENOMEM;
   if (begin && middle && end) {
     for (int i = 0; i < DATA_ROOMS; i++)
-      at += sprintf(at, "<geom type='box' size='%g %g 0.01' material='f%d'/>", DATA_ROOMS_SIZE / 2,
-                    DATA_ROOMS_SIZE / 2, i);
+      at += snprintf(at, room - (size_t)(at - middle),
+                     "<geom type='box' size='%g %g 0.01' material='f%d'/>", DATA_ROOMS_SIZE / 2,
+                     DATA_ROOMS_SIZE / 2, i);
     for (int i = 0; i < PARTS; i++)
-      at += sprintf(at, "<geom %stype='box' size='0.1 0.1 0.1'/>",
-                    i % DATA_ROOMS_PARTS <= PART_RIGHT ? "class='touch' " : "");
+      at += snprintf(at, room - (size_t)(at - middle), "<geom %stype='box' size='0.1 0.1 0.1'/>",
+                     i % DATA_ROOMS_PARTS <= PART_RIGHT ? "class='touch' " : "");
     xml = orr_format("%s%s%s", begin, middle, end);
   }
   if (xml)
