@@ -22,8 +22,9 @@ typedef struct {
 
 static orr_code op_runs(void *ctx, kern *k, const kern_work *work) {
   pass *p = ctx;
-  p->now += train_machine_op_s(p->m, work);
-  p->out->ops++;
+  const double s = train_machine_op_s(p->m, work);
+  p->now += s;
+  p->out->ops += s > 0.0; // of no rows: not called
   return ORR_OK;
 }
 
