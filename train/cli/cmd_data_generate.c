@@ -116,7 +116,12 @@ orr_code train_cmd_data_generate(int argc, char **argv) {
   if (args.help) return list_scenes();
   ORR_TRY(parse(&args, &o));
   ORR_TRY(data_sim_generate(&o));
-  ORR_INFO("%s: %" PRId64 " episodes of %" PRId64 " frames, %" PRId64 " x %" PRId64 " pixels",
-           o.dir, o.episodes, o.episode_frames, o.setting.height, o.setting.width);
+  const data_scene_setting *s = &o.setting;
+  if (o.scene->outcome) // episodes end by themselves
+    ORR_INFO("%s: %" PRId64 " frames, %" PRId64 " x %" PRId64 " pixels", o.dir,
+             o.episodes * o.episode_frames, s->height, s->width);
+  else
+    ORR_INFO("%s: %" PRId64 " episodes of %" PRId64 " frames, %" PRId64 " x %" PRId64 " pixels",
+             o.dir, o.episodes, o.episode_frames, s->height, s->width);
   return ORR_OK;
 }
