@@ -170,6 +170,10 @@
       "share of frames that are context with codes that the model draws itself; a pass more")      \
   F64(change_weight, WEIGHTS, 1.0, 1e-3, 1e3, "",                                                  \
       "weight of the loss at positions whose code is not that of the frame before")                \
+  F64(reward_weight, WEIGHTS, 0.0, 0.0, 1e6, "",                                                   \
+      "weight of the loss of a head on the registers that predicts rewards; 0 = no such head")     \
+  F64(done_weight, WEIGHTS, 0.0, 0.0, 1e6, "", "the same for the end of an episode")               \
+  F64(progress_weight, WEIGHTS, 0.0, 0.0, 1e6, "", "the same for the way to success, 0 to 1")      \
   F64(action_drop, WEIGHTS, 0.05, 0.0, 1.0, "",                                                    \
       "probability that a frame's action is replaced by no_action")                                \
   I64(window, WEIGHTS, 192, 1, 1048576, "frames",                                                  \

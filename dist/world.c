@@ -14,6 +14,7 @@
 #include "dist/comm_nccl.h"
 #include "dist/launch.h"
 #include "dist/mpi_parts.h"
+#include "dist/mpi_wait.h"
 #include "dist/recorder.h"
 #include "dist/startup.h"
 #include "dist/watchdog.h"
@@ -38,6 +39,7 @@ static orr_code start_mpi(open_world *w) {
     MPI_Query_thread(&level);
   }
   w->mpi = true;
+  dist_mpi_wait_begin();
   dist_mpi_parts_keep();
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   ORR_CHECK(level >= MPI_THREAD_SERIALIZED, ORR_EUNSUPPORTED,

@@ -28,6 +28,7 @@ struct train_dynamics {
   void *dx; // [rows,D]
   train_head head;
   train_own_codes own;
+  train_registers registers;
   int64_t loss_rows; // capacity, a multiple of TRAIN_LOSS_ROWS
 };
 
@@ -100,6 +101,7 @@ orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
   ORR_TRY_GOTO(train_rope_time(&m->time, m->frames.first, m->frames.count, d->block.K), fail);
   if (train_axes_size(m->axes, DIST_AXIS_CP) > 1)
     ORR_TRY_GOTO(train_exchange_init(&m->exchange, m->axes, B, T, d->N), fail);
+  ORR_TRY_GOTO(train_registers_init(&m->registers, k, &m->d, p, w, m->BT), fail);
   shapes_init(m);
   *out = m;
   return ORR_OK;
@@ -118,6 +120,7 @@ void train_dynamics_take_frames(train_dynamics *m, int64_t frames) {
 
 void train_dynamics_destroy(train_dynamics *m) {
   if (!m) return;
+  train_registers_release(&m->registers);
   train_exchange_release(&m->exchange);
   train_rope_release(&m->time);
   train_rope_release(&m->space);
@@ -188,6 +191,7 @@ orr_code train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena
   place_blocks(m, acts);
   train_embed_place(&m->embed, backward, acts);
   train_head_place(&m->head, backward, acts);
+  ORR_TRY(train_registers_place(&m->registers, backward, acts));
   if (!backward) return ORR_OK;
   if (m->d.own_codes) train_own_codes_place(&m->own, acts);
   m->dx = orr_arena_take(acts, (size_t)(m->stream.rows * b->D) * kern_dtype_size(b->act));
@@ -236,6 +240,12 @@ orr_code train_dynamics_logits(train_dynamics *m, const int32_t *row, int64_t co
   return ORR_OK;
 }
 
+orr_code train_dynamics_outcome(train_dynamics *m, train_outcome o, const float **logits) {
+  ORR_TRY(train_registers_logits(&m->registers, m->x_last));
+  *logits = m->registers.logits[o];
+  return ORR_OK;
+}
+
 orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, const float *scale,
                              bool backward, double *loss_sum, train_grad_ready_fn ready,
                              void *ready_ctx) {
@@ -256,6 +266,10 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, c
                                              .own_rows = m->stream.rows,
                                              .dx = backward ? m->dx : NULL},
                           loss_sum));
+  if (b->outcomes)
+    ORR_TRY(train_registers_loss(
+        &m->registers, x, b->outcomes,
+        backward ? &(train_registers_gradient){first, m->stream.rows, m->dx} : NULL));
   if (!backward) return ORR_OK;
   if (ready) ORR_TRY(ready(ready_ctx, m->p->norm));
   for (int64_t i = m->d.layers - 1; i >= 0; i--) {

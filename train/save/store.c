@@ -1,6 +1,7 @@
 #include "train/save/store.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -395,10 +396,16 @@ static orr_code match_base(const train_base *base, const ckpt_reader *r, const c
   const size_t bytes = (size_t)set->count * sizeof *set->tensors;
   ckpt_tensor *theirs = orr_malloc(bytes);
   ORR_CHECK(theirs, ORR_ENOMEM, "list of %d checkpoint tensors: out of memory", set->count);
-  memcpy(theirs, set->tensors, bytes);
-  if (base) train_base_shapes(base, theirs, set->count);
   ckpt_set as_there = *set;
   as_there.tensors = theirs;
+  as_there.count = 0;
+  for (int i = 0; i < set->count; i++) {
+    char name[192];
+    snprintf(name, sizeof name, "%s%s", set->prefix, set->tensors[i].name);
+    if (base && train_base_lacks(r, set->file, name, set->tensors[i].name)) continue;
+    theirs[as_there.count++] = set->tensors[i];
+  }
+  if (base) train_base_shapes(base, theirs, as_there.count);
   const orr_code rc = ckpt_reader_match(r, &as_there);
   orr_free(theirs);
   return rc;

@@ -44,6 +44,7 @@ static orr_code place(train_step *s) {
   train_reduce_place(s->reduce, &s->exchange);
   s->totals = orr_arena_take(&s->exchange, sizeof *s->totals);
   s->stage->loss_sum = &s->totals->loss;
+  s->stage->outcome_sum = s->totals->outcomes;
   for (int i = 0; i < 2; i++) s->result[i] = orr_arena_take(&s->results, sizeof **s->result);
   return ORR_OK;
 }
@@ -138,14 +139,18 @@ void train_step_release(train_step *s) {
 // shapes: they capture the same collectives in the same step, for NCCL may have its ranks talk to
 // each other while it captures.
 static orr_code share_sums(train_step *s, train_batch_sums *sums) {
-  double v[2 + TRAIN_STAGE_MOST_SHAPES] = {sums->units, sums->bad};
+  double v[2 + TRAIN_OUTCOMES + TRAIN_STAGE_MOST_SHAPES] = {sums->units, sums->bad};
   train_stage *stage = s->stage;
+  const int64_t n = stage->outcomes;
   const int64_t shapes = s->capture && stage->shapes > 1 ? stage->shapes : 0;
-  if (shapes) v[2 + stage->shape] = 1.0;
-  ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, v, 2 + shapes));
+  double *of_shape = v + 2 + n;
+  memcpy(v + 2, sums->outcomes, (size_t)n * sizeof *v);
+  if (shapes) of_shape[stage->shape] = 1.0;
+  ORR_TRY(train_axes_host_sum(s->axes, DIST_AXIS_REPLICA, v, 2 + n + shapes));
   *sums = (train_batch_sums){.units = v[0], .bad = v[1]};
+  memcpy(sums->outcomes, v + 2, (size_t)n * sizeof *v);
   int64_t largest = shapes - 1;
-  while (largest > stage->shape && v[2 + largest] == 0.0) largest--;
+  while (largest > stage->shape && of_shape[largest] == 0.0) largest--;
   if (largest > stage->shape) stage->ops->widen(stage, largest);
   return ORR_OK;
 }
@@ -165,6 +170,9 @@ static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train
   ORR_TRY(share_sums(s, &sums));
   x.bounds.units = sums.units;
   x.scale = sums.units > 0.0 ? (float)(1.0 / sums.units) : 0.0f;
+  for (int i = 0; i < s->stage->outcomes; i++)
+    if (sums.outcomes[i] > 0.0)
+      x.outcome_scale[i] = (float)(s->stage->outcome_weight[i] / sums.outcomes[i]);
   // Whatever comes of such actions, of which some are dropped: no loss is accepted.
   if (sums.bad > 0.0) x.bounds.loss = -INFINITY;
   ORR_TRY(kern_adamw_rates_of(q->lr, s->c->optim.beta1, s->c->optim.beta2, q->step, &x.rates));
@@ -196,8 +204,9 @@ static orr_code make_gradients(train_step *s) {
     if (!last) ORR_TRY(train_products_settle(&s->state.products, s->state.weights.grad, 0));
   }
   ORR_TRY(train_reduce_finish(s->reduce));
-  ORR_TRY(
-      train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, &s->totals->loss, 1, DIST_F64, DIST_SUM));
+  // The losses of the heads on registers follow the loss.
+  ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, &s->totals->loss,
+                                1 + s->stage->outcomes, DIST_F64, DIST_SUM));
   return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
 }
 
@@ -275,6 +284,8 @@ orr_code train_step_results(train_step *s, train_step_result *out) {
                              .grad_norm = sqrt(t->sumsq),
                              .skipped = t->verdict.skip != 0,
                              .bad_clips = (int64_t)of->sums.bad};
+  for (int i = 0; i < TRAIN_OUTCOMES; i++)
+    out->outcomes[i] = of->sums.outcomes[i] > 0.0 ? t->outcomes[i] / of->sums.outcomes[i] : NAN;
   if (of->fingerprint) out->fingerprints = t->fingerprints;
   // One replica's gradients are nobody's sum.
   if (of->fingerprint && train_axes_size(s->axes, DIST_AXIS_REPLICA) == 1)

@@ -35,7 +35,9 @@ typedef struct {
 
 // Of a step, in device memory; loss and sumsq summed over the ranks.
 typedef struct {
-  double loss, sumsq;
+  double loss;
+  double outcomes[TRAIN_OUTCOMES]; // losses of the heads on registers
+  double sumsq;
   train_step_fingerprints fingerprints; // of a step that takes them
   kern_clip_result verdict;
 } train_totals;
@@ -59,7 +61,8 @@ typedef struct {
 typedef struct {
   int64_t step;
   double loss, grad_norm;
-  bool skipped;      // weights and moments are as before
+  double outcomes[TRAIN_OUTCOMES]; // mean losses of the heads on registers; NaN: there is none
+  bool skipped;                    // weights and moments are as before
   int64_t bad_clips; // of the batch, over all replicas: more than 0, and it is skipped
   double timed_ms[TRAIN_TIMED];
   train_step_fingerprints fingerprints; // zeros where none were asked for
