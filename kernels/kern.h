@@ -77,6 +77,8 @@ struct kern {
   bool can_capture;
   bool rows_apart;    // with packed weights, what an op gives a row or a sequence does not depend
                       // on the others of the call
+  bool exact;         // sums over rows have an order that does not depend on the columns of a call;
+                      // set before planning
   bool device_memory; // tensors lie in memory that the host cannot touch
   size_t workspace_bytes; // what the planned ops need at most at once
   void *workspace;        // NULL while planning
@@ -86,7 +88,8 @@ struct kern {
   char device_id[40];     // tells this machine's devices apart; empty on the CPU
   char why_cpu[256];      // why KERN_DEVICE_AUTO took the CPU; else empty
   kern_space space[KERN_MEMORIES];
-  void *impl; // the backend's own
+  struct kern_watch *watch; // who is told of every op (kernels/watch.h); NULL = nobody
+  void *impl;               // the backend's own
 };
 
 // AUTO: a library for unmasked sequences. OWN: none. LIBRARY: one for long causal sequences, too.

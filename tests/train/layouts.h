@@ -19,6 +19,7 @@
 
 typedef struct {
   int tp, cp, dp, zero, micro;
+  int shard; // replicas that share out; 0 = all
   bool bf16, recompute;
   bool muon;
   bool weigh; // changed positions more
@@ -28,6 +29,9 @@ typedef struct {
   bool tokenizer; // instead of the dynamics model
   bool wide;      // checkpoints of many extents
   bool sure;      // logits so far apart that exp() of their differences leaves float32
+  bool exact;     // run.exact, of a model that all of its layouts can cut
+  int group;      // train.group; 0 = 1
+  int threads;    // 0 = 1
   int batch;      // clips a step; 0 = 6
   int steps;
   double loss_within, grad_within; // relative; grad_within 0 = not compared
@@ -88,7 +92,16 @@ static cfg *tiny_cfg(const layout *l) {
   assert_ok(cfg_set(c, l->muon ? "optim.optimizer=muon" : "optim.optimizer=adamw"));
   snprintf(text, sizeof text, "train.batch=%d", l->batch ? l->batch : 6);
   assert_ok(cfg_set(c, text));
+  if (l->exact) {
+    assert_ok(cfg_set(c, "run.exact=true"));
+    assert_ok(cfg_set(c, "model.kv_heads=4"));
+    assert_ok(cfg_set(c, "data.frames=8"));
+    snprintf(text, sizeof text, "train.group=%d", l->group ? l->group : 1);
+    assert_ok(cfg_set(c, text));
+  }
   snprintf(text, sizeof text, "dist.zero=%d", l->zero);
+  assert_ok(cfg_set(c, text));
+  snprintf(text, sizeof text, "dist.shard=%d", l->shard);
   assert_ok(cfg_set(c, text));
   snprintf(text, sizeof text, "train.micro_batch=%d", l->micro);
   assert_ok(cfg_set(c, text));
@@ -129,7 +142,7 @@ static void trainee_start(trainee *t, const layout *l, const dist_grid *grid,
   memset(t, 0, sizeof *t);
   t->c = tiny_cfg(l);
   train_axes_init(&t->axes, grid, world);
-  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &t->k));
+  assert_ok(kern_create(KERN_DEVICE_CPU, l->threads ? l->threads : 1, &t->k));
   assert_ok(train_step_plan(&t->work, t->c, &t->axes, t->k));
 }
 
@@ -187,6 +200,10 @@ static void trainee_update(trainee *t, int64_t step) {
   t->loss = x.loss;
   t->norm = x.grad_norm;
   memcpy(t->outcomes, x.outcomes, sizeof t->outcomes);
+}
+
+static inline void layout_split(dist_world *w, const layout *l) {
+  assert_ok(dist_world_split_shards(w, l->tp, l->cp, l->dp, l->shard));
 }
 
 // Element `at` of the flat layout: the gradients of one parameter here against those of the whole.
@@ -251,9 +268,9 @@ static inline void compare_layout(dist_world *w, const layout *l) {
   dist_traffic before[DIST_AXES];
   double worst_loss = 0.0, worst_grad = 0.0;
   layout single = *l;
-  single.zero = single.micro = 0;
+  single.zero = single.micro = single.shard = 0;
   assert_ok(dist_grid_init(1, 1, 1, 0, 1, &one));
-  assert_ok(dist_world_split(w, l->tp, l->cp, l->dp));
+  layout_split(w, l);
   trainee_open(&whole, &single, &one, NULL);
   trainee_open(&t, l, &w->grid, w);
   for (int a = 0; a < DIST_AXES; a++) before[a] = axis_traffic(w, a);
@@ -277,9 +294,11 @@ static inline void compare_layout(dist_world *w, const layout *l) {
     if (step == 0) assert_true(fabs(t.norm / whole.norm - 1.0) < (l->bf16 ? 2e-2 : 1e-5));
   }
   if (w->grid.rank == 0)
-    print_message("%stp%d cp%d dp%d zero%d micro%d %s: loss %.3f off by %.1e, gradients by %.1e\n",
-                  l->tokenizer ? "tokenizer " : "", l->tp, l->cp, l->dp, l->zero, l->micro,
-                  l->bf16 ? "bf16" : "fp32", t.loss, worst_loss, worst_grad);
+    print_message(
+        "%s%stp%d cp%d dp%d zero%d in %d micro%d %s: loss %.3f off by %.1e, gradients by %.1e\n",
+        l->tokenizer ? "tokenizer " : "", l->muon ? "muon " : "", l->tp, l->cp, l->dp, l->zero,
+        l->shard ? l->shard : l->cp * l->dp, l->micro, l->bf16 ? "bf16" : "fp32", t.loss,
+        worst_loss, worst_grad);
   trainee_close(&t);
   trainee_close(&whole);
 }

@@ -3,6 +3,8 @@
 #ifndef TRAIN_BLOCK_TYPES_H
 #define TRAIN_BLOCK_TYPES_H
 
+#include <stdbool.h>
+
 #include "kernels/kern.h"
 #include "train/model/axes.h"
 #include "train/model/exchange.h"
@@ -42,10 +44,22 @@ typedef struct {
   const float *cos, *sin; // [pos_mod, K/2]
   int64_t pos_div, pos_mod;
   const train_exchange *exchange; // of a time block split over cp, else NULL
+  int64_t leaves, frames; // with run.exact (train/model/linear.h): leaves and frames of M; else 0
+  float *partial, *parts; // likewise
 } train_block_shape;
+
+// What of a block's activations stays until the backward pass: all; all but what norms and SwiGLU
+// make again; the input alone; nothing.
+typedef enum {
+  TRAIN_KEEP_ALL,
+  TRAIN_RECOMPUTE_CHEAP,
+  TRAIN_RECOMPUTE,
+  TRAIN_NO_BACKWARD
+} train_keep;
 
 // What the backward pass needs. H, G and F are those of this rank.
 typedef struct {
+  bool again;     // y1, qk, y2 and h are shared between blocks, and made again
   void *x;        // [R,D] the block's input
   void *y1;       // [R,D]
   float *rstd1;   // [R]
@@ -70,6 +84,8 @@ typedef struct {
   void *dqk;  // [M,(H+G)K]
   void *d_o;  // [M,HK]
   void *dh;   // [M,F]
+  // With run.exact: sums of frames or heads, here and of all ranks of tp.
+  float *units, *all_units, *leaf_units;
 } train_block_scratch;
 
 #endif

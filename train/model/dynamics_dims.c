@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "train/model/exact.h"
 #include "train/model/head.h"
 #include "train/model/precision.h"
 
@@ -69,6 +70,7 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
   const bool second = train_axes_rank(ax, DIST_AXIS_TP) > 0;
   out->blocks = orr_calloc((size_t)d->layers, sizeof *out->blocks);
   ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %" PRId64 " blocks: out of memory", d->layers);
+  ORR_TRY(train_params_segment(list));
 #define NORMAL(...) &(train_param_spec){__VA_ARGS__, .init = TRAIN_INIT_NORMAL, .std = std}
 #define CODES(...)                                                                                 \
   &(train_param_spec) {                                                                            \
@@ -99,8 +101,10 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
   for (int i = 0; i < d->layers; i++) {
     char prefix[32];
     snprintf(prefix, sizeof prefix, "blocks.%d", i);
+    ORR_TRY(train_params_segment(list));
     ORR_TRY(train_block_add(list, &d->block, (int)d->layers, prefix, &out->blocks[i]));
   }
+  ORR_TRY(train_params_segment(list));
   ORR_TRY(train_params_add(
       list,
       &(train_param_spec){
@@ -117,10 +121,11 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
 train_dynamics_frames train_dynamics_frames_of(const train_dynamics_dims *d, int64_t B, int64_t T) {
   const int cp = train_axes_size(d->block.axes, DIST_AXIS_CP);
   const train_part t = train_part_of(T, cp, train_axes_rank(d->block.axes, DIST_AXIS_CP));
+  const bool by_clip = cp == 1 && !train_exact(d->block.axes);
   return (train_dynamics_frames){.first = t.first,
                                  .count = t.count,
-                                 .clip_step = cp == 1 ? T : 1,
-                                 .frame_step = cp == 1 ? 1 : B};
+                                 .clip_step = by_clip ? T : 1,
+                                 .frame_step = by_clip ? 1 : B};
 }
 
 double train_dynamics_flops(const train_dynamics_dims *d, int64_t B, int64_t T) {

@@ -13,6 +13,7 @@
 #include "configs/config.h"
 #include "data/clips/clip_batch.h"
 #include "train/model/axes.h"
+#include "train/step/fetch.h"
 #include "train/step/gather.h"
 #include "train/timing/timer.h"
 #include "train/step/reduce.h"
@@ -41,6 +42,13 @@ typedef struct {
   train_step_fingerprints fingerprints; // of a step that takes them
   kern_clip_result verdict;
 } train_totals;
+
+// Sums of a step that have an order of their own, in device memory (run.exact).
+typedef struct {
+  int64_t count;    // leaves of a step
+  double *losses;   // [count] of each leaf; zeros of other ranks' leaves
+  int64_t *squares; // [KERN_SQUARES_BINS] of the gradient
+} train_exact_sums;
 
 // What is known on the host about a step under way.
 typedef struct {
@@ -74,8 +82,11 @@ typedef struct {
   kern *k; // borrowed
   train_state state;
   train_stage *stage;
+  train_ordered *ordered; // NULL without run.exact
+  train_exact_sums exact;
   train_reduce *reduce;
   train_gather *gather;
+  train_fetch *fetch;
   train_timer *timer;
   train_capture *replay;
   bool capture;       // steps are captured and replayed
@@ -94,6 +105,9 @@ typedef struct {
 // announced. Nothing is allocated. ORR_ECONFIG when the model cannot be split like this. Release
 // also after a failure.
 orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k);
+// Local, before commit. Plans the run's first step once more, for those who watch the kern, the
+// axes and the timer; what was announced stays.
+orr_code train_step_rehearse(train_step *s);
 // Local. Ends planning: allocates exactly what was counted.
 orr_code train_step_commit(train_step *s);
 // Collective over the world unless a rank failed; a plan that failed may be left too. Leaves the
