@@ -22,8 +22,8 @@ typedef struct {
 
 static sim_plan plan_shards(const data_sim_options *o) {
   int64_t episodes = o->shard_frames / o->episode_frames;
-  if (o->forks) episodes -= episodes % 2; // a pair stays in one shard
-  int64_t fewest = o->forks ? 2 : 1;
+  int64_t fewest = o->forks ? 2 : o->group ? o->group : 1; // a group stays in one shard
+  episodes -= episodes % fewest;
   if (episodes < fewest) episodes = fewest;
   return (sim_plan){o, (o->episodes + episodes - 1) / episodes, episodes};
 }
@@ -61,6 +61,7 @@ static orr_code work(void *ctx, orr_board *board) {
   void *scene = NULL;
   data_sim_portion *portion = NULL;
   ORR_TRY(plan->o->scene->create(plan->o->height, plan->o->width, plan->o->fps, &scene));
+  if (plan->o->choice) plan->o->scene->pick(scene, plan->o->choice);
   ORR_TRY_GOTO(data_sim_portion_create(plan->o, &portion), destroy_scene);
   for (int64_t shard; (shard = orr_board_take(board)) >= 0;)
     ORR_TRY_GOTO(write_shard(plan, shard, scene, portion, board), destroy_portion);
@@ -103,6 +104,9 @@ static orr_code check_options(const data_sim_options *o) {
   ORR_CHECK(o->processes >= 1 && o->shard_frames >= 1, ORR_EINVAL,
             "generate: %d processes and %" PRId64 " frames a shard; at least 1 of each is needed",
             o->processes, o->shard_frames);
+  ORR_CHECK(!o->group || o->episodes % o->group == 0, ORR_EINVAL,
+            "generate: %" PRId64 " episodes are not groups of %" PRId64 "; wanted a multiple of it",
+            o->episodes, o->group);
   if (!o->forks) return ORR_OK;
   ORR_CHECK(o->forks >= 1 && o->forks < o->episode_frames, ORR_EINVAL,
             "generate: episodes of %" PRId64 " frames cannot fork after %" PRId64
@@ -118,6 +122,7 @@ static orr_code write_index(const data_sim_options *o) {
                             "episode_frames", (json_int_t)o->episode_frames);
   if (extra && o->forks)
     json_object_set_new(extra, "forks", json_pack("{s:I}", "prompt", (json_int_t)o->forks));
+  if (extra && o->extra) json_object_update(extra, (json_t *)(uintptr_t)o->extra);
   ORR_CHECK(extra, ORR_ENOMEM, "out of memory for the index of %s", o->dir);
   orr_code rc = data_index_build(o->dir, extra);
   json_decref(extra);

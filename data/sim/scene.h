@@ -23,6 +23,9 @@ typedef struct {
   // ORR_EUNSUPPORTED. Not thread safe: the renderer belongs to the thread that created it.
   orr_code (*create)(int64_t height, int64_t width, double fps, void **scene);
   void (*destroy)(void *scene); // takes NULL
+  // Local. Which episodes there are, where a scene has a choice (data_physics_choice): before the
+  // first one. NULL: it has none.
+  void (*pick)(void *scene, const void *choice);
   // Local. Begins an episode, with its own driver: a function of (seed, episode) alone.
   orr_code (*start)(void *scene, uint64_t seed, uint64_t episode);
   // Local. From here on the driver draws as `episode` does, so that the two futures `which` 0 and 1
@@ -35,7 +38,7 @@ typedef struct {
 } data_scene;
 
 // X(name): the table data_scene_NAME in data/sim/.
-#define DATA_SCENES(X)           X(tabletop)
+#define DATA_SCENES(X)           X(tabletop) X(physics)
 #define DATA_SCENE_DECLARE(name) extern const data_scene data_scene_##name;
 DATA_SCENES(DATA_SCENE_DECLARE)
 

@@ -9,9 +9,11 @@
 #include "base/cores.h"
 #include "base/log.h"
 #include "data/sim/generate.h"
+#include "train/cli/physics_args.h"
 #include "train/cli/progress.h"
 
 #define FRAMES_DEFAULT 10000
+#define PHYSICS_FRAMES 16
 
 static const orr_option options[] = {
     {"scene", "NAME", "what is simulated; the scenes are listed below (tabletop)", ORR_OPTION_ONCE},
@@ -26,6 +28,7 @@ static const orr_option options[] = {
     {"fps", "F", "frames and actions a second (10)", ORR_OPTION_ONCE},
     {"forks", "C", "episodes in pairs: two futures of one start of C frames", ORR_OPTION_ONCE},
     {"branch", "NAME", "branch of the data set (worlds)", ORR_OPTION_ONCE},
+    TRAIN_PHYSICS_OPTIONS,
     {0},
 };
 static const orr_command command = {
@@ -42,11 +45,24 @@ static orr_code parse_amount(const orr_args *args, data_sim_options *o) {
   if (o->episodes) return ORR_OK;
   if (!total) total = FRAMES_DEFAULT;
   o->episodes = (total + o->episode_frames - 1) / o->episode_frames;
-  if (o->forks) o->episodes += o->episodes % 2;
+  const int64_t group = o->forks ? 2 : o->group ? o->group : 1;
+  o->episodes = (o->episodes + group - 1) / group * group;
   return ORR_OK;
 }
 
-static orr_code parse(const orr_args *args, data_sim_options *o) {
+// The physics scene has a choice, and clips as long as its worlds last.
+static orr_code parse_choice(const orr_args *args, data_sim_options *o, data_physics_choice *c) {
+  if (o->scene != &data_scene_physics) return train_physics_args_none(args, o->scene->name);
+  ORR_TRY(train_physics_args(args, c));
+  ORR_CHECK(!orr_args_text(args, "forks", NULL), ORR_ECONFIG,
+            "--forks belongs to other scenes: --scene physics has --change and --pairs");
+  o->episode_frames = PHYSICS_FRAMES;
+  o->group = data_physics_group(c);
+  o->choice = c;
+  return ORR_OK;
+}
+
+static orr_code parse(const orr_args *args, data_sim_options *o, data_physics_choice *c) {
   int64_t processes = orr_cores_usable(), seed = 1;
   ORR_TRY(data_scene_find(orr_args_text(args, "scene", "tabletop"), &o->scene));
   ORR_TRY(orr_args_require(args, "out", &o->dir));
@@ -56,6 +72,7 @@ static orr_code parse(const orr_args *args, data_sim_options *o) {
   ORR_TRY(orr_args_i64(args, "shard-frames", 1, 1000000000, &o->shard_frames));
   ORR_TRY(orr_args_f64(args, "fps", 1, 100, &o->fps));
   ORR_TRY(orr_args_i64(args, "forks", 0, 1000000, &o->forks));
+  ORR_TRY(parse_choice(args, o, c));
   ORR_TRY(parse_amount(args, o));
   o->branch = orr_args_text(args, "branch", "worlds");
   o->seed = (uint64_t)seed;
@@ -67,6 +84,10 @@ static orr_code list_scenes(void) {
   printf("\nscenes:\n");
   for (int i = 0; data_scene_at(i); i++)
     printf("  %-12s %s\n", data_scene_at(i)->name, data_scene_at(i)->sentence);
+#define CONCEPT(name, variants, sentence) printf("  %-12s %s\n", #name, sentence);
+  printf("\nconcepts of the physics scene:\n");
+  DATA_PHYSICS_CONCEPT_ROWS(CONCEPT)
+#undef CONCEPT
   return ORR_OK;
 }
 
@@ -82,8 +103,13 @@ orr_code train_cmd_data_generate(int argc, char **argv) {
                         .ctx = &progress};
   ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return list_scenes();
-  ORR_TRY(parse(&args, &o));
-  ORR_TRY(data_sim_generate(&o));
+  data_physics_choice choice;
+  ORR_TRY(parse(&args, &o, &choice));
+  json_t *extra = o.choice ? data_physics_index(&choice, o.fps) : NULL;
+  o.extra = extra;
+  const orr_code rc = data_sim_generate(&o);
+  json_decref(extra);
+  ORR_TRY(rc);
   ORR_INFO("%s: %" PRId64 " episodes of %" PRId64 " frames, %" PRId64 " x %" PRId64 " pixels",
            o.dir, o.episodes, o.episode_frames, o.height, o.width);
   return ORR_OK;
