@@ -78,6 +78,10 @@ uint64_t orr_memory_resident(void) {
   return number_of(RESIDENT);
 }
 
+uint64_t orr_memory_space(void) {
+  return number_of(SPACE);
+}
+
 static uint64_t taken(bool data) {
   return number_of(data ? DATA : SPACE);
 }

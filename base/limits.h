@@ -21,6 +21,8 @@ void orr_limits_file_words(char *out, size_t size);
 void orr_limits_thread_words(char *out, size_t size);
 // Local. Bytes that this process has in memory now; 0 = not known.
 uint64_t orr_memory_resident(void);
+// Local. Bytes of its address space now; 0 = not known.
+uint64_t orr_memory_space(void);
 // Local. " (... ulimit -v ...)" with the limit and what is taken of it, or "" where memory is not
 // limited. Safe in a handler of signals.
 void orr_limits_memory_words(char *out, size_t size);

@@ -1,5 +1,6 @@
 // Rules between rows. Each names the rows with their values, and what would fit.
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "configs/config.h"
@@ -170,6 +171,17 @@ static orr_code check_curriculum(const cfg *c) {
   return ORR_OK;
 }
 
+static orr_code check_outcomes(const cfg *c) {
+  const double most =
+      fmax(c->model.reward_weight, fmax(c->model.done_weight, c->model.progress_weight));
+  ORR_CHECK(most == 0.0 || c->train.stage != CFG_STAGE_DYNAMICS || c->model.registers > 0,
+            ORR_ECONFIG,
+            "model.reward_weight %g, done_weight %g, progress_weight %g with model.registers 0: "
+            "these heads read a frame's registers; set model.registers to 1 or more",
+            c->model.reward_weight, c->model.done_weight, c->model.progress_weight);
+  return ORR_OK;
+}
+
 static orr_code check_held_out(const cfg *c) {
   if (c->eval.every == 0) return ORR_OK;
   ORR_CHECK(c->eval.data.n > 0, ORR_ECONFIG,
@@ -192,9 +204,9 @@ static orr_code check_blocks(const cfg *c) {
 
 orr_code cfg_check_into(const cfg *c, orr_faults *f) {
   static orr_code (*const checks[])(const cfg *) = {
-      check_blocks,  check_tokens,      check_time,     check_branches,
-      check_mixture, check_schedule,    check_batch,    check_split,
-      check_folder,  check_checkpoints, check_held_out, check_curriculum};
+      check_blocks,   check_tokens,     check_time,    check_branches, check_mixture,
+      check_schedule, check_batch,      check_split,   check_folder,   check_checkpoints,
+      check_held_out, check_curriculum, check_outcomes};
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     ORR_TRY(orr_faults_take(f, checks[i](c)));
   return ORR_OK;

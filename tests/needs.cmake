@@ -32,3 +32,6 @@ if(ORRERY_NCCL)
 else()
   target_sources(needs_real_nccl INTERFACE ${CMAKE_SOURCE_DIR}/tests/dist/device_absent.c)
 endif()
+
+# somebody else's game, played (tests/data/sim/fake_libenv.c)
+add_library(fake_libenv SHARED tests/data/sim/fake_libenv.c)

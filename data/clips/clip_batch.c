@@ -25,8 +25,14 @@ orr_code data_clip_batch_create(const data_mix_options *o, int64_t B, int64_t Q,
   b->sample = orr_calloc((size_t)B, sizeof *b->sample);
   if (o->pass_bad_actions) b->bad = orr_calloc((size_t)B, sizeof *b->bad);
   if (b->Q) b->state = orr_calloc(frames, (size_t)b->Q * sizeof *b->state);
+  if (o->outcomes) {
+    b->reward = orr_calloc(frames, sizeof *b->reward);
+    b->done = orr_calloc(frames, sizeof *b->done);
+    b->progress = orr_calloc(frames, sizeof *b->progress);
+  }
   ORR_CHECK_GOTO((b->frames || b->tokens) && b->action && b->valid && b->branch && b->sample &&
-                     (b->state || b->Q == 0) && (b->bad || !o->pass_bad_actions),
+                     (b->state || b->Q == 0) && (b->bad || !o->pass_bad_actions) &&
+                     ((b->reward && b->done && b->progress) || !o->outcomes),
                  fail, ORR_ENOMEM,
                  "out of memory for a batch of %" PRId64 " clips of %" PRId64 " frames", B, o->T);
   *out = b;
@@ -38,6 +44,9 @@ fail:
 
 void data_clip_batch_destroy(data_clip_batch *b) {
   if (!b) return;
+  orr_free(b->progress);
+  orr_free(b->done);
+  orr_free(b->reward);
   orr_free(b->bad);
   orr_free(b->sample);
   orr_free(b->state);

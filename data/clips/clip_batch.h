@@ -37,6 +37,9 @@ typedef struct {
   float *valid;          // [B,T,A]: 1 where the data set defines the component
   int32_t *branch;       // [B]: branch id of the data set
   float *state;          // [B,T,Q] or NULL
+  // What came of the action that led to a frame (data/shard/outcomes.h), NaN where it is not known;
+  // [B,T], NULL where it was not asked for.
+  float *reward, *done, *progress;
   uint64_t *sample;      // [B]: global sample numbers, the keys of their random numbers
   data_bad_actions *bad; // [B], or NULL where such actions are an error
 } data_clip_batch;
@@ -52,6 +55,7 @@ typedef struct {
   int64_t S, codes;         // wanted tokens a frame, and codes below this (DATA_TOKENS)
   int64_t A;                // at most A actions a shard; fewer are padded and marked invalid
   bool state;               // also read /state
+  bool outcomes;            // also read /reward, /done and /success, of the sets that have them
   bool pass_bad_actions;    // those that are not finite get into a batch, which tells of them
   size_t chunk_cache_bytes; // unpacked chunks of packed shards that stay in memory; 0 = 64 MiB
   data_remote *remote;      // for addresses; outlives the mixture; NULL = folders only

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "data/clips/clip_read.h"
 #include "data/shard/format.h"
+#include "data/shard/outcomes.h"
 #include "data/shard/part.h"
 
 #define OPEN_SHARDS (2 * DATA_ORDER_BLOCK) // the block that is read and the one before or after
@@ -15,8 +16,9 @@ typedef struct {
   int64_t number; // of the shard
   uint64_t used;  // when, for the choice of the one to close
   data_shard *shard;
-  uint64_t columns; // its numbers in the cache of chunks
-  uint64_t *starts; // [episodes + 1]: clips before each episode
+  uint64_t columns;       // its numbers in the cache of chunks
+  uint64_t *starts;       // [episodes + 1]: clips before each episode
+  data_outcomes outcomes; // where they are asked for
 } open_shard;
 
 struct data_clip_set {
@@ -147,6 +149,7 @@ fail:
 
 static void slot_close(open_shard *slot) {
   data_shard_close(slot->shard);
+  data_outcomes_release(&slot->outcomes);
   orr_free(slot->starts);
   *slot = (open_shard){0};
 }
@@ -213,7 +216,7 @@ static orr_code slot_open(const data_clip_set *s, open_shard *slot, int64_t numb
             "; the shard was changed: build the index again",
             path, slot->starts[episodes], s->counts[number]);
   slot->number = number;
-  return ORR_OK;
+  return s->o.outcomes ? data_outcomes_read(slot->shard, &slot->outcomes) : ORR_OK;
 }
 
 static orr_code get_shard(data_clip_set *s, int64_t number, data_chunk_cache *cache,
@@ -253,5 +256,9 @@ orr_code data_clip_set_begin(data_clip_set *s, data_place at, data_clip_source *
   from->episode = episode;
   from->first =
       data_shard_offsets(slot->shard)[episode] + (int64_t)(at.clip - slot->starts[episode]);
+  const int64_t T = s->o.T, at_row = row * T;
+  if (b->reward)
+    data_outcomes_clip(&slot->outcomes, from->first, T, s->o.stride, b->reward + at_row,
+                       b->done + at_row, b->progress + at_row);
   return data_clip_read_begin(r, from, b, row);
 }

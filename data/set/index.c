@@ -52,6 +52,8 @@ static orr_code read_format(const json_t *top, const char *path, data_shard_form
   f.reward = json_is_true(json_object_get(top, "reward"));
   f.done = json_is_true(json_object_get(top, "done"));
   f.success = json_is_true(json_object_get(top, "success"));
+  const json_t *views = json_object_get(top, "views");
+  if (views) ORR_TRY_GOTO(data_views_parse(views, path, &f.views), done);
   f.action_names = action_names;
   f.state_names = state_names;
   rc = data_shard_format_check(&f, path);

@@ -4,6 +4,7 @@
 //   {"orrery_index": 1, "branch": "worlds", "fps": 10, "source": "...",
 //    "height": 64, "width": 64, "S": 0, "codes": 0, "action_names": [..], "state_names": [..],
 //    "reward": true, "done": true, "success": true,     where shards have such a dataset
+//    "views": [..],                                     where frames have them: data/shard/views.h
 //    "bytes": .., "frames": .., "episodes": ..,                              totals
 //    "shards": [{"file": "shard-00000.h5", "bytes": .., "xxh3_128": "32 hex digits",
 //                "frames": .., "episodes": .., "lengths": [[length, episodes of it], ..]}, ..],

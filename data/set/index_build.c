@@ -96,6 +96,7 @@ static json_t *format_members(const data_shard_format *f) {
   if (j && f->reward) json_object_set_new(j, "reward", json_true());
   if (j && f->done) json_object_set_new(j, "done", json_true());
   if (j && f->success) json_object_set_new(j, "success", json_true());
+  if (j && f->views.n) json_object_set_new(j, "views", data_views_json(&f->views));
   return j;
 }
 

@@ -63,7 +63,7 @@ orr_code data_shard_format_check(const data_shard_format *f, const char *what) {
   ORR_CHECK((f->action_names || f->A == 0) && (f->state_names || f->Q == 0), ORR_EINVAL,
             "%s: %s; give one name a component", what,
             f->action_names || f->A == 0 ? "no state names" : "no action names");
-  return ORR_OK;
+  return data_views_check(&f->views, f->height, f->width, f->S, what);
 }
 
 static orr_code same_number(const char *member, const char *a_name, double a, const char *b_name,
@@ -98,6 +98,7 @@ orr_code data_shard_format_equal(const data_shard_format *a, const char *a_name,
   ORR_TRY(same_number("number of /reward", a_name, a->reward, b_name, b->reward));
   ORR_TRY(same_number("number of /done", a_name, a->done, b_name, b->done));
   ORR_TRY(same_number("number of /success", a_name, a->success, b_name, b->success));
+  ORR_TRY(data_views_equal(&a->views, a_name, &b->views, b_name));
   for (int64_t i = 0; i < a->A; i++) {
     ORR_TRY(same_text("action name", a_name, a->action_names[i], b_name, b->action_names[i]));
   }

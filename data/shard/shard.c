@@ -145,6 +145,19 @@ static orr_code check_count(const data_shard *s, const char *name, int64_t got, 
   return ORR_OK;
 }
 
+static orr_code read_views(const data_shard *s, data_views *out) {
+  char **text = NULL;
+  int64_t one = 0;
+  json_t *list = NULL;
+  if (H5Aexists(s->file, "views") <= 0) return ORR_OK;
+  ORR_TRY(data_h5_get_strings(s->file, s->path, "views", &text, &one));
+  orr_code rc = orr_json_parse(s->path, text[0], strlen(text[0]), &list);
+  if (rc == ORR_OK) rc = data_views_parse(list, s->path, out);
+  json_decref(list);
+  orr_free(text);
+  return rc;
+}
+
 static orr_code read_format(data_shard *s) {
   orr_code rc = ORR_OK;
   int64_t one = 0, actions = 0, states = 0;
@@ -174,6 +187,7 @@ static orr_code read_format(data_shard *s) {
     ORR_TRY_GOTO(data_h5_get_strings(s->file, s->path, "state_names", &state_names, &states), done);
     ORR_TRY_GOTO(check_count(s, "state_names", states, f.Q), done);
   }
+  ORR_TRY_GOTO(read_views(s, &f.views), done);
   f.branch = branch[0];
   f.source = source[0];
   f.action_names = (const char *const *)action_names;

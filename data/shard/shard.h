@@ -10,8 +10,8 @@
 //   /reward          f32 [F]     optional: what actions[t] earned
 //   /done            u8  [F]     optional: 1 where the episode ended with actions[t], else 0
 //   /success         u8  [E]     optional: 1 where the episode reached its goal, else 0
-//   root attributes  orrery_shard = 1, branch, fps, action_names, state_names, source, and codes
-//                    where there are /tokens
+//   root attributes  orrery_shard = 1, branch, fps, action_names, state_names, source, codes where
+//                    there are /tokens, and views where a frame holds several (data/shard/views.h)
 //
 // Threads: HDF5 as Debian builds it is not thread safe. What goes through it takes the process's
 // one HDF5 lock, so any thread may call; one shard must not be closed while it is read. Rows that
@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "data/shard/views.h"
 
 // What every frame of a shard has. All shards of a data set agree on it.
 typedef struct {
@@ -37,6 +38,7 @@ typedef struct {
   int64_t Q;                       // width of /state; 0 when there is none
   const char *const *state_names;  // [Q]
   bool reward, done, success;      // whether there is such a dataset
+  data_views views;                // of a frame, in pixels; in tokens where there are no /frames
 } data_shard_format;
 
 typedef struct data_shard data_shard;

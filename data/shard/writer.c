@@ -7,6 +7,7 @@
 #include <libgen.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -118,6 +119,16 @@ static orr_code writer_fail(data_shard_writer *w, const char *what) {
   return w->fault.rc;
 }
 
+static bool put_views(hid_t file, const data_views *v) {
+  json_t *list = data_views_json(v);
+  char *text = list ? json_dumps(list, JSON_COMPACT) : NULL;
+  const char *const texts[] = {text};
+  const bool good = text && data_h5_put_strings(file, "views", texts, 0);
+  free(text); // jansson's, not orr_malloc's
+  json_decref(list);
+  return good;
+}
+
 static bool put_attributes(hid_t file, const data_shard_format *f) {
   return data_h5_put_i64(file, "orrery_shard", DATA_SHARD_VERSION) &&
          data_h5_put_strings(file, "branch", &f->branch, 0) &&
@@ -125,7 +136,8 @@ static bool put_attributes(hid_t file, const data_shard_format *f) {
          data_h5_put_f64(file, "fps", f->fps) &&
          (f->A == 0 || data_h5_put_strings(file, "action_names", f->action_names, f->A)) &&
          (f->Q == 0 || data_h5_put_strings(file, "state_names", f->state_names, f->Q)) &&
-         (f->S == 0 || data_h5_put_i64(file, "codes", f->codes));
+         (f->S == 0 || data_h5_put_i64(file, "codes", f->codes)) &&
+         (f->views.n == 0 || put_views(file, &f->views));
 }
 
 // -- datasets -------------------------------------------------------------------------------

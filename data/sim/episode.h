@@ -14,8 +14,14 @@ orr_code data_sim_portion_create(const data_sim_options *o, data_sim_portion **o
 // Local. Takes NULL.
 void data_sim_portion_destroy(data_sim_portion *p);
 
-// Local. Simulates episode number `episode` of the data set and appends it to `w`. frames_done
-// (shared between processes) counts the frames as they are drawn.
+// Which episode of its scene the n-th is that stands in the place of episode number `episode`.
+static inline uint64_t data_sim_episode_number(int64_t episode, int64_t n) {
+  return (uint64_t)episode + ((uint64_t)n << 40);
+}
+
+// Local. Simulates episode number `episode` of the data set, with those that follow in its place,
+// and appends it to `w`. frames_done (shared between processes) counts the frames as they are
+// drawn.
 orr_code data_sim_episode_write(const data_sim_options *o, void *scene, int64_t episode,
                                 data_sim_portion *p, data_shard_writer *w,
                                 _Atomic int64_t *frames_done);

@@ -22,8 +22,8 @@ typedef struct {
 
 static sim_plan plan_shards(const data_sim_options *o) {
   int64_t episodes = o->shard_frames / o->episode_frames;
-  int64_t fewest = o->forks ? 2 : o->group ? o->group : 1; // a group stays in one shard
-  episodes -= episodes % fewest;
+  if (o->forks) episodes -= episodes % 2; // a pair stays in one shard
+  int64_t fewest = o->forks ? 2 : 1;
   if (episodes < fewest) episodes = fewest;
   return (sim_plan){o, (o->episodes + episodes - 1) / episodes, episodes};
 }
@@ -33,13 +33,15 @@ static orr_code write_shard(const sim_plan *plan, int64_t shard, void *scene,
   const data_sim_options *o = plan->o;
   data_shard_format format = {.branch = o->branch,
                               .source = o->scene->source,
-                              .fps = o->fps,
-                              .height = o->height,
-                              .width = o->width,
+                              .fps = o->setting.fps,
+                              .height = o->setting.height,
+                              .width = o->setting.width,
                               .A = o->scene->A,
                               .action_names = o->scene->action_names,
                               .Q = o->scene->Q,
-                              .state_names = o->scene->state_names};
+                              .state_names = o->scene->state_names,
+                              .reward = o->scene->outcome != NULL,
+                              .done = o->scene->outcome != NULL};
   orr_code rc = ORR_OK;
   data_shard_writer *w = NULL;
   orr_path path;
@@ -60,8 +62,7 @@ static orr_code work(void *ctx, orr_board *board) {
   orr_code rc = ORR_OK;
   void *scene = NULL;
   data_sim_portion *portion = NULL;
-  ORR_TRY(plan->o->scene->create(plan->o->height, plan->o->width, plan->o->fps, &scene));
-  if (plan->o->choice) plan->o->scene->pick(scene, plan->o->choice);
+  ORR_TRY(plan->o->scene->create(&plan->o->setting, &scene));
   ORR_TRY_GOTO(data_sim_portion_create(plan->o, &portion), destroy_scene);
   for (int64_t shard; (shard = orr_board_take(board)) >= 0;)
     ORR_TRY_GOTO(write_shard(plan, shard, scene, portion, board), destroy_portion);
@@ -108,6 +109,8 @@ static orr_code check_options(const data_sim_options *o) {
             "generate: %" PRId64 " episodes are not groups of %" PRId64 "; wanted a multiple of it",
             o->episodes, o->group);
   if (!o->forks) return ORR_OK;
+  ORR_CHECK(o->scene->fork, ORR_EINVAL, "generate: scene %s has no forks; leave --forks out",
+            o->scene->name);
   ORR_CHECK(o->forks >= 1 && o->forks < o->episode_frames, ORR_EINVAL,
             "generate: episodes of %" PRId64 " frames cannot fork after %" PRId64
             "; fork after 1 to %" PRId64,
@@ -123,6 +126,10 @@ static orr_code write_index(const data_sim_options *o) {
   if (extra && o->forks)
     json_object_set_new(extra, "forks", json_pack("{s:I}", "prompt", (json_int_t)o->forks));
   if (extra && o->extra) json_object_update(extra, (json_t *)(uintptr_t)o->extra);
+  if (extra && o->scene->foreign)
+    json_object_set_new(
+        extra, "levels",
+        json_pack("[I, I]", (json_int_t)o->setting.level_first, (json_int_t)o->setting.level_end));
   ORR_CHECK(extra, ORR_ENOMEM, "out of memory for the index of %s", o->dir);
   orr_code rc = data_index_build(o->dir, extra);
   json_decref(extra);

@@ -11,18 +11,18 @@
 
 typedef struct {
   const data_scene *scene;
-  const char *dir;       // made when missing; may not hold shards yet
-  const char *branch;    // of the data set
-  int64_t height, width; // of a frame
-  double fps;            // 1..100
+  const char *dir;            // made when missing; may not hold shards yet
+  const char *branch;         // of the data set
+  data_scene_setting setting; // its fps 1..100
   uint64_t seed;
   int64_t episodes;
-  int64_t episode_frames; // at least 2
-  int64_t shard_frames;   // about so many frames a shard, whole episodes, at least one
+  // At least 2. Where an episode ends by itself before, others follow in its place until so many
+  // frames are there, numbered as data_sim_episode_number says.
+  int64_t episode_frames;
+  int64_t shard_frames; // about so many frames a shard, whole episodes, at least one
   // 0, or: episodes 2k and 2k+1 are two futures of one state, equal in their first `forks` frames
   // and driven apart from there. Then `episodes` is even.
   int64_t forks;
-  const void *choice;  // of a scene that has one
   const json_t *extra; // members of index.json, borrowed; NULL: none
   int64_t group;       // episodes that stay in one shard; 0 = 1
   int processes;

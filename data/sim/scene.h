@@ -8,37 +8,51 @@
 
 #include "base/status.h"
 
+// What a scene is made for. A foreign one (below) is played by a library of the user's.
+typedef struct {
+  int64_t height, width;          // of pictures
+  double fps;                     // 1/fps seconds a step
+  const char *library;            // NULL = none given
+  const char *library_sha256;     // NULL = the pinned one
+  const char *assets;             // its pictures; NULL = where it came with them
+  int64_t level_first, level_end; // what episodes draw their levels from
+  int patience_s;                 // for an answer of the library; 0 = its own choice
+  const void *choice;             // of worlds, where a scene has one (data_physics_choice); or NULL
+} data_scene_setting;
+
 typedef struct {
   const char *name;                // of --scene
   const char *sentence;            // for the help
   const char *source;              // of the shards
+  bool foreign;                    // a library of the user's plays it, levels and all
+  double fps;                      // unless told otherwise
   int64_t A;                       // action components
   const char *const *action_names; // [A]
   int64_t Q;                       // components of /state
-  const char *const *state_names;  // [Q]
+  const char *const *state_names;  // [Q]; none where Q is 0, as is `state`
 
   // Local. Whether this build has what the scene needs.
   bool (*available)(void);
-  // Local. Pictures of [height,width,3], 1/fps seconds a step. ORR_EINVAL, ORR_ENOMEM,
-  // ORR_EUNSUPPORTED. Not thread safe: the renderer belongs to the thread that created it.
-  orr_code (*create)(int64_t height, int64_t width, double fps, void **scene);
+  // Local. ORR_EINVAL, ORR_ENOMEM, ORR_EUNSUPPORTED. Not thread safe: the renderer belongs to the
+  // thread that created it. The setting's texts stay where they are.
+  orr_code (*create)(const data_scene_setting *o, void **scene);
   void (*destroy)(void *scene); // takes NULL
-  // Local. Which episodes there are, where a scene has a choice (data_physics_choice): before the
-  // first one. NULL: it has none.
-  void (*pick)(void *scene, const void *choice);
   // Local. Begins an episode, with its own driver: a function of (seed, episode) alone.
   orr_code (*start)(void *scene, uint64_t seed, uint64_t episode);
   // Local. From here on the driver draws as `episode` does, so that the two futures `which` 0 and 1
-  // of one state go apart.
+  // of one state go apart. NULL: this scene has no such futures.
   void (*fork)(void *scene, uint64_t episode, int which);
   void (*state)(const void *scene, float *state);     // Local. Writes [Q].
   orr_code (*render)(void *scene, uint8_t *rgb);      // Local. Draws [height,width,3].
   void (*act)(void *scene, float *action);            // Local. The driver's next action [A].
   orr_code (*step)(void *scene, const float *action); // Local. Applies it for 1/fps seconds.
+  // Local. Of the last step: what it earned, and whether it ended the episode, whose last frame was
+  // then the one before it. NULL: nothing is earned and episodes never end by themselves.
+  void (*outcome)(const void *scene, float *reward, bool *over);
 } data_scene;
 
 // X(name): the table data_scene_NAME in data/sim/.
-#define DATA_SCENES(X)           X(tabletop) X(physics)
+#define DATA_SCENES(X)           X(tabletop) X(coinrun) X(physics)
 #define DATA_SCENE_DECLARE(name) extern const data_scene data_scene_##name;
 DATA_SCENES(DATA_SCENE_DECLARE)
 

@@ -34,22 +34,20 @@ static void destroy(void *scene) {
   orr_free(s);
 }
 
-static orr_code create(int64_t height, int64_t width, double fps, void **scene) {
+static orr_code create(const data_scene_setting *o, void **scene) {
+  static const data_physics_choice usual = {.concept = DATA_PHYSICS_ALL};
   physics_scene *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "physics scene: out of memory");
-  s->fps = fps;
-  s->choice.concept = DATA_PHYSICS_ALL;
-  const orr_code rc = height || width ? data_physics_view_create(height, width, &s->view) : ORR_OK;
+  s->fps = o->fps;
+  s->choice = o->choice ? *(const data_physics_choice *)o->choice : usual;
+  const orr_code rc =
+      o->height || o->width ? data_physics_view_create(o->height, o->width, &s->view) : ORR_OK;
   if (rc != ORR_OK) {
     destroy(s);
     return rc;
   }
   *scene = s;
   return ORR_OK;
-}
-
-static void pick(void *scene, const void *choice) {
-  ((physics_scene *)scene)->choice = *(const data_physics_choice *)choice;
 }
 
 static double uniform(const physics_scene *s, uint64_t position) {
@@ -92,9 +90,6 @@ static orr_code start(void *scene, uint64_t seed, uint64_t episode) {
   take_part(s);
   return build(s, s->past);
 }
-
-// Groups decide by their numbers how their episodes differ.
-static void fork_driver(void *scene, uint64_t episode, int which) {}
 
 static void state(const void *scene, float *out) {
   const physics_scene *s = scene;
@@ -152,6 +147,7 @@ const data_scene data_scene_physics = {
     .name = "physics",
     .sentence = "what causes what: motion, collision, permanence, ... (docs/exam.md)",
     .source = "physics scene, MuJoCo",
+    .fps = 10,
     .A = DATA_PHYSICS_ACTIONS,
     .action_names = data_physics_action_names,
     .Q = DATA_PHYSICS_STATE,
@@ -159,9 +155,7 @@ const data_scene data_scene_physics = {
     .available = data_physics_available,
     .create = create,
     .destroy = destroy,
-    .pick = pick,
     .start = start,
-    .fork = fork_driver,
     .state = state,
     .render = render,
     .act = act,

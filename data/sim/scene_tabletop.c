@@ -16,10 +16,10 @@ static void destroy(void *scene) {
   orr_free(s);
 }
 
-static orr_code create(int64_t height, int64_t width, double fps, void **scene) {
+static orr_code create(const data_scene_setting *o, void **scene) {
   tabletop_scene *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "tabletop scene: out of memory");
-  orr_code rc = data_tabletop_create(height, width, fps, &s->table);
+  orr_code rc = data_tabletop_create(o->height, o->width, o->fps, &s->table);
   if (rc != ORR_OK) {
     destroy(s);
     return rc;
@@ -62,6 +62,7 @@ const data_scene data_scene_tabletop = {
     .name = "tabletop",
     .sentence = "a puck pushes three things about on a walled table",
     .source = "tabletop scene, MuJoCo",
+    .fps = 10,
     .A = DATA_TABLETOP_ACTIONS,
     .action_names = data_tabletop_action_names,
     .Q = DATA_TABLETOP_STATE,

@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/sha256.h"
 
 static void test_hex_is_the_canonical_form_of_known_texts(void **state) {
   assert_string_equal(orr_hash_to_hex(orr_hash_bytes("", 0)).s, "99aa06d3014798d86001c324468d497f");
@@ -65,8 +66,39 @@ static void test_seeds_of_the_short_hash_differ(void **state) {
   assert_true(orr_hash64("abc", 3, 0) != orr_hash64("abc", 3, 1));
 }
 
+// FIPS 180-4's examples, and lengths about a block's end against one another.
+static void test_sha256_has_the_published_values(void **state) {
+  char *million = malloc(1000000);
+  assert_non_null(million);
+  memset(million, 'a', 1000000);
+  assert_string_equal(orr_sha256_bytes("", 0).s,
+                      "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  assert_string_equal(orr_sha256_bytes("abc", 3).s,
+                      "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  assert_string_equal(
+      orr_sha256_bytes("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 56).s,
+      "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  assert_string_equal(orr_sha256_bytes(million, 1000000).s,
+                      "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  free(million);
+}
+
+static void test_sha256_of_a_file_is_that_of_its_bytes(void **state) {
+  char *text = NULL;
+  size_t bytes = 0;
+  orr_sha256_hex hash;
+  const char *path = ORR_SOURCE_DIR "/LICENSE";
+  assert_int_equal(orr_fs_read_all(path, &text, &bytes), ORR_OK);
+  assert_int_equal(orr_sha256_file(path, &hash), ORR_OK);
+  assert_string_equal(hash.s, orr_sha256_bytes(text, bytes).s);
+  free(text);
+  assert_int_not_equal(orr_sha256_file("/no/such/file", &hash), ORR_OK);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_sha256_has_the_published_values),
+      cmocka_unit_test(test_sha256_of_a_file_is_that_of_its_bytes),
       cmocka_unit_test(test_hex_is_the_canonical_form_of_known_texts),
       cmocka_unit_test(test_hex_reads_back_and_anything_else_is_refused),
       cmocka_unit_test(test_streams_and_files_equal_the_hash_of_the_whole),

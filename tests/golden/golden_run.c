@@ -67,7 +67,19 @@ static orr_code read_tokenizer(const json_t *sizes, kern_dtype act, train_tokeni
   return read_block(sizes, what, act, &d->block);
 }
 
-static orr_code read_dynamics(const json_t *sizes, kern_dtype act, train_dynamics_dims *d) {
+// Heads on registers by name, with the weights of their losses; a reference may have none.
+static orr_code read_outcomes(const json_t *sizes, train_dynamics_dims *d, double *weights) {
+  const json_t *all = json_object_get(sizes, "outcomes");
+  for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+    const json_t *w = json_object_get(all, train_outcome_name((train_outcome)o));
+    d->outcome[o] = w != NULL;
+    weights[o] = json_number_value(w);
+  }
+  return ORR_OK;
+}
+
+static orr_code read_dynamics(const json_t *sizes, kern_dtype act, train_dynamics_dims *d,
+                              double *weights) {
   const char *what = "sizes of the dynamics model";
   const size_row rows[] = {{"rows", &d->rows},
                            {"cols", &d->cols},
@@ -82,6 +94,7 @@ static orr_code read_dynamics(const json_t *sizes, kern_dtype act, train_dynamic
   ORR_TRY(orr_json_get_f64(sizes, what, "z_loss", &d->z_loss));
   d->S = d->rows * d->cols;
   d->N = 1 + d->S + d->R;
+  ORR_TRY(read_outcomes(sizes, d, weights));
   return read_block(sizes, what, act, &d->block);
 }
 
@@ -239,6 +252,12 @@ typedef struct {
   float *action_in, *valid, *action;         // [BT,A], [BT,A], [BT,2A]
   int32_t *masked_row, *masked_target, *row; // [capacity]
   float *logits, *want_logits;               // [capacity,V], [positions,V]
+  double outcome_weight[TRAIN_OUTCOMES];     // of the heads on registers that there are
+  float *value[TRAIN_OUTCOMES];              // [BT]
+  int32_t *bin[TRAIN_OUTCOMES][2];           // [BT]
+  float *share[TRAIN_OUTCOMES][2];           // [BT]
+  float outcome_scale[TRAIN_OUTCOMES];
+  double outcome_sum[TRAIN_OUTCOMES];
 } dynamics_run;
 
 static orr_code dynamics_place(dynamics_run *t) {
@@ -258,18 +277,30 @@ static orr_code dynamics_place(dynamics_run *t) {
   t->row = orr_arena_take(&t->data, rows * e);
   t->logits = orr_arena_take(&t->data, rows * V * e);
   t->want_logits = orr_arena_take(&t->data, n * V * e);
+  for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+    t->value[o] = orr_arena_take(&t->data, (size_t)t->BT * e);
+    for (int i = 0; i < 2; i++) {
+      t->bin[o][i] = orr_arena_take(&t->data, (size_t)t->BT * e);
+      t->share[o][i] = orr_arena_take(&t->data, (size_t)t->BT * e);
+    }
+  }
   return train_dynamics_place(t->model, &t->acts);
 }
 
-// The loss is a mean over the masked positions.
+// The loss is a mean over the masked positions; those of heads on registers are means of their own,
+// and the gradients those of the weighted sum.
 static orr_code dynamics_loss(dynamics_run *t, int64_t masked, double *loss) {
+  train_outcome_targets targets = {.scale = t->outcome_scale, .loss_sum = t->outcome_sum};
+  memcpy(targets.bin, t->bin, sizeof t->bin);
+  memcpy(targets.share, t->share, sizeof t->share);
   const train_dynamics_batch batch = {.tokens = t->tokens,
                                       .action = t->action,
                                       .has_action = t->has_action,
                                       .branch = t->branch,
                                       .masked_row = t->masked_row,
                                       .target = t->masked_target,
-                                      .masked_rows = t->capacity};
+                                      .masked_rows = t->capacity,
+                                      .outcomes = train_registers_any(&t->d) ? &targets : NULL};
   double sum = 0;
   ORR_TRY(train_dynamics_forward(t->model, &batch));
   ORR_TRY(train_dynamics_logits(t->model, t->row, t->positions, t->logits));
@@ -282,7 +313,7 @@ static orr_code dynamics_loss(dynamics_run *t, int64_t masked, double *loss) {
 static orr_code dynamics_prepare(dynamics_run *t, const golden_options *o) {
   double loss;
   const ckpt_entry *tokens;
-  ORR_TRY(read_dynamics(t->f->dynamics, o->precision, &t->d));
+  ORR_TRY(read_dynamics(t->f->dynamics, o->precision, &t->d, t->outcome_weight));
   ORR_TRY(golden_entry(t->f, "dynamics.in.tokens", &tokens));
   ORR_CHECK(tokens->ndim == 3, ORR_EFORMAT, "%s: tokens have %d dimensions, wanted 3", t->f->path,
             tokens->ndim);
@@ -323,6 +354,28 @@ static void dynamics_arrange(dynamics_run *t) {
   }
 }
 
+// Targets of the heads on registers.
+static orr_code dynamics_load_outcomes(dynamics_run *t) {
+  for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+    char name[NAME_MAX_BYTES];
+    double known = 0.0;
+    if (!t->d.outcome[o]) continue;
+    snprintf(name, sizeof name, "dynamics.in.%s", train_outcome_name((train_outcome)o));
+    ORR_TRY(golden_f32(t->f, name, t->BT, t->value[o]));
+    for (int64_t f = 0; f < t->BT; f++) {
+      const train_two_hot x = train_outcome_target((train_outcome)o, t->value[o][f]);
+      for (int i = 0; i < 2; i++) {
+        t->bin[o][i][f] = x.bin[i];
+        t->share[o][i][f] = x.share[i];
+      }
+      known += x.bin[0] >= 0;
+    }
+    t->outcome_scale[o] = (float)(t->outcome_weight[o] / known);
+    t->outcome_sum[o] = 0.0;
+  }
+  return ORR_OK;
+}
+
 static orr_code dynamics_load(dynamics_run *t) {
   const int64_t actions = t->BT * t->d.A;
   ORR_TRY(load_weights(t->f, "dynamics", &t->state, t->k));
@@ -334,8 +387,22 @@ static orr_code dynamics_load(dynamics_run *t) {
   ORR_TRY(golden_bool(t->f, "dynamics.in.has_action", t->BT, t->has_action));
   ORR_TRY(golden_i32(t->f, "dynamics.in.branch", t->B, t->branch));
   ORR_TRY(golden_f32(t->f, "dynamics.out.logits", t->positions * t->d.V, t->want_logits));
+  ORR_TRY(dynamics_load_outcomes(t));
   dynamics_arrange(t);
   ORR_CHECK(t->masked > 0, ORR_EFORMAT, "%s: no position is masked", t->f->path);
+  return ORR_OK;
+}
+
+static orr_code compare_outcomes(const dynamics_run *t, golden_report *r) {
+  for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+    char name[NAME_MAX_BYTES];
+    float want;
+    if (!t->d.outcome[o]) continue;
+    snprintf(name, sizeof name, "dynamics.loss.%s", train_outcome_name((train_outcome)o));
+    ORR_TRY(golden_f32(t->f, name, 1, &want));
+    const double known = t->outcome_weight[o] / (double)t->outcome_scale[o];
+    golden_report_loss(r, name, t->outcome_sum[o] / known, want);
+  }
   return ORR_OK;
 }
 
@@ -346,6 +413,7 @@ static orr_code dynamics_compare(dynamics_run *t, golden_report *r) {
   ORR_TRY(golden_f32(t->f, "dynamics.loss", 1, &want));
   ORR_TRY(dynamics_loss(t, t->masked, &loss));
   golden_report_loss(r, "dynamics.loss", loss, want);
+  ORR_TRY(compare_outcomes(t, r));
   golden_report_logits(r, "dynamics.out.logits", t->logits, t->want_logits, t->positions * t->d.V);
   return compare_gradients(t->f, "dynamics", &t->state, r);
 }

@@ -19,11 +19,13 @@
 
 typedef struct {
   int tp, cp, dp, zero, micro;
+  int shard; // replicas that share out; 0 = all
   bool bf16, recompute;
   bool muon;
   bool weigh; // changed positions more
   bool own;   // half of the frames carry codes of the model's own
   bool before;
+  bool heads;     // on the registers, whose targets are known of some frames
   bool tokenizer; // instead of the dynamics model
   bool wide;      // checkpoints of many extents
   bool sure;      // logits so far apart that exp() of their differences leaves float32
@@ -39,6 +41,7 @@ typedef struct {
   train_step work;
   data_clip_batch *batch;
   double loss, norm;
+  double outcomes[TRAIN_OUTCOMES];
 } trainee;
 
 // 4 heads over 2 key/value heads, 9 tokens, 5 frames, 19 codes: nothing divides evenly by 2, 3 or 4
@@ -79,11 +82,16 @@ static cfg *tiny_cfg(const layout *l) {
   assert_ok(cfg_set(c, l->wide ? "model.hidden=384" : "model.hidden=48"));
   if (l->own) assert_ok(cfg_set(c, "model.own_codes=0.5"));
   if (l->own) assert_ok(cfg_set(c, l->before ? "model.before=true" : "model.before=false"));
+  if (l->heads) assert_ok(cfg_set(c, "model.reward_weight=0.5"));
+  if (l->heads) assert_ok(cfg_set(c, "model.done_weight=2"));
+  if (l->heads) assert_ok(cfg_set(c, "model.progress_weight=1"));
   if (l->weigh) assert_ok(cfg_set(c, "model.change_weight=3"));
   assert_ok(cfg_set(c, l->muon ? "optim.optimizer=muon" : "optim.optimizer=adamw"));
   snprintf(text, sizeof text, "train.batch=%d", l->batch ? l->batch : 6);
   assert_ok(cfg_set(c, text));
   snprintf(text, sizeof text, "dist.zero=%d", l->zero);
+  assert_ok(cfg_set(c, text));
+  snprintf(text, sizeof text, "dist.shard=%d", l->shard);
   assert_ok(cfg_set(c, text));
   snprintf(text, sizeof text, "train.micro_batch=%d", l->micro);
   assert_ok(cfg_set(c, text));
@@ -101,6 +109,13 @@ static void fill_clip(const cfg *c, data_clip_batch *b, int64_t i, uint64_t g) {
   for (int64_t j = 0; j < b->T * b->A; j++) {
     b->action[i * b->T * b->A + j] = orr_rng_normal(2, ORR_STREAM_TEST, g, (uint64_t)j);
     b->valid[i * b->T * b->A + j] = j % b->A < 2 ? 1.0f : 0.0f;
+  }
+  for (int64_t t = 0; b->reward && t < b->T; t++) {
+    const uint64_t at = (uint64_t)t, u = orr_rng_below(3, ORR_STREAM_TEST, g, at, 4);
+    b->reward[i * b->T + t] =
+        t > 0 && u > 0 ? 3.0f * orr_rng_normal(4, ORR_STREAM_TEST, g, at) : (float)NAN;
+    b->done[i * b->T + t] = t > 0 ? (float)(u == 1) : (float)NAN;
+    b->progress[i * b->T + t] = u < 3 ? (float)t / (float)b->T : (float)NAN;
   }
   b->sample[i] = g;
   b->branch[i] = (int32_t)(g % (uint64_t)c->model.branches.n);
@@ -131,7 +146,8 @@ static void trainee_commit(trainee *t) {
                               .width = t->c->tokenizer.cols * t->c->tokenizer.patch,
                               .S = t->c->model.rows * t->c->model.cols,
                               .codes = t->c->model.codes,
-                              .A = t->c->model.actions};
+                              .A = t->c->model.actions,
+                              .outcomes = t->c->model.reward_weight > 0.0};
   assert_ok(data_clip_batch_create(&o, t->work.clips, 0, &t->batch));
 }
 
@@ -173,6 +189,11 @@ static void trainee_update(trainee *t, int64_t step) {
   assert_int_equal(x.step, step + 1);
   t->loss = x.loss;
   t->norm = x.grad_norm;
+  memcpy(t->outcomes, x.outcomes, sizeof t->outcomes);
+}
+
+static inline void layout_split(dist_world *w, const layout *l) {
+  assert_ok(dist_world_split_shards(w, l->tp, l->cp, l->dp, l->shard));
 }
 
 // Element `at` of the flat layout: the gradients of one parameter here against those of the whole.
@@ -237,9 +258,9 @@ static inline void compare_layout(dist_world *w, const layout *l) {
   dist_traffic before[DIST_AXES];
   double worst_loss = 0.0, worst_grad = 0.0;
   layout single = *l;
-  single.zero = single.micro = 0;
+  single.zero = single.micro = single.shard = 0;
   assert_ok(dist_grid_init(1, 1, 1, 0, 1, &one));
-  assert_ok(dist_world_split(w, l->tp, l->cp, l->dp));
+  layout_split(w, l);
   trainee_open(&whole, &single, &one, NULL);
   trainee_open(&t, l, &w->grid, w);
   for (int a = 0; a < DIST_AXES; a++) before[a] = axis_traffic(w, a);
@@ -255,12 +276,19 @@ static inline void compare_layout(dist_world *w, const layout *l) {
     worst_loss = fmax(worst_loss, off);
     if (!(off < l->loss_within))
       fail_msg("step %d: loss %.9g, one rank has %.9g", (int)step + 1, t.loss, whole.loss);
+    for (int o = 0; o < TRAIN_OUTCOMES; o++)
+      if (l->heads ? !(fabs(t.outcomes[o] / whole.outcomes[o] - 1.0) < l->loss_within)
+                   : !isnan(t.outcomes[o]))
+        fail_msg("step %d: loss of %s %.9g, one rank has %.9g", (int)step + 1,
+                 train_outcome_name((train_outcome)o), t.outcomes[o], whole.outcomes[o]);
     if (step == 0) assert_true(fabs(t.norm / whole.norm - 1.0) < (l->bf16 ? 2e-2 : 1e-5));
   }
   if (w->grid.rank == 0)
-    print_message("%stp%d cp%d dp%d zero%d micro%d %s: loss %.3f off by %.1e, gradients by %.1e\n",
-                  l->tokenizer ? "tokenizer " : "", l->tp, l->cp, l->dp, l->zero, l->micro,
-                  l->bf16 ? "bf16" : "fp32", t.loss, worst_loss, worst_grad);
+    print_message(
+        "%s%stp%d cp%d dp%d zero%d in %d micro%d %s: loss %.3f off by %.1e, gradients by %.1e\n",
+        l->tokenizer ? "tokenizer " : "", l->muon ? "muon " : "", l->tp, l->cp, l->dp, l->zero,
+        l->shard ? l->shard : l->cp * l->dp, l->micro, l->bf16 ? "bf16" : "fp32", t.loss,
+        worst_loss, worst_grad);
   trainee_close(&t);
   trainee_close(&whole);
 }

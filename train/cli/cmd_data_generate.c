@@ -2,8 +2,10 @@
 // OpenGL, HDF5 or threads: it forks. ORR_EUNSUPPORTED in a build without the simulator.
 #include "train/cli/cmd.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/args.h"
 #include "base/cores.h"
@@ -25,10 +27,16 @@ static const orr_option options[] = {
     {"seed", "S", "key of all random numbers: same seed, same bytes (1)", ORR_OPTION_ONCE},
     {"processes", "P", "processes that simulate and draw (the machine's cores)", ORR_OPTION_ONCE},
     {"shard-frames", "N", "about so many frames a file (1024)", ORR_OPTION_ONCE},
-    {"fps", "F", "frames and actions a second (10)", ORR_OPTION_ONCE},
+    {"fps", "F", "frames and actions a second (the scene's: 10, coinrun 15)", ORR_OPTION_ONCE},
     {"forks", "C", "episodes in pairs: two futures of one start of C frames", ORR_OPTION_ONCE},
     {"branch", "NAME", "branch of the data set (worlds)", ORR_OPTION_ONCE},
+    {"", NULL, "the physics scene (docs/exam.md)", ORR_OPTION_ONCE},
     TRAIN_PHYSICS_OPTIONS,
+    {"", NULL, "scenes of a library of your own (docs/coinrun.md)", ORR_OPTION_ONCE},
+    {"library", "FILE", "the library, such as procgen2's libenv.so", ORR_OPTION_ONCE},
+    {"library-sha256", "HEX", "accept that one instead of the known one", ORR_OPTION_ONCE},
+    {"assets", "DIR", "its pictures (where the wheel has them)", ORR_OPTION_ONCE},
+    {"levels", "A:B", "levels to draw from, B not among them (0:10000)", ORR_OPTION_ONCE},
     {0},
 };
 static const orr_command command = {
@@ -54,25 +62,50 @@ static orr_code parse_amount(const orr_args *args, data_sim_options *o) {
 static orr_code parse_choice(const orr_args *args, data_sim_options *o, data_physics_choice *c) {
   if (o->scene != &data_scene_physics) return train_physics_args_none(args, o->scene->name);
   ORR_TRY(train_physics_args(args, c));
-  ORR_CHECK(!orr_args_text(args, "forks", NULL), ORR_ECONFIG,
-            "--forks belongs to other scenes: --scene physics has --change and --pairs");
   o->episode_frames = PHYSICS_FRAMES;
   o->group = data_physics_group(c);
-  o->choice = c;
+  o->setting.choice = c;
   return ORR_OK;
 }
 
-static orr_code parse(const orr_args *args, data_sim_options *o, data_physics_choice *c) {
+static orr_code parse_levels(const orr_args *args, data_scene_setting *s) {
+  const char *text = orr_args_text(args, "levels", "0:10000");
+  char *end = NULL;
+  errno = 0;
+  s->level_first = strtoll(text, &end, 10);
+  const bool first = end != text && *end == ':';
+  const char *second = first ? end + 1 : text;
+  s->level_end = strtoll(second, &end, 10);
+  ORR_CHECK(first && end != second && *end == 0 && errno == 0, ORR_ECONFIG,
+            "data generate: --levels: got '%s', wanted FIRST:END, e.g. 0:10000", text);
+  return ORR_OK;
+}
+
+static orr_code parse_library(const orr_args *args, const data_scene *scene,
+                              data_scene_setting *s) {
+  static const char *const names[] = {"library", "library-sha256", "assets", "levels"};
+  for (size_t i = 0; !scene->foreign && i < sizeof names / sizeof *names; i++)
+    ORR_CHECK(!orr_args_text(args, names[i], NULL), ORR_ECONFIG,
+              "data generate: scene %s has no library; leave --%s out", scene->name, names[i]);
+  s->library = orr_args_text(args, "library", NULL);
+  s->library_sha256 = orr_args_text(args, "library-sha256", NULL);
+  s->assets = orr_args_text(args, "assets", NULL);
+  return parse_levels(args, s);
+}
+
+static orr_code parse(const orr_args *args, data_sim_options *o, data_physics_choice *choice) {
   int64_t processes = orr_cores_usable(), seed = 1;
   ORR_TRY(data_scene_find(orr_args_text(args, "scene", "tabletop"), &o->scene));
   ORR_TRY(orr_args_require(args, "out", &o->dir));
-  ORR_TRY(orr_args_size(args, "size", 16, 2048, &o->height, &o->width));
+  ORR_TRY(orr_args_size(args, "size", 16, 2048, &o->setting.height, &o->setting.width));
   ORR_TRY(orr_args_i64(args, "seed", 0, INT64_MAX, &seed));
   ORR_TRY(orr_args_i64(args, "processes", 1, 1024, &processes));
   ORR_TRY(orr_args_i64(args, "shard-frames", 1, 1000000000, &o->shard_frames));
-  ORR_TRY(orr_args_f64(args, "fps", 1, 100, &o->fps));
+  o->setting.fps = o->scene->fps;
+  ORR_TRY(orr_args_f64(args, "fps", 1, 100, &o->setting.fps));
+  ORR_TRY(parse_library(args, o->scene, &o->setting));
   ORR_TRY(orr_args_i64(args, "forks", 0, 1000000, &o->forks));
-  ORR_TRY(parse_choice(args, o, c));
+  ORR_TRY(parse_choice(args, o, choice));
   ORR_TRY(parse_amount(args, o));
   o->branch = orr_args_text(args, "branch", "worlds");
   o->seed = (uint64_t)seed;
@@ -94,23 +127,21 @@ static orr_code list_scenes(void) {
 orr_code train_cmd_data_generate(int argc, char **argv) {
   orr_args args;
   train_progress progress = train_progress_begin("generate");
-  data_sim_options o = {.height = 64,
-                        .width = 64,
+  data_sim_options o = {.setting = {.height = 64, .width = 64},
                         .episode_frames = 64,
                         .shard_frames = 1024,
-                        .fps = 10,
                         .progress = train_progress_frames,
                         .ctx = &progress};
   ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return list_scenes();
   data_physics_choice choice;
   ORR_TRY(parse(&args, &o, &choice));
-  json_t *extra = o.choice ? data_physics_index(&choice, o.fps) : NULL;
+  json_t *extra = o.setting.choice ? data_physics_index(&choice, o.setting.fps) : NULL;
   o.extra = extra;
   const orr_code rc = data_sim_generate(&o);
   json_decref(extra);
   ORR_TRY(rc);
   ORR_INFO("%s: %" PRId64 " episodes of %" PRId64 " frames, %" PRId64 " x %" PRId64 " pixels",
-           o.dir, o.episodes, o.episode_frames, o.height, o.width);
+           o.dir, o.episodes, o.episode_frames, o.setting.height, o.setting.width);
   return ORR_OK;
 }

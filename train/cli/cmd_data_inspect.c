@@ -58,6 +58,11 @@ static void print_shape(const data_index *x) {
   if (f->height) {
     printf("  frames    %" PRId64 " x %" PRId64 " pixels (height x width)\n", f->height, f->width);
   }
+  if (f->views.n) {
+    char views[512];
+    data_views_words(&f->views, views, sizeof views);
+    printf("  views     %s\n", views);
+  }
   if (f->S) printf("  tokens    %" PRId64 " a frame, of %" PRId64 " codes\n", f->S, f->codes);
   printf("  length    %" PRId64 " frames, %.3g hours at %g frames/s\n", x->frames, hours(x),
          f->fps);

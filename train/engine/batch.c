@@ -10,11 +10,12 @@ static orr_code place(train_batch *b) {
   const int64_t M = b->most * b->d->N, positions = b->most * b->d->S;
   const size_t row = (size_t)d->D * kern_dtype_size(d->act);
   orr_arena *a = &b->arena;
-  train_block_acts_take(&b->acts, d, &(train_block_shape){.M = M}, a);
+  train_block_acts_take(&b->acts, d, &(train_block_shape){.M = M}, NULL, a);
   for (int i = 0; i < 2; i++) b->x[i] = orr_arena_take(a, (size_t)M * row);
   train_embed_place(&b->embed, false, a);
   train_rings_place(&b->rings, a);
   train_head_place_logits(&b->head, a);
+  ORR_TRY(train_registers_place(&b->registers, false, a));
   b->logits = orr_arena_take(a, (size_t)(positions * b->d->V) * sizeof(float));
   if (b->guidance > 0.0)
     b->without = orr_arena_take(a, (size_t)(positions * b->d->V) * sizeof(float));
@@ -64,6 +65,7 @@ orr_code train_batch_init(train_batch *b, int64_t rings, int64_t places) {
   b->host_row = orr_calloc((size_t)(b->most * S), sizeof *b->host_row);
   b->graph = orr_calloc((size_t)b->steps + 1, sizeof *b->graph);
   ORR_CHECK(b->host_row && b->graph, ORR_ENOMEM, "engine: out of memory");
+  ORR_TRY(train_registers_init(&b->registers, b->k, b->d, b->p, b->w, b->most));
   for (int64_t i = 0; i < b->most * S; i++) b->host_row[i] = (int32_t)(i / S * N + 1 + i % S);
   ORR_TRY(train_rope_space(&b->space, 1, b->d->rows, b->d->cols, b->d->R, b->d->block.K));
   ORR_TRY(train_rings_init(&b->rings, b->k, b->d, rings, places));
@@ -75,6 +77,7 @@ void train_batch_release(train_batch *b) {
   orr_arena_release(&b->host.arena);
   orr_arena_release(&b->device.arena);
   orr_arena_release(&b->arena);
+  train_registers_release(&b->registers);
   train_rings_release(&b->rings);
   train_rope_release(&b->space);
   orr_free(b->graph);
@@ -88,7 +91,7 @@ orr_code train_batch_begin(train_batch *b, int64_t n) {
   ORR_TRY(kern_sync(b->k));
   b->B = n;
   b->stream = (train_rows){.M = M, .rows = M};
-  b->embed.frames = b->embed.clips = n;
+  b->embed.frames = b->embed.clips = b->registers.frames = n;
   b->space_shape = (train_block_shape){
       .M = M,
       .seq = {.seqs = n, .L = N, .inner = 1, .outer_stride = N, .pos_stride = 1},
@@ -108,9 +111,9 @@ static orr_code send_inputs(train_batch *b) {
                                            .way = KERN_COPY_IN});
 }
 
-// Tokens and nll, which lie at the beginning.
-static orr_code fetch_results(train_batch *b) {
-  const unsigned char *end = (const unsigned char *)(b->device.in.nll + b->B);
+// What lies at the beginning up to `end`: what the heads on registers say, tokens, nll.
+static orr_code fetch_until(train_batch *b, const void *end_of) {
+  const unsigned char *end = end_of;
   return kern_copy(b->k, &(kern_copy_args){.dst = b->host.arena.base,
                                            .src = b->device.arena.base,
                                            .bytes = (size_t)(end - b->device.arena.base),
@@ -119,6 +122,11 @@ static orr_code fetch_results(train_batch *b) {
 
 static train_block block_of(const train_batch *b, int64_t layer) {
   return (train_block){.k = b->k, .d = &b->d->block, .p = &b->p->blocks[layer], .w = b->w};
+}
+
+// Whether a frame that is kept goes through all blocks.
+static bool asks_heads(const train_batch *b) {
+  return train_registers_any(b->d);
 }
 
 // The last block that keeps anything; what comes after its keys and values is of no use to a frame
@@ -142,7 +150,7 @@ static orr_code time_block(train_batch *b, int64_t layer, bool keep, void *out) 
   r.ring = in->ring;
   r.frame = in->frame;
   ORR_TRY(train_block_before(&block, &b->time_shape, &b->acts));
-  if (keep && layer == last_kept(b)) return keep_rows(b, &r);
+  if (keep && layer == last_kept(b) && !asks_heads(b)) return keep_rows(b, &r);
   ORR_TRY(kern_ring_attend(b->k, &(kern_ring_attend_args){.r = r,
                                                           .H = d->H,
                                                           .window = b->window,
@@ -156,7 +164,8 @@ static orr_code time_block(train_batch *b, int64_t layer, bool keep, void *out) 
   return train_block_after(&block, &b->time_shape, &b->acts, out);
 }
 
-// The result is in b->x[layers % 2]; of a frame that is kept there is none. has_action: [batch],
+// The result is in b->x[layers % 2]; of a frame that is kept there is none unless heads are asked.
+// has_action: [batch],
 // the frames' own or none at all.
 static orr_code pass(train_batch *b, bool keep, const uint8_t *has_action) {
   const train_engine_inputs *in = &b->device.in;
@@ -165,7 +174,7 @@ static orr_code pass(train_batch *b, bool keep, const uint8_t *has_action) {
                                    .action = in->action,
                                    .has_action = has_action,
                                    .branch = in->branch};
-  const int64_t layers = keep ? last_kept(b) + 1 : b->d->layers;
+  const int64_t layers = keep && !asks_heads(b) ? last_kept(b) + 1 : b->d->layers;
   ORR_TRY(train_embed_forward(&b->embed, &what, b->x[0]));
   for (int64_t i = 0; i < layers; i++) {
     b->acts.x = b->x[i % 2];
@@ -234,14 +243,32 @@ static orr_code draw(train_batch *b, int64_t step) {
                                                .nll = in->nll});
 }
 
+// What the heads on registers say of frames that have just been kept.
+static orr_code ask_heads(train_batch *b) {
+  ORR_TRY(train_registers_logits(&b->registers, b->x[b->d->layers % 2]));
+  for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+    if (!b->d->outcome[o]) continue;
+    const size_t bytes =
+        (size_t)(b->B * train_outcome_bins((train_outcome)o)) * sizeof *b->registers.logits[o];
+    ORR_TRY(kern_copy(b->k, &(kern_copy_args){.dst = b->device.in.outcome[o],
+                                              .src = b->registers.logits[o],
+                                              .bytes = bytes,
+                                              .way = KERN_COPY_WITHIN}));
+  }
+  return fetch_until(b, b->device.in.tokens);
+}
+
 static orr_code work(train_batch *b, int64_t steps) {
   ORR_TRY(send_inputs(b));
-  if (steps == TRAIN_BATCH_COMMIT) return pass(b, true, b->device.in.has_action);
+  if (steps == TRAIN_BATCH_COMMIT) {
+    ORR_TRY(pass(b, true, b->device.in.has_action));
+    return asks_heads(b) ? ask_heads(b) : ORR_OK;
+  }
   for (int64_t i = 0; i < steps; i++) {
     ORR_TRY(predict(b));
     ORR_TRY(draw(b, i));
   }
-  return fetch_results(b);
+  return fetch_until(b, b->device.in.nll + b->B);
 }
 
 static orr_code capture(train_batch *b, int64_t steps) {

@@ -8,6 +8,7 @@
 #include "train/model/dynamics.h"
 #include "train/model/embed.h"
 #include "train/model/head.h"
+#include "train/model/registers.h"
 #include "train/model/rope.h"
 
 // Instead of a number of passes: the one that appends the frames to their rings.
@@ -31,13 +32,14 @@ typedef struct {
   void *x[2]; // [B*N,D]
   train_embed embed;
   train_head head;
-  int32_t *row, *host_row; // [most*S] row numbers of the S positions
-  float *logits;           // [B*S,V]
-  float *without;          // the same without the action; with guidance only
-  int32_t *code;           // [B,S] of the pass at hand
-  float *log_prob;         // [B,S]
-  bool warm;               // a frame has been decoded, so every op has its plan
-  void **graph;            // [steps+1], by what they do
+  train_registers registers; // the heads on them, where there are any
+  int32_t *row, *host_row;   // [most*S] row numbers of the S positions
+  float *logits;             // [B*S,V]
+  float *without;            // the same without the action; with guidance only
+  int32_t *code;             // [B,S] of the pass at hand
+  float *log_prob;           // [B,S]
+  bool warm;                 // a frame has been decoded, so every op has its plan
+  void **graph;              // [steps+1], by what they do
 } train_batch;
 
 // Local. Borrows k, d, p and w; all memory is taken here. Destroyed also where this fails.
@@ -48,7 +50,7 @@ void train_batch_release(train_batch *b);
 // Local. A batch of n frames; waits until the host's side is its own again.
 orr_code train_batch_begin(train_batch *b, int64_t n);
 // Local. Runs it: `steps` passes, after which host.in has tokens and nll once kern_sync has waited
-// for them, or TRAIN_BATCH_COMMIT.
+// for them, or TRAIN_BATCH_COMMIT, after which it likewise has what the heads on registers say.
 orr_code train_batch_run(train_batch *b, int64_t steps);
 // Local. One pass and the head: b->logits.
 orr_code train_batch_logits(train_batch *b);

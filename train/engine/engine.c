@@ -275,12 +275,29 @@ static int64_t at_once(const train_engine *e, int64_t n) {
   return e->batch.k->rows_apart ? n : 1;
 }
 
-static orr_code append(train_engine *e, const train_engine_frame *f, int64_t n) {
+static double outcome(const train_engine *e, train_outcome o, int64_t b) {
+  const float *logits = e->batch.host.in.outcome[o];
+  return logits ? train_outcome_mean(o, logits + b * train_outcome_bins(o)) : (double)NAN;
+}
+
+// What the heads on registers say of frames that were appended; they are n at once.
+static orr_code take_outcomes(train_engine *e, train_engine_frame *f, int64_t n) {
+  if (train_registers_any(&e->d)) ORR_TRY(kern_sync(e->batch.k));
+  for (int64_t i = 0; i < n; i++) {
+    f[i].reward = outcome(e, TRAIN_REWARD, i);
+    f[i].done = outcome(e, TRAIN_DONE, i);
+    f[i].progress = outcome(e, TRAIN_PROGRESS, i);
+  }
+  return ORR_OK;
+}
+
+static orr_code append(train_engine *e, train_engine_frame *f, int64_t n) {
   const int64_t portion = at_once(e, n);
   for (int64_t first = 0; first < n; first += portion) {
     ORR_TRY(train_batch_begin(&e->batch, portion));
     for (int64_t i = 0; i < portion; i++) fill(e, i, &f[first + i], false);
     ORR_TRY(train_batch_run(&e->batch, TRAIN_BATCH_COMMIT));
+    ORR_TRY(take_outcomes(e, f + first, portion));
   }
   for (int64_t i = 0; i < n; i++) {
     session *s = &e->session[f[i].session];
@@ -341,6 +358,13 @@ orr_code train_engine_decode(train_engine *e, train_engine_frame *f, int64_t n) 
               e->session[f[0].session].settings.steps, e->session[f[i].session].settings.steps);
   for (int64_t first = 0; first < n; first += portion) ORR_TRY(decode(e, f + first, portion));
   for (int64_t i = 0; i < n; i++) remember(e, &f[i]);
+  if (!train_registers_any(&e->d)) return ORR_OK;
+  ORR_TRY(train_engine_commit(e));
+  for (int64_t i = 0; i < n; i++) {
+    f[i].reward = e->pending[i].reward;
+    f[i].done = e->pending[i].done;
+    f[i].progress = e->pending[i].progress;
+  }
   return ORR_OK;
 }
 

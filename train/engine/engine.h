@@ -16,6 +16,10 @@
 // frame is one replayed capture, and sessions follow one another, as the libraries' products choose
 // their order of sums by the number of rows.
 //
+// Heads on the registers (train/model/registers.h) speak of a frame whose tokens are all there, in
+// the pass that appends it. With such heads a frame is therefore appended as soon as it is decoded,
+// and that pass runs through all blocks.
+//
 // Guidance (Ho & Salimans 2022) asks for more of what the action that led to the frame at hand
 // makes likelier: each pass runs twice, with the action and with `no_action` in its place, which
 // training has seen (model.action_drop). The frames before keep theirs. A frame without an action
@@ -58,6 +62,10 @@ typedef struct {
   const float *action; // [2A]: action * valid, valid; host memory, as is `tokens`
   int32_t *tokens;     // [S] in of push, out of decode
   double nll;          // out of decode: -log probability of the tokens, each when it was drawn
+  // Out of push, and of decode and next, where the model has such heads on its registers (else
+  // NaN): what the action that led to the frame earned, the chance that the episode is over, and
+  // the share of the way to success times the chance to arrive (data/shard/outcomes.h).
+  double reward, done, progress;
 } train_engine_frame;
 
 typedef struct train_engine train_engine;
@@ -78,7 +86,8 @@ int64_t train_engine_at(const train_engine *e, int32_t session); // number of th
 // Local. Appends known frames, one of each of n different sessions.
 orr_code train_engine_push(train_engine *e, train_engine_frame *f, int64_t n);
 // Local. Decodes the next frames of n different sessions, which take the same number of passes.
-// They are appended by the next call of commit alone: what is done with a frame goes first.
+// They are appended by the next call of commit alone: what is done with a frame goes first. Heads
+// on the registers change that: see above.
 orr_code train_engine_decode(train_engine *e, train_engine_frame *f, int64_t n);
 // Local. Appends the frames of the last decode; nothing where that was done before.
 orr_code train_engine_commit(train_engine *e);

@@ -7,6 +7,8 @@ void train_engine_side_place(train_engine_side *s, const train_dynamics_dims *d,
   orr_arena *a = &s->arena;
   train_engine_inputs *in = &s->in;
   const int64_t half = d->block.K / 2;
+  for (int o = 0; o < TRAIN_OUTCOMES; o++)
+    if (d->outcome[o]) TAKE(outcome[o], batch * train_outcome_bins((train_outcome)o));
   TAKE(tokens, batch * d->S);
   TAKE(nll, batch);
   if (d->before) TAKE(before, batch * d->S);

@@ -8,22 +8,23 @@
 
 // Row b is the batch's frame b. What changes from pass to pass has a row of `batch` for each.
 typedef struct {
-  int32_t *tokens;            // [batch,S]; the device's becomes what is decoded
-  int32_t *before;            // [batch,S] of the frame before, where the model asks for it
-  float *action;              // [batch,2A]
-  uint8_t *has_action;        // [batch]
-  uint8_t *no_action;         // [batch] zeros: of frames whose action is not told
-  int32_t *branch;            // [batch]
-  int32_t *ring;              // [batch]
-  int64_t *frame;             // [batch]
-  float *cos_, *sin_;         // [batch,K/2] of this frame
-  float *sink_cos, *sink_sin; // [batch,K/2] of frame 0 as it sees it
-  uint64_t *seed, *sample;    // [batch]
-  float *temperature;         // [batch]
-  uint64_t *draw;             // [steps,batch]
-  float *noise;               // [steps,batch]
-  int32_t *left;              // [steps,batch]
-  double *nll;                // [batch]; the device's becomes what is decoded
+  float *outcome[TRAIN_OUTCOMES]; // [batch,bins] the heads' logits; NULL without such a head
+  int32_t *tokens;                // [batch,S]; the device's becomes what is decoded
+  int32_t *before;                // [batch,S] of the frame before, where the model asks for it
+  float *action;                  // [batch,2A]
+  uint8_t *has_action;            // [batch]
+  uint8_t *no_action;             // [batch] zeros: of frames whose action is not told
+  int32_t *branch;                // [batch]
+  int32_t *ring;                  // [batch]
+  int64_t *frame;                 // [batch]
+  float *cos_, *sin_;             // [batch,K/2] of this frame
+  float *sink_cos, *sink_sin;     // [batch,K/2] of frame 0 as it sees it
+  uint64_t *seed, *sample;        // [batch]
+  float *temperature;             // [batch]
+  uint64_t *draw;                 // [steps,batch]
+  float *noise;                   // [steps,batch]
+  int32_t *left;                  // [steps,batch]
+  double *nll;                    // [batch]; the device's becomes what is decoded
 } train_engine_inputs;
 
 typedef struct {

@@ -40,6 +40,10 @@ int64_t train_measure_codes_used(const int64_t *uses, int64_t codes);
 // exp of their entropy: as many codes, each used alike, would tell as much. 0 when all are zero.
 double train_measure_perplexity(const int64_t *uses, int64_t codes);
 
+// How many distinct values there are among `n` codes: fewer and fewer where a film sinks into one
+// colour.
+int64_t train_measure_distinct(const int32_t *codes, int64_t n);
+
 // Least-squares slope of y over 0, 1, 2, ...: for y = psnr over horizons, dB a frame. 0 for n < 2.
 double train_measure_slope(const double *y, int64_t n);
 

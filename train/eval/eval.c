@@ -22,9 +22,13 @@ struct train_eval {
   train_eval_options o;
   train_codec *codec;
   train_eval_set set;
-  uint8_t *predicted; // [E,horizon,height,width,3] under the true actions
-  uint8_t *other;     // the same under other actions
-  uint8_t *given;     // [E,height,width,3] the last prompt frame, encoded and decoded
+  uint8_t *predicted;        // [E,horizon,height,width,3] under the true actions
+  int32_t *predicted_tokens; // [E,horizon,S] of these
+  uint8_t *other;            // the same under other actions
+  uint8_t *given;            // [E,height,width,3] the last prompt frame, encoded and decoded
+  // [E,T] what heads on registers say, NULL without them: of what was predicted under the true
+  // actions, and of what was recorded.
+  double *said[TRAIN_OUTCOMES], *given_said[TRAIN_OUTCOMES];
 };
 
 static int64_t frame_bytes(const train_eval *e) {
@@ -52,8 +56,18 @@ orr_code train_eval_create(const train_loaded_model *dynamics, const train_loade
   e->predicted = orr_malloc(bytes);
   e->other = orr_malloc(bytes);
   e->given = orr_malloc((size_t)(e->set.E * frame_bytes(e)));
-  ORR_CHECK_GOTO(e->predicted && e->other && e->given, fail, ORR_ENOMEM,
+  e->predicted_tokens =
+      orr_malloc((size_t)(e->set.E * horizon(e) * e->set.S) * sizeof *e->predicted_tokens);
+  ORR_CHECK_GOTO(e->predicted && e->other && e->given && e->predicted_tokens, fail, ORR_ENOMEM,
                  "evaluation: out of memory; lower --clips");
+  for (int i = 0; i < TRAIN_OUTCOMES; i++) {
+    const size_t frames = (size_t)(e->set.E * e->set.T);
+    if (!dynamics->dynamics.outcome[i]) continue;
+    e->said[i] = orr_calloc(frames, sizeof *e->said[i]);
+    e->given_said[i] = orr_calloc(frames, sizeof *e->given_said[i]);
+    ORR_CHECK_GOTO(e->said[i] && e->given_said[i], fail, ORR_ENOMEM,
+                   "evaluation: out of memory; lower --clips");
+  }
   *out = e;
   return ORR_OK;
 fail:
@@ -63,6 +77,11 @@ fail:
 
 void train_eval_destroy(train_eval *e) {
   if (!e) return;
+  for (int i = 0; i < TRAIN_OUTCOMES; i++) {
+    orr_free(e->given_said[i]);
+    orr_free(e->said[i]);
+  }
+  orr_free(e->predicted_tokens);
   orr_free(e->given);
   orr_free(e->other);
   orr_free(e->predicted);
@@ -103,19 +122,32 @@ static orr_code begin_portion(train_eval *e, train_engine *g, int64_t first, int
   return ORR_OK;
 }
 
+static void note_said(const train_eval *e, int64_t first, int64_t B, int64_t t,
+                      const train_engine_frame *f, double *const *said) {
+  for (int64_t b = 0; said && b < B; b++) {
+    const double v[TRAIN_OUTCOMES] = {f[b].reward, f[b].done, f[b].progress};
+    for (int o = 0; o < TRAIN_OUTCOMES; o++)
+      if (said[o]) said[o][(first + b) * e->set.T + t] = v[o];
+  }
+}
+
+// Clips first, first+1, ... under the actions of clips source[i]; said: what heads say of them, or
+// NULL. rolled == NULL: the clips as they are.
 static orr_code roll_portion(train_eval *e, train_engine *g, int64_t first, const int64_t *source,
-                             int32_t *tokens, int32_t *rolled) {
+                             int32_t *tokens, int32_t *rolled, double *const *said) {
   const train_eval_set *s = &e->set;
   const int64_t B = s->E - first < ROLLOUT_CLIPS ? s->E - first : ROLLOUT_CLIPS;
   train_engine_frame f[ROLLOUT_CLIPS];
   ORR_TRY(begin_portion(e, g, first, B));
   for (int64_t t = 0; t < s->T; t++) {
     gather_frames(e, first, B, t, source, tokens, f);
-    if (t < s->prompt) {
+    if (t < s->prompt || !rolled) {
       ORR_TRY(train_engine_push(g, f, B));
+      note_said(e, first, B, t, f, said);
       continue;
     }
     ORR_TRY(train_engine_next(g, f, B));
+    note_said(e, first, B, t, f, said);
     for (int64_t b = 0; b < B; b++)
       memcpy(rolled + ((first + b) * horizon(e) + t - s->prompt) * s->S, tokens + b * s->S,
              (size_t)s->S * sizeof *rolled);
@@ -123,8 +155,11 @@ static orr_code roll_portion(train_eval *e, train_engine *g, int64_t first, cons
   return ORR_OK;
 }
 
-// All clips under the actions of clips source[i], decoded to frames [E,horizon,...].
-static orr_code roll(train_eval *e, const int64_t *source, const char *what, uint8_t *frames) {
+// All clips under the actions of clips source[i], decoded to frames [E,horizon,...]; their codes
+// [E,horizon,S] go to `kept` unless it is NULL. With `kept` also what heads on registers say of
+// them, and of the clips themselves.
+static orr_code roll(train_eval *e, const int64_t *source, const char *what, int32_t *kept,
+                     uint8_t *frames) {
   const train_loaded_model *m = e->dynamics;
   const train_eval_set *s = &e->set;
   orr_code rc;
@@ -142,11 +177,14 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, uin
                           &g),
       out);
   for (int64_t first = 0; first < s->E; first += ROLLOUT_CLIPS) {
-    ORR_TRY_GOTO(roll_portion(e, g, first, source, tokens, rolled), out);
+    ORR_TRY_GOTO(roll_portion(e, g, first, source, tokens, rolled, kept ? e->said : NULL), out);
+    if (kept && train_registers_any(&m->dynamics))
+      ORR_TRY_GOTO(roll_portion(e, g, first, source, tokens, NULL, e->given_said), out);
     orr_progress(first + ROLLOUT_CLIPS >= s->E,
                  "eval: rollouts under %s: clip %" PRId64 " of %" PRId64, what,
                  first + ROLLOUT_CLIPS < s->E ? first + ROLLOUT_CLIPS : s->E, s->E);
   }
+  if (kept) memcpy(kept, rolled, (size_t)(s->E * horizon(e) * s->S) * sizeof *kept);
   rc = train_codec_decode(e->codec, rolled, s->E * horizon(e), frames);
 out:
   train_engine_destroy(g);
@@ -194,20 +232,25 @@ static orr_code measure_all(train_eval *e, int64_t *same, int64_t *shuffled, jso
     shuffled[i] = another(s, i);
   }
   ORR_TRY(measure_tokenizer(e, out));
-  ORR_TRY(roll(e, same, "the true actions", e->predicted));
-  ORR_TRY(roll(e, shuffled, "other actions", e->other));
-  return train_measure_all(&(train_films){.dynamics = e->dynamics,
-                                          .set = s,
-                                          .seed = e->o.seed,
-                                          .brief = e->o.brief,
-                                          .horizon = horizon(e),
-                                          .bytes = frame_bytes(e),
-                                          .own_actions = same,
-                                          .other_actions = shuffled,
-                                          .predicted = e->predicted,
-                                          .other = e->other,
-                                          .given = e->given},
-                           out);
+  ORR_TRY(roll(e, same, "the true actions", e->predicted_tokens, e->predicted));
+  ORR_TRY(roll(e, shuffled, "other actions", NULL, e->other));
+  train_films f = {.dynamics = e->dynamics,
+                   .set = s,
+                   .seed = e->o.seed,
+                   .brief = e->o.brief,
+                   .horizon = horizon(e),
+                   .bytes = frame_bytes(e),
+                   .own_actions = same,
+                   .other_actions = shuffled,
+                   .predicted = e->predicted,
+                   .predicted_tokens = e->predicted_tokens,
+                   .other = e->other,
+                   .given = e->given};
+  for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+    f.said[o] = e->said[o];
+    f.given_said[o] = e->given_said[o];
+  }
+  return train_measure_all(&f, out);
 }
 
 // Which clips were measured: `orrery rollout --clip EPISODE --start START` shows one.

@@ -17,14 +17,18 @@ typedef struct {
   const train_loaded_model *dynamics;
   const train_eval_set *set;
   uint64_t seed;
-  bool brief;                   // without what only some sets allow
-  int64_t horizon;              // frames of a film: T - prompt
-  int64_t bytes;                // of a frame
-  const int64_t *own_actions;   // [E] i: clip i takes its own
-  const int64_t *other_actions; // [E] the clip whose actions clip i takes instead
-  const uint8_t *predicted;     // [E,horizon,height,width,3] under its own actions
-  const uint8_t *other;         // the same under those of another clip
-  const uint8_t *given;         // [E,height,width,3] the last prompt frame, decoded
+  bool brief;                      // without what only some sets allow
+  int64_t horizon;                 // frames of a film: T - prompt
+  int64_t bytes;                   // of a frame
+  const int64_t *own_actions;      // [E] i: clip i takes its own
+  const int64_t *other_actions;    // [E] the clip whose actions clip i takes instead
+  const uint8_t *predicted;        // [E,horizon,height,width,3] under its own actions
+  const int32_t *predicted_tokens; // [E,horizon,S] of these
+  const uint8_t *other;            // the same under those of another clip
+  const uint8_t *given;            // [E,height,width,3] the last prompt frame, decoded
+  // [E,T] what the heads on registers say of the films under their own actions, and of the clips as
+  // they were recorded; NULL without such a head.
+  const double *said[TRAIN_OUTCOMES], *given_said[TRAIN_OUTCOMES];
 } train_films;
 
 // Frame t of a clip as it was recorded.
@@ -40,7 +44,7 @@ typedef struct {
   orr_code (*take)(const train_films *f, json_t *out);
 } train_measure;
 
-#define TRAIN_MEASURES(X) X(horizons) X(shuffle) X(actions) X(objects)
+#define TRAIN_MEASURES(X) X(horizons) X(sinking) X(shuffle) X(heads) X(actions) X(objects)
 
 #define TRAIN_MEASURE_DECLARE(name) extern const train_measure train_measure_##name;
 TRAIN_MEASURES(TRAIN_MEASURE_DECLARE)

@@ -17,6 +17,10 @@ static orr_code allocate(train_eval_set *s) {
   s->action = orr_calloc(frames * 2 * (size_t)s->A, sizeof *s->action);
   s->has = orr_calloc(frames, 1);
   s->state = orr_calloc(frames * (size_t)(s->Q + 1), sizeof *s->state);
+  for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+    s->outcome[o] = orr_malloc(frames * sizeof *s->outcome[o]);
+    ORR_CHECK(s->outcome[o], ORR_ENOMEM, "evaluation: out of memory; lower --clips");
+  }
   ORR_CHECK(s->window && s->frames && s->tokens && s->action && s->has && s->state, ORR_ENOMEM,
             "evaluation of %" PRId64 " clips of %" PRId64 " frames: out of memory; lower --clips",
             s->E, s->T);
@@ -24,6 +28,7 @@ static orr_code allocate(train_eval_set *s) {
 }
 
 void train_eval_set_release(train_eval_set *s) {
+  for (int o = 0; o < TRAIN_OUTCOMES; o++) orr_free(s->outcome[o]);
   orr_free(s->state);
   orr_free(s->has);
   orr_free(s->action);
@@ -70,6 +75,11 @@ static orr_code read_clips(train_eval_set *s, train_episodes *episodes, int64_t 
                              s->frames + i * s->T * s->pixels * 3, raw,
                              s->Q ? s->state + i * s->T * s->Q : NULL);
     if (rc == ORR_OK) align_actions(s, i, raw, A_set);
+    if (rc == ORR_OK)
+      rc = train_episodes_outcomes(episodes, s->window[i].episode, s->window[i].start, s->T, stride,
+                                   s->outcome[TRAIN_REWARD] + i * s->T,
+                                   s->outcome[TRAIN_DONE] + i * s->T,
+                                   s->outcome[TRAIN_PROGRESS] + i * s->T);
   }
   orr_free(raw);
   return rc;

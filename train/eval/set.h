@@ -26,6 +26,8 @@ typedef struct {
   float *action;             // [E,T,2A]: what led to the frame: action * valid, valid
   uint8_t *has;              // [E,T]
   float *state;              // [E,T,Q]
+  // [E,T] what came of the actions that led to frames, NaN where it is not known.
+  float *outcome[TRAIN_OUTCOMES];
 } train_eval_set;
 
 typedef struct {

@@ -127,17 +127,20 @@ orr_code train_examinee_looks(train_examinee *out) {
 // -- the simulator --------------------------------------------------------------------------
 
 typedef struct {
-  void *scene; // of frames of height x width
-  int64_t height, width;
+  const train_exam_set *of; // whose worlds the scene plays; NULL = none
+  void *scene;
 } oracle;
 
 static orr_code oracle_scene(oracle *o, const train_exam_set *s) {
-  if (o->scene && o->height == s->height && o->width == s->width) return ORR_OK;
+  if (o->of == s) return ORR_OK;
   data_scene_physics.destroy(o->scene);
   o->scene = NULL;
-  o->height = s->height;
-  o->width = s->width;
-  return data_scene_physics.create(s->height, s->width, 10.0, &o->scene);
+  o->of = s;
+  return data_scene_physics.create(&(data_scene_setting){.height = s->height,
+                                                         .width = s->width,
+                                                         .fps = data_scene_physics.fps,
+                                                         .choice = &s->choice},
+                                   &o->scene);
 }
 
 // The future that is the past's own: of a group of four the even ones.
@@ -146,7 +149,6 @@ static orr_code oracle_run(oracle *o, const train_exam_clip *c, uint8_t *film) {
   const data_scene *p = &data_scene_physics;
   float action[DATA_PHYSICS_ACTIONS];
   ORR_TRY(oracle_scene(o, s));
-  p->pick(o->scene, &s->choice);
   ORR_TRY(p->start(o->scene, s->seed,
                    (uint64_t)(s->choice.pairs ? c->episode - c->episode % 2 : c->episode)));
   for (int64_t t = 0; t < s->T; t++) {

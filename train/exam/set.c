@@ -47,20 +47,18 @@ orr_code train_exam_set_make(const train_exam_wish *w) {
   if (orr_fs_exists(dir)) ORR_TRY(orr_fs_remove_tree(dir)); // half of one
   json_t *extra = data_physics_index(&choice, FPS);
   ORR_CHECK(extra, ORR_ENOMEM, "%s: out of memory", dir);
-  const data_sim_options o = {.scene = &data_scene_physics,
-                              .dir = dir,
-                              .branch = w->branch,
-                              .height = w->height,
-                              .width = w->width,
-                              .fps = FPS,
-                              .seed = w->seed,
-                              .episodes = w->groups * data_physics_group(&choice),
-                              .episode_frames = TRAIN_EXAM_FRAMES,
-                              .shard_frames = SHARD_FRAMES,
-                              .choice = &choice,
-                              .extra = extra,
-                              .group = data_physics_group(&choice),
-                              .processes = w->processes};
+  const data_sim_options o = {
+      .scene = &data_scene_physics,
+      .dir = dir,
+      .branch = w->branch,
+      .setting = {.height = w->height, .width = w->width, .fps = FPS, .choice = &choice},
+      .seed = w->seed,
+      .episodes = w->groups * data_physics_group(&choice),
+      .episode_frames = TRAIN_EXAM_FRAMES,
+      .shard_frames = SHARD_FRAMES,
+      .extra = extra,
+      .group = data_physics_group(&choice),
+      .processes = w->processes};
   const orr_code rc = data_sim_generate(&o);
   json_decref(extra);
   return rc;

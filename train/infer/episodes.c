@@ -3,12 +3,15 @@
 #include <inttypes.h>
 
 #include "base/mem.h"
+#include "data/shard/outcomes.h"
 #include "data/shard/shard.h"
 
 struct train_episodes {
   data_index *index;
-  data_shard *shard; // the one read last
-  int64_t open;      // its number, -1 = none
+  data_shard *shard;      // the one read last
+  int64_t open;           // its number, -1 = none
+  data_outcomes outcomes; // of it, once they were asked for
+  bool has_outcomes;
 };
 
 orr_code train_episodes_open(const char *where, data_remote *remote, train_episodes **out) {
@@ -30,6 +33,7 @@ orr_code train_episodes_open(const char *where, data_remote *remote, train_episo
 
 void train_episodes_close(train_episodes *e) {
   if (!e) return;
+  data_outcomes_release(&e->outcomes);
   data_shard_close(e->shard);
   data_index_close(e->index);
   orr_free(e);
@@ -44,6 +48,8 @@ int64_t train_episodes_count(const train_episodes *e) {
 
 static orr_code open_shard(train_episodes *e, int64_t s) {
   if (e->open == s) return ORR_OK;
+  data_outcomes_release(&e->outcomes);
+  e->has_outcomes = false;
   data_shard_close(e->shard);
   e->shard = NULL;
   e->open = -1;
@@ -116,6 +122,16 @@ orr_code train_episodes_read_actions(train_episodes *e, int64_t i, int64_t start
   ORR_TRY(reach(e, i, start, T, stride, &first));
   return T > 1 ? data_shard_read_actions(e->shard, first + stride - 1, T - 1, stride, actions)
                : ORR_OK;
+}
+
+orr_code train_episodes_outcomes(train_episodes *e, int64_t i, int64_t start, int64_t T,
+                                 int64_t stride, float *reward, float *done, float *progress) {
+  int64_t first = 0;
+  ORR_TRY(reach(e, i, start, T, stride, &first));
+  if (!e->has_outcomes) ORR_TRY(data_outcomes_read(e->shard, &e->outcomes));
+  e->has_outcomes = true;
+  data_outcomes_clip(&e->outcomes, first, T, stride, reward, done, progress);
+  return ORR_OK;
 }
 
 orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t start, int64_t T, int64_t stride,

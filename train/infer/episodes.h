@@ -27,6 +27,10 @@ orr_code train_episodes_place(train_episodes *e, int64_t clip, int64_t T, int64_
 // training), state [T,Q] or NULL. ORR_EINVAL when it is shorter.
 orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t start, int64_t T, int64_t stride,
                              uint8_t *frames, float *actions, float *state);
+// Local. What came of the actions that led to those frames, as in training (data/shard/outcomes.h):
+// [T] each, NaN where it is not known.
+orr_code train_episodes_outcomes(train_episodes *e, int64_t i, int64_t start, int64_t T,
+                                 int64_t stride, float *reward, float *done, float *progress);
 
 // Local. The actions alone, [T-1,A], as train_episodes_read gives them.
 orr_code train_episodes_read_actions(train_episodes *e, int64_t i, int64_t start, int64_t T,

@@ -124,6 +124,9 @@ static orr_code make_writer(const pipeline *p, shard_way *way) {
   char *source = mark ? orr_format("%s%s", f.source, mark) : NULL;
   ORR_CHECK_GOTO(source, free_mark, ORR_ENOMEM, "%s: out of memory", to);
   f.source = source;
+  ORR_TRY_GOTO(data_views_in_patches(&f.views, p->o->tokenizer->tokenizer.patch,
+                                     data_shard_path(way->in), &f.views),
+               free_mark);
   f.height = f.width = 0;
   f.S = p->o->tokenizer->tokenizer.S;
   f.codes = train_tokenizer_codes(&p->o->tokenizer->tokenizer);

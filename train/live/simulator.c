@@ -9,7 +9,8 @@ enum { STEPS_AT_ONCE = 64 };
 train_live_scenery train_live_scenery_of(const json_t *index) {
   train_live_scenery s = {0};
   const char *name = json_string_value(json_object_get(index, "scene"));
-  if (!name || data_scene_find(name, &s.scene) != ORR_OK || !s.scene->available())
+  if (!name || data_scene_find(name, &s.scene) != ORR_OK || s.scene->foreign ||
+      !s.scene->available())
     return (train_live_scenery){0};
   s.seed = (uint64_t)json_integer_value(json_object_get(index, "seed"));
   s.forks = json_object_get(index, "forks") != NULL;
@@ -44,7 +45,8 @@ orr_code train_live_simulator_begin(train_live_simulator *s, const train_live_sc
     if (s->scene) s->made->destroy(s->scene);
     s->scene = NULL;
     s->made = of->scene;
-    ORR_TRY(of->scene->create(s->height, s->width, s->fps, &s->scene));
+    const data_scene_setting o = {.height = s->height, .width = s->width, .fps = s->fps};
+    ORR_TRY(of->scene->create(&o, &s->scene));
   }
   s->of = *of;
   s->episode = of->forks ? episode - episode % 2 : episode;

@@ -15,6 +15,7 @@
 #include "train/model/head.h"
 #include "train/model/own_codes.h"
 #include "train/model/params.h"
+#include "train/model/registers.h"
 #include "train/model/rope.h"
 
 // One batch, in device memory: this rank's part of each clip. Row numbers are frame*N + n, frames
@@ -30,12 +31,11 @@ typedef struct {
   const int32_t *target;     // [rows]
   const float *weight;       // [rows] of their losses; NULL = 1
   int64_t masked_rows;       // with padding
+  const train_outcome_targets *outcomes; // in host memory; NULL: their heads are not asked
 } train_dynamics_batch;
 
 // Called in the backward pass when the gradients at and after element `first` are final.
 typedef orr_code (*train_grad_ready_fn)(void *ctx, int64_t first);
-
-typedef enum { TRAIN_KEEP_ALL, TRAIN_RECOMPUTE, TRAIN_NO_BACKWARD } train_keep;
 
 typedef struct train_dynamics train_dynamics;
 
@@ -65,6 +65,9 @@ orr_code train_dynamics_draw(train_dynamics *m, const train_dynamics_batch *b,
 // device memory), float32 [count,V], in pieces of TRAIN_LOSS_ROWS (`row` and `logits` have room up
 // to the next multiple).
 orr_code train_dynamics_logits(train_dynamics *m, const int32_t *row, int64_t count, float *logits);
+// Local, on one rank. After forward: *logits (=) [B*T,bins] of a head on registers that the model
+// has, in device memory, borrowed until the next pass.
+orr_code train_dynamics_outcome(train_dynamics *m, train_outcome o, const float **logits);
 // Collective over tp and cp. After forward: *loss_sum (+=) sum over masked rows here of
 // cross-entropy + z-loss. With `backward`, also the gradient of *scale * that sum with respect to
 // all parameters (+=). loss_sum and scale lie in device memory.

@@ -19,6 +19,9 @@ void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
                                .z_loss = c->model.z_loss,
                                .before = c->model.before,
                                .own_codes = c->model.own_codes > 0.0,
+                               .outcome = {[TRAIN_REWARD] = c->model.reward_weight > 0.0,
+                                           [TRAIN_DONE] = c->model.done_weight > 0.0,
+                                           [TRAIN_PROGRESS] = c->model.progress_weight > 0.0},
                                .block = {.D = c->model.width,
                                          .H = c->model.heads,
                                          .G = c->model.kv_heads,
@@ -34,6 +37,29 @@ void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
   train_block_dims_split(&out->block, NULL);
 }
 
+// The heads on the registers: whole on every rank, whose gradients are all the same.
+static orr_code list_outcomes(const train_dynamics_dims *d, train_params *list,
+                              train_dynamics_params *out) {
+  const bool second = train_axes_rank(d->block.axes, DIST_AXIS_TP) > 0;
+  for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+    const char *name = train_outcome_name((train_outcome)o);
+    const int64_t bins = train_outcome_bins((train_outcome)o);
+    if (!d->outcome[o]) continue;
+    ORR_TRY(train_params_add(list,
+                             &(train_param_spec){.ndim = 2,
+                                                 .shape = {bins, d->R * d->block.D},
+                                                 .init = TRAIN_INIT_NORMAL,
+                                                 .std = 0.02f,
+                                                 .decay = true,
+                                                 .counted_elsewhere = second},
+                             &out->outcome_w[o], "heads.%s.weight", name));
+    ORR_TRY(train_params_add(
+        list, &(train_param_spec){.ndim = 1, .shape = {bins}, .counted_elsewhere = second},
+        &out->outcome_b[o], "heads.%s.bias", name));
+  }
+  return ORR_OK;
+}
+
 orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
                              train_dynamics_params *out) {
   const int64_t D = d->block.D;
@@ -43,6 +69,7 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
   const bool second = train_axes_rank(ax, DIST_AXIS_TP) > 0;
   out->blocks = orr_calloc((size_t)d->layers, sizeof *out->blocks);
   ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %" PRId64 " blocks: out of memory", d->layers);
+  ORR_TRY(train_params_segment(list));
 #define NORMAL(...) &(train_param_spec){__VA_ARGS__, .init = TRAIN_INIT_NORMAL, .std = std}
 #define CODES(...)                                                                                 \
   &(train_param_spec) {                                                                            \
@@ -73,15 +100,19 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
   for (int i = 0; i < d->layers; i++) {
     char prefix[32];
     snprintf(prefix, sizeof prefix, "blocks.%d", i);
+    ORR_TRY(train_params_segment(list));
     ORR_TRY(train_block_add(list, &d->block, (int)d->layers, prefix, &out->blocks[i]));
   }
+  ORR_TRY(train_params_segment(list));
   ORR_TRY(train_params_add(
       list,
       &(train_param_spec){
           .ndim = 1, .shape = {D}, .init = TRAIN_INIT_ONES, .counted_elsewhere = second},
       &out->norm, "norm.weight"));
-  return train_params_add(list, CODES(.ndim = 2, .shape = {d->V, D}, .decay = true, .part = &codes),
-                          &out->head, "head.weight");
+  ORR_TRY(train_params_add(list,
+                           CODES(.ndim = 2, .shape = {d->V, D}, .decay = true, .part = &codes),
+                           &out->head, "head.weight"));
+  return list_outcomes(d, list, out);
 #undef VECTOR
 #undef NORMAL
 }

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "configs/config.h"
 #include "train/model/block.h"
+#include "train/model/outcome.h"
 #include "train/model/params.h"
 
 typedef struct {
@@ -18,7 +19,8 @@ typedef struct {
   train_code_levels levels; // digits that the tables of codes start from; n = 0: from none
   bool own_codes;           // training draws codes for the context of some frames
   bool before;              // a position also carries the code that stood there one frame earlier
-  train_block_dims block;   // block.axes split the whole model
+  bool outcome[TRAIN_OUTCOMES]; // which heads there are on the registers
+  train_block_dims block;       // block.axes split the whole model
 } train_dynamics_dims;
 
 // Local. Whether this block is a time block, or else a space block.
@@ -30,7 +32,8 @@ void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out);
 
 typedef struct {
   int64_t token, before, action_w, action_b, no_action, branch, reg, norm, head;
-  train_block_params *blocks; // [layers], malloc'ed
+  int64_t outcome_w[TRAIN_OUTCOMES], outcome_b[TRAIN_OUTCOMES]; // where there is such a head
+  train_block_params *blocks;                                   // [layers], malloc'ed
 } train_dynamics_params;
 
 // Local. Lists the parameters under their names in checkpoints. Free blocks with orr_free.

@@ -94,11 +94,15 @@ static bool reads_as_it_lies(const kern *k, const train_weights *w) {
 orr_code train_packed_dynamics(kern *k, const train_dynamics_dims *d,
                                const train_dynamics_params *p, train_weights *w) {
   if (w->packed || reads_as_it_lies(k, w)) return ORR_OK;
-  orr_code rc = create(k, 4 * d->layers + 2, w);
+  orr_code rc = create(k, 4 * d->layers + 2 + TRAIN_OUTCOMES, w);
   if (rc == ORR_OK) {
     add(w->packed, KERN_F32, p->action_w, d->block.D, 2 * d->A, train_plain(w, p->action_w));
     for (int64_t i = 0; i < d->layers; i++) add_block(w->packed, w, &d->block, &p->blocks[i]);
     add_operand(w->packed, w, p->head, d->V, d->block.D);
+    for (int o = 0; o < TRAIN_OUTCOMES; o++)
+      if (d->outcome[o])
+        add_operand(w->packed, w, p->outcome_w[o], train_outcome_bins((train_outcome)o),
+                    d->R * d->block.D);
     rc = fill(w->packed);
   }
   if (rc != ORR_OK) train_packed_release(w);

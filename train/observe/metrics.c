@@ -37,6 +37,11 @@ static int print_number(char *out, size_t size, const char *name, const char *fo
 void train_metrics_list(const train_step_metrics *s, train_scalars *out) {
   *out = (train_scalars){.step = s->step, .wall_s = orr_clock_wall()};
   train_scalars_add(out, "loss", "%.9g", s->loss);
+#define LOSS(NAME, word)                                                                           \
+  if (s->outcome[TRAIN_##NAME])                                                                    \
+    train_scalars_add(out, #word "_loss", "%.9g", s->outcomes[TRAIN_##NAME]);
+  TRAIN_OUTCOME_LIST(LOSS)
+#undef LOSS
   train_scalars_add(out, "lr", "%.9g", s->lr);
   train_scalars_add(out, "grad_norm", "%.9g", s->grad_norm);
   train_scalars_add(out, "tokens", "%.0f", s->tokens);

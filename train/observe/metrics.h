@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "train/model/outcome.h"
 #include "train/observe/append.h"
 #include "train/observe/scalars.h"
 #include "train/timing/timer.h"
@@ -16,8 +17,10 @@ enum { TRAIN_METRICS_FIGURES = 40 };
 typedef struct {
   int64_t step;
   double loss, lr, grad_norm;
-  double tokens; // since the start of the run, over all ranks
-  double tflop;  // likewise: the work of the matrix products, counted as mfu does
+  double outcomes[TRAIN_OUTCOMES]; // losses of the heads on registers, NaN: none is known
+  bool outcome[TRAIN_OUTCOMES];    // which of them there are
+  double tokens;                   // since the start of the run, over all ranks
+  double tflop;                    // likewise: the work of the matrix products, counted as mfu does
   double tokens_per_s, frames_per_s, step_ms;
   double data_wait_ms, comm_ms, ckpt_stall_ms;
   // The reader of rank 0 since the step before: bytes from shards, what packed chunks became, how

@@ -113,6 +113,10 @@ static orr_code judge(loop *l) {
   ORR_TRY(train_step_results(&r->work, &x));
   s->loss = x.loss;
   s->grad_norm = x.grad_norm;
+  for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+    s->outcomes[o] = x.outcomes[o];
+    s->outcome[o] = r->work.stage->outcome_weight[o] > 0.0;
+  }
   s->skipped = x.skipped;
   s->bad_clips = x.bad_clips;
   s->device = r->k->device_memory;

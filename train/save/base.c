@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "train/model/outcome.h"
 
 static const char action_name[] = "embed.action.weight", // [D, 2 A]: values, then which of them are
     branch_name[] = "embed.branch.weight";               // [branches, D]
@@ -142,6 +143,23 @@ static orr_code compare_branches(const cfg *c, const ckpt_reader *r, train_base 
   return rc;
 }
 
+bool train_base_lacks(const ckpt_reader *r, const char *file, const char *name,
+                      const char *parameter) {
+  return strncmp(parameter, "heads.", 6) == 0 && !ckpt_reader_has(r, file, name);
+}
+
+static void name_heads(const cfg *c, const ckpt_reader *r, train_base *b) {
+  const double weights[TRAIN_OUTCOMES] = {c->model.reward_weight, c->model.done_weight,
+                                          c->model.progress_weight};
+  for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+    const char *word = train_outcome_name((train_outcome)o);
+    char name[64];
+    snprintf(name, sizeof name, "heads.%s.weight", word);
+    if (weights[o] > 0.0 && size_of(r, name, 0) < 0)
+      say(b, "the head for %s is new: it begins at random", word);
+  }
+}
+
 orr_code train_base_compare(const cfg *c, const ckpt_reader *r, train_base *out) {
   *out = (train_base){.seed = (uint64_t)c->run.seed};
   if (c->train.stage != CFG_STAGE_DYNAMICS || size_of(r, action_name, 1) < 0 ||
@@ -149,7 +167,10 @@ orr_code train_base_compare(const cfg *c, const ckpt_reader *r, train_base *out)
     return ORR_OK; // ckpt_reader_match says what it is instead
   orr_code rc = compare_actions(c, r, out);
   if (rc == ORR_OK) rc = compare_branches(c, r, out);
-  if (rc != ORR_OK) train_base_release(out);
+  if (rc != ORR_OK)
+    train_base_release(out);
+  else
+    name_heads(c, r, out);
   return rc;
 }
 
@@ -190,6 +211,10 @@ orr_code train_base_read(const train_base *b, ckpt_reader *r, const char *file, 
                          const train_params *all, const train_param *p, int64_t global,
                          int64_t count, int64_t local, float *to) {
   const size_t size = sizeof *to;
+  if (train_base_lacks(r, file, name, p->name)) {
+    train_params_fill(all, b->seed, local, count, to);
+    return ORR_OK;
+  }
   if (!b->row || (strcmp(p->name, action_name) != 0 && strcmp(p->name, branch_name) != 0))
     return ckpt_read(r, file, name, (uint64_t)global * size, (size_t)count * size, to);
   for (int64_t done = 0, n; done < count; done += n) {

@@ -1,8 +1,10 @@
 // What a run takes its first weights from (train.init_from), where that knows less than the model
-// here: fewer components of actions, other branches. What it knows is kept in its place, what it
-// does not know stays as the seed made it. Local; the same on all ranks.
+// here: fewer components of actions, other branches, no heads on registers. What it knows is kept
+// in its place, what it does not know stays as the seed made it. Local; the same on all ranks.
 #ifndef TRAIN_BASE_H
 #define TRAIN_BASE_H
+
+#include <stdbool.h>
 
 #include "base/status.h"
 #include "checkpoints/checkpoint.h"
@@ -25,6 +27,10 @@ void train_base_release(train_base *b); // takes an empty one
 
 // The shapes that the base's tensors have, for ckpt_reader_match: changes the two that may differ.
 void train_base_shapes(const train_base *b, ckpt_tensor *tensors, int count);
+// Whether a model may have this parameter and its base not: then it is new. `file` and `name` are
+// what the base would call it.
+bool train_base_lacks(const ckpt_reader *r, const char *file, const char *name,
+                      const char *parameter);
 // Elements [global, global+count) of parameter p, which the base calls `name`; `to` holds zeros.
 // `local`: the first one's place in the flat layout of `all`. Errors of ckpt_read.
 orr_code train_base_read(const train_base *b, ckpt_reader *r, const char *file, const char *name,

@@ -64,6 +64,9 @@ static orr_code check_data(const cfg *c, data_remote *remote, bool elsewhere, in
                             .S = c->model.rows * c->model.cols,
                             .codes = c->model.codes,
                             .A = tokens ? c->model.actions : 1,
+                            .outcomes = tokens && (c->model.reward_weight > 0.0 ||
+                                                   c->model.done_weight > 0.0 ||
+                                                   c->model.progress_weight > 0.0),
                             .pass_bad_actions = true,
                             .remote = remote,
                             .chunk_cache_bytes = (size_t)c->data.chunk_cache_bytes};

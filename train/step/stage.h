@@ -20,7 +20,8 @@ typedef struct train_stage train_stage;
 
 // What changes from step to step beside the batch.
 typedef struct {
-  float scale; // of the gradient: the loss is a mean
+  float scale;                         // of the gradient: the loss is a mean
+  float outcome_scale[TRAIN_OUTCOMES]; // the same of the heads on registers, by their weights
   kern_adamw_rates rates;
   kern_bounds bounds;
 } train_step_scalars;
@@ -29,6 +30,7 @@ typedef struct {
 typedef struct {
   double units; // what the loss is a mean over: masked positions by their weight, or pixel values
   double bad;   // clips whose actions are not finite, where actions count
+  double outcomes[TRAIN_OUTCOMES]; // frames whose reward, ... is known
 } train_batch_sums;
 
 // What a stage is: one of these a stage, for each choice of train.stage.
@@ -76,7 +78,12 @@ struct train_stage {
   int turn;       // the staging buffer that is next
   train_step_scalars *scalars[TRAIN_INPUT_SETS]; // of a step, beside its inputs
   double *loss_sum;                              // in device memory; borrowed, set by the step
-  train_timer *timer;                            // borrowed; may be NULL
+  // Of the heads on registers: TRAIN_OUTCOMES, or 0 where there is none; their weights; and the
+  // sums of their losses, as loss_sum.
+  int64_t outcomes;
+  double outcome_weight[TRAIN_OUTCOMES];
+  double *outcome_sum;
+  train_timer *timer; // borrowed; may be NULL
 };
 
 // One for each choice of train.stage: train_stage_dynamics, train_stage_tokenizer (stage_NAME.c).

@@ -1,3 +1,5 @@
+#include <math.h>
+
 #include "base/mem.h"
 #include "train/model/masking.h"
 #include "train/step/stage.h"
@@ -12,6 +14,9 @@ typedef struct {
   int32_t *masked_row; // [micros,capacity]
   int32_t *target;     // [micros,capacity]
   float *weight;       // [micros,capacity]; NULL: all losses count alike
+  // Targets of the heads on registers; NULL where there is no such head.
+  int32_t *bin[TRAIN_OUTCOMES][2]; // [clips*T_cp]
+  float *share[TRAIN_OUTCOMES][2]; // [clips*T_cp]
   // Of frames whose codes the model draws itself; NULL without model.own_codes.
   int32_t *given;                          // [clips*T_cp,S] what it draws them from
   int32_t *own_row, *place, *before_place; // [micros,capacity]
@@ -65,6 +70,11 @@ static void stage_place_inputs(train_stage *base, orr_arena *arena, int set) {
   in->target = orr_arena_take(arena, rows * sizeof *in->target);
   place_own(s, arena, in);
   in->weight = weighs(s) ? orr_arena_take(arena, rows * sizeof *in->weight) : NULL;
+  for (int i = 0; i < 2 * TRAIN_OUTCOMES; i++) {
+    if (!s->d.outcome[i / 2]) continue;
+    in->bin[i / 2][i % 2] = orr_arena_take(arena, frames * sizeof(int32_t));
+    in->share[i / 2][i % 2] = orr_arena_take(arena, frames * sizeof(float));
+  }
 }
 
 static orr_code stage_place(train_stage *base) {
@@ -117,6 +127,31 @@ static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_
     in->branch[clip] = b->branch[clip];
   }
   return n;
+}
+
+// Where frame t of clip `clip`, both counted over all of this rank's, lies among the inputs.
+static int64_t frame_of(const dynamics_stage *s, int64_t clip, int64_t t) {
+  const int64_t micro = clip / s->base.micro, in = clip % s->base.micro;
+  return micro * s->base.micro * s->frames.count + in * s->frames.clip_step +
+         (t - s->frames.first) * s->frames.frame_step;
+}
+
+// Targets of head o; returns how many are known.
+static double prepare_outcome(const dynamics_stage *s, train_outcome o, const float *values) {
+  const dynamics_inputs *in = &s->inputs[s->base.turn];
+  double known = 0.0;
+  for (int64_t clip = 0; clip < s->base.clips; clip++)
+    for (int64_t t = s->frames.first; t < s->frames.first + s->frames.count; t++) {
+      const train_two_hot x =
+          train_outcome_target(o, values ? values[clip * s->T + t] : (float)NAN);
+      const int64_t at = frame_of(s, clip, t);
+      for (int i = 0; i < 2; i++) {
+        in->bin[o][i][at] = x.bin[i];
+        in->share[o][i][at] = x.share[i];
+      }
+      known += x.bin[0] >= 0;
+    }
+  return known;
 }
 
 // Whether no frame of the same clip, on this rank, follows frame t.
@@ -198,6 +233,9 @@ static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, train
   settle_rows(s);
   for (int64_t micro = 0; micro < s->micros; micro++) pad_micro(s, micro);
   *sums = (train_batch_sums){.units = units_of(s), .bad = bad_clips(base, b)};
+  const float *const values[TRAIN_OUTCOMES] = {b->reward, b->done, b->progress};
+  for (int o = 0; o < TRAIN_OUTCOMES; o++)
+    if (s->d.outcome[o]) sums->outcomes[o] = prepare_outcome(s, (train_outcome)o, values[o]);
   return ORR_OK;
 }
 
@@ -270,10 +308,25 @@ static orr_code stage_forward(train_stage *base, int64_t micro) {
   return train_dynamics_forward(s->model, &b);
 }
 
+static train_outcome_targets targets_of(const dynamics_stage *s, int64_t micro) {
+  const dynamics_inputs *in = &s->inputs[TRAIN_INPUTS_ON_DEVICE];
+  const int64_t first = micro * s->base.micro * s->frames.count;
+  train_outcome_targets t = {.scale = s->base.scalars[TRAIN_INPUTS_ON_DEVICE]->outcome_scale,
+                             .loss_sum = s->base.outcome_sum};
+  for (int i = 0; i < 2 * TRAIN_OUTCOMES; i++) {
+    if (!s->d.outcome[i / 2]) continue;
+    t.bin[i / 2][i % 2] = in->bin[i / 2][i % 2] + first;
+    t.share[i / 2][i % 2] = in->share[i / 2][i % 2] + first;
+  }
+  return t;
+}
+
 static orr_code stage_backward(train_stage *base, int64_t micro, train_grad_ready_fn ready,
                                void *ctx) {
   dynamics_stage *s = (dynamics_stage *)base;
-  const train_dynamics_batch b = batch_of(s, micro);
+  const train_outcome_targets targets = targets_of(s, micro);
+  train_dynamics_batch b = batch_of(s, micro);
+  if (base->outcomes) b.outcomes = &targets;
   return train_dynamics_loss(s->model, &b, &base->scalars[TRAIN_INPUTS_ON_DEVICE]->scale, true,
                              base->loss_sum, ready, ctx);
 }
@@ -313,6 +366,10 @@ static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_stat
                                .frames = s->frames.count,
                                .clip_step = s->frames.clip_step,
                                .frame_step = s->frames.frame_step};
+  s->base.outcome_weight[TRAIN_REWARD] = c->model.reward_weight;
+  s->base.outcome_weight[TRAIN_DONE] = c->model.done_weight;
+  s->base.outcome_weight[TRAIN_PROGRESS] = c->model.progress_weight;
+  if (train_registers_any(&s->d)) s->base.outcomes = TRAIN_OUTCOMES;
   s->masked = orr_calloc(4 * (size_t)s->micros, sizeof *s->masked);
   ORR_CHECK_GOTO(s->masked, fail, ORR_ENOMEM, "dynamics stage: out of memory");
   s->masked_rows = s->masked + s->micros;
@@ -320,8 +377,7 @@ static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_stat
   s->own_rows = s->own + s->micros;
   ORR_TRY_GOTO(train_dynamics_list(&s->d, &state->params, &s->p), fail);
   ORR_TRY_GOTO(train_dynamics_create(k, &s->d, &s->p, &state->weights, micro, s->T,
-                                     c->train.recompute ? TRAIN_RECOMPUTE : TRAIN_KEEP_ALL,
-                                     &s->model),
+                                     train_block_keep(c), &s->model),
                fail);
   s->capacity = train_dynamics_loss_capacity(s->model);
   s->unit =

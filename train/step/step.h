@@ -13,6 +13,7 @@
 #include "configs/config.h"
 #include "data/clips/clip_batch.h"
 #include "train/model/axes.h"
+#include "train/step/fetch.h"
 #include "train/step/gather.h"
 #include "train/timing/timer.h"
 #include "train/step/reduce.h"
@@ -35,7 +36,9 @@ typedef struct {
 
 // Of a step, in device memory; loss and sumsq summed over the ranks.
 typedef struct {
-  double loss, sumsq;
+  double loss;
+  double outcomes[TRAIN_OUTCOMES]; // losses of the heads on registers
+  double sumsq;
   train_step_fingerprints fingerprints; // of a step that takes them
   kern_clip_result verdict;
 } train_totals;
@@ -59,7 +62,8 @@ typedef struct {
 typedef struct {
   int64_t step;
   double loss, grad_norm;
-  bool skipped;      // weights and moments are as before
+  double outcomes[TRAIN_OUTCOMES]; // mean losses of the heads on registers; NaN: there is none
+  bool skipped;                    // weights and moments are as before
   int64_t bad_clips; // of the batch, over all replicas: more than 0, and it is skipped
   double timed_ms[TRAIN_TIMED];
   train_step_fingerprints fingerprints; // zeros where none were asked for
@@ -73,6 +77,7 @@ typedef struct {
   train_stage *stage;
   train_reduce *reduce;
   train_gather *gather;
+  train_fetch *fetch;
   train_timer *timer;
   train_capture *replay;
   bool capture;       // steps are captured and replayed
@@ -91,6 +96,9 @@ typedef struct {
 // announced. Nothing is allocated. ORR_ECONFIG when the model cannot be split like this. Release
 // also after a failure.
 orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k);
+// Local, before commit. Plans the run's first step once more, for those who watch the kern, the
+// axes and the timer; what was announced stays.
+orr_code train_step_rehearse(train_step *s);
 // Local. Ends planning: allocates exactly what was counted.
 orr_code train_step_commit(train_step *s);
 // Collective over the world unless a rank failed; a plan that failed may be left too. Leaves the

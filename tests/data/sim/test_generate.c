@@ -27,9 +27,7 @@ static data_sim_options options(void **fixture, const char *name, char dir[ORR_P
   return (data_sim_options){.scene = &data_scene_tabletop,
                             .dir = dir,
                             .branch = "worlds",
-                            .height = SIDE,
-                            .width = SIDE,
-                            .fps = 10,
+                            .setting = {.height = SIDE, .width = SIDE, .fps = 10},
                             .seed = 3,
                             .episodes = 6,
                             .episode_frames = LENGTH,
@@ -86,7 +84,7 @@ static void test_the_index_tells_what_was_made(void **fixture) {
   orr_path dir;
   data_sim_options o = options(fixture, "clips", dir);
   o.episodes = 5;
-  o.width = 48;
+  o.setting.width = 48;
   generate(&o);
   data_index *x = NULL;
   if (data_index_open(dir, &x) != ORR_OK) fail_msg("%s", orr_status_message());
@@ -123,7 +121,7 @@ static void test_action_t_acts_between_frames_t_and_t_plus_1(void **fixture) {
         for (int i = 0; i < 2; i++) {
           const float *now = states[e * 40 + t], *next = states[e * 40 + t + 1];
           double wanted = actions[e * 40 + t + lag][i] * DATA_TABLETOP_PUCK_SPEED;
-          error[lag + 1] += pow((next[i] - now[i]) * o.fps - wanted, 2);
+          error[lag + 1] += pow((next[i] - now[i]) * o.setting.fps - wanted, 2);
         }
   // Not zero: objects and walls are in the way. Measured 0.24 of the better neighbour.
   assert_true(error[1] < 0.4 * error[0] && error[1] < 0.4 * error[2]);

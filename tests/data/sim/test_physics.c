@@ -17,8 +17,8 @@ static void *scene_of(data_physics_choice choice) {
     print_message("skipped: this build has no MuJoCo\n");
     skip();
   }
-  assert_ok(data_scene_physics.create(SIDE, SIDE, 10, &scene));
-  data_scene_physics.pick(scene, &choice);
+  assert_ok(data_scene_physics.create(
+      &(data_scene_setting){.height = SIDE, .width = SIDE, .fps = 10, .choice = &choice}, &scene));
   return scene;
 }
 

@@ -30,6 +30,16 @@ static void test_bad_usage_says_what_is_wanted(void **state) {
   assert_int_equal(RUN("--help"), ORR_OK);
 }
 
+static void test_generate_says_what_a_scene_of_a_library_wants(void **state) {
+  assert_int_equal(RUN("generate", "--out", "x", "--scene", "coinran"), ORR_ECONFIG);
+  assert_message_names("coinran", "tabletop, coinrun");
+  assert_int_equal(RUN("generate", "--out", "x", "--scene", "coinrun", "--levels", "7"),
+                   ORR_ECONFIG);
+  assert_message_names("--levels", "'7'", "FIRST:END");
+  assert_int_equal(RUN("generate", "--out", "x", "--library", "libenv.so"), ORR_ECONFIG);
+  assert_message_names("tabletop", "--library");
+}
+
 static double number(const json_t *j, const char *key) {
   return json_number_value(json_object_get(j, key));
 }
@@ -109,6 +119,7 @@ static void test_verify_fails_on_one_flipped_bit(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_bad_usage_says_what_is_wanted),
+      cmocka_unit_test(test_generate_says_what_a_scene_of_a_library_wants),
       cmocka_unit_test(test_inspect_writes_facts_and_sheet),
       cmocka_unit_test(test_sheet_needs_frames),
       cmocka_unit_test(test_verify_fails_on_one_flipped_bit),

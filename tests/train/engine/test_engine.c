@@ -58,6 +58,64 @@ static void test_decoding_frame_by_frame_equals_the_full_forward_pass(void **sta
   assert_true(largest_error(KERN_BF16, 4, 6) < 2e-2);
 }
 
+// What a head says of each frame: of the full forward pass, and of the engine as frames are pushed,
+// and as one is decoded and then pushed into another session.
+static double said(const train_engine_frame *f, train_outcome o) {
+  return o == TRAIN_REWARD ? f->reward : o == TRAIN_DONE ? f->done : f->progress;
+}
+
+static void test_heads_on_registers_say_what_the_full_forward_pass_says(void **state) {
+  for (int64_t layers = 3; layers <= 4; layers++) { // the last block keeps frames, or not
+    train_dynamics_dims d = toy_dims(KERN_F32);
+    toy t;
+    rollout r;
+    double want[2 * 6 * TRAIN_OUTCOMES], reward = 0.0;
+    int32_t drawn[2 * 6];
+    d.layers = layers;
+    d.outcome[TRAIN_REWARD] = d.outcome[TRAIN_PROGRESS] = true; // two of three
+    toy_open(&t, &d, 2, 6, TRAIN_NO_BACKWARD, 31);
+    toy_logits(&t);
+    for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+      const float *logits;
+      if (!d.outcome[o]) continue;
+      assert_ok(train_dynamics_outcome(t.model, (train_outcome)o, &logits));
+      for (int64_t i = 0; i < t.B * t.T; i++)
+        want[i * TRAIN_OUTCOMES + o] =
+            train_outcome_mean((train_outcome)o, logits + i * train_outcome_bins((train_outcome)o));
+    }
+    rollout_open(&r, &t, &(how){.window = 6, .steps = 2, .temperature = 1.0});
+    for (int64_t at = 0; at < t.T; at++) {
+      take_frame(&r, at);
+      push(&r);
+      for (int64_t b = 0; b < t.B; b++)
+        for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+          const double w = want[(b * t.T + at) * TRAIN_OUTCOMES + o],
+                       got = said(&r.frame[b], (train_outcome)o);
+          /* fp32, other order of sums, through symexp: measured 2e-6 */
+          if (d.outcome[o] ? !(fabs(got - w) < 1e-4 * (1.0 + fabs(w))) : !isnan(got))
+            fail_msg("frame %d, head %d: %g, wanted %g", (int)at, o, got, w);
+        }
+    }
+    for (int again = 0; again < 2; again++) { // decoded, and then given
+      reset(&r, (const uint64_t[]){1, 2});
+      for (int64_t at = 0; at < 3; at++) {
+        take_frame(&r, at);
+        push(&r);
+      }
+      take_frame(&r, 3);
+      if (again) memcpy(r.tokens, drawn, sizeof drawn);
+      if (again)
+        push(&r);
+      else
+        next(&r, drawn);
+      assert_true(isfinite(r.frame[1].reward) && (!again || r.frame[1].reward == reward));
+      reward = r.frame[1].reward;
+    }
+    rollout_close(&r);
+    toy_close(&t);
+  }
+}
+
 // -- against plain loops, beyond the window --------------------------------------------------
 
 static void test_beyond_the_window_frame_0_stays_at_the_windows_distance(void **state) {
@@ -216,6 +274,7 @@ static void test_a_window_holds_no_distance_that_training_did_not(void **state) 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_decoding_frame_by_frame_equals_the_full_forward_pass),
+      cmocka_unit_test(test_heads_on_registers_say_what_the_full_forward_pass_says),
       cmocka_unit_test(test_beyond_the_window_frame_0_stays_at_the_windows_distance),
       cmocka_unit_test(test_guided_codes_are_drawn_from_what_the_action_adds),
       cmocka_unit_test(test_what_cannot_be_is_refused),

@@ -13,6 +13,7 @@
 #include "data/pictures/packed.h"
 #include "train/eval/eval.h"
 #include "train/eval/arithmetic.h"
+#include "train/eval/measure.h"
 #include "train/eval/set.h"
 
 enum {
@@ -323,8 +324,9 @@ static json_t *evaluate(const fixture *f, const char *set, uint64_t seed) {
 
 static void test_results_have_every_horizon_and_hang_together(void **state) {
   json_t *j = evaluate(*state, "clips", 7);
-  const char *const curves[] = {"psnr", "persistence_psnr", "random_action_psnr"};
-  for (int i = 0; i < 3; i++) assert_int_equal(json_array_size(json_object_get(j, curves[i])), 5);
+  const char *const curves[] = {"psnr", "persistence_psnr", "random_action_psnr",
+                                "brightness_ratio", "distinct_codes_ratio"};
+  for (int i = 0; i < 5; i++) assert_int_equal(json_array_size(json_object_get(j, curves[i])), 5);
   const json_t *windows = json_object_get(j, "windows");
   assert_int_equal(json_array_size(windows), EPISODES);
   // float64 over the same bytes: only the order of sums differs
@@ -337,6 +339,23 @@ static void test_results_have_every_horizon_and_hang_together(void **state) {
   assert_true(isfinite(number(j, "drift")) && number(j, "loss") > 0.0);
   assert_null(json_object_get(j, "effect_corr"));    // no forks
   assert_null(json_object_get(j, "position_error")); // another scene's state
+  json_decref(j);
+}
+
+// Two clips of a prompt frame and one more, frames of one pixel and two codes.
+static void test_sinking_is_told_by_horizon_against_the_recording(void **state) {
+  uint8_t frames[2][2][3] = {{{9, 9, 9}, {100, 100, 100}}, {{9, 9, 9}, {0, 0, 60}}};
+  int32_t tokens[2][2][2] = {{{1, 1}, {1, 2}}, {{1, 1}, {3, 4}}};
+  const uint8_t predicted[2][3] = {{50, 50, 50}, {0, 30, 0}};
+  const int32_t codes[2][2] = {{5, 5}, {6, 7}};
+  const train_eval_set s = {
+      .E = 2, .T = 2, .prompt = 1, .S = 2, .frames = frames[0][0], .tokens = tokens[0][0]};
+  const train_films f = {
+      .set = &s, .horizon = 1, .bytes = 3, .predicted = predicted[0], .predicted_tokens = codes[0]};
+  json_t *j = json_object();
+  assert_ok(train_measure_sinking.take(&f, j));
+  assert_true(fabs(at(j, "brightness_ratio", 0) - 0.5) < 1e-12);
+  assert_true(fabs(at(j, "distinct_codes_ratio", 0) - 0.75) < 1e-12);
   json_decref(j);
 }
 
@@ -678,6 +697,7 @@ int main(void) {
       cmocka_unit_test(test_fewer_clips_are_spread_and_pairs_stay_together),
       cmocka_unit_test(test_clips_that_are_too_short_or_too_few_are_refused),
       cmocka_unit_test(test_results_have_every_horizon_and_hang_together),
+      cmocka_unit_test(test_sinking_is_told_by_horizon_against_the_recording),
       cmocka_unit_test(test_an_evaluation_repeats_bit_for_bit),
       cmocka_unit_test(test_forked_clips_measure_the_effect_of_actions),
       cmocka_unit_test(test_frames_of_another_size_are_refused_before_they_are_read),

@@ -24,7 +24,8 @@ static void start_and_expect_success(const fixture *f, const char *const *words)
 static void make_clips(const fixture *f) {
   static const int64_t lengths[SHARDS][3] = {
       {64, 64, 64}, {7, 130, 1}, {200, 3, 90}, {5, 5, 5}, {63, 66, 40}};
-  const data_shard_format format = shards_format(HEIGHT, WIDTH, 0);
+  data_shard_format format = shards_format(HEIGHT, WIDTH, 0);
+  format.views = (data_views){2, {{"base", 0, 0, 16, 16}, {"wrist", 16, 0, 8, 16}}};
   assert_int_equal(orr_fs_mkdirs(f->clips), ORR_OK);
   for (int s = 0; s < SHARDS; s++) {
     char path[1024];
@@ -127,6 +128,8 @@ static void test_tokens_stand_beside_their_own_actions(void **state) {
     assert_int_equal(data_shard_read_actions(x, 0, n, 1, a[0]), ORR_OK);
     assert_int_equal(data_shard_read_actions(y, 0, n, 1, b[0]), ORR_OK);
     assert_memory_equal(a, b, (size_t)n * sizeof a[0]);
+    const data_views *v = &data_shard_get_format(y)->views; // in tokens of 8 pixels
+    assert_true(v->n == 2 && v->of[1].x == 2 && v->of[1].width == 1 && v->of[1].height == 2);
     data_shard_close(x);
     data_shard_close(y);
   }

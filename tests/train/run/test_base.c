@@ -83,6 +83,10 @@ static void test_what_is_new_does_not_change_what_the_base_makes_of_its_own(void
   assert_int_equal(small_run_losses(r, "more", more), 6);
   // the missing component is zero and marked so: sums of three more zeros, in another order
   for (int i = 0; i < 6; i++) assert_true(fabs(alike[i] - more[i]) < 1e-5);
+  assert_ok(tune(r, "heads", "b2", "model.done_weight=1", "model.progress_weight=1"));
+  expect_said(r, "the head for done is new: it begins at random; the head for progress is new");
+  assert_int_equal(small_run_losses(r, "heads", more), 6);
+  for (int i = 0; i < 6; i++) assert_true(alike[i] == more[i]); // the loss is that of codes
 }
 
 static void test_a_base_with_more_is_refused_or_left_out_in_words(void **state) {

@@ -95,6 +95,7 @@ static void test_replayed_steps_of_tp2_equal_those_issued(void **state) {
 }
 static void test_replayed_steps_of_cp2_equal_those_issued(void **state) {
   compare(*state, &(layout){.tp = 1, .cp = 2, .dp = 1});
+  compare(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, .heads = true});
 }
 static void test_replayed_steps_of_dp2_equal_those_issued(void **state) {
   compare(*state, &(layout){.tp = 1, .cp = 1, .dp = 2});

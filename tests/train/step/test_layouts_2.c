@@ -37,6 +37,16 @@ static void test_weighed_losses_equal_one_rank(void **state) {
       *state, &(layout){.tp = 1, .cp = 1, .dp = 2, .micro = 1, .weigh = true, .steps = 3, WITHIN});
 }
 
+static void test_heads_on_registers_equal_one_rank(void **state) {
+  compare_layout(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, .heads = true, .steps = 4, WITHIN});
+  compare_layout(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, .heads = true, .steps = 4, WITHIN});
+  compare_layout(
+      *state,
+      &(layout){
+          .tp = 1, .cp = 1, .dp = 2, .zero = 1, .micro = 1, .heads = true, .steps = 4, WITHIN});
+  compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 1, .heads = true, COARSE});
+}
+
 // All ranks draw what one rank draws: the logits differ in their last bits, which turns over no
 // code that these seeds meet.
 static void test_own_codes_equal_those_of_one_rank(void **state) {
@@ -77,6 +87,7 @@ static int all_tests(dist_world *w) {
       cmocka_unit_test_prestate(test_dp2_equals_one_rank, w),
       cmocka_unit_test_prestate(test_micro_batches_reduce_once_and_equal_one_rank, w),
       cmocka_unit_test_prestate(test_recomputed_blocks_equal_one_rank, w),
+      cmocka_unit_test_prestate(test_heads_on_registers_equal_one_rank, w),
       cmocka_unit_test_prestate(test_own_codes_equal_those_of_one_rank, w),
       cmocka_unit_test_prestate(test_weighed_losses_equal_one_rank, w),
       cmocka_unit_test_prestate(test_logits_hundreds_apart_equal_one_rank, w),

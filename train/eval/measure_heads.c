@@ -1,0 +1,61 @@
+// What the heads on registers say of frames, against what the data set knows: of frames that the
+// model is given (given_*), and of those that it predicted itself under the same actions.
+#include "train/eval/measure.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/json.h"
+
+// Sums over the frames of one kind whose truth is known.
+typedef struct {
+  double n, off, right; // off: sum of |said - truth|
+  double x, y, xx, yy, xy;
+} sums;
+
+static void add(sums *s, double said, double truth) {
+  s->n += 1.0;
+  s->off += fabs(said - truth);
+  s->right += (said >= 0.5) == (truth >= 0.5);
+  s->x += said, s->y += truth;
+  s->xx += said * said, s->yy += truth * truth, s->xy += said * truth;
+}
+
+static double correlation(const sums *s) {
+  const double xx = s->n * s->xx - s->x * s->x, yy = s->n * s->yy - s->y * s->y;
+  return xx > 0.0 && yy > 0.0 ? (s->n * s->xy - s->x * s->y) / sqrt(xx * yy) : NAN;
+}
+
+static void put(json_t *out, const char *kind, const char *head, const char *figure, double v) {
+  char name[64];
+  snprintf(name, sizeof name, "%s%s_%s", kind, head, figure);
+  json_object_set_new(out, name, orr_json_number(v));
+}
+
+static void tell(const sums *s, train_outcome o, const char *kind, json_t *out) {
+  const char *head = train_outcome_name(o);
+  put(out, kind, head, "error", s->n > 0.0 ? s->off / s->n : NAN);
+  if (o == TRAIN_DONE)
+    put(out, kind, head, "accuracy", s->n > 0.0 ? s->right / s->n : NAN);
+  else
+    put(out, kind, head, "corr", correlation(s));
+}
+
+static orr_code take(const train_films *f, json_t *out) {
+  const train_eval_set *s = f->set;
+  for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+    sums given = {0}, predicted = {0};
+    if (!f->dynamics->dynamics.outcome[o]) continue;
+    for (int64_t i = 0; i < s->E * s->T; i++) {
+      const double truth = (double)s->outcome[o][i];
+      if (isnan(truth)) continue;
+      add(&given, f->given_said[o][i], truth);
+      if (i % s->T >= s->prompt) add(&predicted, f->said[o][i], truth);
+    }
+    tell(&given, (train_outcome)o, "given_", out);
+    tell(&predicted, (train_outcome)o, "", out);
+  }
+  return ORR_OK;
+}
+
+const train_measure train_measure_heads = {.figures = "reward, done and progress", .take = take};
