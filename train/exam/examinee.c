@@ -127,15 +127,22 @@ orr_code train_examinee_looks(train_examinee *out) {
 // -- the simulator --------------------------------------------------------------------------
 
 typedef struct {
-  const train_exam_set *of; // whose worlds the scene plays; NULL = none
-  void *scene;
+  data_physics_choice choice; // of the worlds that the scene plays
+  int64_t height, width;
+  void *scene; // NULL: none yet
 } oracle;
 
+static bool same_choice(const data_physics_choice *a, const data_physics_choice *b) {
+  return a->concept == b->concept && a->range == b->range && a->pairs == b->pairs &&
+         a->change == b->change && a->link == b->link;
+}
+
 static orr_code oracle_scene(oracle *o, const train_exam_set *s) {
-  if (o->of == s) return ORR_OK;
+  if (o->scene && same_choice(&o->choice, &s->choice) && o->height == s->height &&
+      o->width == s->width)
+    return ORR_OK;
   data_scene_physics.destroy(o->scene);
-  o->scene = NULL;
-  o->of = s;
+  *o = (oracle){.choice = s->choice, .height = s->height, .width = s->width};
   return data_scene_physics.create(&(data_scene_setting){.height = s->height,
                                                          .width = s->width,
                                                          .fps = data_scene_physics.fps,
