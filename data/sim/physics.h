@@ -3,7 +3,7 @@
 // DATA_PHYSICS_GRAVITY. What is possible and what is not is fixed by construction:
 //
 // Every world has two pasts, `a` and `b`, that look alike at one frame, the event, to the byte:
-// what tells them apart was seen before it (which way a thing moved, what went behind a screen) and
+// what tells them apart was seen before it (which way a thing moved, what a screen hid) and
 // shows no more. Each past has its own true future. A past that is followed by the other's future
 // is impossible, and as each future follows each past once, nothing that looks at the future alone,
 // or at any single frame, can tell the possible from the impossible: whatever it prefers, it is

@@ -10,7 +10,7 @@
 
 enum { XML_BYTES = 16384 };
 
-// The floor, from above, has the very shade of the wall behind: before what a thing stands or flies
+// The floor, from above, has the very shade of the wall: before what a thing stands or flies
 // makes no difference to how much of a shade a picture holds.
 // Colours of what is no thing are quiet, so that what is saturated is a thing.
 static const char *const head =

@@ -57,8 +57,8 @@ void data_physics_stage_collision(const data_physics_draw *d, int past, data_phy
 
 enum { WAY, HOLD }; // variants of support
 
-// A plank on a pillar hangs on a hook until the event. The pillar, behind a screen by then, stands
-// left of the plank's middle (a) or right of it (b); or under it (a) or beside it (b).
+// A plank on a pillar hangs on a hook until the event. The pillar, hidden by a screen by then,
+// stands left of the plank's middle (a) or right of it (b); or under it (a) or beside it (b).
 void data_physics_stage_support(const data_physics_draw *d, int past, data_physics_stage *s) {
   const double size = d->of[DATA_PHYSICS_FACTOR_size], half = 2.2 * size,
                place = data_physics_place(d, 0.15, 0, half), off = d->of[DATA_PHYSICS_FACTOR_reach],

@@ -3,7 +3,7 @@
 
 enum { THERE, SAME }; // variants of permanence
 
-// A ball goes behind the screen (a), or was ahead and has left the picture (b); or one of two balls
+// The screen hides a ball (a), or it was ahead and has left the picture (b); or one of two balls
 // did the one and the other the other. By the event nothing is to be seen but the screen.
 void data_physics_stage_permanence(const data_physics_draw *d, int past, data_physics_stage *s) {
   const double r = d->of[DATA_PHYSICS_FACTOR_size], v = d->of[DATA_PHYSICS_FACTOR_speed],
@@ -19,8 +19,8 @@ void data_physics_stage_permanence(const data_physics_draw *d, int past, data_ph
 
 enum { WALL, COMPARTMENT }; // variants of solidity
 
-// A ball meets a wall from the left (a) or from the right (b), behind the screen; or it drops into
-// the room left or right of the wall, and the screen sinks.
+// A ball meets a wall from the left (a) or from the right (b), hidden by the screen; or it drops
+// into the room left or right of the wall, and the screen sinks.
 void data_physics_stage_solidity(const data_physics_draw *d, int past, data_physics_stage *s) {
   const double r = d->of[DATA_PHYSICS_FACTOR_size], v = d->of[DATA_PHYSICS_FACTOR_speed],
                way = past ? -1 : 1, thick = 0.03;
@@ -42,7 +42,7 @@ void data_physics_stage_solidity(const data_physics_draw *d, int past, data_phys
   s->removable = -s->props;
 }
 
-// A block slides behind the screen, over ice (a) or felt (b).
+// A block slides to where the screen hides it, over ice (a) or felt (b).
 void data_physics_stage_friction(const data_physics_draw *d, int past, data_physics_stage *s) {
   const double size = d->of[DATA_PHYSICS_FACTOR_size], v = d->of[DATA_PHYSICS_FACTOR_speed],
                half = 0.38, strip = half - size;
@@ -56,7 +56,8 @@ void data_physics_stage_friction(const data_physics_draw *d, int past, data_phys
   s->removable = -1;
 }
 
-// `count` balls go behind the screen in a row (a), or one less, as the first was gone before (b).
+// `count` balls go to where the screen hides them, in a row (a), or one less, as the first was gone
+// before (b).
 void data_physics_stage_number(const data_physics_draw *d, int past, data_physics_stage *s) {
   const double r = 0.12 + 0.4 * (d->of[DATA_PHYSICS_FACTOR_size] - 0.14),
                v = 1.3 * d->of[DATA_PHYSICS_FACTOR_speed], apart = 2 * r + 0.04;
@@ -72,7 +73,7 @@ void data_physics_stage_number(const data_physics_draw *d, int past, data_physic
 }
 
 // A rod strikes the block at the event (a), or is too short for it (b), with a head of as much
-// wood; its end is behind the screen.
+// wood; the screen hides its end.
 void data_physics_stage_tool(const data_physics_draw *d, int past, data_physics_stage *s) {
   const double size = d->of[DATA_PHYSICS_FACTOR_size], v = 0.65 * d->of[DATA_PHYSICS_FACTOR_speed],
                left = -0.8, meets = 0.3, shorter = -0.05, thick = 0.06, level = 0.16,

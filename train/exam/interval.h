@@ -33,18 +33,21 @@ typedef struct {
   const double *v;
   int64_t width;
 } train_exam_column;
+// Local. NaN where there is none.
 double train_exam_mean(const void *column, const int64_t *pick, int64_t n);
 
 // Mean of `over` through mean of `under`, two columns of the same groups.
 typedef struct {
   train_exam_column over, under;
 } train_exam_quotient;
+// Local.
 double train_exam_ratio(const void *quotient, const int64_t *pick, int64_t n);
 
 // Surprise of pairs: nats[groups,4] of a+a, a+b, b+b, b+a: even ones are possible.
-// How many pairs have the smaller surprise at the possible ending; equal ones count one half.
+// Local. How many pairs have the smaller surprise at the possible ending; equal ones count one
+// half.
 double train_exam_accuracy(const void *nats, const int64_t *pick, int64_t n);
-// Chance that an impossible ending surprises more than a possible one, of whichever past.
+// Local. Chance that an impossible ending surprises more than a possible one, of whichever past.
 double train_exam_auroc(const void *nats, const int64_t *pick, int64_t n);
 // Expected calibration error (Naeini et al. 2015; ten bins) of 1 / (1 + exp(-difference / scale)),
 // the belief in an ending that the two likelihoods come to; nats / scale.
@@ -52,6 +55,7 @@ typedef struct {
   const double *nats;
   double scale;
 } train_exam_belief;
+// Local.
 double train_exam_ece(const void *belief, const int64_t *pick, int64_t n);
 // Local. The scale at which beliefs fit what is so best (least cross-entropy), of the groups whose
 // number has the parity `half`; 1 where there is none.

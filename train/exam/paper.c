@@ -24,7 +24,7 @@ train_exam_wish train_exam_paper_wish(const train_exam_paper *p, train_exam_kind
 
 // -- memory ---------------------------------------------------------------------------------
 
-// All numbers lie back to back behind nats.
+// All numbers lie back to back from nats on.
 static int64_t lay_out(train_exam_paper *p, double *base) {
   const int64_t films = p->rolled * 2 * TRAIN_EXAM_FILM_COUNT;
   int64_t at = 0;
