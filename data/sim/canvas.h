@@ -1,7 +1,8 @@
 // Pictures by MuJoCo's renderer in an OSMesa context, without a display: a frame of one view, or of
 // several side by side. Edges are smoothed by drawing larger and averaging squares of samples: with
 // OSMesa that is quicker than multisampling, and unlike it not shifted by a quarter of a pixel.
-// Not thread safe: the renderer belongs to the thread that created it. One a thread draws at a time.
+// Not thread safe: the renderer belongs to the thread that created it. One a thread draws at a
+// time.
 #ifndef DATA_SIM_CANVAS_H
 #define DATA_SIM_CANVAS_H
 

@@ -20,8 +20,9 @@ static double cos_between(chroma x, chroma y) {
   return x.length * y.length > 0 ? (x.a * y.a + x.b * y.b) / (x.length * y.length) : -1;
 }
 
-// How much of a pixel is colour `which`, 0..1: nothing unless its hue is the nearest, then by how its
-// saturation compares with the object's own. Table and walls have less than a fifth of anyone's.
+// How much of a pixel is colour `which`, 0..1: nothing unless its hue is the nearest, then by how
+// its saturation compares with the object's own. Table and walls have less than a fifth of
+// anyone's.
 static double share(chroma pixel, const chroma *objects, int n, int which) {
   double relative = pixel.length / objects[which].length;
   if (relative <= 0.3) return 0;

@@ -115,9 +115,8 @@ orr_code data_mujoco_step(const char *name, mjModel *model, mjData *data, int st
   state_job job = {.model = model, .data = data, .steps = steps};
   ORR_TRY(data_mujoco_call(advance, &job, "step the scene"));
   for (int w = 0; w < mjNWARNING; w++)
-    ORR_CHECK(data->warning[w].number == 0, ORR_EINVAL,
-              "the simulation of the %s scene failed: %s", name,
-              mju_warningText(w, (size_t)data->warning[w].lastinfo));
+    ORR_CHECK(data->warning[w].number == 0, ORR_EINVAL, "the simulation of the %s scene failed: %s",
+              name, mju_warningText(w, (size_t)data->warning[w].lastinfo));
   return ORR_OK;
 }
 

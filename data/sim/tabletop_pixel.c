@@ -11,6 +11,9 @@ static const double object_rgb[][3] = {DATA_TABLETOP_OBJECT_ROWS(COLOUR)};
 static const double object_middle[] = {DATA_TABLETOP_OBJECT_ROWS(MIDDLE)};
 
 const char *const data_tabletop_action_names[DATA_TABLETOP_ACTIONS] = {"vx", "vy"};
+const char *const data_tabletop_action_units[DATA_TABLETOP_ACTIONS] = {"m/s", "m/s"};
+const double data_tabletop_action_most[DATA_TABLETOP_ACTIONS] = {DATA_TABLETOP_PUCK_SPEED,
+                                                                 DATA_TABLETOP_PUCK_SPEED};
 #define NAMES(name, ...) #name ".x", #name ".y", #name ".vx", #name ".vy",
 const char *const data_tabletop_state_names[DATA_TABLETOP_STATE] = {
     DATA_TABLETOP_OBJECT_ROWS(NAMES) "box.angle", "box.spin"};
