@@ -22,8 +22,8 @@ typedef struct {
 
 static sim_plan plan_shards(const data_sim_options *o) {
   int64_t episodes = o->shard_frames / o->episode_frames;
-  if (o->forks) episodes -= episodes % 2; // a pair stays in one shard
-  int64_t fewest = o->forks ? 2 : 1;
+  const int64_t fewest = o->forks ? 2 : o->group ? o->group : 1; // a group stays in one shard
+  episodes -= episodes % fewest;
   if (episodes < fewest) episodes = fewest;
   return (sim_plan){o, (o->episodes + episodes - 1) / episodes, episodes};
 }
