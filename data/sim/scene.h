@@ -21,6 +21,7 @@ typedef struct {
   const char *library_sha256;     // NULL = the pinned one
   const char *assets;             // its pictures; NULL = where it came with them
   int64_t level_first, level_end; // what episodes draw their levels from
+  bool easy;                      // the easier kind of levels
   int patience_s;                 // for an answer of the library; 0 = its own choice
   const void *choice;             // of worlds, where a scene has one (data_physics_choice); or NULL
 } data_scene_setting;
