@@ -66,7 +66,7 @@ typedef struct {
 } data_scene;
 
 // X(name): the table data_scene_NAME in data/sim/.
-#define DATA_SCENES(X)           X(tabletop) X(arm) X(coinrun) X(physics)
+#define DATA_SCENES(X)           X(tabletop) X(arm) X(rooms) X(coinrun) X(physics)
 #define DATA_SCENE_DECLARE(name) extern const data_scene data_scene_##name;
 DATA_SCENES(DATA_SCENE_DECLARE)
 
