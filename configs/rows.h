@@ -64,6 +64,11 @@
   F64(max_wall_s, OPERATION, 0.0, 0.0, 1e9, "s",                                                   \
       "stop with a checkpoint and exit code 85 after this; 0 = never")                             \
   STR(init_from, WEIGHTS, "", "checkpoint to take the weights from (fine-tuning); empty = random") \
+  I64(lora_rank, WEIGHTS, 0, 0, 65536, "",                                                         \
+      "train adapters of this rank for the blocks' matrices, not these (LoRA); 0 = all weights")   \
+  F64(lora_alpha, WEIGHTS, 0.0, 0.0, 1e6, "",                                                      \
+      "an adapter counts alpha / rank times; 0 = as much as lora_rank")                            \
+  LSTR(lora_targets, WEIGHTS, "q k v o gate up down", 16, "which matrices have adapters")          \
   STR(trace_steps, OPERATION, "",                                                                  \
       "steps A-B whose times on all ranks are written to trace/; empty = none")
 

@@ -64,6 +64,7 @@ void train_state_place(train_state *s) {
   w->grad = orr_arena_take(&s->gradients, n * sizeof(float));
   s->own_grad = no_grad ? orr_arena_take(&s->gradients, own * sizeof(float)) : w->grad;
   s->own_master = no_master ? orr_arena_take(&s->optimizer, own * sizeof(float)) : w->master;
+  if (s->frozen) return;
   s->m = orr_arena_take(&s->optimizer, own * sizeof(float));
   s->v = orr_arena_take(&s->optimizer, own * sizeof(float));
   s->ema = s->has_ema ? orr_arena_take(&s->optimizer, own * sizeof(float)) : NULL;

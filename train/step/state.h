@@ -30,6 +30,7 @@ typedef struct train_state {
   float *m, *v, *ema;      // NULL when absent
   int64_t plain;           // elements of weights.plain
   bool training, has_ema;
+  bool frozen; // gradients are made, but nothing here is updated: no optimizer's states
   train_matrices *matrices; // that Muon updates; NULL where AdamW updates all
   orr_arena parameters, gradients, optimizer;
   ckpt_tensor *tensors; // the list for checkpoints/, made on demand

@@ -9,16 +9,27 @@
 #include "train/step/schedule.h"
 #include "train/timing/marks.h"
 
+// The state that the model runs on, and, with an adapter, that of the adapter.
+static orr_code create_states(train_step *s, train_state *model) {
+  const cfg *c = s->c;
+  const bool ema = c->optim.ema_decay > 0.0;
+  train_state_init(model, s->k, train_precision(c), true, ema && model == &s->state);
+  model->frozen = model == &s->base;
+  model->weights.products = &model->products;
+  ORR_TRY(train_stage_create(s->k, c, s->axes, model, s->clips, s->micro, &s->stage));
+  if (!model->frozen) return ORR_OK;
+  train_state_init(&s->state, s->k, KERN_F32, true, ema);
+  ORR_TRY(train_adapter_list(c, &s->base.params, s->axes, &s->state.params));
+  return train_adapter_create(c, &s->base, &s->state, &s->adapter);
+}
+
 static orr_code create_parts(train_step *s) {
   const cfg *c = s->c;
-  const kern_dtype act = train_precision(c);
-  train_state_init(&s->state, s->k, act, true, c->optim.ema_decay > 0.0);
-  s->state.weights.products = &s->state.products;
   kern_arena_init(s->k, &s->exchange, "communication");
   kern_arena_init_pinned(s->k, &s->results, "results");
   ORR_TRY(train_axes_check(c, &s->axes->grid));
   ORR_TRY(train_timer_create(s->k, &s->timer));
-  ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
+  ORR_TRY(create_states(s, train_adapter_is_on(c) ? &s->base : &s->state));
   s->stage->timer = s->timer;
   // by set of marks, without fingerprints and with them
   ORR_TRY(train_capture_create(s->k, s->axes, 4 * s->stage->shapes, &s->replay));
@@ -40,6 +51,8 @@ void train_step_overlap(train_step *s, bool overlap) {
 
 static orr_code place(train_step *s) {
   train_state_place(&s->state);
+  if (s->adapter) train_state_place(&s->base);
+  if (s->adapter) train_adapter_place(s->adapter);
   ORR_TRY(train_stage_place(s->stage));
   train_reduce_place(s->reduce, &s->exchange);
   s->totals = orr_arena_take(&s->exchange, sizeof *s->totals);
@@ -96,6 +109,8 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
 orr_code train_step_commit(train_step *s) {
   ORR_TRY(kern_commit(s->k));
   ORR_TRY(train_state_commit(&s->state));
+  if (s->adapter) ORR_TRY(train_state_commit(&s->base));
+  if (s->adapter) ORR_TRY(orr_arena_commit(train_adapter_arena(s->adapter)));
   ORR_TRY(train_stage_commit(s->stage));
   ORR_TRY(orr_arena_commit(&s->exchange));
   ORR_TRY(orr_arena_commit(&s->results));
@@ -127,12 +142,24 @@ void train_step_release(train_step *s) {
   train_timer_destroy(s->timer);
   orr_arena_release(&s->results);
   orr_arena_release(&s->exchange);
+  train_adapter_destroy(s->adapter);
+  s->adapter = NULL;
+  if (s->base.k) train_state_release(&s->base);
   train_state_release(&s->state);
   s->gather = NULL;
   s->reduce = NULL;
   s->replay = NULL;
   s->stage = NULL;
   s->timer = NULL;
+}
+
+orr_code train_step_adapt(train_step *s, bool anew, bool base_too) {
+  if (base_too) ORR_TRY(train_adapter_take_base(s->adapter));
+  if (anew) {
+    ORR_TRY(train_adapter_take_whole(s->adapter));
+    ORR_TRY(train_state_average_is_weights(&s->state));
+  }
+  return train_adapter_merge(s->adapter);
 }
 
 // *sums (=) those of all replicas. Where steps are captured, all ranks take the largest of their
@@ -184,7 +211,8 @@ static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train
 }
 
 static orr_code clear(train_step *s) {
-  ORR_TRY(train_products_begin(&s->state.products, s->state.weights.grad, s->state.params.total));
+  train_state *m = train_step_model(s);
+  ORR_TRY(train_products_begin(&m->products, m->weights.grad, m->params.total));
   return kern_fill(s->k, &(kern_fill_args){.x = s->totals, .bytes = sizeof *s->totals});
 }
 
@@ -197,12 +225,14 @@ static orr_code ready(void *step, int64_t first) {
 
 // All ranks of tp have the same loss.
 static orr_code make_gradients(train_step *s) {
+  train_state *m = train_step_model(s);
   ORR_TRY(clear(s));
   for (int64_t micro = 0; micro < s->micros; micro++) {
-    const bool last = micro + 1 == s->micros;
+    const bool last = micro + 1 == s->micros && !s->adapter;
     ORR_TRY(train_stage_run(s->stage, micro, last ? ready : NULL, s));
-    if (!last) ORR_TRY(train_products_settle(&s->state.products, s->state.weights.grad, 0));
+    if (!last) ORR_TRY(train_products_settle(&m->products, m->weights.grad, 0));
   }
+  if (s->adapter) ORR_TRY(train_adapter_gradients(s->adapter));
   ORR_TRY(train_reduce_finish(s->reduce));
   // The losses of the heads on registers follow the loss.
   ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, &s->totals->loss,
@@ -231,6 +261,7 @@ static orr_code make_update(train_step *s) {
   if (s->fingerprint) ORR_TRY(train_state_fingerprint_weights(&s->state, &t->fingerprints.weights));
   ORR_TRY(train_timer_end(s->timer, TRAIN_TIMED_OPTIMIZER));
   ORR_TRY(train_gather_finish(s->gather));
+  if (s->adapter) ORR_TRY(train_adapter_merge(s->adapter));
   train_profile_leave(s->axes->profile);
   return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
 }
