@@ -194,6 +194,12 @@ static orr_code check_adapters(const cfg *c) {
             "train.lora_rank is %" PRId64
             " with optim.optimizer muon, which is for whole matrices; set it to adamw",
             c->train.lora_rank);
+  ORR_CHECK(
+      c->dist.zero < 2, ORR_ECONFIG,
+      "train.lora_rank is %" PRId64 " with dist.zero %" PRId64
+      ": the gradients of an adapter are small, those of its base are made whole on each rank; "
+      "set dist.zero to 0 or 1",
+      c->train.lora_rank, c->dist.zero);
   for (int i = 0; i < c->train.lora_targets.n; i++) {
     size_t k = 0;
     while (k < 7 && strcmp(known[k], c->train.lora_targets.v[i]) != 0) k++;

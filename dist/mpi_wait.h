@@ -11,6 +11,9 @@
 
 #include "dist/comm.h"
 
+// Local, once, by the thread that will wait: its sleeps end when they should, not up to 50 us
+// later.
+void dist_mpi_wait_begin(void);
 // Local. Returns when all n requests are done, of one operation that moves so many bytes: MPI moves
 // them only while somebody looks on. ORR_ECOMM; `what` names the operation.
 orr_code dist_mpi_wait(int n, MPI_Request *requests, int64_t bytes, dist_axis axis,

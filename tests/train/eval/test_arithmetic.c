@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "data/sim/tabletop.h"
 #include "train/eval/arithmetic.h"
+#include "train/eval/measure.h"
 
 enum { PIXELS = 400, VALUES = 3 * PIXELS };
 
@@ -173,6 +175,43 @@ static void test_position_error_charges_lost_objects(void **state) {
   assert_int_equal(p.missed, 1);
 }
 
+enum { SIDE = 64, FRAME = SIDE * SIDE * 3 };
+
+// A grey table on which the first `shown` objects are squares of their colours.
+static void draw(uint8_t *rgb, int shown) {
+#define COLOUR(name, r, g, b, ...) {r, g, b},
+  static const uint8_t colours[][3] = {DATA_TABLETOP_OBJECT_ROWS(COLOUR)};
+  memset(rgb, 128, FRAME);
+  for (int o = 0; o < shown; o++)
+    for (int y = 8; y < 16; y++)
+      for (int x = 0; x < 8; x++) memcpy(rgb + 3 * (y * SIDE + 12 * o + x), colours[o], 3);
+}
+
+static void test_objects_are_kept_where_as_many_are_found_as_there_were(void **state) {
+  enum { CLIPS = 4 };
+  static uint8_t frames[CLIPS * 2 * FRAME], predicted[CLIPS * FRAME];
+  static float places[CLIPS * 2 * DATA_TABLETOP_STATE];
+  static const int real[CLIPS] = {4, 4, 3, 4}, told[CLIPS] = {4, 3, 3, 0};
+  for (int i = 0; i < CLIPS; i++) {
+    draw(frames + (i * 2 + 1) * FRAME, real[i]);
+    draw(predicted + i * FRAME, told[i]);
+  }
+  train_eval_set s = {.E = CLIPS,
+                      .T = 2,
+                      .prompt = 1,
+                      .Q = DATA_TABLETOP_STATE,
+                      .height = SIDE,
+                      .width = SIDE,
+                      .frames = frames,
+                      .state = places};
+  const train_films f = {.set = &s, .horizon = 1, .bytes = FRAME, .predicted = predicted};
+  json_t *out = json_object();
+  assert_int_equal(train_measure_objects.take(&f, out), ORR_OK);
+  NEAR(json_real_value(json_array_get(json_object_get(out, "objects_kept"), 0)), 0.5);
+  assert_int_equal(json_integer_value(json_object_get(out, "objects_missed")), 0 + 1 + 1 + 4);
+  json_decref(out);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_psnr_of_a_constant_offset_is_20_log10),
@@ -186,6 +225,7 @@ int main(void) {
       cmocka_unit_test(test_effect_corr_matches_a_sum_by_hand),
       cmocka_unit_test(test_changed_iou_counts_pixels_not_channels),
       cmocka_unit_test(test_position_error_charges_lost_objects),
+      cmocka_unit_test(test_objects_are_kept_where_as_many_are_found_as_there_were),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
