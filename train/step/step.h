@@ -44,6 +44,13 @@ typedef struct {
   kern_clip_result verdict;
 } train_totals;
 
+// Sums of a step that have an order of their own, in device memory (run.exact).
+typedef struct {
+  int64_t count;    // leaves of a step
+  double *losses;   // [count] of each leaf; zeros of other ranks' leaves
+  int64_t *squares; // [KERN_SQUARES_BINS] of the gradient
+} train_exact_sums;
+
 // What is known on the host about a step under way.
 typedef struct {
   int64_t step;
@@ -78,6 +85,8 @@ typedef struct {
   train_state base;       // with an adapter, which is then `state`: what the model runs on
   train_adapter *adapter; // NULL: `state` is that, too
   train_stage *stage;
+  train_ordered *ordered; // NULL without run.exact
+  train_exact_sums exact;
   train_reduce *reduce;
   train_gather *gather;
   train_fetch *fetch;
