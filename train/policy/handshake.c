@@ -1,5 +1,5 @@
 // SHA-1 (FIPS 180-4) as the handshake wants it: a check that the server understood, no secret.
-#include "train/live/handshake.h"
+#include "train/policy/handshake.h"
 
 #include <stdint.h>
 #include <string.h>

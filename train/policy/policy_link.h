@@ -1,8 +1,8 @@
 // The wire to a policy server: a WebSocket that this end opens (RFC 6455; framing by wslay), over
 // which binary messages go one way and come the other. Every wait has an end: what does not come in
 // time is an error that says so. One thread at a time.
-#ifndef TRAIN_LIVE_POLICY_LINK_H
-#define TRAIN_LIVE_POLICY_LINK_H
+#ifndef TRAIN_POLICY_LINK_H
+#define TRAIN_POLICY_LINK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 // MessagePack (msgpack.org, the specification of 2013) as policy servers speak it: what is written,
 // and a cursor over what has come. Arrays of numbers are maps whose keys are *bytes*, as
 // msgpack-numpy makes them: __ndarray__ true, data, dtype, shape. Local.
-#ifndef TRAIN_LIVE_MSGPACK_H
-#define TRAIN_LIVE_MSGPACK_H
+#ifndef TRAIN_POLICY_MSGPACK_H
+#define TRAIN_POLICY_MSGPACK_H
 
 #include <stdbool.h>
 #include <stddef.h>

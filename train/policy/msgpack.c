@@ -1,4 +1,4 @@
-#include "train/live/msgpack.h"
+#include "train/policy/msgpack.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "train/live/policy_link.h"
+#include "train/policy/policy_link.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "train/live/handshake.h"
+#include "train/policy/handshake.h"
 
 enum { MOST_ANSWER = 64 << 20, MOST_HEAD = 16384, KEY_BYTES = 16 };
 

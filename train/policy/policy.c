@@ -1,4 +1,4 @@
-#include "train/live/policy.h"
+#include "train/policy/policy.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "data/pictures/resize.h"
-#include "train/live/msgpack.h"
+#include "train/policy/msgpack.h"
 
 enum { MOST_SIDE = 4096, MOST_ZEROS = 65536, MOST_ACTIONS = 1 << 20 };
 

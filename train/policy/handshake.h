@@ -1,6 +1,6 @@
 // The answer to a WebSocket's opening handshake (RFC 6455, 1.3).
-#ifndef TRAIN_LIVE_HANDSHAKE_H
-#define TRAIN_LIVE_HANDSHAKE_H
+#ifndef TRAIN_POLICY_HANDSHAKE_H
+#define TRAIN_POLICY_HANDSHAKE_H
 
 #include "base/status.h"
 

@@ -1,20 +1,17 @@
-// Pictures of the tabletop scene: MuJoCo's renderer in an OSMesa context, without a display.
-// The camera stands far off with a narrow lens, so that the picture is parallel to within 0.1
-// pixel at 64x64. Edges are smoothed by drawing larger and averaging squares of samples: with
-// OSMesa that is quicker than multisampling, and unlike it not shifted by a quarter of a pixel.
-#include "data/sim/tabletop_mujoco.h"
+// See the header. MuJoCo renders into a frame buffer of OSMesa's software driver.
+#include "data/sim/canvas.h"
 
 #include <GL/osmesa.h>
-#include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "data/sim/tabletop.h"
+#include "data/sim/mujoco.h"
 
-#define CAMERA_DISTANCE 100.0 // m; the table is 2 m wide
+#define CAMERA_DISTANCE 100.0 // m, of a parallel camera; scenes are a few metres wide
 #define LARGE_SIDE      512   // pixels; frames with a longer side get fewer samples
 
-struct data_tabletop_view {
+struct data_canvas {
   int height, width; // of a frame
   int samples;       // drawn a pixel, in each direction
   int high, wide;    // samples drawn: samples * height, samples * width
@@ -24,23 +21,23 @@ struct data_tabletop_view {
   mjvOption option;
   mjvScene scene;
   mjrContext renderer;
+  int geoms;
   bool has_renderer, has_scene;
 };
 
 typedef struct {
-  data_tabletop_view *view;
+  data_canvas *canvas;
   mjModel *model;
   mjData *data;
-} view_job;
+  const data_canvas_view *views;
+  int n;
+} canvas_job;
 
-// The camera looks from the side of small y, so that y grows upwards in the picture.
-static void aim(mjvGLCamera *camera, int height, int width) {
-  double forward[3] = {0, sin(DATA_TABLETOP_TILT), -cos(DATA_TABLETOP_TILT)};
-  double up[3] = {0, cos(DATA_TABLETOP_TILT), sin(DATA_TABLETOP_TILT)};
-  double half_height = DATA_TABLETOP_VIEW * height / (height < width ? height : width);
-  double near = CAMERA_DISTANCE - 5, far = CAMERA_DISTANCE + 5;
+void data_canvas_parallel(mjvGLCamera *camera, const double at[3], const double forward[3],
+                          const double up[3], double half_height) {
+  const double near = CAMERA_DISTANCE - 5, far = CAMERA_DISTANCE + 5;
   for (int i = 0; i < 3; i++) {
-    camera->pos[i] = (float)(-CAMERA_DISTANCE * forward[i]);
+    camera->pos[i] = (float)(at[i] - CAMERA_DISTANCE * forward[i]);
     camera->forward[i] = (float)forward[i];
     camera->up[i] = (float)up[i];
   }
@@ -52,23 +49,23 @@ static void aim(mjvGLCamera *camera, int height, int width) {
 }
 
 static void make_renderer(void *arg) {
-  view_job *job = arg;
-  data_tabletop_view *v = job->view;
+  canvas_job *job = arg;
+  data_canvas *v = job->canvas;
   mjr_makeContext(job->model, &v->renderer, mjFONTSCALE_50);
   v->has_renderer = true;
   mjr_setBuffer(mjFB_OFFSCREEN, &v->renderer);
-  mjv_makeScene(job->model, &v->scene, 32);
+  mjv_makeScene(job->model, &v->scene, v->geoms);
   v->has_scene = true;
 }
 
-static orr_code make_current(data_tabletop_view *v) {
+static orr_code make_current(data_canvas *v) {
   ORR_CHECK(OSMesaMakeCurrent(v->context, v->buffer, GL_UNSIGNED_BYTE, v->wide, v->high),
             ORR_EUNSUPPORTED, "OSMesa cannot draw frames of %d x %d with %d x %d samples a pixel",
             v->height, v->width, v->samples, v->samples);
   return ORR_OK;
 }
 
-static orr_code make_context(data_tabletop_view *v) {
+static orr_code make_context(data_canvas *v) {
   // The software driver of a rendering is part of its result: a caller's choice must not change
   // the bytes. One thread: parallel workers share the machine's cores.
   setenv("GALLIUM_DRIVER", "llvmpipe", 1);
@@ -94,11 +91,12 @@ static orr_code make_context(data_tabletop_view *v) {
   return make_current(v);
 }
 
-orr_code data_tabletop_view_create(mjModel *model, int64_t height, int64_t width,
-                                   data_tabletop_view **out) {
+orr_code data_canvas_create(mjModel *model, int64_t height, int64_t width, int geoms,
+                            data_canvas **out) {
   orr_code rc = ORR_OK;
-  data_tabletop_view *v = orr_calloc(1, sizeof *v);
-  ORR_CHECK(v, ORR_ENOMEM, "out of memory for the tabletop renderer");
+  data_canvas *v = orr_calloc(1, sizeof *v);
+  ORR_CHECK(v, ORR_ENOMEM, "out of memory for a renderer");
+  v->geoms = geoms;
   v->height = (int)height;
   v->width = (int)width;
   v->samples = height > LARGE_SIDE || width > LARGE_SIDE ? 2 : 3;
@@ -110,7 +108,7 @@ orr_code data_tabletop_view_create(mjModel *model, int64_t height, int64_t width
   mjr_defaultContext(&v->renderer);
   mjv_defaultScene(&v->scene);
   mjv_defaultOption(&v->option);
-  view_job job = {.view = v, .model = model};
+  canvas_job job = {.canvas = v, .model = model};
   ORR_TRY_GOTO(data_mujoco_call(make_renderer, &job, "make an off-screen renderer"), destroy);
   ORR_CHECK_GOTO(v->renderer.currentBuffer == mjFB_OFFSCREEN, destroy, ORR_EUNSUPPORTED,
                  "OSMesa has no off-screen frame buffers; install libosmesa6 of Mesa 20 or later");
@@ -121,29 +119,42 @@ orr_code data_tabletop_view_create(mjModel *model, int64_t height, int64_t width
   *out = v;
   return ORR_OK;
 destroy:
-  data_tabletop_view_destroy(v);
+  data_canvas_destroy(v);
   return rc;
 }
 
-static void draw(void *arg) {
-  view_job *job = arg;
-  data_tabletop_view *v = job->view;
-  mjrRect all = {0, 0, v->wide, v->high};
+static void draw_view(const canvas_job *job, const data_canvas_view *view) {
+  data_canvas *v = job->canvas;
+  const int n = v->samples;
+  // the lowest row of a frame buffer comes first
+  const mjrRect place = {n * view->x, n * (v->height - view->y - view->h), n * view->w,
+                         n * view->h};
   mjvCamera camera;
   mjv_defaultCamera(&camera);
+  if (view->camera >= 0) {
+    camera.type = mjCAMERA_FIXED;
+    camera.fixedcamid = view->camera;
+  }
   mjv_updateScene(job->model, job->data, &v->option, NULL, &camera, mjCAT_ALL, &v->scene);
   v->scene.flags[mjRND_SHADOW] = 0;
   v->scene.flags[mjRND_REFLECTION] = 0;
   v->scene.flags[mjRND_SKYBOX] = 0;
   v->scene.flags[mjRND_FOG] = 0;
   v->scene.flags[mjRND_HAZE] = 0;
-  for (int eye = 0; eye < 2; eye++) aim(&v->scene.camera[eye], v->height, v->width);
-  mjr_render(all, &v->scene, &v->renderer);
-  mjr_readPixels(v->drawn, NULL, all, &v->renderer);
+  for (int eye = 0; view->camera < 0 && eye < 2; eye++)
+    view->aim(view->ctx, &v->scene.camera[eye], view->h, view->w);
+  mjr_render(place, &v->scene, &v->renderer);
+}
+
+static void draw(void *arg) {
+  const canvas_job *job = arg;
+  const mjrRect all = {0, 0, job->canvas->wide, job->canvas->high};
+  for (int i = 0; i < job->n; i++) draw_view(job, &job->views[i]);
+  mjr_readPixels(job->canvas->drawn, NULL, all, &job->canvas->renderer);
 }
 
 // Averages the samples of each pixel, rounded; the first row of a frame is the highest.
-static void average(const data_tabletop_view *v, uint8_t *rgb) {
+static void average(const data_canvas *v, uint8_t *rgb) {
   const int n = v->samples, area = n * n;
   for (int row = 0; row < v->height; row++) {
     const uint8_t *lowest = v->drawn + (size_t)(v->height - 1 - row) * n * v->wide * 3;
@@ -158,17 +169,17 @@ static void average(const data_tabletop_view *v, uint8_t *rgb) {
   }
 }
 
-orr_code data_tabletop_view_draw(data_tabletop_view *v, mjModel *model, mjData *data,
-                                 uint8_t *rgb) {
+orr_code data_canvas_draw(data_canvas *v, mjModel *model, mjData *data,
+                          const data_canvas_view *views, int n, uint8_t *rgb) {
   // Another scene of this thread may have drawn in between.
   if (OSMesaGetCurrentContext() != v->context) ORR_TRY(make_current(v));
-  view_job job = {.view = v, .model = model, .data = data};
+  canvas_job job = {.canvas = v, .model = model, .data = data, .views = views, .n = n};
   ORR_TRY(data_mujoco_call(draw, &job, "draw a frame"));
   average(v, rgb);
   return ORR_OK;
 }
 
-void data_tabletop_view_destroy(data_tabletop_view *v) {
+void data_canvas_destroy(data_canvas *v) {
   if (!v) return;
   if (v->context && v->buffer)
     OSMesaMakeCurrent(v->context, v->buffer, GL_UNSIGNED_BYTE, v->wide, v->high);

@@ -1,12 +1,12 @@
 // A policy that somebody serves by openpi's wire (Physical Intelligence, openpi,
 // `websocket_policy_server`): the server speaks first, a map of metadata; then each observation, a
 // map of what the policy's keys are called, is answered by a map with `actions`, an array
-// [horizon,components]. Maps are MessagePack (train/live/msgpack.h). An error is a text message,
+// [horizon,components]. Maps are MessagePack (train/policy/msgpack.h). An error is a text message,
 // after which the server hangs up.
-#ifndef TRAIN_LIVE_POLICY_H
-#define TRAIN_LIVE_POLICY_H
+#ifndef TRAIN_POLICY_POLICY_H
+#define TRAIN_POLICY_POLICY_H
 
-#include "train/live/policy_link.h"
+#include "train/policy/policy_link.h"
 
 // What a key of the observation holds.
 typedef enum {
