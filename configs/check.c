@@ -179,11 +179,6 @@ static orr_code check_outcomes(const cfg *c) {
             "model.reward_weight %g, done_weight %g, progress_weight %g with model.registers 0: "
             "these heads read a frame's registers; set model.registers to 1 or more",
             c->model.reward_weight, c->model.done_weight, c->model.progress_weight);
-  ORR_CHECK(
-      most == 0.0 || !c->run.exact, ORR_ECONFIG,
-      "run.exact with model.reward_weight %g, done_weight %g, progress_weight %g: the sums of "
-      "these heads' losses are in no fixed order yet; set one of the two off",
-      c->model.reward_weight, c->model.done_weight, c->model.progress_weight);
   return ORR_OK;
 }
 
