@@ -147,10 +147,12 @@ static orr_code write_index(const data_sim_options *o) {
   if (extra) describe_goal(o, extra);
   if (extra && o->forks)
     json_object_set_new(extra, "forks", json_pack("{s:I}", "prompt", (json_int_t)o->forks));
-  if (extra && o->scene->foreign)
-    json_object_set_new(
-        extra, "levels",
-        json_pack("[I, I]", (json_int_t)o->setting.level_first, (json_int_t)o->setting.level_end));
+  if (extra && o->scene->foreign) {
+    const data_scene_setting *d = &o->setting;
+    json_object_set_new(extra, "mode", json_string(d->easy ? "easy" : "hard"));
+    json_object_set_new(extra, "levels",
+                        json_pack("[I, I]", (json_int_t)d->level_first, (json_int_t)d->level_end));
+  }
   ORR_CHECK(extra, ORR_ENOMEM, "out of memory for the index of %s", o->dir);
   orr_code rc = data_index_build(o->dir, extra);
   json_decref(extra);

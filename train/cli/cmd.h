@@ -22,6 +22,7 @@
   X(ckpt, "inspect | verify | export")                                                             \
   X(config, "print | check | doc")                                                                 \
   X(bench, "step | ops | comm | io | rollout")                                                     \
+  X(plan, "CONFIG.yaml --gpus N --machine FILE [--memory GB]")                                     \
   X(report, "RUN_DIR | --compare RUN_DIR RUN_DIR")
 
 // X(verb, sentence)

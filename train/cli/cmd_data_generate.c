@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/args.h"
 #include "base/cores.h"
@@ -37,6 +38,7 @@ static const orr_option options[] = {
     {"library", "FILE", "the library, such as procgen2's libenv.so", ORR_OPTION_ONCE},
     {"library-sha256", "HEX", "accept that one instead of the known one", ORR_OPTION_ONCE},
     {"assets", "DIR", "its pictures (where the wheel has them)", ORR_OPTION_ONCE},
+    {"mode", "easy|hard", "its kind of levels (hard)", ORR_OPTION_ONCE},
     {"levels", "A:B", "levels to draw from, B not among them (0:10000)", ORR_OPTION_ONCE},
     {0},
 };
@@ -88,13 +90,17 @@ static orr_code parse_levels(const orr_args *args, data_scene_setting *s) {
 
 static orr_code parse_library(const orr_args *args, const data_scene *scene,
                               data_scene_setting *s) {
-  static const char *const names[] = {"library", "library-sha256", "assets", "levels"};
+  static const char *const names[] = {"library", "library-sha256", "assets", "mode", "levels"};
   for (size_t i = 0; !scene->foreign && i < sizeof names / sizeof *names; i++)
     ORR_CHECK(!orr_args_text(args, names[i], NULL), ORR_ECONFIG,
               "data generate: scene %s has no library; leave --%s out", scene->name, names[i]);
   s->library = orr_args_text(args, "library", NULL);
   s->library_sha256 = orr_args_text(args, "library-sha256", NULL);
   s->assets = orr_args_text(args, "assets", NULL);
+  const char *mode = orr_args_text(args, "mode", "hard");
+  s->easy = strcmp(mode, "easy") == 0;
+  ORR_CHECK(s->easy || strcmp(mode, "hard") == 0, ORR_ECONFIG,
+            "data generate: --mode: got '%s', wanted easy or hard", mode);
   return parse_levels(args, s);
 }
 
@@ -146,7 +152,12 @@ orr_code train_cmd_data_generate(int argc, char **argv) {
   if (args.help) return list_scenes();
   ORR_TRY(parse(&args, &o, &skill));
   ORR_TRY(data_sim_generate(&o));
-  ORR_INFO("%s: %" PRId64 " episodes of %" PRId64 " frames, %" PRId64 " x %" PRId64 " pixels",
-           o.dir, o.episodes, o.episode_frames, o.setting.height, o.setting.width);
+  const data_scene_setting *s = &o.setting;
+  if (o.scene->outcome) // episodes end by themselves
+    ORR_INFO("%s: %" PRId64 " frames, %" PRId64 " x %" PRId64 " pixels", o.dir,
+             o.episodes * o.episode_frames, s->height, s->width);
+  else
+    ORR_INFO("%s: %" PRId64 " episodes of %" PRId64 " frames, %" PRId64 " x %" PRId64 " pixels",
+             o.dir, o.episodes, o.episode_frames, s->height, s->width);
   return ORR_OK;
 }
