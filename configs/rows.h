@@ -168,6 +168,8 @@
       "blocks; block i is a time block when (i+1) % time_every == 0")                              \
   I64(time_every, WEIGHTS, 4, 1, 1024, "blocks", "distance between time blocks")                   \
   I64(actions, WEIGHTS, 2, 1, 4096, "", "width of the shared action layout (A)")                   \
+  LSTR(views, WEIGHTS, "", 16,                                                                     \
+       "cameras in a frame, each \"NAME X Y WIDTH HEIGHT\" in tokens; empty = one picture")        \
   BOOL(digits, WEIGHTS, 0,                                                                         \
        "tables of codes start as sums over the digits of FSQ (tokenizer.levels), all alike")       \
   BOOL(before, WEIGHTS, 0, "a position also carries the code that stood there one frame earlier")  \

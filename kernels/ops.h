@@ -221,8 +221,9 @@ typedef struct {
 // x[BT,N,D] (=): row 0 = (has ? action_emb : no_action) + branch[branch_id[bt / T % clips]] (frames
 // lie clip by clip with T the frames of one, or with T = 1 frame by frame, all clips of each);
 // rows 1..S = token table rows, and where `before` is given + before_table rows of the codes that
-// stood there one frame earlier; the rest = registers. Tables are float32, x has `type`.
-// Rows of the table outside [v_first, v_first+v_count) give zeros (vocabulary-parallel).
+// stood there one frame earlier, and where `view_of` is given + the view row that it names; the
+// rest = registers. Tables are float32, x has `type`. Rows of the table outside [v_first,
+// v_first+v_count) give zeros (vocabulary-parallel).
 typedef struct {
   kern_dtype type;
   int64_t BT, T, clips, S, R, D;
@@ -233,6 +234,8 @@ typedef struct {
   const float *table, *no_action, *branch, *reg;
   const int32_t *before;     // [BT,S], or NULL
   const float *before_table; // like `table`
+  const int32_t *view_of;    // [N] of each token of a frame, -1 = none; or NULL
+  const float *view;         // [views,D]
   int64_t v_first, v_count;
   void *x;
 } kern_embed_fwd_args;
@@ -249,6 +252,9 @@ typedef struct {
   float *daction_emb;                          // [BT,D] (=), 0 where !has_action
   float *dtable, *dno_action, *dbranch, *dreg; // (+=)
   float *dbefore_table;                        // (+=), with `before`
+  const int32_t *view_of;                      // as forward, or NULL
+  int64_t views;
+  float *dview; // [views,D] (+=), with `view_of`
 } kern_embed_bwd_args;
 
 // y[m] = x[index[m]] ; index < 0 gives a zero row.

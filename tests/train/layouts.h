@@ -26,6 +26,7 @@ typedef struct {
   bool weigh; // changed positions more
   bool own;   // half of the frames carry codes of the model's own
   bool before;
+  bool views;     // two of them in a frame
   bool lora;      // an adapter on weights that stay
   bool heads;     // on the registers, whose targets are known of some frames
   bool tokenizer; // instead of the dynamics model
@@ -87,6 +88,7 @@ static cfg *tiny_cfg(const layout *l) {
   assert_ok(cfg_set(c, l->wide ? "model.hidden=384" : "model.hidden=48"));
   if (l->own) assert_ok(cfg_set(c, "model.own_codes=0.5"));
   if (l->own) assert_ok(cfg_set(c, l->before ? "model.before=true" : "model.before=false"));
+  if (l->views) assert_ok(cfg_set(c, "model.views=[base 0 0 2 2, wrist 2 0 1 2]"));
   if (l->lora) assert_ok(cfg_set(c, "train.lora_rank=3"));
   if (l->lora) assert_ok(cfg_set(c, "train.lora_alpha=5"));
   if (l->heads) assert_ok(cfg_set(c, "model.reward_weight=0.5"));

@@ -12,7 +12,7 @@ static orr_code place(train_batch *b) {
   orr_arena *a = &b->arena;
   train_block_acts_take(&b->acts, d, &(train_block_shape){.M = M}, NULL, a);
   for (int i = 0; i < 2; i++) b->x[i] = orr_arena_take(a, (size_t)M * row);
-  train_embed_place(&b->embed, false, a);
+  ORR_TRY(train_embed_place(&b->embed, false, a));
   train_rings_place(&b->rings, a);
   train_head_place_logits(&b->head, a);
   ORR_TRY(train_registers_place(&b->registers, false, a));
@@ -65,9 +65,11 @@ orr_code train_batch_init(train_batch *b, int64_t rings, int64_t places) {
   b->host_row = orr_calloc((size_t)(b->most * S), sizeof *b->host_row);
   b->graph = orr_calloc((size_t)b->steps + 1, sizeof *b->graph);
   ORR_CHECK(b->host_row && b->graph, ORR_ENOMEM, "engine: out of memory");
+  ORR_TRY(train_embed_init(&b->embed));
   ORR_TRY(train_registers_init(&b->registers, b->k, b->d, b->p, b->w, b->most));
   for (int64_t i = 0; i < b->most * S; i++) b->host_row[i] = (int32_t)(i / S * N + 1 + i % S);
-  ORR_TRY(train_rope_space(&b->space, 1, b->d->rows, b->d->cols, b->d->R, b->d->block.K));
+  ORR_TRY(
+      train_rope_space(&b->space, 1, b->d->rows, b->d->cols, b->d->R, b->d->block.K, &b->d->views));
   ORR_TRY(train_rings_init(&b->rings, b->k, b->d, rings, places));
   return take_memory(b);
 }
@@ -77,6 +79,7 @@ void train_batch_release(train_batch *b) {
   orr_arena_release(&b->host.arena);
   orr_arena_release(&b->device.arena);
   orr_arena_release(&b->arena);
+  train_embed_release(&b->embed);
   train_registers_release(&b->registers);
   train_rings_release(&b->rings);
   train_rope_release(&b->space);

@@ -38,7 +38,9 @@ orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train
 }
 
 orr_code train_world_model_fits(const train_world_model *m, const data_index *x) {
+  const train_dynamics_dims *d = &m->dynamics->dynamics;
   ORR_TRY(train_loaded_model_fits(m->tokenizer, x));
+  ORR_TRY(train_views_fit(&d->views, d->rows, d->cols, &x->format, x->dir));
   ORR_CHECK(x->format.A <= m->dynamics->dynamics.A, ORR_EINVAL,
             "%s has %" PRId64 " action components, the model takes %" PRId64
             ": use a data set of a branch that "

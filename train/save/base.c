@@ -146,10 +146,13 @@ static orr_code compare_branches(const cfg *c, const ckpt_reader *r, train_base 
 
 bool train_base_lacks(const ckpt_reader *r, const char *file, const char *name,
                       const char *parameter) {
-  return strncmp(parameter, "heads.", 6) == 0 && !ckpt_reader_has(r, file, name);
+  return (strncmp(parameter, "heads.", 6) == 0 || strncmp(parameter, "embed.view.", 11) == 0) &&
+         !ckpt_reader_has(r, file, name);
 }
 
 static void name_heads(const cfg *c, const ckpt_reader *r, train_base *b) {
+  if (c->model.views.n > 0 && size_of(r, "embed.view.weight", 0) < 0)
+    say(b, "the embeddings of its %d views are new: they begin at random", c->model.views.n);
   const double weights[TRAIN_OUTCOMES] = {c->model.reward_weight, c->model.done_weight,
                                           c->model.progress_weight};
   for (int o = 0; o < TRAIN_OUTCOMES; o++) {

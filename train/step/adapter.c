@@ -51,7 +51,7 @@ static bool is_target(const cfg *c, const train_param *p) {
 
 static bool is_whole(const train_param *p) {
   static const char *const begins[] = {"embed.action.", "embed.no_action", "embed.branch.",
-                                       "heads."};
+                                       "embed.view.", "heads."};
   for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
     if (strncmp(p->name, begins[i], strlen(begins[i])) == 0) return true;
   return false;

@@ -47,6 +47,20 @@ static void test_heads_on_registers_equal_one_rank(void **state) {
   compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 1, .heads = true, COARSE});
 }
 
+static void test_views_equal_one_rank(void **state) {
+  compare_layout(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, .views = true, .steps = 3, WITHIN});
+  compare_layout(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, .views = true, .steps = 3, WITHIN});
+  compare_layout(*state, &(layout){.tp = 1,
+                                   .cp = 1,
+                                   .dp = 2,
+                                   .zero = 2,
+                                   .micro = 1,
+                                   .views = true,
+                                   .heads = true,
+                                   .steps = 3,
+                                   WITHIN});
+}
+
 // The loss of one batch with the adapter as it is now.
 static double loss_of(trainee *t) {
   train_step_result x;
@@ -147,6 +161,7 @@ static int all_tests(dist_world *w) {
       cmocka_unit_test_prestate(test_micro_batches_reduce_once_and_equal_one_rank, w),
       cmocka_unit_test_prestate(test_recomputed_blocks_equal_one_rank, w),
       cmocka_unit_test_prestate(test_heads_on_registers_equal_one_rank, w),
+      cmocka_unit_test_prestate(test_views_equal_one_rank, w),
       cmocka_unit_test_prestate(test_gradients_of_an_adapter_are_those_of_its_loss, w),
       cmocka_unit_test_prestate(test_an_adapter_equals_one_rank, w),
       cmocka_unit_test_prestate(test_own_codes_equal_those_of_one_rank, w),
