@@ -248,6 +248,8 @@
       "Gumbel noise on the confidence that orders positions")                                      \
   F64(guidance, OPERATION, 0.0, 0.0, 100.0, "",                                                    \
       "w: codes are drawn from (1 + w) logits - w logits without the action; 0 = one pass less")   \
+  I64(memory, OPERATION, 0, 0, 1024, "frames",                                                     \
+      "frames that a rollout keeps when they leave the window, those least alike")                 \
   I64(seed, OPERATION, 7, 0, 4294967295, "", "key of the random numbers of an evaluation")
 
 #define CFG_GUARD(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                     \

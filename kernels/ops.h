@@ -183,11 +183,16 @@ typedef struct {
   const int64_t *frame;          // [B]
   void *keys, *values;           // [rings,places,N,GK]
   void *sink_keys, *sink_values; // [rings,N,GK]
+  // Frames that stay beside frame 0: `pins` slots a ring, whose keys are not rotated, either. Frame
+  // b sees those of pin[b], the seen ones first, -1 = none. pins 0: there are none.
+  int64_t pins, most_pins;     // slots, and entries of `pin`
+  const int32_t *pin;          // [B,most_pins]
+  void *pin_keys, *pin_values; // [rings,pins,N,GK]
 } kern_ring;
 
 // o[b,n] = softmax attention of token n of session b's frame over the same token of the frames that
-// it sees: frame 0, those of the `window` - 1 frames before it that are not frame 0, itself. Keys
-// of frame 0 are turned by the angles cos, sin [B,K/2].
+// it sees: frame 0, frames that stay, those of the `window` - 1 frames before it that are not frame
+// 0, itself. Keys of frame 0 and of those that stay are turned by the angles cos, sin [B,K/2].
 typedef struct {
   kern_ring r;
   int64_t H, window;    // window <= places + 1
@@ -202,6 +207,15 @@ typedef struct {
   int64_t H;
   const void *qk, *qkv;
 } kern_ring_keep_args;
+
+// Puts frame from[b] of session b's ring into slot to[b] of its frames that stay, its keys turned
+// back by the angles cos, sin [B,K/2], those of its number; to[b] < 0: nothing.
+typedef struct {
+  kern_ring r;
+  const int32_t *to;   // [B]
+  const int64_t *from; // [B]
+  const float *cos, *sin;
+} kern_ring_pin_args;
 
 // h[M,F] = silu(g) * u with gu [M,2F] = (g, u). Saved: gu.
 typedef struct {
@@ -617,7 +631,7 @@ typedef struct {
   X(unpatchify) X(pixel_loss) X(clip) X(adamw) X(muon_blend) X(muon_norm) X(muon_apply)            \
   X(sumsq) X(fingerprint) X(cast) X(axpby)                                                         \
   X(xent_sum) X(squares) X(squares_sum) X(add_up) X(tree_sum)                                      \
-  X(ring_keep) X(sample) X(choose) X(pack_weight) X(copy) X(copy_rows) X(fill)
+  X(ring_keep) X(ring_pin) X(sample) X(choose) X(pack_weight) X(copy) X(copy_rows) X(fill)
 // clang-format on
 
 #endif

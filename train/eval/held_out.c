@@ -101,6 +101,7 @@ static orr_code open_set(held_out *h, const train_run *r, int i) {
                                                  .temperature = c->eval.temperature,
                                                  .choice_temperature = c->eval.choice_temperature,
                                                  .guidance = c->eval.guidance,
+                                                 .memory = c->eval.memory,
                                                  .seed = (uint64_t)c->eval.seed,
                                                  .brief = true},
                            &s->eval);

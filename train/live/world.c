@@ -32,6 +32,7 @@ static orr_code make_engine(train_live_world *w, const train_live_world_options 
                                                       .window = w->window,
                                                       .steps = o->steps,
                                                       .guidance = d->c->eval.guidance,
+                                                      .memory = d->c->eval.memory,
                                                       .ahead = o->ahead},
                               &w->engine));
   return train_codec_create(w->m.tokenizer, o->sessions, &w->codec);
