@@ -84,6 +84,8 @@ static void print_figures(const json_t *j) {
                                        "progress_error",
                                        "progress_corr",
                                        "effect_corr",
+                                       "foresight_auroc",
+                                       "wrong_at_16",
                                        "changed_iou",
                                        "action_accuracy",
                                        "turn_accuracy",
