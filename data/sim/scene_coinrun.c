@@ -58,6 +58,7 @@ static orr_code open_game(coinrun_scene *s) {
                                                    .game = "coinrun",
                                                    .side = DATA_COINRUN_SIDE,
                                                    .actions = DATA_COINRUN_ACTIONS,
+                                                   .easy = o->easy,
                                                    .patience_s = o->patience_s},
                             &s->game);
 }

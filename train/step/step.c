@@ -60,11 +60,11 @@ static orr_code place(train_step *s) {
 }
 
 // Everything that moves in a step, on arrays that are not there yet.
-static orr_code rehearse(train_step *s) {
+static orr_code rehearse(train_step *s, bool fingerprint) {
   train_step_votes votes = {0};
   ORR_TRY(train_axes_agree(s->axes, ORR_OK, "read data"));
-  ORR_TRY(train_step_gradients(
-      s, NULL, &(train_step_request){.step = 1, .fingerprint = s->c->guard.record_every > 0}));
+  ORR_TRY(
+      train_step_gradients(s, NULL, &(train_step_request){.step = 1, .fingerprint = fingerprint}));
   ORR_TRY(train_step_vote(s, &votes));
   return train_step_update(s);
 }
@@ -114,7 +114,7 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
   memset(axes->moved, 0, sizeof axes->moved);
   if (c->data.frames_start) s->stage->frames = train_schedule_frames(c, 1);
   s->stage->ops->foresee(s->stage, (uint64_t)(axes->grid.dp_i * s->clips));
-  ORR_TRY(rehearse(s));
+  ORR_TRY(rehearse(s, c->guard.record_every > 0));
   memcpy(s->announced, axes->moved, sizeof s->announced);
   return ORR_OK;
 }
@@ -122,7 +122,7 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
 orr_code train_step_rehearse(train_step *s) {
   train_moved before[DIST_AXES][TRAIN_MOVES];
   memcpy(before, s->axes->moved, sizeof before);
-  const orr_code rc = rehearse(s);
+  const orr_code rc = rehearse(s, false);
   memcpy(s->axes->moved, before, sizeof before);
   return rc;
 }
