@@ -79,6 +79,8 @@ static orr_code begin_all(evaluation *e) {
     ORR_CHECK(p->sampled, ORR_ENOMEM, "policy evaluation: out of memory");
   }
   if (!e->simulated) return ORR_OK;
+  ORR_CHECK(o->world.scene && o->world.scene->goals, ORR_EINVAL,
+            "without a scene that has tasks only recordings can be judged (--policy recorded:DIR)");
   ORR_TRY(train_simulator_trials_create(&o->world, &e->simulator));
   ORR_TRY(train_starts_create(o->trials, o->prompt, o->world.A,
                               (size_t)(o->world.height * o->world.width * 3), &e->starts));
