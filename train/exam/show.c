@@ -78,7 +78,7 @@ orr_code train_exam_paper_show(const train_exam_paper *p, const train_examinee *
   orr_path path;
   train_exam_set s;
   if (!extremes(p, found)) return ORR_OK;
-  snprintf(name, sizeof name, "strip-%s-%s.png", data_physics_concept_names[p->concept],
+  snprintf(name, sizeof name, "case-%s-%s.png", data_physics_concept_names[p->concept],
            data_physics_range_names[p->range]);
   ORR_TRY(orr_fs_join(path, sizeof path, folder, name));
   const train_exam_wish w = train_exam_paper_wish(p, TRAIN_EXAM_pairs);
