@@ -87,11 +87,17 @@ static void print_figures(const json_t *j) {
                                        "progress_error",
                                        "progress_corr",
                                        "effect_corr",
+                                       "foresight_auroc",
+                                       "wrong_at_16",
                                        "changed_iou",
                                        "action_accuracy",
                                        "turn_accuracy",
                                        "walk_accuracy",
                                        "revisit_gap_db",
+                                       "mouth_corr",
+                                       "av_offset_frames",
+                                       "audio_shuffle_ratio",
+                                       "identity_drift",
                                        "drift"};
   static const char *const curves[] = {"psnr", "persistence_psnr", "decoded_persistence_psnr",
                                        "ssim", "persistence_ssim", "position_error"};
