@@ -65,6 +65,8 @@ static void test_policies_are_judged_and_who_does_not_answer_is_named(void **sta
                                       "--policy",
                                       "expert:lazy=1",
                                       "--policy",
+                                      "ws://127.0.0.1:9",
+                                      "--policy",
                                       "exit 3",
                                       "--policy",
                                       "while read -r l; do case \"$l\" in *'\"say\":\"act\"'*) "
