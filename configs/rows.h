@@ -226,6 +226,12 @@
       "steps between held-out figures in metrics.jsonl; 0 = none")                                 \
   I64(every_clips, OPERATION, 16, 2, 1000000, "clips",                                             \
       "held-out clips of those figures, of each data set; of a tokenizer: frames")                 \
+  I64(exam_every, OPERATION, 0, 0, 1000000000, "steps",                                            \
+      "steps between small exams of a dynamics model (docs/exam.md) in metrics.jsonl; 0 = none")   \
+  I64(exam_pairs, OPERATION, 8, 2, 100000, "pairs",                                                \
+      "possible and impossible endings a concept of those exams")                                  \
+  I64(exam_passes, OPERATION, 8, 1, 1048576, "passes",                                             \
+      "passes in which an exam sums up the likelihood of a frame; its positions: exact")           \
   I64(clips, OPERATION, 64, 2, 1000000, "clips", "held-out clips that are rolled out")             \
   I64(prompt, OPERATION, 4, 1, 65536, "frames", "frames given before a rollout starts")            \
   I64(horizon, OPERATION, 12, 4, 65536, "frames", "frames rolled out")                             \

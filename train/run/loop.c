@@ -336,22 +336,37 @@ static orr_code consider_guard(loop *l) {
   return begin_steps(l); // what this took is no step's time
 }
 
-// Collective over the world. A look at the run where one is due: the line of the step before it has
-// its figures, and what it took is no step's time.
-static orr_code look(loop *l, const train_look *o, pending_step *line) {
+// Adds what a look tells to a line, as far as there is room.
+static void add_figures(const train_look_figures *f, pending_step *line) {
+  for (int i = 0; i < f->n && line->s.figures < TRAIN_METRICS_FIGURES; i++)
+    line->s.figure[line->s.figures++] = f->v[i];
+}
+
+static bool is_due(const train_run *r, const train_look *o) {
+  return o->every > 0 && (r->step % o->every == 0 || r->step == r->c->train.steps);
+}
+
+// Collective over the world. Looks at the run where some are due: the line of the step before it
+// has their figures, and what they took is no step's time.
+static orr_code look(loop *l, const train_look *looks, pending_step *line) {
   train_run *r = &l->run;
-  train_look_figures figures;
-  if (o->every == 0 || (r->step % o->every != 0 && r->step != r->c->train.steps)) return ORR_OK;
+  bool due = false;
+  for (int i = 0; i < TRAIN_LOOKS; i++) due |= is_due(r, &looks[i]);
+  if (!due) return ORR_OK;
   if (l->results_lag) { // the line of the step before that one
     ORR_TRY(write_line(l, line, false));
     ORR_TRY(settle(l, line));
   }
   const double begun_ms = orr_clock_ms();
-  ORR_TRY(o->at(o->ctx, r, r->step, &figures));
+  line->s.figures = 0;
+  for (int i = 0; i < TRAIN_LOOKS; i++) {
+    train_look_figures figures;
+    if (!is_due(r, &looks[i])) continue;
+    ORR_TRY(looks[i].at(looks[i].ctx, r, r->step, &figures));
+    add_figures(&figures, line);
+    if (figures.picture[0]) train_observer_show(r->observer, "held_out", r->step, figures.picture);
+  }
   line->s.eval_ms = orr_clock_ms() - begun_ms;
-  line->s.figures = figures.n;
-  memcpy(line->s.figure, figures.v, sizeof line->s.figure);
-  train_observer_show(r->observer, "held_out", r->step, figures.picture);
   return begin_steps(l);
 }
 
@@ -402,10 +417,11 @@ static orr_code run_all(loop *l, const train_run_options *o) {
       ORR_INFO("nothing to do: the run is at step %" PRId64 " already", r->step);
     return ORR_OK;
   }
-  if (o->look.every > 0) ORR_TRY(o->look.open(o->look.ctx, r));
+  for (int i = 0; i < TRAIN_LOOKS; i++)
+    if (o->look[i].every > 0) ORR_TRY(o->look[i].open(o->look[i].ctx, r));
   ORR_TRY(train_run_begin(r));
   train_observer_tell(r->observer, "ready", r->step, "training begins");
-  return steps(l, &o->look);
+  return steps(l, o->look);
 }
 
 orr_code train_loop(cfg *c, const train_run_options *o, dist_world *world) {
@@ -427,7 +443,8 @@ orr_code train_loop(cfg *c, const train_run_options *o, dist_world *world) {
     dist_watchdog_stop(r->watchdog);
     dist_world_abort(world, 1);
   }
-  if (o->look.every > 0) o->look.close(o->look.ctx);
+  for (int i = 0; i < TRAIN_LOOKS; i++)
+    if (o->look[i].every > 0) o->look[i].close(o->look[i].ctx);
   train_run_close(r);
   train_stop_clear();
   return rc;
