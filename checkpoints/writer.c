@@ -415,10 +415,11 @@ orr_code ckpt_save_keep(ckpt_writer *w) {
   ORR_CHECK(w->o.own_root && !leads(w) && phase_now(w) == WRITTEN, ORR_EINVAL,
             "checkpoint step %" PRId64 ": rank %d has nothing of its own to keep", w->step,
             w->o.rank);
+  const orr_code rc = ckpt_root_publish(w->root, w->step);
+  if (rc == ORR_OK) ckpt_root_retain(w->root, w->step, w->o.keep, w->o.keep_every);
   w->prepared = -1;
-  ORR_TRY(ckpt_root_publish(w->root, w->step));
-  ckpt_root_retain(w->root, w->step, w->o.keep, w->o.keep_every);
-  return ORR_OK;
+  finish(w, rc); // quiet again
+  return rc;
 }
 
 void ckpt_save_abandon(ckpt_writer *w) {

@@ -98,8 +98,8 @@ close_dir:
 
 static orr_code check_options(const data_sim_options *o) {
   ORR_CHECK(o->scene->available(), ORR_EUNSUPPORTED,
-            "this build has no simulator: install libmujoco-dev and libosmesa6-dev, configure "
-            "again and rebuild");
+            "this build has no simulator for the scene %s: install %s, configure again and rebuild",
+            o->scene->name, o->scene->needs ? o->scene->needs : "libmujoco-dev and libosmesa6-dev");
   ORR_CHECK(o->episodes >= 1 && o->episode_frames >= 2, ORR_EINVAL,
             "generate: %" PRId64 " episodes of %" PRId64
             " frames; at least 1 of at least 2 is needed",

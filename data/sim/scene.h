@@ -43,6 +43,7 @@ typedef struct {
   const data_goals *goals;         // what there is to achieve; NULL: nothing
   bool tries;                      // whoever acts tries one of them, and shards say how that went
 
+  const char *needs; // packages, NULL: MuJoCo's and OSMesa's
   // Local. Whether this build has what the scene needs.
   bool (*available)(void);
   // Local. ORR_EINVAL, ORR_ENOMEM, ORR_EUNSUPPORTED. Not thread safe: the renderer belongs to the
@@ -66,7 +67,7 @@ typedef struct {
 } data_scene;
 
 // X(name): the table data_scene_NAME in data/sim/.
-#define DATA_SCENES(X)           X(tabletop) X(arm) X(rooms) X(coinrun) X(physics)
+#define DATA_SCENES(X)           X(tabletop) X(arm) X(rooms) X(face) X(coinrun) X(physics)
 #define DATA_SCENE_DECLARE(name) extern const data_scene data_scene_##name;
 DATA_SCENES(DATA_SCENE_DECLARE)
 

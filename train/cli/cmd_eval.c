@@ -89,6 +89,10 @@ static void print_figures(const json_t *j) {
                                        "turn_accuracy",
                                        "walk_accuracy",
                                        "revisit_gap_db",
+                                       "mouth_corr",
+                                       "av_offset_frames",
+                                       "audio_shuffle_ratio",
+                                       "identity_drift",
                                        "drift"};
   static const char *const curves[] = {"psnr", "persistence_psnr", "decoded_persistence_psnr",
                                        "ssim", "persistence_ssim", "position_error"};

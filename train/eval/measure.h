@@ -45,7 +45,7 @@ typedef struct {
 } train_measure;
 
 #define TRAIN_MEASURES(X)                                                                          \
-  X(horizons) X(sinking) X(shuffle) X(heads) X(actions) X(objects) X(walk) X(revisit)
+  X(horizons) X(sinking) X(shuffle) X(heads) X(actions) X(objects) X(walk) X(revisit) X(mouth)
 
 #define TRAIN_MEASURE_DECLARE(name) extern const train_measure train_measure_##name;
 TRAIN_MEASURES(TRAIN_MEASURE_DECLARE)
