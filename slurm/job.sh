@@ -97,7 +97,7 @@ job_check_domains() {
   local span=$((JOB_TP * JOB_CP / JOB_TASKS)) i first=() lines=() line node uuid
   [ "$span" -gt 1 ] || return 0
   declare -A domain=()
-  mapfile -t lines < <(srun --overlap --mpi=none --quiet --nodes=${#JOB_NODES[@]} --ntasks-per-node=1 \
+  mapfile -t lines < <(srun --overlap --mpi=none --quiet --nodes=${#JOB_NODES[@]} --ntasks=${#JOB_NODES[@]} --ntasks-per-node=1 \
     --nodelist="$(IFS=,; echo "${JOB_NODES[*]}")" \
     bash -c 'echo "$SLURMD_NODENAME $(nvidia-smi -q 2>/dev/null | sed -n "s/.*ClusterUUID *: //p" | head -n 1)"')
   for line in "${lines[@]}"; do
@@ -174,13 +174,13 @@ job_gather() {
     [[ $JOB_BAD == *" $node "* ]] || good+=("$node")
   done < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
   # shellcheck disable=SC2016 # expanded on each node
-  srun --overlap --mpi=none --quiet --nodes=${#good[@]} --ntasks-per-node=1 --nodelist="$(IFS=,; echo "${good[*]}")" \
+  srun --overlap --mpi=none --quiet --nodes=${#good[@]} --ntasks=${#good[@]} --ntasks-per-node=1 --nodelist="$(IFS=,; echo "${good[*]}")" \
     bash -c '[ -z "$1" ] || for f in "$0"/rank-*/{,.tmp-}"$1"/*.safetensors; do
         [ -e "$f" ] || continue
         dd if="$f" of="$2/${f##*/}" bs=4096 conv=notrunc,sparse status=none
         truncate -s ">$(stat -c %s "$f")" "$2/${f##*/}"
       done
-      rm -rf "$0"' "$copies" "$step" "${tmp:-}" </dev/null
+      rm -rf "$0"' "$copies" "$step" "${tmp:-}" </dev/null || step=
   if [ -z "$step" ]; then return 0; fi
   mv "$tmp" "$dir/ckpt/$step" && echo "$step" >"$dir/ckpt/.latest" && mv "$dir/ckpt/.latest" "$dir/ckpt/latest"
   echo "job $SLURM_JOB_ID: $step put together from the memory of ${good[*]}" >&2
@@ -209,7 +209,10 @@ job_start() {
     code=$?
     case $code in
       0 | 2 | 4 | 85)
-        if [ ${#keep[@]} -gt 0 ]; then srun --overlap --mpi=none --quiet --ntasks-per-node=1 rm -rf "$copies"; fi
+        if [ ${#keep[@]} -gt 0 ]; then
+          timeout 30 srun --overlap --mpi=none --quiet --nodes=${#JOB_NODES[@]} --ntasks=${#JOB_NODES[@]} \
+            --ntasks-per-node=1 --nodelist="$(IFS=,; echo "${JOB_NODES[*]}")" rm -rf "$copies"
+        fi
         return $code
         ;;
     esac
