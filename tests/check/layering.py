@@ -21,7 +21,7 @@ LIBRARIES = [(re.compile(header), re.compile(place), why) for header, place, why
      r"kernels/cuda/|dist/comm_nccl[._]|tests/cuda_host/|tests/dist/played/|tests/dist/device_cuda\.c", "CUDA stays in kernels/cuda/ and dist/comm_nccl.*"),
     (r"(hdf5|H5\w*)\.h$", r"data/(shard|import)/|tests/data/", "HDF5 stays in data/shard/ and data/import/"),
     (r"curl/", r"data/remote/|tests/data/remote/", "curl stays in data/remote/"),
-    (r"lib(av|sw)\w+/", r"data/pictures/|tests/data/", "libav stays in data/pictures/"),
+    (r"lib(av|sw)\w+/", r"data/(pictures|sound)/|tests/data/", "libav stays in data/pictures/ and data/sound/"),
     (r"png\.h$", r"data/pictures/|tests/data/", "libpng stays in data/pictures/"),
     (r"(turbojpeg|jpeglib)\.h$", r"data/pictures/|tests/data/", "libjpeg-turbo stays in data/pictures/"),
     (r"(snappy-c|zstd)\.h$", r"data/import/parquet/", "codecs of Parquet stay in data/import/parquet/"),

@@ -81,11 +81,17 @@ static const uint8_t *film_of(const desk *d, const train_exam_set *s, int64_t i,
 
 static orr_code ask_surprise(train_exam_paper *p, const desk *d, const train_exam_set *s) {
   const train_examinee *e = d->predictor[TRAIN_EXAM_OWN];
-  for (int64_t g = d->rank; g < p->groups; g += d->ranks) {
-    train_exam_clip clip[4];
-    for (int i = 0; i < 4; i++)
-      clip[i] = (train_exam_clip){.set = s, .episode = 4 * g + i, .given = s->event + 1};
-    ORR_TRY(e->surprise(e->ctx, clip, 4, p->nats + 4 * g));
+  for (int64_t g = d->rank; g < p->groups;) {
+    train_exam_clip clip[AT_ONCE];
+    int64_t group[AT_ONCE], n = 0;
+    double nats[AT_ONCE];
+    for (; g < p->groups && n < AT_ONCE; g += d->ranks)
+      for (int i = 0; i < 4; i++, n++) {
+        clip[n] = (train_exam_clip){.set = s, .episode = 4 * g + i, .given = s->event + 1};
+        group[n] = 4 * g + i;
+      }
+    ORR_TRY(e->surprise(e->ctx, clip, n, nats));
+    for (int64_t i = 0; i < n; i++) p->nats[group[i]] = nats[i];
   }
   return ORR_OK;
 }

@@ -188,6 +188,17 @@ static double judge_agreement(const table *t, int64_t N) {
   return all > 0 ? same / all : NAN;
 }
 
+// A letter a trial: 1 succeeded, 0 failed.
+static json_t *letters_of(const double *success, int64_t n) {
+  char *text = orr_malloc((size_t)n + 1);
+  if (!text) return NULL;
+  for (int64_t i = 0; i < n; i++) text[i] = success[i] > 0.5 ? '1' : '0';
+  text[n] = '\0';
+  json_t *out = json_string(text);
+  orr_free(text);
+  return out;
+}
+
 static orr_code put_rates(const evaluation *e, const table *t, json_t *out) {
   train_figures f;
   train_interval r, mmrv;
@@ -201,13 +212,15 @@ static orr_code put_rates(const evaluation *e, const table *t, json_t *out) {
   for (int64_t i = 0; rc == ORR_OK && i < t->P; i++) {
     const policy *p = t->of[i];
     json_array_append_new(
-        list, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "policy", p->name, "success",
-                        orr_json_number(mean_of(t->truth + i * e->N, e->N)), "success_interval",
-                        interval(rates[i]), "model_success",
-                        orr_json_number(mean_of(t->model + i * e->N, e->N)),
-                        "model_success_interval", interval(rates[t->P + i]), "model_progress",
-                        orr_json_number(mean_of(p->model.progress, e->N)), "slowest_answer_s",
-                        orr_json_number(p->slowest_s)));
+        list,
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*}", "policy", p->name, "success",
+                  orr_json_number(mean_of(t->truth + i * e->N, e->N)), "success_interval",
+                  interval(rates[i]), "model_success",
+                  orr_json_number(mean_of(t->model + i * e->N, e->N)), "model_success_interval",
+                  interval(rates[t->P + i]), "model_progress",
+                  orr_json_number(mean_of(p->model.progress, e->N)), "slowest_answer_s",
+                  orr_json_number(p->slowest_s), "outcomes", letters_of(t->truth + i * e->N, e->N),
+                  "model_outcomes", letters_of(t->model + i * e->N, e->N)));
   }
   json_object_set_new(out, "policies", list);
   orr_free(rates);
