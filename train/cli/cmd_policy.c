@@ -201,7 +201,10 @@ static void print_figures(const json_t *j) {
   const char *key;
   json_t *v;
   json_object_foreach((json_t *)common, key, v)
-      fprintf(stderr, "  fewer trials by common chances, %-22s %7.2f\n", key, json_number_value(v));
+      fprintf(stderr,
+              json_is_number(v) ? "  fewer trials by common chances, %-22s %7.2f\n"
+                                : "  fewer trials by common chances, %-22s       -\n",
+              key, json_number_value(v));
 }
 
 static orr_code tell(const orr_args *a, const job *j, json_t *out) {

@@ -135,6 +135,8 @@ static orr_code begin(train_model_trials *t, const train_starts *s, int64_t firs
       judge(t, b, &f[b], t->frames + (size_t)b * bytes, led, i == 0);
     }
   }
+  for (int64_t b = 0; b < B; b++)
+    t->watch[b] = (data_goals_watch){0}; // what is given is no success
   return ORR_OK;
 }
 
