@@ -79,7 +79,7 @@ class Adapter(SmallRun):
         return done.stderr
 
     def test_files(self):
-        short = ("train.steps=6", "optim.lr_peak=0.02", "optim.warmup_steps=0", "optim.decay_steps=0")
+        short = ("model.done_weight=1", "train.steps=6", "optim.lr_peak=0.02", "optim.warmup_steps=0", "optim.decay_steps=0")
         subprocess.run(self.command("base", *short), check=True)
         said = subprocess.run(self.command("tuned", *short, f"train.init_from={self.root / 'base'}", "train.lora_rank=2",
                                            "train.lora_alpha=3", "train.lora_targets=[q, o, down]"),
@@ -90,6 +90,7 @@ class Adapter(SmallRun):
             self.orrery("ckpt", "export", self.root / words[0], *(w if w.startswith("--") else self.root / w for w in words[1:]),
                         *(("--dtype", "f32") if words[-1] != "adapter" else ()))
         config = json.loads((self.root / "adapter" / "adapter_config.json").read_text())
+        self.assertEqual(config["modules_to_save"], ["embed.action", "embed.branch", "heads.done"])
         self.assertEqual((config["peft_type"], config["r"], config["lora_alpha"], config["target_modules"]),
                          ("LORA", 2, 3.0, ["q", "o", "down"]))
         base, shapes, _ = tensors(self.root / "base.st")

@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "checkpoints/export.h"
+#include "train/model/outcome.h"
 #include "train/save/token_maker.h"
 #include "train/step/adapter.h"
 
@@ -26,7 +27,12 @@ static json_t *list_of(const char *const *words, int n) {
 // What PEFT reads. Embeddings for actions and branches are modules that are saved whole; no_action
 // is a parameter of its own, which PEFT puts into its place by its name.
 static orr_code write_config(const cfg *c, const char *dir) {
-  static const char *const whole[] = {"embed.action", "embed.branch", "embed.view"};
+  const char *whole[3 + TRAIN_OUTCOMES] = {"embed.action", "embed.branch"};
+  int n = 2;
+  if (c->model.views.n) whole[n++] = "embed.view";
+  if (c->model.reward_weight > 0.0) whole[n++] = "heads.reward";
+  if (c->model.done_weight > 0.0) whole[n++] = "heads.done";
+  if (c->model.progress_weight > 0.0) whole[n++] = "heads.progress";
   const double alpha = c->train.lora_alpha > 0.0 ? c->train.lora_alpha : (double)c->train.lora_rank;
   orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, dir, "adapter_config.json"));
@@ -36,7 +42,7 @@ static orr_code write_config(const cfg *c, const char *dir) {
       "bias", "none", "fan_in_fan_out", 0, "inference_mode", 1, "init_lora_weights", 1, "revision",
       "base_model_name_or_path", c->train.init_from, "target_modules",
       list_of((const char *const *)c->train.lora_targets.v, c->train.lora_targets.n),
-      "modules_to_save", list_of(whole, c->model.views.n ? 3 : 2));
+      "modules_to_save", list_of(whole, n));
   ORR_CHECK(j, ORR_ENOMEM, "%s: out of memory", path);
   const orr_code rc = orr_json_store(path, j);
   json_decref(j);
