@@ -239,6 +239,13 @@ static void test_frames_that_stay_are_seen_at_the_windows_distance(void **state)
         seen = n;
       }
       take_frame(&r, at);
+      if (at == 9) { // saved, led elsewhere, and loaded
+        void *saved = orr_malloc(train_engine_state_bytes(r.engine));
+        assert_ok(train_engine_save(r.engine, 0, saved));
+        for (int i = 0; i < 5; i++) assert_ok(train_engine_push(r.engine, r.frame, 1));
+        assert_ok(train_engine_load(r.engine, 0, saved));
+        orr_free(saved);
+      }
       ask(&r, r.tokens);
       push(&r);
       if (at > ahead + WINDOW && ahead) { // taken back, and here again
