@@ -225,7 +225,12 @@
       "checkpoints at multiples of this stay for ever; 0 = none")                                  \
   I64(file_bytes, OPERATION, 4294967296, 65536, 1099511627776, "B",                                \
       "model files are cut at about this size")                                                    \
-  BOOL(async, OPERATION, 1, "write in the background; the step waits only for the copy")
+  BOOL(async, OPERATION, 1, "write in the background; the step waits only for the copy")           \
+  I64(copies_every, OPERATION, 0, 0, 1000000000, "steps",                                          \
+      "steps between copies of the state in the memory of its node and of another; 0 = none")      \
+  STR(copies_dir, OPERATION, "/dev/shm/orrery", "where each node keeps them, in memory")           \
+  I64(copies_shift, OPERATION, 1, 1, 1048576, "ranks",                                             \
+      "from a rank to the one that keeps its copy, too: the ranks of a node")
 
 #define CFG_EVAL(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
   LSTR(data, OPERATION, "", 8, "held-out data sets with frames, for figures while it trains")      \
