@@ -28,6 +28,8 @@
   X(ISA, AVX2, avx2) X(ISA, AVX512, avx512) X(ISA, AVX512_BF16, avx512_bf16) X(ISA, AMX, amx)
 #define CFG_CHOICES_ATTENTION(X)                                                                   \
   X(ATTENTION, AUTO, auto) X(ATTENTION, OWN, own) X(ATTENTION, CUDNN, cudnn)
+#define CFG_CHOICES_RECOMPUTE(X)                                                                   \
+  X(RECOMPUTE, NONE, none) X(RECOMPUTE, CHEAP, cheap) X(RECOMPUTE, ALL, all)
 #define CFG_CHOICES_STAGE(X)     X(STAGE, DYNAMICS, dynamics) X(STAGE, TOKENIZER, tokenizer)
 #define CFG_CHOICES_OPTIMIZER(X) X(OPTIMIZER, ADAMW, adamw) X(OPTIMIZER, MUON, muon)
 #define CFG_CHOICES_SCHEDULE(X)                                                                    \
@@ -59,8 +61,9 @@
   I64(batch, WEIGHTS, 8, 1, 1048576, "clips", "clips in one optimizer step, over all ranks")       \
   I64(micro_batch, OPERATION, 0, 0, 1048576, "clips",                                              \
       "clips a rank runs at once; 0 = all of its share")                                           \
-  BOOL(recompute, OPERATION, 0,                                                                    \
-       "keep only each block's input and run its forward pass again in the backward")              \
+  ENUM(recompute, OPERATION, CFG_CHOICES_RECOMPUTE, "none",                                        \
+       "what the backward pass computes again instead of finding it kept; cheap: norms and "       \
+       "SwiGLU; all: each block's forward pass (once: false and true)")                            \
   F64(max_wall_s, OPERATION, 0.0, 0.0, 1e9, "s",                                                   \
       "stop with a checkpoint and exit code 85 after this; 0 = never")                             \
   STR(init_from, WEIGHTS, "", "checkpoint to take the weights from (fine-tuning); empty = random") \
@@ -184,8 +187,12 @@
       "tensor axis: heads, hidden width and vocabulary are split")                                 \
   I64(cp, OPERATION, 1, 1, 1024, "ranks", "context axis: frames or token positions are split")     \
   I64(dp, OPERATION, 0, 0, 1048576, "ranks", "data axis; 0 = all ranks / (tp * cp)")               \
-  I64(zero, OPERATION, 0, 0, 1, "",                                                                \
-      "1: replicas share out optimizer states, and with bf16 also the master weights")             \
+  I64(zero, OPERATION, 0, 0, 3, "",                                                                \
+      "replicas share out, 1: optimizer states, and with bf16 the master weights; 2: also the "    \
+      "gradients; 3: also the weights")                                                            \
+  I64(shard, OPERATION, 0, 0, 1048576, "replicas",                                                 \
+      "share out inside groups of so many neighbours, each group with a copy of it all; 0 = all "  \
+      "replicas are one group")                                                                    \
   I64(bucket_bytes, OPERATION, 4194304, 1024, 4294967296, "B",                                     \
       "gradients are reduced in buckets of this size")                                             \
   BOOL(overlap, OPERATION, 1,                                                                      \

@@ -56,19 +56,31 @@ static bool parse_f64(const cfg_row *r, const cfg_scalar *s, double *out) {
   return end != s->text && *end == 0 && *out >= r->f_lowest && *out <= r->f_highest;
 }
 
-static bool parse_choice(const cfg_row *r, const cfg_scalar *s, int *out) {
-  size_t letters = strlen(s->text);
+static bool parse_choice(const cfg_row *r, const char *word, int *out) {
+  size_t letters = strlen(word);
   const char *choice = r->choices;
   for (int i = 0; choice; i++) {
     const char *bar = strchr(choice, '|');
     size_t n = bar ? (size_t)(bar - choice) : strlen(choice);
-    if (n == letters && strncmp(choice, s->text, n) == 0) {
+    if (n == letters && strncmp(choice, word, n) == 0) {
       *out = i;
       return true;
     }
     choice = bar ? bar + 1 : NULL;
   }
   return false;
+}
+
+// What a file of before may say in place of a choice.
+static const char *present_word(const cfg_knob *k, const cfg_scalar *s) {
+  static const struct {
+    const char *section, *key, *then, *now;
+  } words[] = {{"train", "recompute", "false", "none"}, {"train", "recompute", "true", "all"}};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (strcmp(words[i].section, k->section->name) == 0 &&
+        strcmp(words[i].key, k->row->name) == 0 && strcmp(words[i].then, s->text) == 0)
+      return words[i].now;
+  return s->text;
 }
 
 static orr_code fail_memory(const cfg_knob *k) {
@@ -86,7 +98,7 @@ orr_code cfg_value_set(const cfg_knob *k, void *field, const cfg_place *p, const
     good = parse_f64(r, s, field);
     break;
   case CFG_KIND_ENUM:
-    good = parse_choice(r, s, field);
+    good = parse_choice(r, present_word(k, s), field);
     break;
   case CFG_KIND_BOOL:
     *(bool *)field = strcmp(s->text, "true") == 0;

@@ -284,7 +284,8 @@ static orr_code open_stream(nccl_impl *m, dist_axis axis) {
 }
 
 static bool runs_beside(dist_axis axis) {
-  return axis == DIST_AXIS_DP || axis == DIST_AXIS_REPLICA;
+  return axis == DIST_AXIS_DP || axis == DIST_AXIS_REPLICA || axis == DIST_AXIS_SHARD ||
+         axis == DIST_AXIS_COPIES;
 }
 
 static const dist_table *table(void) {

@@ -43,16 +43,9 @@ static group group_of(const dist_grid *g, int rank, dist_axis axis) {
   dist_grid o;
   if (axis == DIST_AXIS_WORLD || dist_grid_init(g->tp, g->cp, g->dp, rank, g->ranks, &o) != ORR_OK)
     return (group){DIST_AXIS_WORLD, 0, 1, g->ranks};
-  switch (axis) {
-  case DIST_AXIS_TP:
-    return (group){axis, dist_grid_rank(&o, 0, o.cp_i, o.dp_i), 1, o.tp};
-  case DIST_AXIS_CP:
-    return (group){axis, dist_grid_rank(&o, o.tp_i, 0, o.dp_i), o.tp, o.cp};
-  case DIST_AXIS_REPLICA:
-    return (group){axis, dist_grid_rank(&o, o.tp_i, 0, 0), o.tp, o.cp * o.dp};
-  default:
-    return (group){axis, dist_grid_rank(&o, o.tp_i, o.cp_i, 0), o.tp * o.cp, o.dp};
-  }
+  o.shard = g->shard;
+  const dist_axis_line line = dist_grid_line(&o, axis);
+  return (group){axis, line.first, line.step, line.size};
 }
 
 static int member(const group *m, int i) {

@@ -92,19 +92,8 @@ void dist_replicas_judge(const orr_hash128 *hashes, int ranks, int n, dist_repli
 // -- the check ------------------------------------------------------------------------------
 
 static int world_rank(const dist_replicas *r, int place) {
-  const dist_grid *g = &r->world->grid;
-  switch (r->axis) {
-  case DIST_AXIS_TP:
-    return dist_grid_rank(g, place, g->cp_i, g->dp_i);
-  case DIST_AXIS_CP:
-    return dist_grid_rank(g, g->tp_i, place, g->dp_i);
-  case DIST_AXIS_DP:
-    return dist_grid_rank(g, g->tp_i, g->cp_i, place);
-  case DIST_AXIS_REPLICA:
-    return dist_grid_rank(g, g->tp_i, place % g->cp, place / g->cp);
-  default:
-    return place;
-  }
+  const dist_axis_line line = dist_grid_line(&r->world->grid, r->axis);
+  return line.first + place * line.step;
 }
 
 // "ranks 4 (node2), 6 (node3)"

@@ -127,28 +127,8 @@ orr_code dist_world_open_watched(double timeout_s, dist_world **out) {
   return open_ranks(timeout_s, out);
 }
 
-// An axis as this rank sees it: the world rank at its start names it among its likes.
-typedef struct {
-  int size, first, place;
-} axis_line;
-
-static axis_line line_of(const dist_grid *g, dist_axis axis) {
-  switch (axis) {
-  case DIST_AXIS_TP:
-    return (axis_line){g->tp, dist_grid_rank(g, 0, g->cp_i, g->dp_i), g->tp_i};
-  case DIST_AXIS_CP:
-    return (axis_line){g->cp, dist_grid_rank(g, g->tp_i, 0, g->dp_i), g->cp_i};
-  case DIST_AXIS_DP:
-    return (axis_line){g->dp, dist_grid_rank(g, g->tp_i, g->cp_i, 0), g->dp_i};
-  case DIST_AXIS_REPLICA:
-    return (axis_line){g->cp * g->dp, dist_grid_rank(g, g->tp_i, 0, 0), g->dp_i * g->cp + g->cp_i};
-  default:
-    return (axis_line){g->ranks, 0, g->rank};
-  }
-}
-
 static orr_code make_axis(dist_world *w, dist_axis axis) {
-  const axis_line line = line_of(&w->grid, axis);
+  const dist_axis_line line = dist_grid_line(&w->grid, axis);
   MPI_Comm comm = MPI_COMM_NULL;
   if (line.size == 1) return dist_comm_self_create(axis, &w->axis[axis]);
   ORR_TRY(dist_mpi_check(MPI_Comm_split(MPI_COMM_WORLD, line.first, line.place, &comm), axis,
@@ -197,8 +177,13 @@ static orr_code make_axes(dist_world *w) {
 }
 
 orr_code dist_world_split(dist_world *w, int tp, int cp, int dp) {
+  return dist_world_split_shards(w, tp, cp, dp, 0);
+}
+
+orr_code dist_world_split_shards(dist_world *w, int tp, int cp, int dp, int shard) {
   dist_grid g;
   ORR_TRY(dist_grid_init(tp, cp, dp, w->grid.rank, w->grid.ranks, &g));
+  ORR_TRY(dist_grid_cut(&g, shard));
   destroy_axes(w);
   w->grid = g;
   return make_axes(w);
@@ -211,7 +196,8 @@ static orr_code make_device_axis(dist_world *w, dist_axis axis) {
     w->device[axis] = host;
     return ORR_OK;
   }
-  ORR_TRY(dist_comm_nccl_create(w->nccl, host, line_of(&w->grid, axis).first, &w->device[axis]));
+  ORR_TRY(
+      dist_comm_nccl_create(w->nccl, host, dist_grid_line(&w->grid, axis).first, &w->device[axis]));
   w->device[axis]->recorder = w->recorder;
   w->device[axis]->counter = host;
   return ORR_OK;

@@ -33,6 +33,8 @@ orr_code dist_world_open_watched(double timeout_s, dist_world **out);
 void dist_world_met(dist_world *w);
 // Collective. Makes the axes' communicators for tp x cp x dp (dp 0 = the rest).
 orr_code dist_world_split(dist_world *w, int tp, int cp, int dp);
+// The same, with the replicas cut into groups of `shard` (dist_grid_cut).
+orr_code dist_world_split_shards(dist_world *w, int tp, int cp, int dp, int shard);
 // A device, as dist/ has to know it.
 typedef struct {
   void *stream; // the compute stream, a cudaStream_t of this thread's current device

@@ -86,7 +86,8 @@ struct kern {
   char device_id[40];     // tells this machine's devices apart; empty on the CPU
   char why_cpu[256];      // why KERN_DEVICE_AUTO took the CPU; else empty
   kern_space space[KERN_MEMORIES];
-  void *impl; // the backend's own
+  struct kern_watch *watch; // who is told of every op (kernels/watch.h); NULL = nobody
+  void *impl;               // the backend's own
 };
 
 // AUTO: a library for unmasked sequences. OWN: none. LIBRARY: one for long causal sequences, too.

@@ -44,7 +44,7 @@ static void test_keys_of_every_kind_are_read(void **state) {
                                 "    - 5\n"),
                    ORR_OK);
   assert_int_equal(c->train.steps, 7);
-  assert_true(c->train.recompute);
+  assert_int_equal(c->train.recompute, CFG_RECOMPUTE_ALL); // as files of before say it
   assert_true(c->optim.lr_peak == 1e-4);
   assert_int_equal(c->optim.schedule, CFG_SCHEDULE_COSINE);
   assert_string_equal(c->run.dir, "runs/with blanks");

@@ -33,20 +33,30 @@ static int64_t expected(const dist_grid *g, dist_axis axis) {
     bool tp = axis == DIST_AXIS_TP || o.tp_i == g->tp_i;
     bool cp = axis == DIST_AXIS_CP || axis == DIST_AXIS_REPLICA || o.cp_i == g->cp_i;
     bool dp = axis == DIST_AXIS_DP || axis == DIST_AXIS_REPLICA || o.dp_i == g->dp_i;
+    const int theirs = o.dp_i * g->cp + o.cp_i, own = g->dp_i * g->cp + g->cp_i;
+    const int groups[] = {theirs / (g->shard ? g->shard : 1), own / (g->shard ? g->shard : 1)},
+              places[] = {theirs % (g->shard ? g->shard : 1), own % (g->shard ? g->shard : 1)};
+    if (axis == DIST_AXIS_SHARD && g->shard) cp = dp = groups[0] == groups[1];
+    if (axis == DIST_AXIS_COPIES && g->shard) cp = dp = places[0] == places[1];
     if (axis == DIST_AXIS_WORLD || (tp && cp && dp)) bits |= INT64_C(1) << rank;
   }
   return bits;
 }
 
 static void test_every_layout_of_four_ranks_makes_the_axes_of_its_grid(void **state) {
-  static const int layouts[][3] = {{1, 1, 4}, {4, 1, 1}, {1, 4, 1}, {2, 2, 1},
-                                   {2, 1, 2}, {1, 2, 2}, {1, 1, 0}, {2, 1, 0}};
+  static const int layouts[][4] = {{1, 1, 4},    {4, 1, 1},    {1, 4, 1},   {2, 2, 1},
+                                   {2, 1, 2},    {1, 2, 2},    {1, 1, 0},   {2, 1, 0},
+                                   {1, 1, 4, 2}, {1, 2, 2, 2}, {2, 1, 2, 1}};
   dist_world *w = *state;
   for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
-    assert_int_equal(dist_world_split(w, layouts[i][0], layouts[i][1], layouts[i][2]), ORR_OK);
+    const int *l = layouts[i];
+    assert_int_equal(dist_world_split_shards(w, l[0], l[1], l[2], l[3]), ORR_OK);
     const dist_grid *g = &w->grid;
-    const int place[DIST_AXES] = {g->tp_i, g->cp_i, g->dp_i, g->dp_i * g->cp + g->cp_i, g->rank};
-    const int size[DIST_AXES] = {g->tp, g->cp, g->dp, g->cp * g->dp, g->ranks};
+    const int replica = g->dp_i * g->cp + g->cp_i, shard = l[3] ? l[3] : 1,
+              groups = l[3] ? g->cp * g->dp / shard : 1;
+    const int place[DIST_AXES] = {
+        g->tp_i, g->cp_i, g->dp_i, replica, replica % shard, l[3] ? replica / shard : 0, g->rank};
+    const int size[DIST_AXES] = {g->tp, g->cp, g->dp, g->cp * g->dp, shard, groups, g->ranks};
     for (int a = 0; a < DIST_AXES; a++) {
       assert_int_equal(dist_comm_size(w->axis[a]), size[a]);
       assert_int_equal(dist_comm_rank(w->axis[a]), place[a]);
@@ -59,6 +69,8 @@ static void test_a_layout_that_does_not_fit_leaves_the_world_usable(void **state
   dist_world *w = *state;
   assert_int_equal(dist_world_split(w, 3, 1, 0), ORR_EINVAL);
   assert_non_null(strstr(orr_status_message(), "dist.tp"));
+  assert_int_equal(dist_world_split_shards(w, 1, 1, 4, 3), ORR_EINVAL);
+  assert_non_null(strstr(orr_status_message(), "dist.shard 3 does not divide the 4 replicas"));
   assert_int_equal(members(w, DIST_AXIS_WORLD), 15);
 }
 

@@ -19,6 +19,7 @@
 
 typedef struct {
   int tp, cp, dp, zero, micro;
+  int shard; // replicas that share out; 0 = all
   bool bf16, recompute;
   bool muon;
   bool weigh; // changed positions more
@@ -89,6 +90,8 @@ static cfg *tiny_cfg(const layout *l) {
   snprintf(text, sizeof text, "train.batch=%d", l->batch ? l->batch : 6);
   assert_ok(cfg_set(c, text));
   snprintf(text, sizeof text, "dist.zero=%d", l->zero);
+  assert_ok(cfg_set(c, text));
+  snprintf(text, sizeof text, "dist.shard=%d", l->shard);
   assert_ok(cfg_set(c, text));
   snprintf(text, sizeof text, "train.micro_batch=%d", l->micro);
   assert_ok(cfg_set(c, text));
@@ -189,6 +192,10 @@ static void trainee_update(trainee *t, int64_t step) {
   memcpy(t->outcomes, x.outcomes, sizeof t->outcomes);
 }
 
+static inline void layout_split(dist_world *w, const layout *l) {
+  assert_ok(dist_world_split_shards(w, l->tp, l->cp, l->dp, l->shard));
+}
+
 // Element `at` of the flat layout: the gradients of one parameter here against those of the whole.
 static inline void compare_param(const trainee *t, const trainee *whole, const train_param *p,
                                  double within, double *worst) {
@@ -251,9 +258,9 @@ static inline void compare_layout(dist_world *w, const layout *l) {
   dist_traffic before[DIST_AXES];
   double worst_loss = 0.0, worst_grad = 0.0;
   layout single = *l;
-  single.zero = single.micro = 0;
+  single.zero = single.micro = single.shard = 0;
   assert_ok(dist_grid_init(1, 1, 1, 0, 1, &one));
-  assert_ok(dist_world_split(w, l->tp, l->cp, l->dp));
+  layout_split(w, l);
   trainee_open(&whole, &single, &one, NULL);
   trainee_open(&t, l, &w->grid, w);
   for (int a = 0; a < DIST_AXES; a++) before[a] = axis_traffic(w, a);
@@ -277,9 +284,11 @@ static inline void compare_layout(dist_world *w, const layout *l) {
     if (step == 0) assert_true(fabs(t.norm / whole.norm - 1.0) < (l->bf16 ? 2e-2 : 1e-5));
   }
   if (w->grid.rank == 0)
-    print_message("%stp%d cp%d dp%d zero%d micro%d %s: loss %.3f off by %.1e, gradients by %.1e\n",
-                  l->tokenizer ? "tokenizer " : "", l->tp, l->cp, l->dp, l->zero, l->micro,
-                  l->bf16 ? "bf16" : "fp32", t.loss, worst_loss, worst_grad);
+    print_message(
+        "%s%stp%d cp%d dp%d zero%d in %d micro%d %s: loss %.3f off by %.1e, gradients by %.1e\n",
+        l->tokenizer ? "tokenizer " : "", l->muon ? "muon " : "", l->tp, l->cp, l->dp, l->zero,
+        l->shard ? l->shard : l->cp * l->dp, l->micro, l->bf16 ? "bf16" : "fp32", t.loss,
+        worst_loss, worst_grad);
   trainee_close(&t);
   trainee_close(&whole);
 }

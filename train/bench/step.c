@@ -30,7 +30,7 @@ static const orr_option options[] = {
     {"micro-batch", "N", "clips a rank runs at once; 0 = all of its share", 0},
     {"tp", "N", "ranks of the tensor axis (default 1)", 0},
     {"cp", "N", "ranks of the context axis (default 1)", 0},
-    {"zero", "0|1", "1: replicas share out optimizer states (default 0)", 0},
+    {"zero", "0|1|2|3", "what replicas share out, as dist.zero (default 0)", 0},
     {"overlap", "on|off|both", "replicas communicate while they compute; both: in turn", 0},
     {"threads", "N", "CPU threads of a rank; 0 shares the cores", 0},
     {"warmup", "N", "steps before the clock starts (default 3)", 0},
@@ -88,12 +88,12 @@ static orr_code read_settings(const orr_args *a, bench *b) {
   ORR_TRY(orr_args_i64(a, "threads", 0, 4096, &b->c->run.threads));
   ORR_TRY(orr_args_i64(a, "tp", 1, 1024, &b->c->dist.tp));
   ORR_TRY(orr_args_i64(a, "cp", 1, 1024, &b->c->dist.cp));
-  ORR_TRY(orr_args_i64(a, "zero", 0, 1, &b->c->dist.zero));
+  ORR_TRY(orr_args_i64(a, "zero", 0, 3, &b->c->dist.zero));
   b->overlap = orr_args_text(a, "overlap", "on");
   ORR_CHECK(strcmp(b->overlap, "on") == 0 || strcmp(b->overlap, "off") == 0 ||
                 strcmp(b->overlap, "both") == 0,
             ORR_ECONFIG, "--overlap is '%s': wanted on, off or both", b->overlap);
-  b->c->train.recompute = orr_args_flag(a, "recompute");
+  b->c->train.recompute = orr_args_flag(a, "recompute") ? CFG_RECOMPUTE_ALL : CFG_RECOMPUTE_NONE;
   // what was captured overlaps as it did then
   b->c->run.capture = !orr_args_flag(a, "eager") && strcmp(b->overlap, "both") != 0;
   b->warmup = 3; // as it is, and two captures

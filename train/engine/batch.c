@@ -10,7 +10,7 @@ static orr_code place(train_batch *b) {
   const int64_t M = b->most * b->d->N, positions = b->most * b->d->S;
   const size_t row = (size_t)d->D * kern_dtype_size(d->act);
   orr_arena *a = &b->arena;
-  train_block_acts_take(&b->acts, d, &(train_block_shape){.M = M}, a);
+  train_block_acts_take(&b->acts, d, &(train_block_shape){.M = M}, NULL, a);
   for (int i = 0; i < 2; i++) b->x[i] = orr_arena_take(a, (size_t)M * row);
   train_embed_place(&b->embed, false, a);
   train_rings_place(&b->rings, a);

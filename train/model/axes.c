@@ -103,36 +103,34 @@ orr_code train_axes_check(const cfg *c, const dist_grid *g) {
 }
 
 int train_axes_size(const train_axes *ax, dist_axis axis) {
-  if (!ax) return 1;
-  const dist_grid *g = &ax->grid;
-  const int sizes[DIST_AXES] = {[DIST_AXIS_TP] = g->tp,
-                                [DIST_AXIS_CP] = g->cp,
-                                [DIST_AXIS_DP] = g->dp,
-                                [DIST_AXIS_REPLICA] = g->cp * g->dp,
-                                [DIST_AXIS_WORLD] = g->ranks};
-  return sizes[axis];
+  return ax ? dist_grid_line(&ax->grid, axis).size : 1;
 }
 
 int train_axes_rank(const train_axes *ax, dist_axis axis) {
-  if (!ax) return 0;
-  const dist_grid *g = &ax->grid;
-  const int ranks[DIST_AXES] = {[DIST_AXIS_TP] = g->tp_i,
-                                [DIST_AXIS_CP] = g->cp_i,
-                                [DIST_AXIS_DP] = g->dp_i,
-                                [DIST_AXIS_REPLICA] = g->dp_i * g->cp + g->cp_i,
-                                [DIST_AXIS_WORLD] = g->rank};
-  return ranks[axis];
+  return ax ? dist_grid_line(&ax->grid, axis).place : 0;
+}
+
+dist_axis train_axes_sharing(const train_axes *ax) {
+  return ax && ax->grid.shard > 0 ? DIST_AXIS_SHARD : DIST_AXIS_REPLICA;
 }
 
 static const int64_t wire_bytes[] = {
     [DIST_F32] = 4, [DIST_BF16] = 2, [DIST_F64] = 8, [DIST_I64] = 8, [DIST_U8] = 1};
 
-// Counts `elements`; true when the call must then be made.
-static bool moves(train_axes *ax, dist_axis axis, train_move move, int64_t elements, dist_dtype t) {
+// Counts `elements`; true when the call must then be made. It may be started only: *r.
+static bool begins(train_axes *ax, dist_axis axis, train_move move, int64_t elements, dist_dtype t,
+                   dist_request *r) {
+  const int64_t bytes = elements * wire_bytes[t];
+  if (r) *r = (dist_request){NULL};
   if (train_axes_size(ax, axis) == 1) return false;
   ax->moved[axis][move].calls++;
-  ax->moved[axis][move].bytes += elements * wire_bytes[t];
+  ax->moved[axis][move].bytes += bytes;
+  if (ax->planning && ax->watch) ax->watch->moves(ax->watch->ctx, axis, move, (double)bytes, r);
   return !ax->planning;
+}
+
+static bool moves(train_axes *ax, dist_axis axis, train_move move, int64_t elements, dist_dtype t) {
+  return begins(ax, axis, move, elements, t, NULL);
 }
 
 static void holds(train_axes *ax, dist_axis axis, dist_collective what, dist_dtype t,
@@ -215,36 +213,40 @@ orr_code train_axes_gather_text(train_axes *ax, dist_axis axis, const char *text
 
 orr_code train_axes_all_reduce_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,
                                      dist_dtype t, dist_request *r) {
-  *r = (dist_request){NULL};
-  if (!moves(ax, axis, TRAIN_ALL_REDUCE, count, t)) return ORR_OK;
+  if (!begins(ax, axis, TRAIN_ALL_REDUCE, count, t, r)) return ORR_OK;
   return dist_all_reduce_start(ax->comm[axis], buf, count, t, DIST_SUM, r);
 }
 
 orr_code train_axes_reduce_scatter_start(train_axes *ax, dist_axis axis, const void *send,
                                          void *recv, int64_t count, dist_dtype t, dist_request *r) {
-  *r = (dist_request){NULL};
-  if (!moves(ax, axis, TRAIN_REDUCE_SCATTER, count * train_axes_size(ax, axis), t)) return ORR_OK;
+  if (!begins(ax, axis, TRAIN_REDUCE_SCATTER, count * train_axes_size(ax, axis), t, r))
+    return ORR_OK;
   return dist_reduce_scatter_start(ax->comm[axis], send, recv, count, t, DIST_SUM, r);
 }
 
 orr_code train_axes_all_gather_start(train_axes *ax, dist_axis axis, const void *send, void *recv,
                                      int64_t count, dist_dtype t, dist_request *r) {
-  *r = (dist_request){NULL};
-  if (!moves(ax, axis, TRAIN_ALL_GATHER, count * train_axes_size(ax, axis), t)) return ORR_OK;
+  if (!begins(ax, axis, TRAIN_ALL_GATHER, count * train_axes_size(ax, axis), t, r)) return ORR_OK;
   return dist_all_gather_start(ax->comm[axis], send, recv, count, t, r);
 }
 
 orr_code train_axes_broadcast_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,
                                     dist_dtype t, int root, dist_request *r) {
-  *r = (dist_request){NULL};
-  if (!moves(ax, axis, TRAIN_BROADCAST, count, t)) return ORR_OK;
+  if (!begins(ax, axis, TRAIN_BROADCAST, count, t, r)) return ORR_OK;
   return dist_broadcast_start(ax->comm[axis], buf, count, t, root, r);
+}
+
+orr_code train_axes_wait(train_axes *ax, dist_axis axis, dist_request *r) {
+  if (!ax->planning) return dist_wait(ax->comm[axis], r);
+  if (ax->watch && train_axes_size(ax, axis) > 1) ax->watch->waits(ax->watch->ctx, axis, r);
+  return ORR_OK;
 }
 
 orr_code train_axes_push(train_axes *ax, dist_axis axis, dist_request *requests, int64_t started,
                          int64_t *finished) {
+  if (ax->planning) return ORR_OK;
   for (bool done = true; *finished < started; ++*finished) {
-    if (!ax->planning) ORR_TRY(dist_test(ax->comm[axis], &requests[*finished], &done));
+    ORR_TRY(dist_test(ax->comm[axis], &requests[*finished], &done));
     if (!done) break;
   }
   return ORR_OK;

@@ -48,6 +48,16 @@ typedef struct {
   int64_t calls, bytes; // payload, as dist_comm_traffic counts it
 } train_moved;
 
+// Who is told of what would move, call by call, while a plan is made.
+typedef struct {
+  void *ctx;
+  // A collective of so many payload bytes begins; `r` NULL: and is over before anything else goes
+  // on.
+  void (*moves)(void *ctx, dist_axis axis, train_move move, double bytes, dist_request *r);
+  // What `r` began has to be over.
+  void (*waits)(void *ctx, dist_axis axis, const dist_request *r);
+} train_axes_watch;
+
 typedef struct {
   dist_grid grid;
   dist_comm *comm[DIST_AXES]; // of tensors; all NULL when the plan has no world
@@ -56,8 +66,9 @@ typedef struct {
   bool on_device;    // comm is not host
   dist_world *world; // when NCCL moves its tensors, else NULL
   train_moved moved[DIST_AXES][TRAIN_MOVES];
-  train_profile *profile;  // of this rank's time; NULL = nobody looks
-  size_t stage[DIST_AXES]; // bytes that the collectives hold beside what they are given
+  const train_axes_watch *watch; // while planning; NULL = nobody
+  train_profile *profile;        // of this rank's time; NULL = nobody looks
+  size_t stage[DIST_AXES];       // bytes that the collectives hold beside what they are given
 } train_axes;
 
 // Local. Takes NULL.
@@ -84,6 +95,8 @@ orr_code train_axes_check(const cfg *c, const dist_grid *grid);
 // Local. Sizes and places; 1 and 0 for ax == NULL.
 int train_axes_size(const train_axes *ax, dist_axis axis);
 int train_axes_rank(const train_axes *ax, dist_axis axis);
+// Local. The axis whose ranks share states out: all replicas, or those of a group.
+dist_axis train_axes_sharing(const train_axes *ax);
 
 // Collective over the axis. Buffers as in dist/comm.h, in device memory.
 orr_code train_axes_all_reduce(train_axes *ax, dist_axis axis, void *buf, int64_t count,
@@ -110,7 +123,7 @@ orr_code train_axes_agree(train_axes *ax, orr_code mine, const char *what);
 orr_code train_axes_gather_text(train_axes *ax, dist_axis axis, const char *text, int root,
                                 char ***texts);
 void train_axes_count_text(train_axes *ax, dist_axis axis, uint64_t bytes);
-// The same, as a step overlaps them with its work; wait with dist_wait unless planning.
+// The same, as a step overlaps them with its work.
 orr_code train_axes_all_reduce_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,
                                      dist_dtype t, dist_request *r);
 orr_code train_axes_reduce_scatter_start(train_axes *ax, dist_axis axis, const void *send,
@@ -119,6 +132,8 @@ orr_code train_axes_all_gather_start(train_axes *ax, dist_axis axis, const void 
                                      int64_t count, dist_dtype t, dist_request *r);
 orr_code train_axes_broadcast_start(train_axes *ax, dist_axis axis, void *buf, int64_t count,
                                     dist_dtype t, int root, dist_request *r);
+// Waits for one of them.
+orr_code train_axes_wait(train_axes *ax, dist_axis axis, dist_request *r);
 // Local. Gives the oldest of requests [*finished, started) a push, for MPI moves data while it is
 // called; passes over those that are done.
 orr_code train_axes_push(train_axes *ax, dist_axis axis, dist_request *requests, int64_t started,

@@ -89,27 +89,46 @@ orr_code train_block_add(train_params *p, const train_block_dims *d, int layers,
   return train_params_add(p, &down, &out->down, "%s.mlp.down.weight", prefix);
 }
 
+train_keep train_block_keep(const cfg *c) {
+  static const train_keep keeps[] = {[CFG_RECOMPUTE_NONE] = TRAIN_KEEP_ALL,
+                                     [CFG_RECOMPUTE_CHEAP] = TRAIN_RECOMPUTE_CHEAP,
+                                     [CFG_RECOMPUTE_ALL] = TRAIN_RECOMPUTE};
+  return keeps[c->train.recompute];
+}
+
+void train_block_cheap_take(train_block_acts *a, const train_block_dims *d, int64_t M,
+                            orr_arena *arena) {
+  const size_t e = kern_dtype_size(d->act), rows = (size_t)train_rows_part(d->axes, M),
+               D = (size_t)d->D, K = (size_t)d->K;
+  *a = (train_block_acts){.y1 = orr_arena_take(arena, rows * D * e),
+                          .y2 = orr_arena_take(arena, rows * D * e)};
+  a->qk = orr_arena_take(arena, (size_t)M * (size_t)(d->here.H + d->here.G) * K * e);
+  a->h = orr_arena_take(arena, (size_t)(M * d->here.F) * e);
+}
+
 void train_block_acts_take(train_block_acts *a, const train_block_dims *d,
-                           const train_block_shape *s, orr_arena *arena) {
+                           const train_block_shape *s, const train_block_acts *cheap,
+                           orr_arena *arena) {
   const train_exchange *x = s->exchange;
   const size_t e = kern_dtype_size(d->act), M = (size_t)s->M, H = (size_t)d->here.H,
                F = (size_t)d->here.F;
   const size_t D = (size_t)d->D, HK = H * (size_t)d->K, GK = (size_t)(d->here.G * d->K);
   const size_t rows = (size_t)train_rows_part(d->axes, s->M), M_time = x ? (size_t)x->M_time : 0;
-  a->y1 = orr_arena_take(arena, rows * D * e);
+  a->again = cheap != NULL;
+  a->y1 = cheap ? cheap->y1 : orr_arena_take(arena, rows * D * e);
   a->rstd1 = orr_arena_take(arena, rows * sizeof(float));
   a->qkv = orr_arena_take(arena, M * (HK + 2 * GK) * e);
-  a->qk = x ? x->qk : orr_arena_take(arena, M * (HK + GK) * e);
+  a->qk = x ? x->qk : cheap ? cheap->qk : orr_arena_take(arena, M * (HK + GK) * e);
   a->rstd_qk = orr_arena_take(arena, M * (H + (size_t)d->here.G) * sizeof(float));
   a->o = orr_arena_take(arena, M * HK * e);
   a->lse = orr_arena_take(arena, (M_time > M ? M_time : M) * H * sizeof(float));
   a->time_qkv = x ? orr_arena_take(arena, M_time * (HK + 2 * GK) * e) : NULL;
   a->time_o = x ? orr_arena_take(arena, M_time * HK * e) : NULL;
   a->mid = orr_arena_take(arena, rows * D * e);
-  a->y2 = orr_arena_take(arena, rows * D * e);
+  a->y2 = cheap ? cheap->y2 : orr_arena_take(arena, rows * D * e);
   a->rstd2 = orr_arena_take(arena, rows * sizeof(float));
   a->gu = orr_arena_take(arena, M * 2 * F * e);
-  a->h = orr_arena_take(arena, M * F * e);
+  a->h = cheap ? cheap->h : orr_arena_take(arena, M * F * e);
 }
 
 void train_block_scratch_take(train_block_scratch *s, const train_block_dims *d, int64_t M,
@@ -160,15 +179,12 @@ static orr_code norm(const train_block *b, const train_rows *r, int64_t at, cons
                                                          .rstd = rstd});
 }
 
-orr_code train_block_before(const train_block *b, const train_block_shape *s, train_block_acts *a) {
+// q and k, normed and turned.
+static orr_code turn(const train_block *b, const train_block_shape *s, train_block_acts *a) {
   kern *k = b->k;
   const train_block_dims *d = b->d;
   const train_block_params *p = b->p;
   const train_weights *w = b->w;
-  const train_rows r = rows_of(d, s);
-  const train_linear qkv = qkv_of(b);
-  ORR_TRY(norm(b, &r, p->norm1, a->x, a->y1, a->rstd1));
-  ORR_TRY(train_linear_columns(k, &qkv, w, &r, a->y1, a->qkv));
   return kern_qknorm_rope_fwd(k, &(kern_qknorm_rope_fwd_args){.type = d->act,
                                                               .M = s->M,
                                                               .H = d->here.H,
@@ -185,6 +201,21 @@ orr_code train_block_before(const train_block *b, const train_block_shape *s, tr
                                                               .rstd = a->rstd_qk});
 }
 
+orr_code train_block_before(const train_block *b, const train_block_shape *s, train_block_acts *a) {
+  const train_rows r = rows_of(b->d, s);
+  const train_linear qkv = qkv_of(b);
+  ORR_TRY(norm(b, &r, b->p->norm1, a->x, a->y1, a->rstd1));
+  ORR_TRY(train_linear_columns(b->k, &qkv, b->w, &r, a->y1, a->qkv));
+  return turn(b, s, a);
+}
+
+static orr_code gate(const train_block *b, const train_block_shape *s, train_block_acts *a) {
+  const train_block_dims *d = b->d;
+  return kern_swiglu_fwd(
+      b->k,
+      &(kern_swiglu_fwd_args){.type = d->act, .M = s->M, .F = d->here.F, .gu = a->gu, .h = a->h});
+}
+
 orr_code train_block_after(const train_block *b, const train_block_shape *s, train_block_acts *a,
                            void *x_out) {
   kern *k = b->k;
@@ -196,9 +227,7 @@ orr_code train_block_after(const train_block *b, const train_block_shape *s, tra
   ORR_TRY(train_linear_sums(k, &o, w, &r, a->o, a->x, a->mid));
   ORR_TRY(norm(b, &r, p->norm2, a->mid, a->y2, a->rstd2));
   ORR_TRY(train_linear_columns(k, &gu, w, &r, a->y2, a->gu));
-  ORR_TRY(kern_swiglu_fwd(
-      k,
-      &(kern_swiglu_fwd_args){.type = d->act, .M = s->M, .F = d->here.F, .gu = a->gu, .h = a->h}));
+  ORR_TRY(gate(b, s, a));
   return train_linear_sums(k, &down, w, &r, a->h, a->mid, x_out);
 }
 
@@ -226,7 +255,7 @@ static orr_code norm_bwd(const train_block *b, const train_rows *r, int64_t at, 
                                                          .rstd = rstd,
                                                          .add = dx,
                                                          .dx = dx,
-                                                         .dw = b->w->grad + at});
+                                                         .dw = train_gradient(b->w, at)});
 }
 
 // The MLP's half: dx is the gradient of the block's output, then that of mid.
@@ -238,6 +267,10 @@ static orr_code backward_mlp(const train_block *b, const train_block_shape *s, t
   const train_weights *w = b->w;
   const train_rows r = rows_of(d, s);
   const train_linear gu = gu_of(b), down = down_of(b);
+  if (a->again) {
+    ORR_TRY(gate(b, s, a));
+    ORR_TRY(norm(b, &r, p->norm2, a->mid, a->y2, a->rstd2));
+  }
   ORR_TRY(train_linear_sums_bwd(k, &down, w, &r, dx, a->h, t->dh));
   ORR_TRY(kern_swiglu_bwd(
       k, &(kern_swiglu_bwd_args){
@@ -255,25 +288,30 @@ static orr_code backward_attention(const train_block *b, const train_block_shape
   const train_weights *w = b->w;
   const train_rows r = rows_of(d, s);
   const train_linear qkv = qkv_of(b), o = o_of(b);
+  if (a->again) {
+    ORR_TRY(norm(b, &r, p->norm1, a->x, a->y1, a->rstd1));
+    if (!s->exchange) ORR_TRY(turn(b, s, a)); // else the attention has them exchanged
+  }
   ORR_TRY(train_linear_sums_bwd(k, &o, w, &r, dx, a->o, t->d_o));
   ORR_TRY(train_attention_bwd(b, s, a, t));
-  ORR_TRY(kern_qknorm_rope_bwd(k, &(kern_qknorm_rope_bwd_args){.type = d->act,
-                                                               .M = s->M,
-                                                               .H = d->here.H,
-                                                               .G = d->here.G,
-                                                               .K = d->K,
-                                                               .qkv = a->qkv,
-                                                               .q_w = train_plain(w, p->q_norm),
-                                                               .k_w = train_plain(w, p->k_norm),
-                                                               .cos = s->cos,
-                                                               .sin = s->sin,
-                                                               .rstd = a->rstd_qk,
-                                                               .pos_div = s->pos_div,
-                                                               .pos_mod = s->pos_mod,
-                                                               .dqk = t->dqk,
-                                                               .dqkv = t->dqkv,
-                                                               .dq_w = w->grad + p->q_norm,
-                                                               .dk_w = w->grad + p->k_norm}));
+  ORR_TRY(
+      kern_qknorm_rope_bwd(k, &(kern_qknorm_rope_bwd_args){.type = d->act,
+                                                           .M = s->M,
+                                                           .H = d->here.H,
+                                                           .G = d->here.G,
+                                                           .K = d->K,
+                                                           .qkv = a->qkv,
+                                                           .q_w = train_plain(w, p->q_norm),
+                                                           .k_w = train_plain(w, p->k_norm),
+                                                           .cos = s->cos,
+                                                           .sin = s->sin,
+                                                           .rstd = a->rstd_qk,
+                                                           .pos_div = s->pos_div,
+                                                           .pos_mod = s->pos_mod,
+                                                           .dqk = t->dqk,
+                                                           .dqkv = t->dqkv,
+                                                           .dq_w = train_gradient(w, p->q_norm),
+                                                           .dk_w = train_gradient(w, p->k_norm)}));
   ORR_TRY(train_linear_columns_bwd(k, &qkv, w, &r, t->dqkv, a->y1, t->dy));
   return norm_bwd(b, &r, p->norm1, a->x, a->rstd1, t, dx);
 }

@@ -7,6 +7,7 @@
 #define TRAIN_BLOCK_H
 
 #include "base/arena.h"
+#include "configs/config.h"
 #include "train/model/block_types.h"
 #include "train/model/linear.h"
 
@@ -17,9 +18,16 @@ void train_block_dims_split(train_block_dims *d, train_axes *axes);
 // values; `layers` scales the projections back into the residual stream by 1/sqrt(2 layers).
 orr_code train_block_add(train_params *p, const train_block_dims *d, int layers, const char *prefix,
                          train_block_params *out);
-// Local. Takes everything but acts->x, which the caller chains from block to block.
+// Local. What a configuration has a block keep.
+train_keep train_block_keep(const cfg *c);
+// Local. The activations that cheap ops make again: y1, qk, y2 and h of blocks of M rows.
+void train_block_cheap_take(train_block_acts *a, const train_block_dims *d, int64_t M,
+                            orr_arena *arena);
+// Local. Takes everything but acts->x, which the caller chains from block to block. `cheap`: what
+// serves all blocks for the cheap ones; NULL: all its own.
 void train_block_acts_take(train_block_acts *a, const train_block_dims *d,
-                           const train_block_shape *s, orr_arena *arena);
+                           const train_block_shape *s, const train_block_acts *cheap,
+                           orr_arena *arena);
 void train_block_scratch_take(train_block_scratch *s, const train_block_dims *d, int64_t M,
                               orr_arena *arena);
 

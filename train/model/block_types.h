@@ -3,6 +3,8 @@
 #ifndef TRAIN_BLOCK_TYPES_H
 #define TRAIN_BLOCK_TYPES_H
 
+#include <stdbool.h>
+
 #include "kernels/kern.h"
 #include "train/model/axes.h"
 #include "train/model/exchange.h"
@@ -44,8 +46,18 @@ typedef struct {
   const train_exchange *exchange; // of a time block split over cp, else NULL
 } train_block_shape;
 
+// What of a block's activations stays until the backward pass: all; all but what norms and SwiGLU
+// make again; the input alone; nothing.
+typedef enum {
+  TRAIN_KEEP_ALL,
+  TRAIN_RECOMPUTE_CHEAP,
+  TRAIN_RECOMPUTE,
+  TRAIN_NO_BACKWARD
+} train_keep;
+
 // What the backward pass needs. H, G and F are those of this rank.
 typedef struct {
+  bool again;     // y1, qk, y2 and h are shared between blocks, and made again
   void *x;        // [R,D] the block's input
   void *y1;       // [R,D]
   float *rstd1;   // [R]

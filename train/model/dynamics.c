@@ -136,6 +136,13 @@ static train_block block_of(const train_dynamics *m, int64_t layer) {
   return (train_block){.k = m->k, .d = &m->d.block, .p = &m->p->blocks[layer], .w = m->w};
 }
 
+// Where the parameters of a block begin; after the last block, those of the head; -1 before the
+// first.
+static int64_t place_of(const train_dynamics *m, int64_t layer) {
+  if (layer < 0) return -1;
+  return layer < m->d.layers ? m->p->blocks[layer].norm1 : m->p->norm;
+}
+
 static const train_block_shape *shape_of(const train_dynamics *m, int64_t layer) {
   return train_dynamics_is_time(&m->d, layer) ? &m->time_shape : &m->space_shape;
 }
@@ -166,12 +173,14 @@ static orr_code place_exchange(train_dynamics *m, orr_arena *arena) {
 static void place_blocks(train_dynamics *m, orr_arena *acts) {
   const train_block_dims *b = &m->d.block;
   const size_t row = (size_t)b->D * kern_dtype_size(b->act), rows = (size_t)m->stream.rows;
-  const bool all = m->keep == TRAIN_KEEP_ALL;
+  const bool cheap = m->keep == TRAIN_RECOMPUTE_CHEAP, all = cheap || m->keep == TRAIN_KEEP_ALL;
+  train_block_acts shared;
+  if (cheap) train_block_cheap_take(&shared, b, m->stream.M, acts);
   for (int i = 0; i < m->d.layers; i++) {
     // Buffers that serve every block must suit a time block, whose needs include a space block's.
     const train_block_shape *s = all ? shape_of(m, i) : &m->time_shape;
     if (i == 0 || all)
-      train_block_acts_take(&m->acts[i], b, s, acts);
+      train_block_acts_take(&m->acts[i], b, s, cheap ? &shared : NULL, acts);
     else
       m->acts[i] = m->acts[0];
     // Without a backward pass two buffers take turns as input and output.
@@ -220,6 +229,7 @@ orr_code train_dynamics_forward(train_dynamics *m, const train_dynamics_batch *b
   ORR_TRY(train_embed_forward(&m->embed, &in, m->acts[0].x));
   for (int64_t i = 0; i < m->d.layers; i++) {
     const train_block block = block_of(m, i);
+    ORR_TRY(train_need(m->w, place_of(m, i), place_of(m, i + 1)));
     ORR_TRY(train_block_forward(&block, shape_of(m, i), &m->acts[i], output_of(m, i)));
   }
   return ORR_OK;
@@ -230,6 +240,7 @@ orr_code train_dynamics_draw(train_dynamics *m, const train_dynamics_batch *b,
   const void *x;
   ORR_TRY(train_dynamics_forward(m, b));
   ORR_TRY(train_rows_gather(&m->stream, m->d.block.act, m->d.block.D, m->x_last, &x));
+  ORR_TRY(train_need(m->w, m->p->norm, -1));
   return train_own_codes_draw(&m->own, x, r);
 }
 
@@ -254,6 +265,7 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, c
   const train_embed_inputs in = inputs_of(&m->d, b);
   const int64_t first = m->stream.rows * train_axes_rank(m->axes, DIST_AXIS_TP);
   const void *x;
+  ORR_TRY(train_need(m->w, m->p->norm, place_of(m, m->d.layers - 1)));
   ORR_TRY(train_rows_gather(&m->stream, m->d.block.act, m->d.block.D, m->x_last, &x));
   ORR_TRY(train_head_loss(&m->head,
                           &(train_head_rows){.x = x,
@@ -275,6 +287,7 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, c
   for (int64_t i = m->d.layers - 1; i >= 0; i--) {
     train_block_acts *a = &m->acts[i];
     const train_block block = block_of(m, i);
+    ORR_TRY(train_need(m->w, place_of(m, i), place_of(m, i - 1)));
     if (m->keep == TRAIN_RECOMPUTE && i + 1 < m->d.layers)
       ORR_TRY(train_block_forward(&block, shape_of(m, i), a, output_of(m, i)));
     ORR_TRY(train_block_backward(&block, shape_of(m, i), a, &m->scratch, m->dx));

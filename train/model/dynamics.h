@@ -37,8 +37,6 @@ typedef struct {
 // Called in the backward pass when the gradients at and after element `first` are final.
 typedef orr_code (*train_grad_ready_fn)(void *ctx, int64_t first);
 
-typedef enum { TRAIN_KEEP_ALL, TRAIN_RECOMPUTE, TRAIN_NO_BACKWARD } train_keep;
-
 typedef struct train_dynamics train_dynamics;
 
 // Local. `acts` is an arena that is counting: create, then forward/backward once while the kern is

@@ -69,6 +69,7 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
   const bool second = train_axes_rank(ax, DIST_AXIS_TP) > 0;
   out->blocks = orr_calloc((size_t)d->layers, sizeof *out->blocks);
   ORR_CHECK(out->blocks, ORR_ENOMEM, "parameters of %" PRId64 " blocks: out of memory", d->layers);
+  ORR_TRY(train_params_segment(list));
 #define NORMAL(...) &(train_param_spec){__VA_ARGS__, .init = TRAIN_INIT_NORMAL, .std = std}
 #define CODES(...)                                                                                 \
   &(train_param_spec) {                                                                            \
@@ -99,8 +100,10 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
   for (int i = 0; i < d->layers; i++) {
     char prefix[32];
     snprintf(prefix, sizeof prefix, "blocks.%d", i);
+    ORR_TRY(train_params_segment(list));
     ORR_TRY(train_block_add(list, &d->block, (int)d->layers, prefix, &out->blocks[i]));
   }
+  ORR_TRY(train_params_segment(list));
   ORR_TRY(train_params_add(
       list,
       &(train_param_spec){

@@ -75,7 +75,6 @@ orr_code train_embed_backward(const train_embed *e, const train_embed_inputs *in
   const train_dynamics_dims *d = e->d;
   const train_part tokens = train_head_codes(e->rows->axes, d->V + 1);
   const void *all;
-  float *g = e->w->grad;
   ORR_TRY(train_rows_gather(e->rows, d->block.act, d->block.D, dx, &all));
   ORR_TRY(kern_embed_bwd(
       e->k, &(kern_embed_bwd_args){.type = d->block.act,
@@ -94,17 +93,19 @@ orr_code train_embed_backward(const train_embed *e, const train_embed_inputs *in
                                    .branches = d->branches,
                                    .dx = all,
                                    .daction_emb = e->daction_emb,
-                                   .dtable = g + e->p->token,
-                                   .dno_action = g + e->p->no_action,
-                                   .dbranch = g + e->p->branch,
-                                   .dreg = g + e->p->reg,
-                                   .dbefore_table = in->before ? g + e->p->before : NULL}));
-  return kern_matmul_bwd_w(e->k, &(kern_matmul_bwd_w_args){.type = KERN_F32,
-                                                           .M = e->frames,
-                                                           .N = d->block.D,
-                                                           .K = 2 * d->A,
-                                                           .dy = e->daction_emb,
-                                                           .x = in->action,
-                                                           .dw = g + e->p->action_w,
-                                                           .dbias = g + e->p->action_b});
+                                   .dtable = train_gradient(e->w, e->p->token),
+                                   .dno_action = train_gradient(e->w, e->p->no_action),
+                                   .dbranch = train_gradient(e->w, e->p->branch),
+                                   .dreg = train_gradient(e->w, e->p->reg),
+                                   .dbefore_table =
+                                       in->before ? train_gradient(e->w, e->p->before) : NULL}));
+  return kern_matmul_bwd_w(
+      e->k, &(kern_matmul_bwd_w_args){.type = KERN_F32,
+                                      .M = e->frames,
+                                      .N = d->block.D,
+                                      .K = 2 * d->A,
+                                      .dy = e->daction_emb,
+                                      .x = in->action,
+                                      .dw = train_gradient(e->w, e->p->action_w),
+                                      .dbias = train_gradient(e->w, e->p->action_b)});
 }

@@ -127,7 +127,7 @@ static orr_code chunk_backward(train_head *h) {
                                                          .w = train_plain(h->w, h->norm),
                                                          .rstd = h->rstd,
                                                          .dx = h->dxg,
-                                                         .dw = h->w->grad + h->norm});
+                                                         .dw = train_gradient(h->w, h->norm)});
 }
 
 // Puts gradients where their rows are, if these are this rank's.

@@ -17,6 +17,7 @@ void train_params_init(train_params *p) {
 void train_params_release(train_params *p) {
   for (int i = 0; i < p->count; i++) orr_free(p->list[i].name);
   orr_free(p->list);
+  orr_free(p->segment);
   train_params_init(p);
 }
 
@@ -67,6 +68,7 @@ orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *a
   q->name = orr_strdup(name);
   ORR_CHECK(q->name, ORR_ENOMEM, "name of parameter %s: out of memory", name);
   int64_t end = p->count ? p->list[p->count - 1].at + p->list[p->count - 1].count : 0;
+  if (p->segments > 0 && end < p->segment[p->segments - 1]) end = p->segment[p->segments - 1];
   q->at = s->adjoins_previous
               ? end
               : (end + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN;
@@ -76,8 +78,56 @@ orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *a
   return ORR_OK;
 }
 
+static int64_t rounded_up(int64_t n, int64_t unit) {
+  return (n + unit - 1) / unit * unit;
+}
+
+orr_code train_params_segment(train_params *p) {
+  if (p->segment_unit == 0) return ORR_OK;
+  if (p->segments + 2 > p->segment_capacity) {
+    const int capacity = 2 * p->segment_capacity + 16;
+    int64_t *segment = orr_realloc(p->segment, (size_t)capacity * sizeof *segment);
+    ORR_CHECK(segment, ORR_ENOMEM, "list of %d segments: out of memory", capacity);
+    p->segment = segment;
+    p->segment_capacity = capacity;
+  }
+  p->total = rounded_up(p->total, p->segment_unit);
+  p->segment[p->segments++] = p->total;
+  return ORR_OK;
+}
+
+int train_params_segment_of(const train_params *p, int64_t at) {
+  int low = 0, high = p->segments;
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    if (p->segment[middle] <= at)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+int64_t train_plain_place(const train_weights *w, int64_t at) {
+  int low = 0, high = w->plain_count;
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    if (w->plain_at[2 * middle] <= at)
+      low = middle;
+    else
+      high = middle;
+  }
+  return w->plain_at[2 * low + 1];
+}
+
+void *train_window_at(const train_window *w, int64_t at) {
+  const int i = train_params_segment_of(w->params, at);
+  return w->slot[i % TRAIN_WINDOW_SLOTS] + (size_t)(at - w->params->segment[i]) * w->element;
+}
+
 void train_params_pad(train_params *p, int64_t unit) {
-  p->total = (p->total + unit - 1) / unit * unit;
+  p->total = rounded_up(p->total, unit);
+  if (p->segments > 0) p->segment[p->segments] = p->total;
 }
 
 const train_param *train_params_find(const train_params *p, const char *name) {

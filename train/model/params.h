@@ -45,10 +45,16 @@ typedef struct {
   bool of_block;            // a matrix of a block, one that Muon may update (train/step/muon.h)
 } train_param;
 
+// Where replicas share gradients or weights out, the flat layout is cut into segments, each a
+// multiple of `segment_unit` elements: what a backward pass finishes, and a forward pass reads,
+// together (a block; what comes before the blocks; what comes after them).
 typedef struct {
   train_param *list;
   int count, capacity;
-  int64_t total; // elements of the flat layout, padding included
+  int64_t total;        // elements of the flat layout, padding included
+  int64_t segment_unit; // 0 = not cut; set before the first parameter is added
+  int64_t *segment;     // [segments+1] first elements; the last one is the end
+  int segments, segment_capacity;
 } train_params;
 
 // Elements between aligned parameters: 64 bytes also for the 2-byte working copy.
@@ -74,6 +80,10 @@ typedef struct {
 // Appends a parameter named by the format; *at (may be NULL) gets its place. ORR_ENOMEM.
 orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *at, const char *fmt,
                           ...) __attribute__((format(printf, 4, 5)));
+// Local. The next parameter begins a segment, where there are any. ORR_ENOMEM.
+orr_code train_params_segment(train_params *p);
+// Local. The segment of element `at` of the flat layout.
+int train_params_segment_of(const train_params *p, int64_t at);
 // Local. Rounds p->total up to a multiple of `unit`, itself one of TRAIN_PARAM_ALIGN.
 void train_params_pad(train_params *p, int64_t unit);
 // The parameter of that name, or NULL.
@@ -98,30 +108,64 @@ typedef struct train_packed train_packed;
 const void *train_packed_find(const train_packed *p, int64_t at);
 typedef struct train_products train_products; // train/model/products.h
 
+// Arrays of the flat layout of which two neighbouring segments are there at a time: segment i takes
+// the place of segment i - 2.
+enum { TRAIN_WINDOW_SLOTS = 2 };
+typedef struct {
+  const train_params *params; // borrowed
+  unsigned char *slot[TRAIN_WINDOW_SLOTS];
+  size_t element; // bytes
+} train_window;
+// Local. Where element `at` is while its segment is there.
+void *train_window_at(const train_window *w, int64_t at);
+
+// Collective over the replicas that share weights out. The segment of element `at` is there when
+// this returns, that of `next` (-1 = none) on its way; others may be gone.
+typedef orr_code (*train_need_fn)(void *ctx, int64_t at, int64_t next);
+
 // Where the values live, all in device memory but plain_at. `work` is the bfloat16 copy that
 // matmuls read, NULL in float32. Where replicas share the master weights out between them there is
 // no `master`, but `plain`: float32 copies of the parameters that are not matrices, one after the
-// other.
+// other. Where they share all weights out there is no `work` either, but a window of what the
+// products read.
 typedef struct {
   kern_dtype act;
   float *master;
   float *plain;
-  int64_t
-      *plain_at; // [total / TRAIN_PARAM_ALIGN]: place in `plain` of the parameter that lies there
+  int64_t *plain_at; // [plain_count, 2], in host memory: elements of the flat layout where these
+                     // parameters lie, growing, and their places in `plain`
+  int plain_count;
   uint16_t *work;
-  train_packed *packed;     // NULL where weights change
-  float *grad;              // NULL when nothing is trained
+  train_packed *packed;               // NULL where weights change
+  float *grad;                        // NULL when nothing is trained, and where there is a window
+  const train_window *grad_window;    // of float; NULL: all gradients are there
+  const train_window *operand_window; // of `act`; NULL: all weights are there
+  train_need_fn need;                 // with operand_window
+  void *need_ctx;
   train_products *products; // which of them write; NULL = all add to what is there
 } train_weights;
 
+// Local. Where in w->plain the parameter at `at` is.
+int64_t train_plain_place(const train_weights *w, int64_t at);
 // The parameter at `at`, one that is not a matrix, in float32.
 static inline const float *train_plain(const train_weights *w, int64_t at) {
-  return w->plain ? w->plain + w->plain_at[at / TRAIN_PARAM_ALIGN] : w->master + at;
+  return w->plain ? w->plain + train_plain_place(w, at) : w->master + at;
 }
 
 // The parameter at `at` in the type of the activations: an operand of a matmul.
 static inline const void *train_operand(const train_weights *w, int64_t at) {
+  if (w->operand_window) return train_window_at(w->operand_window, at);
   return w->act == KERN_BF16 ? (const void *)(w->work + at) : (const void *)(w->master + at);
+}
+
+// Local. Where the gradient of element `at` is.
+static inline float *train_gradient(const train_weights *w, int64_t at) {
+  return w->grad_window ? train_window_at(w->grad_window, at) : w->grad + at;
+}
+
+// As train_need_fn; nothing where all weights are there.
+static inline orr_code train_need(const train_weights *w, int64_t at, int64_t next) {
+  return w->need ? w->need(w->need_ctx, at, next) : ORR_OK;
 }
 
 // The same parameter packed, for the `packed` of a matmul.

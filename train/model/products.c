@@ -55,7 +55,7 @@ orr_code train_products_gradient(kern *k, const train_weights *w, int64_t at,
                                  const kern_matmul_bwd_w_args *args) {
   train_products *p = w->products;
   kern_matmul_bwd_w_args a = *args;
-  a.dw = w->grad + at;
+  a.dw = train_gradient(w, at);
   a.overwrite = false;
   if (!p) return kern_matmul_bwd_w(k, &a);
   if (k->planning) { // for both ways
@@ -72,26 +72,25 @@ orr_code train_products_gradient(kern *k, const train_weights *w, int64_t at,
   return kern_matmul_bwd_w(k, &a);
 }
 
-static orr_code clear(const train_products *p, float *grad, int64_t from, int64_t to) {
+static orr_code clear(const train_products *p, const train_weights *w, int64_t from, int64_t to) {
   if (from == to) return ORR_OK;
-  return kern_fill(
-      p->k, &(kern_fill_args){.x = grad + from, .bytes = (size_t)(to - from) * sizeof *grad});
+  return kern_fill(p->k, &(kern_fill_args){.x = train_gradient(w, from),
+                                           .bytes = (size_t)(to - from) * sizeof(float)});
 }
 
-orr_code train_products_begin(train_products *p, float *grad, int64_t total) {
-  int64_t from = 0;
-  for (int i = 0; i < p->count; i++) {
-    ORR_TRY(clear(p, grad, from, p->list[i].at));
+orr_code train_products_begin(train_products *p, const train_weights *w, int64_t from, int64_t to) {
+  for (int i = find(p, from); i < p->count && p->list[i].at < to; i++) {
+    ORR_TRY(clear(p, w, from, p->list[i].at));
     from = p->list[i].at + p->list[i].count;
     p->list[i].written = false;
   }
-  return clear(p, grad, from, total);
+  return clear(p, w, from, to);
 }
 
-orr_code train_products_settle(train_products *p, float *grad, int64_t first) {
+orr_code train_products_settle(train_products *p, const train_weights *w, int64_t first) {
   for (int i = find(p, first); i < p->count; i++) {
     train_product *x = &p->list[i];
-    if (!x->written) ORR_TRY(clear(p, grad, x->at, x->at + x->count));
+    if (!x->written) ORR_TRY(clear(p, w, x->at, x->at + x->count));
     x->written = true;
   }
   return ORR_OK;

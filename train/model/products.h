@@ -29,11 +29,12 @@ void train_products_release(train_products *p);
 // while planning.
 orr_code train_products_gradient(kern *k, const train_weights *w, int64_t at,
                                  const kern_matmul_bwd_w_args *a);
-// Local. Begins a step on grad [total]: clears what no product makes.
-orr_code train_products_begin(train_products *p, float *grad, int64_t total);
+// Local. Begins a step, or a segment's part of one, on gradients [from, to): clears what no product
+// makes.
+orr_code train_products_begin(train_products *p, const train_weights *w, int64_t from, int64_t to);
 // Local. Before gradients from element `first` on are looked at, or added to by another
 // micro-batch: clears those whose products have not run, for want of rows.
-orr_code train_products_settle(train_products *p, float *grad, int64_t first);
+orr_code train_products_settle(train_products *p, const train_weights *w, int64_t first);
 // Elements that products make: the others are cleared in every step.
 int64_t train_products_elements(const train_products *p);
 

@@ -129,7 +129,7 @@ static orr_code head_backward(train_registers *r, int o, bool first) {
                                 .K = K,
                                 .dy = r->dlogits[0],
                                 .x = r->y,
-                                .dbias = r->w->grad + r->p->outcome_b[o]});
+                                .dbias = train_gradient(r->w, r->p->outcome_b[o])});
 }
 
 static orr_code norm_backward(train_registers *r, const train_registers_gradient *g) {
@@ -143,7 +143,7 @@ static orr_code norm_backward(train_registers *r, const train_registers_gradient
                                                           .w = train_plain(r->w, r->p->norm),
                                                           .rstd = r->rstd,
                                                           .dx = r->dx,
-                                                          .dw = r->w->grad + r->p->norm}));
+                                                          .dw = train_gradient(r->w, r->p->norm)}));
   return kern_scatter_rows(r->k, &(kern_scatter_rows_args){.type = b->act,
                                                            .M = rows,
                                                            .D = b->D,

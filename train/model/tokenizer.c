@@ -84,8 +84,10 @@ static orr_code list_half(train_params *list, const train_tokenizer_dims *d, con
   for (int i = 0; i < d->layers; i++) {
     char prefix[48];
     snprintf(prefix, sizeof prefix, "%s.blocks.%d", half, i);
+    ORR_TRY(train_params_segment(list));
     ORR_TRY(train_block_add(list, &d->block, 2 * (int)d->layers, prefix, &blocks[i]));
   }
+  ORR_TRY(train_params_segment(list));
   return train_params_add(
       list, &(train_param_spec){.ndim = 1, .shape = {d->block.D}, .init = TRAIN_INIT_ONES}, norm,
       "%s.norm.weight", half);
@@ -97,6 +99,7 @@ orr_code train_tokenizer_list(const train_tokenizer_dims *d, train_params *list,
   out->enc = orr_calloc((size_t)(2 * d->layers), sizeof *out->enc);
   ORR_CHECK(out->enc, ORR_ENOMEM, "parameters of %" PRId64 " blocks: out of memory", 2 * d->layers);
   out->dec = out->enc + d->layers;
+  ORR_TRY(train_params_segment(list));
   ORR_TRY(list_linear(list, D, d->P, "encoder.patch", &out->enc_patch_w, &out->enc_patch_b));
   ORR_TRY(list_half(list, d, "encoder", out->enc, &out->enc_norm));
   ORR_TRY(list_linear(list, d->n, D, "encoder.code", &out->enc_code_w, &out->enc_code_b));
@@ -146,9 +149,12 @@ orr_code train_tokenizer_place(train_tokenizer *m, orr_arena *acts) {
   ORR_TRY(train_rope_place(&m->space, m->k, acts));
   m->shape.cos = m->space.cos_;
   m->shape.sin = m->space.sin_;
+  const bool cheap = m->keep == TRAIN_RECOMPUTE_CHEAP;
+  train_block_acts shared;
+  if (cheap) train_block_cheap_take(&shared, b, m->M, acts);
   for (int i = 0; i < 2 * m->d.layers; i++) {
-    if (i == 0 || m->keep == TRAIN_KEEP_ALL)
-      train_block_acts_take(&m->acts[i], b, &m->shape, acts);
+    if (i == 0 || cheap || m->keep == TRAIN_KEEP_ALL)
+      train_block_acts_take(&m->acts[i], b, &m->shape, cheap ? &shared : NULL, acts);
     else
       m->acts[i] = m->acts[0];
     m->acts[i].x = orr_arena_take(acts, M * D * e);
@@ -176,6 +182,7 @@ orr_code train_tokenizer_place(train_tokenizer *m, orr_arena *acts) {
 
 static orr_code linear(train_tokenizer *m, int64_t out, int64_t in, const void *x, int64_t w,
                        int64_t b, kern_dtype y_type, void *y) {
+  ORR_TRY(train_need(m->w, w, -1));
   return kern_matmul_fwd(m->k, &(kern_matmul_fwd_args){.type = m->d.block.act,
                                                        .y_type = y_type,
                                                        .M = m->M,
@@ -204,6 +211,7 @@ static orr_code run_blocks(train_tokenizer *m, int64_t first, const train_block_
   for (int64_t i = 0; i < m->d.layers; i++) {
     void *out = i + 1 < m->d.layers ? m->acts[first + i + 1].x : last;
     const train_block block = {.k = m->k, .d = &m->d.block, .p = &p[i], .w = m->w};
+    ORR_TRY(train_need(m->w, p[i].norm1, i + 1 < m->d.layers ? p[i + 1].norm1 : -1));
     ORR_TRY(train_block_forward(&block, &m->shape, &m->acts[first + i], out));
   }
   return ORR_OK;
@@ -270,6 +278,7 @@ orr_code train_tokenizer_decode(train_tokenizer *m, const int32_t *index, uint8_
 static orr_code linear_backward(train_tokenizer *m, int64_t out, int64_t in, const void *dy,
                                 const void *x, int64_t w, int64_t b, void *dx) {
   const kern_dtype t = m->d.block.act;
+  ORR_TRY(train_need(m->w, w, -1));
   if (dx)
     ORR_TRY(kern_matmul_bwd_x(m->k, &(kern_matmul_bwd_x_args){.type = t,
                                                               .M = m->M,
@@ -284,8 +293,8 @@ static orr_code linear_backward(train_tokenizer *m, int64_t out, int64_t in, con
                                                            .K = in,
                                                            .dy = dy,
                                                            .x = x,
-                                                           .dw = m->w->grad + w,
-                                                           .dbias = m->w->grad + b});
+                                                           .dw = train_gradient(m->w, w),
+                                                           .dbias = train_gradient(m->w, b)});
 }
 
 // dy -> dx through the norm, then through the blocks.
@@ -301,10 +310,12 @@ static orr_code blocks_backward(train_tokenizer *m, int64_t first, const train_b
                                                           .w = train_plain(m->w, norm_w),
                                                           .rstd = rstd,
                                                           .dx = m->dx,
-                                                          .dw = m->w->grad + norm_w}));
+                                                          .dw = train_gradient(m->w, norm_w)}));
+  if (ready) ORR_TRY(ready(ready_ctx, norm_w));
   for (int64_t i = m->d.layers - 1; i >= 0; i--) {
     train_block_acts *a = &m->acts[first + i];
     const train_block block = {.k = m->k, .d = b, .p = &p[i], .w = m->w};
+    ORR_TRY(train_need(m->w, p[i].norm1, i > 0 ? p[i - 1].norm1 : -1));
     if (m->keep == TRAIN_RECOMPUTE) {
       void *out = i + 1 < m->d.layers ? m->acts[first + i + 1].x : last;
       ORR_TRY(train_block_forward(&block, &m->shape, a, out));

@@ -28,12 +28,13 @@ struct train_fingerprint_log {
 };
 
 json_t *train_fingerprint_log_bits(const cfg *c, const dist_world *w, const kern *k) {
-  return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:b, s:b, s:s, s:s, s:i}", "dist.tp", w->grid.tp,
-                   "dist.cp", w->grid.cp, "dist.dp", w->grid.dp, "dist.zero",
-                   (json_int_t)c->dist.zero, "dist.bucket_bytes", (json_int_t)c->dist.bucket_bytes,
-                   "train.micro_batch", (json_int_t)c->train.micro_batch, "dist.overlap",
-                   (int)c->dist.overlap, "train.recompute", (int)c->train.recompute, "run.device",
-                   k->table->name, "instructions", k->isa, "run.threads", k->threads);
+  return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:b, s:i, s:s, s:s, s:i}", "dist.tp",
+                   w->grid.tp, "dist.cp", w->grid.cp, "dist.dp", w->grid.dp, "dist.zero",
+                   (json_int_t)c->dist.zero, "dist.shard", (json_int_t)w->grid.shard,
+                   "dist.bucket_bytes", (json_int_t)c->dist.bucket_bytes, "train.micro_batch",
+                   (json_int_t)c->train.micro_batch, "dist.overlap", (int)c->dist.overlap,
+                   "train.recompute", (int)c->train.recompute, "run.device", k->table->name,
+                   "instructions", k->isa, "run.threads", k->threads);
 }
 
 orr_code train_fingerprint_log_program(orr_hash_hex *out) {

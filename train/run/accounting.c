@@ -53,7 +53,12 @@ static void log_memory(const train_accounting *accounting) {
   const train_step *s = accounting->step;
   train_account a[TRAIN_ACCOUNTS];
   char text[512] = "";
+  char zero[48] = "";
   uint64_t total = 0;
+  if (s->state.zero && s->axes->grid.shard)
+    snprintf(zero, sizeof zero, ", zero %d in groups of %d", s->state.zero, s->axes->grid.shard);
+  else if (s->state.zero)
+    snprintf(zero, sizeof zero, ", zero %d", s->state.zero);
   train_accounting_memory(accounting, a);
   for (int i = 0; i < TRAIN_ACCOUNTS; i++) {
     const size_t used = strlen(text);
@@ -65,8 +70,7 @@ static void log_memory(const train_accounting *accounting) {
            "(%" PRIu64 " bytes) in all",
            s->stage->ops->name, (double)train_params_elements(&s->state.params) / 1e6,
            s->axes->grid.rank, s->axes->grid.ranks, s->axes->grid.tp, s->axes->grid.cp,
-           s->axes->grid.dp, s->state.shard.ranks > 1 ? ", zero 1" : "", text,
-           (double)total / 1048576.0, total);
+           s->axes->grid.dp, zero, text, (double)total / 1048576.0, total);
   log_process(accounting, total);
 }
 

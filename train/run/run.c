@@ -36,14 +36,16 @@ static orr_code agree_on_run(train_run *r) {
 
 // The layout of this world, or, for a dry run, a rank's place in another one.
 static orr_code open_axes(train_run *r, const train_run_options *o) {
-  const int tp = (int)r->c->dist.tp, cp = (int)r->c->dist.cp, dp = (int)r->c->dist.dp;
+  const int tp = (int)r->c->dist.tp, cp = (int)r->c->dist.cp, dp = (int)r->c->dist.dp,
+            shard = r->c->dist.zero ? (int)r->c->dist.shard : 0;
   dist_world *w = r->world;
   if (o->ranks > 0) {
     dist_grid grid;
     ORR_TRY(dist_grid_init(tp, cp, dp, o->as_rank, o->ranks, &grid));
+    ORR_TRY(dist_grid_cut(&grid, shard));
     train_axes_init(&r->axes, &grid, NULL);
   } else {
-    ORR_TRY(dist_world_split(w, tp, cp, dp));
+    ORR_TRY(dist_world_split_shards(w, tp, cp, dp, shard));
     train_axes_init(&r->axes, &w->grid, w);
   }
   r->all = w->axis[DIST_AXIS_WORLD];

@@ -28,6 +28,7 @@ struct train_store {
   float *collected;                 // own pieces
   int64_t *send_bytes, *recv_bytes; // [sets, tp]
   int64_t *send_at, *recv_at;       // [tp] of one set
+  int64_t *sent;                    // [tp] of it so far
   unsigned char *send, *recv;       // send: pinned
   uint64_t bytes;
 };
@@ -63,7 +64,7 @@ static orr_code copy_out(const train_state *s, void *host, const void *device, s
 typedef struct {
   const train_state *state;
   const train_param *list; // of the sender
-  const float *flat;
+  train_store_part part;   // what it sends of
   int set;
   unsigned char *to;
   int64_t bytes;
@@ -73,7 +74,8 @@ static orr_code send_run(sender *x, int t, int64_t first, int64_t local, int64_t
   const run_head head = {t, first, count};
   if (x->to) {
     memcpy(x->to + x->bytes, &head, sizeof head);
-    ORR_TRY(copy_out(x->state, x->to + x->bytes + sizeof head, x->flat + x->list[t].at + local,
+    ORR_TRY(copy_out(x->state, x->to + x->bytes + sizeof head,
+                     x->part.values + (x->list[t].at - x->part.at) + local,
                      (size_t)count * sizeof(float)));
   }
   x->bytes += (int64_t)sizeof head + count * (int64_t)sizeof(float);
@@ -87,6 +89,7 @@ static orr_code send_piece(void *ctx, int set, int t, uint64_t first, uint64_t b
   const int64_t begin = (int64_t)(first / sizeof(float)),
                 end = begin + (int64_t)(bytes / sizeof(float));
   if (set != x->set || p->counted_elsewhere) return ORR_OK;
+  if (p->at < x->part.at || p->at >= x->part.at + x->part.count) return ORR_OK;
   for (int64_t g = begin, run, local; g < end; g += run) {
     run = train_param_there(p, g, &local);
     if (run > end - g) run = end - g;
@@ -114,7 +117,7 @@ static orr_code note_own(void *ctx, int set, int t, uint64_t first, uint64_t byt
 // Bytes of one set that a rank with the parameters `list` sends to the rank `to` of tp.
 static orr_code count_set(const train_store *st, const train_param *list, int set, int to,
                           int64_t *bytes) {
-  sender x = {.list = list, .set = set};
+  sender x = {.list = list, .set = set, .part = {.count = INT64_MAX}};
   ORR_TRY(ckpt_writer_visit(st->writer, neighbour(st, to), send_piece, &x));
   *bytes = x.bytes;
   return ORR_OK;
@@ -165,11 +168,12 @@ static orr_code take_buffers(train_store *st) {
 static orr_code take_tables(train_store *st) {
   const size_t tp = (size_t)st->axes->grid.tp, sets = (size_t)st->sets;
   st->own = orr_calloc(sets * (size_t)st->state->params.count, sizeof *st->own);
-  st->send_bytes = orr_calloc((2 * sets + 2) * tp, sizeof *st->send_bytes);
+  st->send_bytes = orr_calloc((2 * sets + 3) * tp, sizeof *st->send_bytes);
   ORR_CHECK(st->own && st->send_bytes, ORR_ENOMEM, "checkpoint exchange: out of memory");
   st->recv_bytes = st->send_bytes + sets * tp;
   st->send_at = st->recv_bytes + sets * tp;
   st->recv_at = st->send_at + tp;
+  st->sent = st->recv_at + tp;
   return ckpt_writer_visit(st->writer, st->axes->grid.rank, note_own, st);
 }
 
@@ -209,34 +213,35 @@ uint64_t train_store_bytes(const train_store *st) {
 
 // -- collecting -----------------------------------------------------------------------------
 
-// Whole bucket i of the array `own` of its owner, to where everyone's gradients were.
+// Bucket i of the array `own`, of which each has a part, or its owner all of it.
 static orr_code bring_bucket(train_state *s, train_axes *axes, const float *own, int64_t i) {
   const train_partition_piece x = train_partition_piece_of(&s->shard, i);
+  const dist_axis axis = train_axes_sharing(axes);
   int64_t at, count;
   train_partition_bucket(&s->shard, i, &at, &count);
+  float *to = train_state_room(s, at);
+  if (!s->shard.whole)
+    return train_axes_all_gather(axes, axis, own + x.place, to, x.count, DIST_F32);
   if (x.count > 0)
-    ORR_TRY(kern_copy(s->k, &(kern_copy_args){.dst = s->weights.grad + at,
+    ORR_TRY(kern_copy(s->k, &(kern_copy_args){.dst = to,
                                               .src = own + x.place,
                                               .bytes = (size_t)count * sizeof *own,
                                               .way = KERN_COPY_WITHIN}));
-  return train_axes_broadcast(axes, DIST_AXIS_REPLICA, s->weights.grad + at, count, DIST_F32,
-                              train_partition_owner(&s->shard, i));
+  return train_axes_broadcast(axes, axis, to, count, DIST_F32, train_partition_owner(&s->shard, i));
 }
 
-orr_code train_store_flat(train_state *s, train_axes *axes, int set, const float **flat) {
+orr_code train_store_bring(train_state *s, train_axes *axes, int set, int i,
+                           train_store_part *part) {
   bool shared;
   const float *own = set_array(s, set, &shared);
-  *flat = shared ? s->weights.grad : own;
-  for (int64_t i = 0; shared && i < train_partition_buckets(&s->shard); i++) {
-    const train_partition_piece x = train_partition_piece_of(&s->shard, i);
+  const int64_t buckets = train_partition_buckets(&s->shard);
+  train_state_part(s, i, &part->at, &part->count);
+  part->values = shared ? train_state_room(s, part->at) : own + part->at;
+  for (int64_t b = train_partition_find(&s->shard, part->at); shared && b < buckets; b++) {
     int64_t at, count;
-    train_partition_bucket(&s->shard, i, &at, &count);
-    if (s->shard.whole) {
-      ORR_TRY(bring_bucket(s, axes, own, i));
-      continue;
-    }
-    ORR_TRY(train_axes_all_gather(axes, DIST_AXIS_REPLICA, own + x.place, s->weights.grad + at,
-                                  x.count, DIST_F32));
+    train_partition_bucket(&s->shard, b, &at, &count);
+    if (at >= part->at + part->count) break;
+    ORR_TRY(bring_bucket(s, axes, own, b));
   }
   return ORR_OK;
 }
@@ -253,32 +258,45 @@ static void receive_runs(train_store *st, const unsigned char *from, int set, in
   }
 }
 
-static orr_code pack_set(train_store *st, int set, const float *flat, int64_t *received) {
+// Places of a set's runs by rank of tp.
+static void place_set(train_store *st, int set, int64_t *received) {
   const int tp = st->axes->grid.tp;
   int64_t sent = 0;
   *received = 0;
   for (int i = 0; i < tp; i++) {
-    sender x = {.state = st->state,
-                .list = st->state->params.list,
-                .set = set,
-                .flat = flat,
-                .to = st->send + sent};
-    ORR_TRY(ckpt_writer_visit(st->writer, neighbour(st, i), send_piece, &x));
+    st->sent[i] = 0;
     st->send_at[i] = sent;
     st->recv_at[i] = *received;
     sent += st->send_bytes[set * tp + i];
     *received += st->recv_bytes[set * tp + i];
   }
-  return kern_sync(st->state->k);
+}
+
+static orr_code pack_part(train_store *st, int set, const train_store_part *part) {
+  for (int i = 0; i < st->axes->grid.tp; i++) {
+    sender x = {.state = st->state,
+                .list = st->state->params.list,
+                .set = set,
+                .part = *part,
+                .to = st->send + st->send_at[i],
+                .bytes = st->sent[i]};
+    ORR_TRY(ckpt_writer_visit(st->writer, neighbour(st, i), send_piece, &x));
+    st->sent[i] = x.bytes;
+  }
+  return ORR_OK;
 }
 
 static orr_code collect_set(train_store *st, int set) {
   const int tp = st->axes->grid.tp;
   const int64_t *send = st->send_bytes + set * tp, *recv = st->recv_bytes + set * tp;
-  const float *flat;
   int64_t received = 0;
-  ORR_TRY(train_store_flat(st->state, st->axes, set, &flat));
-  if (!st->axes->planning) ORR_TRY(pack_set(st, set, flat, &received));
+  place_set(st, set, &received);
+  for (int i = 0; i < train_state_parts(st->state); i++) {
+    train_store_part part;
+    ORR_TRY(train_store_bring(st->state, st->axes, set, i, &part));
+    if (!st->axes->planning) ORR_TRY(pack_part(st, set, &part));
+  }
+  if (!st->axes->planning) ORR_TRY(kern_sync(st->state->k));
   ORR_TRY(train_axes_host_all_to_all(st->axes, DIST_AXIS_TP, st->send, send, st->send_at, st->recv,
                                      recv, st->recv_at));
   if (st->axes->planning) return ORR_OK;
@@ -382,13 +400,15 @@ static orr_code load_set(train_state *s, ckpt_reader *r, const ckpt_set *set, fl
 orr_code train_store_load(train_state *s, ckpt_reader *r) {
   ckpt_plan plan;
   ORR_TRY(train_store_plan(s, 1 << 30, &plan));
-  ORR_TRY(load_set(s, r, &plan.sets[0], train_state_weights(s), false));
+  loader weights = {.state = s, .reader = r, .set = &plan.sets[0]};
+  ORR_TRY(ckpt_reader_match(r, weights.set));
+  ORR_TRY(train_state_set(s, give_elements, &weights));
   for (int i = 1; i < plan.count; i++) {
     bool shared;
     float *array = set_array(s, i, &shared);
     ORR_TRY(load_set(s, r, &plan.sets[i], array, shared));
   }
-  return train_state_refresh(s);
+  return ORR_OK;
 }
 
 // The shapes that `set` has in the base.
@@ -422,8 +442,7 @@ orr_code train_store_load_weights(train_state *s, ckpt_reader *r, bool ema, cons
   bool use = ema && ckpt_reader_has(r, "optim", first);
   loader l = {.state = s, .reader = r, .set = use ? &average : &plan.sets[0], .base = base};
   ORR_TRY(match_base(base, r, l.set));
-  ORR_TRY(train_upload(s->k, train_state_weights(s), s->params.total, give_elements, &l));
+  ORR_TRY(train_state_set(s, give_elements, &l));
   if (took_ema) *took_ema = use;
-  ORR_TRY(train_state_average_is_weights(s));
-  return train_state_refresh(s);
+  return train_state_average_is_weights(s);
 }

@@ -31,9 +31,16 @@ orr_code train_store_get(void *store, int set, int tensor, uint64_t first, size_
                          void *host);
 orr_code train_store_arrived(void *store);
 
-// Collective over replicas. *flat (=) set number `set` of the plan in the flat layout, in device
-// memory: where it lies, or, where replicas share it out, put together where the gradients were.
-orr_code train_store_flat(train_state *s, train_axes *axes, int set, const float **flat);
+// Elements [at, at+count) of the flat layout, in device memory.
+typedef struct {
+  int64_t at, count;
+  const float *values;
+} train_store_part;
+// Collective over replicas. *part (=) part i (train_state_parts) of set number `set` of the plan,
+// until the next call: where it lies, or, where replicas share it out, put together where the
+// gradients were.
+orr_code train_store_bring(train_state *s, train_axes *axes, int set, int i,
+                           train_store_part *part);
 
 // Local. Everything from a checkpoint: weights, moments, average. ORR_EINVAL names the tensor that
 // does not fit the configuration.

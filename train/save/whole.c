@@ -10,7 +10,8 @@ struct train_whole {
   train_state *s;
   train_axes *axes;
   int tp;
-  train_params *theirs, alone; // [tp] of the ranks of tp, with tp > 1; of one rank alone
+  bool as_alone;               // the flat layout is that of one rank alone
+  train_params *theirs, alone; // [tp] of the ranks of tp, and of one rank alone, where it is not
   float *here;                 // [total] of this rank
   float *parts;                // [tp, total] of all ranks of tp, on the first one
   float *whole;                // [alone.total], there
@@ -34,7 +35,7 @@ static orr_code take_tables(train_whole *w, const cfg *c) {
   }
   ORR_TRY(train_stage_list(c, NULL, &w->alone));
   if (!gathers(w)) return ORR_OK;
-  w->parts = orr_malloc(tp * total * sizeof *w->parts);
+  w->parts = w->tp > 1 ? orr_malloc(tp * total * sizeof *w->parts) : w->here;
   w->whole = orr_calloc((size_t)w->alone.total, sizeof *w->whole);
   ORR_CHECK(w->parts && w->whole, ORR_ENOMEM, "weights of the whole model: out of memory");
   return ORR_OK;
@@ -44,10 +45,11 @@ orr_code train_whole_create(const cfg *c, train_state *s, train_axes *axes, trai
   train_whole *w = orr_calloc(1, sizeof *w);
   ORR_CHECK(w, ORR_ENOMEM, "weights of the whole model: out of memory");
   *w = (train_whole){.s = s, .axes = axes, .tp = train_axes_size(axes, DIST_AXIS_TP)};
+  w->as_alone = w->tp == 1 && s->params.segments == 0;
   w->here = orr_malloc((size_t)s->params.total * sizeof *w->here);
   orr_code rc =
       w->here ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "weights of the whole model: out of memory");
-  if (rc == ORR_OK && w->tp > 1) rc = take_tables(w, c);
+  if (rc == ORR_OK && !w->as_alone) rc = take_tables(w, c);
   if (rc != ORR_OK) {
     train_whole_destroy(w);
     return rc;
@@ -63,7 +65,7 @@ void train_whole_destroy(train_whole *w) {
   orr_free(w->theirs);
   orr_free(w->bytes);
   orr_free(w->whole);
-  orr_free(w->parts);
+  if (w->parts != w->here) orr_free(w->parts);
   orr_free(w->here);
   orr_free(w);
 }
@@ -89,8 +91,9 @@ static orr_code gather(train_whole *w) {
     recv[r] = gathers(w) ? all : 0;
     recv_at[r] = r * all;
   }
-  ORR_TRY(train_axes_host_all_to_all(w->axes, DIST_AXIS_TP, w->here, send, send_at, w->parts, recv,
-                                     recv_at));
+  if (w->tp > 1)
+    ORR_TRY(train_axes_host_all_to_all(w->axes, DIST_AXIS_TP, w->here, send, send_at, w->parts,
+                                       recv, recv_at));
   for (int i = 0; gathers(w) && i < w->alone.count; i++)
     for (int r = 0; r < w->tp; r++) place_part(w, i, r);
   return ORR_OK;
@@ -98,15 +101,17 @@ static orr_code gather(train_whole *w) {
 
 orr_code train_whole_take(train_whole *w, const float **flat) {
   train_state *s = w->s;
-  const float *device;
   *flat = NULL;
-  ORR_TRY(train_store_flat(s, w->axes, s->has_ema ? 3 : 0, &device));
-  ORR_TRY(kern_copy(s->k, &(kern_copy_args){.dst = w->here,
-                                            .src = device,
-                                            .bytes = (size_t)s->params.total * sizeof *device,
-                                            .way = KERN_COPY_OUT}));
+  for (int i = 0; i < train_state_parts(s); i++) {
+    train_store_part part;
+    ORR_TRY(train_store_bring(s, w->axes, s->has_ema ? 3 : 0, i, &part));
+    ORR_TRY(kern_copy(s->k, &(kern_copy_args){.dst = w->here + part.at,
+                                              .src = part.values,
+                                              .bytes = (size_t)part.count * sizeof *part.values,
+                                              .way = KERN_COPY_OUT}));
+  }
   ORR_TRY(kern_sync(s->k));
-  if (w->tp > 1) ORR_TRY(gather(w));
-  if (w->axes->grid.rank == 0) *flat = w->tp > 1 ? w->whole : w->here;
+  if (!w->as_alone) ORR_TRY(gather(w));
+  if (w->axes->grid.rank == 0) *flat = w->as_alone ? w->here : w->whole;
   return ORR_OK;
 }

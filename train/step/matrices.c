@@ -146,13 +146,14 @@ static orr_code apply(train_matrices *m, int i, const void *x, const train_updat
   const own_matrix *o = &m->list[i];
   const train_state *s = m->s;
   const int64_t in = o->p->at - o->piece.at;
+  uint16_t *work = train_state_work_of(s, &o->piece);
   return kern_muon_apply(
       s->k, &(kern_muon_apply_args){.type = m->muon.type,
                                     .n = o->p->count,
                                     .x = x,
                                     .w = train_state_master_of(s, &o->piece) + in,
                                     .ema = s->ema ? s->ema + own_place(o) : NULL,
-                                    .w_bf16 = s->weights.work ? s->weights.work + o->p->at : NULL,
+                                    .w_bf16 = work ? work + in : NULL,
                                     .gain = train_muon_gain(m->c, o->p->shape[0], o->p->shape[1]),
                                     .weight_decay = (float)m->c->optim.weight_decay,
                                     .ema_decay = (float)m->c->optim.ema_decay,

@@ -9,6 +9,8 @@
 //                matrices uncut (train/step/muon.h); the owner of each is the one with the least so
 //                far. Gradients are all-reduced then, as without sharing, in the same buckets: the
 //                same bits
+//
+// Where the flat layout is cut into segments (train/model/params.h) no bucket crosses one.
 #ifndef TRAIN_PARTITION_H
 #define TRAIN_PARTITION_H
 
@@ -18,19 +20,20 @@
 #include "base/status.h"
 #include "train/model/params.h"
 
-// A bucket of whole matrices.
+// A bucket, where they are not all alike.
 typedef struct {
   int64_t at, count;
   int64_t place; // where its owner keeps it
-  int owner;
+  int owner;     // of whole matrices; else everyone keeps a part
 } train_partition_bucket_of;
 
 typedef struct {
   int ranks, rank;
   int64_t total;  // elements of the flat layout, a multiple of ranks * TRAIN_PARAM_ALIGN
   int64_t bucket; // elements, a multiple of the same; the last bucket may be smaller
-  train_partition_bucket_of *whole; // NULL: equal parts
-  int64_t buckets, elements;        // of `whole`: their number, and what this rank keeps
+  train_partition_bucket_of *list; // NULL: equal parts of equal buckets
+  bool whole;                      // buckets of `list` have owners
+  int64_t buckets, elements;       // of `list`: their number, and what this rank keeps
 } train_partition;
 
 // Elements [at, at+count) of the flat layout, kept from `place` on.
@@ -40,6 +43,9 @@ typedef struct {
 
 // Local. The shard of `rank`; buckets of about bucket_bytes of float32. total must be padded.
 train_partition train_partition_make(int ranks, int rank, int64_t total, int64_t bucket_bytes);
+// Local. The same, in buckets that cross no segment of `params`. ORR_ENOMEM.
+orr_code train_partition_make_segmented(int ranks, int rank, const train_params *params,
+                                        int64_t bucket_bytes, train_partition *out);
 // Local. Whole buckets: matrices of blocks are not cut. ORR_ENOMEM.
 orr_code train_partition_make_whole(int ranks, int rank, const train_params *params,
                                     int64_t bucket_bytes, train_partition *out);

@@ -24,7 +24,10 @@ orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state
 
 orr_code train_stage_list(const cfg *c, train_axes *axes, train_params *out) {
   train_params_init(out);
-  return ops_of(c)->list(c, axes, out);
+  out->segment_unit = train_state_segment_unit(c, axes);
+  ORR_TRY(ops_of(c)->list(c, axes, out));
+  if (out->segment_unit) train_params_pad(out, out->segment_unit);
+  return ORR_OK;
 }
 
 void train_stage_destroy(train_stage *s) {

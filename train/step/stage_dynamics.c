@@ -377,8 +377,7 @@ static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_stat
   s->own_rows = s->own + s->micros;
   ORR_TRY_GOTO(train_dynamics_list(&s->d, &state->params, &s->p), fail);
   ORR_TRY_GOTO(train_dynamics_create(k, &s->d, &s->p, &state->weights, micro, s->T,
-                                     c->train.recompute ? TRAIN_RECOMPUTE : TRAIN_KEEP_ALL,
-                                     &s->model),
+                                     train_block_keep(c), &s->model),
                fail);
   s->capacity = train_dynamics_loss_capacity(s->model);
   s->unit =

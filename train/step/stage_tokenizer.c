@@ -75,8 +75,7 @@ static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_stat
   s->frame_values = s->d.S * s->d.P;
   ORR_TRY_GOTO(train_tokenizer_list(&s->d, &state->params, &s->p), fail);
   ORR_TRY_GOTO(train_tokenizer_create(k, &s->d, &s->p, &state->weights, micro * c->data.frames,
-                                      c->train.recompute ? TRAIN_RECOMPUTE : TRAIN_KEEP_ALL,
-                                      &s->model),
+                                      train_block_keep(c), &s->model),
                fail);
   s->base.tokens_per_clip = (double)(c->data.frames * s->d.S);
   s->base.frames_per_clip = (double)c->data.frames;

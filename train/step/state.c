@@ -1,7 +1,6 @@
 #include "train/step/state.h"
 
 #include "base/mem.h"
-#include "train/step/upload.h"
 
 void train_state_init(train_state *s, kern *k, kern_dtype act, bool training, bool ema) {
   *s = (train_state){.k = k};
@@ -16,30 +15,42 @@ void train_state_init(train_state *s, kern *k, kern_dtype act, bool training, bo
 }
 
 static bool shares_master(const train_state *s) {
-  return s->shard.ranks > 1 && s->weights.act == KERN_BF16;
+  return s->shard.ranks > 1 && (s->weights.act == KERN_BF16 || s->zero == 3);
 }
 
 // Places of the float32 copies of what the products do not read.
 static orr_code list_plain(train_state *s) {
-  const size_t blocks = (size_t)(s->params.total / TRAIN_PARAM_ALIGN);
-  s->weights.plain_at = orr_calloc(blocks, sizeof *s->weights.plain_at);
-  ORR_CHECK(s->weights.plain_at, ORR_ENOMEM, "places of %d parameters: out of memory",
-            s->params.count);
+  train_weights *w = &s->weights;
+  w->plain_at = orr_calloc(2 * (size_t)s->params.count + 1, sizeof *w->plain_at);
+  ORR_CHECK(w->plain_at, ORR_ENOMEM, "places of %d parameters: out of memory", s->params.count);
   for (int i = 0; i < s->params.count; i++) {
     const train_param *p = &s->params.list[i];
     if (p->decay) continue;
-    s->weights.plain_at[p->at / TRAIN_PARAM_ALIGN] = s->plain;
+    w->plain_at[2 * w->plain_count] = p->at;
+    w->plain_at[2 * w->plain_count++ + 1] = s->plain;
     s->plain += (p->count + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN;
   }
   return ORR_OK;
 }
 
+static int sharers(const cfg *c, const train_axes *axes) {
+  return c->dist.zero ? train_axes_size(axes, train_axes_sharing(axes)) : 1;
+}
+
+int64_t train_state_segment_unit(const cfg *c, const train_axes *axes) {
+  const int ranks = sharers(c, axes);
+  return c->dist.zero >= 2 && ranks > 1 ? (int64_t)ranks * TRAIN_PARAM_ALIGN : 0;
+}
+
 static orr_code share_out(train_state *s, const cfg *c, const train_axes *axes) {
-  const int ranks = c->dist.zero ? train_axes_size(axes, DIST_AXIS_REPLICA) : 1,
-            rank = c->dist.zero ? train_axes_rank(axes, DIST_AXIS_REPLICA) : 0;
+  const int ranks = sharers(c, axes),
+            rank = ranks > 1 ? train_axes_rank(axes, train_axes_sharing(axes)) : 0;
+  s->zero = ranks > 1 ? (int)c->dist.zero : 0;
   train_params_pad(&s->params, (int64_t)ranks * TRAIN_PARAM_ALIGN);
   if (c->optim.optimizer == CFG_OPTIMIZER_MUON)
     return train_partition_make_whole(ranks, rank, &s->params, c->dist.bucket_bytes, &s->shard);
+  if (s->params.segments > 0)
+    return train_partition_make_segmented(ranks, rank, &s->params, c->dist.bucket_bytes, &s->shard);
   s->shard = train_partition_make(ranks, rank, s->params.total, c->dist.bucket_bytes);
   return ORR_OK;
 }
@@ -51,22 +62,64 @@ orr_code train_state_share(train_state *s, const cfg *c, train_axes *axes) {
   return train_matrices_create(s, c, axes, &s->matrices);
 }
 
+// Whether the products read any parameter of segment i.
+static bool has_operands(const train_params *params, int i) {
+  for (int j = 0; j < params->count; j++)
+    if (params->list[j].decay && train_params_segment_of(params, params->list[j].at) == i)
+      return true;
+  return false;
+}
+
+// Room for two neighbouring segments at a time, all or those that products read.
+static void place_window(train_state *s, train_window *w, orr_arena *arena, size_t element,
+                         bool all) {
+  int64_t most[TRAIN_WINDOW_SLOTS] = {0};
+  for (int i = 0; i < s->params.segments; i++) {
+    int64_t *of_slot = &most[i % TRAIN_WINDOW_SLOTS];
+    const int64_t n = s->params.segment[i + 1] - s->params.segment[i];
+    if ((all || has_operands(&s->params, i)) && n > *of_slot) *of_slot = n;
+  }
+  *w = (train_window){.params = &s->params, .element = element};
+  for (int i = 0; i < TRAIN_WINDOW_SLOTS; i++)
+    w->slot[i] = orr_arena_take(arena, (size_t)most[i] * element);
+}
+
+static void place_weights(train_state *s) {
+  const size_t n = (size_t)s->params.total, own = (size_t)train_partition_elements(&s->shard),
+               e = kern_dtype_size(s->weights.act);
+  train_weights *w = &s->weights;
+  const bool no_master = shares_master(s), bf16 = w->act == KERN_BF16, away = s->zero == 3;
+  w->master = no_master ? NULL : orr_arena_take(&s->parameters, n * sizeof(float));
+  w->work = bf16 && !away ? orr_arena_take(&s->parameters, n * sizeof(uint16_t)) : NULL;
+  w->plain = no_master ? orr_arena_take(&s->parameters, (size_t)s->plain * sizeof(float)) : NULL;
+  s->own_work = bf16 && away ? orr_arena_take(&s->parameters, own * sizeof(uint16_t)) : NULL;
+  if (away) place_window(s, &s->operand_window, &s->parameters, e, false);
+  w->operand_window = away ? &s->operand_window : NULL;
+}
+
+static void place_gradients(train_state *s) {
+  train_weights *w = &s->weights;
+  const size_t own = (size_t)train_partition_elements(&s->shard) * sizeof(float);
+  const bool away = s->zero >= 2;
+  if (away)
+    place_window(s, &s->grad_window, &s->gradients, sizeof(float), true);
+  else
+    w->grad = orr_arena_take(&s->gradients, (size_t)s->params.total * sizeof(float));
+  w->grad_window = away ? &s->grad_window : NULL;
+  s->own_grad = train_state_shares_gradients(s) ? orr_arena_take(&s->gradients, own) : w->grad;
+}
+
 void train_state_place(train_state *s) {
-  const size_t n = (size_t)s->params.total;
   train_weights *w = &s->weights;
   if (s->shard.ranks <= 1) s->shard = train_partition_make(1, 0, s->params.total, 0);
-  const bool no_master = shares_master(s), no_grad = train_state_shares_gradients(s);
-  const size_t own = (size_t)train_partition_elements(&s->shard);
-  w->master = no_master ? NULL : orr_arena_take(&s->parameters, n * sizeof(float));
-  w->work = w->act == KERN_BF16 ? orr_arena_take(&s->parameters, n * sizeof(uint16_t)) : NULL;
-  w->plain = no_master ? orr_arena_take(&s->parameters, (size_t)s->plain * sizeof(float)) : NULL;
+  const size_t own = (size_t)train_partition_elements(&s->shard) * sizeof(float);
+  place_weights(s);
   if (!s->training) return;
-  w->grad = orr_arena_take(&s->gradients, n * sizeof(float));
-  s->own_grad = no_grad ? orr_arena_take(&s->gradients, own * sizeof(float)) : w->grad;
-  s->own_master = no_master ? orr_arena_take(&s->optimizer, own * sizeof(float)) : w->master;
-  s->m = orr_arena_take(&s->optimizer, own * sizeof(float));
-  s->v = orr_arena_take(&s->optimizer, own * sizeof(float));
-  s->ema = s->has_ema ? orr_arena_take(&s->optimizer, own * sizeof(float)) : NULL;
+  place_gradients(s);
+  s->own_master = shares_master(s) ? orr_arena_take(&s->optimizer, own) : w->master;
+  s->m = orr_arena_take(&s->optimizer, own);
+  s->v = orr_arena_take(&s->optimizer, own);
+  s->ema = s->has_ema ? orr_arena_take(&s->optimizer, own) : NULL;
   if (s->matrices) train_matrices_place(s->matrices, &s->optimizer);
 }
 
@@ -100,8 +153,26 @@ float *train_state_gradients_of(const train_state *s, const train_partition_piec
   return s->own_grad == s->weights.grad ? s->own_grad + x->at : s->own_grad + x->place;
 }
 
+uint16_t *train_state_work_of(const train_state *s, const train_partition_piece *x) {
+  if (s->own_work) return s->own_work + x->place;
+  return s->weights.work ? s->weights.work + x->at : NULL;
+}
+
 bool train_state_shares_gradients(const train_state *s) {
-  return s->shard.ranks > 1 && !s->shard.whole;
+  return s->shard.ranks > 1 && (s->zero >= 2 || !s->shard.whole);
+}
+
+int train_state_parts(const train_state *s) {
+  return s->zero >= 2 ? s->params.segments : 1;
+}
+
+void train_state_part(const train_state *s, int i, int64_t *at, int64_t *count) {
+  *at = s->zero >= 2 ? s->params.segment[i] : 0;
+  *count = s->zero >= 2 ? s->params.segment[i + 1] - *at : s->params.total;
+}
+
+float *train_state_room(const train_state *s, int64_t at) {
+  return train_gradient(&s->weights, at);
 }
 
 static orr_code copy_floats(const train_state *s, float *dst, const float *src, int64_t count) {
@@ -111,48 +182,92 @@ static orr_code copy_floats(const train_state *s, float *dst, const float *src, 
                                            .way = KERN_COPY_WITHIN});
 }
 
-// Copies own elements of the flat layout to an array of this rank's shard.
-static orr_code take_own(const train_state *s, const float *flat, float *own) {
-  for (int64_t i = 0; i < train_partition_buckets(&s->shard); i++) {
+// -- weights from outside -------------------------------------------------------------------
+
+// Elements [at, at+count) of the flat layout, all buckets of them or none.
+typedef struct {
+  int64_t at, count;
+  const float *values;
+} flat_part;
+
+// Copies own elements of a part to an array of this rank's shard.
+static orr_code take_own(const train_state *s, const flat_part *f, float *own) {
+  const int64_t buckets = train_partition_buckets(&s->shard);
+  for (int64_t i = train_partition_find(&s->shard, f->at); i < buckets; i++) {
     const train_partition_piece x = train_partition_piece_of(&s->shard, i);
-    ORR_TRY(copy_floats(s, own + x.place, flat + x.at, x.count));
+    int64_t at, count;
+    train_partition_bucket(&s->shard, i, &at, &count);
+    if (at >= f->at + f->count) break;
+    ORR_TRY(copy_floats(s, own + x.place, f->values + (x.at - f->at), x.count));
   }
   return ORR_OK;
 }
 
 // The place in weights.plain of parameter p, one that is not a matrix.
 static float *plain_of(const train_state *s, const train_param *p) {
-  return s->weights.plain + s->weights.plain_at[p->at / TRAIN_PARAM_ALIGN];
+  return s->weights.plain + train_plain_place(&s->weights, p->at);
 }
 
-static orr_code set_plain(train_state *s, const float *flat) {
+static orr_code set_plain(train_state *s, const flat_part *f) {
   for (int i = 0; i < s->params.count; i++) {
     const train_param *p = &s->params.list[i];
-    if (!p->decay) ORR_TRY(copy_floats(s, plain_of(s, p), flat + p->at, p->count));
+    if (p->decay || p->at < f->at || p->at >= f->at + f->count) continue;
+    ORR_TRY(copy_floats(s, plain_of(s, p), f->values + (p->at - f->at), p->count));
   }
   return ORR_OK;
+}
+
+static orr_code to_bf16(train_state *s, const float *x, uint16_t *y, int64_t n) {
+  return kern_cast(s->k,
+                   &(kern_cast_args){.n = n, .from = KERN_F32, .to = KERN_BF16, .x = x, .y = y});
+}
+
+// Everything that is derived from a part.
+static orr_code derive(train_state *s, const flat_part *f) {
+  if (!s->weights.master) {
+    ORR_TRY(take_own(s, f, s->own_master));
+    ORR_TRY(set_plain(s, f));
+  }
+  return s->weights.work ? to_bf16(s, f->values, s->weights.work + f->at, f->count) : ORR_OK;
 }
 
 float *train_state_weights(train_state *s) {
   return s->weights.master ? s->weights.master : s->weights.grad;
 }
 
-orr_code train_state_average_is_weights(train_state *s) {
-  return s->ema ? take_own(s, train_state_weights(s), s->ema) : ORR_OK;
+orr_code train_state_refresh(train_state *s) {
+  return derive(s, &(flat_part){0, s->params.total, train_state_weights(s)});
 }
 
-orr_code train_state_refresh(train_state *s) {
-  const float *flat = train_state_weights(s);
-  if (!s->weights.work) return ORR_OK;
-  if (!s->weights.master) {
-    ORR_TRY(take_own(s, flat, s->own_master));
-    ORR_TRY(set_plain(s, flat));
+orr_code train_state_average_is_weights(train_state *s) {
+  if (!s->ema) return ORR_OK;
+  if (s->own_master == s->weights.master)
+    return take_own(s, &(flat_part){0, s->params.total, s->own_master}, s->ema);
+  return copy_floats(s, s->ema, s->own_master, train_partition_elements(&s->shard));
+}
+
+typedef struct {
+  train_upload_fn give;
+  void *ctx;
+  int64_t at;
+} part_giver;
+
+static orr_code give_part(void *ctx, int64_t first, int64_t count, float *to) {
+  const part_giver *x = ctx;
+  return x->give(x->ctx, x->at + first, count, to);
+}
+
+orr_code train_state_set(train_state *s, train_upload_fn give, void *ctx) {
+  for (int i = 0; i < train_state_parts(s); i++) {
+    part_giver x = {.give = give, .ctx = ctx};
+    int64_t count;
+    train_state_part(s, i, &x.at, &count);
+    float *to = s->weights.master ? s->weights.master + x.at : train_state_room(s, x.at);
+    ORR_TRY(train_upload(s->k, to, count, give_part, &x));
+    ORR_TRY(derive(s, &(flat_part){x.at, count, to}));
   }
-  return kern_cast(s->k, &(kern_cast_args){.n = s->params.total,
-                                           .from = KERN_F32,
-                                           .to = KERN_BF16,
-                                           .x = flat,
-                                           .y = s->weights.work});
+  if (!s->own_work) return ORR_OK;
+  return to_bf16(s, s->own_master, s->own_work, train_partition_elements(&s->shard));
 }
 
 typedef struct {
@@ -169,12 +284,13 @@ static orr_code give_initial(void *ctx, int64_t first, int64_t count, float *to)
 orr_code train_state_fill(train_state *s, uint64_t seed) {
   const size_t own = (size_t)train_partition_elements(&s->shard) * sizeof(float);
   initial x = {&s->params, seed};
-  ORR_TRY(train_upload(s->k, train_state_weights(s), s->params.total, give_initial, &x));
+  ORR_TRY(train_state_set(s, give_initial, &x));
   if (s->m) ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = s->m, .bytes = own}));
   if (s->v) ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = s->v, .bytes = own}));
-  ORR_TRY(train_state_average_is_weights(s));
-  return train_state_refresh(s);
+  return train_state_average_is_weights(s);
 }
+
+// -- the update -----------------------------------------------------------------------------
 
 // One AdamW step on elements [at, at+n) of the flat layout, which lie in piece x.
 static orr_code update_range(train_state *s, const cfg *c, const kern_adamw_args *common,
@@ -187,7 +303,8 @@ static orr_code update_range(train_state *s, const cfg *c, const kern_adamw_args
   a.m = s->m + own;
   a.v = s->v + own;
   a.ema = s->ema ? s->ema + own : NULL;
-  a.w_bf16 = s->weights.work ? s->weights.work + at : NULL;
+  a.w_bf16 = train_state_work_of(s, x);
+  if (a.w_bf16) a.w_bf16 += in;
   a.weight_decay = decay ? (float)c->optim.weight_decay : 0.0f;
   return kern_adamw(s->k, &a);
 }

@@ -1,6 +1,11 @@
 // What training carries from step to step: master weights, their bfloat16 working copy, gradients,
 // the optimizer's moments and the moving average, each flat in the layout of the parameter list,
 // each in an arena of its own. AdamW has two moments, Muon the first one alone.
+//
+// By `dist.zero` the replicas of a group share out, each more than the one before: 1 the
+// optimizer's states and, with bfloat16, the master weights; 2 the gradients, of which two
+// neighbouring segments of the flat layout (train/model/params.h) are there at a time while they
+// are made; 3 the weights, likewise (train/step/fetch.h).
 #ifndef TRAIN_STATE_H
 #define TRAIN_STATE_H
 
@@ -17,6 +22,7 @@
 #include "train/model/products.h"
 #include "train/step/matrices.h"
 #include "train/step/partition.h"
+#include "train/step/upload.h"
 
 typedef struct train_state {
   kern *k;               // borrowed
@@ -24,9 +30,12 @@ typedef struct train_state {
   train_weights weights; // master, work, grad
   // What replicas may share out, each rank's in the order of `shard`.
   train_partition shard;
-  float *own_master; // weights.master unless it is shared out: float32 reads that one in place
+  int zero; // what is shared out; 0 also where a group is one rank
+  train_window grad_window, operand_window;
+  uint16_t *own_work; // bfloat16, where weights are shared out
+  float *own_master;  // weights.master unless it is shared out: float32 reads that one in place
   train_products products; // what makes weights.grad, where weights.products says so
-  float *own_grad;         // weights.grad where gradients are not shared out
+  float *own_grad;         // weights.grad where reduced gradients are not shared out
   float *m, *v, *ema;      // NULL when absent
   int64_t plain;           // elements of weights.plain
   bool training, has_ema;
@@ -39,6 +48,9 @@ typedef struct train_state {
 // Local. Starts with empty arenas of `k` (borrowed) that count; add parameters to s->params, then
 // place.
 void train_state_init(train_state *s, kern *k, kern_dtype act, bool training, bool ema);
+// Local. What train_params.segment_unit has to be for a rank that `axes` (NULL = one rank) stand
+// for.
+int64_t train_state_segment_unit(const cfg *c, const train_axes *axes);
 // Local. By `dist.zero` shares states out over the replicas: in the buckets that gradients are
 // reduced in, or, for Muon, in buckets of whole matrices. By `optim` takes note of what updates
 // which parameter. After the parameters are listed, before place. axes == NULL: one rank keeps
@@ -51,11 +63,14 @@ void train_state_release(train_state *s);
 
 // Local. Initial weights from the seed, moments zero, average = weights.
 orr_code train_state_fill(train_state *s, uint64_t seed);
-// Local. The flat array [total] that weights are set in from outside: the master weights, or, where
-// these are shared out, the place of the gradients. Then refresh.
+// Local. Weights from outside: `give` (train/step/upload.h) writes elements of the flat layout,
+// called with growing `first`. What is derived from them follows.
+orr_code train_state_set(train_state *s, train_upload_fn give, void *ctx);
+// Local. The average becomes the weights that have been set.
+orr_code train_state_average_is_weights(train_state *s);
+// Local. The flat array [total] of the master weights, or, where these are shared out, the place of
+// the gradients: what is set there counts after refresh. NULL where gradients are shared out, too.
 float *train_state_weights(train_state *s);
-orr_code train_state_average_is_weights(train_state *s); // of the array above; before refresh
-// Local. From that array: the working copy and what else is derived from it.
 orr_code train_state_refresh(train_state *s);
 // Called when this rank's part of a bucket is updated; buckets come in order.
 typedef orr_code (*train_updated_fn)(void *ctx, int64_t bucket);
@@ -67,6 +82,14 @@ orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates
 // Local. Where the gradients and the master weights of a piece of `shard` lie.
 float *train_state_gradients_of(const train_state *s, const train_partition_piece *x);
 float *train_state_master_of(const train_state *s, const train_partition_piece *x);
+// Local. Where its bfloat16 copy lies; NULL in float32.
+uint16_t *train_state_work_of(const train_state *s, const train_partition_piece *x);
+// Local. Elements of the flat layout that can be brought together at a time: [*at, *at+*count) of
+// part i. One part, or the segments.
+int train_state_parts(const train_state *s);
+void train_state_part(const train_state *s, int i, int64_t *at, int64_t *count);
+// Local. Where gradients are made, between two steps: room for a part that begins at `at`.
+float *train_state_room(const train_state *s, int64_t at);
 // Local. Whether replicas have parts of the reduced gradient alone.
 bool train_state_shares_gradients(const train_state *s);
 

@@ -14,6 +14,7 @@ static orr_code create_parts(train_step *s) {
   const kern_dtype act = train_precision(c);
   train_state_init(&s->state, s->k, act, true, c->optim.ema_decay > 0.0);
   s->state.weights.products = &s->state.products;
+  s->state.params.segment_unit = train_state_segment_unit(c, s->axes);
   kern_arena_init(s->k, &s->exchange, "communication");
   kern_arena_init_pinned(s->k, &s->results, "results");
   ORR_TRY(train_axes_check(c, &s->axes->grid));
@@ -27,8 +28,9 @@ static orr_code create_parts(train_step *s) {
   s->capture = c->run.capture && s->k->can_capture && c->data.frames_start == 0 &&
                (s->axes->on_device || train_axes_size(s->axes, DIST_AXIS_WORLD) == 1);
   ORR_TRY(train_state_share(&s->state, c, s->axes));
-  ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, &s->reduce));
+  ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, s->micros, &s->reduce));
   ORR_TRY(train_gather_create(s->axes, &s->state, &s->gather));
+  ORR_TRY(train_fetch_create(s->axes, &s->state, &s->fetch));
   train_step_overlap(s, c->dist.overlap);
   return ORR_OK;
 }
@@ -36,6 +38,7 @@ static orr_code create_parts(train_step *s) {
 void train_step_overlap(train_step *s, bool overlap) {
   train_reduce_overlap(s->reduce, overlap);
   train_gather_overlap(s->gather, overlap);
+  train_fetch_overlap(s->fetch, overlap);
 }
 
 static orr_code place(train_step *s) {
@@ -93,6 +96,14 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
   return ORR_OK;
 }
 
+orr_code train_step_rehearse(train_step *s) {
+  train_moved before[DIST_AXES][TRAIN_MOVES];
+  memcpy(before, s->axes->moved, sizeof before);
+  const orr_code rc = rehearse(s);
+  memcpy(s->axes->moved, before, sizeof before);
+  return rc;
+}
+
 orr_code train_step_commit(train_step *s) {
   ORR_TRY(kern_commit(s->k));
   ORR_TRY(train_state_commit(&s->state));
@@ -120,6 +131,7 @@ void train_step_leave_device(train_step *s, dist_world *w) {
 }
 
 void train_step_release(train_step *s) {
+  train_fetch_destroy(s->fetch);
   train_gather_destroy(s->gather);
   train_reduce_destroy(s->reduce);
   train_capture_destroy(s->replay);
@@ -128,6 +140,7 @@ void train_step_release(train_step *s) {
   orr_arena_release(&s->results);
   orr_arena_release(&s->exchange);
   train_state_release(&s->state);
+  s->fetch = NULL;
   s->gather = NULL;
   s->reduce = NULL;
   s->replay = NULL;
@@ -183,31 +196,42 @@ static orr_code send_inputs(train_step *s, const data_clip_batch *b, const train
   return train_timer_end(s->timer, TRAIN_TIMED_INPUTS);
 }
 
-static orr_code clear(train_step *s) {
-  ORR_TRY(train_products_begin(&s->state.products, s->state.weights.grad, s->state.params.total));
-  return kern_fill(s->k, &(kern_fill_args){.x = s->totals, .bytes = sizeof *s->totals});
-}
-
 // Gradients from `first` on are final: also those of products that had no rows.
 static orr_code ready(void *step, int64_t first) {
   train_step *s = step;
-  ORR_TRY(train_products_settle(&s->state.products, s->state.weights.grad, first));
+  ORR_TRY(train_products_settle(&s->state.products, &s->state.weights, first));
   return train_reduce_ready(s->reduce, first);
+}
+
+static orr_code run_micro(train_step *s, int64_t micro) {
+  ORR_TRY(train_reduce_begin(s->reduce, micro, micro + 1 == s->micros));
+  if (train_reduce_wants(s->reduce)) {
+    ORR_TRY(train_stage_run(s->stage, micro, ready, s));
+    return train_reduce_finish(s->reduce);
+  }
+  ORR_TRY(train_stage_run(s->stage, micro, NULL, s));
+  return train_products_settle(&s->state.products, &s->state.weights, 0);
 }
 
 // All ranks of tp have the same loss.
 static orr_code make_gradients(train_step *s) {
-  ORR_TRY(clear(s));
-  for (int64_t micro = 0; micro < s->micros; micro++) {
-    const bool last = micro + 1 == s->micros;
-    ORR_TRY(train_stage_run(s->stage, micro, last ? ready : NULL, s));
-    if (!last) ORR_TRY(train_products_settle(&s->state.products, s->state.weights.grad, 0));
-  }
-  ORR_TRY(train_reduce_finish(s->reduce));
+  ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = s->totals, .bytes = sizeof *s->totals}));
+  ORR_TRY(train_fetch_forget(s->fetch));
+  for (int64_t micro = 0; micro < s->micros; micro++) ORR_TRY(run_micro(s, micro));
   // The losses of the heads on registers follow the loss.
   ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, &s->totals->loss,
                                 1 + s->stage->outcomes, DIST_F64, DIST_SUM));
   return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
+}
+
+// Squares of the gradients, from what each rank counts to those of all.
+static orr_code sum_squares(train_step *s, double *sumsq) {
+  const bool shared = train_state_shares_gradients(&s->state);
+  if (shared && train_axes_size(s->axes, DIST_AXIS_COPIES) == 1)
+    return train_axes_all_reduce(s->axes, DIST_AXIS_WORLD, sumsq, 1, DIST_F64, DIST_SUM);
+  ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_TP, sumsq, 1, DIST_F64, DIST_SUM));
+  if (!shared) return ORR_OK;
+  return train_axes_all_reduce(s->axes, DIST_AXIS_SHARD, sumsq, 1, DIST_F64, DIST_SUM);
 }
 
 static orr_code make_update(train_step *s) {
@@ -218,14 +242,13 @@ static orr_code make_update(train_step *s) {
   ORR_TRY(train_state_sumsq(&s->state, &t->sumsq));
   if (s->fingerprint)
     ORR_TRY(train_state_fingerprint_gradients(&s->state, &t->fingerprints.gradients));
-  ORR_TRY(train_axes_all_reduce(
-      s->axes, train_state_shares_gradients(&s->state) ? DIST_AXIS_WORLD : DIST_AXIS_TP, &t->sumsq,
-      1, DIST_F64, DIST_SUM));
+  ORR_TRY(sum_squares(s, &t->sumsq));
   ORR_TRY(kern_clip(s->k, &(kern_clip_args){.sumsq = &t->sumsq,
                                             .loss_sum = &t->loss,
                                             .bounds = &x->bounds,
                                             .limit = s->c->optim.clip_norm,
                                             .out = &t->verdict}));
+  ORR_TRY(train_fetch_forget(s->fetch));
   ORR_TRY(train_state_update(&s->state, s->c, &x->rates, &t->verdict,
                              shared ? train_gather_bucket : NULL, s->gather));
   if (s->fingerprint) ORR_TRY(train_state_fingerprint_weights(&s->state, &t->fingerprints.weights));

@@ -13,6 +13,7 @@
 #include "configs/config.h"
 #include "data/clips/clip_batch.h"
 #include "train/model/axes.h"
+#include "train/step/fetch.h"
 #include "train/step/gather.h"
 #include "train/timing/timer.h"
 #include "train/step/reduce.h"
@@ -76,6 +77,7 @@ typedef struct {
   train_stage *stage;
   train_reduce *reduce;
   train_gather *gather;
+  train_fetch *fetch;
   train_timer *timer;
   train_capture *replay;
   bool capture;       // steps are captured and replayed
@@ -94,6 +96,9 @@ typedef struct {
 // announced. Nothing is allocated. ORR_ECONFIG when the model cannot be split like this. Release
 // also after a failure.
 orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k);
+// Local, before commit. Plans the run's first step once more, for those who watch the kern, the
+// axes and the timer; what was announced stays.
+orr_code train_step_rehearse(train_step *s);
 // Local. Ends planning: allocates exactly what was counted.
 orr_code train_step_commit(train_step *s);
 // Collective over the world unless a rank failed; a plan that failed may be left too. Leaves the

@@ -15,6 +15,8 @@ struct train_timer {
   kern *k;
   int begun, read; // steps, modulo 2
   marked_step step[2];
+  void (*told)(void *ctx, train_timed phase);
+  void *ctx;
 };
 
 const char *train_timed_name(train_timed p) {
@@ -39,6 +41,11 @@ void train_timer_destroy(train_timer *p) {
   orr_free(p);
 }
 
+void train_timer_watch(train_timer *p, void (*told)(void *ctx, train_timed phase), void *ctx) {
+  p->told = told;
+  p->ctx = ctx;
+}
+
 static int slot(int set, int mark) {
   return TRAIN_MARK_TIMER + set * TRAIN_TIMER_MARKS + mark;
 }
@@ -60,7 +67,11 @@ void train_timer_replayed(train_timer *p) {
 }
 
 orr_code train_timer_end(train_timer *p, train_timed phase) {
-  if (!p || p->k->planning) return ORR_OK;
+  if (!p) return ORR_OK;
+  if (p->k->planning) {
+    if (p->told) p->told(p->ctx, phase);
+    return ORR_OK;
+  }
   marked_step *s = &p->step[p->begun];
   // The last two are kept for the phases after the micro-batches.
   const bool inner = phase == TRAIN_TIMED_FORWARD || phase == TRAIN_TIMED_BACKWARD;

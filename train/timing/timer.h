@@ -25,6 +25,8 @@ typedef struct train_timer train_timer;
 orr_code train_timer_create(kern *k, train_timer **out);
 void train_timer_destroy(train_timer *p); // takes NULL
 
+// Local. While k plans, `told` is called where a phase ends; NULL: nobody.
+void train_timer_watch(train_timer *p, void (*told)(void *ctx, train_timed phase), void *ctx);
 // Local. Begins a step. Two steps may be under way; they take turns at two sets of marks.
 orr_code train_timer_begin(train_timer *p);
 // Local. The set of marks of the step begun last, 0 or 1: a capture holds the marks of one set.

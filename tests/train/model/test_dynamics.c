@@ -130,11 +130,12 @@ static void test_gradients_equal_finite_differences_for_every_parameter(void **s
 }
 
 static void test_recomputation_gives_the_same_bits(void **state) {
-  for (size_t i = 0; i < 2; i++) {
-    const train_dynamics_dims d = toy_dims(types[i]);
+  static const train_keep keeps[] = {TRAIN_RECOMPUTE_CHEAP, TRAIN_RECOMPUTE};
+  for (size_t i = 0; i < 4; i++) {
+    const train_dynamics_dims d = toy_dims(types[i / 2]);
     toy kept, again;
     toy_open(&kept, &d, 2, 5, TRAIN_KEEP_ALL, 4);
-    toy_open(&again, &d, 2, 5, TRAIN_RECOMPUTE, 4);
+    toy_open(&again, &d, 2, 5, keeps[i % 2], 4);
     assert_true(again.acts.capacity < kept.acts.capacity);
     assert_true(toy_loss(&kept, true) == toy_loss(&again, true));
     assert_memory_equal(kept.state.weights.grad, again.state.weights.grad,
@@ -264,11 +265,11 @@ static void test_an_error_of_the_callback_ends_the_backward_pass(void **state) {
 // -- planning -------------------------------------------------------------------------------
 
 static void test_a_step_uses_exactly_the_announced_bytes_and_allocates_nothing(void **state) {
-  const train_keep keeps[] = {TRAIN_KEEP_ALL, TRAIN_RECOMPUTE};
-  for (size_t i = 0; i < 4; i++) {
-    const train_dynamics_dims d = toy_dims(types[i / 2]);
+  const train_keep keeps[] = {TRAIN_KEEP_ALL, TRAIN_RECOMPUTE, TRAIN_RECOMPUTE_CHEAP};
+  for (size_t i = 0; i < 6; i++) {
+    const train_dynamics_dims d = toy_dims(types[i / 3]);
     toy t;
-    toy_open(&t, &d, 2, 5, keeps[i % 2], 8);
+    toy_open(&t, &d, 2, 5, keeps[i % 3], 8);
     assert_ok(orr_arena_check(&t.acts));
     assert_ok(orr_arena_check(&t.state.parameters));
     assert_ok(orr_arena_check(&t.state.gradients));

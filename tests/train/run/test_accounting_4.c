@@ -18,6 +18,9 @@ static const layout layouts[] = {
     {.tp = 4, .cp = 1, .dp = 1, .bf16 = true, .wide = true, .batch = 8},
     {.tp = 1, .cp = 1, .dp = 4, .zero = 1, .wide = true, .batch = 8},
     {.tp = 1, .cp = 2, .dp = 2, .wide = true, .batch = 8},
+    {.tp = 2, .cp = 1, .dp = 2, .zero = 2, .bf16 = true, .wide = true, .batch = 8, .micro = 2},
+    {.tp = 1, .cp = 1, .dp = 4, .zero = 3, .shard = 2, .wide = true, .batch = 8, .micro = 1},
+    {.tp = 1, .cp = 2, .dp = 2, .zero = 3, .bf16 = true, .wide = true, .batch = 8, .muon = true},
 };
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 // Names, places of rows, a test's batch, requests: none of it grows with the width of the model.
@@ -137,7 +140,7 @@ static void test_what_saving_and_comparing_take_is_what_was_announced(void **sta
   for (int i = 0; i < LAYOUTS; i++) {
     trainee t;
     train_accounting a;
-    assert_ok(dist_world_split(w, layouts[i].tp, layouts[i].cp, layouts[i].dp));
+    layout_split(w, &layouts[i]);
     trainee_start(&t, &layouts[i], &w->grid, w);
     snprintf(text, sizeof text, "run.dir=%s/%d", root, i);
     assert_ok(cfg_set(t.c, text));
@@ -159,7 +162,7 @@ static void test_what_is_taken_beyond_the_announcement_are_tables(void **state) 
     trainee t;
     train_accounting a;
     train_saver *s;
-    assert_ok(dist_world_split(w, layouts[i].tp, layouts[i].cp, layouts[i].dp));
+    layout_split(w, &layouts[i]);
     const int64_t before = live_bytes;
     trainee_start(&t, &layouts[i], &w->grid, w);
     assert_ok(train_accounting_plan(&a, &t.work));

@@ -14,6 +14,11 @@ static void test_every_layout_follows_one_rank(void **state) {
   compare_layout(*state, &(layout){.tp = 4, .cp = 1, .dp = 1, MUON, WITHIN});
   compare_layout(*state, &(layout){.tp = 2, .cp = 2, .dp = 1, .zero = 1, MUON, WITHIN});
   compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 4, .zero = 1, .batch = 8, MUON, WITHIN});
+  compare_layout(*state, &(layout){.tp = 2, .cp = 1, .dp = 2, .zero = 2, .micro = 1, MUON, WITHIN});
+  compare_layout(
+      *state,
+      &(layout){
+          .tp = 1, .cp = 1, .dp = 4, .zero = 3, .shard = 2, .batch = 8, .micro = 1, MUON, WITHIN});
 }
 
 static void test_bf16_stays_near_one_rank(void **state) {

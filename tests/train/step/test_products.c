@@ -99,20 +99,20 @@ static void test_a_product_without_rows_leaves_zeros_and_only_where_it_is_final(
   hand h;
   hand_open(&h);
   assert_ok(kern_commit(h.k));
-  assert_ok(train_products_begin(&h.products, h.grad, TOTAL));
+  assert_ok(train_products_begin(&h.products, &h.w, 0, TOTAL));
   for (int i = 0; i < TOTAL; i++)
     assert_true((i >= 32 && i < 96) || (i >= 160 && i < 224) ? isnan(h.grad[i]) : h.grad[i] == 0);
-  assert_ok(train_products_settle(&h.products, h.grad, 96)); // as `ready` is told of the head
+  assert_ok(train_products_settle(&h.products, &h.w, 96)); // as `ready` is told of the head
   expect(&h, 160, 0);
   assert_true(isnan(h.grad[32]));
   assert_ok(product(&h, 32));
   expect(&h, 32, 1);
-  assert_ok(train_products_settle(&h.products, h.grad, 0));
+  assert_ok(train_products_settle(&h.products, &h.w, 0));
   assert_ok(product(&h, 32)); // of the next micro-batch
   assert_ok(product(&h, 160));
   expect(&h, 32, 2);
   expect(&h, 160, 1);
-  assert_ok(train_products_begin(&h.products, h.grad, TOTAL)); // the next step
+  assert_ok(train_products_begin(&h.products, &h.w, 0, TOTAL)); // the next step
   assert_ok(product(&h, 32));
   expect(&h, 32, 1);
   hand_close(&h);
