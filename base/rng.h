@@ -21,6 +21,9 @@ typedef enum {
   ORR_STREAM_INSPECT = 11,   // which groups of examples are drawn again
   ORR_STREAM_WINDOWS = 12,   // which clips of a data set are evaluated
   ORR_STREAM_OWN_CODES = 13, // which frames of a clip carry codes of the model's own
+  ORR_STREAM_SKILL = 14,     // what tells an actor from the expert of a scene
+  ORR_STREAM_BOOTSTRAP = 15, // which trials are drawn again
+  ORR_STREAM_FAILURES = 16,  // when nodes fail in a simulated run
   ORR_STREAM_TEST = 100,
 } orr_stream;
 

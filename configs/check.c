@@ -194,6 +194,67 @@ static orr_code check_held_out(const cfg *c) {
   return ORR_OK;
 }
 
+// Where tp and cp may cut, at all of their sizes.
+static orr_code check_exact_model(const cfg *c) {
+  enum { SLICES = 8, LEAVES = 2 }; // train/model/axes.h
+  const int64_t tp = c->dist.tp, cp = c->dist.cp,
+                keys = c->model.width / c->model.heads * c->model.kv_heads;
+  ORR_CHECK(c->model.width % SLICES == 0 && keys % SLICES == 0 && c->model.hidden % SLICES == 0,
+            ORR_ECONFIG,
+            "run.exact: model.width %" PRId64 ", model.kv_heads x the width of a head %" PRId64
+            " and model.hidden %" PRId64 " are cut into %d slices: all must be divisible by it",
+            c->model.width, keys, c->model.hidden, SLICES);
+  ORR_CHECK(c->model.codes >= SLICES, ORR_ECONFIG,
+            "run.exact: model.codes %" PRId64 " are cut into %d slices: wanted as many at least",
+            c->model.codes, SLICES);
+  ORR_CHECK(c->data.frames % LEAVES == 0, ORR_ECONFIG,
+            "run.exact: data.frames %" PRId64 " are cut into %d parts: wanted an even number",
+            c->data.frames, LEAVES);
+  ORR_CHECK(tp <= SLICES && (tp & (tp - 1)) == 0 && c->model.kv_heads % tp == 0, ORR_ECONFIG,
+            "run.exact with dist.tp %" PRId64 " and model.kv_heads %" PRId64
+            ": wanted 1, 2, 4 or 8 ranks, a divisor of the heads",
+            tp, c->model.kv_heads);
+  ORR_CHECK(cp <= LEAVES, ORR_ECONFIG, "run.exact with dist.cp %" PRId64 ": wanted 1 or 2", cp);
+  ORR_CHECK(
+      c->model.reward_weight + c->model.done_weight + c->model.progress_weight == 0.0, ORR_ECONFIG,
+      "run.exact with model.reward_weight %g, done_weight %g, progress_weight %g: the heads on "
+      "registers have no order of sums yet; set all to 0",
+      c->model.reward_weight, c->model.done_weight, c->model.progress_weight);
+  ORR_CHECK(c->train.group * (c->data.frames / cp) % tp == 0, ORR_ECONFIG,
+            "run.exact: the %" PRId64 " frames that a rank runs at once (train.group x data.frames "
+            "/ dist.cp) are not divisible by dist.tp %" PRId64 ": raise train.group, or lower tp",
+            c->train.group * (c->data.frames / cp), tp);
+  return ORR_OK;
+}
+
+static orr_code check_exact(const cfg *c) {
+  const int64_t group = c->train.group, micro = c->train.micro_batch,
+                dp = c->dist.dp > 0 ? c->dist.dp : 1;
+  if (!c->run.exact) return ORR_OK;
+  ORR_CHECK(c->train.batch / dp % group == 0, ORR_ECONFIG,
+            "run.exact: train.batch %" PRId64 ", %" PRId64
+            " clips a rank, is not divisible by train.group %" PRId64,
+            c->train.batch, c->train.batch / dp, group);
+  ORR_CHECK(micro % group == 0, ORR_ECONFIG,
+            "run.exact: train.micro_batch %" PRId64 " is not a multiple of train.group %" PRId64
+            ", the clips whose gradients are summed as one: set 0, or a multiple",
+            micro, group);
+  ORR_CHECK(c->data.frames_start == 0, ORR_ECONFIG,
+            "run.exact with data.frames_start %" PRId64
+            ": the tree of sums is that of clips of one length; set frames_start 0",
+            c->data.frames_start);
+  ORR_CHECK(!c->dist.nvls, ORR_ECONFIG,
+            "run.exact with dist.nvls: the switch adds in an order of its own; set nvls false");
+  ORR_CHECK(c->dist.zero <= 1, ORR_ECONFIG, "run.exact with dist.zero %" PRId64 ": wanted 0 or 1",
+            c->dist.zero);
+  if (c->train.stage == CFG_STAGE_DYNAMICS) return check_exact_model(c);
+  ORR_CHECK(c->dist.tp == 1 && c->dist.cp == 1, ORR_ECONFIG,
+            "run.exact, train.stage tokenizer with dist.tp %" PRId64 ", dist.cp %" PRId64
+            ": its sums are in order along dp alone; set both to 1",
+            c->dist.tp, c->dist.cp);
+  return ORR_OK;
+}
+
 // Of the model that is trained: the other's rows are not used.
 static orr_code check_blocks(const cfg *c) {
   return c->train.stage == CFG_STAGE_DYNAMICS
@@ -204,9 +265,9 @@ static orr_code check_blocks(const cfg *c) {
 
 orr_code cfg_check_into(const cfg *c, orr_faults *f) {
   static orr_code (*const checks[])(const cfg *) = {
-      check_blocks,   check_tokens,     check_time,    check_branches, check_mixture,
-      check_schedule, check_batch,      check_split,   check_folder,   check_checkpoints,
-      check_held_out, check_curriculum, check_outcomes};
+      check_blocks,   check_tokens,     check_time,     check_branches, check_mixture,
+      check_schedule, check_batch,      check_split,    check_folder,   check_checkpoints,
+      check_held_out, check_curriculum, check_outcomes, check_exact};
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     ORR_TRY(orr_faults_take(f, checks[i](c)));
   return ORR_OK;

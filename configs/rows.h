@@ -53,7 +53,8 @@
        "cudnn: cuDNN also over 128 frames and more")                                               \
   BOOL(capture, OPERATION, 1, "on a GPU, keep a step's work as a CUDA graph and replay it")        \
   BOOL(tune, OPERATION, 1,                                                                         \
-       "on a GPU, time algorithms that give the same bits at the start, keep the fastest")
+       "on a GPU, time algorithms that give the same bits at the start, keep the fastest")         \
+  BOOL(exact, WEIGHTS, 0, "weights that are the same to the bit for every layout of ranks")
 
 #define CFG_TRAIN(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                     \
   ENUM(stage, WEIGHTS, CFG_CHOICES_STAGE, "dynamics", "which of the two models is trained")        \
@@ -61,6 +62,9 @@
   I64(batch, WEIGHTS, 8, 1, 1048576, "clips", "clips in one optimizer step, over all ranks")       \
   I64(micro_batch, OPERATION, 0, 0, 1048576, "clips",                                              \
       "clips a rank runs at once; 0 = all of its share")                                           \
+  I64(group, WEIGHTS, 1, 1, 1048576, "clips",                                                      \
+      "with run.exact: clips that a rank runs at once and whose gradients are one leaf of the "    \
+      "tree of sums; divides batch / dp and micro_batch")                                          \
   ENUM(recompute, OPERATION, CFG_CHOICES_RECOMPUTE, "none",                                        \
        "what the backward pass computes again instead of finding it kept; cheap: norms and "       \
        "SwiGLU; all: each block's forward pass (once: false and true)")                            \

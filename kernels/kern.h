@@ -77,6 +77,8 @@ struct kern {
   bool can_capture;
   bool rows_apart;    // with packed weights, what an op gives a row or a sequence does not depend
                       // on the others of the call
+  bool exact;         // sums over rows have an order that does not depend on the columns of a call;
+                      // set before planning
   bool device_memory; // tensors lie in memory that the host cannot touch
   size_t workspace_bytes; // what the planned ops need at most at once
   void *workspace;        // NULL while planning

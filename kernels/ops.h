@@ -22,6 +22,15 @@ static inline size_t kern_dtype_size(kern_dtype t) {
 
 #define KERN_RMS_EPS 1e-6f
 
+// The depth of a product in slices: each is a sum of its own, over its parts of all segments one
+// after the other, and slices are added as a complete binary tree. A rank that has some of the
+// slices, side by side in its operands, gets the same sums of them as one that has all.
+enum { KERN_SLICES_MOST = 8, KERN_SEGMENTS_MOST = 3 };
+typedef struct {
+  int count, segments;                                  // count: a power of two
+  int64_t at[KERN_SEGMENTS_MOST][KERN_SLICES_MOST + 1]; // slice s of segment g: at[g][s] ..
+} kern_slices;
+
 // y[M,N] (=) x[M,K] w[N,K]^T + bias[N] + add[M,N].
 typedef struct {
   kern_dtype type;   // of x, w, add (and y unless y_type says otherwise)
@@ -35,6 +44,7 @@ typedef struct {
   const void *add;    // same type and shape as y, stride ldy; may be NULL; may equal y
   void *y;            // row stride ldy
   int64_t ldx, ldy;   // in elements; 0 = dense
+  const kern_slices *slices; // of K, host; NULL = the backend's own order
 } kern_matmul_fwd_args;
 
 // packed (=) w [N,K] in the order in which the backend's products like to read it, for weights that
@@ -52,8 +62,10 @@ typedef struct {
   int64_t M, N, K;
   const void *dy, *w;
   void *dx;
-  int64_t lddy, lddx; // 0 = dense
-  bool accumulate;    // dx (+=)
+  int64_t lddy, lddx;        // 0 = dense
+  bool accumulate;           // dx (+=)
+  bool dx_f32;               // dx is float32 whatever the type; without accumulate
+  const kern_slices *slices; // of N, host; NULL = the backend's own order
 } kern_matmul_bwd_x_args;
 
 // dw[N,K] (+=, or = when overwrite) dy[M,N]^T x[M,K]; dbias[N] likewise = column sums of dy.
@@ -88,7 +100,9 @@ typedef struct {
   const float *w, *rstd;
   const void *add; // [M,D] or NULL
   void *dx;
-  float *dw; // [D] (+=)
+  float *dw;       // [D] (+=)
+  int64_t unit;    // rows; 0 = all. Otherwise dw is not touched, but
+  float *dw_units; // [M / unit,D] (=) the sums of every `unit` rows
 } kern_rmsnorm_bwd_args;
 
 // Per-head RMSNorm of q and k, then RoPE (Su et al. 2021; pair j is (x[j], x[j+K/2])).
@@ -115,6 +129,8 @@ typedef struct {
   const void *dqk;    // [M,(H+G)K]
   void *dqkv;         // [M,(H+2G)K]: q and k parts (=); the v part is left alone
   float *dq_w, *dk_w; // [K] (+=)
+  int64_t unit;       // rows; 0 = all. Otherwise dq_w and dk_w are not touched, but
+  float *dw_units;    // [M / unit,H+G,K] (=) the sums of every `unit` rows and head
 } kern_qknorm_rope_bwd_args;
 
 // Who attends to whom, and where their rows lie. Sequences lie strided in a [rows, ...] matrix, so
@@ -264,8 +280,20 @@ typedef struct {
   const float *logits;
   const int32_t *target;
   int64_t v_first;
-  float *largest, *sum, *target_logit; // [M]
+  float *largest, *sum, *target_logit; // [M]; sum NULL: left to xent_sum
 } kern_xent_stats_args;
+
+// sum[m] (=) the sum of exp(logit - largest[m]), over each of the slices apart (its one segment),
+// which are then added as a complete binary tree; 0 of ignored rows. `largest` is that of all
+// ranks.
+typedef struct {
+  int64_t M, V;
+  const float *logits;
+  const int32_t *target;
+  const float *largest;      // [M]
+  const kern_slices *slices; // of V, host
+  float *sum;                // [M]
+} kern_xent_sum_args;
 
 // Between the parts, when ranks share the vocabulary and have agreed on the largest value:
 // sum (=) sum * exp(own_largest - largest). Rows whose sum is 0 stay (largest may be -inf).
@@ -447,6 +475,47 @@ typedef struct {
   bool accumulate;
 } kern_sumsq_args;
 
+// Squares as integers, whose sum is the same in any order, over any parts and ranks. A float32
+// squared has 48 bits; 40 of them (24 at least that count) go to the window of 16 binary places in
+// which it lies, and a window's total is kept in two words of 32 bits and what overflows them. The
+// last bin counts what is not finite. bins (+=): of other ranks likewise, element by element.
+enum { KERN_SQUARES_WINDOWS = 32, KERN_SQUARES_BINS = 2 * KERN_SQUARES_WINDOWS + 1 };
+typedef struct {
+  int64_t n;
+  const float *x;
+  int64_t *bins; // [KERN_SQUARES_BINS]
+} kern_squares_args;
+
+// sum[i] (=) what bins [count,KERN_SQUARES_BINS] stand for, NaN where an element was not finite.
+typedef struct {
+  int64_t count;
+  const int64_t *bins;
+  double *sum; // [count]
+} kern_squares_sum_args;
+
+// *sum (=) x[0] + x[1] + ..., in this order.
+typedef struct {
+  int64_t n;
+  const double *x;
+  double *sum;
+} kern_add_up_args;
+
+// y[n] (=, or += with accumulate) the sum of `count` arrays + add. They are put on a stack one
+// after the other; after array i its two topmost ones are added merges[i] times, at the end until
+// one is left. merges NULL: as a binary counter carries, which is a complete tree where count is a
+// power of two. Array i lies at x + i / inner * outer_stride + i % inner * inner_stride.
+enum { KERN_TREE_DEPTH = 48 };
+typedef struct {
+  kern_dtype type; // of add and y
+  int64_t n, count;
+  const float *x;
+  int64_t inner, inner_stride, outer_stride; // inner 0: all
+  const uint8_t *merges;                     // [count] or NULL
+  const void *add;                           // [n] or NULL
+  void *y;                                   // float32 with accumulate
+  bool accumulate;
+} kern_tree_sum_args;
+
 // *sum (=, or += with accumulate), modulo 2^64, what kernels/fingerprint.h makes of the bits of
 // x[i] and their place first + i. One element that differs in any bit always shows, several do but
 // for one case in 2^32; pieces of an array add up to the whole.
@@ -537,6 +606,7 @@ typedef struct {
   X(xent_stats) X(xent_rescale) X(xent_grad) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify)       \
   X(unpatchify) X(pixel_loss) X(clip) X(adamw) X(muon_blend) X(muon_norm) X(muon_apply)            \
   X(sumsq) X(fingerprint) X(cast) X(axpby)                                                         \
+  X(xent_sum) X(squares) X(squares_sum) X(add_up) X(tree_sum)                                      \
   X(ring_keep) X(sample) X(choose) X(pack_weight) X(copy) X(copy_rows) X(fill)
 // clang-format on
 

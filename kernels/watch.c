@@ -146,6 +146,7 @@ kern_work kern_work_of(kern_op op, const void *args) {
 
 static orr_code told(kern *k, kern_op op, const void *args) {
   const kern_work work = kern_work_of(op, args);
+  if (k->watch->paused) return ORR_OK;
   return k->watch->after(k->watch->ctx, k, &work);
 }
 
@@ -176,4 +177,8 @@ void kern_watch_end(kern *k) {
   if (!k->watch) return;
   k->table = k->watch->through;
   k->watch = NULL;
+}
+
+void kern_watch_pause(kern *k, bool paused) {
+  if (k->watch) k->watch->paused = paused;
 }

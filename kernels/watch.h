@@ -29,6 +29,7 @@ typedef struct kern_watch {
   orr_code (*before)(void *ctx, kern *k); // may be NULL
   orr_code (*after)(void *ctx, kern *k, const kern_work *work);
   void *ctx;
+  bool paused; // by those who plan what they will not call
   // Set by begin:
   const kern_table *through;
   kern_table table;
@@ -36,5 +37,7 @@ typedef struct kern_watch {
 // Local. From now until end every op of k is told of. Borrows w.
 void kern_watch_begin(kern *k, kern_watch *w);
 void kern_watch_end(kern *k);
+// Local. While an op is planned that a step calls in another way, nobody is told.
+void kern_watch_pause(kern *k, bool paused);
 
 #endif

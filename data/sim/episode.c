@@ -15,6 +15,8 @@ struct data_sim_portion {
   float *state;    // [PORTION_FRAMES,Q]
   float *reward;   // [PORTION_FRAMES]
   uint8_t *done;   // [PORTION_FRAMES]
+  float *reached;  // [Q] the state that an action led to
+  data_goals_watch watch;
 };
 
 orr_code data_sim_portion_create(const data_sim_options *o, data_sim_portion **out) {
@@ -26,7 +28,8 @@ orr_code data_sim_portion_create(const data_sim_options *o, data_sim_portion **o
   p->state = orr_malloc(PORTION_FRAMES * (size_t)o->scene->Q * sizeof *p->state);
   p->reward = orr_calloc(PORTION_FRAMES, sizeof *p->reward);
   p->done = orr_calloc(PORTION_FRAMES, sizeof *p->done);
-  if (!p->frames || !p->actions || !p->state || !p->reward || !p->done) {
+  p->reached = orr_calloc((size_t)o->scene->Q + 1, sizeof *p->reached);
+  if (!p->frames || !p->actions || !p->state || !p->reward || !p->done || !p->reached) {
     size_t bytes = PORTION_FRAMES * p->frame_bytes;
     data_sim_portion_destroy(p);
     return ORR_FAIL(ORR_ENOMEM, "out of memory for a portion of frames (%zu bytes)", bytes);
@@ -37,6 +40,7 @@ orr_code data_sim_portion_create(const data_sim_options *o, data_sim_portion **o
 
 void data_sim_portion_destroy(data_sim_portion *p) {
   if (!p) return;
+  orr_free(p->reached);
   orr_free(p->done);
   orr_free(p->reward);
   orr_free(p->state);
@@ -50,10 +54,24 @@ static orr_code flush(const data_scene *s, data_sim_portion *p, data_shard_write
                           .frames = p->frames,
                           .actions = p->actions,
                           .state = s->Q ? p->state : NULL,
-                          .reward = s->outcome ? p->reward : NULL,
-                          .done = s->outcome ? p->done : NULL};
+                          .reward = s->outcome || s->tries ? p->reward : NULL,
+                          .done = s->outcome || s->tries ? p->done : NULL};
   p->n = 0;
   return rows.n ? data_shard_writer_append(w, &rows) : ORR_OK;
+}
+
+// Row i: what the action brought whoever tries a task. A task that is done stays so: the rest of
+// the episode shows it.
+static void judge(const data_sim_options *o, void *scene, int64_t t, data_sim_portion *p,
+                  int64_t i) {
+  const data_scene *s = o->scene;
+  if (t == 0) {
+    p->watch = (data_goals_watch){0};
+    data_goals_look(s->goals, o->setting.task, p->state + i * s->Q, true, &p->watch);
+  }
+  s->state(scene, p->reached);
+  p->reward[i] = data_goals_look(s->goals, o->setting.task, p->reached, false, &p->watch);
+  p->done[i] = p->watch.done;
 }
 
 // One step from frame t, written as row i. *over: it was the episode's last.
@@ -70,6 +88,7 @@ static orr_code take_step(const data_sim_options *o, void *scene, int64_t episod
   *over = false;
   if (s->outcome) s->outcome(scene, p->reward + i, over);
   p->done[i] = *over;
+  if (s->tries) judge(o, scene, t, p, i);
   return ORR_OK;
 }
 
@@ -84,6 +103,7 @@ static orr_code write_one(const data_sim_options *o, void *scene, int64_t episod
     atomic_fetch_add(frames_done, 1);
   }
   ORR_TRY(flush(o->scene, p, w));
+  if (o->scene->tries) ORR_TRY(data_shard_writer_set_success(w, p->watch.done));
   return data_shard_writer_end_episode(w);
 }
 

@@ -40,8 +40,10 @@ static orr_code write_shard(const sim_plan *plan, int64_t shard, void *scene,
                               .action_names = o->scene->action_names,
                               .Q = o->scene->Q,
                               .state_names = o->scene->state_names,
-                              .reward = o->scene->outcome != NULL,
-                              .done = o->scene->outcome != NULL};
+                              .reward = o->scene->outcome || o->scene->tries,
+                              .done = o->scene->outcome || o->scene->tries,
+                              .success = o->scene->tries};
+  if (o->scene->views) o->scene->views(o->setting.height, o->setting.width, &format.views);
   orr_code rc = ORR_OK;
   data_shard_writer *w = NULL;
   orr_path path;
@@ -117,15 +119,40 @@ static orr_code check_options(const data_sim_options *o) {
   return ORR_OK;
 }
 
+// What the actions are: action 1 is `most` of the unit, -1 its opposite.
+static json_t *describe_actions(const data_scene *s) {
+  json_t *list = json_array();
+  for (int64_t i = 0; i < s->A; i++)
+    json_array_append_new(list, json_pack("{s:s, s:s, s:f, s:f}", "name", s->action_names[i],
+                                          "unit", s->action_units[i], "low", -s->action_most[i],
+                                          "high", s->action_most[i]));
+  return list;
+}
+
+static void describe_goal(const data_sim_options *o, json_t *extra) {
+  const data_skill *s = o->setting.skill;
+  if (!o->scene->tries) return;
+  json_object_set_new(extra, "task", json_string(o->scene->goals->tasks[o->setting.task]));
+  json_object_set_new(extra, "skill",
+                      s ? json_pack("{s:f, s:f, s:f, s:f}", "noise", s->noise, "delay", s->delay,
+                                    "bias", s->bias, "lazy", s->lazy)
+                        : json_string("mixed"));
+}
+
 static orr_code write_index(const data_sim_options *o) {
   json_t *extra = json_pack("{s:s, s:I, s:I}", "scene", o->scene->name, "seed", (json_int_t)o->seed,
                             "episode_frames", (json_int_t)o->episode_frames);
+  if (extra && o->scene->action_units)
+    json_object_set_new(extra, "actions", describe_actions(o->scene));
+  if (extra) describe_goal(o, extra);
   if (extra && o->forks)
     json_object_set_new(extra, "forks", json_pack("{s:I}", "prompt", (json_int_t)o->forks));
-  if (extra && o->scene->foreign)
-    json_object_set_new(
-        extra, "levels",
-        json_pack("[I, I]", (json_int_t)o->setting.level_first, (json_int_t)o->setting.level_end));
+  if (extra && o->scene->foreign) {
+    const data_scene_setting *d = &o->setting;
+    json_object_set_new(extra, "mode", json_string(d->easy ? "easy" : "hard"));
+    json_object_set_new(extra, "levels",
+                        json_pack("[I, I]", (json_int_t)d->level_first, (json_int_t)d->level_end));
+  }
   ORR_CHECK(extra, ORR_ENOMEM, "out of memory for the index of %s", o->dir);
   orr_code rc = data_index_build(o->dir, extra);
   json_decref(extra);

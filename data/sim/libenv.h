@@ -75,6 +75,7 @@ typedef struct {
   const char *game;    // which of its games
   int64_t side;        // of a frame, in pixels
   int32_t actions;     // it takes 0..actions-1
+  bool easy;           // its easy distribution of levels, not the hard one
   int patience_s;      // for one answer, then it hangs; 0 = two minutes
 } data_libenv_options;
 

@@ -88,9 +88,9 @@ static void put_flag(option_list *l, const char *name, bool v) {
   put(l, name, LIBENV_UINT8, 1, at);
 }
 
-// One level alone, of the hard distribution, as published figures have it; no threads.
+// One level alone; no threads.
 static void *make(const player *p, int32_t level) {
-  enum { HARD = 1 };
+  enum { EASY = 0, HARD = 1 };
   char root[4096 + 2];
   option_list l = {.count = 0};
   snprintf(root, sizeof root, "%s/", p->o->assets);
@@ -101,7 +101,7 @@ static void *make(const player *p, int32_t level) {
   put_number(&l, "num_actions", p->o->actions);
   put_number(&l, "rand_seed", 0);
   put_number(&l, "num_threads", 0);
-  put_number(&l, "distribution_mode", HARD);
+  put_number(&l, "distribution_mode", p->o->easy ? EASY : HARD);
   put_flag(&l, "render_human", false);
   put_flag(&l, "use_sequential_levels", false);
   put_flag(&l, "center_agent", true);

@@ -7,15 +7,21 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "data/shard/views.h"
+#include "data/sim/goals.h"
+#include "data/sim/skill.h"
 
 // What a scene is made for. A foreign one (below) is played by a library of the user's.
 typedef struct {
   int64_t height, width;          // of pictures
   double fps;                     // 1/fps seconds a step
+  int task;                       // that whoever acts tries, of the goals
+  const data_skill *skill;        // how well; NULL: people of all skills (data_skill_of_episode)
   const char *library;            // NULL = none given
   const char *library_sha256;     // NULL = the pinned one
   const char *assets;             // its pictures; NULL = where it came with them
   int64_t level_first, level_end; // what episodes draw their levels from
+  bool easy;                      // the easier kind of levels
   int patience_s;                 // for an answer of the library; 0 = its own choice
 } data_scene_setting;
 
@@ -23,12 +29,18 @@ typedef struct {
   const char *name;                // of --scene
   const char *sentence;            // for the help
   const char *source;              // of the shards
+  const char *branch;              // of the shards, unless told otherwise, as what follows
+  int64_t height, width;           // of a frame
+  double fps;                      //
   bool foreign;                    // a library of the user's plays it, levels and all
-  double fps;                      // unless told otherwise
   int64_t A;                       // action components
   const char *const *action_names; // [A]
+  const char *const *action_units; // [A]; NULL: they have none
+  const double *action_most;       // [A] what action 1 is in that unit; -1 is the opposite
   int64_t Q;                       // components of /state
   const char *const *state_names;  // [Q]; none where Q is 0, as is `state`
+  const data_goals *goals;         // what there is to achieve; NULL: nothing
+  bool tries;                      // whoever acts tries one of them, and shards say how that went
 
   // Local. Whether this build has what the scene needs.
   bool (*available)(void);
@@ -48,10 +60,12 @@ typedef struct {
   // Local. Of the last step: what it earned, and whether it ended the episode, whose last frame was
   // then the one before it. NULL: nothing is earned and episodes never end by themselves.
   void (*outcome)(const void *scene, float *reward, bool *over);
+  // Local. Which cameras a frame of that size holds. NULL: a frame is one picture.
+  void (*views)(int64_t height, int64_t width, data_views *out);
 } data_scene;
 
 // X(name): the table data_scene_NAME in data/sim/.
-#define DATA_SCENES(X)           X(tabletop) X(coinrun)
+#define DATA_SCENES(X)           X(tabletop) X(arm) X(coinrun)
 #define DATA_SCENE_DECLARE(name) extern const data_scene data_scene_##name;
 DATA_SCENES(DATA_SCENE_DECLARE)
 

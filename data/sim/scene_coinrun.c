@@ -58,6 +58,7 @@ static orr_code open_game(coinrun_scene *s) {
                                                    .game = "coinrun",
                                                    .side = DATA_COINRUN_SIDE,
                                                    .actions = DATA_COINRUN_ACTIONS,
+                                                   .easy = o->easy,
                                                    .patience_s = o->patience_s},
                             &s->game);
 }
@@ -108,6 +109,9 @@ const data_scene data_scene_coinrun = {
     .name = "coinrun",
     .sentence = "a figure runs and jumps through drawn levels; needs --library (docs/coinrun.md)",
     .source = "CoinRun of procgen",
+    .branch = "worlds",
+    .height = DATA_COINRUN_SIDE,
+    .width = DATA_COINRUN_SIDE,
     .foreign = true,
     .fps = 15,
     .A = DATA_COINRUN_BUTTONS,

@@ -6,12 +6,14 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "data/sim/tabletop_mujoco.h"
+#include "data/sim/canvas.h"
+#include "data/sim/tabletop_model.h"
 
 #define TIMESTEP_MAX_S  0.005
 #define START_RANGE     0.76 // m: starts lie within +-this
 #define START_CLEARANCE 0.08 // m between outlines at the start
 #define START_TRIES     10000
+#define GEOMS           32 // shapes that are drawn, at most
 
 // Addresses of an object's coordinates in MuJoCo's qpos and qvel.
 typedef struct {
@@ -21,7 +23,8 @@ typedef struct {
 struct data_tabletop {
   mjModel *model;
   mjData *data;
-  data_tabletop_view *view; // NULL: physics without pictures
+  data_canvas *canvas; // NULL: physics without pictures
+  int height, width;
   int substeps;
   object_address address[DATA_TABLETOP_OBJECTS];
   unsigned touched;
@@ -35,11 +38,6 @@ static const double radii[] = {DATA_TABLETOP_OBJECT_ROWS(RADIUS)};
 
 bool data_tabletop_available(void) {
   return true;
-}
-
-static void make_data(void *arg) {
-  data_tabletop *t = arg;
-  t->data = mj_makeData(t->model);
 }
 
 void data_tabletop_versions(orr_version_told *told, void *to) {
@@ -58,12 +56,15 @@ orr_code data_tabletop_create(int64_t height, int64_t width, double fps, data_ta
   ORR_CHECK(t, ORR_ENOMEM, "out of memory for a tabletop scene");
   t->substeps = (int)ceil(1 / (fps * TIMESTEP_MAX_S) - 1e-9);
   ORR_TRY_GOTO(data_tabletop_compile(1 / (fps * t->substeps), &t->model), destroy);
-  ORR_TRY_GOTO(data_mujoco_call(make_data, t, "allocate the scene's state"), destroy);
+  ORR_TRY_GOTO(data_mujoco_state(t->model, &t->data), destroy);
   for (int o = 0; o < DATA_TABLETOP_OBJECTS; o++) {
     int joint = t->model->body_jntadr[o + 1]; // body 0 is the table
     t->address[o] = (object_address){t->model->jnt_qposadr[joint], t->model->jnt_dofadr[joint]};
   }
-  if (pictures) ORR_TRY_GOTO(data_tabletop_view_create(t->model, height, width, &t->view), destroy);
+  if (pictures)
+    ORR_TRY_GOTO(data_canvas_create(t->model, height, width, GEOMS, &t->canvas), destroy);
+  t->height = (int)height;
+  t->width = (int)width;
   *out = t;
   return ORR_OK;
 destroy:
@@ -73,7 +74,7 @@ destroy:
 
 void data_tabletop_destroy(data_tabletop *t) {
   if (!t) return;
-  data_tabletop_view_destroy(t->view);
+  data_canvas_destroy(t->canvas);
   mj_deleteData(t->data);
   mj_deleteModel(t->model);
   orr_free(t);
@@ -113,11 +114,6 @@ orr_code data_tabletop_reset(data_tabletop *t, uint64_t seed, uint64_t episode) 
   return data_tabletop_place(t, state);
 }
 
-static void forward(void *arg) {
-  data_tabletop *t = arg;
-  mj_forward(t->model, t->data);
-}
-
 orr_code data_tabletop_place(data_tabletop *t, const float *state) {
   mj_resetData(t->model, t->data);
   t->touched = 0;
@@ -130,7 +126,7 @@ orr_code data_tabletop_place(data_tabletop *t, const float *state) {
   // The box's coordinates are x, y, z and the angle about z.
   t->data->qpos[t->address[DATA_TABLETOP_BOX].pos + 3] = state[DATA_TABLETOP_BOX_ANGLE];
   t->data->qvel[t->address[DATA_TABLETOP_BOX].vel + 3] = state[DATA_TABLETOP_BOX_SPIN];
-  return data_mujoco_call(forward, t, "place the objects");
+  return data_mujoco_forward(t->model, t->data);
 }
 
 // Objects in contact with the puck, as bits.
@@ -146,24 +142,14 @@ static unsigned puck_contacts(const data_tabletop *t) {
   return bits;
 }
 
-static void advance(void *arg) {
-  data_tabletop *t = arg;
-  t->touched = 0;
-  for (int s = 0; s < t->substeps; s++) {
-    mj_step(t->model, t->data);
-    t->touched |= puck_contacts(t);
-  }
-}
-
 orr_code data_tabletop_step(data_tabletop *t, const float *action) {
   for (int i = 0; i < DATA_TABLETOP_ACTIONS; i++)
     t->data->ctrl[i] = DATA_TABLETOP_PUCK_SPEED * fmax(-1, fmin(1, action[i]));
-  ORR_TRY(data_mujoco_call(advance, t, "step the scene"));
-  // MuJoCo answers a diverging simulation by a warning and a silent restart.
-  for (int w = 0; w < mjNWARNING; w++)
-    ORR_CHECK(t->data->warning[w].number == 0, ORR_EINVAL,
-              "the simulation of the tabletop scene failed: %s",
-              mju_warningText(w, (size_t)t->data->warning[w].lastinfo));
+  t->touched = 0;
+  for (int i = 0; i < t->substeps; i++) {
+    ORR_TRY(data_mujoco_step("tabletop", t->model, t->data, 1));
+    t->touched |= puck_contacts(t);
+  }
   return ORR_OK;
 }
 
@@ -183,11 +169,21 @@ unsigned data_tabletop_touched(const data_tabletop *t) {
   return t->touched;
 }
 
+// The camera looks from the side of small y, so that y grows upwards in the picture.
+static void aim(void *ctx, mjvGLCamera *camera, int height, int width) {
+  const double middle[3] = {0};
+  const double forward[3] = {0, sin(DATA_TABLETOP_TILT), -cos(DATA_TABLETOP_TILT)};
+  const double up[3] = {0, cos(DATA_TABLETOP_TILT), sin(DATA_TABLETOP_TILT)};
+  data_canvas_parallel(camera, middle, forward, up,
+                       DATA_TABLETOP_VIEW * height / (height < width ? height : width));
+}
+
 orr_code data_tabletop_render(data_tabletop *t, uint8_t *rgb) {
-  ORR_CHECK(t->view, ORR_EINVAL,
+  ORR_CHECK(t->canvas, ORR_EINVAL,
             "this tabletop scene was made without pictures; create it with a frame size");
   // A step ends with new positions; what is drawn follows from them only after the kinematics.
   mj_kinematics(t->model, t->data);
   mj_camlight(t->model, t->data);
-  return data_tabletop_view_draw(t->view, t->model, t->data, rgb);
+  const data_canvas_view all = {.w = t->width, .h = t->height, .camera = -1, .aim = aim};
+  return data_canvas_draw(t->canvas, t->model, t->data, &all, 1, rgb);
 }

@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "base/version.h"
+#include "data/sim/goals.h"
 
 typedef enum {
   DATA_TABLETOP_PUCK,
@@ -41,7 +42,10 @@ typedef enum {
 #define DATA_TABLETOP_BOX_SPIN  17
 
 extern const char *const data_tabletop_action_names[DATA_TABLETOP_ACTIONS];
+extern const char *const data_tabletop_action_units[DATA_TABLETOP_ACTIONS];
+extern const double data_tabletop_action_most[DATA_TABLETOP_ACTIONS]; // of action 1, in its unit
 extern const char *const data_tabletop_state_names[DATA_TABLETOP_STATE];
+extern const data_goals data_tabletop_goals;
 
 // Local. Where the middle of `object` at (x, y) appears in a picture: columns from the left and
 // rows from the top, the first pixel covering [0,1). Linear in x and y; an object's outline is

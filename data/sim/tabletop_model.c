@@ -3,10 +3,9 @@
 // so that the shapes that carry an object's weight and those that meet its neighbours can differ.
 // Neighbours meet as spheres (round objects) and boxes, all at one height: MuJoCo has closed forms
 // for these pairs, and the forces between them stay level, so nothing climbs on anything.
-#include "data/sim/tabletop_mujoco.h"
+#include "data/sim/tabletop_model.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "data/sim/tabletop.h"
@@ -122,40 +121,10 @@ static char *scene_xml(double timestep_s) {
   return xml;
 }
 
-typedef struct {
-  const mjVFS *vfs;
-  mjModel *model;
-  char error[400];
-} compile_job;
-
-static void compile(void *arg) {
-  compile_job *job = arg;
-  job->model = mj_loadXML("tabletop.xml", job->vfs, job->error, sizeof job->error);
-}
-
 orr_code data_tabletop_compile(double timestep_s, mjModel **out) {
-  orr_code rc = ORR_OK;
-  compile_job job = {0};
   char *xml = scene_xml(timestep_s);
-  mjVFS *vfs = orr_malloc(sizeof *vfs); // 2 MB: too large for a stack
-  ORR_CHECK_GOTO(xml && vfs, free_text, ORR_ENOMEM,
-                 "out of memory for the tabletop scene (%zu bytes)", sizeof *vfs);
-  mj_defaultVFS(vfs);
-  size_t bytes = strlen(xml);
-  ORR_CHECK_GOTO(mj_makeEmptyFileVFS(vfs, "tabletop.xml", (int)bytes) == 0, free_vfs, ORR_ENOMEM,
-                 "the simulator cannot hold the scene's %zu bytes", bytes);
-  memcpy(vfs->filedata[0], xml, bytes);
-  job.vfs = vfs;
-  ORR_TRY_GOTO(data_mujoco_call(compile, &job, "compile the tabletop scene"), free_vfs);
-  ORR_CHECK_GOTO(job.model, free_vfs, ORR_EUNSUPPORTED,
-                 "the simulator (MuJoCo %d) does not take the tabletop scene: %s; orrery is "
-                 "written for MuJoCo 2.2",
-                 mj_version(), job.error);
-  *out = job.model;
-free_vfs:
-  mj_deleteVFS(vfs);
-free_text:
-  orr_free(vfs);
+  ORR_CHECK(xml, ORR_ENOMEM, "out of memory for the tabletop scene");
+  const orr_code rc = data_mujoco_compile("tabletop", xml, out);
   orr_free(xml);
   return rc;
 }

@@ -21,8 +21,9 @@ typedef struct {
   const float *bias;  // may be NULL
   const void *add;    // may be NULL, and may be y
   void *y;
-  int64_t ldx, ldb, ldy; // row strides; add has y's
-  bool b_transposed;     // b is stored [N,K]
+  int64_t ldx, ldb, ldy;     // row strides; add has y's
+  bool b_transposed;         // b is stored [N,K]
+  const kern_slices *slices; // of K; NULL = blocks of the shape alone
 } cpu_gemm_rows_args;
 
 // Local. Both plan, too.

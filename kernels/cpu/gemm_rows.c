@@ -24,6 +24,7 @@ typedef struct {
   int64_t depth, block;       // words; of one block of the depth
   int64_t rows, cols;         // of a block of y, whole tiles
   int64_t across, down;       // blocks of y
+  int64_t levels;             // sums of a tile that wait for others: 1, more with slices
   bool copied;                // rows of x are made words first
   const uint32_t *packed;     // panels of b
   char *scratch;              // of all threads
@@ -62,8 +63,19 @@ static gemm_kind kind_of(const kern *k, kern_dtype type) {
   return CPU_LANES == 16 && k->bf16_native ? GEMM_PAIRS : GEMM_WIDENED;
 }
 
+// Whether a slice ends within a pair.
+static bool is_odd(const kern_slices *s) {
+  for (int g = 0; s && g < s->segments; g++)
+    for (int i = 0; i <= s->count; i++)
+      if (s->at[g][i] % 2 != 0) return true;
+  return false;
+}
+
 static plan plan_of(const kern *k, const cpu_gemm_rows_args *a) {
   plan p = {.a = a, .kind = kind_of(k, a->type), .out = cpu_vec_kind_of(k, a->y_type)};
+  if (p.kind == GEMM_PAIRS && is_odd(a->slices)) p.kind = GEMM_WIDENED;
+  for (p.levels = 1; a->slices && a->slices->count >> p.levels; p.levels++) {
+  }
   p.depth = gemm_words(a->K, p.kind);
   p.block = even_part(p.depth, DEPTH_MOST, 1);
   p.copied = p.kind == GEMM_WIDENED || (p.kind == GEMM_PAIRS && a->K % 2 != 0);
@@ -78,7 +90,8 @@ static plan plan_of(const kern *k, const cpu_gemm_rows_args *a) {
   if (!a->packed)
     p.packed_bytes = cpu_round_up((size_t)(parts(a->N, GEMM_COLS) * GEMM_COLS * p.depth) * 4);
   const int64_t left = (p.copied ? p.rows : GEMM_ROWS) * p.depth;
-  p.bytes = 64 + (size_t)(parts(left, 16) * 16 + parts(p.rows, GEMM_ROWS) * GEMM_TILE) * 4;
+  p.bytes =
+      64 + (size_t)(parts(left, 16) * 16 + p.levels * parts(p.rows, GEMM_ROWS) * GEMM_TILE) * 4;
   return p;
 }
 
@@ -234,6 +247,50 @@ static void run_panel(const plan *p, const memory *mem, int64_t m0, int64_t coun
   }
 }
 
+// Words [from, to) of the depth, added to the sums of all tiles at `level`; `begin`: from 0.
+static void add_words(const plan *p, const memory *mem, const tiling *s, int64_t m0,
+                      const float *panel, int64_t from, int64_t to, int level, bool begin) {
+  for (int64_t d = from; d < to; d += DEPTH_MOST) {
+    const int64_t depth = least(DEPTH_MOST, to - d);
+    for (int64_t t = 0; t < s->count; t++) {
+      tile_rows x = rows_of(p, mem, m0, s, t);
+      float *sums = mem->sums + (level * s->count + t) * GEMM_TILE;
+      x.p += d * 4;
+      (t < s->whole ? whole_tile : lesser_tile)(p, depth, x, panel + d * GEMM_COLS,
+                                                begin && d == from ? NULL : sums, sums, GEMM_COLS);
+    }
+  }
+}
+
+// The sums at `level` become part of those before them.
+static void merge(const memory *mem, const tiling *s, int level) {
+  const int64_t n = s->count * GEMM_TILE;
+  float *restrict low = mem->sums + (level - 1) * n;
+  const float *restrict high = mem->sums + level * n;
+  for (int64_t i = 0; i < n; i += CPU_LANES)
+    cpu_vf_store(low + i, cpu_vf_load(low + i) + cpu_vf_load(high + i));
+}
+
+// As run_panel, slice by slice: a sum of each, added as a binary counter carries.
+static void run_slices(const plan *p, const memory *mem, int64_t m0, int64_t count, int64_t n) {
+  const kern_slices *slices = p->a->slices;
+  const float *panel = (const float *)(const void *)(p->packed + n * p->depth);
+  const tiling s = tiling_of(count);
+  const int64_t of = p->kind == GEMM_PAIRS ? 2 : 1;
+  int level = 0;
+  for (int i = 0; i < slices->count; i++, level++) {
+    for (int g = 0; g < slices->segments; g++)
+      add_words(p, mem, &s, m0, panel, slices->at[g][i] / of, slices->at[g][i + 1] / of, level,
+                g == 0);
+    for (int carry = i; carry & 1; carry >>= 1) merge(mem, &s, level--);
+  }
+  for (int64_t t = 0; t < s.count; t++) {
+    const int64_t m = m0 + first_row(&s, t), rows = m0 + count - m;
+    const int64_t its = least(rows, t < s.whole ? GEMM_ROWS : GEMM_ROWS - 1);
+    CPU_VEC_CALL(p->out, finish, p, m, its, n, mem->sums + t * GEMM_TILE);
+  }
+}
+
 // Blocks go down the rows first, so that one block of columns stays in the cache; where rows have
 // to be copied, along the columns, so that they are copied once.
 static void run_blocks(const void *ctx, int64_t first, int64_t end, int thread) {
@@ -253,7 +310,7 @@ static void run_blocks(const void *ctx, int64_t first, int64_t end, int thread) 
       *mem.block = m;
     }
     for (int64_t c = n; c < least(n + p->cols, p->a->N); c += GEMM_COLS)
-      run_panel(p, &mem, m, count, c);
+      (p->a->slices ? run_slices : run_panel)(p, &mem, m, count, c);
   }
 }
 

@@ -52,8 +52,9 @@ static plan plan_of(const kern *k, const kern_matmul_bwd_w_args *a) {
   p.cols = even_part(a->K, BLOCK_COLS, GEMM_COLS);
   p.down = parts(a->N, p.rows);
   p.across = parts(a->K, p.cols);
-  // Of the shape alone: the slices decide the order of sums.
-  const int64_t wanted = parts(PIECES, p.down * p.across), most = p.depth / SLICE_DEPTH;
+  // Of the shape alone, or of the rows alone: the slices decide the order of sums.
+  const int64_t most = p.depth / SLICE_DEPTH,
+                wanted = k->exact ? most : parts(PIECES, p.down * p.across);
   p.slices = wanted < most ? wanted : most > 1 ? most : 1;
   p.slice = even_part(p.depth, parts(p.depth, p.slices), DEPTH);
   p.slices = parts(p.depth, p.slice);

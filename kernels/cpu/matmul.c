@@ -15,7 +15,7 @@ orr_code CPU_FN(matmul_fwd)(kern *k, const kern_matmul_fwd_args *args) {
   if (a.ldx == 0) a.ldx = a.K;
   if (a.ldy == 0) a.ldy = a.N;
 #if defined(__AVX512F__)
-  if (a.type == KERN_BF16 && !a.packed && matmul_amx_fits(k, a.M, a.N, a.K))
+  if (a.type == KERN_BF16 && !a.packed && !a.slices && matmul_amx_fits(k, a.M, a.N, a.K))
     return matmul_amx_run(k, &(matmul_amx_args){.y_type = a.y_type,
                                                 .M = a.M,
                                                 .N = a.N,
@@ -44,7 +44,8 @@ orr_code CPU_FN(matmul_fwd)(kern *k, const kern_matmul_fwd_args *args) {
                                                         .ldx = a.ldx,
                                                         .ldb = a.K,
                                                         .ldy = a.ldy,
-                                                        .b_transposed = true});
+                                                        .b_transposed = true,
+                                                        .slices = a.slices});
 }
 
 orr_code CPU_FN(matmul_bwd_x)(kern *k, const kern_matmul_bwd_x_args *args) {
@@ -53,7 +54,7 @@ orr_code CPU_FN(matmul_bwd_x)(kern *k, const kern_matmul_bwd_x_args *args) {
   if (a.lddy == 0) a.lddy = a.N;
   if (a.lddx == 0) a.lddx = a.K;
 #if defined(__AVX512F__)
-  if (a.type == KERN_BF16 && matmul_amx_fits(k, a.M, a.K, a.N))
+  if (a.type == KERN_BF16 && !a.slices && !a.dx_f32 && matmul_amx_fits(k, a.M, a.K, a.N))
     return matmul_amx_run(k, &(matmul_amx_args){.y_type = KERN_BF16,
                                                 .M = a.M,
                                                 .N = a.K,
@@ -67,7 +68,7 @@ orr_code CPU_FN(matmul_bwd_x)(kern *k, const kern_matmul_bwd_x_args *args) {
                                                 .ldy = a.lddx});
 #endif
   return CPU_FN(cpu_gemm_rows)(k, &(cpu_gemm_rows_args){.type = a.type,
-                                                        .y_type = a.type,
+                                                        .y_type = a.dx_f32 ? KERN_F32 : a.type,
                                                         .M = a.M,
                                                         .N = a.K,
                                                         .K = a.N,
@@ -77,7 +78,8 @@ orr_code CPU_FN(matmul_bwd_x)(kern *k, const kern_matmul_bwd_x_args *args) {
                                                         .y = a.dx,
                                                         .ldx = a.lddy,
                                                         .ldb = a.K,
-                                                        .ldy = a.lddx});
+                                                        .ldy = a.lddx,
+                                                        .slices = a.slices});
 }
 
 // Rows of dy whose column sums are added up by themselves, before the blocks are, in order.

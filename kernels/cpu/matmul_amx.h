@@ -19,14 +19,15 @@ typedef struct {
 } matmul_amx_args;
 
 static inline bool matmul_amx_fits(const kern *k, int64_t M, int64_t N, int64_t K) {
-  return cpu_impl_of(k)->level >= CPU_LEVEL_AMX && M >= 64 && N >= 32 && K >= 32 && K % 32 == 0;
+  if (cpu_impl_of(k)->level < CPU_LEVEL_AMX || K < 32 || K % 32 != 0) return false;
+  return k->exact || (M >= 64 && N >= 32); // exact: whatever part of the rows and columns is here
 }
 
 // Whether dw has a few whole tiles for every thread.
 static inline bool matmul_amx_fits_weight(const kern *k, const kern_matmul_bwd_w_args *a) {
   const int64_t wide = a->N > a->K ? a->N : a->K, narrow = a->N > a->K ? a->K : a->N;
-  return a->type == KERN_BF16 && cpu_impl_of(k)->level >= CPU_LEVEL_AMX && a->M >= 64 &&
-         narrow >= 32 && wide >= 64 * k->threads;
+  if (a->type != KERN_BF16 || cpu_impl_of(k)->level < CPU_LEVEL_AMX || a->M < 64) return false;
+  return k->exact || (narrow >= 32 && wide >= 64 * k->threads);
 }
 
 // Strides are already filled in (no zeros). Both do the planning too.

@@ -99,10 +99,12 @@ static void sum_columns(const void *ctx, int64_t first, int64_t end, int thread)
 orr_code CPU_FN(rmsnorm_bwd)(kern *k, const kern_rmsnorm_bwd_args *a) {
   bwd_ctx c = {.a = a, .blocks = cpu_blocks_of(a->M), .kind = cpu_vec_kind_of(k, a->type)};
   void *workspace;
+  if (a->unit) c.blocks = (cpu_blocks){a->M, a->unit, a->M / a->unit};
   ORR_TRY(cpu_workspace(k, (size_t)(c.blocks.count * a->D) * sizeof(float), &workspace));
   if (k->planning) return ORR_OK;
-  c.partial = workspace;
+  c.partial = a->unit ? a->dw_units : workspace;
   cpu_run(k, c.blocks.count, 1, bwd_blocks, &c);
+  if (a->unit) return ORR_OK;
   cpu_run(k, a->D, 256, sum_columns, &c);
   return ORR_OK;
 }

@@ -106,7 +106,7 @@ CPU_INLINE void bwd_head(const void *x, const void *dy, const float *w, const fl
   }
 }
 
-// dw [2,K]: q's share, then k's.
+// dw [2,K]: q's share, then k's; by units [H+G,K].
 CPU_INLINE void bwd_row(const kern_qknorm_rope_bwd_args *a, int64_t m, float *dw, int64_t K,
                         cpu_vec_kind kind) {
   const kern_dtype type = cpu_vec_type(kind);
@@ -120,7 +120,7 @@ CPU_INLINE void bwd_row(const kern_qknorm_rope_bwd_args *a, int64_t m, float *dw
     const int is_k = h >= a->H;
     bwd_head(cpu_lane_row(x, h, K, type), cpu_lane_row(dy, h, K, type), is_k ? a->k_w : a->q_w,
              a->cos + at, a->sin + at, a->rstd[m * heads + h], K, cpu_lane_row_mut(dx, h, K, type),
-             dw + is_k * K, kind);
+             dw + (a->unit ? h : is_k) * K, kind);
   }
 }
 
@@ -133,15 +133,16 @@ typedef struct {
   const kern_qknorm_rope_bwd_args *a;
   cpu_blocks blocks;
   cpu_vec_kind kind;
-  float *partial; // of dq_w and dk_w, [blocks][2 K]
+  float *partial; // of dq_w and dk_w, [blocks][width]
+  int64_t width;
 } bwd_ctx;
 
 static void bwd_blocks(const void *ctx, int64_t first, int64_t end, int thread) {
   const bwd_ctx *c = ctx;
   const int64_t K = c->a->K;
   for (int64_t b = first; b < end; b++) {
-    float *dw = c->partial + b * 2 * K;
-    memset(dw, 0, (size_t)(2 * K) * sizeof *dw);
+    float *dw = c->partial + b * c->width;
+    memset(dw, 0, (size_t)c->width * sizeof *dw);
     for (int64_t m = cpu_blocks_first(&c->blocks, b); m < cpu_blocks_end(&c->blocks, b); m++) {
       if (K == 64)
         bwd_row_by_kind(c->a, m, dw, 64, c->kind);
@@ -155,12 +156,14 @@ orr_code CPU_FN(qknorm_rope_bwd)(kern *k, const kern_qknorm_rope_bwd_args *a) {
   ORR_CHECK(a->K % 2 == 0, ORR_EINVAL,
             "qknorm_rope: head width %" PRId64 " is odd; rotary pairs need it even", a->K);
   bwd_ctx c = {.a = a, .blocks = cpu_blocks_of(a->M), .kind = cpu_vec_kind_of(k, a->type)};
-  const int64_t width = 2 * a->K;
+  if (a->unit) c.blocks = (cpu_blocks){a->M, a->unit, a->M / a->unit};
+  const int64_t width = c.width = (a->unit ? a->H + a->G : 2) * a->K;
   void *workspace;
   ORR_TRY(cpu_workspace(k, (size_t)(c.blocks.count * width) * sizeof(float), &workspace));
   if (k->planning) return ORR_OK;
-  c.partial = workspace;
+  c.partial = a->unit ? a->dw_units : workspace;
   cpu_run(k, c.blocks.count, 1, bwd_blocks, &c);
+  if (a->unit) return ORR_OK;
   cpu_blocks_sum(&c.blocks, c.partial, width, 0, a->K, a->dq_w);
   cpu_blocks_sum(&c.blocks, c.partial + a->K, width, 0, a->K, a->dk_w);
   return ORR_OK;

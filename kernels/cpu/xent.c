@@ -19,11 +19,13 @@ static void stats_row(const kern_xent_stats_args *a, int64_t m) {
   float largest = -INFINITY, sum = 0;
 #pragma omp simd reduction(max : largest)
   for (int64_t v = 0; v < a->V; v++) largest = l[v] > largest ? l[v] : largest;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t v = 0; v < a->V; v++) sum += cpu_exp(l[v] - largest);
   const int64_t t = a->target[m] - a->v_first;
   a->largest[m] = largest;
-  a->sum[m] = sum;
+  if (a->sum) {
+#pragma omp simd reduction(+ : sum)
+    for (int64_t v = 0; v < a->V; v++) sum += cpu_exp(l[v] - largest);
+    a->sum[m] = sum;
+  }
   a->target_logit[m] = t >= 0 && t < a->V ? l[t] : 0.0f;
 }
 
@@ -38,7 +40,8 @@ static void stats_part(const void *ctx, int64_t first, int64_t end, int thread) 
       continue;
     }
     a->largest[m] = -INFINITY;
-    a->sum[m] = a->target_logit[m] = 0.0f;
+    a->target_logit[m] = 0.0f;
+    if (a->sum) a->sum[m] = 0.0f;
   }
 }
 
@@ -52,6 +55,40 @@ orr_code CPU_FN(xent_rescale)(kern *k, const kern_xent_rescale_args *a) {
   if (k->planning) return ORR_OK;
   for (int64_t m = 0; m < a->M; m++)
     if (a->sum[m] > 0.0f) a->sum[m] *= expf(a->own_largest[m] - a->largest[m]);
+  return ORR_OK;
+}
+
+// Lanes by number, not by register: the same sum with every instruction set and from any address.
+enum { LANES = 16 };
+
+static float slice_sum(const float *restrict l, int64_t n, float largest) {
+  float lane[LANES] = {0}, sum = 0.0f;
+  int64_t v = 0;
+  for (; v + LANES <= n; v += LANES) {
+#pragma omp simd
+    for (int i = 0; i < LANES; i++) lane[i] += cpu_exp(l[v + i] - largest);
+  }
+  for (int i = 0; v + i < n; i++) lane[i] += cpu_exp(l[v + i] - largest);
+  for (int i = 0; i < LANES; i++) sum += lane[i];
+  return sum;
+}
+
+static void sum_part(const void *ctx, int64_t first, int64_t end, int thread) {
+  const kern_xent_sum_args *a = ctx;
+  const int64_t *at = a->slices->at[0];
+  for (int64_t m = first; m < end; m++) {
+    float sum[KERN_SLICES_MOST] = {0};
+    for (int s = 0; s < a->slices->count && a->target[m] >= 0; s++)
+      sum[s] = slice_sum(a->logits + m * a->V + at[s], at[s + 1] - at[s], a->largest[m]);
+    for (int step = 1; step < a->slices->count; step *= 2)
+      for (int s = 0; s < a->slices->count; s += 2 * step) sum[s] += sum[s + step];
+    a->sum[m] = sum[0];
+  }
+}
+
+orr_code CPU_FN(xent_sum)(kern *k, const kern_xent_sum_args *a) {
+  if (k->planning) return ORR_OK;
+  cpu_run(k, a->M, cpu_grain(k, a->M, EXP_WIDTH * a->V), sum_part, a);
   return ORR_OK;
 }
 

@@ -53,7 +53,8 @@ static __global__ void __launch_bounds__(MOST_THREADS, 1)
 }
 
 // partial[block][D]: dw of the block's rows. Rows go round: block b takes rows b * blockDim.y + y,
-// then those gridDim.x * blockDim.y further on, the same number of times in every thread.
+// then those gridDim.x * blockDim.y further on, the same number of times in every thread. With
+// units of rows block b takes those of unit b.
 template <typename T, int N, int PER>
 static __global__ void __launch_bounds__(MOST_THREADS, 1)
     bwd_kernel(const kern_rmsnorm_bwd_args a, float *partial) {
@@ -61,11 +62,13 @@ static __global__ void __launch_bounds__(MOST_THREADS, 1)
   const int row_packs = (int)(a.D / N), warps = (int)(blockDim.x * blockDim.y) / CUDA_WARP;
   float dw[PER][N] = {};
   int turn = 0;
-  for (int64_t m0 = (int64_t)blockIdx.x * blockDim.y; m0 < a.M;
-       m0 += (int64_t)gridDim.x * blockDim.y) {
+  const int64_t begin = (int64_t)blockIdx.x * (a.unit ? a.unit : blockDim.y),
+                end = a.unit ? begin + a.unit : a.M,
+                step = a.unit ? blockDim.y : (int64_t)gridDim.x * blockDim.y;
+  for (int64_t m0 = begin; m0 < end; m0 += step) {
     const int64_t m = m0 + threadIdx.y;
-    const int packs = m < a.M ? row_packs : 0;
-    const float rstd = m < a.M ? a.rstd[m] : 0.0f;
+    const int packs = m < end ? row_packs : 0;
+    const float rstd = m < end ? a.rstd[m] : 0.0f;
     const T *x_row = static_cast<const T *>(a.x) + m * a.D;
     const T *dy_row = static_cast<const T *>(a.dy) + m * a.D;
     cuda_pack<T, N> x[PER], dy[PER];
@@ -169,14 +172,16 @@ extern "C" orr_code cuda_rmsnorm_fwd(kern *k, const kern_rmsnorm_fwd_args *a) {
 template <typename T, int N, int PER> static orr_code bwd(kern *k, const kern_rmsnorm_bwd_args *a) {
   ORR_TRY(check_width(a->D, N, PER));
   const dim3 block = block_of(a->D / N, PER);
-  const int64_t blocks = cuda_partials_of(cuda_ceil_div(a->M, block.y));
+  const int64_t blocks = a->unit ? a->M / a->unit : cuda_partials_of(cuda_ceil_div(a->M, block.y));
   void *partial;
   ORR_TRY(cuda_workspace(k, (size_t)(cuda_partials_of(a->M) * a->D) * sizeof(float), &partial));
   if (k->planning || a->M == 0) return ORR_OK;
+  if (a->unit) partial = a->dw_units;
   const size_t scratch = 2 * cuda_row_scratch(block) * sizeof(float);
   const size_t sum = block.y > 1 ? (size_t)a->D * sizeof(float) : 0;
   ORR_TRY(cuda_start(k, "start rmsnorm_bwd", bwd_kernel<T, N, PER>, dim3((unsigned)blocks), block,
                      scratch > sum ? scratch : sum, *a, static_cast<float *>(partial)));
+  if (a->unit) return ORR_OK;
   return cuda_partials_sum(k, "start rmsnorm_bwd's sums", static_cast<float *>(partial), blocks,
                            a->D, a->D, a->dw, false);
 }

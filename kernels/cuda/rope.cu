@@ -156,17 +156,26 @@ __device__ __forceinline__ void write_sums(const float (&dw)[PER][2][N], int K, 
 }
 
 // blockIdx.y: q's heads, or k's, so that a lane sums for one kind of weights only.
-// partial[block][2][K].
+// partial[block][2][K]. With units of rows: one head of them all, over unit blockIdx.x;
+// partial[unit][H+G][K].
 template <typename T, int N, int PER>
 static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 2)
     bwd_kernel(const kern_qknorm_rope_bwd_args a, const int lanes, float *partial) {
   const int K = (int)a.K, packs = K / 2 / N, heads = (int)(a.H + a.G), at_once = CUDA_WARP / lanes;
-  const int first = (int)threadIdx.x % lanes, of_k = (int)blockIdx.y;
-  const int begin = of_k ? (int)a.H : 0, end = of_k ? heads : (int)a.H;
+  const int first = (int)threadIdx.x % lanes, part = (int)blockIdx.y;
+  const bool of_k = a.unit ? part >= a.H : part > 0;
+  const int begin = a.unit ? part
+                    : of_k ? (int)a.H
+                           : 0,
+            end = a.unit ? part + 1
+                  : of_k ? heads
+                         : (int)a.H;
   const float *w = of_k ? a.k_w : a.q_w;
+  const int64_t rows = a.unit ? (blockIdx.x + 1) * a.unit : a.M,
+                step = a.unit ? (int64_t)WARPS : (int64_t)gridDim.x * WARPS;
   float dw[PER][2][N] = {};
-  for (int64_t m = (int64_t)blockIdx.x * WARPS + threadIdx.y; m < a.M;
-       m += (int64_t)gridDim.x * WARPS) {
+  for (int64_t m = (int64_t)blockIdx.x * (a.unit ? a.unit : (int64_t)WARPS) + threadIdx.y; m < rows;
+       m += step) {
     float c[PER][N], s[PER][N];
     load_angles(a, m, first, lanes, packs, c, s);
     const T *x = static_cast<const T *>(a.qkv) + m * (heads + a.G) * K;
@@ -178,7 +187,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP, 2)
                           K, first, lanes, mine, c, s, dw);
     }
   }
-  write_sums(dw, K, packs, lanes, partial + (blockIdx.x * 2 + of_k) * (int64_t)K);
+  write_sums(dw, K, packs, lanes, partial + (blockIdx.x * (int64_t)gridDim.y + part) * K);
 }
 
 // The lanes of a head of `packs` packs a half: a power of two, all of them where possible.
@@ -213,20 +222,22 @@ extern "C" orr_code cuda_qknorm_rope_fwd(kern *k, const kern_qknorm_rope_fwd_arg
 
 extern "C" orr_code cuda_qknorm_rope_bwd(kern *k, const kern_qknorm_rope_bwd_args *a) {
   ORR_TRY(check_width(a->K));
-  const int64_t blocks = cuda_partials_of(cuda_ceil_div(a->M, WARPS)), width = 2 * a->K;
+  const int64_t blocks = a->unit ? a->M / a->unit : cuda_partials_of(cuda_ceil_div(a->M, WARPS)),
+                parts = a->unit ? a->H + a->G : 2, width = 2 * a->K;
   void *workspace;
   ORR_TRY(cuda_workspace(k, (size_t)(blocks * width) * sizeof(float), &workspace));
   if (k->planning || a->M == 0) return ORR_OK;
-  float *partial = static_cast<float *>(workspace);
+  float *partial = a->unit ? a->dw_units : static_cast<float *>(workspace);
   const int n = cuda_wide_of(a->type);
   const bool wide = cuda_divides(a->K / 2, n) &&
                     cuda_aligned(a->qkv, a->q_w, a->k_w, a->cos, a->sin, a->dqk, a->dqkv);
   const auto kernel = a->type == KERN_BF16
                           ? (wide ? bwd_kernel<cuda_bf16, 8, 1> : bwd_kernel<cuda_bf16, 1, SINGLES>)
                           : (wide ? bwd_kernel<float, 4, 1> : bwd_kernel<float, 1, SINGLES>);
-  ORR_TRY(cuda_start(k, "start qknorm_rope_bwd", kernel, dim3((unsigned)blocks, 2),
+  ORR_TRY(cuda_start(k, "start qknorm_rope_bwd", kernel, dim3((unsigned)blocks, (unsigned)parts),
                      dim3(CUDA_WARP, WARPS), (size_t)(WARPS * a->K) * sizeof(float), *a,
                      lanes_of(a->K / 2 / (wide ? n : 1)), partial));
+  if (a->unit) return ORR_OK;
   ORR_TRY(cuda_partials_sum(k, "start qknorm_rope_bwd's sums", partial, blocks, width, a->K,
                             a->dq_w, false));
   return cuda_partials_sum(k, "start qknorm_rope_bwd's sums", partial + a->K, blocks, width, a->K,

@@ -23,7 +23,8 @@ static __global__ void __launch_bounds__(MOST_THREADS) stats_kernel(const kern_x
   const int32_t target = a.target[m];
   if (target < 0) {
     if (threadIdx.x == 0) a.largest[m] = -INFINITY;
-    if (threadIdx.x == 0) a.sum[m] = a.target_logit[m] = 0.0f;
+    if (threadIdx.x == 0) a.target_logit[m] = 0.0f;
+    if (threadIdx.x == 0 && a.sum) a.sum[m] = 0.0f;
     return; // the whole block
   }
   const float *row = a.logits + m * a.V;
@@ -44,7 +45,7 @@ static __global__ void __launch_bounds__(MOST_THREADS) stats_kernel(const kern_x
   if (threadIdx.x != 0) return;
   const int64_t t = target - a.v_first;
   a.largest[m] = largest;
-  a.sum[m] = sum;
+  if (a.sum) a.sum[m] = sum;
   a.target_logit[m] = t >= 0 && t < a.V ? row[t] : 0.0f;
 }
 
@@ -54,6 +55,32 @@ extern "C" orr_code cuda_xent_stats(kern *k, const kern_xent_stats_args *a) {
   const dim3 block = block_of(a->V / (wide ? 4 : 1));
   return cuda_start(k, "start xent_stats", wide ? stats_kernel<4> : stats_kernel<1>,
                     dim3((unsigned)a->M), block, 2 * cuda_row_scratch(block) * sizeof(float), *a);
+}
+
+// A warp sums a slice, its lanes every 32nd logit of it.
+static __global__ void __launch_bounds__(KERN_SLICES_MOST *CUDA_WARP)
+    sum_kernel(const kern_xent_sum_args a, const kern_slices slices) {
+  const int64_t m = blockIdx.x;
+  float *sums = cuda_shared_as<float>();
+  const int s = (int)threadIdx.y;
+  float sum = 0.0f;
+  if (a.target[m] >= 0)
+    for (int64_t v = slices.at[0][s] + threadIdx.x; v < slices.at[0][s + 1]; v += CUDA_WARP)
+      sum += expf(a.logits[m * a.V + v] - a.largest[m]);
+  sum = cuda_warp_sum(sum);
+  if (threadIdx.x == 0) sums[s] = sum;
+  __syncthreads();
+  if (threadIdx.x != 0 || s != 0) return;
+  for (int step = 1; step < slices.count; step *= 2)
+    for (int i = 0; i < slices.count; i += 2 * step) sums[i] += sums[i + step];
+  a.sum[m] = sums[0];
+}
+
+extern "C" orr_code cuda_xent_sum(kern *k, const kern_xent_sum_args *a) {
+  if (k->planning || a->M == 0) return ORR_OK;
+  return cuda_start(k, "start xent_sum", sum_kernel, dim3((unsigned)a->M),
+                    dim3(CUDA_WARP, (unsigned)a->slices->count),
+                    (size_t)a->slices->count * sizeof(float), *a, *a->slices);
 }
 
 static __global__ void __launch_bounds__(256) rescale_kernel(const kern_xent_rescale_args a) {

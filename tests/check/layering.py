@@ -9,7 +9,7 @@ FLOOR = {"base": 1, "kernels": 2, "dist": 3, "data": 3, "checkpoints": 3, "confi
 ROOMS = {
     "data": {"shard": 1, "remote": 1, "pictures": 1, "set": 2, "clips": 3, "sim": 3, "import": 3},
     "train": {"timing": 1, "model": 2, "engine": 3, "setup": 3, "step": 3, "save": 4, "observe": 4, "run": 5, "infer": 5,
-              "eval": 6, "live": 6, "report": 6, "bench": 6, "cli": 7},
+              "eval": 6, "policy": 6, "report": 6, "plan": 6, "bench": 7, "live": 7, "cli": 8},
 }
 
 # (header, where it may appear): patterns on the path in the include and on the path of the file.
@@ -27,7 +27,7 @@ LIBRARIES = [(re.compile(header), re.compile(place), why) for header, place, why
     (r"(snappy-c|zstd)\.h$", r"data/import/parquet/", "codecs of Parquet stay in data/import/parquet/"),
     (r"(mujoco/|GL/)", r"data/sim/|tests/data/sim/", "the simulator stays in data/sim/"),
     (r"protobuf-c/", r"train/observe/|tests/train/observe/", "protobuf-c stays in train/observe/"),
-    (r"(microhttpd\.h|wslay/)", r"train/live/|tests/train/live/", "HTTP and WebSockets stay in train/live/"),
+    (r"(microhttpd\.h|wslay/)", r"train/(live|policy)/|tests/train/(live|policy)/", "HTTP and WebSockets stay in train/live/ and train/policy/"),
     (r"yaml\.h$", r"configs/|tests/configs/", "libyaml stays in configs/"),
     (r"xxhash\.h$", r"base/", "xxHash stays in base/: use base/hash.h"),
     (r"Random123/", r"base/|kernels/", "Random123 stays in base/ and kernels/: use base/rng.h"),

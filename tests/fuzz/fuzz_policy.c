@@ -1,7 +1,7 @@
 // What a policy server answers: MessagePack, and an array of actions in it. It is an array whose
 // data lie in the message, or a refusal.
 #include "tests/fuzz/fuzz.h"
-#include "train/live/msgpack.h"
+#include "train/policy/msgpack.h"
 
 static void check_array(const train_msgpack_ndarray *a, const uint8_t *data, size_t size) {
   int64_t elements = 1;

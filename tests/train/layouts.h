@@ -29,6 +29,9 @@ typedef struct {
   bool tokenizer; // instead of the dynamics model
   bool wide;      // checkpoints of many extents
   bool sure;      // logits so far apart that exp() of their differences leaves float32
+  bool exact;     // run.exact, of a model that all of its layouts can cut
+  int group;      // train.group; 0 = 1
+  int threads;    // 0 = 1
   int batch;      // clips a step; 0 = 6
   int steps;
   double loss_within, grad_within; // relative; grad_within 0 = not compared
@@ -89,6 +92,13 @@ static cfg *tiny_cfg(const layout *l) {
   assert_ok(cfg_set(c, l->muon ? "optim.optimizer=muon" : "optim.optimizer=adamw"));
   snprintf(text, sizeof text, "train.batch=%d", l->batch ? l->batch : 6);
   assert_ok(cfg_set(c, text));
+  if (l->exact) {
+    assert_ok(cfg_set(c, "run.exact=true"));
+    assert_ok(cfg_set(c, "model.kv_heads=4"));
+    assert_ok(cfg_set(c, "data.frames=8"));
+    snprintf(text, sizeof text, "train.group=%d", l->group ? l->group : 1);
+    assert_ok(cfg_set(c, text));
+  }
   snprintf(text, sizeof text, "dist.zero=%d", l->zero);
   assert_ok(cfg_set(c, text));
   snprintf(text, sizeof text, "dist.shard=%d", l->shard);
@@ -132,7 +142,7 @@ static void trainee_start(trainee *t, const layout *l, const dist_grid *grid,
   memset(t, 0, sizeof *t);
   t->c = tiny_cfg(l);
   train_axes_init(&t->axes, grid, world);
-  assert_ok(kern_create(KERN_DEVICE_CPU, 1, &t->k));
+  assert_ok(kern_create(KERN_DEVICE_CPU, l->threads ? l->threads : 1, &t->k));
   assert_ok(train_step_plan(&t->work, t->c, &t->axes, t->k));
 }
 

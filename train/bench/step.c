@@ -13,8 +13,11 @@
 #include "dist/comm.h"
 #include "dist/world.h"
 #include "base/args.h"
+#include "base/clock.h"
 #include "train/bench/bench.h"
 #include "train/bench/preset.h"
+#include "train/bench/synthetic.h"
+#include "train/plan/estimate.h"
 #include "train/model/precision.h"
 #include "train/setup/device.h"
 #include "train/timing/marks.h"
@@ -37,6 +40,8 @@ static const orr_option options[] = {
     {"steps", "N", "steps timed (default 5); the median counts", 0},
     {"peak-tflops", "X",
      "rate to hold the step against besides the measured one (the data sheet's)", 0},
+    {"set", "KEY=VALUE", "override one knob of the preset", ORR_OPTION_REPEATED},
+    {"machine", "FILE", "foretell the step from that machine file, too (docs/plan.md)", 0},
     {"recompute", NULL, "run each block's forward pass again in the backward pass", 0},
     {"eager", NULL, "start every kernel anew instead of replaying a CUDA graph", 0},
     {0}};
@@ -47,13 +52,14 @@ typedef struct {
   int64_t n;
   double *ms;
   double *exposed_ms;        // in all calls between replicas
+  double *cpu_ms;            // computing time of the thread that runs the step
   double *part[TRAIN_TIMED]; // of the step
 } timing;
 
 // A step that was issued, until its time is known.
 typedef struct {
   timing *t; // NULL = not timed
-  double exposed_ms;
+  double exposed_ms, cpu_ms;
   bool issued;
 } pending_step;
 
@@ -66,7 +72,9 @@ typedef struct {
   data_clip_batch *batch;
   int64_t warmup, steps;
   const char *overlap;
-  kern_dtype act;     // of activations
+  const char *machine;     // file to foretell from; NULL = none
+  train_estimate foretold; // by it
+  kern_dtype act;          // of activations
   double peak, sheet; // FLOP/s: measured here, and of the data sheet or --peak-tflops (0 = unknown)
   timing with, without; // of what replicas say to each other overlapping with the step
   pending_step pending;
@@ -93,7 +101,9 @@ static orr_code read_settings(const orr_args *a, bench *b) {
   ORR_CHECK(strcmp(b->overlap, "on") == 0 || strcmp(b->overlap, "off") == 0 ||
                 strcmp(b->overlap, "both") == 0,
             ORR_ECONFIG, "--overlap is '%s': wanted on, off or both", b->overlap);
-  b->c->train.recompute = orr_args_flag(a, "recompute") ? CFG_RECOMPUTE_ALL : CFG_RECOMPUTE_NONE;
+  if (orr_args_flag(a, "recompute")) b->c->train.recompute = CFG_RECOMPUTE_ALL;
+  for (int i = 0; orr_args_nth(a, "set", i); i++) ORR_TRY(cfg_set(b->c, orr_args_nth(a, "set", i)));
+  b->machine = orr_args_text(a, "machine", NULL);
   // what was captured overlaps as it did then
   b->c->run.capture = !orr_args_flag(a, "eager") && strcmp(b->overlap, "both") != 0;
   b->warmup = 3; // as it is, and two captures
@@ -103,37 +113,21 @@ static orr_code read_settings(const orr_args *a, bench *b) {
   return orr_args_i64(a, "steps", 1, 1000000, &b->steps);
 }
 
-// Random tokens and actions; every rank has its own.
-static orr_code make_batch(bench *b, int64_t clips) {
-  const cfg *c = b->c;
-  const data_mix_options o = {.kind = DATA_TOKENS,
-                              .T = c->data.frames,
-                              .S = c->model.rows * c->model.cols,
-                              .codes = c->model.codes,
-                              .A = c->model.actions};
-  ORR_TRY(data_clip_batch_create(&o, clips, 0, &b->batch));
-  data_clip_batch *d = b->batch;
-  const int64_t tokens = clips * d->T * d->S, actions = clips * d->T * d->A;
-  for (int64_t i = 0; i < tokens; i++)
-    d->tokens[i] = (int32_t)orr_rng_below(0, ORR_STREAM_EVAL, (uint64_t)b->world->grid.dp_i,
-                                          (uint64_t)i, (uint64_t)o.codes);
-  for (int64_t i = 0; i < actions; i++) {
-    d->action[i] = orr_rng_normal(1, ORR_STREAM_EVAL, (uint64_t)b->world->grid.dp_i, (uint64_t)i);
-    d->valid[i] = 1.0f;
-  }
-  for (int64_t i = 0; i < clips; i++) {
-    d->sample[i] = (uint64_t)(b->world->grid.dp_i * clips + i);
-    d->branch[i] = (int32_t)(i % c->model.branches.n);
-  }
+static orr_code timing_create(timing *t, int64_t steps) {
+  t->ms = orr_calloc((3 + TRAIN_TIMED) * (size_t)steps, sizeof *t->ms);
+  ORR_CHECK(t->ms, ORR_ENOMEM, "bench: out of memory");
+  t->exposed_ms = t->ms + steps;
+  t->cpu_ms = t->exposed_ms + steps;
+  for (int i = 0; i < TRAIN_TIMED; i++) t->part[i] = t->ms + (3 + i) * steps;
   return ORR_OK;
 }
 
-static orr_code timing_create(timing *t, int64_t steps) {
-  t->ms = orr_calloc((2 + TRAIN_TIMED) * (size_t)steps, sizeof *t->ms);
-  ORR_CHECK(t->ms, ORR_ENOMEM, "bench: out of memory");
-  t->exposed_ms = t->ms + steps;
-  for (int i = 0; i < TRAIN_TIMED; i++) t->part[i] = t->ms + (2 + i) * steps;
-  return ORR_OK;
+static orr_code foretell(bench *b) {
+  train_machine m;
+  orr_code rc = train_machine_read(b->machine, &m);
+  if (rc == ORR_OK) rc = train_estimate_step(&b->work, &m, &b->foretold);
+  train_machine_release(&m);
+  return rc;
 }
 
 static orr_code prepare(bench *b) {
@@ -144,6 +138,7 @@ static orr_code prepare(bench *b) {
   ORR_TRY(train_axes_use_device(&b->axes, b->k, b->world, c));
   ORR_TRY(train_step_plan(&b->work, c, &b->axes, b->k));
   train_device_tell_attention(b->world, b->k);
+  if (b->machine) ORR_TRY(foretell(b));
   ORR_TRY(train_peak_plan(b->k, b->act));
   ORR_TRY(train_step_commit(&b->work));
   ORR_TRY(train_peak_measure(b->k, b->act, &b->peak));
@@ -151,7 +146,7 @@ static orr_code prepare(bench *b) {
   ORR_TRY(train_state_fill(&b->work.state, 1));
   ORR_TRY(timing_create(&b->with, b->steps));
   ORR_TRY(timing_create(&b->without, b->steps));
-  return make_batch(b, b->work.clips);
+  return train_bench_synthetic(c, &b->world->grid, b->work.clips, &b->batch);
 }
 
 static int end_mark(int64_t step) {
@@ -171,6 +166,7 @@ static orr_code note_step(bench *b, int64_t step) {
   if (!t) return ORR_OK;
   t->ms[t->n] = ms;
   for (int i = 0; i < TRAIN_TIMED; i++) t->part[i][t->n] = x.timed_ms[i];
+  t->cpu_ms[t->n] = b->pending.cpu_ms;
   t->exposed_ms[t->n++] = b->pending.exposed_ms;
   return ORR_OK;
 }
@@ -181,10 +177,12 @@ static orr_code one_step(bench *b, timing *t) {
   const double before_ms = dist_comm_traffic(replicas).ms;
   const train_step_request q = {
       .step = ++b->step, .lr = 1e-4, .most_loss = INFINITY, .most_norm = INFINITY};
+  const int64_t cpu_ns = orr_clock_cpu_ns();
   ORR_TRY(train_step_run(&b->work, b->batch, &q));
+  const double cpu_ms = 1e-6 * (double)(orr_clock_cpu_ns() - cpu_ns);
   const double exposed_ms = dist_comm_traffic(replicas).ms - before_ms;
   ORR_TRY(note_step(b, b->step - 1));
-  b->pending = (pending_step){.t = t, .exposed_ms = exposed_ms, .issued = true};
+  b->pending = (pending_step){.t = t, .exposed_ms = exposed_ms, .cpu_ms = cpu_ms, .issued = true};
   return kern_mark(b->k, end_mark(b->step));
 }
 
@@ -224,6 +222,10 @@ static orr_code print_result(bench *b, const char *name) {
       orr_median_f64(t->part[TRAIN_TIMED_COMMUNICATION], t->n), "overlap", b->overlap, "exposed_ms",
       orr_median_f64(t->exposed_ms, t->n));
   bool whole = j != NULL && add_sheet(b, flops, j);
+  if (whole)
+    whole = json_object_set_new(j, "cpu_ms", json_real(orr_median_f64(t->cpu_ms, t->n))) == 0;
+  if (whole && b->machine)
+    whole = json_object_set_new(j, "foretold_ms", json_real(1e3 * b->foretold.step_s)) == 0;
   if (whole && b->with.n && b->without.n) {
     json_t *other = json_pack("{s:f, s:f}", "step_ms", orr_median_f64(b->without.ms, b->without.n),
                               "exposed_ms", orr_median_f64(b->without.exposed_ms, b->without.n));
@@ -253,7 +255,9 @@ static orr_code slowest(dist_comm *all, timing *t) {
 }
 
 static orr_code run(bench *b, const char *name) {
-  ORR_TRY(dist_world_split(b->world, (int)b->c->dist.tp, (int)b->c->dist.cp, 0));
+  const cfg *c = b->c;
+  ORR_TRY(dist_world_split_shards(b->world, (int)c->dist.tp, (int)c->dist.cp, 0,
+                                  c->dist.zero ? (int)c->dist.shard : 0));
   dist_comm *all = b->world->axis[DIST_AXIS_WORLD];
   ORR_TRY(dist_agree(all, prepare(b), "prepare the bench"));
   ORR_TRY(kern_mark(b->k, end_mark(0)));

@@ -18,9 +18,11 @@
   X(eval, "CHECKPOINT --data DIR [--json FILE]")                                                   \
   X(rollout, "CHECKPOINT --data DIR --clip N --frames N --out FILE.mp4|.gif|.png")                 \
   X(play, "RUN --data DIR [--port N]")                                                             \
+  X(policy, "evaluate RUN --data DIR [--policy WHO]... [--json FILE]")                             \
   X(ckpt, "inspect | verify | export")                                                             \
   X(config, "print | check | doc")                                                                 \
   X(bench, "step | ops | comm | io | rollout")                                                     \
+  X(plan, "CONFIG.yaml --gpus N --machine FILE [--memory GB]")                                     \
   X(report, "RUN_DIR | --compare RUN_DIR RUN_DIR")
 
 // X(verb, sentence)

@@ -3,29 +3,20 @@
 #define TRAIN_CLI_PLAY_POLICY_H
 
 #include "base/args.h"
+#include "train/cli/policy_args.h"
 #include "train/live/policy_play.h"
 
 #define TRAIN_PLAY_POLICY_OPTIONS                                                                  \
   {"", NULL, "a policy that acts, served by openpi's protocol, and no page:", 0},                  \
-      {"policy", "ws://HOST:PORT", "the policy's server", 0},                                      \
-      {"policy-key", "FILE", "file with the key that it asks for", 0},                             \
-      {"observe", "KEY=WHAT",                                                                      \
-       "what the policy is shown: frame, frame:SIZE, action, zeros:N or text:WORDS; may be given " \
-       "several times (observation/image=frame observation/state=action prompt=text:)",            \
-       ORR_OPTION_REPEATED},                                                                       \
+      {"policy", "ws://HOST:PORT", "the policy's server", 0}, TRAIN_POLICY_OPTIONS,                \
       {"episodes", "N", "episodes, from clip 0 on (default 1)", 0},                                \
       {"horizon", "N", "frames of an episode (default 200)", 0},                                   \
-      {"replan", "N", "actions of a chunk that are taken (default: all of it)", 0},                \
       {"seed", "S", "of the first episode (default 1)", 0},                                        \
-      {"patience", "S", "seconds within which the policy has to answer (default 60)", 0},          \
       {"out", "DIR", "folder for a session file of every episode", 0},
-
-enum { TRAIN_PLAY_PARTS = 32 };
 
 typedef struct {
   train_policy_play_options o;
-  train_policy_part part[TRAIN_PLAY_PARTS];
-  char *key; // of the server
+  train_policy_args policy;
 } train_play_policy;
 
 // Local. Reads them; o.address is NULL where there is no --policy. Released also where

@@ -116,6 +116,13 @@ static orr_code reach(train_episodes *e, int64_t i, int64_t start, int64_t T, in
   return ORR_OK;
 }
 
+orr_code train_episodes_success(train_episodes *e, int64_t i, uint8_t *success) {
+  int64_t within = 0;
+  ORR_CHECK(e->index->format.success, ORR_EINVAL, "%s has no /success", e->index->dir);
+  ORR_TRY(find(e, i, &within));
+  return data_shard_read_success(e->shard, within, 1, success);
+}
+
 orr_code train_episodes_read_actions(train_episodes *e, int64_t i, int64_t start, int64_t T,
                                      int64_t stride, float *actions) {
   int64_t first = 0;

@@ -32,6 +32,9 @@ orr_code train_episodes_read(train_episodes *e, int64_t i, int64_t start, int64_
 orr_code train_episodes_outcomes(train_episodes *e, int64_t i, int64_t start, int64_t T,
                                  int64_t stride, float *reward, float *done, float *progress);
 
+// Local. Whether episode i reached its goal (/success). ORR_EINVAL where the set does not say.
+orr_code train_episodes_success(train_episodes *e, int64_t i, uint8_t *success);
+
 // Local. The actions alone, [T-1,A], as train_episodes_read gives them.
 orr_code train_episodes_read_actions(train_episodes *e, int64_t i, int64_t start, int64_t T,
                                      int64_t stride, float *actions);

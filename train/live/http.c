@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "train/live/handshake.h"
+#include "train/policy/handshake.h"
 #include "train/live/pages.h"
 #include "train/live/wire.h"
 

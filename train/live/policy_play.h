@@ -1,9 +1,9 @@
-// Episodes in which a policy that somebody serves (train/live/policy.h) acts in a world.
+// Episodes in which a policy that somebody serves (train/policy/policy.h) acts in a world.
 #ifndef TRAIN_LIVE_POLICY_PLAY_H
 #define TRAIN_LIVE_POLICY_PLAY_H
 
 #include "train/live/control.h"
-#include "train/live/policy.h"
+#include "train/policy/policy.h"
 
 typedef struct {
   const char *address, *key;

@@ -102,6 +102,10 @@ orr_code train_axes_check(const cfg *c, const dist_grid *g) {
   return ORR_OK;
 }
 
+int train_axes_leaves(const cfg *c) {
+  return c->train.stage == CFG_STAGE_DYNAMICS ? TRAIN_EXACT_LEAVES : 1;
+}
+
 int train_axes_size(const train_axes *ax, dist_axis axis) {
   return ax ? dist_grid_line(&ax->grid, axis).size : 1;
 }

@@ -63,6 +63,7 @@ typedef struct {
   dist_comm *comm[DIST_AXES]; // of tensors; all NULL when the plan has no world
   dist_comm *host[DIST_AXES]; // of numbers and texts in host memory; on the CPU the same
   bool planning;
+  bool exact;        // run.exact: sums have one order for every layout
   bool on_device;    // comm is not host
   dist_world *world; // when NCCL moves its tensors, else NULL
   train_moved moved[DIST_AXES][TRAIN_MOVES];
@@ -92,6 +93,11 @@ orr_code train_axes_register(train_axes *ax, const orr_arena *a);
 orr_code train_axes_commit(train_axes *ax);
 // Local. ORR_ECONFIG when the model cannot be split like this: one line with both numbers.
 orr_code train_axes_check(const cfg *c, const dist_grid *grid);
+// With run.exact: slices of what tp splits, over all its ranks, and the most leaves of a group,
+// parts of its frames that cp splits it by.
+enum { TRAIN_EXACT_SLICES = KERN_SLICES_MOST, TRAIN_EXACT_LEAVES = 2 };
+// Local. Leaves of a group of the stage.
+int train_axes_leaves(const cfg *c);
 // Local. Sizes and places; 1 and 0 for ax == NULL.
 int train_axes_size(const train_axes *ax, dist_axis axis);
 int train_axes_rank(const train_axes *ax, dist_axis axis);

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "train/model/attention.h"
+#include "train/model/exact.h"
 
 typedef struct {
   train_part q, kv, f; // in heads, heads and hidden units
@@ -47,7 +48,8 @@ static orr_code add_norm(train_params *p, const train_block_dims *d, int64_t n, 
                               .shape = {n},
                               .init = TRAIN_INIT_ONES,
                               .counted_elsewhere = train_axes_rank(d->axes, DIST_AXIS_TP) > 0,
-                              .grad_partial = train_axes_size(d->axes, DIST_AXIS_TP) > 1};
+                              .grad_partial = train_axes_size(d->axes, DIST_AXIS_TP) > 1 &&
+                                              !train_exact(d->axes)};
   return train_params_add(p, &s, at, "%s.%s.weight", prefix, name);
 }
 
@@ -131,8 +133,22 @@ void train_block_acts_take(train_block_acts *a, const train_block_dims *d,
   a->h = cheap ? cheap->h : orr_arena_take(arena, M * F * e);
 }
 
-void train_block_scratch_take(train_block_scratch *s, const train_block_dims *d, int64_t M,
-                              orr_arena *arena) {
+// Sums of what tp splits, frame by frame: rows of the norms, and heads.
+static void take_units(train_block_scratch *s, const train_block_dims *d,
+                       const train_block_shape *shape, orr_arena *arena) {
+  const int64_t tp = train_axes_size(d->axes, DIST_AXIS_TP), rows = shape->frames * d->D,
+                heads = (d->here.H + d->here.G) * d->K, leaf = shape->leaves * heads;
+  s->units = orr_arena_take(arena, (size_t)(shape->frames * (heads > d->D ? heads : d->D)) *
+                                       sizeof *s->units);
+  s->all_units =
+      orr_arena_take(arena, (size_t)(rows > tp * leaf ? rows : tp * leaf) * sizeof *s->all_units);
+  s->leaf_units = orr_arena_take(arena, (size_t)leaf * sizeof *s->leaf_units);
+}
+
+void train_block_scratch_take(train_block_scratch *s, const train_block_dims *d,
+                              const train_block_shape *shape, orr_arena *arena) {
+  const int64_t M = shape->M;
+  if (shape->leaves) take_units(s, d, shape, arena);
   const size_t e = kern_dtype_size(d->act), rows = (size_t)M;
   const size_t HK = (size_t)(d->here.H * d->K), GK = (size_t)(d->here.G * d->K);
   s->dy = orr_arena_take(arena, (size_t)train_rows_part(d->axes, M) * (size_t)d->D * e);
@@ -143,29 +159,39 @@ void train_block_scratch_take(train_block_scratch *s, const train_block_dims *d,
 }
 
 static train_rows rows_of(const train_block_dims *d, const train_block_shape *s) {
-  return (train_rows){
-      .axes = d->axes, .M = s->M, .rows = train_rows_part(d->axes, s->M), .full = s->full};
+  return (train_rows){.axes = d->axes,
+                      .M = s->M,
+                      .rows = train_rows_part(d->axes, s->M),
+                      .full = s->full,
+                      .leaves = s->leaves,
+                      .partial = s->partial,
+                      .parts = s->parts};
 }
 
 // The four products, as they lie on this rank.
 static train_linear qkv_of(const train_block *b) {
   const train_block_dims *d = b->d;
-  return (train_linear){.w = b->p->qkv, .N = (d->here.H + 2 * d->here.G) * d->K, .K = d->D};
+  const int64_t HK = d->here.H * d->K, GK = d->here.G * d->K;
+  return (train_linear){
+      .w = b->p->qkv, .N = HK + 2 * GK, .K = d->D, .segments = 3, .width = {HK, GK, GK}};
 }
 
 static train_linear o_of(const train_block *b) {
   const train_block_dims *d = b->d;
-  return (train_linear){.w = b->p->o, .N = d->D, .K = d->here.H * d->K};
+  const int64_t HK = d->here.H * d->K;
+  return (train_linear){.w = b->p->o, .N = d->D, .K = HK, .segments = 1, .width = {HK}};
 }
 
 static train_linear gu_of(const train_block *b) {
   const train_block_dims *d = b->d;
-  return (train_linear){.w = b->p->gu, .N = 2 * d->here.F, .K = d->D};
+  const int64_t F = d->here.F;
+  return (train_linear){.w = b->p->gu, .N = 2 * F, .K = d->D, .segments = 2, .width = {F, F}};
 }
 
 static train_linear down_of(const train_block *b) {
   const train_block_dims *d = b->d;
-  return (train_linear){.w = b->p->down, .N = d->D, .K = d->here.F};
+  const int64_t F = d->here.F;
+  return (train_linear){.w = b->p->down, .N = d->D, .K = F, .segments = 1, .width = {F}};
 }
 
 static orr_code norm(const train_block *b, const train_rows *r, int64_t at, const void *x, void *y,
@@ -243,19 +269,73 @@ orr_code train_block_forward(const train_block *b, const train_block_shape *s, t
   return ORR_OK;
 }
 
+// dw of a norm from its frames' sums on all ranks of tp.
+static orr_code add_units(const train_block *b, const train_block_shape *s,
+                          const train_block_scratch *t, int64_t at) {
+  const int64_t D = b->d->D, tp = train_axes_size(b->d->axes, DIST_AXIS_TP),
+                frames = s->frames / s->leaves;
+  const float *all = tp > 1 ? t->all_units : t->units;
+  if (tp > 1)
+    ORR_TRY(train_axes_all_gather(b->d->axes, DIST_AXIS_TP, t->units, t->all_units,
+                                  s->frames / tp * D, DIST_F32));
+  for (int64_t i = 0; i < s->leaves; i++)
+    ORR_TRY(
+        train_exact_rows(b->k, frames, D, all + i * frames * D, i > 0, train_gradient(b->w, at)));
+  return ORR_OK;
+}
+
 // dx (=) gradient of the norm's input: that of its output, t->dy, through the norm, + dx.
-static orr_code norm_bwd(const train_block *b, const train_rows *r, int64_t at, const void *x,
-                         const float *rstd, const train_block_scratch *t, void *dx) {
-  return kern_rmsnorm_bwd(b->k, &(kern_rmsnorm_bwd_args){.type = b->d->act,
-                                                         .M = r->rows,
-                                                         .D = b->d->D,
-                                                         .dy = t->dy,
-                                                         .x = x,
-                                                         .w = train_plain(b->w, at),
-                                                         .rstd = rstd,
-                                                         .add = dx,
-                                                         .dx = dx,
-                                                         .dw = train_gradient(b->w, at)});
+static orr_code norm_bwd(const train_block *b, const train_block_shape *s, const train_rows *r,
+                         int64_t at, const void *x, const float *rstd, const train_block_scratch *t,
+                         void *dx) {
+  ORR_TRY(kern_rmsnorm_bwd(b->k, &(kern_rmsnorm_bwd_args){.type = b->d->act,
+                                                          .M = r->rows,
+                                                          .D = b->d->D,
+                                                          .dy = t->dy,
+                                                          .x = x,
+                                                          .w = train_plain(b->w, at),
+                                                          .rstd = rstd,
+                                                          .add = dx,
+                                                          .dx = dx,
+                                                          .dw = train_gradient(b->w, at),
+                                                          .unit = s->leaves ? s->M / s->frames : 0,
+                                                          .dw_units = t->units}));
+  return s->leaves ? add_units(b, s, t, at) : ORR_OK;
+}
+
+// dw of one of the two norms of heads: over `heads` here, which begin at `first`.
+static orr_code add_heads(const train_block *b, const train_block_shape *s, const float *all,
+                          int64_t first, int64_t heads, int64_t at) {
+  const train_block_dims *d = b->d;
+  const int64_t width = (d->here.H + d->here.G) * d->K, tp = train_axes_size(d->axes, DIST_AXIS_TP);
+  for (int64_t i = 0; i < s->leaves; i++)
+    ORR_TRY(kern_tree_sum(b->k, &(kern_tree_sum_args){.type = KERN_F32,
+                                                      .n = d->K,
+                                                      .count = tp * heads,
+                                                      .x = all + i * width + first * d->K,
+                                                      .inner = heads,
+                                                      .inner_stride = d->K,
+                                                      .outer_stride = s->leaves * width,
+                                                      .y = train_gradient(b->w, at),
+                                                      .accumulate = i > 0}));
+  return ORR_OK;
+}
+
+// From the sums of every frame and head: over the frames of each leaf, then over all ranks' heads.
+static orr_code add_head_units(const train_block *b, const train_block_shape *s,
+                               const train_block_scratch *t) {
+  const train_block_dims *d = b->d;
+  const int64_t width = (d->here.H + d->here.G) * d->K, frames = s->frames / s->leaves;
+  const bool split = train_axes_size(d->axes, DIST_AXIS_TP) > 1;
+  for (int64_t i = 0; i < s->leaves; i++)
+    ORR_TRY(train_exact_rows(b->k, frames, width, t->units + i * frames * width, false,
+                             t->leaf_units + i * width));
+  if (split)
+    ORR_TRY(train_axes_all_gather(d->axes, DIST_AXIS_TP, t->leaf_units, t->all_units,
+                                  s->leaves * width, DIST_F32));
+  const float *all = split ? t->all_units : t->leaf_units;
+  ORR_TRY(add_heads(b, s, all, 0, d->here.H, b->p->q_norm));
+  return add_heads(b, s, all, d->here.H, d->here.G, b->p->k_norm);
 }
 
 // The MLP's half: dx is the gradient of the block's output, then that of mid.
@@ -276,7 +356,7 @@ static orr_code backward_mlp(const train_block *b, const train_block_shape *s, t
       k, &(kern_swiglu_bwd_args){
              .type = d->act, .M = s->M, .F = d->here.F, .gu = a->gu, .dh = t->dh, .dgu = a->gu}));
   ORR_TRY(train_linear_columns_bwd(k, &gu, w, &r, a->gu, a->y2, t->dy));
-  return norm_bwd(b, &r, p->norm2, a->mid, a->rstd2, t, dx);
+  return norm_bwd(b, s, &r, p->norm2, a->mid, a->rstd2, t, dx);
 }
 
 // The attention's half: dx is the gradient of mid, then that of the block's input.
@@ -311,9 +391,12 @@ static orr_code backward_attention(const train_block *b, const train_block_shape
                                                            .dqk = t->dqk,
                                                            .dqkv = t->dqkv,
                                                            .dq_w = train_gradient(w, p->q_norm),
-                                                           .dk_w = train_gradient(w, p->k_norm)}));
+                                                           .dk_w = train_gradient(w, p->k_norm),
+                                                           .unit = s->leaves ? s->M / s->frames : 0,
+                                                           .dw_units = t->units}));
+  if (s->leaves) ORR_TRY(add_head_units(b, s, t));
   ORR_TRY(train_linear_columns_bwd(k, &qkv, w, &r, t->dqkv, a->y1, t->dy));
-  return norm_bwd(b, &r, p->norm1, a->x, a->rstd1, t, dx);
+  return norm_bwd(b, s, &r, p->norm1, a->x, a->rstd1, t, dx);
 }
 
 orr_code train_block_backward(const train_block *b, const train_block_shape *s, train_block_acts *a,

@@ -28,8 +28,8 @@ void train_block_cheap_take(train_block_acts *a, const train_block_dims *d, int6
 void train_block_acts_take(train_block_acts *a, const train_block_dims *d,
                            const train_block_shape *s, const train_block_acts *cheap,
                            orr_arena *arena);
-void train_block_scratch_take(train_block_scratch *s, const train_block_dims *d, int64_t M,
-                              orr_arena *arena);
+void train_block_scratch_take(train_block_scratch *s, const train_block_dims *d,
+                              const train_block_shape *shape, orr_arena *arena);
 
 // Collective over tp and cp. a->x -> x_out [R,D]; fills the rest of a. x_out may not be a->x.
 orr_code train_block_forward(const train_block *b, const train_block_shape *s, train_block_acts *a,

@@ -44,6 +44,8 @@ typedef struct {
   const float *cos, *sin; // [pos_mod, K/2]
   int64_t pos_div, pos_mod;
   const train_exchange *exchange; // of a time block split over cp, else NULL
+  int64_t leaves, frames; // with run.exact (train/model/linear.h): leaves and frames of M; else 0
+  float *partial, *parts; // likewise
 } train_block_shape;
 
 // What of a block's activations stays until the backward pass: all; all but what norms and SwiGLU
@@ -82,6 +84,8 @@ typedef struct {
   void *dqk;  // [M,(H+G)K]
   void *d_o;  // [M,HK]
   void *dh;   // [M,F]
+  // With run.exact: sums of frames or heads, here and of all ranks of tp.
+  float *units, *all_units, *leaf_units;
 } train_block_scratch;
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "train/model/embed.h"
+#include "train/model/exact.h"
 
 struct train_dynamics {
   kern *k;
@@ -34,19 +35,22 @@ struct train_dynamics {
 
 // A time block's sequences: where the frames are whole, and after the exchange.
 static void time_shape_init(train_dynamics *m) {
-  const int64_t N = m->d.N, T = m->T, side = m->B * m->exchange.positions.count;
   const bool split = train_axes_size(m->axes, DIST_AXIS_CP) > 1;
+  const bool by_frame = split || m->frames.clip_step == 1; // of all clips
+  const int64_t N = m->d.N, T = m->T, side = m->B * (split ? m->exchange.positions.count : N);
   m->time_shape = (train_block_shape){.M = m->stream.M,
-                                      .seq = {.seqs = split ? side : m->B * N,
+                                      .seq = {.seqs = by_frame ? side : m->B * N,
                                               .L = T,
-                                              .inner = split ? side : N,
-                                              .outer_stride = split ? 0 : T * N,
+                                              .inner = by_frame ? side : N,
+                                              .outer_stride = by_frame ? 0 : T * N,
                                               .inner_stride = 1,
-                                              .pos_stride = split ? side : N,
+                                              .pos_stride = by_frame ? side : N,
                                               .causal = true},
                                       .pos_div = N * m->frames.frame_step,
                                       .pos_mod = m->frames.count,
-                                      .exchange = split ? &m->exchange : NULL};
+                                      .exchange = split ? &m->exchange : NULL,
+                                      .leaves = m->stream.leaves,
+                                      .frames = m->BT};
 }
 
 static void shapes_init(train_dynamics *m) {
@@ -55,7 +59,9 @@ static void shapes_init(train_dynamics *m) {
       .M = m->stream.M,
       .seq = {.seqs = m->BT, .L = N, .inner = 1, .outer_stride = N, .pos_stride = 1},
       .pos_div = 1,
-      .pos_mod = N};
+      .pos_mod = N,
+      .leaves = m->stream.leaves,
+      .frames = m->BT};
   time_shape_init(m);
 }
 
@@ -71,7 +77,9 @@ orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
   m->BT = B * m->frames.count;
   m->stream = (train_rows){.axes = m->axes, .M = m->BT * d->N};
   m->stream.rows = train_rows_part(m->axes, m->stream.M);
-  m->loss_rows = (m->BT * d->S + TRAIN_LOSS_ROWS - 1) / TRAIN_LOSS_ROWS * TRAIN_LOSS_ROWS;
+  if (train_exact(m->axes)) m->stream.leaves = train_exact_leaves(m->axes);
+  const int64_t chunk = train_head_chunk(m->axes), leaves = m->stream.leaves ? m->stream.leaves : 1;
+  m->loss_rows = (m->BT / leaves * d->S + chunk - 1) / chunk * chunk;
   // Where cp splits the frames, those of one clip lie apart.
   m->embed = (train_embed){.k = k,
                            .d = &m->d,
@@ -84,7 +92,8 @@ orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
   m->head = (train_head){.k = k,
                          .w = w,
                          .d = d->block,
-                         .C = TRAIN_LOSS_ROWS,
+                         .C = chunk,
+                         .V = d->V,
                          .z_loss = d->z_loss,
                          .norm = p->norm,
                          .head = p->head,
@@ -165,6 +174,13 @@ static orr_code place_exchange(train_dynamics *m, orr_arena *arena) {
                G = (size_t)(b->here.G * b->K) * e;
   if (tp > 1) m->stream.full = orr_arena_take(arena, (size_t)(m->stream.rows * tp * b->D) * e);
   m->space_shape.full = m->time_shape.full = m->stream.full;
+  if (tp > 1 && m->stream.leaves) {
+    const size_t wide = (size_t)(m->stream.M * b->D) * sizeof(float);
+    m->stream.partial = orr_arena_take(arena, wide);
+    m->stream.parts = orr_arena_take(arena, wide);
+    m->space_shape.partial = m->time_shape.partial = m->stream.partial;
+    m->space_shape.parts = m->time_shape.parts = m->stream.parts;
+  }
   if (train_axes_size(m->axes, DIST_AXIS_CP) == 1) return ORR_OK;
   return train_exchange_place(&m->exchange, m->k, H + 2 * G, H + G, H, m->keep != TRAIN_NO_BACKWARD,
                               arena);
@@ -204,7 +220,7 @@ orr_code train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena
   if (!backward) return ORR_OK;
   if (m->d.own_codes) train_own_codes_place(&m->own, acts);
   m->dx = orr_arena_take(acts, (size_t)(m->stream.rows * b->D) * kern_dtype_size(b->act));
-  train_block_scratch_take(&m->scratch, b, m->stream.M, acts);
+  train_block_scratch_take(&m->scratch, b, &m->space_shape, acts);
   return ORR_OK;
 }
 
@@ -257,27 +273,45 @@ orr_code train_dynamics_outcome(train_dynamics *m, train_outcome o, const float 
   return ORR_OK;
 }
 
+// The loss of `rows` rows of the batch's lists, from row `first` of these on.
+static orr_code loss_of(train_dynamics *m, const train_dynamics_batch *b, const void *x,
+                        const float *scale, bool backward, int64_t leaf, int64_t first,
+                        int64_t rows, double *loss_sum) {
+  ORR_CHECK(rows <= m->loss_rows && rows % m->head.C == 0, ORR_EINVAL,
+            "%" PRId64 " masked rows do not fit the plan's %" PRId64, rows, m->loss_rows);
+  return train_head_loss(
+      &m->head,
+      &(train_head_rows){.x = x,
+                         .row = b->masked_row + first,
+                         .target = b->target + first,
+                         .weight = b->weight ? b->weight + first : NULL,
+                         .rows = rows,
+                         .leaf = leaf,
+                         .scale = scale,
+                         .first_row = m->stream.rows * train_axes_rank(m->axes, DIST_AXIS_TP),
+                         .own_rows = m->stream.rows,
+                         .dx = backward ? m->dx : NULL},
+      loss_sum);
+}
+
+static orr_code all_losses(train_dynamics *m, const train_dynamics_batch *b, const void *x,
+                           const float *scale, bool backward, double *loss_sum) {
+  if (!m->stream.leaves) return loss_of(m, b, x, scale, backward, 0, 0, b->masked_rows, loss_sum);
+  for (int64_t i = 0; i < m->stream.leaves; i++)
+    ORR_TRY(
+        loss_of(m, b, x, scale, backward, i, i * b->leaf_capacity, b->leaf_rows[i], loss_sum + i));
+  return ORR_OK;
+}
+
 orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, const float *scale,
                              bool backward, double *loss_sum, train_grad_ready_fn ready,
                              void *ready_ctx) {
-  ORR_CHECK(b->masked_rows <= m->loss_rows && b->masked_rows % TRAIN_LOSS_ROWS == 0, ORR_EINVAL,
-            "%" PRId64 " masked rows do not fit the plan's %" PRId64, b->masked_rows, m->loss_rows);
   const train_embed_inputs in = inputs_of(&m->d, b);
   const int64_t first = m->stream.rows * train_axes_rank(m->axes, DIST_AXIS_TP);
   const void *x;
   ORR_TRY(train_need(m->w, m->p->norm, place_of(m, m->d.layers - 1)));
   ORR_TRY(train_rows_gather(&m->stream, m->d.block.act, m->d.block.D, m->x_last, &x));
-  ORR_TRY(train_head_loss(&m->head,
-                          &(train_head_rows){.x = x,
-                                             .row = b->masked_row,
-                                             .target = b->target,
-                                             .weight = b->weight,
-                                             .rows = b->masked_rows,
-                                             .scale = scale,
-                                             .first_row = first,
-                                             .own_rows = m->stream.rows,
-                                             .dx = backward ? m->dx : NULL},
-                          loss_sum));
+  ORR_TRY(all_losses(m, b, x, scale, backward, loss_sum));
   if (b->outcomes)
     ORR_TRY(train_registers_loss(
         &m->registers, x, b->outcomes,

@@ -31,6 +31,9 @@ typedef struct {
   const int32_t *target;     // [rows]
   const float *weight;       // [rows] of their losses; NULL = 1
   int64_t masked_rows;       // with padding
+  // With run.exact instead: the rows of leaf i, which begin `leaf_capacity` after those of the one
+  // before.
+  int64_t leaf_rows[TRAIN_EXACT_LEAVES], leaf_capacity;
   const train_outcome_targets *outcomes; // in host memory; NULL: their heads are not asked
 } train_dynamics_batch;
 
@@ -70,11 +73,12 @@ orr_code train_dynamics_logits(train_dynamics *m, const int32_t *row, int64_t co
 orr_code train_dynamics_outcome(train_dynamics *m, train_outcome o, const float **logits);
 // Collective over tp and cp. After forward: *loss_sum (+=) sum over masked rows here of
 // cross-entropy + z-loss. With `backward`, also the gradient of *scale * that sum with respect to
-// all parameters (+=). loss_sum and scale lie in device memory.
+// all parameters (+=). loss_sum and scale lie in device memory. With run.exact loss_sum has a place
+// for each leaf here.
 orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, const float *scale,
                              bool backward, double *loss_sum, train_grad_ready_fn ready,
                              void *ready_ctx);
-// Largest masked_rows this plan takes.
+// Largest masked_rows this plan takes; with run.exact of a leaf.
 int64_t train_dynamics_loss_capacity(const train_dynamics *m);
 
 #endif

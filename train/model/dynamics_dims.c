@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "train/model/exact.h"
 #include "train/model/head.h"
 #include "train/model/precision.h"
 
@@ -120,10 +121,11 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
 train_dynamics_frames train_dynamics_frames_of(const train_dynamics_dims *d, int64_t B, int64_t T) {
   const int cp = train_axes_size(d->block.axes, DIST_AXIS_CP);
   const train_part t = train_part_of(T, cp, train_axes_rank(d->block.axes, DIST_AXIS_CP));
+  const bool by_clip = cp == 1 && !train_exact(d->block.axes);
   return (train_dynamics_frames){.first = t.first,
                                  .count = t.count,
-                                 .clip_step = cp == 1 ? T : 1,
-                                 .frame_step = cp == 1 ? 1 : B};
+                                 .clip_step = by_clip ? T : 1,
+                                 .frame_step = by_clip ? 1 : B};
 }
 
 double train_dynamics_flops(const train_dynamics_dims *d, int64_t B, int64_t T) {

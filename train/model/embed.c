@@ -1,5 +1,6 @@
 #include "train/model/embed.h"
 
+#include "train/model/exact.h"
 #include "train/model/head.h"
 
 static bool is_split(const train_embed *e) {
@@ -18,10 +19,18 @@ static int64_t action_rows(const train_embed *e) {
   return n < e->d->R ? e->d->R : n;
 }
 
+// Elements of the gradients of what is no table, from the action's bias on.
+static int64_t rest_elements(const train_embed *e) {
+  return e->p->blocks[0].norm1 - e->p->action_b;
+}
+
 void train_embed_place(train_embed *e, bool backward, orr_arena *arena) {
   const size_t row = (size_t)e->d->block.D * sizeof(float);
   e->action_emb = orr_arena_take(arena, (size_t)action_rows(e) * row);
-  if (backward) e->daction_emb = orr_arena_take(arena, (size_t)e->frames * row);
+  if (!backward) return;
+  e->daction_emb = orr_arena_take(arena, (size_t)e->frames * row);
+  if (e->rows->leaves > 1)
+    e->leaf_grad = orr_arena_take(arena, (size_t)rest_elements(e) * sizeof(float));
 }
 
 static orr_code embed_actions(const train_embed *e, const float *action) {
@@ -38,15 +47,27 @@ static orr_code embed_actions(const train_embed *e, const float *action) {
                                     .y = e->action_emb});
 }
 
+// At most two addends of an element are not 0, so any order gives one sum.
+static orr_code scatter_wide(const train_embed *e, void *x) {
+  const train_rows *r = e->rows;
+  const int64_t n = r->rows * e->d->block.D;
+  ORR_TRY(train_axes_reduce_scatter(r->axes, DIST_AXIS_TP, r->partial, r->parts, n, DIST_F32));
+  return kern_cast(
+      e->k,
+      &(kern_cast_args){.n = n, .from = KERN_F32, .to = e->d->block.act, .x = r->parts, .y = x});
+}
+
 orr_code train_embed_forward(const train_embed *e, const train_embed_inputs *in, void *x) {
   const train_dynamics_dims *d = e->d;
   const train_weights *w = e->w;
   const float *none = e->action_emb; // zeros where the rest is not embedded
   const train_part tokens = train_head_codes(e->rows->axes, d->V + 1);
   const bool split = is_split(e), rest = is_first(e);
+  // With run.exact tokens of two ranks are added before they are rounded.
+  const bool wide = split && e->rows->leaves && d->block.act == KERN_BF16;
   if (rest) ORR_TRY(embed_actions(e, in->action));
   ORR_TRY(kern_embed_fwd(
-      e->k, &(kern_embed_fwd_args){.type = d->block.act,
+      e->k, &(kern_embed_fwd_args){.type = wide ? KERN_F32 : d->block.act,
                                    .BT = e->frames,
                                    .T = e->together,
                                    .clips = e->clips,
@@ -65,47 +86,82 @@ orr_code train_embed_forward(const train_embed *e, const train_embed_inputs *in,
                                    .before_table = in->before ? train_plain(w, e->p->before) : NULL,
                                    .v_first = tokens.first,
                                    .v_count = tokens.count,
-                                   .x = split ? e->rows->full : x}));
+                                   .x = wide    ? e->rows->partial
+                                        : split ? e->rows->full
+                                                : x}));
   if (!split) return ORR_OK;
+  if (wide) return scatter_wide(e, x);
   return train_axes_reduce_scatter(e->rows->axes, DIST_AXIS_TP, e->rows->full, x,
                                    e->rows->rows * d->block.D, train_wire(d->block.act));
 }
 
-orr_code train_embed_backward(const train_embed *e, const train_embed_inputs *in, const void *dx) {
+// Where the gradient of the parameter at `at` goes: the gradients, or what stands for them.
+static float *place_of(const train_embed *e, float *rest, int64_t at) {
+  return rest ? rest + at : train_gradient(e->w, at);
+}
+
+// Gradients of the frames [first, first + count), whose clips are all of the batch, from all rows'
+// dx; of all but the tables into `rest`, which stands
+// for the gradients unless it is NULL.
+static orr_code backward_frames(const train_embed *e, const train_embed_inputs *in, const void *dx,
+                                int64_t first, int64_t count, float *rest) {
   const train_dynamics_dims *d = e->d;
   const train_part tokens = train_head_codes(e->rows->axes, d->V + 1);
-  const void *all;
-  ORR_TRY(train_rows_gather(e->rows, d->block.act, d->block.D, dx, &all));
+  const int64_t D = d->block.D, S = d->S;
   ORR_TRY(kern_embed_bwd(
-      e->k, &(kern_embed_bwd_args){.type = d->block.act,
-                                   .BT = e->frames,
-                                   .T = e->together,
-                                   .clips = e->clips,
-                                   .S = d->S,
-                                   .R = d->R,
-                                   .D = d->block.D,
-                                   .tokens = in->tokens,
-                                   .before = in->before,
-                                   .has_action = in->has_action,
-                                   .branch_id = in->branch,
-                                   .v_first = tokens.first,
-                                   .v_count = tokens.count,
-                                   .branches = d->branches,
-                                   .dx = all,
-                                   .daction_emb = e->daction_emb,
-                                   .dtable = train_gradient(e->w, e->p->token),
-                                   .dno_action = train_gradient(e->w, e->p->no_action),
-                                   .dbranch = train_gradient(e->w, e->p->branch),
-                                   .dreg = train_gradient(e->w, e->p->reg),
-                                   .dbefore_table =
-                                       in->before ? train_gradient(e->w, e->p->before) : NULL}));
-  return kern_matmul_bwd_w(
-      e->k, &(kern_matmul_bwd_w_args){.type = KERN_F32,
-                                      .M = e->frames,
-                                      .N = d->block.D,
-                                      .K = 2 * d->A,
-                                      .dy = e->daction_emb,
-                                      .x = in->action,
-                                      .dw = train_gradient(e->w, e->p->action_w),
-                                      .dbias = train_gradient(e->w, e->p->action_b)});
+      e->k, &(kern_embed_bwd_args){
+                .type = d->block.act,
+                .BT = count,
+                .T = e->together,
+                .clips = e->clips,
+                .S = S,
+                .R = d->R,
+                .D = D,
+                .tokens = in->tokens + first * S,
+                .before = in->before ? in->before + first * S : NULL,
+                .has_action = in->has_action + first,
+                .branch_id = in->branch,
+                .v_first = tokens.first,
+                .v_count = tokens.count,
+                .branches = d->branches,
+                .dx = (const char *)dx + (size_t)(first * d->N * D) * kern_dtype_size(d->block.act),
+                .daction_emb = e->daction_emb + first * D,
+                .dtable = train_gradient(e->w, e->p->token),
+                .dno_action = place_of(e, rest, e->p->no_action),
+                .dbranch = place_of(e, rest, e->p->branch),
+                .dreg = place_of(e, rest, e->p->reg),
+                .dbefore_table = in->before ? train_gradient(e->w, e->p->before) : NULL}));
+  return kern_matmul_bwd_w(e->k,
+                           &(kern_matmul_bwd_w_args){.type = KERN_F32,
+                                                     .M = count,
+                                                     .N = D,
+                                                     .K = 2 * d->A,
+                                                     .dy = e->daction_emb + first * D,
+                                                     .x = in->action + first * 2 * d->A,
+                                                     .dw = train_gradient(e->w, e->p->action_w),
+                                                     .dbias = place_of(e, rest, e->p->action_b)});
+}
+
+// A leaf's own sums, then those of the leaves before it and its.
+static orr_code backward_leaf(const train_embed *e, const train_embed_inputs *in, const void *dx,
+                              int64_t leaf) {
+  const int64_t frames = e->frames / e->rows->leaves, n = rest_elements(e);
+  if (leaf == 0) return backward_frames(e, in, dx, 0, frames, NULL);
+  ORR_TRY(kern_fill(
+      e->k, &(kern_fill_args){.x = e->leaf_grad, .bytes = (size_t)n * sizeof *e->leaf_grad}));
+  ORR_TRY(backward_frames(e, in, dx, leaf * frames, frames, e->leaf_grad - e->p->action_b));
+  return kern_axpby(e->k, &(kern_axpby_args){.type = KERN_F32,
+                                             .n = n,
+                                             .a = 1.0f,
+                                             .b = 1.0f,
+                                             .x = e->leaf_grad,
+                                             .y = train_gradient(e->w, e->p->action_b)});
+}
+
+orr_code train_embed_backward(const train_embed *e, const train_embed_inputs *in, const void *dx) {
+  const void *all;
+  ORR_TRY(train_rows_gather(e->rows, e->d->block.act, e->d->block.D, dx, &all));
+  if (!e->rows->leaves) return backward_frames(e, in, all, 0, e->frames, NULL);
+  for (int64_t i = 0; i < e->rows->leaves; i++) ORR_TRY(backward_leaf(e, in, all, i));
+  return ORR_OK;
 }

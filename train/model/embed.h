@@ -25,6 +25,7 @@ typedef struct {
   const train_rows *rows; // M = frames*N
 
   float *action_emb, *daction_emb; // [frames,D]
+  float *leaf_grad; // with run.exact: of all but the tables, of a leaf that is not the first here
 } train_embed;
 
 // In device memory.

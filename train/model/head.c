@@ -1,8 +1,14 @@
 #include "train/model/head.h"
 
+#include "train/model/exact.h"
 #include "train/model/products.h"
 
+int64_t train_head_chunk(const train_axes *axes) {
+  return train_exact(axes) ? TRAIN_LEAF_LOSS_ROWS : TRAIN_LOSS_ROWS;
+}
+
 train_part train_head_codes(const train_axes *axes, int64_t V) {
+  if (train_exact(axes)) return train_exact_codes(axes, V);
   return train_part_of(V, train_axes_size(axes, DIST_AXIS_TP), train_axes_rank(axes, DIST_AXIS_TP));
 }
 
@@ -17,6 +23,22 @@ void train_head_place_logits(train_head *h, orr_arena *arena) {
   h->rstd = orr_arena_take(arena, C * sizeof(float));
 }
 
+// Elements of the gradients of norm and head, which lie one after the other.
+static int64_t grad_elements(const train_head *h) {
+  return h->head + h->codes.capacity * h->d.D - h->norm;
+}
+
+static void place_exact(train_head *h, orr_arena *arena) {
+  const size_t C = (size_t)h->C, row = (size_t)h->d.D * sizeof(float),
+               tp = (size_t)train_axes_size(h->d.axes, DIST_AXIS_TP);
+  if (train_exact_leaves(h->d.axes) > 1)
+    h->leaf_grad = orr_arena_take(arena, (size_t)grad_elements(h) * sizeof(float));
+  if (tp == 1) return;
+  h->dyg_part = orr_arena_take(arena, C * row);
+  h->dyg_parts = orr_arena_take(arena, tp * C * row);
+  h->sum_parts = orr_arena_take(arena, tp * C * sizeof(float));
+}
+
 void train_head_place(train_head *h, bool backward, orr_arena *arena) {
   const size_t e = kern_dtype_size(h->d.act), row = (size_t)h->d.D * e;
   const size_t C = (size_t)h->C, codes = (size_t)h->codes.count;
@@ -27,6 +49,7 @@ void train_head_place(train_head *h, bool backward, orr_arena *arena) {
   h->sum = orr_arena_take(arena, 2 * C * sizeof(float));
   h->target_logit = h->sum + C;
   if (!backward) return;
+  if (train_exact(h->d.axes)) place_exact(h, arena);
   h->dyg = orr_arena_take(arena, C * row);
   h->dxg = orr_arena_take(arena, C * row);
   h->dlogits = orr_arena_take(arena, C * codes * e);
@@ -56,6 +79,23 @@ orr_code train_head_logits(train_head *h, const void *x, const int32_t *row, flo
                                                  .y = logits});
 }
 
+// The same with run.exact: sums of every slice of codes, from the largest logit of all.
+static orr_code combine_exact(train_head *h, const int32_t *target) {
+  train_axes *ax = h->d.axes;
+  const kern_slices slices = train_exact_code_slices(ax, h->V);
+  ORR_TRY(train_axes_all_reduce(ax, DIST_AXIS_TP, h->largest, h->C, DIST_F32, DIST_MAX));
+  ORR_TRY(kern_xent_sum(h->k, &(kern_xent_sum_args){.M = h->C,
+                                                    .V = h->codes.count,
+                                                    .logits = h->logits,
+                                                    .target = target,
+                                                    .largest = h->largest,
+                                                    .slices = &slices,
+                                                    .sum = h->sum}));
+  ORR_TRY(train_exact_sum(ax, h->k, KERN_F32, h->C, h->sum, h->sum_parts, h->sum));
+  // One of the addends is not 0.
+  return train_axes_all_reduce(ax, DIST_AXIS_TP, h->target_logit, h->C, DIST_F32, DIST_SUM);
+}
+
 // The softmax' statistics over all codes from those over each rank's.
 static orr_code combine(train_head *h) {
   train_axes *ax = h->d.axes;
@@ -74,15 +114,16 @@ static orr_code combine(train_head *h) {
 static orr_code chunk_loss(train_head *h, int64_t first, const train_head_rows *r,
                            double *loss_sum) {
   const int32_t *target = r->target + first;
+  const bool exact = train_exact(h->d.axes);
   ORR_TRY(kern_xent_stats(h->k, &(kern_xent_stats_args){.M = h->C,
                                                         .V = h->codes.count,
                                                         .v_first = h->codes.first,
                                                         .logits = h->logits,
                                                         .target = target,
                                                         .largest = h->largest,
-                                                        .sum = h->sum,
+                                                        .sum = exact ? NULL : h->sum,
                                                         .target_logit = h->target_logit}));
-  ORR_TRY(combine(h));
+  ORR_TRY(exact ? combine_exact(h, target) : combine(h));
   return kern_xent_grad(h->k, &(kern_xent_grad_args){.type = h->d.act,
                                                      .M = h->C,
                                                      .V = h->codes.count,
@@ -99,26 +140,54 @@ static orr_code chunk_loss(train_head *h, int64_t first, const train_head_rows *
                                                      .dlogits = r->dx ? h->dlogits : NULL});
 }
 
-// dlogits -> dxg. Every rank of tp brings the part of its codes, and goes on with the sum.
-static orr_code chunk_backward(train_head *h) {
+// dlogits -> dyg: every rank of tp brings the part of its codes, and goes on with the sum.
+static orr_code backward_x(train_head *h) {
   const train_block_dims *d = &h->d;
-  ORR_TRY(kern_matmul_bwd_x(h->k, &(kern_matmul_bwd_x_args){.type = d->act,
-                                                            .M = h->C,
-                                                            .N = h->codes.count,
-                                                            .K = d->D,
-                                                            .dy = h->dlogits,
-                                                            .w = train_operand(h->w, h->head),
-                                                            .dx = h->dyg}));
-  ORR_TRY(train_products_gradient(h->k, h->w, h->head,
-                                  &(kern_matmul_bwd_w_args){.type = d->act,
-                                                            .M = h->C,
-                                                            .N = h->codes.count,
-                                                            .K = d->D,
-                                                            .dy = h->dlogits,
-                                                            .x = h->yg}));
-  if (!whole(h))
-    ORR_TRY(train_axes_all_reduce(d->axes, DIST_AXIS_TP, h->dyg, h->C * d->D, train_wire(d->act),
-                                  DIST_SUM));
+  const bool exact = train_exact(d->axes), part = exact && !whole(h);
+  kern_slices slices;
+  if (exact) slices = train_exact_code_slices(d->axes, h->V);
+  ORR_TRY(
+      kern_matmul_bwd_x(h->k, &(kern_matmul_bwd_x_args){.type = d->act,
+                                                        .M = h->C,
+                                                        .N = h->codes.count,
+                                                        .K = d->D,
+                                                        .dy = h->dlogits,
+                                                        .w = train_operand(h->w, h->head),
+                                                        .dx = part ? (void *)h->dyg_part : h->dyg,
+                                                        .dx_f32 = part,
+                                                        .slices = exact ? &slices : NULL}));
+  if (exact)
+    return train_exact_sum(d->axes, h->k, d->act, h->C * d->D, h->dyg_part, h->dyg_parts, h->dyg);
+  if (whole(h)) return ORR_OK;
+  return train_axes_all_reduce(d->axes, DIST_AXIS_TP, h->dyg, h->C * d->D, train_wire(d->act),
+                               DIST_SUM);
+}
+
+// Where the gradient of the parameter at `at` goes that this leaf makes.
+static float *grad_of(const train_head *h, const train_head_rows *r, int64_t at) {
+  return r->leaf > 0 ? h->leaf_grad + (at - h->norm) : train_gradient(h->w, at);
+}
+
+// The head's own gradient from the chunk at row `first`.
+static orr_code backward_w(train_head *h, int64_t first, const train_head_rows *r) {
+  kern_matmul_bwd_w_args a = {.type = h->d.act,
+                              .M = h->C,
+                              .N = h->codes.count,
+                              .K = h->d.D,
+                              .dy = h->dlogits,
+                              .x = h->yg,
+                              .dw = grad_of(h, r, h->head)};
+  if (r->leaf == 0) return train_products_gradient(h->k, h->w, h->head, &a);
+  if (h->k->planning) ORR_TRY(kern_matmul_bwd_w(h->k, &a)); // both ways
+  a.overwrite = first == 0;
+  return kern_matmul_bwd_w(h->k, &a);
+}
+
+// dlogits -> dxg.
+static orr_code chunk_backward(train_head *h, int64_t first, const train_head_rows *r) {
+  const train_block_dims *d = &h->d;
+  ORR_TRY(backward_w(h, first, r));
+  ORR_TRY(backward_x(h));
   return kern_rmsnorm_bwd(h->k, &(kern_rmsnorm_bwd_args){.type = d->act,
                                                          .M = h->C,
                                                          .D = d->D,
@@ -127,7 +196,7 @@ static orr_code chunk_backward(train_head *h) {
                                                          .w = train_plain(h->w, h->norm),
                                                          .rstd = h->rstd,
                                                          .dx = h->dxg,
-                                                         .dw = train_gradient(h->w, h->norm)});
+                                                         .dw = grad_of(h, r, h->norm)});
 }
 
 // Puts gradients where their rows are, if these are this rank's.
@@ -142,17 +211,37 @@ static orr_code spread(train_head *h, const int32_t *row, const train_head_rows 
                                                            .y = r->dx});
 }
 
+// What a leaf has made apart, to what those before it made.
+static orr_code add_leaf(train_head *h) {
+  const int64_t head = h->head - h->norm;
+  ORR_TRY(kern_axpby(h->k, &(kern_axpby_args){.type = KERN_F32,
+                                              .n = h->d.D,
+                                              .a = 1.0f,
+                                              .b = 1.0f,
+                                              .x = h->leaf_grad,
+                                              .y = train_gradient(h->w, h->norm)}));
+  return kern_axpby(h->k, &(kern_axpby_args){.type = KERN_F32,
+                                             .n = h->codes.count * h->d.D,
+                                             .a = 1.0f,
+                                             .b = 1.0f,
+                                             .x = h->leaf_grad + head,
+                                             .y = train_gradient(h->w, h->head)});
+}
+
 orr_code train_head_loss(train_head *h, const train_head_rows *r, double *loss_sum) {
-  if (r->dx)
+  if (r->dx && r->leaf == 0)
     ORR_TRY(kern_fill(h->k, &(kern_fill_args){.x = r->dx,
                                               .bytes = (size_t)(r->own_rows * h->d.D) *
                                                        kern_dtype_size(h->d.act)}));
+  if (r->dx && r->leaf > 0)
+    ORR_TRY(kern_fill(
+        h->k, &(kern_fill_args){.x = h->leaf_grad, .bytes = (size_t)h->d.D * sizeof(float)}));
   for (int64_t first = 0; first < r->rows; first += h->C) {
     ORR_TRY(train_head_logits(h, r->x, r->row + first, h->logits));
     ORR_TRY(chunk_loss(h, first, r, loss_sum));
     if (!r->dx) continue;
-    ORR_TRY(chunk_backward(h));
+    ORR_TRY(chunk_backward(h, first, r));
     ORR_TRY(spread(h, r->row + first, r));
   }
-  return ORR_OK;
+  return r->dx && r->leaf > 0 ? add_leaf(h) : ORR_OK;
 }

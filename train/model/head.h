@@ -14,6 +14,8 @@
 #include "train/model/block.h"
 
 #define TRAIN_LOSS_ROWS 1024
+// The same with run.exact, where every leaf has chunks of its own.
+#define TRAIN_LEAF_LOSS_ROWS 256
 
 typedef struct {
   kern *k;
@@ -31,6 +33,12 @@ typedef struct {
   float *largest;            // [C]
   float *own_largest;        // [C] before the ranks combined theirs
   float *sum, *target_logit; // [C], one after the other
+  // With run.exact (train/model/exact.h):
+  int64_t V;        // all codes
+  float *dyg_part;  // [C,D] of this rank of tp, and of all
+  float *dyg_parts; // [tp,C,D]
+  float *sum_parts; // [tp,C]
+  float *leaf_grad; // of norm and head, of a leaf that is not the first here
 } train_head;
 
 // What the loss is about.
@@ -38,12 +46,15 @@ typedef struct {
   const void *x;               // [M,D] all rows of the model's output
   const int32_t *row, *target; // [rows], -1 where there is none
   const float *weight;         // [rows] of their losses; NULL = 1
-  int64_t rows;                // a multiple of TRAIN_LOSS_ROWS
+  int64_t rows;                // a multiple of C
+  int64_t leaf;                // with run.exact: whose rows these are; they follow those before
   const float *scale;          // of the gradient, in device memory
   int64_t first_row, own_rows; // of M: those whose gradients this rank keeps
   void *dx;                    // [own_rows,D] (=); NULL: loss only
 } train_head_rows;
 
+// Local. Rows of a chunk of the loss.
+int64_t train_head_chunk(const train_axes *axes);
 // Local. This rank's codes of V.
 train_part train_head_codes(const train_axes *axes, int64_t V);
 // Local. Takes the buffers of train_head_logits.

@@ -16,6 +16,9 @@ typedef struct {
   train_axes *axes; // NULL = one rank
   int64_t M, rows;
   void *full; // [rows*tp,D]; not used on one rank
+  // With run.exact (train/model/exact.h), whose M is divisible by tp; else leaves is 0.
+  int64_t leaves;         // equal parts of the rows, which gradients of weights are summed by
+  float *partial, *parts; // [M,D] each; not used on one rank of tp
 } train_rows;
 
 // Local. Rows of a rank when tp ranks split M.
@@ -27,6 +30,9 @@ orr_code train_rows_gather(const train_rows *r, kern_dtype t, int64_t D, const v
 typedef struct {
   int64_t w;    // place of the weight, [N,K] here
   int64_t N, K; // of this rank
+  // What lies side by side in the one of N and K that tp cuts.
+  int segments;
+  int64_t width[KERN_SEGMENTS_MOST];
 } train_linear;
 
 // Collective over tp. x [rows,K] -> y [M,N].

@@ -37,7 +37,9 @@ static orr_code whole_logits(train_own_codes *o, const float **all) {
   ORR_TRY(copy_columns(o, &h->codes, h->logits, (size_t)h->codes.count, o->sent, pitch));
   ORR_TRY(train_axes_all_gather(o->axes, DIST_AXIS_TP, o->sent, o->parts, part, DIST_F32));
   for (int r = 0; r < ranks(o); r++) {
-    const train_part codes = train_part_of(o->V, ranks(o), r);
+    train_axes theirs = *o->axes;
+    theirs.grid.tp_i = r;
+    const train_part codes = train_head_codes(&theirs, o->V);
     ORR_TRY(
         copy_columns(o, &codes, o->parts + r * part, pitch, o->all + codes.first, (size_t)o->V));
   }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernels/watch.h"
 
 void train_products_init(train_products *p, kern *k) {
   *p = (train_products){.k = k};
@@ -60,7 +61,10 @@ orr_code train_products_gradient(kern *k, const train_weights *w, int64_t at,
   if (!p) return kern_matmul_bwd_w(k, &a);
   if (k->planning) { // for both ways
     ORR_TRY(note(p, at, a.N * a.K));
+    p->list[find(p, at)].written = true; // so that settle plans as a step settles
+    kern_watch_pause(k, true);
     ORR_TRY(kern_matmul_bwd_w(k, &a));
+    kern_watch_pause(k, false);
     a.overwrite = true;
     return kern_matmul_bwd_w(k, &a);
   }

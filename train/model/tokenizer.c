@@ -176,7 +176,7 @@ orr_code train_tokenizer_place(train_tokenizer *m, orr_arena *acts) {
   m->dy = orr_arena_take(acts, M * D * e);
   m->dcode = orr_arena_take(acts, M * n * e);
   m->dz = orr_arena_take(acts, M * n * sizeof(float));
-  train_block_scratch_take(&m->scratch, b, m->M, acts);
+  train_block_scratch_take(&m->scratch, b, &m->shape, acts);
   return ORR_OK;
 }
 

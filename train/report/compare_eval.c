@@ -22,6 +22,8 @@ static const struct {
                {"decoded_persistence_psnr", "persistence through the tokenizer, dB"},
                {"random_action_psnr", "PSNR under other actions, dB"},
                {"ssim", "SSIM"},
+               {"brightness_ratio", "brightness over the real"},
+               {"distinct_codes_ratio", "distinct codes over the real"},
                {"delta_psnr", "action gain, dB"},
                {"action_shuffle_ratio", "action shuffle ratio"},
                {"effect_corr", "effect of actions, correlation"},

@@ -7,7 +7,8 @@
 struct train_reduce {
   train_axes *axes;
   train_state *state;
-  dist_axis axis; // that buckets are reduced over
+  train_ordered *ordered; // borrowed; NULL without run.exact
+  dist_axis axis;         // that buckets are reduced over
   bool overlap;
   uint64_t *local;          // see train_reduce_fingerprint
   train_partition buckets;  // where they are cut; also without sharded states
@@ -46,11 +47,12 @@ static int64_t total_of(const train_reduce *r) {
 }
 
 orr_code train_reduce_create(train_axes *axes, train_state *state, int64_t bucket_bytes,
-                             int64_t micros, train_reduce **out) {
+                             int64_t micros, train_ordered *ordered, train_reduce **out) {
   train_reduce *r = orr_calloc(1, sizeof *r);
   ORR_CHECK(r, ORR_ENOMEM, "gradient buckets: out of memory");
   *r = (train_reduce){.axes = axes,
                       .state = state,
+                      .ordered = ordered,
                       .overlap = true,
                       .untouched = state->params.count,
                       .micros = micros};
@@ -107,16 +109,18 @@ static int64_t kept_of(const train_reduce *r, int i) {
   return n;
 }
 
-void train_reduce_place(train_reduce *r, orr_arena *arena) {
+orr_code train_reduce_place(train_reduce *r, orr_arena *arena) {
   int64_t most[TRAIN_WINDOW_SLOTS] = {0};
   if (r->capacity) r->shared = orr_arena_take(arena, (size_t)r->capacity * sizeof *r->shared);
-  if (!windowed(r) || r->micros == 1 || r->state->shard.whole) return;
+  if (r->ordered) return train_ordered_place(r->ordered, &r->buckets, arena);
+  if (!windowed(r) || r->micros == 1 || r->state->shard.whole) return ORR_OK;
   for (int i = 0; i < r->state->params.segments; i++) {
     const int64_t n = kept_of(r, i);
     if (n > most[i % TRAIN_WINDOW_SLOTS]) most[i % TRAIN_WINDOW_SLOTS] = n;
   }
   for (int i = 0; i < TRAIN_WINDOW_SLOTS; i++)
     r->arriving[i] = orr_arena_take(arena, (size_t)most[i] * sizeof **r->arriving);
+  return ORR_OK;
 }
 
 // Copies this rank's elements of a parameter's gradient to their places in the whole, or back.
@@ -196,6 +200,12 @@ static orr_code start_bucket(train_reduce *r, int64_t i, dist_request *request) 
                                                       .first = at,
                                                       .sum = r->local,
                                                       .accumulate = r->started + r->micro > 0}));
+  if (r->ordered) {
+    const train_partition_piece mine = train_partition_piece_of(&r->buckets, i);
+    *request = (dist_request){NULL};
+    return train_ordered_bucket(r->ordered, at, count, scatters(r) ? &mine : NULL,
+                                r->state->own_grad + mine.place);
+  }
   if (!scatters(r))
     return train_axes_all_reduce_start(r->axes, r->axis, grad, count, DIST_F32, request);
   const train_partition_piece mine = train_partition_piece_of(&r->buckets, i);
@@ -207,7 +217,7 @@ static orr_code start_bucket(train_reduce *r, int64_t i, dist_request *request) 
 static orr_code land(train_reduce *r, int64_t i) {
   const train_partition_piece mine = train_partition_piece_of(&r->buckets, i);
   float *own = r->state->own_grad + mine.place;
-  if (!scatters(r) && !windowed(r)) return ORR_OK;
+  if (r->ordered || (!scatters(r) && !windowed(r))) return ORR_OK;
   if (windowed(r) && mine.count > 0 && (r->micro > 0 || !scatters(r)))
     ORR_TRY(kern_axpby(r->state->k,
                        &(kern_axpby_args){.type = KERN_F32,
@@ -240,13 +250,14 @@ static bool alone(const train_reduce *r) {
 // Starts the buckets at and after `first`, whose sums over tp are made.
 static orr_code start_final(train_reduce *r, int64_t first) {
   const int64_t n = train_partition_buckets(&r->buckets);
-  if (alone(r)) return ORR_OK;
+  if (alone(r) && !r->ordered) return ORR_OK;
   for (; r->started < n; r->started++) {
     int64_t at, count;
     train_partition_bucket(&r->buckets, n - 1 - r->started, &at, &count);
     if (at < first) break;
     ORR_TRY(start_bucket(r, n - 1 - r->started, &r->requests[r->started]));
   }
+  if (r->ordered) return ORR_OK; // nothing is under way
   return train_axes_push(r->axes, r->axis, r->requests, r->started, &r->finished);
 }
 
@@ -272,7 +283,10 @@ orr_code train_reduce_begin(train_reduce *r, int64_t micro, bool last) {
   r->micro = micro;
   r->last = last;
   if (windowed(r)) return open_segment(r, s->params.segments - 1);
-  if (micro > 0) return ORR_OK;
+  if (r->ordered)
+    train_ordered_begin(r->ordered);
+  else if (micro > 0)
+    return ORR_OK;
   return train_products_begin(&s->products, &s->weights, 0, s->params.total);
 }
 

@@ -22,14 +22,16 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "train/model/axes.h"
+#include "train/step/ordered.h"
 #include "train/step/state.h"
 
 typedef struct train_reduce train_reduce;
 
 // Local. Reduces state->weights.grad (into state->own_grad where that is sharded) in buckets of
-// bucket_bytes, over steps of so many micro-batches; borrows both.
+// bucket_bytes, over steps of so many micro-batches; borrows all. With
+// `ordered` sums are made by it, instead of by the transport.
 orr_code train_reduce_create(train_axes *axes, train_state *state, int64_t bucket_bytes,
-                             int64_t micros, train_reduce **out);
+                             int64_t micros, train_ordered *ordered, train_reduce **out);
 void train_reduce_destroy(train_reduce *r); // takes NULL
 // Local. False: no bucket starts before finish, for a comparison. True at first.
 void train_reduce_overlap(train_reduce *r, bool overlap);
@@ -38,7 +40,7 @@ void train_reduce_overlap(train_reduce *r, bool overlap);
 // replica.
 void train_reduce_fingerprint(train_reduce *r, uint64_t *local);
 // Local. Takes its buffers; once counting, once committed.
-void train_reduce_place(train_reduce *r, orr_arena *arena);
+orr_code train_reduce_place(train_reduce *r, orr_arena *arena);
 // Local. Before micro-batch `micro` of a step: clears what its backward pass adds to.
 orr_code train_reduce_begin(train_reduce *r, int64_t micro, bool last);
 // Local. Whether a micro-batch's gradients have to be told of by `ready`: the last one's, or, where

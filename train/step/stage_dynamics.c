@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "train/model/exact.h"
 #include "train/model/masking.h"
 #include "train/step/stage.h"
 
@@ -31,10 +32,11 @@ typedef struct {
   train_dynamics *model;
   train_masking masking;
   train_dynamics_frames frames;
-  int64_t T, micros, capacity; // capacity: masked rows of a micro-batch
+  int64_t T, micros, capacity;          // capacity: masked rows of a micro-batch
+  int64_t leaves, leaf_capacity, chunk; // parts of these, one without run.exact; rows of a chunk
   dynamics_inputs inputs[TRAIN_INPUT_SETS];
   int64_t unit;                  // of their number where steps are captured
-  int64_t *masked, *masked_rows; // [micros] positions, and rows with padding
+  int64_t *masked, *masked_rows; // [micros,leaves] positions, and rows with padding
   int64_t *own, *own_rows;       // [micros] likewise of own codes
 } dynamics_stage;
 
@@ -90,27 +92,42 @@ static int64_t rounded_up(int64_t rows, int64_t unit) {
 static void take_shape(dynamics_stage *s, int64_t shape) {
   const int64_t rows = (shape + 1) * s->unit;
   s->base.shape = shape;
-  for (int64_t i = 0; i < s->micros; i++)
-    s->masked_rows[i] = rows < s->capacity ? rows : s->capacity;
+  for (int64_t i = 0; i < s->micros * s->leaves; i++)
+    s->masked_rows[i] = rows < s->leaf_capacity ? rows : s->leaf_capacity;
 }
 
 // From the numbers of masked positions to those of rows. Where steps are captured all micro-batches
 // take as many as the longest one, rounded up so that a run meets few shapes.
 static void settle_rows(dynamics_stage *s) {
   int64_t most = 1;
-  for (int64_t i = 0; i < s->micros; i++) {
+  for (int64_t i = 0; i < s->micros * s->leaves; i++) {
     if (most < s->masked[i]) most = s->masked[i];
-    s->masked_rows[i] = rounded_up(s->masked[i], TRAIN_LOSS_ROWS);
+    s->masked_rows[i] = rounded_up(s->masked[i], s->chunk);
+    // A leaf's gradient is there, if only as zeros.
+    if (s->base.axes->exact && s->masked_rows[i] == 0) s->masked_rows[i] = s->chunk;
   }
   if (s->base.k->can_capture) take_shape(s, rounded_up(most, s->unit) / s->unit - 1);
 }
 
-// Masks of micro-batch `micro`; returns its number of masked positions.
-static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_t micro) {
+// The frames of leaf `leaf`, of every clip.
+static train_masking masking_of(const dynamics_stage *s, int64_t leaf) {
+  train_masking m = s->masking;
+  m.frames = s->frames.count / s->leaves;
+  m.first += leaf * m.frames;
+  return m;
+}
+
+// Masks of leaf `leaf` of micro-batch `micro`; returns its number of masked positions.
+static int64_t prepare_leaf(dynamics_stage *s, const data_clip_batch *b, int64_t micro,
+                            int64_t leaf) {
   const dynamics_inputs *in = &s->inputs[s->base.turn];
-  const int64_t T = s->T, S = s->d.S, A = s->d.A, first = micro * s->base.micro * s->frames.count;
-  int32_t *row = in->masked_row + micro * s->capacity, *target = in->target + micro * s->capacity;
-  float *weight = in->weight ? in->weight + micro * s->capacity : NULL;
+  const train_masking masking = masking_of(s, leaf);
+  const int64_t T = s->T, S = s->d.S, A = s->d.A,
+                skipped = leaf * masking.frames * masking.frame_step, // frames before the leaf's
+      first = micro * s->base.micro * s->frames.count + skipped,
+                list = micro * s->capacity + leaf * s->leaf_capacity;
+  int32_t *row = in->masked_row + list, *target = in->target + list;
+  float *weight = in->weight ? in->weight + list : NULL;
   int64_t n = 0;
   for (int64_t i = 0; i < s->base.micro; i++) {
     const int64_t clip = micro * s->base.micro + i;
@@ -123,10 +140,16 @@ static int64_t prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_
                             .given = in->given ? in->given + first * S : NULL,
                             .action = in->action + first * 2 * A,
                             .has_action = in->has_action + first};
-    n += train_masking_apply(&s->masking, &c, i, row + n, target + n, weight ? weight + n : NULL);
+    n += train_masking_apply(&masking, &c, i, row + n, target + n, weight ? weight + n : NULL);
     in->branch[clip] = b->branch[clip];
   }
+  for (int64_t i = 0; i < n; i++) row[i] += (int32_t)(skipped * s->d.N);
   return n;
+}
+
+static void prepare_micro(dynamics_stage *s, const data_clip_batch *b, int64_t micro) {
+  for (int64_t leaf = 0; leaf < s->leaves; leaf++)
+    s->masked[micro * s->leaves + leaf] = prepare_leaf(s, b, micro, leaf);
 }
 
 // Where frame t of clip `clip`, both counted over all of this rank's, lies among the inputs.
@@ -190,8 +213,7 @@ static void list_own(dynamics_stage *s, const data_clip_batch *b, int64_t micro)
         add_own(s, micro, sample, t * s->d.S + p, frame, p, ends(s, t));
     }
   }
-  s->own_rows[micro] =
-      s->base.k->can_capture ? s->capacity : rounded_up(s->own[micro], TRAIN_LOSS_ROWS);
+  s->own_rows[micro] = s->base.k->can_capture ? s->capacity : rounded_up(s->own[micro], s->chunk);
   for (int64_t r = s->own[micro]; r < s->own_rows[micro]; r++) {
     const int64_t at = micro * s->capacity + r;
     in->own_row[at] = in->place[at] = in->before_place[at] = -1;
@@ -202,8 +224,12 @@ static void list_own(dynamics_stage *s, const data_clip_batch *b, int64_t micro)
 // Rows that do not count.
 static void pad_micro(dynamics_stage *s, int64_t micro) {
   const dynamics_inputs *in = &s->inputs[s->base.turn];
-  int32_t *row = in->masked_row + micro * s->capacity, *target = in->target + micro * s->capacity;
-  for (int64_t i = s->masked[micro]; i < s->masked_rows[micro]; i++) row[i] = target[i] = -1;
+  for (int64_t leaf = 0; leaf < s->leaves; leaf++) {
+    const int64_t of = micro * s->leaves + leaf,
+                  list = micro * s->capacity + leaf * s->leaf_capacity;
+    int32_t *row = in->masked_row + list, *target = in->target + list;
+    for (int64_t i = s->masked[of]; i < s->masked_rows[of]; i++) row[i] = target[i] = -1;
+  }
 }
 
 // Ranks of cp share clips: the first one counts for all.
@@ -217,9 +243,13 @@ static double bad_clips(const train_stage *s, const data_clip_batch *b) {
 static double units_of(const dynamics_stage *s) {
   const dynamics_inputs *in = &s->inputs[s->base.turn];
   double units = 0.0;
-  for (int64_t micro = 0; micro < s->micros; micro++)
-    for (int64_t i = 0; i < s->masked[micro]; i++)
-      units += in->weight ? (double)in->weight[micro * s->capacity + i] : 1.0;
+  for (int64_t l = 0; l < s->micros * s->leaves; l++)
+    for (int64_t i = 0; i < s->masked[l]; i++)
+      units +=
+          in->weight
+              ? (double)
+                    in->weight[l / s->leaves * s->capacity + l % s->leaves * s->leaf_capacity + i]
+              : 1.0;
   return units;
 }
 
@@ -227,7 +257,7 @@ static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, train
   dynamics_stage *s = (dynamics_stage *)base;
   s->masking.piece = base->frames;
   for (int64_t micro = 0; micro < s->micros; micro++) {
-    s->masked[micro] = prepare_micro(s, b, micro);
+    prepare_micro(s, b, micro);
     if (s->d.own_codes) list_own(s, b, micro);
   }
   settle_rows(s);
@@ -250,15 +280,18 @@ static void stage_foresee(train_stage *base, uint64_t first) {
   dynamics_stage *s = (dynamics_stage *)base;
   s->masking.piece = base->frames;
   for (int64_t micro = 0; micro < s->micros; micro++) {
-    s->masked[micro] = s->own[micro] = 0;
+    s->own[micro] = 0;
+    for (int64_t leaf = 0; leaf < s->leaves; leaf++) s->masked[micro * s->leaves + leaf] = 0;
     for (int64_t i = 0; i < base->micro; i++) {
       const uint64_t sample = first + (uint64_t)(micro * base->micro + i);
-      s->masked[micro] += train_masking_count(&s->masking, sample);
+      for (int64_t leaf = 0; leaf < s->leaves; leaf++) {
+        const train_masking masking = masking_of(s, leaf);
+        s->masked[micro * s->leaves + leaf] += train_masking_count(&masking, sample);
+      }
       for (int64_t t = s->frames.first; t < s->frames.first + s->frames.count; t++)
         if (train_masking_own(&s->masking, sample, t)) s->own[micro] += s->d.S;
     }
-    s->own_rows[micro] =
-        base->k->can_capture ? s->capacity : rounded_up(s->own[micro], TRAIN_LOSS_ROWS);
+    s->own_rows[micro] = base->k->can_capture ? s->capacity : rounded_up(s->own[micro], s->chunk);
   }
   settle_rows(s);
 }
@@ -267,15 +300,19 @@ static void stage_foresee(train_stage *base, uint64_t first) {
 static train_dynamics_batch batch_of(const dynamics_stage *s, int64_t micro) {
   const dynamics_inputs *in = &s->inputs[TRAIN_INPUTS_ON_DEVICE];
   const int64_t first = micro * s->base.micro * s->frames.count;
-  return (train_dynamics_batch){.tokens = in->tokens + first * s->d.S,
-                                .before = in->before ? in->before + first * s->d.S : NULL,
-                                .action = in->action + first * 2 * s->d.A,
-                                .has_action = in->has_action + first,
-                                .branch = in->branch + micro * s->base.micro,
-                                .masked_row = in->masked_row + micro * s->capacity,
-                                .target = in->target + micro * s->capacity,
-                                .weight = in->weight ? in->weight + micro * s->capacity : NULL,
-                                .masked_rows = s->masked_rows[micro]};
+  train_dynamics_batch b = {.tokens = in->tokens + first * s->d.S,
+                            .before = in->before ? in->before + first * s->d.S : NULL,
+                            .action = in->action + first * 2 * s->d.A,
+                            .has_action = in->has_action + first,
+                            .branch = in->branch + micro * s->base.micro,
+                            .masked_row = in->masked_row + micro * s->capacity,
+                            .target = in->target + micro * s->capacity,
+                            .weight = in->weight ? in->weight + micro * s->capacity : NULL,
+                            .masked_rows = s->masked_rows[micro * s->leaves],
+                            .leaf_capacity = s->leaf_capacity};
+  for (int64_t leaf = 0; leaf < s->leaves; leaf++)
+    b.leaf_rows[leaf] = s->masked_rows[micro * s->leaves + leaf];
+  return b;
 }
 
 // Some of the context becomes what the model makes of the frames around it.
@@ -370,21 +407,25 @@ static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_stat
   s->base.outcome_weight[TRAIN_DONE] = c->model.done_weight;
   s->base.outcome_weight[TRAIN_PROGRESS] = c->model.progress_weight;
   if (train_registers_any(&s->d)) s->base.outcomes = TRAIN_OUTCOMES;
-  s->masked = orr_calloc(4 * (size_t)s->micros, sizeof *s->masked);
+  s->chunk = train_head_chunk(axes);
+  s->leaves = axes->exact ? train_exact_leaves(axes) : 1;
+  s->masked = orr_calloc((size_t)(s->micros * (2 * s->leaves + 2)), sizeof *s->masked);
   ORR_CHECK_GOTO(s->masked, fail, ORR_ENOMEM, "dynamics stage: out of memory");
-  s->masked_rows = s->masked + s->micros;
-  s->own = s->masked_rows + s->micros;
+  s->masked_rows = s->masked + s->micros * s->leaves;
+  s->own = s->masked_rows + s->micros * s->leaves;
   s->own_rows = s->own + s->micros;
   ORR_TRY_GOTO(train_dynamics_list(&s->d, &state->params, &s->p), fail);
   ORR_TRY_GOTO(train_dynamics_create(k, &s->d, &s->p, &state->weights, micro, s->T,
                                      train_block_keep(c), &s->model),
                fail);
-  s->capacity = train_dynamics_loss_capacity(s->model);
+  s->leaf_capacity = train_dynamics_loss_capacity(s->model);
+  s->capacity = s->leaves * s->leaf_capacity;
   s->unit =
-      rounded_up(s->capacity, TRAIN_STAGE_MOST_SHAPES * TRAIN_LOSS_ROWS) / TRAIN_STAGE_MOST_SHAPES;
-  if (k->can_capture) s->base.shapes = rounded_up(s->capacity, s->unit) / s->unit;
+      rounded_up(s->leaf_capacity, TRAIN_STAGE_MOST_SHAPES * s->chunk) / TRAIN_STAGE_MOST_SHAPES;
+  if (k->can_capture) s->base.shapes = rounded_up(s->leaf_capacity, s->unit) / s->unit;
   // Until a step is foreseen or prepared: one chunk, whose shape all chunks have.
-  for (int64_t i = 0; i < s->micros; i++) s->masked_rows[i] = s->own_rows[i] = TRAIN_LOSS_ROWS;
+  for (int64_t i = 0; i < s->micros; i++) s->own_rows[i] = s->chunk;
+  for (int64_t i = 0; i < s->micros * s->leaves; i++) s->masked_rows[i] = s->chunk;
   s->base.tokens_per_clip = (double)(s->T * s->d.N);
   s->base.frames_per_clip = (double)s->T;
   s->base.flops_per_clip = train_dynamics_flops(&s->d, 1, s->T);

@@ -106,6 +106,11 @@ static void place_gradients(train_state *s) {
   else
     w->grad = orr_arena_take(&s->gradients, (size_t)s->params.total * sizeof(float));
   w->grad_window = away ? &s->grad_window : NULL;
+  s->whole_grad = w->grad;
+  s->waiting_grad = NULL;
+  if (s->waiting)
+    s->waiting_grad = orr_arena_take(&s->gradients, (size_t)(s->waiting * s->params.total) *
+                                                        sizeof *s->waiting_grad);
   s->own_grad = train_state_shares_gradients(s) ? orr_arena_take(&s->gradients, own) : w->grad;
 }
 
@@ -374,8 +379,15 @@ static orr_code each_piece(train_state *s, const train_param *p, piece_fn each, 
   return ORR_OK;
 }
 
-static orr_code add_squares(train_state *s, const float *x, int64_t n, double *sum) {
-  return kern_sumsq(s->k, &(kern_sumsq_args){.n = n, .x = x, .sum = sum, .accumulate = true});
+// Where squares are added to: one of the two.
+typedef struct {
+  double *sum;
+  int64_t *bins;
+} squares_to;
+
+static orr_code add_squares(train_state *s, const float *x, int64_t n, const squares_to *to) {
+  if (to->bins) return kern_squares(s->k, &(kern_squares_args){.n = n, .x = x, .bins = to->bins});
+  return kern_sumsq(s->k, &(kern_sumsq_args){.n = n, .x = x, .sum = to->sum, .accumulate = true});
 }
 
 static orr_code add_piece(train_state *s, const train_param *p, const train_partition_piece *x,
@@ -384,9 +396,9 @@ static orr_code add_piece(train_state *s, const train_param *p, const train_part
 }
 
 // Adds the squares of one parameter's gradients, as far as this rank has them.
-static orr_code sumsq_param(train_state *s, const train_param *p, double *sum) {
-  if (train_state_shares_gradients(s)) return each_piece(s, p, add_piece, sum);
-  return add_squares(s, s->weights.grad + p->at, p->count, sum);
+static orr_code sumsq_param(train_state *s, const train_param *p, squares_to *to) {
+  if (train_state_shares_gradients(s)) return each_piece(s, p, add_piece, to);
+  return add_squares(s, s->weights.grad + p->at, p->count, to);
 }
 
 // Elements of the reduced gradient on this rank.
@@ -394,16 +406,23 @@ static int64_t gradient_elements(const train_state *s) {
   return train_state_shares_gradients(s) ? train_partition_elements(&s->shard) : s->params.total;
 }
 
-orr_code train_state_sumsq(train_state *s, double *sum) {
+static orr_code add_all_squares(train_state *s, squares_to *to) {
   bool all = true;
   for (int i = 0; i < s->params.count; i++) all = all && !s->params.list[i].counted_elsewhere;
-  if (all)
-    return kern_sumsq(s->k,
-                      &(kern_sumsq_args){.n = gradient_elements(s), .x = s->own_grad, .sum = sum});
-  ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = sum, .bytes = sizeof *sum}));
+  if (all) return add_squares(s, s->own_grad, gradient_elements(s), to);
   for (int i = 0; i < s->params.count; i++)
-    if (!s->params.list[i].counted_elsewhere) ORR_TRY(sumsq_param(s, &s->params.list[i], sum));
+    if (!s->params.list[i].counted_elsewhere) ORR_TRY(sumsq_param(s, &s->params.list[i], to));
   return ORR_OK;
+}
+
+orr_code train_state_sumsq(train_state *s, double *sum) {
+  ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = sum, .bytes = sizeof *sum}));
+  return add_all_squares(s, &(squares_to){.sum = sum});
+}
+
+orr_code train_state_squares(train_state *s, int64_t *bins) {
+  ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = bins, .bytes = KERN_SQUARES_BINS * sizeof *bins}));
+  return add_all_squares(s, &(squares_to){.bins = bins});
 }
 
 // What this rank has updated of parameter p.

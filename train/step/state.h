@@ -35,9 +35,13 @@ typedef struct train_state {
   uint16_t *own_work; // bfloat16, where weights are shared out
   float *own_master;  // weights.master unless it is shared out: float32 reads that one in place
   train_products products; // what makes weights.grad, where weights.products says so
-  float *own_grad;         // weights.grad where reduced gradients are not shared out
-  float *m, *v, *ema;      // NULL when absent
-  int64_t plain;           // elements of weights.plain
+  // With run.exact (train/step/ordered.h): the gradients' own array, while weights.grad is that of
+  // a pass, and [waiting,total] arrays of passes before.
+  float *whole_grad, *waiting_grad;
+  int waiting;
+  float *own_grad;    // weights.grad where reduced gradients are not shared out
+  float *m, *v, *ema; // NULL when absent
+  int64_t plain;      // elements of weights.plain
   bool training, has_ema;
   train_matrices *matrices; // that Muon updates; NULL where AdamW updates all
   orr_arena parameters, gradients, optimizer;
@@ -96,6 +100,8 @@ bool train_state_shares_gradients(const train_state *s);
 // Local. *sum (=), in device memory, squares of the gradients that this rank counts in the norm:
 // its own part where gradients are shared out, and of what ranks of tp share the first one's alone.
 orr_code train_state_sumsq(train_state *s, double *sum);
+// Local. The same squares as integers (kernels/ops.h): bins (=).
+orr_code train_state_squares(train_state *s, int64_t *bins);
 // Local. *sum (=), in device memory, the fingerprint of the gradients, or of the float32 weights,
 // that this rank updates.
 orr_code train_state_fingerprint_gradients(train_state *s, uint64_t *sum);

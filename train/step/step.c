@@ -28,7 +28,9 @@ static orr_code create_parts(train_step *s) {
   s->capture = c->run.capture && s->k->can_capture && c->data.frames_start == 0 &&
                (s->axes->on_device || train_axes_size(s->axes, DIST_AXIS_WORLD) == 1);
   ORR_TRY(train_state_share(&s->state, c, s->axes));
-  ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, s->micros, &s->reduce));
+  if (c->run.exact) ORR_TRY(train_ordered_create(s->axes, &s->state, s->micros, &s->ordered));
+  ORR_TRY(train_reduce_create(s->axes, &s->state, c->dist.bucket_bytes, s->micros, s->ordered,
+                              &s->reduce));
   ORR_TRY(train_gather_create(s->axes, &s->state, &s->gather));
   ORR_TRY(train_fetch_create(s->axes, &s->state, &s->fetch));
   train_step_overlap(s, c->dist.overlap);
@@ -44,7 +46,12 @@ void train_step_overlap(train_step *s, bool overlap) {
 static orr_code place(train_step *s) {
   train_state_place(&s->state);
   ORR_TRY(train_stage_place(s->stage));
-  train_reduce_place(s->reduce, &s->exchange);
+  ORR_TRY(train_reduce_place(s->reduce, &s->exchange));
+  if (s->ordered) {
+    s->exact.losses =
+        orr_arena_take(&s->exchange, (size_t)s->exact.count * sizeof *s->exact.losses);
+    s->exact.squares = orr_arena_take(&s->exchange, KERN_SQUARES_BINS * sizeof *s->exact.squares);
+  }
   s->totals = orr_arena_take(&s->exchange, sizeof *s->totals);
   s->stage->loss_sum = &s->totals->loss;
   s->stage->outcome_sum = s->totals->outcomes;
@@ -53,11 +60,11 @@ static orr_code place(train_step *s) {
 }
 
 // Everything that moves in a step, on arrays that are not there yet.
-static orr_code rehearse(train_step *s) {
+static orr_code rehearse(train_step *s, bool fingerprint) {
   train_step_votes votes = {0};
   ORR_TRY(train_axes_agree(s->axes, ORR_OK, "read data"));
-  ORR_TRY(train_step_gradients(
-      s, NULL, &(train_step_request){.step = 1, .fingerprint = s->c->guard.record_every > 0}));
+  ORR_TRY(
+      train_step_gradients(s, NULL, &(train_step_request){.step = 1, .fingerprint = fingerprint}));
   ORR_TRY(train_step_vote(s, &votes));
   return train_step_update(s);
 }
@@ -74,6 +81,21 @@ static orr_code plan_lengths(train_step *s) {
   return ORR_OK;
 }
 
+// Passes of one group each.
+static orr_code take_groups(train_step *s) {
+  const int64_t group = s->c->train.group;
+  ORR_CHECK(
+      s->clips % group == 0, ORR_ECONFIG,
+      "run.exact: train.group %" PRId64 " does not divide the %" PRId64
+      " clips of a rank (train.batch / dp): choose a divisor, or fewer ranks of the data axis",
+      group, s->clips);
+  s->micro = group;
+  s->k->exact = true;
+  s->axes->exact = true;
+  s->exact.count = s->c->train.batch / group * train_axes_leaves(s->c);
+  return ORR_OK;
+}
+
 orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k) {
   const int dp = axes->grid.dp;
   *s = (train_step){.c = c, .axes = axes, .k = k};
@@ -83,6 +105,7 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
             c->train.batch, dp);
   s->clips = c->train.batch / dp;
   s->micro = c->train.micro_batch ? c->train.micro_batch : s->clips;
+  if (c->run.exact) ORR_TRY(take_groups(s));
   s->micros = s->clips / s->micro;
   ORR_TRY(create_parts(s));
   ORR_TRY(place(s));
@@ -91,7 +114,7 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
   memset(axes->moved, 0, sizeof axes->moved);
   if (c->data.frames_start) s->stage->frames = train_schedule_frames(c, 1);
   s->stage->ops->foresee(s->stage, (uint64_t)(axes->grid.dp_i * s->clips));
-  ORR_TRY(rehearse(s));
+  ORR_TRY(rehearse(s, c->guard.record_every > 0));
   memcpy(s->announced, axes->moved, sizeof s->announced);
   return ORR_OK;
 }
@@ -99,7 +122,7 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
 orr_code train_step_rehearse(train_step *s) {
   train_moved before[DIST_AXES][TRAIN_MOVES];
   memcpy(before, s->axes->moved, sizeof before);
-  const orr_code rc = rehearse(s);
+  const orr_code rc = rehearse(s, false);
   memcpy(s->axes->moved, before, sizeof before);
   return rc;
 }
@@ -134,6 +157,7 @@ void train_step_release(train_step *s) {
   train_fetch_destroy(s->fetch);
   train_gather_destroy(s->gather);
   train_reduce_destroy(s->reduce);
+  train_ordered_destroy(s->ordered);
   train_capture_destroy(s->replay);
   train_stage_destroy(s->stage);
   train_timer_destroy(s->timer);
@@ -143,6 +167,7 @@ void train_step_release(train_step *s) {
   s->fetch = NULL;
   s->gather = NULL;
   s->reduce = NULL;
+  s->ordered = NULL;
   s->replay = NULL;
   s->stage = NULL;
   s->timer = NULL;
@@ -203,21 +228,47 @@ static orr_code ready(void *step, int64_t first) {
   return train_reduce_ready(s->reduce, first);
 }
 
+// With run.exact a micro-batch is a group, with gradients of its own, and its leaves have losses of
+// their own.
+static void take_group(train_step *s, int64_t micro) {
+  const int64_t leaves = train_axes_leaves(s->c), cp = s->axes->grid.cp,
+                group = s->axes->grid.dp_i * s->micros + micro;
+  s->stage->loss_sum = s->exact.losses + group * leaves + (cp > 1 ? s->axes->grid.cp_i : 0);
+}
+
 static orr_code run_micro(train_step *s, int64_t micro) {
+  if (s->ordered) take_group(s, micro);
   ORR_TRY(train_reduce_begin(s->reduce, micro, micro + 1 == s->micros));
   if (train_reduce_wants(s->reduce)) {
     ORR_TRY(train_stage_run(s->stage, micro, ready, s));
     return train_reduce_finish(s->reduce);
   }
   ORR_TRY(train_stage_run(s->stage, micro, NULL, s));
-  return train_products_settle(&s->state.products, &s->state.weights, 0);
+  ORR_TRY(train_products_settle(&s->state.products, &s->state.weights, 0));
+  return s->ordered ? train_ordered_end(s->ordered) : ORR_OK;
+}
+
+// All but one of the addends of a leaf's loss are zeros, so any order gives the one.
+static orr_code add_losses(train_step *s) {
+  ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, s->exact.losses, s->exact.count,
+                                DIST_F64, DIST_SUM));
+  return kern_add_up(s->k, &(kern_add_up_args){
+                               .n = s->exact.count, .x = s->exact.losses, .sum = &s->totals->loss});
 }
 
 // All ranks of tp have the same loss.
 static orr_code make_gradients(train_step *s) {
   ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = s->totals, .bytes = sizeof *s->totals}));
+  if (s->ordered)
+    ORR_TRY(kern_fill(
+        s->k, &(kern_fill_args){.x = s->exact.losses,
+                                .bytes = (size_t)s->exact.count * sizeof *s->exact.losses}));
   ORR_TRY(train_fetch_forget(s->fetch));
   for (int64_t micro = 0; micro < s->micros; micro++) ORR_TRY(run_micro(s, micro));
+  if (s->ordered) {
+    ORR_TRY(add_losses(s));
+    return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
+  }
   // The losses of the heads on registers follow the loss.
   ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, &s->totals->loss,
                                 1 + s->stage->outcomes, DIST_F64, DIST_SUM));
@@ -225,13 +276,25 @@ static orr_code make_gradients(train_step *s) {
 }
 
 // Squares of the gradients, from what each rank counts to those of all.
-static orr_code sum_squares(train_step *s, double *sumsq) {
+static orr_code add_over_ranks(train_step *s, void *x, int64_t count, dist_dtype t) {
   const bool shared = train_state_shares_gradients(&s->state);
   if (shared && train_axes_size(s->axes, DIST_AXIS_COPIES) == 1)
-    return train_axes_all_reduce(s->axes, DIST_AXIS_WORLD, sumsq, 1, DIST_F64, DIST_SUM);
-  ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_TP, sumsq, 1, DIST_F64, DIST_SUM));
+    return train_axes_all_reduce(s->axes, DIST_AXIS_WORLD, x, count, t, DIST_SUM);
+  ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_TP, x, count, t, DIST_SUM));
   if (!shared) return ORR_OK;
-  return train_axes_all_reduce(s->axes, DIST_AXIS_SHARD, sumsq, 1, DIST_F64, DIST_SUM);
+  return train_axes_all_reduce(s->axes, DIST_AXIS_SHARD, x, count, t, DIST_SUM);
+}
+
+static orr_code make_sumsq(train_step *s) {
+  train_totals *t = s->totals;
+  if (!s->ordered) {
+    ORR_TRY(train_state_sumsq(&s->state, &t->sumsq));
+    return add_over_ranks(s, &t->sumsq, 1, DIST_F64);
+  }
+  ORR_TRY(train_state_squares(&s->state, s->exact.squares));
+  ORR_TRY(add_over_ranks(s, s->exact.squares, KERN_SQUARES_BINS, DIST_I64));
+  return kern_squares_sum(
+      s->k, &(kern_squares_sum_args){.count = 1, .bins = s->exact.squares, .sum = &t->sumsq});
 }
 
 static orr_code make_update(train_step *s) {
@@ -239,10 +302,9 @@ static orr_code make_update(train_step *s) {
   train_totals *t = s->totals;
   const train_step_scalars *x = s->stage->scalars[TRAIN_INPUTS_ON_DEVICE];
   train_profile_enter(s->axes->profile, TRAIN_PHASE_OPTIMIZER, "optimizer", -1);
-  ORR_TRY(train_state_sumsq(&s->state, &t->sumsq));
+  ORR_TRY(make_sumsq(s));
   if (s->fingerprint)
     ORR_TRY(train_state_fingerprint_gradients(&s->state, &t->fingerprints.gradients));
-  ORR_TRY(sum_squares(s, &t->sumsq));
   ORR_TRY(kern_clip(s->k, &(kern_clip_args){.sumsq = &t->sumsq,
                                             .loss_sum = &t->loss,
                                             .bounds = &x->bounds,

@@ -43,6 +43,13 @@ typedef struct {
   kern_clip_result verdict;
 } train_totals;
 
+// Sums of a step that have an order of their own, in device memory (run.exact).
+typedef struct {
+  int64_t count;    // leaves of a step
+  double *losses;   // [count] of each leaf; zeros of other ranks' leaves
+  int64_t *squares; // [KERN_SQUARES_BINS] of the gradient
+} train_exact_sums;
+
 // What is known on the host about a step under way.
 typedef struct {
   int64_t step;
@@ -75,6 +82,8 @@ typedef struct {
   kern *k; // borrowed
   train_state state;
   train_stage *stage;
+  train_ordered *ordered; // NULL without run.exact
+  train_exact_sums exact;
   train_reduce *reduce;
   train_gather *gather;
   train_fetch *fetch;

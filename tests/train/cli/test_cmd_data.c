@@ -32,10 +32,13 @@ static void test_bad_usage_says_what_is_wanted(void **state) {
 
 static void test_generate_says_what_a_scene_of_a_library_wants(void **state) {
   assert_int_equal(RUN("generate", "--out", "x", "--scene", "coinran"), ORR_ECONFIG);
-  assert_message_names("coinran", "tabletop, coinrun");
+  assert_message_names("coinran", "wanted one of: tabletop");
   assert_int_equal(RUN("generate", "--out", "x", "--scene", "coinrun", "--levels", "7"),
                    ORR_ECONFIG);
   assert_message_names("--levels", "'7'", "FIRST:END");
+  assert_int_equal(RUN("generate", "--out", "x", "--scene", "coinrun", "--mode", "eazy"),
+                   ORR_ECONFIG);
+  assert_message_names("--mode", "'eazy'", "easy or hard");
   assert_int_equal(RUN("generate", "--out", "x", "--library", "libenv.so"), ORR_ECONFIG);
   assert_message_names("tabletop", "--library");
 }

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "train/live/handshake.h"
+#include "train/policy/handshake.h"
 #include "train/live/wire.h"
 
 // Input number 0x01020304 at 1.5 ms with the components 1 and -2.

@@ -30,7 +30,7 @@ static void check(const dist_world *w, int64_t n, int64_t bucket_bytes, int64_t 
   s.params.total = n;
   s.weights.grad = s.own_grad = grad;
   s.shard = train_partition_make(1, 0, n, 0);
-  assert_int_equal(train_reduce_create(&axes, &s, bucket_bytes, 1, &r), ORR_OK);
+  assert_int_equal(train_reduce_create(&axes, &s, bucket_bytes, 1, NULL, &r), ORR_OK);
   for (int time = 0; time < times; time++) {
     for (int64_t i = 0; i < n; i++) grad[i] = -1e9f; // not final yet: must not travel
     for (int64_t first = n; step > 0 && first > 0;) {

@@ -1,0 +1,126 @@
+// labels: full; needs: orrery
+// `orrery policy evaluate` as it is used: the same verdicts again from the same seed, who does not
+// answer is named and left out, recordings stand for a simulator.
+#include "tests/base/assert.h"
+#include "tests/train/tiny_world.h"
+
+#include "base/json.h"
+#include "data/sim/scene.h"
+
+typedef struct {
+  char root[FOLDER_PATH], model[FOLDER_PATH + 16];
+} fixture;
+
+static int setup(void **state) {
+  fixture *f = calloc(1, sizeof *f);
+  *state = f;
+  folder_make(f->root);
+  tiny_world_set(f->root);
+  tiny_world_train(f->root, "tokenizer", "tokenizer", "clips", 24);
+  tiny_world_tokenize(f->root, "clips", "tokens");
+  tiny_world_train(f->root, "dynamics", "dynamics", "tokens", 24);
+  snprintf(f->model, sizeof f->model, "%s/dynamics", f->root);
+  return 0;
+}
+
+static int teardown(void **state) {
+  fixture *f = *state;
+  folder_remove(f->root);
+  free(f);
+  return 0;
+}
+
+// Runs it into ROOT/NAME with three more words and returns policy.json; *status is how it ended.
+static json_t *evaluate(const fixture *f, const char *name, const char *const *more, int *status) {
+  char out[FOLDER_PATH + 32], err[FOLDER_PATH + 32];
+  json_t *j = NULL;
+  snprintf(out, sizeof out, "%s/%s", f->root, name);
+  snprintf(err, sizeof err, "%s/err", f->root);
+  const char *words[40] = {program_path, "policy", "evaluate",  f->model, "--trials",  "3",
+                           "--prompt",   "2",      "--horizon", "5",      "--replays", "2",
+                           "--places",   "2",      "--threads", "1",      "--json",    out};
+  int n = 18;
+  for (int i = 0; more[i]; i++) words[n++] = more[i];
+  *status = program_wait(program_start(words, err, true));
+  if (access(out, F_OK) == 0) assert_ok(orr_json_load(out, &j));
+  return j;
+}
+
+static double rate(const json_t *j, int i, const char *key) {
+  return json_number_value(json_object_get(json_array_get(json_object_get(j, "policies"), i), key));
+}
+
+static void test_policies_are_judged_and_who_does_not_answer_is_named(void **state) {
+  const fixture *f = *state;
+  if (!data_scene_at(0)->available()) {
+    print_message("skipped: this build has no MuJoCo\n");
+    skip();
+  }
+  static const char *const words[] = {"--scene",
+                                      "tabletop",
+                                      "--task",
+                                      "reach",
+                                      "--policy",
+                                      "expert",
+                                      "--policy",
+                                      "expert:lazy=1",
+                                      "--policy",
+                                      "exit 3",
+                                      "--policy",
+                                      "while read -r l; do case \"$l\" in *'\"say\":\"act\"'*) "
+                                      "echo '{\"actions\":[0,0]}';; esac; done",
+                                      NULL};
+  int status[2];
+  json_t *j[2];
+  for (int i = 0; i < 2; i++) {
+    j[i] = evaluate(f, i ? "again.json" : "policy.json", words, &status[i]);
+    assert_non_null(j[i]);
+    assert_int_equal(status[i], 1);
+    const json_t *failed = json_object_get(j[i], "failed");
+    assert_int_equal(json_array_size(failed), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(failed, 0), "policy")),
+                        "exit 3");
+    json_object_del(j[i], "failed"); // in which of two ways one that has gone is found gone: chance
+    json_t *policies = json_object_get(j[i], "policies");
+    assert_int_equal(json_array_size(policies), 3);
+    for (size_t p = 0; p < 3; p++) // the one thing that a clock measured
+      json_object_del(json_array_get(policies, p), "slowest_answer_s");
+  }
+  assert_true(json_equal(j[0], j[1]));
+  assert_true(rate(j[0], 1, "success") == 0 && rate(j[0], 2, "success") == 0); // who rests
+  assert_int_equal(json_integer_value(json_object_get(j[0], "trials")), 3);
+  json_decref(j[0]);
+  json_decref(j[1]);
+}
+
+static void test_what_cannot_be_judged_is_said(void **state) {
+  static const struct {
+    const char *words[8], *said;
+    int status;
+  } cases[] = {
+      {{"--scene", "tabletop", "--policy", "expert"}, "wanted 2 or more", 2},
+      {{"--scene", "tabletop", "--task", "fly"}, "got 'fly'", 2},
+      {{"--scene", "arm"}, "7 action components, the model takes 3", 1},
+      {{"--policy", "expert", "--policy", "expert"}, "--data DIR or --scene NAME", 2},
+      {{"--scene", "tabletop", "--policy", "expert", "--policy", "expert:speed=2"}, "speed", 2},
+  };
+  const fixture *f = *state;
+  if (!data_scene_at(0)->available()) skip();
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    int status;
+    json_t *j = evaluate(f, "none.json", cases[i].words, &status);
+    assert_null(j);
+    char *err = folder_text(f->root, "err");
+    if (status != cases[i].status || !strstr(err, cases[i].said))
+      fail_msg("case %zu ended with %d: %s", i, status, err);
+    free(err);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_policies_are_judged_and_who_does_not_answer_is_named),
+      cmocka_unit_test(test_what_cannot_be_judged_is_said),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}

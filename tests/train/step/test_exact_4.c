@@ -1,0 +1,25 @@
+// labels: full mpi; ranks: 4
+// run.exact: the weights and moments of one rank, to the bit, in layouts of 1 and 4 ranks.
+#include "tests/train/exact.h"
+
+static void test_layouts_of_four_ranks_have_the_hash_of_one(void **state) {
+  static const layout layouts[] = {{.tp = 1, .cp = 1, .dp = 1, .micro = 4, .recompute = true},
+                                   {.tp = 1, .cp = 1, .dp = 1, .threads = 2},
+                                   {.tp = 1, .cp = 1, .dp = 4, .zero = 1, .micro = 2},
+                                   {.tp = 4, .cp = 1, .dp = 1},
+                                   {.tp = 2, .cp = 1, .dp = 2},
+                                   {.tp = 1, .cp = 2, .dp = 2, .zero = 1},
+                                   {.tp = 2, .cp = 2, .dp = 1, .recompute = true}};
+  exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);
+}
+
+static int all_tests(dist_world *w) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_prestate(test_layouts_of_four_ranks_have_the_hash_of_one, w),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void) {
+  return layouts_main(4, all_tests);
+}

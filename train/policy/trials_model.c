@@ -1,0 +1,197 @@
+// Trials in a model's frames, many at once, judged by what the frames show.
+//
+// Trial n draws the model's random numbers by (seed, n) whoever acts in it: what differs between
+// two policies' trials is what they did.
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "train/policy/trials.h"
+
+#define SAMPLE_STEP (UINT64_C(1) << 40) // between the numbers of rolls of the dice of one trial
+
+static orr_code allocate(train_model_trials *t) {
+  const train_actor_world *w = t->w;
+  const train_dynamics_dims *d = &t->m->dynamics->dynamics;
+  const size_t B = (size_t)w->places, A = (size_t)w->A;
+  const size_t Q = w->scene ? (size_t)w->scene->Q : 1;
+  t->tokens = orr_malloc(B * (size_t)d->S * sizeof *t->tokens);
+  t->frames = orr_malloc(B * (size_t)(w->height * w->width * 3));
+  t->padded = orr_calloc(B * 2 * (size_t)d->A, sizeof *t->padded);
+  t->action = orr_calloc(B * A, sizeof *t->action);
+  t->led = orr_calloc(B * A, sizeof *t->led);
+  t->seen = orr_calloc(B * Q, sizeof *t->seen);
+  t->watch = orr_calloc(B, sizeof *t->watch);
+  ORR_CHECK(t->tokens && t->frames && t->padded && t->action && t->led && t->seen && t->watch,
+            ORR_ENOMEM, "trials in a model: out of memory");
+  return ORR_OK;
+}
+
+orr_code train_model_trials_create(const train_actor_world *w, const train_world_model *m,
+                                   const train_engine_settings *settings, double guidance,
+                                   int64_t frames, int32_t branch, train_model_trials *out) {
+  const train_loaded_model *d = m->dynamics;
+  *out = (train_model_trials){.w = w, .m = m, .settings = *settings, .branch = branch};
+  ORR_TRY(train_engine_create(d->k, &d->dynamics, &d->dynamics_p, &d->state.weights,
+                              &(train_engine_options){.sessions = w->places,
+                                                      .batch = w->places,
+                                                      .window = train_engine_window(d->c, frames),
+                                                      .steps = settings->steps,
+                                                      .guidance = guidance},
+                              &out->engine));
+  ORR_TRY(train_codec_create(m->tokenizer, w->places, &out->codec));
+  return allocate(out);
+}
+
+void train_model_trials_release(train_model_trials *t) {
+  orr_free(t->watch);
+  orr_free(t->seen);
+  orr_free(t->led);
+  orr_free(t->action);
+  orr_free(t->padded);
+  orr_free(t->frames);
+  orr_free(t->tokens);
+  train_codec_destroy(t->codec);
+  train_engine_destroy(t->engine);
+  *t = (train_model_trials){0};
+}
+
+static int64_t frame_bytes(const train_model_trials *t) {
+  return t->w->height * t->w->width * 3;
+}
+
+// The engine's frame of place b; `led` [A] led to it, NULL: nothing did.
+static train_engine_frame frame_of(train_model_trials *t, int64_t b, const float *led) {
+  const train_dynamics_dims *d = &t->m->dynamics->dynamics;
+  float *to = t->padded + b * 2 * d->A;
+  for (int64_t i = 0; led && i < t->w->A; i++) {
+    to[i] = led[i];
+    to[d->A + i] = 1.0f;
+  }
+  return (train_engine_frame){.session = (int32_t)b,
+                              .branch = t->branch,
+                              .has_action = led != NULL,
+                              .action = to,
+                              .tokens = t->tokens + b * d->S};
+}
+
+// One frame more at place b as the judge and the actor see it.
+static void judge(train_model_trials *t, int64_t b, const uint8_t *frame, const float *led,
+                  bool first) {
+  const data_scene *s = t->w->scene;
+  if (!s || !s->goals) return;
+  float *seen = t->seen + b * s->Q;
+  s->goals->see(frame, t->w->height, t->w->width, t->w->fps, first ? NULL : led, seen);
+  data_goals_look(s->goals, t->w->task, seen, first, &t->watch[b]);
+}
+
+static orr_code begin_place(train_model_trials *t, int64_t b, int64_t trial, uint64_t sample) {
+  train_engine_settings s = t->settings;
+  s.sample = (uint64_t)trial + sample * SAMPLE_STEP;
+  t->watch[b] = (data_goals_watch){0};
+  return train_engine_begin(t->engine, (int32_t)b, &s);
+}
+
+// Trials first .. first+B-1 stand at the last frame of their prompts, as t->frames shows.
+static orr_code begin(train_model_trials *t, const train_starts *s, int64_t first, int64_t B,
+                      train_actor *a, uint64_t sample) {
+  const size_t bytes = s->frame_bytes;
+  train_engine_frame f[TRAIN_ACTOR_PLACES_MAX];
+  for (int64_t b = 0; b < B; b++) {
+    ORR_TRY(begin_place(t, b, first + b, sample));
+    if (a) ORR_TRY(train_actor_begin(a, b, (uint64_t)(first + b)));
+  }
+  for (int64_t i = 0; i < s->prompt; i++) {
+    for (int64_t b = 0; b < B; b++) {
+      const int64_t row = (first + b) * s->prompt + i;
+      const float *led = i ? s->led + row * s->A : NULL;
+      uint8_t *frame = t->frames + (size_t)b * bytes;
+      memcpy(frame, s->frames + (size_t)row * bytes, bytes);
+      judge(t, b, frame, led, i == 0);
+      if (a && i + 1 < s->prompt) ORR_TRY(train_actor_watch(a, b, frame, led));
+      f[b] = frame_of(t, b, led);
+    }
+    ORR_TRY(train_codec_encode(t->codec, t->frames, B, t->tokens));
+    ORR_TRY(train_engine_push(t->engine, f, B));
+  }
+  return ORR_OK;
+}
+
+// Every place goes on by its action in t->action.
+static orr_code go_on(train_model_trials *t, int64_t B) {
+  const int64_t A = t->w->A;
+  train_engine_frame f[TRAIN_ACTOR_PLACES_MAX];
+  for (int64_t b = 0; b < B; b++) f[b] = frame_of(t, b, t->action + b * A);
+  ORR_TRY(train_engine_next(t->engine, f, B));
+  ORR_TRY(train_codec_decode(t->codec, t->tokens, B, t->frames));
+  for (int64_t b = 0; b < B; b++)
+    judge(t, b, t->frames + b * frame_bytes(t), t->action + b * A, false);
+  memcpy(t->led, t->action, (size_t)(B * A) * sizeof *t->led);
+  return ORR_OK;
+}
+
+static bool all_done(const train_model_trials *t, int64_t B) {
+  for (int64_t b = 0; b < B; b++)
+    if (!t->watch[b].done) return false;
+  return true;
+}
+
+static orr_code act(train_model_trials *t, const train_starts *s, int64_t first, int64_t b,
+                    int64_t h, train_actor *a, train_verdicts *out) {
+  const int64_t A = s->A, trial = first + b;
+  float *row = out->actions + (trial * out->horizon + h) * A, *action = t->action + b * A;
+  const float *before = s->prompt > 1 ? s->led + (trial * s->prompt + s->prompt - 1) * A : NULL;
+  if (!a) {
+    memcpy(action, row, (size_t)A * sizeof *row);
+    return ORR_OK;
+  }
+  ORR_TRY(
+      train_actor_act(a, b, t->frames + b * frame_bytes(t), h ? t->led + b * A : before, action));
+  memcpy(row, action, (size_t)A * sizeof *row);
+  return ORR_OK;
+}
+
+static orr_code run_some(train_model_trials *t, const train_starts *s, int64_t first, int64_t B,
+                         train_actor *a, uint64_t sample, train_verdicts *out) {
+  ORR_TRY(begin(t, s, first, B, a, sample));
+  for (int64_t b = 0; b < B; b++) out->progress[first + b] = 0;
+  // what was done once is done: nothing that follows can undo it
+  for (int64_t h = 0; h < out->horizon && !all_done(t, B); h++) {
+    for (int64_t b = 0; b < B; b++) ORR_TRY(act(t, s, first, b, h, a, out));
+    ORR_TRY(go_on(t, B));
+    for (int64_t b = 0; b < B; b++)
+      if (t->watch[b].progress > out->progress[first + b])
+        out->progress[first + b] = t->watch[b].progress;
+  }
+  for (int64_t b = 0; b < B; b++) out->success[first + b] = out->seen[first + b] = t->watch[b].done;
+  return ORR_OK;
+}
+
+orr_code train_model_run(train_model_trials *t, const train_starts *s, train_actor *a,
+                         uint64_t sample, train_verdicts *out) {
+  for (int64_t first = 0; first < s->N; first += t->w->places) {
+    const int64_t B = s->N - first < t->w->places ? s->N - first : t->w->places;
+    ORR_TRY(run_some(t, s, first, B, a, sample, out));
+  }
+  return ORR_OK;
+}
+
+orr_code train_model_show(train_model_trials *t, const train_starts *s, int64_t n,
+                          const float *actions, int64_t horizon, uint8_t *frames) {
+  const size_t bytes = s->frame_bytes;
+  const train_starts one = {.N = 1,
+                            .prompt = s->prompt,
+                            .A = s->A,
+                            .frame_bytes = bytes,
+                            .frames = s->frames + (size_t)(n * s->prompt) * bytes,
+                            .led = s->led + n * s->prompt * s->A};
+  ORR_TRY(begin(t, &one, 0, 1, NULL, 0));
+  memcpy(frames, t->frames, bytes);
+  for (int64_t h = 0; h < horizon; h++) {
+    memcpy(t->action, actions + h * s->A, (size_t)s->A * sizeof *t->action);
+    ORR_TRY(go_on(t, 1));
+    memcpy(frames + (size_t)(h + 1) * bytes, t->frames, bytes);
+  }
+  return ORR_OK;
+}
