@@ -22,8 +22,8 @@ typedef struct {
 
 static sim_plan plan_shards(const data_sim_options *o) {
   int64_t episodes = o->shard_frames / o->episode_frames;
-  if (o->forks) episodes -= episodes % 2; // a pair stays in one shard
-  int64_t fewest = o->forks ? 2 : 1;
+  const int64_t fewest = o->forks ? 2 : o->group ? o->group : 1; // a group stays in one shard
+  episodes -= episodes % fewest;
   if (episodes < fewest) episodes = fewest;
   return (sim_plan){o, (o->episodes + episodes - 1) / episodes, episodes};
 }
@@ -107,6 +107,9 @@ static orr_code check_options(const data_sim_options *o) {
   ORR_CHECK(o->processes >= 1 && o->shard_frames >= 1, ORR_EINVAL,
             "generate: %d processes and %" PRId64 " frames a shard; at least 1 of each is needed",
             o->processes, o->shard_frames);
+  ORR_CHECK(!o->group || o->episodes % o->group == 0, ORR_EINVAL,
+            "generate: %" PRId64 " episodes are not groups of %" PRId64 "; wanted a multiple of it",
+            o->episodes, o->group);
   if (!o->forks) return ORR_OK;
   ORR_CHECK(o->scene->fork, ORR_EINVAL, "generate: scene %s has no forks; leave --forks out",
             o->scene->name);
@@ -147,6 +150,7 @@ static orr_code write_index(const data_sim_options *o) {
   if (extra) describe_goal(o, extra);
   if (extra && o->forks)
     json_object_set_new(extra, "forks", json_pack("{s:I}", "prompt", (json_int_t)o->forks));
+  if (extra && o->extra) json_object_update(extra, (json_t *)(uintptr_t)o->extra);
   if (extra && o->scene->foreign) {
     const data_scene_setting *d = &o->setting;
     json_object_set_new(extra, "mode", json_string(d->easy ? "easy" : "hard"));

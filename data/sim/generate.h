@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "base/json.h"
 #include "base/status.h"
 #include "data/sim/scene.h"
 
@@ -22,6 +23,8 @@ typedef struct {
   // 0, or: episodes 2k and 2k+1 are two futures of one state, equal in their first `forks` frames
   // and driven apart from there. Then `episodes` is even.
   int64_t forks;
+  const json_t *extra; // members of index.json, borrowed; NULL: none
+  int64_t group;       // episodes that stay in one shard; 0 = 1
   int processes;
   // Called by the parent about ten times a second and at the end; may be NULL.
   void (*progress)(void *ctx, int64_t frames, int64_t frames_total);

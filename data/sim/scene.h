@@ -23,6 +23,7 @@ typedef struct {
   int64_t level_first, level_end; // what episodes draw their levels from
   bool easy;                      // the easier kind of levels
   int patience_s;                 // for an answer of the library; 0 = its own choice
+  const void *choice;             // of worlds, where a scene has one (data_physics_choice); or NULL
 } data_scene_setting;
 
 typedef struct {
@@ -65,7 +66,7 @@ typedef struct {
 } data_scene;
 
 // X(name): the table data_scene_NAME in data/sim/.
-#define DATA_SCENES(X)           X(tabletop) X(arm) X(coinrun)
+#define DATA_SCENES(X)           X(tabletop) X(arm) X(rooms) X(coinrun) X(physics)
 #define DATA_SCENE_DECLARE(name) extern const data_scene data_scene_##name;
 DATA_SCENES(DATA_SCENE_DECLARE)
 

@@ -9,7 +9,7 @@ FLOOR = {"base": 1, "kernels": 2, "dist": 3, "data": 3, "checkpoints": 3, "confi
 ROOMS = {
     "data": {"shard": 1, "remote": 1, "pictures": 1, "set": 2, "clips": 3, "sim": 3, "import": 3},
     "train": {"timing": 1, "model": 2, "engine": 3, "setup": 3, "step": 3, "save": 4, "observe": 4, "run": 5, "infer": 5,
-              "eval": 6, "policy": 6, "report": 6, "plan": 6, "bench": 7, "live": 7, "cli": 8},
+              "eval": 6, "policy": 6, "report": 6, "plan": 6, "bench": 7, "live": 7, "exam": 7, "cli": 8},
 }
 
 # (header, where it may appear): patterns on the path in the include and on the path of the file.

@@ -18,6 +18,7 @@
   X(eval, "CHECKPOINT --data DIR [--json FILE]")                                                   \
   X(rollout, "CHECKPOINT --data DIR --clip N --frames N --out FILE.mp4|.gif|.png")                 \
   X(play, "RUN --data DIR [--port N]")                                                             \
+  X(exam, "RUN [--concept NAME]... [--json FILE]")                                                 \
   X(policy, "evaluate RUN --data DIR [--policy WHO]... [--json FILE]")                             \
   X(ckpt, "inspect | verify | export")                                                             \
   X(config, "print | check | doc")                                                                 \

@@ -12,9 +12,11 @@
 #include "base/cores.h"
 #include "base/log.h"
 #include "data/sim/generate.h"
+#include "train/cli/physics_args.h"
 #include "train/cli/progress.h"
 
 #define FRAMES_DEFAULT 10000
+#define PHYSICS_FRAMES 16
 
 static const orr_option options[] = {
     {"scene", "NAME", "what is simulated; the scenes are listed below (tabletop)", ORR_OPTION_ONCE},
@@ -34,6 +36,8 @@ static const orr_option options[] = {
     {"fps", "F", "frames and actions a second (the scene's: 10, coinrun 15)", ORR_OPTION_ONCE},
     {"forks", "C", "episodes in pairs: two futures of one start of C frames", ORR_OPTION_ONCE},
     {"branch", "NAME", "branch of the data set (the scene's)", ORR_OPTION_ONCE},
+    {"", NULL, "the physics scene (docs/exam.md)", ORR_OPTION_ONCE},
+    TRAIN_PHYSICS_OPTIONS,
     {"", NULL, "scenes of a library of your own (docs/coinrun.md)", ORR_OPTION_ONCE},
     {"library", "FILE", "the library, such as procgen2's libenv.so", ORR_OPTION_ONCE},
     {"library-sha256", "HEX", "accept that one instead of the known one", ORR_OPTION_ONCE},
@@ -56,7 +60,18 @@ static orr_code parse_amount(const orr_args *args, data_sim_options *o) {
   if (o->episodes) return ORR_OK;
   if (!total) total = FRAMES_DEFAULT;
   o->episodes = (total + o->episode_frames - 1) / o->episode_frames;
-  if (o->forks) o->episodes += o->episodes % 2;
+  const int64_t group = o->forks ? 2 : o->group ? o->group : 1;
+  o->episodes = (o->episodes + group - 1) / group * group;
+  return ORR_OK;
+}
+
+// The physics scene has a choice, and clips as long as its worlds last.
+static orr_code parse_choice(const orr_args *args, data_sim_options *o, data_physics_choice *c) {
+  if (o->scene != &data_scene_physics) return train_physics_args_none(args, o->scene->name);
+  ORR_TRY(train_physics_args(args, c));
+  o->episode_frames = PHYSICS_FRAMES;
+  o->group = data_physics_group(c);
+  o->setting.choice = c;
   return ORR_OK;
 }
 
@@ -104,7 +119,8 @@ static orr_code parse_library(const orr_args *args, const data_scene *scene,
   return parse_levels(args, s);
 }
 
-static orr_code parse(const orr_args *args, data_sim_options *o, data_skill *skill) {
+static orr_code parse(const orr_args *args, data_sim_options *o, data_skill *skill,
+                      data_physics_choice *choice) {
   int64_t processes = orr_cores_usable(), seed = 1;
   ORR_TRY(data_scene_find(orr_args_text(args, "scene", "tabletop"), &o->scene));
   o->setting.height = o->scene->height;
@@ -119,6 +135,7 @@ static orr_code parse(const orr_args *args, data_sim_options *o, data_skill *ski
   ORR_TRY(orr_args_f64(args, "fps", 1, 100, &o->setting.fps));
   ORR_TRY(parse_library(args, o->scene, &o->setting));
   ORR_TRY(orr_args_i64(args, "forks", 0, 1000000, &o->forks));
+  ORR_TRY(parse_choice(args, o, choice));
   ORR_TRY(parse_amount(args, o));
   o->branch = orr_args_text(args, "branch", o->scene->branch);
   o->seed = (uint64_t)seed;
@@ -137,6 +154,10 @@ static void list_scene(const data_scene *s) {
 static orr_code list_scenes(void) {
   printf("\nscenes:\n");
   for (int i = 0; data_scene_at(i); i++) list_scene(data_scene_at(i));
+#define CONCEPT(name, variants, sentence) printf("  %-12s %s\n", #name, sentence);
+  printf("\nconcepts of the physics scene:\n");
+  DATA_PHYSICS_CONCEPT_ROWS(CONCEPT)
+#undef CONCEPT
   return ORR_OK;
 }
 
@@ -150,8 +171,13 @@ orr_code train_cmd_data_generate(int argc, char **argv) {
                         .ctx = &progress};
   ORR_TRY(orr_args_parse(&command, argc, argv, &args));
   if (args.help) return list_scenes();
-  ORR_TRY(parse(&args, &o, &skill));
-  ORR_TRY(data_sim_generate(&o));
+  data_physics_choice choice;
+  ORR_TRY(parse(&args, &o, &skill, &choice));
+  json_t *extra = o.setting.choice ? data_physics_index(&choice, o.setting.fps) : NULL;
+  o.extra = extra;
+  const orr_code rc = data_sim_generate(&o);
+  json_decref(extra);
+  ORR_TRY(rc);
   const data_scene_setting *s = &o.setting;
   if (o.scene->outcome) // episodes end by themselves
     ORR_INFO("%s: %" PRId64 " frames, %" PRId64 " x %" PRId64 " pixels", o.dir,

@@ -85,6 +85,10 @@ static void print_figures(const json_t *j) {
                                        "progress_corr",
                                        "effect_corr",
                                        "changed_iou",
+                                       "action_accuracy",
+                                       "turn_accuracy",
+                                       "walk_accuracy",
+                                       "revisit_gap_db",
                                        "drift"};
   static const char *const curves[] = {"psnr", "persistence_psnr", "decoded_persistence_psnr",
                                        "ssim", "persistence_ssim", "position_error"};

@@ -44,7 +44,8 @@ typedef struct {
   orr_code (*take)(const train_films *f, json_t *out);
 } train_measure;
 
-#define TRAIN_MEASURES(X) X(horizons) X(sinking) X(shuffle) X(heads) X(actions) X(objects)
+#define TRAIN_MEASURES(X)                                                                          \
+  X(horizons) X(sinking) X(shuffle) X(heads) X(actions) X(objects) X(walk) X(revisit)
 
 #define TRAIN_MEASURE_DECLARE(name) extern const train_measure train_measure_##name;
 TRAIN_MEASURES(TRAIN_MEASURE_DECLARE)

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "data/set/windows.h"
+#include "data/sim/rooms.h"
 #include "data/sim/tabletop.h"
 #include "train/setup/run_data.h"
 
@@ -85,10 +86,10 @@ static orr_code read_clips(train_eval_set *s, train_episodes *episodes, int64_t 
   return rc;
 }
 
-static bool is_tabletop(const data_shard_format *f) {
-  if (f->Q != DATA_TABLETOP_STATE) return false;
+static bool has_state(const data_shard_format *f, int64_t Q, const char *const *names) {
+  if (f->Q != Q) return false;
   for (int64_t i = 0; i < f->Q; i++)
-    if (strcmp(f->state_names[i], data_tabletop_state_names[i]) != 0) return false;
+    if (strcmp(f->state_names[i], names[i]) != 0) return false;
   return true;
 }
 
@@ -148,7 +149,10 @@ orr_code train_eval_set_load(train_episodes *episodes, const train_loaded_model 
                           .width = x->format.width,
                           .pixels = x->format.height * x->format.width,
                           .forks = forks != NULL,
-                          .tabletop = is_tabletop(&x->format)};
+                          .tabletop =
+                              has_state(&x->format, DATA_TABLETOP_STATE, data_tabletop_state_names),
+                          .rooms = has_state(&x->format, DATA_ROOMS_STATE, data_rooms_state_names),
+                          .dt_s = (double)stride / x->format.fps};
   if (forks) {
     out->prompt = (json_integer_value(forks) - 1) / stride + 1; // frames before the futures part
     if (out->prompt != w->prompt)

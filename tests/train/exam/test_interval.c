@@ -1,0 +1,118 @@
+// labels: quick
+// Figures of an examination on answers whose value is known by hand, and their intervals.
+#include <math.h>
+
+#include "base/rng.h"
+#include "tests/base/assert.h"
+#include "train/exam/interval.h"
+
+enum { GROUPS = 200 };
+
+static const int64_t two[] = {0, 1};
+
+static bool near(double a, double b) {
+  return fabs(a - b) < 1e-12;
+}
+
+// a+a, a+b, b+b, b+a: the even ones are possible.
+static void test_the_smaller_surprise_should_be_at_the_possible_ending(void **unused) {
+  const double right[] = {1, 2, 3, 4, 1, 9, 0, 1}, wrong[] = {2, 1, 4, 3, 9, 1, 1, 0},
+               mixed[] = {1, 2, 4, 3, 5, 5, 0, 1};
+  assert_true(near(train_exam_accuracy(right, two, 2), 1));
+  assert_true(near(train_exam_accuracy(wrong, two, 2), 0));
+  assert_true(near(train_exam_accuracy(mixed, two, 2), 0.625)); // two right, one wrong, one equal
+}
+
+// An opinion of endings alone is right as often as wrong, whatever it is: each ending comes once
+// as possible and once as impossible.
+static void test_an_opinion_of_endings_alone_gets_one_half(void **unused) {
+  double nats[4 * GROUPS];
+  int64_t all[GROUPS];
+  for (int64_t g = 0; g < GROUPS; g++) {
+    const double alpha = orr_rng_uniform(3, ORR_STREAM_TEST, (uint64_t)g, 0),
+                 beta = orr_rng_uniform(3, ORR_STREAM_TEST, (uint64_t)g, 1);
+    nats[4 * g] = nats[4 * g + 3] = alpha;
+    nats[4 * g + 1] = nats[4 * g + 2] = beta;
+    all[g] = g;
+  }
+  assert_true(near(train_exam_accuracy(nats, all, GROUPS), 0.5));
+  assert_true(near(train_exam_auroc(nats, all, GROUPS), 0.5));
+}
+
+static void test_auroc_counts_orders_and_shares_equals(void **unused) {
+  const double apart[] = {1, 5, 2, 6, 3, 7, 4, 8}, equal[] = {1, 1, 1, 1, 1, 1, 1, 1},
+               one[] = {1, 2, 3, 4}; // possible 1, 3; impossible 2, 4: three of four orders
+  assert_true(near(train_exam_auroc(apart, two, 2), 1));
+  assert_true(near(train_exam_auroc(equal, two, 2), 0.5));
+  assert_true(near(train_exam_auroc(one, two, 1), 0.75));
+}
+
+// Beliefs of one half where all are right: off by one half. Beliefs of nearly one: not off.
+static void test_calibration_error_is_what_beliefs_are_off(void **unused) {
+  const double doubts[] = {0, 1e-9, 0, 1e-9}, sure[] = {0, 100, 0, 100}, wrong[] = {100, 0, 100, 0};
+  assert_true(fabs(train_exam_ece(&(train_exam_belief){doubts, 1}, two, 1) - 0.5) < 1e-8);
+  assert_true(train_exam_ece(&(train_exam_belief){sure, 1}, two, 1) < 1e-8);
+  assert_true(train_exam_ece(&(train_exam_belief){wrong, 1}, two, 1) > 1 - 1e-8);
+}
+
+// Beliefs that are right as often as they say, but nats that are ten times too many.
+static void test_the_scale_makes_beliefs_honest(void **unused) {
+  static double nats[4 * GROUPS];
+  int64_t all[GROUPS];
+  for (int64_t g = 0; g < GROUPS; g++) {
+    all[g] = g;
+    for (int k = 0; k < 2; k++) {
+      const double z = 4 * orr_rng_uniform(5, ORR_STREAM_TEST, (uint64_t)g, (uint64_t)(2 * k)) - 1;
+      const bool right = orr_rng_uniform(5, ORR_STREAM_TEST, (uint64_t)g, (uint64_t)(2 * k + 1)) <
+                         1 / (1 + exp(-fabs(z)));
+      nats[4 * g + 2 * k] = 0;
+      nats[4 * g + 2 * k + 1] = 10 * (right ? fabs(z) : -fabs(z));
+    }
+  }
+  const double scale = train_exam_scale(nats, GROUPS, 0);
+  assert_true(scale > 6 && scale < 16); // 200 pairs; a grid of 19 %
+  const double raw = train_exam_ece(&(train_exam_belief){nats, 1}, all, GROUPS),
+               scaled = train_exam_ece(&(train_exam_belief){nats, 10}, all, GROUPS);
+  assert_true(raw > 0.1 && scaled < 0.07); // bins of about forty: one standard error is .07 of one
+}
+
+// Ninety-five of a hundred intervals hold the truth, here of a mean of uniform numbers.
+static void test_intervals_hold_what_they_should(void **unused) {
+  enum { SETS = 60, N = 40 };
+  int held = 0;
+  for (uint64_t i = 0; i < SETS; i++) {
+    double v[2 * N];
+    train_exam_figure f, again;
+    for (uint64_t k = 0; k < 2 * N; k++) v[k] = orr_rng_uniform(9, ORR_STREAM_TEST, i, k);
+    const train_exam_column c = {v, 2};
+    assert_ok(train_exam_figure_of(train_exam_mean, &c, N, 4, &f));
+    assert_ok(train_exam_figure_of(train_exam_mean, &c, N, 4, &again));
+    assert_memory_equal(&f, &again, sizeof f);
+    assert_true(f.low <= f.value && f.value <= f.high);
+    held += f.low <= 0.5 && 0.5 <= f.high;
+  }
+  // of 60 at .95 expected 57; 51 is 3.5 standard deviations below
+  assert_true(held >= 51);
+}
+
+static void test_a_mean_passes_over_what_there_is_not(void **unused) {
+  const double v[] = {1, NAN, 3, 5}, none[] = {NAN, NAN};
+  assert_true(near(train_exam_mean(&(train_exam_column){v, 2}, two, 2), 3));
+  assert_true(isnan(train_exam_mean(&(train_exam_column){none, 2}, two, 1)));
+  train_exam_figure f;
+  assert_ok(train_exam_figure_of(train_exam_mean, &(train_exam_column){none, 2}, 1, 1, &f));
+  assert_true(isnan(f.value) && isnan(f.low) && isnan(f.high));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_the_smaller_surprise_should_be_at_the_possible_ending),
+      cmocka_unit_test(test_an_opinion_of_endings_alone_gets_one_half),
+      cmocka_unit_test(test_auroc_counts_orders_and_shares_equals),
+      cmocka_unit_test(test_calibration_error_is_what_beliefs_are_off),
+      cmocka_unit_test(test_the_scale_makes_beliefs_honest),
+      cmocka_unit_test(test_intervals_hold_what_they_should),
+      cmocka_unit_test(test_a_mean_passes_over_what_there_is_not),
+  };
+  return cmocka_run_group_tests_name("train/exam/interval", tests, NULL, NULL);
+}

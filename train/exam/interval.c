@@ -1,0 +1,178 @@
+#include "train/exam/interval.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/rng.h"
+
+enum { PAIRS = 2, BELIEF_BINS = 10 };
+
+// -- resampling -----------------------------------------------------------------------------
+
+static int ascending(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+static void interval(double *outcome, int64_t n, train_exam_figure *out) {
+  int64_t known = 0;
+  for (int64_t i = 0; i < n; i++)
+    if (isfinite(outcome[i])) outcome[known++] = outcome[i];
+  if (known == 0) return;
+  qsort(outcome, (size_t)known, sizeof *outcome, ascending);
+  out->low = outcome[(int64_t)floor(0.025 * (double)(known - 1))];
+  out->high = outcome[(int64_t)ceil(0.975 * (double)(known - 1))];
+}
+
+orr_code train_exam_figure_of(train_exam_statistic f, const void *data, int64_t n, uint64_t seed,
+                              train_exam_figure *out) {
+  *out = (train_exam_figure){NAN, NAN, NAN};
+  if (n == 0) return ORR_OK;
+  int64_t *pick = orr_malloc((size_t)n * sizeof *pick);
+  double *outcome = orr_malloc(TRAIN_EXAM_RESAMPLES * sizeof *outcome);
+  orr_code rc = ORR_OK;
+  ORR_CHECK_GOTO(pick && outcome, free_both, ORR_ENOMEM, "exam: out of memory for an interval");
+  for (int64_t i = 0; i < n; i++) pick[i] = i;
+  out->value = f(data, pick, n);
+  for (int64_t b = 0; b < TRAIN_EXAM_RESAMPLES; b++) {
+    for (int64_t i = 0; i < n; i++)
+      pick[i] =
+          (int64_t)orr_rng_below(seed, ORR_STREAM_EVAL, (uint64_t)b, (uint64_t)i, (uint64_t)n);
+    outcome[b] = f(data, pick, n);
+  }
+  if (isfinite(out->value)) interval(outcome, TRAIN_EXAM_RESAMPLES, out);
+free_both:
+  orr_free(outcome);
+  orr_free(pick);
+  return rc;
+}
+
+json_t *train_exam_figure_json(const train_exam_figure *f) {
+  json_t *j = json_object();
+  json_object_set_new(j, "value", orr_json_number(f->value));
+  json_object_set_new(j, "low", orr_json_number(f->low));
+  json_object_set_new(j, "high", orr_json_number(f->high));
+  return j;
+}
+
+// -- statistics -----------------------------------------------------------------------------
+
+double train_exam_mean(const void *column, const int64_t *pick, int64_t n) {
+  const train_exam_column *c = column;
+  double sum = 0;
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t k = 0; k < c->width; k++) {
+      const double v = c->v[pick[i] * c->width + k];
+      if (isnan(v)) continue;
+      sum += v;
+      count++;
+    }
+  return count ? sum / (double)count : NAN;
+}
+
+double train_exam_ratio(const void *quotient, const int64_t *pick, int64_t n) {
+  const train_exam_quotient *q = quotient;
+  return train_exam_mean(&q->over, pick, n) / train_exam_mean(&q->under, pick, n);
+}
+
+// How much more the impossible ending of pair `which` of a group surprises.
+static double difference(const double *nats, int64_t group, int which) {
+  const double *g = nats + group * 4 + 2 * which;
+  return g[1] - g[0];
+}
+
+double train_exam_accuracy(const void *data, const int64_t *pick, int64_t n) {
+  double right = 0;
+  for (int64_t i = 0; i < n; i++)
+    for (int k = 0; k < PAIRS; k++) {
+      const double d = difference(data, pick[i], k);
+      right += d > 0 ? 1.0 : d == 0 ? 0.5 : 0.0;
+    }
+  return right / (double)(PAIRS * n);
+}
+
+typedef struct {
+  double nats;
+  int impossible;
+} ending;
+
+static int less_surprising(const void *a, const void *b) {
+  const ending *x = a, *y = b;
+  return x->nats < y->nats ? -1 : x->nats > y->nats;
+}
+
+// Ranks of the impossible ones, where equals share theirs (Mann & Whitney).
+static double area_of(ending *e, int64_t n) {
+  double ranks = 0;
+  int64_t odd = 0;
+  qsort(e, (size_t)n, sizeof *e, less_surprising);
+  for (int64_t i = 0, end; i < n; i = end) {
+    for (end = i; end < n && e[end].nats == e[i].nats; end++) {
+    }
+    for (int64_t k = i; k < end; k++) {
+      ranks += e[k].impossible ? 0.5 * (double)(i + end + 1) : 0;
+      odd += e[k].impossible;
+    }
+  }
+  if (odd == 0 || odd == n) return NAN;
+  const double m = (double)odd;
+  return (ranks - 0.5 * m * (m + 1)) / (m * (double)(n - odd));
+}
+
+double train_exam_auroc(const void *data, const int64_t *pick, int64_t n) {
+  const double *nats = data;
+  ending *e = orr_malloc((size_t)(4 * n) * sizeof *e);
+  if (!e) return NAN;
+  for (int64_t i = 0; i < n; i++)
+    for (int k = 0; k < 4; k++) e[4 * i + k] = (ending){nats[pick[i] * 4 + k], k % 2};
+  const double area = area_of(e, 4 * n);
+  orr_free(e);
+  return area;
+}
+
+static double certain(double difference, double scale) {
+  return 1.0 / (1.0 + exp(-difference / scale));
+}
+
+double train_exam_ece(const void *belief, const int64_t *pick, int64_t n) {
+  const train_exam_belief *b = belief;
+  double sure[BELIEF_BINS] = {0}, right[BELIEF_BINS] = {0}, error = 0;
+  for (int64_t i = 0; i < n; i++)
+    for (int k = 0; k < PAIRS; k++) {
+      // the belief in what is believed more, from one half on
+      const double d = difference(b->nats, pick[i], k), p = certain(fabs(d), b->scale);
+      int bin = (int)((p - 0.5) * 2 * BELIEF_BINS);
+      if (bin >= BELIEF_BINS) bin = BELIEF_BINS - 1;
+      sure[bin] += p;
+      right[bin] += d > 0 ? 1.0 : d == 0 ? 0.5 : 0.0;
+    }
+  for (int i = 0; i < BELIEF_BINS; i++) error += fabs(sure[i] - right[i]);
+  return error / (double)(PAIRS * n);
+}
+
+static double cross_entropy(const double *nats, int64_t groups, int half, double scale) {
+  double sum = 0;
+  for (int64_t i = half; i < groups; i += 2)
+    for (int k = 0; k < PAIRS; k++) {
+      const double z = difference(nats, i, k) / scale;
+      sum += z > 0 ? log1p(exp(-z)) : log1p(exp(z)) - z;
+    }
+  return sum;
+}
+
+// On a grid of factors of 2^(1/4): the curve is smooth and has one valley.
+double train_exam_scale(const double *nats, int64_t groups, int half) {
+  double best = 1, least = INFINITY;
+  if (groups <= half) return 1;
+  for (int i = -40; i <= 80; i++) {
+    const double scale = exp2(0.25 * i), e = cross_entropy(nats, groups, half, scale);
+    if (e < least) {
+      least = e;
+      best = scale;
+    }
+  }
+  return best;
+}
