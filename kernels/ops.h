@@ -519,10 +519,14 @@ typedef struct {
 // *sum (=, or += with accumulate), modulo 2^64, what kernels/fingerprint.h makes of the bits of
 // x[i] and their place first + i. One element that differs in any bit always shows, several do but
 // for one case in 2^32; pieces of an array add up to the whole.
+//
+// With a width x is a part of a matrix that lies side by side here: element i is number offset + i
+// of rows of so many, and their places are `pitch` apart.
 typedef struct {
   int64_t n;
   const float *x;
   int64_t first;
+  int64_t width, pitch, offset; // width 0: places follow each other
   uint64_t *sum;
   bool accumulate;
 } kern_fingerprint_args;

@@ -24,7 +24,18 @@ typedef struct {
 static void sum_part(const void *ctx, int64_t first, int64_t end, int thread) {
   const sum_ctx *c = ctx;
   const word *x = (const word *)c->a->x + first;
-  atomic_fetch_add(c->sum, block_sum(x, (uint32_t)(c->a->first + first), (int)(end - first)));
+  if (c->a->width == 0) {
+    atomic_fetch_add(c->sum, block_sum(x, (uint32_t)(c->a->first + first), (int)(end - first)));
+    return;
+  }
+  const int64_t W = c->a->width;
+  uint64_t sum = 0;
+  for (int64_t i = first, run; i < end; i += run) {
+    const int64_t at = c->a->offset + i, place = c->a->first + at / W * c->a->pitch + at % W;
+    run = W - at % W < end - i ? W - at % W : end - i;
+    sum += block_sum(x + (i - first), (uint32_t)place, (int)run);
+  }
+  atomic_fetch_add(c->sum, sum);
 }
 
 orr_code CPU_FN(fingerprint)(kern *k, const kern_fingerprint_args *a) {

@@ -24,7 +24,8 @@
   X(config, "print | check | doc")                                                                 \
   X(bench, "step | ops | comm | io | rollout")                                                     \
   X(plan, "CONFIG.yaml --gpus N --machine FILE [--memory GB]")                                     \
-  X(report, "RUN_DIR | --compare RUN_DIR RUN_DIR")
+  X(report, "RUN_DIR | --compare RUN_DIR RUN_DIR")                                                 \
+  X(audit, "RUN [--share X] [--seed S]")
 
 // X(verb, sentence)
 #define TRAIN_DATA_VERBS(X)                                                                        \

@@ -25,6 +25,9 @@ struct train_fingerprint_log {
   json_t *head; // of this process
   char *line;   // room for one
   size_t room;
+  // The chain of an exact run, up to step `chained`.
+  orr_hash128 chain;
+  int64_t chained;
 };
 
 json_t *train_fingerprint_log_bits(const cfg *c, const dist_world *w, const kern *k) {
@@ -76,7 +79,7 @@ static void give_up(train_fingerprint_log *r) {
 
 static orr_code make_room(train_fingerprint_log *r) {
   r->all = orr_calloc((size_t)r->ranks, sizeof *r->all);
-  r->room = 64 + TRAIN_FINGERPRINT_PARTS * (32 + (size_t)r->ranks * ENTRY);
+  r->room = 128 + TRAIN_FINGERPRINT_PARTS * (32 + (size_t)r->ranks * ENTRY);
   if (r->rank == 0) r->line = orr_malloc(r->room);
   ORR_CHECK(r->all && (r->line || r->rank != 0), ORR_ENOMEM,
             "record of steps of %d ranks: out of memory", r->ranks);
@@ -123,8 +126,58 @@ bool train_fingerprint_log_wants(const train_fingerprint_log *r, int64_t step) {
   return r && step % r->o.c->guard.record_every == 0;
 }
 
+orr_code train_fingerprint_log_first(const cfg *c, orr_hash128 *out) {
+  return cfg_hash(c, out);
+}
+
+// The chain up to `step`, as the lines that are there have it: the last of those that count.
+typedef struct {
+  train_fingerprint_log *r;
+  int64_t step;
+} chain_search;
+
+static orr_code find_chain(void *ctx, json_t *line) {
+  const chain_search *s = ctx;
+  const int64_t step = json_integer_value(json_object_get(line, "step"));
+  const char *hex = json_string_value(json_object_get(line, "chain"));
+  orr_hash128 chain;
+  if (!hex || step > s->step || orr_hash_from_hex(hex, &chain) != ORR_OK) {
+    orr_status_clear();
+    return ORR_OK;
+  }
+  s->r->chain = chain;
+  s->r->chained = step;
+  return ORR_OK;
+}
+
+// Where the chain goes on.
+static orr_code resume_chain(train_fingerprint_log *r, int64_t step) {
+  static const char *const names[] = {"record.1.jsonl", "record.jsonl"};
+  chain_search s = {r, step};
+  int64_t bad = 0;
+  r->chained = 0;
+  ORR_TRY(train_fingerprint_log_first(r->o.c, &r->chain));
+  for (int i = 0; i < 2 && step > 0; i++) {
+    orr_path path;
+    ORR_TRY(orr_fs_join(path, sizeof path, r->o.c->run.dir, names[i]));
+    ORR_TRY(train_journal_read(path, find_chain, &s, &bad));
+  }
+  return ORR_OK;
+}
+
+bool train_fingerprint_log_chain(const train_fingerprint_log *r, int64_t *step, orr_hash_hex *out) {
+  if (!r || r->rank != 0 || !r->o.c->run.exact) return false;
+  *step = r->chained;
+  *out = orr_hash_to_hex(r->chain);
+  return true;
+}
+
 void train_fingerprint_log_start(train_fingerprint_log *r, int64_t step, int64_t ahead) {
   if (!r || !r->journal) return;
+  if (r->o.c->run.exact && resume_chain(r, step) != ORR_OK) {
+    give_up(r);
+    return;
+  }
   json_object_set_new(r->head, "start", json_integer(step));
   json_object_set_new(r->head, "ahead", json_integer(ahead));
   if (train_journal_put_object(r->journal, json_incref(r->head)) != ORR_OK) give_up(r);
@@ -139,7 +192,16 @@ static size_t print_line(const train_fingerprint_log *r, int64_t step) {
                             r->all[i].v[p]);
     n += (size_t)snprintf(r->line + n, r->room - n, "]");
   }
+  if (r->o.c->run.exact)
+    n += (size_t)snprintf(r->line + n, r->room - n, ", \"chain\": \"%s\"",
+                          orr_hash_to_hex(r->chain).s);
   return n + (size_t)snprintf(r->line + n, r->room - n, "}\n");
+}
+
+static void extend_chain(train_fingerprint_log *r, int64_t step) {
+  const train_fingerprint whole = train_fingerprint_whole(r->all, r->ranks);
+  r->chain = train_fingerprint_chain(r->chain, step, &whole);
+  r->chained = step;
 }
 
 // A new file, once this one is full.
@@ -165,6 +227,7 @@ orr_code train_fingerprint_log_step(train_fingerprint_log *r, int64_t step,
   ORR_TRY(dist_all_gather(r->o.world->axis[DIST_AXIS_WORLD], mine, r->all, TRAIN_FINGERPRINT_PARTS,
                           DIST_I64));
   if (!r->journal) return ORR_OK;
+  if (r->o.c->run.exact) extend_chain(r, step);
   const size_t bytes = print_line(r, step);
   train_journal_put(r->journal, r->line, bytes);
   if (turn_over(r, step) != ORR_OK) give_up(r);

@@ -6,6 +6,10 @@
 //        steps after 40 follow, with data 3 steps further; lines of such steps before this one are
 //        of a run that died or went back
 //   {"step": 41, "batch": ["..", ..], "local": [..], ..}   16 hexadecimal digits for each rank
+//
+// With run.exact a line ends with "chain": "..", the hash of the chain up to the recorded step
+// before and of this step as all layouts have it (train/step/fingerprint.h); the first one follows
+// on the configuration's hash. A line that is changed, taken out or put in breaks it there.
 #ifndef TRAIN_FINGERPRINT_LOG_H
 #define TRAIN_FINGERPRINT_LOG_H
 
@@ -41,6 +45,12 @@ void train_fingerprint_log_start(train_fingerprint_log *r, int64_t step, int64_t
 orr_code train_fingerprint_log_step(train_fingerprint_log *r, int64_t step,
                                     const train_fingerprint *mine);
 
+// Local, rank 0. The chain of an exact run up to its last recorded step, and that step (0: none);
+// false elsewhere. Takes NULL.
+bool train_fingerprint_log_chain(const train_fingerprint_log *r, int64_t *step, orr_hash_hex *out);
+// Local. What the chain of a configuration begins with.
+orr_code train_fingerprint_log_first(const cfg *c, orr_hash128 *out);
+
 // Local. What decides the bits of a step beside cfg_diff's rows, key by key: layout, device,
 // threads. A new object, or NULL without memory.
 json_t *train_fingerprint_log_bits(const cfg *c, const dist_world *w, const kern *k);
@@ -56,6 +66,12 @@ typedef struct train_fingerprint_log_reader train_fingerprint_log_reader;
 orr_code train_fingerprint_log_open(const char *run_dir, int64_t from, int64_t to,
                                     train_fingerprint_log_reader **out);
 void train_fingerprint_log_close(train_fingerprint_log_reader *r); // takes NULL
+// Local. The steps that the record of RUN_DIR covers: from+1 to `to`. As open.
+orr_code train_fingerprint_log_span(const char *run_dir, int64_t *from, int64_t *to);
+// Local. A recorded step of an exact run as all layouts have it, and the chain that its line tells
+// of, "" where there is none; false when the step is not recorded.
+bool train_fingerprint_log_whole(const train_fingerprint_log_reader *r, int64_t step,
+                                 train_fingerprint *out, orr_hash_hex *chain);
 // Local. The start line of a step, borrowed.
 const json_t *train_fingerprint_log_head(const train_fingerprint_log_reader *r, int64_t step);
 int64_t train_fingerprint_log_ahead(const train_fingerprint_log_reader *r, int64_t step);

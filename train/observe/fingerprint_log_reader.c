@@ -111,6 +111,48 @@ int64_t train_fingerprint_log_ahead(const train_fingerprint_log_reader *r, int64
   return number(train_fingerprint_log_head(r, step), "ahead");
 }
 
+bool train_fingerprint_log_whole(const train_fingerprint_log_reader *r, int64_t step,
+                                 train_fingerprint *out, orr_hash_hex *chain) {
+  enum { MOST = 1 << 20 };
+  const json_t *line = r->step[step - r->from - 1];
+  const int ranks = (int)json_array_size(json_object_get(line, "batch"));
+  const char *hex = json_string_value(json_object_get(line, "chain"));
+  if (ranks < 1 || ranks > MOST) return false;
+  train_fingerprint *all = orr_malloc((size_t)ranks * sizeof *all);
+  const bool whole = all && train_fingerprint_log_entry(r, step, ranks, all);
+  if (whole) *out = train_fingerprint_whole(all, ranks);
+  snprintf(chain->s, sizeof chain->s, "%s", hex ? hex : "");
+  orr_free(all);
+  return whole;
+}
+
+// The first step of all heads, and the last one of all steps.
+static orr_code note_span(void *reader, json_t *line) {
+  train_fingerprint_log_reader *r = reader;
+  const json_t *start = json_object_get(line, "start");
+  if (start && (r->from < 0 || json_integer_value(start) < r->from))
+    r->from = json_integer_value(start);
+  if (start && json_integer_value(start) < r->recorded) r->recorded = json_integer_value(start);
+  if (!start && number(line, "step") > r->recorded) r->recorded = number(line, "step");
+  return ORR_OK;
+}
+
+orr_code train_fingerprint_log_span(const char *run_dir, int64_t *from, int64_t *to) {
+  static const char *const names[] = {"record.1.jsonl", "record.jsonl"};
+  train_fingerprint_log_reader r = {.from = -1};
+  int64_t bad = 0;
+  for (int i = 0; i < 2; i++) {
+    orr_path path;
+    ORR_TRY(orr_fs_join(path, sizeof path, run_dir, names[i]));
+    ORR_TRY(train_journal_read(path, note_span, &r, &bad));
+  }
+  ORR_CHECK(r.from >= 0 && r.recorded > r.from, ORR_ENOTFOUND,
+            "%s/record.jsonl: no step is recorded; train with guard.record_every above 0", run_dir);
+  *from = r.from;
+  *to = r.recorded;
+  return ORR_OK;
+}
+
 bool train_fingerprint_log_entry(const train_fingerprint_log_reader *r, int64_t step, int ranks,
                                  train_fingerprint *out) {
   const json_t *line = r->step[step - r->from - 1];

@@ -214,7 +214,7 @@ static orr_code issue(loop *l, pending_step *now, train_step_votes *v) {
   const bool fingerprint = train_fingerprint_log_wants(r->record, s->step);
   data_mix_tell_bad(r->mix, batch, now->bad, sizeof now->bad);
   tell_scale(l, batch, s->step);
-  if (fingerprint) now->batch = train_fingerprint_batch(batch);
+  if (fingerprint) now->batch = train_fingerprint_batch(batch, &r->axes);
   now->batch_number = r->step + r->ahead;
   now->limits = train_guard_limits_of(&r->guard);
   s->lr = train_schedule_lr(r->c, s->step);

@@ -1,35 +1,22 @@
 #include "train/run/replay.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "train/timing/marks.h"
 #include "train/save/resume.h"
-#include "train/run/probe.h"
-#include "train/run/run.h"
-#include "train/step/schedule.h"
+#include "train/run/repeat.h"
 #include "train/run/stop.h"
 #include "train/run/replay_diagnosis.h"
 
-// A step whose results are not there yet. step 0 = none.
 typedef struct {
-  int64_t step, batch_number;
-  uint64_t batch;
-} issued;
-
-typedef struct {
-  train_run run;
+  train_repeat steps;
   const train_replay_options *o;
   ckpt_reader *reader;   // NULL: from the beginning
-  int64_t from;          // the step that it holds
-  int64_t *ahead;        // [step - from]: of steps from+1 to step
   train_fingerprint *is; // [ranks]: of a step
-  issued pending;
   // Rank 0.
   train_fingerprint_log_reader *record;
   train_fingerprint *was; // [ranks]
@@ -43,7 +30,7 @@ typedef struct {
 
 // What gives other bits than those of the step's start line. Rank 0.
 static orr_code check_bits(const repeat *r, const json_t *head, int64_t step) {
-  const train_run *run = &r->run;
+  const train_run *run = &r->steps.run;
   json_t *now = train_fingerprint_log_bits(run->c, run->world, run->k);
   const json_t *then = json_object_get(head, "bits");
   orr_code rc = now ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "replay: out of memory");
@@ -66,7 +53,7 @@ static orr_code check_bits(const repeat *r, const json_t *head, int64_t step) {
 
 // Likewise: the knobs that decide what is trained.
 static orr_code check_config(const repeat *r, const json_t *head, int64_t step) {
-  const cfg *now = r->run.c;
+  const cfg *now = r->steps.run.c;
   const char *text = json_string_value(json_object_get(head, "config"));
   cfg *then = NULL;
   char *differences = NULL;
@@ -90,13 +77,13 @@ static orr_code check_program(const repeat *r, const json_t *head) {
   ORR_TRY(train_fingerprint_log_program(&program));
   if (then && strcmp(then, program.s) != 0)
     ORR_WARN("%s was trained by another build of orrery: a difference may be that build's",
-             r->run.c->run.dir);
+             r->steps.run.c->run.dir);
   return ORR_OK;
 }
 
 static orr_code check_heads(const repeat *r) {
   const json_t *checked = NULL;
-  for (int64_t step = r->from + 1; step <= r->o->step; step++) {
+  for (int64_t step = r->steps.from + 1; step <= r->o->step; step++) {
     const json_t *head = train_fingerprint_log_head(r->record, step);
     if (head == checked) continue;
     ORR_TRY(check_bits(r, head, step));
@@ -108,36 +95,36 @@ static orr_code check_heads(const repeat *r) {
 }
 
 static orr_code check_any(const repeat *r) {
-  for (int64_t step = r->from + 1; step <= r->o->step; step++)
-    if (train_fingerprint_log_entry(r->record, step, r->run.world->grid.ranks, r->was))
+  for (int64_t step = r->steps.from + 1; step <= r->o->step; step++)
+    if (train_fingerprint_log_entry(r->record, step, r->steps.run.world->grid.ranks, r->was))
       return ORR_OK;
   return ORR_FAIL(ORR_ENOTFOUND,
                   "%s: none of steps %" PRId64 " to %" PRId64
                   ", which follow the checkpoint, is recorded: guard.record_every was larger",
-                  r->run.c->run.dir, r->from + 1, r->o->step);
+                  r->steps.run.c->run.dir, r->steps.from + 1, r->o->step);
 }
 
 // The checkpoint's path, empty for none; what is recorded after it, and whether this call can
 // repeat that. Rank 0.
 static orr_code choose(repeat *r, char path[4096]) {
-  const char *dir = r->run.c->run.dir;
+  const char *dir = r->steps.run.c->run.dir;
   path[0] = '\0';
   orr_code rc = ckpt_open_until(dir, r->o->step - 1, &r->reader);
   if (rc == ORR_OK) {
     snprintf(path, 4096, "%s", ckpt_reader_path(r->reader));
-    r->from = ckpt_reader_step(r->reader);
+    r->steps.from = ckpt_reader_step(r->reader);
   } else if (rc == ORR_ENOTFOUND) {
     orr_status_clear();
   } else {
     return rc;
   }
-  ORR_TRY(train_fingerprint_log_open(dir, r->from, r->o->step, &r->record));
+  ORR_TRY(train_fingerprint_log_open(dir, r->steps.from, r->o->step, &r->record));
   ORR_TRY(check_heads(r));
   return check_any(r);
 }
 
 static orr_code make_room(repeat *r) {
-  const size_t ranks = (size_t)r->run.world->grid.ranks;
+  const size_t ranks = (size_t)r->steps.run.world->grid.ranks;
   r->is = orr_calloc(2 * ranks, sizeof *r->is);
   ORR_CHECK(r->is, ORR_ENOMEM, "replay: out of memory");
   r->was = r->is + ranks;
@@ -146,28 +133,28 @@ static orr_code make_room(repeat *r) {
 
 // Everyone learns what rank 0 chose.
 static orr_code share_choice(repeat *r, const char path[4096]) {
-  const int64_t n = r->o->step - r->from;
-  r->ahead = orr_calloc((size_t)n, sizeof *r->ahead);
-  orr_code rc = r->ahead ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "replay: out of memory");
-  for (int64_t i = 0; r->ahead && r->record && i < n; i++)
-    r->ahead[i] = train_fingerprint_log_ahead(r->record, r->from + 1 + i);
+  const int64_t n = r->o->step - r->steps.from;
+  r->steps.ahead = orr_calloc((size_t)n, sizeof *r->steps.ahead);
+  orr_code rc = r->steps.ahead ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "replay: out of memory");
+  for (int64_t i = 0; r->steps.ahead && r->record && i < n; i++)
+    r->steps.ahead[i] = train_fingerprint_log_ahead(r->record, r->steps.from + 1 + i);
   if (rc == ORR_OK && path[0] && !r->reader) rc = ckpt_open(path, &r->reader);
-  ORR_TRY(dist_agree(r->run.all, rc, "open the checkpoint"));
-  return dist_broadcast(r->run.all, r->ahead, n, DIST_I64, 0);
+  ORR_TRY(dist_agree(r->steps.run.all, rc, "open the checkpoint"));
+  return dist_broadcast(r->steps.run.all, r->steps.ahead, n, DIST_I64, 0);
 }
 
 static orr_code open_start(repeat *r) {
   char path[4096] = "";
-  train_run *run = &r->run;
+  train_run *run = &r->steps.run;
   orr_code rc = make_room(r);
   if (rc == ORR_OK) rc = train_guard_init(&run->guard, run->c);
   if (rc == ORR_OK && run->world->grid.rank == 0) rc = choose(r, path);
   ORR_TRY(dist_agree(run->all, rc, "open the record"));
   ORR_TRY(dist_broadcast(run->all, path, sizeof path, DIST_U8, 0));
-  ORR_TRY(dist_broadcast(run->all, &r->from, 1, DIST_I64, 0));
+  ORR_TRY(dist_broadcast(run->all, &r->steps.from, 1, DIST_I64, 0));
   ORR_TRY(share_choice(r, path));
   if (run->world->grid.rank == 0)
-    ORR_INFO("replay of steps %" PRId64 " to %" PRId64 " from %s", r->from + 1, r->o->step,
+    ORR_INFO("replay of steps %" PRId64 " to %" PRId64 " from %s", r->steps.from + 1, r->o->step,
              path[0] ? path : "the initial weights");
   return ORR_OK;
 }
@@ -176,7 +163,7 @@ static orr_code open_start(repeat *r) {
 
 // Rank 0: the step's line, and on a difference the words.
 static void compare(repeat *r, int64_t step, const train_step_result *x) {
-  const int ranks = r->run.world->grid.ranks;
+  const int ranks = r->steps.run.world->grid.ranks;
   train_replay_diagnosis v = {0};
   const bool recorded = train_fingerprint_log_entry(r->record, step, ranks, r->was);
   if (recorded) v = train_replay_diagnosis_of(r->was, r->is, ranks);
@@ -194,90 +181,33 @@ static void compare(repeat *r, int64_t step, const train_step_result *x) {
       &v,
       &(train_replay_diagnosis_place){.step = step,
                                       .equal_until = r->equal_until,
-                                      .world = r->run.world,
+                                      .world = r->steps.run.world,
                                       .head = train_fingerprint_log_head(r->record, step)},
       r->words, sizeof r->words);
 }
 
-// Collective over the world: takes the results of the step that is pending, and compares.
-static orr_code settle(repeat *r) {
-  train_run *run = &r->run;
-  train_step_result x;
-  if (r->pending.step == 0) return ORR_OK;
-  ORR_TRY(dist_agree(run->all, train_step_results(&run->work, &x), "end a step"));
-  train_guard_note(&run->guard, !x.skipped, r->pending.batch_number, x.bad_clips > 0 ? NAN : x.loss,
-                   x.grad_norm);
-  const train_fingerprint mine = train_fingerprint_of(r->pending.batch, &x);
-  ORR_TRY(dist_all_gather(run->all, &mine, r->is, TRAIN_FINGERPRINT_PARTS, DIST_I64));
-  if (r->record && !r->differs) compare(r, r->pending.step, &x);
-  r->pending.step = 0;
-  int64_t stop = r->differs;
-  ORR_TRY(dist_broadcast(run->all, &stop, 1, DIST_I64, 0));
-  r->differs = stop != 0;
+// As train_repeat_fn.
+static orr_code compare_step(void *ctx, int64_t step, const train_step_result *x,
+                             const train_fingerprint *mine, bool *stop) {
+  repeat *r = ctx;
+  ORR_TRY(dist_all_gather(r->steps.run.all, mine, r->is, TRAIN_FINGERPRINT_PARTS, DIST_I64));
+  if (r->record) compare(r, step, x);
+  *stop = r->differs;
   return ORR_OK;
 }
 
-// Results come when they came in the run: what a step's limits are depends on it.
-static orr_code repeat_step(repeat *r, int64_t step) {
-  train_run *run = &r->run;
-  const cfg *c = run->c;
-  const data_clip_batch *batch = NULL;
-  const issued now = {.step = step, .batch_number = run->step + run->ahead};
-  ORR_TRY(dist_agree(run->all, data_loader_next(run->loader, &batch, NULL), "read data"));
-  const train_guard_limits limits = train_guard_limits_of(&run->guard);
-  const uint64_t fingerprint = train_fingerprint_batch(batch);
-  ORR_TRY(train_step_run(&run->work, batch,
-                         &(train_step_request){.step = step,
-                                               .lr = train_schedule_lr(c, step),
-                                               .most_loss = limits.loss,
-                                               .most_norm = limits.norm,
-                                               .fingerprint = true}));
-  ORR_TRY(settle(r));
-  r->pending = now;
-  r->pending.batch = fingerprint;
-  run->step = step;
-  const bool due = c->ckpt.every > 0 && step % c->ckpt.every == 0;
-  return run->k->device_memory && !due && step < r->o->step ? ORR_OK : settle(r);
-}
-
-// As the run did where steps were refused (train/run/loop.c). A run that went back repeated the
-// steps since its checkpoint, so none of those that are recorded is lost.
-static orr_code consider_guard(repeat *r) {
-  train_run *run = &r->run;
-  int64_t batch;
-  train_guard_limits was;
-  train_probe probe;
-  bool tried, unagreed;
-  if (!train_guard_doubts(&run->guard, &batch, &was) && !train_guard_lost(&run->guard))
-    return ORR_OK;
-  ORR_TRY(settle(r));
-  ORR_TRY(train_probe_run(run, &probe, &tried, &unagreed));
-  if (train_guard_lost(&run->guard)) train_guard_yield(&run->guard);
-  return ORR_OK;
-}
-
-// Collective over the world.
 static orr_code one_pass(repeat *r) {
-  train_run *run = &r->run;
   r->differs = false;
-  r->equal_until = r->from;
-  r->pending.step = 0;
-  ORR_TRY(dist_agree(run->all, train_run_load(run, r->reader), "load weights"));
-  for (int64_t step = r->from + 1; step <= r->o->step && !r->differs; step++) {
-    ORR_TRY(consider_guard(r));
-    const int64_t ahead = r->ahead[step - r->from - 1];
-    if (step == r->from + 1 || ahead != run->ahead) {
-      run->ahead = ahead;
-      ORR_TRY(dist_agree(run->all, train_run_open_loader(run), "open data"));
-    }
-    ORR_TRY(repeat_step(r, step));
-  }
-  return settle(r);
+  r->equal_until = r->steps.from;
+  r->steps.to = r->o->step;
+  r->steps.compare = compare_step;
+  r->steps.ctx = r;
+  return train_repeat_steps(&r->steps, r->reader);
 }
 
 // Rank 0 has the words, and everyone the code.
 static orr_code conclude(repeat *r) {
-  ORR_TRY(dist_broadcast(r->run.all, &r->differing, 1, DIST_I64, 0));
+  ORR_TRY(dist_broadcast(r->steps.run.all, &r->differing, 1, DIST_I64, 0));
   if (r->differing == 0) {
     if (r->record)
       ORR_INFO("replay: every recorded step up to %" PRId64 " came out the same, to the bit",
@@ -293,7 +223,7 @@ static orr_code conclude(repeat *r) {
 }
 
 static orr_code repeat_all(repeat *r) {
-  train_run *run = &r->run;
+  train_run *run = &r->steps.run;
   ORR_TRY(train_run_plan(run, &(train_run_options){.resume = "auto"}));
   ORR_TRY(open_start(r));
   ORR_TRY(train_run_open_data(run));
@@ -305,13 +235,13 @@ static orr_code repeat_all(repeat *r) {
 }
 
 orr_code train_replay(cfg *c, const train_replay_options *o, dist_world *world) {
-  repeat r = {.run = {.c = c, .world = world}, .o = o};
+  repeat r = {.steps = {.run = {.c = c, .world = world}}, .o = o};
   train_stop_remove(); // nothing is lost by an early end
   const orr_code rc = repeat_all(&r);
   train_fingerprint_log_close(r.record);
-  orr_free(r.ahead);
+  orr_free(r.steps.ahead);
   orr_free(r.is);
   ckpt_close(r.reader);
-  train_run_close(&r.run);
+  train_run_close(&r.steps.run);
   return rc;
 }

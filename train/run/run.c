@@ -264,13 +264,18 @@ json_t *train_run_meta(train_run *r) {
   const int64_t samples = (r->step + r->ahead) * c->train.batch;
   const uint64_t clips = data_mix_clips(r->mix);
   const char *tokens_by = r->tokens_by.s[0] ? r->tokens_by.s : NULL;
-  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s*, s:o, s:{s:i, s:i, s:i}}", "stage",
-                   r->work.stage->ops->name, "config", r->config_text, "config_hash",
+  orr_hash_hex chain;
+  int64_t chained = 0;
+  const bool has = train_fingerprint_log_chain(r->record, &chained, &chain);
+  json_t *link = has ? json_pack("{s:I, s:s}", "step", (json_int_t)chained, "hash", chain.s) : NULL;
+  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s*, s:o, s:{s:i, s:i, s:i}, s:b, s:o*}",
+                   "stage", r->work.stage->ops->name, "config", r->config_text, "config_hash",
                    orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples, "epoch",
                    (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed",
                    (json_int_t)c->run.seed, "ahead_steps", (json_int_t)r->ahead, "tokens_by",
                    tokens_by, "guard", train_guard_save(&r->guard), "layout", "tp",
-                   r->world->grid.tp, "cp", r->world->grid.cp, "dp", r->world->grid.dp);
+                   r->world->grid.tp, "cp", r->world->grid.cp, "dp", r->world->grid.dp, "exact",
+                   (int)c->run.exact, "chain", link);
 }
 
 void train_run_close(train_run *r) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/model/exact.h"
 #include "train/step/muon.h"
 #include "train/step/stage.h"
 #include "train/step/state.h"
@@ -25,6 +26,7 @@ struct train_matrices {
   int64_t most;    // elements of the largest one here
   void *out, *in;  // [tp, most], of the type of the products; with tp only
   double *sumsq;   // [count]
+  int64_t *bins;   // [count,KERN_SQUARES_BINS] of them with run.exact (kernels/ops.h), else NULL
   int64_t *counts; // [6, tp]: counts and places of an exchange
 };
 
@@ -93,6 +95,9 @@ void train_matrices_place(train_matrices *m, orr_arena *arena) {
   const size_t part = (size_t)(m->tp * m->most) * kern_dtype_size(m->muon.type);
   train_muon_place(&m->muon, arena);
   m->sumsq = orr_arena_take(arena, (size_t)m->count * sizeof *m->sumsq);
+  m->bins = NULL;
+  if (train_exact(m->axes))
+    m->bins = orr_arena_take(arena, (size_t)(m->count * KERN_SQUARES_BINS) * sizeof *m->bins);
   if (m->tp == 1) return;
   m->out = orr_arena_take(arena, part);
   m->in = orr_arena_take(arena, part);
@@ -117,13 +122,29 @@ static orr_code begin_one(train_matrices *m, int i, const train_update_numbers *
                                                      .momentum = (float)m->c->optim.muon_momentum,
                                                      .verdict = x->verdict}));
   if (o->p->counted_elsewhere) return ORR_OK;
+  if (m->bins)
+    return kern_squares(k, &(kern_squares_args){.n = o->p->count,
+                                                .x = direction_of(m, o),
+                                                .bins = m->bins + i * KERN_SQUARES_BINS});
   return kern_sumsq(
       k, &(kern_sumsq_args){.n = o->p->count, .x = direction_of(m, o), .sum = &m->sumsq[i]});
+}
+
+// Norms that are the same over any parts of a matrix.
+static orr_code begin_exact(train_matrices *m, const train_update_numbers *x) {
+  const int64_t bins = (int64_t)m->count * KERN_SQUARES_BINS;
+  ORR_TRY(
+      kern_fill(m->s->k, &(kern_fill_args){.x = m->bins, .bytes = (size_t)bins * sizeof *m->bins}));
+  for (int i = 0; i < m->count; i++) ORR_TRY(begin_one(m, i, x));
+  ORR_TRY(train_axes_all_reduce(m->axes, DIST_AXIS_TP, m->bins, bins, DIST_I64, DIST_SUM));
+  return kern_squares_sum(
+      m->s->k, &(kern_squares_sum_args){.count = m->count, .bins = m->bins, .sum = m->sumsq});
 }
 
 orr_code train_matrices_begin(train_matrices *m, const train_update_numbers *x) {
   m->done = 0;
   if (m->count == 0) return ORR_OK;
+  if (m->bins) return begin_exact(m, x);
   if (m->tp > 1)
     ORR_TRY(kern_fill(
         m->s->k, &(kern_fill_args){.x = m->sumsq, .bytes = (size_t)m->count * sizeof *m->sumsq}));

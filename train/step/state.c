@@ -56,6 +56,8 @@ static orr_code share_out(train_state *s, const cfg *c, const train_axes *axes) 
 }
 
 orr_code train_state_share(train_state *s, const cfg *c, train_axes *axes) {
+  s->exact = c->run.exact;
+  s->first = train_axes_rank(axes, DIST_AXIS_REPLICA) == 0;
   ORR_TRY(share_out(s, c, axes));
   if (shares_master(s)) ORR_TRY(list_plain(s));
   if (c->optim.optimizer != CFG_OPTIMIZER_MUON) return ORR_OK;
@@ -431,23 +433,6 @@ static orr_code own_plain_piece(train_state *s, const train_param *p,
                                 void *ctx) {
   return copy_floats(s, plain_of(s, p) + (from - p->at), s->own_master + x->place + (from - x->at),
                      to - from);
-}
-
-orr_code train_state_fingerprint_gradients(train_state *s, uint64_t *sum) {
-  return kern_fingerprint(
-      s->k, &(kern_fingerprint_args){.n = gradient_elements(s), .x = s->own_grad, .sum = sum});
-}
-
-orr_code train_state_fingerprint_weights(train_state *s, uint64_t *sum) {
-  for (int64_t i = 0; i < train_partition_buckets(&s->shard); i++) {
-    const train_partition_piece x = train_partition_piece_of(&s->shard, i);
-    ORR_TRY(kern_fingerprint(s->k, &(kern_fingerprint_args){.n = x.count,
-                                                            .x = train_state_master_of(s, &x),
-                                                            .first = x.at,
-                                                            .sum = sum,
-                                                            .accumulate = i > 0}));
-  }
-  return ORR_OK;
 }
 
 orr_code train_state_own_plain(train_state *s) {

@@ -43,6 +43,8 @@ typedef struct train_state {
   float *m, *v, *ema; // NULL when absent
   int64_t plain;      // elements of weights.plain
   bool training, has_ema;
+  bool exact;               // run.exact: fingerprints do not know the layout
+  bool first;               // of the replicas
   train_matrices *matrices; // that Muon updates; NULL where AdamW updates all
   orr_arena parameters, gradients, optimizer;
   ckpt_tensor *tensors; // the list for checkpoints/, made on demand
@@ -103,7 +105,8 @@ orr_code train_state_sumsq(train_state *s, double *sum);
 // Local. The same squares as integers (kernels/ops.h): bins (=).
 orr_code train_state_squares(train_state *s, int64_t *bins);
 // Local. *sum (=), in device memory, the fingerprint of the gradients, or of the float32 weights,
-// that this rank updates.
+// that this rank updates. With run.exact every element has its place in the whole model and is
+// counted by one rank, so that all ranks' sums add up to the same in every layout.
 orr_code train_state_fingerprint_gradients(train_state *s, uint64_t *sum);
 orr_code train_state_fingerprint_weights(train_state *s, uint64_t *sum);
 // Local. weights.plain becomes this rank's updated part and zeros elsewhere: the sum over replicas

@@ -379,6 +379,18 @@ orr_code train_step_results(train_step *s, train_step_result *out) {
   return train_timer_read(s->timer, out->timed_ms);
 }
 
+orr_code train_step_weights(train_step *s, uint64_t *out) {
+  uint64_t *sum = &s->totals->fingerprints.weights,
+           *copy = &s->result[s->turn]->fingerprints.weights;
+  ORR_TRY(train_state_fingerprint_weights(&s->state, sum));
+  ORR_TRY(kern_copy(
+      s->k,
+      &(kern_copy_args){.dst = copy, .src = sum, .bytes = sizeof *sum, .way = KERN_COPY_OUT}));
+  ORR_TRY(train_axes_sync(s->axes, s->k));
+  *out = *copy;
+  return ORR_OK;
+}
+
 orr_code train_step_vote(train_step *s, train_step_votes *votes) {
   return train_axes_host_sum(s->axes, DIST_AXIS_WORLD, (double *)votes,
                              sizeof *votes / sizeof(double));

@@ -126,6 +126,9 @@ orr_code train_step_gradients(train_step *s, const data_clip_batch *b, const tra
 orr_code train_step_update(train_step *s);
 // Local. Waits for the earliest step issued whose results have not been taken, and takes them.
 orr_code train_step_results(train_step *s, train_step_result *out);
+// Local. This rank's fingerprint of the weights as they are, between two steps. Waits for the
+// device.
+orr_code train_step_weights(train_step *s, uint64_t *out);
 // Collective over the world. Sums the votes.
 orr_code train_step_vote(train_step *s, train_step_votes *votes);
 

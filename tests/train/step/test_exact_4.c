@@ -13,9 +13,17 @@ static void test_layouts_of_four_ranks_have_the_hash_of_one(void **state) {
   exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);
 }
 
+// Norms of matrices and their products, too.
+static void test_muon_has_the_hash_of_one_rank(void **state) {
+  static const layout layouts[] = {{.tp = 2, .cp = 1, .dp = 2, .zero = 1, .muon = true},
+                                   {.tp = 1, .cp = 2, .dp = 2, .muon = true}};
+  exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);
+}
+
 static int all_tests(dist_world *w) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_layouts_of_four_ranks_have_the_hash_of_one, w),
+      cmocka_unit_test_prestate(test_muon_has_the_hash_of_one_rank, w),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
