@@ -182,6 +182,20 @@ static orr_code check_outcomes(const cfg *c) {
   return ORR_OK;
 }
 
+static orr_code check_exam(const cfg *c) {
+  if (c->eval.exam_every == 0) return ORR_OK;
+  ORR_CHECK(c->train.stage == CFG_STAGE_DYNAMICS && *c->tokenizer.checkpoint, ORR_ECONFIG,
+            "eval.exam_every is %" PRId64 ": exams are for a dynamics model whose "
+            "tokenizer.checkpoint is named; set it, or eval.exam_every 0",
+            c->eval.exam_every);
+  ORR_CHECK(c->model.actions >= 2 && c->data.stride == 1, ORR_ECONFIG,
+            "eval.exam_every is %" PRId64 ", but model.actions is %" PRId64
+            " and data.stride %" PRId64 ": the exam's worlds have 2 action components and every "
+            "frame",
+            c->eval.exam_every, c->model.actions, c->data.stride);
+  return ORR_OK;
+}
+
 static orr_code check_held_out(const cfg *c) {
   if (c->eval.every == 0) return ORR_OK;
   ORR_CHECK(c->eval.data.n > 0, ORR_ECONFIG,
@@ -265,9 +279,9 @@ static orr_code check_blocks(const cfg *c) {
 
 orr_code cfg_check_into(const cfg *c, orr_faults *f) {
   static orr_code (*const checks[])(const cfg *) = {
-      check_blocks,   check_tokens,     check_time,     check_branches, check_mixture,
-      check_schedule, check_batch,      check_split,    check_folder,   check_checkpoints,
-      check_held_out, check_curriculum, check_outcomes, check_exact};
+      check_blocks,   check_tokens, check_time,       check_branches, check_mixture,
+      check_schedule, check_batch,  check_split,      check_folder,   check_checkpoints,
+      check_held_out, check_exam,   check_curriculum, check_outcomes, check_exact};
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     ORR_TRY(orr_faults_take(f, checks[i](c)));
   return ORR_OK;

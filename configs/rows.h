@@ -218,7 +218,12 @@
       "checkpoints at multiples of this stay for ever; 0 = none")                                  \
   I64(file_bytes, OPERATION, 4294967296, 65536, 1099511627776, "B",                                \
       "model files are cut at about this size")                                                    \
-  BOOL(async, OPERATION, 1, "write in the background; the step waits only for the copy")
+  BOOL(async, OPERATION, 1, "write in the background; the step waits only for the copy")           \
+  I64(copies_every, OPERATION, 0, 0, 1000000000, "steps",                                          \
+      "steps between copies of the state in the memory of its node and of another; 0 = none")      \
+  STR(copies_dir, OPERATION, "/dev/shm/orrery", "where each node keeps them, in memory")           \
+  I64(copies_shift, OPERATION, 1, 1, 1048576, "ranks",                                             \
+      "from a rank to the one that keeps its copy, too: the ranks of a node")
 
 #define CFG_EVAL(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
   LSTR(data, OPERATION, "", 8, "held-out data sets with frames, for figures while it trains")      \
@@ -226,6 +231,12 @@
       "steps between held-out figures in metrics.jsonl; 0 = none")                                 \
   I64(every_clips, OPERATION, 16, 2, 1000000, "clips",                                             \
       "held-out clips of those figures, of each data set; of a tokenizer: frames")                 \
+  I64(exam_every, OPERATION, 0, 0, 1000000000, "steps",                                            \
+      "steps between small exams of a dynamics model (docs/exam.md) in metrics.jsonl; 0 = none")   \
+  I64(exam_pairs, OPERATION, 8, 2, 100000, "pairs",                                                \
+      "possible and impossible endings a concept of those exams")                                  \
+  I64(exam_passes, OPERATION, 8, 1, 1048576, "passes",                                             \
+      "passes in which an exam sums up the likelihood of a frame; its positions: exact")           \
   I64(clips, OPERATION, 64, 2, 1000000, "clips", "held-out clips that are rolled out")             \
   I64(prompt, OPERATION, 4, 1, 65536, "frames", "frames given before a rollout starts")            \
   I64(horizon, OPERATION, 12, 4, 65536, "frames", "frames rolled out")                             \

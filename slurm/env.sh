@@ -8,6 +8,22 @@ ORRERY=${ORRERY:-build/release/orrery}
 # Starts in a row that may fail without a new checkpoint before a training job gives up.
 ORRERY_RETRIES=${ORRERY_RETRIES:-3}
 
+# Restart inside the allocation: spare nodes that the job asked for beyond those it needs (unset: a job
+# whose node fails is queued again), the fewest nodes it may go on with (unset: all that it needs), and the
+# nodes that have to stay together (sbatch --segment).
+#   sbatch --nodes=18 --export=ALL,ORRERY_SPARES=2 slurm/pretrain.sbatch my.yaml
+# ORRERY_SPARES=2
+# ORRERY_FEWEST=8
+# ORRERY_SEGMENT=16
+# Steps between copies of the state in the memory of two nodes each (/dev/shm: four times a node's part of a
+# checkpoint); after a failure the run goes on from them. Unset: from the last checkpoint.
+# ORRERY_COPIES=10
+# What a node has to pass after a failure, and how long it may take; how long ranks have to end, and to start.
+ORRERY_HEALTH=${ORRERY_HEALTH:-true}
+ORRERY_CHECK_S=${ORRERY_CHECK_S:-5}
+ORRERY_END_S=${ORRERY_END_S:-1}
+ORRERY_START_S=${ORRERY_START_S:-60}
+
 # -- what the site loads -------------------------------------------------------------------------
 # module load openmpi/4.1 cuda/13.0
 

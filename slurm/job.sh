@@ -10,6 +10,222 @@ job_srun() {
   srun --mpi="$ORRERY_MPI" --kill-on-bad-exit=1 "$@"
 }
 
+# -- nodes -----------------------------------------------------------------------------------------
+# With ORRERY_SPARES set (0 or more) a job does not leave its allocation when a node fails: the next start
+# takes the nodes that are good, as many as there are beside the spares, else as few as ORRERY_FEWEST.
+
+# job_segment NODES: how many nodes of one NVLink domain Slurm should give together (sbatch --segment): all
+# up to 18, the nodes of a rack; else 16 where that divides them, which leaves a rack two spares; else the
+# largest divisor up to 18.
+job_segment() {
+  local n
+  if [ "$1" -le 18 ]; then
+    echo "$1"
+  elif [ $(($1 % 16)) = 0 ]; then
+    echo 16
+  else
+    for ((n = 18; $1 % n != 0; n--)); do :; done
+    echo "$n"
+  fi
+}
+
+# JOB_BAD: nodes that no start uses any more, with a blank around each.
+JOB_BAD=" "
+
+# job_check NODE: whether a program starts there, and finds the node well (ORRERY_HEALTH). A node whose
+# daemon is gone does not answer.
+job_check() {
+  timeout --signal=KILL "$ORRERY_CHECK_S" srun --overlap --mpi=none --quiet --nodes=1 --ntasks=1 \
+    --nodelist="$1" bash -c "$ORRERY_HEALTH" >/dev/null 2>&1 </dev/null
+}
+
+# Looks at all nodes at once; those that are not well are bad until they are looked at again, and are named. Once
+# as many are well as a start needs, and a second has gone by, nobody waits for the others.
+job_check_all() {
+  local node all=() dir well until=$((SECONDS + ORRERY_CHECK_S)) since=$SECONDS
+  JOB_BAD=" "
+  mapfile -t all < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+  dir=$(mktemp -d)
+  for node in "${all[@]}"; do
+    { if job_check "$node"; then : >"$dir/$node"; fi; } &
+  done
+  while [ $SECONDS -le $until ]; do
+    well=$(find "$dir" -type f | wc -l)
+    if [ "$well" = ${#all[@]} ]; then break; fi
+    if [ "$well" -ge $((SLURM_JOB_NUM_NODES - ORRERY_SPARES)) ] && [ $SECONDS -gt $((since + 1)) ]; then break; fi
+    sleep 0.1
+  done
+  for node in "${all[@]}"; do
+    [ -e "$dir/$node" ] && continue
+    JOB_BAD+="$node "
+    echo "job $SLURM_JOB_ID: $node does not answer, or is not well: the job goes on without it" >&2
+  done
+  rm -rf "$dir"
+}
+
+# job_key SECTION KEY: its value in the configuration.
+job_key() { "$ORRERY" config print "${CONFIG_WORDS[@]}" | sed -n "/^$1:/,/^[a-z]/s/^  $2: //p"; }
+
+# job_fits NODES: whether a layout has ranks on so many nodes: tp * cp divides them, dp the batch, and
+# segments stay whole.
+job_fits() {
+  local ranks=$(($1 * JOB_TASKS)) inner=$((JOB_TP * JOB_CP))
+  [ $((ranks % inner)) = 0 ] && [ $((JOB_BATCH % (ranks / inner))) = 0 ] && [ $(($1 % JOB_UNIT)) = 0 ]
+}
+
+# JOB_NODES becomes the nodes of the next start: as many good ones as the job asked for, or fewer that fit,
+# in Slurm's order, by whole segments where domains are known. Fails where that is too few.
+job_choose() {
+  local good=() node n fewest=${ORRERY_FEWEST:-}
+  local wanted=$((SLURM_JOB_NUM_NODES - ORRERY_SPARES))
+  while read -r node; do
+    [[ $JOB_BAD == *" $node "* ]] || good+=("$node")
+  done < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+  for ((n = wanted; n >= ${fewest:-$wanted} && n > 0; n--)); do
+    if [ ${#good[@]} -ge $n ] && { [ $n = $wanted ] || job_fits $n; }; then
+      JOB_NODES=("${good[@]:0:n}")
+      return 0
+    fi
+  done
+  echo "job $SLURM_JOB_ID: ${#good[@]} of $SLURM_JOB_NUM_NODES nodes are well, and $wanted are wanted${fewest:+ ($fewest at least, in a layout that fits)}" >&2
+  return 1
+}
+
+# The NVLink domain of each node of the next start, as its driver names it; where there is none, nothing.
+# A group of tp * cp ranks that two domains share is refused.
+job_check_domains() {
+  local span=$((JOB_TP * JOB_CP / JOB_TASKS)) i first=() lines=() line node uuid
+  [ "$span" -gt 1 ] || return 0
+  declare -A domain=()
+  mapfile -t lines < <(srun --overlap --mpi=none --quiet --nodes=${#JOB_NODES[@]} --ntasks=${#JOB_NODES[@]} --ntasks-per-node=1 \
+    --nodelist="$(IFS=,; echo "${JOB_NODES[*]}")" \
+    bash -c 'echo "$SLURMD_NODENAME $(nvidia-smi -q 2>/dev/null | sed -n "s/.*ClusterUUID *: //p" | head -n 1)"')
+  for line in "${lines[@]}"; do
+    read -r node uuid <<<"$line"
+    domain[$node]=$uuid
+  done
+  for i in "${!JOB_NODES[@]}"; do
+    node=${JOB_NODES[i]} first=${JOB_NODES[i / span * span]}
+    if [ "${domain[$node]:-}" != "${domain[$first]:-}" ]; then
+      echo "job $SLURM_JOB_ID: dist.tp * dist.cp = $((JOB_TP * JOB_CP)) ranks lie on $first and $node, which are in different NVLink domains (ClusterUUID ${domain[$first]:-none} and ${domain[$node]:-none}): ask for --segment=$(job_segment "$SLURM_JOB_NUM_NODES"), or lower dist.tp or dist.cp" >&2
+      return 1
+    fi
+  done
+}
+
+# The ranks of one start, on JOB_NODES. Once srun tells of a task that failed, the others have
+# ORRERY_END_S to end: srun itself would wait for a node that is gone until Slurm gives it up. A start in which
+# nobody has said a word after ORRERY_START_S is none: Slurm's PMIx may wait for a node of before.
+job_step() {
+  local code said list pid until=$((SECONDS + ORRERY_START_S))
+  list=$(IFS=,; echo "${JOB_NODES[*]}")
+  said=$(mktemp)
+  srun --mpi="$ORRERY_MPI" --kill-on-bad-exit=1 --overlap --nodes=${#JOB_NODES[@]} \
+    --ntasks=$((${#JOB_NODES[@]} * JOB_TASKS)) --nodelist="$list" "$@" 2> >(tee "$said" >&2) &
+  pid=$!
+  while kill -0 $pid 2>/dev/null; do
+    if grep -q '^srun: error: ' "$said"; then
+      sleep "$ORRERY_END_S"
+      kill -9 $pid 2>/dev/null
+      break
+    fi
+    if [ $SECONDS -gt $until ] && ! grep -qvE '^(srun|slurmstepd)' "$said"; then
+      echo "job $SLURM_JOB_ID: no rank has started after $ORRERY_START_S s: given up" >&2
+      kill -9 $pid 2>/dev/null
+      break
+    fi
+    sleep 0.2
+  done
+  wait $pid
+  code=$?
+  rm -f "$said"
+  return $code
+}
+
+# What is left of a start whose srun is gone: its ranks on nodes that live, and its hold on the folder.
+job_end_step() {
+  local step
+  for step in $(squeue --noheader --steps --jobs="$SLURM_JOB_ID" --format=%i 2>/dev/null); do
+    case $step in
+      *.batch | *.extern | *.interactive) ;;
+      *) timeout 30 scancel --signal=KILL "$step" 2>/dev/null & ;; # waits for nodes that are gone
+    esac
+  done
+  if [ "$(job_holder "$1")" = "$SLURM_JOB_ID" ]; then rm -f "$1/run.lock"; fi
+}
+
+# What the nodes that are well have in memory (ORRERY_COPIES, ckpt.copies_every) becomes the run's newest
+# checkpoint, if it is newer than that on disk: each node brings the parts that it has, in place; holes are where
+# others wrote. The reader knows every extent's checksum: what is not whole after all gives way to the one before.
+# The first node runs this script and has rank 0's folder, with the manifest.
+job_gather() {
+  local dir=$1 copies=$2 step tmp node good=()
+  step=$(find "$copies"/rank-000000/step-* -maxdepth 0 -type d 2>/dev/null | sort | tail -n 1)
+  step=${step##*/}
+  if [ -e "$copies/rank-000000/$step/manifest.json" ] && [[ $step > $(cat "$dir/ckpt/latest" 2>/dev/null) ]]; then
+    tmp=$dir/ckpt/.tmp-$step-gathered
+    rm -rf "$tmp" "$dir/ckpt/$step"
+    mkdir -p "$tmp"
+    cp "$copies/rank-000000/$step"/*.json "$tmp"
+  else
+    step=
+  fi
+  while read -r node; do
+    [[ $JOB_BAD == *" $node "* ]] || good+=("$node")
+  done < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+  # shellcheck disable=SC2016 # expanded on each node
+  srun --overlap --mpi=none --quiet --nodes=${#good[@]} --ntasks=${#good[@]} --ntasks-per-node=1 --nodelist="$(IFS=,; echo "${good[*]}")" \
+    bash -c '[ -z "$1" ] || for f in "$0"/rank-*/{,.tmp-}"$1"/*.safetensors; do
+        [ -e "$f" ] || continue
+        dd if="$f" of="$2/${f##*/}" bs=4096 conv=notrunc,sparse status=none
+        truncate -s ">$(stat -c %s "$f")" "$2/${f##*/}"
+      done
+      rm -rf "$0"' "$copies" "$step" "${tmp:-}" </dev/null || step=
+  if [ -z "$step" ]; then return 0; fi
+  mv "$tmp" "$dir/ckpt/$step" && echo "$step" >"$dir/ckpt/.latest" && mv "$dir/ckpt/.latest" "$dir/ckpt/latest"
+  echo "job $SLURM_JOB_ID: $step put together from the memory of ${good[*]}" >&2
+}
+
+# job_start DIR ARGUMENT...: one start of the ranks, and inside an allocation with spares as many more as it
+# takes; the code of the last. A start that brings a new checkpoint is none that failed.
+job_start() {
+  local dir=$1 code failures=0 before copies=/dev/shm/orrery-$SLURM_JOB_ID keep=()
+  shift
+  if [ -z "${ORRERY_SPARES:-}" ]; then
+    job_srun "$ORRERY" train "$@"
+    return
+  fi
+  JOB_TASKS=${SLURM_NTASKS_PER_NODE:-1} JOB_UNIT=${ORRERY_SEGMENT:-1}
+  JOB_TP=$(job_key dist tp) JOB_CP=$(job_key dist cp) JOB_BATCH=$(job_key train batch)
+  if [ -n "${ORRERY_COPIES:-}" ]; then
+    keep=(--set "ckpt.copies_every=$ORRERY_COPIES" --set "ckpt.copies_dir=$copies" --set "ckpt.copies_shift=$JOB_TASKS")
+  fi
+  while :; do
+    job_choose || return 1
+    job_check_domains || return 2
+    before=$(cat "$dir/ckpt/latest" 2>/dev/null)
+    echo "job $SLURM_JOB_ID: starts on ${JOB_NODES[*]}" >&2
+    job_step "$ORRERY" train "$@" "${keep[@]}"
+    code=$?
+    case $code in
+      0 | 2 | 4 | 85)
+        if [ ${#keep[@]} -gt 0 ]; then
+          timeout 30 srun --overlap --mpi=none --quiet --nodes=${#JOB_NODES[@]} --ntasks=${#JOB_NODES[@]} \
+            --ntasks-per-node=1 --nodelist="$(IFS=,; echo "${JOB_NODES[*]}")" rm -rf "$copies"
+        fi
+        return $code
+        ;;
+    esac
+    [ "$(job_state)" = RUNNING ] || return $code # cancelled, or queued again by Slurm
+    job_end_step "$dir"
+    job_check_all
+    if [ ${#keep[@]} -gt 0 ]; then job_gather "$dir" "$copies"; fi
+    if [ "$(cat "$dir/ckpt/latest" 2>/dev/null)" = "$before" ]; then failures=$((failures + 1)); else failures=0; fi
+    if [ $failures -ge "$ORRERY_RETRIES" ]; then return $code; fi
+    echo "job $SLURM_JOB_ID: failed with exit code $code: starts again in its allocation" >&2
+  done
+}
+
 # The folder of the run that a configuration describes.
 job_run_dir() {
   "$ORRERY" config print "$@" | sed -n 's/^  dir: "\(.*\)"$/\1/p'
@@ -76,7 +292,7 @@ job_train() {
   before=$(cat "$dir/ckpt/latest" 2>/dev/null)
   # A signal to the whole job reaches this shell too. It must outlive the ranks, to see how they end.
   trap : USR1 TERM
-  job_srun "$ORRERY" train "$@"
+  job_start "$dir" "$@"
   code=$?
   if [ $code = 4 ]; then
     if [ "$(job_holder "$dir")" = "$SLURM_JOB_ID" ]; then
@@ -110,12 +326,17 @@ job_train() {
   return $code
 }
 
+# RUNNING, COMPLETING, ...
+job_state() {
+  scontrol show job --oneliner "$SLURM_JOB_ID" | sed -n 's/.* JobState=\([A-Z_]*\) .*/\1/p'
+}
+
 # The same job, with the same number, waits for its nodes again; Slurm lets it start after the
 # cluster's cred_expire (120 s unless told). SLURM_RESTART_COUNT counts. A job that was cancelled
 # (scancel) stays so, and one that Slurm has requeued itself is not asked about twice.
 job_requeue() {
   local state
-  state=$(scontrol show job --oneliner "$SLURM_JOB_ID" | sed -n 's/.* JobState=\([A-Z_]*\) .*/\1/p')
+  state=$(job_state)
   if [ "$state" = RUNNING ]; then
     echo "job $SLURM_JOB_ID: $1: queued again (start $((${SLURM_RESTART_COUNT:-0} + 1)))" >&2
     scontrol requeue "$SLURM_JOB_ID"

@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "data/import/one_hot.h"
+#include "data/import/sound.h"
 
 orr_code data_import_list_add(data_import_list *list, const data_import_format *format,
                               const char *name, const char *file, data_import_episode **out) {
@@ -65,6 +66,7 @@ void data_import_list_release(data_import_list *list) {
 orr_code data_import_actions_read(const data_import_options *o, const data_import_episode *e,
                                   data_import_actions *out) {
   *out = (data_import_actions){.rows = e->frames, .success = -1};
+  if (o->sound) return data_import_sound_read(o, e, out);
   if (o->no_actions) return ORR_OK;
   ORR_TRY(e->format->actions(o, e, out));
   orr_code rc = data_import_one_hot(o, e, out);

@@ -92,6 +92,7 @@ typedef struct {
   double time_offset;           // seconds added to the times of rows
   const char *time_column;      // of the rows' time stamps; NULL: one with a usual name
   bool no_actions;              // frames only
+  bool sound;                   // of the films as actions; then no_actions, too
   int64_t action_shift;         // actions[t] = recorded[t + shift]
   data_import_mapping map;      // of HDF5 files
   data_words actions;           // datasets or columns; none: the format's usual ones

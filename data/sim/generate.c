@@ -98,8 +98,8 @@ close_dir:
 
 static orr_code check_options(const data_sim_options *o) {
   ORR_CHECK(o->scene->available(), ORR_EUNSUPPORTED,
-            "this build has no simulator: install libmujoco-dev and libosmesa6-dev, configure "
-            "again and rebuild");
+            "this build has no simulator for the scene %s: install %s, configure again and rebuild",
+            o->scene->name, o->scene->needs ? o->scene->needs : "libmujoco-dev and libosmesa6-dev");
   ORR_CHECK(o->episodes >= 1 && o->episode_frames >= 2, ORR_EINVAL,
             "generate: %" PRId64 " episodes of %" PRId64
             " frames; at least 1 of at least 2 is needed",
@@ -148,6 +148,10 @@ static orr_code write_index(const data_sim_options *o) {
   if (extra && o->scene->action_units)
     json_object_set_new(extra, "actions", describe_actions(o->scene));
   if (extra) describe_goal(o, extra);
+  if (extra && o->setting.voice_end)
+    json_object_set_new(
+        extra, "voices",
+        json_pack("[I, I]", (json_int_t)o->setting.voice_first, (json_int_t)o->setting.voice_end));
   if (extra && o->forks)
     json_object_set_new(extra, "forks", json_pack("{s:I}", "prompt", (json_int_t)o->forks));
   if (extra && o->extra) json_object_update(extra, (json_t *)(uintptr_t)o->extra);

@@ -17,6 +17,7 @@ typedef struct {
   double fps;                     // 1/fps seconds a step
   int task;                       // that whoever acts tries, of the goals
   const data_skill *skill;        // how well; NULL: people of all skills (data_skill_of_episode)
+  int64_t voice_first, voice_end; // of who speaks; 0, 0: all
   const char *library;            // NULL = none given
   const char *library_sha256;     // NULL = the pinned one
   const char *assets;             // its pictures; NULL = where it came with them
@@ -41,8 +42,10 @@ typedef struct {
   int64_t Q;                       // components of /state
   const char *const *state_names;  // [Q]; none where Q is 0, as is `state`
   const data_goals *goals;         // what there is to achieve; NULL: nothing
+  int64_t voices;                  // that speak in it; 0: nobody does
   bool tries;                      // whoever acts tries one of them, and shards say how that went
 
+  const char *needs; // packages, NULL: MuJoCo's and OSMesa's
   // Local. Whether this build has what the scene needs.
   bool (*available)(void);
   // Local. ORR_EINVAL, ORR_ENOMEM, ORR_EUNSUPPORTED. Not thread safe: the renderer belongs to the
@@ -66,7 +69,7 @@ typedef struct {
 } data_scene;
 
 // X(name): the table data_scene_NAME in data/sim/.
-#define DATA_SCENES(X)           X(tabletop) X(arm) X(rooms) X(coinrun) X(physics)
+#define DATA_SCENES(X)           X(tabletop) X(arm) X(rooms) X(face) X(coinrun) X(physics)
 #define DATA_SCENE_DECLARE(name) extern const data_scene data_scene_##name;
 DATA_SCENES(DATA_SCENE_DECLARE)
 

@@ -7,7 +7,7 @@ import re
 FLOOR = {"base": 1, "kernels": 2, "dist": 3, "data": 3, "checkpoints": 3, "configs": 4, "train": 5}
 # Floors of the rooms inside a folder: strictly downward, so rooms on one floor are siblings too.
 ROOMS = {
-    "data": {"shard": 1, "remote": 1, "pictures": 1, "set": 2, "clips": 3, "sim": 3, "import": 3},
+    "data": {"shard": 1, "remote": 1, "pictures": 1, "sound": 1, "set": 2, "clips": 3, "sim": 3, "import": 3},
     "train": {"timing": 1, "model": 2, "engine": 3, "setup": 3, "step": 3, "save": 4, "observe": 4, "run": 5, "infer": 5,
               "eval": 6, "policy": 6, "report": 6, "plan": 6, "bench": 7, "live": 7, "exam": 7, "cli": 8},
 }
@@ -21,11 +21,12 @@ LIBRARIES = [(re.compile(header), re.compile(place), why) for header, place, why
      r"kernels/cuda/|dist/comm_nccl[._]|tests/cuda_host/|tests/dist/played/|tests/dist/device_cuda\.c", "CUDA stays in kernels/cuda/ and dist/comm_nccl.*"),
     (r"(hdf5|H5\w*)\.h$", r"data/(shard|import)/|tests/data/", "HDF5 stays in data/shard/ and data/import/"),
     (r"curl/", r"data/remote/|tests/data/remote/", "curl stays in data/remote/"),
-    (r"lib(av|sw)\w+/", r"data/pictures/|tests/data/", "libav stays in data/pictures/"),
+    (r"lib(av|sw)\w+/", r"data/(pictures|sound)/|tests/data/", "libav stays in data/pictures/ and data/sound/"),
     (r"png\.h$", r"data/pictures/|tests/data/", "libpng stays in data/pictures/"),
     (r"(turbojpeg|jpeglib)\.h$", r"data/pictures/|tests/data/", "libjpeg-turbo stays in data/pictures/"),
     (r"(snappy-c|zstd)\.h$", r"data/import/parquet/", "codecs of Parquet stay in data/import/parquet/"),
     (r"(mujoco/|GL/)", r"data/sim/|tests/data/sim/", "the simulator stays in data/sim/"),
+    (r"(espeak-ng/|fftw3\.h)", r"data/sound/|tests/data/sound/", "speech and spectra stay in data/sound/"),
     (r"protobuf-c/", r"train/observe/|tests/train/observe/", "protobuf-c stays in train/observe/"),
     (r"(microhttpd\.h|wslay/)", r"train/(live|policy)/|tests/train/(live|policy)/", "HTTP and WebSockets stay in train/live/ and train/policy/"),
     (r"yaml\.h$", r"configs/|tests/configs/", "libyaml stays in configs/"),

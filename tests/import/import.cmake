@@ -1,7 +1,7 @@
 # `orrery data import` on recordings that h5py and ffmpeg write here, as their makers lay them out.
 find_program(FFMPEG ffmpeg)
 execute_process(COMMAND /usr/bin/python3 -c "import h5py, numpy" RESULT_VARIABLE without_h5py OUTPUT_QUIET ERROR_QUIET)
-foreach(pair hdf5:quick links:quick layouts:quick video:full times:full resume:full lerobot:full)
+foreach(pair hdf5:quick links:quick layouts:quick video:full times:full resume:full lerobot:full sound:full)
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 topic)
   list(GET pair 1 label)

@@ -128,7 +128,7 @@ class TestJobs(unittest.TestCase):
         cluster.ended(fits, "rack")
         self.assertIn("rank 0 of 4 (tp 4, cp 1, dp 1)", cluster.log("rack"))
         cluster.wait("the job is refused", 60, lambda: cluster.job(spills)["JobState"] == "FAILED")
-        self.assertIn("does not divide 64, the GPUs of a segment", cluster.log("spills"))
+        self.assertIn("does not divide 8, the GPUs of a segment", cluster.log("spills"))
 
     def test_a_configuration_that_is_wrong_is_not_tried_again(self):
         job = cluster.wait("the job ends", 60, lambda: (j := cluster.job(self.wrong))["JobState"] == "FAILED" and j)

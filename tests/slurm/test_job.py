@@ -10,19 +10,38 @@ import unittest
 SOURCE = pathlib.Path(sys.argv[1])
 # `config print` names the run's folder; `train` does as PLAY says and ends with the code in CODE.
 PROGRAM = """#!/bin/sh
-if [ "$1" = config ]; then printf 'run:\\n  dir: "%s"\\n' "$RUN_DIR"; exit 0; fi
+if [ "$1" = config ]; then
+  printf 'run:\\n  dir: "%s"\\ntrain:\\n  batch: 12\\ndist:\\n  tp: %s\\n  cp: 1\\n' "$RUN_DIR" "${TP:-1}"; exit 0
+fi
 eval "$PLAY"
 exit "$CODE"
 """
+# A node that is named in the file dead does not answer. A command runs once, or, where it is asked for, once a node.
 SRUN = """#!/bin/sh
-while [ "${1#--}" != "$1" ]; do shift; done
-exec "$@"
+each=
+while [ "${1#--}" != "$1" ]; do
+  case $1 in
+    --nodelist=*) nodes=$(echo "${1#--nodelist=}" | tr , ' ') ;;
+    --ntasks-per-node=1) each=1 ;;
+  esac
+  shift
+done
+for node in $nodes; do
+  if grep -qx "$node" "$DEAD" 2>/dev/null; then echo "srun: error: $node is gone" >&2; exit 1; fi
+done
+[ -z "$each" ] || for SLURMD_NODENAME in $nodes; do export SLURMD_NODENAME; "$@"; done
+[ -n "$each" ] || NODES="$nodes" exec "$@"
 """
 SCONTROL = """#!/bin/sh
 case $1 in
-  show) echo "JobId=$4 JobState=RUNNING Reason=None" ;;
+  show) if [ "$2" = hostnames ]; then echo "$3" | tr , '\\n'; else echo "JobId=$4 JobState=RUNNING Reason=None"; fi ;;
   requeue) echo "$2" >>"$REQUEUED" ;;
 esac
+"""
+
+
+SMI = """#!/bin/sh
+[ -n "$DOMAINS" ] && echo "        ClusterUUID : $(echo "$DOMAINS" | tr , '\\n' | sed -n "s/$SLURMD_NODENAME=//p")"
 """
 
 
@@ -33,21 +52,66 @@ class Job(unittest.TestCase):
         self.root = pathlib.Path(folder.name)
         self.run_dir = self.root / "run"
         (self.run_dir / "ckpt").mkdir(parents=True)
-        for name, text in (("orrery", PROGRAM), ("srun", SRUN), ("scontrol", SCONTROL)):
+        for name, text in (("orrery", PROGRAM), ("srun", SRUN), ("scontrol", SCONTROL), ("squeue", "#!/bin/sh\n"),
+                           ("nvidia-smi", SMI)):
             (self.root / name).write_text(text)
             (self.root / name).chmod(0o755)
         self.requeued = self.root / "requeued"
 
-    def start(self, job, code, play=":", retries=3):
+    def start(self, job, code, play=":", retries=3, env=None):
         """One start of job `job`; its exit code and whether it was queued again."""
         self.requeued.write_text("")
-        env = {"PATH": f"{self.root}:{os.environ['PATH']}", "RUN_DIR": str(self.run_dir), "PLAY": play, "CODE": str(code),
+        env = {**(env or {}), "PATH": f"{self.root}:{os.environ['PATH']}", "RUN_DIR": str(self.run_dir), "PLAY": play, "CODE": str(code),
                "REQUEUED": str(self.requeued), "SLURM_JOB_ID": str(job), "ORRERY": str(self.root / "orrery"),
                "ORRERY_MPI": "pmix", "ORRERY_RETRIES": str(retries)}
         done = subprocess.run(["bash", "-c", ". slurm/job.sh; job_train my.yaml"], cwd=SOURCE, env=env, timeout=60,
                               stderr=subprocess.PIPE, text=True, check=False)
         self.said = done.stderr
         return done.returncode, self.requeued.read_text().split() == [str(job)]
+
+    def start_on(self, nodes, spares, play, code=0, **more):
+        """One job on an allocation of nodes, of which some are spares."""
+        env = {"SLURM_JOB_NODELIST": ",".join(nodes), "SLURM_JOB_NUM_NODES": str(len(nodes)), "ORRERY_SPARES": str(spares),
+               "SLURM_NTASKS_PER_NODE": "1", "DEAD": str(self.root / "dead"), "ORRERY_HEALTH": "true", "ORRERY_CHECK_S": "2",
+               "ORRERY_END_S": "0", "ORRERY_START_S": "60", "STARTS": str(self.root / "starts"), **more}
+        return self.start(7, code, f'echo "$NODES" >>"$STARTS"; {play}', env=env)
+
+    def starts(self):
+        return (self.root / "starts").read_text().splitlines()
+
+    def test_a_job_with_a_spare_starts_again_in_its_allocation(self):
+        play = 'if [ $(wc -l <"$STARTS") = 1 ]; then echo b >"$DEAD"; exit 1; fi'
+        self.assertEqual(self.start_on(["a", "b", "c"], 1, play), (0, False))
+        self.assertEqual(self.starts(), ["a b", "a c"])
+        self.assertIn("b does not answer", self.said)
+
+    def test_without_enough_nodes_it_is_queued_again_unless_it_may_shrink(self):
+        play = 'if [ $(wc -l <"$STARTS") = 1 ]; then echo b >"$DEAD"; exit 1; fi'
+        self.assertEqual(self.start_on(["a", "b", "c", "d", "e"], 0, play), (1, True))
+        self.assertIn("4 of 5 nodes are well, and 5 are wanted", self.said)
+        (self.root / "dead").unlink()
+        (self.root / "starts").unlink()
+        # 3 nodes and not 4: tp 3 divides them
+        self.assertEqual(self.start_on(["a", "b", "c", "d", "e", "f"], 0, play, ORRERY_FEWEST="2", TP="3"), (0, False))
+        self.assertEqual(self.starts(), ["a b c d e f", "a c d"])
+
+    def test_an_allocation_whose_starts_bring_nothing_gives_up(self):
+        self.assertEqual(self.start_on(["a", "b"], 0, "exit 1"), (1, True))
+        self.assertEqual(len(self.starts()), 3)
+
+    def test_ranks_of_one_group_in_two_domains_are_refused(self):
+        domains = "a=u1,b=u1,c=u2,d=u2"
+        self.assertEqual(self.start_on(["a", "b", "c", "d"], 0, ":", TP="2", DOMAINS=domains), (0, False))
+        (self.root / "starts").unlink()
+        self.assertEqual(self.start_on(["a", "c", "b", "d"], 0, ":", TP="2", DOMAINS=domains), (2, False))
+        self.assertIn("2 ranks lie on a and c, which are in different NVLink domains (ClusterUUID u1 and u2)", self.said)
+        self.assertFalse((self.root / "starts").exists())
+
+    def test_segments_go_by_the_rule(self):
+        wanted = {1: 1, 5: 5, 18: 18, 19: 1, 20: 10, 32: 16, 34: 17, 36: 18, 48: 16, 54: 18, 64: 16}
+        words = "; ".join(f"job_segment {n}" for n in wanted)
+        done = subprocess.run(["bash", "-c", f". slurm/job.sh; {words}"], cwd=SOURCE, stdout=subprocess.PIPE, text=True, check=True)
+        self.assertEqual([int(n) for n in done.stdout.split()], list(wanted.values()))
 
     def failures(self):
         file = self.run_dir / "failed-starts"

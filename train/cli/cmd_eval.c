@@ -9,13 +9,16 @@
 #include "base/log.h"
 #include "base/args.h"
 #include "train/cli/decoding_args.h"
+#include "train/cli/eval_branches.h"
 #include "train/eval/eval.h"
 #include "train/eval/tokenizer_eval.h"
 #include "train/setup/remote_data.h"
 #include "train/infer/world_model.h"
 
 static const orr_option options[] = {
-    {"data", "DIR|URL", "held-out data set with frames", 0},
+    {"data", "DIR|URL", "held-out data set with frames; with --by-branch several",
+     ORR_OPTION_REPEATED},
+    {"by-branch", NULL, "all of them, as one table: a column for each set's branch", 0},
     {"json", "FILE", "write the figures there", 0},
     {"strip", "FILE.png", "write a picture of real over predicted (or decoded) frames", 0},
     {"clips", "N", "clips rolled out; a tokenizer takes as many frames as they would have", 0},
@@ -84,11 +87,17 @@ static void print_figures(const json_t *j) {
                                        "progress_error",
                                        "progress_corr",
                                        "effect_corr",
+                                       "foresight_auroc",
+                                       "wrong_at_16",
                                        "changed_iou",
                                        "action_accuracy",
                                        "turn_accuracy",
                                        "walk_accuracy",
                                        "revisit_gap_db",
+                                       "mouth_corr",
+                                       "av_offset_frames",
+                                       "audio_shuffle_ratio",
+                                       "identity_drift",
                                        "drift"};
   static const char *const curves[] = {"psnr", "persistence_psnr", "decoded_persistence_psnr",
                                        "ssim", "persistence_ssim", "position_error"};
@@ -117,27 +126,67 @@ static orr_code tell(const orr_args *a, json_t *j) {
   return path ? orr_json_store(path, j) : ORR_OK;
 }
 
+// *out (=) the figures of a world model on one data set.
 static orr_code measure_world(const orr_args *a, const train_world_model *m,
-                              train_episodes *episodes) {
+                              train_episodes *episodes, json_t **out) {
   train_eval_options o;
   train_eval *e = NULL;
-  json_t *j = NULL;
   const char *strip = orr_args_text(a, "strip", NULL);
   ORR_TRY(train_world_model_fits(m, train_episodes_index(episodes)));
   ORR_TRY(read_options(a, m->dynamics->c, &o));
   ORR_TRY(train_eval_create(m->dynamics, m->tokenizer, episodes, &o, &e));
-  orr_code rc = train_eval_run(e, &j);
-  if (rc == ORR_OK) rc = tell(a, j);
+  orr_code rc = train_eval_run(e, out);
   if (rc == ORR_OK && strip) rc = train_eval_strip(e, strip, 4);
-  json_decref(j);
   train_eval_destroy(e);
   return rc;
 }
 
 static orr_code eval_world(const orr_args *a, train_episodes *episodes) {
   train_world_model m = {0};
+  json_t *j = NULL;
   orr_code rc = train_world_model_open(a, a->operand[0], &m);
-  if (rc == ORR_OK) rc = measure_world(a, &m, episodes);
+  if (rc == ORR_OK) rc = measure_world(a, &m, episodes, &j);
+  if (rc == ORR_OK) rc = tell(a, j);
+  json_decref(j);
+  train_world_model_close(&m);
+  return rc;
+}
+
+// One data set of several, into the table.
+static orr_code eval_branch(const orr_args *a, const train_world_model *m, const char *dir,
+                            data_remote *remote, json_t *all) {
+  train_episodes *episodes = NULL;
+  json_t *j = NULL;
+  ORR_TRY(train_episodes_open(dir, remote, &episodes));
+  const char *branch = train_episodes_index(episodes)->format.branch;
+  ORR_INFO("eval: %s, branch %s", dir, branch);
+  orr_code rc = measure_world(a, m, episodes, &j);
+  if (rc == ORR_OK && json_object_set_new(j, "data", json_string(dir)) != 0)
+    rc = ORR_FAIL(ORR_ENOMEM, "evaluation: out of memory, or the name of --data is not UTF-8");
+  if (rc == ORR_OK) rc = train_eval_branches_add(all, branch, dir, j);
+  json_decref(j);
+  train_episodes_close(episodes);
+  return rc;
+}
+
+static orr_code eval_branches(const orr_args *a, data_remote *remote) {
+  train_world_model m = {0};
+  const char *dir, *path = orr_args_text(a, "json", NULL);
+  json_t *all = json_object(), *out = NULL;
+  ORR_CHECK(all, ORR_ENOMEM, "evaluation: out of memory");
+  orr_code rc = train_world_model_open(a, a->operand[0], &m);
+  for (int i = 0; rc == ORR_OK && (dir = orr_args_nth(a, "data", i)); i++)
+    rc = eval_branch(a, &m, dir, remote, all);
+  if (rc == ORR_OK) {
+    train_eval_branches_print(stderr, all);
+    out = json_pack("{s:s, s:I, s:O}", "checkpoint", m.dynamics->path, "step",
+                    (json_int_t)m.dynamics->step, "branches", all);
+    rc = !out   ? ORR_FAIL(ORR_ENOMEM, "evaluation: out of memory")
+         : path ? orr_json_store(path, out)
+                : ORR_OK;
+  }
+  json_decref(out);
+  json_decref(all);
   train_world_model_close(&m);
   return rc;
 }
@@ -183,10 +232,21 @@ orr_code train_cmd_eval(int argc, char **argv) {
   data_remote *remote = NULL;
   train_episodes *episodes = NULL;
   orr_code rc;
+  const bool by_branch = orr_args_flag(&args, "by-branch");
   ORR_TRY(orr_args_require(&args, "data", &dir));
+  ORR_CHECK(by_branch || !orr_args_nth(&args, "data", 1), ORR_ECONFIG,
+            "eval: several --data; --by-branch makes one table of them");
+  ORR_CHECK(!by_branch || !orr_args_text(&args, "strip", NULL), ORR_ECONFIG,
+            "eval: --strip shows one data set: leave --by-branch out");
   ORR_TRY(train_remote_create_args(&args, &remote));
-  ORR_TRY_GOTO(train_episodes_open(dir, remote, &episodes), out);
   ORR_TRY_GOTO(train_loaded_model_config(args.operand[0], &c), out);
+  ORR_CHECK_GOTO(!by_branch || c->train.stage != CFG_STAGE_TOKENIZER, out, ORR_ECONFIG,
+                 "%s holds a tokenizer: --by-branch is for dynamics models", args.operand[0]);
+  if (by_branch) {
+    rc = eval_branches(&args, remote);
+    goto out;
+  }
+  ORR_TRY_GOTO(train_episodes_open(dir, remote, &episodes), out);
   rc = c->train.stage == CFG_STAGE_TOKENIZER ? eval_tokenizer(&args, episodes)
                                              : eval_world(&args, episodes);
 out:

@@ -170,9 +170,11 @@ static orr_code read_world(const orr_args *a, job *j) {
             "the scene %s has %" PRId64 " action components, the model takes %" PRId64,
             w->scene->name, w->A, j->m.dynamics->dynamics.A);
   ORR_TRY(read_task(a, j));
-  ORR_CHECK(w->scene && w->scene->goals, ORR_EINVAL,
-            "policy evaluate: nothing here can tell success in the model's frames: %s",
-            w->scene ? "the scene has no tasks" : "the data set was made by no scene of orrery's");
+  ORR_CHECK(
+      (w->scene && w->scene->goals) || j->m.dynamics->dynamics.outcome[TRAIN_PROGRESS], ORR_EINVAL,
+      "policy evaluate: nothing here can tell success in the model's frames: the model has no "
+      "head for progress (model.progress_weight), and %s",
+      w->scene ? "the scene has no tasks" : "the data set was made by no scene of orrery's");
   ORR_TRY(train_policy_args_read(a, w->task_name, &j->served));
   w->key = j->served.key;
   w->part = j->served.part;
@@ -199,7 +201,10 @@ static void print_figures(const json_t *j) {
   const char *key;
   json_t *v;
   json_object_foreach((json_t *)common, key, v)
-      fprintf(stderr, "  fewer trials by common chances, %-22s %7.2f\n", key, json_number_value(v));
+      fprintf(stderr,
+              json_is_number(v) ? "  fewer trials by common chances, %-22s %7.2f\n"
+                                : "  fewer trials by common chances, %-22s       -\n",
+              key, json_number_value(v));
 }
 
 static orr_code tell(const orr_args *a, const job *j, json_t *out) {

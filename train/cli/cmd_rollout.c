@@ -36,6 +36,8 @@ static const orr_option options[] = {
      "a session of orrery play once more, in place of --data and what follows it", 0},
     {"hashes", "FILE", "with --session: write the number and the hash of every frame there", 0},
     {"anyway", NULL, "with --session: also one of another checkpoint, whose frames will differ", 0},
+    {"surprise", "FILE",
+     "write how surprised the model is at each of its frames, a line of JSON a frame", 0},
     {"beside", NULL, "real frames on the left (in a .png above), as long as the episode lasts", 0},
     {"scale", "N", "enlarges every pixel (default 4)", 0},
     {"prompt", "N", "frames given", 0},
@@ -49,7 +51,7 @@ static const orr_command command = {
 
 typedef struct {
   int64_t clip, start, frames, prompt, scale;
-  const char *data, *out, *actions;
+  const char *data, *out, *actions, *surprise;
   bool beside;
   int64_t window;
   train_engine_settings settings;
@@ -70,6 +72,7 @@ typedef struct {
   bool another;    // than the episode's own
   int32_t *tokens; // [prompt+frames,S]
   uint8_t *film;   // [prompt+frames,height,width,3]
+  double *nats;    // [frames] how surprising each one was when it was drawn, a token
 } rollout;
 
 static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
@@ -80,6 +83,7 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   q->guidance = c->eval.guidance;
   q->beside = orr_args_flag(a, "beside");
   q->actions = orr_args_text(a, "actions", NULL);
+  q->surprise = orr_args_text(a, "surprise", NULL);
   ORR_TRY(orr_args_i64(a, "clip", 0, INT64_MAX, &q->clip));
   ORR_TRY(orr_args_i64(a, "start", 0, INT64_MAX, &q->start));
   ORR_TRY(orr_args_i64(a, "frames", 1, 1000000, &q->frames));
@@ -142,7 +146,8 @@ static orr_code read_episode(rollout *r) {
   r->raw = orr_malloc((size_t)(r->known * r->A_set) * sizeof *r->raw);
   r->tokens = orr_malloc((size_t)(total * r->m.dynamics->dynamics.S) * sizeof *r->tokens);
   r->film = orr_malloc((size_t)(total * pixels * 3));
-  ORR_CHECK(r->real && r->raw && r->tokens && r->film, ORR_ENOMEM,
+  r->nats = orr_malloc((size_t)r->q.frames * sizeof *r->nats);
+  ORR_CHECK(r->real && r->raw && r->tokens && r->film && r->nats, ORR_ENOMEM,
             "rollout of %" PRId64 " frames: out of memory", total);
   ORR_TRY(train_episodes_read(r->episodes, r->q.clip, r->q.start, r->known, stride, r->real, r->raw,
                               NULL));
@@ -170,6 +175,7 @@ static orr_code roll(rollout *r, int32_t branch) {
         .branch = branch, .has_action = has, .action = action, .tokens = r->tokens + t * S};
     rc =
         t < r->q.prompt ? train_engine_push(r->engine, &f, 1) : train_engine_next(r->engine, &f, 1);
+    if (t >= r->q.prompt) r->nats[t - r->q.prompt] = f.nll / (double)S;
     if (t >= r->q.prompt)
       orr_progress(t + 1 == total, "rollout: frame %" PRId64 " of %" PRId64, t + 1 - r->q.prompt,
                    r->q.frames);
@@ -181,6 +187,24 @@ static orr_code roll(rollout *r, int32_t branch) {
 // The film runs at the speed of the data.
 static double film_fps(const rollout *r) {
   return train_episodes_index(r->episodes)->format.fps / (double)r->m.dynamics->c->data.stride;
+}
+
+// A line of JSON a frame; the film's frames count from the prompt's first on.
+static orr_code write_surprise(const rollout *r) {
+  enum { LINE = 80 };
+  double sum = 0;
+  for (int64_t k = 0; k < r->q.frames; k++) sum += r->nats[k];
+  ORR_INFO("rollout: surprise %.4f nats a token", sum / (double)r->q.frames);
+  if (!r->q.surprise) return ORR_OK;
+  char *text = orr_malloc((size_t)r->q.frames * LINE);
+  ORR_CHECK(text, ORR_ENOMEM, "%s: out of memory", r->q.surprise);
+  size_t used = 0;
+  for (int64_t k = 0; k < r->q.frames; k++)
+    used += (size_t)snprintf(text + used, LINE, "{\"frame\": %" PRId64 ", \"surprise\": %.9g}\n",
+                             r->q.prompt + k, r->nats[k]);
+  const orr_code rc = orr_fs_write_atomic(r->q.surprise, text, used);
+  orr_free(text);
+  return rc;
 }
 
 static orr_code run(rollout *r) {
@@ -201,6 +225,7 @@ static orr_code run(rollout *r) {
   const double begin = orr_clock_ms();
   ORR_TRY(roll(r, branch));
   ORR_INFO("rollout: %.1f frames/s", 1e3 * (double)r->q.frames / (orr_clock_ms() - begin));
+  ORR_TRY(write_surprise(r));
   ORR_TRY(train_codec_decode(r->codec, r->tokens, r->q.prompt + r->q.frames, r->film));
   if (r->q.beside && r->another)
     ORR_INFO("rollout: --actions are not those of the episode: the real frames beside show another "
@@ -240,6 +265,7 @@ orr_code train_cmd_rollout(int argc, char **argv) {
 out:
   train_engine_destroy(r.engine);
   train_codec_destroy(r.codec);
+  orr_free(r.nats);
   orr_free(r.film);
   orr_free(r.tokens);
   orr_free(r.raw);

@@ -10,6 +10,7 @@
 #include "base/args.h"
 #include "train/cli/config_args.h"
 #include "train/eval/held_out.h"
+#include "train/exam/watch.h"
 #include "train/run/loop.h"
 #include "train/run/replay.h"
 #include "train/run/stop.h"
@@ -66,11 +67,16 @@ static orr_code read_config(const orr_args *args, bool say, cfg **out) {
 
 // With what looks at the run from outside.
 static orr_code train_watched(cfg *c, train_run_options *o, dist_world *world) {
+  dist_comm *all = world->axis[DIST_AXIS_WORLD];
+  train_look *held_out = &o->look[0], *exam = &o->look[1];
+  orr_code rc = ORR_OK;
   if (c->eval.every > 0)
-    ORR_TRY(dist_agree(world->axis[DIST_AXIS_WORLD], train_held_out_create(c, &o->look),
-                       "prepare held-out figures"));
-  const orr_code rc = train_loop(c, o, world);
-  train_held_out_destroy(&o->look);
+    ORR_TRY(dist_agree(all, train_held_out_create(c, held_out), "prepare held-out figures"));
+  if (c->eval.exam_every > 0 && !o->dry_run)
+    rc = dist_agree(all, train_exam_watch_create(c, world->grid.rank == 0, exam), "prepare exams");
+  if (rc == ORR_OK) rc = train_loop(c, o, world);
+  train_exam_watch_destroy(exam);
+  train_held_out_destroy(held_out);
   return rc;
 }
 

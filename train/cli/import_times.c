@@ -99,5 +99,13 @@ orr_code train_import_times_parse(const orr_args *args, train_import_times *t,
   o->no_actions = orr_args_flag(args, "no-actions");
   ORR_CHECK(!o->no_actions || (!o->actions.n && !o->one_hot_count), ORR_ECONFIG,
             "orrery data import: --no-actions, but also which columns are actions; leave one away");
+  const char *audio = orr_args_text(args, "audio", NULL);
+  if (!audio) return ORR_OK;
+  ORR_CHECK(strcmp(audio, "mel") == 0, ORR_ECONFIG,
+            "orrery data import --audio: got '%s', wanted mel", audio);
+  ORR_CHECK(!o->no_actions && !o->actions.n && !o->one_hot_count, ORR_ECONFIG,
+            "orrery data import: --audio makes sound the actions, but others are named, too; leave "
+            "one away");
+  o->sound = o->no_actions = true;
   return ORR_OK;
 }

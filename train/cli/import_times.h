@@ -34,8 +34,9 @@ typedef struct {
 #define TRAIN_IMPORT_CHOICE_OPTIONS                                                                \
   {"one-hot", "NAME:N[,..]", "a choice 0 to N-1, or NAME:WORD|WORD: a component each",             \
    ORR_OPTION_ONCE},                                                                               \
-  {                                                                                                \
-    "no-actions", NULL, "pictures alone", ORR_OPTION_ONCE                                          \
+      {"no-actions", NULL, "pictures alone", ORR_OPTION_ONCE}, {                                   \
+    "audio", "mel", "the sound of each film, or the WAV file beside it, as actions",               \
+        ORR_OPTION_ONCE                                                                            \
   }
 
 // Local. ORR_ECONFIG names the option, what it got and what it takes.

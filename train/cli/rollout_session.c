@@ -26,8 +26,9 @@ typedef struct {
 
 static orr_code read_options(const orr_args *a, replay *r) {
   static const char *const own[] = {
-      "data",   "clip",  "frames",      "actions", "beside",
-      "prompt", "steps", "temperature", "seed",    "choice-temperature"};
+      "data",    "clip",  "frames",      "actions", "beside",
+      "prompt",  "steps", "temperature", "seed",    "choice-temperature",
+      "surprise"};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++)
     ORR_CHECK(!orr_args_text(a, own[i], NULL), ORR_ECONFIG,
               "rollout: --session FILE says what --%s would: leave one of them out", own[i]);

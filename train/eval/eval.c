@@ -24,6 +24,7 @@ struct train_eval {
   train_eval_set set;
   uint8_t *predicted;        // [E,horizon,height,width,3] under the true actions
   int32_t *predicted_tokens; // [E,horizon,S] of these
+  double *nats;              // [E,horizon] their surprise, a token
   uint8_t *other;            // the same under other actions
   uint8_t *given;            // [E,height,width,3] the last prompt frame, encoded and decoded
   // [E,T] what heads on registers say, NULL without them: of what was predicted under the true
@@ -58,8 +59,9 @@ orr_code train_eval_create(const train_loaded_model *dynamics, const train_loade
   e->given = orr_malloc((size_t)(e->set.E * frame_bytes(e)));
   e->predicted_tokens =
       orr_malloc((size_t)(e->set.E * horizon(e) * e->set.S) * sizeof *e->predicted_tokens);
-  ORR_CHECK_GOTO(e->predicted && e->other && e->given && e->predicted_tokens, fail, ORR_ENOMEM,
-                 "evaluation: out of memory; lower --clips");
+  e->nats = orr_malloc((size_t)(e->set.E * horizon(e)) * sizeof *e->nats);
+  ORR_CHECK_GOTO(e->predicted && e->other && e->given && e->predicted_tokens && e->nats, fail,
+                 ORR_ENOMEM, "evaluation: out of memory; lower --clips");
   for (int i = 0; i < TRAIN_OUTCOMES; i++) {
     const size_t frames = (size_t)(e->set.E * e->set.T);
     if (!dynamics->dynamics.outcome[i]) continue;
@@ -81,6 +83,7 @@ void train_eval_destroy(train_eval *e) {
     orr_free(e->given_said[i]);
     orr_free(e->said[i]);
   }
+  orr_free(e->nats);
   orr_free(e->predicted_tokens);
   orr_free(e->given);
   orr_free(e->other);
@@ -134,7 +137,7 @@ static void note_said(const train_eval *e, int64_t first, int64_t B, int64_t t,
 // Clips first, first+1, ... under the actions of clips source[i]; said: what heads say of them, or
 // NULL. rolled == NULL: the clips as they are.
 static orr_code roll_portion(train_eval *e, train_engine *g, int64_t first, const int64_t *source,
-                             int32_t *tokens, int32_t *rolled, double *const *said) {
+                             int32_t *tokens, int32_t *rolled, double *const *said, double *nats) {
   const train_eval_set *s = &e->set;
   const int64_t B = s->E - first < ROLLOUT_CLIPS ? s->E - first : ROLLOUT_CLIPS;
   train_engine_frame f[ROLLOUT_CLIPS];
@@ -148,6 +151,8 @@ static orr_code roll_portion(train_eval *e, train_engine *g, int64_t first, cons
     }
     ORR_TRY(train_engine_next(g, f, B));
     note_said(e, first, B, t, f, said);
+    for (int64_t b = 0; nats && b < B; b++)
+      nats[(first + b) * horizon(e) + t - s->prompt] = f[b].nll / (double)s->S;
     for (int64_t b = 0; b < B; b++)
       memcpy(rolled + ((first + b) * horizon(e) + t - s->prompt) * s->S, tokens + b * s->S,
              (size_t)s->S * sizeof *rolled);
@@ -177,9 +182,11 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, int
                           &g),
       out);
   for (int64_t first = 0; first < s->E; first += ROLLOUT_CLIPS) {
-    ORR_TRY_GOTO(roll_portion(e, g, first, source, tokens, rolled, kept ? e->said : NULL), out);
+    ORR_TRY_GOTO(roll_portion(e, g, first, source, tokens, rolled, kept ? e->said : NULL,
+                              kept ? e->nats : NULL),
+                 out);
     if (kept && train_registers_any(&m->dynamics))
-      ORR_TRY_GOTO(roll_portion(e, g, first, source, tokens, NULL, e->given_said), out);
+      ORR_TRY_GOTO(roll_portion(e, g, first, source, tokens, NULL, e->given_said, NULL), out);
     orr_progress(first + ROLLOUT_CLIPS >= s->E,
                  "eval: rollouts under %s: clip %" PRId64 " of %" PRId64, what,
                  first + ROLLOUT_CLIPS < s->E ? first + ROLLOUT_CLIPS : s->E, s->E);
@@ -244,6 +251,7 @@ static orr_code measure_all(train_eval *e, int64_t *same, int64_t *shuffled, jso
                    .other_actions = shuffled,
                    .predicted = e->predicted,
                    .predicted_tokens = e->predicted_tokens,
+                   .nats = e->nats,
                    .other = e->other,
                    .given = e->given};
   for (int o = 0; o < TRAIN_OUTCOMES; o++) {

@@ -24,7 +24,8 @@ typedef struct {
   const int64_t *other_actions;    // [E] the clip whose actions clip i takes instead
   const uint8_t *predicted;        // [E,horizon,height,width,3] under its own actions
   const int32_t *predicted_tokens; // [E,horizon,S] of these
-  const uint8_t *other;            // the same under those of another clip
+  const double *nats;              // [E,horizon] their surprise when they were drawn, a token
+  const uint8_t *other;            // films under the actions of another clip
   const uint8_t *given;            // [E,height,width,3] the last prompt frame, decoded
   // [E,T] what the heads on registers say of the films under their own actions, and of the clips as
   // they were recorded; NULL without such a head.
@@ -45,7 +46,8 @@ typedef struct {
 } train_measure;
 
 #define TRAIN_MEASURES(X)                                                                          \
-  X(horizons) X(sinking) X(shuffle) X(heads) X(actions) X(objects) X(walk) X(revisit)
+  X(horizons)                                                                                      \
+  X(foresight) X(sinking) X(shuffle) X(heads) X(actions) X(objects) X(walk) X(revisit) X(mouth)
 
 #define TRAIN_MEASURE_DECLARE(name) extern const train_measure train_measure_##name;
 TRAIN_MEASURES(TRAIN_MEASURE_DECLARE)

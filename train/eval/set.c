@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "data/set/windows.h"
+#include "data/sim/face.h"
 #include "data/sim/rooms.h"
 #include "data/sim/tabletop.h"
 #include "train/setup/run_data.h"
@@ -152,6 +153,7 @@ orr_code train_eval_set_load(train_episodes *episodes, const train_loaded_model 
                           .tabletop =
                               has_state(&x->format, DATA_TABLETOP_STATE, data_tabletop_state_names),
                           .rooms = has_state(&x->format, DATA_ROOMS_STATE, data_rooms_state_names),
+                          .face = has_state(&x->format, DATA_FACE_STATE, data_face_state_names),
                           .dt_s = (double)stride / x->format.fps};
   if (forks) {
     out->prompt = (json_integer_value(forks) - 1) / stride + 1; // frames before the futures part

@@ -19,7 +19,7 @@ typedef struct {
   int64_t S, A, Q, height, width, pixels; // pixels = height*width
   bool forks;                             // clips 2i and 2i+1 are two futures of one state
   bool tabletop;                          // state is the tabletop scene's
-  bool rooms;                             // or the rooms scene's
+  bool rooms, face;                       // or that of the rooms scene, of the face scene
   double dt_s;                            // from a frame to the next
   int32_t branch;
   train_eval_window *window; // [E]

@@ -33,8 +33,9 @@ typedef struct {
 // Local. Makes the sets that are missing: before threads, OpenGL and HDF5. ORR_EUNSUPPORTED without
 // a simulator, ORR_EIO.
 orr_code train_exam_make(const train_exam_options *o);
-// Collective over `all`. *out (=) a new object, {CONCEPT: {"inside": {FIGURE: {"value", "low",
-// "high"}}, "outside": ..}}, the same on all ranks. Rank 0 writes the strips.
+// Collective over `all`; NULL: local, this rank is alone. *out (=) a new object, {CONCEPT:
+// {"inside": {FIGURE: {"value", "low", "high"}}, "outside": ..}}, the same on all ranks. Rank 0
+// writes the strips.
 orr_code train_exam_run(dist_comm *all, const train_exam_options *o, const train_examinee *e,
                         json_t **out);
 

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "train/eval/arithmetic.h"
 
 enum { PAIRS = 2, BELIEF_BINS = 10 };
 
@@ -94,41 +95,14 @@ double train_exam_accuracy(const void *data, const int64_t *pick, int64_t n) {
   return right / (double)(PAIRS * n);
 }
 
-typedef struct {
-  double nats;
-  int impossible;
-} ending;
-
-static int less_surprising(const void *a, const void *b) {
-  const ending *x = a, *y = b;
-  return x->nats < y->nats ? -1 : x->nats > y->nats;
-}
-
-// Ranks of the impossible ones, where equals share theirs (Mann & Whitney).
-static double area_of(ending *e, int64_t n) {
-  double ranks = 0;
-  int64_t odd = 0;
-  qsort(e, (size_t)n, sizeof *e, less_surprising);
-  for (int64_t i = 0, end; i < n; i = end) {
-    for (end = i; end < n && e[end].nats == e[i].nats; end++) {
-    }
-    for (int64_t k = i; k < end; k++) {
-      ranks += e[k].impossible ? 0.5 * (double)(i + end + 1) : 0;
-      odd += e[k].impossible;
-    }
-  }
-  if (odd == 0 || odd == n) return NAN;
-  const double m = (double)odd;
-  return (ranks - 0.5 * m * (m + 1)) / (m * (double)(n - odd));
-}
-
 double train_exam_auroc(const void *data, const int64_t *pick, int64_t n) {
   const double *nats = data;
-  ending *e = orr_malloc((size_t)(4 * n) * sizeof *e);
+  train_measure_judged *e = orr_malloc((size_t)(4 * n) * sizeof *e);
   if (!e) return NAN;
   for (int64_t i = 0; i < n; i++)
-    for (int k = 0; k < 4; k++) e[4 * i + k] = (ending){nats[pick[i] * 4 + k], k % 2};
-  const double area = area_of(e, 4 * n);
+    for (int k = 0; k < 4; k++)
+      e[4 * i + k] = (train_measure_judged){nats[pick[i] * 4 + k], k % 2 == 1};
+  const double area = train_measure_auroc(e, 4 * n);
   orr_free(e);
   return area;
 }

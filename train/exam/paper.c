@@ -81,11 +81,17 @@ static const uint8_t *film_of(const desk *d, const train_exam_set *s, int64_t i,
 
 static orr_code ask_surprise(train_exam_paper *p, const desk *d, const train_exam_set *s) {
   const train_examinee *e = d->predictor[TRAIN_EXAM_OWN];
-  for (int64_t g = d->rank; g < p->groups; g += d->ranks) {
-    train_exam_clip clip[4];
-    for (int i = 0; i < 4; i++)
-      clip[i] = (train_exam_clip){.set = s, .episode = 4 * g + i, .given = s->event + 1};
-    ORR_TRY(e->surprise(e->ctx, clip, 4, p->nats + 4 * g));
+  for (int64_t g = d->rank; g < p->groups;) {
+    train_exam_clip clip[AT_ONCE];
+    int64_t group[AT_ONCE], n = 0;
+    double nats[AT_ONCE];
+    for (; g < p->groups && n < AT_ONCE; g += d->ranks)
+      for (int i = 0; i < 4; i++, n++) {
+        clip[n] = (train_exam_clip){.set = s, .episode = 4 * g + i, .given = s->event + 1};
+        group[n] = 4 * g + i;
+      }
+    ORR_TRY(e->surprise(e->ctx, clip, n, nats));
+    for (int64_t i = 0; i < n; i++) p->nats[group[i]] = nats[i];
   }
   return ORR_OK;
 }
@@ -175,14 +181,15 @@ orr_code train_exam_paper_write(train_exam_paper *p, dist_comm *all, const train
   train_examinee still, straight;
   ORR_TRY(train_examinee_copy(&still));
   ORR_TRY(train_examinee_linear(&straight));
-  desk d = {.rank = dist_comm_rank(all),
-            .ranks = dist_comm_size(all),
+  desk d = {.rank = all ? dist_comm_rank(all) : 0,
+            .ranks = all ? dist_comm_size(all) : 1,
             .predictor = {e, &still, &straight},
             .film =
                 orr_malloc((size_t)(AT_ONCE * TRAIN_EXAM_FRAMES * p->o->height * p->o->width * 3))};
   const orr_code rc =
       d.film ? ask_all(p, &d) : ORR_FAIL(ORR_ENOMEM, "exam: out of memory for its films");
   orr_free(d.film);
+  if (!all) return rc;
   ORR_TRY(dist_agree(all, rc, "sit the exam"));
   // every number is one rank's, and zero on all others: no sum is rounded
   return dist_all_reduce(all, p->nats, p->numbers, DIST_F64, DIST_SUM);

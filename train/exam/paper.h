@@ -35,7 +35,8 @@ enum { TRAIN_EXAM_EFFECTS = sizeof(train_measure_effect) / sizeof(int64_t) };
 orr_code train_exam_paper_create(const train_exam_options *o, data_physics_concept concept,
                                  data_physics_range range, train_exam_paper *out);
 void train_exam_paper_release(train_exam_paper *p);
-// Collective over `all`. Asks the examinee and brings the answers of all ranks together.
+// Collective over `all` (NULL: local). Asks the examinee and brings the answers of all ranks
+// together.
 orr_code train_exam_paper_write(train_exam_paper *p, dist_comm *all, const train_examinee *e);
 // Local. Figures with their intervals, a new object. ORR_ENOMEM.
 orr_code train_exam_paper_mark(const train_exam_paper *p, json_t **out);

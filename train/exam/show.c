@@ -9,8 +9,6 @@
 
 enum { SCALE = 2, ROWS = 2, CASES = 2, COLUMNS_MOST = TRAIN_EXAM_FRAMES };
 
-static const data_tiles_label row_names[ROWS] = {"simulator", "model"};
-
 // The films with the smallest and the largest error; false where there is none.
 static bool extremes(const train_exam_paper *p, int64_t found[CASES]) {
   double low = INFINITY, high = -INFINITY;
@@ -29,13 +27,15 @@ static bool extremes(const train_exam_paper *p, int64_t found[CASES]) {
   return low <= high;
 }
 
-static orr_code draw(const train_exam_paper *p, const train_exam_set *s,
+static orr_code draw(const train_exam_paper *p, const char *who, const train_exam_set *s,
                      const train_exam_clip *clip, const uint8_t *film, const char *path) {
   const int64_t first = s->event, columns = s->T - first, bytes = s->height * s->width * 3;
   static const char *const titles[CASES] = {"nearest", "farthest"};
   const uint8_t *frame[CASES][ROWS * COLUMNS_MOST];
   data_tiles_label name[COLUMNS_MOST];
   data_tiles_group group[CASES];
+  data_tiles_label row[ROWS] = {"simulator"};
+  snprintf(row[1], sizeof *row, "%s", who);
   for (int64_t c = 0; c < columns; c++)
     snprintf(name[c], sizeof *name, c ? "+%" PRId64 : "given", c);
   for (int i = 0; i < CASES; i++) {
@@ -43,7 +43,7 @@ static orr_code draw(const train_exam_paper *p, const train_exam_set *s,
       frame[i][c] = train_exam_frame(s, clip[i].episode, first + c);
       frame[i][columns + c] = c ? film + (i * s->T + first + c) * bytes : frame[i][c];
     }
-    group[i] = (data_tiles_group){.row = row_names, .column = name, .frame = frame[i]};
+    group[i] = (data_tiles_group){.row = row, .column = name, .frame = frame[i]};
     snprintf(group[i].title, sizeof group[i].title, "%s, %s: %s (episode %" PRId64 ")",
              data_physics_concept_names[p->concept], data_physics_range_names[p->range], titles[i],
              clip[i].episode);
@@ -66,7 +66,7 @@ static orr_code show(const train_exam_paper *p, const train_examinee *e, const t
   for (int i = 0; i < CASES; i++)
     clip[i] = train_exam_possible(s, found[i] / 2, (int)(found[i] % 2));
   orr_code rc = e->predict(e->ctx, clip, CASES, film);
-  if (rc == ORR_OK) rc = draw(p, s, clip, film, path);
+  if (rc == ORR_OK) rc = draw(p, e->name, s, clip, film, path);
   orr_free(film);
   return rc;
 }
@@ -78,7 +78,7 @@ orr_code train_exam_paper_show(const train_exam_paper *p, const train_examinee *
   orr_path path;
   train_exam_set s;
   if (!extremes(p, found)) return ORR_OK;
-  snprintf(name, sizeof name, "strip-%s-%s.png", data_physics_concept_names[p->concept],
+  snprintf(name, sizeof name, "case-%s-%s.png", data_physics_concept_names[p->concept],
            data_physics_range_names[p->range]);
   ORR_TRY(orr_fs_join(path, sizeof path, folder, name));
   const train_exam_wish w = train_exam_paper_wish(p, TRAIN_EXAM_pairs);

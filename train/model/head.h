@@ -15,7 +15,7 @@
 
 #define TRAIN_LOSS_ROWS 1024
 // The same with run.exact, where every leaf has chunks of its own.
-#define TRAIN_LEAF_LOSS_ROWS 256
+#define TRAIN_LEAF_LOSS_ROWS 128
 
 typedef struct {
   kern *k;

@@ -12,7 +12,7 @@
 #include "train/observe/scalars.h"
 #include "train/timing/timer.h"
 
-enum { TRAIN_METRICS_FIGURES = 40 };
+enum { TRAIN_METRICS_FIGURES = 48 };
 
 typedef struct {
   int64_t step;

@@ -79,6 +79,8 @@ static orr_code begin_all(evaluation *e) {
     ORR_CHECK(p->sampled, ORR_ENOMEM, "policy evaluation: out of memory");
   }
   if (!e->simulated) return ORR_OK;
+  ORR_CHECK(o->world.scene && o->world.scene->goals, ORR_EINVAL,
+            "without a scene that has tasks only recordings can be judged (--policy recorded:DIR)");
   ORR_TRY(train_simulator_trials_create(&o->world, &e->simulator));
   ORR_TRY(train_starts_create(o->trials, o->prompt, o->world.A,
                               (size_t)(o->world.height * o->world.width * 3), &e->starts));
@@ -186,6 +188,17 @@ static double judge_agreement(const table *t, int64_t N) {
   return all > 0 ? same / all : NAN;
 }
 
+// A letter a trial: 1 succeeded, 0 failed.
+static json_t *letters_of(const double *success, int64_t n) {
+  char *text = orr_malloc((size_t)n + 1);
+  if (!text) return NULL;
+  for (int64_t i = 0; i < n; i++) text[i] = success[i] > 0.5 ? '1' : '0';
+  text[n] = '\0';
+  json_t *out = json_string(text);
+  orr_free(text);
+  return out;
+}
+
 static orr_code put_rates(const evaluation *e, const table *t, json_t *out) {
   train_figures f;
   train_interval r, mmrv;
@@ -199,13 +212,15 @@ static orr_code put_rates(const evaluation *e, const table *t, json_t *out) {
   for (int64_t i = 0; rc == ORR_OK && i < t->P; i++) {
     const policy *p = t->of[i];
     json_array_append_new(
-        list, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "policy", p->name, "success",
-                        orr_json_number(mean_of(t->truth + i * e->N, e->N)), "success_interval",
-                        interval(rates[i]), "model_success",
-                        orr_json_number(mean_of(t->model + i * e->N, e->N)),
-                        "model_success_interval", interval(rates[t->P + i]), "model_progress",
-                        orr_json_number(mean_of(p->model.progress, e->N)), "slowest_answer_s",
-                        orr_json_number(p->slowest_s)));
+        list,
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*}", "policy", p->name, "success",
+                  orr_json_number(mean_of(t->truth + i * e->N, e->N)), "success_interval",
+                  interval(rates[i]), "model_success",
+                  orr_json_number(mean_of(t->model + i * e->N, e->N)), "model_success_interval",
+                  interval(rates[t->P + i]), "model_progress",
+                  orr_json_number(mean_of(p->model.progress, e->N)), "slowest_answer_s",
+                  orr_json_number(p->slowest_s), "outcomes", letters_of(t->truth + i * e->N, e->N),
+                  "model_outcomes", letters_of(t->model + i * e->N, e->N)));
   }
   json_object_set_new(out, "policies", list);
   orr_free(rates);
@@ -311,6 +326,10 @@ static orr_code judge_all(evaluation *e, json_t *out) {
   ORR_TRY_GOTO(make_table(e, &t), release);
   ORR_TRY_GOTO(put_rates(e, &t, out), release);
   put_shares(e, &t, out);
+  json_object_set_new(out, "judged_by",
+                      json_string(train_model_trials_has_head(&e->model)
+                                      ? "the model's head for progress"
+                                      : "positions in predicted frames, by colour"));
   json_object_set_new(out, "trials", json_integer((json_int_t)e->N));
   json_object_set_new(out, "failed", failures_of(e));
   if (e->simulated) rc = compare_frames(e, &t, out);
@@ -336,12 +355,11 @@ orr_code train_policy_evaluate(const train_world_model *m, const train_policy_op
                                json_t **out) {
   evaluation e = {.o = o, .m = m};
   e.p = orr_calloc((size_t)o->policies, sizeof *e.p);
-  json_t *j = json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "checkpoint",
-                        m->dynamics->path, "step", (json_int_t)m->dynamics->step, "scene",
+  json_t *j = json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:I}", "checkpoint", m->dynamics->path,
+                        "step", (json_int_t)m->dynamics->step, "scene",
                         o->world.scene ? o->world.scene->name : "", "task", o->world.task_name,
                         "prompt", (json_int_t)o->prompt, "horizon", (json_int_t)o->horizon,
-                        "samples", (json_int_t)o->samples, "seed", (json_int_t)o->world.seed,
-                        "judged_by", "positions in predicted frames, by colour");
+                        "samples", (json_int_t)o->samples, "seed", (json_int_t)o->world.seed);
   orr_code rc =
       j && e.p ? judge_all(&e, j) : ORR_FAIL(ORR_ENOMEM, "policy evaluation: out of memory");
   release(&e);

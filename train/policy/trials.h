@@ -66,6 +66,8 @@ orr_code train_simulator_show(train_simulator_trials *t, const train_starts *s, 
 orr_code train_recorded_read(train_episodes *episodes, int64_t horizon, train_starts *s,
                              train_verdicts *out);
 
+#define TRAIN_MODEL_ARRIVED 0.8 // of the head for progress: there
+
 // -- in a model -----------------------------------------------------------------------------
 
 typedef struct {
@@ -88,9 +90,11 @@ typedef struct {
 orr_code train_model_trials_create(const train_actor_world *w, const train_world_model *m,
                                    const train_engine_settings *settings, double guidance,
                                    int64_t frames, int32_t branch, train_model_trials *out);
+// Local. Whether the model has a head for progress, which then judges; else the scene's goals do.
+bool train_model_trials_has_head(const train_model_trials *t);
 void train_model_trials_release(train_model_trials *t);
 // Local. All trials of an actor, or (a NULL) of the actions that are in `out` already. `sample`
-// numbers another roll of the model's dice. Judged by what the frames show.
+// numbers another roll of the model's dice.
 orr_code train_model_run(train_model_trials *t, const train_starts *s, train_actor *a,
                          uint64_t sample, train_verdicts *out);
 // Local. The frames that the model makes of one trial under actions [horizon,A], as

@@ -1,8 +1,10 @@
-// Trials in a model's frames, many at once, judged by what the frames show.
+// Trials in a model's frames, many at once, judged by the model's own head for progress where it
+// has one, else by what the frames show.
 //
 // Trial n draws the model's random numbers by (seed, n) whoever acts in it: what differs between
 // two policies' trials is what they did.
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -76,11 +78,26 @@ static train_engine_frame frame_of(train_model_trials *t, int64_t b, const float
                               .tokens = t->tokens + b * d->S};
 }
 
-// One frame more at place b as the judge and the actor see it.
-static void judge(train_model_trials *t, int64_t b, const uint8_t *frame, const float *led,
-                  bool first) {
+bool train_model_trials_has_head(const train_model_trials *t) {
+  return t->m->dynamics->dynamics.outcome[TRAIN_PROGRESS];
+}
+
+// The head says the share of the way to success times the chance to arrive: at the goal alone 1.
+static void judge_by_head(data_goals_watch *w, double progress) {
+  if (w->done || isnan(progress)) return;
+  w->progress = fmax(0, fmin(1, progress));
+  w->held = progress >= TRAIN_MODEL_ARRIVED ? w->held + 1 : 0;
+  w->done = w->held >= DATA_GOALS_HELD;
+}
+
+// One frame more at place b, which `f` was decoded to; `frame` are its pixels.
+static void judge(train_model_trials *t, int64_t b, const train_engine_frame *f,
+                  const uint8_t *frame, const float *led, bool first) {
   const data_scene *s = t->w->scene;
-  if (!s || !s->goals) return;
+  if (train_model_trials_has_head(t)) {
+    judge_by_head(&t->watch[b], f->progress);
+    return;
+  }
   float *seen = t->seen + b * s->Q;
   s->goals->see(frame, t->w->height, t->w->width, t->w->fps, first ? NULL : led, seen);
   data_goals_look(s->goals, t->w->task, seen, first, &t->watch[b]);
@@ -108,13 +125,18 @@ static orr_code begin(train_model_trials *t, const train_starts *s, int64_t firs
       const float *led = i ? s->led + row * s->A : NULL;
       uint8_t *frame = t->frames + (size_t)b * bytes;
       memcpy(frame, s->frames + (size_t)row * bytes, bytes);
-      judge(t, b, frame, led, i == 0);
       if (a && i + 1 < s->prompt) ORR_TRY(train_actor_watch(a, b, frame, led));
       f[b] = frame_of(t, b, led);
     }
     ORR_TRY(train_codec_encode(t->codec, t->frames, B, t->tokens));
     ORR_TRY(train_engine_push(t->engine, f, B));
+    for (int64_t b = 0; b < B; b++) {
+      const float *led = i ? s->led + ((first + b) * s->prompt + i) * s->A : NULL;
+      judge(t, b, &f[b], t->frames + (size_t)b * bytes, led, i == 0);
+    }
   }
+  for (int64_t b = 0; b < B; b++)
+    t->watch[b] = (data_goals_watch){0}; // what is given is no success
   return ORR_OK;
 }
 
@@ -126,7 +148,7 @@ static orr_code go_on(train_model_trials *t, int64_t B) {
   ORR_TRY(train_engine_next(t->engine, f, B));
   ORR_TRY(train_codec_decode(t->codec, t->tokens, B, t->frames));
   for (int64_t b = 0; b < B; b++)
-    judge(t, b, t->frames + b * frame_bytes(t), t->action + b * A, false);
+    judge(t, b, &f[b], t->frames + b * frame_bytes(t), t->action + b * A, false);
   memcpy(t->led, t->action, (size_t)(B * A) * sizeof *t->led);
   return ORR_OK;
 }

@@ -91,6 +91,7 @@ static orr_code run_one(train_simulator_trials *t, const train_starts *s, int64_
   ORR_TRY(begin(t, s->episode[n], s->prompt, NULL));
   ORR_TRY(train_actor_begin(a, 0, (uint64_t)n));
   ORR_TRY(show_prompt(t, s, n, a, &seen));
+  seen = (data_goals_watch){0}; // what is given is no success
   out->progress[n] = 0;
   for (int64_t h = 0; h < out->horizon; h++) {
     float *action = out->actions + (n * out->horizon + h) * s->A;

@@ -58,7 +58,7 @@ static orr_code inspect(const char *path, train_medium *m) {
 }
 
 static orr_code read_medium(const char *dir, const char *name, train_medium_kind kind,
-                            train_report_run *run) {
+                            train_medium *out) {
   orr_path path;
   uint64_t bytes;
   ORR_TRY(orr_fs_join(path, sizeof path, dir, name));
@@ -75,7 +75,7 @@ static orr_code read_medium(const char *dir, const char *name, train_medium_kind
     orr_free(m.bytes);
     return rc;
   }
-  run->medium[run->media++] = m;
+  *out = m;
   return ORR_OK;
 }
 
@@ -108,10 +108,56 @@ static orr_code read_media(train_report_data *d, train_report_run *run, struct d
       const char *name = entries[i]->d_name;
       if (!medium_of(name, film, &kind) || (last[0] && same_stem(name, last))) continue;
       last = name;
-      ORR_TRY(note(d, read_medium(run->path, name, kind, run)));
+      const orr_code rc = read_medium(run->path, name, kind, &run->medium[run->media]);
+      run->media += rc == ORR_OK;
+      ORR_TRY(note(d, rc));
     }
   }
   return ORR_OK;
+}
+
+static orr_code list(const char *path, struct dirent ***entries, int *count) {
+  *count = scandir(path, entries, ignore_hidden, alphasort);
+  ORR_CHECK(*count >= 0, errno == ENOMEM ? ORR_ENOMEM : ORR_ENOTFOUND,
+            "%s: cannot list this folder: %s; give the folder of a run", path, strerror(errno));
+  return ORR_OK;
+}
+
+static void unlist(struct dirent **entries, int count) {
+  for (int i = 0; i < count; i++) free(entries[i]);
+  free(entries);
+}
+
+static bool is_case(const char *name) {
+  const char *dot = strrchr(name, '.');
+  return strncmp(name, "case-", 5) == 0 && dot && strcmp(dot, ".png") == 0;
+}
+
+static orr_code take_cases(train_report_data *d, train_report_run *run, const char *dir,
+                           struct dirent **entries, int count) {
+  run->exam_case = orr_calloc((size_t)count + 1, sizeof *run->exam_case);
+  ORR_CHECK(run->exam_case, ORR_ENOMEM, "report: out of memory for %s", dir);
+  for (int i = 0; i < count; i++) {
+    if (!is_case(entries[i]->d_name)) continue;
+    const orr_code rc =
+        read_medium(dir, entries[i]->d_name, TRAIN_MEDIUM_PNG, &run->exam_case[run->cases]);
+    run->cases += rc == ORR_OK;
+    ORR_TRY(note(d, rc));
+  }
+  return ORR_OK;
+}
+
+// The pictures that an exam has left beside its figures.
+static orr_code read_cases(train_report_data *d, train_report_run *run) {
+  orr_path dir;
+  struct dirent **entries = NULL;
+  int count;
+  ORR_TRY(orr_fs_join(dir, sizeof dir, run->path, "exam"));
+  if (!run->exam || !orr_fs_is_dir(dir)) return ORR_OK;
+  ORR_TRY(list(dir, &entries, &count));
+  const orr_code rc = take_cases(d, run, dir, entries, count);
+  unlist(entries, count);
+  return rc;
 }
 
 // The config's own reader is strict; a config of another version still shows as text.
@@ -141,6 +187,18 @@ static orr_code read_history(train_report_run *run) {
   return ORR_OK;
 }
 
+// DIR/name, where it is; NULL otherwise.
+static orr_code read_object(const char *dir, const char *name, json_t **out) {
+  orr_path path;
+  ORR_TRY(orr_fs_join(path, sizeof path, dir, name));
+  if (!orr_fs_exists(path)) return ORR_OK;
+  ORR_TRY(orr_json_load(path, out));
+  if (json_is_object(*out)) return ORR_OK;
+  json_decref(*out);
+  *out = NULL;
+  return ORR_FAIL(ORR_EFORMAT, "%s: not a JSON object; it is left out", path);
+}
+
 static orr_code read_files(train_report_data *d, train_report_run *run) {
   orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, run->path, "metrics.jsonl"));
@@ -153,16 +211,8 @@ static orr_code read_files(train_report_data *d, train_report_run *run) {
     run->has_metrics = run->metrics.rows > 0;
   }
   ORR_TRY(note(d, read_history(run)));
-  ORR_TRY(orr_fs_join(path, sizeof path, run->path, "eval.json"));
-  if (orr_fs_exists(path)) {
-    orr_code rc = orr_json_load(path, &run->eval);
-    if (rc == ORR_OK && !json_is_object(run->eval)) {
-      json_decref(run->eval);
-      run->eval = NULL;
-      rc = ORR_FAIL(ORR_EFORMAT, "%s: not a JSON object; it is left out", path);
-    }
-    ORR_TRY(note(d, rc));
-  }
+  ORR_TRY(note(d, read_object(run->path, "eval.json", &run->eval)));
+  ORR_TRY(note(d, read_object(run->path, "exam.json", &run->exam)));
   ORR_TRY(orr_fs_join(path, sizeof path, run->path, "config.yaml"));
   if (orr_fs_exists(path)) {
     size_t bytes;
@@ -178,23 +228,17 @@ static void release_run(train_report_run *run) {
     orr_free(run->medium[i].bytes);
   }
   train_columns_release(&run->metrics);
+  for (int i = 0; i < run->cases; i++) {
+    orr_free(run->exam_case[i].name);
+    orr_free(run->exam_case[i].bytes);
+  }
+  orr_free(run->exam_case);
   json_decref(run->eval);
+  json_decref(run->exam);
   json_decref(run->history);
   orr_free(run->config);
   orr_free(run->path);
   orr_free(run->name);
-}
-
-static orr_code list(const char *path, struct dirent ***entries, int *count) {
-  *count = scandir(path, entries, ignore_hidden, alphasort);
-  ORR_CHECK(*count >= 0, errno == ENOMEM ? ORR_ENOMEM : ORR_ENOTFOUND,
-            "%s: cannot list this folder: %s; give the folder of a run", path, strerror(errno));
-  return ORR_OK;
-}
-
-static void unlist(struct dirent **entries, int count) {
-  for (int i = 0; i < count; i++) free(entries[i]);
-  free(entries);
 }
 
 // Reads one folder and keeps it when it holds something; the root is kept always.
@@ -207,7 +251,8 @@ static orr_code add_run(train_report_data *d, const char *path, const char *name
   ORR_CHECK_GOTO(run.path && run.name, done, ORR_ENOMEM, "report: out of memory for %s", path);
   ORR_TRY_GOTO(read_files(d, &run), done);
   ORR_TRY_GOTO(read_media(d, &run, entries, count), done);
-  if (!name[0] || run.has_metrics || run.eval || run.media) {
+  ORR_TRY_GOTO(read_cases(d, &run), done);
+  if (!name[0] || run.has_metrics || run.eval || run.exam || run.media) {
     train_report_run *grown = orr_realloc(d->run, (size_t)(d->count + 1) * sizeof *grown);
     ORR_CHECK_GOTO(grown, done, ORR_ENOMEM, "report: out of memory for %s", path);
     d->run = grown;
@@ -260,7 +305,8 @@ orr_code train_report_read(const char *dir, train_report_data *out) {
   ORR_TRY_GOTO(add_sub_runs(out, dir), fail);
   bool something = out->count > 1;
   for (int i = 0; i < out->count; i++)
-    something |= out->run[i].has_metrics || out->run[i].eval || out->run[i].media;
+    something |=
+        out->run[i].has_metrics || out->run[i].eval || out->run[i].exam || out->run[i].media;
   ORR_CHECK_GOTO(
       something, fail, ORR_ENOTFOUND,
       "%s: nothing to report: wanted metrics.jsonl, eval.json, rollout.gif or strip.png, "

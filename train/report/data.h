@@ -30,13 +30,16 @@ typedef struct {
   char *path, *name; // name: of the folder below the root; "" for the root itself
   bool has_metrics;
   train_columns metrics;
-  json_t *eval;          // object or NULL
-  json_t *history;       // array: the lines of history.jsonl; NULL without
-  train_goodput goodput; // zeros without
-  char *config;          // text of config.yaml or NULL
-  int64_t steps;         // planned, from the config; 0 = unknown
-  bool tokenizer;        // the config trains a tokenizer
-  double aspect;         // width over height of a frame, from the config; 0 = unknown
+  json_t *eval; // object or NULL
+  json_t *exam; // likewise, of exam.json
+  int cases;
+  train_medium *exam_case; // [cases] what exam/case-CONCEPT-RANGE.png show, by name
+  json_t *history;         // array: the lines of history.jsonl; NULL without
+  train_goodput goodput;   // zeros without
+  char *config;            // text of config.yaml or NULL
+  int64_t steps;           // planned, from the config; 0 = unknown
+  bool tokenizer;          // the config trains a tokenizer
+  double aspect;           // width over height of a frame, from the config; 0 = unknown
   int media;
   train_medium medium[TRAIN_REPORT_MEDIA]; // rollout* (films), then strip* (stills)
 } train_report_run;

@@ -24,6 +24,8 @@ void train_page_medium(train_html *h, const train_medium *m, const char *caption
 
 // The rollout and the figures of the evaluation, the strip, PSNR against horizon.
 void train_page_results(train_page *p, const train_report_data *d);
+// What an exam (exam.json) has found: a table by concept and range, and its film strips.
+void train_page_exam(train_page *p, const train_report_data *d);
 // One section a run with metrics.jsonl: curves and where the time goes.
 void train_page_training(train_page *p, const train_report_data *d);
 // For the two above. Where the time of a step goes, in a card of `columns` of a grid of three.

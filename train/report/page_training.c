@@ -167,7 +167,15 @@ static int put_all_held_out(train_page *p, const train_columns *m) {
              *const decoded[] = {"eval_tokenizer_psnr"}, *const decoded_name[] = {"PSNR"},
              *const codes[] = {"eval_codes_used", "eval_code_perplexity"},
              *const codes_name[] = {"used", "as many used alike"};
+  static const char *const things[] = {"eval_exam_motion", "eval_exam_collision",
+                                       "eval_exam_permanence", "eval_exam_solidity"},
+                           *const thing_name[] = {"motion", "collision", "permanence", "solidity"},
+                           *const causes[] = {"eval_exam_support", "eval_exam_friction",
+                                              "eval_exam_number", "eval_exam_tool"},
+                           *const cause_name[] = {"support", "friction", "number", "tool"};
   const int before = p->charts;
+  put_held_out(p, m, "Exam: impossible told", "share of pairs", things, thing_name, 4);
+  put_held_out(p, m, "Exam: impossible told", "share of pairs", causes, cause_name, 4);
   put_held_out(p, m, "Held-out loss", "", loss, loss_name, 1);
   put_held_out(p, m, "Held-out PSNR", "dB", psnr, psnr_name, 4);
   put_held_out(p, m, "Held-out action shuffle", "times the loss", ratio, ratio_name, 1);

@@ -132,6 +132,7 @@ static orr_code write_page(const train_report_data *d, const char *path) {
   put_summary(&p.html, d);
   put_notes(&p.html, d);
   train_page_results(&p, d);
+  train_page_exam(&p, d);
   train_page_training(&p, d);
   train_page_details(&p, d);
   put_foot(&p.html);

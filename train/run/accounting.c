@@ -11,7 +11,8 @@
 orr_code train_accounting_plan(train_accounting *a, const train_step *s) {
   *a = (train_accounting){.step = s, .process_bytes = orr_memory_resident()};
   train_replica_check_foresee(s->c, s->axes, a->compare);
-  return train_saver_plan(s->c, s->axes, (train_state *)&s->state, &a->save);
+  ORR_TRY(train_saver_plan(s->c, s->axes, (train_state *)&s->state, &a->save));
+  return train_copies_plan(s->c, s->axes, (train_state *)&s->state, &a->copies);
 }
 
 // What collectives hold beside the buffers that they are given.
@@ -32,7 +33,7 @@ void train_accounting_memory(const train_accounting *a, train_account out[TRAIN_
       {"communication", s->stage->exchange.used + s->exchange.used + staged(s->axes)},
       {"workspace", s->k->workspace_bytes},
       {"staging", s->stage->staging[0].used + s->stage->staging[1].used + s->results.used},
-      {"checkpoints", a->save.host_bytes},
+      {"checkpoints", a->save.host_bytes + a->copies.host_bytes},
   };
   memcpy(out, all, sizeof all);
 }
@@ -89,5 +90,6 @@ void train_accounting_log(const train_accounting *a) {
   log_memory(a);
   log_traffic("a step", a->step->announced);
   log_traffic("a checkpoint", a->save.moved);
+  log_traffic("a copy in memory", a->copies.moved);
   log_traffic("a comparison of replicas", a->compare);
 }

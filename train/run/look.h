@@ -31,4 +31,6 @@ typedef struct {
   void (*close)(void *ctx);
 } train_look;
 
+enum { TRAIN_LOOKS = 2 }; // that a run may have
+
 #endif

@@ -40,6 +40,7 @@ typedef struct {
   pending_step pending;
   int64_t issued;             // steps by this process
   int64_t lined;              // last step with a line
+  int64_t copying;            // step of the copies that are not concluded; 0 = none
   int64_t saving;             // step of the last save begun
   bool saved;                 // an earlier one is in its place
   int64_t rewinds;            // of this process
@@ -162,6 +163,20 @@ static void tell_saves(loop *l) {
     train_observer_tell(l->run.observer, "save_failed", l->run.step, words);
 }
 
+// Copies in the nodes' memory (train/save/copies.h), but where a checkpoint begins. They count once
+// the lines of all steps that they hold are written.
+static orr_code copy(loop *l, bool saves) {
+  train_run *r = &l->run;
+  if (!r->copies) return ORR_OK;
+  if (l->copying > 0 && l->lined >= l->copying) {
+    ORR_TRY(train_copies_conclude(r->copies));
+    l->copying = 0;
+  }
+  if (saves || r->step % r->c->ckpt.copies_every != 0) return ORR_OK;
+  l->copying = r->step;
+  return train_copies_make(r->copies, r->step, train_run_meta(r));
+}
+
 // Concludes a save that every rank has written, and begins the one that is due after this step. A
 // checkpoint is committed after the lines of all steps that it holds.
 static orr_code save(loop *l, const train_step_votes *v, bool begin, double *stall_ms) {
@@ -174,6 +189,7 @@ static orr_code save(loop *l, const train_step_votes *v, bool begin, double *sta
     ORR_TRY(train_saver_begin(r->saver, r->step, train_run_meta(r), stall_ms));
     l->saving = r->step;
   }
+  ORR_TRY(copy(l, begin));
   train_profile_leave(r->axes.profile);
   tell_saves(l);
   return ORR_OK;
@@ -294,6 +310,7 @@ static orr_code rewind_run(loop *l) {
   if (!went) return ORR_OK;
   l->rewinds++;
   l->lined = l->saving = r->step;
+  l->copying = 0;
   train_step_figures_restart(&l->figures, r);
   return ORR_OK;
 }
@@ -336,22 +353,37 @@ static orr_code consider_guard(loop *l) {
   return begin_steps(l); // what this took is no step's time
 }
 
-// Collective over the world. A look at the run where one is due: the line of the step before it has
-// its figures, and what it took is no step's time.
-static orr_code look(loop *l, const train_look *o, pending_step *line) {
+// Adds what a look tells to a line, as far as there is room.
+static void add_figures(const train_look_figures *f, pending_step *line) {
+  for (int i = 0; i < f->n && line->s.figures < TRAIN_METRICS_FIGURES; i++)
+    line->s.figure[line->s.figures++] = f->v[i];
+}
+
+static bool is_due(const train_run *r, const train_look *o) {
+  return o->every > 0 && (r->step % o->every == 0 || r->step == r->c->train.steps);
+}
+
+// Collective over the world. Looks at the run where some are due: the line of the step before it
+// has their figures, and what they took is no step's time.
+static orr_code look(loop *l, const train_look *looks, pending_step *line) {
   train_run *r = &l->run;
-  train_look_figures figures;
-  if (o->every == 0 || (r->step % o->every != 0 && r->step != r->c->train.steps)) return ORR_OK;
+  bool due = false;
+  for (int i = 0; i < TRAIN_LOOKS; i++) due |= is_due(r, &looks[i]);
+  if (!due) return ORR_OK;
   if (l->results_lag) { // the line of the step before that one
     ORR_TRY(write_line(l, line, false));
     ORR_TRY(settle(l, line));
   }
   const double begun_ms = orr_clock_ms();
-  ORR_TRY(o->at(o->ctx, r, r->step, &figures));
+  line->s.figures = 0;
+  for (int i = 0; i < TRAIN_LOOKS; i++) {
+    train_look_figures figures;
+    if (!is_due(r, &looks[i])) continue;
+    ORR_TRY(looks[i].at(looks[i].ctx, r, r->step, &figures));
+    add_figures(&figures, line);
+    if (figures.picture[0]) train_observer_show(r->observer, "held_out", r->step, figures.picture);
+  }
   line->s.eval_ms = orr_clock_ms() - begun_ms;
-  line->s.figures = figures.n;
-  memcpy(line->s.figure, figures.v, sizeof line->s.figure);
-  train_observer_show(r->observer, "held_out", r->step, figures.picture);
   return begin_steps(l);
 }
 
@@ -402,10 +434,11 @@ static orr_code run_all(loop *l, const train_run_options *o) {
       ORR_INFO("nothing to do: the run is at step %" PRId64 " already", r->step);
     return ORR_OK;
   }
-  if (o->look.every > 0) ORR_TRY(o->look.open(o->look.ctx, r));
+  for (int i = 0; i < TRAIN_LOOKS; i++)
+    if (o->look[i].every > 0) ORR_TRY(o->look[i].open(o->look[i].ctx, r));
   ORR_TRY(train_run_begin(r));
   train_observer_tell(r->observer, "ready", r->step, "training begins");
-  return steps(l, &o->look);
+  return steps(l, o->look);
 }
 
 orr_code train_loop(cfg *c, const train_run_options *o, dist_world *world) {
@@ -427,7 +460,8 @@ orr_code train_loop(cfg *c, const train_run_options *o, dist_world *world) {
     dist_watchdog_stop(r->watchdog);
     dist_world_abort(world, 1);
   }
-  if (o->look.every > 0) o->look.close(o->look.ctx);
+  for (int i = 0; i < TRAIN_LOOKS; i++)
+    if (o->look[i].every > 0) o->look[i].close(o->look[i].ctx);
   train_run_close(r);
   train_stop_clear();
   return rc;

@@ -12,7 +12,7 @@ typedef struct {
       dry_run; // stop when memory and traffic are counted and data was looked at: nothing allocated
   int as_rank, ranks; // of a dry run: act as this rank of so many; 0 ranks = those that run
   double begun_ms;    // orr_clock_ms when the process began; 0 = now
-  train_look look;    // every 0: none
+  train_look look[TRAIN_LOOKS]; // every 0: none
 } train_run_options;
 
 #endif

@@ -203,6 +203,7 @@ static orr_code open_outputs(train_run *r) {
                                 &r->holding.outage, &r->observer));
   r->axes.profile = train_observer_profile(r->observer);
   ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
+  ORR_TRY(train_copies_create(r->c, &r->axes, &r->work.state, &r->copies));
   return train_replica_check_create(r->c, r->world, &r->work.state, &r->replicas);
 }
 
@@ -286,6 +287,7 @@ void train_run_close(train_run *r) {
   train_observer_destroy(r->observer);
   train_fingerprint_log_destroy(r->record);
   train_replica_check_destroy(r->replicas);
+  train_copies_destroy(r->copies);
   train_saver_destroy(r->saver);
   data_remote_interrupt(r->remote); // or a reader would wait for its download
   data_loader_destroy(r->loader);

@@ -200,6 +200,59 @@ static void test_fingerprints_are_those_of_the_cpu(void **state) {
   PARITY_SHAPES(fingerprint, more, 1);
 }
 
+// As part of a matrix of rows of 7, whose places are 20 apart.
+static void placed_fingerprint(side *s, const void *of, kern_dtype type) {
+  const int64_t n = *(const int64_t *)of;
+  const uint64_t before = 3;
+  SIDE_RUN(s, fingerprint, .n = n, .x = side_draw(s, KERN_F32, n, 1.0), .first = 100, .width = 7,
+           .pitch = 20, .offset = 3,
+           .sum = side_both_given(s, "sum", VALUE_RAW, &before, sizeof before, 0),
+           .accumulate = type == KERN_BF16);
+}
+
+static void test_fingerprints_by_places_are_those_of_the_cpu(void **state) {
+  const int64_t more[] = {1, 5, 3000, 40001};
+  PARITY_SHAPES(placed_fingerprint, more, 1);
+}
+
+static void squares(side *s, const void *of, kern_dtype type) {
+  const int64_t n = *(const int64_t *)of;
+  static const int64_t before[KERN_SQUARES_BINS] = {[3] = 5};
+  SIDE_RUN(s, squares, .n = n, .x = side_draw(s, KERN_F32, n, type == KERN_BF16 ? 1e-18 : 1.0),
+           .bins = side_both_given(s, "bins", VALUE_RAW, before, sizeof before, 0));
+}
+
+static void squares_sum(side *s, const void *of, kern_dtype type) {
+  static const int64_t bins[2 * KERN_SQUARES_BINS] = {[33] = 5, [40] = 1 << 20, [70] = 3};
+  SIDE_RUN(s, squares_sum, .count = 2, .bins = side_given(s, VALUE_RAW, bins, sizeof bins),
+           .sum = side_out(s, "sum", VALUE_F64, 2, 0));
+}
+
+// Arrays that lie in groups of 3, with merges as of nodes on two ranks.
+static void tree_sum(side *s, const void *of, kern_dtype type) {
+  const int64_t n = *(const int64_t *)of;
+  static const uint8_t merges[6] = {0, 0, 1, 0, 2, 0};
+  SIDE_RUN(s, tree_sum, .type = type, .n = n, .count = 6, .x = side_draw(s, KERN_F32, 8 * n, 1.0),
+           .inner = 3, .inner_stride = n, .outer_stride = 4 * n,
+           .merges = n % 2 ? side_given(s, VALUE_RAW, merges, sizeof merges) : NULL,
+           .add = n % 3 ? side_draw(s, type, n, 1.0) : NULL,
+           .y = side_both(s, "y", type, n, 1.0, 0), .accumulate = type == KERN_F32 && n % 5 == 0);
+}
+
+static void add_up(side *s, const void *of, kern_dtype type) {
+  static const double x[] = {1.0, 1e-17, 1e-17, 3.0};
+  SIDE_RUN(s, add_up, .n = 4, .x = side_given(s, VALUE_F64, x, 4),
+           .sum = side_out(s, "sum", VALUE_F64, 1, 0));
+}
+
+static void test_sums_in_a_given_order_are_those_of_the_cpu(void **state) {
+  const int64_t more[] = {1, 10, 33, 1000, 5005}, all[] = {0};
+  PARITY_SHAPES(squares, more, 0);
+  PARITY_SHAPES(tree_sum, more, 1);
+  PARITY_SHAPES(squares_sum, all, 0);
+  PARITY_SHAPES(add_up, all, 0);
+}
+
 static void bias(side *s, const void *of, kern_dtype type) {
   const shape *h = of;
   // sums of up to 700 terms in another order: measured 4e-7
@@ -224,6 +277,8 @@ int main(void) {
       cmocka_unit_test(test_verdicts_equal_the_cpu),
       cmocka_unit_test(test_sums_of_squares_equal_the_cpu),
       cmocka_unit_test(test_fingerprints_are_those_of_the_cpu),
+      cmocka_unit_test(test_fingerprints_by_places_are_those_of_the_cpu),
+      cmocka_unit_test(test_sums_in_a_given_order_are_those_of_the_cpu),
       cmocka_unit_test(test_bias_gradients_equal_the_cpu),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

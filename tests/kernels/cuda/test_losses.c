@@ -27,6 +27,28 @@ static void stats(side *s, const void *of, kern_dtype type) {
            .target_logit = side_out(s, "target_logit", VALUE_F32, h->M, 0));
 }
 
+// Sums of slices, from a largest logit that is given; the statistics without their sum.
+static void sums(side *s, const void *of, kern_dtype type) {
+  const shape *h = of;
+  const float most[] = {5, 6, 7, 8, 9, 10, 11, 12, 13};
+  kern_slices slices = {.count = 4, .segments = 1};
+  for (int i = 0; i <= 4; i++) slices.at[0][i] = h->V * i / 4;
+  SIDE_RUN(s, xent_sum, .M = h->M, .V = h->V, .logits = side_draw(s, KERN_F32, h->M * h->V, 4.0),
+           .target = targets_of(s, h), .largest = side_given(s, VALUE_F32, most, h->M),
+           .slices = &slices, .sum = side_out(s, "sum", VALUE_F32, h->M, 1e-5));
+}
+static void largest_alone(side *s, const void *of, kern_dtype type) {
+  const shape *h = of;
+  SIDE_RUN(s, xent_stats, .M = h->M, .V = h->V, .logits = side_draw(s, KERN_F32, h->M * h->V, 4.0),
+           .target = targets_of(s, h), .v_first = h->v_first,
+           .largest = side_out(s, "largest", VALUE_F32, h->M, 0),
+           .target_logit = side_out(s, "target_logit", VALUE_F32, h->M, 0));
+}
+static void test_sums_of_slices_equal_the_cpu(void **state) {
+  PARITY_SHAPES(sums, shapes, 1);
+  PARITY_SHAPES(largest_alone, shapes, 1);
+}
+
 static void rescale(side *s, const void *of, kern_dtype type) {
   const float sum[] = {0.0f, 3.0f, 5.0f}, own[] = {-INFINITY, 1.0f, -2.0f},
               all[] = {-INFINITY, 1.0f, 4.0f};
@@ -217,6 +239,7 @@ static void test_draws_are_the_cpus(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_sums_of_slices_equal_the_cpu),
       cmocka_unit_test(test_cross_entropy_equals_the_cpu),
       cmocka_unit_test(test_quantization_equals_the_cpu),
       cmocka_unit_test(test_patches_and_their_loss_equal_the_cpu),

@@ -27,6 +27,16 @@ static void backward(side *s, const void *of, kern_dtype type) {
            .dw = side_both(s, "dw", KERN_F32, h->D, 1.0, 2e-6));
 }
 
+// Sums of every three rows.
+static void backward_by_units(side *s, const void *of, kern_dtype type) {
+  const shape *h = of;
+  const int64_t M = 3 * h->M;
+  SIDE_RUN(s, rmsnorm_bwd, .type = type, .M = M, .D = h->D, .dy = side_draw(s, type, M * h->D, 1.0),
+           .x = side_draw(s, type, M * h->D, 1.5), .w = side_draw(s, KERN_F32, h->D, 1.0),
+           .rstd = side_draw(s, KERN_F32, M, 1.0),
+           .dx = side_out(s, "dx", value_of(type), M * h->D, 2e-6), .unit = 3,
+           .dw_units = side_out(s, "dw_units", VALUE_F32, h->M * h->D, 2e-6));
+}
 static void backward_in_place(side *s, const void *of, kern_dtype type) {
   const shape *h = of;
   void *dx = side_both(s, "dx", type, h->M * h->D, 1.0, 2e-6);
@@ -43,6 +53,7 @@ static void test_backward_equals_the_cpu(void **state) {
   PARITY_SHAPES(backward, shapes, 1);
 }
 static void test_backward_in_place_equals_the_cpu(void **state) {
+  PARITY_SHAPES(backward_by_units, shapes, 1);
   PARITY_SHAPES(backward_in_place, shapes, 0);
 }
 

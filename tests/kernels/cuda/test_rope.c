@@ -56,6 +56,24 @@ static void backward(side *s, const void *of, kern_dtype type) {
            .dk_w = side_both(s, "dk_w", KERN_F32, h->K, 1.0, 4e-6));
 }
 
+// Sums of every five rows and head.
+static void backward_by_units(side *s, const void *of, kern_dtype type) {
+  const shape *h = of;
+  const tables t = tables_of(s, h);
+  const int64_t heads = h->H + h->G, width = (heads + h->G) * h->K, units = h->M > 40 ? 8 : h->M,
+                M = 5 * units;
+  SIDE_RUN(s, qknorm_rope_bwd, .type = type, .M = M, .H = h->H, .G = h->G, .K = h->K,
+           .qkv = side_draw(s, type, M * width, 1.0), .q_w = t.q_w, .k_w = t.k_w, .cos = t.cos,
+           .sin = t.sin, .rstd = side_draw(s, KERN_F32, M * heads, 1.0), .pos_div = h->pos_div,
+           .pos_mod = h->pos_mod, .dqk = side_draw(s, type, M * heads * h->K, 1.0),
+           .dqkv = side_both(s, "dqkv", type, M * width, 1.0, 2e-6), .unit = 5,
+           .dw_units = side_out(s, "dw_units", VALUE_F32, units * heads * h->K, 4e-6));
+}
+
+static void test_backward_by_units_equals_the_cpu(void **state) {
+  PARITY_SHAPES(backward_by_units, shapes, 1);
+}
+
 static void test_forward_equals_the_cpu(void **state) {
   PARITY_SHAPES(forward, shapes, 1);
 }
@@ -67,6 +85,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_forward_equals_the_cpu),
       cmocka_unit_test(test_backward_equals_the_cpu),
+      cmocka_unit_test(test_backward_by_units_equals_the_cpu),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

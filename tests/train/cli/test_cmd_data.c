@@ -43,6 +43,18 @@ static void test_generate_says_what_a_scene_of_a_library_wants(void **state) {
   assert_message_names("tabletop", "--library");
 }
 
+static void test_generate_says_what_the_physics_scene_wants(void **state) {
+  assert_int_equal(RUN("generate", "--out", "x", "--pairs"), ORR_ECONFIG);
+  assert_message_names("--pairs", "physics", "tabletop");
+  assert_int_equal(RUN("generate", "--out", "x", "--scene", "physics", "--concept", "love"),
+                   ORR_ECONFIG);
+  assert_message_names("--concept", "love", "all", "motion", "tool");
+  assert_int_equal(
+      RUN("generate", "--out", "x", "--scene", "physics", "--pairs", "--change", "mass"),
+      ORR_ECONFIG);
+  assert_message_names("--pairs", "--change", "one of them");
+}
+
 static double number(const json_t *j, const char *key) {
   return json_number_value(json_object_get(j, key));
 }
@@ -123,6 +135,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_bad_usage_says_what_is_wanted),
       cmocka_unit_test(test_generate_says_what_a_scene_of_a_library_wants),
+      cmocka_unit_test(test_generate_says_what_the_physics_scene_wants),
       cmocka_unit_test(test_inspect_writes_facts_and_sheet),
       cmocka_unit_test(test_sheet_needs_frames),
       cmocka_unit_test(test_verify_fails_on_one_flipped_bit),

@@ -212,6 +212,43 @@ static void test_objects_are_kept_where_as_many_are_found_as_there_were(void **s
   json_decref(out);
 }
 
+static void test_auroc_counts_orders_and_shares_equals(void **state) {
+  train_measure_judged one[] = {{1, false}, {2, true}, {3, false}, {4, true}},
+                       equal[] = {{1, true}, {1, false}, {1, true}}, none[] = {{1, false}};
+  NEAR(train_measure_auroc(one, 4), 0.75); // three of four orders
+  NEAR(train_measure_auroc(equal, 3), 0.5);
+  assert_true(isnan(train_measure_auroc(none, 1)));
+}
+
+// Clips 0 and 2 end far from the truth, which stays as it was given; they surprised most at first,
+// clip 3 only later.
+static void test_foresight_looks_at_the_first_frames_and_at_the_sixteenth(void **state) {
+  enum { CLIPS = 4, H = 16, T = H + 1, BYTES = 12 };
+  static uint8_t frames[CLIPS * T * BYTES], predicted[CLIPS * H * BYTES], given[CLIPS * BYTES];
+  double nats[CLIPS * H] = {0};
+  for (int i = 0; i < CLIPS; i++) {
+    frames[(i * T + T - 1) * BYTES] = 10; // what comes; holding the prompt misses it by 10
+    predicted[(i * H + H - 1) * BYTES] = i % 2 ? 10 : 90;
+    for (int k = 0; k < 4; k++) nats[i * H + k] = i % 2 ? 0.1 : 0.2 + i;
+  }
+  nats[3 * H + 5] = 100;
+  train_eval_set s = {.E = CLIPS, .T = T, .prompt = 1, .height = 2, .width = 2, .frames = frames};
+  const train_films f = {.set = &s,
+                         .horizon = H,
+                         .bytes = BYTES,
+                         .predicted = predicted,
+                         .given = given,
+                         .nats = nats};
+  json_t *out = json_object();
+  assert_null(train_measure_foresight.lacks(&s));
+  assert_int_equal(train_measure_foresight.take(&f, out), ORR_OK);
+  NEAR(json_number_value(json_object_get(out, "foresight_auroc")), 1.0);
+  NEAR(json_number_value(json_object_get(out, "wrong_at_16")), 0.5);
+  s.T = H;
+  assert_non_null(train_measure_foresight.lacks(&s));
+  json_decref(out);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_psnr_of_a_constant_offset_is_20_log10),
@@ -226,6 +263,8 @@ int main(void) {
       cmocka_unit_test(test_changed_iou_counts_pixels_not_channels),
       cmocka_unit_test(test_position_error_charges_lost_objects),
       cmocka_unit_test(test_objects_are_kept_where_as_many_are_found_as_there_were),
+      cmocka_unit_test(test_auroc_counts_orders_and_shares_equals),
+      cmocka_unit_test(test_foresight_looks_at_the_first_frames_and_at_the_sixteenth),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -471,6 +471,50 @@ static void test_bad_lines_of_an_actions_file_are_named_by_their_place(void **st
   }
 }
 
+// A line a frame that the model has drawn, numbered from the prompt on.
+static void test_a_rollout_tells_how_surprised_the_model_was(void **state) {
+  const fixture *f = *state;
+  char model[600], clips[600], film[600], file[600], *text = NULL;
+  size_t bytes = 0;
+  in(f, "dynamics", model);
+  in(f, "clips", clips);
+  in(f, "film.gif", film);
+  in(f, "surprise.jsonl", file);
+  RUN_PROGRAM(f, "rollout", model, "--data", clips, "--prompt", "2", "--frames", "3", "--out", film,
+              "--surprise", file);
+  assert_ok(orr_fs_read_all(file, &text, &bytes));
+  const char *line = text;
+  for (int t = 2; t < 5; t++) {
+    int frame = 0, end = 0;
+    double nats = 0;
+    assert_int_equal(sscanf(line, "{\"frame\": %d, \"surprise\": %lf}\n%n", &frame, &nats, &end),
+                     2);
+    assert_int_equal(frame, t);
+    assert_true(nats > 0 && nats < 10); // twenty codes: three nats, if they were drawn evenly
+    line += end;
+  }
+  assert_int_equal(*line, 0);
+  orr_free(text);
+}
+
+static void test_an_exam_is_refused_where_it_cannot_be_sat(void **state) {
+  const fixture *f = *state;
+  char dynamics[600], tokenizer[600];
+  in(f, "dynamics", dynamics);
+  in(f, "tokenizer", tokenizer);
+  EXPECT_FAILURE(f, "holds a tokenizer", "for dynamics models", "exam", tokenizer);
+  static const struct {
+    const char *option, *value, *says, *wants;
+  } bad[] = {{"--concept", "love", "--concept is 'love'", "lists the concepts"},
+             {"--range", "beyond", "--range is 'beyond'", "inside or outside"},
+             {"--size", "64", "decides the size", "belongs to --examinee"}};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    expect_code(
+        f, 2,
+        (const char *const[]){program_path, "exam", dynamics, bad[i].option, bad[i].value, NULL},
+        bad[i].says, bad[i].wants);
+}
+
 // Whether the picture shows a frame, each of its pixels scale x scale.
 static bool holds(const data_picture *p, const uint8_t *frame, int64_t scale) {
   for (int64_t top = 0; top + HEIGHT * scale <= p->height; top++)
@@ -702,6 +746,8 @@ int main(void) {
       cmocka_unit_test(test_forked_clips_measure_the_effect_of_actions),
       cmocka_unit_test(test_frames_of_another_size_are_refused_before_they_are_read),
       cmocka_unit_test(test_another_tokenizer_is_refused_and_its_tokens_are_made_anew),
+      cmocka_unit_test(test_a_rollout_tells_how_surprised_the_model_was),
+      cmocka_unit_test(test_an_exam_is_refused_where_it_cannot_be_sat),
       cmocka_unit_test(test_a_rollout_starts_where_it_is_told),
       cmocka_unit_test(test_the_decoded_prompt_is_shown_and_is_a_baseline),
       cmocka_unit_test(test_a_tokenizer_is_measured_alone),

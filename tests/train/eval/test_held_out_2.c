@@ -70,9 +70,9 @@ static void train(const fixture *f, const char *name, bool look, const char *con
     set(c, "eval.data=[%s, %s]", path_of(f, "held"), path_of(f, "held2"));
   }
   assert_ok(cfg_check(c));
-  if (look) assert_ok(train_held_out_create(c, &o.look));
+  if (look) assert_ok(train_held_out_create(c, &o.look[0]));
   assert_ok(train_loop(c, &o, f->world));
-  train_held_out_destroy(&o.look);
+  train_held_out_destroy(&o.look[0]);
   cfg_destroy(c);
 }
 
@@ -284,10 +284,10 @@ static void test_a_data_set_that_is_not_there_ends_the_run_at_its_start(void **s
   set(c, "tokenizer.checkpoint=%s", path_of(f, "tokenizer"));
   set(c, "eval.every=1");
   set(c, "eval.data=[%s]", path_of(f, "nowhere"));
-  assert_ok(train_held_out_create(c, &o.look));
+  assert_ok(train_held_out_create(c, &o.look[0]));
   assert_int_not_equal(train_loop(c, &o, f->world), ORR_OK);
   assert_non_null(strstr(orr_status_message(), "nowhere"));
-  train_held_out_destroy(&o.look);
+  train_held_out_destroy(&o.look[0]);
   cfg_destroy(c);
 }
 

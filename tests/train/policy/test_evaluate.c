@@ -65,6 +65,8 @@ static void test_policies_are_judged_and_who_does_not_answer_is_named(void **sta
                                       "--policy",
                                       "expert:lazy=1",
                                       "--policy",
+                                      "ws://127.0.0.1:9",
+                                      "--policy",
                                       "exit 3",
                                       "--policy",
                                       "while read -r l; do case \"$l\" in *'\"say\":\"act\"'*) "
@@ -77,9 +79,11 @@ static void test_policies_are_judged_and_who_does_not_answer_is_named(void **sta
     assert_non_null(j[i]);
     assert_int_equal(status[i], 1);
     const json_t *failed = json_object_get(j[i], "failed");
-    assert_int_equal(json_array_size(failed), 1);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(failed, 0), "policy")),
-                        "exit 3");
+    static const char *const who[] = {"ws://127.0.0.1:9", "exit 3"};
+    assert_int_equal(json_array_size(failed), 2);
+    for (size_t p = 0; p < 2; p++)
+      assert_string_equal(json_string_value(json_object_get(json_array_get(failed, p), "policy")),
+                          who[p]);
     json_object_del(j[i], "failed"); // in which of two ways one that has gone is found gone: chance
     json_t *policies = json_object_get(j[i], "policies");
     assert_int_equal(json_array_size(policies), 3);
@@ -91,6 +95,56 @@ static void test_policies_are_judged_and_who_does_not_answer_is_named(void **sta
   assert_int_equal(json_integer_value(json_object_get(j[0], "trials")), 3);
   json_decref(j[0]);
   json_decref(j[1]);
+}
+
+// Recordings of one policy in ROOT/name: `episodes` of them, of which every second one failed.
+static void record(const char *root, const char *name, int episodes, bool says_success) {
+  static const char *const names[] = {"left", "right"};
+  const data_shard_format format = {.branch = "worlds",
+                                    .source = "runs of a policy",
+                                    .fps = 10,
+                                    .height = TINY_HEIGHT,
+                                    .width = TINY_WIDTH,
+                                    .A = TINY_A,
+                                    .action_names = names,
+                                    .success = says_success};
+  char dir[600], path[700];
+  data_shard_writer *w = NULL;
+  snprintf(dir, sizeof dir, "%s/%s", root, name);
+  assert_ok(orr_fs_mkdirs(dir));
+  snprintf(path, sizeof path, "%s/shard-00000.h5", dir);
+  assert_ok(data_shard_writer_create(path, &format, DATA_FILTER_NONE, &w));
+  for (int e = 0; e < episodes; e++) {
+    if (says_success) assert_ok(data_shard_writer_set_success(w, e % 2 == 0));
+    tiny_world_episode(w, (uint64_t)e);
+  }
+  assert_ok(data_shard_writer_finish(w));
+  data_shard_writer_destroy(w);
+  assert_ok(data_index_build(dir, NULL));
+}
+
+static void test_recordings_stand_for_a_simulator(void **state) {
+  const fixture *f = *state;
+  char a[FOLDER_PATH + 32], b[FOLDER_PATH + 32], c[FOLDER_PATH + 32];
+  int status;
+  record(f->root, "a", 3, true);
+  record(f->root, "b", 2, true);
+  record(f->root, "c", 3, false);
+  snprintf(a, sizeof a, "recorded:%s/a", f->root);
+  snprintf(b, sizeof b, "recorded:%s/b", f->root);
+  snprintf(c, sizeof c, "recorded:%s/c", f->root);
+  const char *const words[] = {"--scene", "tabletop", "--policy", a, "--policy", b, NULL};
+  json_t *j = evaluate(f, "recorded.json", words, &status);
+  assert_int_equal(status, 0);
+  assert_int_equal(json_integer_value(json_object_get(j, "trials")), 2); // what all have
+  for (int i = 0; i < 2; i++) assert_true(rate(j, i, "success") == 0.5);
+  json_decref(j);
+  const char *const silent[] = {"--scene", "tabletop", "--policy", a, "--policy", c, NULL};
+  assert_null(evaluate(f, "silent.json", silent, &status));
+  assert_int_equal(status, 1);
+  char *err = folder_text(f->root, "err");
+  if (!strstr(err, "nothing says which of its episodes succeeded")) fail_msg("%s", err);
+  free(err);
 }
 
 static void test_what_cannot_be_judged_is_said(void **state) {
@@ -120,6 +174,7 @@ static void test_what_cannot_be_judged_is_said(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_policies_are_judged_and_who_does_not_answer_is_named),
+      cmocka_unit_test(test_recordings_stand_for_a_simulator),
       cmocka_unit_test(test_what_cannot_be_judged_is_said),
   };
   return cmocka_run_group_tests(tests, setup, teardown);

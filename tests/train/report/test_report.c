@@ -160,6 +160,28 @@ static void test_a_tokenizer_run_shows_its_figures_and_what_became_of_frames(voi
   orr_free(page);
 }
 
+static void test_an_exam_shows_figures_with_intervals_and_its_cases(void **state) {
+  const char *dir = *state;
+  folder_store(
+      dir, "exam.json",
+      "{\"examinee\": \"model\", \"motion\": {\"inside\": {\"surprise_accuracy\": {\"value\": "
+      "0.875, \"low\": 0.75, \"high\": 0.96}, \"ece\": {\"value\": null, \"low\": null, "
+      "\"high\": null}}}}");
+  uint8_t frame[8][8][3] = {0};
+  orr_path folder, picture;
+  assert_ok(orr_fs_join(folder, sizeof folder, dir, "exam"));
+  assert_ok(orr_fs_mkdirs(folder));
+  assert_ok(orr_fs_join(picture, sizeof picture, folder, "case-motion-inside.png"));
+  assert_ok(data_film_write(picture, frame[0][0], 1, 8, 8, 10, 1));
+  char *page = page_of(dir);
+  assert_balanced(page);
+  const char *const pieces[] = {"<h2>Exam</h2>",  "motion, inside", "0.875",
+                                "0.750 to 0.960", "Film strips",    "case-motion-inside.png"};
+  for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) assert_holds(page, pieces[i]);
+  assert_lacks(page, "model, inside"); // what holds no ranges is no concept
+  orr_free(page);
+}
+
 static void test_a_rollouts_strip_stands_above_a_tokenizers(void **state) {
   const char *dir = *state;
   store_metrics(dir, "tokenizer/metrics.jsonl", 30, 0);
@@ -407,6 +429,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_demo_page_shows_all_and_stands_alone),
       TEST(test_a_tokenizer_run_shows_its_figures_and_what_became_of_frames),
+      TEST(test_an_exam_shows_figures_with_intervals_and_its_cases),
       TEST(test_a_rollouts_strip_stands_above_a_tokenizers),
       TEST(test_caption_says_what_stands_beside_what),
       TEST(test_run_still_going_has_a_page),

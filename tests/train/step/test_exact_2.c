@@ -1,0 +1,73 @@
+// labels: full mpi; ranks: 2; wrap: train_exact_slices train_exact_leaves
+// run.exact: one order that is broken on purpose, and two layouts have two hashes.
+#include "tests/train/exact.h"
+#include "train/model/exact.h"
+
+static bool one_slice, one_leaf;
+
+kern_slices __real_train_exact_slices(const train_axes *ax, int segments, const int64_t *width);
+kern_slices __wrap_train_exact_slices(const train_axes *ax, int segments, const int64_t *width);
+int64_t __real_train_exact_leaves(const train_axes *ax);
+int64_t __wrap_train_exact_leaves(const train_axes *ax);
+
+// What a rank of tp has, as one sum.
+kern_slices __wrap_train_exact_slices(const train_axes *ax, int segments, const int64_t *width) {
+  kern_slices s = __real_train_exact_slices(ax, segments, width);
+  for (int g = 0; one_slice && g < segments; g++) s.at[g][1] = s.at[g][s.count];
+  if (one_slice) s.count = 1;
+  return s;
+}
+
+// What a rank of cp has, as one sum.
+int64_t __wrap_train_exact_leaves(const train_axes *ax) {
+  return one_leaf ? 1 : __real_train_exact_leaves(ax);
+}
+
+// Collective over w. Whether a layout of two ranks has the hash of one.
+static bool is_one(dist_world *w, const layout *l) {
+  const layout single = {.tp = 1, .cp = 1, .dp = 1, .bf16 = l->bf16};
+  int64_t want = 0;
+  if (w->grid.rank == 0) want = (int64_t)exact_run(w, &single, 2);
+  assert_ok(dist_broadcast(w->axis[DIST_AXIS_WORLD], &want, 1, DIST_I64, 0));
+  return exact_run(w, l, 2) == (uint64_t)want;
+}
+
+static void test_every_axis_has_the_hash_of_one_rank(void **state) {
+  for (int bf16 = 0; bf16 < 2; bf16++) {
+    assert_true(is_one(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, .bf16 = bf16}));
+    assert_true(is_one(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, .bf16 = bf16}));
+    assert_true(is_one(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .bf16 = bf16}));
+  }
+}
+
+static void test_without_slices_tp_has_another_hash(void **state) {
+  one_slice = true;
+  assert_false(is_one(*state, &(layout){.tp = 2, .cp = 1, .dp = 1}));
+  assert_false(is_one(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, .bf16 = true}));
+  one_slice = false;
+}
+
+static void test_without_leaves_cp_has_another_hash(void **state) {
+  one_leaf = true;
+  assert_false(is_one(*state, &(layout){.tp = 1, .cp = 2, .dp = 1}));
+  one_leaf = false;
+}
+
+// Groups of three clips are other leaves of the tree.
+static void test_other_groups_have_another_hash(void **state) {
+  assert_false(is_one(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .group = 3}));
+}
+
+static int all_tests(dist_world *w) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_prestate(test_every_axis_has_the_hash_of_one_rank, w),
+      cmocka_unit_test_prestate(test_without_slices_tp_has_another_hash, w),
+      cmocka_unit_test_prestate(test_without_leaves_cp_has_another_hash, w),
+      cmocka_unit_test_prestate(test_other_groups_have_another_hash, w),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void) {
+  return layouts_main(2, all_tests);
+}
