@@ -102,6 +102,7 @@ static kern_work other_work(kern_op op, const void *args) {
     ROWS(pack_weight, a->type, a->N, a->K, 2 * size(a->type))
     ROWS(ring_attend, a->r.type, a->r.B * a->r.N * a->window, 2 * a->r.G * a->r.K, size(a->r.type))
     ROWS(ring_keep, a->r.type, a->r.B * a->r.N, 2 * a->r.G * a->r.K, 2 * size(a->r.type))
+    ROWS(ring_pin, a->r.type, a->r.B * a->r.N, 2 * a->r.G * a->r.K, 2 * size(a->r.type))
   default:
     return step_work(op, args);
   }

@@ -94,20 +94,21 @@ job_choose() {
 # The NVLink domain of each node of the next start, as its driver names it; where there is none, nothing.
 # A group of tp * cp ranks that two domains share is refused.
 job_check_domains() {
-  local span=$((JOB_TP * JOB_CP / JOB_TASKS)) i first=() lines=() line node uuid
+  local span=$((JOB_TP * JOB_CP / JOB_TASKS)) i first lines=() line node uuid
   [ "$span" -gt 1 ] || return 0
-  declare -A domain=()
+  declare -A uuids=()
+  # shellcheck disable=SC2016 # each node expands its own
   mapfile -t lines < <(srun --overlap --mpi=none --quiet --nodes=${#JOB_NODES[@]} --ntasks=${#JOB_NODES[@]} --ntasks-per-node=1 \
     --nodelist="$(IFS=,; echo "${JOB_NODES[*]}")" \
     bash -c 'echo "$SLURMD_NODENAME $(nvidia-smi -q 2>/dev/null | sed -n "s/.*ClusterUUID *: //p" | head -n 1)"')
   for line in "${lines[@]}"; do
     read -r node uuid <<<"$line"
-    domain[$node]=$uuid
+    uuids[$node]=$uuid
   done
   for i in "${!JOB_NODES[@]}"; do
     node=${JOB_NODES[i]} first=${JOB_NODES[i / span * span]}
-    if [ "${domain[$node]:-}" != "${domain[$first]:-}" ]; then
-      echo "job $SLURM_JOB_ID: dist.tp * dist.cp = $((JOB_TP * JOB_CP)) ranks lie on $first and $node, which are in different NVLink domains (ClusterUUID ${domain[$first]:-none} and ${domain[$node]:-none}): ask for --segment=$(job_segment "$SLURM_JOB_NUM_NODES"), or lower dist.tp or dist.cp" >&2
+    if [ "${uuids[$node]:-}" != "${uuids[$first]:-}" ]; then
+      echo "job $SLURM_JOB_ID: dist.tp * dist.cp = $((JOB_TP * JOB_CP)) ranks lie on $first and $node, which are in different NVLink domains (ClusterUUID ${uuids[$first]:-none} and ${uuids[$node]:-none}): ask for --segment=$(job_segment "$SLURM_JOB_NUM_NODES"), or lower dist.tp or dist.cp" >&2
       return 1
     fi
   done

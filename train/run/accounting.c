@@ -25,8 +25,9 @@ static uint64_t staged(const train_axes *ax) {
 void train_accounting_memory(const train_accounting *a, train_account out[TRAIN_ACCOUNTS]) {
   const train_step *s = a->step;
   const train_account all[TRAIN_ACCOUNTS] = {
-      {"parameters", s->state.parameters.used},
-      {"gradients", s->state.gradients.used},
+      {"parameters", s->state.parameters.used + s->base.parameters.used +
+                         (s->adapter ? train_adapter_arena(s->adapter)->used : 0)},
+      {"gradients", s->state.gradients.used + s->base.gradients.used},
       {"optimizer", s->state.optimizer.used},
       {"activations", s->stage->activations.used},
       {"inputs", s->stage->inputs.used},
@@ -67,9 +68,15 @@ static void log_memory(const train_accounting *accounting) {
              (double)a[i].bytes / 1048576.0);
     total += a[i].bytes;
   }
+  if (s->adapter)
+    ORR_INFO("an adapter of %.3f M parameters, %.2f %% of the model's",
+             (double)train_params_elements(&s->state.params) / 1e6,
+             100.0 * (double)train_params_elements(&s->state.params) /
+                 (double)train_params_elements(&s->base.params));
   ORR_INFO("%s: %.2f M parameters; rank %d of %d (tp %d, cp %d, dp %d%s) holds %s%.1f MiB "
            "(%" PRIu64 " bytes) in all",
-           s->stage->ops->name, (double)train_params_elements(&s->state.params) / 1e6,
+           s->stage->ops->name,
+           (double)train_params_elements(&(s->adapter ? &s->base : &s->state)->params) / 1e6,
            s->axes->grid.rank, s->axes->grid.ranks, s->axes->grid.tp, s->axes->grid.cp,
            s->axes->grid.dp, zero, text, (double)total / 1048576.0, total);
   log_process(accounting, total);

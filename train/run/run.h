@@ -43,6 +43,8 @@ typedef struct train_run {
   train_guard guard;
   int64_t step;                        // steps done
   int64_t ahead;                       // steps of data passed over, besides
+  bool has_base;                       // of an adapter: its base is loaded
+  orr_hash_hex base_hash;              // of its weights; known to rank 0
   char *origin;                        // checkpoint that the weights came from; NULL = none
   train_token_maker taught, tokens_by; // whose tokens it learned, and whose data.train holds
   data_remote *remote;

@@ -441,6 +441,17 @@ static orr_code match_base(const train_base *base, const ckpt_reader *r, const c
   return rc;
 }
 
+orr_code train_store_load_named(train_state *s, ckpt_reader *r, const char *prefix, bool ema,
+                                bool *took_ema) {
+  ckpt_plan plan;
+  if (!prefix[0]) return train_store_load_weights(s, r, ema, NULL, took_ema);
+  ORR_TRY(train_store_plan(s, 1 << 30, &plan));
+  ckpt_set set = plan.sets[0];
+  set.prefix = prefix;
+  if (took_ema) *took_ema = false;
+  return load_set(s, r, &set, train_state_weights(s), false);
+}
+
 orr_code train_store_load_weights(train_state *s, ckpt_reader *r, bool ema, const train_base *base,
                                   bool *took_ema) {
   ckpt_plan plan;

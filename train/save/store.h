@@ -51,4 +51,8 @@ orr_code train_store_load(train_state *s, ckpt_reader *r);
 orr_code train_store_load_weights(train_state *s, ckpt_reader *r, bool ema, const train_base *base,
                                   bool *took_ema);
 
+// Local. The same of tensors that the files call prefix + name: "" or what an adapter's file has.
+orr_code train_store_load_named(train_state *s, ckpt_reader *r, const char *prefix, bool ema,
+                                bool *took_ema);
+
 #endif
