@@ -49,7 +49,10 @@ typedef struct {
   const char *root; // RUN_DIR/ckpt
   int rank, ranks;
   bool async;
-  bool plan; // only lays out: for host_bytes, sums_bytes and visit
+  bool plan;      // only lays out: for host_bytes, sums_bytes and visit
+  bool own_root;  // the root is this rank's alone: every rank prepares it, and keeps what it wrote
+  bool stands_in; // for rank `rank`, whose extents it writes beside those of this process' own
+                  // writer
   int64_t keep, keep_every;
   ckpt_arrived_fn arrived; // called with the copies' ctx before their bytes are read; may be NULL
   orr_arena staging; // made by the caller, empty, for the staging buffer; without a name: host
@@ -67,7 +70,8 @@ uint64_t ckpt_writer_sums_bytes(const ckpt_writer *w); // of ckpt_save_sums' tex
 // in order: bytes [first, first+bytes) of tensor t of set s.
 typedef orr_code (*ckpt_piece_fn)(void *ctx, int s, int t, uint64_t first, uint64_t bytes);
 orr_code ckpt_writer_visit(const ckpt_writer *w, int rank, ckpt_piece_fn visit, void *ctx);
-// Rank 0 only, before any rank begins: makes a fresh .tmp-step-* folder.
+// Rank 0 only, or with own_root every rank, before any rank begins: makes a fresh .tmp-step-*
+// folder.
 orr_code ckpt_save_prepare(ckpt_writer *w, int64_t step);
 // Every rank: copies its extents to the staging buffer (the only stall), then writes and fsyncs in
 // the background (at once when not async). ORR_EINVAL while an earlier save is unfinished.
@@ -82,6 +86,9 @@ orr_code ckpt_save_sums(ckpt_writer *w, const char **text);
 // seeds, ...; borrowed), fsync, rename, fsync of the parent, `latest`, retention. In the background
 // when async; ckpt_save_written tells when it is over, ckpt_writer_wait waits.
 orr_code ckpt_save_commit(ckpt_writer *w, const char *const *texts, const json_t *meta);
+// With own_root, every rank but 0, where rank 0 commits: what it has written becomes step-*, and
+// retention. Only the folder of rank 0 has a manifest.
+orr_code ckpt_save_keep(ckpt_writer *w);
 orr_code ckpt_writer_wait(ckpt_writer *w); // this rank's background work; outcome of it
 void ckpt_save_abandon(ckpt_writer *w);    // after a failure on any rank: forget, remove .tmp
 void ckpt_writer_destroy(ckpt_writer *w);  // waits; takes NULL

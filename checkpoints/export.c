@@ -20,10 +20,9 @@
 typedef struct {
   ckpt_reader *reader;
   const char *path;
-  ckpt_export_dtype dtype;
-  bool ema;
-  const char *const *more; // further metadata
-  ckpt_entry *entries;     // of the new file; names are borrowed from the reader
+  const ckpt_export_options *o;
+  ckpt_entry *entries; // of the new file
+  char **names;        // [count] of its tensors
   int count;
   char *header;
   uint64_t header_bytes, bytes;
@@ -35,17 +34,27 @@ typedef struct {
 // The new file's table: the model's tensors in their order, back to back.
 static orr_code list_entries(exporter *x) {
   uint64_t at = 0;
-  size_t width = x->dtype == CKPT_EXPORT_BF16 ? 2 : 4;
-  x->count = ckpt_reader_count(x->reader, "model");
+  const ckpt_tensor *other = x->o->tensors;
+  size_t width = x->o->dtype == CKPT_EXPORT_BF16 ? 2 : 4;
+  x->count = other ? x->o->count : ckpt_reader_count(x->reader, "model");
   ORR_CHECK(x->count > 0, ORR_ENOTFOUND, "%s: no model files, nothing to export",
             ckpt_reader_path(x->reader));
   x->entries = orr_calloc((size_t)x->count, sizeof(*x->entries));
-  ORR_CHECK(x->entries, ORR_ENOMEM, "%s: out of memory", x->path);
+  x->names = orr_calloc((size_t)x->count, sizeof(*x->names));
+  ORR_CHECK(x->entries && x->names, ORR_ENOMEM, "%s: out of memory", x->path);
   for (int i = 0; i < x->count; i++) {
     ckpt_entry *e = &x->entries[i];
     const char *name;
-    ORR_TRY(ckpt_reader_tensor(x->reader, "model", i, &name, &e->ndim, e->shape));
-    e->name = (char *)name;
+    if (other) {
+      name = other[i].name;
+      e->ndim = other[i].ndim;
+      memcpy(e->shape, other[i].shape, sizeof e->shape);
+    } else {
+      ORR_TRY(ckpt_reader_tensor(x->reader, "model", i, &name, &e->ndim, e->shape));
+    }
+    x->names[i] = orr_format("%s%s", x->o->prefix ? x->o->prefix : "", name);
+    ORR_CHECK(x->names[i], ORR_ENOMEM, "%s: out of memory", x->path);
+    e->name = x->names[i];
     snprintf(e->dtype, sizeof(e->dtype), "%s", width == 2 ? "BF16" : "F32");
     e->offset = at;
     e->bytes = width;
@@ -68,11 +77,11 @@ static orr_code build_header(exporter *x) {
                              CKPT_EXPORTED_KEYS "step",
                              step,
                              CKPT_EXPORTED_KEYS "weights",
-                             x->ema ? "ema" : "raw",
+                             x->o->ema ? "ema" : "raw",
                              hash ? CKPT_EXPORTED_KEYS "config_hash" : NULL,
                              hash};
   for (int i = 0; i < 8 && own[i]; i++) list[n++] = own[i];
-  for (int i = 0; x->more && x->more[i] && i < MORE; i++) list[n++] = x->more[i];
+  for (int i = 0; x->o->more && x->o->more[i] && i < MORE; i++) list[n++] = x->o->more[i];
   list[n] = NULL;
   return ckpt_safetensors_build(x->entries, x->count, list, CKPT_PAGE, &x->header,
                                 &x->header_bytes);
@@ -81,9 +90,10 @@ static orr_code build_header(exporter *x) {
 // The reader's bytes [first, first + bytes) of a tensor, in the new type, to their place.
 static orr_code copy_chunk(exporter *x, const ckpt_entry *e, const char *file, const char *name,
                            uint64_t first, size_t bytes) {
-  ORR_TRY(ckpt_read(x->reader, file, name, first, bytes, x->chunk));
+  ORR_TRY(file ? ckpt_read(x->reader, file, name, first, bytes, x->chunk)
+               : x->o->read(x->o->ctx, (int)(e - x->entries), first, bytes, x->chunk));
   const void *from = x->chunk;
-  if (x->dtype == CKPT_EXPORT_BF16) {
+  if (x->o->dtype == CKPT_EXPORT_BF16) {
     for (size_t i = 0; i < bytes / 4; i++) x->half[i] = kern_f32_to_bf16(x->chunk[i]);
     from = x->half;
     first /= 2;
@@ -93,13 +103,14 @@ static orr_code copy_chunk(exporter *x, const ckpt_entry *e, const char *file, c
 }
 
 static orr_code copy_tensor(exporter *x, const ckpt_entry *e) {
-  uint64_t bytes = e->bytes * (x->dtype == CKPT_EXPORT_BF16 ? 2 : 1);
-  const char *file = x->ema ? "optim" : "model";
+  uint64_t bytes = e->bytes * (x->o->dtype == CKPT_EXPORT_BF16 ? 2 : 1);
+  const char *file = x->o->tensors ? NULL : x->o->ema ? "optim" : "model";
+  const size_t prefix = x->o->prefix ? strlen(x->o->prefix) : 0;
   char name[1024];
-  int n = snprintf(name, sizeof(name), "%s%s", x->ema ? EMA_PREFIX : "", e->name);
+  int n = snprintf(name, sizeof(name), "%s%s", x->o->ema ? EMA_PREFIX : "", e->name + prefix);
   ORR_CHECK(n < (int)sizeof(name), ORR_EINVAL, "%s: tensor name of %d bytes", x->path, n);
   ORR_CHECK(
-      ckpt_reader_has(x->reader, file, name), ORR_ENOTFOUND,
+      !file || ckpt_reader_has(x->reader, file, name), ORR_ENOTFOUND,
       "%s: no tensor %s in the %s files: the run kept no moving average; export without --ema",
       ckpt_reader_path(x->reader), name, file);
   for (uint64_t at = 0; at < bytes; at += CHUNK_BYTES)
@@ -132,10 +143,10 @@ static orr_code write_aside(exporter *x) {
   return rc == ORR_OK ? ckpt_sync_parent(x->path) : rc;
 }
 
-orr_code ckpt_export(ckpt_reader *r, const char *path, ckpt_export_dtype dtype, bool ema,
-                     const char *const *more, uint64_t *bytes) {
+orr_code ckpt_export_as(ckpt_reader *r, const char *path, const ckpt_export_options *o,
+                        uint64_t *bytes) {
   orr_code rc;
-  exporter x = {.reader = r, .path = path, .dtype = dtype, .ema = ema, .more = more};
+  exporter x = {.reader = r, .path = path, .o = o};
   ORR_CHECK(!orr_fs_is_dir(path), ORR_EINVAL, "%s: is a folder, wanted the name of a new file",
             path);
   ORR_TRY_GOTO(list_entries(&x), release);
@@ -146,9 +157,17 @@ orr_code ckpt_export(ckpt_reader *r, const char *path, ckpt_export_dtype dtype, 
   rc = write_aside(&x);
   if (rc == ORR_OK && bytes) *bytes = x.bytes;
 release:
+  for (int i = 0; x.names && i < x.count; i++) orr_free(x.names[i]);
+  orr_free(x.names);
   orr_free(x.half);
   orr_free(x.chunk);
   orr_free(x.header);
   orr_free(x.entries);
   return rc;
+}
+
+orr_code ckpt_export(ckpt_reader *r, const char *path, ckpt_export_dtype dtype, bool ema,
+                     const char *const *more, uint64_t *bytes) {
+  return ckpt_export_as(r, path, &(ckpt_export_options){.dtype = dtype, .ema = ema, .more = more},
+                        bytes);
 }

@@ -46,6 +46,11 @@ struct ckpt_writer {
   char message[ORR_STATUS_MESSAGE_MAX];
 };
 
+// Whether this writer is the one that commits.
+static bool leads(const ckpt_writer *w) {
+  return w->o.rank == 0 && !w->o.stands_in;
+}
+
 // -- the thread's work ----------------------------------------------------------------------
 
 // The path of a file in the .tmp folder; "" gives the folder itself.
@@ -239,7 +244,7 @@ static orr_code create_buffers(const ckpt_plan *plan, ckpt_writer *w) {
   w->sums_text = orr_calloc(text_bytes, 1);
   ORR_CHECK(w->sums && w->sums_text, ORR_ENOMEM, "out of memory for checksums of %zu extents",
             count);
-  if (w->o.rank == 0) ORR_TRY(ckpt_index_build(plan, &w->layout, &w->indices, &w->index_count));
+  if (leads(w)) ORR_TRY(ckpt_index_build(plan, &w->layout, &w->indices, &w->index_count));
   return ORR_OK;
 }
 
@@ -317,14 +322,14 @@ orr_code ckpt_writer_visit(const ckpt_writer *w, int rank, ckpt_piece_fn visit, 
 
 orr_code ckpt_save_prepare(ckpt_writer *w, int64_t step) {
   phase p = phase_now(w);
-  ORR_CHECK(w->o.rank == 0, ORR_EINVAL,
+  ORR_CHECK(leads(w) || w->o.own_root, ORR_EINVAL,
             "checkpoint step %" PRId64 ": rank %d prepares, wanted rank 0", step, w->o.rank);
   ORR_CHECK(step >= 0, ORR_EINVAL, "checkpoint step %" PRId64 ": wanted >= 0", step);
   ORR_CHECK(p == QUIET, ORR_EINVAL,
             "checkpoint step %" PRId64 ": the save of step %" PRId64 " is not finished", step,
             w->step);
   w->prepared = -1;
-  ORR_TRY(ckpt_root_prepare(w->root, step, w->layout.bytes));
+  ORR_TRY(ckpt_root_prepare(w->root, step, w->o.own_root ? w->staging_bytes : w->layout.bytes));
   w->prepared = step;
   return ORR_OK;
 }
@@ -340,10 +345,10 @@ static orr_code copy_extents(ckpt_writer *w, ckpt_copy_fn get, void *ctx) {
 
 orr_code ckpt_save_begin(ckpt_writer *w, int64_t step, ckpt_copy_fn get, void *ctx) {
   phase p = phase_now(w);
-  ORR_CHECK(!busy(p) && !(p == WRITTEN && w->o.rank == 0), ORR_EINVAL,
+  ORR_CHECK(!busy(p) && !(p == WRITTEN && leads(w)), ORR_EINVAL,
             "checkpoint step %" PRId64 ": the save of step %" PRId64 " is not finished", step,
             w->step);
-  ORR_CHECK(w->o.rank != 0 || w->prepared == step, ORR_EINVAL,
+  ORR_CHECK(!leads(w) || w->prepared == step, ORR_EINVAL,
             "checkpoint step %" PRId64 ": rank 0 has not prepared this step", step);
   w->step = step;
   const orr_code rc = copy_extents(w, get, ctx);
@@ -406,12 +411,24 @@ orr_code ckpt_save_commit(ckpt_writer *w, const char *const *texts, const json_t
   return start(w, COMMITTING);
 }
 
+orr_code ckpt_save_keep(ckpt_writer *w) {
+  ORR_CHECK(w->o.own_root && !leads(w) && phase_now(w) == WRITTEN, ORR_EINVAL,
+            "checkpoint step %" PRId64 ": rank %d has nothing of its own to keep", w->step,
+            w->o.rank);
+  const orr_code rc = ckpt_root_publish(w->root, w->step);
+  if (rc == ORR_OK) ckpt_root_retain(w->root, w->step, w->o.keep, w->o.keep_every);
+  w->prepared = -1;
+  finish(w, rc); // quiet again
+  return rc;
+}
+
 void ckpt_save_abandon(ckpt_writer *w) {
   pthread_mutex_lock(&w->mutex);
   while (busy(w->phase)) pthread_cond_wait(&w->changed, &w->mutex);
   w->phase = QUIET;
   w->outcome = ORR_OK;
   pthread_mutex_unlock(&w->mutex);
-  if (w->o.rank == 0) ckpt_root_discard(w->root, w->prepared >= 0 ? w->prepared : w->step);
+  if (leads(w) || (w->o.own_root && !w->o.stands_in))
+    ckpt_root_discard(w->root, w->prepared >= 0 ? w->prepared : w->step);
   w->prepared = -1;
 }

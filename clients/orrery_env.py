@@ -11,9 +11,10 @@ An episode begins with the first frames of a clip of the data set, drawn by the 
 and is truncated after `horizon` frames. Observations are the frames, uint8 [height, width, 3]; actions are float32, the
 components of the data set in its units. The same seed and the same actions give the same frames, to the bit.
 
-Worlds have no heads for reward and end yet, so the reward is 0.0 and nothing terminates, unless `judge`, a function
-(frame before, action, frame after) -> (reward, terminated), says otherwise. See _outcome: what a model's heads say
-will come in there.
+Of a model with heads for reward and done (model.reward_weight, model.done_weight) the reward is what they predict, and an
+episode terminates where the end is likelier than not; `info["progress"]` is the third head's word. Without them the reward
+is 0.0 and nothing terminates. `judge`, a function (frame before, action, frame after) -> (reward, terminated), is asked
+instead where it is given.
 
 The protocol is in docs/play.md. `address` is the path of a UNIX socket, where pixels come through shared memory, or
 "127.0.0.1:PORT".
@@ -35,10 +36,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 PROTOCOL = 1
 WORDS, BYTES = 0, 1
 INPUT, FRAME = 1, 16
-GIVEN, AHEAD, SHARED = 1, 2, 8
+GIVEN, AHEAD, OUTCOME, SHARED = 1, 2, 4, 8
 HEADER = struct.Struct("<IBBH")  # before every message: bytes, kind, 0, session
 INPUT_HEADER = struct.Struct("<BBHId")
 FRAME_HEADER = struct.Struct("<BBBBHHQdIIffff16s")
+FRAME_OUTCOME = struct.Struct("<fff")  # at the end of a frame whose model has heads
 
 
 class WorldError(RuntimeError):
@@ -51,12 +53,15 @@ class WorldError(RuntimeError):
 
 class Frame:
     """One frame of a session: its number, its pixels (a view that the next but one overwrites), its surprise in
-    nats a token (NaN of a given one), and the hash of its pixels."""
+    nats a token (NaN of a given one), the hash of its pixels, and what the model's heads say: reward, done and progress
+    (NaN without such a head)."""
 
     def __init__(self, message, shared):
         (_, self.world, flags, _, width, height, self.number, _, _, self.missed, self.decode_ms, self.surprise, _, _,
          digest) = FRAME_HEADER.unpack_from(message)
         self.given, self.ahead, self.hash = bool(flags & GIVEN), bool(flags & AHEAD), digest.hex()
+        self.reward, self.done, self.progress = (FRAME_OUTCOME.unpack(message[-FRAME_OUTCOME.size:])
+                                                 if flags & OUTCOME else (float("nan"),) * 3)
         at, source = FRAME_HEADER.size, message
         if flags & SHARED:
             (at,), source = struct.unpack_from("<Q", message, at), shared
@@ -213,17 +218,19 @@ class _Worlds:
             else:
                 self.age[session] += 1
                 info["surprise"] = frame.surprise
-                reward, terminated = self._outcome(session, actions[session], seen)
+                reward, terminated = self._outcome(session, actions[session], seen, frame)
+                if frame.progress == frame.progress:
+                    info["progress"] = frame.progress
             self.last[session] = seen
             out[session] = seen, reward, terminated, self.age[session] >= self.horizon, info
         return out
 
-    def _outcome(self, session, action, seen):
-        """Reward, and whether the episode is at its end: where a model's own heads will speak."""
-        if self.judge is None:
-            return 0.0, False
-        reward, terminated = self.judge(self.last[session], action, seen)
-        return float(reward), bool(terminated)
+    def _outcome(self, session, action, seen, frame):
+        """Reward, and whether the episode is at its end: the judge's word, or that of the model's own heads."""
+        if self.judge is not None:
+            reward, terminated = self.judge(self.last[session], action, seen)
+            return float(reward), bool(terminated)
+        return (frame.reward if frame.reward == frame.reward else 0.0), frame.done > 0.5
 
 
 class OrreryEnv(gymnasium.Env):

@@ -182,6 +182,41 @@ static orr_code check_outcomes(const cfg *c) {
   return ORR_OK;
 }
 
+static orr_code check_adapters(const cfg *c) {
+  static const char *const known[] = {"q", "k", "v", "o", "gate", "up", "down"};
+  if (c->train.lora_rank == 0) return ORR_OK;
+  ORR_CHECK(c->train.stage == CFG_STAGE_DYNAMICS && *c->train.init_from, ORR_ECONFIG,
+            "train.lora_rank is %" PRId64 " with train.stage %s and train.init_from '%s': adapters "
+            "belong to a dynamics model that is there; name it in train.init_from",
+            c->train.lora_rank, c->train.stage == CFG_STAGE_DYNAMICS ? "dynamics" : "tokenizer",
+            c->train.init_from);
+  ORR_CHECK(c->optim.optimizer == CFG_OPTIMIZER_ADAMW, ORR_ECONFIG,
+            "train.lora_rank is %" PRId64
+            " with optim.optimizer muon, which is for whole matrices; set it to adamw",
+            c->train.lora_rank);
+  ORR_CHECK(
+      c->dist.zero < 2, ORR_ECONFIG,
+      "train.lora_rank is %" PRId64 " with dist.zero %" PRId64
+      ": the gradients of an adapter are small, those of its base are made whole on each rank; "
+      "set dist.zero to 0 or 1",
+      c->train.lora_rank, c->dist.zero);
+  ORR_CHECK(!c->run.exact, ORR_ECONFIG,
+            "run.exact with train.lora_rank %" PRId64
+            ": an adapter's sums are in no fixed order yet; set one of the two off",
+            c->train.lora_rank);
+  for (int i = 0; i < c->train.lora_targets.n; i++) {
+    size_t k = 0;
+    while (k < 7 && strcmp(known[k], c->train.lora_targets.v[i]) != 0) k++;
+    ORR_CHECK(k < 7, ORR_ECONFIG,
+              "train.lora_targets: '%s' is no matrix of a block; wanted some of q, k, v, o, gate, "
+              "up, down",
+              c->train.lora_targets.v[i]);
+  }
+  ORR_CHECK(c->train.lora_targets.n > 0, ORR_ECONFIG,
+            "train.lora_targets is empty; wanted some of q, k, v, o, gate, up, down");
+  return ORR_OK;
+}
+
 static orr_code check_exam(const cfg *c) {
   if (c->eval.exam_every == 0) return ORR_OK;
   ORR_CHECK(c->train.stage == CFG_STAGE_DYNAMICS && *c->tokenizer.checkpoint, ORR_ECONFIG,
@@ -279,9 +314,10 @@ static orr_code check_blocks(const cfg *c) {
 
 orr_code cfg_check_into(const cfg *c, orr_faults *f) {
   static orr_code (*const checks[])(const cfg *) = {
-      check_blocks,   check_tokens, check_time,       check_branches, check_mixture,
-      check_schedule, check_batch,  check_split,      check_folder,   check_checkpoints,
-      check_held_out, check_exam,   check_curriculum, check_outcomes, check_exact};
+      check_blocks,     check_tokens,      check_time,     check_branches,
+      check_mixture,    check_schedule,    check_batch,    check_split,
+      check_folder,     check_checkpoints, check_held_out, check_exam,
+      check_curriculum, check_outcomes,    check_exact,    check_adapters};
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     ORR_TRY(orr_faults_take(f, checks[i](c)));
   return ORR_OK;

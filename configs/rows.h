@@ -71,6 +71,11 @@
   F64(max_wall_s, OPERATION, 0.0, 0.0, 1e9, "s",                                                   \
       "stop with a checkpoint and exit code 85 after this; 0 = never")                             \
   STR(init_from, WEIGHTS, "", "checkpoint to take the weights from (fine-tuning); empty = random") \
+  I64(lora_rank, WEIGHTS, 0, 0, 65536, "",                                                         \
+      "train adapters of this rank for the blocks' matrices, not these (LoRA); 0 = all weights")   \
+  F64(lora_alpha, WEIGHTS, 0.0, 0.0, 1e6, "",                                                      \
+      "an adapter counts alpha / rank times; 0 = as much as lora_rank")                            \
+  LSTR(lora_targets, WEIGHTS, "q k v o gate up down", 16, "which matrices have adapters")          \
   STR(trace_steps, OPERATION, "",                                                                  \
       "steps A-B whose times on all ranks are written to trace/; empty = none")
 
@@ -163,6 +168,8 @@
       "blocks; block i is a time block when (i+1) % time_every == 0")                              \
   I64(time_every, WEIGHTS, 4, 1, 1024, "blocks", "distance between time blocks")                   \
   I64(actions, WEIGHTS, 2, 1, 4096, "", "width of the shared action layout (A)")                   \
+  LSTR(views, WEIGHTS, "", 16,                                                                     \
+       "cameras in a frame, each \"NAME X Y WIDTH HEIGHT\" in tokens; empty = one picture")        \
   BOOL(digits, WEIGHTS, 0,                                                                         \
        "tables of codes start as sums over the digits of FSQ (tokenizer.levels), all alike")       \
   BOOL(before, WEIGHTS, 0, "a position also carries the code that stood there one frame earlier")  \
@@ -218,7 +225,12 @@
       "checkpoints at multiples of this stay for ever; 0 = none")                                  \
   I64(file_bytes, OPERATION, 4294967296, 65536, 1099511627776, "B",                                \
       "model files are cut at about this size")                                                    \
-  BOOL(async, OPERATION, 1, "write in the background; the step waits only for the copy")
+  BOOL(async, OPERATION, 1, "write in the background; the step waits only for the copy")           \
+  I64(copies_every, OPERATION, 0, 0, 1000000000, "steps",                                          \
+      "steps between copies of the state in the memory of its node and of another; 0 = none")      \
+  STR(copies_dir, OPERATION, "/dev/shm/orrery", "where each node keeps them, in memory")           \
+  I64(copies_shift, OPERATION, 1, 1, 1048576, "ranks",                                             \
+      "from a rank to the one that keeps its copy, too: the ranks of a node")
 
 #define CFG_EVAL(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                      \
   LSTR(data, OPERATION, "", 8, "held-out data sets with frames, for figures while it trains")      \
@@ -241,6 +253,8 @@
       "Gumbel noise on the confidence that orders positions")                                      \
   F64(guidance, OPERATION, 0.0, 0.0, 100.0, "",                                                    \
       "w: codes are drawn from (1 + w) logits - w logits without the action; 0 = one pass less")   \
+  I64(memory, OPERATION, 0, 0, 1024, "frames",                                                     \
+      "frames that a rollout keeps when they leave the window, those least alike")                 \
   I64(seed, OPERATION, 7, 0, 4294967295, "", "key of the random numbers of an evaluation")
 
 #define CFG_GUARD(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                     \

@@ -183,11 +183,16 @@ typedef struct {
   const int64_t *frame;          // [B]
   void *keys, *values;           // [rings,places,N,GK]
   void *sink_keys, *sink_values; // [rings,N,GK]
+  // Frames that stay beside frame 0: `pins` slots a ring, whose keys are not rotated, either. Frame
+  // b sees those of pin[b], the seen ones first, -1 = none. pins 0: there are none.
+  int64_t pins, most_pins;     // slots, and entries of `pin`
+  const int32_t *pin;          // [B,most_pins]
+  void *pin_keys, *pin_values; // [rings,pins,N,GK]
 } kern_ring;
 
 // o[b,n] = softmax attention of token n of session b's frame over the same token of the frames that
-// it sees: frame 0, those of the `window` - 1 frames before it that are not frame 0, itself. Keys
-// of frame 0 are turned by the angles cos, sin [B,K/2].
+// it sees: frame 0, frames that stay, those of the `window` - 1 frames before it that are not frame
+// 0, itself. Keys of frame 0 and of those that stay are turned by the angles cos, sin [B,K/2].
 typedef struct {
   kern_ring r;
   int64_t H, window;    // window <= places + 1
@@ -202,6 +207,15 @@ typedef struct {
   int64_t H;
   const void *qk, *qkv;
 } kern_ring_keep_args;
+
+// Puts frame from[b] of session b's ring into slot to[b] of its frames that stay, its keys turned
+// back by the angles cos, sin [B,K/2], those of its number; to[b] < 0: nothing.
+typedef struct {
+  kern_ring r;
+  const int32_t *to;   // [B]
+  const int64_t *from; // [B]
+  const float *cos, *sin;
+} kern_ring_pin_args;
 
 // h[M,F] = silu(g) * u with gu [M,2F] = (g, u). Saved: gu.
 typedef struct {
@@ -221,8 +235,9 @@ typedef struct {
 // x[BT,N,D] (=): row 0 = (has ? action_emb : no_action) + branch[branch_id[bt / T % clips]] (frames
 // lie clip by clip with T the frames of one, or with T = 1 frame by frame, all clips of each);
 // rows 1..S = token table rows, and where `before` is given + before_table rows of the codes that
-// stood there one frame earlier; the rest = registers. Tables are float32, x has `type`.
-// Rows of the table outside [v_first, v_first+v_count) give zeros (vocabulary-parallel).
+// stood there one frame earlier, and where `view_of` is given + the view row that it names; the
+// rest = registers. Tables are float32, x has `type`. Rows of the table outside [v_first,
+// v_first+v_count) give zeros (vocabulary-parallel).
 typedef struct {
   kern_dtype type;
   int64_t BT, T, clips, S, R, D;
@@ -233,6 +248,8 @@ typedef struct {
   const float *table, *no_action, *branch, *reg;
   const int32_t *before;     // [BT,S], or NULL
   const float *before_table; // like `table`
+  const int32_t *view_of;    // [N] of each token of a frame, -1 = none; or NULL
+  const float *view;         // [views,D]
   int64_t v_first, v_count;
   void *x;
 } kern_embed_fwd_args;
@@ -249,6 +266,9 @@ typedef struct {
   float *daction_emb;                          // [BT,D] (=), 0 where !has_action
   float *dtable, *dno_action, *dbranch, *dreg; // (+=)
   float *dbefore_table;                        // (+=), with `before`
+  const int32_t *view_of;                      // as forward, or NULL
+  int64_t views;
+  float *dview; // [views,D] (+=), with `view_of`
 } kern_embed_bwd_args;
 
 // y[m] = x[index[m]] ; index < 0 gives a zero row.
@@ -611,7 +631,7 @@ typedef struct {
   X(unpatchify) X(pixel_loss) X(clip) X(adamw) X(muon_blend) X(muon_norm) X(muon_apply)            \
   X(sumsq) X(fingerprint) X(cast) X(axpby)                                                         \
   X(xent_sum) X(squares) X(squares_sum) X(add_up) X(tree_sum)                                      \
-  X(ring_keep) X(sample) X(choose) X(pack_weight) X(copy) X(copy_rows) X(fill)
+  X(ring_keep) X(ring_pin) X(sample) X(choose) X(pack_weight) X(copy) X(copy_rows) X(fill)
 // clang-format on
 
 #endif

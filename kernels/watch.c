@@ -83,7 +83,7 @@ static kern_work step_work(kern_op op, const void *args) {
   }
 }
 
-// Pixels, codes and rollouts.
+// Pixels, codes, rollouts, and sums in a fixed order.
 static kern_work other_work(kern_op op, const void *args) {
   switch (op) {
     ROWS(fsq_fwd, a->type, a->M, a->n, 4 + size(a->type))
@@ -92,11 +92,17 @@ static kern_work other_work(kern_op op, const void *args) {
     ROWS(patchify, a->type, a->B * a->rows * a->cols, 3 * a->p * a->p, 1 + size(a->type))
     ROWS(unpatchify, a->type, a->B * a->rows * a->cols, 3 * a->p * a->p, 1 + size(a->type))
     ROWS(pixel_loss, a->type, a->B * a->rows * a->cols, 3 * a->p * a->p, 1 + 2 * size(a->type))
+    ROWS(xent_sum, KERN_F32, a->M, a->V, 4)
+    FLAT(squares, KERN_F32, a->n, 4)
+    FLAT(squares_sum, KERN_F32, a->count, 8)
+    FLAT(add_up, KERN_F32, a->n, 8)
+    ROWS(tree_sum, KERN_F32, a->n, a->count, 4)
     ROWS(sample, KERN_F32, a->M, a->V, 4)
     ROWS(choose, KERN_F32, a->B, a->S, 8)
     ROWS(pack_weight, a->type, a->N, a->K, 2 * size(a->type))
     ROWS(ring_attend, a->r.type, a->r.B * a->r.N * a->window, 2 * a->r.G * a->r.K, size(a->r.type))
     ROWS(ring_keep, a->r.type, a->r.B * a->r.N, 2 * a->r.G * a->r.K, 2 * size(a->r.type))
+    ROWS(ring_pin, a->r.type, a->r.B * a->r.N, 2 * a->r.G * a->r.K, 2 * size(a->r.type))
   default:
     return step_work(op, args);
   }

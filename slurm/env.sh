@@ -15,6 +15,9 @@ ORRERY_RETRIES=${ORRERY_RETRIES:-3}
 # ORRERY_SPARES=2
 # ORRERY_FEWEST=8
 # ORRERY_SEGMENT=16
+# Steps between copies of the state in the memory of two nodes each (/dev/shm: four times a node's part of a
+# checkpoint); after a failure the run goes on from them. Unset: from the last checkpoint.
+# ORRERY_COPIES=10
 # What a node has to pass after a failure, and how long it may take; how long ranks have to end, and to start.
 ORRERY_HEALTH=${ORRERY_HEALTH:-true}
 ORRERY_CHECK_S=${ORRERY_CHECK_S:-5}

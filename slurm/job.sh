@@ -94,20 +94,21 @@ job_choose() {
 # The NVLink domain of each node of the next start, as its driver names it; where there is none, nothing.
 # A group of tp * cp ranks that two domains share is refused.
 job_check_domains() {
-  local span=$((JOB_TP * JOB_CP / JOB_TASKS)) i first=() lines=() line node uuid
+  local span=$((JOB_TP * JOB_CP / JOB_TASKS)) i first lines=() line node uuid
   [ "$span" -gt 1 ] || return 0
-  declare -A domain=()
-  mapfile -t lines < <(srun --overlap --mpi=none --quiet --nodes=${#JOB_NODES[@]} --ntasks-per-node=1 \
+  declare -A uuids=()
+  # shellcheck disable=SC2016 # each node expands its own
+  mapfile -t lines < <(srun --overlap --mpi=none --quiet --nodes=${#JOB_NODES[@]} --ntasks=${#JOB_NODES[@]} --ntasks-per-node=1 \
     --nodelist="$(IFS=,; echo "${JOB_NODES[*]}")" \
     bash -c 'echo "$SLURMD_NODENAME $(nvidia-smi -q 2>/dev/null | sed -n "s/.*ClusterUUID *: //p" | head -n 1)"')
   for line in "${lines[@]}"; do
     read -r node uuid <<<"$line"
-    domain[$node]=$uuid
+    uuids[$node]=$uuid
   done
   for i in "${!JOB_NODES[@]}"; do
     node=${JOB_NODES[i]} first=${JOB_NODES[i / span * span]}
-    if [ "${domain[$node]:-}" != "${domain[$first]:-}" ]; then
-      echo "job $SLURM_JOB_ID: dist.tp * dist.cp = $((JOB_TP * JOB_CP)) ranks lie on $first and $node, which are in different NVLink domains (ClusterUUID ${domain[$first]:-none} and ${domain[$node]:-none}): ask for --segment=$(job_segment "$SLURM_JOB_NUM_NODES"), or lower dist.tp or dist.cp" >&2
+    if [ "${uuids[$node]:-}" != "${uuids[$first]:-}" ]; then
+      echo "job $SLURM_JOB_ID: dist.tp * dist.cp = $((JOB_TP * JOB_CP)) ranks lie on $first and $node, which are in different NVLink domains (ClusterUUID ${uuids[$first]:-none} and ${uuids[$node]:-none}): ask for --segment=$(job_segment "$SLURM_JOB_NUM_NODES"), or lower dist.tp or dist.cp" >&2
       return 1
     fi
   done
@@ -154,10 +155,42 @@ job_end_step() {
   if [ "$(job_holder "$1")" = "$SLURM_JOB_ID" ]; then rm -f "$1/run.lock"; fi
 }
 
+# What the nodes that are well have in memory (ORRERY_COPIES, ckpt.copies_every) becomes the run's newest
+# checkpoint, if it is newer than that on disk: each node brings the parts that it has, in place; holes are where
+# others wrote. The reader knows every extent's checksum: what is not whole after all gives way to the one before.
+# The first node runs this script and has rank 0's folder, with the manifest.
+job_gather() {
+  local dir=$1 copies=$2 step tmp node good=()
+  step=$(find "$copies"/rank-000000/step-* -maxdepth 0 -type d 2>/dev/null | sort | tail -n 1)
+  step=${step##*/}
+  if [ -e "$copies/rank-000000/$step/manifest.json" ] && [[ $step > $(cat "$dir/ckpt/latest" 2>/dev/null) ]]; then
+    tmp=$dir/ckpt/.tmp-$step-gathered
+    rm -rf "$tmp" "$dir/ckpt/$step"
+    mkdir -p "$tmp"
+    cp "$copies/rank-000000/$step"/*.json "$tmp"
+  else
+    step=
+  fi
+  while read -r node; do
+    [[ $JOB_BAD == *" $node "* ]] || good+=("$node")
+  done < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+  # shellcheck disable=SC2016 # expanded on each node
+  srun --overlap --mpi=none --quiet --nodes=${#good[@]} --ntasks=${#good[@]} --ntasks-per-node=1 --nodelist="$(IFS=,; echo "${good[*]}")" \
+    bash -c '[ -z "$1" ] || for f in "$0"/rank-*/{,.tmp-}"$1"/*.safetensors; do
+        [ -e "$f" ] || continue
+        dd if="$f" of="$2/${f##*/}" bs=4096 conv=notrunc,sparse status=none
+        truncate -s ">$(stat -c %s "$f")" "$2/${f##*/}"
+      done
+      rm -rf "$0"' "$copies" "$step" "${tmp:-}" </dev/null || step=
+  if [ -z "$step" ]; then return 0; fi
+  mv "$tmp" "$dir/ckpt/$step" && echo "$step" >"$dir/ckpt/.latest" && mv "$dir/ckpt/.latest" "$dir/ckpt/latest"
+  echo "job $SLURM_JOB_ID: $step put together from the memory of ${good[*]}" >&2
+}
+
 # job_start DIR ARGUMENT...: one start of the ranks, and inside an allocation with spares as many more as it
 # takes; the code of the last. A start that brings a new checkpoint is none that failed.
 job_start() {
-  local dir=$1 code failures=0 before
+  local dir=$1 code failures=0 before copies=/dev/shm/orrery-$SLURM_JOB_ID keep=()
   shift
   if [ -z "${ORRERY_SPARES:-}" ]; then
     job_srun "$ORRERY" train "$@"
@@ -165,17 +198,29 @@ job_start() {
   fi
   JOB_TASKS=${SLURM_NTASKS_PER_NODE:-1} JOB_UNIT=${ORRERY_SEGMENT:-1}
   JOB_TP=$(job_key dist tp) JOB_CP=$(job_key dist cp) JOB_BATCH=$(job_key train batch)
+  if [ -n "${ORRERY_COPIES:-}" ]; then
+    keep=(--set "ckpt.copies_every=$ORRERY_COPIES" --set "ckpt.copies_dir=$copies" --set "ckpt.copies_shift=$JOB_TASKS")
+  fi
   while :; do
     job_choose || return 1
     job_check_domains || return 2
     before=$(cat "$dir/ckpt/latest" 2>/dev/null)
     echo "job $SLURM_JOB_ID: starts on ${JOB_NODES[*]}" >&2
-    job_step "$ORRERY" train "$@"
+    job_step "$ORRERY" train "$@" "${keep[@]}"
     code=$?
-    case $code in 0 | 2 | 4 | 85) return $code ;; esac
+    case $code in
+      0 | 2 | 4 | 85)
+        if [ ${#keep[@]} -gt 0 ]; then
+          timeout 30 srun --overlap --mpi=none --quiet --nodes=${#JOB_NODES[@]} --ntasks=${#JOB_NODES[@]} \
+            --ntasks-per-node=1 --nodelist="$(IFS=,; echo "${JOB_NODES[*]}")" rm -rf "$copies"
+        fi
+        return $code
+        ;;
+    esac
     [ "$(job_state)" = RUNNING ] || return $code # cancelled, or queued again by Slurm
     job_end_step "$dir"
     job_check_all
+    if [ ${#keep[@]} -gt 0 ]; then job_gather "$dir" "$copies"; fi
     if [ "$(cat "$dir/ckpt/latest" 2>/dev/null)" = "$before" ]; then failures=$((failures + 1)); else failures=0; fi
     if [ $failures -ge "$ORRERY_RETRIES" ]; then return $code; fi
     echo "job $SLURM_JOB_ID: failed with exit code $code: starts again in its allocation" >&2

@@ -148,6 +148,10 @@ static orr_code write_index(const data_sim_options *o) {
   if (extra && o->scene->action_units)
     json_object_set_new(extra, "actions", describe_actions(o->scene));
   if (extra) describe_goal(o, extra);
+  if (extra && o->setting.voice_end)
+    json_object_set_new(
+        extra, "voices",
+        json_pack("[I, I]", (json_int_t)o->setting.voice_first, (json_int_t)o->setting.voice_end));
   if (extra && o->forks)
     json_object_set_new(extra, "forks", json_pack("{s:I}", "prompt", (json_int_t)o->forks));
   if (extra && o->extra) json_object_update(extra, (json_t *)(uintptr_t)o->extra);

@@ -63,9 +63,11 @@ void data_physics_stage_number(const data_physics_draw *d, int past, data_physic
                v = 1.3 * d->of[DATA_PHYSICS_FACTOR_speed], apart = 2 * r + 0.04;
   const int count = (int)d->of[DATA_PHYSICS_FACTOR_count], in = count - past;
   const double half = 0.5 * apart * (count - 1) + r + 0.03, last = r + 0.01 - half;
+  // as long before the event as the screen hides the one that b has not
+  const double gone = data_physics_gone(r) + apart * (count - 1);
   for (int i = 0; i < count; i++) {
     data_physics_thing *t = data_physics_add_ball(s, r, d->colour[0], d->heavy[0]);
-    t->x = data_physics_before(s, i < in ? last + apart * i : data_physics_gone(r), v);
+    t->x = data_physics_before(s, i < in ? last + apart * i : gone, v);
     t->vx = v;
   }
   data_physics_add_screen(s, 0, half, 2 * r + 0.15);

@@ -165,5 +165,5 @@ double data_physics_before(const data_physics_stage *s, double at, double v) {
 }
 
 double data_physics_gone(double half) {
-  return DATA_PHYSICS_VIEW + half + 0.05;
+  return DATA_PHYSICS_VIEW + half + 0.01;
 }

@@ -17,6 +17,7 @@ typedef struct {
   double fps;                     // 1/fps seconds a step
   int task;                       // that whoever acts tries, of the goals
   const data_skill *skill;        // how well; NULL: people of all skills (data_skill_of_episode)
+  int64_t voice_first, voice_end; // of who speaks; 0, 0: all
   const char *library;            // NULL = none given
   const char *library_sha256;     // NULL = the pinned one
   const char *assets;             // its pictures; NULL = where it came with them
@@ -41,6 +42,7 @@ typedef struct {
   int64_t Q;                       // components of /state
   const char *const *state_names;  // [Q]; none where Q is 0, as is `state`
   const data_goals *goals;         // what there is to achieve; NULL: nothing
+  int64_t voices;                  // that speak in it; 0: nobody does
   bool tries;                      // whoever acts tries one of them, and shards say how that went
 
   const char *needs; // packages, NULL: MuJoCo's and OSMesa's

@@ -13,7 +13,7 @@
 #define AHEAD_S 0.05  // it is on its way before the sound is heard
 
 typedef struct {
-  int64_t height, width;
+  int64_t height, width, voice_first, voice_end;
   double fps;
   uint64_t seed, episode, who; // who: the episode that drew identity and voice
   int64_t frame;
@@ -49,7 +49,11 @@ static orr_code create(const data_scene_setting *o, void **scene) {
             "configure again and rebuild");
   face_scene *s = orr_calloc(1, sizeof *s);
   ORR_CHECK(s, ORR_ENOMEM, "face scene: out of memory");
-  *s = (face_scene){.height = o->height, .width = o->width, .fps = o->fps};
+  *s = (face_scene){.height = o->height,
+                    .width = o->width,
+                    .voice_first = o->voice_first,
+                    .voice_end = o->voice_end ? o->voice_end : DATA_SPEECH_VOICES,
+                    .fps = o->fps};
   *scene = s;
   return ORR_OK;
 }
@@ -140,7 +144,7 @@ static orr_code start(void *scene, uint64_t seed, uint64_t episode) {
   s->sentence = 0;
   memset(s->state, 0, sizeof s->state);
   s->state[DATA_FACE_IDENTITY] = (float)(int)draw(s, 0, 0, DATA_FACE_IDENTITIES);
-  s->state[DATA_FACE_VOICE] = (float)(int)draw(s, 1, 0, DATA_SPEECH_VOICES);
+  s->state[DATA_FACE_VOICE] = (float)(int)draw(s, 1, (double)s->voice_first, (double)s->voice_end);
   s->ends_s = draw(s, 2, 0, 0.5);
   s->gaze_until_s = 0;
   s->blink_s = draw(s, 3, 0.5, 3);
@@ -193,6 +197,7 @@ const data_scene data_scene_face = {
     .sentence = "somebody speaks: eight faces, ten voices; the sound around a frame is the action",
     .source = "face scene, espeak-ng",
     .branch = "avatars",
+    .voices = DATA_SPEECH_VOICES,
     .height = 64,
     .width = 64,
     .fps = 25,

@@ -30,6 +30,16 @@ CPU_INLINE const float *row_of(const kern_embed_fwd_args *a, const int32_t *code
   return code >= 0 && code < a->v_count ? table + code * a->D : NULL;
 }
 
+// x (=) the sum of n rows, rounded once.
+CPU_INLINE void put_all(void *restrict x, const float *const *terms, int n, int64_t D,
+                        kern_dtype type) {
+  for (int64_t i = 0; i < D; i++) {
+    float sum = terms[0][i];
+    for (int j = 1; j < n; j++) sum += terms[j][i];
+    cpu_lane_set(x, i, sum, type);
+  }
+}
+
 CPU_INLINE void fwd_frame(const kern_embed_fwd_args *a, int64_t bt, kern_dtype type) {
   const int64_t D = a->D, N = 1 + a->S + a->R;
   void *x = cpu_lane_row_mut(a->x, bt * N, D, type);
@@ -39,6 +49,15 @@ CPU_INLINE void fwd_frame(const kern_embed_fwd_args *a, int64_t bt, kern_dtype t
     void *row = cpu_lane_row_mut(x, 1 + s, D, type);
     const float *now = row_of(a, a->tokens, a->table, bt * a->S + s);
     const float *before = a->before ? row_of(a, a->before, a->before_table, bt * a->S + s) : NULL;
+    if (a->view_of && a->view_of[1 + s] >= 0) {
+      const float *terms[3];
+      int n = 0;
+      if (now) terms[n++] = now;
+      if (before) terms[n++] = before;
+      terms[n++] = a->view + a->view_of[1 + s] * D;
+      put_all(row, terms, n, D, type);
+      continue;
+    }
     if (now && before)
       put_sum(row, now, before, D, type);
     else if (now || before)
@@ -125,6 +144,9 @@ CPU_INLINE void bwd_rest(const kern_embed_bwd_args *a, int64_t first, int64_t n,
     add_columns(branch, a->dx, bt * N, D, first, n, type);
     for (int64_t r = 0; r < a->R; r++)
       add_columns(a->dreg + r * D + first, a->dx, bt * N + 1 + a->S + r, D, first, n, type);
+    for (int64_t t = 0; a->view_of && t < N; t++)
+      if (a->view_of[t] >= 0)
+        add_columns(a->dview + a->view_of[t] * D + first, a->dx, bt * N + t, D, first, n, type);
   }
 }
 

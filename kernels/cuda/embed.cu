@@ -36,6 +36,12 @@ static __global__ void __launch_bounds__(256) fwd_kernel(const kern_embed_fwd_ar
 #pragma unroll
         for (int e = 0; e < N; e++) x[e] += before[e];
       }
+      if (a.view_of && a.view_of[n] >= 0) {
+        float view[N];
+        cuda_load_f32(a.view + a.view_of[n] * a.D, i, view);
+#pragma unroll
+        for (int e = 0; e < N; e++) x[e] += view[e];
+      }
     } else {
       cuda_load_f32(a.reg + (n - 1 - a.S) * a.D, i, x);
     }
@@ -48,7 +54,8 @@ extern "C" orr_code cuda_embed_fwd(kern *k, const kern_embed_fwd_args *a) {
   const int n = cuda_wide_of(a->type);
   const bool wide = cuda_divides(a->D, n) &&
                     cuda_aligned(a->action_emb, a->table, a->no_action, a->branch, a->reg, a->x) &&
-                    (!a->before || cuda_aligned(a->before_table));
+                    (!a->before || cuda_aligned(a->before_table)) &&
+                    (!a->view_of || cuda_aligned(a->view));
   const int64_t packs = a->D / (wide ? n : 1), rows = a->BT * (1 + a->S + a->R);
   const dim3 block = cuda_rows_block(packs);
   const auto kernel = a->type == KERN_BF16
@@ -229,6 +236,17 @@ static orr_code bwd_rest(kern *k, const kern_embed_bwd_args *a) {
   reg.x = static_cast<const char *>(a->dx) + (size_t)((1 + a->S) * a->D) * kern_dtype_size(a->type);
   reg.width = a->R * a->D;
   reg.out = a->dreg;
+  if (a->view_of) {
+    cuda_columns view = c; // all tokens of all frames, those of no view chosen by no sum
+    view.M = a->BT * (1 + a->S + a->R);
+    view.ld = a->D;
+    view.choice.group = a->view_of;
+    view.choice.per = 1;
+    view.choice.groups = 1 + a->S + a->R;
+    view.sums = a->views;
+    view.out = a->dview;
+    ORR_TRY(cuda_columns_sum(k, &view));
+  }
   ORR_TRY(cuda_columns_sum(k, &none));
   ORR_TRY(cuda_columns_sum(k, &branch));
   return cuda_columns_sum(k, &reg);

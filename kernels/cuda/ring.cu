@@ -10,18 +10,20 @@
 
 enum { WARPS = 4, MOST_K = 256, CHANNELS = MOST_K / CUDA_WARP, MOST_SEEN = 1024 };
 
-// What a row sees: frame 0 when it is not the row's own, then frames first .. first+count-1, then
-// itself.
+// What a row sees: frame 0 when it is not the row's own, then frames that stay, then frames first
+// .. first+count-1, then itself.
 struct sight {
   int64_t first;
-  int count, sink; // sink: 0 or 1
+  int count, sink, pins; // sink: 0 or 1
 };
 
 __device__ __forceinline__ sight sight_of(const kern_ring_attend_args &a, int64_t b) {
   const int64_t t = a.r.frame[b];
   int64_t first = t - a.window + 1;
   if (first < 1) first = 1;
-  return sight{first, t > first ? (int)(t - first) : 0, t > 0};
+  int pins = 0;
+  while (a.r.pins && pins < a.r.most_pins && a.r.pin[b * a.r.most_pins + pins] >= 0) pins++;
+  return sight{first, t > first ? (int)(t - first) : 0, t > 0, pins};
 }
 
 template <typename T> struct row_of {
@@ -30,23 +32,29 @@ template <typename T> struct row_of {
   sight s;
 
   __device__ __forceinline__ int64_t place(int i) const {
-    const int64_t f = s.first + i - s.sink;
+    const int64_t f = s.first + i - s.sink - s.pins;
     const int64_t at = (int64_t)a.r.ring[b] * a.r.places + f % a.r.places;
     return (at * a.r.N + n) * a.r.G * a.r.K + g * a.r.K;
   }
   __device__ __forceinline__ int64_t sink() const {
     return ((int64_t)a.r.ring[b] * a.r.N + n) * a.r.G * a.r.K + g * a.r.K;
   }
+  __device__ __forceinline__ int64_t pinned(int i) const {
+    const int64_t slot = a.r.pin[b * a.r.most_pins + i - s.sink];
+    return ((((int64_t)a.r.ring[b] * a.r.pins + slot) * a.r.N + n) * a.r.G + g) * a.r.K;
+  }
   __device__ __forceinline__ const T *key(int i) const {
     const int64_t HK = a.H * a.r.K, GK = a.r.G * a.r.K, m = b * a.r.N + n;
     if (i < s.sink) return static_cast<const T *>(a.r.sink_keys) + sink();
-    if (i < s.sink + s.count) return static_cast<const T *>(a.r.keys) + place(i);
+    if (i < s.sink + s.pins) return static_cast<const T *>(a.r.pin_keys) + pinned(i);
+    if (i < s.sink + s.pins + s.count) return static_cast<const T *>(a.r.keys) + place(i);
     return static_cast<const T *>(a.qk) + m * (HK + GK) + HK + g * a.r.K;
   }
   __device__ __forceinline__ const T *value(int i) const {
     const int64_t HK = a.H * a.r.K, GK = a.r.G * a.r.K, m = b * a.r.N + n;
     if (i < s.sink) return static_cast<const T *>(a.r.sink_values) + sink();
-    if (i < s.sink + s.count) return static_cast<const T *>(a.r.values) + place(i);
+    if (i < s.sink + s.pins) return static_cast<const T *>(a.r.pin_values) + pinned(i);
+    if (i < s.sink + s.pins + s.count) return static_cast<const T *>(a.r.values) + place(i);
     return static_cast<const T *>(a.qkv) + m * (HK + 2 * GK) + HK + GK + g * a.r.K;
   }
 };
@@ -59,7 +67,7 @@ template <typename T>
 __device__ __forceinline__ float score(const row_of<T> &r, const float *q, int i, int K) {
   const T *k = r.key(i);
   float sum = 0.0f;
-  if (i >= r.s.sink) {
+  if (i >= r.s.sink + r.s.pins) {
     for (int c = 0; c < K; c++) sum += q[c] * at(k, c);
     return sum;
   }
@@ -81,7 +89,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP)
   if (m >= a.r.B * a.r.N) return; // a whole warp
   const int64_t b = m / a.r.N, HK = a.H * a.r.K;
   const row_of<T> r = {a, b, m % a.r.N, h / (a.H / a.r.G), sight_of(a, b)};
-  const int seen = r.s.sink + r.s.count + 1;
+  const int seen = r.s.sink + r.s.pins + r.s.count + 1;
   const T *own = static_cast<const T *>(a.qk) + m * (HK + a.r.G * a.r.K) + h * K;
   for (int c = lane; c < K; c += CUDA_WARP) q[c] = at(own, c);
   __syncwarp();
@@ -136,13 +144,12 @@ extern "C" orr_code cuda_ring_attend(kern *k, const kern_ring_attend_args *a) {
   ORR_CHECK(a->r.K <= MOST_K, ORR_EUNSUPPORTED,
             "attention: head width %" PRId64 "; on a GPU at most %d: use more heads, or device cpu",
             a->r.K, (int)MOST_K);
-  ORR_CHECK(a->window <= MOST_SEEN - 2, ORR_EUNSUPPORTED,
-            "rollout: window of %" PRId64
-            " frames; on a GPU at most %d: choose a shorter one, or device "
-            "cpu",
-            a->window, (int)MOST_SEEN - 2);
+  ORR_CHECK(a->window + a->r.most_pins <= MOST_SEEN - 2, ORR_EUNSUPPORTED,
+            "rollout: window of %" PRId64 " frames and a memory of %" PRId64
+            "; on a GPU at most %d together: choose a shorter one, or device cpu",
+            a->window, a->r.most_pins, (int)MOST_SEEN - 2);
   if (k->planning || a->r.B == 0) return ORR_OK;
-  const int most = (int)a->window + 1;
+  const int most = (int)(a->window + a->r.most_pins) + 1;
   const int64_t tasks = a->r.B * a->r.N * a->H;
   return cuda_start(k, "start ring_attend",
                     a->r.type == KERN_BF16 ? attend_kernel<cuda_bf16> : attend_kernel<float>,
@@ -154,5 +161,34 @@ extern "C" orr_code cuda_ring_keep(kern *k, const kern_ring_keep_args *a) {
   if (k->planning || a->r.B == 0) return ORR_OK;
   return cuda_start(k, "start ring_keep",
                     a->r.type == KERN_BF16 ? keep_kernel<cuda_bf16> : keep_kernel<float>,
+                    dim3((unsigned)(a->r.B * a->r.N)), dim3(256), 0, *a);
+}
+
+// One row of the frames at hand a block.
+template <typename T>
+static __global__ void __launch_bounds__(256) pin_kernel(const kern_ring_pin_args a) {
+  const int64_t GK = a.r.G * a.r.K, half = a.r.K / 2, m = blockIdx.x, b = m / a.r.N, n = m % a.r.N;
+  const int64_t slot = a.to[b], ring = a.r.ring[b];
+  if (slot < 0) return;
+  const int64_t from = ((ring * a.r.places + a.from[b] % a.r.places) * a.r.N + n) * GK,
+                to = ((ring * a.r.pins + slot) * a.r.N + n) * GK;
+  const T *k = static_cast<const T *>(a.r.keys) + from;
+  T *keys = static_cast<T *>(a.r.pin_keys) + to;
+  for (int64_t i = threadIdx.x; i < a.r.G * half; i += blockDim.x) {
+    const int64_t j = i % half, p = i / half * a.r.K + j;
+    const float c = a.cos[b * half + j], s = a.sin[b * half + j];
+    const float x = cuda_load<T, 1>(k, (int)p).at(0), y = cuda_load<T, 1>(k, (int)(p + half)).at(0);
+    const float first[1] = {x * c + y * s}, second[1] = {y * c - x * s};
+    cuda_store(keys, (int)p, first);
+    cuda_store(keys, (int)(p + half), second);
+  }
+  for (int64_t c = threadIdx.x; c < GK; c += blockDim.x)
+    static_cast<T *>(a.r.pin_values)[to + c] = static_cast<const T *>(a.r.values)[from + c];
+}
+
+extern "C" orr_code cuda_ring_pin(kern *k, const kern_ring_pin_args *a) {
+  if (k->planning || a->r.B == 0) return ORR_OK;
+  return cuda_start(k, "start ring_pin",
+                    a->r.type == KERN_BF16 ? pin_kernel<cuda_bf16> : pin_kernel<float>,
                     dim3((unsigned)(a->r.B * a->r.N)), dim3(256), 0, *a);
 }

@@ -95,6 +95,8 @@ static orr_code read_dynamics(const json_t *sizes, kern_dtype act, train_dynamic
   d->S = d->rows * d->cols;
   d->N = 1 + d->S + d->R;
   ORR_TRY(read_outcomes(sizes, d, weights));
+  const json_t *views = json_object_get(sizes, "views");
+  if (views) ORR_TRY(data_views_parse(views, what, &d->views));
   return read_block(sizes, what, act, &d->block);
 }
 

@@ -8,18 +8,19 @@ typedef struct {
   int64_t B, T, S, R, D, V; // V + 1 rows in the whole table
   bool by_frame;            // frame t of all clips, then frame t+1, ...
   bool before;              // positions carry the codes of one frame earlier, too
+  int64_t views;            // that the positions are of; 0 = none are told of
 } shape;
-static const shape shapes[] = {{1, 1, 1, 0, 24, 5, false, false},
-                               {2, 3, 4, 2, 40, 7, false, true},
-                               {3, 5, 6, 1, 100, 11, true, true},
-                               {2, 4, 17, 3, 7, 4, true, false}};
+static const shape shapes[] = {{1, 1, 1, 0, 24, 5, false, false, 0},
+                               {2, 3, 4, 2, 40, 7, false, true, 0},
+                               {3, 5, 6, 1, 100, 11, true, true, 2},
+                               {2, 4, 17, 3, 7, 4, true, false, 3}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 typedef struct {
   shape s;
-  int32_t *tokens, *before, *branch_id; // before: NULL without
+  int32_t *tokens, *before, *branch_id, *view_of; // before, view_of: NULL without
   uint8_t *has;
-  double *action, *table, *before_table, *none, *branch, *reg, *dx;
+  double *action, *table, *before_table, *none, *branch, *reg, *view, *dx;
   int64_t v_first, v_count;
   int64_t together; // frames of a clip that lie side by side: all, or one
 } embed;
@@ -44,6 +45,10 @@ static embed draw_embed(pool *p, shape s, kern_dtype type) {
   e.none = pool_draw(p, s.D, KERN_F32, 1.0);
   e.branch = pool_draw(p, BRANCHES * s.D, KERN_F32, 1.0);
   e.reg = pool_draw(p, s.R * s.D, KERN_F32, 1.0);
+  e.view = pool_draw(p, (s.views + 1) * s.D, KERN_F32, 1.0);
+  if (s.views) e.view_of = pool_take(p, (size_t)N * sizeof *e.view_of);
+  for (int64_t n = 0; s.views && n < N; n++)
+    e.view_of[n] = n == 0 || n > s.S ? -1 : (int32_t)(n * s.views / (s.S + 1));
   e.dx = pool_draw(p, BT * N * s.D, type, 1.0);
   return e;
 }
@@ -62,7 +67,8 @@ static double embedded(const embed *e, int64_t bt, int64_t n, int64_t c) {
            e->branch[e->branch_id[bt / e->together % s.B] * s.D + c];
   if (n > s.S) return e->reg[(n - 1 - s.S) * s.D + c];
   const int64_t at = bt * s.S + n - 1;
-  const double now = entry(e, e->table, e->tokens[at], c);
+  const double view = e->view_of ? e->view[e->view_of[n] * s.D + c] : 0.0,
+               now = view + entry(e, e->table, e->tokens[at], c);
   return e->before ? now + entry(e, e->before_table, e->before[at], c) : now;
 }
 
@@ -105,6 +111,8 @@ static void check_forward(shape s, kern_dtype type, int64_t v_first, int64_t v_c
         .no_action = pool_typed(&p, e.none, s.D, KERN_F32),
         .branch = pool_typed(&p, e.branch, BRANCHES * s.D, KERN_F32),
         .reg = pool_typed(&p, e.reg, s.R * s.D, KERN_F32),
+        .view_of = e.view_of,
+        .view = pool_typed(&p, e.view, (s.views + 1) * s.D, KERN_F32),
         .v_first = v_first,
         .v_count = v_count,
         .x = got};
@@ -130,7 +138,7 @@ static void test_codes_of_another_shard_give_zeros(void **state) {
 
 // The wanted gradients: what lay there before, and the slopes.
 typedef struct {
-  double *action, *table, *before_table, *none, *branch, *reg;
+  double *action, *table, *before_table, *none, *branch, *reg, *view;
 } gradients;
 
 static gradients want_gradients(pool *p, embed *e, const gradients *before) {
@@ -141,13 +149,16 @@ static gradients want_gradients(pool *p, embed *e, const gradients *before) {
                  .before_table = pool_take(p, (size_t)((s.V + 1) * s.D) * 8),
                  .none = pool_take(p, (size_t)s.D * 8),
                  .branch = pool_take(p, (size_t)(BRANCHES * s.D) * 8),
-                 .reg = pool_take(p, (size_t)(s.R * s.D) * 8)};
+                 .reg = pool_take(p, (size_t)(s.R * s.D) * 8),
+                 .view = pool_take(p, (size_t)((s.views + 1) * s.D) * 8)};
   slopes(embed_loss, e, e->action, BT * s.D, g.action);
   slopes(embed_loss, e, e->table, (s.V + 1) * s.D, g.table);
   slopes(embed_loss, e, e->before_table, (s.V + 1) * s.D, g.before_table);
   slopes(embed_loss, e, e->none, s.D, g.none);
   slopes(embed_loss, e, e->branch, BRANCHES * s.D, g.branch);
   slopes(embed_loss, e, e->reg, s.R * s.D, g.reg);
+  slopes(embed_loss, e, e->view, (s.views + 1) * s.D, g.view);
+  for (int64_t i = 0; i < (s.views + 1) * s.D; i++) g.view[i] += before->view[i];
   for (int64_t i = 0; i < (s.V + 1) * s.D; i++) g.table[i] += before->table[i];
   for (int64_t i = 0; i < (s.V + 1) * s.D; i++) g.before_table[i] += before->before_table[i];
   for (int64_t i = 0; i < s.D; i++) g.none[i] += before->none[i];
@@ -166,9 +177,10 @@ static void check_backward(shape s, kern_dtype type, int64_t v_first, int64_t v_
                             .before_table = pool_draw(&p, (s.V + 1) * s.D, KERN_F32, 1.0),
                             .none = pool_draw(&p, s.D, KERN_F32, 1.0),
                             .branch = pool_draw(&p, BRANCHES * s.D, KERN_F32, 1.0),
-                            .reg = pool_draw(&p, s.R * s.D, KERN_F32, 1.0)};
+                            .reg = pool_draw(&p, s.R * s.D, KERN_F32, 1.0),
+                            .view = pool_draw(&p, (s.views + 1) * s.D, KERN_F32, 1.0)};
   const gradients want = want_gradients(&p, &e, &before);
-  void *kept[6] = {0};
+  void *kept[7] = {0};
   FOR_SETUPS(run) {
     float *action = pool_typed(&p, e.action, BT * s.D, KERN_F32);
     float *table = pool_typed(&p, before.table + v_first * s.D, v_count * s.D, KERN_F32);
@@ -177,6 +189,7 @@ static void check_backward(shape s, kern_dtype type, int64_t v_first, int64_t v_
     float *none = pool_typed(&p, before.none, s.D, KERN_F32);
     float *branch = pool_typed(&p, before.branch, BRANCHES * s.D, KERN_F32);
     float *reg = pool_typed(&p, before.reg, s.R * s.D, KERN_F32);
+    float *view = pool_typed(&p, before.view, (s.views + 1) * s.D, KERN_F32);
     kern_embed_bwd_args a = {.type = type,
                              .BT = BT,
                              .T = e.together,
@@ -197,7 +210,10 @@ static void check_backward(shape s, kern_dtype type, int64_t v_first, int64_t v_
                              .dno_action = none,
                              .dbranch = branch,
                              .dreg = reg,
-                             .dbefore_table = before_table};
+                             .dbefore_table = before_table,
+                             .view_of = e.view_of,
+                             .views = s.views,
+                             .dview = view};
     RUN(run, embed_bwd, &a);
     /* float32 sums of up to 68 terms against differences: measured 1.7e-7 */
     expect_close("daction_emb", action, KERN_F32, want.action, BT * s.D, 1e-6);
@@ -208,6 +224,8 @@ static void check_backward(shape s, kern_dtype type, int64_t v_first, int64_t v_
     expect_close("dno_action", none, KERN_F32, want.none, s.D, 1e-6);
     expect_close("dbranch", branch, KERN_F32, want.branch, BRANCHES * s.D, 1e-6);
     expect_close("dreg", reg, KERN_F32, want.reg, s.R * s.D, 1e-6);
+    expect_close("dview", view, KERN_F32, want.view, (s.views + 1) * s.D, 1e-6);
+    expect_same_bits(&p, &kept[6], run, view, (size_t)(s.views * s.D) * 4);
     expect_same_bits(&p, &kept[0], run, action, (size_t)(BT * s.D) * 4);
     expect_same_bits(&p, &kept[1], run, table, (size_t)(v_count * s.D) * 4);
     expect_same_bits(&p, &kept[2], run, none, (size_t)s.D * 4);

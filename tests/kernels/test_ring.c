@@ -12,14 +12,17 @@ enum {
   GK = G * K,
   HK = H * K,
   PLACES = 5,
-  WINDOW = 4
+  WINDOW = 4,
+  PINS = 3, // slots of a ring
+  SEEN = 2  // at most
 };
+static const int32_t pin[B * SEEN] = {-1, -1, -1, -1, 2, -1, 1, 0};
 static const int32_t ring[B] = {5, 0, 3, 1};
 static const int64_t frame[B] = {0, 1, 3,
                                  1000003}; // alone, with frame 0, before and after the window
 
 typedef struct {
-  double *keys, *values, *sink_keys, *sink_values, *qk, *qkv, *turn;
+  double *keys, *values, *sink_keys, *sink_values, *pin_keys, *pin_values, *qk, *qkv, *turn;
 } numbers;
 
 static numbers draw_numbers(pool *p, kern_dtype type) {
@@ -27,6 +30,8 @@ static numbers draw_numbers(pool *p, kern_dtype type) {
                    .values = pool_draw(p, RINGS * PLACES * N * GK, type, 1.0),
                    .sink_keys = pool_draw(p, RINGS * N * GK, type, 1.0),
                    .sink_values = pool_draw(p, RINGS * N * GK, type, 1.0),
+                   .pin_keys = pool_draw(p, RINGS * PINS * N * GK, type, 1.0),
+                   .pin_values = pool_draw(p, RINGS * PINS * N * GK, type, 1.0),
                    .qk = pool_draw(p, B * N * (HK + GK), type, 1.0),
                    .qkv = pool_draw(p, B * N * (HK + 2 * GK), type, 1.0),
                    .turn = pool_draw(p, B * (K / 2), KERN_F32, 2.0)};
@@ -44,25 +49,40 @@ static kern_ring ring_of(pool *p, const numbers *x, kern_dtype type) {
                      .keys = pool_typed(p, x->keys, RINGS * PLACES * N * GK, type),
                      .values = pool_typed(p, x->values, RINGS * PLACES * N * GK, type),
                      .sink_keys = pool_typed(p, x->sink_keys, RINGS * N * GK, type),
-                     .sink_values = pool_typed(p, x->sink_values, RINGS * N * GK, type)};
+                     .sink_values = pool_typed(p, x->sink_values, RINGS * N * GK, type),
+                     .pins = PINS,
+                     .most_pins = SEEN,
+                     .pin = pin,
+                     .pin_keys = pool_typed(p, x->pin_keys, RINGS * PINS * N * GK, type),
+                     .pin_values = pool_typed(p, x->pin_values, RINGS * PINS * N * GK, type)};
+}
+
+// A key turned by session b's angles.
+static void turn(const numbers *x, int64_t b, const double *s, double *turned) {
+  for (int j = 0; j < K / 2; j++) {
+    const double c = (float)cos(x->turn[b * (K / 2) + j]), d = (float)sin(x->turn[b * (K / 2) + j]);
+    turned[j] = s[j] * c - s[j + K / 2] * d;
+    turned[j + K / 2] = s[j + K / 2] * c + s[j] * d;
+  }
 }
 
 // o of one head of one row.
 static void attend(const numbers *x, int64_t b, int64_t n, int64_t h, double *o) {
   const int64_t t = frame[b], g = h / (H / G), m = b * N + n;
-  const double *q = x->qk + m * (HK + GK) + h * K, *k[WINDOW + 1], *v[WINDOW + 1];
-  double turned[K], p[WINDOW + 1], sum = 0;
+  const double *q = x->qk + m * (HK + GK) + h * K, *k[WINDOW + SEEN + 1], *v[WINDOW + SEEN + 1];
+  double turned[SEEN + 1][K], p[WINDOW + SEEN + 1], sum = 0;
   int seen = 0;
   if (t > 0) {
     const double *s = x->sink_keys + (ring[b] * N + n) * GK + g * K;
-    for (int j = 0; j < K / 2; j++) {
-      const double c = (float)cos(x->turn[b * (K / 2) + j]),
-                   d = (float)sin(x->turn[b * (K / 2) + j]);
-      turned[j] = s[j] * c - s[j + K / 2] * d;
-      turned[j + K / 2] = s[j + K / 2] * c + s[j] * d;
-    }
-    k[seen] = turned;
+    turn(x, b, s, turned[0]);
+    k[seen] = turned[0];
     v[seen++] = x->sink_values + (ring[b] * N + n) * GK + g * K;
+  }
+  for (int i = 0; i < SEEN && pin[b * SEEN + i] >= 0; i++) {
+    const int64_t at = ((ring[b] * PINS + pin[b * SEEN + i]) * N + n) * GK + g * K;
+    turn(x, b, x->pin_keys + at, turned[1 + i]);
+    k[seen] = turned[1 + i];
+    v[seen++] = x->pin_values + at;
   }
   for (int64_t f = t - WINDOW + 1; f < t; f++) {
     if (f < 1) continue;
@@ -111,7 +131,51 @@ static void check_attention(kern_dtype type) {
   pool_free(&p);
 }
 
-static void test_a_row_sees_frame_0_its_window_and_itself(void **state) {
+// What a frame's key is once its rotation is taken back, and where it stays.
+static void check_pinning(kern_dtype type) {
+  static const int32_t to[B] = {-1, 2, 0, 1};
+  static const int64_t from[B] = {0, 7, 3, 1000001};
+  pool p = {0};
+  const numbers x = draw_numbers(&p, type);
+  const int64_t all = RINGS * PINS * N * GK;
+  double *keys = pool_take(&p, (size_t)all * 8), *values = pool_take(&p, (size_t)all * 8);
+  float *cos_ = pool_take(&p, B * (K / 2) * sizeof *cos_),
+        *sin_ = pool_take(&p, B * (K / 2) * sizeof *sin_);
+  memcpy(keys, x.pin_keys, (size_t)all * 8);
+  memcpy(values, x.pin_values, (size_t)all * 8);
+  for (int i = 0; i < B * (K / 2); i++) {
+    cos_[i] = (float)cos(x.turn[i]);
+    sin_[i] = (float)sin(x.turn[i]);
+  }
+  for (int64_t m = 0; m < B * N * G; m++) {
+    const int64_t b = m / (N * G), n = m / G % N, g = m % G;
+    if (to[b] < 0) continue;
+    const int64_t at = ((ring[b] * PLACES + from[b] % PLACES) * N + n) * GK + g * K,
+                  into = ((ring[b] * PINS + to[b]) * N + n) * GK + g * K;
+    for (int j = 0; j < K / 2; j++) {
+      const double c = (double)cos_[b * (K / 2) + j], s = (double)sin_[b * (K / 2) + j];
+      keys[into + j] = x.keys[at + j] * c + x.keys[at + j + K / 2] * s;
+      keys[into + j + K / 2] = x.keys[at + j + K / 2] * c - x.keys[at + j] * s;
+    }
+    memcpy(values + into, x.values + at, K * sizeof *values);
+  }
+  FOR_SETUPS(run) {
+    kern_ring_pin_args a = {
+        .r = ring_of(&p, &x, type), .to = to, .from = from, .cos = cos_, .sin = sin_};
+    RUN(run, ring_pin, &a);
+    /* two products: measured 6e-8 */
+    expect_close("keys", a.r.pin_keys, type, keys, all, 1e-6);
+    expect_close("values", a.r.pin_values, type, values, all, 0);
+  }
+  pool_free(&p);
+}
+
+static void test_a_frame_that_stays_is_turned_back(void **state) {
+  check_pinning(KERN_F32);
+  check_pinning(KERN_BF16);
+}
+
+static void test_a_row_sees_frame_0_what_stays_its_window_and_itself(void **state) {
   check_attention(KERN_F32);
   check_attention(KERN_BF16);
 }
@@ -154,7 +218,8 @@ static void test_a_frame_is_kept_at_its_place_of_its_ring(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_a_row_sees_frame_0_its_window_and_itself),
+      cmocka_unit_test(test_a_row_sees_frame_0_what_stays_its_window_and_itself),
+      cmocka_unit_test(test_a_frame_that_stays_is_turned_back),
       cmocka_unit_test(test_a_frame_is_kept_at_its_place_of_its_ring),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

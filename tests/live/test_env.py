@@ -21,7 +21,7 @@ except ImportError as why:
     print(f"skipped: {why} (tests/python.txt)")
     sys.exit(77)
 
-from small_world import BIN, SmallWorld
+from small_world import BIN, SmallWorld, orrery
 
 HORIZON, TURNS = 5, 13
 
@@ -104,6 +104,21 @@ class Env(SmallWorld):
         _, rewards, terminated, _, infos = envs.step(envs.action_space.sample())
         self.assertEqual((rewards.tolist(), terminated.tolist()), ([1.0, 0.0], [False, False]))
         self.assertEqual(infos["_clip"].tolist(), [False, True])
+
+    def test_a_models_own_heads_give_reward_and_end(self):
+        orrery("train", self.root / "dynamics.yaml", "--set", f"run.dir={self.root / 'headed'}", "--set", "train.steps=4",
+               "--set", "model.reward_weight=1", "--set", "model.done_weight=1")
+        with orrery_env.serve(self.root / "headed", self.root / "clips", 2, ["--threads", 1], program=BIN / "orrery") as address:
+            envs = orrery_env.OrreryVectorEnv(address, 2, horizon=HORIZON)
+            self.addCleanup(envs.close)
+            envs.reset(seed=1)
+            _, rewards, terminated, _, infos = envs.step(envs.action_space.sample())
+            frames = envs.worlds.shown
+            self.assertEqual(rewards.tolist(), [frames[i].reward for i in range(2)])
+            self.assertTrue(np.isfinite(rewards).all() and (rewards != 0).all())
+            self.assertEqual(terminated.tolist(), [frames[i].done > 0.5 for i in range(2)])
+            self.assertTrue(0 < frames[0].done < 1)
+            self.assertNotIn("progress", infos)  # no such head
 
     def test_pixels_are_the_same_through_memory_and_through_tcp(self):
         with socket.socket() as s:

@@ -10,7 +10,7 @@
 enum { MOST = 8 };
 
 typedef struct {
-  int64_t window, steps, ahead;
+  int64_t window, steps, ahead, memory;
   double temperature, choice_temperature, guidance;
 } how;
 
@@ -48,6 +48,7 @@ static inline void rollout_open(rollout *r, toy *t, const how *h) {
                                                         .window = h->window,
                                                         .steps = h->steps,
                                                         .ahead = h->ahead,
+                                                        .memory = h->memory,
                                                         .guidance = h->guidance},
                                 &r->engine));
   reset(r, sample);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "tests/base/assert.h"
@@ -25,6 +26,8 @@ typedef struct {
   bool weigh; // changed positions more
   bool own;   // half of the frames carry codes of the model's own
   bool before;
+  bool views;     // two of them in a frame
+  bool lora;      // an adapter on weights that stay
   bool heads;     // on the registers, whose targets are known of some frames
   bool tokenizer; // instead of the dynamics model
   bool wide;      // checkpoints of many extents
@@ -85,6 +88,9 @@ static cfg *tiny_cfg(const layout *l) {
   assert_ok(cfg_set(c, l->wide ? "model.hidden=384" : "model.hidden=48"));
   if (l->own) assert_ok(cfg_set(c, "model.own_codes=0.5"));
   if (l->own) assert_ok(cfg_set(c, l->before ? "model.before=true" : "model.before=false"));
+  if (l->views) assert_ok(cfg_set(c, "model.views=[base 0 0 2 2, wrist 2 0 1 2]"));
+  if (l->lora) assert_ok(cfg_set(c, "train.lora_rank=3"));
+  if (l->lora) assert_ok(cfg_set(c, "train.lora_alpha=5"));
   if (l->heads) assert_ok(cfg_set(c, "model.reward_weight=0.5"));
   if (l->heads) assert_ok(cfg_set(c, "model.done_weight=2"));
   if (l->heads) assert_ok(cfg_set(c, "model.progress_weight=1"));
@@ -146,9 +152,29 @@ static void trainee_start(trainee *t, const layout *l, const dist_grid *grid,
   assert_ok(train_step_plan(&t->work, t->c, &t->axes, t->k));
 }
 
+// An adapter away from its start, where B is zero and A has no gradient.
+static inline void trainee_adapt(trainee *t) {
+  train_state *s = &t->work.state;
+  assert_ok(train_state_fill(&t->work.base, 3));
+  for (int i = 0; i < s->params.count; i++) {
+    const train_param *p = &s->params.list[i];
+    if (!strstr(p->name, ".lora_B.")) continue;
+    for (int64_t at = 0, global; at < p->count; at++) {
+      train_param_here(p, at, &global);
+      s->weights.master[p->at + at] =
+          global < 0
+              ? 0.0f
+              : 0.05f * orr_rng_normal(6, ORR_STREAM_TEST, orr_hash64(p->name, strlen(p->name), 0),
+                                       (uint64_t)global);
+    }
+  }
+  assert_ok(train_step_adapt(&t->work, true, true));
+}
+
 static void trainee_commit(trainee *t) {
   assert_ok(train_step_commit(&t->work));
   assert_ok(train_state_fill(&t->work.state, 3));
+  if (t->work.adapter) trainee_adapt(t);
   const data_mix_options o = {.kind = t->c->train.stage == CFG_STAGE_TOKENIZER ? DATA_FRAMES
                                                                                : DATA_TOKENS,
                               .T = t->c->data.frames,

@@ -15,7 +15,8 @@ typedef struct {
   const toy *t;
   int64_t window;
   int64_t N, D, H, G, K, F;
-  double *k, *v; // [layers, B, T, N, G*K]: keys normed but not rotated
+  double *k, *v;     // [layers, B, T, N, G*K]: keys normed but not rotated
+  const bool *stays; // [B,T]: frames that the one at hand sees though they have left the window
 } plain;
 
 static inline const float *plain_weight(const plain *p, int64_t layer, const char *name) {
@@ -111,7 +112,7 @@ static inline int64_t plain_seen(plain *p, int64_t layer, int64_t b, int64_t t, 
     return count;
   }
   for (int64_t f = 0; f <= t; f++) {
-    if (f > 0 && t - f >= p->window) continue;
+    if (f > 0 && t - f >= p->window && !(p->stays && p->stays[b * p->t->T + f])) continue;
     const int64_t distance = t - f < p->window ? t - f : p->window;
     for (int64_t j = 0; j < half; j++)
       angle[count * half + j] = (double)distance * pow(10000.0, -(double)j / (double)half);

@@ -53,3 +53,6 @@ target_link_options(orrery_touching PRIVATE -Wl,--wrap=kern_open -Wl,--wrap=kern
 orr_test(train_strict LABELS full NEEDS orrery orrery_strict orrery_touching
          PYTHON tests/train/strict.py $<TARGET_FILE:orrery> $<TARGET_FILE:orrery_strict> $<TARGET_FILE:orrery_touching>
                 ${CMAKE_SOURCE_DIR})
+
+# Under a Python with PEFT (PEFT_PYTHON) that reads the files, too.
+orr_test(train_adapter LABELS quick NEEDS orrery slurm_small_set PYTHON tests/train/adapter.py ${BINARIES})

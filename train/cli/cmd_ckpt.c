@@ -12,17 +12,26 @@
 
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "checkpoints/checkpoint.h"
 #include "checkpoints/export.h"
 #include "base/args.h"
+#include "train/infer/loaded_model.h"
+#include "train/save/adapter_file.h"
 #include "train/save/base.h"
 #include "train/save/token_maker.h"
+#include "train/step/adapter.h"
 
 static const orr_option options[] = {
     {"config", NULL, "inspect: print the configuration that wrote it, and nothing else",
      ORR_OPTION_ONCE},
     {"json", "FILE", "inspect, verify: write what was found there", ORR_OPTION_ONCE},
-    {"out", "FILE", "export: the safetensors file to write", ORR_OPTION_ONCE},
+    {"out", "FILE", "export: the safetensors file to write; with --adapter a folder",
+     ORR_OPTION_ONCE},
+    {"adapter", NULL, "export: the adapter of a run with train.lora_rank, in PEFT's format",
+     ORR_OPTION_ONCE},
+    {"merge", NULL, "export: the weights of such a run, its adapter merged into its base",
+     ORR_OPTION_ONCE},
     {"dtype", "bf16|f32", "export: type of its tensors (bf16)", ORR_OPTION_ONCE},
     {"ema", NULL, "export: the moving average instead of the last weights", ORR_OPTION_ONCE},
     {0},
@@ -227,9 +236,45 @@ static orr_code verify(ckpt_reader *r, const orr_args *a) {
   return rc;
 }
 
+// Weights of a model in memory, as the exporter asks for them.
+static orr_code give_merged(void *ctx, int tensor, uint64_t first, size_t bytes, float *out) {
+  const train_state *s = ctx;
+  memcpy(out, (const char *)(s->weights.master + s->params.list[tensor].at) + first, bytes);
+  return ORR_OK;
+}
+
+static orr_code export_model(ckpt_reader *r, train_loaded_model *m, ckpt_export_options *o,
+                             const char *out, uint64_t *bytes) {
+  ckpt_tensor *tensors = NULL;
+  ORR_TRY(train_params_tensors(&m->state.params, &tensors));
+  o->tensors = tensors;
+  o->count = m->state.params.count;
+  o->read = give_merged;
+  o->ctx = &m->state;
+  const orr_code rc = ckpt_export_as(r, out, o, bytes);
+  orr_free(tensors);
+  return rc;
+}
+
+// The adapter on its base, as one model.
+static orr_code write_merged(ckpt_reader *r, const char *out, ckpt_export_options *o,
+                             uint64_t *bytes) {
+  kern *k = NULL;
+  train_loaded_model *m = NULL;
+  ORR_TRY(train_kern_open("cpu", 0, &k));
+  orr_code rc = train_loaded_model_open(ckpt_reader_path(r), CFG_STAGE_DYNAMICS, o->ema, k, &m);
+  if (rc == ORR_OK && !train_adapter_is_on(m->c))
+    rc = ORR_FAIL(ORR_EINVAL, "%s: its run trained no adapter; export without --merge",
+                  ckpt_reader_path(r));
+  if (rc == ORR_OK) rc = export_model(r, m, o, out, bytes);
+  train_loaded_model_close(m);
+  kern_destroy(k);
+  return rc;
+}
+
 // What train.init_from asks of a file beside its weights.
-static orr_code export_with_words(ckpt_reader *r, const char *out, ckpt_export_dtype dtype,
-                                  bool ema, uint64_t *bytes) {
+static orr_code export_with_words(ckpt_reader *r, const char *out, ckpt_export_options *o,
+                                  bool merged, uint64_t *bytes) {
   char *branches = NULL;
   const char *more[5];
   int n = 0;
@@ -238,20 +283,34 @@ static orr_code export_with_words(ckpt_reader *r, const char *out, ckpt_export_d
   if (branches) more[n++] = "orrery.branches", more[n++] = branches;
   if (taught.s[0]) more[n++] = "orrery.tokens_by", more[n++] = taught.s;
   more[n] = NULL;
-  const orr_code rc = ckpt_export(r, out, dtype, ema, more, bytes);
+  o->more = more;
+  const orr_code rc = merged ? write_merged(r, out, o, bytes) : ckpt_export_as(r, out, o, bytes);
   free(branches);
   return rc;
+}
+
+static orr_code export_adapter(ckpt_reader *r, const orr_args *a, const char *out) {
+  ORR_TRY(train_adapter_file_write(r, out, orr_args_flag(a, "ema")));
+  printf("%s: the %s adapter of step %" PRId64 "\n", out,
+         orr_args_flag(a, "ema") ? "averaged" : "last", ckpt_reader_step(r));
+  return ORR_OK;
 }
 
 static orr_code export_weights(ckpt_reader *r, const orr_args *a) {
   const char *out, *dtype = orr_args_text(a, "dtype", "bf16");
   uint64_t bytes;
   ORR_TRY(orr_args_require(a, "out", &out));
+  if (orr_args_flag(a, "adapter")) return export_adapter(r, a, out);
   bool half = strcmp(dtype, "bf16") == 0;
   ORR_CHECK(half || strcmp(dtype, "f32") == 0, ORR_ECONFIG,
             "orrery ckpt export: --dtype %s, wanted bf16 or f32", dtype);
-  ORR_TRY(export_with_words(r, out, half ? CKPT_EXPORT_BF16 : CKPT_EXPORT_F32,
-                            orr_args_flag(a, "ema"), &bytes));
+  ckpt_export_options o = {.dtype = half ? CKPT_EXPORT_BF16 : CKPT_EXPORT_F32,
+                           .ema = orr_args_flag(a, "ema")};
+  ORR_CHECK(
+      orr_args_flag(a, "merge") || !json_object_get(ckpt_reader_meta(r), "base_hash"), ORR_EINVAL,
+      "%s: its run trained an adapter: --adapter exports that alone, --merge the model with it",
+      ckpt_reader_path(r));
+  ORR_TRY(export_with_words(r, out, &o, orr_args_flag(a, "merge"), &bytes));
   printf("%s: %s weights of step %" PRId64 " in %s, %.3f MB\n", out,
          orr_args_flag(a, "ema") ? "averaged" : "last", ckpt_reader_step(r), dtype,
          (double)bytes / 1e6);

@@ -38,6 +38,7 @@ static const orr_option options[] = {
     {"branch", "NAME", "branch of the data set (the scene's)", ORR_OPTION_ONCE},
     {"", NULL, "the physics scene (docs/exam.md)", ORR_OPTION_ONCE},
     TRAIN_PHYSICS_OPTIONS,
+    {"voices", "A:B", "of who speaks in the scene face, B not among them (0:10)", ORR_OPTION_ONCE},
     {"", NULL, "scenes of a library of your own (docs/coinrun.md)", ORR_OPTION_ONCE},
     {"library", "FILE", "the library, such as procgen2's libenv.so", ORR_OPTION_ONCE},
     {"library-sha256", "HEX", "accept that one instead of the known one", ORR_OPTION_ONCE},
@@ -90,6 +91,24 @@ static orr_code parse_goal(const orr_args *args, data_sim_options *o, data_skill
   return data_skill_read(words, skill);
 }
 
+// "2:5" as two numbers, the second not among what is meant.
+static orr_code parse_voices(const orr_args *args, const data_scene *scene, data_scene_setting *s) {
+  const char *text = orr_args_text(args, "voices", NULL);
+  char *end = NULL, *last = NULL;
+  if (!text) return ORR_OK;
+  ORR_CHECK(scene->voices, ORR_ECONFIG,
+            "data generate: got --voices, but nobody speaks in the scene %s", scene->name);
+  s->voice_first = strtoll(text, &end, 10);
+  if (*end == ':') s->voice_end = strtoll(end + 1, &last, 10);
+  ORR_CHECK(end != text && last && last != end + 1 && !*last && s->voice_first >= 0 &&
+                s->voice_first < s->voice_end && s->voice_end <= scene->voices,
+            ORR_ECONFIG,
+            "data generate --voices: got '%s', wanted FIRST:END within 0:%" PRId64
+            ", END not among them",
+            text, scene->voices);
+  return ORR_OK;
+}
+
 static orr_code parse_levels(const orr_args *args, data_scene_setting *s) {
   const char *text = orr_args_text(args, "levels", "0:10000");
   char *end = NULL;
@@ -126,6 +145,7 @@ static orr_code parse(const orr_args *args, data_sim_options *o, data_skill *ski
   o->setting.height = o->scene->height;
   o->setting.width = o->scene->width;
   ORR_TRY(parse_goal(args, o, skill));
+  ORR_TRY(parse_voices(args, o->scene, &o->setting));
   ORR_TRY(orr_args_require(args, "out", &o->dir));
   ORR_TRY(orr_args_size(args, "size", 16, 2048, &o->setting.height, &o->setting.width));
   ORR_TRY(orr_args_i64(args, "seed", 0, INT64_MAX, &seed));

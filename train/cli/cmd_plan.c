@@ -169,6 +169,8 @@ static orr_code write_json(const planning *p, const char *path) {
 static orr_code check_fit(const planning *p) {
   const train_plan_row *least = &p->plan.least;
   const train_layout *l = &least->layout;
+  ORR_CHECK(p->plan.planned > 0 || !p->plan.refused[0], ORR_ECONFIG,
+            "plan: no layout is possible: %s", p->plan.refused);
   ORR_CHECK(p->plan.count > 0 || least->bytes == 0, ORR_ECONFIG,
             "plan: nothing fits %.1f GB on %d GPUs; the smallest layout, tp %d cp %d dp %d zero %d "
             "micro-batch %" PRId64

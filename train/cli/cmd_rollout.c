@@ -42,6 +42,7 @@ static const orr_option options[] = {
     {"scale", "N", "enlarges every pixel (default 4)", 0},
     {"prompt", "N", "frames given", 0},
     TRAIN_DECODING_OPTIONS,
+    {"memory", "N", "frames that stay when they leave the window, those least alike", 0},
     {"guidance", "W", "how much more the action counts; 0 = as in training", 0},
     TRAIN_WORLD_MODEL_OPTIONS,
     TRAIN_REMOTE_OPTION,
@@ -56,6 +57,7 @@ typedef struct {
   int64_t window;
   train_engine_settings settings;
   double guidance; // train_engine_options
+  int64_t memory;  // likewise
 } request;
 
 typedef struct {
@@ -81,6 +83,7 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   q->prompt = c->eval.prompt;
   ORR_TRY(train_decoding_args(a, c, &q->settings));
   q->guidance = c->eval.guidance;
+  q->memory = c->eval.memory;
   q->beside = orr_args_flag(a, "beside");
   q->actions = orr_args_text(a, "actions", NULL);
   q->surprise = orr_args_text(a, "surprise", NULL);
@@ -89,6 +92,7 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   ORR_TRY(orr_args_i64(a, "frames", 1, 1000000, &q->frames));
   ORR_TRY(orr_args_i64(a, "scale", 1, 64, &q->scale));
   ORR_TRY(orr_args_i64(a, "prompt", 1, 65536, &q->prompt));
+  ORR_TRY(orr_args_i64(a, "memory", 0, 1024, &q->memory));
   ORR_TRY(orr_args_f64(a, "guidance", 0.0, 100.0, &q->guidance));
   q->window = train_engine_window(c, q->prompt + q->frames);
   q->settings.sample = (uint64_t)q->clip;
@@ -220,6 +224,7 @@ static orr_code run(rollout *r) {
                                                       .batch = 1,
                                                       .window = r->q.window,
                                                       .steps = r->q.settings.steps,
+                                                      .memory = r->q.memory,
                                                       .guidance = r->q.guidance},
                               &r->engine));
   const double begin = orr_clock_ms();

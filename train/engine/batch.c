@@ -12,7 +12,7 @@ static orr_code place(train_batch *b) {
   orr_arena *a = &b->arena;
   train_block_acts_take(&b->acts, d, &(train_block_shape){.M = M}, NULL, a);
   for (int i = 0; i < 2; i++) b->x[i] = orr_arena_take(a, (size_t)M * row);
-  train_embed_place(&b->embed, false, a);
+  ORR_TRY(train_embed_place(&b->embed, false, a));
   train_rings_place(&b->rings, a);
   train_head_place_logits(&b->head, a);
   ORR_TRY(train_registers_place(&b->registers, false, a));
@@ -21,8 +21,8 @@ static orr_code place(train_batch *b) {
     b->without = orr_arena_take(a, (size_t)(positions * b->d->V) * sizeof(float));
   b->code = orr_arena_take(a, (size_t)positions * sizeof *b->code);
   b->log_prob = orr_arena_take(a, (size_t)positions * sizeof *b->log_prob);
-  train_engine_side_place(&b->device, b->d, b->most, b->steps);
-  train_engine_side_place(&b->host, b->d, b->most, b->steps);
+  train_engine_side_place(&b->device, b->d, b->most, b->steps, b->memory);
+  train_engine_side_place(&b->host, b->d, b->most, b->steps, b->memory);
   ORR_TRY(train_constants_place(b->k, a, b->host_row, (size_t)positions * sizeof *b->row,
                                 (void **)&b->row));
   return train_rope_place(&b->space, b->k, a);
@@ -65,10 +65,12 @@ orr_code train_batch_init(train_batch *b, int64_t rings, int64_t places) {
   b->host_row = orr_calloc((size_t)(b->most * S), sizeof *b->host_row);
   b->graph = orr_calloc((size_t)b->steps + 1, sizeof *b->graph);
   ORR_CHECK(b->host_row && b->graph, ORR_ENOMEM, "engine: out of memory");
+  ORR_TRY(train_embed_init(&b->embed));
   ORR_TRY(train_registers_init(&b->registers, b->k, b->d, b->p, b->w, b->most));
   for (int64_t i = 0; i < b->most * S; i++) b->host_row[i] = (int32_t)(i / S * N + 1 + i % S);
-  ORR_TRY(train_rope_space(&b->space, 1, b->d->rows, b->d->cols, b->d->R, b->d->block.K));
-  ORR_TRY(train_rings_init(&b->rings, b->k, b->d, rings, places));
+  ORR_TRY(
+      train_rope_space(&b->space, 1, b->d->rows, b->d->cols, b->d->R, b->d->block.K, &b->d->views));
+  ORR_TRY(train_rings_init(&b->rings, b->k, b->d, rings, places, b->pins));
   return take_memory(b);
 }
 
@@ -77,6 +79,7 @@ void train_batch_release(train_batch *b) {
   orr_arena_release(&b->host.arena);
   orr_arena_release(&b->device.arena);
   orr_arena_release(&b->arena);
+  train_embed_release(&b->embed);
   train_registers_release(&b->registers);
   train_rings_release(&b->rings);
   train_rope_release(&b->space);
@@ -135,7 +138,15 @@ static int64_t last_kept(const train_batch *b) {
   return b->d->layers / b->d->time_every * b->d->time_every - 1;
 }
 
+// First what leaves the window: its place may be that of the frame at hand.
 static orr_code keep_rows(train_batch *b, const kern_ring *r) {
+  const train_engine_inputs *in = &b->device.in;
+  if (b->memory)
+    ORR_TRY(kern_ring_pin(b->k, &(kern_ring_pin_args){.r = *r,
+                                                      .to = in->pin_to,
+                                                      .from = in->pin_from,
+                                                      .cos = in->pin_cos,
+                                                      .sin = in->pin_sin}));
   return kern_ring_keep(
       b->k,
       &(kern_ring_keep_args){.r = *r, .H = b->d->block.H, .qk = b->acts.qk, .qkv = b->acts.qkv});
@@ -149,6 +160,8 @@ static orr_code time_block(train_batch *b, int64_t layer, bool keep, void *out) 
   r.B = b->B;
   r.ring = in->ring;
   r.frame = in->frame;
+  r.pin = in->pin;
+  r.most_pins = b->memory;
   ORR_TRY(train_block_before(&block, &b->time_shape, &b->acts));
   if (keep && layer == last_kept(b) && !asks_heads(b)) return keep_rows(b, &r);
   ORR_TRY(kern_ring_attend(b->k, &(kern_ring_attend_args){.r = r,

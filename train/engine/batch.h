@@ -21,6 +21,7 @@ typedef struct {
   const train_weights *w;
   int64_t most, steps, window; // most frames at once, passes
   double guidance;             // train_engine_options
+  int64_t memory, pins;        // frames that a frame sees of those that stay, and slots for them
   int64_t B;                   // frames of the batch at hand
   train_engine_side device, host;
   train_rings rings;

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "train/engine/batch.h"
+#include "train/engine/memory.h"
 #include "train/engine/rings.h"
 
 typedef struct {
@@ -24,6 +25,7 @@ struct train_engine {
   float *pending_action;       // [batch,2A]
   int32_t *pending_tokens;     // [batch,S]
   int64_t pendings;
+  train_memory memory;
   int32_t
       *past; // [sessions,ahead+1,S], where the model asks for it: frame t's codes at t % (ahead+1)
 };
@@ -36,6 +38,9 @@ static orr_code check_options(const train_dynamics_dims *d, const train_engine_o
             o->window, o->steps);
   ORR_CHECK(o->guidance >= 0.0 && isfinite(o->guidance), ORR_EINVAL,
             "rollout of guidance %g: wanted 0 or more", o->guidance);
+  ORR_CHECK(o->memory >= 0 && o->memory <= TRAIN_MEMORY_MOST, ORR_EINVAL,
+            "rollout with a memory of %" PRId64 " frames: wanted 0 to %d", o->memory,
+            (int)TRAIN_MEMORY_MOST);
   ORR_CHECK(o->sessions >= 1 && o->batch >= 1 && o->ahead >= 0, ORR_EINVAL,
             "rollout of %" PRId64 " sessions, %" PRId64 " at once, %" PRId64
             " frames ahead: wanted 1, 1 and 0 or more",
@@ -89,6 +94,10 @@ orr_code train_engine_create(kern *k, const train_dynamics_dims *d, const train_
                            .steps = o->steps,
                            .window = o->window,
                            .guidance = o->guidance};
+  ORR_TRY_GOTO(train_memory_init(&e->memory, o->sessions, o->memory, o->window, e->o.ahead, d->S),
+               fail);
+  e->batch.memory = o->memory;
+  e->batch.pins = e->memory.slots;
   ORR_TRY_GOTO(train_batch_init(&e->batch, o->sessions, o->window - 1 + e->o.ahead), fail);
   ORR_TRY_GOTO(take_tables(e), fail);
   *out = e;
@@ -106,6 +115,7 @@ void train_engine_destroy(train_engine *e) {
   orr_free(e->pending);
   orr_free(e->session);
   train_batch_release(&e->batch);
+  train_memory_release(&e->memory);
   orr_free(e);
 }
 
@@ -143,7 +153,12 @@ orr_code train_engine_begin(train_engine *e, int32_t i, const train_engine_setti
             s->choice_temperature);
   ORR_TRY(train_engine_commit(e));
   e->session[i] = (session){.settings = *s, .open = true};
+  if (e->o.memory) train_memory_begin(&e->memory, i);
   return ORR_OK;
+}
+
+int64_t train_engine_remembered(const train_engine *e, int32_t i, int64_t *frames) {
+  return e->o.memory ? train_memory_frames(&e->memory, i, e->session[i].frame, frames) : 0;
 }
 
 int64_t train_engine_at(const train_engine *e, int32_t i) {
@@ -164,7 +179,7 @@ orr_code train_engine_back(train_engine *e, int32_t i, int64_t frames) {
 }
 
 size_t train_engine_state_bytes(const train_engine *e) {
-  return sizeof(session) + past_bytes(e) + train_rings_bytes(&e->batch.rings);
+  return sizeof(session) + past_bytes(e) + e->memory.bytes + train_rings_bytes(&e->batch.rings);
 }
 
 orr_code train_engine_save(train_engine *e, int32_t i, void *state) {
@@ -174,7 +189,9 @@ orr_code train_engine_save(train_engine *e, int32_t i, void *state) {
   memcpy(to, &e->session[i], sizeof(session));
   to += sizeof(session);
   if (e->past) memcpy(to, past_of(e, i, 0), past_bytes(e));
-  return train_rings_save(&e->batch.rings, i, to + past_bytes(e));
+  to += past_bytes(e);
+  if (e->o.memory) memcpy(to, train_memory_state(&e->memory, i), e->memory.bytes);
+  return train_rings_save(&e->batch.rings, i, to + e->memory.bytes);
 }
 
 orr_code train_engine_load(train_engine *e, int32_t i, const void *state) {
@@ -184,7 +201,9 @@ orr_code train_engine_load(train_engine *e, int32_t i, const void *state) {
   memcpy(&e->session[i], from, sizeof(session));
   from += sizeof(session);
   if (e->past) memcpy(past_of(e, i, 0), from, past_bytes(e));
-  return train_rings_load(&e->batch.rings, i, from + past_bytes(e));
+  from += past_bytes(e);
+  if (e->o.memory) memcpy(train_memory_state(&e->memory, i), from, e->memory.bytes);
+  return train_rings_load(&e->batch.rings, i, from + e->memory.bytes);
 }
 
 // -- what a batch is told ---------------------------------------------------------------------
@@ -224,6 +243,18 @@ static void fill_action(train_engine *e, int64_t b, const train_engine_frame *f)
   in->branch[b] = f->branch;
 }
 
+// Frames that stay: those that frame t sees, and the one that leaves the window as it is appended.
+static void fill_memory(train_engine *e, int64_t b, int32_t i, int64_t t) {
+  const train_engine_inputs *in = &e->batch.host.in;
+  const int64_t K = e->d.block.K;
+  memcpy(in->pin + b * e->o.memory, train_memory_seen(&e->memory, i, t),
+         (size_t)e->o.memory * sizeof *in->pin);
+  in->pin_to[b] = train_memory_leaving(&e->memory, i, t, &in->pin_from[b]);
+  if (in->pin_to[b] < 0) in->pin_from[b] = 0;
+  train_rope_time_row((double)in->pin_from[b], K, in->pin_cos + b * (K / 2),
+                      in->pin_sin + b * (K / 2));
+}
+
 // Frame b of the batch; `masked`: its tokens are to be decoded.
 static void fill(train_engine *e, int64_t b, const train_engine_frame *f, bool masked) {
   const session *s = &e->session[f->session];
@@ -231,6 +262,7 @@ static void fill(train_engine *e, int64_t b, const train_engine_frame *f, bool m
   const int64_t S = e->d.S, K = e->d.block.K, t = s->frame;
   for (int64_t i = 0; i < S; i++) in->tokens[b * S + i] = masked ? (int32_t)e->d.V : f->tokens[i];
   if (e->past) fill_before(e, b, f->session);
+  if (e->o.memory) fill_memory(e, b, f->session, t);
   fill_action(e, b, f);
   in->ring[b] = f->session;
   in->frame[b] = t;
@@ -303,6 +335,7 @@ static orr_code append(train_engine *e, train_engine_frame *f, int64_t n) {
     session *s = &e->session[f[i].session];
     if (e->past)
       memcpy(past_of(e, f[i].session, s->frame), f[i].tokens, (size_t)e->d.S * sizeof *e->past);
+    if (e->o.memory) train_memory_append(&e->memory, f[i].session, s->frame, f[i].tokens);
     s->frame++;
     if (s->frame > s->most) s->most = s->frame;
   }

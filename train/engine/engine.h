@@ -16,6 +16,10 @@
 // frame is one replayed capture, and sessions follow one another, as the libraries' products choose
 // their order of sums by the number of rows.
 //
+// A memory (train/engine/memory.h) keeps some of the frames that leave the window. A frame sees
+// them as it sees frame 0 then: at the distance of the window, the longest that training held. A
+// frame costs that many more keys and values to look at in a time block, and as many to hold.
+//
 // Heads on the registers (train/model/registers.h) speak of a frame whose tokens are all there, in
 // the pass that appends it. With such heads a frame is therefore appended as soon as it is decoded,
 // and that pass runs through all blocks.
@@ -43,6 +47,7 @@ typedef struct {
   int64_t window;   // frames a time block sees, the current one included, besides frame 0
   int64_t steps;    // most passes a frame that a session asks for
   int64_t ahead;    // frames that a session can be taken back at least
+  int64_t memory;   // frames that stay when they leave the window, besides frame 0
   double guidance;  // w >= 0: codes are drawn from (1 + w) logits - w logits without the action
 } train_engine_options;
 
@@ -83,6 +88,9 @@ size_t train_engine_bytes(const train_engine *e); // taken by create
 // Local. The session is at frame 0, whatever it was before. ORR_EINVAL.
 orr_code train_engine_begin(train_engine *e, int32_t session, const train_engine_settings *s);
 int64_t train_engine_at(const train_engine *e, int32_t session); // number of the next frame
+// Local. Numbers of the frames that the next one sees because they stay, the oldest first, into
+// frames [memory]; returns how many.
+int64_t train_engine_remembered(const train_engine *e, int32_t session, int64_t *frames);
 // Local. Appends known frames, one of each of n different sessions.
 orr_code train_engine_push(train_engine *e, train_engine_frame *f, int64_t n);
 // Local. Decodes the next frames of n different sessions, which take the same number of passes.

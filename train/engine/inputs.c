@@ -3,7 +3,7 @@
 #define TAKE(field, count) in->field = orr_arena_take(a, (size_t)(count) * sizeof *in->field)
 
 void train_engine_side_place(train_engine_side *s, const train_dynamics_dims *d, int64_t batch,
-                             int64_t steps) {
+                             int64_t steps, int64_t memory) {
   orr_arena *a = &s->arena;
   train_engine_inputs *in = &s->in;
   const int64_t half = d->block.K / 2;
@@ -22,6 +22,13 @@ void train_engine_side_place(train_engine_side *s, const train_dynamics_dims *d,
   TAKE(sin_, batch * half);
   TAKE(sink_cos, batch * half);
   TAKE(sink_sin, batch * half);
+  if (memory) {
+    TAKE(pin, batch * memory);
+    TAKE(pin_to, batch);
+    TAKE(pin_from, batch);
+    TAKE(pin_cos, batch * half);
+    TAKE(pin_sin, batch * half);
+  }
   TAKE(seed, batch);
   TAKE(sample, batch);
   TAKE(temperature, batch);

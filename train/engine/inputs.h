@@ -19,12 +19,17 @@ typedef struct {
   int64_t *frame;                 // [batch]
   float *cos_, *sin_;             // [batch,K/2] of this frame
   float *sink_cos, *sink_sin;     // [batch,K/2] of frame 0 as it sees it
-  uint64_t *seed, *sample;        // [batch]
-  float *temperature;             // [batch]
-  uint64_t *draw;                 // [steps,batch]
-  float *noise;                   // [steps,batch]
-  int32_t *left;                  // [steps,batch]
-  double *nll;                    // [batch]; the device's becomes what is decoded
+  // With a memory (train/engine/memory.h): slots that the frame sees; the slot of the frame that
+  // leaves the window as this one is appended, its number and the angles of that.
+  int32_t *pin, *pin_to;    // [batch,memory], [batch]
+  int64_t *pin_from;        // [batch]
+  float *pin_cos, *pin_sin; // [batch,K/2]
+  uint64_t *seed, *sample;  // [batch]
+  float *temperature;       // [batch]
+  uint64_t *draw;           // [steps,batch]
+  float *noise;             // [steps,batch]
+  int32_t *left;            // [steps,batch]
+  double *nll;              // [batch]; the device's becomes what is decoded
 } train_engine_inputs;
 
 typedef struct {
@@ -34,6 +39,6 @@ typedef struct {
 
 // Local. Takes everything; once counting, once committed.
 void train_engine_side_place(train_engine_side *s, const train_dynamics_dims *d, int64_t batch,
-                             int64_t steps);
+                             int64_t steps, int64_t memory);
 
 #endif

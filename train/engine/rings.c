@@ -10,8 +10,8 @@ static size_t row_bytes(const train_rings *r) {
 }
 
 orr_code train_rings_init(train_rings *r, kern *k, const train_dynamics_dims *d, int64_t count,
-                          int64_t places) {
-  *r = (train_rings){.k = k, .d = d, .count = count, .places = places};
+                          int64_t places, int64_t pins) {
+  *r = (train_rings){.k = k, .d = d, .count = count, .places = places, .pins = pins};
   r->of = orr_calloc((size_t)d->layers, sizeof *r->of);
   ORR_CHECK(r->of, ORR_ENOMEM, "rings of %" PRId64 " sessions: out of memory", count);
   return ORR_OK;
@@ -32,13 +32,18 @@ void train_rings_place(train_rings *r, orr_arena *arena) {
     r->of[i].values = orr_arena_take(arena, all * (size_t)r->places * frame);
     r->of[i].sink_keys = orr_arena_take(arena, all * frame);
     r->of[i].sink_values = orr_arena_take(arena, all * frame);
+    r->of[i].pins = r->pins;
+    if (r->pins == 0) continue;
+    r->of[i].pin_keys = orr_arena_take(arena, all * (size_t)r->pins * frame);
+    r->of[i].pin_values = orr_arena_take(arena, all * (size_t)r->pins * frame);
   }
 }
 
 size_t train_rings_bytes(const train_rings *r) {
   size_t bytes = 0;
   for (int64_t i = 0; i < r->d->layers; i++)
-    if (train_dynamics_is_time(r->d, i)) bytes += 2 * (size_t)(r->places + 1) * row_bytes(r);
+    if (train_dynamics_is_time(r->d, i))
+      bytes += 2 * (size_t)(r->places + 1 + r->pins) * row_bytes(r);
   return bytes;
 }
 
@@ -64,6 +69,8 @@ static orr_code move_all(const train_rings *r, int64_t ring, unsigned char *host
     ORR_TRY(move(r, x->values, ring, r->places, &host, way));
     ORR_TRY(move(r, x->sink_keys, ring, 1, &host, way));
     ORR_TRY(move(r, x->sink_values, ring, 1, &host, way));
+    if (r->pins) ORR_TRY(move(r, x->pin_keys, ring, r->pins, &host, way));
+    if (r->pins) ORR_TRY(move(r, x->pin_values, ring, r->pins, &host, way));
   }
   return kern_sync(r->k);
 }

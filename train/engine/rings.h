@@ -13,12 +13,13 @@ typedef struct {
   const train_dynamics_dims *d;
   int64_t count;  // rings
   int64_t places; // frames of each
+  int64_t pins;   // slots of each for frames that stay
   kern_ring *of;  // [layers], used for time blocks; B, ring and frame are the caller's to fill in
 } train_rings;
 
 // Local. Borrows k and d. ORR_ENOMEM.
 orr_code train_rings_init(train_rings *r, kern *k, const train_dynamics_dims *d, int64_t count,
-                          int64_t places);
+                          int64_t places, int64_t pins);
 void train_rings_release(train_rings *r);
 // Local. Takes the memory; once counting, once committed.
 void train_rings_place(train_rings *r, orr_arena *arena);

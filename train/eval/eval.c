@@ -178,6 +178,7 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, int
                                                   .batch = ROLLOUT_CLIPS,
                                                   .window = train_engine_window(m->c, s->T),
                                                   .steps = e->o.steps,
+                                                  .memory = e->o.memory,
                                                   .guidance = e->o.guidance},
                           &g),
       out);

@@ -17,6 +17,7 @@ typedef struct {
   int64_t horizon; // frames rolled out
   int64_t steps;   // passes a frame
   double temperature, choice_temperature, guidance;
+  int64_t memory; // frames that stay when they leave the window
   uint64_t seed;
   bool brief; // without what only some data sets have, and without a word on that
 } train_eval_options;

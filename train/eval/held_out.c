@@ -101,6 +101,7 @@ static orr_code open_set(held_out *h, const train_run *r, int i) {
                                                  .temperature = c->eval.temperature,
                                                  .choice_temperature = c->eval.choice_temperature,
                                                  .guidance = c->eval.guidance,
+                                                 .memory = c->eval.memory,
                                                  .seed = (uint64_t)c->eval.seed,
                                                  .brief = true},
                            &s->eval);
@@ -119,7 +120,7 @@ static orr_code open_first(held_out *h, const train_run *r) {
 static orr_code open_all(void *ctx, struct train_run *r) {
   held_out *h = ctx;
   ORR_TRY(dist_agree(r->all, open_first(h, r), "open eval.data"));
-  const orr_code rc = train_whole_create(r->c, &r->work.state, &r->axes, &h->whole);
+  const orr_code rc = train_whole_create(r->c, train_step_model(&r->work), &r->axes, &h->whole);
   return dist_agree(r->all, rc, "take memory for held-out figures");
 }
 

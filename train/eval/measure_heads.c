@@ -1,5 +1,5 @@
-// What the heads on registers say of frames, against what the data set knows: of frames that the
-// model is given (given_*), and of those that it predicted itself under the same actions.
+// What the heads on registers say of frames beyond the prompt, against what the data set knows: as
+// they were recorded (given_*), and as the model predicted them under the same actions.
 #include "train/eval/measure.h"
 
 #include <math.h>
@@ -48,9 +48,9 @@ static orr_code take(const train_films *f, json_t *out) {
     if (!f->dynamics->dynamics.outcome[o]) continue;
     for (int64_t i = 0; i < s->E * s->T; i++) {
       const double truth = (double)s->outcome[o][i];
-      if (isnan(truth)) continue;
+      if (isnan(truth) || i % s->T < s->prompt) continue; // the same frames both times
       add(&given, f->given_said[o][i], truth);
-      if (i % s->T >= s->prompt) add(&predicted, f->said[o][i], truth);
+      add(&predicted, f->said[o][i], truth);
     }
     tell(&given, (train_outcome)o, "given_", out);
     tell(&predicted, (train_outcome)o, "", out);

@@ -63,6 +63,21 @@ static void correlate(const train_films *f, const double *seen, double *at_once,
   }
 }
 
+// How far the mouth is open in silence, as a share of how far it is open in speech.
+static double silence(const train_films *f, const double *seen) {
+  const train_eval_set *s = f->set;
+  train_measure_mean quiet = {0}, loud = {0};
+  for (int64_t i = 0; i < s->E; i++)
+    for (int64_t k = 0; k < f->horizon; k++) {
+      const float *state = s->state + (i * s->T + s->prompt + k) * s->Q;
+      const bool still = !state[DATA_FACE_SPEAKS] && state[DATA_FACE_OPEN] < 0.05F;
+      if (still || state[DATA_FACE_SPEAKS])
+        train_measure_mean_add(still ? &quiet : &loud, seen[i * f->horizon + k]);
+    }
+  const double open = train_measure_mean_of(&loud);
+  return quiet.count && open > 0 ? train_measure_mean_of(&quiet) / open : NAN;
+}
+
 static double unlike(const double *a, const double *b) {
   double sum = 0;
   for (int i = 0; i < DATA_FACE_LIKENESS; i++) sum += (a[i] - b[i]) * (a[i] - b[i]);
@@ -86,7 +101,7 @@ static double drift(const train_films *f, bool predicted) {
 
 static orr_code take(const train_films *f, json_t *out) {
   const train_eval_set *s = f->set;
-  double corr[2], offset[2];
+  double corr[2], offset[2], quiet[2];
   double *seen = orr_malloc((size_t)(s->E * f->horizon) * sizeof *seen);
   ORR_CHECK(seen, ORR_ENOMEM, "evaluation: out of memory");
   for (int real = 0; real < 2; real++) {
@@ -97,12 +112,15 @@ static orr_code take(const train_films *f, json_t *out) {
                                    : f->predicted + (i * f->horizon + k) * f->bytes,
                               s->height, s->width);
     correlate(f, seen, &corr[real], &offset[real]);
+    quiet[real] = silence(f, seen);
   }
   orr_free(seen);
   json_object_set_new(out, "mouth_corr", orr_json_number(corr[0]));
   json_object_set_new(out, "real_mouth_corr", orr_json_number(corr[1]));
   json_object_set_new(out, "av_offset_frames", orr_json_number(offset[0]));
   json_object_set_new(out, "real_av_offset_frames", orr_json_number(offset[1]));
+  json_object_set_new(out, "mouth_in_silence", orr_json_number(quiet[0]));
+  json_object_set_new(out, "real_mouth_in_silence", orr_json_number(quiet[1]));
   json_object_set(out, "audio_shuffle_ratio", json_object_get(out, "action_shuffle_ratio"));
   json_object_set_new(out, "identity_drift", orr_json_number(drift(f, true)));
   json_object_set_new(out, "real_identity_drift", orr_json_number(drift(f, false)));

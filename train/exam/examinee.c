@@ -91,7 +91,7 @@ orr_code train_examinee_blind(train_examinee *out) {
 // -- appearance -----------------------------------------------------------------------------
 
 // Of a picture, the difference that is noticed: how edges fall between pixels is beneath it.
-#define NOTICED 0.02
+#define NOTICED 0.025
 enum { SHADES = 6, BINS = SHADES * SHADES * SHADES };
 
 static void count_colours(const train_exam_set *s, int64_t episode, int64_t from, int64_t to,

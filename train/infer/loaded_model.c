@@ -4,11 +4,15 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/fs.h"
 #include "base/mem.h"
 #include "checkpoints/checkpoint.h"
 #include "train/model/packed.h"
 #include "train/model/precision.h"
+#include "train/save/adapter_file.h"
+#include "train/save/base.h"
 #include "train/save/store.h"
+#include "train/step/adapter.h"
 #include "train/step/upload.h"
 
 // *out is the caller's to destroy, on failure too.
@@ -62,9 +66,7 @@ static orr_code place(train_loaded_model *m) {
   return ORR_OK;
 }
 
-static orr_code load(train_loaded_model *m, ckpt_reader *r, int stage, bool ema) {
-  ORR_TRY(read_config(m, r, stage));
-  ORR_TRY(place(m));
+static orr_code load_plain(train_loaded_model *m, ckpt_reader *r, bool ema) {
   m->step = ckpt_reader_step(r);
   m->taught = train_token_maker_taught(r);
   m->path = orr_strdup(ckpt_reader_path(r));
@@ -72,18 +74,100 @@ static orr_code load(train_loaded_model *m, ckpt_reader *r, int stage, bool ema)
   return train_store_load_weights(&m->state, r, ema, NULL, &m->ema);
 }
 
+// The weights of a base, as a run that adapts them has them.
+static orr_code load_base(train_loaded_model *m, ckpt_reader *base, const ckpt_reader *adapter) {
+  train_base b;
+  bool ema;
+  orr_hash_hex hash;
+  ORR_TRY(train_base_compare(m->c, base, &b));
+  orr_code rc = train_store_load_weights(&m->state, base, true, &b, &ema);
+  train_base_release(&b);
+  if (rc == ORR_OK) rc = train_base_hash(base, ema, &hash);
+  return rc == ORR_OK ? train_base_is(adapter, &hash, ckpt_reader_path(base)) : rc;
+}
+
+// An adapter's tensors into `own`, and merged into the model.
+static orr_code merge(train_loaded_model *m, ckpt_reader *r, const char *prefix, bool ema,
+                      train_state *own, train_adapter *a) {
+  train_state_place(own);
+  train_adapter_place(a);
+  ORR_TRY(train_state_commit(own));
+  ORR_TRY(orr_arena_commit(train_adapter_arena(a)));
+  train_state_place(own);
+  train_adapter_place(a);
+  ORR_TRY(train_store_load_named(own, r, prefix, ema, &m->ema));
+  ORR_TRY(train_adapter_take_base(a));
+  ORR_TRY(train_adapter_merge(a));
+  return kern_sync(m->k);
+}
+
+static orr_code load_adapter(train_loaded_model *m, ckpt_reader *r, const char *prefix, bool ema) {
+  train_state own;
+  train_adapter *a = NULL;
+  train_state_init(&own, m->k, KERN_F32, false, false);
+  orr_code rc = train_adapter_list(m->c, &m->state.params, NULL, &own.params);
+  if (rc == ORR_OK) rc = train_adapter_create(m->c, &m->state, &own, &a);
+  if (rc == ORR_OK) rc = merge(m, r, prefix, ema, &own, a);
+  train_adapter_destroy(a);
+  train_state_release(&own);
+  return rc;
+}
+
+// A checkpoint of a run that trains an adapter: its base, and the adapter.
+static orr_code load_adapted(train_loaded_model *m, ckpt_reader *r, bool ema) {
+  ckpt_reader *base = NULL;
+  m->step = ckpt_reader_step(r);
+  m->taught = train_token_maker_taught(r);
+  m->path = orr_strdup(ckpt_reader_path(r));
+  ORR_CHECK(m->path, ORR_ENOMEM, "%s: out of memory", ckpt_reader_path(r));
+  ORR_TRY(ckpt_open_weights(m->c->train.init_from, &base));
+  orr_code rc = load_base(m, base, r);
+  ckpt_close(base);
+  return rc == ORR_OK ? load_adapter(m, r, "", ema) : rc;
+}
+
+static orr_code load(train_loaded_model *m, ckpt_reader *r, int stage, bool ema) {
+  ORR_TRY(read_config(m, r, stage));
+  ORR_TRY(place(m));
+  return train_adapter_is_on(m->c) ? load_adapted(m, r, ema) : load_plain(m, r, ema);
+}
+
+// `a`, a file of an adapter, on the base `r`. The model is the one that the adapter was trained in.
+static orr_code load_with(train_loaded_model *m, ckpt_reader *r, ckpt_reader *a, int stage) {
+  ORR_TRY(read_config(m, a, stage));
+  ORR_CHECK(train_adapter_is_on(m->c), ORR_EFORMAT, "%s: holds no adapter", ckpt_reader_path(a));
+  ORR_TRY(place(m));
+  m->step = ckpt_reader_step(r);
+  m->taught = train_token_maker_taught(a);
+  m->path = orr_strdup(ckpt_reader_path(r));
+  m->adapter = orr_strdup(ckpt_reader_path(a));
+  ORR_CHECK(m->path && m->adapter, ORR_ENOMEM, "%s: out of memory", ckpt_reader_path(r));
+  ORR_TRY(load_base(m, r, a));
+  return load_adapter(m, a, TRAIN_ADAPTER_PREFIX, false);
+}
+
+static orr_code open_adapter(const char *adapter, ckpt_reader **out) {
+  orr_path file;
+  if (!orr_fs_is_dir(adapter)) return ckpt_open_weights(adapter, out);
+  ORR_TRY(orr_fs_join(file, sizeof file, adapter, TRAIN_ADAPTER_FILE));
+  return ckpt_open_weights(file, out);
+}
+
 orr_code train_loaded_model_open(const char *path, int stage, bool ema, kern *k,
                                  train_loaded_model **out) {
-  ckpt_reader *r = NULL;
-  ORR_TRY(ckpt_open(path, &r));
-  orr_code rc = ORR_OK;
+  return train_loaded_model_open_with(path, NULL, stage, ema, k, out);
+}
+
+orr_code train_loaded_model_open_with(const char *path, const char *adapter, int stage, bool ema,
+                                      kern *k, train_loaded_model **out) {
+  ckpt_reader *r = NULL, *a = NULL;
+  ORR_TRY(adapter ? ckpt_open_weights(path, &r) : ckpt_open(path, &r));
+  orr_code rc = adapter ? open_adapter(adapter, &a) : ORR_OK;
   train_loaded_model *m = orr_calloc(1, sizeof *m);
-  if (!m)
-    rc = ORR_FAIL(ORR_ENOMEM, "%s: out of memory", path);
-  else {
-    m->k = k;
-    rc = load(m, r, stage, ema);
-  }
+  if (!m && rc == ORR_OK) rc = ORR_FAIL(ORR_ENOMEM, "%s: out of memory", path);
+  if (m) m->k = k;
+  if (rc == ORR_OK) rc = a ? load_with(m, r, a, stage) : load(m, r, stage, ema);
+  ckpt_close(a);
   ckpt_close(r);
   if (rc != ORR_OK) {
     train_loaded_model_close(m);
@@ -134,6 +218,7 @@ void train_loaded_model_close(train_loaded_model *m) {
   train_state_release(&m->state);
   orr_free(m->dynamics_p.blocks);
   orr_free(m->tokenizer_p.enc);
+  orr_free(m->adapter);
   orr_free(m->path);
   cfg_destroy(m->c);
   orr_free(m);

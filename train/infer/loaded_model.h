@@ -16,8 +16,9 @@
 #include "train/model/tokenizer.h"
 
 typedef struct {
-  cfg *c;     // as the checkpoint's run had it
-  char *path; // the checkpoint folder
+  cfg *c;        // as the checkpoint's run had it
+  char *path;    // the checkpoint folder
+  char *adapter; // file of the adapter on it; NULL: none
   int64_t step;
   bool ema;                 // the weights are the moving average
   train_token_maker taught; // of a dynamics checkpoint: whose tokens it was trained on
@@ -34,6 +35,12 @@ typedef struct {
 // the checkpoint's precision.
 orr_code train_loaded_model_open(const char *path, int stage, bool ema, kern *k,
                                  train_loaded_model **out);
+// Local. The same with an adapter on it: `adapter` is a folder as `orrery ckpt export --adapter`
+// writes it, or an adapter_model.safetensors; NULL: none. A run that trains an adapter is opened by
+// itself: its base is the one that its configuration names. ORR_EINVAL names both when the adapter
+// is of another base.
+orr_code train_loaded_model_open_with(const char *path, const char *adapter, int stage, bool ema,
+                                      kern *k, train_loaded_model **out);
 // Local. The model of a run, whose configuration is `text` and whose folder `path`, without weights
 // yet. Close it likewise.
 orr_code train_loaded_model_of(const char *text, const char *path, kern *k,

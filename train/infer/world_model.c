@@ -17,7 +17,8 @@ static orr_code check_pair(const train_loaded_model *dynamics,
 orr_code train_world_model_open_on(const orr_args *a, const char *checkpoint, kern *k,
                                    train_world_model *m) {
   const bool ema = !orr_args_flag(a, "no-ema");
-  ORR_TRY(train_loaded_model_open(checkpoint, CFG_STAGE_DYNAMICS, ema, k, &m->dynamics));
+  ORR_TRY(train_loaded_model_open_with(checkpoint, orr_args_text(a, "adapter", NULL),
+                                       CFG_STAGE_DYNAMICS, ema, k, &m->dynamics));
   const char *tokenizer = orr_args_text(a, "tokenizer", m->dynamics->c->tokenizer.checkpoint);
   ORR_CHECK(tokenizer[0], ORR_ECONFIG,
             "%s does not name its tokenizer: give --tokenizer CHECKPOINT", m->dynamics->path);
@@ -37,7 +38,9 @@ orr_code train_world_model_open(const orr_args *a, const char *checkpoint, train
 }
 
 orr_code train_world_model_fits(const train_world_model *m, const data_index *x) {
+  const train_dynamics_dims *d = &m->dynamics->dynamics;
   ORR_TRY(train_loaded_model_fits(m->tokenizer, x));
+  ORR_TRY(train_views_fit(&d->views, d->rows, d->cols, &x->format, x->dir));
   ORR_CHECK(x->format.A <= m->dynamics->dynamics.A, ORR_EINVAL,
             "%s has %" PRId64 " action components, the model takes %" PRId64
             ": use a data set of a branch that "

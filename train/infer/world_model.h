@@ -16,6 +16,7 @@ typedef struct {
 // clang-format off
 #define TRAIN_WORLD_MODEL_OPTIONS                                                                  \
   {"tokenizer", "CHECKPOINT", "tokenizer, when not the one that the run's configuration names", 0},\
+  {"adapter", "DIR", "adapter on the checkpoint: a folder of orrery ckpt export --adapter", 0},     \
   {"any-tokenizer", NULL, "take a tokenizer that did not make the tokens of the training", 0},     \
   {"threads", "N", "CPU threads; 0 = all cores", 0},                                               \
   {"device", "auto|cpu|cuda", "where tensors live", 0},                                            \

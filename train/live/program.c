@@ -43,6 +43,7 @@ struct train_live_program {
   channel *channel; // [channels], NULL before the greeting
   int channels, worlds;
   size_t slot_bytes;        // of a frame's message
+  bool heads;               // the model has heads on registers: frames come with what they say
   train_live_shared shared; // none = pixels go in the messages
   int pass_fd;              // goes out with the next bytes; -1 = none
   bool closing;
@@ -160,6 +161,7 @@ static void show_to_channel(void *ctx, train_wire_frame *f, const uint8_t *pixel
     c->place[f->world] = (c->place[f->world] + 1) % PLACES;
   f->missed = c->missed;
   if (p->shared.at) f->flags |= TRAIN_WIRE_SHARED;
+  if (p->heads) f->flags |= TRAIN_WIRE_OUTCOME;
   train_wire_write_frame(f, to);
   const size_t bytes = (size_t)(f->width * f->height * 3);
   if (p->shared.at) {
@@ -170,6 +172,8 @@ static void show_to_channel(void *ctx, train_wire_frame *f, const uint8_t *pixel
   } else {
     memcpy(to + TRAIN_WIRE_FRAME_HEADER, pixels, bytes);
   }
+  if (p->heads)
+    train_wire_write_outcome(f, to + TRAIN_WIRE_FRAME_HEADER + (p->shared.at ? 8 : bytes));
   c->waits[f->world] = true;
 }
 
@@ -273,7 +277,9 @@ static orr_code take_slots(train_live_program *p, bool shared) {
   const train_live_seat *first = p->channel[0].seat;
   p->worlds = first->session.worlds + (first->simulator != NULL);
   const size_t pixels = shared ? 8 : p->channel[0].seat->session.world[0]->frame_bytes;
-  p->slot_bytes = HEADER + TRAIN_WIRE_FRAME_HEADER + pixels;
+  p->heads = train_registers_any(&first->session.world[0]->m.dynamics->dynamics);
+  p->slot_bytes =
+      HEADER + TRAIN_WIRE_FRAME_HEADER + pixels + (p->heads ? (size_t)TRAIN_WIRE_FRAME_OUTCOME : 0);
   for (int i = 0; i < p->channels; i++)
     for (int w = 0; w < p->worlds; w++) {
       uint8_t *slot = orr_malloc(p->slot_bytes);

@@ -72,6 +72,7 @@ static void send_frame(train_live_seat *s, unsigned flags, int64_t now_ns, int w
                         .stamp = s->stamp,
                         .decode_ms = (float)s->session.decode_ms,
                         .surprise = (float)s->session.nll[w],
+                        .outcome = s->session.said[w],
                         .answer_ms =
                             s->arrived_ns ? (float)(1e-6 * (double)(now_ns - s->arrived_ns)) : NAN,
                         .rate = (float)s->rate,
@@ -102,6 +103,7 @@ orr_code train_live_seat_simulate(train_live_seat *s, bool *more) {
                         .frame = s->session.frame - 1,
                         .stamp = s->stamp,
                         .surprise = NAN,
+                        .outcome = {NAN, NAN, NAN},
                         .answer_ms = NAN,
                         .rate = (float)s->rate,
                         .hash =

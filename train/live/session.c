@@ -137,6 +137,10 @@ static size_t action_bytes(const train_live_session *s) {
   return 2 * (size_t)s->world[0]->A * sizeof *s->action;
 }
 
+static train_wire_outcome said_of(const train_engine_frame *f) {
+  return (train_wire_outcome){(float)f->reward, (float)f->done, (float)f->progress};
+}
+
 static orr_code push_prompt(train_live_session *s) {
   train_record *r = &s->record;
   float *action = s->ahead_action;
@@ -149,6 +153,7 @@ static orr_code push_prompt(train_live_session *s) {
                               .action = t ? action : NULL,
                               .tokens = r->tokens + t * r->S};
       ORR_TRY(train_engine_push(s->world[w]->engine, &f, 1));
+      s->said[w] = said_of(&f);
     }
   }
   return ORR_OK;
@@ -308,6 +313,7 @@ static void take_ahead(train_live_session *s) {
     s->pixels[w] = s->ahead_pixels[w];
     s->ahead_pixels[w] = shown;
     s->nll[w] = s->ahead_nll[w];
+    s->said[w] = s->ahead_said[w];
   }
 }
 
@@ -327,6 +333,7 @@ static orr_code decode_world(train_live_session *const *s, int64_t n, int w, boo
     uint8_t *to = ahead ? s[i]->ahead_pixels[w] : s[i]->pixels[w];
     memcpy(to, world->pixels + (size_t)i * world->frame_bytes, world->frame_bytes);
     (ahead ? s[i]->ahead_nll : s[i]->nll)[w] = f[i].nll / (double)world->S;
+    (ahead ? s[i]->ahead_said : s[i]->said)[w] = said_of(&f[i]);
   }
   return ORR_OK;
 }

@@ -7,6 +7,7 @@
 #define TRAIN_LIVE_SESSION_H
 
 #include "train/live/record.h"
+#include "train/live/wire.h"
 #include "train/live/world.h"
 
 enum { TRAIN_LIVE_WORLDS = 2, TRAIN_LIVE_SESSIONS_MAX = 64 };
@@ -37,6 +38,7 @@ typedef struct {
   // of the last frame
   uint8_t *pixels[TRAIN_LIVE_WORLDS]; // [height,width,3]
   double nll[TRAIN_LIVE_WORLDS];      // a token
+  train_wire_outcome said[TRAIN_LIVE_WORLDS];
   orr_hash128 hash[TRAIN_LIVE_WORLDS];
   double decode_ms;
   // the next frame, decoded before its action is known
@@ -44,6 +46,7 @@ typedef struct {
   float *ahead_action; // [2A] what it was decoded under
   uint8_t *ahead_pixels[TRAIN_LIVE_WORLDS];
   double ahead_nll[TRAIN_LIVE_WORLDS];
+  train_wire_outcome ahead_said[TRAIN_LIVE_WORLDS];
 } train_live_session;
 
 // Local. A session at place `slot` of the worlds, all of the same frame size and components. All

@@ -110,6 +110,12 @@ void train_wire_write_frame(const train_wire_frame *f, uint8_t *out) {
   put_hash(out + 48, f->hash);
 }
 
+void train_wire_write_outcome(const train_wire_frame *f, uint8_t *out) {
+  put_f32(out, f->outcome.reward);
+  put_f32(out + 4, f->outcome.done);
+  put_f32(out + 8, f->outcome.progress);
+}
+
 orr_code train_wire_read_frame(const uint8_t *bytes, size_t size, train_wire_frame *out) {
   ORR_CHECK(size >= TRAIN_WIRE_FRAME_HEADER && bytes[0] == TRAIN_WIRE_FRAME, ORR_EFORMAT,
             "frame message of %zu bytes: wanted kind %d and %d bytes at least", size,

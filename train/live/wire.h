@@ -22,6 +22,8 @@
 //   16 f64 clock of that input               48 u8[16] XXH3-128 of the pixels, canonical form
 //                                            64 u8 [height,width,3]; where they are shared
 //                                               (train/live/program.h): u64 where they lie
+//                                            then, for programs and where the model has such heads:
+//                                               f32 reward, f32 done, f32 progress, NaN = no head
 #ifndef TRAIN_LIVE_WIRE_H
 #define TRAIN_LIVE_WIRE_H
 
@@ -45,10 +47,11 @@ enum {
   TRAIN_WIRE_PICTURE_HEADER = 8,
   TRAIN_WIRE_FILE_HEADER = 8, // before a session's or a film's file
   TRAIN_WIRE_FRAME_HEADER = 64,
+  TRAIN_WIRE_FRAME_OUTCOME = 12,
 };
 
 // Flags of a frame.
-enum { TRAIN_WIRE_GIVEN = 1, TRAIN_WIRE_AHEAD = 2, TRAIN_WIRE_SHARED = 8 };
+enum { TRAIN_WIRE_GIVEN = 1, TRAIN_WIRE_AHEAD = 2, TRAIN_WIRE_OUTCOME = 4, TRAIN_WIRE_SHARED = 8 };
 
 typedef struct {
   uint32_t number;
@@ -66,6 +69,11 @@ typedef struct {
   const uint8_t *rgb; // [height,width,3], in the message
 } train_wire_picture;
 
+// What heads on registers say of a frame (train/engine/engine.h).
+typedef struct {
+  float reward, done, progress;
+} train_wire_outcome;
+
 typedef struct {
   int world;
   unsigned flags;
@@ -73,6 +81,7 @@ typedef struct {
   train_wire_stamp stamp;
   uint32_t missed;
   float decode_ms, surprise, answer_ms, rate;
+  train_wire_outcome outcome;
   orr_hash128 hash;
 } train_wire_frame;
 
@@ -83,6 +92,8 @@ orr_code train_wire_read_picture(const uint8_t *bytes, size_t size, train_wire_p
 float train_wire_value(const train_wire_input *in, int64_t i);
 // Local. The header of a frame, TRAIN_WIRE_FRAME_HEADER bytes.
 void train_wire_write_frame(const train_wire_frame *f, uint8_t *out);
+// Local. What comes last of a frame with TRAIN_WIRE_OUTCOME, TRAIN_WIRE_FRAME_OUTCOME bytes.
+void train_wire_write_outcome(const train_wire_frame *f, uint8_t *out);
 // Local. The opposite, for programs and tests. ORR_EFORMAT.
 orr_code train_wire_read_frame(const uint8_t *bytes, size_t size, train_wire_frame *out);
 

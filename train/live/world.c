@@ -5,12 +5,17 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
+// What tells a model apart; of one with an adapter both of them do.
 static orr_code hash_manifest(const train_loaded_model *m, orr_hash_hex *out) {
   char path[PATH_MAX];
-  orr_hash128 h;
+  orr_hash128 h[2];
   ORR_TRY(orr_fs_join(path, sizeof path, m->path, "manifest.json"));
-  ORR_TRY(orr_hash_file(path, &h, NULL));
-  *out = orr_hash_to_hex(h);
+  ORR_TRY(orr_hash_file(orr_fs_is_dir(m->path) ? path : m->path, &h[0], NULL));
+  if (m->adapter) {
+    ORR_TRY(orr_hash_file(m->adapter, &h[1], NULL));
+    h[0] = orr_hash_bytes(h, sizeof h);
+  }
+  *out = orr_hash_to_hex(h[0]);
   return ORR_OK;
 }
 
@@ -27,6 +32,7 @@ static orr_code make_engine(train_live_world *w, const train_live_world_options 
                                                       .window = w->window,
                                                       .steps = o->steps,
                                                       .guidance = d->c->eval.guidance,
+                                                      .memory = d->c->eval.memory,
                                                       .ahead = o->ahead},
                               &w->engine));
   return train_codec_create(w->m.tokenizer, o->sessions, &w->codec);

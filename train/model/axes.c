@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "train/model/views.h"
+
 train_part train_part_of(int64_t n, int parts, int i) {
   const int64_t small = n / parts, larger = n % parts;
   return (train_part){.first = i * small + (i < larger ? i : larger),
@@ -94,6 +96,8 @@ static orr_code check_model(const cfg *c, const dist_grid *g) {
 }
 
 orr_code train_axes_check(const cfg *c, const dist_grid *g) {
+  data_views views;
+  ORR_TRY(train_views_of(c, &views));
   if (c->train.stage == CFG_STAGE_DYNAMICS) return check_model(c, g);
   ORR_CHECK(g->tp == 1 && g->cp == 1, ORR_ECONFIG,
             "train.stage tokenizer with dist.tp %d, dist.cp %d: the tokenizer is small and is "

@@ -106,11 +106,12 @@ orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
                  B, m->frames.count, d->N, m->stream.M, INT32_MAX);
   m->acts = orr_calloc((size_t)d->layers, sizeof *m->acts);
   ORR_CHECK_GOTO(m->acts, fail, ORR_ENOMEM, "dynamics model: out of memory");
-  ORR_TRY_GOTO(train_rope_space(&m->space, 1, d->rows, d->cols, d->R, d->block.K), fail);
+  ORR_TRY_GOTO(train_rope_space(&m->space, 1, d->rows, d->cols, d->R, d->block.K, &d->views), fail);
   ORR_TRY_GOTO(train_rope_time(&m->time, m->frames.first, m->frames.count, d->block.K), fail);
   if (train_axes_size(m->axes, DIST_AXIS_CP) > 1)
     ORR_TRY_GOTO(train_exchange_init(&m->exchange, m->axes, B, T, d->N), fail);
   ORR_TRY_GOTO(train_registers_init(&m->registers, k, &m->d, p, w, m->BT), fail);
+  ORR_TRY_GOTO(train_embed_init(&m->embed), fail);
   shapes_init(m);
   *out = m;
   return ORR_OK;
@@ -129,6 +130,7 @@ void train_dynamics_take_frames(train_dynamics *m, int64_t frames) {
 
 void train_dynamics_destroy(train_dynamics *m) {
   if (!m) return;
+  train_embed_release(&m->embed);
   train_registers_release(&m->registers);
   train_exchange_release(&m->exchange);
   train_rope_release(&m->time);
@@ -214,7 +216,7 @@ orr_code train_dynamics_place_both(train_dynamics *m, orr_arena *acts, orr_arena
   ORR_TRY(place_ropes(m, acts));
   ORR_TRY(place_exchange(m, exchange));
   place_blocks(m, acts);
-  train_embed_place(&m->embed, backward, acts);
+  ORR_TRY(train_embed_place(&m->embed, backward, acts));
   train_head_place(&m->head, backward, acts);
   ORR_TRY(train_registers_place(&m->registers, backward, acts));
   if (!backward) return ORR_OK;

@@ -33,6 +33,8 @@ void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out) {
     out->levels.n = c->tokenizer.levels.n;
     for (int i = 0; i < out->levels.n; i++) out->levels.level[i] = c->tokenizer.levels.v[i];
   }
+  // what cannot be is refused before (train_axes_check)
+  if (train_views_of(c, &out->views) != ORR_OK) orr_status_clear();
   out->S = out->rows * out->cols;
   out->N = 1 + out->S + out->R;
   train_block_dims_split(&out->block, NULL);
@@ -98,6 +100,10 @@ orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
     ORR_TRY(train_params_add(list,
                              NORMAL(.ndim = 2, .shape = {d->R, D}, .counted_elsewhere = second),
                              &out->reg, "embed.register"));
+  if (d->views.n > 0)
+    ORR_TRY(train_params_add(
+        list, NORMAL(.ndim = 2, .shape = {d->views.n, D}, .counted_elsewhere = second), &out->view,
+        "embed.view.weight"));
   for (int i = 0; i < d->layers; i++) {
     char prefix[32];
     snprintf(prefix, sizeof prefix, "blocks.%d", i);

@@ -10,6 +10,7 @@
 #include "train/model/block.h"
 #include "train/model/outcome.h"
 #include "train/model/params.h"
+#include "train/model/views.h"
 
 typedef struct {
   int64_t rows, cols, S, R, N; // S = rows*cols, N = 1+S+R
@@ -20,6 +21,7 @@ typedef struct {
   bool own_codes;           // training draws codes for the context of some frames
   bool before;              // a position also carries the code that stood there one frame earlier
   bool outcome[TRAIN_OUTCOMES]; // which heads there are on the registers
+  data_views views;             // of a frame, in tokens; n = 0: it is one picture
   train_block_dims block;       // block.axes split the whole model
 } train_dynamics_dims;
 
@@ -31,7 +33,7 @@ static inline bool train_dynamics_is_time(const train_dynamics_dims *d, int64_t 
 void train_dynamics_dims_from(const cfg *c, train_dynamics_dims *out);
 
 typedef struct {
-  int64_t token, before, action_w, action_b, no_action, branch, reg, norm, head;
+  int64_t token, before, action_w, action_b, no_action, branch, reg, view, norm, head;
   int64_t outcome_w[TRAIN_OUTCOMES], outcome_b[TRAIN_OUTCOMES]; // where there is such a head
   train_block_params *blocks;                                   // [layers], malloc'ed
 } train_dynamics_params;

@@ -1,5 +1,7 @@
 #include "train/model/embed.h"
 
+#include "base/mem.h"
+#include "train/model/constants.h"
 #include "train/model/exact.h"
 #include "train/model/head.h"
 
@@ -24,13 +26,33 @@ static int64_t rest_elements(const train_embed *e) {
   return e->p->blocks[0].norm1 - e->p->action_b;
 }
 
-void train_embed_place(train_embed *e, bool backward, orr_arena *arena) {
+orr_code train_embed_init(train_embed *e) {
+  const train_dynamics_dims *d = e->d;
+  if (d->views.n == 0) return ORR_OK;
+  e->host_view_of = orr_malloc((size_t)d->N * sizeof *e->host_view_of);
+  ORR_CHECK(e->host_view_of, ORR_ENOMEM, "views of a frame's tokens: out of memory");
+  for (int64_t n = 0; n < d->N; n++)
+    e->host_view_of[n] =
+        n == 0 || n > d->S ? -1 : (int32_t)train_views_place(&d->views, d->cols, n - 1).view;
+  return ORR_OK;
+}
+
+void train_embed_release(train_embed *e) {
+  orr_free(e->host_view_of);
+  e->host_view_of = NULL;
+}
+
+orr_code train_embed_place(train_embed *e, bool backward, orr_arena *arena) {
   const size_t row = (size_t)e->d->block.D * sizeof(float);
   e->action_emb = orr_arena_take(arena, (size_t)action_rows(e) * row);
-  if (!backward) return;
+  if (e->host_view_of)
+    ORR_TRY(train_constants_place(e->k, arena, e->host_view_of,
+                                  (size_t)e->d->N * sizeof *e->view_of, (void **)&e->view_of));
+  if (!backward) return ORR_OK;
   e->daction_emb = orr_arena_take(arena, (size_t)e->frames * row);
   if (e->rows->leaves > 1)
     e->leaf_grad = orr_arena_take(arena, (size_t)rest_elements(e) * sizeof(float));
+  return ORR_OK;
 }
 
 static orr_code embed_actions(const train_embed *e, const float *action) {
@@ -84,6 +106,8 @@ orr_code train_embed_forward(const train_embed *e, const train_embed_inputs *in,
                                    .reg = rest ? train_plain(w, e->p->reg) : none,
                                    .before = in->before,
                                    .before_table = in->before ? train_plain(w, e->p->before) : NULL,
+                                   .view_of = rest ? e->view_of : NULL,
+                                   .view = e->view_of ? train_plain(w, e->p->view) : NULL,
                                    .v_first = tokens.first,
                                    .v_count = tokens.count,
                                    .x = wide    ? e->rows->partial
@@ -130,6 +154,9 @@ static orr_code backward_frames(const train_embed *e, const train_embed_inputs *
                 .dno_action = place_of(e, rest, e->p->no_action),
                 .dbranch = place_of(e, rest, e->p->branch),
                 .dreg = place_of(e, rest, e->p->reg),
+                .view_of = e->view_of,
+                .views = d->views.n,
+                .dview = e->view_of ? place_of(e, rest, e->p->view) : NULL,
                 .dbefore_table = in->before ? train_gradient(e->w, e->p->before) : NULL}));
   return kern_matmul_bwd_w(e->k,
                            &(kern_matmul_bwd_w_args){.type = KERN_F32,

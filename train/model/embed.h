@@ -25,6 +25,7 @@ typedef struct {
   const train_rows *rows; // M = frames*N
 
   float *action_emb, *daction_emb; // [frames,D]
+  int32_t *view_of, *host_view_of; // [N] the view of each token, -1 = none; NULL without views
   float *leaf_grad; // with run.exact: of all but the tables, of a leaf that is not the first here
 } train_embed;
 
@@ -37,8 +38,12 @@ typedef struct {
   const int32_t *branch;     // [clips]
 } train_embed_inputs;
 
-// Local. Takes the buffers.
-void train_embed_place(train_embed *e, bool backward, orr_arena *arena);
+// Local. Of one whose sizes are set: the table of views, where there are any. ORR_ENOMEM; release
+// also then.
+orr_code train_embed_init(train_embed *e);
+void train_embed_release(train_embed *e);
+// Local. Takes the buffers; once counting, once committed.
+orr_code train_embed_place(train_embed *e, bool backward, orr_arena *arena);
 // Collective over tp. x [rows,D] (=).
 orr_code train_embed_forward(const train_embed *e, const train_embed_inputs *in, void *x);
 // Collective over tp. From dx [rows,D], the gradient of x: gradients of the parameters (+=).

@@ -50,14 +50,15 @@ orr_code train_rope_time(train_rope *r, int64_t first, int64_t T, int64_t K) {
 }
 
 orr_code train_rope_space(train_rope *r, int64_t before, int64_t rows, int64_t cols, int64_t after,
-                          int64_t K) {
+                          int64_t K, const data_views *views) {
   const int64_t half = K / 2, quarter = K / 4, n = before + rows * cols + after;
   ORR_TRY(rope_take(r, n, half));
   for (int64_t i = 0; i < n; i++) {
     int64_t s = i - before;
     bool turned = s >= 0 && s < rows * cols;
+    const train_view_place p = train_views_place(views, cols, turned ? s : 0);
     for (int64_t j = 0; j < half; j++) {
-      double at = turned ? (double)(j < quarter ? s / cols : s % cols) : 0.0;
+      double at = turned ? (double)(j < quarter ? p.row : p.col) : 0.0;
       double angle = at * pow(TRAIN_ROPE_SPACE_BASE, -(double)(j % quarter) / (double)quarter);
       cosines(r)[i * half + j] = (float)cos(angle);
       sines(r)[i * half + j] = (float)sin(angle);

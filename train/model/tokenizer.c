@@ -117,7 +117,7 @@ orr_code train_tokenizer_create(kern *k, const train_tokenizer_dims *d,
   *m = (train_tokenizer){.k = k, .d = *d, .p = p, .w = w, .B = B, .M = B * d->S, .keep = keep};
   m->acts = orr_calloc((size_t)(2 * d->layers), sizeof *m->acts);
   ORR_CHECK_GOTO(m->acts, fail, ORR_ENOMEM, "tokenizer: out of memory");
-  ORR_TRY_GOTO(train_rope_space(&m->space, 0, d->rows, d->cols, 0, d->block.K), fail);
+  ORR_TRY_GOTO(train_rope_space(&m->space, 0, d->rows, d->cols, 0, d->block.K, NULL), fail);
   m->shape = (train_block_shape){
       .M = m->M,
       .seq = {.seqs = B, .L = d->S, .inner = 1, .outer_stride = d->S, .pos_stride = 1},

@@ -103,7 +103,13 @@ static orr_code try_one(const train_plan_request *q, const train_layout *l, trai
                         bool *fits) {
   train_plan_row row;
   *fits = false;
-  ORR_TRY(train_plan_one(q, l, &row, p));
+  const orr_code rc = train_plan_one(q, l, &row, p);
+  if (rc == ORR_ECONFIG || rc == ORR_EINVAL) { // this layout cannot split the model
+    orr_status_copy(p->refused, sizeof p->refused);
+    orr_status_clear();
+    return ORR_OK;
+  }
+  ORR_TRY(rc);
   p->planned++;
   *fits = (double)row.bytes <= q->memory;
   if (!*fits && (p->least.bytes == 0 || row.bytes < p->least.bytes)) p->least = row;
@@ -172,6 +178,7 @@ static orr_code try_zero(const train_plan_request *q, train_layout l, train_plan
   const int replicas = l.cp * l.dp;
   for (l.zero = 0; l.zero <= (replicas > 1 ? 3 : 0); l.zero++) {
     if (q->zero >= 0 && l.zero != q->zero) continue;
+    if (q->c->run.exact && l.zero > 1) return ORR_OK;
     const int group = l.zero > 0 ? domain_group(q, &l) : 0;
     bool easy = false;
     for (int grouped = 0; grouped <= (group > 0); grouped++) {

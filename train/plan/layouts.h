@@ -26,6 +26,7 @@ typedef struct {
   train_plan_row *rows; // that fit, the fastest first
   int count, room;
   int planned;          // layouts that the planning pass was made for
+  char refused[512];    // why the last one that could not be planned could not; "" = there was none
   train_plan_row least; // of those that do not fit, the smallest; bytes 0 = there were none
   double flops;         // of a step, by the convention of mfu
   double tokens, clips; // of a step

@@ -11,7 +11,8 @@
 orr_code train_accounting_plan(train_accounting *a, const train_step *s) {
   *a = (train_accounting){.step = s, .process_bytes = orr_memory_resident()};
   train_replica_check_foresee(s->c, s->axes, a->compare);
-  return train_saver_plan(s->c, s->axes, (train_state *)&s->state, &a->save);
+  ORR_TRY(train_saver_plan(s->c, s->axes, (train_state *)&s->state, &a->save));
+  return train_copies_plan(s->c, s->axes, (train_state *)&s->state, &a->copies);
 }
 
 // What collectives hold beside the buffers that they are given.
@@ -24,15 +25,16 @@ static uint64_t staged(const train_axes *ax) {
 void train_accounting_memory(const train_accounting *a, train_account out[TRAIN_ACCOUNTS]) {
   const train_step *s = a->step;
   const train_account all[TRAIN_ACCOUNTS] = {
-      {"parameters", s->state.parameters.used},
-      {"gradients", s->state.gradients.used},
+      {"parameters", s->state.parameters.used + s->base.parameters.used +
+                         (s->adapter ? train_adapter_arena(s->adapter)->used : 0)},
+      {"gradients", s->state.gradients.used + s->base.gradients.used},
       {"optimizer", s->state.optimizer.used},
       {"activations", s->stage->activations.used},
       {"inputs", s->stage->inputs.used},
       {"communication", s->stage->exchange.used + s->exchange.used + staged(s->axes)},
       {"workspace", s->k->workspace_bytes},
       {"staging", s->stage->staging[0].used + s->stage->staging[1].used + s->results.used},
-      {"checkpoints", a->save.host_bytes},
+      {"checkpoints", a->save.host_bytes + a->copies.host_bytes},
   };
   memcpy(out, all, sizeof all);
 }
@@ -66,9 +68,15 @@ static void log_memory(const train_accounting *accounting) {
              (double)a[i].bytes / 1048576.0);
     total += a[i].bytes;
   }
+  if (s->adapter)
+    ORR_INFO("an adapter of %.3f M parameters, %.2f %% of the model's",
+             (double)train_params_elements(&s->state.params) / 1e6,
+             100.0 * (double)train_params_elements(&s->state.params) /
+                 (double)train_params_elements(&s->base.params));
   ORR_INFO("%s: %.2f M parameters; rank %d of %d (tp %d, cp %d, dp %d%s) holds %s%.1f MiB "
            "(%" PRIu64 " bytes) in all",
-           s->stage->ops->name, (double)train_params_elements(&s->state.params) / 1e6,
+           s->stage->ops->name,
+           (double)train_params_elements(&(s->adapter ? &s->base : &s->state)->params) / 1e6,
            s->axes->grid.rank, s->axes->grid.ranks, s->axes->grid.tp, s->axes->grid.cp,
            s->axes->grid.dp, zero, text, (double)total / 1048576.0, total);
   log_process(accounting, total);
@@ -89,5 +97,6 @@ void train_accounting_log(const train_accounting *a) {
   log_memory(a);
   log_traffic("a step", a->step->announced);
   log_traffic("a checkpoint", a->save.moved);
+  log_traffic("a copy in memory", a->copies.moved);
   log_traffic("a comparison of replicas", a->compare);
 }

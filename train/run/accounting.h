@@ -3,6 +3,7 @@
 #ifndef TRAIN_ACCOUNTING_H
 #define TRAIN_ACCOUNTING_H
 
+#include "train/save/copies.h"
 #include "train/save/saver.h"
 #include "train/step/step.h"
 
@@ -17,7 +18,7 @@ enum { TRAIN_ACCOUNTS = 9 };
 typedef struct {
   const train_step *step;
   uint64_t process_bytes; // of the process before any of it: program, libraries, MPI, the device's
-  train_saver_needs save;
+  train_saver_needs save, copies;              // copies: all 0 where none are made
   train_moved compare[DIST_AXES][TRAIN_MOVES]; // all 0 where nothing is compared
 } train_accounting;
 

@@ -40,6 +40,7 @@ typedef struct {
   pending_step pending;
   int64_t issued;             // steps by this process
   int64_t lined;              // last step with a line
+  int64_t copying;            // step of the copies that are not concluded; 0 = none
   int64_t saving;             // step of the last save begun
   bool saved;                 // an earlier one is in its place
   int64_t rewinds;            // of this process
@@ -162,6 +163,20 @@ static void tell_saves(loop *l) {
     train_observer_tell(l->run.observer, "save_failed", l->run.step, words);
 }
 
+// Copies in the nodes' memory (train/save/copies.h), but where a checkpoint begins. They count once
+// the lines of all steps that they hold are written.
+static orr_code copy(loop *l, bool saves) {
+  train_run *r = &l->run;
+  if (!r->copies) return ORR_OK;
+  if (l->copying > 0 && l->lined >= l->copying) {
+    ORR_TRY(train_copies_conclude(r->copies));
+    l->copying = 0;
+  }
+  if (saves || r->step % r->c->ckpt.copies_every != 0) return ORR_OK;
+  l->copying = r->step;
+  return train_copies_make(r->copies, r->step, train_run_meta(r));
+}
+
 // Concludes a save that every rank has written, and begins the one that is due after this step. A
 // checkpoint is committed after the lines of all steps that it holds.
 static orr_code save(loop *l, const train_step_votes *v, bool begin, double *stall_ms) {
@@ -174,6 +189,7 @@ static orr_code save(loop *l, const train_step_votes *v, bool begin, double *sta
     ORR_TRY(train_saver_begin(r->saver, r->step, train_run_meta(r), stall_ms));
     l->saving = r->step;
   }
+  ORR_TRY(copy(l, begin));
   train_profile_leave(r->axes.profile);
   tell_saves(l);
   return ORR_OK;
@@ -294,6 +310,7 @@ static orr_code rewind_run(loop *l) {
   if (!went) return ORR_OK;
   l->rewinds++;
   l->lined = l->saving = r->step;
+  l->copying = 0;
   train_step_figures_restart(&l->figures, r);
   return ORR_OK;
 }

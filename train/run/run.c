@@ -111,8 +111,10 @@ static orr_code load_weights(train_run *r, ckpt_reader *reader) {
   bool ema = false;
   train_base base;
   ORR_TRY(train_base_compare(r->c, reader, &base));
-  orr_code rc = train_store_load_weights(&r->work.state, reader, true, &base, &ema);
+  orr_code rc = train_store_load_weights(train_step_model(&r->work), reader, true, &base, &ema);
   if (rc == ORR_OK) rc = note_origin(r, reader);
+  if (rc == ORR_OK && r->work.adapter && r->world->grid.rank == 0)
+    rc = train_base_hash(reader, ema, &r->base_hash);
   if (rc == ORR_OK && r->world->grid.rank == 0)
     ORR_INFO("weights from %s%s%s%s", ckpt_reader_path(reader), ema ? " (moving average)" : "",
              base.words[0] ? "; " : "", base.words);
@@ -128,17 +130,30 @@ static orr_code load_base(train_run *r, const char *path) {
   return rc;
 }
 
+// The adapter on its base, which is loaded once: a run that goes back has it. `reader`: the
+// checkpoint that the adapter came from, NULL when it begins.
+static orr_code adapt(train_run *r, const ckpt_reader *reader) {
+  const bool base_too = !r->has_base;
+  if (base_too) ORR_TRY(load_base(r, r->c->train.init_from));
+  if (reader && r->world->grid.rank == 0)
+    ORR_TRY(train_base_is(reader, &r->base_hash, r->c->train.init_from));
+  r->has_base = true;
+  return train_step_adapt(&r->work, !reader, base_too);
+}
+
 // From the base named by train.init_from, or from the seed.
 static orr_code begin_anew(train_run *r) {
   r->step = r->ahead = 0;
   train_guard_load(&r->guard, NULL);
   ORR_TRY(train_state_fill(&r->work.state, (uint64_t)r->c->run.seed));
+  if (r->work.adapter) return adapt(r, NULL);
   return r->c->train.init_from[0] ? load_base(r, r->c->train.init_from) : ORR_OK;
 }
 
 orr_code train_run_load(train_run *r, ckpt_reader *reader) {
   if (!reader) return begin_anew(r);
   ORR_TRY(train_store_load(&r->work.state, reader));
+  if (r->work.adapter) ORR_TRY(adapt(r, reader));
   r->step = ckpt_reader_step(reader);
   r->ahead = train_resume_ahead(reader);
   train_guard_load(&r->guard, json_object_get(ckpt_reader_meta(reader), "guard"));
@@ -203,6 +218,7 @@ static orr_code open_outputs(train_run *r) {
                                 &r->holding.outage, &r->observer));
   r->axes.profile = train_observer_profile(r->observer);
   ORR_TRY(train_saver_create(r->c, &r->axes, &r->work.state, &r->saver));
+  ORR_TRY(train_copies_create(r->c, &r->axes, &r->work.state, &r->copies));
   return train_replica_check_create(r->c, r->world, &r->work.state, &r->replicas);
 }
 
@@ -268,14 +284,15 @@ json_t *train_run_meta(train_run *r) {
   int64_t chained = 0;
   const bool has = train_fingerprint_log_chain(r->record, &chained, &chain);
   json_t *link = has ? json_pack("{s:I, s:s}", "step", (json_int_t)chained, "hash", chain.s) : NULL;
-  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s*, s:o, s:{s:i, s:i, s:i}, s:b, s:o*}",
-                   "stage", r->work.stage->ops->name, "config", r->config_text, "config_hash",
-                   orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples, "epoch",
-                   (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed",
-                   (json_int_t)c->run.seed, "ahead_steps", (json_int_t)r->ahead, "tokens_by",
-                   tokens_by, "guard", train_guard_save(&r->guard), "layout", "tp",
-                   r->world->grid.tp, "cp", r->world->grid.cp, "dp", r->world->grid.dp, "exact",
-                   (int)c->run.exact, "chain", link);
+  return json_pack(
+      "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s*, s:s*, s:o, s:{s:i, s:i, s:i}, s:b, s:o*}", "stage",
+      r->work.stage->ops->name, "config", r->config_text, "config_hash",
+      orr_hash_to_hex(r->config_hash).s, "samples", (json_int_t)samples, "epoch",
+      (json_int_t)(clips ? (uint64_t)samples / clips : 0), "seed", (json_int_t)c->run.seed,
+      "ahead_steps", (json_int_t)r->ahead, "tokens_by", tokens_by, "base_hash",
+      r->base_hash.s[0] ? r->base_hash.s : NULL, "guard", train_guard_save(&r->guard), "layout",
+      "tp", r->world->grid.tp, "cp", r->world->grid.cp, "dp", r->world->grid.dp, "exact",
+      (int)c->run.exact, "chain", link);
 }
 
 void train_run_close(train_run *r) {
@@ -286,6 +303,7 @@ void train_run_close(train_run *r) {
   train_observer_destroy(r->observer);
   train_fingerprint_log_destroy(r->record);
   train_replica_check_destroy(r->replicas);
+  train_copies_destroy(r->copies);
   train_saver_destroy(r->saver);
   data_remote_interrupt(r->remote); // or a reader would wait for its download
   data_loader_destroy(r->loader);

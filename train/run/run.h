@@ -19,6 +19,7 @@
 #include "train/run/observer.h"
 #include "train/observe/fingerprint_log.h"
 #include "train/run/replica_check.h"
+#include "train/save/copies.h"
 #include "train/save/saver.h"
 #include "train/save/token_maker.h"
 #include "train/step/step.h"
@@ -42,6 +43,8 @@ typedef struct train_run {
   train_guard guard;
   int64_t step;                        // steps done
   int64_t ahead;                       // steps of data passed over, besides
+  bool has_base;                       // of an adapter: its base is loaded
+  orr_hash_hex base_hash;              // of its weights; known to rank 0
   char *origin;                        // checkpoint that the weights came from; NULL = none
   train_token_maker taught, tokens_by; // whose tokens it learned, and whose data.train holds
   data_remote *remote;
@@ -52,6 +55,7 @@ typedef struct train_run {
   train_observer *observer;
   train_fingerprint_log *record; // NULL = none
   train_saver *saver;
+  train_copies *copies;          // NULL where none are made
   train_replica_check *replicas; // NULL = not compared
   dist_watchdog *watchdog;       // watches from the beginning on
   atomic_int_least64_t reached;  // `step`, for the watchdog's thread

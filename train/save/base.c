@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "train/model/outcome.h"
 
@@ -145,10 +146,13 @@ static orr_code compare_branches(const cfg *c, const ckpt_reader *r, train_base 
 
 bool train_base_lacks(const ckpt_reader *r, const char *file, const char *name,
                       const char *parameter) {
-  return strncmp(parameter, "heads.", 6) == 0 && !ckpt_reader_has(r, file, name);
+  return (strncmp(parameter, "heads.", 6) == 0 || strncmp(parameter, "embed.view.", 11) == 0) &&
+         !ckpt_reader_has(r, file, name);
 }
 
 static void name_heads(const cfg *c, const ckpt_reader *r, train_base *b) {
+  if (c->model.views.n > 0 && size_of(r, "embed.view.weight", 0) < 0)
+    say(b, "the embeddings of its %d views are new: they begin at random", c->model.views.n);
   const double weights[TRAIN_OUTCOMES] = {c->model.reward_weight, c->model.done_weight,
                                           c->model.progress_weight};
   for (int o = 0; o < TRAIN_OUTCOMES; o++) {
@@ -225,5 +229,52 @@ orr_code train_base_read(const train_base *b, ckpt_reader *r, const char *file, 
     else
       ORR_TRY(ckpt_read(r, file, name, (uint64_t)at * size, (size_t)n * size, to + done));
   }
+  return ORR_OK;
+}
+
+// -- whose weights --------------------------------------------------------------------------
+
+static orr_code hash_tensor(ckpt_reader *r, bool ema, int i, float *chunk, size_t most,
+                            orr_hash_stream *s) {
+  const char *name;
+  int ndim;
+  int64_t shape[4];
+  char full[256];
+  uint64_t bytes = sizeof *chunk;
+  ORR_TRY(ckpt_reader_tensor(r, "model", i, &name, &ndim, shape));
+  for (int d = 0; d < ndim; d++) bytes *= (uint64_t)shape[d];
+  snprintf(full, sizeof full, "%s%s", ema ? "ema." : "", name);
+  orr_hash_stream_update(s, name, strlen(name) + 1);
+  for (uint64_t at = 0, n; at < bytes; at += n) {
+    n = bytes - at < most ? bytes - at : most;
+    ORR_TRY(ckpt_read(r, ema ? "optim" : "model", full, at, (size_t)n, chunk));
+    orr_hash_stream_update(s, chunk, (size_t)n);
+  }
+  return ORR_OK;
+}
+
+orr_code train_base_hash(ckpt_reader *r, bool ema, orr_hash_hex *out) {
+  enum { BYTES = 4 << 20 };
+  float *chunk = orr_malloc(BYTES);
+  orr_hash_stream *s = orr_hash_stream_create();
+  orr_code rc =
+      chunk && s ? ORR_OK : ORR_FAIL(ORR_ENOMEM, "%s: out of memory", ckpt_reader_path(r));
+  for (int i = 0; rc == ORR_OK && i < ckpt_reader_count(r, "model"); i++)
+    rc = hash_tensor(r, ema, i, chunk, BYTES, s);
+  if (rc == ORR_OK) *out = orr_hash_to_hex(orr_hash_stream_digest(s));
+  orr_hash_stream_destroy(s);
+  orr_free(chunk);
+  return rc;
+}
+
+orr_code train_base_is(const ckpt_reader *adapter, const orr_hash_hex *hash, const char *path) {
+  const char *wanted = json_string_value(json_object_get(ckpt_reader_meta(adapter), "base_hash"));
+  if (!wanted)
+    ORR_WARN("%s does not say which weights it is an adapter of; %s is taken",
+             ckpt_reader_path(adapter), path);
+  ORR_CHECK(!wanted || strcmp(wanted, hash->s) == 0, ORR_EINVAL,
+            "%s is an adapter of weights %s, but %s holds weights %s: give the base that it was "
+            "trained on",
+            ckpt_reader_path(adapter), wanted, path, hash->s);
   return ORR_OK;
 }

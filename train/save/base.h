@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "base/hash.h"
 #include "base/status.h"
 #include "checkpoints/checkpoint.h"
 #include "configs/config.h"
@@ -36,6 +37,13 @@ bool train_base_lacks(const ckpt_reader *r, const char *file, const char *name,
 orr_code train_base_read(const train_base *b, ckpt_reader *r, const char *file, const char *name,
                          const train_params *all, const train_param *p, int64_t global,
                          int64_t count, int64_t local, float *to);
+
+// Local. What tells the weights of a base apart, wherever they lie: XXH3-128 over its tensors'
+// names and float32 values, of the moving average with `ema`. Reads all of them.
+orr_code train_base_hash(ckpt_reader *r, bool ema, orr_hash_hex *out);
+// Local. ORR_EINVAL names both when the adapter in `adapter` is not of the base with weights `hash`
+// at `path`; one that does not say is taken, with a warning.
+orr_code train_base_is(const ckpt_reader *adapter, const orr_hash_hex *hash, const char *path);
 
 // Local. The names of the branches, as the "branches" of an exported file's metadata says them;
 // *out (free) is NULL where the checkpoint does not name them.

@@ -50,7 +50,7 @@ orr_code train_saver_create(const cfg *c, train_axes *axes, train_state *state, 
   *s = (train_saver){
       .axes = axes, .rank = axes->grid.rank, .ranks = axes->grid.ranks, .state = state};
   ORR_TRY_GOTO(open_writer(s, c), fail);
-  ORR_TRY_GOTO(train_store_create(c, state, axes, s->writer, &s->store), fail);
+  ORR_TRY_GOTO(train_store_create(c, state, axes, s->writer, 0, &s->store), fail);
   *out = s;
   return ORR_OK;
 fail:

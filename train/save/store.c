@@ -22,7 +22,7 @@ struct train_store {
   train_state *state;
   train_axes *axes;
   const ckpt_writer *writer;
-  int sets;
+  int sets, shift;
   bool direct;                      // everything lies on every rank as files want it
   own_piece *own;                   // [sets, tensors]
   float *collected;                 // own pieces
@@ -102,6 +102,12 @@ static int neighbour(const train_store *st, int tp_i) {
   return dist_grid_rank(&st->axes->grid, tp_i, st->axes->grid.cp_i, st->axes->grid.dp_i);
 }
 
+// The rank whose extents a rank writes.
+static int stands_for(const train_store *st, int rank) {
+  const int ranks = st->axes->grid.ranks;
+  return (rank + ranks - st->shift % ranks) % ranks;
+}
+
 // -- life -----------------------------------------------------------------------------------
 
 static orr_code note_own(void *ctx, int set, int t, uint64_t first, uint64_t bytes) {
@@ -118,7 +124,7 @@ static orr_code note_own(void *ctx, int set, int t, uint64_t first, uint64_t byt
 static orr_code count_set(const train_store *st, const train_param *list, int set, int to,
                           int64_t *bytes) {
   sender x = {.list = list, .set = set, .part = {.count = INT64_MAX}};
-  ORR_TRY(ckpt_writer_visit(st->writer, neighbour(st, to), send_piece, &x));
+  ORR_TRY(ckpt_writer_visit(st->writer, stands_for(st, neighbour(st, to)), send_piece, &x));
   *bytes = x.bytes;
   return ORR_OK;
 }
@@ -174,17 +180,21 @@ static orr_code take_tables(train_store *st) {
   st->send_at = st->recv_bytes + sets * tp;
   st->recv_at = st->send_at + tp;
   st->sent = st->recv_at + tp;
-  return ckpt_writer_visit(st->writer, st->axes->grid.rank, note_own, st);
+  return ckpt_writer_visit(st->writer, stands_for(st, st->axes->grid.rank), note_own, st);
 }
 
 orr_code train_store_create(const cfg *c, train_state *s, train_axes *axes,
-                            const ckpt_writer *writer, train_store **out) {
+                            const ckpt_writer *writer, int shift, train_store **out) {
   orr_code rc;
   const bool direct = train_axes_size(axes, DIST_AXIS_TP) == 1 && s->shard.ranks == 1;
   train_store *st = orr_calloc(1, sizeof *st);
   ORR_CHECK(st, ORR_ENOMEM, "checkpoint exchange: out of memory");
-  *st = (train_store){
-      .state = s, .axes = axes, .writer = writer, .sets = s->has_ema ? 4 : 3, .direct = direct};
+  *st = (train_store){.state = s,
+                      .axes = axes,
+                      .writer = writer,
+                      .sets = s->has_ema ? 4 : 3,
+                      .shift = shift,
+                      .direct = direct};
   *out = st;
   if (direct) return ORR_OK;
   ORR_TRY_GOTO(take_tables(st), fail);
@@ -280,7 +290,7 @@ static orr_code pack_part(train_store *st, int set, const train_store_part *part
                 .part = *part,
                 .to = st->send + st->send_at[i],
                 .bytes = st->sent[i]};
-    ORR_TRY(ckpt_writer_visit(st->writer, neighbour(st, i), send_piece, &x));
+    ORR_TRY(ckpt_writer_visit(st->writer, stands_for(st, neighbour(st, i)), send_piece, &x));
     st->sent[i] = x.bytes;
   }
   return ORR_OK;
@@ -429,6 +439,17 @@ static orr_code match_base(const train_base *base, const ckpt_reader *r, const c
   const orr_code rc = ckpt_reader_match(r, &as_there);
   orr_free(theirs);
   return rc;
+}
+
+orr_code train_store_load_named(train_state *s, ckpt_reader *r, const char *prefix, bool ema,
+                                bool *took_ema) {
+  ckpt_plan plan;
+  if (!prefix[0]) return train_store_load_weights(s, r, ema, NULL, took_ema);
+  ORR_TRY(train_store_plan(s, 1 << 30, &plan));
+  ckpt_set set = plan.sets[0];
+  set.prefix = prefix;
+  if (took_ema) *took_ema = false;
+  return load_set(s, r, &set, train_state_weights(s), false);
 }
 
 orr_code train_store_load_weights(train_state *s, ckpt_reader *r, bool ema, const train_base *base,

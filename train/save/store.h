@@ -15,11 +15,11 @@ orr_code train_store_plan(train_state *s, int64_t file_bytes, ckpt_plan *out);
 
 typedef struct train_store train_store;
 
-// Local. What `writer` of this rank and its neighbours will write; takes all memory that collecting
-// needs, or, while axes plan, only counts it. Borrows the last three; axes == NULL: one rank, which
-// needs no configuration.
+// Local. What `writer` of this rank and its neighbours will write, each for the rank that is
+// `shift` before it (0 = its own); takes all memory that collecting needs, or, while axes plan,
+// only counts it. Borrows the last three; axes == NULL: one rank, which needs no configuration.
 orr_code train_store_create(const cfg *c, train_state *s, train_axes *axes,
-                            const ckpt_writer *writer, train_store **out);
+                            const ckpt_writer *writer, int shift, train_store **out);
 void train_store_destroy(train_store *st); // takes NULL
 uint64_t train_store_bytes(const train_store *st);
 // Collective over tp and replicas. Brings together what this rank will write. The gradients are
@@ -50,5 +50,9 @@ orr_code train_store_load(train_state *s, ckpt_reader *r);
 // be NULL) says which.
 orr_code train_store_load_weights(train_state *s, ckpt_reader *r, bool ema, const train_base *base,
                                   bool *took_ema);
+
+// Local. The same of tensors that the files call prefix + name: "" or what an adapter's file has.
+orr_code train_store_load_named(train_state *s, ckpt_reader *r, const char *prefix, bool ema,
+                                bool *took_ema);
 
 #endif

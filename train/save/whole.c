@@ -31,9 +31,9 @@ static orr_code take_tables(train_whole *w, const cfg *c) {
   for (int r = 0; r < w->tp; r++) {
     train_axes other = *w->axes;
     other.grid.tp_i = r;
-    ORR_TRY(train_stage_list(c, &other, &w->theirs[r]));
+    ORR_TRY(train_stage_list_model(c, &other, &w->theirs[r]));
   }
-  ORR_TRY(train_stage_list(c, NULL, &w->alone));
+  ORR_TRY(train_stage_list_model(c, NULL, &w->alone));
   if (!gathers(w)) return ORR_OK;
   w->parts = w->tp > 1 ? orr_malloc(tp * total * sizeof *w->parts) : w->here;
   w->whole = orr_calloc((size_t)w->alone.total, sizeof *w->whole);

@@ -9,7 +9,8 @@
 
 typedef struct train_whole train_whole;
 
-// Local. Takes all memory that it will need. Borrows all. ORR_ENOMEM.
+// Local. Takes all memory that it will need. Borrows all; `s` is what the model runs on.
+// ORR_ENOMEM.
 orr_code train_whole_create(const cfg *c, train_state *s, train_axes *axes, train_whole **out);
 void train_whole_destroy(train_whole *w); // takes NULL
 // Collective over tp and replicas, between two steps. *flat (=) on rank 0 the moving average, or

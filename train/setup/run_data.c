@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "data/clips/clip_set.h"
 #include "data/set/index.h"
+#include "train/model/views.h"
 #include "train/setup/remote_data.h"
 
 orr_code train_branch_id(const cfg *c, const char *name, int32_t *id) {
@@ -22,6 +23,12 @@ orr_code train_branch_id(const cfg *c, const char *name, int32_t *id) {
   return ORR_FAIL(ORR_ECONFIG,
                   "branch '%s' is not in model.branches (%s): add it there or set data.branch",
                   name, known);
+}
+
+static orr_code check_views(const cfg *c, const data_index *index) {
+  data_views views;
+  ORR_TRY(train_views_of(c, &views));
+  return train_views_fit(&views, c->model.rows, c->model.cols, &index->format, index->dir);
 }
 
 // One data set: its branch, and whether it fits, into the list. Of a tokenizer's training neither
@@ -45,6 +52,8 @@ static orr_code look_at_set(const cfg *c, int set, bool elsewhere, int32_t *id, 
   else if (index->format.A > o->A)
     o->A = index->format.A;
   if (rc == ORR_OK) rc = data_clip_set_check(index, o, f);
+  if (rc == ORR_OK && c->train.stage == CFG_STAGE_DYNAMICS)
+    rc = orr_faults_take(f, check_views(c, index));
   data_index_close(index);
   return rc;
 }

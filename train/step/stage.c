@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/mem.h"
+#include "train/step/adapter.h"
 #include "train/timing/marks.h"
 
 static const train_stage_ops *ops_of(const cfg *c) {
@@ -22,12 +23,22 @@ orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state
   return ops_of(c)->create(k, c, axes, state, clips, micro, out);
 }
 
-orr_code train_stage_list(const cfg *c, train_axes *axes, train_params *out) {
+orr_code train_stage_list_model(const cfg *c, train_axes *axes, train_params *out) {
   train_params_init(out);
   out->segment_unit = train_state_segment_unit(c, axes);
   ORR_TRY(ops_of(c)->list(c, axes, out));
   if (out->segment_unit) train_params_pad(out, out->segment_unit);
   return ORR_OK;
+}
+
+orr_code train_stage_list(const cfg *c, train_axes *axes, train_params *out) {
+  train_params model;
+  if (!train_adapter_is_on(c)) return train_stage_list_model(c, axes, out);
+  train_params_init(out);
+  orr_code rc = train_stage_list_model(c, axes, &model);
+  if (rc == ORR_OK) rc = train_adapter_list(c, &model, axes, out);
+  train_params_release(&model);
+  return rc;
 }
 
 void train_stage_destroy(train_stage *s) {

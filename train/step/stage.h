@@ -95,8 +95,10 @@ CFG_CHOICES_STAGE(TRAIN_STAGE_DECLARE)
 orr_code train_stage_create(kern *k, const cfg *c, train_axes *axes, train_state *state,
                             int64_t clips, int64_t micro, train_stage **out); // by train.stage
 // Local. The parameters of the rank that `axes` stand for, in order of the flat layout; of another
-// rank of tp than this one, too. ORR_ENOMEM; release *out also then.
+// rank of tp than this one, too: those that are trained, and those of the model, which are the same
+// unless an adapter is trained (train/step/adapter.h). ORR_ENOMEM; release *out also then.
 orr_code train_stage_list(const cfg *c, train_axes *axes, train_params *out);
+orr_code train_stage_list_model(const cfg *c, train_axes *axes, train_params *out);
 void train_stage_destroy(train_stage *s); // takes NULL
 
 // Local. Takes all arrays; once counting, once committed.

@@ -124,6 +124,7 @@ void train_state_place(train_state *s) {
   if (!s->training) return;
   place_gradients(s);
   s->own_master = shares_master(s) ? orr_arena_take(&s->optimizer, own) : w->master;
+  if (s->frozen) return;
   s->m = orr_arena_take(&s->optimizer, own);
   s->v = orr_arena_take(&s->optimizer, own);
   s->ema = s->has_ema ? orr_arena_take(&s->optimizer, own) : NULL;

@@ -43,8 +43,9 @@ typedef struct train_state {
   float *m, *v, *ema; // NULL when absent
   int64_t plain;      // elements of weights.plain
   bool training, has_ema;
-  bool exact;               // run.exact: fingerprints do not know the layout
-  bool first;               // of the replicas
+  bool frozen; // gradients are made, but nothing here is updated: no optimizer's states
+  bool exact;  // run.exact: fingerprints do not know the layout
+  bool first;  // of the replicas
   train_matrices *matrices; // that Muon updates; NULL where AdamW updates all
   orr_arena parameters, gradients, optimizer;
   ckpt_tensor *tensors; // the list for checkpoints/, made on demand

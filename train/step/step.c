@@ -9,17 +9,28 @@
 #include "train/step/schedule.h"
 #include "train/timing/marks.h"
 
+// The state that the model runs on, and, with an adapter, that of the adapter.
+static orr_code create_states(train_step *s, train_state *model) {
+  const cfg *c = s->c;
+  const bool ema = c->optim.ema_decay > 0.0;
+  train_state_init(model, s->k, train_precision(c), true, ema && model == &s->state);
+  model->frozen = model == &s->base;
+  model->weights.products = &model->products;
+  if (!model->frozen) model->params.segment_unit = train_state_segment_unit(c, s->axes);
+  ORR_TRY(train_stage_create(s->k, c, s->axes, model, s->clips, s->micro, &s->stage));
+  if (!model->frozen) return ORR_OK;
+  train_state_init(&s->state, s->k, KERN_F32, true, ema);
+  ORR_TRY(train_adapter_list(c, &s->base.params, s->axes, &s->state.params));
+  return train_adapter_create(c, &s->base, &s->state, &s->adapter);
+}
+
 static orr_code create_parts(train_step *s) {
   const cfg *c = s->c;
-  const kern_dtype act = train_precision(c);
-  train_state_init(&s->state, s->k, act, true, c->optim.ema_decay > 0.0);
-  s->state.weights.products = &s->state.products;
-  s->state.params.segment_unit = train_state_segment_unit(c, s->axes);
   kern_arena_init(s->k, &s->exchange, "communication");
   kern_arena_init_pinned(s->k, &s->results, "results");
   ORR_TRY(train_axes_check(c, &s->axes->grid));
   ORR_TRY(train_timer_create(s->k, &s->timer));
-  ORR_TRY(train_stage_create(s->k, c, s->axes, &s->state, s->clips, s->micro, &s->stage));
+  ORR_TRY(create_states(s, train_adapter_is_on(c) ? &s->base : &s->state));
   s->stage->timer = s->timer;
   // by set of marks, without fingerprints and with them
   ORR_TRY(train_capture_create(s->k, s->axes, 4 * s->stage->shapes, &s->replay));
@@ -45,6 +56,8 @@ void train_step_overlap(train_step *s, bool overlap) {
 
 static orr_code place(train_step *s) {
   train_state_place(&s->state);
+  if (s->adapter) train_state_place(&s->base);
+  if (s->adapter) train_adapter_place(s->adapter);
   ORR_TRY(train_stage_place(s->stage));
   ORR_TRY(train_reduce_place(s->reduce, &s->exchange));
   if (s->ordered) {
@@ -130,6 +143,8 @@ orr_code train_step_rehearse(train_step *s) {
 orr_code train_step_commit(train_step *s) {
   ORR_TRY(kern_commit(s->k));
   ORR_TRY(train_state_commit(&s->state));
+  if (s->adapter) ORR_TRY(train_state_commit(&s->base));
+  if (s->adapter) ORR_TRY(orr_arena_commit(train_adapter_arena(s->adapter)));
   ORR_TRY(train_stage_commit(s->stage));
   ORR_TRY(orr_arena_commit(&s->exchange));
   ORR_TRY(orr_arena_commit(&s->results));
@@ -163,6 +178,9 @@ void train_step_release(train_step *s) {
   train_timer_destroy(s->timer);
   orr_arena_release(&s->results);
   orr_arena_release(&s->exchange);
+  train_adapter_destroy(s->adapter);
+  s->adapter = NULL;
+  if (s->base.k) train_state_release(&s->base);
   train_state_release(&s->state);
   s->fetch = NULL;
   s->gather = NULL;
@@ -171,6 +189,15 @@ void train_step_release(train_step *s) {
   s->replay = NULL;
   s->stage = NULL;
   s->timer = NULL;
+}
+
+orr_code train_step_adapt(train_step *s, bool anew, bool base_too) {
+  if (base_too) ORR_TRY(train_adapter_take_base(s->adapter));
+  if (anew) {
+    ORR_TRY(train_adapter_take_whole(s->adapter));
+    ORR_TRY(train_state_average_is_weights(&s->state));
+  }
+  return train_adapter_merge(s->adapter);
 }
 
 // *sums (=) those of all replicas. Where steps are captured, all ranks take the largest of their
@@ -228,6 +255,19 @@ static orr_code ready(void *step, int64_t first) {
   return train_reduce_ready(s->reduce, first);
 }
 
+// Of an adapter: the gradients of the model's weights are made first, all of them on this rank.
+static orr_code run_adapted(train_step *s) {
+  train_state *m = &s->base;
+  ORR_TRY(train_products_begin(&m->products, &m->weights, 0, m->params.total));
+  for (int64_t micro = 0; micro < s->micros; micro++) {
+    ORR_TRY(train_stage_run(s->stage, micro, NULL, s));
+    ORR_TRY(train_products_settle(&m->products, &m->weights, 0));
+  }
+  ORR_TRY(train_reduce_begin(s->reduce, s->micros - 1, true));
+  ORR_TRY(train_adapter_gradients(s->adapter));
+  return train_reduce_finish(s->reduce);
+}
+
 // With run.exact a micro-batch is a group, with gradients of its own, and its leaves have losses of
 // their own.
 static void take_group(train_step *s, int64_t micro) {
@@ -264,7 +304,8 @@ static orr_code make_gradients(train_step *s) {
         s->k, &(kern_fill_args){.x = s->exact.losses,
                                 .bytes = (size_t)s->exact.count * sizeof *s->exact.losses}));
   ORR_TRY(train_fetch_forget(s->fetch));
-  for (int64_t micro = 0; micro < s->micros; micro++) ORR_TRY(run_micro(s, micro));
+  if (s->adapter) ORR_TRY(run_adapted(s));
+  for (int64_t micro = 0; !s->adapter && micro < s->micros; micro++) ORR_TRY(run_micro(s, micro));
   if (s->ordered) {
     ORR_TRY(add_losses(s));
     return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
@@ -316,6 +357,7 @@ static orr_code make_update(train_step *s) {
   if (s->fingerprint) ORR_TRY(train_state_fingerprint_weights(&s->state, &t->fingerprints.weights));
   ORR_TRY(train_timer_end(s->timer, TRAIN_TIMED_OPTIMIZER));
   ORR_TRY(train_gather_finish(s->gather));
+  if (s->adapter) ORR_TRY(train_adapter_merge(s->adapter));
   train_profile_leave(s->axes->profile);
   return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);
 }

@@ -13,6 +13,7 @@
 #include "configs/config.h"
 #include "data/clips/clip_batch.h"
 #include "train/model/axes.h"
+#include "train/step/adapter.h"
 #include "train/step/fetch.h"
 #include "train/step/gather.h"
 #include "train/timing/timer.h"
@@ -79,8 +80,10 @@ typedef struct {
 typedef struct {
   const cfg *c;
   train_axes *axes;
-  kern *k; // borrowed
-  train_state state;
+  kern *k;                // borrowed
+  train_state state;      // what is trained
+  train_state base;       // with an adapter, which is then `state`: what the model runs on
+  train_adapter *adapter; // NULL: `state` is that, too
   train_stage *stage;
   train_ordered *ordered; // NULL without run.exact
   train_exact_sums exact;
@@ -115,6 +118,13 @@ orr_code train_step_commit(train_step *s);
 // then the communicators that they hold. Before train_step_release, which ends their memory.
 void train_step_leave_device(train_step *s, dist_world *w);
 void train_step_release(train_step *s);
+// Local. The weights that the model runs on.
+static inline train_state *train_step_model(train_step *s) {
+  return s->adapter ? &s->base : &s->state;
+}
+// Local, with an adapter. base_too: s->base holds the weights of the base as they are. anew: what
+// is trained whole begins as they have it. Then the adapter is merged.
+orr_code train_step_adapt(train_step *s, bool anew, bool base_too);
 // Local. Whether replicas communicate while they compute (dist.overlap); the results are the same.
 void train_step_overlap(train_step *s, bool overlap);
 

@@ -119,6 +119,24 @@ static void test_the_same_seed_says_the_same_whatever_was_said_before(void **sta
   assert_memory_equal(states[0], states[1], sizeof states[0]);
 }
 
+static void test_voices_that_are_kept_for_later_are_not_heard(void **state) {
+  void *scene = NULL;
+  if (!data_scene_face.available()) skip();
+  const data_scene_setting o = {
+      .height = SIDE, .width = SIDE, .fps = 25, .voice_first = 7, .voice_end = 9};
+  assert_ok(data_scene_face.create(&o, &scene));
+  bool heard[2] = {0};
+  for (uint64_t e = 0; e < 8; e++) {
+    float s[Q];
+    assert_ok(data_scene_face.start(scene, 1, e));
+    data_scene_face.state(scene, s);
+    assert_true(s[DATA_FACE_VOICE] == 7 || s[DATA_FACE_VOICE] == 8);
+    heard[(int)s[DATA_FACE_VOICE] - 7] = true;
+  }
+  assert_true(heard[0] && heard[1]);
+  data_scene_face.destroy(scene);
+}
+
 // Where it is silent for a while the mouth is shut; and it opens with the sound, not after it.
 static void test_sound_and_mouth_go_together(void **state) {
   enum { FRAMES = 200 };
@@ -164,6 +182,7 @@ int main(void) {
       cmocka_unit_test(test_lips_meet_where_sounds_want_it),
       cmocka_unit_test(test_a_tone_is_loud_in_its_band_alone),
       cmocka_unit_test(test_the_same_seed_says_the_same_whatever_was_said_before),
+      cmocka_unit_test(test_voices_that_are_kept_for_later_are_not_heard),
       cmocka_unit_test(test_sound_and_mouth_go_together),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
   X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows) X(xent_stats) X(xent_rescale)           \
   X(xent_grad) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify) X(unpatchify) X(pixel_loss) X(clip) \
   X(adamw) X(muon_blend) X(muon_norm) X(muon_apply) X(sumsq) X(fingerprint) X(cast) X(axpby) X(sample) X(choose)       \
-  X(ring_attend) X(ring_keep)
+  X(ring_attend) X(ring_keep) X(ring_pin)
 // clang-format on
 
 typedef struct {

@@ -38,6 +38,14 @@ static void attend(side *s, const void *of, kern_dtype type) {
   r.values = side_draw(s, type, 3 * h->places * h->N * GK, 1.0);
   r.sink_keys = side_draw(s, type, 3 * h->N * GK, 1.0);
   r.sink_values = side_draw(s, type, 3 * h->N * GK, 1.0);
+  const int32_t pin[] = {1, 3, -1, -1, -1, -1, 0, -1, -1};
+  if (h->places % 2) { // some rings have frames that stay, others none
+    r.pins = 4;
+    r.most_pins = 3;
+    r.pin = side_given(s, VALUE_I32, pin, h->B * 3);
+    r.pin_keys = side_draw(s, type, 3 * 4 * h->N * GK, 1.0);
+    r.pin_values = side_draw(s, type, 3 * 4 * h->N * GK, 1.0);
+  }
   SIDE_RUN(s, ring_attend, .r = r, .H = h->H, .window = h->window,
            .qk = side_draw(s, type, M * (HK + GK), 1.0),
            .qkv = side_draw(s, type, M * (HK + 2 * GK), 1.0),
@@ -58,9 +66,31 @@ static void keep(side *s, const void *of, kern_dtype type) {
            .qkv = side_draw(s, type, M * (HK + 2 * GK), 1.0));
 }
 
+static void pin_frames(side *s, const void *of, kern_dtype type) {
+  const shape *h = of;
+  const int64_t GK = h->G * h->K, from[] = {1000001, 0, 3};
+  const int32_t to[] = {2, -1, 0};
+  float cos_[3 * 64], sin_[3 * 64];
+  for (int64_t i = 0; i < h->B * h->K / 2; i++) {
+    cos_[i] = cosf((float)i);
+    sin_[i] = sinf((float)i);
+  }
+  kern_ring r = ring_of(s, h, type);
+  r.pins = 3;
+  r.keys = side_draw(s, type, 3 * h->places * h->N * GK, 1.0);
+  r.values = side_draw(s, type, 3 * h->places * h->N * GK, 1.0);
+  r.pin_keys = side_both(s, "pinned keys", type, 3 * 3 * h->N * GK, 1.0, 1e-6);
+  r.pin_values = side_both(s, "pinned values", type, 3 * 3 * h->N * GK, 1.0, 0);
+  SIDE_RUN(s, ring_pin, .r = r, .to = side_given(s, VALUE_I32, to, h->B),
+           .from = side_given(s, VALUE_RAW, from, h->B * 8),
+           .cos = side_given(s, VALUE_F32, cos_, h->B * h->K / 2),
+           .sin = side_given(s, VALUE_F32, sin_, h->B * h->K / 2));
+}
+
 static void test_rings_equal_the_cpus(void **state) {
   PARITY_SHAPES(attend, shapes, 1);
   PARITY_SHAPES(keep, shapes, 1);
+  PARITY_SHAPES(pin_frames, shapes, 1);
 }
 
 static void choose(side *s, const void *of, kern_dtype type) {

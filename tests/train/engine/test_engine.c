@@ -208,6 +208,70 @@ static void check_guidance(double w, int64_t at) {
   toy_close(&t);
 }
 
+// What stays does so at the window's distance, as frame 0 does; and it is the frames least alike.
+static void test_frames_that_stay_are_seen_at_the_windows_distance(void **state) {
+  const train_dynamics_dims d = toy_dims(KERN_F32);
+  enum { T = 12, MEMORY = 2, WINDOW = 3 };
+  for (int64_t ahead = 0; ahead <= 2; ahead += 2) {
+    toy t;
+    rollout r;
+    plain p;
+    bool stays[2 * T];
+    int64_t frames[MEMORY], seen = 0;
+    toy_open(&t, &d, 2, T, TRAIN_NO_BACKWARD, 35);
+    // frames 1 to 4 show one place, 5 to 8 another, and so on
+    for (int64_t i = 0; i < t.B * t.T * t.S; i++)
+      if (i / t.S % t.T > 0 && i % t.S > 0) t.tokens[i] = (int32_t)((i / t.S % t.T - 1) / 4);
+    const how o = {.window = WINDOW, .steps = 1, .ahead = ahead, .memory = MEMORY};
+    rollout_open(&r, &t, &o);
+    plain_open(&p, &t, WINDOW);
+    p.stays = stays;
+    const int64_t SV = t.S * d.V;
+    double *want = orr_calloc((size_t)SV, sizeof *want);
+    for (int64_t at = 0; at < t.T; at++) {
+      memset(stays, 0, sizeof stays);
+      for (int64_t b = 0; b < t.B; b++) {
+        const int64_t n = train_engine_remembered(r.engine, (int32_t)b, frames);
+        for (int64_t i = 0; i < n; i++) {
+          assert_true(frames[i] >= 1 && frames[i] <= at - WINDOW); // it has left the window
+          stays[b * T + frames[i]] = true;
+        }
+        seen = n;
+      }
+      take_frame(&r, at);
+      if (at == 9) { // saved, led elsewhere, and loaded
+        void *saved = orr_malloc(train_engine_state_bytes(r.engine));
+        assert_ok(train_engine_save(r.engine, 0, saved));
+        for (int i = 0; i < 5; i++) assert_ok(train_engine_push(r.engine, r.frame, 1));
+        assert_ok(train_engine_load(r.engine, 0, saved));
+        orr_free(saved);
+      }
+      ask(&r, r.tokens);
+      push(&r);
+      if (at > ahead + WINDOW && ahead) { // taken back, and here again
+        assert_ok(train_engine_back(r.engine, 0, 1));
+        assert_ok(train_engine_push(r.engine, r.frame, 1));
+      }
+      for (int64_t b = 0; b < t.B; b++) {
+        double off = 0.0, most = 0.0;
+        plain_frame(&p, b, at, want);
+        for (int64_t i = 0; i < SV; i++) {
+          off = fmax(off, fabs((double)r.logits[b * SV + i] - want[i]));
+          most = fmax(most, fabs(want[i]));
+        }
+        /* fp32 against float64: measured 6e-7 */
+        if (!(off < 1e-5 * most)) fail_msg("frame %d: off by %g of %g", (int)at, off, most);
+      }
+    }
+    assert_int_equal(seen, MEMORY);
+    assert_true(frames[0] == 4 && frames[1] == 8); // each place as it was last seen
+    orr_free(want);
+    plain_close(&p);
+    rollout_close(&r);
+    toy_close(&t);
+  }
+}
+
 static void test_guided_codes_are_drawn_from_what_the_action_adds(void **state) {
   check_guidance(0.0, 3);
   check_guidance(40.0, 0);
@@ -276,6 +340,7 @@ int main(void) {
       cmocka_unit_test(test_decoding_frame_by_frame_equals_the_full_forward_pass),
       cmocka_unit_test(test_heads_on_registers_say_what_the_full_forward_pass_says),
       cmocka_unit_test(test_beyond_the_window_frame_0_stays_at_the_windows_distance),
+      cmocka_unit_test(test_frames_that_stay_are_seen_at_the_windows_distance),
       cmocka_unit_test(test_guided_codes_are_drawn_from_what_the_action_adds),
       cmocka_unit_test(test_what_cannot_be_is_refused),
       cmocka_unit_test(test_a_window_holds_no_distance_that_training_did_not),

@@ -22,9 +22,11 @@ static float opening(int clip, int t) {
   return 0.5F + 0.5F * (float)sin(0.9 * t + clip + 0.3 * sin(0.37 * t * (clip + 1)));
 }
 
+// Nothing is said in the last five frames.
 static void face_of(int clip, int t, int who, float *s) {
   memset(s, 0, Q * sizeof *s);
-  s[DATA_FACE_OPEN] = opening(clip, t);
+  s[DATA_FACE_SPEAKS] = t < T - 5;
+  s[DATA_FACE_OPEN] = t < T - 5 ? opening(clip, t) : 0;
   s[DATA_FACE_IDENTITY] = (float)who;
 }
 
@@ -65,6 +67,7 @@ static void test_a_film_that_is_right_has_the_figures_of_the_real_one(void **sta
   assert_float_equal(figure(j, "mouth_corr"), figure(j, "real_mouth_corr"), 1e-12);
   assert_true(figure(j, "av_offset_frames") == 0);
   assert_float_equal(figure(j, "audio_shuffle_ratio"), 1.5, 1e-12);
+  assert_true(figure(j, "mouth_in_silence") < 0.02);
   assert_float_equal(figure(j, "identity_drift"), figure(j, "real_identity_drift"), 1e-12);
   json_decref(j);
 }
@@ -73,6 +76,8 @@ static void test_a_film_that_is_late_or_early_is_told_by_how_much(void **state) 
   for (int late = -2; late <= 3; late++) {
     json_t *j = measure(late, -1);
     assert_true(figure(j, "av_offset_frames") == late);
+    // who is late still speaks when it is silent
+    if (late > 1) assert_true(figure(j, "mouth_in_silence") > 0.1);
     if (late) assert_true(figure(j, "mouth_corr") < figure(j, "real_mouth_corr") - 0.2);
     json_decref(j);
   }

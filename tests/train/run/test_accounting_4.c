@@ -122,6 +122,56 @@ static void check_save(trainee *t, dist_world *w, const train_accounting *a) {
   train_saver_destroy(s);
 }
 
+// Blocks of file `name` of the checkpoint that are not zeros, against those in the ranks' folders:
+// each must be there twice, in the memory of two ranks, and nowhere otherwise.
+static void check_twice(const char *whole, const char *copies, int ranks, const char *name) {
+  char path[512], *bytes, *part;
+  size_t n, m;
+  static const char zeros[4096];
+  snprintf(path, sizeof path, "%s/%s", whole, name);
+  assert_ok(orr_fs_read_all(path, &bytes, &n));
+  unsigned char *found = calloc(n / 4096 + 1, 1);
+  for (int r = 0; r < ranks; r++) {
+    snprintf(path, sizeof path, "%s/rank-%06d/step-00000001/%s", copies, r, name);
+    if (access(path, R_OK) != 0) continue; // nothing of that file
+    assert_ok(orr_fs_read_all(path, &part, &m));
+    assert_true(m <= n);
+    for (size_t at = 0; at < m; at += 4096) {
+      const size_t k = m - at < 4096 ? m - at : 4096;
+      if (memcmp(part + at, zeros, k) == 0) continue;
+      assert_memory_equal(part + at, bytes + at, k);
+      found[at / 4096]++;
+    }
+    orr_free(part);
+  }
+  for (size_t at = 0; at < n; at += 4096) {
+    const size_t k = n - at < 4096 ? n - at : 4096;
+    if (memcmp(bytes + at, zeros, k) != 0) assert_int_equal(found[at / 4096], 2);
+  }
+  free(found);
+  orr_free(bytes);
+}
+
+// Copies in memory as the loop makes them, after the checkpoint of the same state.
+static void check_copies(trainee *t, dist_world *w, const train_accounting *a) {
+  dist_traffic before[DIST_AXES];
+  train_copies *x;
+  char whole[256];
+  assert_ok(train_copies_create(t->c, &t->axes, &t->work.state, &x));
+  note_traffic(w, before);
+  assert_ok(train_copies_make(x, 1, json_pack("{s:s}", "stage", "dynamics")));
+  assert_ok(train_copies_conclude(x));
+  check_moved(w, before, a->copies.moved, "a copy in memory");
+  assert_ok(dist_barrier(w->axis[DIST_AXIS_WORLD]));
+  snprintf(whole, sizeof whole, "%s/ckpt/step-00000001", t->c->run.dir);
+  if (w->grid.rank == 0) {
+    check_twice(whole, t->c->ckpt.copies_dir, w->grid.ranks, "model-00001-of-00001.safetensors");
+    check_twice(whole, t->c->ckpt.copies_dir, w->grid.ranks, "optim-00001-of-00001.safetensors");
+  }
+  assert_ok(dist_barrier(w->axis[DIST_AXIS_WORLD]));
+  train_copies_destroy(x);
+}
+
 static void check_compare(trainee *t, dist_world *w, const train_accounting *a) {
   dist_traffic before[DIST_AXES];
   train_replica_check *r;
@@ -146,10 +196,14 @@ static void test_what_saving_and_comparing_take_is_what_was_announced(void **sta
     assert_ok(cfg_set(t.c, text));
     assert_ok(cfg_set(t.c, "ckpt.async=false"));
     assert_ok(cfg_set(t.c, "dist.check_replicas=1"));
+    snprintf(text, sizeof text, "ckpt.copies_dir=%s/copies-%d", root, i);
+    assert_ok(cfg_set(t.c, text));
+    assert_ok(cfg_set(t.c, "ckpt.copies_every=1"));
     assert_ok(train_accounting_plan(&a, &t.work));
     trainee_commit(&t);
     check_compare(&t, w, &a);
     check_save(&t, w, &a);
+    check_copies(&t, w, &a);
     trainee_close(&t);
   }
   world_folder_remove(w, root);

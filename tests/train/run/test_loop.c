@@ -357,7 +357,7 @@ static void save_with_nan(small_run *r, const char *from, const char *to) {
   const ckpt_writer_options o = {.root = small_run_path(r, to), .ranks = 1, .keep = 10};
   assert_ok(ckpt_writer_create(&plan, &o, &w));
   assert_ok(ckpt_save_prepare(w, 3));
-  assert_ok(train_store_create(NULL, &s, NULL, w, &store));
+  assert_ok(train_store_create(NULL, &s, NULL, w, 0, &store));
   assert_ok(ckpt_save_begin(w, 3, train_store_get, store));
   assert_ok(ckpt_save_sums(w, &sums));
   assert_ok(ckpt_save_commit(w, &sums, ckpt_reader_meta(reader)));

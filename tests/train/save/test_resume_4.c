@@ -42,7 +42,7 @@ static void save_alone(trainee *t, const char *root, int64_t step) {
   assert_ok(train_store_plan(&t->work.state, 1 << 30, &plan));
   assert_ok(ckpt_writer_create(&plan, &(ckpt_writer_options){.root = path, .ranks = 1, .keep = 100},
                                &writer));
-  assert_ok(train_store_create(t->c, &t->work.state, &t->axes, writer, &store));
+  assert_ok(train_store_create(t->c, &t->work.state, &t->axes, writer, 0, &store));
   assert_ok(train_store_collect(store));
   assert_ok(ckpt_save_prepare(writer, step));
   assert_ok(ckpt_save_begin(writer, step, train_store_get, store));

@@ -128,7 +128,7 @@ static void save(toy_state *m, const char *root) {
   const ckpt_writer_options o = {.root = root, .ranks = 1};
   assert_ok(ckpt_writer_create(&plan, &o, &w));
   assert_ok(ckpt_save_prepare(w, 1));
-  assert_ok(train_store_create(NULL, &m->s, NULL, w, &store));
+  assert_ok(train_store_create(NULL, &m->s, NULL, w, 0, &store));
   assert_ok(ckpt_save_begin(w, 1, train_store_get, store));
   assert_ok(ckpt_save_sums(w, &sums));
   assert_ok(ckpt_save_commit(w, &sums, meta));

@@ -100,6 +100,8 @@ static void test_replayed_steps_of_cp2_equal_those_issued(void **state) {
 static void test_replayed_steps_of_dp2_equal_those_issued(void **state) {
   compare(*state, &(layout){.tp = 1, .cp = 1, .dp = 2});
   compare(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 1, .micro = 1});
+  compare(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 2, .micro = 1});
+  compare(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 3, .micro = 1});
 }
 static void test_replicas_with_other_numbers_of_masked_positions_capture_one_shape(void **state) {
   assert_true(compare(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .batch = 256}));

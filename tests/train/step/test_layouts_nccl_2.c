@@ -40,6 +40,9 @@ static void test_dp2_over_nccl_equals_one_rank(void **state) {
   compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, EXACT});
   compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 1, EXACT});
   compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 1, COARSE});
+  compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 2, .micro = 1, EXACT});
+  compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 3, EXACT});
+  compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 3, .micro = 1, COARSE});
 }
 
 static void test_what_is_registered_is_given_back(void **state) {
