@@ -4,7 +4,7 @@
 #include "tests/dist/device.h"
 #include "tests/dist/played/nccl_host.h"
 #include "tests/dist/played/streams.h"
-#include "tests/train/layouts.h"
+#include "tests/train/exact.h"
 
 void __real_train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *world);
 void __wrap_train_axes_init(train_axes *ax, const dist_grid *grid, const dist_world *world);
@@ -45,6 +45,13 @@ static void test_dp2_over_nccl_equals_one_rank(void **state) {
   compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 3, .micro = 1, COARSE});
 }
 
+static void test_exact_layouts_over_nccl_have_the_hash_of_one_rank(void **state) {
+  static const layout layouts[] = {{.tp = 2, .cp = 1, .dp = 1},
+                                   {.tp = 1, .cp = 2, .dp = 1},
+                                   {.tp = 1, .cp = 1, .dp = 2, .zero = 1}};
+  exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);
+}
+
 static void test_what_is_registered_is_given_back(void **state) {
   dist_world_leave_device(*state);
   assert_int_equal(nccl_host_buffers(), 0);
@@ -56,6 +63,7 @@ static int all_tests(dist_world *w) {
       cmocka_unit_test_prestate(test_tp2_over_nccl_equals_one_rank, w),
       cmocka_unit_test_prestate(test_cp2_over_nccl_equals_one_rank, w),
       cmocka_unit_test_prestate(test_dp2_over_nccl_equals_one_rank, w),
+      cmocka_unit_test_prestate(test_exact_layouts_over_nccl_have_the_hash_of_one_rank, w),
       cmocka_unit_test_prestate(test_what_is_registered_is_given_back, w),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
