@@ -83,6 +83,48 @@ static void test_backward_equals_the_cpu(void **state) {
     }
 }
 
+// Two segments of `depth` in eight slices each.
+static kern_slices eight_of(int64_t depth) {
+  kern_slices slices = {.count = 8, .segments = 2};
+  for (int i = 0; i <= 8; i++) {
+    slices.at[0][i] = depth / 2 * i / 8;
+    slices.at[1][i] = depth / 2 + depth / 2 * i / 8;
+  }
+  return slices;
+}
+
+static void sliced_forward(side *s, const void *of, kern_dtype type) {
+  const fwd *f = of;
+  const shape *h = f->of;
+  const kern_slices slices = eight_of(h->K);
+  SIDE_RUN(s, matmul_fwd, .type = type, .y_type = type, .M = h->M, .N = h->N, .K = h->K,
+           .x = side_draw(s, type, h->M * h->K, 1.0), .w = side_draw(s, type, h->N * h->K, 1.0),
+           .add = f->add ? side_draw(s, type, h->M * h->N, 3.0) : NULL,
+           .y = side_out(s, "y", type, h->M * h->N, TOLERANCE), .slices = &slices);
+}
+
+static void sliced_backward(side *s, const void *of, kern_dtype type) {
+  const fwd *f = of;
+  const shape *h = f->of;
+  const kern_slices slices = eight_of(h->N);
+  SIDE_RUN(s, matmul_bwd_x, .type = type, .M = h->M, .N = h->N, .K = h->K,
+           .dy = side_draw(s, type, h->M * h->N, 1.0), .w = side_draw(s, type, h->N * h->K, 1.0),
+           .dx = side_both(s, "dx", type, h->M * h->K, 1.0, TOLERANCE), .accumulate = f->add,
+           .slices = &slices);
+}
+
+static void test_products_in_slices_equal_the_cpu(void **state) {
+  static const shape sliced[] = {{5, 16, 32, 0}, {64, 48, 80, 0}, {33, 32, 16, 0}};
+  for (size_t i = 0; i < sizeof sliced / sizeof *sliced; i++)
+    for (int add = 0; add < 2; add++) {
+      const fwd f = {.of = &sliced[i], .add = add};
+      for (kern_dtype type = KERN_F32; type <= KERN_BF16; type++) {
+        parity_check(sliced_forward, &f, type, 1);
+        parity_check(sliced_backward, &f, type, 1);
+      }
+    }
+}
+
 static void no_rows(side *s, const void *of, kern_dtype type) {
   const int64_t N = 6, K = 5;
   SIDE_RUN(s, matmul_bwd_w, .type = type, .M = 0, .N = N, .K = K, .dy = side_draw(s, type, 1, 1.0),
@@ -99,6 +141,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_forward_equals_the_cpu),
       cmocka_unit_test(test_backward_equals_the_cpu),
+      cmocka_unit_test(test_products_in_slices_equal_the_cpu),
       cmocka_unit_test(test_a_product_of_no_rows_is_zero_or_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
