@@ -12,10 +12,19 @@
 #define OWN_OPS(X)                                                                                 \
   X(rmsnorm_fwd) X(rmsnorm_bwd) X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(swiglu_fwd) X(swiglu_bwd)  \
   X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows) X(xent_stats) X(xent_rescale)           \
-  X(xent_grad) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify) X(unpatchify) X(pixel_loss) X(clip) \
+  X(xent_grad) X(xent_sum) X(squares) X(squares_sum) X(add_up) X(tree_sum) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify) X(unpatchify) X(pixel_loss) X(clip) \
   X(adamw) X(muon_blend) X(muon_norm) X(muon_apply) X(sumsq) X(fingerprint) X(cast) X(axpby) X(sample) X(choose)       \
   X(ring_attend) X(ring_keep) X(ring_pin)
+// What is no kernel of its own: libraries' products and attention, memory.
+#define OTHER_OPS(X)                                                                               \
+  X(matmul_fwd) X(matmul_bwd_x) X(matmul_bwd_w) X(attention_fwd) X(attention_bwd) X(pack_weight)   \
+  X(copy) X(copy_rows) X(fill)
 // clang-format on
+
+#define ONE(op) +1
+_Static_assert((0 KERN_OPS(ONE)) == (0 OWN_OPS(ONE)) + (0 OTHER_OPS(ONE)),
+               "an op that is in neither list would be tested against itself");
+#undef ONE
 
 typedef struct {
   kern_table table;
