@@ -11,7 +11,7 @@ ORRERY_RETRIES=${ORRERY_RETRIES:-3}
 # Restart inside the allocation: spare nodes that the job asked for beyond those it needs (unset: a job
 # whose node fails is queued again), the fewest nodes it may go on with (unset: all that it needs), and the
 # nodes that have to stay together (sbatch --segment).
-#   sbatch --nodes=18 --export=ALL,ORRERY_SPARES=2 slurm/pretrain.sbatch my.yaml
+#   sbatch --no-kill --nodes=18 --export=ALL,ORRERY_SPARES=2 slurm/pretrain.sbatch my.yaml
 # ORRERY_SPARES=2
 # ORRERY_FEWEST=8
 # ORRERY_SEGMENT=16
