@@ -25,10 +25,12 @@ static orr_code find(void *handle, const char *name, void *slot) {
 orr_code dist_nccl_library_open(dist_nccl_library *l) {
   orr_code rc;
   char words[256];
-  l->handle = dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
+  // It stays mapped: the thread that answers for an id may be at work when everything else ends.
+  l->handle = dlopen(library_name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!l->handle) {
     snprintf(words, sizeof words, "%s", dlerror());
-    l->handle = dlopen(CUDA_LIBRARY_DIR "/libnccl.so." TEXT(NCCL_MAJOR), RTLD_NOW | RTLD_LOCAL);
+    l->handle = dlopen(CUDA_LIBRARY_DIR "/libnccl.so." TEXT(NCCL_MAJOR),
+                       RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   }
   ORR_CHECK(l->handle, ORR_EUNSUPPORTED,
             "%s does not open (%s); install NCCL, or put its folder into LD_LIBRARY_PATH",
