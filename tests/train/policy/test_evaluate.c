@@ -15,7 +15,7 @@ static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
   *state = f;
   folder_make(f->root);
-  tiny_world_set(f->root);
+  tiny_world_set(f->root, "clips", (const char *const[]){"left", "right"});
   tiny_world_train(f->root, "tokenizer", "tokenizer", "clips", 24);
   tiny_world_tokenize(f->root, "clips", "tokens");
   tiny_world_train(f->root, "dynamics", "dynamics", "tokens", 24);
