@@ -91,7 +91,7 @@ class Browser:
             raise RuntimeError(f"{expression}: {result['exceptionDetails']}")
         return result["result"].get("value")
 
-    def wait(self, expression, seconds=60):
+    def wait(self, expression, seconds=300):  # a machine may be busy with a hundred other things
         until = time.monotonic() + seconds
         while not self.evaluate(expression):
             if time.monotonic() > until:
