@@ -229,6 +229,20 @@ static void test_branches_are_known_by_what_they_hold(void **state) {
   orr_free(page);
 }
 
+static void test_exams_while_training_stand_over_flop(void **state) {
+  const char *dir = *state;
+  folder_store(dir, "metrics.jsonl",
+               "{\"step\": 1, \"loss\": 2, \"tflop\": 0.125, \"eval_exam_tool\": 0.5}\n"
+               "{\"step\": 2, \"loss\": 1, \"tflop\": 0.25}\n"
+               "{\"step\": 3, \"loss\": 1, \"tflop\": 0.375, \"eval_exam_tool\": 0.75}\n");
+  char *page = page_of(dir);
+  assert_balanced(page);
+  assert_holds(page, "Exam: impossible told");
+  assert_holds(page, "\"TFLOP\"");
+  assert_holds(page, "[0.125,0.375]");
+  orr_free(page);
+}
+
 static void test_a_rollouts_strip_stands_above_a_tokenizers(void **state) {
   const char *dir = *state;
   store_metrics(dir, "tokenizer/metrics.jsonl", 30, 0);
@@ -479,6 +493,7 @@ int main(void) {
       TEST(test_an_exam_shows_figures_with_intervals_and_its_cases),
       TEST(test_branches_have_a_table_films_and_strips),
       TEST(test_branches_are_known_by_what_they_hold),
+      TEST(test_exams_while_training_stand_over_flop),
       TEST(test_a_rollouts_strip_stands_above_a_tokenizers),
       TEST(test_caption_says_what_stands_beside_what),
       TEST(test_run_still_going_has_a_page),
