@@ -85,7 +85,10 @@ static orr_code begin_all(evaluation *e) {
   }
   if (!e->simulated) return ORR_OK;
   ORR_CHECK(o->world.scene && o->world.scene->goals, ORR_EINVAL,
-            "without a scene that has tasks only recordings can be judged (--policy recorded:DIR)");
+            "%s%s: only recordings can be judged without a scene that has tasks (--policy "
+            "recorded:DIR)",
+            o->world.scene ? "the scene has no tasks: " : "the data set was made by no scene",
+            o->world.scene ? o->world.scene->name : "");
   ORR_TRY(train_simulator_trials_create(&o->world, &e->simulator));
   ORR_TRY(train_starts_create(o->trials, o->prompt, o->world.A,
                               (size_t)(o->world.height * o->world.width * 3), &e->starts));

@@ -10,11 +10,13 @@
 
 typedef struct {
   char root[FOLDER_PATH], model[FOLDER_PATH + 16];
+  const char *trials;
 } fixture;
 
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
   *state = f;
+  f->trials = "3";
   folder_make(f->root);
   tiny_world_set(f->root, "clips", (const char *const[]){"left", "right"});
   tiny_world_train(f->root, "tokenizer", "tokenizer", "clips", 24);
@@ -37,9 +39,9 @@ static json_t *evaluate(const fixture *f, const char *name, const char *const *m
   json_t *j = NULL;
   snprintf(out, sizeof out, "%s/%s", f->root, name);
   snprintf(err, sizeof err, "%s/err", f->root);
-  const char *words[40] = {program_path, "policy", "evaluate",  f->model, "--trials",  "3",
-                           "--prompt",   "2",      "--horizon", "5",      "--replays", "2",
-                           "--places",   "2",      "--threads", "1",      "--json",    out};
+  const char *words[40] = {program_path, "policy", "evaluate",  f->model, "--prompt", "2",
+                           "--horizon",  "5",      "--replays", "2",      "--places", "2",
+                           "--threads",  "1",      "--json",    out,      "--trials", f->trials};
   int n = 18;
   for (int i = 0; more[i]; i++) words[n++] = more[i];
   *status = program_wait(program_start(words, err, true));
@@ -196,13 +198,13 @@ static void test_the_head_is_calibrated_on_recordings(void **state) {
   int status;
   if (!data_scene_at(0)->available()) skip();
   train_headed(f);
+  f->trials = "9";
   record(f->root, "d", 9, true);
   record(f->root, "e", 9, false);
   snprintf(d, sizeof d, "%s/d", f->root);
   snprintf(c, sizeof c, "%s/e", f->root);
-  const char *const words[] = {
-      "--scene",     "tabletop", "--policy", "expert", "--policy", "expert:lazy=1",
-      "--calibrate", d,          "--trials", "9",      NULL};
+  const char *const words[] = {"--scene",       "tabletop",    "--policy", "expert", "--policy",
+                               "expert:lazy=1", "--calibrate", d,          NULL};
   json_t *j = evaluate(f, "calibrated.json", words, &status);
   assert_int_equal(status, 0);
   const json_t *judge = json_object_get(j, "judge");

@@ -109,6 +109,7 @@ function hello(m) {
   Input.setUp(m.components, m.hears ? {keys: [], pointer: [], stick: []} : null, act);
   $('voice').hidden = !m.hears;
   $('keys').hidden = !!m.hears;
+  if (m.hears) $('draghint').hidden = true;
   if (m.hears) for (const e of document.querySelectorAll('#how span')) e.textContent = 'speech acts, space pauses';
   remap();
   fit();
