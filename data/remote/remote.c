@@ -48,6 +48,13 @@ fail:
   return rc;
 }
 
+static void free_text(data_remote_text *t) {
+  if (!t) return;
+  orr_free(t->address);
+  orr_free(t->text);
+  orr_free(t);
+}
+
 void data_remote_destroy(data_remote *r) {
   if (!r) return;
   if (r->started) {
@@ -178,13 +185,6 @@ static void free_shards(data_remote_shard *shards, int64_t count) {
     orr_free(shards[i].message);
   }
   orr_free(shards);
-}
-
-static void free_text(data_remote_text *t) {
-  if (!t) return;
-  orr_free(t->address);
-  orr_free(t->text);
-  orr_free(t);
 }
 
 orr_code data_remote_set_open(data_remote *r, const char *where, data_remote_set **out) {
