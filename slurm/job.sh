@@ -128,14 +128,18 @@ job_check_domains() {
   done
 }
 
-# JOB_HEARD: nodes of the last start of whose tasks srun told how they ended, with a blank around each.
-JOB_HEARD=" "
+# JOB_HEARD: nodes of the last start of whose tasks srun told how they ended, with a blank around each; JOB_CODE: the exit
+# code of the first of them that had one.
+JOB_HEARD=" " JOB_CODE=
 
-# job_hear WORDS: takes the nodes from what srun says of tasks ("srun: error: node[1-2]: tasks 0-1: Killed").
+# job_hear WORDS: takes them from what srun says ("srun: error: node[1-2]: tasks 0-1: Exited with exit code 1").
 job_hear() {
   local nodes=${1#srun: error: }
   case $nodes in
     *": task"*) JOB_HEARD+="$(scontrol show hostnames "${nodes%%: task*}" 2>/dev/null | tr '\n' ' ')" ;;
+  esac
+  case $nodes in
+    *"exit code "*) JOB_CODE=${JOB_CODE:-${nodes##*exit code }} ;;
   esac
 }
 
@@ -157,14 +161,36 @@ job_listen() {
   echo end >&"$1"
 }
 
-# The ranks of one start, on JOB_NODES. Once srun tells of a task that failed, the others have ORRERY_END_S to
-# end, or until all nodes but one are heard of: srun itself would wait for a node that is gone until Slurm gives it up. A
-# start in which nobody has said a word after ORRERY_START_S is none: Slurm's PMIx may wait for a node of before.
+# What else srun says of a start that failed, from the descriptor $1, for ORRERY_END_S at most. Once all nodes
+# but one are heard of, that one has a moment: srun itself would wait for a node that is gone until Slurm gives it up.
+# Fails unless srun ends.
+job_hear_out() {
+  local kind words heard rest moment='' now until
+  until=$(($(job_ms) + ORRERY_END_S * 1000))
+  while :; do
+    now=$(job_ms) rest=$((until - now))
+    read -ra heard <<<"$JOB_HEARD"
+    if [ ${#heard[@]} = $((${#JOB_NODES[@]} - 1)) ]; then
+      moment=${moment:-$((now + 300))}
+      if [ $((moment - now)) -lt $rest ]; then rest=$((moment - now)); fi
+    fi
+    if [ $rest -le 0 ]; then return 1; fi
+    kind=
+    read -r -t "$((rest / 1000)).$(printf %03d $((rest % 1000)))" -u "$1" kind words
+    case $kind in
+      end) return 0 ;;
+      fault) job_hear "$words" ;;
+    esac
+  done
+}
+
+# The ranks of one start, on JOB_NODES. A start in which nobody has said a word after ORRERY_START_S is none:
+# Slurm's PMIx may wait for a node of before.
 job_step() {
-  local code list pid in fifo kind words spoken='' until heard
+  local code list pid in fifo kind words spoken='' until
   list=$(IFS=,; echo "${JOB_NODES[*]}")
   fifo=$(mktemp -u) && mkfifo "$fifo" && exec {in}<>"$fifo" && rm -f "$fifo"
-  JOB_HEARD=" "
+  JOB_HEARD=" " JOB_CODE=
   until=$((SECONDS + ORRERY_START_S))
   srun --mpi="$ORRERY_MPI" --kill-on-bad-exit=1 --overlap --nodes=${#JOB_NODES[@]} \
     --ntasks=$((${#JOB_NODES[@]} * JOB_TASKS)) --nodelist="$list" "$@" 2> >(job_listen "$in") &
@@ -176,15 +202,8 @@ job_step() {
       end) break ;;
       word) spoken=1 ;;
       fault)
-        until=$(($(job_ms) + ORRERY_END_S * 1000))
         job_hear "$words"
-        while read -ra heard <<<"$JOB_HEARD" && [ ${#heard[@]} -lt $((${#JOB_NODES[@]} - 1)) ] && [ "$(job_ms)" -lt "$until" ]; do
-          kind=
-          read -r -t 0.1 -u "$in" kind words
-          if [ "$kind" = end ]; then break; fi
-          if [ "$kind" = fault ]; then job_hear "$words"; fi
-        done
-        kill -9 $pid 2>/dev/null
+        job_hear_out "$in" || kill -9 $pid 2>/dev/null
         break
         ;;
       *)
@@ -198,13 +217,14 @@ job_step() {
     esac
   done
   exec {in}>&-
-  wait $pid
+  { wait $pid; } 2>/dev/null # without the shell's own words on a srun that was killed
   code=$?
   while kill -0 $pid 2>/dev/null; do # a signal to this shell ends a wait, too
     wait $pid
     code=$?
   done
-  return $code
+  if [ $code = 137 ]; then code=${JOB_CODE:-137}; fi
+  return "$code"
 }
 
 # What is left of a start whose srun is gone: its ranks on nodes that live, and its hold on the folder.

@@ -79,7 +79,7 @@ class Job(unittest.TestCase):
         env = {"SLURM_JOB_NODELIST": ",".join(nodes), "SLURM_JOB_NUM_NODES": str(len(nodes)), "ORRERY_SPARES": str(spares),
                "SLURM_NTASKS_PER_NODE": "1", "DEAD": str(self.root / "dead"), "SLOW": str(self.root / "slow"),
                "ORRERY_HEALTH": "true", "ORRERY_CHECK_S": "2",
-               "ORRERY_END_S": "0", "ORRERY_START_S": "60", "STARTS": str(self.root / "starts"), **more}
+               "ORRERY_END_S": "30", "ORRERY_START_S": "60", "STARTS": str(self.root / "starts"), **more}
         return self.start(7, code, f'echo "$NODES" >>"$STARTS"; {play}', env=env)
 
     def starts(self):
@@ -98,6 +98,12 @@ class Job(unittest.TestCase):
         self.assertEqual(self.starts(), ["a b", "a c"])
         self.assertIn("b does not answer", self.said)
         self.assertNotIn("d does not answer", self.said)
+
+    def test_ranks_that_stop_on_request_are_queued_again_with_their_code(self):
+        play = 'echo "srun: error: a: task 0: Exited with exit code 85" >&2; if [ -n "$LATE" ]; then exec sleep 100; fi'
+        self.assertEqual(self.start_on(["a", "b", "c"], 1, play, 85), (85, True))
+        # srun waits for a node that is gone: its code is that of those that ended
+        self.assertEqual(self.start_on(["a", "b", "c"], 1, play, 85, LATE="1", ORRERY_END_S="1"), (85, True))
 
     def test_nodes_that_srun_names_together_are_heard_of(self):
         play = ('if [ $(wc -l <"$STARTS") = 1 ]; then echo c >"$DEAD"; echo "srun: error: a,b: tasks 0-1: Killed" >&2; exit 1; fi')

@@ -14,10 +14,11 @@ typedef struct {
   int64_t M, N, K;
 } peak_shape;
 
-// Large enough to fill the machine, small enough to be over in milliseconds. A device that is not
-// in our table may be a slow one (the host plays one in tests): a small product then.
+// Large enough to fill the machine, small enough to be over in milliseconds: a run that comes back
+// waits for it. Rows by the threads that share them. A device that is not in our table may be a
+// slow one (the host plays one in tests): a small product then.
 static peak_shape shape_of(const kern *k) {
-  if (!k->device_memory) return (peak_shape){2048, 1024, 1024};
+  if (!k->device_memory) return (peak_shape){k->threads < 4 ? 512 * k->threads : 2048, 1024, 1024};
   return train_peak_data_sheet(k, KERN_BF16) > 0.0 ? (peak_shape){8192, 4096, 4096}
                                                    : (peak_shape){256, 128, 128};
 }
