@@ -32,6 +32,7 @@
   X(RECOMPUTE, NONE, none) X(RECOMPUTE, CHEAP, cheap) X(RECOMPUTE, ALL, all)
 #define CFG_CHOICES_STAGE(X)     X(STAGE, DYNAMICS, dynamics) X(STAGE, TOKENIZER, tokenizer)
 #define CFG_CHOICES_OPTIMIZER(X) X(OPTIMIZER, ADAMW, adamw) X(OPTIMIZER, MUON, muon)
+#define CFG_CHOICES_MEMORY_BY(X) X(MEMORY_BY, LIKENESS, likeness) X(MEMORY_BY, POSE, pose)
 #define CFG_CHOICES_SCHEDULE(X)                                                                    \
   X(SCHEDULE, WSD, wsd) X(SCHEDULE, COSINE, cosine) X(SCHEDULE, CONSTANT, constant)
 
@@ -257,6 +258,9 @@
       "w: codes are drawn from (1 + w) logits - w logits without the action; 0 = one pass less")   \
   I64(memory, OPERATION, 0, 0, 1024, "frames",                                                     \
       "frames that a rollout keeps when they leave the window, those least alike")                 \
+  ENUM(memory_by, OPERATION, CFG_CHOICES_MEMORY_BY, "likeness",                                    \
+       "what is alike: codes, or poses, which actions `forward strafe turn look` add up to; by "   \
+       "pose a frame sees those alone whose view overlaps its own")                                \
   I64(seed, OPERATION, 7, 0, 4294967295, "", "key of the random numbers of an evaluation")
 
 #define CFG_GUARD(I64, F64, BOOL, STR, ENUM, LI64, LF64, LSTR)                                     \

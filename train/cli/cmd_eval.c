@@ -30,6 +30,7 @@ static const orr_option options[] = {
     {"horizon", "N", "frames rolled out", 0},
     TRAIN_DECODING_OPTIONS,
     {"memory", "N", "frames that stay when they leave the window, those least alike", 0},
+    {"memory-by", "likeness|pose", "what is alike: codes, or poses that actions add up to", 0},
     {"guidance", "W", "how much more the action counts; 0 = as in training", 0},
     TRAIN_WORLD_MODEL_OPTIONS,
     TRAIN_REMOTE_OPTION,
@@ -54,11 +55,13 @@ static orr_code read_options(const orr_args *a, const cfg *c, train_eval_options
                             .choice_temperature = decoding.choice_temperature,
                             .guidance = c->eval.guidance,
                             .memory = c->eval.memory,
+                            .by_pose = c->eval.memory_by == CFG_MEMORY_BY_POSE,
                             .seed = decoding.seed};
   ORR_TRY(orr_args_i64(a, "clips", 2, 1000000, &o->clips));
   ORR_TRY(orr_args_i64(a, "prompt", 1, 65536, &o->prompt));
   ORR_TRY(orr_args_i64(a, "horizon", 1, 65536, &o->horizon));
   ORR_TRY(orr_args_i64(a, "memory", 0, 1024, &o->memory));
+  ORR_TRY(train_memory_by_args(a, &o->by_pose));
   ORR_TRY(orr_args_f64(a, "guidance", 0.0, 100.0, &o->guidance));
   return ORR_OK;
 }

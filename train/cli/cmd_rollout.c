@@ -19,6 +19,7 @@
 #include "train/cli/rollout_session.h"
 #include "train/engine/engine.h"
 #include "train/infer/episodes.h"
+#include "train/infer/moves.h"
 #include "train/setup/remote_data.h"
 #include "train/setup/run_data.h"
 #include "train/infer/world_model.h"
@@ -43,6 +44,7 @@ static const orr_option options[] = {
     {"prompt", "N", "frames given", 0},
     TRAIN_DECODING_OPTIONS,
     {"memory", "N", "frames that stay when they leave the window, those least alike", 0},
+    {"memory-by", "likeness|pose", "what is alike: codes, or poses that actions add up to", 0},
     {"guidance", "W", "how much more the action counts; 0 = as in training", 0},
     TRAIN_WORLD_MODEL_OPTIONS,
     TRAIN_REMOTE_OPTION,
@@ -58,6 +60,7 @@ typedef struct {
   train_engine_settings settings;
   double guidance; // train_engine_options
   int64_t memory;  // likewise
+  bool by_pose;    // what it keeps
 } request;
 
 typedef struct {
@@ -84,6 +87,7 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   ORR_TRY(train_decoding_args(a, c, &q->settings));
   q->guidance = c->eval.guidance;
   q->memory = c->eval.memory;
+  q->by_pose = c->eval.memory_by == CFG_MEMORY_BY_POSE;
   q->beside = orr_args_flag(a, "beside");
   q->actions = orr_args_text(a, "actions", NULL);
   q->surprise = orr_args_text(a, "surprise", NULL);
@@ -93,6 +97,7 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   ORR_TRY(orr_args_i64(a, "scale", 1, 64, &q->scale));
   ORR_TRY(orr_args_i64(a, "prompt", 1, 65536, &q->prompt));
   ORR_TRY(orr_args_i64(a, "memory", 0, 1024, &q->memory));
+  ORR_TRY(train_memory_by_args(a, &q->by_pose));
   ORR_TRY(orr_args_f64(a, "guidance", 0.0, 100.0, &q->guidance));
   q->window = train_engine_window(c, q->prompt + q->frames);
   q->settings.sample = (uint64_t)q->clip;
@@ -215,8 +220,11 @@ static orr_code run(rollout *r) {
   const data_shard_format *f = &train_episodes_index(r->episodes)->format;
   const train_loaded_model *d = r->m.dynamics;
   int32_t branch;
+  train_pose_moves moves;
   ORR_TRY(train_branch_id(d->c, f->branch, &branch));
   ORR_TRY(read_episode(r));
+  const bool by_pose = r->q.memory && r->q.by_pose &&
+                       train_moves_of(train_episodes_index(r->episodes), d->c->data.stride, &moves);
   ORR_TRY(train_codec_create(r->m.tokenizer, 16, &r->codec));
   ORR_TRY(train_codec_encode(r->codec, r->real, r->q.prompt, r->tokens));
   ORR_TRY(train_engine_create(r->m.k, &d->dynamics, &d->dynamics_p, &d->state.weights,
@@ -225,6 +233,7 @@ static orr_code run(rollout *r) {
                                                       .window = r->q.window,
                                                       .steps = r->q.settings.steps,
                                                       .memory = r->q.memory,
+                                                      .moves = by_pose ? &moves : NULL,
                                                       .guidance = r->q.guidance},
                               &r->engine));
   const double begin = orr_clock_ms();

@@ -1,5 +1,7 @@
 #include "train/cli/decoding_args.h"
 
+#include <string.h>
+
 orr_code train_decoding_args(const orr_args *a, const cfg *c, train_engine_settings *out) {
   int64_t seed = c->eval.seed;
   *out = (train_engine_settings){.steps = c->eval.steps,
@@ -10,5 +12,13 @@ orr_code train_decoding_args(const orr_args *a, const cfg *c, train_engine_setti
   ORR_TRY(orr_args_f64(a, "choice-temperature", 0.0, 100.0, &out->choice_temperature));
   ORR_TRY(orr_args_i64(a, "seed", 0, 4294967295, &seed));
   out->seed = (uint64_t)seed;
+  return ORR_OK;
+}
+
+orr_code train_memory_by_args(const orr_args *a, bool *by_pose) {
+  const char *text = orr_args_text(a, "memory-by", *by_pose ? "pose" : "likeness");
+  ORR_CHECK(strcmp(text, "pose") == 0 || strcmp(text, "likeness") == 0, ORR_ECONFIG,
+            "--memory-by: got '%s', wanted likeness or pose", text);
+  *by_pose = strcmp(text, "pose") == 0;
   return ORR_OK;
 }

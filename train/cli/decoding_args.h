@@ -18,5 +18,8 @@
 // Local. The options, and the section eval of `c` for those that are not given; *out has sample 0.
 // ORR_ECONFIG names the option.
 orr_code train_decoding_args(const orr_args *a, const cfg *c, train_engine_settings *out);
+// Local. --memory-by: whether likeness of poses decides; *by_pose keeps its value where it is not
+// given. ORR_ECONFIG.
+orr_code train_memory_by_args(const orr_args *a, bool *by_pose);
 
 #endif

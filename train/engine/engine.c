@@ -26,6 +26,7 @@ struct train_engine {
   int32_t *pending_tokens;     // [batch,S]
   int64_t pendings;
   train_memory memory;
+  train_pose_moves moves;
   int32_t
       *past; // [sessions,ahead+1,S], where the model asks for it: frame t's codes at t % (ahead+1)
 };
@@ -94,7 +95,9 @@ orr_code train_engine_create(kern *k, const train_dynamics_dims *d, const train_
                            .steps = o->steps,
                            .window = o->window,
                            .guidance = o->guidance};
-  ORR_TRY_GOTO(train_memory_init(&e->memory, o->sessions, o->memory, o->window, e->o.ahead, d->S),
+  if (o->moves) e->moves = *o->moves;
+  ORR_TRY_GOTO(train_memory_init(&e->memory, o->sessions, o->memory, o->window, e->o.ahead, d->S,
+                                 o->moves ? &e->moves : NULL),
                fail);
   e->batch.memory = o->memory;
   e->batch.pins = e->memory.slots;
@@ -262,7 +265,10 @@ static void fill(train_engine *e, int64_t b, const train_engine_frame *f, bool m
   const int64_t S = e->d.S, K = e->d.block.K, t = s->frame;
   for (int64_t i = 0; i < S; i++) in->tokens[b * S + i] = masked ? (int32_t)e->d.V : f->tokens[i];
   if (e->past) fill_before(e, b, f->session);
-  if (e->o.memory) fill_memory(e, b, f->session, t);
+  if (e->o.memory) {
+    train_memory_move(&e->memory, f->session, t, f->has_action ? f->action : NULL);
+    fill_memory(e, b, f->session, t);
+  }
   fill_action(e, b, f);
   in->ring[b] = f->session;
   in->frame[b] = t;

@@ -18,7 +18,8 @@
 //
 // A memory (train/engine/memory.h) keeps some of the frames that leave the window. A frame sees
 // them as it sees frame 0 then: at the distance of the window, the longest that training held. A
-// frame costs that many more keys and values to look at in a time block, and as many to hold.
+// frame costs that many more keys and values to look at in a time block, and as many to hold. With
+// `moves` it sees those alone that show what its action leads to.
 //
 // Heads on the registers (train/model/registers.h) speak of a frame whose tokens are all there, in
 // the pass that appends it. With such heads a frame is therefore appended as soon as it is decoded,
@@ -39,6 +40,7 @@
 #include "base/status.h"
 #include "configs/config.h"
 #include "kernels/kern.h"
+#include "train/engine/pose.h"
 #include "train/model/dynamics.h"
 
 typedef struct {
@@ -48,7 +50,8 @@ typedef struct {
   int64_t steps;    // most passes a frame that a session asks for
   int64_t ahead;    // frames that a session can be taken back at least
   int64_t memory;   // frames that stay when they leave the window, besides frame 0
-  double guidance;  // w >= 0: codes are drawn from (1 + w) logits - w logits without the action
+  const train_pose_moves *moves; // how actions move the view (copied); NULL: likeness decides
+  double guidance; // w >= 0: codes are drawn from (1 + w) logits - w logits without the action
 } train_engine_options;
 
 // Of one session.

@@ -10,6 +10,7 @@
 #include "train/eval/measure.h"
 #include "train/eval/set.h"
 #include "train/eval/strip.h"
+#include "train/infer/moves.h"
 #include "train/eval/reconstruction.h"
 
 enum {
@@ -30,6 +31,8 @@ struct train_eval {
   // [E,T] what heads on registers say, NULL without them: of what was predicted under the true
   // actions, and of what was recorded.
   double *said[TRAIN_OUTCOMES], *given_said[TRAIN_OUTCOMES];
+  bool by_pose; // what is remembered
+  train_pose_moves moves;
 };
 
 static int64_t frame_bytes(const train_eval *e) {
@@ -52,6 +55,8 @@ orr_code train_eval_create(const train_loaded_model *dynamics, const train_loade
   *e = (train_eval){.dynamics = dynamics, .tokenizer = tokenizer, .o = *o};
   ORR_TRY_GOTO(train_codec_create(tokenizer, CODEC_FRAMES, &e->codec), fail);
   const train_eval_wish wish = {o->clips, o->prompt, o->horizon, o->seed};
+  e->by_pose = o->memory && o->by_pose &&
+               train_moves_of(train_episodes_index(episodes), dynamics->c->data.stride, &e->moves);
   ORR_TRY_GOTO(train_eval_set_load(episodes, dynamics, e->codec, &wish, &e->set), fail);
   const size_t bytes = (size_t)(e->set.E * horizon(e) * frame_bytes(e));
   e->predicted = orr_malloc(bytes);
@@ -179,6 +184,7 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, int
                                                   .window = train_engine_window(m->c, s->T),
                                                   .steps = e->o.steps,
                                                   .memory = e->o.memory,
+                                                  .moves = e->by_pose ? &e->moves : NULL,
                                                   .guidance = e->o.guidance},
                           &g),
       out);

@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 // What tells a model apart; of one with an adapter both of them do.
@@ -26,6 +27,9 @@ kern *train_live_world_kern(const train_live_world *w) {
 static orr_code make_engine(train_live_world *w, const train_live_world_options *o) {
   const train_loaded_model *d = w->m.dynamics;
   w->window = train_engine_window(d->c, INT64_MAX);
+  if (d->c->eval.memory && d->c->eval.memory_by == CFG_MEMORY_BY_POSE)
+    ORR_WARN("%s: eval.memory_by: pose is for eval and rollout; a session keeps frames by likeness",
+             d->path);
   ORR_TRY(train_engine_create(d->k, &d->dynamics, &d->dynamics_p, &d->state.weights,
                               &(train_engine_options){.sessions = o->sessions,
                                                       .batch = o->sessions,
