@@ -294,8 +294,6 @@ static orr_code check_exact(const cfg *c) {
             c->data.frames_start);
   ORR_CHECK(!c->dist.nvls, ORR_ECONFIG,
             "run.exact with dist.nvls: the switch adds in an order of its own; set nvls false");
-  ORR_CHECK(c->dist.zero <= 1, ORR_ECONFIG, "run.exact with dist.zero %" PRId64 ": wanted 0 or 1",
-            c->dist.zero);
   if (c->train.stage == CFG_STAGE_DYNAMICS) return check_exact_model(c);
   ORR_CHECK(c->dist.tp == 1 && c->dist.cp == 1, ORR_ECONFIG,
             "run.exact, train.stage tokenizer with dist.tp %" PRId64 ", dist.cp %" PRId64

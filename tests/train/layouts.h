@@ -138,8 +138,9 @@ static void fill_clip(const cfg *c, data_clip_batch *b, int64_t i, uint64_t g) {
 }
 
 static void trainee_fill(trainee *t, int64_t step) {
-  const int64_t first = step * t->c->train.batch + t->axes.grid.dp_i * t->work.clips;
-  for (int64_t i = 0; i < t->work.clips; i++) fill_clip(t->c, t->batch, i, (uint64_t)(first + i));
+  const int64_t first = step * t->c->train.batch;
+  for (int64_t i = 0; i < t->work.clips; i++)
+    fill_clip(t->c, t->batch, i, (uint64_t)(first + train_axes_clip(&t->axes, t->work.clips, i)));
 }
 
 // Up to the end of planning.

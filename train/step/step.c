@@ -105,6 +105,7 @@ static orr_code take_groups(train_step *s) {
   s->micro = group;
   s->k->exact = true;
   s->axes->exact = true;
+  s->axes->turn = train_state_windowed(s->c, s->axes) ? group : 0;
   s->exact.count = s->c->train.batch / group * train_axes_leaves(s->c);
   return ORR_OK;
 }
@@ -112,6 +113,7 @@ static orr_code take_groups(train_step *s) {
 orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k) {
   const int dp = axes->grid.dp;
   *s = (train_step){.c = c, .axes = axes, .k = k};
+  axes->turn = 0;
   ORR_CHECK(c->train.batch % dp == 0, ORR_ECONFIG,
             "train.batch %" PRId64 " is not divisible by the %d ranks of the data axis: change "
             "train.batch or the number of ranks",
@@ -126,7 +128,7 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
   ORR_TRY(train_stage_run(s->stage, 0, NULL, NULL)); // every kernel of a micro-batch
   memset(axes->moved, 0, sizeof axes->moved);
   if (c->data.frames_start) s->stage->frames = train_schedule_frames(c, 1);
-  s->stage->ops->foresee(s->stage, (uint64_t)(axes->grid.dp_i * s->clips));
+  s->stage->ops->foresee(s->stage);
   ORR_TRY(rehearse(s, c->guard.record_every > 0));
   memcpy(s->announced, axes->moved, sizeof s->announced);
   return ORR_OK;
@@ -272,7 +274,7 @@ static orr_code run_adapted(train_step *s) {
 // their own.
 static void take_group(train_step *s, int64_t micro) {
   const int64_t leaves = train_axes_leaves(s->c), cp = s->axes->grid.cp,
-                group = s->axes->grid.dp_i * s->micros + micro;
+                group = train_axes_clip(s->axes, s->clips, micro * s->micro) / s->micro;
   s->stage->loss_sum = s->exact.losses + group * leaves + (cp > 1 ? s->axes->grid.cp_i : 0);
 }
 

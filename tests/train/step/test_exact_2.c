@@ -1,14 +1,17 @@
-// labels: full mpi; ranks: 2; wrap: train_exact_slices train_exact_leaves
+// labels: full mpi; ranks: 2; wrap: train_exact_slices train_exact_leaves train_tree_push
 // run.exact: one order that is broken on purpose, and two layouts have two hashes.
 #include "tests/train/exact.h"
 #include "train/model/exact.h"
+#include "train/step/tree.h"
 
-static bool one_slice, one_leaf;
+static bool one_slice, one_leaf, no_tree;
 
 kern_slices __real_train_exact_slices(const train_axes *ax, int segments, const int64_t *width);
 kern_slices __wrap_train_exact_slices(const train_axes *ax, int segments, const int64_t *width);
 int64_t __real_train_exact_leaves(const train_axes *ax);
 int64_t __wrap_train_exact_leaves(const train_axes *ax);
+int __real_train_tree_push(train_tree *t, train_tree_node x);
+int __wrap_train_tree_push(train_tree *t, train_tree_node x);
 
 // What a rank of tp has, as one sum.
 kern_slices __wrap_train_exact_slices(const train_axes *ax, int segments, const int64_t *width) {
@@ -21,6 +24,14 @@ kern_slices __wrap_train_exact_slices(const train_axes *ax, int segments, const 
 // What a rank of cp has, as one sum.
 int64_t __wrap_train_exact_leaves(const train_axes *ax) {
   return one_leaf ? 1 : __real_train_exact_leaves(ax);
+}
+
+// Nothing is added before all groups are there; of train/step/turns.c alone, which makes room for
+// it.
+int __wrap_train_tree_push(train_tree *t, train_tree_node x) {
+  if (!no_tree) return __real_train_tree_push(t, x);
+  t->node[t->count++] = x;
+  return 0;
 }
 
 // Collective over w. Whether a layout of two ranks has the hash of one.
@@ -36,7 +47,7 @@ static void test_every_axis_has_the_hash_of_one_rank(void **state) {
   for (int bf16 = 0; bf16 < 2; bf16++) {
     assert_true(is_one(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, .bf16 = bf16}));
     assert_true(is_one(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, .bf16 = bf16}));
-    assert_true(is_one(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .bf16 = bf16}));
+    assert_true(is_one(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 3, .bf16 = bf16}));
   }
 }
 
@@ -53,6 +64,14 @@ static void test_without_leaves_cp_has_another_hash(void **state) {
   one_leaf = false;
 }
 
+static void test_in_another_tree_dp_has_another_hash(void **state) {
+  const layout l = {.tp = 1, .cp = 1, .dp = 2, .zero = 2};
+  const uint64_t want = exact_run(*state, &l, 2);
+  no_tree = true;
+  assert_int_not_equal(exact_run(*state, &l, 2), want);
+  no_tree = false;
+}
+
 // Groups of three clips are other leaves of the tree.
 static void test_other_groups_have_another_hash(void **state) {
   assert_false(is_one(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .group = 3}));
@@ -63,6 +82,7 @@ static int all_tests(dist_world *w) {
       cmocka_unit_test_prestate(test_every_axis_has_the_hash_of_one_rank, w),
       cmocka_unit_test_prestate(test_without_slices_tp_has_another_hash, w),
       cmocka_unit_test_prestate(test_without_leaves_cp_has_another_hash, w),
+      cmocka_unit_test_prestate(test_in_another_tree_dp_has_another_hash, w),
       cmocka_unit_test_prestate(test_other_groups_have_another_hash, w),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
