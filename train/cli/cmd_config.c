@@ -8,8 +8,10 @@
 #include "base/mem.h"
 #include "configs/config.h"
 #include "base/args.h"
+#include "base/faults.h"
 #include "train/cli/config_args.h"
 #include "train/cli/config_new.h"
+#include "train/model/axes.h"
 
 static const orr_option options[] = {
     {"set", "KEY=VALUE", "override one key, e.g. --set optim.lr_peak=1e-4", ORR_OPTION_REPEATED},
@@ -41,9 +43,20 @@ static orr_code print_config(const cfg *c) {
   return ORR_OK;
 }
 
+// What ranks refuse before their first step, of the grid that the configuration names.
+static orr_code check_axes(const cfg *c) {
+  const int tp = (int)c->dist.tp, cp = (int)c->dist.cp, dp = c->dist.dp > 0 ? (int)c->dist.dp : 1;
+  dist_grid g;
+  ORR_TRY(dist_grid_init(tp, cp, dp, 0, tp * cp * dp, &g));
+  return train_axes_check(c, &g);
+}
+
 static orr_code check_config(const orr_args *a, const cfg *c) {
   orr_hash128 hash;
-  ORR_TRY(cfg_check(c));
+  orr_faults f = {0};
+  ORR_TRY(cfg_check_into(c, &f));
+  ORR_TRY(orr_faults_take(&f, check_axes(c)));
+  ORR_TRY(orr_faults_end(&f));
   ORR_TRY(cfg_hash(c, &hash));
   printf("%s: good, hash %s\n", a->operands > 1 ? a->operand[1] : "defaults",
          orr_hash_to_hex(hash).s);

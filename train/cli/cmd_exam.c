@@ -101,6 +101,8 @@ static orr_code read_model(const orr_args *a, exam *x) {
   ORR_TRY_GOTO(train_decoding_args(a, c, &x->model.decoding), destroy);
   ORR_TRY_GOTO(orr_args_f64(a, "guidance", 0.0, 100.0, &x->model.guidance), destroy);
   ORR_TRY_GOTO(orr_args_i64(a, "passes", 1, 1 << 20, &x->model.passes), destroy);
+  x->model.branch = x->branch;
+  ORR_TRY_GOTO(train_examinee_model_check(c, x->run, &x->model), destroy); // before sets are made
   ORR_TRY_GOTO(read_size(a, c, &x->o), destroy);
   x->o.seed = x->model.decoding.seed;
 destroy:
@@ -152,7 +154,7 @@ static orr_code read_request(const orr_args *a, exam *x) {
   ORR_TRY(read_files(a, x));
   x->o.root = x->root;
   x->o.strips = x->root;
-  x->o.branch = x->model.branch = x->branch;
+  x->o.branch = x->branch;
   return ORR_OK;
 }
 

@@ -188,8 +188,8 @@ static orr_code read_world(const orr_args *a, job *j) {
 
 static void print_figures(const json_t *j) {
   static const char *const single[] = {
-      "policy_r", "policy_mmrv",     "policy_spearman", "policy_kendall",
-      "ece",      "trial_agreement", "judge_agreement", "failure_error_ratio",
+      "policy_r",        "policy_mmrv",     "policy_spearman",     "policy_kendall", "ece",
+      "trial_agreement", "judge_agreement", "failure_error_ratio", "surprise_auroc",
   };
   for (size_t i = 0; i < sizeof single / sizeof *single; i++) {
     const json_t *v = json_object_get(j, single[i]);

@@ -5,7 +5,7 @@
 #include "base/args.h"
 
 #define TRAIN_PLAN_FAILURE_OPTIONS                                                                 \
-  {"", NULL, "Failures, for the best layout:", 0},                                                 \
+  {"", NULL, "Failures, for the best layout", 0},                                                  \
       {"simulate", "failures", "goodput against checkpoint interval and spares", 0},               \
       {"mtbf", "HOURS", "between failures of the whole job (default 7.9 x 1024 / GPUs)", 0},       \
       {"node", "GPUS", "of a node (default 8, or all)", 0},                                        \

@@ -7,7 +7,7 @@
 #include "train/live/policy_play.h"
 
 #define TRAIN_PLAY_POLICY_OPTIONS                                                                  \
-  {"", NULL, "a policy that acts, served by openpi's protocol, and no page:", 0},                  \
+  {"", NULL, "a policy that acts, served by openpi's protocol, and no page", 0},                   \
       {"policy", "ws://HOST:PORT", "the policy's server", 0}, TRAIN_POLICY_OPTIONS,                \
       {"episodes", "N", "episodes, from clip 0 on (default 1)", 0},                                \
       {"horizon", "N", "frames of an episode (default 200)", 0},                                   \

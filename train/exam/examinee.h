@@ -48,7 +48,11 @@ TRAIN_EXAMINEES(TRAIN_EXAMINEE_DECLARE)
 #undef TRAIN_EXAMINEE_DECLARE
 // Local. By its name; ORR_ECONFIG lists them.
 orr_code train_examinee_find(const char *name, train_examinee *out);
-// Local. A world model, which is borrowed. ORR_EINVAL where its frames or actions do not fit.
+// Local. Of the model of a configuration alone, which lies at `path`: ORR_EINVAL where its actions
+// or frames do not fit the exam or the options, ORR_ECONFIG for a branch that it does not have.
+orr_code train_examinee_model_check(const cfg *c, const char *path,
+                                    const train_examinee_options *o);
+// Local. A world model, which is borrowed. Errors as train_examinee_model_check's.
 orr_code train_examinee_model(const train_loaded_model *dynamics,
                               const train_loaded_model *tokenizer, const train_examinee_options *o,
                               train_examinee *out);

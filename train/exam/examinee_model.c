@@ -194,26 +194,28 @@ static void destroy(void *ctx) {
   orr_free(m);
 }
 
-static orr_code check_fit(const model *m) {
-  const cfg *c = m->dynamics->c;
-  ORR_CHECK(m->A >= DATA_PHYSICS_ACTIONS, ORR_EINVAL,
+orr_code train_examinee_model_check(const cfg *c, const char *path,
+                                    const train_examinee_options *o) {
+  const int64_t positions = c->model.rows * c->model.cols;
+  int32_t branch;
+  ORR_CHECK(c->model.actions >= DATA_PHYSICS_ACTIONS, ORR_EINVAL,
             "%s takes %" PRId64 " action components, the exam has %d: fine-tune it with "
             "model.actions %d on `orrery data generate --scene physics`",
-            m->dynamics->path, m->A, DATA_PHYSICS_ACTIONS, DATA_PHYSICS_ACTIONS);
+            path, c->model.actions, DATA_PHYSICS_ACTIONS, DATA_PHYSICS_ACTIONS);
   ORR_CHECK(c->data.stride == 1, ORR_EINVAL,
             "%s was trained with data.stride %" PRId64
             ", the exam has every frame: fine-tune it with data.stride 1",
-            m->dynamics->path, c->data.stride);
-  ORR_CHECK(m->o.passes >= 1 && m->o.passes <= m->S, ORR_EINVAL,
+            path, c->data.stride);
+  ORR_CHECK(o->passes >= 1 && o->passes <= positions, ORR_EINVAL,
             "--passes %" PRId64 ": the model has %" PRId64 " positions a frame, wanted 1 to that",
-            m->o.passes, m->S);
-  return ORR_OK;
+            o->passes, positions);
+  return train_branch_id(c, o->branch, &branch);
 }
 
 static orr_code open_model(model *m) {
   const train_loaded_model *d = m->dynamics;
   const size_t clips = SIDE_BY_SIDE, S = (size_t)m->S;
-  ORR_TRY(check_fit(m));
+  ORR_TRY(train_examinee_model_check(d->c, d->path, &m->o));
   ORR_TRY(train_branch_id(d->c, m->o.branch, &m->branch));
   ORR_TRY(train_codec_create(m->tokenizer, CODEC_FRAMES, &m->codec));
   ORR_TRY(train_engine_create(

@@ -188,6 +188,32 @@ static double judge_agreement(const table *t, int64_t N) {
   return all > 0 ? same / all : NAN;
 }
 
+static json_t *numbers_of(const double *v, int64_t n) {
+  json_t *out = json_array();
+  for (int64_t i = 0; i < n; i++) json_array_append_new(out, orr_json_number(v[i]));
+  return out;
+}
+
+// Whether the model's surprise at the first frames of a trial says that its verdict will be wrong.
+static orr_code put_foresight(const evaluation *e, const table *t, json_t *out) {
+  const int64_t all = t->P * e->N;
+  double *score = orr_malloc((size_t)all * sizeof *score);
+  uint8_t *wrong = orr_malloc((size_t)all);
+  orr_code rc = ORR_OK;
+  ORR_CHECK_GOTO(score && wrong, release, ORR_ENOMEM, "policy evaluation: out of memory");
+  for (int64_t i = 0; i < t->P; i++)
+    for (int64_t n = 0; n < e->N; n++) {
+      score[i * e->N + n] = t->of[i]->model.surprise[n];
+      wrong[i * e->N + n] = t->of[i]->model.success[n] != t->of[i]->truth.success[n];
+    }
+  json_object_set_new(out, "surprise_auroc",
+                      orr_json_number(train_figures_auroc(score, wrong, all)));
+release:
+  orr_free(wrong);
+  orr_free(score);
+  return rc;
+}
+
 // A letter a trial: 1 succeeded, 0 failed.
 static json_t *letters_of(const double *success, int64_t n) {
   char *text = orr_malloc((size_t)n + 1);
@@ -213,14 +239,15 @@ static orr_code put_rates(const evaluation *e, const table *t, json_t *out) {
     const policy *p = t->of[i];
     json_array_append_new(
         list,
-        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*}", "policy", p->name, "success",
-                  orr_json_number(mean_of(t->truth + i * e->N, e->N)), "success_interval",
-                  interval(rates[i]), "model_success",
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*, s:o}", "policy", p->name,
+                  "success", orr_json_number(mean_of(t->truth + i * e->N, e->N)),
+                  "success_interval", interval(rates[i]), "model_success",
                   orr_json_number(mean_of(t->model + i * e->N, e->N)), "model_success_interval",
                   interval(rates[t->P + i]), "model_progress",
                   orr_json_number(mean_of(p->model.progress, e->N)), "slowest_answer_s",
                   orr_json_number(p->slowest_s), "outcomes", letters_of(t->truth + i * e->N, e->N),
-                  "model_outcomes", letters_of(t->model + i * e->N, e->N)));
+                  "model_outcomes", letters_of(t->model + i * e->N, e->N), "surprise",
+                  numbers_of(p->model.surprise, e->N)));
   }
   json_object_set_new(out, "policies", list);
   orr_free(rates);
@@ -326,6 +353,7 @@ static orr_code judge_all(evaluation *e, json_t *out) {
   ORR_TRY_GOTO(make_table(e, &t), release);
   ORR_TRY_GOTO(put_rates(e, &t, out), release);
   put_shares(e, &t, out);
+  ORR_TRY_GOTO(put_foresight(e, &t, out), release);
   json_object_set_new(out, "judged_by",
                       json_string(train_model_trials_has_head(&e->model)
                                       ? "the model's head for progress"

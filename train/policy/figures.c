@@ -113,6 +113,17 @@ static int are_neighbours(const double *outcome, int64_t P, int64_t N, int64_t i
   return 1;
 }
 
+double train_figures_auroc(const double *score, const uint8_t *is, int64_t n) {
+  double above = 0, pairs = 0;
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t k = 0; k < n && is[i]; k++) {
+      if (is[k]) continue;
+      above += score[i] > score[k] ? 1 : score[i] == score[k] ? 0.5 : 0;
+      pairs++;
+    }
+  return pairs > 0 ? above / pairs : NAN;
+}
+
 double train_figures_common(const double *outcome, int64_t P, int64_t N, int neighbours) {
   double apart = 0, together = 0;
   for (int64_t i = 0; i < P; i++)

@@ -23,6 +23,10 @@ double train_figures_mmrv(const double *truth, const double *model, int64_t n);
 // width, |mean confidence - share of outcomes that are 1| weighted by how many each holds.
 double train_figures_ece(const double *confidence, const uint8_t *outcome, int64_t n, int bins);
 
+// Chance that a trial that `is` scores higher than one that is not, equal scores counting one half.
+// NAN where all are or none is.
+double train_figures_auroc(const double *score, const uint8_t *is, int64_t n);
+
 // By how many times fewer trials a difference between two policies needs for the same interval when
 // both make the same trials with the same chances: (Var a + Var b) / Var (a - b), a and b the
 // outcomes [N] of a pair, variances summed over all pairs of the P policies, or over those alone

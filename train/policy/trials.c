@@ -30,14 +30,16 @@ orr_code train_verdicts_create(int64_t N, int64_t horizon, int64_t A, train_verd
   out->success = orr_calloc((size_t)N, sizeof *out->success);
   out->progress = orr_calloc((size_t)N, sizeof *out->progress);
   out->seen = orr_calloc((size_t)N, sizeof *out->seen);
+  out->surprise = orr_calloc((size_t)N, sizeof *out->surprise);
   out->actions = orr_calloc((size_t)(N * horizon * A), sizeof *out->actions);
-  ORR_CHECK(out->success && out->progress && out->seen && out->actions, ORR_ENOMEM,
+  ORR_CHECK(out->success && out->progress && out->seen && out->surprise && out->actions, ORR_ENOMEM,
             "%" PRId64 " trials: out of memory; lower --trials", N);
   return ORR_OK;
 }
 
 void train_verdicts_release(train_verdicts *o) {
   orr_free(o->actions);
+  orr_free(o->surprise);
   orr_free(o->seen);
   orr_free(o->progress);
   orr_free(o->success);

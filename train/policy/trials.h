@@ -23,6 +23,7 @@ typedef struct {
   double *success;  // [N] 0 or 1
   double *progress; // [N] the most that it came to
   double *seen;     // [N] 0 or 1: success by what the pictures of the same world show
+  double *surprise; // [N] of a model at its own first frames, nats a token; 0 elsewhere
   float *actions;   // [N,horizon,A] that were taken
 } train_verdicts;
 
@@ -67,6 +68,7 @@ orr_code train_recorded_read(train_episodes *episodes, int64_t horizon, train_st
                              train_verdicts *out);
 
 #define TRAIN_MODEL_ARRIVED 0.8 // of the head for progress: there
+#define TRAIN_MODEL_FIRST   4   // frames at most whose surprise is told of a trial
 
 // -- in a model -----------------------------------------------------------------------------
 
@@ -84,6 +86,7 @@ typedef struct {
   float *action, *led; // [A]
   float *seen;         // [Q]
   data_goals_watch *watch;
+  double *nats; // of the frame that was drawn last, a token
 } train_model_trials;
 
 // Local. Borrows w and m. Windows as of rollouts of `frames` frames.

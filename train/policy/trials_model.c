@@ -25,7 +25,9 @@ static orr_code allocate(train_model_trials *t) {
   t->led = orr_calloc(B * A, sizeof *t->led);
   t->seen = orr_calloc(B * Q, sizeof *t->seen);
   t->watch = orr_calloc(B, sizeof *t->watch);
-  ORR_CHECK(t->tokens && t->frames && t->padded && t->action && t->led && t->seen && t->watch,
+  t->nats = orr_calloc(B, sizeof *t->nats);
+  ORR_CHECK(t->tokens && t->frames && t->padded && t->action && t->led && t->seen && t->watch &&
+                t->nats,
             ORR_ENOMEM, "trials in a model: out of memory");
   return ORR_OK;
 }
@@ -47,6 +49,7 @@ orr_code train_model_trials_create(const train_actor_world *w, const train_world
 }
 
 void train_model_trials_release(train_model_trials *t) {
+  orr_free(t->nats);
   orr_free(t->watch);
   orr_free(t->seen);
   orr_free(t->led);
@@ -146,6 +149,7 @@ static orr_code go_on(train_model_trials *t, int64_t B) {
   train_engine_frame f[TRAIN_ACTOR_PLACES_MAX];
   for (int64_t b = 0; b < B; b++) f[b] = frame_of(t, b, t->action + b * A);
   ORR_TRY(train_engine_next(t->engine, f, B));
+  for (int64_t b = 0; b < B; b++) t->nats[b] = f[b].nll / (double)t->m->dynamics->dynamics.S;
   ORR_TRY(train_codec_decode(t->codec, t->tokens, B, t->frames));
   for (int64_t b = 0; b < B; b++)
     judge(t, b, &f[b], t->frames + b * frame_bytes(t), t->action + b * A, false);
@@ -177,14 +181,19 @@ static orr_code act(train_model_trials *t, const train_starts *s, int64_t first,
 static orr_code run_some(train_model_trials *t, const train_starts *s, int64_t first, int64_t B,
                          train_actor *a, uint64_t sample, train_verdicts *out) {
   ORR_TRY(begin(t, s, first, B, a, sample));
-  for (int64_t b = 0; b < B; b++) out->progress[first + b] = 0;
+  for (int64_t b = 0; b < B; b++) out->progress[first + b] = out->surprise[first + b] = 0;
   // what was done once is done: nothing that follows can undo it
   for (int64_t h = 0; h < out->horizon && !all_done(t, B); h++) {
+    bool over[TRAIN_ACTOR_PLACES_MAX]; // it goes on only for the others
+    for (int64_t b = 0; b < B; b++) over[b] = t->watch[b].done;
     for (int64_t b = 0; b < B; b++) ORR_TRY(act(t, s, first, b, h, a, out));
     ORR_TRY(go_on(t, B));
     for (int64_t b = 0; b < B; b++)
       if (t->watch[b].progress > out->progress[first + b])
         out->progress[first + b] = t->watch[b].progress;
+    for (int64_t b = 0; b < B && h < TRAIN_MODEL_FIRST; b++)
+      if (!over[b])
+        out->surprise[first + b] += (t->nats[b] - out->surprise[first + b]) / (double)(h + 1);
   }
   for (int64_t b = 0; b < B; b++) out->success[first + b] = out->seen[first + b] = t->watch[b].done;
   return ORR_OK;

@@ -113,13 +113,13 @@ typedef struct {
   double *x, *y[TRAIN_CHART_SERIES];
 } held_out;
 
-static bool held_out_of(train_html *html, const train_columns *m, const char *const *columns,
-                        int count, held_out *out) {
+static bool held_out_of(train_html *html, const train_columns *m, const char *over,
+                        const char *const *columns, int count, held_out *out) {
   bool some = false;
   *out = (held_out){0};
   for (int s = 0; s < count; s++) some = some || train_columns_find(m, columns[s]);
   if (!some) return false;
-  const double *step = train_columns_find(m, "step"), *v[TRAIN_CHART_SERIES];
+  const double *x = train_columns_find(m, over), *v[TRAIN_CHART_SERIES];
   out->x = orr_calloc((size_t)((1 + count) * m->rows), sizeof *out->x);
   if (!out->x) html->failed = true;
   for (int s = 0; s < count; s++) {
@@ -129,18 +129,22 @@ static bool held_out_of(train_html *html, const train_columns *m, const char *co
   for (int64_t i = 0; out->x && i < m->rows; i++) {
     bool any = false;
     for (int s = 0; s < count; s++) any = any || (v[s] && isfinite(v[s][i]));
-    if (!any) continue;
+    if (!any || !isfinite(x[i])) continue;
     for (int s = 0; s < count; s++) out->y[s][out->n] = v[s] ? v[s][i] : NAN;
-    out->x[out->n++] = step[i];
+    out->x[out->n++] = x[i];
   }
   return out->n > 0;
 }
 
-static void put_held_out(train_page *p, const train_columns *m, const char *title, const char *unit,
-                         const char *const *columns, const char *const *names, int count) {
+static void put_over(train_page *p, const train_columns *m, const char *over, const char *title,
+                     const char *unit, const char *const *columns, const char *const *names,
+                     int count) {
   held_out h;
-  train_chart c = {.title = title, .x_label = "step", .y_label = unit, .small = true};
-  if (held_out_of(&p->html, m, columns, count, &h)) {
+  train_chart c = {.title = title,
+                   .x_label = strcmp(over, "tflop") == 0 ? "TFLOP" : over,
+                   .y_label = unit,
+                   .small = true};
+  if (held_out_of(&p->html, m, over, columns, count, &h)) {
     c.id = ++p->charts;
     c.n = h.n;
     c.x = h.x;
@@ -156,6 +160,26 @@ static void put_held_out(train_page *p, const train_columns *m, const char *titl
   orr_free(h.x);
 }
 
+static void put_held_out(train_page *p, const train_columns *m, const char *title, const char *unit,
+                         const char *const *columns, const char *const *names, int count) {
+  put_over(p, m, "step", title, unit, columns, names, count);
+}
+
+// What `eval.exam_every` has measured, over what it has cost: such curves are compared between
+// models of any size. A run of before `tflop` was told has its steps.
+static void put_exams(train_page *p, const train_columns *m) {
+  static const char *const things[] = {"eval_exam_motion", "eval_exam_collision",
+                                       "eval_exam_permanence", "eval_exam_solidity"},
+                           *const thing_name[] = {"motion", "collision", "permanence", "solidity"},
+                           *const causes[] = {"eval_exam_support", "eval_exam_friction",
+                                              "eval_exam_number", "eval_exam_tool"},
+                           *const cause_name[] = {"support", "friction", "number", "tool"};
+  const char *over = train_columns_find(m, "tflop") ? "tflop" : "step",
+             *title = "Exam: impossible told", *unit = "share of pairs";
+  put_over(p, m, over, title, unit, things, thing_name, 4);
+  put_over(p, m, over, title, unit, causes, cause_name, 4);
+}
+
 // What `eval.every` has measured.
 static int put_all_held_out(train_page *p, const train_columns *m) {
   static const char
@@ -167,15 +191,8 @@ static int put_all_held_out(train_page *p, const train_columns *m) {
              *const decoded[] = {"eval_tokenizer_psnr"}, *const decoded_name[] = {"PSNR"},
              *const codes[] = {"eval_codes_used", "eval_code_perplexity"},
              *const codes_name[] = {"used", "as many used alike"};
-  static const char *const things[] = {"eval_exam_motion", "eval_exam_collision",
-                                       "eval_exam_permanence", "eval_exam_solidity"},
-                           *const thing_name[] = {"motion", "collision", "permanence", "solidity"},
-                           *const causes[] = {"eval_exam_support", "eval_exam_friction",
-                                              "eval_exam_number", "eval_exam_tool"},
-                           *const cause_name[] = {"support", "friction", "number", "tool"};
   const int before = p->charts;
-  put_held_out(p, m, "Exam: impossible told", "share of pairs", things, thing_name, 4);
-  put_held_out(p, m, "Exam: impossible told", "share of pairs", causes, cause_name, 4);
+  put_exams(p, m);
   put_held_out(p, m, "Held-out loss", "", loss, loss_name, 1);
   put_held_out(p, m, "Held-out PSNR", "dB", psnr, psnr_name, 4);
   put_held_out(p, m, "Held-out action shuffle", "times the loss", ratio, ratio_name, 1);

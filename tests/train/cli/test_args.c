@@ -129,15 +129,16 @@ static void test_numbers_out_of_range_or_ill_formed_are_refused(void **state) {
                       "orrery draw: --out FILE is missing; see `orrery draw --help`");
 }
 
-// Runs `orrery config ...` with stdout in a file; what it printed is in said.
-static orr_code config(const char *const *words, int n, char *said, size_t size) {
+// Runs a command with stdout in a file; what it printed is in said.
+static orr_code output_of(orr_code (*run)(int, char **), const char *const *words, int n,
+                          char *said, size_t size) {
   char *argv[8];
   for (int i = 0; i < n; i++) argv[i] = (char *)words[i];
   FILE *file = tmpfile();
   fflush(stdout);
   int kept = dup(STDOUT_FILENO);
   dup2(fileno(file), STDOUT_FILENO);
-  orr_code rc = train_cmd_config(n, argv);
+  orr_code rc = run(n, argv);
   fflush(stdout);
   dup2(kept, STDOUT_FILENO);
   close(kept);
@@ -148,9 +149,23 @@ static orr_code config(const char *const *words, int n, char *said, size_t size)
 }
 
 #define CONFIG(said, ...)                                                                          \
-  config((const char *const[]){"config", __VA_ARGS__},                                             \
-         (int)(sizeof((const char *[]){"config", __VA_ARGS__}) / sizeof(char *)), said,            \
-         sizeof said)
+  output_of(train_cmd_config, (const char *const[]){"config", __VA_ARGS__},                        \
+            (int)(sizeof((const char *[]){"config", __VA_ARGS__}) / sizeof(char *)), said,         \
+            sizeof said)
+
+// The printer ends a heading of options with a colon: a table's own would be a second.
+static void test_headings_of_options_end_in_one_colon(void **state) {
+  static char said[32768];
+#define HELP(name)                                                                                 \
+  assert_int_equal(                                                                                \
+      output_of(train_cmd_##name, (const char *const[]){#name, "--help"}, 2, said, sizeof said),   \
+      ORR_OK);                                                                                     \
+  if (strstr(said, "::\n")) fail_msg("two colons in: %s", said);
+  HELP(plan)
+  HELP(play)
+  HELP(train)
+#undef HELP
+}
 
 static void test_config_prints_checks_and_documents(void **state) {
   char said[32768];
@@ -170,6 +185,11 @@ static void test_config_refuses_bad_usage_and_bad_values(void **state) {
   assert_string_equal(orr_status_message(),
                       "orrery config: got 'show', wanted print, check, doc or new");
   assert_int_equal(CONFIG(said, "check", "--set", "model.width=250"), ORR_ECONFIG);
+  // what ranks would refuse: views that are no part of a frame, ranks that cannot share a model
+  assert_int_equal(CONFIG(said, "check", "--set", "model.views=[left 0 0 99 99]"), ORR_ECONFIG);
+  assert_non_null(strstr(orr_status_message(), "model.views"));
+  assert_int_equal(CONFIG(said, "check", "--set", "dist.cp=1000"), ORR_ECONFIG);
+  assert_non_null(strstr(orr_status_message(), "dist.cp 1000 is above data.frames"));
   assert_int_equal(CONFIG(said, "print", "--set", "model.widht=250"), ORR_ECONFIG);
   assert_int_equal(CONFIG(said, "print", "/nonexistent.yaml"), ORR_ECONFIG);
   assert_string_equal(said, "");
@@ -182,6 +202,7 @@ int main(void) {
       cmocka_unit_test(test_two_dashes_end_the_options),
       cmocka_unit_test(test_bad_usage_is_refused_with_one_line),
       cmocka_unit_test(test_numbers_out_of_range_or_ill_formed_are_refused),
+      cmocka_unit_test(test_headings_of_options_end_in_one_colon),
       cmocka_unit_test(test_config_prints_checks_and_documents),
       cmocka_unit_test(test_config_refuses_bad_usage_and_bad_values),
   };

@@ -290,6 +290,20 @@ static void test_checkpoints_that_are_missing_or_of_another_model(void **state) 
   expect(r, WORDS("ckpt", "inspect", "/nonexistent"), 1, SAYS("/nonexistent", "no checkpoint"));
 }
 
+// An exam's sets take minutes: what the model cannot do is told before they are made.
+static void test_an_exam_that_a_model_cannot_take_makes_no_sets(void **state) {
+  small_run *r = *state;
+  char run[256], sets[300];
+  snprintf(run, sizeof run, "%s/examined", r->root);
+  snprintf(sets, sizeof sets, "%s/exam", run);
+  const char *const *words = WORDS("train", config(r, "examined"));
+  assert_int_equal(program_wait(program_start(words, "/dev/null", true)), 0);
+  expect(r, WORDS("exam", run, "--passes", "1000"), 1,
+         SAYS("--passes 1000: the model has", "positions a frame"));
+  expect(r, WORDS("exam", run, "--passes", "1", "--branch", "robots"), 2, SAYS("robots"));
+  assert_false(orr_fs_exists(sets));
+}
+
 // -- a shorter run --------------------------------------------------------------------------
 
 static void test_fewer_steps_alone_shrink_warm_up_and_decay_and_resume_as_they_were(void **state) {
@@ -396,6 +410,7 @@ int main(void) {
       cmocka_unit_test(test_frames_of_another_size_name_both_sizes),
       cmocka_unit_test(test_truncated_foreign_and_newer_shards_are_named),
       cmocka_unit_test(test_checkpoints_that_are_missing_or_of_another_model),
+      cmocka_unit_test(test_an_exam_that_a_model_cannot_take_makes_no_sets),
       cmocka_unit_test(test_fewer_steps_alone_shrink_warm_up_and_decay_and_resume_as_they_were),
       cmocka_unit_test(test_a_dry_run_tells_what_a_process_takes_beside_its_model),
       cmocka_unit_test(test_a_folder_that_cannot_be_made_is_named),

@@ -5,6 +5,7 @@
 #include "tests/train/tiny_world.h"
 
 #include "base/json.h"
+#include "data/sim/goals.h"
 #include "data/sim/scene.h"
 
 typedef struct {
@@ -123,6 +124,30 @@ static void record(const char *root, const char *name, int episodes, bool says_s
   assert_ok(data_index_build(dir, NULL));
 }
 
+// What `orrery rollout` says of ROOT/a's episode `clip` in the frames after the prompt until a
+// trial that succeeds at once is over.
+static double rolled_surprise(const fixture *f, int clip) {
+  char data[FOLDER_PATH + 32], film[FOLDER_PATH + 32], told[FOLDER_PATH + 32],
+      err[FOLDER_PATH + 32], number[16];
+  snprintf(data, sizeof data, "%s/a", f->root);
+  snprintf(film, sizeof film, "%s/film.png", f->root);
+  snprintf(told, sizeof told, "%s/told", f->root);
+  snprintf(err, sizeof err, "%s/err", f->root);
+  snprintf(number, sizeof number, "%d", clip);
+  const char *const words[] = {program_path, "rollout",  f->model, "--data",     data, "--clip",
+                               number,       "--out",    film,     "--surprise", told, "--prompt",
+                               "2",          "--frames", "3",      "--threads",  "1",  NULL};
+  assert_int_equal(program_wait(program_start(words, err, true)), 0);
+  char *text = folder_text(f->root, "told");
+  double sum = 0;
+  int lines = 0;
+  for (const char *at = text; (at = strstr(at, "\"surprise\": ")); lines++)
+    sum += strtod(at += strlen("\"surprise\": "), NULL);
+  assert_int_equal(lines, DATA_GOALS_HELD);
+  free(text);
+  return sum / lines;
+}
+
 static void test_recordings_stand_for_a_simulator(void **state) {
   const fixture *f = *state;
   char a[FOLDER_PATH + 32], b[FOLDER_PATH + 32], c[FOLDER_PATH + 32];
@@ -138,6 +163,13 @@ static void test_recordings_stand_for_a_simulator(void **state) {
   assert_int_equal(status, 0);
   assert_int_equal(json_integer_value(json_object_get(j, "trials")), 2); // what all have
   for (int i = 0; i < 2; i++) assert_true(rate(j, i, "success") == 0.5);
+  const json_t *told =
+      json_object_get(json_array_get(json_object_get(j, "policies"), 0), "surprise");
+  assert_int_equal(json_array_size(told), 2);
+  for (int i = 0; i < 2; i++) assert_true(rate(j, i, "model_success") == 1);
+  for (int n = 0; n < 2; n++)
+    assert_float_equal(json_number_value(json_array_get(told, (size_t)n)), rolled_surprise(f, n),
+                       1e-6);
   json_decref(j);
   const char *const silent[] = {"--scene", "tabletop", "--policy", a, "--policy", c, NULL};
   assert_null(evaluate(f, "silent.json", silent, &status));

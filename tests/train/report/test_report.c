@@ -182,6 +182,20 @@ static void test_an_exam_shows_figures_with_intervals_and_its_cases(void **state
   orr_free(page);
 }
 
+static void test_exams_while_training_stand_over_flop(void **state) {
+  const char *dir = *state;
+  folder_store(dir, "metrics.jsonl",
+               "{\"step\": 1, \"loss\": 2, \"tflop\": 0.125, \"eval_exam_tool\": 0.5}\n"
+               "{\"step\": 2, \"loss\": 1, \"tflop\": 0.25}\n"
+               "{\"step\": 3, \"loss\": 1, \"tflop\": 0.375, \"eval_exam_tool\": 0.75}\n");
+  char *page = page_of(dir);
+  assert_balanced(page);
+  assert_holds(page, "Exam: impossible told");
+  assert_holds(page, "\"TFLOP\"");
+  assert_holds(page, "[0.125,0.375]");
+  orr_free(page);
+}
+
 static void test_a_rollouts_strip_stands_above_a_tokenizers(void **state) {
   const char *dir = *state;
   store_metrics(dir, "tokenizer/metrics.jsonl", 30, 0);
@@ -430,6 +444,7 @@ int main(void) {
       TEST(test_demo_page_shows_all_and_stands_alone),
       TEST(test_a_tokenizer_run_shows_its_figures_and_what_became_of_frames),
       TEST(test_an_exam_shows_figures_with_intervals_and_its_cases),
+      TEST(test_exams_while_training_stand_over_flop),
       TEST(test_a_rollouts_strip_stands_above_a_tokenizers),
       TEST(test_caption_says_what_stands_beside_what),
       TEST(test_run_still_going_has_a_page),
