@@ -44,7 +44,8 @@ static train_bench_count muon_count(const train_param *p) {
   const double n = (double)train_param_whole(p),
                side = (double)(p->shape[0] < p->shape[1] ? p->shape[0] : p->shape[1]);
   const double iteration = E * (1 + 2 + 3) * n + E * 6 * side * side;
-  return (train_bench_count){.flops = 10 * n + train_muon_flops(p->shape[0], p->shape[1], 5),
+  const double products = train_muon_flops(KERN_BF16, p->shape[0], p->shape[1], 5);
+  return (train_bench_count){.flops = 10 * n + products,
                              .bytes =
                                  (4 * 4 + 4 + 4 + E) * n + 5 * iteration + (E + 2 * 4 + E) * n};
 }

@@ -25,6 +25,8 @@ void train_muon_place(train_muon *m, orr_arena *arena) {
   for (int i = 0; i < 2; i++) m->x[i] = orr_arena_take(arena, (size_t)m->elements * e);
   m->gram = orr_arena_take(arena, square * e);
   m->square = orr_arena_take(arena, square * e);
+  if (m->type == KERN_F32)
+    for (int i = 0; i < 2; i++) m->factor[i] = orr_arena_take(arena, square * e);
   m->gram_f32 = m->type == KERN_F32 ? m->gram : orr_arena_take(arena, square * sizeof *m->gram_f32);
 }
 
@@ -68,18 +70,17 @@ static orr_code make_square(train_muon *m, int64_t side) {
                 .type = m->type, .n = side * side, .a = B, .b = C, .x = m->gram, .y = m->square});
 }
 
-// y (=) A x + square x of a wide matrix, A x + x square of a tall one.
-static orr_code iterate(train_muon *m, int64_t rows, int64_t cols, const void *x, void *y) {
-  ORR_TRY(make_gram(m, rows, cols, x));
-  ORR_TRY(make_square(m, least(rows, cols)));
+// y (=) scale x + f x of a wide matrix, scale x + x f of a tall one; f [side,side] is symmetric.
+static orr_code multiply(train_muon *m, int64_t rows, int64_t cols, float scale, const void *f,
+                         const void *x, void *y) {
   ORR_TRY(kern_axpby(
-      m->k, &(kern_axpby_args){.type = m->type, .n = rows * cols, .a = A, .x = x, .y = y}));
+      m->k, &(kern_axpby_args){.type = m->type, .n = rows * cols, .a = scale, .x = x, .y = y}));
   if (rows <= cols)
     return kern_matmul_bwd_x(m->k, &(kern_matmul_bwd_x_args){.type = m->type,
                                                              .M = rows,
                                                              .N = rows,
                                                              .K = cols,
-                                                             .dy = m->square,
+                                                             .dy = f,
                                                              .w = x,
                                                              .dx = y,
                                                              .accumulate = true});
@@ -89,15 +90,86 @@ static orr_code iterate(train_muon *m, int64_t rows, int64_t cols, const void *x
                                                        .N = cols,
                                                        .K = cols,
                                                        .x = x,
-                                                       .w = m->square,
+                                                       .w = f,
                                                        .add = y,
                                                        .y = y});
 }
 
+static orr_code iterate(train_muon *m, int64_t rows, int64_t cols, const void *x, void *y) {
+  ORR_TRY(make_gram(m, rows, cols, x));
+  ORR_TRY(make_square(m, least(rows, cols)));
+  return multiply(m, rows, cols, A, m->square, x, y);
+}
+
+// y (=) y + square x, all [side,side], symmetric, and of one matrix's powers, so that they commute.
+static orr_code add_product(train_muon *m, int64_t side, const void *x, void *y) {
+  return kern_matmul_fwd(m->k, &(kern_matmul_fwd_args){.type = m->type,
+                                                       .y_type = m->type,
+                                                       .M = side,
+                                                       .N = side,
+                                                       .K = side,
+                                                       .x = m->square,
+                                                       .w = x,
+                                                       .add = y,
+                                                       .y = y});
+}
+
+// y (=) a x + b y, [side,side].
+static orr_code blend(train_muon *m, int64_t side, float a, const void *x, float b, void *y) {
+  return kern_axpby(
+      m->k, &(kern_axpby_args){.type = m->type, .n = side * side, .a = a, .b = b, .x = x, .y = y});
+}
+
+// The iterations on the small gram alone: an iteration multiplies X by P = A + square, and so the
+// gram by P^2. All those P together are q + f, with which x is multiplied once, into m->x[1].
+static orr_code iterate_gram(train_muon *m, int64_t rows, int64_t cols, int64_t steps) {
+  const int64_t side = least(rows, cols);
+  void *f = m->factor[0], *other = m->factor[1];
+  float q = A;
+  ORR_TRY(make_gram(m, rows, cols, m->x[0]));
+  for (int64_t i = 0; i < steps; i++) {
+    ORR_TRY(make_square(m, side));
+    if (i == 0) {
+      ORR_TRY(blend(m, side, 1.0f, m->square, 0.0f, f));
+    } else { // P (q + f) = A q + (A f + q square + square f)
+      ORR_TRY(blend(m, side, A, f, 0.0f, other));
+      ORR_TRY(blend(m, side, q, m->square, 1.0f, other));
+      ORR_TRY(add_product(m, side, f, other));
+      void *was = f;
+      f = other, other = was;
+      q *= A;
+    }
+    if (i == steps - 1) break;
+    ORR_TRY(blend(m, side, A, m->gram, 0.0f, other)); // P gram, then P of that
+    ORR_TRY(add_product(m, side, m->gram, other));
+    ORR_TRY(blend(m, side, A, other, 0.0f, m->gram));
+    ORR_TRY(add_product(m, side, other, m->gram));
+  }
+  return multiply(m, rows, cols, q, f, m->x[0], m->x[1]);
+}
+
+// FLOP of `steps` iterations on X itself, and on its gram alone.
+static double flops_of_x(double side, double n, int64_t steps) {
+  return (double)steps * (4.0 * side * n + 2.0 * side * side * side);
+}
+
+static double flops_of_gram(double side, double n, int64_t steps) {
+  return 4.0 * side * n + (double)(4 * steps - 3) * 2.0 * side * side * side;
+}
+
+// In bfloat16 a gram loses its small eigenvalues, and what is rounded grows from P^2 to P^2.
+static bool is_for_gram(kern_dtype type, int64_t rows, int64_t cols, int64_t steps) {
+  const double side = (double)least(rows, cols), n = (double)rows * (double)cols;
+  return type == KERN_F32 && flops_of_gram(side, n, steps) < flops_of_x(side, n, steps);
+}
+
 orr_code train_muon_orthogonal(train_muon *m, int64_t rows, int64_t cols, int64_t steps,
                                const void **x) {
-  for (int64_t i = 0; i < steps; i++) ORR_TRY(iterate(m, rows, cols, m->x[i % 2], m->x[1 - i % 2]));
-  *x = m->x[steps % 2];
+  const bool by_gram = is_for_gram(m->type, rows, cols, steps);
+  if (by_gram) ORR_TRY(iterate_gram(m, rows, cols, steps));
+  for (int64_t i = 0; i < steps && !by_gram; i++)
+    ORR_TRY(iterate(m, rows, cols, m->x[i % 2], m->x[1 - i % 2]));
+  *x = m->x[by_gram ? 1 : steps % 2];
   return ORR_OK;
 }
 
@@ -105,7 +177,8 @@ float train_muon_gain(const cfg *c, int64_t rows, int64_t cols) {
   return (float)(c->optim.muon_rms * sqrt((double)(rows > cols ? rows : cols)));
 }
 
-double train_muon_flops(int64_t rows, int64_t cols, int64_t steps) {
+double train_muon_flops(kern_dtype type, int64_t rows, int64_t cols, int64_t steps) {
   const double side = (double)least(rows, cols), n = (double)rows * (double)cols;
-  return (double)steps * (4.0 * side * n + 2.0 * side * side * side);
+  return is_for_gram(type, rows, cols, steps) ? flops_of_gram(side, n, steps)
+                                              : flops_of_x(side, n, steps);
 }

@@ -7,7 +7,9 @@
 //
 // with (a, b, c) = (3.4445, -4.7750, 2.0315): every singular value comes to lie in about
 // [0.7, 1.2]. The products run in the type of the activations. Where a matrix is tall, X^T X on the
-// other side is the smaller A, to the same result.
+// other side is the smaller A, to the same result. In float32 a matrix of longer sides iterates on
+// A alone: X is only ever multiplied by polynomials of A, which commute, so all of them are made of
+// small products and meet X once.
 //
 // The factor is that of Liu et al. 2025 (arXiv 2502.16982, section 2.2): an orthogonal matrix has
 // the root mean square 1 / sqrt(max(rows, cols)), so updates of all shapes come to the same
@@ -36,6 +38,7 @@ typedef struct {
   int64_t elements, side; // of the largest matrix, of the longest shorter side
   void *x[2];             // [elements]
   void *gram, *square;    // [side,side]
+  void *factor[2];        // [side,side], float32 alone
   float *gram_f32;        // [side,side]; gram itself in float32
 } train_muon;
 
@@ -50,6 +53,6 @@ orr_code train_muon_orthogonal(train_muon *m, int64_t rows, int64_t cols, int64_
 // Local. What Muon adds to lr as a factor of X.
 float train_muon_gain(const cfg *c, int64_t rows, int64_t cols);
 // Floating-point operations of train_muon_orthogonal.
-double train_muon_flops(int64_t rows, int64_t cols, int64_t steps);
+double train_muon_flops(kern_dtype type, int64_t rows, int64_t cols, int64_t steps);
 
 #endif

@@ -89,8 +89,9 @@ static void orthogonal(kern_dtype type, const shape *s, const float *u, double *
   kern_destroy(k);
 }
 
-static const shape shapes[] = {{1, 1, 5},   {1, 40, 5},  {48, 32, 5},
-                               {32, 48, 5}, {64, 64, 3}, {33, 95, 4}};
+// In float32 the 1 x 40 and those of 33 x 95 and 95 x 33 iterate on their gram.
+static const shape shapes[] = {{1, 1, 5},   {1, 40, 5},  {48, 32, 5}, {32, 48, 5},
+                               {64, 64, 3}, {33, 95, 4}, {95, 33, 5}};
 enum { SHAPES = sizeof shapes / sizeof *shapes, MOST = 64 * 95 };
 
 static void test_iterations_equal_those_in_float64(void **state) {
@@ -108,8 +109,11 @@ static void test_iterations_equal_those_in_float64(void **state) {
         off += (got[e] - want[e]) * (got[e] - want[e]);
         sum += want[e] * want[e];
       }
-      /* float32: measured 2e-6; bfloat16 rounds every X and A: measured 2e-2 */
-      const double within = type == KERN_F32 ? 1e-5 : 5e-2;
+      /* float32: measured 2e-6 on X; on the gram all factors are one sum of terms as large as
+         3.4445^5 = 485 times what comes of it, in steps of 6e-8: measured 3e-5.
+         bfloat16 rounds every X and A: measured 2e-2 */
+      const bool long_sides = s->rows > 2 * s->cols || s->cols > 2 * s->rows;
+      const double within = type == KERN_BF16 ? 5e-2 : long_sides ? 1e-4 : 1e-5;
       if (!(sqrt(off / sum) < within))
         fail_msg("%dx%d in %s: off by %g", (int)s->rows, (int)s->cols, type ? "bf16" : "fp32",
                  sqrt(off / sum));
@@ -138,8 +142,11 @@ static void test_singular_values_come_to_lie_about_one(void **state) {
 
 static void test_the_work_of_an_update_is_counted(void **state) {
   // one iteration on 2 x 3: X X^T 2*2*2*3, A A 2*2*2*2, B X 2*2*2*3
-  assert_true(train_muon_flops(2, 3, 1) == 24 + 16 + 24);
-  assert_true(train_muon_flops(3, 2, 5) == 5 * 64);
+  assert_true(train_muon_flops(KERN_F32, 2, 3, 1) == 24 + 16 + 24);
+  assert_true(train_muon_flops(KERN_BF16, 3, 2, 5) == 5 * 64);
+  // float32 on the gram alone: X X^T and the last product 24 each; 5 squares, 4 products of
+  // factors, 4 updates of the gram of two each: 17 times 16
+  assert_true(train_muon_flops(KERN_F32, 2, 6, 5) == 2 * 48 + 17 * 16);
 }
 
 // -- in a model -----------------------------------------------------------------------------
@@ -209,8 +216,8 @@ static void test_every_matrix_of_a_block_follows_muon_and_the_rest_adamw(void **
         assert_true(m.s.ema[j] == other.s.ema[j]);
       }
   }
-  /* fp32 beside float64 over three updates: measured 3e-7 */
-  if (!(off < 3e-6)) fail_msg("off by %g", off);
+  /* fp32 beside float64 over three updates, some on grams alone: measured 9e-6 */
+  if (!(off < 3e-5)) fail_msg("off by %g", off);
   free(want_m);
   free(want_w);
   toy_state_close(&other);
