@@ -60,7 +60,7 @@ static inline uint64_t exact_run(dist_world *w, const layout *l, int steps) {
   trainee t;
   dist_traffic before[DIST_AXES];
   x.exact = true;
-  x.batch = EXACT_BATCH;
+  if (x.batch == 0) x.batch = EXACT_BATCH;
   const bool alone = x.tp * x.cp * x.dp == 1;
   assert_ok(dist_grid_init(1, 1, 1, 0, 1, &one));
   if (!alone) layout_split(w, &x);
@@ -87,7 +87,11 @@ static inline uint64_t exact_run(dist_world *w, const layout *l, int steps) {
 // Those of one rank run on that alone.
 static inline void exact_layouts(dist_world *w, const layout *layouts, int count, int steps) {
   for (int bf16 = 0; bf16 < 2; bf16++) {
-    const layout single = {.tp = 1, .cp = 1, .dp = 1, .muon = layouts[0].muon, .bf16 = bf16};
+    layout single = layouts[0]; // its model and batch
+    single.tp = single.cp = single.dp = 1;
+    single.zero = single.shard = single.micro = single.threads = 0;
+    single.recompute = false;
+    single.bf16 = bf16;
     int64_t want = 0;
     if (w->grid.rank == 0) want = (int64_t)exact_run(w, &single, steps);
     assert_ok(dist_broadcast(w->axis[DIST_AXIS_WORLD], &want, 1, DIST_I64, 0));

@@ -83,6 +83,7 @@ struct train_stage {
   int64_t outcomes;
   double outcome_weight[TRAIN_OUTCOMES];
   double *outcome_sum;
+  int64_t outcome_stride; // between those of two heads
   train_timer *timer; // borrowed; may be NULL
 };
 

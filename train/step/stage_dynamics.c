@@ -350,7 +350,8 @@ static train_outcome_targets targets_of(const dynamics_stage *s, int64_t micro) 
   const dynamics_inputs *in = &s->inputs[TRAIN_INPUTS_ON_DEVICE];
   const int64_t first = micro * s->base.micro * s->frames.count;
   train_outcome_targets t = {.scale = s->base.scalars[TRAIN_INPUTS_ON_DEVICE]->outcome_scale,
-                             .loss_sum = s->base.outcome_sum};
+                             .loss_sum = s->base.outcome_sum,
+                             .stride = s->base.outcome_stride};
   for (int i = 0; i < 2 * TRAIN_OUTCOMES; i++) {
     if (!s->d.outcome[i / 2]) continue;
     t.bin[i / 2][i % 2] = in->bin[i / 2][i % 2] + first;

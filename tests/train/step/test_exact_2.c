@@ -43,12 +43,20 @@ static bool is_one(dist_world *w, const layout *l) {
   return exact_run(w, l, 2) == (uint64_t)want;
 }
 
+// Views, heads on registers and weighted positions; where the model draws codes itself, and where
+// clips grow, which cp does not split, apart.
 static void test_every_axis_has_the_hash_of_one_rank(void **state) {
-  for (int bf16 = 0; bf16 < 2; bf16++) {
-    assert_true(is_one(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, .bf16 = bf16}));
-    assert_true(is_one(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, .bf16 = bf16}));
-    assert_true(is_one(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 3, .bf16 = bf16}));
-  }
+#define PARTS .views = true, .heads = true, .weigh = true
+  static const layout all[] = {{.tp = 2, .cp = 1, .dp = 1, PARTS},
+                               {.tp = 1, .cp = 2, .dp = 1, PARTS},
+                               {.tp = 1, .cp = 1, .dp = 2, .zero = 3, PARTS}};
+  static const layout own[] = {{.tp = 2, .cp = 1, .dp = 1, .own = true, .batch = 4},
+                               {.tp = 1, .cp = 2, .dp = 1, .own = true, .batch = 4}};
+  static const layout growing[] = {{.tp = 2, .cp = 1, .dp = 1, .growing = true, .batch = 4},
+                                   {.tp = 1, .cp = 1, .dp = 2, .growing = true, .batch = 4}};
+  exact_layouts(*state, all, sizeof all / sizeof *all, 2);
+  exact_layouts(*state, own, sizeof own / sizeof *own, 2);
+  exact_layouts(*state, growing, sizeof growing / sizeof *growing, 2);
 }
 
 static void test_without_slices_tp_has_another_hash(void **state) {
