@@ -30,6 +30,10 @@ ORRERY_START_S=${ORRERY_START_S:-60}
 # -- how ranks find and reach each other ----------------------------------------------------------
 # `srun --mpi=list` must name pmix. A site whose plugin is versioned names it here.
 ORRERY_MPI=${ORRERY_MPI:-pmix}
+# How the nodes' PMIx servers wait for each other. Left to itself Slurm 22.05 takes a tree where no data is
+# exchanged, and that tree returns before the others have come: Open MPI's start ends in such a fence, and a rank
+# that is late then gets a message that it cannot take yet and dies of a segmentation fault. The ring waits for all.
+export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-ring}
 # The network for MPI's own messages, where hosts have several. Few bytes go this way: tensors go by
 # NCCL.
 # export OMPI_MCA_btl_tcp_if_include=eth0

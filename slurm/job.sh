@@ -39,21 +39,35 @@ job_check() {
     --nodelist="$1" bash -c "$ORRERY_HEALTH" >/dev/null 2>&1 </dev/null
 }
 
-# Looks at all nodes at once; those that are not well are bad until they are looked at again, and are named. Once
-# as many are well as a start needs, and a second has gone by, nobody waits for the others.
+# Milliseconds of a clock.
+job_ms() { date +%s%3N; }
+
+# Looks at all nodes at once; those that are not well are bad until they are looked at again, and are named. A node whose
+# ranks ended without a word while others told of theirs (JOB_HEARD) is under suspicion: once the others are well, it has
+# as long again as they took.
 job_check_all() {
-  local node all=() dir well until=$((SECONDS + ORRERY_CHECK_S)) since=$SECONDS
+  local node all=() expected=() dir began last now missing until
   JOB_BAD=" "
   mapfile -t all < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
-  dir=$(mktemp -d)
   for node in "${all[@]}"; do
-    { if job_check "$node"; then : >"$dir/$node"; fi; } &
+    if [ "$JOB_HEARD" != " " ] && [[ " ${JOB_NODES[*]} " == *" $node "* && $JOB_HEARD != *" $node "* ]]; then continue; fi
+    expected+=("$node")
   done
-  while [ $SECONDS -le $until ]; do
-    well=$(find "$dir" -type f | wc -l)
-    if [ "$well" = ${#all[@]} ]; then break; fi
-    if [ "$well" -ge $((SLURM_JOB_NUM_NODES - ORRERY_SPARES)) ] && [ $SECONDS -gt $((since + 1)) ]; then break; fi
-    sleep 0.1
+  dir=$(mktemp -d)
+  began=$(job_ms) last=0
+  until=$((began + ORRERY_CHECK_S * 1000))
+  for node in "${all[@]}"; do
+    { if job_check "$node"; then : >"$dir/$node"; fi; } >/dev/null 2>&1 &
+  done
+  while now=$(job_ms) && [ "$now" -lt "$until" ]; do
+    missing=0
+    for node in "${all[@]}"; do [ -e "$dir/$node" ] || missing=1; done
+    if [ $missing = 0 ]; then break; fi
+    missing=0
+    for node in "${expected[@]}"; do [ -e "$dir/$node" ] || missing=1; done
+    if [ $missing = 0 ] && [ "$last" = 0 ]; then last=$now; fi
+    if [ $missing = 0 ] && [ $((now - last)) -gt $((last - began)) ]; then break; fi
+    sleep 0.05
   done
   for node in "${all[@]}"; do
     [ -e "$dir/$node" ] && continue
@@ -114,33 +128,103 @@ job_check_domains() {
   done
 }
 
-# The ranks of one start, on JOB_NODES. Once srun tells of a task that failed, the others have
-# ORRERY_END_S to end: srun itself would wait for a node that is gone until Slurm gives it up. A start in which
-# nobody has said a word after ORRERY_START_S is none: Slurm's PMIx may wait for a node of before.
-job_step() {
-  local code said list pid until=$((SECONDS + ORRERY_START_S))
-  list=$(IFS=,; echo "${JOB_NODES[*]}")
-  said=$(mktemp)
-  srun --mpi="$ORRERY_MPI" --kill-on-bad-exit=1 --overlap --nodes=${#JOB_NODES[@]} \
-    --ntasks=$((${#JOB_NODES[@]} * JOB_TASKS)) --nodelist="$list" "$@" 2> >(tee "$said" >&2) &
-  pid=$!
-  while kill -0 $pid 2>/dev/null; do
-    if grep -q '^srun: error: ' "$said"; then
-      sleep "$ORRERY_END_S"
-      kill -9 $pid 2>/dev/null
-      break
-    fi
-    if [ $SECONDS -gt $until ] && ! grep -qvE '^(srun|slurmstepd)' "$said"; then
-      echo "job $SLURM_JOB_ID: no rank has started after $ORRERY_START_S s: given up" >&2
-      kill -9 $pid 2>/dev/null
-      break
-    fi
-    sleep 0.2
+# JOB_HEARD: nodes of the last start of whose tasks srun told how they ended, with a blank around each; JOB_CODE: the exit
+# code of the first of them that had one.
+JOB_HEARD=" " JOB_CODE=
+
+# job_hear WORDS: takes them from what srun says ("srun: error: node[1-2]: tasks 0-1: Exited with exit code 1").
+job_hear() {
+  local nodes=${1#srun: error: }
+  case $nodes in
+    *": task"*) JOB_HEARD+="$(scontrol show hostnames "${nodes%%: task*}" 2>/dev/null | tr '\n' ' ')" ;;
+  esac
+  case $nodes in
+    *"exit code "*) JOB_CODE=${JOB_CODE:-${nodes##*exit code }} ;;
+  esac
+}
+
+# job_listen DESCRIPTOR: passes on what srun and the ranks say, and tells of it: "fault ..." for each error of
+# srun, "word" once a rank has spoken, "end" when all is said.
+job_listen() {
+  local line spoken=
+  while IFS= read -r line || [ -n "$line" ]; do
+    printf '%s\n' "$line" >&2
+    case $line in
+      "srun: error: "*) echo "fault $line" >&"$1" ;;
+      srun* | slurmstepd*) ;;
+      *)
+        if [ -z "$spoken" ]; then echo word >&"$1"; fi
+        spoken=1
+        ;;
+    esac
   done
-  wait $pid
+  echo end >&"$1"
+}
+
+# What else srun says of a start that failed, from the descriptor $1, for ORRERY_END_S at most. Once all nodes
+# but one are heard of, that one has a moment: srun itself would wait for a node that is gone until Slurm gives it up.
+# Fails unless srun ends.
+job_hear_out() {
+  local kind words heard rest moment='' now until
+  until=$(($(job_ms) + ORRERY_END_S * 1000))
+  while :; do
+    now=$(job_ms) rest=$((until - now))
+    read -ra heard <<<"$JOB_HEARD"
+    if [ ${#heard[@]} = $((${#JOB_NODES[@]} - 1)) ]; then
+      moment=${moment:-$((now + 300))}
+      if [ $((moment - now)) -lt $rest ]; then rest=$((moment - now)); fi
+    fi
+    if [ $rest -le 0 ]; then return 1; fi
+    kind=
+    read -r -t "$((rest / 1000)).$(printf %03d $((rest % 1000)))" -u "$1" kind words
+    case $kind in
+      end) return 0 ;;
+      fault) job_hear "$words" ;;
+    esac
+  done
+}
+
+# The ranks of one start, on JOB_NODES. A start in which nobody has said a word after ORRERY_START_S is none:
+# Slurm's PMIx may wait for a node of before.
+job_step() {
+  local code list pid in fifo kind words spoken='' until
+  list=$(IFS=,; echo "${JOB_NODES[*]}")
+  fifo=$(mktemp -u) && mkfifo "$fifo" && exec {in}<>"$fifo" && rm -f "$fifo"
+  JOB_HEARD=" " JOB_CODE=
+  until=$((SECONDS + ORRERY_START_S))
+  srun --mpi="$ORRERY_MPI" --kill-on-bad-exit=1 --overlap --nodes=${#JOB_NODES[@]} \
+    --ntasks=$((${#JOB_NODES[@]} * JOB_TASKS)) --nodelist="$list" "$@" 2> >(job_listen "$in") &
+  pid=$!
+  while :; do
+    kind=
+    read -r -t 5 -u "$in" kind words
+    case $kind in
+      end) break ;;
+      word) spoken=1 ;;
+      fault)
+        job_hear "$words"
+        job_hear_out "$in" || kill -9 $pid 2>/dev/null
+        break
+        ;;
+      *)
+        kill -0 $pid 2>/dev/null || break
+        if [ -z "$spoken" ] && [ $SECONDS -gt $until ]; then
+          echo "job $SLURM_JOB_ID: no rank has started after $ORRERY_START_S s: given up" >&2
+          kill -9 $pid 2>/dev/null
+          break
+        fi
+        ;;
+    esac
+  done
+  exec {in}>&-
+  { wait $pid; } 2>/dev/null # without the shell's own words on a srun that was killed
   code=$?
-  rm -f "$said"
-  return $code
+  while kill -0 $pid 2>/dev/null; do # a signal to this shell ends a wait, too
+    wait $pid
+    code=$?
+  done
+  if [ $code = 137 ]; then code=${JOB_CODE:-137}; fi
+  return "$code"
 }
 
 # What is left of a start whose srun is gone: its ranks on nodes that live, and its hold on the folder.

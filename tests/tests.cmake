@@ -27,12 +27,13 @@ endif()
 #   COMMAND      a program and its words; or PYTHON: a script from the root and its words
 #   NEEDS        targets
 #   PROCESSORS   cores that it wants for itself
+#   COST         seconds, of one that takes long and had better begin first, before its time is known
 #   ENVIRONMENT  in place of the usual one
 #   TIMEOUT      seconds; none but a test that hangs gets near it, however busy the machine
 # It may exit with 77 and a line "skipped: REASON" where it cannot run.
 find_package(Python3 COMPONENTS Interpreter)
 function(orr_test name)
-  cmake_parse_arguments(TEST "" "PROCESSORS;TIMEOUT" "LABELS;COMMAND;PYTHON;NEEDS;ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(TEST "" "PROCESSORS;COST;TIMEOUT" "LABELS;COMMAND;PYTHON;NEEDS;ENVIRONMENT" ${ARGN})
   if(TEST_PYTHON AND Python3_FOUND)
     set(TEST_COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_SOURCE_DIR}/${TEST_PYTHON})
   elseif(TEST_PYTHON)
@@ -53,6 +54,9 @@ function(orr_test name)
   add_test(NAME ${name} COMMAND ${TEST_COMMAND})
   set_tests_properties(${name} PROPERTIES LABELS "${TEST_LABELS}" ENVIRONMENT "${TEST_ENVIRONMENT}" TIMEOUT ${TEST_TIMEOUT}
                        PROCESSORS ${TEST_PROCESSORS} SKIP_RETURN_CODE 77)
+  if(TEST_COST)
+    set_tests_properties(${name} PROPERTIES COST ${TEST_COST})
+  endif()
   if(NOT TARGET ${name})
     add_custom_target(${name})
   endif()

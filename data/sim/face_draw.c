@@ -215,6 +215,29 @@ double data_face_opening(const uint8_t *rgb, int64_t height, int64_t width) {
   return data_colour_find(&lower, colours, COLOURS, INSIDE, &column, &row) / (double)(side * side);
 }
 
+static int whiteness(const uint8_t *pixel) {
+  const int least = pixel[0] < pixel[1] ? pixel[0] : pixel[1];
+  return least < pixel[2] ? least : pixel[2];
+}
+
+// White is what is clearly whiter than the skin, and skin is most of what lies round the eyes.
+// Teeth are farther down.
+double data_face_eyes(const uint8_t *rgb, int64_t height, int64_t width) {
+  const int64_t side = height < width ? height : width, top = height / 2 - side * 12 / 100;
+  const int64_t left = width / 2 - side / 4, rows = side * 13 / 100, columns = side / 2;
+  int64_t count[256] = {0}, below = 0;
+  int skin = 0;
+  double sum = 0;
+  for (int64_t y = top; y < top + rows; y++)
+    for (int64_t x = left; x < left + columns; x++) count[whiteness(rgb + 3 * (y * width + x))]++;
+  while (skin < 255 && (below += count[skin]) <= rows * columns / 2) skin++;
+  for (int v = skin + 1; v < 256; v++) {
+    const double share = fmin(1, (v - skin) / fmax(1, white_rgb[0] - skin));
+    if (share > 0.3) sum += share * (double)count[v];
+  }
+  return sum / (double)(side * side);
+}
+
 static void mean_of(const uint8_t *rgb, int64_t width, int64_t top, int64_t left, int64_t rows,
                     int64_t columns, double *out) {
   double sum[3] = {0};

@@ -75,6 +75,18 @@ int data_rooms_door_of(int room, int side);
 // Local. The room that (x,y) is in.
 int data_rooms_room_at(double x, double y);
 
+// -- what a picture shows -------------------------------------------------------------------
+
+// In pixels from the upper left corner: a middle, and half of what surrounds it.
+typedef struct {
+  double column, row, half_width, half_height;
+} data_rooms_box;
+// Local. Where a thing of a state [DATA_ROOMS_STATE] is in a picture, as it stood at first. False
+// where its middle is in another room, out of the picture or right before one's feet. What else
+// stands before it is not looked at. Thread safe.
+bool data_rooms_thing_at(const float *state, int thing, int64_t height, int64_t width,
+                         data_rooms_box *out);
+
 // -- with a simulator -----------------------------------------------------------------------
 
 typedef struct data_rooms data_rooms;

@@ -52,7 +52,7 @@ static orr_code create(const data_scene_setting *o, void **scene) {
   *s = (face_scene){.height = o->height,
                     .width = o->width,
                     .voice_first = o->voice_first,
-                    .voice_end = o->voice_end ? o->voice_end : DATA_SPEECH_VOICES,
+                    .voice_end = o->voice_end ? o->voice_end : DATA_SPEECH_USUAL,
                     .fps = o->fps};
   *scene = s;
   return ORR_OK;

@@ -14,8 +14,9 @@
 #define PATIENCE_S 30
 enum { SAMPLES_MOST = 22050 * 120, SOUNDS_MOST = 4096 };
 
-static const char *const voices[DATA_SPEECH_VOICES] = {"en+m1", "en+f1", "en+m3", "en+f2", "en+m4",
-                                                       "en+f3", "en+m6", "en+f4", "en+m7", "en+f5"};
+static const char *const voices[DATA_SPEECH_VOICES] = {"en+m1", "en+f1", "en+m3", "en+f2",
+                                                       "en+m4", "en+f3", "en+m6", "en+f4",
+                                                       "en+m7", "en+f5", "en+m2", "en+m5"};
 
 bool data_speech_available(void) {
   return true;

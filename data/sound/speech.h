@@ -22,7 +22,8 @@ typedef struct {
   int64_t sounds;
 } data_speech;
 
-enum { DATA_SPEECH_VOICES = 10 };
+// Who speaks unless somebody is asked for, and after them two who are kept to measure with.
+enum { DATA_SPEECH_USUAL = 10, DATA_SPEECH_VOICES = 12 };
 
 // Local. Whether this build has it; without it say returns ORR_EUNSUPPORTED.
 bool data_speech_available(void);

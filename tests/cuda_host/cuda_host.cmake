@@ -47,7 +47,7 @@ endforeach()
 
 # A broken index, barrier or element must fail the tests above.
 if(CUDA_HOST_SANITIZE)
-  orr_test(cuda_host_mutants LABELS full NEEDS ${mutants_need}
+  orr_test(cuda_host_mutants LABELS full COST 40 NEEDS ${mutants_need}
            PYTHON tests/cuda_host/mutants.py --compiler ${CMAKE_CXX_COMPILER} --build ${CMAKE_BINARY_DIR})
 endif()
 

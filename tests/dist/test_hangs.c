@@ -104,6 +104,21 @@ static int run_rank(const char *kind, int bad, const char *dir) {
 
 // -- the judge ------------------------------------------------------------------------------
 
+enum { JOBS = 17, AHEAD = 2 };
+
+typedef struct {
+  const char *kind;
+  int bad; // the rank that misbehaves
+  char dir[FOLDER_PATH];
+  pid_t child;
+} job;
+
+// In the order in which the tests below want them.
+typedef struct {
+  job job[JOBS];
+  int started;
+} jobs;
+
 static char *read_file(const char *dir, const char *name) {
   char path[512], *text = NULL;
   size_t bytes = 0;
@@ -156,34 +171,45 @@ static double report_delay_s(const char *dir, int bad) {
   return mtime_s(dir, "report") - entered;
 }
 
-// Runs three ranks; what they say goes to DIR/said. Returns mpirun's wait status.
-static int run_job(const char *kind, int bad, const char *dir) {
+// Starts three ranks; what they say goes to DIR/said.
+static void start_job(job *j) {
   char self[512], said[512], rank[16];
-  int status = 0;
   ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
   assert_true(n > 0);
   self[n] = 0;
-  snprintf(said, sizeof said, "%s/said", dir);
-  snprintf(rank, sizeof rank, "%d", bad);
-  pid_t child = fork();
-  assert_true(child >= 0);
-  if (child == 0) {
+  folder_make(j->dir);
+  snprintf(said, sizeof said, "%s/said", j->dir);
+  snprintf(rank, sizeof rank, "%d", j->bad);
+  j->child = fork();
+  assert_true(j->child >= 0);
+  if (j->child == 0) {
     int fd = open(said, O_CREAT | O_WRONLY | O_TRUNC, 0600);
     dup2(fd, STDOUT_FILENO);
     dup2(fd, STDERR_FILENO);
-    execlp("mpirun", "mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "3", self, kind,
-           rank, dir, (char *)NULL);
+    execlp("mpirun", "mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "3", self, j->kind,
+           rank, j->dir, (char *)NULL);
     _exit(99);
   }
-  for (int i = 0; waitpid(child, &status, WNOHANG) == 0; i++) {
-    if (i < 20 * 300) {
-      usleep(50000);
+}
+
+static void end_job(job *j) {
+  kill(j->child, SIGKILL);
+  waitpid(j->child, NULL, 0);
+  j->child = 0;
+}
+
+// mpirun's wait status.
+static int await_job(job *j) {
+  int status = 0;
+  for (int i = 0; waitpid(j->child, &status, WNOHANG) == 0; i++) {
+    if (i < 100 * 300) {
+      usleep(10000);
       continue;
     }
-    kill(child, SIGKILL);
-    waitpid(child, &status, 0);
-    fail_msg("%s, rank %d: the job did not end", kind, bad);
+    end_job(j);
+    fail_msg("%s, rank %d: the job did not end", j->kind, j->bad);
   }
+  j->child = 0;
   return status;
 }
 
@@ -215,11 +241,20 @@ static void check_said(const char *said, const char *report, const char *word) {
   if (!strstr(said, line)) fail_msg("wanted '%s' in what the job said:\n%s", line, said);
 }
 
+// A job of the list. The next ones are under way, too: they spend their time waiting.
+static job *job_of(jobs *all, const char *kind, int bad) {
+  int i = 0;
+  while (strcmp(all->job[i].kind, kind) != 0 || all->job[i].bad != bad) assert_true(++i < JOBS);
+  for (; all->started < JOBS && all->started <= i + AHEAD; all->started++)
+    start_job(&all->job[all->started]);
+  return &all->job[i];
+}
+
 // `word` begins the report's line on the bad rank, and `why` ends it.
-static void check_job(const char *kind, int bad, const char *word, const char *why) {
-  char dir[FOLDER_PATH];
-  folder_make(dir);
-  int status = run_job(kind, bad, dir);
+static void check_job(void **state, const char *kind, int bad, const char *word, const char *why) {
+  job *j = job_of(*state, kind, bad);
+  const char *dir = j->dir;
+  int status = await_job(j);
   char *report = read_file(dir, "report"), *said = read_file(dir, "said");
   if (!report) fail_msg("%s, rank %d: no report; the job said:\n%s", kind, bad, said);
   check_report(report, bad, word, why);
@@ -230,7 +265,7 @@ static void check_job(const char *kind, int bad, const char *word, const char *w
   check_no_process_remains(dir);
   double delay = report_delay_s(dir, bad);
   // To be read, not to be judged: five seconds after the timeout on a quiet machine. A report that
-  // does not come ends the test in run_job.
+  // does not come ends the test in await_job.
   print_message("%s, rank %d: report %.2f s after the call (timeout %g s)\n", kind, bad, delay,
                 timeout_s);
   orr_free(report);
@@ -238,60 +273,85 @@ static void check_job(const char *kind, int bad, const char *word, const char *w
   folder_remove(dir);
 }
 
-static void check_kind(const char *kind, int bad, const char *why) {
+static void check_kind(void **state, const char *kind, int bad, const char *why) {
   char from[512];
   snprintf(from, sizeof from, ") from " HANGING ": %s", why);
-  check_job(kind, bad, "missing: ", from);
+  check_job(state, kind, bad, "missing: ", from);
 }
 
 static void test_a_rank_that_sleeps_is_named_and_what_it_never_entered(void **state) {
   for (int bad = 0; bad < 2; bad++)
     check_kind(
-        "sleep", bad,
+        state, "sleep", bad,
         "it never entered it; it is in no collective; its last: dp barrier, call 2, finished ");
 }
 
 static void test_a_rank_missing_from_a_started_collective_is_named(void **state) {
-  check_kind("wait", 2,
+  check_kind(state, "wait", 2,
              "it never entered it; it is in no collective; its last: dp barrier, call 2, "
              "finished ");
 }
 
 static void test_a_rank_that_exits_is_named_before_the_launcher_kills_the_others(void **state) {
-  for (int bad = 0; bad < RANKS; bad++) check_kind("exit", bad, "its process has ended\n");
+  for (int bad = 0; bad < RANKS; bad++) check_kind(state, "exit", bad, "its process has ended\n");
 }
 
 static void test_a_killed_rank_is_named(void **state) {
-  check_kind("killed", 1, "its process has ended\n");
+  check_kind(state, "killed", 1, "its process has ended\n");
 }
 
 static void test_a_stopped_rank_is_named_and_does_not_outlive_the_job(void **state) {
   for (int bad = 0; bad < RANKS; bad++)
-    check_kind("stop", bad, "it does not answer (stopped, or its host is gone)\n");
+    check_kind(state, "stop", bad, "it does not answer (stopped, or its host is gone)\n");
 }
 
 static void test_a_rank_that_calls_another_collective_is_named_with_it(void **state) {
   for (int bad = 0; bad < RANKS; bad += 2)
-    check_kind("other", bad,
+    check_kind(state, "other", bad,
                "it called ANOTHER collective: dp broadcast of 4 i64, call 3; it is in dp "
                "broadcast of 4 i64, call 3, for ");
 }
 
 static void test_a_rank_in_a_collective_of_another_axis_is_named_with_it(void **state) {
-  check_kind("axis", 1, "it never entered it, it is in ANOTHER collective: world barrier, call ");
+  check_kind(state, "axis", 1,
+             "it never entered it, it is in ANOTHER collective: world barrier, call ");
 }
 
 static void
 test_a_collective_that_fails_on_the_device_is_told_once_and_ends_every_rank(void **state) {
   for (int bad = 0; bad < RANKS; bad++)
-    check_job("fault", bad, "failed: ",
+    check_job(state, "fault", bad, "failed: ",
               "): dp axis: a collective under way: NCCL says: remote process exited or there was a "
               "network error\n");
 }
 
 static void
 test_a_rank_that_never_issues_is_missing_where_the_others_wait_for_the_device(void **state) {
-  check_job("device", 1, "missing: ", ") from world wait for the device, call 1");
+  check_job(state, "device", 1, "missing: ", ") from world wait for the device, call 1");
+}
+
+static int list_jobs(void **state) {
+  static const struct {
+    const char *kind;
+    int first, last, step;
+  } kinds[] = {{"sleep", 0, 1, 1},  {"wait", 2, 2, 1},  {"exit", 0, 2, 1},
+               {"killed", 1, 1, 1}, {"stop", 0, 2, 1},  {"other", 0, 2, 2},
+               {"axis", 1, 1, 1},   {"fault", 0, 2, 1}, {"device", 1, 1, 1}};
+  jobs *all = calloc(1, sizeof *all);
+  int n = 0;
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+    for (int bad = kinds[k].first; bad <= kinds[k].last; bad += kinds[k].step)
+      all->job[n++] = (job){.kind = kinds[k].kind, .bad = bad};
+  *state = all;
+  return n == JOBS ? 0 : -1;
+}
+
+static int free_jobs(void **state) {
+  jobs *all = *state;
+  for (int i = 0; i < all->started; i++) // none is left but where a test failed
+    if (all->job[i].child > 0) end_job(&all->job[i]);
+  free(all);
+  return 0;
 }
 
 int main(int argc, char **argv) {
@@ -308,5 +368,5 @@ int main(int argc, char **argv) {
       cmocka_unit_test(
           test_a_rank_that_never_issues_is_missing_where_the_others_wait_for_the_device),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cmocka_run_group_tests(tests, list_jobs, free_jobs);
 }

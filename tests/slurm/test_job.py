@@ -16,7 +16,8 @@ fi
 eval "$PLAY"
 exit "$CODE"
 """
-# A node that is named in the file dead does not answer. A command runs once, or, where it is asked for, once a node.
+# A node that is named in the file dead does not answer: at once, or by silence (MUTE); one in the file slow takes a second.
+# A command runs once, or, where it is asked for, once a node.
 SRUN = """#!/bin/sh
 each=
 while [ "${1#--}" != "$1" ]; do
@@ -27,7 +28,11 @@ while [ "${1#--}" != "$1" ]; do
   shift
 done
 for node in $nodes; do
-  if grep -qx "$node" "$DEAD" 2>/dev/null; then echo "srun: error: $node is gone" >&2; exit 1; fi
+  if grep -qx "$node" "$DEAD" 2>/dev/null; then
+    [ -z "$MUTE" ] || exec sleep "$MUTE"
+    echo "srun: error: $node is gone" >&2; exit 1
+  fi
+  if grep -qx "$node" "$SLOW" 2>/dev/null; then sleep 1; fi
 done
 [ -z "$each" ] || for SLURMD_NODENAME in $nodes; do export SLURMD_NODENAME; "$@"; done
 [ -n "$each" ] || NODES="$nodes" exec "$@"
@@ -72,8 +77,9 @@ class Job(unittest.TestCase):
     def start_on(self, nodes, spares, play, code=0, **more):
         """One job on an allocation of nodes, of which some are spares."""
         env = {"SLURM_JOB_NODELIST": ",".join(nodes), "SLURM_JOB_NUM_NODES": str(len(nodes)), "ORRERY_SPARES": str(spares),
-               "SLURM_NTASKS_PER_NODE": "1", "DEAD": str(self.root / "dead"), "ORRERY_HEALTH": "true", "ORRERY_CHECK_S": "2",
-               "ORRERY_END_S": "0", "ORRERY_START_S": "60", "STARTS": str(self.root / "starts"), **more}
+               "SLURM_NTASKS_PER_NODE": "1", "DEAD": str(self.root / "dead"), "SLOW": str(self.root / "slow"),
+               "ORRERY_HEALTH": "true", "ORRERY_CHECK_S": "2",
+               "ORRERY_END_S": "30", "ORRERY_START_S": "60", "STARTS": str(self.root / "starts"), **more}
         return self.start(7, code, f'echo "$NODES" >>"$STARTS"; {play}', env=env)
 
     def starts(self):
@@ -84,6 +90,25 @@ class Job(unittest.TestCase):
         self.assertEqual(self.start_on(["a", "b", "c"], 1, play), (0, False))
         self.assertEqual(self.starts(), ["a b", "a c"])
         self.assertIn("b does not answer", self.said)
+
+    def test_only_a_node_whose_ranks_ended_without_a_word_is_not_waited_for(self):
+        (self.root / "slow").write_text("d\n")
+        play = ('if [ $(wc -l <"$STARTS") = 1 ]; then echo b >"$DEAD"; echo "srun: error: a: task 0: Exited" >&2; exit 1; fi')
+        self.assertEqual(self.start_on(["a", "b", "c", "d"], 2, play, MUTE="200", ORRERY_CHECK_S="150"), (0, False))
+        self.assertEqual(self.starts(), ["a b", "a c"])
+        self.assertIn("b does not answer", self.said)
+        self.assertNotIn("d does not answer", self.said)
+
+    def test_ranks_that_stop_on_request_are_queued_again_with_their_code(self):
+        play = 'echo "srun: error: a: task 0: Exited with exit code 85" >&2; if [ -n "$LATE" ]; then exec sleep 100; fi'
+        self.assertEqual(self.start_on(["a", "b", "c"], 1, play, 85), (85, True))
+        # srun waits for a node that is gone: its code is that of those that ended
+        self.assertEqual(self.start_on(["a", "b", "c"], 1, play, 85, LATE="1", ORRERY_END_S="1"), (85, True))
+
+    def test_nodes_that_srun_names_together_are_heard_of(self):
+        play = ('if [ $(wc -l <"$STARTS") = 1 ]; then echo c >"$DEAD"; echo "srun: error: a,b: tasks 0-1: Killed" >&2; exit 1; fi')
+        self.assertEqual(self.start_on(["a", "b", "c", "d"], 1, play, MUTE="200", ORRERY_CHECK_S="150"), (0, False))
+        self.assertEqual(self.starts(), ["a b c", "a b d"])
 
     def test_without_enough_nodes_it_is_queued_again_unless_it_may_shrink(self):
         play = 'if [ $(wc -l <"$STARTS") = 1 ]; then echo b >"$DEAD"; exit 1; fi'

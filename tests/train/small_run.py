@@ -24,18 +24,32 @@ def process_of(rank, launcher):
 
 
 class SmallRun(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="orrery-test-")
-        self.addCleanup(folder.cleanup)
-        self.root = pathlib.Path(folder.name)
-        subprocess.run([BIN / "slurm_small_set", self.root], check=True)
+    """The data set is made once for all cases of a class; each has a folder of its own for its runs."""
 
-    def command(self, name, *settings, program="orrery"):
-        """Words that train with results in root/name."""
-        words = [BIN / program, "train", self.root / "small.yaml"]
-        for s in (f"run.dir={self.root / name}", *settings):
+    @staticmethod
+    def folder(add_cleanup):
+        folder = tempfile.TemporaryDirectory(prefix="orrery-test-")
+        add_cleanup(folder.cleanup)
+        return pathlib.Path(folder.name)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.data = cls.folder(cls.addClassCleanup)
+        subprocess.run([BIN / "slurm_small_set", cls.data], check=True)
+
+    def setUp(self):
+        self.root = self.folder(self.addCleanup)
+
+    @classmethod
+    def words(cls, dir, *settings, program="orrery"):
+        """A command that trains with results in this folder."""
+        words = [BIN / program, "train", cls.data / "small.yaml"]
+        for s in (f"run.dir={dir}", *settings):
             words += ["--set", s]
         return words
+
+    def command(self, name, *settings, program="orrery"):
+        return self.words(self.root / name, *settings, program=program)
 
     def lines(self, name, file="metrics.jsonl"):
         return [json.loads(line) for line in (self.root / name / file).read_text().splitlines()]

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/args.h"
+#include "base/mem.h"
 #include "train/cli/decoding_args.h"
 #include "train/cli/eval_branches.h"
 #include "train/eval/eval.h"
@@ -20,7 +21,10 @@ static const orr_option options[] = {
      ORR_OPTION_REPEATED},
     {"by-branch", NULL, "all of them, as one table: a column for each set's branch", 0},
     {"json", "FILE", "write the figures there", 0},
-    {"strip", "FILE.png", "write a picture of real over predicted (or decoded) frames", 0},
+    {"strip", "FILE.png",
+     "write a picture of real over predicted (or decoded) frames; with --by-branch one a "
+     "branch, FILE-BRANCH.png",
+     0},
     {"clips", "N", "clips rolled out; a tokenizer takes as many frames as they would have", 0},
     {"prompt", "N", "frames given", 0},
     {"horizon", "N", "frames rolled out", 0},
@@ -75,6 +79,7 @@ static void print_figures(const json_t *j) {
                                        "codes",
                                        "codes_used",
                                        "code_perplexity",
+                                       "gain_over_persistence",
                                        "delta_psnr",
                                        "action_shuffle_ratio",
                                        "given_reward_error",
@@ -97,9 +102,14 @@ static void print_figures(const json_t *j) {
                                        "turn_accuracy",
                                        "walk_accuracy",
                                        "revisit_gap_db",
+                                       "things_kept",
+                                       "things_doubled",
                                        "mouth_corr",
                                        "av_offset_frames",
+                                       "mouth_in_silence",
                                        "audio_shuffle_ratio",
+                                       "eyes_shut",
+                                       "blinks_a_minute",
                                        "identity_drift",
                                        "drift"};
   static const char *const curves[] = {"psnr", "persistence_psnr", "decoded_persistence_psnr",
@@ -129,12 +139,11 @@ static orr_code tell(const orr_args *a, json_t *j) {
   return path ? orr_json_store(path, j) : ORR_OK;
 }
 
-// *out (=) the figures of a world model on one data set.
+// *out (=) the figures of a world model on one data set. strip: NULL, or where to show it.
 static orr_code measure_world(const orr_args *a, const train_world_model *m,
-                              train_episodes *episodes, json_t **out) {
+                              train_episodes *episodes, const char *strip, json_t **out) {
   train_eval_options o;
   train_eval *e = NULL;
-  const char *strip = orr_args_text(a, "strip", NULL);
   ORR_TRY(train_world_model_fits(m, train_episodes_index(episodes)));
   ORR_TRY(read_options(a, m->dynamics->c, &o));
   ORR_TRY(train_eval_create(m->dynamics, m->tokenizer, episodes, &o, &e));
@@ -148,7 +157,7 @@ static orr_code eval_world(const orr_args *a, train_episodes *episodes) {
   train_world_model m = {0};
   json_t *j = NULL;
   orr_code rc = train_world_model_open(a, a->operand[0], &m);
-  if (rc == ORR_OK) rc = measure_world(a, &m, episodes, &j);
+  if (rc == ORR_OK) rc = measure_world(a, &m, episodes, orr_args_text(a, "strip", NULL), &j);
   if (rc == ORR_OK) rc = tell(a, j);
   json_decref(j);
   train_world_model_close(&m);
@@ -160,14 +169,18 @@ static orr_code eval_branch(const orr_args *a, const train_world_model *m, const
                             data_remote *remote, json_t *all) {
   train_episodes *episodes = NULL;
   json_t *j = NULL;
+  char *strip = NULL;
   ORR_TRY(train_episodes_open(dir, remote, &episodes));
   const char *branch = train_episodes_index(episodes)->format.branch;
   ORR_INFO("eval: %s, branch %s", dir, branch);
-  orr_code rc = measure_world(a, m, episodes, &j);
+  orr_code rc =
+      train_eval_branches_strip(all, orr_args_text(a, "strip", NULL), branch, dir, &strip);
+  if (rc == ORR_OK) rc = measure_world(a, m, episodes, strip, &j);
   if (rc == ORR_OK && json_object_set_new(j, "data", json_string(dir)) != 0)
     rc = ORR_FAIL(ORR_ENOMEM, "evaluation: out of memory, or the name of --data is not UTF-8");
   if (rc == ORR_OK) rc = train_eval_branches_add(all, branch, dir, j);
   json_decref(j);
+  orr_free(strip);
   train_episodes_close(episodes);
   return rc;
 }
@@ -239,8 +252,6 @@ orr_code train_cmd_eval(int argc, char **argv) {
   ORR_TRY(orr_args_require(&args, "data", &dir));
   ORR_CHECK(by_branch || !orr_args_nth(&args, "data", 1), ORR_ECONFIG,
             "eval: several --data; --by-branch makes one table of them");
-  ORR_CHECK(!by_branch || !orr_args_text(&args, "strip", NULL), ORR_ECONFIG,
-            "eval: --strip shows one data set: leave --by-branch out");
   ORR_TRY(train_remote_create_args(&args, &remote));
   ORR_TRY_GOTO(train_loaded_model_config(args.operand[0], &c), out);
   ORR_CHECK_GOTO(!by_branch || c->train.stage != CFG_STAGE_TOKENIZER, out, ORR_ECONFIG,

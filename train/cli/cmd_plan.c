@@ -26,6 +26,7 @@ static const orr_option options[] = {
     {"tp", "N", "look at layouts of this dist.tp alone", 0},
     {"cp", "N", "of this dist.cp alone", 0},
     {"zero", "0|1|2|3", "of this dist.zero alone", 0},
+    {"price", "USD", "of a GPU for an hour: the table tells what train.steps cost, too", 0},
     {"top", "N", "layouts to show (default 12)", 0},
     {"json", "FILE", "write all that fit there", 0},
     TRAIN_PLAN_FAILURE_OPTIONS,
@@ -43,6 +44,7 @@ typedef struct {
   train_machine m;
   train_plan_request q;
   train_plan plan;
+  double price; // USD of a GPU for an hour; 0: not told
   int64_t top;
 } planning;
 
@@ -58,6 +60,10 @@ static double days_of(const planning *p, const train_plan_row *r) {
 
 static double mwh_of(const planning *p, const train_plan_row *r) {
   return days_of(p, r) * 24.0 * p->m.watts * p->q.ranks * 1e-6;
+}
+
+static double usd_of(const planning *p, const train_plan_row *r) {
+  return days_of(p, r) * 24.0 * p->price * p->q.ranks;
 }
 
 static const char *recompute_word(int r) {
@@ -77,14 +83,15 @@ static void print_row(const planning *p, const train_plan_row *r) {
          1e3 * phase[TRAIN_TIMED_OPTIMIZER], 1e3 * exposed_of(&r->time), 1e2 * r->mfu,
          days_of(p, r));
   if (p->m.watts > 0.0) printf(" %8.2f", mwh_of(p, r));
+  if (p->price > 0.0) printf(" %11.0f", usd_of(p, r));
   printf("\n");
 }
 
 static void print_table(const planning *p) {
   printf("  tp  cp    dp zero shard micro recompute           bytes      GB   step ms  forward "
          "backward   "
-         "comm.  optim. exposed    MFU     days%s\n",
-         p->m.watts > 0.0 ? "      MWh" : "");
+         "comm.  optim. exposed    MFU     days%s%s\n",
+         p->m.watts > 0.0 ? "      MWh" : "", p->price > 0.0 ? "         USD" : "");
   for (int i = 0; i < p->plan.count && i < p->top; i++) print_row(p, &p->plan.rows[i]);
 }
 
@@ -142,12 +149,12 @@ static json_t *row_json(const planning *p, const train_plan_row *r) {
     if (r->time.moving_s[a] > 0.0)
       json_object_set_new(exposed, dist_axis_name((dist_axis)a),
                           json_real(1e3 * r->time.exposed_s[a]));
-  return json_pack("{s:i, s:i, s:i, s:i, s:i, s:I, s:s, s:I, s:f, s:o, s:o, s:f, s:f, s:f}", "tp",
-                   l->tp, "cp", l->cp, "dp", l->dp, "zero", l->zero, "shard", l->shard,
+  return json_pack("{s:i, s:i, s:i, s:i, s:i, s:I, s:s, s:I, s:f, s:o, s:o, s:f, s:f, s:f, s:f}",
+                   "tp", l->tp, "cp", l->cp, "dp", l->dp, "zero", l->zero, "shard", l->shard,
                    "micro_batch", (json_int_t)l->micro, "recompute", recompute_word(l->recompute),
                    "bytes", (json_int_t)r->bytes, "step_ms", 1e3 * r->time.step_s, "phase_ms",
                    phases, "exposed_ms", exposed, "mfu", r->mfu, "days", days_of(p, r), "mwh",
-                   mwh_of(p, r));
+                   mwh_of(p, r), "usd", usd_of(p, r));
 }
 
 static orr_code write_json(const planning *p, const char *path) {
@@ -195,6 +202,7 @@ static orr_code read_request(const orr_args *args, planning *p) {
   ORR_TRY(orr_args_i64(args, "gpus", 1, 1 << 24, &gpus));
   ORR_CHECK(gpus > 0, ORR_ECONFIG, "plan: --gpus N is missing: how many ranks there will be");
   ORR_TRY(orr_args_f64(args, "memory", 1e-6, 1e9, &memory));
+  ORR_TRY(orr_args_f64(args, "price", 0.0, 1e6, &p->price));
   ORR_TRY(orr_args_i64(args, "top", 1, 1 << 20, &p->top));
   ORR_CHECK(memory > 0.0 || p->m.memory > 0.0, ORR_ECONFIG,
             "plan: --memory GB is missing, and %s does not tell it", machine);

@@ -52,6 +52,7 @@ static orr_code read_wish(const orr_args *a, double step_s, int gpus, double day
   ORR_TRY(orr_args_f64(a, "restart", 0.0, 1e6, &w->q.restart_s));
   ORR_TRY(orr_args_f64(a, "save", 0.0, 1e6, &w->q.save_s));
   ORR_TRY(orr_args_i64(a, "copies", 0, 1 << 30, &w->q.copies));
+  ORR_TRY(orr_args_f64(a, "copy", 0.0, 1e6, &w->q.copy_s));
   ORR_TRY(orr_args_i64(a, "seed", 0, UINT32_MAX, &seed));
   w->q.mtbf_s = 3600.0 * hours;
   w->q.repair_s = 3600.0 * repair;

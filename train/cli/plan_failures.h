@@ -12,9 +12,10 @@
       {"segment", "NODES", "left out together without a spare (default 1)", 0},                    \
       {"spares", "NODES", "most spare nodes that are looked at (default 2)", 0},                   \
       {"repair", "HOURS", "until a node that failed is back (default 24)", 0},                     \
-      {"restart", "S", "from a failure to the next step (default 30)", 0},                         \
+      {"restart", "S", "from a failure to the first step after it (default 30)", 0},               \
       {"save", "S", "that a checkpoint stalls a step (default 1)", 0},                             \
       {"copies", "STEPS", "between copies in a neighbour's memory; 0 = none (default 0)", 0},      \
+      {"copy", "S", "that such copies stall a step (default 0)", 0},                               \
       {"intervals", "STEPS",                                                                       \
        "between checkpoints; a comma between several (default: around the best)", 0},              \
   {                                                                                                \

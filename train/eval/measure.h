@@ -47,7 +47,8 @@ typedef struct {
 
 #define TRAIN_MEASURES(X)                                                                          \
   X(horizons)                                                                                      \
-  X(foresight) X(sinking) X(shuffle) X(heads) X(actions) X(objects) X(walk) X(revisit) X(mouth)
+  X(foresight)                                                                                     \
+  X(sinking) X(shuffle) X(heads) X(actions) X(objects) X(walk) X(revisit) X(things) X(mouth) X(eyes)
 
 #define TRAIN_MEASURE_DECLARE(name) extern const train_measure train_measure_##name;
 TRAIN_MEASURES(TRAIN_MEASURE_DECLARE)

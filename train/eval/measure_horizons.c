@@ -56,6 +56,13 @@ static void curves(const train_films *f, film which, train_ssim *similarity, dou
   }
 }
 
+// The least of psnr - still from the second frame on; the first is the nearest to the prompt.
+static double least_gain(const double *psnr, const double *still, int64_t h) {
+  double least = NAN;
+  for (int64_t k = 1; k < h; k++) least = fmin(least, psnr[k] - still[k]); // NAN: no number
+  return least;
+}
+
 static orr_code take(const train_films *f, json_t *out) {
   static const struct {
     film film;
@@ -76,6 +83,7 @@ static orr_code take(const train_films *f, json_t *out) {
     json_object_set_new(out, lines[i].psnr, array_of(v + i * h, h));
     if (lines[i].ssim) json_object_set_new(out, lines[i].ssim, array_of(ssim, h));
   }
+  json_object_set_new(out, "gain_over_persistence", orr_json_number(least_gain(v, v + h, h)));
   json_object_set_new(out, "delta_psnr",
                       orr_json_number(k < h ? v[k] - v[(LINES - 1) * h + k] : NAN));
   json_object_set_new(out, "drift", orr_json_number(train_measure_slope(v, h)));

@@ -44,18 +44,44 @@ static double next_back(const state *s) {
   return at;
 }
 
+// What copies in a neighbour's memory add to a step.
+static double copy_s(const train_failures_request *q) {
+  return q->copies > 0 ? q->copy_s / (double)q->copies : 0.0;
+}
+
 // Steps of a stretch of work of `s` seconds with a checkpoint each interval: how many are made, and
 // how many of them are safe when it breaks.
 static void count_steps(const train_failures_request *q, double step_s, double s, double *made,
                         double *safe) {
-  const double round = (double)q->interval * step_s + q->save_s, rounds = floor(s / round);
-  const double rest = fmin((s - rounds * round) / step_s, (double)q->interval);
+  const double each = step_s + copy_s(q), round = (double)q->interval * each + q->save_s,
+               rounds = floor(s / round),
+               rest = fmin((s - rounds * round) / each, (double)q->interval);
   *made = rounds * (double)q->interval + floor(rest);
   *safe = rounds * (double)q->interval;
   if (q->copies > 0) *safe = fmax(*safe, floor(*made / (double)q->copies) * (double)q->copies);
 }
 
-// Until the next failure, the end of the work, or the return of a node that makes the run larger.
+static void lose_node(state *s) {
+  s->sum.failures++;
+  if (s->away < MOST_NODES_AWAY) s->back[s->away++] = s->now + s->q->repair_s;
+}
+
+// Until the job works again. Nodes fail in that time, too, and then it begins anew.
+static void restart(state *s) {
+  const train_failures_request *q = s->q;
+  const double began = s->now;
+  for (;;) {
+    const double fails = exponential(s, q->mtbf_s);
+    if (fails >= q->restart_s) break;
+    s->now += fails;
+    lose_node(s);
+  }
+  s->now += q->restart_s;
+  s->sum.restarts += s->now - began;
+}
+
+// Until the next failure, or the end of the work: a node that returns is used from the next start
+// on.
 static void work(state *s, double goal) {
   const train_failures_request *q = s->q;
   const int n = at_work(s);
@@ -67,9 +93,8 @@ static void work(state *s, double goal) {
   }
   const double part = (double)n / q->nodes, step_s = q->step_s / part,
                fails = exponential(s, q->mtbf_s / part), left = (goal - s->done) / part,
-               grows = n < q->nodes ? next_back(s) - s->now : INFINITY,
-               stretch = fmin(
-                   fails, fmin(grows, left * (1.0 + q->save_s / ((double)q->interval * step_s))));
+               others = (copy_s(q) + q->save_s / (double)q->interval) / step_s,
+               stretch = fmin(fails, left * (1.0 + others));
   double made, safe;
   count_steps(q, step_s, stretch, &made, &safe);
   const double useful = stretch == fails ? safe : made;
@@ -77,16 +102,11 @@ static void work(state *s, double goal) {
   s->done += useful * q->step_s;
   s->sum.goodput += useful * q->step_s;
   s->sum.smaller += useful * (step_s - q->step_s);
-  s->sum.saves += floor(made / (double)q->interval) * q->save_s;
+  s->sum.saves += floor(made / (double)q->interval) * q->save_s + made * copy_s(q);
   s->sum.lost += (made - useful) * step_s;
-  if (stretch == fails) {
-    s->sum.failures++;
-    if (s->away < MOST_NODES_AWAY) s->back[s->away++] = s->now + q->repair_s;
-  }
-  if (stretch == fails || stretch == grows) {
-    s->now += q->restart_s;
-    s->sum.restarts += q->restart_s;
-  }
+  if (stretch < fails) return;
+  lose_node(s);
+  restart(s);
 }
 
 train_failures train_failures_simulate(const train_failures_request *q) {

@@ -11,10 +11,11 @@
 typedef struct {
   double step_s;    // of all nodes
   double days;      // of work without a failure, at most so many
-  double mtbf_s;    // between two failures anywhere among the nodes that run
+  double mtbf_s;    // between two failures anywhere among the nodes that run, or start
   double repair_s;  // until a node that failed is a spare
-  double restart_s; // from a failure to the next step's beginning
+  double restart_s; // from a failure to the first step that is made after it
   double save_s;    // that a checkpoint holds the run up for
+  double copy_s;    // that copies in a neighbour's memory do
   int64_t interval; // steps from checkpoint to checkpoint
   int64_t copies;   // steps from copy to copy in a neighbour's memory; 0 = none
   int nodes, spares;
@@ -25,7 +26,7 @@ typedef struct {
 typedef struct {
   double goodput;                  // time of steps that count at full size, of all time
   double lost;                     // share of time: steps made again
-  double restarts, saves, smaller; // waiting for starts; for checkpoints; by running on fewer nodes
+  double restarts, saves, smaller; // for starts; checkpoints and copies; by running on fewer nodes
   int64_t failures;
 } train_failures;
 

@@ -199,6 +199,29 @@ static orr_code read_object(const char *dir, const char *name, json_t **out) {
   return ORR_FAIL(ORR_EFORMAT, "%s: not a JSON object; it is left out", path);
 }
 
+// What `eval --by-branch` wrote, be it called branches.json or eval.json.
+static orr_code read_branches(train_report_run *run) {
+  json_t *own = NULL;
+  if (json_is_object(json_object_get(run->eval, "branches"))) {
+    run->branches = json_incref(json_object_get(run->eval, "branches"));
+    json_decref(run->eval);
+    run->eval = NULL;
+  }
+  ORR_TRY(read_object(run->path, "branches.json", &own));
+  if (!own) return ORR_OK;
+  json_t *all = json_object_get(own, "branches");
+  const bool good = json_is_object(all);
+  if (good) {
+    json_decref(run->branches);
+    run->branches = json_incref(all);
+  }
+  json_decref(own);
+  ORR_CHECK(good, ORR_EFORMAT,
+            "%s/branches.json: no object 'branches', as eval --by-branch writes it; it is left out",
+            run->path);
+  return ORR_OK;
+}
+
 static orr_code read_files(train_report_data *d, train_report_run *run) {
   orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, run->path, "metrics.jsonl"));
@@ -213,6 +236,7 @@ static orr_code read_files(train_report_data *d, train_report_run *run) {
   ORR_TRY(note(d, read_history(run)));
   ORR_TRY(note(d, read_object(run->path, "eval.json", &run->eval)));
   ORR_TRY(note(d, read_object(run->path, "exam.json", &run->exam)));
+  ORR_TRY(note(d, read_branches(run)));
   ORR_TRY(orr_fs_join(path, sizeof path, run->path, "config.yaml"));
   if (orr_fs_exists(path)) {
     size_t bytes;
@@ -235,6 +259,7 @@ static void release_run(train_report_run *run) {
   orr_free(run->exam_case);
   json_decref(run->eval);
   json_decref(run->exam);
+  json_decref(run->branches);
   json_decref(run->history);
   orr_free(run->config);
   orr_free(run->path);
@@ -252,7 +277,7 @@ static orr_code add_run(train_report_data *d, const char *path, const char *name
   ORR_TRY_GOTO(read_files(d, &run), done);
   ORR_TRY_GOTO(read_media(d, &run, entries, count), done);
   ORR_TRY_GOTO(read_cases(d, &run), done);
-  if (!name[0] || run.has_metrics || run.eval || run.exam || run.media) {
+  if (!name[0] || run.has_metrics || run.eval || run.exam || run.branches || run.media) {
     train_report_run *grown = orr_realloc(d->run, (size_t)(d->count + 1) * sizeof *grown);
     ORR_CHECK_GOTO(grown, done, ORR_ENOMEM, "report: out of memory for %s", path);
     d->run = grown;
@@ -305,8 +330,8 @@ orr_code train_report_read(const char *dir, train_report_data *out) {
   ORR_TRY_GOTO(add_sub_runs(out, dir), fail);
   bool something = out->count > 1;
   for (int i = 0; i < out->count; i++)
-    something |=
-        out->run[i].has_metrics || out->run[i].eval || out->run[i].exam || out->run[i].media;
+    something |= out->run[i].has_metrics || out->run[i].eval || out->run[i].exam ||
+                 out->run[i].branches || out->run[i].media;
   ORR_CHECK_GOTO(
       something, fail, ORR_ENOTFOUND,
       "%s: nothing to report: wanted metrics.jsonl, eval.json, rollout.gif or strip.png, "

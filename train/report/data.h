@@ -30,8 +30,9 @@ typedef struct {
   char *path, *name; // name: of the folder below the root; "" for the root itself
   bool has_metrics;
   train_columns metrics;
-  json_t *eval; // object or NULL
-  json_t *exam; // likewise, of exam.json
+  json_t *eval;     // object or NULL
+  json_t *exam;     // likewise, of exam.json
+  json_t *branches; // of an evaluation by branch, an object a branch; NULL without
   int cases;
   train_medium *exam_case; // [cases] what exam/case-CONCEPT-RANGE.png show, by name
   json_t *history;         // array: the lines of history.jsonl; NULL without

@@ -171,7 +171,7 @@ void train_page_medium(train_html *h, const train_medium *m, const char *caption
 #define ALONE "after the first frames the model goes on alone, from nothing but the actions."
 
 // A film about twice as wide as a frame, letters above, holds the real frames beside the model's.
-static const char *film_caption(const train_report_data *d, const train_medium *film) {
+const char *train_page_film_caption(const train_report_data *d, const train_medium *film) {
   double aspect = film->height ? (double)film->width / (double)film->height : 0;
   for (int r = 0; r < d->count; r++)
     if (d->run[r].aspect > 0 && fabs(aspect / d->run[r].aspect - 2) < 0.6)
@@ -243,7 +243,7 @@ static void put_lines(train_page *p, const json_t *eval, train_chart c, const ho
   train_chart_put(&p->html, &c);
 }
 
-static void put_horizon_chart(train_page *p, const json_t *eval) {
+void train_page_horizon_chart(train_page *p, const json_t *eval, const char *title, bool small) {
   static const horizon_line lines[] = {{"psnr", "model", 1},
                                        {"random_action_psnr", "model under random actions", 4},
                                        {"persistence_psnr", still_name, 2},
@@ -253,10 +253,11 @@ static void put_horizon_chart(train_page *p, const json_t *eval) {
   if (figure_of(eval, "drift", &drift))
     snprintf(remark, sizeof remark, "drift %s dB a frame", train_number_of(drift, 2).s);
   put_lines(p, eval,
-            (train_chart){.title = "PSNR against horizon",
+            (train_chart){.title = title,
                           .remark = remark[0] ? remark : NULL,
                           .y_label = "PSNR, dB",
-                          .lead = count_others(eval) > 0},
+                          .lead = !small && count_others(eval) > 0,
+                          .small = small},
             lines, sizeof lines / sizeof *lines);
 }
 
@@ -292,7 +293,7 @@ static void put_other_charts(train_page *p, const json_t *eval) {
 
 static void put_charts(train_page *p, const json_t *eval) {
   train_html_format(&p->html, "<div class=%s>", count_others(eval) ? "grid3" : "stack");
-  put_horizon_chart(p, eval);
+  train_page_horizon_chart(p, eval, "PSNR against horizon", false);
   put_ssim_chart(p, eval);
   put_other_charts(p, eval);
   train_html_put(&p->html, "</div>");
@@ -308,11 +309,13 @@ train_headline train_page_headline(const train_report_data *d) {
     for (int m = run->media - 1; m >= 0; m--) {
       const train_medium *x = &run->medium[m];
       bool film = x->kind != TRAIN_MEDIUM_PNG;
+      if (train_page_of_branch(run, x, NULL)) continue;
       if (film && (!top.film || r == 0)) top.film = x;
       if (film || (top.strip && r > 0 && !is_tokenizer(top.strip_of))) continue;
       top.strip = x; // a rollout says more than a tokenizer's pictures
       top.strip_of = run;
     }
+    if (run->branches && !top.branched) top.branched = run;
     if (run->has_metrics) top.trained = run; // the last stage
   }
   return top;
@@ -331,7 +334,7 @@ static void put_rest(train_page *p, const train_report_data *d, const train_head
     }
     for (int m = 0; m < run->media; m++) {
       const train_medium *x = &run->medium[m];
-      if (x == top->film || x == top->strip) continue;
+      if (x == top->film || x == top->strip || train_page_of_branch(run, x, NULL)) continue;
       char caption[512];
       const bool still = x->kind == TRAIN_MEDIUM_PNG;
       snprintf(caption, sizeof caption, "%s%s%s", x->name, still ? ": " : "",
@@ -354,11 +357,13 @@ void train_page_results(train_page *p, const train_report_data *d) {
   train_html *h = &p->html;
   train_headline top = train_page_headline(d);
   train_html_format(h, "<section class=\"hero%s\">", layout_of(top.film));
-  if (top.film) train_page_medium(h, top.film, film_caption(d, top.film));
-  if (top.eval || top.trained) {
+  if (top.film) train_page_medium(h, top.film, train_page_film_caption(d, top.film));
+  if (top.eval || top.branched || top.trained) {
     train_html_put(h, "<div class=tiles>");
     if (top.eval)
       put_eval_tiles(h, top.eval);
+    else if (top.branched)
+      train_page_branch_tiles(h, top.branched);
     else
       put_training_tiles(h, top.trained);
     train_html_put(h, "</div>");

@@ -110,9 +110,9 @@ static void put_notes(train_html *h, const train_report_data *d) {
 
 static void put_foot(train_html *h) {
   train_html_put(
-      h,
-      "<footer>Written by orrery report from metrics.jsonl, history.jsonl, eval.json, config.yaml "
-      "and the pictures of the run. Hover a chart for its values.</footer>\n</main>\n<script>");
+      h, "<footer>Written by orrery report from metrics.jsonl, history.jsonl, eval.json, "
+         "branches.json, config.yaml "
+         "and the pictures of the run. Hover a chart for its values.</footer>\n</main>\n<script>");
   train_html_put(h, train_report_js);
   train_html_put(h, "</script></body></html>\n");
 }
@@ -132,6 +132,7 @@ static orr_code write_page(const train_report_data *d, const char *path) {
   put_summary(&p.html, d);
   put_notes(&p.html, d);
   train_page_results(&p, d);
+  train_page_branches(&p, d);
   train_page_exam(&p, d);
   train_page_training(&p, d);
   train_page_details(&p, d);

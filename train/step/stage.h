@@ -84,7 +84,7 @@ struct train_stage {
   double outcome_weight[TRAIN_OUTCOMES];
   double *outcome_sum;
   int64_t outcome_stride; // between those of two heads
-  train_timer *timer; // borrowed; may be NULL
+  train_timer *timer;     // borrowed; may be NULL
 };
 
 // One for each choice of train.stage: train_stage_dynamics, train_stage_tokenizer (stage_NAME.c).

@@ -7,12 +7,14 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/mem.h"
 #include "base/args.h"
 #include "train/cli/cmd.h"
 
@@ -132,7 +134,7 @@ static void test_numbers_out_of_range_or_ill_formed_are_refused(void **state) {
 // Runs a command with stdout in a file; what it printed is in said.
 static orr_code output_of(orr_code (*run)(int, char **), const char *const *words, int n,
                           char *said, size_t size) {
-  char *argv[8];
+  char *argv[16];
   for (int i = 0; i < n; i++) argv[i] = (char *)words[i];
   FILE *file = tmpfile();
   fflush(stdout);
@@ -195,6 +197,37 @@ static void test_config_refuses_bad_usage_and_bad_values(void **state) {
   assert_string_equal(said, "");
 }
 
+// The number after the first "key": in a text of JSON.
+static double number_of(const char *text, const char *key) {
+  char quoted[64];
+  snprintf(quoted, sizeof quoted, "\"%s\":", key);
+  const char *at = strstr(text, quoted);
+  assert_non_null(at);
+  return strtod(at + strlen(quoted), NULL);
+}
+
+static void test_a_plan_costs_what_its_gpu_hours_do(void **state) {
+  static char said[32768];
+  char dir[] = "/tmp/orrery-test-XXXXXX", json[64], *text = NULL;
+  size_t size;
+  assert_non_null(mkdtemp(dir));
+  snprintf(json, sizeof json, "%s/plan.json", dir);
+  const char *const words[] = {"plan",      ORR_SOURCE_DIR "/configs/dynamics_small.yaml",
+                               "--gpus",    "2",
+                               "--machine", ORR_SOURCE_DIR "/configs/machines/h100.json",
+                               "--price",   "2.5",
+                               "--tp",      "1",
+                               "--json",    json};
+  assert_int_equal(output_of(train_cmd_plan, words, 12, said, sizeof said), ORR_OK);
+  assert_non_null(strstr(said, "     USD\n"));
+  assert_int_equal(orr_fs_read_all(json, &text, &size), ORR_OK);
+  const double days = number_of(text, "days"), usd = number_of(text, "usd");
+  assert_true(days > 0.0 && usd > 0.0 && fabs(usd / (days * 24.0 * 2.5 * 2.0) - 1.0) < 1e-9);
+  orr_free(text);
+  assert_int_equal(unlink(json), 0);
+  assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_options_stand_anywhere_in_either_spelling),
@@ -203,6 +236,7 @@ int main(void) {
       cmocka_unit_test(test_bad_usage_is_refused_with_one_line),
       cmocka_unit_test(test_numbers_out_of_range_or_ill_formed_are_refused),
       cmocka_unit_test(test_headings_of_options_end_in_one_colon),
+      cmocka_unit_test(test_a_plan_costs_what_its_gpu_hours_do),
       cmocka_unit_test(test_config_prints_checks_and_documents),
       cmocka_unit_test(test_config_refuses_bad_usage_and_bad_values),
   };

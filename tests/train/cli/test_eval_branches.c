@@ -38,9 +38,31 @@ static void test_columns_are_branches_and_rows_figures(void **state) {
   json_decref(all);
 }
 
+static void assert_strip(const json_t *all, const char *path, const char *branch,
+                         const char *wanted) {
+  char *out = NULL;
+  assert_ok(train_eval_branches_strip(all, path, branch, "runs/b", &out));
+  if (wanted)
+    assert_string_equal(out, wanted);
+  else
+    assert_null(out);
+  free(out);
+}
+
+static void test_a_strip_has_the_name_of_its_branch(void **state) {
+  json_t *all = json_pack("{s:{}}", "avatars");
+  assert_strip(all, "runs/v1.2/strip.png", "worlds", "runs/v1.2/strip-worlds.png");
+  assert_strip(all, "runs/v1.2/strip", "worlds", "runs/v1.2/strip-worlds");
+  assert_strip(all, "strip.png", "../x", "strip----x.png");
+  assert_strip(all, "strip.png", "avatars", "strip-avatars-runs-b.png"); // the name is taken
+  assert_strip(all, NULL, "worlds", NULL);
+  json_decref(all);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_columns_are_branches_and_rows_figures),
+      cmocka_unit_test(test_a_strip_has_the_name_of_its_branch),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

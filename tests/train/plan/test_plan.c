@@ -281,11 +281,35 @@ static void test_simulated_failures_cost_what_they_must(void **state) {
   assert_true(fabs(f.goodput - want) < 0.005);
   assert_true(fabs(f.goodput + f.lost + f.restarts + f.saves - 1.0) < 0.005);
   q.copies = 5;
+  const double copied = train_failures_simulate(&q).goodput;
   assert_true(train_failures_simulate(&q).lost < 0.2 * f.lost);
+  q.copy_s = 0.5; // a tenth of a step each: that much more beside steps and saves of 1.02
+  assert_true(fabs(train_failures_simulate(&q).goodput / copied - 1.02 / 1.12) < 0.005);
   q.spares = 0;
   q.repair_s = 7200.0;
   assert_true(train_failures_simulate(&q).smaller > 0.01);
   assert_true(train_failures_best_interval_s(2.0, 3600.0) == 120.0);
+}
+
+// Nodes fail while the job starts, too: of starts of R seconds and failures every M on average,
+// exp(-R / M) is left; and one that returns is used from the next start on.
+static void test_failures_strike_starts_and_nodes_return_at_starts(void **state) {
+  train_failures_request q = {.step_s = 0.001,
+                              .days = 1.0,
+                              .mtbf_s = 60.0,
+                              .restart_s = 12.0,
+                              .interval = 1,
+                              .nodes = 4,
+                              .spares = 4000};
+  /* 16 runs of about 1,700 failures: a share of time of 0.82 is known to 0.002 */
+  assert_true(fabs(train_failures_simulate(&q).goodput - exp(-0.2)) < 0.006);
+  q.mtbf_s = 3600.0;
+  q.spares = 0;
+  q.repair_s = 1.0; // long back, and missed until the next failure: a quarter of the run
+  assert_true(fabs(train_failures_simulate(&q).smaller) < 1e-9);
+  q.repair_s = 20.0; // longer than a start
+  const train_failures f = train_failures_simulate(&q);
+  assert_true(f.smaller > 0.15 && f.goodput < 0.85);
 }
 
 int main(void) {
@@ -301,6 +325,7 @@ int main(void) {
       cmocka_unit_test(test_the_files_that_are_shipped_can_be_read),
       cmocka_unit_test(test_layouts_that_fit_come_fastest_first),
       cmocka_unit_test(test_simulated_failures_cost_what_they_must),
+      cmocka_unit_test(test_failures_strike_starts_and_nodes_return_at_starts),
   };
   return cmocka_run_group_tests_name("train/plan", tests, NULL, NULL);
 }

@@ -182,6 +182,53 @@ static void test_an_exam_shows_figures_with_intervals_and_its_cases(void **state
   orr_free(page);
 }
 
+static void test_branches_have_a_table_films_and_strips(void **state) {
+  const char *dir = *state;
+  folder_store(dir, "branches.json",
+               "{\"checkpoint\": \"x\", \"branches\": {\"worlds\": {\"psnr\": [30, 29, 28.25], "
+               "\"persistence_psnr\": [25, 24, 23], \"action_accuracy\": 0.912, "
+               "\"real_action_accuracy\": 0.957}, \"avatars\": {\"psnr\": [31, 30, 20.5], "
+               "\"persistence_psnr\": [25, 24, 23], \"mouth_corr\": 0.834, \"eyes_shut\": null}}}");
+  uint8_t frame[2][8][32][3] = {0};
+  static const char *const files[] = {"rollout-worlds.gif", "rollout-avatars.gif",
+                                      "strip-avatars.png", "rollout.gif"};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    orr_path path;
+    assert_ok(orr_fs_join(path, sizeof path, dir, files[i]));
+    assert_ok(data_film_write(path, frame[0][0][0], 2, 8, 32, 10, 1));
+  }
+  char *page = page_of(dir);
+  assert_balanced(page);
+  const char *const pieces[] = {"<h2>Branches</h2>",
+                                "+5.2 dB</b> over persistence",
+                                "<b class=down>",
+                                "movements that are as told",
+                                "0.912<br><small>0.957 in the recording",
+                                "0.834",
+                                "worlds. Rollout",
+                                "avatars. In each pair"};
+  for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) assert_holds(page, pieces[i]);
+  assert_lacks(page, "eyes shut"); // nobody has the figure
+  int films = 0;
+  for (const char *at = page; (at = strstr(at, "data:image/gif")); at++) films++;
+  assert_int_equal(films, 3); // each once
+  orr_free(page);
+}
+
+// An eval.json that is one by branch is taken for what it is; a file that is none is named.
+static void test_branches_are_known_by_what_they_hold(void **state) {
+  const char *dir = *state;
+  folder_store(dir, "eval.json", "{\"branches\": {\"worlds\": {\"psnr\": [30, 29]}}}");
+  char *page = page_of(dir);
+  assert_holds(page, "<h2>Branches</h2>");
+  orr_free(page);
+  folder_store(dir, "branches.json", "{\"psnr\": [30]}");
+  page = page_of(dir);
+  assert_holds(page, "branches.json: no object");
+  assert_holds(page, "<h2>Branches</h2>");
+  orr_free(page);
+}
+
 static void test_exams_while_training_stand_over_flop(void **state) {
   const char *dir = *state;
   folder_store(dir, "metrics.jsonl",
@@ -444,6 +491,8 @@ int main(void) {
       TEST(test_demo_page_shows_all_and_stands_alone),
       TEST(test_a_tokenizer_run_shows_its_figures_and_what_became_of_frames),
       TEST(test_an_exam_shows_figures_with_intervals_and_its_cases),
+      TEST(test_branches_have_a_table_films_and_strips),
+      TEST(test_branches_are_known_by_what_they_hold),
       TEST(test_exams_while_training_stand_over_flop),
       TEST(test_a_rollouts_strip_stands_above_a_tokenizers),
       TEST(test_caption_says_what_stands_beside_what),

@@ -218,15 +218,15 @@ static bool run_with_fault(world_run *p, int rank, orr_fault_kind kind, int n,
   if (p->run.rank == 0) assert_ok(orr_fs_remove_tree(dir));
   assert_ok(dist_barrier(world_run_all(p)));
   if (p->run.rank == rank) orr_fault_arm(kind, n);
-  const orr_code rc = TRAIN(p, "fault", "auto", "train.steps=6", "ckpt.every=3");
+  const orr_code rc = TRAIN(p, "fault", "auto", "train.steps=2", "ckpt.every=1");
   const bool fired = p->run.rank == rank && orr_fault_fired(kind);
   orr_fault_arm(kind, 0);
   agreed(p, rc);
   if (rc != ORR_OK) assert_true(*orr_status_message() != 0);
-  assert_ok(TRAIN(p, "fault", "auto", "train.steps=6", "ckpt.every=3"));
+  assert_ok(TRAIN(p, "fault", "auto", "train.steps=2", "ckpt.every=1"));
   if (p->run.rank == 0) {
-    assert_int_equal(small_run_losses(&p->run, "fault", loss), 6);
-    assert_memory_equal(loss, whole, 6 * sizeof *loss);
+    assert_int_equal(small_run_losses(&p->run, "fault", loss), 2);
+    assert_memory_equal(loss, whole, 2 * sizeof *loss);
   }
   return largest(p, fired) != 0;
 }
@@ -236,7 +236,7 @@ static void test_a_write_that_fails_on_one_rank_harms_no_earlier_checkpoint(void
   const orr_fault_kind kinds[] = {ORR_FAULT_OPEN, ORR_FAULT_WRITE, ORR_FAULT_FSYNC,
                                   ORR_FAULT_RENAME};
   double whole[SMALL_RUN_STEPS_MAX];
-  assert_ok(TRAIN(p, "sound", "none", "train.steps=6", "ckpt.every=3"));
+  assert_ok(TRAIN(p, "sound", "none", "train.steps=2", "ckpt.every=1"));
   if (p->run.rank == 0) small_run_losses(&p->run, "sound", whole);
   for (int rank = 0; rank < 2; rank++) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
