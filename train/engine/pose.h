@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define TRAIN_POSE_LENS 1.3 // radians: views turned farther apart share nothing
+
 // Which components of an action move how; those that are not there stay still.
 typedef struct {
   int32_t forward, strafe, turn, look;        // components, -1 = none
@@ -26,7 +28,6 @@ bool train_pose_moves_read(const json_t *actions, double frame_s, train_pose_mov
 train_pose train_pose_after(const train_pose_moves *m, train_pose from, const float *action);
 // Local. 1 for the same view, 0 for views that share nothing: falls evenly to 0 as they turn apart
 // by TRAIN_POSE_LENS, and with the distance d in metres as 1 / (1 + d).
-#define TRAIN_POSE_LENS 1.3
 double train_pose_overlap(train_pose a, train_pose b);
 
 #endif
