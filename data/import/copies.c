@@ -3,10 +3,12 @@
 // files, so that few are.
 #include "data/import/copies.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
@@ -117,6 +119,48 @@ static orr_code compare(copies *c, const data_import_episode *a, const data_impo
   }
   *out = all == SAME_FILE ? OTHER : all == FOLDER ? UNKNOWN : all;
   return ORR_OK;
+}
+
+// -- of earlier imports ---------------------------------------------------------------------
+
+// Reading all of every file a second time would make imports of films half as fast again; the first
+// picture, all actions and the sizes are compared, too (data_import_item.content).
+static bool hash_some(const char *path, uint64_t *hash) {
+  enum { WINDOWS = 3, BYTES = 1 << 16 };
+  struct stat s;
+  const int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+  char *window = orr_malloc(BYTES);
+  bool done = fd >= 0 && window && fstat(fd, &s) == 0 && S_ISREG(s.st_mode);
+  for (int i = 0; done && i < WINDOWS; i++) {
+    const int64_t last = (int64_t)s.st_size > BYTES ? (int64_t)s.st_size - BYTES : 0;
+    const ssize_t got = pread(fd, window, BYTES, last * i / (WINDOWS - 1));
+    done = got >= 0;
+    if (done) *hash = orr_hash64(window, (size_t)got, *hash ^ (uint64_t)s.st_size);
+  }
+  orr_free(window);
+  if (fd >= 0) close(fd);
+  return done;
+}
+
+// Which part of its file: several recordings may lie in one, as "demo.hdf5:demo_3".
+static const char *part_of(const data_import_episode *e) {
+  const char *slash = e->file ? strrchr(e->file, '/') : NULL, *base = slash ? slash + 1 : e->file,
+             *at = base ? strstr(e->name, base) : NULL;
+  return at ? at + strlen(base) : "";
+}
+
+uint64_t data_import_copies_files(const data_import_episode *e) {
+  const char *part = part_of(e);
+  uint64_t hash = orr_hash64(part, strlen(part), 0);
+  int files = hash_some(e->file, &hash);
+  for (int64_t i = 0; i < e->camera_count; i++) {
+    struct stat s;
+    const char *place = e->cameras[i].place;
+    if (!place || stat(place, &s) != 0) continue; // a dataset of the file above
+    if (!hash_some(place, &hash)) return 0;
+    files++;
+  }
+  return files ? hash : 0;
 }
 
 // -- other names ----------------------------------------------------------------------------

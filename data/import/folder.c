@@ -132,6 +132,11 @@ static int by_key(const void *a, const void *b) {
   return x->key < y->key ? -1 : x->key > y->key;
 }
 
+static int by_content(const void *a, const void *b) {
+  const data_import_known *x = a, *y = b;
+  return x->content < y->content ? -1 : x->content > y->content;
+}
+
 static uint64_t hex_value(const json_t *entry, const char *key) {
   const char *text = json_string_value(json_object_get(entry, key));
   return text ? strtoull(text, NULL, 16) : 0;
@@ -140,17 +145,24 @@ static uint64_t hex_value(const json_t *entry, const char *key) {
 static orr_code list_known(data_import_folder *f) {
   const int64_t n = f->parts[0].recordings + f->parts[1].recordings;
   f->known = orr_calloc((size_t)n + 1, sizeof *f->known);
-  ORR_CHECK(f->known, ORR_ENOMEM, "%s: out of memory for its %" PRId64 " recordings", f->o->dir, n);
+  f->alike = orr_calloc((size_t)n + 1, sizeof *f->alike);
+  ORR_CHECK(f->known && f->alike, ORR_ENOMEM, "%s: out of memory for its %" PRId64 " recordings",
+            f->o->dir, n);
   for (int i = 0; i < 2; i++) {
     const json_t *list = recordings_of(f->parts[i].index);
     for (int64_t k = 0; k < f->parts[i].recordings; k++) {
       const json_t *entry = json_array_get(list, (size_t)k);
       const char *name = json_string_value(json_object_get(entry, "name"));
-      f->known[f->known_count++] =
-          (data_import_known){hex_value(entry, "key"), hex_value(entry, "made"), name ? name : "?"};
+      f->known[f->known_count++] = (data_import_known){.key = hex_value(entry, "key"),
+                                                       .made = hex_value(entry, "made"),
+                                                       .content = hex_value(entry, "content"),
+                                                       .files = hex_value(entry, "files"),
+                                                       .name = name ? name : "?"};
     }
   }
+  if (n > 0) memcpy(f->alike, f->known, (size_t)n * sizeof *f->known);
   if (n > 1) qsort(f->known, (size_t)n, sizeof *f->known, by_key);
+  if (n > 1) qsort(f->alike, (size_t)n, sizeof *f->alike, by_content);
   return ORR_OK;
 }
 
@@ -182,6 +194,7 @@ void data_import_folder_close(data_import_folder *f) {
   if (f->made) rmdir(f->o->dir);
   for (int i = 0; i < 2; i++) data_index_close(f->parts[i].index);
   json_decref(f->mark);
+  orr_free(f->alike);
   orr_free(f->known);
   *f = (data_import_folder){.o = NULL};
 }
@@ -191,6 +204,21 @@ const data_import_known *data_import_folder_find(const data_import_folder *f, ui
   return f->known_count
              ? bsearch(&wanted, f->known, (size_t)f->known_count, sizeof *f->known, by_key)
              : NULL;
+}
+
+const data_import_known *data_import_folder_alike(const data_import_folder *f, uint64_t content,
+                                                  int64_t *n) {
+  int64_t first = 0, beyond = f->known_count; // the first one that is not less
+  while (first < beyond) {
+    const int64_t middle = first + (beyond - first) / 2;
+    if (f->alike[middle].content < content)
+      first = middle + 1;
+    else
+      beyond = middle;
+  }
+  *n = 0;
+  while (first + *n < f->known_count && f->alike[first + *n].content == content) ++*n;
+  return f->alike + first;
 }
 
 const data_index *data_import_folder_index(const data_import_folder *f) {

@@ -3,8 +3,10 @@
 //
 // While an import is unfinished the folder holds import.json with the plan's key and how far the
 // parts went before it. index.json of each part is written last, with
-//   "recordings": [{"name", "key", "made"}, ..]   by episode; key: of the recording, made: also of
-//                                                 the options that decide what becomes of it
+//   "recordings": [{"name", "key", "made",        by episode; key: of the recording, made: also of
+//                   "content", "files"}, ..]      the options that decide what becomes of it;
+//                                                 content and files: whatever it is called
+//                                                 (copies.h)
 //   "held_out": [name, ..]                        of the training part: what went to validation
 //   "skipped": [{"name", "reason"}, ..]           left out by --skip-bad
 //   "import": {..}                                how it was made
@@ -22,6 +24,7 @@
 // A recording that is there already.
 typedef struct {
   uint64_t key, made;
+  uint64_t content, files; // 0: not known, as of data sets that older versions made
   const char *name;
 } data_import_known;
 
@@ -41,6 +44,7 @@ typedef struct {
   data_import_part parts[2]; // training, validation
   json_t *mark;              // import.json as it was found, or NULL
   data_import_known *known;  // [known_count], by key
+  data_import_known *alike;  // [known_count], the same by content
   int64_t known_count;
 } data_import_folder;
 
@@ -52,6 +56,9 @@ orr_code data_import_folder_open(const data_import_options *o, data_import_folde
 void data_import_folder_close(data_import_folder *f);
 // Local. What is known of a recording; NULL for a new one.
 const data_import_known *data_import_folder_find(const data_import_folder *f, uint64_t key);
+// Local. The recordings with this content, whatever they are called: the first of *n.
+const data_import_known *data_import_folder_alike(const data_import_folder *f, uint64_t content,
+                                                  int64_t *n);
 // Local. The index of a part that has clips, training first; NULL in a new folder.
 const data_index *data_import_folder_index(const data_import_folder *f);
 

@@ -209,6 +209,22 @@ static void note_name(data_import_plan *p, const data_import_item *item) {
                        p->o->dir);
 }
 
+// One that an earlier import took under another name.
+static const data_import_known *find_copy(data_import_plan *p, const data_import_item *item) {
+  const data_import_episode *e = &p->episodes.v[item->episode];
+  int64_t n;
+  const data_import_known *alike = data_import_folder_alike(p->folder, item->content, &n);
+  const uint64_t files = n ? data_import_copies_files(e) : 0;
+  for (int64_t i = 0; files && i < n; i++) {
+    if (alike[i].files != files) continue;
+    data_import_note(&p->notes, DATA_NOTE_COPY,
+                     "%s: the same files as %s, which is in %s already; it is left out", e->name,
+                     alike[i].name, p->o->dir);
+    return &alike[i];
+  }
+  return NULL;
+}
+
 static orr_code drop_known(data_import_plan *p) {
   int64_t kept = 0;
   ORR_TRY(data_import_copies_mark(p));
@@ -220,6 +236,7 @@ static orr_code drop_known(data_import_plan *p) {
               "%s: is in %s already, imported with other options (such as --fps, --merge, "
               "--action-shift, --size, --crop); give the same, or another folder",
               p->episodes.v[item->episode].name, p->o->dir);
+    if (!known && !item->copied && p->folder) known = find_copy(p, item);
     if (known && !item->copied) p->known++;
     if (known || item->copied) {
       p->frames -= item->frames;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "data/import/copies.h"
 #include "data/set/index.h"
 
 // How it was made; `ranges` lets a program undo the mapping of the actions.
@@ -42,15 +43,19 @@ static const char *as_text(char *name) {
 static json_t *list_recordings(const data_import_folder *f, const data_import_plan *p,
                                const data_import_verdicts *v, bool validation) {
   json_t *list = list_before(&f->parts[validation], "recordings", f->parts[validation].recordings);
-  char label[4400], key[17], made[17];
+  char label[4400], key[17], made[17], content[17], files[17];
   for (int64_t i = 0; i < p->count; i++) {
     const data_import_item *item = &p->items[i];
     if (item->validation != validation || data_import_verdicts_bad(v, i)) continue;
     data_import_plan_label(p, item->episode, label, sizeof label);
     snprintf(key, sizeof key, "%016" PRIx64, item->key);
     snprintf(made, sizeof made, "%016" PRIx64, item->made);
-    json_array_append_new(
-        list, json_pack("{s:s, s:s, s:s}", "name", as_text(label), "key", key, "made", made));
+    snprintf(content, sizeof content, "%016" PRIx64, item->content);
+    snprintf(files, sizeof files, "%016" PRIx64,
+             data_import_copies_files(&p->episodes.v[item->episode]));
+    json_array_append_new(list,
+                          json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", as_text(label), "key", key,
+                                    "made", made, "content", content, "files", files));
   }
   return list;
 }

@@ -48,6 +48,13 @@ fail:
   return rc;
 }
 
+static void free_text(data_remote_text *t) {
+  if (!t) return;
+  orr_free(t->address);
+  orr_free(t->text);
+  orr_free(t);
+}
+
 void data_remote_destroy(data_remote *r) {
   if (!r) return;
   if (r->started) {
@@ -56,6 +63,10 @@ void data_remote_destroy(data_remote *r) {
     pthread_mutex_unlock(&r->lock);
     curl_multi_wakeup(r->env.multi);
     pthread_join(r->thread, NULL);
+  }
+  for (data_remote_text *t = r->texts, *next; t; t = next) {
+    next = t->next;
+    free_text(t);
   }
   orr_free(r->jobs);
   orr_free(r->named);
@@ -222,6 +233,7 @@ void data_remote_set_close(data_remote_set *s) {
   r->planned = planned;
   pthread_mutex_unlock(&r->lock);
   free_shards(s->shards, s->count);
+  free_text(s->index);
   orr_free(s);
 }
 
@@ -253,6 +265,11 @@ orr_code data_remote_set_list(data_remote_set *s, const data_remote_file *files,
   s->shards = own;
   s->count = count;
   rc = list_again(r);
+  if (rc == ORR_OK && s->index) {
+    s->index->next = r->texts;
+    r->texts = s->index;
+    s->index = NULL;
+  }
   pthread_mutex_unlock(&r->lock);
   return rc;
 fail:
@@ -300,12 +317,46 @@ static orr_code memory_restart(void *ctx) {
   return ORR_OK;
 }
 
+// A copy of bytes that end with a 0; NULL when out of memory.
+static char *copy_text(const char *text, size_t bytes) {
+  char *copy = orr_malloc(bytes + 1);
+  if (copy) memcpy(copy, text, bytes + 1);
+  return copy;
+}
+
+// Whether this address was read before; then *text is a copy, NULL when out of memory.
+static bool find_text(data_remote_set *s, char **text, size_t *bytes) {
+  data_remote *r = s->remote;
+  pthread_mutex_lock(&r->lock);
+  const data_remote_text *t = r->texts;
+  while (t && strcmp(t->address, s->url.text) != 0) t = t->next;
+  if (t) *text = copy_text(t->text, *bytes = t->bytes);
+  pthread_mutex_unlock(&r->lock);
+  return t != NULL;
+}
+
+// What cannot be kept is asked for again.
+static void keep_text(data_remote_set *s, const char *text, size_t bytes) {
+  free_text(s->index);
+  s->index = orr_calloc(1, sizeof *s->index);
+  if (!s->index) return;
+  *s->index = (data_remote_text){
+      .address = orr_strdup(s->url.text), .text = copy_text(text, bytes), .bytes = bytes};
+  if (s->index->address && s->index->text) return;
+  free_text(s->index);
+  s->index = NULL;
+}
+
 orr_code data_remote_set_fetch_index(data_remote_set *s, char **text, size_t *bytes) {
   data_remote *r = s->remote;
   memory m = {0};
   data_transfer *t = NULL;
   const data_sink sink = {.put = memory_put, .restart = memory_restart, .ctx = &m};
   uint64_t retries = 0, came = 0;
+  if (find_text(s, text, bytes)) {
+    ORR_CHECK(*text, ORR_ENOMEM, "%s: out of memory for its index", s->url.text);
+    return ORR_OK;
+  }
   ORR_TRY(data_transfer_create(r->http, &s->url, "index.json", 0, 0, &sink, &t));
   orr_code rc = data_transfer_run(t);
   if (rc == ORR_OK) rc = memory_put(&m, "", 0); // an empty file is text too
@@ -319,6 +370,7 @@ orr_code data_remote_set_fetch_index(data_remote_set *s, char **text, size_t *by
     orr_free(m.text);
     return rc;
   }
+  keep_text(s, m.text, m.bytes);
   *text = m.text;
   *bytes = m.bytes;
   return ORR_OK;

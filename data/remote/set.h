@@ -30,7 +30,9 @@ orr_code data_remote_set_open(data_remote *r, const char *where, data_remote_set
 void data_remote_set_close(data_remote_set *s); // takes NULL; nobody may wait in it
 // Local. The address without a slash at the end; borrowed.
 const char *data_remote_set_address(const data_remote_set *s);
-// Local. Fetches index.json; *text is from orr_malloc, with a 0 after its end.
+// Local. Fetches index.json; *text is from orr_malloc, with a 0 after its end. One that was listed
+// (data_remote_set_list) is what every later set of the same address and data_remote gets: a
+// process that looks at a data set first and opens it then asks once, and sees one state of it.
 orr_code data_remote_set_fetch_index(data_remote_set *s, char **text, size_t *bytes);
 // Local. Tells which shards there are, once, before the calls below. The names are borrowed.
 orr_code data_remote_set_list(data_remote_set *s, const data_remote_file *files, int64_t count);

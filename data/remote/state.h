@@ -40,8 +40,16 @@ typedef struct {
   char *message;
 } data_remote_shard;
 
+// An index that was read, and taken for one.
+typedef struct data_remote_text {
+  struct data_remote_text *next;
+  char *address, *text;
+  size_t bytes;
+} data_remote_text;
+
 struct data_remote_set {
   data_remote *remote;
+  data_remote_text *index; // what was fetched, until its list has been taken
   data_url url;
   char folder[DATA_CACHE_PATH_MAX];
   int64_t count;
@@ -68,6 +76,7 @@ struct data_remote {
   bool started, stop, interrupted;
   data_fetch_env env; // cache and multi; from the first address on
   data_remote_set *sets;
+  data_remote_text *texts;  // one an address
   data_remote_shard **plan; // [planned]: those with a need, soonest first
   int64_t planned;
   data_remote_shard **named; // [listed]: all, by stem

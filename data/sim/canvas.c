@@ -2,8 +2,10 @@
 #include "data/sim/canvas.h"
 
 #include <GL/osmesa.h>
+#include <dlfcn.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "data/sim/mujoco.h"
@@ -11,7 +13,18 @@
 #define CAMERA_DISTANCE 100.0 // m, of a parallel camera; scenes are a few metres wide
 #define LARGE_SIDE      512   // pixels; frames with a longer side get fewer samples
 
+// What is called of OSMesa. It brings LLVM, whose relocation takes 20 ms of computing: it is loaded
+// where something is drawn, not by every start of the program.
+#define OSMESA_FUNCTIONS(X)                                                                        \
+  X(CreateContextAttribs) X(MakeCurrent) X(GetCurrentContext) X(DestroyContext)
+typedef struct {
+#define POINTER(f) __typeof__(&OSMesa##f) f;
+  OSMESA_FUNCTIONS(POINTER)
+#undef POINTER
+} osmesa;
+
 struct data_canvas {
+  osmesa gl;
   int height, width; // of a frame
   int samples;       // drawn a pixel, in each direction
   int high, wide;    // samples drawn: samples * height, samples * width
@@ -58,14 +71,34 @@ static void make_renderer(void *arg) {
   v->has_scene = true;
 }
 
+static orr_code find(void *library, const char *name, void *slot) {
+  void *f = dlsym(library, name);
+  ORR_CHECK(f, ORR_EUNSUPPORTED,
+            OSMESA_LIBRARY " has no %s; install libosmesa6 of Mesa 20 or later", name);
+  memcpy(slot, &f, sizeof f); // a function's address, which ISO C does not convert
+  return ORR_OK;
+}
+
+// It stays loaded, and MuJoCo finds in it what it draws with.
+static orr_code load(osmesa *gl) {
+  void *library = dlopen(OSMESA_LIBRARY, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
+  ORR_CHECK(library, ORR_EUNSUPPORTED,
+            "the library that draws does not open: %s; install libosmesa6", dlerror());
+#define FIND(f) ORR_TRY(find(library, "OSMesa" #f, &gl->f));
+  OSMESA_FUNCTIONS(FIND)
+#undef FIND
+  return ORR_OK;
+}
+
 static orr_code make_current(data_canvas *v) {
-  ORR_CHECK(OSMesaMakeCurrent(v->context, v->buffer, GL_UNSIGNED_BYTE, v->wide, v->high),
+  ORR_CHECK(v->gl.MakeCurrent(v->context, v->buffer, GL_UNSIGNED_BYTE, v->wide, v->high),
             ORR_EUNSUPPORTED, "OSMesa cannot draw frames of %d x %d with %d x %d samples a pixel",
             v->height, v->width, v->samples, v->samples);
   return ORR_OK;
 }
 
 static orr_code make_context(data_canvas *v) {
+  ORR_TRY(load(&v->gl));
   // The software driver of a rendering is part of its result: a caller's choice must not change
   // the bytes. One thread: parallel workers share the machine's cores.
   setenv("GALLIUM_DRIVER", "llvmpipe", 1);
@@ -79,7 +112,7 @@ static orr_code make_context(data_canvas *v) {
                             OSMESA_PROFILE,
                             OSMESA_COMPAT_PROFILE,
                             0};
-  v->context = OSMesaCreateContextAttribs(attributes, NULL);
+  v->context = v->gl.CreateContextAttribs(attributes, NULL);
   ORR_CHECK(v->context, ORR_EUNSUPPORTED,
             "OSMesa gives no OpenGL context; is libosmesa6 with llvmpipe installed?");
   size_t samples = (size_t)v->high * (size_t)v->wide;
@@ -172,7 +205,7 @@ static void average(const data_canvas *v, uint8_t *rgb) {
 orr_code data_canvas_draw(data_canvas *v, mjModel *model, mjData *data,
                           const data_canvas_view *views, int n, uint8_t *rgb) {
   // Another scene of this thread may have drawn in between.
-  if (OSMesaGetCurrentContext() != v->context) ORR_TRY(make_current(v));
+  if (v->gl.GetCurrentContext() != v->context) ORR_TRY(make_current(v));
   canvas_job job = {.canvas = v, .model = model, .data = data, .views = views, .n = n};
   ORR_TRY(data_mujoco_call(draw, &job, "draw a frame"));
   average(v, rgb);
@@ -182,12 +215,12 @@ orr_code data_canvas_draw(data_canvas *v, mjModel *model, mjData *data,
 void data_canvas_destroy(data_canvas *v) {
   if (!v) return;
   if (v->context && v->buffer)
-    OSMesaMakeCurrent(v->context, v->buffer, GL_UNSIGNED_BYTE, v->wide, v->high);
+    v->gl.MakeCurrent(v->context, v->buffer, GL_UNSIGNED_BYTE, v->wide, v->high);
   if (v->has_scene) mjv_freeScene(&v->scene);
   if (v->has_renderer) mjr_freeContext(&v->renderer);
   if (v->context) {
-    OSMesaMakeCurrent(NULL, NULL, GL_UNSIGNED_BYTE, 0, 0); // else its address stays bound
-    OSMesaDestroyContext(v->context);
+    v->gl.MakeCurrent(NULL, NULL, GL_UNSIGNED_BYTE, 0, 0); // else its address stays bound
+    v->gl.DestroyContext(v->context);
   }
   orr_free(v->drawn);
   orr_free(v->buffer);

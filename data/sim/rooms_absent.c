@@ -1,19 +1,16 @@
 // The rooms scene in a build without MuJoCo and OSMesa: every call says so.
 #include "data/sim/rooms.h"
 
-static orr_code absent(void) {
-  return ORR_FAIL(ORR_EUNSUPPORTED, "this build has no simulator: install libmujoco-dev and "
-                                    "libosmesa6-dev, configure again and rebuild");
-}
+#include "data/sim/absent.h"
 
 orr_code data_rooms_create(int64_t height, int64_t width, double fps, data_rooms **out) {
-  return absent();
+  return data_simulator_absent();
 }
 
 void data_rooms_destroy(data_rooms *r) {}
 
 orr_code data_rooms_reset(data_rooms *r, uint64_t seed, uint64_t episode) {
-  return absent();
+  return data_simulator_absent();
 }
 
 const data_rooms_plan *data_rooms_plan_of(const data_rooms *r) {
@@ -21,11 +18,11 @@ const data_rooms_plan *data_rooms_plan_of(const data_rooms *r) {
 }
 
 orr_code data_rooms_step(data_rooms *r, const float *action) {
-  return absent();
+  return data_simulator_absent();
 }
 
 void data_rooms_state(const data_rooms *r, float *state) {}
 
 orr_code data_rooms_render(data_rooms *r, uint8_t *rgb) {
-  return absent();
+  return data_simulator_absent();
 }

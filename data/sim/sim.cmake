@@ -9,7 +9,10 @@ set(SIMULATOR_WITHOUT data/sim/tabletop_absent.c data/sim/arm_absent.c data/sim/
 if(MUJOCO_LIBRARY AND MUJOCO_INCLUDE AND OSMESA_LIBRARY AND OSMESA_INCLUDE)
   set_source_files_properties(${SIMULATOR_WITHOUT} PROPERTIES HEADER_FILE_ONLY ON) # = not compiled
   target_include_directories(orr_data_sim PRIVATE ${MUJOCO_INCLUDE} ${OSMESA_INCLUDE})
-  target_link_libraries(orr_data_sim PRIVATE ${MUJOCO_LIBRARY} ${OSMESA_LIBRARY})
+  target_link_libraries(orr_data_sim PRIVATE ${MUJOCO_LIBRARY} ${CMAKE_DL_LIBS})
+  file(REAL_PATH ${OSMESA_LIBRARY} osmesa) # libOSMesa.so.8.0.0, which programs load as libOSMesa.so.8
+  string(REGEX MATCH "libOSMesa\\.so\\.[0-9]+" osmesa ${osmesa})
+  set_source_files_properties(data/sim/canvas.c PROPERTIES COMPILE_DEFINITIONS OSMESA_LIBRARY="${osmesa}")
 else()
   set_source_files_properties(${SIMULATOR_WITH} PROPERTIES HEADER_FILE_ONLY ON)
   message(STATUS "No simulator: `orrery data generate` needs libmujoco-dev and libosmesa6-dev")

@@ -70,13 +70,16 @@ static orr_code run_slices(kern *k, const sliced *p) {
                all = bytes * (size_t)p->slices->count;
   char *sums = NULL;
   void *workspace;
-  for (int s = 0; s < p->slices->count; s++)
+  for (int s = 0; s < p->slices->count; s++) {
+    bool begun = false; // there is a sum that a segment adds to
     for (int g = 0; g < p->slices->segments; g++) {
       const int64_t at = p->slices->at[g][s];
       const cuda_product *product;
       cuda_product_shape shape = p->shape;
       shape.K = p->slices->at[g][s + 1] - at;
       if (shape.K == 0) continue;
+      const bool first = !begun;
+      begun = true;
       cuda_product_operands o = {.a = (const char *)p->a + (size_t)(at * p->a_step) * e,
                                  .b = (const char *)p->b + (size_t)(at * p->b_step) * e,
                                  .c = (void *)(uintptr_t)aligned};
@@ -86,9 +89,14 @@ static orr_code run_slices(kern *k, const sliced *p) {
       if (k->planning) continue;
       sums = workspace;
       o.c = sums + bytes * (size_t)s;
-      o.add = g > 0 ? o.c : NULL;
+      o.add = first ? NULL : o.c;
       ORR_TRY(cuda_product_run(k, product, &o, sums + all));
     }
+    ORR_CHECK(
+        begun, ORR_EINVAL,
+        "kernels: slice %d of %d of a product is empty: its depth has fewer values than slices", s,
+        p->slices->count);
+  }
   if (k->planning) return ORR_OK;
   return cuda_tree_sum(k, &(kern_tree_sum_args){.type = p->y_type,
                                                 .n = one,

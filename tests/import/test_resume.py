@@ -164,6 +164,21 @@ class Folder(ImportTest):
             self.assertIn(said, done.stderr)
             self.assertEqual(content(self.path("out")), before)
 
+    def test_a_copy_of_what_is_there_is_left_out_in_a_later_call(self):
+        run("import", self.day("a", 0, 1, 2), "--out", self.path("out"))
+        before = content(self.path("out"))
+        os.mkdir(self.path("b"))
+        shutil.copy(self.path("a", "episode_1.hdf5"), self.path("b", "renamed.hdf5"))
+        done = run("import", self.path("b"), "--out", self.path("out"))
+        self.assertIn("renamed.hdf5: the same files as a/episode_1.hdf5", done.stderr)
+        self.assertEqual(content(self.path("out")), before)
+        # beside something new, which alone is added; what only begins alike is new
+        shutil.copy(self.path("a", "episode_2.hdf5"), self.path("b", "other.hdf5"))
+        with h5py.File(self.path("b", "other.hdf5"), "a") as f:
+            f["observations/images/top"][10] = 7
+        run("import", self.path("b"), "--out", self.path("out"))
+        self.assertEqual(self.names()[3:], ["b/other.hdf5"])
+
     def test_added_recordings_keep_the_others_on_their_side(self):
         split = ("--validation", "0.4", "--seed", "3", "--out", self.path("out"))
         run("import", self.day("a", *range(8)), *split)

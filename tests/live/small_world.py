@@ -1,12 +1,19 @@
 """The smallest world that one can act in: simulated clips, a tokenizer and a dynamics model of a few steps, in a
-folder of its own for all test cases of a script, whose first word is the folder of the programs."""
+folder of its own for all test cases of a script, whose first word is the folder of the programs.
+
+usage: small_world.py BIN_DIR    makes it in BIN_DIR/small_world, of which the scripts then take copies: a fixture of
+                                 ctest. A script that is called by itself makes its own where that is missing or old.
+"""
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 
 BIN = pathlib.Path(sys.argv[1])
+READY = BIN / "small_world"
+WHOLE = READY / "whole"  # made last
 COMMON = """run: {dir: %s, threads: 1, precision: fp32, seed: 3}
 train: {stage: %s, steps: 40, batch: 4}
 optim: {lr_peak: 0.003, warmup_steps: 2, decay_steps: 10, ema_decay: 0.9}
@@ -50,4 +57,13 @@ class SmallWorld(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="orrery-test-")
         cls.addClassCleanup(folder.cleanup)
         cls.root = pathlib.Path(folder.name)
-        make(cls.root)
+        if WHOLE.exists() and WHOLE.stat().st_mtime > (BIN / "orrery").stat().st_mtime:
+            shutil.copytree(READY, cls.root, dirs_exist_ok=True)
+        else:
+            make(cls.root)
+
+
+if __name__ == "__main__":
+    shutil.rmtree(READY, True)
+    make(READY)
+    WHOLE.touch()

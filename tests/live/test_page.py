@@ -235,6 +235,13 @@ class Page(unittest.TestCase):
         b.click("#enter")
         b.wait(f"orrery.frame > {frame}")
         self.assertTrue(b.evaluate("orrery.replayed.equal"))
+        # asked for while there is no connection, it goes on as soon as there is one
+        self.assertEqual(server.stop(), 0)
+        b.wait("!orrery.connected")
+        frame = b.evaluate("orrery.frame")
+        b.evaluate("(() => { const e = document.getElementById('enter'); e.disabled = false; e.click(); })()")
+        server = Server("--sessions", 1, port=server.port)
+        b.wait(f"orrery.frame > {frame}")
         b.open("about:blank")
         self.assertEqual(server.stop(), 0)
 

@@ -26,6 +26,8 @@ class Replay(unittest.TestCase):
         cls.server = Server("--sessions", 8)
         clients = [cls.server.client() for _ in range(8)]
         cls.sessions = [play(c, i) for i, c in enumerate(clients)]
+        cls.names = [x["name"] for x in clients[0].hello["components"]]
+        assert not any(name.startswith("component ") for name in cls.names), cls.names
         for c in clients:
             c.do("go", fps=500)  # all at once, while those below are compared
         cls.files = []
@@ -51,6 +53,12 @@ class Replay(unittest.TestCase):
             self.assertEqual(code, 0, said)
             self.assertIn("to the bit", said)
             self.assertEqual(frames, seen)
+
+    def test_results_without_a_folder_are_refused_before_anything_is_read(self):
+        for option, name in (("--hashes", "all.hashes"), ("--out", "all.gif")):
+            code, said = orrery("rollout", served.root / "nowhere", "--session", self.files[0], option, served.root / "missing" / name)
+            self.assertEqual(code, 1)
+            self.assertIn(f"there is no folder {served.root / 'missing'}", said)
 
     def test_a_film_of_it(self):
         film = served.root / "film.gif"
@@ -94,6 +102,7 @@ class Replay(unittest.TestCase):
         server = Server("--replay", self.files[3], data=False)
         with server.client() as c:
             self.assertEqual(c.hello["replay"], "3.orrery")
+            self.assertEqual([x["name"] for x in c.hello["components"]], self.names)  # with no data set open
             frames = [c.begin(replay=True)]
             for _ in seen[1:-1]:
                 c.do("step")

@@ -117,12 +117,13 @@ static orr_code open_house(const orr_args *a, play *p) {
 }
 
 // Refused here and now where it does not fit, not when a page asks for it.
-static orr_code check_replay(play *p, const char *file, size_t size) {
+static orr_code take_replay(play *p, const char *file, size_t size) {
   train_live_session s;
   train_record r;
   ORR_TRY(train_record_read(file, (const uint8_t *)p->replay, size, &r));
   orr_code rc = train_live_session_create(p->worlds, p->count, 0, 1, &s);
   if (rc == ORR_OK) rc = train_live_session_fits(&s, &r, p->house.house.anyway);
+  if (rc == ORR_OK) rc = train_live_house_name(&p->house, r.start);
   train_live_session_release(&s);
   train_record_release(&r);
   return rc;
@@ -135,7 +136,7 @@ static orr_code open_replay(const orr_args *a, play *p) {
   if (!file) return ORR_OK;
   size_t size = 0;
   ORR_TRY(orr_fs_read_all(file, &p->replay, &size));
-  ORR_TRY(check_replay(p, file, size));
+  ORR_TRY(take_replay(p, file, size));
   const char *slash = strrchr(file, '/');
   h->replay_name = slash ? slash + 1 : file;
   h->replay = (const uint8_t *)p->replay;
@@ -187,7 +188,8 @@ static orr_code run(const orr_args *a, play *p) {
   p->house.house.projector = p->projector;
   ORR_TRY(train_live_server_create(&p->o, &p->house.house, p->worlds, p->count, &p->server));
   train_stop_install();
-  ORR_INFO("play: %s", train_live_server_url(p->server));
+  for (int i = 0; train_live_server_url(p->server, i); i++)
+    ORR_INFO("play: %s%s", i ? "also " : "", train_live_server_url(p->server, i));
   ORR_TRY(train_live_server_run(p->server, train_stop_requested));
   train_live_server_destroy(p->server); // every session ends
   p->server = NULL;

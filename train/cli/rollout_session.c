@@ -24,6 +24,20 @@ typedef struct {
   size_t written;
 } replay;
 
+// Hours of decoding end with what they are for: a folder that is not there is told before.
+static orr_code check_folder(const char *path) {
+  orr_path dir;
+  if (!path) return ORR_OK;
+  snprintf(dir, sizeof dir, "%s", path);
+  char *slash = strrchr(dir, '/');
+  if (!slash) return ORR_OK;
+  slash[slash == dir] = '\0';
+  ORR_CHECK(orr_fs_is_dir(dir), ORR_ENOTFOUND,
+            "%s: cannot be written: there is no folder %s; make it, or give another path", path,
+            dir);
+  return ORR_OK;
+}
+
 static orr_code read_options(const orr_args *a, replay *r) {
   static const char *const own[] = {
       "data",    "clip",  "frames",      "actions", "beside",
@@ -35,6 +49,8 @@ static orr_code read_options(const orr_args *a, replay *r) {
   r->out = orr_args_text(a, "out", NULL);
   r->hashes = orr_args_text(a, "hashes", NULL);
   r->scale = 4;
+  ORR_TRY(check_folder(r->out));
+  ORR_TRY(check_folder(r->hashes));
   return orr_args_i64(a, "scale", 1, 64, &r->scale);
 }
 

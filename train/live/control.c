@@ -135,10 +135,19 @@ static orr_code read_mapping(const json_t *j, json_t **out) {
 
 // -- beginnings -------------------------------------------------------------------------------
 
+// What an action is called is told by data sets, and a session may be played where none is open.
+static void name_actions(const train_live_house *h, train_record *r) {
+  json_t *names = h->sets && r->start ? json_array() : NULL;
+  for (int64_t i = 0; names && i < h->A_set; i++)
+    json_array_append_new(names, json_string(h->action_names[i]));
+  if (names) json_object_set_new(r->start, "actions", names);
+}
+
 static orr_code begin(const train_live_house *h, train_live_seat *s, const train_live_start *start,
                       int64_t now_ns) {
   train_live_keep_end(h, s);
   ORR_TRY(train_live_session_begin(&s->session, start, h->record_bytes));
+  name_actions(h, &s->session.record);
   s->ready = true;
   s->fps = start->fps;
   s->frames_asked = 0;

@@ -97,6 +97,21 @@ orr_code train_live_house_open(const train_live_world *w, const char *const *whe
   return furnish(w, remote, f);
 }
 
+orr_code train_live_house_name(train_live_furnished *f, const json_t *start) {
+  const json_t *names = json_object_get(start, "actions");
+  const size_t n = json_array_size(names); // a session may have fewer than the model takes
+  if (f->house.sets || n > (size_t)f->house.A_set) return ORR_OK;
+  for (size_t i = 0; i < n; i++) {
+    const char *name = json_string_value(json_array_get(names, i));
+    char *copy = name ? orr_strdup(name) : NULL;
+    if (!name) continue;
+    ORR_CHECK(copy, ORR_ENOMEM, "play: out of memory");
+    orr_free(f->component[i]);
+    f->component[i] = copy;
+  }
+  return ORR_OK;
+}
+
 void train_live_house_close(train_live_furnished *f) {
   for (int i = 0; i < f->house.sets; i++) {
     train_episodes_close(f->set[i].episodes);

@@ -3,8 +3,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <inttypes.h>
 #include <microhttpd.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,15 +21,22 @@
 #include "train/live/pages.h"
 #include "train/live/wire.h"
 
-enum { CONNECTIONS = 256, CONNECTION_MEMORY = 16384, TIMEOUT_S = 10, TOKEN_BYTES = 16 };
+enum {
+  CONNECTIONS = 256,
+  CONNECTION_MEMORY = 16384,
+  TIMEOUT_S = 10,
+  TOKEN_BYTES = 16,
+  ADDRESSES = 8, // of this machine, that are told
+};
 
 struct train_live_http {
   train_live_http_options o;
   struct MHD_Daemon *daemon;
   int port;
-  bool loopback;
-  char token[2 * TOKEN_BYTES + 1]; // "" = none is asked for
-  char url[256], path[32];         // path: of the WebSocket
+  bool loopback, any;                 // listens on 127.x.x.x, or on all addresses
+  char token[2 * TOKEN_BYTES + 1];    // "" = none is asked for
+  char url[ADDRESSES][256], path[32]; // path: of the WebSocket
+  int urls;
 };
 
 // -- who may ask ------------------------------------------------------------------------------
@@ -199,6 +208,7 @@ static orr_code listen_on(train_live_http *h, int *out) {
   ORR_CHECK(inet_pton(AF_INET, h->o.address, &at.sin_addr) == 1, ORR_ECONFIG,
             "play: '%s' is no IPv4 address to listen on", h->o.address);
   h->loopback = ntohl(at.sin_addr.s_addr) >> 24 == 127;
+  h->any = at.sin_addr.s_addr == htonl(INADDR_ANY);
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   ORR_CHECK(fd >= 0, ORR_EIO, "play: no socket: %s", strerror(errno));
   (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -216,13 +226,43 @@ static orr_code listen_on(train_live_http *h, int *out) {
   return ORR_OK;
 }
 
+static void add_url(train_live_http *h, const char *host) {
+  if (h->urls == ADDRESSES) return;
+  snprintf(h->url[h->urls++], sizeof h->url[0], "http://%s:%d/%s%s", host, h->port,
+           h->token[0] ? "?token=" : "", h->token);
+}
+
+// 0.0.0.0 is where it listens, and no address that a browser can open: this machine's are.
+static void add_addresses(train_live_http *h) {
+  struct ifaddrs *all = NULL;
+  char text[INET_ADDRSTRLEN];
+  (void)getifaddrs(&all);
+  for (const struct ifaddrs *a = all; a; a = a->ifa_next) {
+    if (!a->ifa_addr || a->ifa_addr->sa_family != AF_INET || !(a->ifa_flags & IFF_UP) ||
+        (a->ifa_flags & IFF_LOOPBACK))
+      continue;
+    const struct sockaddr_in *at = (const struct sockaddr_in *)(const void *)a->ifa_addr;
+    if (inet_ntop(AF_INET, &at->sin_addr, text, sizeof text)) add_url(h, text);
+  }
+  if (all) freeifaddrs(all);
+  if (!h->urls) add_url(h, "127.0.0.1"); // a machine without a network
+}
+
+static void tell_urls(train_live_http *h) {
+  if (h->o.host)
+    add_url(h, h->o.host);
+  else if (h->any)
+    add_addresses(h);
+  else
+    add_url(h, h->o.address);
+}
+
 static orr_code start(train_live_http *h) {
   int fd = -1;
   ORR_TRY(listen_on(h, &fd));
   if (!h->loopback) ORR_TRY(make_token(h));
   snprintf(h->path, sizeof h->path, "/play/%d", TRAIN_LIVE_PROTOCOL);
-  snprintf(h->url, sizeof h->url, "http://%s:%d/%s%s", h->o.host ? h->o.host : h->o.address,
-           h->port, h->token[0] ? "?token=" : "", h->token);
+  tell_urls(h);
   h->daemon = MHD_start_daemon(MHD_ALLOW_UPGRADE | MHD_USE_EPOLL, 0, NULL, NULL, handle, h,
                                MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
                                (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
@@ -252,8 +292,8 @@ void train_live_http_destroy(train_live_http *h) {
   orr_free(h);
 }
 
-const char *train_live_http_url(const train_live_http *h) {
-  return h->url;
+const char *train_live_http_url(const train_live_http *h, int i) {
+  return i < h->urls ? h->url[i] : NULL;
 }
 
 int train_live_http_fd(const train_live_http *h) {

@@ -29,8 +29,9 @@ typedef struct {
 orr_code train_live_http_create(const train_live_http_options *o, train_live_http **out);
 // Local. Ends every connection, those that became WebSockets first. Takes NULL.
 void train_live_http_destroy(train_live_http *h);
-// Local. Where a person opens the page, with the token if there is one.
-const char *train_live_http_url(const train_live_http *h);
+// Local. Where a person opens the page, with the token if there is one: address i, NULL past the
+// last. There are several where it listens on all addresses of a machine.
+const char *train_live_http_url(const train_live_http *h, int i);
 // Local. A descriptor that is readable when run has something to do, and how long it may be left
 // alone at most; run does it, without waiting.
 int train_live_http_fd(const train_live_http *h);

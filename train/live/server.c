@@ -212,8 +212,8 @@ void train_live_server_destroy(train_live_server *s) {
   orr_free(s);
 }
 
-const char *train_live_server_url(const train_live_server *s) {
-  return train_live_http_url(s->http);
+const char *train_live_server_url(const train_live_server *s, int i) {
+  return train_live_http_url(s->http, i);
 }
 
 // -- the loop ---------------------------------------------------------------------------------

@@ -25,7 +25,8 @@ orr_code train_live_server_create(const train_live_server_options *o, const trai
                                   train_live_world *const *worlds, int count,
                                   train_live_server **out);
 void train_live_server_destroy(train_live_server *s); // takes NULL
-const char *train_live_server_url(const train_live_server *s);
+// Local. Address i of those where a person opens the page; NULL past the last.
+const char *train_live_server_url(const train_live_server *s, int i);
 // Local. Serves until stop() says so, then says goodbye to all peers.
 orr_code train_live_server_run(train_live_server *s, bool (*stop)(void));
 

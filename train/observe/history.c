@@ -111,6 +111,14 @@ static void causes_of(const char *report, char *words, size_t size) {
   }
 }
 
+// A process that died in the middle of a line left no end of it, and the next line would be part of
+// that one.
+static bool ends_torn(int fd) {
+  char last = '\n';
+  const off_t end = lseek(fd, 0, SEEK_END);
+  return end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n';
+}
+
 void train_history_add_report(const char *run_dir, int64_t step, const char *report) {
   orr_path path;
   char words[1024];
@@ -120,11 +128,12 @@ void train_history_add_report(const char *run_dir, int64_t step, const char *rep
   json_t *line = json_pack("{s:f, s:s, s:I, s:s}", "time", orr_clock_wall(), "event", event, "step",
                            (json_int_t)step, "words", words);
   char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
-  char *whole = text ? orr_format("%s\n", text) : NULL; // one write: other lines stay whole
+  char *whole = text ? orr_format("\n%s\n", text) : NULL; // one write: other lines stay whole
   orr_code rc = whole ? orr_fs_join(path, sizeof path, run_dir, "history.jsonl")
                       : ORR_FAIL(ORR_ENOMEM, "history: out of memory");
-  if (rc == ORR_OK) rc = orr_fs_open(path, O_WRONLY | O_CREAT | O_APPEND, 0644, &fd);
-  if (rc == ORR_OK && write(fd, whole, strlen(whole)) < 0)
+  if (rc == ORR_OK) rc = orr_fs_open(path, O_RDWR | O_CREAT | O_APPEND, 0644, &fd);
+  const char *from = whole && fd >= 0 && !ends_torn(fd) ? whole + 1 : whole;
+  if (rc == ORR_OK && write(fd, from, strlen(from)) < 0)
     rc = ORR_FAIL(ORR_EIO, "%s: the event '%s' was not written", path, event);
   if (fd >= 0) close(fd);
   if (rc != ORR_OK) ORR_WARN("%s", orr_status_message());

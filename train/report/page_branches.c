@@ -91,7 +91,7 @@ static void put_cell(train_html *h, const json_t *one, int row) {
   const double value = figure_of(one, rows[row].key), real = figure_of(one, rows[row].real);
   train_html_format(h, "<td>%s", isfinite(value) ? train_number_of(value, 3).s : "");
   if (isfinite(value) && isfinite(real))
-    train_html_format(h, "<br><small>%s in the recording</small>", train_number_of(real, 3).s);
+    train_html_format(h, "<br><small>real %s</small>", train_number_of(real, 3).s);
   train_html_put(h, "</td>");
 }
 
@@ -154,8 +154,8 @@ void train_page_branches(train_page *p, const train_report_data *d) {
       train_html_put(h, " of ");
       train_html_text(h, run->name);
     }
-    train_html_put(h, "</h2><p class=lead>One model, measured on held-out clips of each. Arrays by "
-                      "horizon: at their last.</p>");
+    train_html_put(h, "</h2><p class=lead>One model, measured on held-out clips of each. "
+                      "Small: the same reading of the real frames.</p>");
     put_films(h, d, run);
     put_table(h, run->branches);
     put_charts(p, run->branches);

@@ -1,32 +1,18 @@
 // labels: quick
 // The arm scene: a hand that goes where it is told, people of graded skill, and pictures that tell
 // where things are.
-#include "tests/base/assert.h"
+#include "tests/data/sim/scene_case.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "data/sim/arm.h"
-#include "data/sim/scene.h"
 
 enum { Q = DATA_ARM_STATE, A = DATA_ARM_ACTIONS, SIDE = 64, LENGTH = 45 };
 
-// OSMesa 22.3 keeps about 160 bytes of every context that was ever bound.
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libOSMesa\n";
-}
-
 static void *make_for(int task, const data_skill *skill, int64_t height, int64_t width) {
-  void *scene = NULL;
-  if (!data_scene_arm.available()) {
-    print_message("skipped: this build has no MuJoCo\n");
-    skip();
-  }
-  const data_scene_setting o = {
-      .height = height, .width = width, .fps = 10, .task = task, .skill = skill};
-  assert_ok(data_scene_arm.create(&o, &scene));
-  return scene;
+  return scene_case_make(
+      &data_scene_arm,
+      (data_scene_setting){.height = height, .width = width, .task = task, .skill = skill});
 }
 
 static void *make(int64_t height, int64_t width) {
@@ -126,22 +112,7 @@ static void test_pictures_tell_where_things_are(void **state) {
 }
 
 static void test_the_same_seed_gives_the_same_episode(void **state) {
-  static uint8_t rgb[2][2 * SIDE * SIDE * 3];
-  float s[2][Q], action[A];
-  for (int i = 0; i < 2; i++) {
-    void *scene = make(SIDE, 2 * SIDE);
-    if (i) assert_ok(data_scene_arm.start(scene, 2, 9)); // whatever came before
-    assert_ok(data_scene_arm.start(scene, 3, 1));
-    for (int t = 0; t < 10; t++) {
-      data_scene_arm.act(scene, action);
-      assert_ok(data_scene_arm.step(scene, action));
-    }
-    data_scene_arm.state(scene, s[i]);
-    assert_ok(data_scene_arm.render(scene, rgb[i]));
-    data_scene_arm.destroy(scene);
-  }
-  assert_memory_equal(s[0], s[1], sizeof s[0]);
-  assert_memory_equal(rgb[0], rgb[1], sizeof rgb[0]);
+  scene_case_repeats(&data_scene_arm, (data_scene_setting){.height = SIDE, .width = 2 * SIDE}, 10);
 }
 
 static void test_frames_of_another_shape_are_refused(void **state) {

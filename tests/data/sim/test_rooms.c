@@ -1,31 +1,16 @@
 // labels: quick
 // The rooms scene: layouts that can be walked, walks that come back, and movements that a picture
 // shows as the measures of an evaluation read them.
-#include "tests/base/assert.h"
+#include "tests/data/sim/scene_case.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "data/sim/rooms_driver.h"
-#include "data/sim/scene.h"
 
 enum { Q = DATA_ROOMS_STATE, A = DATA_ROOMS_ACTIONS, SIDE = 32 };
 
-// OSMesa 22.3 keeps about 160 bytes of every context that was ever bound.
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libOSMesa\n";
-}
-
 static void *make(int64_t side) {
-  void *scene = NULL;
-  if (!data_scene_rooms.available()) {
-    print_message("skipped: this build has no MuJoCo\n");
-    skip();
-  }
-  assert_ok(data_scene_rooms.create(&(data_scene_setting){.height = side, .width = side, .fps = 10},
-                                    &scene));
-  return scene;
+  return scene_case_make(&data_scene_rooms, (data_scene_setting){.height = side, .width = side});
 }
 
 static void test_every_room_can_be_reached_and_things_stand_apart(void **state) {
@@ -94,22 +79,7 @@ static void test_half_of_the_walks_come_back(void **state) {
 }
 
 static void test_the_same_seed_gives_the_same_walk(void **state) {
-  static uint8_t rgb[2][SIDE * SIDE * 3];
-  float s[2][Q], action[A];
-  for (int i = 0; i < 2; i++) {
-    void *scene = make(SIDE);
-    if (i) assert_ok(data_scene_rooms.start(scene, 9, 9)); // rooms of another episode before
-    assert_ok(data_scene_rooms.start(scene, 3, 1));
-    for (int t = 0; t < 15; t++) {
-      data_scene_rooms.act(scene, action);
-      assert_ok(data_scene_rooms.step(scene, action));
-    }
-    data_scene_rooms.state(scene, s[i]);
-    assert_ok(data_scene_rooms.render(scene, rgb[i]));
-    data_scene_rooms.destroy(scene);
-  }
-  assert_memory_equal(s[0], s[1], sizeof s[0]);
-  assert_memory_equal(rgb[0], rgb[1], sizeof rgb[0]);
+  scene_case_repeats(&data_scene_rooms, (data_scene_setting){.height = SIDE, .width = SIDE}, 15);
 }
 
 int main(void) {

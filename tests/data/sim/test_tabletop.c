@@ -14,14 +14,9 @@
 #include "base/fault.h"
 #include "data/sim/tabletop.h"
 #include "data/sim/tabletop_driver.h"
+#include "tests/data/sim/osmesa.h"
 
 enum { Q = DATA_TABLETOP_STATE };
-
-// OSMesa 22.3 keeps about 160 bytes of every context that was ever bound.
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libOSMesa\n";
-}
 
 #define RADIUS(name, r, g, b, radius, middle) radius,
 static const double radii[] = {DATA_TABLETOP_OBJECT_ROWS(RADIUS)};

@@ -2,6 +2,7 @@
 // Measures of walks through rooms: movements read off simulated frames agree with where the
 // simulator says that one stood, and a place that is known again is told from one never seen.
 #include "tests/base/assert.h"
+#include "tests/data/sim/osmesa.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,12 +12,6 @@
 #include "train/eval/measure.h"
 
 enum { SIDE = 64, E = 4, T = 30, PROMPT = 4, BYTES = SIDE * SIDE * 3 };
-
-// OSMesa 22.3 keeps about 160 bytes of every context that was ever bound.
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libOSMesa\n";
-}
 
 static void test_shift_and_growth_of_a_pattern_are_found(void **state) {
   static uint8_t a[BYTES], b[BYTES];

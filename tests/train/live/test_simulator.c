@@ -2,17 +2,12 @@
 // The simulator beside a session: under the actions of a generated episode it draws the episode's
 // own frames, byte for byte, also after a way back.
 #include "tests/base/assert.h"
+#include "tests/data/sim/osmesa.h"
 #include "tests/train/program.h"
 
 #include "base/mem.h"
 #include "data/set/index.h"
 #include "train/live/simulator.h"
-
-// OSMesa 22.3 keeps about 160 bytes of every context that was ever bound.
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libOSMesa\n";
-}
 
 enum { HEIGHT = 16, WIDTH = 24, FRAMES = 90, PROMPT = 3, A = 2, PIXELS = HEIGHT * WIDTH * 3 };
 

@@ -172,6 +172,18 @@ static void test_a_report_on_a_hang_becomes_an_event(void **state) {
                "hung", "missing: rank 1 (n, pid 4): it does not answer; failed: rank 2: dp axis");
 }
 
+static void test_a_report_after_a_torn_line_has_a_line_of_its_own(void **state) {
+  const char *dir = *state;
+  folder_store(dir, "history.jsonl",
+               "{\"time\":1.0,\"event\":\"ready\",\"step\":0}\n{\"time\":2.0,\"event\":\"sav");
+  expect_event(dir, "hang report\nmissing: rank 1 (n, pid 4): it does not answer\n", "hung",
+               "missing: rank 1 (n, pid 4): it does not answer");
+  char *text = folder_text(dir, "history.jsonl");
+  assert_non_null(strstr(text, "\"sav\n{"));
+  assert_null(strstr(text, "\n\n"));
+  orr_free(text);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define EACH(t) cmocka_unit_test_setup_teardown(t, folder_setup, folder_teardown)
@@ -180,6 +192,7 @@ int main(void) {
       EACH(test_clocks_that_disagree_change_only_the_time_between_processes),
       EACH(test_a_run_without_history_has_no_goodput),
       EACH(test_a_report_on_a_hang_becomes_an_event),
+      EACH(test_a_report_after_a_torn_line_has_a_line_of_its_own),
       EACH(test_a_start_names_the_steps_that_are_lost),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

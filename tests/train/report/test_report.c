@@ -203,7 +203,7 @@ static void test_branches_have_a_table_films_and_strips(void **state) {
                                 "+5.2 dB</b> over persistence",
                                 "<b class=down>",
                                 "movements that are as told",
-                                "0.912<br><small>0.957 in the recording",
+                                "0.912<br><small>real 0.957",
                                 "0.834",
                                 "worlds. Rollout",
                                 "avatars. In each pair"};

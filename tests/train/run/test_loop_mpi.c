@@ -208,6 +208,9 @@ static void test_all_ranks_resume_from_the_checkpoint_that_rank_0_chooses(void *
 
 // -- failing writes -------------------------------------------------------------------------
 
+// Two steps and two checkpoints.
+#define SHORT "train.steps=2", "ckpt.every=1", "optim.warmup_steps=1", "optim.decay_steps=1"
+
 // The n-th operation of this kind fails on one rank. Both ranks return one code; whatever it is,
 // the next run finds a whole checkpoint or none, and ends with the losses of an undisturbed run.
 static bool run_with_fault(world_run *p, int rank, orr_fault_kind kind, int n,
@@ -218,12 +221,12 @@ static bool run_with_fault(world_run *p, int rank, orr_fault_kind kind, int n,
   if (p->run.rank == 0) assert_ok(orr_fs_remove_tree(dir));
   assert_ok(dist_barrier(world_run_all(p)));
   if (p->run.rank == rank) orr_fault_arm(kind, n);
-  const orr_code rc = TRAIN(p, "fault", "auto", "train.steps=2", "ckpt.every=1");
+  const orr_code rc = TRAIN(p, "fault", "auto", SHORT);
   const bool fired = p->run.rank == rank && orr_fault_fired(kind);
   orr_fault_arm(kind, 0);
   agreed(p, rc);
   if (rc != ORR_OK) assert_true(*orr_status_message() != 0);
-  assert_ok(TRAIN(p, "fault", "auto", "train.steps=2", "ckpt.every=1"));
+  assert_ok(TRAIN(p, "fault", "auto", SHORT));
   if (p->run.rank == 0) {
     assert_int_equal(small_run_losses(&p->run, "fault", loss), 2);
     assert_memory_equal(loss, whole, 2 * sizeof *loss);
@@ -236,7 +239,7 @@ static void test_a_write_that_fails_on_one_rank_harms_no_earlier_checkpoint(void
   const orr_fault_kind kinds[] = {ORR_FAULT_OPEN, ORR_FAULT_WRITE, ORR_FAULT_FSYNC,
                                   ORR_FAULT_RENAME};
   double whole[SMALL_RUN_STEPS_MAX];
-  assert_ok(TRAIN(p, "sound", "none", "train.steps=2", "ckpt.every=1"));
+  assert_ok(TRAIN(p, "sound", "none", SHORT));
   if (p->run.rank == 0) small_run_losses(&p->run, "sound", whole);
   for (int rank = 0; rank < 2; rank++) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {

@@ -6,6 +6,8 @@ const PROTOCOL = 1, INPUT = 1, PICTURE = 2, RESUME = 3, FRAME = 16, SESSION = 17
 const GIVEN = 1, AHEAD = 2;
 
 let socket = null, house = null, running = false, begun = false;
+let again = 0; // the next attempt to connect
+let asked_to_enter = false; // as soon as there is a connection
 let over = null; // what the server said last before it let go: {code, words}
 let horizon = 0; // last frame of a session that is played again
 let left = null; // the session that it gave back then
@@ -51,6 +53,7 @@ function connect() {
   const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
   const base = location.pathname.replace(/[^/]*$/, '');
   over = null;
+  clearTimeout(again);
   socket = new WebSocket(`${scheme}//${location.host}${base}play/${PROTOCOL}${token ? '?token=' + encodeURIComponent(token) : ''}`);
   socket.binaryType = 'arraybuffer';
   socket.onopen = () => { link('on', 'connected'); seen.connected = true; notice(''); };
@@ -61,7 +64,7 @@ function connect() {
     link('off', 'not connected');
     notice(over ? over.words : 'The connection has ended' + (e.reason ? ': ' + e.reason : '') + '.');
     if (over && over.code === 'idle') $('enter').disabled = false; // comes back when asked to
-    else setTimeout(connect, 3000);
+    else again = setTimeout(connect, 3000);
     $('enter').textContent = left ? 'Go on' : 'Step inside';
   };
 }
@@ -109,7 +112,10 @@ function hello(m) {
   remap();
   fit();
   $('enter').disabled = $('start').disabled = false;
-  if (!left && (m.sets.length || m.replay)) begin(); // its first frame is there to be seen
+  const back = asked_to_enter && goBack();
+  if (!back && !left && (m.sets.length || m.replay)) begin(); // its first frame is there to be seen
+  if (asked_to_enter && (back || m.sets.length || m.replay)) go();
+  asked_to_enter = false;
   if (!m.sets.length && !m.replay) notice('No data set is open: begin with a picture, or give orrery play one by --data.');
 }
 
@@ -289,6 +295,15 @@ function fitted(words) {
   $('fitted').hidden = !words;
 }
 
+// On with the session that the connection's end has left; whether there is one.
+function goBack() {
+  if (!left) return false;
+  resume(left, true);
+  left = null;
+  $('enter').textContent = 'Step inside';
+  return true;
+}
+
 // A session file, to be seen from its beginning or to go on at its end.
 function resume(file, atEnd) {
   const b = new Uint8Array(8 + file.byteLength);
@@ -315,9 +330,12 @@ function keep(data, ending, type) {
 // -- what the buttons do ----------------------------------------------------------------------
 
 $('enter').onclick = () => {
-  if (!socket || socket.readyState !== WebSocket.OPEN) { $('enter').disabled = true; connect(); return; }
-  if (!begun && left) { resume(left, true); left = null; $('enter').textContent = 'Step inside'; }
-  else if (!begun) begin();
+  if (!socket || socket.readyState !== WebSocket.OPEN) {
+    $('enter').disabled = asked_to_enter = true;
+    if (!socket || socket.readyState !== WebSocket.CONNECTING) connect();
+    return;
+  }
+  if (!begun && !goBack()) begin();
   go();
 };
 $('start').onclick = () => { begin(); $('overlay').hidden = true; if (running) go(); };
