@@ -99,8 +99,10 @@ orr_code train_live_house_open(const train_live_world *w, const char *const *whe
 
 orr_code train_live_house_name(train_live_furnished *f, const json_t *start) {
   const json_t *names = json_object_get(start, "actions");
-  const size_t n = json_array_size(names); // a session may have fewer than the model takes
-  if (f->house.sets || n > (size_t)f->house.A_set) return ORR_OK;
+  const size_t n = json_array_size(names);
+  if (f->house.sets || n == 0 || n > (size_t)f->house.A_set) return ORR_OK;
+  while ((size_t)f->house.A_set > n) // the model takes more than its data set had
+    orr_free(f->component[--f->house.A_set]);
   for (size_t i = 0; i < n; i++) {
     const char *name = json_string_value(json_array_get(names, i));
     char *copy = name ? orr_strdup(name) : NULL;
