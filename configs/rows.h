@@ -152,6 +152,8 @@
   I64(kv_heads, WEIGHTS, 4, 1, 1024, "", "key/value heads (G); divides heads")                     \
   I64(hidden, WEIGHTS, 384, 1, 1048576, "", "SwiGLU hidden width (F)")                             \
   I64(layers, WEIGHTS, 2, 1, 1024, "blocks", "blocks in the encoder, and as many in the decoder")  \
+  BOOL(patchwise, WEIGHTS, 0,                                                                      \
+       "a patch's code is told by its own pixels alone; else the encoder sees the whole frame")    \
   F64(l2, WEIGHTS, 1.0, 0.0, 1e9, "", "weight of the mean squared pixel error")                    \
   F64(l1, WEIGHTS, 0.2, 0.0, 1e9, "", "weight of the mean absolute pixel error")
 

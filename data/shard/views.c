@@ -53,10 +53,14 @@ orr_code data_views_check(const data_views *v, int64_t height, int64_t width, in
             "%s: the views cover %" PRId64 " of the %" PRId64 " x %" PRId64
             " (width x height) that they span; together they are the frame, without a gap",
             what, covered, right, bottom);
-  ORR_CHECK(height ? right == width && bottom == height : covered == area, ORR_EINVAL,
+  ORR_CHECK(!height || (right == width && bottom == height), ORR_EINVAL,
             "%s: the views span %" PRId64 " x %" PRId64 " (width x height), the frame has %" PRId64
-            "%s; together they are the frame",
-            what, right, bottom, height ? height * width : area, height ? " pixels" : " tokens");
+            " x %" PRId64 "; together they are the frame",
+            what, right, bottom, width, height);
+  ORR_CHECK(height || covered == area, ORR_EINVAL,
+            "%s: the views span %" PRId64 " x %" PRId64 " (width x height), the frame has %" PRId64
+            " tokens; together they are the frame",
+            what, right, bottom, area);
   return ORR_OK;
 }
 

@@ -35,12 +35,11 @@ bool data_mel_available(void) {
 }
 
 static void fill(data_mel *m) {
-  const double high = fmin(HIGHEST_HZ, m->rate / 2);
   for (int64_t i = 0; i < m->n; i++)
     m->window[i] = 0.5 - 0.5 * cos(2 * M_PI * ((double)i + 0.5) / (double)m->n);
   for (int64_t b = 0; b < m->bands + 2; b++) {
     const double share = (double)b / (double)(m->bands + 1);
-    const double mel = mel_of(LOWEST_HZ) + share * (mel_of(high) - mel_of(LOWEST_HZ));
+    const double mel = mel_of(LOWEST_HZ) + share * (mel_of(HIGHEST_HZ) - mel_of(LOWEST_HZ));
     m->edge[b] = hz_of(mel) / m->rate * (double)m->n;
   }
 }
@@ -81,6 +80,7 @@ void data_mel_destroy(data_mel *m) {
 static double band(const data_mel *m, int64_t b) {
   const double low = m->edge[b], middle = m->edge[b + 1], high = m->edge[b + 2];
   double sum = 0, weight = 0;
+  if (middle > (double)(m->n / 2)) return 0; // a sound of this rate has nothing there
   for (int64_t k = (int64_t)low; k <= (int64_t)high + 1 && k <= m->n / 2; k++) {
     const double up = ((double)k - low) / (middle - low),
                  down = (high - (double)k) / (high - middle);

@@ -1,7 +1,8 @@
 // Log-mel spectra: how loud a sound is in bands as the ear tells them apart, around moments of a
-// film. A sound is then an action: component b is band b, about -1 in silence and 1 where it is
-// loud. Bands are triangles on the mel scale (Stevens et al. 1937; 2595 log10(1 + f / 700)) from
-// 60 Hz to 7.6 kHz or as high as the sound goes. Local; one thread at a time.
+// film. A sound is then an action: component b is band b, -1 in silence and 1 where it is loud.
+// Bands are triangles on the mel scale (Stevens et al. 1937; 2595 log10(1 + f / 700)) from 60 Hz to
+// 7.6 kHz whatever the sound's rate, so that they mean the same in all sounds; those above half of
+// its rate are silent. Local; one thread at a time.
 #ifndef DATA_SOUND_MEL_H
 #define DATA_SOUND_MEL_H
 
@@ -11,6 +12,7 @@
 #include "base/status.h"
 
 #define DATA_MEL_WINDOW_S 0.06 // of sound around a moment (Hann)
+#define DATA_MEL_SILENCE  (-1.0f)
 enum { DATA_MEL_BANDS = 20, DATA_MEL_BANDS_MAX = 128 };
 
 typedef struct data_mel data_mel;

@@ -32,6 +32,17 @@ static void check_picture(const uint8_t *bytes, size_t size) {
   FUZZ_PROMISE(p.width > 0 && p.height > 0 && p.rgb + p.width * p.height * 3 == bytes + size);
 }
 
+static void check_sound(const uint8_t *bytes, size_t size) {
+  train_wire_sound m;
+  const orr_code rc = train_wire_read_sound(bytes, size, &m);
+  if (rc != ORR_OK) {
+    fuzz_check_refusal(rc);
+    return;
+  }
+  FUZZ_PROMISE(m.n >= 0 && m.samples + 4 * m.n == bytes + size);
+  FUZZ_PROMISE(m.stream || m.at + m.n <= m.whole);
+}
+
 static void check_frame(const uint8_t *bytes, size_t size) {
   train_wire_frame f;
   uint8_t again[TRAIN_WIRE_FRAME_HEADER];
@@ -50,6 +61,7 @@ static orr_code take(void *ctx, bool text, const uint8_t *bytes, size_t size) {
   if (text || size == 0) return ORR_OK;
   check_input(bytes, size);
   check_picture(bytes, size);
+  check_sound(bytes, size);
   check_frame(bytes, size);
   return ORR_OK;
 }
@@ -88,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size > 0) {
     check_input(data, size);
     check_picture(data, size);
+    check_sound(data, size);
     check_frame(data, size);
   }
   FUZZ_PROMISE(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0);

@@ -1,8 +1,9 @@
-"""Golden files of what the reference world model lacks, in its own style: heads on the registers and views.
+"""Golden files of what the reference world model lacks, in its own style: heads on the registers, views and a patchwise
+encoder.
 
-It extends the reference's Dynamics (world_model.py, float32 PyTorch), which it is given the path of:
+It extends the reference's Dynamics and Tokenizer (world_model.py, float32 PyTorch), which it is given the path of:
 
-    python3 tests/golden/extras.py world_model.py OUT.safetensors heads|views [--seed N]
+    python3 tests/golden/extras.py world_model.py OUT.safetensors heads|views|patchwise [--seed N]
 
 The loss of the gradients is the reference's, plus the mean cross-entropy of each head times its weight over the
 frames whose target is known (not NaN). Targets lie between two bins (two-hot), rewards in symlog.
@@ -92,7 +93,23 @@ def extend(reference):
     return Extended
 
 
+def extend_tokenizer(reference):
+    class Patchwise(reference.Tokenizer):
+        def _blocks(self, half, x):
+            """Each patch of the encoder is a sequence of its own."""
+            if half is self.decoder or not self.c.get("patchwise"):
+                return super()._blocks(half, x)
+            angle = reference.rope_space(1, 1, 0, self.c["head_width"], action=False)
+            y = x.reshape(-1, 1, x.shape[-1])
+            for b in half.blocks:
+                y = b(y[:, None], angle, None)[:, 0]
+            return half.norm(y.reshape(x.shape))
+
+    return Patchwise
+
+
 SIZES = {
+    "patchwise": dict(registers=1),
     "heads": dict(registers=2, outcomes={"reward": 0.5, "done": 2.0, "progress": 1.5}),
     "views": dict(registers=1, views=[dict(name="base", x=0, y=0, width=3, height=4), dict(name="wrist", x=3, y=0, width=2, height=4)]),
 }
@@ -111,6 +128,8 @@ def main():
     dyn = reference.block(32, 4, 2, 48, 3, rows=4, cols=5, time_every=2, actions=2, branches=2, codes=30, z_loss=1e-4)
     tok = reference.block(24, 2, 1, 40, 1, patch=2, rows=4, cols=5, levels=[6, 5], l2=1.0, l1=0.5)
     dyn.update(SIZES[a.what])
+    if a.what == "patchwise":
+        tok.update(layers=2, patchwise=True)
     B, T = 2, 4
     gen, out = torch.Generator().manual_seed(a.seed), {}
     torch.manual_seed(a.seed)
@@ -120,7 +139,7 @@ def main():
         v[:, 0] = float("nan")
         v[torch.rand(B, T, generator=gen) < 0.2] = float("nan")
     targets["progress"][0, 1], targets["progress"][1, 2] = 0.0, 1.0  # on a bin, at both ends
-    for name, model, args in (("tokenizer", reference.Tokenizer(tok), dict(frames=torch.rand(B, 8, 10, 3, generator=gen))),
+    for name, model, args in (("tokenizer", extend_tokenizer(reference)(tok), dict(frames=torch.rand(B, 8, 10, 3, generator=gen))),
                               ("dynamics", extend(reference)(dyn), reference.batch(dyn, B, T, gen))):
         for q in model.parameters():  # away from the flat start, so that every gradient is visible
             q.data += 0.05 * torch.randn(q.shape, generator=gen)

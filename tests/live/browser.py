@@ -15,7 +15,7 @@ def installed():
 
 
 class Browser:
-    def __init__(self, width=1280, height=800, timeout=120):
+    def __init__(self, width=1280, height=800, timeout=120, words=()):
         self.timeout, self.number, self.buffer, self.events = timeout, 0, b"", []
         self.folder = tempfile.mkdtemp(prefix="orrery-browser-")
         ours_out, theirs_in = os.pipe()[::-1]
@@ -27,7 +27,7 @@ class Browser:
         self.process = subprocess.Popen(
             [installed(), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-extensions",
              "--disable-background-networking", "--mute-audio", f"--window-size={width},{height}",
-             f"--user-data-dir={self.folder}", "--remote-debugging-pipe", "about:blank"],
+             f"--user-data-dir={self.folder}", "--remote-debugging-pipe", *words, "about:blank"],
             preexec_fn=descriptors, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(theirs_in), os.close(theirs_out)
         self.out, self.inside = ours_out, ours_in
@@ -91,7 +91,7 @@ class Browser:
             raise RuntimeError(f"{expression}: {result['exceptionDetails']}")
         return result["result"].get("value")
 
-    def wait(self, expression, seconds=60):
+    def wait(self, expression, seconds=300):  # a machine may be busy with a hundred other things
         until = time.monotonic() + seconds
         while not self.evaluate(expression):
             if time.monotonic() > until:

@@ -2,7 +2,7 @@
 add_executable(live_tiny_world tests/live/tiny_world.c)
 target_link_libraries(live_tiny_world PRIVATE orr_train PkgConfig::CMOCKA m)
 target_compile_definitions(live_tiny_world PRIVATE ORR_BINARY_DIR="${CMAKE_BINARY_DIR}")
-foreach(topic serve safe replay keep page)
+foreach(topic serve safe replay keep page speech)
   orr_test(live_${topic} LABELS full PROCESSORS 2 NEEDS orrery live_tiny_world PYTHON tests/live/test_${topic}.py ${CMAKE_BINARY_DIR}
            ENVIRONMENT ${environment_mpi}) # what OSMesa keeps is let pass
 endforeach()

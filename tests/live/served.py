@@ -33,9 +33,9 @@ def orrery(*words):
 
 
 class Server:
-    def __init__(self, *words, model="dynamics", data=True, port=0):
+    def __init__(self, *words, model="dynamics", data="clips", port=0):
         make_world()
-        clips = ["--data", root / "clips"] if data else []
+        clips = ["--data", root / data] if data else []
         self.process = subprocess.Popen(
             [str(w) for w in (BIN / "orrery", "play", root / model, *clips, "--port", port, "--threads", 1, "--device", "cpu", *words)],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

@@ -1,5 +1,5 @@
 // Trains the smallest world model into DIR (tests/train/tiny_world.h) for tests from outside, and
-// another one beside it, DIR/another.
+// another one beside it, DIR/another. DIR/heard is its clips as if their components were sound.
 #include "tests/train/tiny_world.h"
 
 int main(int argc, char **argv) {
@@ -7,5 +7,6 @@ int main(int argc, char **argv) {
   assert_ok(orr_fs_mkdirs(argv[1]));
   tiny_world_make(argv[1]);
   tiny_world_train(argv[1], "dynamics", "another", "tokens", 24);
+  tiny_world_set(argv[1], "heard", (const char *const[]){"mel00", "mel01"});
   return 0;
 }

@@ -51,9 +51,9 @@ static inline void tiny_world_episode(data_shard_writer *w, uint64_t episode) {
   assert_ok(data_shard_writer_end_episode(w));
 }
 
-// Data set ROOT/clips of one shard.
-static inline void tiny_world_set(const char *root) {
-  static const char *const names[] = {"left", "right"};
+// Data set ROOT/NAME of one shard, whose components are called `names`.
+static inline void tiny_world_set(const char *root, const char *name,
+                                  const char *const names[TINY_A]) {
   const data_shard_format format = {.branch = "worlds",
                                     .source = "shades of a test",
                                     .fps = 10,
@@ -63,7 +63,7 @@ static inline void tiny_world_set(const char *root) {
                                     .action_names = names};
   char dir[600], path[700];
   data_shard_writer *w = NULL;
-  snprintf(dir, sizeof dir, "%s/clips", root);
+  snprintf(dir, sizeof dir, "%s/%s", root, name);
   assert_ok(orr_fs_mkdirs(dir));
   snprintf(path, sizeof path, "%s/shard-00000.h5", dir);
   assert_ok(data_shard_writer_create(path, &format, DATA_FILTER_NONE, &w));
@@ -108,7 +108,7 @@ static inline void tiny_world_tokenize(const char *root, const char *clips, cons
 }
 
 static inline void tiny_world_make(const char *root) {
-  tiny_world_set(root);
+  tiny_world_set(root, "clips", (const char *const[]){"left", "right"});
   tiny_world_train(root, "tokenizer", "tokenizer", "clips", 80);
   tiny_world_tokenize(root, "clips", "tokens");
   tiny_world_train(root, "dynamics", "dynamics", "tokens", 150);

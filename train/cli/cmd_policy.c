@@ -27,6 +27,14 @@ static const orr_option options[] = {
     {"trials", "N", "trials of each policy (100)", 0},
     {"prompt", "N", "frames that both worlds begin from (eval.prompt)", 0},
     {"horizon", "N", "frames of a trial, after those (40)", 0},
+    {"judge", "head|colour",
+     "who sees success in the model's frames: its head for progress, or positions by colour (the "
+     "head where there is one)",
+     0},
+    {"calibrate", "DIR|URL",
+     "recordings of the task with /success, on which the head's threshold is found (--data, unless "
+     "recordings are judged)",
+     0},
     {"samples", "K", "rolls of the model's dice for each trial (1)", 0},
     {"replays", "N", "trials whose frames are compared with the simulator's, in all (128)", 0},
     {"replay-horizon", "N", "frames of each that are compared (16)", 0},
@@ -66,6 +74,7 @@ typedef struct {
   data_remote *remote;
   train_world_model m;
   const char *branch;
+  train_episodes *recordings; // that the judge is calibrated on, where they are not --data
 } job;
 
 // -- what is asked --------------------------------------------------------------------------
@@ -184,7 +193,59 @@ static orr_code read_world(const orr_args *a, job *j) {
   return train_branch_id(j->m.dynamics->c, j->branch, &j->o.branch);
 }
 
+static bool any_recorded(const job *j) {
+  for (int64_t i = 0; i < j->o.policies; i++)
+    if (strncmp(j->policy[i], "recorded:", 9) == 0) return true;
+  return false;
+}
+
+// --data is taken where its recordings are of the task, and not themselves what is judged.
+static orr_code read_judge(const orr_args *a, job *j) {
+  const char *judge = orr_args_text(a, "judge", "head"),
+             *where = orr_args_text(a, "calibrate", NULL);
+  ORR_CHECK(strcmp(judge, "head") == 0 || strcmp(judge, "colour") == 0, ORR_ECONFIG,
+            "policy evaluate --judge: got '%s', wanted head or colour", judge);
+  j->o.by_colour = strcmp(judge, "colour") == 0;
+  ORR_CHECK(
+      !j->o.by_colour || (j->o.world.scene && j->o.world.scene->goals), ORR_ECONFIG,
+      "policy evaluate --judge colour: nothing says what success looks like: the data set was "
+      "made by no scene that has tasks");
+  if (where) {
+    ORR_TRY(train_episodes_open(where, j->remote, &j->recordings));
+    ORR_CHECK(train_episodes_index(j->recordings)->format.success, ORR_EINVAL,
+              "policy evaluate --calibrate: %s: nothing says which of its episodes succeeded "
+              "(/success)",
+              where);
+    j->o.calibrate = j->recordings;
+    return ORR_OK;
+  }
+  if (!j->episodes || any_recorded(j)) return ORR_OK;
+  const data_index *x = train_episodes_index(j->episodes);
+  const char *task = json_string_value(json_object_get(x->json, "task"));
+  if (x->format.success && task && strcmp(task, j->o.world.task_name) == 0)
+    j->o.calibrate = j->episodes;
+  return ORR_OK;
+}
+
 // -- what is told ---------------------------------------------------------------------------
+
+// What common chances spare, of pairs of policies of three kinds.
+static void print_chances(const json_t *common) {
+  static const char *const worlds[] = {"simulator", "model", "model_progress"},
+                           *const kinds[] = {"all", "neighbours", "close"},
+                           *const figures[] = {"pooled", "median", "median_of_most"};
+  fprintf(stderr, "  fewer trials by common chances: pooled, median of pairs, at most, pairs\n");
+  for (int w = 0; w < 3; w++)
+    for (int k = 0; k < 3; k++) {
+      const json_t *c = json_object_get(json_object_get(common, worlds[w]), kinds[k]);
+      fprintf(stderr, "    %-14s %-10s", worlds[w], kinds[k]);
+      for (int i = 0; i < 3; i++) {
+        const json_t *v = json_object_get(c, figures[i]);
+        fprintf(stderr, json_is_number(v) ? " %7.2f" : "       -", json_number_value(v));
+      }
+      fprintf(stderr, " %5d\n", (int)json_integer_value(json_object_get(c, "pairs")));
+    }
+}
 
 static void print_figures(const json_t *j) {
   static const char *const single[] = {
@@ -197,14 +258,7 @@ static void print_figures(const json_t *j) {
       fprintf(stderr, json_is_number(v) ? "  %-22s %7.3f\n" : "  %-22s       -\n", single[i],
               json_number_value(v));
   }
-  const json_t *common = json_object_get(j, "common_chances");
-  const char *key;
-  json_t *v;
-  json_object_foreach((json_t *)common, key, v)
-      fprintf(stderr,
-              json_is_number(v) ? "  fewer trials by common chances, %-22s %7.2f\n"
-                                : "  fewer trials by common chances, %-22s       -\n",
-              key, json_number_value(v));
+  print_chances(json_object_get(j, "common_chances"));
 }
 
 static orr_code tell(const orr_args *a, const job *j, json_t *out) {
@@ -229,6 +283,7 @@ static orr_code run(const orr_args *a, job *j) {
   ORR_TRY(train_world_model_open(a, a->operand[0], &j->m));
   ORR_TRY(read_numbers(a, j));
   ORR_TRY(read_world(a, j));
+  ORR_TRY(read_judge(a, j));
   ORR_TRY(train_policy_evaluate(&j->m, &j->o, &out));
   const orr_code rc = tell(a, j, out);
   json_decref(out);
@@ -247,6 +302,7 @@ orr_code train_cmd_policy(int argc, char **argv) {
   const orr_code rc = run(&args, &j);
   train_policy_args_release(&j.served);
   train_world_model_close(&j.m);
+  train_episodes_close(j.recordings);
   train_episodes_close(j.episodes);
   data_remote_destroy(j.remote);
   return rc;

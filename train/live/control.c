@@ -35,8 +35,9 @@ orr_code train_live_control_note(train_live_seat *s, const char *what, const cha
 static json_t *components_of(const train_live_house *h) {
   json_t *all = json_array();
   for (int64_t i = 0; i < h->A_set; i++)
-    json_array_append_new(all, json_pack("{s:s, s:f, s:f}", "name", h->action_names[i], "low",
-                                         h->action_low[i], "high", h->action_high[i]));
+    json_array_append_new(all,
+                          json_pack("{s:s, s:f, s:f, s:f}", "name", h->action_names[i], "low",
+                                    h->action_low[i], "high", h->action_high[i], "rest", h->rest));
   return all;
 }
 
@@ -59,14 +60,15 @@ json_t *train_live_control_hello(const train_live_house *h, const train_live_sea
   const train_live_world *w = s->session.world[0];
   return json_pack(
       "{s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:o, "
-      "s:s?}",
+      "s:s?, s:I}",
       "say", "hello", "protocol", TRAIN_LIVE_PROTOCOL, "model", w->m.dynamics->path, "checkpoint",
       w->checkpoint.s, "tokenizer", w->tokenizer.s, "step", (json_int_t)w->m.dynamics->step,
       "width", (json_int_t)w->width, "height", (json_int_t)w->height, "fps", h->fps, "window",
       (json_int_t)w->window, "prompt", (json_int_t)h->prompt, "steps",
       (json_int_t)h->settings.steps, "steps_most", (json_int_t)h->steps_most, "temperature",
       h->settings.temperature, "choice_temperature", h->settings.choice_temperature, "components",
-      components_of(h), "sets", sets_of(h), "worlds", worlds_of(h, s), "replay", h->replay_name);
+      components_of(h), "sets", sets_of(h), "worlds", worlds_of(h, s), "replay", h->replay_name,
+      "hears", (json_int_t)h->hearing.bands);
 }
 
 orr_code train_live_control_started(train_live_seat *s) {
@@ -85,6 +87,40 @@ orr_code train_live_control_state(train_live_seat *s) {
       s, json_pack("{s:s, s:b, s:I, s:I, s:f, s:b}", "say", "state", "running", s->running, "frame",
                    (json_int_t)(s->session.frame - 1), "goal", (json_int_t)(s->session.goal - 1),
                    "fps", s->fps, "by_input", s->by_input));
+}
+
+// -- sound ------------------------------------------------------------------------------------
+
+orr_code train_live_control_sound(train_live_seat *s) {
+  static const char *const kinds[] = {"none", "file", "stream"};
+  const train_live_sound *x = &s->sound;
+  return train_live_control_say(s, json_pack("{s:s, s:s, s:f, s:f}", "say", "sound", "kind",
+                                             kinds[x->kind], "rate", x->rate, "seconds",
+                                             x->rate > 0 ? (double)x->whole / x->rate : 0.0));
+}
+
+void train_live_control_rest(const train_live_house *h, train_live_seat *s) {
+  float action[4096];
+  for (int64_t i = 0; i < h->A_set; i++) action[i] = h->rest;
+  train_live_session_act(&s->session, action, h->A_set);
+}
+
+orr_code train_live_control_hear(const train_live_house *h, train_live_seat *s, int64_t now_ns) {
+  if (!train_live_sound_acts(&s->sound)) return ORR_OK;
+  if (!train_live_sound_is_over(&s->sound, s->session.frame)) {
+    train_live_seat_hear(s, now_ns);
+    return ORR_OK;
+  }
+  train_live_sound_end(&s->sound);
+  train_live_control_rest(h, s);
+  return train_live_control_sound(s);
+}
+
+static orr_code do_hush(const train_live_house *h, train_live_seat *s, const json_t *j,
+                        int64_t now_ns) {
+  train_live_sound_end(&s->sound);
+  if (s->ready) train_live_control_rest(h, s);
+  return train_live_control_sound(s);
 }
 
 // -- reading wishes ---------------------------------------------------------------------------
@@ -148,6 +184,7 @@ static orr_code begin(const train_live_house *h, train_live_seat *s, const train
   train_live_keep_end(h, s);
   ORR_TRY(train_live_session_begin(&s->session, start, h->record_bytes));
   name_actions(h, &s->session.record);
+  train_live_control_rest(h, s);
   s->ready = true;
   s->fps = start->fps;
   s->frames_asked = 0;
@@ -295,7 +332,7 @@ static const struct {
   orr_code (*run)(const train_live_house *, train_live_seat *, const json_t *, int64_t);
 } wishes[] = {{"start", do_start}, {"go", do_go},       {"pause", do_pause}, {"step", do_step},
               {"back", do_back},   {"reset", do_reset}, {"map", do_map},     {"save", do_save},
-              {"film", do_film},   {"ping", do_ping}};
+              {"film", do_film},   {"hush", do_hush},   {"ping", do_ping}};
 
 static orr_code run_wish(const train_live_house *h, train_live_seat *s, const json_t *j,
                          int64_t now_ns) {

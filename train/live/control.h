@@ -29,6 +29,8 @@ typedef struct {
   const char *const *action_names;
   const float *action_low, *action_high; // [A_set]
   int64_t A_set;                         // components that a person can give
+  float rest;                            // of each, where nobody acts
+  train_live_hearing hearing;            // where they are sound
   size_t record_bytes;                   // a session may remember
   bool simulate;                         // the scene of a clip is shown beside the world
   train_live_projector *projector;
@@ -51,6 +53,12 @@ orr_code train_live_control_say(train_live_seat *s, json_t *j);
 // Local. {"say": "started", ...}, {"say": "state", ...}
 orr_code train_live_control_started(train_live_seat *s);
 orr_code train_live_control_state(train_live_seat *s);
+// Local. {"say": "sound", ...}: of the sound that acts, or that none does.
+orr_code train_live_control_sound(train_live_seat *s);
+// Local. Before a frame: what is heard acts, and a file that is over is said to be.
+orr_code train_live_control_hear(const train_live_house *h, train_live_seat *s, int64_t now_ns);
+// Local. Nobody acts until somebody does.
+void train_live_control_rest(const train_live_house *h, train_live_seat *s);
 // Local. {"say": SAY, "words": WORDS}
 orr_code train_live_control_note(train_live_seat *s, const char *say, const char *words);
 // Local. Tells a peer of a failure, or says goodbye.

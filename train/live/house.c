@@ -37,6 +37,16 @@ static orr_code name_components(train_live_furnished *f, int64_t A, const char *
   return ORR_OK;
 }
 
+// Whether the components are bands of sound, all of them.
+static bool is_sound(const train_live_furnished *f) {
+  char name[8];
+  for (int64_t i = 0; i < f->house.A_set; i++) {
+    data_mel_name(i, name);
+    if (i >= DATA_MEL_BANDS_MAX || strcmp(f->component[i], name) != 0) return false;
+  }
+  return true;
+}
+
 static void take_range(train_live_furnished *f, const float *actions, int64_t rows, bool first) {
   const int64_t A = f->house.A_set;
   for (int64_t t = 0; t < rows; t++)
@@ -85,6 +95,10 @@ static orr_code furnish(const train_live_world *w, data_remote *remote, train_li
   h->fps = format->fps / (double)c->data.stride;
   ORR_TRY(train_branch_id(c, format->branch, &h->branch));
   ORR_TRY(name_components(f, format->A, format->action_names));
+  if (is_sound(f)) {
+    h->hearing = (train_live_hearing){.bands = format->A, .fps = h->fps};
+    h->rest = DATA_MEL_SILENCE;
+  }
   return range_components(w, f);
 }
 
@@ -99,8 +113,10 @@ orr_code train_live_house_open(const train_live_world *w, const char *const *whe
 
 orr_code train_live_house_name(train_live_furnished *f, const json_t *start) {
   const json_t *names = json_object_get(start, "actions");
-  const size_t n = json_array_size(names); // a session may have fewer than the model takes
-  if (f->house.sets || n > (size_t)f->house.A_set) return ORR_OK;
+  const size_t n = json_array_size(names);
+  if (f->house.sets || n == 0 || n > (size_t)f->house.A_set) return ORR_OK;
+  while ((size_t)f->house.A_set > n) // the model takes more than its data set had
+    orr_free(f->component[--f->house.A_set]);
   for (size_t i = 0; i < n; i++) {
     const char *name = json_string_value(json_array_get(names, i));
     char *copy = name ? orr_strdup(name) : NULL;

@@ -21,7 +21,8 @@ typedef struct {
 orr_code train_live_house_open(const train_live_world *w, const char *const *where, int count,
                                data_remote *remote, train_live_furnished *f);
 // Local. Calls the components as a session does (train_record.start), which was recorded where a
-// data set was open; they keep their names where a set is open here, or the session has none.
+// data set was open, and there are as many; all stays where a set is open here, or the session
+// names none.
 // ORR_ENOMEM.
 orr_code train_live_house_name(train_live_furnished *f, const json_t *start);
 void train_live_house_close(train_live_furnished *f);

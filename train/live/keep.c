@@ -73,6 +73,7 @@ void train_live_keep_end(const train_live_house *h, train_live_seat *s) {
     ORR_WARN("play: a session is not kept: %s", orr_status_message());
   train_live_projector_forget(h->projector, s);
   train_live_reel_clear(&s->reel);
+  train_live_sound_end(&s->sound);
   s->ready = s->watch = s->running = false;
   s->frames_asked = 0;
 }

@@ -62,14 +62,25 @@ static orr_code take_file(const train_live_house *h, train_live_seat *s, const u
                                 size - TRAIN_WIRE_FILE_HEADER, bytes[1] == 1, now_ns);
 }
 
+static orr_code take_sound(const train_live_house *h, train_live_seat *s, const uint8_t *bytes,
+                           size_t size, int64_t now_ns) {
+  train_wire_sound m;
+  bool begun;
+  ORR_TRY(train_wire_read_sound(bytes, size, &m));
+  ORR_CHECK(s->ready, ORR_EINVAL, "sound: nothing has begun yet that could hear it");
+  ORR_TRY(train_live_sound_take(&s->sound, &h->hearing, &m, s->session.frame, now_ns, &begun));
+  return begun ? train_live_control_sound(s) : ORR_OK;
+}
+
 static orr_code take_bytes(const train_live_house *h, train_live_seat *s, const uint8_t *bytes,
                            size_t size, int64_t now_ns) {
   const int kind = size > 0 ? bytes[0] : -1;
   if (kind == TRAIN_WIRE_INPUT) return take_input(s, bytes, size, now_ns);
   if (kind == TRAIN_WIRE_PICTURE) return take_picture(s, bytes, size);
   if (kind == TRAIN_WIRE_RESUME) return take_file(h, s, bytes, size, now_ns);
-  return ORR_FAIL(ORR_EFORMAT, "binary message of kind %d: wanted %d, %d or %d", kind,
-                  TRAIN_WIRE_INPUT, TRAIN_WIRE_PICTURE, TRAIN_WIRE_RESUME);
+  if (kind == TRAIN_WIRE_SOUND) return take_sound(h, s, bytes, size, now_ns);
+  return ORR_FAIL(ORR_EFORMAT, "binary message of kind %d: wanted %d, %d, %d or %d", kind,
+                  TRAIN_WIRE_INPUT, TRAIN_WIRE_PICTURE, TRAIN_WIRE_RESUME, TRAIN_WIRE_SOUND);
 }
 
 orr_code train_live_message_take(const train_live_house *h, train_live_seat *s, bool text,
@@ -77,7 +88,8 @@ orr_code train_live_message_take(const train_live_house *h, train_live_seat *s, 
   s->heard_ns = now_ns;
   if (text) return train_live_control_do(h, s, (const char *)bytes, size, now_ns);
   const orr_code rc = take_bytes(h, s, bytes, size, now_ns);
-  if (rc != ORR_EFORMAT && rc != ORR_EINVAL && rc != ORR_ECORRUPT) return rc;
+  if (rc != ORR_EFORMAT && rc != ORR_EINVAL && rc != ORR_ECORRUPT && rc != ORR_EUNSUPPORTED)
+    return rc;
   return train_live_control_error(s, "format", orr_status_message());
 }
 

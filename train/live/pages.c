@@ -12,6 +12,8 @@ EMBED(index, "train/live/page/index.html");
 EMBED(style, "train/live/page/style.css");
 EMBED(script, "train/live/page/play.js");
 EMBED(input, "train/live/page/input.js");
+EMBED(sound, "train/live/page/sound.js");
+EMBED(ear, "train/live/page/ear.js");
 EMBED(icon, "train/live/page/icon.svg");
 
 bool train_live_page_find(const char *path, train_live_page *out) {
@@ -21,6 +23,8 @@ bool train_live_page_find(const char *path, train_live_page *out) {
                                    PAGE("/style.css", "text/css; charset=utf-8", style),
                                    PAGE("/play.js", "text/javascript; charset=utf-8", script),
                                    PAGE("/input.js", "text/javascript; charset=utf-8", input),
+                                   PAGE("/sound.js", "text/javascript; charset=utf-8", sound),
+                                   PAGE("/ear.js", "text/javascript; charset=utf-8", ear),
                                    PAGE("/icon.svg", "image/svg+xml", icon)};
 #undef PAGE
   for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {

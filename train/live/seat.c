@@ -24,6 +24,15 @@ void train_live_seat_leave(train_live_seat *s) {
   s->voice = (train_live_voice){0};
   s->ready = s->running = s->by_input = s->changed = s->has_picture = s->watch = false;
   s->frames_asked = 0;
+  train_live_sound_end(&s->sound);
+}
+
+void train_live_seat_hear(train_live_seat *s, int64_t now_ns) {
+  float action[DATA_MEL_BANDS_MAX];
+  if (!s->ready || train_live_session_catching_up(&s->session)) return;
+  if (!train_live_sound_acts(&s->sound)) return;
+  train_live_sound_at(&s->sound, s->session.frame, now_ns, action);
+  train_live_session_act(&s->session, action, s->sound.bands);
 }
 
 int64_t train_live_seat_due(const train_live_seat *s) {
@@ -38,6 +47,7 @@ void train_live_seat_input(train_live_seat *s, const train_wire_input *in, int64
   const int64_t A = s->session.world[0]->A, n = in->components < A ? in->components : A;
   float action[4096] = {0};
   bool other = false;
+  if (train_live_sound_acts(&s->sound)) return;
   for (int64_t i = 0; i < n; i++) {
     action[i] = train_wire_value(in, i);
     other = other || memcmp(&action[i], &s->session.action[i], sizeof action[i]) != 0;

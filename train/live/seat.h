@@ -10,6 +10,7 @@
 #include "train/live/reel.h"
 #include "train/live/session.h"
 #include "train/live/simulator.h"
+#include "train/live/sound.h"
 #include "train/live/wire.h"
 
 // How what is said and shown goes out, whatever carries it: a page's WebSocket (peer.h) or a
@@ -26,6 +27,7 @@ typedef struct {
   train_live_simulator *simulator; // beside the world; NULL = none
   bool simulated;                  // what it shows is what the session shows
   train_live_reel reel;            // of what was shown
+  train_live_sound sound;          // that acts in place of inputs
   train_live_voice voice;          // say NULL = the seat is free
   void *visit;                     // what its page's messages come with; the server's
   train_live_peer *peer;           // of the page that has the seat; NULL = none, or a program
@@ -64,8 +66,11 @@ static inline bool train_live_seat_is_hidden(const train_live_seat *s) {
 // Local. The next frame's time, after a frame or a change. INT64_MAX = none. Frames that are wanted
 // at once are due since the last one, so that they take turns with those of the other seats.
 int64_t train_live_seat_due(const train_live_seat *s);
-// Local. Takes an input: what leads to the next frame from here on.
+// Local. Takes an input: what leads to the next frame from here on. While a sound acts it says
+// nothing.
 void train_live_seat_input(train_live_seat *s, const train_wire_input *in, int64_t now_ns);
+// Local. The sound that acts says what leads to the next frame; without one all stays as it is.
+void train_live_seat_hear(train_live_seat *s, int64_t now_ns);
 // Local. The simulator goes on towards the frame that was shown last, and is shown when it is
 // there. Says by *more whether it is not.
 orr_code train_live_seat_simulate(train_live_seat *s, bool *more);

@@ -338,6 +338,7 @@ static orr_code decode_due(train_live_server *s, int64_t now) {
   const int64_t n = gather_due(s, now, due);
   if (!n) return ORR_OK;
   for (int64_t i = 0; i < n; i++) {
+    (void)train_live_control_hear(s->house, due[i], now);
     session[i] = &due[i]->session;
     unseen[i] = train_live_seat_is_hidden(due[i]);
     ahead[i] = session[i]->ahead;
@@ -358,8 +359,10 @@ static orr_code look_ahead(train_live_server *s) {
     if (!seat->ready || !seat->running || seat->session.ahead) continue;
     if (seat->by_input && !seat->holds) continue; // what comes next is likely to be another
     if (train_live_session_catching_up(&seat->session)) continue;
+    if (seat->sound.kind == TRAIN_LIVE_SOUND_STREAM) continue; // nobody knows what will be said
     if (n && seat->session.record.settings.steps != steps) continue;
     steps = seat->session.record.settings.steps;
+    (void)train_live_control_hear(s->house, seat, orr_clock_ns());
     session[n++] = &seat->session;
   }
   return n ? train_live_session_look_ahead(session, n) : ORR_OK;

@@ -1,5 +1,6 @@
 #include "train/live/wire.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -73,6 +74,30 @@ orr_code train_wire_read_picture(const uint8_t *bytes, size_t size, train_wire_p
   ORR_CHECK(out->width > 0 && out->height > 0 && size == wanted, ORR_EFORMAT,
             "picture message of %zu bytes says %d x %d pixels: wanted %zu bytes", size,
             (int)out->width, (int)out->height, wanted);
+  return ORR_OK;
+}
+
+float train_wire_sample(const train_wire_sound *s, int64_t i) {
+  return get_f32(s->samples + 4 * i);
+}
+
+orr_code train_wire_read_sound(const uint8_t *bytes, size_t size, train_wire_sound *out) {
+  ORR_CHECK(size >= TRAIN_WIRE_SOUND_HEADER && bytes[0] == TRAIN_WIRE_SOUND && size % 4 == 0,
+            ORR_EFORMAT,
+            "sound message of %zu bytes: wanted kind %d, a header of %d bytes and samples of 4",
+            size, TRAIN_WIRE_SOUND, TRAIN_WIRE_SOUND_HEADER);
+  *out = (train_wire_sound){.rate = (uint32_t)get(bytes + 4, 4),
+                            .whole = (int64_t)get(bytes + 8, 4),
+                            .at = (int64_t)get(bytes + 12, 4),
+                            .n = (int64_t)(size - TRAIN_WIRE_SOUND_HEADER) / 4,
+                            .samples = bytes + TRAIN_WIRE_SOUND_HEADER};
+  out->stream = out->whole == 0;
+  ORR_CHECK(out->stream || out->at + out->n <= out->whole, ORR_EFORMAT,
+            "sound message: samples up to %" PRId64 " of a file of %" PRId64, out->at + out->n,
+            out->whole);
+  for (int64_t i = 0; i < out->n; i++)
+    ORR_CHECK(isfinite(train_wire_sample(out, i)), ORR_EFORMAT,
+              "sound message: sample %" PRId64 " is no finite number", out->at + i);
   return ORR_OK;
 }
 

@@ -11,6 +11,10 @@
 //                                            0 u8  3
 //                                            1 u8  1: at its end, 0: to be seen from its beginning
 //                                            2 u8[6] 0, then the file
+//   sound (client)
+//    0 u8  4                                 8 u32 samples of the whole file; 0: a stream
+//    1 u8[3] 0                              12 u32 of a file: the first sample here; 0 begins anew
+//    4 u32 samples a second                 16 f32 [n] in [-1,1]
 //
 //   frame (server)
 //    0 u8  16                                24 u32 number of the input that led to it
@@ -40,11 +44,13 @@ enum {
   TRAIN_WIRE_INPUT = 1,
   TRAIN_WIRE_PICTURE = 2,
   TRAIN_WIRE_RESUME = 3,
+  TRAIN_WIRE_SOUND = 4,
   TRAIN_WIRE_FRAME = 16,
   TRAIN_WIRE_SESSION = 17, // u8 17, u8 1 where a peer is let go, u8[6] 0, then a session file
   TRAIN_WIRE_FILM = 18,    // u8 18, u8 0 (MP4) or 1 (GIF), u8[6] 0, then a film
   TRAIN_WIRE_INPUT_HEADER = 16,
   TRAIN_WIRE_PICTURE_HEADER = 8,
+  TRAIN_WIRE_SOUND_HEADER = 16,
   TRAIN_WIRE_FILE_HEADER = 8, // before a session's or a film's file
   TRAIN_WIRE_FRAME_HEADER = 64,
   TRAIN_WIRE_FRAME_OUTCOME = 12,
@@ -69,6 +75,14 @@ typedef struct {
   const uint8_t *rgb; // [height,width,3], in the message
 } train_wire_picture;
 
+typedef struct {
+  uint32_t rate;
+  bool stream;
+  int64_t whole, at;      // of a file: its samples, the first one here
+  int64_t n;              // here
+  const uint8_t *samples; // [n] f32, in the message, not aligned
+} train_wire_sound;
+
 // What heads on registers say of a frame (train/engine/engine.h).
 typedef struct {
   float reward, done, progress;
@@ -88,8 +102,11 @@ typedef struct {
 // Local. ORR_EFORMAT for bytes that are no such message, or values that are not finite.
 orr_code train_wire_read_input(const uint8_t *bytes, size_t size, train_wire_input *out);
 orr_code train_wire_read_picture(const uint8_t *bytes, size_t size, train_wire_picture *out);
+orr_code train_wire_read_sound(const uint8_t *bytes, size_t size, train_wire_sound *out);
 // Local. Component i of an input.
 float train_wire_value(const train_wire_input *in, int64_t i);
+// Local. Sample i of a sound.
+float train_wire_sample(const train_wire_sound *s, int64_t i);
 // Local. The header of a frame, TRAIN_WIRE_FRAME_HEADER bytes.
 void train_wire_write_frame(const train_wire_frame *f, uint8_t *out);
 // Local. What comes last of a frame with TRAIN_WIRE_OUTCOME, TRAIN_WIRE_FRAME_OUTCOME bytes.

@@ -16,7 +16,7 @@ struct train_tokenizer {
   int64_t B, M; // M = B*S rows
   train_keep keep;
   train_rope space;
-  train_block_shape shape;
+  train_block_shape shape, enc_shape; // of the decoder's blocks and of the encoder's
 
   train_block_acts *acts; // [2*layers]: encoder, then decoder
   void *patches;          // [M,P]
@@ -43,6 +43,7 @@ void train_tokenizer_dims_from(const cfg *c, train_tokenizer_dims *out) {
                                 .n = c->tokenizer.levels.n,
                                 .l2 = c->tokenizer.l2,
                                 .l1 = c->tokenizer.l1,
+                                .patchwise = c->tokenizer.patchwise,
                                 .block = {.D = c->tokenizer.width,
                                           .H = c->tokenizer.heads,
                                           .G = c->tokenizer.kv_heads,
@@ -108,6 +109,16 @@ orr_code train_tokenizer_list(const train_tokenizer_dims *d, train_params *list,
   return list_linear(list, d->P, D, "decoder.pixel", &out->dec_pixel_w, &out->dec_pixel_b);
 }
 
+// A sequence is a frame, or where `alone` one patch.
+static train_block_shape shape_of(const train_tokenizer_dims *d, int64_t B, bool alone) {
+  const int64_t L = alone ? 1 : d->S;
+  return (train_block_shape){
+      .M = B * d->S,
+      .seq = {.seqs = B * d->S / L, .L = L, .inner = 1, .outer_stride = L, .pos_stride = 1},
+      .pos_div = 1,
+      .pos_mod = d->S};
+}
+
 orr_code train_tokenizer_create(kern *k, const train_tokenizer_dims *d,
                                 const train_tokenizer_params *p, const train_weights *w, int64_t B,
                                 train_keep keep, train_tokenizer **out) {
@@ -118,11 +129,7 @@ orr_code train_tokenizer_create(kern *k, const train_tokenizer_dims *d,
   m->acts = orr_calloc((size_t)(2 * d->layers), sizeof *m->acts);
   ORR_CHECK_GOTO(m->acts, fail, ORR_ENOMEM, "tokenizer: out of memory");
   ORR_TRY_GOTO(train_rope_space(&m->space, 0, d->rows, d->cols, 0, d->block.K, NULL), fail);
-  m->shape = (train_block_shape){
-      .M = m->M,
-      .seq = {.seqs = B, .L = d->S, .inner = 1, .outer_stride = d->S, .pos_stride = 1},
-      .pos_div = 1,
-      .pos_mod = d->S};
+  train_tokenizer_take(m, B);
   *out = m;
   return ORR_OK;
 fail:
@@ -138,8 +145,13 @@ void train_tokenizer_destroy(train_tokenizer *m) {
 }
 
 void train_tokenizer_take(train_tokenizer *m, int64_t frames) {
-  m->B = m->shape.seq.seqs = frames;
-  m->M = m->shape.M = frames * m->d.S;
+  const float *cos_ = m->space.cos_, *sin_ = m->space.sin_; // NULL before they have a place
+  m->B = frames;
+  m->M = frames * m->d.S;
+  m->shape = shape_of(&m->d, frames, false);
+  m->enc_shape = shape_of(&m->d, frames, m->d.patchwise);
+  m->shape.cos = m->enc_shape.cos = cos_;
+  m->shape.sin = m->enc_shape.sin = sin_;
 }
 
 orr_code train_tokenizer_place(train_tokenizer *m, orr_arena *acts) {
@@ -147,8 +159,8 @@ orr_code train_tokenizer_place(train_tokenizer *m, orr_arena *acts) {
   const size_t e = kern_dtype_size(b->act), M = (size_t)m->M, D = (size_t)b->D, P = (size_t)m->d.P,
                n = (size_t)m->d.n;
   ORR_TRY(train_rope_place(&m->space, m->k, acts));
-  m->shape.cos = m->space.cos_;
-  m->shape.sin = m->space.sin_;
+  m->shape.cos = m->enc_shape.cos = m->space.cos_;
+  m->shape.sin = m->enc_shape.sin = m->space.sin_;
   const bool cheap = m->keep == TRAIN_RECOMPUTE_CHEAP;
   train_block_acts shared;
   if (cheap) train_block_cheap_take(&shared, b, m->M, acts);
@@ -205,6 +217,10 @@ static orr_code norm(train_tokenizer *m, const void *x, int64_t w, void *y, floa
                                                          .rstd = rstd});
 }
 
+static const train_block_shape *shape_at(const train_tokenizer *m, int64_t block) {
+  return block < m->d.layers ? &m->enc_shape : &m->shape;
+}
+
 // Blocks first..first+layers-1 of acts; the last one writes to `last`.
 static orr_code run_blocks(train_tokenizer *m, int64_t first, const train_block_params *p,
                            void *last) {
@@ -212,7 +228,7 @@ static orr_code run_blocks(train_tokenizer *m, int64_t first, const train_block_
     void *out = i + 1 < m->d.layers ? m->acts[first + i + 1].x : last;
     const train_block block = {.k = m->k, .d = &m->d.block, .p = &p[i], .w = m->w};
     ORR_TRY(train_need(m->w, p[i].norm1, i + 1 < m->d.layers ? p[i + 1].norm1 : -1));
-    ORR_TRY(train_block_forward(&block, &m->shape, &m->acts[first + i], out));
+    ORR_TRY(train_block_forward(&block, shape_at(m, first), &m->acts[first + i], out));
   }
   return ORR_OK;
 }
@@ -318,9 +334,9 @@ static orr_code blocks_backward(train_tokenizer *m, int64_t first, const train_b
     ORR_TRY(train_need(m->w, p[i].norm1, i > 0 ? p[i - 1].norm1 : -1));
     if (m->keep == TRAIN_RECOMPUTE) {
       void *out = i + 1 < m->d.layers ? m->acts[first + i + 1].x : last;
-      ORR_TRY(train_block_forward(&block, &m->shape, a, out));
+      ORR_TRY(train_block_forward(&block, shape_at(m, first), a, out));
     }
-    ORR_TRY(train_block_backward(&block, &m->shape, a, &m->scratch, m->dx));
+    ORR_TRY(train_block_backward(&block, shape_at(m, first), a, &m->scratch, m->dx));
     if (ready) ORR_TRY(ready(ready_ctx, p[i].norm1));
   }
   return ORR_OK;

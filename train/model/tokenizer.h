@@ -19,6 +19,7 @@ typedef struct {
   int n; // FSQ dims
   int32_t levels[KERN_FSQ_MAX];
   double l2, l1;
+  bool patchwise; // the encoder sees one patch at a time
   train_block_dims block;
 } train_tokenizer_dims;
 

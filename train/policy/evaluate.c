@@ -4,10 +4,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "train/policy/chances.h"
 #include "train/policy/figures.h"
+#include "train/policy/judge.h"
 #include "train/policy/trials.h"
 
 enum { BINS = 10 };
@@ -32,7 +35,9 @@ typedef struct {
   train_simulator_trials simulator;
   train_model_trials model;
   train_starts starts;
-  int64_t N; // trials that all have
+  train_judge judge;
+  int64_t N;    // trials that all have
+  double run_s; // that the trials in the model took
 } evaluation;
 
 // -- trials ---------------------------------------------------------------------------------
@@ -80,7 +85,10 @@ static orr_code begin_all(evaluation *e) {
   }
   if (!e->simulated) return ORR_OK;
   ORR_CHECK(o->world.scene && o->world.scene->goals, ORR_EINVAL,
-            "without a scene that has tasks only recordings can be judged (--policy recorded:DIR)");
+            "%s%s: only recordings can be judged without a scene that has tasks (--policy "
+            "recorded:DIR)",
+            o->world.scene ? "the scene has no tasks: " : "the data set was made by no scene",
+            o->world.scene ? o->world.scene->name : "");
   ORR_TRY(train_simulator_trials_create(&o->world, &e->simulator));
   ORR_TRY(train_starts_create(o->trials, o->prompt, o->world.A,
                               (size_t)(o->world.height * o->world.width * 3), &e->starts));
@@ -89,10 +97,12 @@ static orr_code begin_all(evaluation *e) {
 
 static orr_code run_model(evaluation *e, policy *p, train_actor *a) {
   const int64_t samples = e->o->samples;
+  const double begin = orr_clock_ms();
   for (int64_t k = samples - 1; k >= 0; k--) { // the first sample's outcome stays
     ORR_TRY(train_model_run(&e->model, p->starts, a, (uint64_t)k, &p->model));
     for (int64_t n = 0; n < p->model.N; n++) p->sampled[n] += p->model.success[n] / (double)samples;
   }
+  e->run_s += 1e-3 * (orr_clock_ms() - begin);
   return ORR_OK;
 }
 
@@ -269,14 +279,18 @@ static void put_shares(const evaluation *e, const table *t, json_t *out) {
                       orr_json_number(train_figures_ece(t->model, t->outcome, all, BINS)));
   json_object_set_new(out, "trial_agreement", orr_json_number(same / (double)all));
   json_object_set_new(out, "judge_agreement", orr_json_number(judge_agreement(t, e->N)));
-  json_object_set_new(
-      out, "common_chances",
-      json_pack("{s:o, s:o, s:o, s:o}", "simulator",
-                orr_json_number(train_figures_common(t->truth, t->P, e->N, 0)), "model",
-                orr_json_number(train_figures_common(t->model, t->P, e->N, 0)),
-                "simulator_neighbours",
-                orr_json_number(train_figures_common(t->truth, t->P, e->N, 1)), "model_neighbours",
-                orr_json_number(train_figures_common(t->model, t->P, e->N, 1))));
+}
+
+static orr_code put_chances(const evaluation *e, const table *t, json_t *out) {
+  double *progress = orr_malloc((size_t)(t->P * e->N) * sizeof *progress);
+  json_t *j = NULL;
+  ORR_CHECK(progress, ORR_ENOMEM, "policy evaluation: out of memory");
+  for (int64_t i = 0; i < t->P; i++)
+    memcpy(progress + i * e->N, t->of[i]->model.progress, (size_t)e->N * sizeof *progress);
+  const orr_code rc = train_chances_tell(t->truth, t->model, progress, t->P, e->N, &j);
+  orr_free(progress);
+  if (rc == ORR_OK) json_object_set_new(out, "common_chances", j);
+  return rc;
 }
 
 static json_t *failures_of(const evaluation *e) {
@@ -349,15 +363,23 @@ static orr_code judge_all(evaluation *e, json_t *out) {
   ORR_TRY(begin_all(e));
   ORR_TRY(train_model_trials_create(&e->o->world, e->m, &e->o->decoding, e->o->guidance,
                                     e->o->prompt + e->o->horizon, e->o->branch, &e->model));
+  e->model.by_head &= !e->o->by_colour;
+  if (e->o->calibrate && e->model.by_head)
+    ORR_TRY(train_judge_calibrate(&e->model, e->o->calibrate, e->o->trials, e->o->prompt,
+                                  e->o->horizon, &e->judge));
+  else
+    e->judge = (train_judge){.threshold = e->model.arrived, .balanced = NAN, .auroc = NAN};
+  e->model.decoded = 0;
   ORR_TRY(run_all(e));
   ORR_TRY_GOTO(make_table(e, &t), release);
   ORR_TRY_GOTO(put_rates(e, &t, out), release);
   put_shares(e, &t, out);
   ORR_TRY_GOTO(put_foresight(e, &t, out), release);
-  json_object_set_new(out, "judged_by",
-                      json_string(train_model_trials_has_head(&e->model)
-                                      ? "the model's head for progress"
-                                      : "positions in predicted frames, by colour"));
+  ORR_TRY_GOTO(put_chances(e, &t, out), release);
+  json_object_set_new(out, "judge", train_judge_tell(&e->judge, e->model.by_head));
+  json_object_set_new(out, "model_frames", json_integer((json_int_t)e->model.decoded));
+  json_object_set_new(out, "model_trial_ms",
+                      orr_json_number(1e3 * e->run_s / (double)(t.P * e->N * e->o->samples)));
   json_object_set_new(out, "trials", json_integer((json_int_t)e->N));
   json_object_set_new(out, "failed", failures_of(e));
   if (e->simulated) rc = compare_frames(e, &t, out);

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "train/infer/world_model.h"
 #include "train/engine/engine.h"
+#include "train/infer/episodes.h"
 #include "train/policy/actor.h"
 
 typedef struct {
@@ -24,7 +25,9 @@ typedef struct {
   train_engine_settings decoding;
   double guidance;
   int32_t branch;
-  data_remote *remote; // for recordings
+  data_remote *remote;       // for recordings
+  train_episodes *calibrate; // recordings of the task that the judge's threshold is found on; NULL
+  bool by_colour;            // the scene's goals judge the model's frames, though it has a head
 } train_policy_options;
 
 // Local. *out is a new object in the form of policy.json. A policy that does not answer, or answers

@@ -91,26 +91,36 @@ double train_figures_ece(const double *confidence, const uint8_t *outcome, int64
   return n ? error / (double)n : 0;
 }
 
-// -- common chances -------------------------------------------------------------------------
-
-static double variance_of(const double *a, const double *b, int64_t n) {
-  double mean = 0, sum = 0;
-  for (int64_t i = 0; i < n; i++) mean += (a[i] - (b ? b[i] : 0)) / (double)n;
+static double balanced_at(const double *score, const uint8_t *is, int64_t n, double threshold) {
+  double right[2] = {0}, count[2] = {0};
   for (int64_t i = 0; i < n; i++) {
-    const double d = a[i] - (b ? b[i] : 0) - mean;
-    sum += d * d;
+    right[is[i]] += (score[i] >= threshold) == is[i];
+    count[is[i]]++;
   }
-  return sum / (double)n;
+  return (right[0] / count[0] + right[1] / count[1]) / 2;
 }
 
-// Whether no third policy lies between the two.
-static int are_neighbours(const double *outcome, int64_t P, int64_t N, int64_t i, int64_t j) {
-  const double a = mean_of(outcome + i * N, N), b = mean_of(outcome + j * N, N);
-  for (int64_t k = 0; k < P; k++) {
-    const double c = mean_of(outcome + k * N, N);
-    if (k != i && k != j && ((a < c && c < b) || (b < c && c < a))) return 0;
+orr_code train_figures_threshold(const double *score, const uint8_t *is, int64_t n,
+                                 double *threshold, double *balanced) {
+  double *sorted = orr_malloc((size_t)(2 * n) * sizeof *sorted), *best = sorted + n;
+  int64_t count = 0;
+  ORR_CHECK(sorted, ORR_ENOMEM, "threshold on %lld scores: out of memory", (long long)n);
+  memcpy(sorted, score, (size_t)n * sizeof *sorted);
+  orr_sort_f64(sorted, n);
+  *balanced = 0;
+  for (int64_t i = 1; i < n; i++) {
+    const double at = (sorted[i - 1] + sorted[i]) / 2;
+    if (!(sorted[i] > sorted[i - 1])) continue;
+    const double good = balanced_at(score, is, n, at);
+    if (good < *balanced - 1e-12) continue;
+    if (good > *balanced + 1e-12) count = 0;
+    *balanced = good;
+    best[count++] = at;
   }
-  return 1;
+  *threshold = count ? best[count / 2] : sorted[n - 1];
+  if (!count) *balanced = balanced_at(score, is, n, *threshold);
+  orr_free(sorted);
+  return ORR_OK;
 }
 
 double train_figures_auroc(const double *score, const uint8_t *is, int64_t n) {
@@ -122,18 +132,6 @@ double train_figures_auroc(const double *score, const uint8_t *is, int64_t n) {
       pairs++;
     }
   return pairs > 0 ? above / pairs : NAN;
-}
-
-double train_figures_common(const double *outcome, int64_t P, int64_t N, int neighbours) {
-  double apart = 0, together = 0;
-  for (int64_t i = 0; i < P; i++)
-    for (int64_t j = 0; j < i; j++) {
-      if (neighbours && !are_neighbours(outcome, P, N, i, j)) continue;
-      const double *a = outcome + i * N, *b = outcome + j * N;
-      apart += variance_of(a, NULL, N) + variance_of(b, NULL, N);
-      together += variance_of(a, b, N);
-    }
-  return together > 0 ? apart / together : NAN;
 }
 
 // -- a table of trials ----------------------------------------------------------------------

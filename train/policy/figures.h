@@ -27,11 +27,11 @@ double train_figures_ece(const double *confidence, const uint8_t *outcome, int64
 // NAN where all are or none is.
 double train_figures_auroc(const double *score, const uint8_t *is, int64_t n);
 
-// By how many times fewer trials a difference between two policies needs for the same interval when
-// both make the same trials with the same chances: (Var a + Var b) / Var (a - b), a and b the
-// outcomes [N] of a pair, variances summed over all pairs of the P policies, or over those alone
-// that are neighbours by their means. NAN where no outcome differs from another.
-double train_figures_common(const double *outcome, int64_t P, int64_t N, int neighbours);
+// The threshold on scores [n] at or above which `is` is said, that has the highest mean of the
+// shares of 1s and of 0s told rightly (*balanced): the middle between the two scores it lies
+// between, of equally good ones the middle one. Both kinds have to be there. ORR_ENOMEM.
+orr_code train_figures_threshold(const double *score, const uint8_t *is, int64_t n,
+                                 double *threshold, double *balanced);
 
 typedef struct {
   double low, high;

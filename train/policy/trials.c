@@ -31,14 +31,17 @@ orr_code train_verdicts_create(int64_t N, int64_t horizon, int64_t A, train_verd
   out->progress = orr_calloc((size_t)N, sizeof *out->progress);
   out->seen = orr_calloc((size_t)N, sizeof *out->seen);
   out->surprise = orr_calloc((size_t)N, sizeof *out->surprise);
+  out->level = orr_calloc((size_t)N, sizeof *out->level);
   out->actions = orr_calloc((size_t)(N * horizon * A), sizeof *out->actions);
-  ORR_CHECK(out->success && out->progress && out->seen && out->surprise && out->actions, ORR_ENOMEM,
-            "%" PRId64 " trials: out of memory; lower --trials", N);
+  ORR_CHECK(out->success && out->progress && out->seen && out->surprise && out->level &&
+                out->actions,
+            ORR_ENOMEM, "%" PRId64 " trials: out of memory; lower --trials", N);
   return ORR_OK;
 }
 
 void train_verdicts_release(train_verdicts *o) {
   orr_free(o->actions);
+  orr_free(o->level);
   orr_free(o->surprise);
   orr_free(o->seen);
   orr_free(o->progress);
@@ -47,6 +50,18 @@ void train_verdicts_release(train_verdicts *o) {
 }
 
 // -- recordings -----------------------------------------------------------------------------
+
+// Whether the goal was reached in the frames that are played again, where /done says when.
+static orr_code reached_in(train_episodes *e, int64_t episode, int64_t prompt, int64_t T,
+                           uint8_t *success) {
+  float *said = orr_malloc(3 * (size_t)T * sizeof *said), *progress = said + 2 * T;
+  ORR_CHECK(said, ORR_ENOMEM, "%s: out of memory", train_episodes_index(e)->dir);
+  const orr_code rc = train_episodes_outcomes(e, episode, 0, T, 1, said, said + T, progress);
+  *success = 0;
+  for (int64_t i = prompt; rc == ORR_OK && i < T; i++) *success |= progress[i] >= 1;
+  orr_free(said);
+  return rc;
+}
 
 static orr_code read_one(train_episodes *e, int64_t episode, int64_t n, float *raw, train_starts *s,
                          train_verdicts *out) {
@@ -62,6 +77,8 @@ static orr_code read_one(train_episodes *e, int64_t episode, int64_t n, float *r
   memcpy(out->actions + n * out->horizon * A, raw + (prompt - 1) * A,
          (size_t)(out->horizon * A) * sizeof *raw);
   ORR_TRY(train_episodes_success(e, episode, &success));
+  if (success && train_episodes_index(e)->format.done)
+    ORR_TRY(reached_in(e, episode, prompt, T, &success));
   s->episode[n] = (uint64_t)episode;
   out->success[n] = out->progress[n] = success;
   return ORR_OK;

@@ -24,6 +24,7 @@ typedef struct {
   double *progress; // [N] the most that it came to
   double *seen;     // [N] 0 or 1: success by what the pictures of the same world show
   double *surprise; // [N] of a model at its own first frames, nats a token; 0 elsewhere
+  double *level;    // [N] the most that the head for progress said DATA_GOALS_HELD frames in a row
   float *actions;   // [N,horizon,A] that were taken
 } train_verdicts;
 
@@ -67,7 +68,7 @@ orr_code train_simulator_show(train_simulator_trials *t, const train_starts *s, 
 orr_code train_recorded_read(train_episodes *episodes, int64_t horizon, train_starts *s,
                              train_verdicts *out);
 
-#define TRAIN_MODEL_ARRIVED 0.8 // of the head for progress: there
+#define TRAIN_MODEL_ARRIVED 0.8 // of the head for progress: there, where no recordings say better
 #define TRAIN_MODEL_FIRST   4   // frames at most whose surprise is told of a trial
 
 // -- in a model -----------------------------------------------------------------------------
@@ -79,9 +80,14 @@ typedef struct {
   train_codec *codec;
   int32_t branch;
   train_engine_settings settings; // passes, temperatures; seed
+  bool by_head;                   // its head for progress judges; else the scene's goals, by colour
+  double arrived;                 // what the head has to say of a frame that is there
+  int64_t decoded;                // frames so far
   // what follows has w->places rows
-  int32_t *tokens;     // [S]
-  uint8_t *frames;     // [height,width,3]
+  int32_t *tokens;     // [S] of the trials that go on, one after the other
+  uint8_t *drawn;      // [height,width,3] the same
+  uint8_t *frames;     // [height,width,3] of each place
+  double *lately;      // [DATA_GOALS_HELD] what the head said last
   float *padded;       // [2A of the model]
   float *action, *led; // [A]
   float *seen;         // [Q]
@@ -89,12 +95,10 @@ typedef struct {
   double *nats; // of the frame that was drawn last, a token
 } train_model_trials;
 
-// Local. Borrows w and m. Windows as of rollouts of `frames` frames.
+// Local. Borrows w and m. Windows as of rollouts of `frames` frames. by_head where it has the head.
 orr_code train_model_trials_create(const train_actor_world *w, const train_world_model *m,
                                    const train_engine_settings *settings, double guidance,
                                    int64_t frames, int32_t branch, train_model_trials *out);
-// Local. Whether the model has a head for progress, which then judges; else the scene's goals do.
-bool train_model_trials_has_head(const train_model_trials *t);
 void train_model_trials_release(train_model_trials *t);
 // Local. All trials of an actor, or (a NULL) of the actions that are in `out` already. `sample`
 // numbers another roll of the model's dice.

@@ -10,13 +10,15 @@
 
 typedef struct {
   char root[FOLDER_PATH], model[FOLDER_PATH + 16];
+  const char *trials;
 } fixture;
 
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
   *state = f;
+  f->trials = "3";
   folder_make(f->root);
-  tiny_world_set(f->root);
+  tiny_world_set(f->root, "clips", (const char *const[]){"left", "right"});
   tiny_world_train(f->root, "tokenizer", "tokenizer", "clips", 24);
   tiny_world_tokenize(f->root, "clips", "tokens");
   tiny_world_train(f->root, "dynamics", "dynamics", "tokens", 24);
@@ -37,9 +39,9 @@ static json_t *evaluate(const fixture *f, const char *name, const char *const *m
   json_t *j = NULL;
   snprintf(out, sizeof out, "%s/%s", f->root, name);
   snprintf(err, sizeof err, "%s/err", f->root);
-  const char *words[40] = {program_path, "policy", "evaluate",  f->model, "--trials",  "3",
-                           "--prompt",   "2",      "--horizon", "5",      "--replays", "2",
-                           "--places",   "2",      "--threads", "1",      "--json",    out};
+  const char *words[40] = {program_path, "policy", "evaluate",  f->model, "--prompt", "2",
+                           "--horizon",  "5",      "--replays", "2",      "--places", "2",
+                           "--threads",  "1",      "--json",    out,      "--trials", f->trials};
   int n = 18;
   for (int i = 0; more[i]; i++) words[n++] = more[i];
   *status = program_wait(program_start(words, err, true));
@@ -88,8 +90,8 @@ static void test_policies_are_judged_and_who_does_not_answer_is_named(void **sta
     json_object_del(j[i], "failed"); // in which of two ways one that has gone is found gone: chance
     json_t *policies = json_object_get(j[i], "policies");
     assert_int_equal(json_array_size(policies), 3);
-    for (size_t p = 0; p < 3; p++) // the one thing that a clock measured
-      json_object_del(json_array_get(policies, p), "slowest_answer_s");
+    json_object_del(j[i], "model_trial_ms"); // what a clock measured
+    for (size_t p = 0; p < 3; p++) json_object_del(json_array_get(policies, p), "slowest_answer_s");
   }
   assert_true(json_equal(j[0], j[1]));
   assert_true(rate(j[0], 1, "success") == 0 && rate(j[0], 2, "success") == 0); // who rests
@@ -179,6 +181,51 @@ static void test_recordings_stand_for_a_simulator(void **state) {
   free(err);
 }
 
+// A model with a head for progress, which has learned nothing, in ROOT/headed.
+static void train_headed(fixture *f) {
+  char yaml[FOLDER_PATH + 32], dir[FOLDER_PATH + 32];
+  snprintf(yaml, sizeof yaml, "%s/dynamics.yaml", f->root);
+  snprintf(dir, sizeof dir, "run.dir=%s/headed", f->root);
+  tiny_world_run(f->root, (const char *const[]){program_path, "train", yaml, "--set", dir, "--set",
+                                                "train.steps=2", "--set",
+                                                "model.progress_weight=0.1", NULL});
+  snprintf(f->model, sizeof f->model, "%s/headed", f->root);
+}
+
+static void test_the_head_is_calibrated_on_recordings(void **state) {
+  fixture *f = *state;
+  char d[FOLDER_PATH + 32], c[FOLDER_PATH + 32];
+  int status;
+  if (!data_scene_at(0)->available()) skip();
+  train_headed(f);
+  f->trials = "9";
+  record(f->root, "d", 9, true);
+  record(f->root, "e", 9, false);
+  snprintf(d, sizeof d, "%s/d", f->root);
+  snprintf(c, sizeof c, "%s/e", f->root);
+  const char *const words[] = {"--scene",       "tabletop",    "--policy", "expert", "--policy",
+                               "expert:lazy=1", "--calibrate", d,          NULL};
+  json_t *j = evaluate(f, "calibrated.json", words, &status);
+  assert_int_equal(status, 0);
+  const json_t *judge = json_object_get(j, "judge");
+  assert_int_equal(json_integer_value(json_object_get(judge, "recordings")), 9);
+  assert_int_equal(json_integer_value(json_object_get(judge, "recordings_succeeded")), 5);
+  assert_true(json_number_value(json_object_get(judge, "balanced_accuracy")) >= 0.5);
+  const double threshold = json_number_value(json_object_get(judge, "threshold"));
+  assert_true(threshold > 0 && threshold < 1 && threshold != 0.8);
+  // all that a model's frame costs is told: those of trials that are over are not made
+  const json_int_t frames = json_integer_value(json_object_get(j, "model_frames"));
+  assert_true(frames >= 2 * 9 * DATA_GOALS_HELD && frames <= 2 * 9 * 5);
+  json_decref(j);
+  const char *const silent[] = {"--scene", "tabletop",    "--policy", "expert", "--policy",
+                                "expert",  "--calibrate", c,          NULL};
+  assert_null(evaluate(f, "uncalibrated.json", silent, &status));
+  assert_int_equal(status, 1);
+  char *err = folder_text(f->root, "err");
+  if (!strstr(err, "nothing says which of its episodes succeeded")) fail_msg("%s", err);
+  free(err);
+}
+
 static void test_what_cannot_be_judged_is_said(void **state) {
   static const struct {
     const char *words[8], *said;
@@ -189,6 +236,7 @@ static void test_what_cannot_be_judged_is_said(void **state) {
       {{"--scene", "arm"}, "7 action components, the model takes 3", 1},
       {{"--policy", "expert", "--policy", "expert"}, "--data DIR or --scene NAME", 2},
       {{"--scene", "tabletop", "--policy", "expert", "--policy", "expert:speed=2"}, "speed", 2},
+      {{"--scene", "tabletop", "--judge", "eye"}, "got 'eye'", 2},
   };
   const fixture *f = *state;
   if (!data_scene_at(0)->available()) skip();
@@ -208,6 +256,7 @@ int main(void) {
       cmocka_unit_test(test_policies_are_judged_and_who_does_not_answer_is_named),
       cmocka_unit_test(test_recordings_stand_for_a_simulator),
       cmocka_unit_test(test_what_cannot_be_judged_is_said),
+      cmocka_unit_test(test_the_head_is_calibrated_on_recordings), // has another model from here on
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

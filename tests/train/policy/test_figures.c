@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "train/policy/chances.h"
 #include "train/policy/figures.h"
 
 static void test_correlations_of_a_small_case(void **state) {
@@ -39,6 +40,21 @@ static void test_auroc_counts_pairs(void **state) {
   assert_true(isnan(train_figures_auroc(score, all, 4)));
 }
 
+static void test_the_threshold_tells_both_ends_best(void **state) {
+  const double score[] = {0.9, 0.8, 0.3, 0.2, 0.1, 0.75}, level[] = {0.5, 0.5};
+  const uint8_t is[] = {1, 1, 0, 0, 0, 0}, either[] = {1, 0};
+  double at, balanced;
+  assert_ok(train_figures_threshold(score, is, 6, &at, &balanced));
+  assert_float_equal(at, 0.775, 1e-12);
+  assert_float_equal(balanced, 1, 1e-12);
+  const uint8_t noisy[] = {1, 0, 0, 0, 0, 1};
+  assert_ok(train_figures_threshold(score, noisy, 6, &at, &balanced)); // 2 of 2, 3 of 4
+  assert_float_equal(at, (0.3 + 0.75) / 2, 1e-12);
+  assert_float_equal(balanced, (1 + 0.75) / 2, 1e-12);
+  assert_ok(train_figures_threshold(level, either, 2, &at, &balanced));
+  assert_float_equal(balanced, 0.5, 1e-12);
+}
+
 static void test_calibration(void **state) {
   const double sure[] = {1, 1, 0, 0}, half[] = {0.55, 0.55, 0.55, 0.55};
   const uint8_t outcome[] = {1, 0, 0, 0};
@@ -49,12 +65,37 @@ static void test_calibration(void **state) {
 
 static void test_what_common_chances_spare(void **state) {
   // a and b fail together but for one trial of four: variances 1/4 and 3/16, of the difference 3/16
-  const double outcome[] = {1, 1, 0, 0, 1, 1, 1, 0}, equal[] = {1, 0, 1, 0};
-  assert_float_equal(train_figures_common(outcome, 2, 4, 0), (0.25 + 0.1875) / 0.1875, 1e-12);
-  assert_true(isnan(train_figures_common(equal, 1, 4, 0)));
-  // of three policies the outer two are no neighbours
+  const double a[] = {1, 1, 0, 0}, b[] = {1, 1, 1, 0}, c[] = {0, 0, 1, 1}, all[] = {1, 1, 1, 1};
+  assert_float_equal(train_chances_spared(a, b, 4), (0.25 + 0.1875) / 0.1875, 1e-12);
+  assert_true(isinf(train_chances_spared(a, a, 4)));
+  assert_true(isnan(train_chances_spared(all, all, 4)));
+  // b succeeds wherever a does: no other pair of such rates spares more
+  assert_float_equal(train_chances_most(0.5, 0.75), train_chances_spared(a, b, 4), 1e-12);
+  assert_true(train_chances_most(0.5, 0.75) > train_chances_spared(c, b, 4));
+  assert_float_equal(train_chances_most(1, 0.25), 1, 1e-12); // of rates far apart nothing
+}
+
+static void test_what_they_spare_by_pairs(void **state) {
+  // rates 1, 0.5 and 0: 1 and 0 never vary, 1 and 0.5 are neighbours, none are close
   const double three[] = {1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0};
-  assert_float_equal(train_figures_common(three, 3, 4, 1), (0.25 + 0.25) / (0.25 + 0.25), 1e-12);
+  train_chances all, near, close;
+  assert_ok(train_chances_of(three, 3, 4, TRAIN_CHANCES_ALL, &all));
+  assert_ok(train_chances_of(three, 3, 4, TRAIN_CHANCES_NEIGHBOURS, &near));
+  assert_ok(train_chances_of(three, 3, 4, TRAIN_CHANCES_CLOSE, &close));
+  assert_int_equal(all.pairs, 2);
+  assert_int_equal(near.pairs, 2);
+  assert_int_equal(close.pairs, 0);
+  assert_float_equal(all.pooled, 1, 1e-12); // sums of variances: 1/4 + 1/4 over 1/4 + 1/4
+  assert_float_equal(all.median, 1, 1e-12);
+  assert_true(isnan(close.pooled) && isnan(close.median));
+  // rates 0.5, 0.75, 0.5: factors 7/3, 7/3 and, of the first and the last, which are one, inf
+  const double more[] = {1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 0, 0};
+  assert_ok(train_chances_of(more, 3, 4, TRAIN_CHANCES_CLOSE, &close));
+  assert_int_equal(close.pairs, 1);
+  assert_true(isinf(close.median));
+  assert_ok(train_chances_of(more, 3, 4, TRAIN_CHANCES_ALL, &all));
+  assert_float_equal(all.median, 7.0 / 3, 1e-12);
+  assert_float_equal(all.pooled, (2 * 7.0 / 16 + 0.5) / (2 * 3.0 / 16), 1e-12);
 }
 
 static void test_intervals_hold_the_figure_and_shrink_with_trials(void **state) {
@@ -91,8 +132,10 @@ int main(void) {
       cmocka_unit_test(test_correlations_of_a_small_case),
       cmocka_unit_test(test_mmrv_is_the_worst_true_difference_told_wrongly),
       cmocka_unit_test(test_auroc_counts_pairs),
+      cmocka_unit_test(test_the_threshold_tells_both_ends_best),
       cmocka_unit_test(test_calibration),
       cmocka_unit_test(test_what_common_chances_spare),
+      cmocka_unit_test(test_what_they_spare_by_pairs),
       cmocka_unit_test(test_intervals_hold_the_figure_and_shrink_with_trials),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,13 +26,13 @@ const Input = (() => {
 
   // Of several keys for one component the opposite ones cancel; a stick or a finger goes before keys.
   function values() {
-    const v = components.map(() => 0), up = components.map(() => 0), down = components.map(() => 0);
+    const v = components.map(c => c.rest || 0), up = components.map(() => 0), down = components.map(() => 0);
     for (const k of mapping.keys) {
       if (!held.has(k.code) || k.component >= v.length) continue;
       if (k.to >= 0) up[k.component] = Math.max(up[k.component], k.to);
       else down[k.component] = Math.min(down[k.component], k.to);
     }
-    v.forEach((_, i) => { v[i] = up[i] + down[i]; });
+    v.forEach((_, i) => { if (up[i] || down[i]) v[i] = up[i] + down[i]; });
     const point = drag || stick, to = drag ? mapping.pointer : mapping.stick;
     if (point) to.forEach((c, axis) => {
       if (c === undefined || c >= v.length) return;

@@ -79,6 +79,7 @@ function hear(m) {
     notice(m.words);
   } else if (m.say === 'fitted') fitted(m.words);
   else if (m.say === 'filming') $('kept').textContent = `A film of the last ${m.frames} frames is being made …`;
+  else if (m.say === 'sound') heard(m);
   else if (m.say === 'replayed') { seen.replayed = m; $('kept').textContent = m.words; }
 }
 
@@ -108,7 +109,11 @@ function hello(m) {
     $('name' + i).textContent = m.worlds.length > 1 ? name.replace(/(\/ckpt)?\/step-\d+\/?$/, '') : '';
   });
   $('view1').hidden = m.worlds.length < 2;
-  Input.setUp(m.components, null, act);
+  Input.setUp(m.components, m.hears ? {keys: [], pointer: [], stick: []} : null, act);
+  $('voice').hidden = !m.hears;
+  $('keys').hidden = !!m.hears;
+  if (m.hears) $('draghint').hidden = true;
+  if (m.hears) for (const e of document.querySelectorAll('#how span')) e.textContent = 'speech acts, space pauses';
   remap();
   fit();
   $('enter').disabled = $('start').disabled = false;
@@ -128,6 +133,8 @@ function started(m) {
   lastSent = null;
   $('seed').value = m.seed;
   seen.replayed = null;
+  seen.sound = null;
+  if (!Sound.listens()) Sound.stop();
   $('scrub').min = m.frame;
   horizon = m.replay ? m.goal : 0;
   $('scrub').max = Math.max(m.frame, horizon);
@@ -140,6 +147,7 @@ function started(m) {
 
 function state(m) {
   running = m.running;
+  Sound.pace(running);
   $('play').textContent = running ? 'Pause' : 'Go';
   $('step').disabled = running || !begun;
 }
@@ -295,6 +303,47 @@ function fitted(words) {
   $('fitted').hidden = !words;
 }
 
+// -- speech -----------------------------------------------------------------------------------
+
+let spoken = null; // {name, rate, samples} that was sent last
+
+async function speak(file) {
+  if (!begun) { notice('Begin a session first: nothing is there yet that could hear it.'); return; }
+  if (!house.hears) { notice(`This world hears nothing: its actions are ${house.components.map(c => c.name).join(', ')}.`); return; }
+  notice('');
+  try {
+    spoken = {name: file.name, ...await Sound.file(file)};
+  } catch (e) {
+    notice(`${file.name} cannot be heard: ${e.message}.`);
+  }
+}
+
+async function listen() {
+  if (Sound.listens()) { hush(); return; }
+  if (!begun) { notice('Begin a session first: nothing is there yet that could hear you.'); return; }
+  notice('');
+  try {
+    await Sound.listen();
+  } catch (e) {
+    Sound.stop();
+    notice(`The microphone cannot be heard: ${e.message}.`);
+  }
+}
+
+function hush() { Sound.stop(); tell({do: 'hush'}); }
+
+// A sound acts, or none does any more.
+function heard(m) {
+  seen.sound = m;
+  const words = {none: 'Nothing is heard.', stream: `The microphone is heard, ${(m.rate / 1000).toFixed(1)} kHz.`}[m.kind];
+  $('heard').textContent = words || `${spoken.name}: ${m.seconds.toFixed(1)} s, ${(m.rate / 1000).toFixed(1)} kHz.`;
+  $('hush').disabled = m.kind === 'none';
+  $('microphone').setAttribute('aria-pressed', m.kind === 'stream');
+  if (m.kind === 'none') return;
+  if (m.kind === 'file') Sound.aloud(spoken);
+  if (!running) go();
+}
+
 // On with the session that the connection's end has left; whether there is one.
 function goBack() {
   if (!left) return false;
@@ -353,14 +402,28 @@ $('scrub').oninput = () => { scrubbing = true; figure('frame', 'frame ' + $('scr
 $('scrub').onchange = () => { scrubbing = false; horizon = 0; tell({do: 'back', frame: Number($('scrub').value)}); };
 $('save').onclick = () => tell({do: 'save'});
 $('film').onclick = () => tell({do: 'film', format: $('format').value});
-$('opened').onchange = async e => {
-  if (!e.target.files[0]) return;
-  resume(await e.target.files[0].arrayBuffer(), false);
-  e.target.value = '';
+async function openSession(file) {
+  resume(await file.arrayBuffer(), false);
   $('overlay').hidden = true;
-};
+}
+$('opened').onchange = e => { if (e.target.files[0]) openSession(e.target.files[0]); e.target.value = ''; };
 $('still').onclick = () => $('world0').toBlob(b => keep(b, 'png', 'image/png'));
 $('picture').onchange = e => { if (e.target.files[0]) picture(e.target.files[0]).catch(() => notice('That file is no picture that this browser can read.')); };
+
+$('sound').onchange = e => { if (e.target.files[0]) speak(e.target.files[0]); e.target.value = ''; };
+$('microphone').onclick = listen;
+$('hush').onclick = hush;
+
+// A file that is dropped anywhere is what its name says.
+addEventListener('dragover', e => e.preventDefault());
+addEventListener('drop', e => {
+  const f = e.dataTransfer && e.dataTransfer.files[0];
+  e.preventDefault();
+  if (!f || !house) return;
+  if (/\.orrery$/i.test(f.name)) openSession(f);
+  else if (/^image\//.test(f.type)) picture(f).catch(() => notice('That file is no picture that this browser can read.'));
+  else speak(f);
+});
 
 addEventListener('keydown', e => {
   if (e.target.closest('input, select, button, summary') || e.ctrlKey || e.metaKey || e.altKey) return;
@@ -370,6 +433,7 @@ addEventListener('keydown', e => {
 });
 addEventListener('resize', fit);
 new ResizeObserver(fit).observe($('stage'));
-if (matchMedia('(max-width: 800px)').matches) for (const d of document.querySelectorAll('aside details')) d.open = d.querySelector('#set') !== null;
+if (matchMedia('(max-width: 800px)').matches) for (const d of document.querySelectorAll('aside details')) d.open = d.querySelector('#set, #sound') !== null;
 Input.watch($('world0'), $('pads'));
+Sound.setUp(b => { if (socket && socket.readyState === WebSocket.OPEN) socket.send(b); }, x => { $('level').value = x; });
 connect();
