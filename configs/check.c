@@ -264,11 +264,6 @@ static orr_code check_exact_model(const cfg *c) {
             ": wanted 1, 2, 4 or 8 ranks, a divisor of the heads",
             tp, c->model.kv_heads);
   ORR_CHECK(cp <= LEAVES, ORR_ECONFIG, "run.exact with dist.cp %" PRId64 ": wanted 1 or 2", cp);
-  ORR_CHECK(
-      c->model.reward_weight + c->model.done_weight + c->model.progress_weight == 0.0, ORR_ECONFIG,
-      "run.exact with model.reward_weight %g, done_weight %g, progress_weight %g: the heads on "
-      "registers have no order of sums yet; set all to 0",
-      c->model.reward_weight, c->model.done_weight, c->model.progress_weight);
   ORR_CHECK(c->train.group * (c->data.frames / cp) % tp == 0, ORR_ECONFIG,
             "run.exact: the %" PRId64 " frames that a rank runs at once (train.group x data.frames "
             "/ dist.cp) are not divisible by dist.tp %" PRId64 ": raise train.group, or lower tp",
@@ -288,14 +283,8 @@ static orr_code check_exact(const cfg *c) {
             "run.exact: train.micro_batch %" PRId64 " is not a multiple of train.group %" PRId64
             ", the clips whose gradients are summed as one: set 0, or a multiple",
             micro, group);
-  ORR_CHECK(c->data.frames_start == 0, ORR_ECONFIG,
-            "run.exact with data.frames_start %" PRId64
-            ": the tree of sums is that of clips of one length; set frames_start 0",
-            c->data.frames_start);
   ORR_CHECK(!c->dist.nvls, ORR_ECONFIG,
             "run.exact with dist.nvls: the switch adds in an order of its own; set nvls false");
-  ORR_CHECK(c->dist.zero <= 1, ORR_ECONFIG, "run.exact with dist.zero %" PRId64 ": wanted 0 or 1",
-            c->dist.zero);
   if (c->train.stage == CFG_STAGE_DYNAMICS) return check_exact_model(c);
   ORR_CHECK(c->dist.tp == 1 && c->dist.cp == 1, ORR_ECONFIG,
             "run.exact, train.stage tokenizer with dist.tp %" PRId64 ", dist.cp %" PRId64

@@ -101,17 +101,23 @@ static clip_job *wait_for_job(data_loader *l) {
   return j;
 }
 
+// Where clip `row` of this rank lies in the batch of all ranks.
+static int64_t place_of(const data_loader *l, int64_t row) {
+  const int64_t turn = l->o.turn ? l->o.turn : l->local;
+  return (row / turn * l->o.ranks + l->o.rank) * turn + row % turn;
+}
+
 // Begins the clips of batch k, and finishes those that nobody else has to; false ends the thread.
 static bool fill(data_loader *l, int64_t k) {
   uint64_t step = l->o.first_step + (uint64_t)k;
-  uint64_t first = step * (uint64_t)l->o.batch + (uint64_t)(l->o.rank * l->local);
+  uint64_t first = step * (uint64_t)l->o.batch;
   data_clip_batch *b = l->ring[k % l->slots].batch;
   int64_t parts = 1;
   clip_job *j = NULL;
   orr_code rc = ORR_OK;
   for (int64_t row = 0; rc == ORR_OK && row < l->local; row++) {
     if (!j && !(j = wait_for_job(l))) return false;
-    rc = data_mix_begin(l->mix, first + (uint64_t)row, j->read, b, row);
+    rc = data_mix_begin(l->mix, first + (uint64_t)place_of(l, row), j->read, b, row);
     atomic_fetch_add_explicit(&l->bytes_read, data_clip_read_bytes(j->read), memory_order_relaxed);
     if (rc != ORR_OK) break;
     if (l->crew && data_clip_read_packed(j->read)) {
@@ -200,6 +206,9 @@ static orr_code check_options(const data_loader_options *o) {
   ORR_CHECK(o->batch >= 1 && o->batch % o->ranks == 0, ORR_EINVAL,
             "train.batch is %" PRId64 ", not divisible by %d data ranks; make it a multiple",
             o->batch, o->ranks);
+  ORR_CHECK(o->turn == 0 || (o->turn > 0 && o->batch / o->ranks % o->turn == 0), ORR_EINVAL,
+            "loader: turns of %" PRId64 " clips, wanted a divisor of the %" PRId64 " of a rank",
+            o->turn, o->batch / o->ranks);
   ORR_CHECK(o->prefetch >= 0 && o->workers >= 0, ORR_EINVAL,
             "loader: %" PRId64 " batches ahead with %d workers, wanted 0 or more", o->prefetch,
             o->workers);

@@ -8,13 +8,15 @@
 #include "base/status.h"
 #include "data/clips/mix.h"
 
-// One reader thread: step s of rank r holds samples s*batch + r*(batch/ranks) ... in order. Packed
+// One reader thread: step s of rank r holds samples s*batch + r*(batch/ranks) ... in order, or,
+// where ranks take turns, s*batch + r*turn, turn of them, then those after everyone's turn. Packed
 // chunks are unpacked by worker threads.
 typedef struct data_loader data_loader;
 typedef struct {
   uint64_t first_step;
   int64_t batch;         // clips a step over all ranks; divisible by ranks
   int rank, ranks;       // of the data axis
+  int64_t turn;          // samples of a rank in a row, a divisor of its share; 0 = all
   int64_t prefetch;      // batches read ahead; 0 = as many as prefetch_bytes holds, 2 to 64
   size_t prefetch_bytes; // 0 with prefetch 0: two batches
   int workers;           // threads that unpack; 0 = the reader does it

@@ -125,7 +125,9 @@ static orr_code describe(const cuda_products *ps, cuda_product *p) {
   return ORR_OK;
 }
 
-static orr_code prefer(const cuda_products *ps, const cuda_product *p,
+// `whole`: a sum is not cut into parts that are added afterwards, for where it is cut follows from
+// the shape, and ranks have others of it.
+static orr_code prefer(const cuda_products *ps, const cuda_product *p, bool whole,
                        cublasLtMatmulPreference_t preference) {
   const cuda_product_alignment *of = &p->shape.alignment;
   const struct {
@@ -136,7 +138,8 @@ static orr_code prefer(const cuda_products *ps, const cuda_product *p,
                    {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, (uint32_t)of->c},
                    {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, (uint32_t)of->c}};
   const uint64_t most = WORKSPACE_LIMIT;
-  const uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+  const uint32_t reduction =
+      whole ? CUBLASLT_REDUCTION_SCHEME_NONE : CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
   BLAS_TRY(ps->lt.cublasLtMatmulPreferenceSetAttribute(
                preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &most, sizeof most),
            "limit its workspace", &p->shape);
@@ -158,12 +161,13 @@ typedef struct {
 } proposals;
 
 // As many as `most`, without those that it found wanting. ORR_EUNSUPPORTED: none.
-static orr_code propose(const cuda_products *ps, const cuda_product *p, int most, proposals *out) {
+static orr_code propose(const cuda_products *ps, const cuda_product *p, bool whole, int most,
+                        proposals *out) {
   cublasLtMatmulPreference_t preference = NULL;
   int count = 0;
   memset(out, 0, sizeof *out);
   BLAS_TRY(ps->lt.cublasLtMatmulPreferenceCreate(&preference), "state preferences", &p->shape);
-  orr_code rc = prefer(ps, p, preference);
+  orr_code rc = prefer(ps, p, whole, preference);
   if (rc == ORR_OK) {
     cublasStatus_t status = ps->lt.cublasLtMatmulAlgoGetHeuristic(
         ps->handle, p->op, p->b, p->a, p->c, p->c, preference, most, out->at, &count);
@@ -222,7 +226,7 @@ static orr_code choose(kern *k, cuda_product *p) {
   const cuda_impl *impl = cuda_impl_of(k);
   const bool trial = impl->tune && k->planning;
   proposals found;
-  ORR_TRY(propose(impl->products, p, trial ? MOST_PROPOSALS : 1, &found));
+  ORR_TRY(propose(impl->products, p, k->exact, trial ? MOST_PROPOSALS : 1, &found));
   take(p, &found, 0);
   return trial ? choose_by_trial(k, p, &found) : ORR_OK;
 }

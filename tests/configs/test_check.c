@@ -54,8 +54,6 @@ static void test_settings_that_cannot_work_together_are_refused_by_name(void **s
       {{"run.exact=true", "dist.cp=4"}, "dist.cp 4: wanted 1 or 2"},
       {{"run.exact=true", "data.frames=2", "dist.cp=2", "dist.tp=2"},
        "are not divisible by dist.tp 2"},
-      {{"run.exact=true", "data.frames=16", "data.frames_start=4"}, "set frames_start 0"},
-      {{"run.exact=true", "model.done_weight=0.1"}, "done_weight 0.1"},
       {{"run.exact=true", "dist.nvls=true"}, "set nvls false"},
       {{"data.frames=1"}, "data.frames is 1, wanted at least 2"},
       {{"model.time_every=9"}, "model.time_every 9 is above model.layers 8"},

@@ -61,3 +61,11 @@ target_link_libraries(cuda_host_training PRIVATE orr_train PkgConfig::CMOCKA m)
 target_compile_definitions(cuda_host_training PRIVATE ORR_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ORR_BINARY_DIR="${CMAKE_BINARY_DIR}")
 target_link_options(cuda_host_training PRIVATE $<$<BOOL:${CUDA_HOST_SANITIZE}>:-fsanitize=${CUDA_HOST_SANITIZE}>)
 orr_test(cuda_host_training LABELS full COMMAND cuda_host_training ENVIRONMENT ${environment} ASAN_OPTIONS=detect_leaks=0)
+
+# run.exact on two such devices.
+add_executable(cuda_host_exact ${CUDA_HOST_DIR}/training/exact.c $<TARGET_OBJECTS:orr_cuda_backend_host>
+                               $<TARGET_OBJECTS:orr_cuda_host>)
+target_link_libraries(cuda_host_exact PRIVATE orr_train PkgConfig::CMOCKA m)
+target_link_options(cuda_host_exact PRIVATE $<$<BOOL:${CUDA_HOST_SANITIZE}>:-fsanitize=${CUDA_HOST_SANITIZE}>)
+orr_test(cuda_host_exact LABELS full mpi PROCESSORS 2 ENVIRONMENT ${environment_mpi} ASAN_OPTIONS=detect_leaks=0
+         COMMAND ${MPIEXEC_EXECUTABLE} --allow-run-as-root --oversubscribe -n 2 $<TARGET_FILE:cuda_host_exact>)

@@ -302,7 +302,8 @@ static orr_code dynamics_place(dynamics_run *t) {
 // The loss is a mean over the masked positions; those of heads on registers are means of their own,
 // and the gradients those of the weighted sum.
 static orr_code dynamics_loss(dynamics_run *t, int64_t masked, double *loss) {
-  train_outcome_targets targets = {.scale = t->outcome_scale, .loss_sum = t->outcome_sum};
+  train_outcome_targets targets = {
+      .scale = t->outcome_scale, .loss_sum = t->outcome_sum, .stride = 1};
   memcpy(targets.bin, t->bin, sizeof t->bin);
   memcpy(targets.share, t->share, sizeof t->share);
   const train_dynamics_batch batch = {.tokens = t->tokens,

@@ -13,7 +13,9 @@ static inline void exact_whole(const trainee *t, const train_param *p, const flo
                                bool flat, int64_t *bits) {
   const train_state *s = &t->work.state;
   const dist_grid *g = &t->axes.grid;
-  const bool mine = !p->counted_elsewhere && (s->shard.ranks > 1 || g->dp_i + g->cp_i == 0);
+  const bool first =
+      s->shard.ranks > 1 ? dist_grid_line(g, DIST_AXIS_COPIES).place == 0 : g->dp_i + g->cp_i == 0;
+  const bool mine = !p->counted_elsewhere && first;
   memset(bits, 0, (size_t)train_param_whole(p) * sizeof *bits);
   for (int64_t b = 0; mine && b < train_partition_buckets(&s->shard); b++) {
     const train_partition_piece x = train_partition_piece_of(&s->shard, b);
@@ -56,23 +58,27 @@ static inline uint64_t exact_run(dist_world *w, const layout *l, int steps) {
   layout x = *l;
   dist_grid one;
   trainee t;
+  dist_traffic before[DIST_AXES];
   x.exact = true;
-  x.batch = EXACT_BATCH;
+  if (x.batch == 0) x.batch = EXACT_BATCH;
   const bool alone = x.tp * x.cp * x.dp == 1;
   assert_ok(dist_grid_init(1, 1, 1, 0, 1, &one));
-  if (!alone) assert_ok(dist_world_split(w, x.tp, x.cp, x.dp));
+  if (!alone) layout_split(w, &x);
   trainee_open(&t, &x, alone ? &one : &w->grid, alone ? NULL : w);
+  for (int a = 0; a < DIST_AXES; a++) before[a] = axis_traffic(w, a);
   for (int64_t step = 0; step < steps; step++) {
     trainee_gradients(&t, step);
     trainee_update(&t, step);
+    if (step == 0 && !alone) compare_traffic(&t, w, before);
   }
   const uint64_t hash = exact_hash(&t);
   if (w->grid.rank == 0)
     print_message(
-        "tp%d cp%d dp%d zero%d micro%d threads%d%s%s %s: loss %.9g, norm %.9g, %016" PRIx64 "\n",
-        x.tp, x.cp, x.dp, x.zero, x.micro, x.threads ? x.threads : 1,
-        x.recompute ? " recompute" : "", x.muon ? " muon" : "", x.bf16 ? "bf16" : "fp32", t.loss,
-        t.norm, hash);
+        "tp%d cp%d dp%d zero%d in %d micro%d threads%d%s%s %s: loss %.9g, norm %.9g, %016" PRIx64
+        "\n",
+        x.tp, x.cp, x.dp, x.zero, x.shard ? x.shard : x.cp * x.dp, x.micro,
+        x.threads ? x.threads : 1, x.recompute ? " recompute" : "", x.muon ? " muon" : "",
+        x.bf16 ? "bf16" : "fp32", t.loss, t.norm, hash);
   trainee_close(&t);
   return hash;
 }
@@ -81,7 +87,11 @@ static inline uint64_t exact_run(dist_world *w, const layout *l, int steps) {
 // Those of one rank run on that alone.
 static inline void exact_layouts(dist_world *w, const layout *layouts, int count, int steps) {
   for (int bf16 = 0; bf16 < 2; bf16++) {
-    const layout single = {.tp = 1, .cp = 1, .dp = 1, .muon = layouts[0].muon, .bf16 = bf16};
+    layout single = layouts[0]; // its model and batch
+    single.tp = single.cp = single.dp = 1;
+    single.zero = single.shard = single.micro = single.threads = 0;
+    single.recompute = false;
+    single.bf16 = bf16;
     int64_t want = 0;
     if (w->grid.rank == 0) want = (int64_t)exact_run(w, &single, steps);
     assert_ok(dist_broadcast(w->axis[DIST_AXIS_WORLD], &want, 1, DIST_I64, 0));

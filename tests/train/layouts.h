@@ -18,6 +18,10 @@
 #include "tests/dist/world_main.h"
 #include "train/step/step.h"
 
+#ifndef LAYOUTS_DEVICE
+#define LAYOUTS_DEVICE KERN_DEVICE_CPU // whose memory this process can read, too
+#endif
+
 typedef struct {
   int tp, cp, dp, zero, micro;
   int shard; // replicas that share out; 0 = all
@@ -34,6 +38,7 @@ typedef struct {
   bool sure;      // logits so far apart that exp() of their differences leaves float32
   bool exact;     // run.exact, of a model that all of its layouts can cut
   int group;      // train.group; 0 = 1
+  bool growing;   // run.exact alone: the clips of the first step are half as long as later ones
   int threads;    // 0 = 1
   int batch;      // clips a step; 0 = 6
   int steps;
@@ -102,6 +107,8 @@ static cfg *tiny_cfg(const layout *l) {
     assert_ok(cfg_set(c, "run.exact=true"));
     assert_ok(cfg_set(c, "model.kv_heads=4"));
     assert_ok(cfg_set(c, "data.frames=8"));
+    if (l->growing) assert_ok(cfg_set(c, "data.frames_start=4"));
+    if (l->growing) assert_ok(cfg_set(c, "data.curriculum_steps=1"));
     snprintf(text, sizeof text, "train.group=%d", l->group ? l->group : 1);
     assert_ok(cfg_set(c, text));
   }
@@ -138,8 +145,9 @@ static void fill_clip(const cfg *c, data_clip_batch *b, int64_t i, uint64_t g) {
 }
 
 static void trainee_fill(trainee *t, int64_t step) {
-  const int64_t first = step * t->c->train.batch + t->axes.grid.dp_i * t->work.clips;
-  for (int64_t i = 0; i < t->work.clips; i++) fill_clip(t->c, t->batch, i, (uint64_t)(first + i));
+  const int64_t first = step * t->c->train.batch;
+  for (int64_t i = 0; i < t->work.clips; i++)
+    fill_clip(t->c, t->batch, i, (uint64_t)(first + train_axes_clip(&t->axes, t->work.clips, i)));
 }
 
 // Up to the end of planning.
@@ -148,7 +156,7 @@ static void trainee_start(trainee *t, const layout *l, const dist_grid *grid,
   memset(t, 0, sizeof *t);
   t->c = tiny_cfg(l);
   train_axes_init(&t->axes, grid, world);
-  assert_ok(kern_create(KERN_DEVICE_CPU, l->threads ? l->threads : 1, &t->k));
+  assert_ok(kern_create(LAYOUTS_DEVICE, l->threads ? l->threads : 1, &t->k));
   assert_ok(train_step_plan(&t->work, t->c, &t->axes, t->k));
 }
 

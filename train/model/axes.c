@@ -118,6 +118,11 @@ int train_axes_rank(const train_axes *ax, dist_axis axis) {
   return ax ? dist_grid_line(&ax->grid, axis).place : 0;
 }
 
+int64_t train_axes_clip(const train_axes *ax, int64_t clips, int64_t i) {
+  const int64_t turn = ax->turn ? ax->turn : clips;
+  return (i / turn * ax->grid.dp + ax->grid.dp_i) * turn + i % turn;
+}
+
 dist_axis train_axes_sharing(const train_axes *ax) {
   return ax && ax->grid.shard > 0 ? DIST_AXIS_SHARD : DIST_AXIS_REPLICA;
 }

@@ -63,7 +63,10 @@ typedef struct {
   dist_comm *comm[DIST_AXES]; // of tensors; all NULL when the plan has no world
   dist_comm *host[DIST_AXES]; // of numbers and texts in host memory; on the CPU the same
   bool planning;
-  bool exact;        // run.exact: sums have one order for every layout
+  bool exact; // run.exact: sums have one order for every layout
+  // Clips that a rank of dp has in a row, before those of the next rank; 0 = all. Where gradients
+  // leave after every pass, ranks take the groups of a step in turn (train/step/turns.h).
+  int64_t turn;
   bool on_device;    // comm is not host
   dist_world *world; // when NCCL moves its tensors, else NULL
   train_moved moved[DIST_AXES][TRAIN_MOVES];
@@ -101,6 +104,8 @@ int train_axes_leaves(const cfg *c);
 // Local. Sizes and places; 1 and 0 for ax == NULL.
 int train_axes_size(const train_axes *ax, dist_axis axis);
 int train_axes_rank(const train_axes *ax, dist_axis axis);
+// Local. Where clip i of this rank, which has `clips` of them, lies in the batch of all ranks.
+int64_t train_axes_clip(const train_axes *ax, int64_t clips, int64_t i);
 // Local. The axis whose ranks share states out: all replicas, or those of a group.
 dist_axis train_axes_sharing(const train_axes *ax);
 

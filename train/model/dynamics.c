@@ -97,6 +97,7 @@ orr_code train_dynamics_create(kern *k, const train_dynamics_dims *d,
                          .z_loss = d->z_loss,
                          .norm = p->norm,
                          .head = p->head,
+                         .after = train_dynamics_outcome_elements(d),
                          .codes = train_head_codes(m->axes, d->V)};
   m->own = (train_own_codes){.k = k, .head = &m->head, .axes = m->axes, .V = d->V};
   ORR_CHECK_GOTO(m->stream.M <= INT32_MAX, fail, ORR_EINVAL,
@@ -121,10 +122,10 @@ fail:
 }
 
 void train_dynamics_take_frames(train_dynamics *m, int64_t frames) {
-  const int64_t N = m->d.N;
-  m->time_shape.seq.seqs = m->BT / frames * N;
+  const int64_t side = m->time_shape.seq.inner; // sequences that lie side by side
+  m->time_shape.seq.seqs = m->BT / frames * m->d.N;
   m->time_shape.seq.L = frames;
-  m->time_shape.seq.outer_stride = frames * N;
+  m->time_shape.seq.outer_stride = frames * side;
   m->time_shape.pos_mod = frames;
 }
 
@@ -296,12 +297,34 @@ static orr_code loss_of(train_dynamics *m, const train_dynamics_batch *b, const 
       loss_sum);
 }
 
+// The losses of the heads on the registers of frames [first, first + count).
+static orr_code outcomes_of(train_dynamics *m, const train_dynamics_batch *b, bool backward,
+                            int64_t leaf, int64_t first, int64_t count) {
+  const train_registers_gradient g = {.first_row =
+                                          m->stream.rows * train_axes_rank(m->axes, DIST_AXIS_TP),
+                                      .own_rows = m->stream.rows,
+                                      .dx = m->dx,
+                                      .apart = leaf > 0 ? &m->head : NULL};
+  if (!b->outcomes) return ORR_OK;
+  train_outcome_targets t = *b->outcomes;
+  t.loss_sum += leaf;
+  return train_registers_loss(&m->registers, first, count, &t, backward ? &g : NULL);
+}
+
 static orr_code all_losses(train_dynamics *m, const train_dynamics_batch *b, const void *x,
                            const float *scale, bool backward, double *loss_sum) {
-  if (!m->stream.leaves) return loss_of(m, b, x, scale, backward, 0, 0, b->masked_rows, loss_sum);
-  for (int64_t i = 0; i < m->stream.leaves; i++)
+  const int64_t leaves = m->stream.leaves;
+  if (b->outcomes) ORR_TRY(train_registers_logits(&m->registers, x));
+  if (!leaves) {
+    ORR_TRY(loss_of(m, b, x, scale, backward, 0, 0, b->masked_rows, loss_sum));
+    return outcomes_of(m, b, backward, 0, 0, m->BT);
+  }
+  for (int64_t i = 0; i < leaves; i++) {
     ORR_TRY(
         loss_of(m, b, x, scale, backward, i, i * b->leaf_capacity, b->leaf_rows[i], loss_sum + i));
+    ORR_TRY(outcomes_of(m, b, backward, i, i * (m->BT / leaves), m->BT / leaves));
+    if (backward) ORR_TRY(train_head_add_leaf(&m->head, i));
+  }
   return ORR_OK;
 }
 
@@ -309,15 +332,10 @@ orr_code train_dynamics_loss(train_dynamics *m, const train_dynamics_batch *b, c
                              bool backward, double *loss_sum, train_grad_ready_fn ready,
                              void *ready_ctx) {
   const train_embed_inputs in = inputs_of(&m->d, b);
-  const int64_t first = m->stream.rows * train_axes_rank(m->axes, DIST_AXIS_TP);
   const void *x;
   ORR_TRY(train_need(m->w, m->p->norm, place_of(m, m->d.layers - 1)));
   ORR_TRY(train_rows_gather(&m->stream, m->d.block.act, m->d.block.D, m->x_last, &x));
   ORR_TRY(all_losses(m, b, x, scale, backward, loss_sum));
-  if (b->outcomes)
-    ORR_TRY(train_registers_loss(
-        &m->registers, x, b->outcomes,
-        backward ? &(train_registers_gradient){first, m->stream.rows, m->dx} : NULL));
   if (!backward) return ORR_OK;
   if (ready) ORR_TRY(ready(ready_ctx, m->p->norm));
   for (int64_t i = m->d.layers - 1; i >= 0; i--) {

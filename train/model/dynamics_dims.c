@@ -63,6 +63,17 @@ static orr_code list_outcomes(const train_dynamics_dims *d, train_params *list,
   return ORR_OK;
 }
 
+int64_t train_dynamics_outcome_elements(const train_dynamics_dims *d) {
+  int64_t n = 0;
+  for (int o = 0; o < TRAIN_OUTCOMES; o++) {
+    const int64_t bins = train_outcome_bins((train_outcome)o),
+                  parts[] = {bins * d->R * d->block.D, bins};
+    for (int i = 0; d->outcome[o] && i < 2; i++)
+      n += (parts[i] + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN;
+  }
+  return n;
+}
+
 orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
                              train_dynamics_params *out) {
   const int64_t D = d->block.D;

@@ -38,6 +38,8 @@ typedef struct {
   train_block_params *blocks;                                   // [layers], malloc'ed
 } train_dynamics_params;
 
+// Local. Elements of the heads on registers in the flat layout, padding included.
+int64_t train_dynamics_outcome_elements(const train_dynamics_dims *d);
 // Local. Lists the parameters under their names in checkpoints. Free blocks with orr_free.
 orr_code train_dynamics_list(const train_dynamics_dims *d, train_params *list,
                              train_dynamics_params *out);

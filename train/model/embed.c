@@ -26,14 +26,24 @@ static int64_t rest_elements(const train_embed *e) {
   return e->p->blocks[0].norm1 - e->p->action_b;
 }
 
+// Whether views are added to rows whose tokens are summed over tp: of the token now, the one before
+// and the view this is the last addend, wherever the two tokens come from.
+static bool adds_views(const train_embed *e) {
+  return e->d->views.n > 0 && is_split(e) && e->rows->leaves > 0;
+}
+
 orr_code train_embed_init(train_embed *e) {
   const train_dynamics_dims *d = e->d;
+  const int64_t rows = adds_views(e) ? e->rows->rows : 0,
+                first = rows * train_axes_rank(e->rows->axes, DIST_AXIS_TP);
   if (d->views.n == 0) return ORR_OK;
-  e->host_view_of = orr_malloc((size_t)d->N * sizeof *e->host_view_of);
+  e->host_view_of = orr_malloc((size_t)(d->N + rows) * sizeof *e->host_view_of);
   ORR_CHECK(e->host_view_of, ORR_ENOMEM, "views of a frame's tokens: out of memory");
   for (int64_t n = 0; n < d->N; n++)
     e->host_view_of[n] =
         n == 0 || n > d->S ? -1 : (int32_t)train_views_place(&d->views, d->cols, n - 1).view;
+  for (int64_t i = 0; i < rows; i++)
+    e->host_view_of[d->N + i] = e->host_view_of[(first + i) % d->N];
   return ORR_OK;
 }
 
@@ -45,9 +55,10 @@ void train_embed_release(train_embed *e) {
 orr_code train_embed_place(train_embed *e, bool backward, orr_arena *arena) {
   const size_t row = (size_t)e->d->block.D * sizeof(float);
   e->action_emb = orr_arena_take(arena, (size_t)action_rows(e) * row);
+  const int64_t views = e->d->N + (adds_views(e) ? e->rows->rows : 0);
   if (e->host_view_of)
-    ORR_TRY(train_constants_place(e->k, arena, e->host_view_of,
-                                  (size_t)e->d->N * sizeof *e->view_of, (void **)&e->view_of));
+    ORR_TRY(train_constants_place(e->k, arena, e->host_view_of, (size_t)views * sizeof *e->view_of,
+                                  (void **)&e->view_of));
   if (!backward) return ORR_OK;
   e->daction_emb = orr_arena_take(arena, (size_t)e->frames * row);
   if (e->rows->leaves > 1)
@@ -69,14 +80,33 @@ static orr_code embed_actions(const train_embed *e, const float *action) {
                                     .y = e->action_emb});
 }
 
+// sum [rows,D] (+=) the views of this rank's rows.
+static orr_code add_views(const train_embed *e, float *sum) {
+  const train_rows *r = e->rows;
+  const int64_t D = e->d->block.D;
+  ORR_TRY(kern_gather_rows(e->k, &(kern_gather_rows_args){.type = KERN_F32,
+                                                          .M = r->rows,
+                                                          .D = D,
+                                                          .x = train_plain(e->w, e->p->view),
+                                                          .index = e->view_of + e->d->N,
+                                                          .y = r->partial}));
+  return kern_axpby(
+      e->k,
+      &(kern_axpby_args){
+          .type = KERN_F32, .n = r->rows * D, .a = 1.0f, .b = 1.0f, .x = r->partial, .y = sum});
+}
+
 // At most two addends of an element are not 0, so any order gives one sum.
 static orr_code scatter_wide(const train_embed *e, void *x) {
   const train_rows *r = e->rows;
+  const bool bf16 = e->d->block.act == KERN_BF16;
   const int64_t n = r->rows * e->d->block.D;
-  ORR_TRY(train_axes_reduce_scatter(r->axes, DIST_AXIS_TP, r->partial, r->parts, n, DIST_F32));
-  return kern_cast(
-      e->k,
-      &(kern_cast_args){.n = n, .from = KERN_F32, .to = e->d->block.act, .x = r->parts, .y = x});
+  float *sum = bf16 ? r->parts : x;
+  ORR_TRY(train_axes_reduce_scatter(r->axes, DIST_AXIS_TP, r->partial, sum, n, DIST_F32));
+  if (adds_views(e)) ORR_TRY(add_views(e, sum));
+  if (!bf16) return ORR_OK;
+  return kern_cast(e->k,
+                   &(kern_cast_args){.n = n, .from = KERN_F32, .to = KERN_BF16, .x = sum, .y = x});
 }
 
 orr_code train_embed_forward(const train_embed *e, const train_embed_inputs *in, void *x) {
@@ -86,7 +116,7 @@ orr_code train_embed_forward(const train_embed *e, const train_embed_inputs *in,
   const train_part tokens = train_head_codes(e->rows->axes, d->V + 1);
   const bool split = is_split(e), rest = is_first(e);
   // With run.exact tokens of two ranks are added before they are rounded.
-  const bool wide = split && e->rows->leaves && d->block.act == KERN_BF16;
+  const bool wide = split && e->rows->leaves && (d->block.act == KERN_BF16 || adds_views(e));
   if (rest) ORR_TRY(embed_actions(e, in->action));
   ORR_TRY(kern_embed_fwd(
       e->k, &(kern_embed_fwd_args){.type = wide ? KERN_F32 : d->block.act,
@@ -106,7 +136,7 @@ orr_code train_embed_forward(const train_embed *e, const train_embed_inputs *in,
                                    .reg = rest ? train_plain(w, e->p->reg) : none,
                                    .before = in->before,
                                    .before_table = in->before ? train_plain(w, e->p->before) : NULL,
-                                   .view_of = rest ? e->view_of : NULL,
+                                   .view_of = rest && !adds_views(e) ? e->view_of : NULL,
                                    .view = e->view_of ? train_plain(w, e->p->view) : NULL,
                                    .v_first = tokens.first,
                                    .v_count = tokens.count,

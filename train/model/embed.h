@@ -25,7 +25,9 @@ typedef struct {
   const train_rows *rows; // M = frames*N
 
   float *action_emb, *daction_emb; // [frames,D]
-  int32_t *view_of, *host_view_of; // [N] the view of each token, -1 = none; NULL without views
+  // [N] the view of each token, -1 = none; then, with run.exact and tp, of this rank's rows [rows].
+  // NULL without views.
+  int32_t *view_of, *host_view_of;
   float *leaf_grad; // with run.exact: of all but the tables, of a leaf that is not the first here
 } train_embed;
 

@@ -23,16 +23,17 @@ void train_head_place_logits(train_head *h, orr_arena *arena) {
   h->rstd = orr_arena_take(arena, C * sizeof(float));
 }
 
-// Elements of the gradients of norm and head, which lie one after the other.
-static int64_t grad_elements(const train_head *h) {
-  return h->head + h->codes.capacity * h->d.D - h->norm;
+// Where what follows the head begins, from the norm on.
+static int64_t place_after(const train_head *h) {
+  const int64_t end = h->head + h->codes.capacity * h->d.D;
+  return (end + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN - h->norm;
 }
 
 static void place_exact(train_head *h, orr_arena *arena) {
   const size_t C = (size_t)h->C, row = (size_t)h->d.D * sizeof(float),
                tp = (size_t)train_axes_size(h->d.axes, DIST_AXIS_TP);
   if (train_exact_leaves(h->d.axes) > 1)
-    h->leaf_grad = orr_arena_take(arena, (size_t)grad_elements(h) * sizeof(float));
+    h->leaf_grad = orr_arena_take(arena, (size_t)(place_after(h) + h->after) * sizeof(float));
   if (tp == 1) return;
   h->dyg_part = orr_arena_take(arena, C * row);
   h->dyg_parts = orr_arena_take(arena, tp * C * row);
@@ -163,9 +164,8 @@ static orr_code backward_x(train_head *h) {
                                DIST_SUM);
 }
 
-// Where the gradient of the parameter at `at` goes that this leaf makes.
-static float *grad_of(const train_head *h, const train_head_rows *r, int64_t at) {
-  return r->leaf > 0 ? h->leaf_grad + (at - h->norm) : train_gradient(h->w, at);
+float *train_head_grad(const train_head *h, int64_t leaf, int64_t at) {
+  return leaf > 0 ? h->leaf_grad + (at - h->norm) : train_gradient(h->w, at);
 }
 
 // The head's own gradient from the chunk at row `first`.
@@ -176,7 +176,7 @@ static orr_code backward_w(train_head *h, int64_t first, const train_head_rows *
                               .K = h->d.D,
                               .dy = h->dlogits,
                               .x = h->yg,
-                              .dw = grad_of(h, r, h->head)};
+                              .dw = train_head_grad(h, r->leaf, h->head)};
   if (r->leaf == 0) return train_products_gradient(h->k, h->w, h->head, &a);
   if (h->k->planning) ORR_TRY(kern_matmul_bwd_w(h->k, &a)); // both ways
   a.overwrite = first == 0;
@@ -188,15 +188,16 @@ static orr_code chunk_backward(train_head *h, int64_t first, const train_head_ro
   const train_block_dims *d = &h->d;
   ORR_TRY(backward_w(h, first, r));
   ORR_TRY(backward_x(h));
-  return kern_rmsnorm_bwd(h->k, &(kern_rmsnorm_bwd_args){.type = d->act,
-                                                         .M = h->C,
-                                                         .D = d->D,
-                                                         .dy = h->dyg,
-                                                         .x = h->xg,
-                                                         .w = train_plain(h->w, h->norm),
-                                                         .rstd = h->rstd,
-                                                         .dx = h->dxg,
-                                                         .dw = grad_of(h, r, h->norm)});
+  return kern_rmsnorm_bwd(h->k,
+                          &(kern_rmsnorm_bwd_args){.type = d->act,
+                                                   .M = h->C,
+                                                   .D = d->D,
+                                                   .dy = h->dyg,
+                                                   .x = h->xg,
+                                                   .w = train_plain(h->w, h->norm),
+                                                   .rstd = h->rstd,
+                                                   .dx = h->dxg,
+                                                   .dw = train_head_grad(h, r->leaf, h->norm)});
 }
 
 // Puts gradients where their rows are, if these are this rank's.
@@ -211,21 +212,28 @@ static orr_code spread(train_head *h, const int32_t *row, const train_head_rows 
                                                            .y = r->dx});
 }
 
-// What a leaf has made apart, to what those before it made.
-static orr_code add_leaf(train_head *h) {
-  const int64_t head = h->head - h->norm;
-  ORR_TRY(kern_axpby(h->k, &(kern_axpby_args){.type = KERN_F32,
-                                              .n = h->d.D,
-                                              .a = 1.0f,
-                                              .b = 1.0f,
-                                              .x = h->leaf_grad,
-                                              .y = train_gradient(h->w, h->norm)}));
+static orr_code add_to(train_head *h, int64_t place, int64_t count) {
   return kern_axpby(h->k, &(kern_axpby_args){.type = KERN_F32,
-                                             .n = h->codes.count * h->d.D,
+                                             .n = count,
                                              .a = 1.0f,
                                              .b = 1.0f,
-                                             .x = h->leaf_grad + head,
-                                             .y = train_gradient(h->w, h->head)});
+                                             .x = h->leaf_grad + place,
+                                             .y = train_gradient(h->w, h->norm + place)});
+}
+
+orr_code train_head_add_leaf(train_head *h, int64_t leaf) {
+  if (leaf == 0) return ORR_OK;
+  ORR_TRY(add_to(h, 0, h->d.D));
+  ORR_TRY(add_to(h, h->head - h->norm, h->codes.count * h->d.D));
+  return h->after ? add_to(h, place_after(h), h->after) : ORR_OK;
+}
+
+static orr_code clear_leaf(train_head *h) {
+  ORR_TRY(kern_fill(h->k,
+                    &(kern_fill_args){.x = h->leaf_grad, .bytes = (size_t)h->d.D * sizeof(float)}));
+  if (h->after == 0) return ORR_OK;
+  return kern_fill(h->k, &(kern_fill_args){.x = h->leaf_grad + place_after(h),
+                                           .bytes = (size_t)h->after * sizeof(float)});
 }
 
 orr_code train_head_loss(train_head *h, const train_head_rows *r, double *loss_sum) {
@@ -233,9 +241,7 @@ orr_code train_head_loss(train_head *h, const train_head_rows *r, double *loss_s
     ORR_TRY(kern_fill(h->k, &(kern_fill_args){.x = r->dx,
                                               .bytes = (size_t)(r->own_rows * h->d.D) *
                                                        kern_dtype_size(h->d.act)}));
-  if (r->dx && r->leaf > 0)
-    ORR_TRY(kern_fill(
-        h->k, &(kern_fill_args){.x = h->leaf_grad, .bytes = (size_t)h->d.D * sizeof(float)}));
+  if (r->dx && r->leaf > 0) ORR_TRY(clear_leaf(h));
   for (int64_t first = 0; first < r->rows; first += h->C) {
     ORR_TRY(train_head_logits(h, r->x, r->row + first, h->logits));
     ORR_TRY(chunk_loss(h, first, r, loss_sum));
@@ -243,5 +249,5 @@ orr_code train_head_loss(train_head *h, const train_head_rows *r, double *loss_s
     ORR_TRY(chunk_backward(h, first, r));
     ORR_TRY(spread(h, r->row + first, r));
   }
-  return r->dx && r->leaf > 0 ? add_leaf(h) : ORR_OK;
+  return ORR_OK;
 }

@@ -38,7 +38,8 @@ typedef struct {
   float *dyg_part;  // [C,D] of this rank of tp, and of all
   float *dyg_parts; // [tp,C,D]
   float *sum_parts; // [tp,C]
-  float *leaf_grad; // of norm and head, of a leaf that is not the first here
+  float *leaf_grad; // of norm and head and of what follows, of a leaf that is not the first here
+  int64_t after;    // elements of the heads on registers, which follow
 } train_head;
 
 // What the loss is about.
@@ -64,7 +65,12 @@ void train_head_place(train_head *h, bool backward, orr_arena *arena);
 // Local, on one rank of tp. logits [C,V] of the rows row[0..C) of x [M,D]; -1 = zeros.
 orr_code train_head_logits(train_head *h, const void *x, const int32_t *row, float *logits);
 // Collective over tp. *loss_sum (+=), in device memory, the same on all ranks of tp; gradients of
-// weights (+=).
+// weights (+=). Of a leaf that is not the first these are apart until train_head_add_leaf.
 orr_code train_head_loss(train_head *h, const train_head_rows *r, double *loss_sum);
+// Local. Where the gradient of the parameter at `at`, one of norm, head or those after it, goes
+// that leaf `leaf` makes.
+float *train_head_grad(const train_head *h, int64_t leaf, int64_t at);
+// Local. What leaf `leaf` has made, to what those before it made; nothing is done for the first.
+orr_code train_head_add_leaf(train_head *h, int64_t leaf);
 
 #endif

@@ -77,92 +77,119 @@ orr_code train_registers_logits(train_registers *r, const void *x) {
   return ORR_OK;
 }
 
+// Frames of a loss.
+typedef struct {
+  train_registers *r;
+  int64_t first, count;
+  const train_registers_gradient *g;
+} part;
+
+static void *row_of(const part *p, void *rows, int64_t width) {
+  return (char *)rows + (size_t)(p->first * width) * kern_dtype_size(p->r->d->block.act);
+}
+
+static float *grad_of(const part *p, int64_t at) {
+  return p->g->apart ? train_head_grad(p->g->apart, 1, at) : train_gradient(p->r->w, at);
+}
+
 // Cross-entropy is linear in its target: that of two bins is the sum of both.
-static orr_code bin_loss(train_registers *r, int o, int i, const train_outcome_targets *t,
-                         bool gradient) {
+static orr_code bin_loss(const part *p, int o, int i, const train_outcome_targets *t) {
+  train_registers *r = p->r;
   const int64_t bins = train_outcome_bins((train_outcome)o);
-  ORR_TRY(kern_xent_stats(r->k, &(kern_xent_stats_args){.M = r->frames,
+  const float *logits = r->logits[o] + p->first * bins;
+  const int32_t *target = t->bin[o][i] + p->first;
+  ORR_TRY(kern_xent_stats(r->k, &(kern_xent_stats_args){.M = p->count,
                                                         .V = bins,
-                                                        .logits = r->logits[o],
-                                                        .target = t->bin[o][i],
+                                                        .logits = logits,
+                                                        .target = target,
                                                         .largest = r->largest,
                                                         .sum = r->sum,
                                                         .target_logit = r->target_logit}));
   return kern_xent_grad(r->k, &(kern_xent_grad_args){.type = r->d->block.act,
-                                                     .M = r->frames,
+                                                     .M = p->count,
                                                      .V = bins,
-                                                     .logits = r->logits[o],
-                                                     .target = t->bin[o][i],
+                                                     .logits = logits,
+                                                     .target = target,
                                                      .largest = r->largest,
                                                      .sum = r->sum,
                                                      .target_logit = r->target_logit,
-                                                     .weight = t->share[o][i],
+                                                     .weight = t->share[o][i] + p->first,
                                                      .scale = t->scale + o,
-                                                     .loss_sum = t->loss_sum + o,
-                                                     .dlogits = gradient ? r->dlogits[i] : NULL});
+                                                     .loss_sum = t->loss_sum + o * t->stride,
+                                                     .dlogits = p->g ? r->dlogits[i] : NULL});
+}
+
+static orr_code weights_backward(const part *p, int o) {
+  train_registers *r = p->r;
+  const train_block_dims *b = &r->d->block;
+  const int64_t K = r->d->R * b->D;
+  kern_matmul_bwd_w_args a = {.type = b->act,
+                              .M = p->count,
+                              .N = train_outcome_bins((train_outcome)o),
+                              .K = K,
+                              .dy = r->dlogits[0],
+                              .x = row_of(p, r->y, K),
+                              .dw = grad_of(p, r->p->outcome_w[o]),
+                              .dbias = grad_of(p, r->p->outcome_b[o])};
+  if (p->g->apart) return kern_matmul_bwd_w(r->k, &a);
+  return train_products_gradient(r->k, r->w, r->p->outcome_w[o], &a);
 }
 
 // r->dlogits -> gradients of head o, and its part of dy, which the first head writes.
-static orr_code head_backward(train_registers *r, int o, bool first) {
+static orr_code head_backward(const part *p, int o, bool first) {
+  train_registers *r = p->r;
   const train_block_dims *b = &r->d->block;
   const int64_t bins = train_outcome_bins((train_outcome)o), K = r->d->R * b->D;
   ORR_TRY(kern_axpby(r->k, &(kern_axpby_args){.type = b->act,
-                                              .n = r->frames * bins,
+                                              .n = p->count * bins,
                                               .a = 1.0f,
                                               .b = 1.0f,
                                               .x = r->dlogits[1],
                                               .y = r->dlogits[0]}));
   ORR_TRY(kern_matmul_bwd_x(r->k,
                             &(kern_matmul_bwd_x_args){.type = b->act,
-                                                      .M = r->frames,
+                                                      .M = p->count,
                                                       .N = bins,
                                                       .K = K,
                                                       .dy = r->dlogits[0],
                                                       .w = train_operand(r->w, r->p->outcome_w[o]),
                                                       .dx = r->dy,
                                                       .accumulate = !first}));
-  return train_products_gradient(
-      r->k, r->w, r->p->outcome_w[o],
-      &(kern_matmul_bwd_w_args){.type = b->act,
-                                .M = r->frames,
-                                .N = bins,
-                                .K = K,
-                                .dy = r->dlogits[0],
-                                .x = r->y,
-                                .dbias = train_gradient(r->w, r->p->outcome_b[o])});
+  return weights_backward(p, o);
 }
 
-static orr_code norm_backward(train_registers *r, const train_registers_gradient *g) {
+static orr_code norm_backward(const part *p) {
+  train_registers *r = p->r;
   const train_block_dims *b = &r->d->block;
-  const int64_t rows = r->frames * r->d->R;
+  const int64_t R = r->d->R, rows = p->count * R;
   ORR_TRY(kern_rmsnorm_bwd(r->k, &(kern_rmsnorm_bwd_args){.type = b->act,
                                                           .M = rows,
                                                           .D = b->D,
                                                           .dy = r->dy,
-                                                          .x = r->x,
+                                                          .x = row_of(p, r->x, R * b->D),
                                                           .w = train_plain(r->w, r->p->norm),
-                                                          .rstd = r->rstd,
+                                                          .rstd = r->rstd + p->first * R,
                                                           .dx = r->dx,
-                                                          .dw = train_gradient(r->w, r->p->norm)}));
+                                                          .dw = grad_of(p, r->p->norm)}));
   return kern_scatter_rows(r->k, &(kern_scatter_rows_args){.type = b->act,
                                                            .M = rows,
                                                            .D = b->D,
                                                            .x = r->dx,
-                                                           .index = r->row,
-                                                           .first = g->first_row,
-                                                           .rows = g->own_rows,
-                                                           .y = g->dx});
+                                                           .index = r->row + p->first * R,
+                                                           .first = p->g->first_row,
+                                                           .rows = p->g->own_rows,
+                                                           .y = p->g->dx});
 }
 
-orr_code train_registers_loss(train_registers *r, const void *x, const train_outcome_targets *t,
-                              const train_registers_gradient *g) {
-  bool first = true;
-  ORR_TRY(train_registers_logits(r, x));
+orr_code train_registers_loss(train_registers *r, int64_t first, int64_t count,
+                              const train_outcome_targets *t, const train_registers_gradient *g) {
+  const part p = {.r = r, .first = first, .count = count, .g = g};
+  bool first_head = true;
   for (int o = 0; o < TRAIN_OUTCOMES; o++) {
     if (!r->d->outcome[o]) continue;
-    for (int i = 0; i < 2; i++) ORR_TRY(bin_loss(r, o, i, t, g != NULL));
-    if (g) ORR_TRY(head_backward(r, o, first));
-    first = false;
+    for (int i = 0; i < 2; i++) ORR_TRY(bin_loss(&p, o, i, t));
+    if (g) ORR_TRY(head_backward(&p, o, first_head));
+    first_head = false;
   }
-  return g ? norm_backward(r, g) : ORR_OK;
+  return g ? norm_backward(&p) : ORR_OK;
 }

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "kernels/kern.h"
 #include "train/model/dynamics_dims.h"
+#include "train/model/head.h"
 #include "train/model/outcome.h"
 
 typedef struct {
@@ -36,13 +37,17 @@ typedef struct {
   const int32_t *bin[TRAIN_OUTCOMES][2]; // [frames], -1: none
   const float *share[TRAIN_OUTCOMES][2]; // [frames]
   const float *scale;                    // [TRAIN_OUTCOMES] of the gradients
-  double *loss_sum;                      // [TRAIN_OUTCOMES] (+=)
+  double *loss_sum;                      // of head o at o * stride (+=)
+  int64_t stride;
 } train_outcome_targets;
 
 // Where a loss leaves the gradient of the model's output.
 typedef struct {
   int64_t first_row, own_rows; // of all rows: those that this rank keeps
   void *dx;                    // [own_rows,D]; rows of registers (=), the others stay
+  // With run.exact: a leaf whose gradients of weights are apart until all of it are made
+  // (train/model/head.h); NULL = they are added to the others'.
+  const train_head *apart;
 } train_registers_gradient;
 
 // Local. Whether the model has any such head.
@@ -61,9 +66,10 @@ void train_registers_release(train_registers *r); // takes zeros
 orr_code train_registers_place(train_registers *r, bool backward, orr_arena *arena);
 // Local. r->logits (=) of all rows x [frames*N,D] of the model's output.
 orr_code train_registers_logits(train_registers *r, const void *x);
-// Local; the same on all ranks of tp. The losses of x, and, unless g is NULL, gradients of the
-// heads and of the last norm (+=) and of x.
-orr_code train_registers_loss(train_registers *r, const void *x, const train_outcome_targets *t,
-                              const train_registers_gradient *g);
+// Local; the same on all ranks of tp, after train_registers_logits. The losses of frames
+// [first, first + count), and, unless g is NULL, gradients of the heads and of the last norm (+=)
+// and of x.
+orr_code train_registers_loss(train_registers *r, int64_t first, int64_t count,
+                              const train_outcome_targets *t, const train_registers_gradient *g);
 
 #endif

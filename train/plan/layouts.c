@@ -178,7 +178,6 @@ static orr_code try_zero(const train_plan_request *q, train_layout l, train_plan
   const int replicas = l.cp * l.dp;
   for (l.zero = 0; l.zero <= (replicas > 1 ? 3 : 0); l.zero++) {
     if (q->zero >= 0 && l.zero != q->zero) continue;
-    if (q->c->run.exact && l.zero > 1) return ORR_OK;
     const int group = l.zero > 0 ? domain_group(q, &l) : 0;
     bool easy = false;
     for (int grouped = 0; grouped <= (group > 0); grouped++) {

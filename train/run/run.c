@@ -180,6 +180,7 @@ orr_code train_run_open_loader_at(train_run *r, int64_t batch) {
                                  .batch = c->train.batch,
                                  .rank = r->world->grid.dp_i,
                                  .ranks = r->world->grid.dp,
+                                 .turn = r->axes.turn,
                                  .prefetch = c->data.prefetch,
                                  .prefetch_bytes = (size_t)c->data.prefetch_bytes,
                                  .workers = (int)c->data.unpack_threads};

@@ -5,10 +5,12 @@
 #include "base/mem.h"
 #include "train/model/constants.h"
 #include "train/step/tree.h"
+#include "train/step/turns.h"
 
 struct train_ordered {
   train_axes *axes;
   train_state *state;
+  train_turns *turns;   // of all of it; NULL where gradients stay until the last pass
   int64_t groups, pass; // of this rank; the pass under way
   train_tree stack;     // of the passes before it
   train_tree *of;       // [dp] nodes that each rank comes to
@@ -17,7 +19,7 @@ struct train_ordered {
   uint8_t *merges_here; // in device memory
   float *arrived;       // [nodes, capacity]
   int64_t capacity;     // elements of a part of a bucket
-  int64_t *counts;      // [4, dp] of an exchange
+  int64_t *counts;      // [4, replicas] of an exchange
 };
 
 static int dp_of(const train_ordered *o) {
@@ -41,27 +43,34 @@ static orr_code list_nodes(train_ordered *o) {
   return ORR_OK;
 }
 
+static orr_code list_flat(train_ordered *o) {
+  const size_t replicas = (size_t)train_axes_size(o->axes, DIST_AXIS_REPLICA);
+  o->of = orr_calloc((size_t)dp_of(o), sizeof *o->of);
+  o->counts = orr_calloc(4 * replicas, sizeof *o->counts);
+  ORR_CHECK(o->of && o->counts, ORR_ENOMEM, "order of gradients: out of memory");
+  o->state->waiting =
+      train_tree_most(train_axes_rank(o->axes, DIST_AXIS_DP) * o->groups, o->groups);
+  return list_nodes(o);
+}
+
 orr_code train_ordered_create(train_axes *axes, train_state *state, int64_t groups,
                               train_ordered **out) {
-  const int dp = train_axes_size(axes, DIST_AXIS_DP);
   train_ordered *o = orr_calloc(1, sizeof *o);
   ORR_CHECK(o, ORR_ENOMEM, "order of gradients: out of memory");
   *o = (train_ordered){.axes = axes, .state = state, .groups = groups};
-  o->of = orr_calloc((size_t)dp, sizeof *o->of);
-  o->counts = orr_calloc(4 * (size_t)dp, sizeof *o->counts);
-  orr_code rc = o->of && o->counts ? list_nodes(o)
-                                   : ORR_FAIL(ORR_ENOMEM, "order of gradients: out of memory");
+  const orr_code rc =
+      state->zero >= 2 ? train_turns_create(axes, state, groups, &o->turns) : list_flat(o);
   if (rc != ORR_OK) {
     train_ordered_destroy(o);
     return rc;
   }
-  state->waiting = train_tree_most(train_axes_rank(axes, DIST_AXIS_DP) * groups, groups);
   *out = o;
   return ORR_OK;
 }
 
 void train_ordered_destroy(train_ordered *o) {
   if (!o) return;
+  train_turns_destroy(o->turns);
   orr_free(o->merges);
   orr_free(o->counts);
   orr_free(o->of);
@@ -70,6 +79,7 @@ void train_ordered_destroy(train_ordered *o) {
 
 orr_code train_ordered_place(train_ordered *o, const train_partition *buckets, orr_arena *arena) {
   const int dp = dp_of(o);
+  if (o->turns) return train_turns_place(o->turns, buckets, arena);
   if (dp == 1) return ORR_OK;
   o->capacity = 0;
   for (int64_t i = 0; i < train_partition_buckets(buckets); i++) {
@@ -92,7 +102,10 @@ static bool is_last(const train_ordered *o) {
 }
 
 void train_ordered_begin(train_ordered *o) {
-  o->state->weights.grad = is_last(o) ? o->state->whole_grad : waiting(o, o->stack.count);
+  if (o->turns)
+    train_turns_begin(o->turns);
+  else
+    o->state->weights.grad = is_last(o) ? o->state->whole_grad : waiting(o, o->stack.count);
 }
 
 static orr_code add(const train_ordered *o, const float *x, float *y, int64_t count) {
@@ -128,48 +141,48 @@ static float *node_at(const train_ordered *o, int i, int64_t at) {
 }
 
 // Elements of the bucket that belong to rank r of dp, whose cp is this rank's.
-static train_part part_of(const train_ordered *o, int64_t count, const train_partition_piece *mine,
+static train_part part_of(const train_ordered *o, const train_partition *buckets, int64_t i,
                           int r) {
   const int cp = train_axes_size(o->axes, DIST_AXIS_CP), c = train_axes_rank(o->axes, DIST_AXIS_CP);
-  if (!mine) return train_part_of(count, dp_of(o), r);
-  return (train_part){.first = (r * cp + c) * mine->count, .count = mine->count};
+  int64_t at, count;
+  if (buckets->ranks > 1) return train_partition_share(buckets, i, r * cp + c, dp_of(o) * cp);
+  train_partition_bucket(buckets, i, &at, &count);
+  return train_part_of(count, dp_of(o), r);
 }
 
-// Node i of every rank that has so many, part by part to whom it belongs.
-static orr_code exchange(train_ordered *o, int i, int64_t at, int64_t count,
-                         const train_partition_piece *mine) {
+// Node n of every rank that has so many, part by part to whom it belongs.
+static orr_code exchange(train_ordered *o, int n, const train_partition *buckets, int64_t i) {
   const int dp = dp_of(o), me = train_axes_rank(o->axes, DIST_AXIS_DP);
   int64_t *send = o->counts, *send_at = send + dp, *recv = send_at + dp, *recv_at = recv + dp;
-  const bool have = i < o->of[me].count;
-  const train_part own = part_of(o, count, mine, me);
-  int64_t before = 0;
+  const bool have = n < o->of[me].count;
+  const train_part own = part_of(o, buckets, i, me);
+  int64_t before = 0, at, count;
+  train_partition_bucket(buckets, i, &at, &count);
   for (int r = 0; r < dp; r++) {
-    const train_part part = part_of(o, count, mine, r);
+    const train_part part = part_of(o, buckets, i, r);
     send[r] = have ? part.count : 0;
     send_at[r] = part.first;
-    recv[r] = i < o->of[r].count ? own.count : 0;
-    recv_at[r] = (before + i) * o->capacity;
+    recv[r] = n < o->of[r].count ? own.count : 0;
+    recv_at[r] = (before + n) * o->capacity;
     before += o->of[r].count;
   }
-  return train_axes_all_to_all(o->axes, DIST_AXIS_DP, node_at(o, have ? i : 0, at), send, send_at,
+  return train_axes_all_to_all(o->axes, DIST_AXIS_DP, node_at(o, have ? n : 0, at), send, send_at,
                                o->arrived, recv, recv_at, DIST_F32);
 }
 
-// Every rank's part of the sum to the others.
-static orr_code spread(train_ordered *o, int64_t at, int64_t count) {
-  const int dp = dp_of(o), me = train_axes_rank(o->axes, DIST_AXIS_DP);
-  int64_t *send = o->counts, *send_at = send + dp, *recv = send_at + dp, *recv_at = recv + dp;
-  const train_part own = train_part_of(count, dp, me);
-  float *grad = o->state->whole_grad + at;
-  for (int r = 0; r < dp; r++) {
-    const train_part part = train_part_of(count, dp, r);
+orr_code train_ordered_spread(train_axes *axes, dist_axis axis, float *x, int64_t count,
+                              int64_t *counts) {
+  const int ranks = train_axes_size(axes, axis), me = train_axes_rank(axes, axis);
+  int64_t *send = counts, *send_at = send + ranks, *recv = send_at + ranks, *recv_at = recv + ranks;
+  const train_part own = train_part_of(count, ranks, me);
+  for (int r = 0; r < ranks; r++) {
+    const train_part part = train_part_of(count, ranks, r);
     send[r] = r == me ? 0 : own.count;
     send_at[r] = own.first;
     recv[r] = r == me ? 0 : part.count;
     recv_at[r] = part.first;
   }
-  return train_axes_all_to_all(o->axes, DIST_AXIS_DP, grad, send, send_at, grad, recv, recv_at,
-                               DIST_F32);
+  return train_axes_all_to_all(axes, axis, x, send, send_at, x, recv, recv_at, DIST_F32);
 }
 
 // Nodes of this rank, of which there is none other.
@@ -179,12 +192,11 @@ static orr_code add_nodes(train_ordered *o, int64_t at, int64_t count) {
   return ORR_OK;
 }
 
-orr_code train_ordered_bucket(train_ordered *o, int64_t at, int64_t count,
-                              const train_partition_piece *mine, float *own) {
-  train_state *s = o->state;
-  float *grad = s->whole_grad + at;
-  ORR_TRY(add_leaves(o, grad, count));
+// The last group of this rank, to the nodes that its groups come to.
+static orr_code end_groups(train_ordered *o, int64_t at, int64_t count) {
+  float *grad = o->state->whole_grad + at;
   train_tree after = o->stack;
+  ORR_TRY(add_leaves(o, grad, count));
   for (int sums = train_tree_push(&after, node_of(o)), i = o->stack.count - 1; sums > 0;
        sums--, i--)
     ORR_TRY(add(o, waiting(o, i) + at, grad, count));
@@ -192,22 +204,36 @@ orr_code train_ordered_bucket(train_ordered *o, int64_t at, int64_t count,
     o->stack.count = 0;
     o->pass = 0;
   }
+  return ORR_OK;
+}
+
+orr_code train_ordered_bucket(train_ordered *o, const train_partition *buckets, int64_t i) {
+  train_state *s = o->state;
+  const bool shared = buckets->ranks > 1;
+  const train_partition_piece mine = train_partition_piece_of(buckets, i);
+  int64_t at, count;
+  if (o->turns) return train_turns_bucket(o->turns, buckets, i);
+  train_partition_bucket(buckets, i, &at, &count);
+  ORR_TRY(end_groups(o, at, count));
   if (dp_of(o) == 1) {
     ORR_TRY(add_nodes(o, at, count));
-    if (!mine) return ORR_OK;
-    return kern_copy(s->k, &(kern_copy_args){.dst = own,
-                                             .src = s->whole_grad + mine->at,
-                                             .bytes = (size_t)mine->count * sizeof *own,
+    if (!shared) return ORR_OK;
+    return kern_copy(s->k, &(kern_copy_args){.dst = s->own_grad + mine.place,
+                                             .src = s->whole_grad + mine.at,
+                                             .bytes = (size_t)mine.count * sizeof(float),
                                              .way = KERN_COPY_WITHIN});
   }
-  for (int i = 0; i < o->most; i++) ORR_TRY(exchange(o, i, at, count, mine));
-  const train_part part = part_of(o, count, mine, train_axes_rank(o->axes, DIST_AXIS_DP));
+  for (int n = 0; n < o->most; n++) ORR_TRY(exchange(o, n, buckets, i));
+  const train_part part = part_of(o, buckets, i, train_axes_rank(o->axes, DIST_AXIS_DP));
+  float *piece = shared ? s->own_grad + mine.place : s->whole_grad + at;
+  const int64_t first = shared ? at + part.first - mine.at : part.first;
   ORR_TRY(kern_tree_sum(s->k, &(kern_tree_sum_args){.type = KERN_F32,
                                                     .n = part.count,
                                                     .count = o->nodes,
                                                     .x = o->arrived,
                                                     .inner_stride = o->capacity,
                                                     .merges = o->merges_here,
-                                                    .y = mine ? own : grad + part.first}));
-  return mine ? ORR_OK : spread(o, at, count);
+                                                    .y = piece + first}));
+  return train_ordered_spread(o->axes, shared ? DIST_AXIS_COPIES : DIST_AXIS_DP, piece,
+                              shared ? mine.count : count, o->counts);
 }

@@ -6,6 +6,9 @@
 //
 // Ranks of cp have parts of the same groups, the two leaves of each: their sum has one order, and
 // is made before groups are added.
+//
+// Where gradients leave after every pass (dist.zero 2 and 3) train/step/turns.h adds them, in the
+// order of the same tree.
 #ifndef TRAIN_ORDERED_H
 #define TRAIN_ORDERED_H
 
@@ -30,10 +33,13 @@ orr_code train_ordered_place(train_ordered *o, const train_partition *buckets, o
 void train_ordered_begin(train_ordered *o);
 // Collective over cp. The pass, not the last one, has made all of its gradients.
 orr_code train_ordered_end(train_ordered *o);
-// Collective over the replicas. Of the last pass elements [at, at + count) are made, bucket i of
-// `buckets`: they become those of the step, in `own`, this rank's piece, or, where that is NULL, in
-// place on every replica.
-orr_code train_ordered_bucket(train_ordered *o, int64_t at, int64_t count,
-                              const train_partition_piece *mine, float *own);
+// Collective over the replicas. Of the last pass (dist.zero 2 and 3: of this one) bucket i of
+// `buckets` is made. It becomes that of the step, in this rank's piece of state->own_grad, or,
+// where `buckets` has one rank, in place on every replica.
+orr_code train_ordered_bucket(train_ordered *o, const train_partition *buckets, int64_t i);
+// Collective over the axis. x [count], of which this rank has its part (train_part_of), to all of
+// it; `counts` [4, ranks] is scratch.
+orr_code train_ordered_spread(train_axes *axes, dist_axis axis, float *x, int64_t count,
+                              int64_t *counts);
 
 #endif

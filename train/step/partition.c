@@ -160,3 +160,14 @@ train_partition_piece train_partition_piece_of(const train_partition *s, int64_t
   const int64_t part = count / s->ranks;
   return (train_partition_piece){.at = at + s->rank * part, .count = part, .place = at / s->ranks};
 }
+
+train_part train_partition_share(const train_partition *s, int64_t i, int replica, int replicas) {
+  train_partition other = *s;
+  int64_t at, count;
+  other.rank = replica % s->ranks;
+  train_partition_bucket(s, i, &at, &count);
+  const train_partition_piece x = train_partition_piece_of(&other, i);
+  train_part part = train_part_of(x.count, replicas / s->ranks, replica / s->ranks);
+  part.first += x.at - at;
+  return part;
+}

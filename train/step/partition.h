@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "train/model/axes.h"
 #include "train/model/params.h"
 
 // A bucket, where they are not all alike.
@@ -60,5 +61,8 @@ int64_t train_partition_find(const train_partition *s, int64_t at);
 int train_partition_owner(const train_partition *s, int64_t i);
 // Local. This rank's part of bucket i.
 train_partition_piece train_partition_piece_of(const train_partition *s, int64_t i);
+// Local. The part of bucket i, from its first element on, that is summed on replica number
+// `replica` of `replicas` for all that keep it: what its rank keeps, divided between the groups.
+train_part train_partition_share(const train_partition *s, int64_t i, int replica, int replicas);
 
 #endif

@@ -201,10 +201,8 @@ static orr_code start_bucket(train_reduce *r, int64_t i, dist_request *request) 
                                                       .sum = r->local,
                                                       .accumulate = r->started + r->micro > 0}));
   if (r->ordered) {
-    const train_partition_piece mine = train_partition_piece_of(&r->buckets, i);
     *request = (dist_request){NULL};
-    return train_ordered_bucket(r->ordered, at, count, scatters(r) ? &mine : NULL,
-                                r->state->own_grad + mine.place);
+    return train_ordered_bucket(r->ordered, &r->buckets, i);
   }
   if (!scatters(r))
     return train_axes_all_reduce_start(r->axes, r->axis, grad, count, DIST_F32, request);
@@ -282,11 +280,9 @@ orr_code train_reduce_begin(train_reduce *r, int64_t micro, bool last) {
   train_state *s = r->state;
   r->micro = micro;
   r->last = last;
+  if (r->ordered) train_ordered_begin(r->ordered);
   if (windowed(r)) return open_segment(r, s->params.segments - 1);
-  if (r->ordered)
-    train_ordered_begin(r->ordered);
-  else if (micro > 0)
-    return ORR_OK;
+  if (!r->ordered && micro > 0) return ORR_OK;
   return train_products_begin(&s->products, &s->weights, 0, s->params.total);
 }
 

@@ -48,9 +48,9 @@ typedef struct train_stage_ops {
   orr_code (*place)(train_stage *s);
   // Local. Host work for a whole local batch (masks), into set s->turn; *sums gets this rank's.
   orr_code (*prepare)(train_stage *s, const data_clip_batch *b, train_batch_sums *sums);
-  // Local. While planning: what the step that begins with global sample `first` of this rank will
-  // compute, where that depends on the samples.
-  void (*foresee)(train_stage *s, uint64_t first);
+  // Local. While planning: what the first step of a run will compute, where that depends on its
+  // samples.
+  void (*foresee)(train_stage *s);
   // Local. Gives the prepared batch a larger shape than its own. NULL: there is one shape.
   void (*widen)(train_stage *s, int64_t shape);
   // Collective over tp and cp, both: train_stage_run.
@@ -83,7 +83,8 @@ struct train_stage {
   int64_t outcomes;
   double outcome_weight[TRAIN_OUTCOMES];
   double *outcome_sum;
-  train_timer *timer; // borrowed; may be NULL
+  int64_t outcome_stride; // between those of two heads
+  train_timer *timer;     // borrowed; may be NULL
 };
 
 // One for each choice of train.stage: train_stage_dynamics, train_stage_tokenizer (stage_NAME.c).

@@ -276,14 +276,15 @@ static void stage_widen(train_stage *base, int64_t shape) {
 }
 
 // Masks depend on sample numbers alone.
-static void stage_foresee(train_stage *base, uint64_t first) {
+static void stage_foresee(train_stage *base) {
   dynamics_stage *s = (dynamics_stage *)base;
   s->masking.piece = base->frames;
   for (int64_t micro = 0; micro < s->micros; micro++) {
     s->own[micro] = 0;
     for (int64_t leaf = 0; leaf < s->leaves; leaf++) s->masked[micro * s->leaves + leaf] = 0;
     for (int64_t i = 0; i < base->micro; i++) {
-      const uint64_t sample = first + (uint64_t)(micro * base->micro + i);
+      const uint64_t sample =
+          (uint64_t)train_axes_clip(base->axes, base->clips, micro * base->micro + i);
       for (int64_t leaf = 0; leaf < s->leaves; leaf++) {
         const train_masking masking = masking_of(s, leaf);
         s->masked[micro * s->leaves + leaf] += train_masking_count(&masking, sample);
@@ -349,7 +350,8 @@ static train_outcome_targets targets_of(const dynamics_stage *s, int64_t micro) 
   const dynamics_inputs *in = &s->inputs[TRAIN_INPUTS_ON_DEVICE];
   const int64_t first = micro * s->base.micro * s->frames.count;
   train_outcome_targets t = {.scale = s->base.scalars[TRAIN_INPUTS_ON_DEVICE]->outcome_scale,
-                             .loss_sum = s->base.outcome_sum};
+                             .loss_sum = s->base.outcome_sum,
+                             .stride = s->base.outcome_stride};
   for (int i = 0; i < 2 * TRAIN_OUTCOMES; i++) {
     if (!s->d.outcome[i / 2]) continue;
     t.bin[i / 2][i % 2] = in->bin[i / 2][i % 2] + first;

@@ -34,7 +34,7 @@ static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, train
 }
 
 // Every batch is as much work as any other.
-static void stage_foresee(train_stage *s, uint64_t first) {}
+static void stage_foresee(train_stage *s) {}
 
 // The frames of a micro-batch.
 static train_frames frames_of(const tokenizer_stage *s, int64_t micro) {

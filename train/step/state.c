@@ -37,9 +37,12 @@ static int sharers(const cfg *c, const train_axes *axes) {
   return c->dist.zero ? train_axes_size(axes, train_axes_sharing(axes)) : 1;
 }
 
+bool train_state_windowed(const cfg *c, const train_axes *axes) {
+  return c->dist.zero >= 2 && sharers(c, axes) > 1;
+}
+
 int64_t train_state_segment_unit(const cfg *c, const train_axes *axes) {
-  const int ranks = sharers(c, axes);
-  return c->dist.zero >= 2 && ranks > 1 ? (int64_t)ranks * TRAIN_PARAM_ALIGN : 0;
+  return train_state_windowed(c, axes) ? (int64_t)sharers(c, axes) * TRAIN_PARAM_ALIGN : 0;
 }
 
 static orr_code share_out(train_state *s, const cfg *c, const train_axes *axes) {
@@ -57,8 +60,8 @@ static orr_code share_out(train_state *s, const cfg *c, const train_axes *axes) 
 
 orr_code train_state_share(train_state *s, const cfg *c, train_axes *axes) {
   s->exact = c->run.exact;
-  s->first = train_axes_rank(axes, DIST_AXIS_REPLICA) == 0;
   ORR_TRY(share_out(s, c, axes));
+  s->first = train_axes_rank(axes, s->shard.ranks > 1 ? DIST_AXIS_COPIES : DIST_AXIS_REPLICA) == 0;
   if (shares_master(s)) ORR_TRY(list_plain(s));
   if (c->optim.optimizer != CFG_OPTIMIZER_MUON) return ORR_OK;
   return train_matrices_create(s, c, axes, &s->matrices);
@@ -111,8 +114,8 @@ static void place_gradients(train_state *s) {
   s->whole_grad = w->grad;
   s->waiting_grad = NULL;
   if (s->waiting)
-    s->waiting_grad = orr_arena_take(&s->gradients, (size_t)(s->waiting * s->params.total) *
-                                                        sizeof *s->waiting_grad);
+    s->waiting_grad = orr_arena_take(
+        &s->gradients, (size_t)s->waiting * (away ? own : (size_t)s->params.total * sizeof(float)));
   s->own_grad = train_state_shares_gradients(s) ? orr_arena_take(&s->gradients, own) : w->grad;
 }
 

@@ -36,7 +36,8 @@ typedef struct train_state {
   float *own_master;  // weights.master unless it is shared out: float32 reads that one in place
   train_products products; // what makes weights.grad, where weights.products says so
   // With run.exact (train/step/ordered.h): the gradients' own array, while weights.grad is that of
-  // a pass, and [waiting,total] arrays of passes before.
+  // a pass, and arrays of passes before, [waiting,total], or, where gradients are shared out,
+  // [waiting, as many as this rank keeps].
   float *whole_grad, *waiting_grad;
   int waiting;
   float *own_grad;    // weights.grad where reduced gradients are not shared out
@@ -45,7 +46,7 @@ typedef struct train_state {
   bool training, has_ema;
   bool frozen; // gradients are made, but nothing here is updated: no optimizer's states
   bool exact;  // run.exact: fingerprints do not know the layout
-  bool first;  // of the replicas
+  bool first;  // of the replicas that keep the same
   train_matrices *matrices; // that Muon updates; NULL where AdamW updates all
   orr_arena parameters, gradients, optimizer;
   ckpt_tensor *tensors; // the list for checkpoints/, made on demand
@@ -55,6 +56,8 @@ typedef struct train_state {
 // Local. Starts with empty arenas of `k` (borrowed) that count; add parameters to s->params, then
 // place.
 void train_state_init(train_state *s, kern *k, kern_dtype act, bool training, bool ema);
+// Local. Whether gradients are there segment by segment, for a rank that `axes` stand for.
+bool train_state_windowed(const cfg *c, const train_axes *axes);
 // Local. What train_params.segment_unit has to be for a rank that `axes` (NULL = one rank) stand
 // for.
 int64_t train_state_segment_unit(const cfg *c, const train_axes *axes);

@@ -58,7 +58,7 @@ static orr_code take_by_places(const taking *t) {
   train_state *s = t->s;
   int64_t base = 0;
   ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = t->sum, .bytes = sizeof *t->sum}));
-  if (s->shard.ranks == 1 && !s->first) return ORR_OK; // the first replica has the same
+  if (!s->first) return ORR_OK; // another replica has the same
   for (int i = 0; i < s->params.count; base += train_param_whole(&s->params.list[i++]))
     if (!s->params.list[i].counted_elsewhere) ORR_TRY(take_param(t, &s->params.list[i], base));
   return ORR_OK;

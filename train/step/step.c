@@ -54,6 +54,11 @@ void train_step_overlap(train_step *s, bool overlap) {
   train_fetch_overlap(s->fetch, overlap);
 }
 
+// Of all leaves with run.exact: the loss, then those of the heads on registers.
+static int64_t losses_of(const train_step *s) {
+  return (1 + s->stage->outcomes) * s->exact.count;
+}
+
 static orr_code place(train_step *s) {
   train_state_place(&s->state);
   if (s->adapter) train_state_place(&s->base);
@@ -61,13 +66,13 @@ static orr_code place(train_step *s) {
   ORR_TRY(train_stage_place(s->stage));
   ORR_TRY(train_reduce_place(s->reduce, &s->exchange));
   if (s->ordered) {
-    s->exact.losses =
-        orr_arena_take(&s->exchange, (size_t)s->exact.count * sizeof *s->exact.losses);
+    s->exact.losses = orr_arena_take(&s->exchange, (size_t)losses_of(s) * sizeof *s->exact.losses);
     s->exact.squares = orr_arena_take(&s->exchange, KERN_SQUARES_BINS * sizeof *s->exact.squares);
   }
   s->totals = orr_arena_take(&s->exchange, sizeof *s->totals);
   s->stage->loss_sum = &s->totals->loss;
   s->stage->outcome_sum = s->totals->outcomes;
+  s->stage->outcome_stride = 1;
   for (int i = 0; i < 2; i++) s->result[i] = orr_arena_take(&s->results, sizeof **s->result);
   return ORR_OK;
 }
@@ -105,6 +110,7 @@ static orr_code take_groups(train_step *s) {
   s->micro = group;
   s->k->exact = true;
   s->axes->exact = true;
+  s->axes->turn = train_state_windowed(s->c, s->axes) ? group : 0;
   s->exact.count = s->c->train.batch / group * train_axes_leaves(s->c);
   return ORR_OK;
 }
@@ -112,6 +118,7 @@ static orr_code take_groups(train_step *s) {
 orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k) {
   const int dp = axes->grid.dp;
   *s = (train_step){.c = c, .axes = axes, .k = k};
+  axes->turn = 0;
   ORR_CHECK(c->train.batch % dp == 0, ORR_ECONFIG,
             "train.batch %" PRId64 " is not divisible by the %d ranks of the data axis: change "
             "train.batch or the number of ranks",
@@ -126,7 +133,7 @@ orr_code train_step_plan(train_step *s, const cfg *c, train_axes *axes, kern *k)
   ORR_TRY(train_stage_run(s->stage, 0, NULL, NULL)); // every kernel of a micro-batch
   memset(axes->moved, 0, sizeof axes->moved);
   if (c->data.frames_start) s->stage->frames = train_schedule_frames(c, 1);
-  s->stage->ops->foresee(s->stage, (uint64_t)(axes->grid.dp_i * s->clips));
+  s->stage->ops->foresee(s->stage);
   ORR_TRY(rehearse(s, c->guard.record_every > 0));
   memcpy(s->announced, axes->moved, sizeof s->announced);
   return ORR_OK;
@@ -272,8 +279,10 @@ static orr_code run_adapted(train_step *s) {
 // their own.
 static void take_group(train_step *s, int64_t micro) {
   const int64_t leaves = train_axes_leaves(s->c), cp = s->axes->grid.cp,
-                group = s->axes->grid.dp_i * s->micros + micro;
+                group = train_axes_clip(s->axes, s->clips, micro * s->micro) / s->micro;
   s->stage->loss_sum = s->exact.losses + group * leaves + (cp > 1 ? s->axes->grid.cp_i : 0);
+  s->stage->outcome_sum = s->stage->loss_sum + s->exact.count;
+  s->stage->outcome_stride = s->exact.count;
 }
 
 static orr_code run_micro(train_step *s, int64_t micro) {
@@ -290,19 +299,25 @@ static orr_code run_micro(train_step *s, int64_t micro) {
 
 // All but one of the addends of a leaf's loss are zeros, so any order gives the one.
 static orr_code add_losses(train_step *s) {
-  ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, s->exact.losses, s->exact.count,
-                                DIST_F64, DIST_SUM));
-  return kern_add_up(s->k, &(kern_add_up_args){
-                               .n = s->exact.count, .x = s->exact.losses, .sum = &s->totals->loss});
+  const int64_t n = s->exact.count;
+  ORR_TRY(train_axes_all_reduce(s->axes, DIST_AXIS_REPLICA, s->exact.losses, losses_of(s), DIST_F64,
+                                DIST_SUM));
+  ORR_TRY(kern_add_up(s->k,
+                      &(kern_add_up_args){.n = n, .x = s->exact.losses, .sum = &s->totals->loss}));
+  for (int64_t i = 0; i < s->stage->outcomes; i++)
+    ORR_TRY(kern_add_up(s->k, &(kern_add_up_args){.n = n,
+                                                  .x = s->exact.losses + (1 + i) * n,
+                                                  .sum = &s->totals->outcomes[i]}));
+  return ORR_OK;
 }
 
 // All ranks of tp have the same loss.
 static orr_code make_gradients(train_step *s) {
   ORR_TRY(kern_fill(s->k, &(kern_fill_args){.x = s->totals, .bytes = sizeof *s->totals}));
   if (s->ordered)
-    ORR_TRY(kern_fill(
-        s->k, &(kern_fill_args){.x = s->exact.losses,
-                                .bytes = (size_t)s->exact.count * sizeof *s->exact.losses}));
+    ORR_TRY(kern_fill(s->k,
+                      &(kern_fill_args){.x = s->exact.losses,
+                                        .bytes = (size_t)losses_of(s) * sizeof *s->exact.losses}));
   ORR_TRY(train_fetch_forget(s->fetch));
   if (s->adapter) ORR_TRY(run_adapted(s));
   for (int64_t micro = 0; !s->adapter && micro < s->micros; micro++) ORR_TRY(run_micro(s, micro));

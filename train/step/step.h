@@ -47,7 +47,7 @@ typedef struct {
 // Sums of a step that have an order of their own, in device memory (run.exact).
 typedef struct {
   int64_t count;    // leaves of a step
-  double *losses;   // [count] of each leaf; zeros of other ranks' leaves
+  double *losses;   // [1 + outcomes, count] of each leaf; zeros of other ranks' leaves
   int64_t *squares; // [KERN_SQUARES_BINS] of the gradient
 } train_exact_sums;
 

@@ -14,7 +14,7 @@
 #include "tests/cuda_host/host.h"
 #include "tests/cuda_host/libraries/libraries.h"
 
-enum { SCRATCH = 1024 };
+enum { SCRATCH = 1024, SMALL = 4096 };
 
 // What sets the proposals apart. All but one add in the order of the first.
 static const struct {
@@ -50,7 +50,8 @@ struct problem {
   uint64_t m, n, k;
   int32_t transa, transb, epilogue;
   uint32_t alignment[4], bias; // bytes that A, B, C, D and the bias are multiples of
-  uint64_t kind; // of algorithm; no padding before it, for problems are compared by their bytes
+  uint32_t split;              // where sums are cut in two, to be added; 0 = nowhere
+  uint32_t kind; // of algorithm; no padding before it, for problems are compared by their bytes
 };
 
 static struct {
@@ -188,7 +189,7 @@ static bool state_problem(const struct desc *op, const struct layout *a, const s
   if ((uint64_t)a->ld < a->rows || (uint64_t)b->ld < b->rows || (uint64_t)c->ld < m ||
       (uint64_t)d->ld < m)
     return false;
-  *out = (struct problem){m, n, k, op->transa, op->transb, op->epilogue, {0}, 0, 0};
+  *out = (struct problem){m, n, k, op->transa, op->transb, op->epilogue, {0}, 0, 0, 0};
   return true;
 }
 
@@ -230,11 +231,13 @@ static cublasStatus_t propose(cublasLtHandle_t handle, cublasLtMatmulDesc_t op_,
   }
   problem.bias = has_bias(op) ? lowest_bit(op->bias) : 0;
   if (has_bias(op) && problem.bias < type_size(d->type)) return CUBLAS_STATUS_NOT_SUPPORTED;
+  // Small results leave a device idle, so their long sums are cut, where that is allowed.
+  problem.split = p->reduction && problem.m * problem.n < SMALL ? (uint32_t)problem.k / 2 : 0;
   memset(results, 0, (size_t)most * sizeof *results);
   _Static_assert(sizeof problem <= sizeof results->algo, "fits");
   if (p->workspace < 2 * SCRATCH) return refuse("it was not given the workspace that it wants");
   for (int i = 0; i < most && i < KINDS; i++, ++*found) {
-    problem.kind = (uint64_t)i;
+    problem.kind = (uint32_t)i;
     memcpy(&results[i].algo, &problem, sizeof problem);
     results[i].workspaceSize = kinds[i].scratch;
     results[i].state = kinds[i].state;
@@ -292,6 +295,13 @@ typedef struct {
   float factor, kept;
 } product;
 
+static float sum_of(const struct problem *of, const float *x, const float *y) {
+  float (*const one)(const float *, const float *, uint64_t) =
+      kinds[of->kind].backwards ? dot_backwards : dot;
+  if (of->split == 0) return one(x, y, of->k);
+  return one(x, y, of->split) + one(x + of->split, y + of->split, of->k - of->split);
+}
+
 static int compute(void *context) {
   const product *p = context;
   const struct problem *of = &p->of;
@@ -302,8 +312,7 @@ static int compute(void *context) {
   for (uint64_t j = 0; j < of->n; j++)
     for (uint64_t i = 0; i < of->m; i++) {
       const int64_t ci = (int64_t)i + (int64_t)j * p->c.ld, di = (int64_t)i + (int64_t)j * p->d.ld;
-      float sum = p->factor * (kinds[of->kind].backwards ? dot_backwards : dot)(
-                                  rows + i * of->k, cols + j * of->k, of->k);
+      float sum = p->factor * sum_of(of, rows + i * of->k, cols + j * of->k);
       if (p->kept != 0) sum += p->kept * get(p->c.type, p->C, ci);
       if (has_bias(&p->op)) sum += get(p->d.type, p->op.bias, (int64_t)i);
       put(p->d.type, p->D, di, sum);
@@ -350,6 +359,7 @@ static cublasStatus_t run(cublasLtHandle_t handle, cublasLtMatmulDesc_t op_, con
   memcpy(&proposed, algo, sizeof proposed);
   memcpy(now.of.alignment, proposed.alignment, sizeof now.of.alignment);
   now.of.bias = proposed.bias;
+  now.of.split = proposed.split;
   now.of.kind = proposed.kind;
   blas.ran = (int)proposed.kind;
   if (memcmp(&now.of, &proposed, sizeof proposed) != 0)

@@ -27,14 +27,18 @@ static void make_set(const char *dir) {
 }
 
 // Reads `steps` steps on every one of `ranks` ranks and writes each sample's place, by number.
-static void read_all(const char *dir, int ranks, int64_t batch, uint64_t first_step, int64_t steps,
-                     int64_t *places) {
+static void read_turns(const char *dir, int ranks, int64_t turn, int64_t batch, uint64_t first_step,
+                       int64_t steps, int64_t *places) {
   data_mix_options mo = options(&dir);
   for (int rank = 0; rank < ranks; rank++) {
     data_mix *m = NULL;
     data_loader *l = NULL;
-    data_loader_options o = {
-        .first_step = first_step, .batch = batch, .rank = rank, .ranks = ranks, .prefetch = 3};
+    data_loader_options o = {.first_step = first_step,
+                             .batch = batch,
+                             .rank = rank,
+                             .ranks = ranks,
+                             .turn = turn,
+                             .prefetch = 3};
     assert_int_equal(data_mix_open(&mo, 11, &m), ORR_OK);
     assert_int_equal(data_loader_create(m, &mo, &o, &l), ORR_OK);
     for (int64_t s = 0; s < steps; s++) {
@@ -42,7 +46,9 @@ static void read_all(const char *dir, int ranks, int64_t batch, uint64_t first_s
       assert_int_equal(data_loader_next(l, &b, NULL), ORR_OK);
       assert_int_equal(b->B, batch / ranks);
       for (int64_t row = 0; row < b->B; row++) {
-        int64_t g = s * batch + rank * b->B + row;
+        const int64_t in_a_row = turn ? turn : b->B,
+                      first = (row / in_a_row * ranks + rank) * in_a_row,
+                      g = s * batch + first + row % in_a_row;
         assert_true(b->sample[row] == first_step * (uint64_t)batch + (uint64_t)g);
         places[g] = (int64_t)b->state[row * 12] * 1000 + (int64_t)b->state[row * 12 + 1];
       }
@@ -50,6 +56,11 @@ static void read_all(const char *dir, int ranks, int64_t batch, uint64_t first_s
     data_loader_destroy(l);
     data_mix_close(m);
   }
+}
+
+static void read_all(const char *dir, int ranks, int64_t batch, uint64_t first_step, int64_t steps,
+                     int64_t *places) {
+  read_turns(dir, ranks, 0, batch, first_step, steps, places);
 }
 
 static void test_global_order_is_the_same_on_1_2_3_and_8_ranks(void **state) {
@@ -64,6 +75,9 @@ static void test_global_order_is_the_same_on_1_2_3_and_8_ranks(void **state) {
     read_all(dir, ranks[i], BATCH, 0, STEPS, many);
     assert_memory_equal(one, many, sizeof one);
   }
+  memset(many, -1, sizeof many);
+  read_turns(dir, 3, 2, BATCH, 0, STEPS, many); // two clips of each rank in turn
+  assert_memory_equal(one, many, sizeof one);
   orr_fs_remove_tree(dir);
 }
 

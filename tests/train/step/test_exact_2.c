@@ -1,14 +1,17 @@
-// labels: full mpi; ranks: 2; wrap: train_exact_slices train_exact_leaves
+// labels: full mpi; ranks: 2; wrap: train_exact_slices train_exact_leaves train_tree_push
 // run.exact: one order that is broken on purpose, and two layouts have two hashes.
 #include "tests/train/exact.h"
 #include "train/model/exact.h"
+#include "train/step/tree.h"
 
-static bool one_slice, one_leaf;
+static bool one_slice, one_leaf, no_tree;
 
 kern_slices __real_train_exact_slices(const train_axes *ax, int segments, const int64_t *width);
 kern_slices __wrap_train_exact_slices(const train_axes *ax, int segments, const int64_t *width);
 int64_t __real_train_exact_leaves(const train_axes *ax);
 int64_t __wrap_train_exact_leaves(const train_axes *ax);
+int __real_train_tree_push(train_tree *t, train_tree_node x);
+int __wrap_train_tree_push(train_tree *t, train_tree_node x);
 
 // What a rank of tp has, as one sum.
 kern_slices __wrap_train_exact_slices(const train_axes *ax, int segments, const int64_t *width) {
@@ -23,6 +26,14 @@ int64_t __wrap_train_exact_leaves(const train_axes *ax) {
   return one_leaf ? 1 : __real_train_exact_leaves(ax);
 }
 
+// Nothing is added before all groups are there; of train/step/turns.c alone, which makes room for
+// it.
+int __wrap_train_tree_push(train_tree *t, train_tree_node x) {
+  if (!no_tree) return __real_train_tree_push(t, x);
+  t->node[t->count++] = x;
+  return 0;
+}
+
 // Collective over w. Whether a layout of two ranks has the hash of one.
 static bool is_one(dist_world *w, const layout *l) {
   const layout single = {.tp = 1, .cp = 1, .dp = 1, .bf16 = l->bf16};
@@ -32,12 +43,20 @@ static bool is_one(dist_world *w, const layout *l) {
   return exact_run(w, l, 2) == (uint64_t)want;
 }
 
+// Views, heads on registers and weighted positions; where the model draws codes itself, and where
+// clips grow, which cp does not split, apart.
 static void test_every_axis_has_the_hash_of_one_rank(void **state) {
-  for (int bf16 = 0; bf16 < 2; bf16++) {
-    assert_true(is_one(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, .bf16 = bf16}));
-    assert_true(is_one(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, .bf16 = bf16}));
-    assert_true(is_one(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .bf16 = bf16}));
-  }
+#define PARTS .views = true, .heads = true, .weigh = true
+  static const layout all[] = {{.tp = 2, .cp = 1, .dp = 1, PARTS},
+                               {.tp = 1, .cp = 2, .dp = 1, PARTS},
+                               {.tp = 1, .cp = 1, .dp = 2, .zero = 3, PARTS}};
+  static const layout own[] = {{.tp = 2, .cp = 1, .dp = 1, .own = true, .batch = 4},
+                               {.tp = 1, .cp = 2, .dp = 1, .own = true, .batch = 4}};
+  static const layout growing[] = {{.tp = 2, .cp = 1, .dp = 1, .growing = true, .batch = 4},
+                                   {.tp = 1, .cp = 1, .dp = 2, .growing = true, .batch = 4}};
+  exact_layouts(*state, all, sizeof all / sizeof *all, 2);
+  exact_layouts(*state, own, sizeof own / sizeof *own, 2);
+  exact_layouts(*state, growing, sizeof growing / sizeof *growing, 2);
 }
 
 static void test_without_slices_tp_has_another_hash(void **state) {
@@ -53,6 +72,14 @@ static void test_without_leaves_cp_has_another_hash(void **state) {
   one_leaf = false;
 }
 
+static void test_in_another_tree_dp_has_another_hash(void **state) {
+  const layout l = {.tp = 1, .cp = 1, .dp = 2, .zero = 2};
+  const uint64_t want = exact_run(*state, &l, 2);
+  no_tree = true;
+  assert_int_not_equal(exact_run(*state, &l, 2), want);
+  no_tree = false;
+}
+
 // Groups of three clips are other leaves of the tree.
 static void test_other_groups_have_another_hash(void **state) {
   assert_false(is_one(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .group = 3}));
@@ -63,6 +90,7 @@ static int all_tests(dist_world *w) {
       cmocka_unit_test_prestate(test_every_axis_has_the_hash_of_one_rank, w),
       cmocka_unit_test_prestate(test_without_slices_tp_has_another_hash, w),
       cmocka_unit_test_prestate(test_without_leaves_cp_has_another_hash, w),
+      cmocka_unit_test_prestate(test_in_another_tree_dp_has_another_hash, w),
       cmocka_unit_test_prestate(test_other_groups_have_another_hash, w),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

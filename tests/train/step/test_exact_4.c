@@ -5,10 +5,11 @@
 static void test_layouts_of_four_ranks_have_the_hash_of_one(void **state) {
   static const layout layouts[] = {{.tp = 1, .cp = 1, .dp = 1, .micro = 4, .recompute = true},
                                    {.tp = 1, .cp = 1, .dp = 1, .threads = 2},
-                                   {.tp = 1, .cp = 1, .dp = 4, .zero = 1, .micro = 2},
+                                   {.tp = 1, .cp = 1, .dp = 4, .zero = 1, .shard = 2, .micro = 2},
+                                   {.tp = 1, .cp = 1, .dp = 4, .zero = 2, .micro = 1},
                                    {.tp = 4, .cp = 1, .dp = 1},
-                                   {.tp = 2, .cp = 1, .dp = 2},
-                                   {.tp = 1, .cp = 2, .dp = 2, .zero = 1},
+                                   {.tp = 2, .cp = 1, .dp = 2, .zero = 3},
+                                   {.tp = 1, .cp = 2, .dp = 2, .zero = 3, .shard = 2},
                                    {.tp = 2, .cp = 2, .dp = 1, .recompute = true}};
   exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);
 }
@@ -16,6 +17,7 @@ static void test_layouts_of_four_ranks_have_the_hash_of_one(void **state) {
 // Norms of matrices and their products, too.
 static void test_muon_has_the_hash_of_one_rank(void **state) {
   static const layout layouts[] = {{.tp = 2, .cp = 1, .dp = 2, .zero = 1, .muon = true},
+                                   {.tp = 1, .cp = 1, .dp = 4, .zero = 2, .shard = 2, .muon = true},
                                    {.tp = 1, .cp = 2, .dp = 2, .muon = true}};
   exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);
 }

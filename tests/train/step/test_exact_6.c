@@ -3,7 +3,7 @@
 #include "tests/train/exact.h"
 
 static void test_layouts_of_six_ranks_have_the_hash_of_one(void **state) {
-  static const layout layouts[] = {{.tp = 1, .cp = 1, .dp = 6, .zero = 1},
+  static const layout layouts[] = {{.tp = 1, .cp = 1, .dp = 6, .zero = 2},
                                    {.tp = 2, .cp = 1, .dp = 3},
                                    {.tp = 1, .cp = 2, .dp = 3, .zero = 1}};
   exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);

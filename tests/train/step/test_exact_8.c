@@ -3,9 +3,9 @@
 #include "tests/train/exact.h"
 
 static void test_layouts_of_eight_ranks_have_the_hash_of_one(void **state) {
-  static const layout layouts[] = {{.tp = 1, .cp = 1, .dp = 8},
+  static const layout layouts[] = {{.tp = 1, .cp = 1, .dp = 8, .zero = 3, .shard = 4},
                                    {.tp = 4, .cp = 2, .dp = 1},
-                                   {.tp = 2, .cp = 2, .dp = 2, .zero = 1, .recompute = true},
+                                   {.tp = 2, .cp = 2, .dp = 2, .zero = 2, .recompute = true},
                                    {.tp = 2, .cp = 1, .dp = 4, .zero = 1, .micro = 3}};
   exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);
 }

@@ -48,7 +48,7 @@ static void test_dp2_over_nccl_equals_one_rank(void **state) {
 static void test_exact_layouts_over_nccl_have_the_hash_of_one_rank(void **state) {
   static const layout layouts[] = {{.tp = 2, .cp = 1, .dp = 1},
                                    {.tp = 1, .cp = 2, .dp = 1},
-                                   {.tp = 1, .cp = 1, .dp = 2, .zero = 1}};
+                                   {.tp = 1, .cp = 1, .dp = 2, .zero = 3}};
   exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);
 }
 
