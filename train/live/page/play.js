@@ -56,13 +56,16 @@ function connect() {
   clearTimeout(again);
   socket = new WebSocket(`${scheme}//${location.host}${base}play/${PROTOCOL}${token ? '?token=' + encodeURIComponent(token) : ''}`);
   socket.binaryType = 'arraybuffer';
-  socket.onopen = () => { link('on', 'connected'); seen.connected = true; notice(''); };
+  let opened = false;
+  socket.onopen = () => { opened = true; link('on', 'connected'); seen.connected = true; notice(''); };
   socket.onmessage = e => typeof e.data === 'string' ? hear(JSON.parse(e.data)) : take(e.data);
   socket.onclose = e => {
     seen.connected = begun = false;
     ready(false);
     link('off', 'not connected');
-    notice(over ? over.words : 'The connection has ended' + (e.reason ? ': ' + e.reason : '') + '.');
+    // why it ended stays to be read while attempts to come back fail
+    if (opened || over || !$('notice').textContent)
+      notice(over ? over.words : 'The connection has ended' + (e.reason ? ': ' + e.reason : '') + '.');
     if (over && over.code === 'idle') $('enter').disabled = false; // comes back when asked to
     else again = setTimeout(connect, 3000);
     $('enter').textContent = left ? 'Go on' : 'Step inside';
