@@ -12,7 +12,7 @@
 
 static const char *const data_axis[] = {EXACT, NULL},
                          *const tensor_axis[] = {EXACT, "dist.tp=2", "train.micro_batch=2", NULL},
-                         *const context_axis[] = {EXACT, "dist.cp=2", "dist.zero=1",
+                         *const context_axis[] = {EXACT, "dist.cp=2", "dist.zero=3",
                                                   "train.recompute=all", NULL};
 
 static int64_t flip_in; // the step, of a run, in which a weight changes; 0 = none
