@@ -43,13 +43,14 @@ job_check() {
 job_ms() { date +%s%3N; }
 
 # Looks at all nodes at once; those that are not well are bad until they are looked at again, and are named. A node whose
-# ranks ended without a word while others told of theirs (JOB_HEARD) is under suspicion: once the others are well, it has
-# as long again as they took.
+# ranks ended without a word while others told of theirs (JOB_HEARD), or that was bad before, is under suspicion: once the
+# others are well, it has as long again as they took.
 job_check_all() {
-  local node all=() expected=() dir began last now missing until
+  local node all=() expected=() dir began last now missing until bad=$JOB_BAD
   JOB_BAD=" "
   mapfile -t all < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
   for node in "${all[@]}"; do
+    if [[ $bad == *" $node "* ]]; then continue; fi
     if [ "$JOB_HEARD" != " " ] && [[ " ${JOB_NODES[*]} " == *" $node "* && $JOB_HEARD != *" $node "* ]]; then continue; fi
     expected+=("$node")
   done

@@ -74,7 +74,7 @@ static orr_code describe(const machine *m, const orr_args *a, const dist_world *
                          .overlap = k->device_memory, // MPI moves what it is called for
                          .threads = k->threads,
                          .memory = host_memory() / w->node_ranks,
-                         .attention = 0.5,
+                         .attention = {0.5, 0.5},
                          .matmul = {[KERN_F32] = m->best[1], [KERN_BF16] = m->best[0]}};
   const char *name = orr_args_text(a, "name", NULL);
   if (name)

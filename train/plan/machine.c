@@ -86,8 +86,10 @@ static int nearest(const train_machine *m, const kern_work *work, int at[NEAREST
 
 // Where nothing like it was timed.
 static double from_rates(const train_machine *m, const kern_work *w) {
-  const bool attends = w->op == KERN_OP_attention_fwd || w->op == KERN_OP_attention_bwd;
-  const double rate = m->matmul[w->type] * (attends ? m->attention : 1.0),
+  const double share = w->op == KERN_OP_attention_fwd   ? m->attention[0]
+                       : w->op == KERN_OP_attention_bwd ? m->attention[1]
+                                                        : 1.0,
+               rate = m->matmul[w->type] * share,
                moving = m->bandwidth > 0.0 ? w->bytes / m->bandwidth : 0.0,
                computing = w->flops > 0.0 && rate > 0.0 ? w->flops / rate : 0.0;
   return m->launch_s + (computing > moving ? computing : moving);
@@ -236,7 +238,6 @@ static orr_code read_all(reader *r, train_machine *m) {
                        .memory = 1e9 * number(r, r->j, "memory_gb", false),
                        .reserved = 1e9 * number(r, r->j, "reserved_gb", false),
                        .watts = number(r, r->j, "watts", false),
-                       .attention = number(r, r->j, "attention_share", false),
                        .bandwidth = 1e9 * number(r, r->j, "bandwidth_gb_s", false),
                        .launch_s = 1e-6 * number(r, r->j, "launch_us", false),
                        .inside = link_of(r, "inside"),
@@ -246,6 +247,10 @@ static orr_code read_all(reader *r, train_machine *m) {
   snprintf(m->name, sizeof m->name, "%s", name);
   by_type(r, "peak_tflops", m->peak);
   by_type(r, "matmul_tflops", m->matmul);
+  const json_t *shares = json_object_get(r->j, "attention_share");
+  for (int i = 0; shares && i < 2; i++) // one number: of both
+    m->attention[i] = json_is_number(shares) ? json_number_value(shares)
+                                             : number(r, shares, i ? "backward" : "forward", true);
   ORR_TRY(read_lists(r, m));
   return r->rc;
 }
@@ -290,7 +295,9 @@ orr_code train_machine_write(const train_machine *m, const char *path) {
                         "bandwidth_gb_s", m->bandwidth / 1e9, "host_step_us", 1e6 * m->host_step_s,
                         "host_token_us", 1e6 * m->host_token_s, "ops", ops, "collectives", moves);
   ORR_CHECK(j, ORR_ENOMEM, "%s: out of memory", path);
-  json_object_set_new(j, "attention_share", json_real(m->attention));
+  json_object_set_new(
+      j, "attention_share",
+      json_pack("{s:f, s:f}", "forward", m->attention[0], "backward", m->attention[1]));
   char *text = json_dumps(j, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
   json_decref(j);
   ORR_CHECK(text, ORR_ENOMEM, "%s: out of memory", path);

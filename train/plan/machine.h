@@ -43,7 +43,7 @@ typedef struct {
   double memory, reserved; // bytes of a rank's device, and what is not ours of them
   double watts;            // of a rank, with its share of the node
   double peak[2], matmul[2];         // FLOP/s by kern_dtype: of the data sheet, of a large product
-  double attention;                  // of an attention, as a share of `matmul`
+  double attention[2];               // of an attention forward, backward, as a share of `matmul`
   double bandwidth, launch_s;        // bytes/s of ops that only move; what any op takes at least
   train_machine_link inside, beyond; // the domain
   double host_step_s, host_token_s;  // of a step, beside its ops

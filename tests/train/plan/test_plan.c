@@ -164,6 +164,11 @@ static void test_ops_take_the_rate_of_their_nearest(void **state) {
   other.op = KERN_OP_matmul_bwd_x; // never timed: from rates
   m.matmul[KERN_F32] = 2e9;
   assert_true(train_machine_op_s(&m, &other) == other.flops / 2e9);
+  m.attention[0] = 0.8, m.attention[1] = 0.5;
+  other.op = KERN_OP_attention_fwd;
+  assert_true(fabs(train_machine_op_s(&m, &other) * 1.6e9 / other.flops - 1.0) < 1e-12);
+  other.op = KERN_OP_attention_bwd;
+  assert_true(fabs(train_machine_op_s(&m, &other) * 1e9 / other.flops - 1.0) < 1e-12);
   train_machine_release(&m);
 }
 
@@ -184,7 +189,12 @@ test_collectives_lie_between_their_sizes_and_beyond_a_domain_take_the_other_link
 
 static void test_a_machine_file_says_again_what_was_written(void **state) {
   char path[] = "/tmp/orrery-machine-XXXXXX";
-  train_machine m = {.measured = true, .threads = 3, .memory = 4e9, .bandwidth = 5e9}, again;
+  train_machine m = {.measured = true,
+                     .threads = 3,
+                     .memory = 4e9,
+                     .bandwidth = 5e9,
+                     .attention = {0.75, 0.5}},
+                again;
   const kern_work w = product(3, 5, 7);
   snprintf(m.name, sizeof m.name, "a \"machine\"");
   close(mkstemp(path));
@@ -196,6 +206,13 @@ static void test_a_machine_file_says_again_what_was_written(void **state) {
   assert_true(again.measured && again.threads == 3 && again.memory == 4e9 && !again.overlap);
   assert_true(fabs(again.ops[0].s / 2.5e-6 - 1) < 1e-5 && again.ops[0].work.dim[2] == 7);
   assert_true(again.moves[0].move == TRAIN_BROADCAST && again.moves[0].ranks == 4);
+  assert_true(again.attention[0] == 0.75 && again.attention[1] == 0.5);
+  train_machine_release(&again);
+  const char *one = "{\"orrery_machine\": 1, \"name\": \"x\", \"source\": \"published\", "
+                    "\"attention_share\": 0.25}";
+  assert_ok(orr_fs_write_atomic(path, one, strlen(one)));
+  assert_ok(train_machine_read(path, &again));
+  assert_true(again.attention[0] == 0.25 && again.attention[1] == 0.25);
   train_machine_release(&again);
   static const struct {
     const char *text, *words;
