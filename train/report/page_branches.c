@@ -1,6 +1,7 @@
 // What one model of several kinds of worlds can do in each: branches.json (`eval --by-branch`) as
 // films, a table and a chart a branch. Films and strips are told apart by their names:
 // rollout-BRANCH.gif, strip-BRANCH.png.
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +40,11 @@ bool train_page_of_branch(const train_report_run *run, const train_medium *m, co
   if (branch) {
     const char *dash = strchr(m->name, '-');
     const size_t n = strlen(branch);
-    return dash && strncmp(dash + 1, branch, n) == 0 && dash[1 + n] == '.';
+    // signs that a file's name may not have are dashes there
+    for (size_t i = 0; dash && i < n; i++)
+      if (dash[1 + i] != (isalnum((unsigned char)branch[i]) || branch[i] == '_' ? branch[i] : '-'))
+        return false;
+    return dash && dash[1 + n] == '.';
   }
   json_object_foreach(run->branches, key, v) if (train_page_of_branch(run, m, key)) return true;
   return false;

@@ -218,9 +218,14 @@ static void test_branches_have_a_table_films_and_strips(void **state) {
 // An eval.json that is one by branch is taken for what it is; a file that is none is named.
 static void test_branches_are_known_by_what_they_hold(void **state) {
   const char *dir = *state;
-  folder_store(dir, "eval.json", "{\"branches\": {\"worlds\": {\"psnr\": [30, 29]}}}");
+  folder_store(dir, "eval.json", "{\"branches\": {\"worlds a/b\": {\"psnr\": [30, 29]}}}");
+  uint8_t frame[8][32][3] = {0};
+  orr_path path;
+  assert_ok(orr_fs_join(path, sizeof path, dir, "strip-worlds-a-b.png"));
+  assert_ok(data_film_write(path, frame[0][0], 1, 8, 32, 10, 1));
   char *page = page_of(dir);
   assert_holds(page, "<h2>Branches</h2>");
+  assert_holds(page, "worlds a/b. In each pair");
   orr_free(page);
   folder_store(dir, "branches.json", "{\"psnr\": [30]}");
   page = page_of(dir);
