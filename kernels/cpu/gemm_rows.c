@@ -279,9 +279,12 @@ static void run_slices(const plan *p, const memory *mem, int64_t m0, int64_t cou
   const int64_t of = p->kind == GEMM_PAIRS ? 2 : 1;
   int level = 0;
   for (int i = 0; i < slices->count; i++, level++) {
-    for (int g = 0; g < slices->segments; g++)
-      add_words(p, mem, &s, m0, panel, slices->at[g][i] / of, slices->at[g][i + 1] / of, level,
-                g == 0);
+    bool begin = true; // a slice may have nothing of its first segments
+    for (int g = 0; g < slices->segments; g++) {
+      const int64_t from = slices->at[g][i] / of, to = slices->at[g][i + 1] / of;
+      add_words(p, mem, &s, m0, panel, from, to, level, begin);
+      if (to > from) begin = false;
+    }
     for (int carry = i; carry & 1; carry >>= 1) merge(mem, &s, level--);
   }
   for (int64_t t = 0; t < s.count; t++) {
