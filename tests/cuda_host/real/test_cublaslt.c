@@ -41,8 +41,9 @@ static void test_products_are_described_as_the_library_takes_it(void **state) {
     p->shape = shapes[i];
     if (describe(&ps, p) != ORR_OK) fail_msg("shape %d: %s", (int)i, orr_status_message());
     assert_int_equal(ps.lt.cublasLtMatmulPreferenceCreate(&preference), CUBLAS_STATUS_SUCCESS);
-    if (prefer(&ps, p, preference) != ORR_OK)
-      fail_msg("shape %d: %s", (int)i, orr_status_message());
+    for (int whole = 0; whole < 2; whole++)
+      if (prefer(&ps, p, whole, preference) != ORR_OK)
+        fail_msg("shape %d: %s", (int)i, orr_status_message());
     ps.lt.cublasLtMatmulPreferenceDestroy(preference);
     product_destroy(&ps, p);
   }
