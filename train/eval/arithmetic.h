@@ -64,16 +64,6 @@ double train_measure_effect_corr(const train_measure_effect *e);
 // Intersection over union of the changed pixels; 1 when nothing changed on either side.
 double train_measure_effect_iou(const train_measure_effect *e);
 
-// A score of something that is or is not of a kind.
-typedef struct {
-  double score;
-  bool is;
-} train_measure_judged;
-
-// Local. The chance that one that is scores higher than one that is not (area under the curve of
-// Mann & Whitney; equals share); NaN where all are or none is. Sorts `all`.
-double train_measure_auroc(train_measure_judged *all, int64_t n);
-
 // Distances of objects from where they should be.
 typedef struct {
   train_measure_mean error; // in the unit of the coordinates added

@@ -3,6 +3,7 @@
 // gives it back: one had better have held that.
 #include <math.h>
 
+#include "base/auroc.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "train/eval/arithmetic.h"
@@ -23,14 +24,14 @@ static bool is_wrong(const train_films *f, int64_t clip) {
 static orr_code take(const train_films *f, json_t *out) {
   const int64_t E = f->set->E;
   int64_t wrong = 0;
-  train_measure_judged *all = orr_malloc((size_t)E * sizeof *all);
+  orr_judged *all = orr_malloc((size_t)E * sizeof *all);
   ORR_CHECK(all, ORR_ENOMEM, "evaluation: out of memory");
   for (int64_t i = 0; i < E; i++) {
-    all[i] = (train_measure_judged){.is = is_wrong(f, i)};
+    all[i] = (orr_judged){.is = is_wrong(f, i)};
     for (int64_t k = 0; k < FIRST; k++) all[i].score += f->nats[i * f->horizon + k] / FIRST;
     wrong += all[i].is;
   }
-  json_object_set_new(out, "foresight_auroc", orr_json_number(train_measure_auroc(all, E)));
+  json_object_set_new(out, "foresight_auroc", orr_json_number(orr_auroc(all, E)));
   json_object_set_new(out, "wrong_at_16", orr_json_number((double)wrong / (double)E));
   orr_free(all);
   return ORR_OK;

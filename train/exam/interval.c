@@ -3,10 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/auroc.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "train/eval/arithmetic.h"
 
 enum { PAIRS = 2, BELIEF_BINS = 10 };
 
@@ -97,12 +97,11 @@ double train_exam_accuracy(const void *data, const int64_t *pick, int64_t n) {
 
 double train_exam_auroc(const void *data, const int64_t *pick, int64_t n) {
   const double *nats = data;
-  train_measure_judged *e = orr_malloc((size_t)(4 * n) * sizeof *e);
+  orr_judged *e = orr_malloc((size_t)(4 * n) * sizeof *e);
   if (!e) return NAN;
   for (int64_t i = 0; i < n; i++)
-    for (int k = 0; k < 4; k++)
-      e[4 * i + k] = (train_measure_judged){nats[pick[i] * 4 + k], k % 2 == 1};
-  const double area = train_measure_auroc(e, 4 * n);
+    for (int k = 0; k < 4; k++) e[4 * i + k] = (orr_judged){nats[pick[i] * 4 + k], k % 2 == 1};
+  const double area = orr_auroc(e, 4 * n);
   orr_free(e);
   return area;
 }

@@ -5,12 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/sort.h"
-
-static double mean_of(const double *x, int64_t n) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; i++) sum += x[i];
-  return n ? sum / (double)n : 0;
-}
+#include "train/policy/figures.h"
 
 static double variance_of(const double *a, const double *b, int64_t n) {
   double mean = 0, sum = 0;
@@ -24,9 +19,10 @@ static double variance_of(const double *a, const double *b, int64_t n) {
 
 // Whether no third policy lies between the two.
 static int are_neighbours(const double *outcome, int64_t P, int64_t N, int64_t i, int64_t j) {
-  const double a = mean_of(outcome + i * N, N), b = mean_of(outcome + j * N, N);
+  const double a = train_figures_mean(outcome + i * N, N),
+               b = train_figures_mean(outcome + j * N, N);
   for (int64_t k = 0; k < P; k++) {
-    const double c = mean_of(outcome + k * N, N);
+    const double c = train_figures_mean(outcome + k * N, N);
     if (k != i && k != j && ((a < c && c < b) || (b < c && c < a))) return 0;
   }
   return 1;
@@ -46,7 +42,8 @@ double train_chances_most(double a, double b) {
 static int is_asked(const double *outcome, int64_t P, int64_t N, int64_t i, int64_t j,
                     train_chances_pairs which) {
   if (which == TRAIN_CHANCES_NEIGHBOURS) return are_neighbours(outcome, P, N, i, j);
-  const double d = fabs(mean_of(outcome + i * N, N) - mean_of(outcome + j * N, N));
+  const double d =
+      fabs(train_figures_mean(outcome + i * N, N) - train_figures_mean(outcome + j * N, N));
   return which == TRAIN_CHANCES_ALL || d <= TRAIN_CHANCES_CLOSE_BY + 1e-9;
 }
 
@@ -70,7 +67,7 @@ orr_code train_chances_of(const double *outcome, int64_t P, int64_t N, train_cha
       apart += variance_of(a, NULL, N) + variance_of(b, NULL, N);
       together += variance_of(a, b, N);
       factor[out->pairs] = its;
-      most[out->pairs++] = train_chances_most(mean_of(a, N), mean_of(b, N));
+      most[out->pairs++] = train_chances_most(train_figures_mean(a, N), train_figures_mean(b, N));
     }
   out->pooled = together > 0 ? apart / together : NAN;
   out->median = median_of(factor, out->pairs);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/auroc.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -125,12 +126,6 @@ static orr_code run_recorded(evaluation *e, policy *p) {
   return run_model(e, p, NULL);
 }
 
-static double mean_of(const double *x, int64_t n) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; i++) sum += x[i];
-  return n ? sum / (double)n : NAN;
-}
-
 static orr_code run_all(evaluation *e) {
   e->N = e->o->trials;
   for (int64_t i = 0; i < e->o->policies; i++) {
@@ -139,7 +134,8 @@ static orr_code run_all(evaluation *e) {
     if (p->failed) continue;
     if (p->truth.N < e->N) e->N = p->truth.N;
     ORR_INFO("policy %s: %.2f of %" PRId64 " trials succeed, %.2f in the model", p->name,
-             mean_of(p->truth.success, p->truth.N), p->truth.N, mean_of(p->sampled, p->model.N));
+             train_figures_mean(p->truth.success, p->truth.N), p->truth.N,
+             train_figures_mean(p->sampled, p->model.N));
   }
   return ORR_OK;
 }
@@ -207,21 +203,16 @@ static json_t *numbers_of(const double *v, int64_t n) {
 // Whether the model's surprise at the first frames of a trial says that its verdict will be wrong.
 static orr_code put_foresight(const evaluation *e, const table *t, json_t *out) {
   const int64_t all = t->P * e->N;
-  double *score = orr_malloc((size_t)all * sizeof *score);
-  uint8_t *wrong = orr_malloc((size_t)all);
-  orr_code rc = ORR_OK;
-  ORR_CHECK_GOTO(score && wrong, release, ORR_ENOMEM, "policy evaluation: out of memory");
+  orr_judged *wrong = orr_malloc((size_t)all * sizeof *wrong);
+  ORR_CHECK(wrong, ORR_ENOMEM, "policy evaluation: out of memory");
   for (int64_t i = 0; i < t->P; i++)
-    for (int64_t n = 0; n < e->N; n++) {
-      score[i * e->N + n] = t->of[i]->model.surprise[n];
-      wrong[i * e->N + n] = t->of[i]->model.success[n] != t->of[i]->truth.success[n];
-    }
-  json_object_set_new(out, "surprise_auroc",
-                      orr_json_number(train_figures_auroc(score, wrong, all)));
-release:
+    for (int64_t n = 0; n < e->N; n++)
+      wrong[i * e->N + n] =
+          (orr_judged){.score = t->of[i]->model.surprise[n],
+                       .is = t->of[i]->model.success[n] != t->of[i]->truth.success[n]};
+  json_object_set_new(out, "surprise_auroc", orr_json_number(orr_auroc(wrong, all)));
   orr_free(wrong);
-  orr_free(score);
-  return rc;
+  return ORR_OK;
 }
 
 // A letter a trial: 1 succeeded, 0 failed.
@@ -250,11 +241,11 @@ static orr_code put_rates(const evaluation *e, const table *t, json_t *out) {
     json_array_append_new(
         list,
         json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*, s:o}", "policy", p->name,
-                  "success", orr_json_number(mean_of(t->truth + i * e->N, e->N)),
+                  "success", orr_json_number(train_figures_mean(t->truth + i * e->N, e->N)),
                   "success_interval", interval(rates[i]), "model_success",
-                  orr_json_number(mean_of(t->model + i * e->N, e->N)), "model_success_interval",
-                  interval(rates[t->P + i]), "model_progress",
-                  orr_json_number(mean_of(p->model.progress, e->N)), "slowest_answer_s",
+                  orr_json_number(train_figures_mean(t->model + i * e->N, e->N)),
+                  "model_success_interval", interval(rates[t->P + i]), "model_progress",
+                  orr_json_number(train_figures_mean(p->model.progress, e->N)), "slowest_answer_s",
                   orr_json_number(p->slowest_s), "outcomes", letters_of(t->truth + i * e->N, e->N),
                   "model_outcomes", letters_of(t->model + i * e->N, e->N), "surprise",
                   numbers_of(p->model.surprise, e->N)));

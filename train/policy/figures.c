@@ -7,14 +7,14 @@
 #include "base/rng.h"
 #include "base/sort.h"
 
-static double mean_of(const double *x, int64_t n) {
+double train_figures_mean(const double *x, int64_t n) {
   double sum = 0;
   for (int64_t i = 0; i < n; i++) sum += x[i];
   return n ? sum / (double)n : 0;
 }
 
 double train_figures_pearson(const double *x, const double *y, int64_t n) {
-  const double mx = mean_of(x, n), my = mean_of(y, n);
+  const double mx = train_figures_mean(x, n), my = train_figures_mean(y, n);
   double xx = 0, yy = 0, xy = 0;
   for (int64_t i = 0; i < n; i++) {
     xx += (x[i] - mx) * (x[i] - mx);
@@ -123,17 +123,6 @@ orr_code train_figures_threshold(const double *score, const uint8_t *is, int64_t
   return ORR_OK;
 }
 
-double train_figures_auroc(const double *score, const uint8_t *is, int64_t n) {
-  double above = 0, pairs = 0;
-  for (int64_t i = 0; i < n; i++)
-    for (int64_t k = 0; k < n && is[i]; k++) {
-      if (is[k]) continue;
-      above += score[i] > score[k] ? 1 : score[i] == score[k] ? 0.5 : 0;
-      pairs++;
-    }
-  return pairs > 0 ? above / pairs : NAN;
-}
-
 // -- a table of trials ----------------------------------------------------------------------
 
 orr_code train_figures_of(const double *truth, const double *model, int64_t P, int64_t N,
@@ -141,8 +130,8 @@ orr_code train_figures_of(const double *truth, const double *model, int64_t P, i
   double *rate = orr_malloc((size_t)(2 * P) * sizeof *rate);
   ORR_CHECK(rate, ORR_ENOMEM, "figures of %lld policies: out of memory", (long long)P);
   for (int64_t i = 0; i < P; i++) {
-    rate[i] = mean_of(truth + i * N, N);
-    rate[P + i] = mean_of(model + i * N, N);
+    rate[i] = train_figures_mean(truth + i * N, N);
+    rate[P + i] = train_figures_mean(model + i * N, N);
   }
   out->r = train_figures_pearson(rate, rate + P, P);
   out->mmrv = train_figures_mmrv(rate, rate + P, P);

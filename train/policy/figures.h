@@ -9,6 +9,8 @@
 
 #include "base/status.h"
 
+// The mean of x [n]; 0 of none.
+double train_figures_mean(const double *x, int64_t n);
 // Pearson's correlation of x and y [n]. NAN where either never varies.
 double train_figures_pearson(const double *x, const double *y, int64_t n);
 // Spearman's: Pearson's of the ranks, equal values sharing the middle of theirs. ORR_ENOMEM.
@@ -22,10 +24,6 @@ double train_figures_mmrv(const double *truth, const double *model, int64_t n);
 // Expected calibration error (Guo et al. 2017): confidences [n] in [0,1] in `bins` bins of equal
 // width, |mean confidence - share of outcomes that are 1| weighted by how many each holds.
 double train_figures_ece(const double *confidence, const uint8_t *outcome, int64_t n, int bins);
-
-// Chance that a trial that `is` scores higher than one that is not, equal scores counting one half.
-// NAN where all are or none is.
-double train_figures_auroc(const double *score, const uint8_t *is, int64_t n);
 
 // The threshold on scores [n] at or above which `is` is said, that has the highest mean of the
 // shares of 1s and of 0s told rightly (*balanced): the middle between the two scores it lies

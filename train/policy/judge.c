@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/auroc.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -12,17 +13,21 @@
 static orr_code find_threshold(train_model_trials *t, const train_verdicts *truth,
                                const train_verdicts *model, train_judge *out) {
   const int64_t N = truth->N;
-  uint8_t *is = orr_malloc((size_t)N);
-  ORR_CHECK(is, ORR_ENOMEM, "recordings to judge by: out of memory");
+  orr_judged *all = orr_malloc((size_t)N * (sizeof *all + 1));
+  ORR_CHECK(all, ORR_ENOMEM, "recordings to judge by: out of memory");
+  uint8_t *is = (uint8_t *)(all + N);
   out->succeeded = 0;
-  for (int64_t n = 0; n < N; n++) out->succeeded += is[n] = truth->success[n] > 0.5;
+  for (int64_t n = 0; n < N; n++) {
+    out->succeeded += is[n] = truth->success[n] > 0.5;
+    all[n] = (orr_judged){.score = model->level[n], .is = is[n]};
+  }
   out->recordings = N;
-  out->auroc = train_figures_auroc(model->level, is, N);
+  out->auroc = orr_auroc(all, N);
   const bool enough =
       out->succeeded >= TRAIN_JUDGE_LEAST && N - out->succeeded >= TRAIN_JUDGE_LEAST;
   orr_code rc = ORR_OK;
   if (enough) rc = train_figures_threshold(model->level, is, N, &out->threshold, &out->balanced);
-  orr_free(is);
+  orr_free(all);
   ORR_TRY(rc);
   if (enough) {
     t->arrived = out->threshold;

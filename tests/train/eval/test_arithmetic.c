@@ -212,14 +212,6 @@ static void test_objects_are_kept_where_as_many_are_found_as_there_were(void **s
   json_decref(out);
 }
 
-static void test_auroc_counts_orders_and_shares_equals(void **state) {
-  train_measure_judged one[] = {{1, false}, {2, true}, {3, false}, {4, true}},
-                       equal[] = {{1, true}, {1, false}, {1, true}}, none[] = {{1, false}};
-  NEAR(train_measure_auroc(one, 4), 0.75); // three of four orders
-  NEAR(train_measure_auroc(equal, 3), 0.5);
-  assert_true(isnan(train_measure_auroc(none, 1)));
-}
-
 // Clips 0 and 2 end far from the truth, which stays as it was given; they surprised most at first,
 // clip 3 only later.
 static void test_foresight_looks_at_the_first_frames_and_at_the_sixteenth(void **state) {
@@ -263,7 +255,6 @@ int main(void) {
       cmocka_unit_test(test_changed_iou_counts_pixels_not_channels),
       cmocka_unit_test(test_position_error_charges_lost_objects),
       cmocka_unit_test(test_objects_are_kept_where_as_many_are_found_as_there_were),
-      cmocka_unit_test(test_auroc_counts_orders_and_shares_equals),
       cmocka_unit_test(test_foresight_looks_at_the_first_frames_and_at_the_sixteenth),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,14 +32,6 @@ static void test_mmrv_is_the_worst_true_difference_told_wrongly(void **state) {
   assert_float_equal(train_figures_mmrv(truth, reversed, 3), (0.8 + 0.4 + 0.8) / 3, 1e-12);
 }
 
-static void test_auroc_counts_pairs(void **state) {
-  const double score[] = {3, 1, 2, 2};
-  const uint8_t is[] = {1, 0, 1, 0}, all[] = {1, 1, 1, 1};
-  // 3 above 1 and 2, 2 above 1 and level with 2
-  assert_float_equal(train_figures_auroc(score, is, 4), 3.5 / 4, 1e-12);
-  assert_true(isnan(train_figures_auroc(score, all, 4)));
-}
-
 static void test_the_threshold_tells_both_ends_best(void **state) {
   const double score[] = {0.9, 0.8, 0.3, 0.2, 0.1, 0.75}, level[] = {0.5, 0.5};
   const uint8_t is[] = {1, 1, 0, 0, 0, 0}, either[] = {1, 0};
@@ -131,7 +123,6 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_correlations_of_a_small_case),
       cmocka_unit_test(test_mmrv_is_the_worst_true_difference_told_wrongly),
-      cmocka_unit_test(test_auroc_counts_pairs),
       cmocka_unit_test(test_the_threshold_tells_both_ends_best),
       cmocka_unit_test(test_calibration),
       cmocka_unit_test(test_what_common_chances_spare),
