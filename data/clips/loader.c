@@ -17,6 +17,7 @@
 #include "data/clips/mix_begin.h"
 #include "data/clips/clip_read.h"
 #include "data/clips/mix.h"
+#include "data/clips/turn.h"
 
 #define AHEAD_MAX 64 // batches, when prefetch_bytes decides: no batch waits longer for its turn
 
@@ -101,12 +102,6 @@ static clip_job *wait_for_job(data_loader *l) {
   return j;
 }
 
-// Where clip `row` of this rank lies in the batch of all ranks.
-static int64_t place_of(const data_loader *l, int64_t row) {
-  const int64_t turn = l->o.turn ? l->o.turn : l->local;
-  return (row / turn * l->o.ranks + l->o.rank) * turn + row % turn;
-}
-
 // Begins the clips of batch k, and finishes those that nobody else has to; false ends the thread.
 static bool fill(data_loader *l, int64_t k) {
   uint64_t step = l->o.first_step + (uint64_t)k;
@@ -117,7 +112,9 @@ static bool fill(data_loader *l, int64_t k) {
   orr_code rc = ORR_OK;
   for (int64_t row = 0; rc == ORR_OK && row < l->local; row++) {
     if (!j && !(j = wait_for_job(l))) return false;
-    rc = data_mix_begin(l->mix, first + (uint64_t)place_of(l, row), j->read, b, row);
+    rc = data_mix_begin(
+        l->mix, first + (uint64_t)data_clip_place(l->o.rank, l->o.ranks, l->local, l->o.turn, row),
+        j->read, b, row);
     atomic_fetch_add_explicit(&l->bytes_read, data_clip_read_bytes(j->read), memory_order_relaxed);
     if (rc != ORR_OK) break;
     if (l->crew && data_clip_read_packed(j->read)) {

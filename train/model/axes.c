@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "data/clips/turn.h"
 #include "train/model/views.h"
 
 train_part train_part_of(int64_t n, int parts, int i) {
@@ -119,8 +120,7 @@ int train_axes_rank(const train_axes *ax, dist_axis axis) {
 }
 
 int64_t train_axes_clip(const train_axes *ax, int64_t clips, int64_t i) {
-  const int64_t turn = ax->turn ? ax->turn : clips;
-  return (i / turn * ax->grid.dp + ax->grid.dp_i) * turn + i % turn;
+  return data_clip_place(ax->grid.dp_i, ax->grid.dp, clips, ax->turn, i);
 }
 
 dist_axis train_axes_sharing(const train_axes *ax) {

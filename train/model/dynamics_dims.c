@@ -68,8 +68,7 @@ int64_t train_dynamics_outcome_elements(const train_dynamics_dims *d) {
   for (int o = 0; o < TRAIN_OUTCOMES; o++) {
     const int64_t bins = train_outcome_bins((train_outcome)o),
                   parts[] = {bins * d->R * d->block.D, bins};
-    for (int i = 0; d->outcome[o] && i < 2; i++)
-      n += (parts[i] + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN;
+    for (int i = 0; d->outcome[o] && i < 2; i++) n += train_param_aligned(parts[i]);
   }
   return n;
 }

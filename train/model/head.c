@@ -25,8 +25,7 @@ void train_head_place_logits(train_head *h, orr_arena *arena) {
 
 // Where what follows the head begins, from the norm on.
 static int64_t place_after(const train_head *h) {
-  const int64_t end = h->head + h->codes.capacity * h->d.D;
-  return (end + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN - h->norm;
+  return train_param_aligned(h->head + h->codes.capacity * h->d.D) - h->norm;
 }
 
 static void place_exact(train_head *h, orr_arena *arena) {

@@ -69,10 +69,8 @@ orr_code train_params_add(train_params *p, const train_param_spec *s, int64_t *a
   ORR_CHECK(q->name, ORR_ENOMEM, "name of parameter %s: out of memory", name);
   int64_t end = p->count ? p->list[p->count - 1].at + p->list[p->count - 1].count : 0;
   if (p->segments > 0 && end < p->segment[p->segments - 1]) end = p->segment[p->segments - 1];
-  q->at = s->adjoins_previous
-              ? end
-              : (end + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN;
-  p->total = (q->at + q->count + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN;
+  q->at = s->adjoins_previous ? end : train_param_aligned(end);
+  p->total = train_param_aligned(q->at + q->count);
   p->count++;
   if (at) *at = q->at;
   return ORR_OK;

@@ -59,6 +59,10 @@ typedef struct {
 
 // Elements between aligned parameters: 64 bytes also for the 2-byte working copy.
 #define TRAIN_PARAM_ALIGN 32
+// Local. The first place at or after element `at` where a parameter may begin.
+static inline int64_t train_param_aligned(int64_t at) {
+  return (at + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN;
+}
 
 // Local. An empty list; release frees its names and makes it empty again.
 void train_params_init(train_params *p);

@@ -46,7 +46,7 @@ static int64_t cut_after(const train_params *params, int64_t at, int64_t bucket)
   while (end > at && (p = divided(params, end))) end = aligned_down(p->at);
   if (end > at) return end;
   end = at + TRAIN_PARAM_ALIGN;
-  while ((p = divided(params, end))) end = aligned_down(p->at + p->count + TRAIN_PARAM_ALIGN - 1);
+  while ((p = divided(params, end))) end = train_param_aligned(p->at + p->count);
   return end;
 }
 

@@ -28,7 +28,7 @@ static orr_code list_plain(train_state *s) {
     if (p->decay) continue;
     w->plain_at[2 * w->plain_count] = p->at;
     w->plain_at[2 * w->plain_count++ + 1] = s->plain;
-    s->plain += (p->count + TRAIN_PARAM_ALIGN - 1) / TRAIN_PARAM_ALIGN * TRAIN_PARAM_ALIGN;
+    s->plain += train_param_aligned(p->count);
   }
   return ORR_OK;
 }

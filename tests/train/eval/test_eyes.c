@@ -4,8 +4,7 @@
 
 #include <stdlib.h>
 
-#include "data/sim/face.h"
-#include "train/eval/measure.h"
+#include "tests/train/eval/face_films.h"
 
 enum { SIDE = 64, E = 2, T = 24, PROMPT = 4, H = T - PROMPT, BYTES = SIDE * SIDE * 3 };
 enum { Q = DATA_FACE_STATE };
@@ -38,7 +37,6 @@ static void test_open_and_shut_eyes_are_told_apart_in_every_face(void **state) {
 static json_t *measure(bool blinks) {
   static uint8_t frames[E * T * BYTES], film[E * H * BYTES];
   static float state[E * T * Q];
-  json_t *out = json_object();
   for (int i = 0; i < E; i++)
     for (int t = 0; t < T; t++) {
       float *s = state + (i * T + t) * Q;
@@ -50,23 +48,15 @@ static json_t *measure(bool blinks) {
       if (!blinks) shown[DATA_FACE_BLINK] = 0;
       if (t >= PROMPT) data_face_draw(shown, SIDE, SIDE, film + (i * H + t - PROMPT) * BYTES);
     }
-  const train_eval_set set = {.E = E,
-                              .T = T,
-                              .prompt = PROMPT,
-                              .Q = Q,
-                              .height = SIDE,
-                              .width = SIDE,
-                              .dt_s = 0.04,
-                              .face = true,
-                              .frames = frames,
-                              .state = state};
-  const train_films films = {.set = &set, .horizon = H, .bytes = BYTES, .predicted = film};
-  assert_ok(train_measure_eyes.take(&films, out));
-  return out;
-}
-
-static double figure(const json_t *j, const char *name) {
-  return json_number_value(json_object_get(j, name));
+  return face_figures(&train_measure_eyes,
+                      &(train_eval_set){.E = E,
+                                        .T = T,
+                                        .prompt = PROMPT,
+                                        .height = SIDE,
+                                        .dt_s = 0.04,
+                                        .frames = frames,
+                                        .state = state},
+                      film, json_object());
 }
 
 static void test_blinks_are_counted(void **state) {

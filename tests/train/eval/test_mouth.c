@@ -5,8 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "data/sim/face.h"
-#include "train/eval/measure.h"
+#include "tests/train/eval/face_films.h"
 
 enum {
   SIDE = 32,
@@ -34,7 +33,6 @@ static void face_of(int clip, int t, int who, float *s) {
 static json_t *measure(int late, int who) {
   static uint8_t frames[E * T * BYTES], film[E * H * BYTES];
   static float state[E * T * Q];
-  json_t *out = json_pack("{s:f}", "action_shuffle_ratio", 1.5);
   for (int i = 0; i < E; i++)
     for (int t = 0; t < T; t++) {
       float s[Q];
@@ -43,22 +41,11 @@ static json_t *measure(int late, int who) {
       face_of(i, t - late, who < 0 ? i : who, s);
       if (t >= PROMPT) data_face_draw(s, SIDE, SIDE, film + (i * H + t - PROMPT) * BYTES);
     }
-  const train_eval_set set = {.E = E,
-                              .T = T,
-                              .prompt = PROMPT,
-                              .Q = Q,
-                              .height = SIDE,
-                              .width = SIDE,
-                              .face = true,
-                              .frames = frames,
-                              .state = state};
-  const train_films films = {.set = &set, .horizon = H, .bytes = BYTES, .predicted = film};
-  assert_ok(train_measure_mouth.take(&films, out));
-  return out;
-}
-
-static double figure(const json_t *j, const char *name) {
-  return json_number_value(json_object_get(j, name));
+  return face_figures(
+      &train_measure_mouth,
+      &(train_eval_set){
+          .E = E, .T = T, .prompt = PROMPT, .height = SIDE, .frames = frames, .state = state},
+      film, json_pack("{s:f}", "action_shuffle_ratio", 1.5));
 }
 
 static void test_a_film_that_is_right_has_the_figures_of_the_real_one(void **state) {
