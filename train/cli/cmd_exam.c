@@ -100,6 +100,7 @@ static orr_code read_model(const orr_args *a, exam *x) {
   x->model = (train_examinee_options){.passes = PASSES, .guidance = c->eval.guidance};
   ORR_TRY_GOTO(train_decoding_args(a, c, &x->model.decoding), destroy);
   ORR_TRY_GOTO(orr_args_f64(a, "guidance", 0.0, 100.0, &x->model.guidance), destroy);
+  ORR_TRY_GOTO(train_carry_args(a, c, &x->model.carry), destroy);
   ORR_TRY_GOTO(orr_args_i64(a, "passes", 1, 1 << 20, &x->model.passes), destroy);
   x->model.branch = x->branch;
   ORR_TRY_GOTO(train_examinee_model_check(c, x->run, &x->model), destroy); // before sets are made
