@@ -106,7 +106,7 @@ static orr_code load_adapter(train_loaded_model *m, ckpt_reader *r, const char *
   train_adapter *a = NULL;
   train_state_init(&own, m->k, KERN_F32, false, false);
   orr_code rc = train_adapter_list(m->c, &m->state.params, NULL, &own.params);
-  if (rc == ORR_OK) rc = train_adapter_create(m->c, &m->state, &own, &a);
+  if (rc == ORR_OK) rc = train_adapter_create(m->c, NULL, &m->state, &own, &a);
   if (rc == ORR_OK) rc = merge(m, r, prefix, ema, &own, a);
   train_adapter_destroy(a);
   train_state_release(&own);

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "train/model/exact.h"
 
 // W, A and B of a target on this rank, and the place of W's own values.
 typedef struct {
   int64_t w, a, b, kept;
   int64_t out, in;
+  bool by_rows; // tp splits W's rows, and with them B's; else the columns, and A's
 } matrix;
 
 // What is trained whole: places in both lists.
@@ -20,6 +22,7 @@ typedef struct {
 
 struct train_adapter {
   kern *k;
+  train_axes *axes;
   train_state *base, *own;
   int64_t rank;
   float scale;
@@ -27,9 +30,13 @@ struct train_adapter {
   whole *wholes;
   int64_t n, m;
   int64_t kept_elements, largest;
+  int64_t longest; // of the factors that tp does not split
   orr_arena arena;
   float *kept;    // [kept_elements] W of all targets
   float *product; // [largest] B A of one of them
+  // With run.exact, of the gradient of a factor that tp does not split: the sums of this rank's
+  // slices, their sum, and those of all ranks.
+  float *slices, *sum, *parts; // [slices,longest], [longest], [tp,longest]
 };
 
 // -- the list -------------------------------------------------------------------------------
@@ -80,7 +87,7 @@ static orr_code add_pair(const cfg *c, const train_param *p, const train_axes *a
   cut->part = &part;
   cut->grad_partial = p->grad_partial;
   cut->counted_elsewhere = p->counted_elsewhere;
-  uncut->grad_partial = split;
+  uncut->grad_partial = split && !train_exact(axes);
   uncut->counted_elsewhere = second;
   ORR_TRY(train_params_add(out, &a, NULL, "%.*s.lora_A.weight", stem, p->name));
   return train_params_add(out, &b, NULL, "%.*s.lora_B.weight", stem, p->name);
@@ -142,7 +149,10 @@ static void note(train_adapter *x, const train_param *p) {
                                  .b = b->at,
                                  .kept = x->kept_elements,
                                  .out = b->count / x->rank,
-                                 .in = in};
+                                 .in = in,
+                                 .by_rows = p->dim == 0};
+  const int64_t uncut = p->dim == 0 ? a->count : b->count;
+  if (uncut > x->longest) x->longest = uncut;
   x->kept_elements += p->count;
   if (p->count > x->largest) x->largest = p->count;
 }
@@ -151,12 +161,13 @@ static double alpha_of(const cfg *c) {
   return c->train.lora_alpha > 0.0 ? c->train.lora_alpha : (double)c->train.lora_rank;
 }
 
-orr_code train_adapter_create(const cfg *c, train_state *base, train_state *own,
+orr_code train_adapter_create(const cfg *c, train_axes *axes, train_state *base, train_state *own,
                               train_adapter **out) {
   const size_t n = (size_t)base->params.count;
   train_adapter *x = orr_calloc(1, sizeof *x);
   ORR_CHECK(x, ORR_ENOMEM, "adapter: out of memory");
   *x = (train_adapter){.k = base->k,
+                       .axes = axes,
                        .base = base,
                        .own = own,
                        .rank = c->train.lora_rank,
@@ -188,6 +199,13 @@ orr_arena *train_adapter_arena(train_adapter *x) {
 void train_adapter_place(train_adapter *x) {
   x->kept = orr_arena_take(&x->arena, (size_t)x->kept_elements * sizeof *x->kept);
   x->product = orr_arena_take(&x->arena, (size_t)x->largest * sizeof *x->product);
+  if (!train_exact(x->axes)) return;
+  const size_t row = (size_t)x->longest * sizeof *x->slices,
+               tp = (size_t)train_axes_size(x->axes, DIST_AXIS_TP);
+  x->slices = orr_arena_take(&x->arena, TRAIN_EXACT_SLICES / tp * row);
+  if (tp == 1) return;
+  x->sum = orr_arena_take(&x->arena, row);
+  x->parts = orr_arena_take(&x->arena, tp * row);
 }
 
 // -- the work -------------------------------------------------------------------------------
@@ -244,33 +262,72 @@ orr_code train_adapter_merge(train_adapter *x) {
   return train_state_refresh(x->base);
 }
 
+// dA [rank,in] (=) B^T dW' over rows [from, to) of W on this rank.
+static orr_code gradient_of_a(train_adapter *x, const matrix *m, int64_t from, int64_t to,
+                              float *da) {
+  const float *b = x->own->weights.master + m->b, *dw = x->base->weights.grad + m->w;
+  return kern_matmul_bwd_w(x->k, &(kern_matmul_bwd_w_args){.type = KERN_F32,
+                                                           .M = to - from,
+                                                           .N = x->rank,
+                                                           .K = m->in,
+                                                           .dy = b + from * x->rank,
+                                                           .x = dw + from * m->in,
+                                                           .dw = da,
+                                                           .overwrite = true});
+}
+
+// dB [out,rank] (=) dW' A^T over the columns of W on this rank.
+static orr_code gradient_of_b(train_adapter *x, const matrix *m, const kern_slices *slices,
+                              float *db) {
+  return kern_matmul_fwd(x->k, &(kern_matmul_fwd_args){.type = KERN_F32,
+                                                       .y_type = KERN_F32,
+                                                       .M = m->out,
+                                                       .N = x->rank,
+                                                       .K = m->in,
+                                                       .x = x->base->weights.grad + m->w,
+                                                       .w = x->own->weights.master + m->a,
+                                                       .y = db,
+                                                       .slices = slices});
+}
+
+// The one of both that is a sum over what tp splits: slice by slice, on this rank and then over
+// all.
+static orr_code sliced_gradient(train_adapter *x, const matrix *m, float *to) {
+  const bool split = train_axes_size(x->axes, DIST_AXIS_TP) > 1;
+  const int64_t n = x->rank * (m->by_rows ? m->in : m->out);
+  const kern_slices s = train_exact_slices(x->axes, 1, m->by_rows ? &m->out : &m->in);
+  float *here = split ? x->sum : to;
+  for (int i = 0; m->by_rows && i < s.count; i++)
+    ORR_TRY(gradient_of_a(x, m, s.at[0][i], s.at[0][i + 1], x->slices + i * n));
+  ORR_TRY(m->by_rows ? train_exact_rows(x->k, s.count, n, x->slices, false, here)
+                     : gradient_of_b(x, m, &s, here));
+  return train_exact_sum(x->axes, x->k, KERN_F32, n, x->sum, x->parts, to);
+}
+
 static orr_code matrix_gradients(train_adapter *x, const matrix *m) {
-  const float *own = x->own->weights.master, *dw = x->base->weights.grad + m->w;
   float *da = x->own->weights.grad + m->a, *db = x->own->weights.grad + m->b;
-  ORR_TRY(kern_matmul_bwd_w(x->k, &(kern_matmul_bwd_w_args){.type = KERN_F32,
-                                                            .M = m->out,
-                                                            .N = x->rank,
-                                                            .K = m->in,
-                                                            .dy = own + m->b,
-                                                            .x = dw,
-                                                            .dw = da,
-                                                            .overwrite = true}));
-  ORR_TRY(kern_matmul_fwd(x->k, &(kern_matmul_fwd_args){.type = KERN_F32,
-                                                        .y_type = KERN_F32,
-                                                        .M = m->out,
-                                                        .N = x->rank,
-                                                        .K = m->in,
-                                                        .x = dw,
-                                                        .w = own + m->a,
-                                                        .y = db}));
+  const bool exact = train_exact(x->axes);
+  ORR_TRY(exact && m->by_rows ? sliced_gradient(x, m, da) : gradient_of_a(x, m, 0, m->out, da));
+  ORR_TRY(exact && !m->by_rows ? sliced_gradient(x, m, db) : gradient_of_b(x, m, NULL, db));
   if (x->scale == 1.0f) return ORR_OK;
   ORR_TRY(blend(x, x->rank * m->in, x->scale, da, 0.0f, da));
   return blend(x, m->out * x->rank, x->scale, db, 0.0f, db);
 }
 
+// The two leaves of a group become one on both ranks of cp.
+static orr_code add_leaves(train_adapter *x) {
+  return train_axes_all_reduce(x->axes, DIST_AXIS_CP, x->base->weights.grad, x->base->params.total,
+                               DIST_F32, DIST_SUM);
+}
+
 orr_code train_adapter_gradients(train_adapter *x) {
-  for (int64_t i = 0; i < x->n; i++) ORR_TRY(matrix_gradients(x, &x->matrices[i]));
-  for (int64_t i = 0; i < x->m; i++)
+  // Of several ranks of cp each makes the gradients of some; the others' stay zeros.
+  const bool exact = train_exact(x->axes);
+  const int64_t makers = exact ? train_axes_size(x->axes, DIST_AXIS_CP) : 1,
+                me = exact ? train_axes_rank(x->axes, DIST_AXIS_CP) : 0;
+  if (exact) ORR_TRY(add_leaves(x));
+  for (int64_t i = me; i < x->n; i += makers) ORR_TRY(matrix_gradients(x, &x->matrices[i]));
+  for (int64_t i = me; i < x->m; i += makers)
     ORR_TRY(copy(x, x->own->weights.grad + x->wholes[i].own,
                  x->base->weights.grad + x->wholes[i].base, x->wholes[i].count));
   return ORR_OK;

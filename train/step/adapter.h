@@ -9,6 +9,9 @@
 // matrix, next to the 6 tokens out in of the step itself. What it saves is the optimizer's states,
 // what replicas exchange, and what checkpoints hold: adapters alone.
 //
+// With run.exact all sums have an order: dW' is that of a group, whole (ranks of cp have added its
+// leaves), and what tp cuts are slices (train/model/exact.h). Ranks of cp share the matrices out.
+//
 // An adapter is a train_state of its own, in float32, with its own list of parameters: what the
 // optimizer, the replicas and checkpoints know of a run. Local unless said otherwise.
 #ifndef TRAIN_ADAPTER_H
@@ -30,8 +33,8 @@ static inline bool train_adapter_is_on(const cfg *c) {
 orr_code train_adapter_list(const cfg *c, const train_params *base, const train_axes *axes,
                             train_params *out);
 
-// Borrows both states, whose lists are complete. ORR_ENOMEM.
-orr_code train_adapter_create(const cfg *c, train_state *base, train_state *own,
+// Borrows axes (NULL = one rank) and both states, whose lists are complete. ORR_ENOMEM.
+orr_code train_adapter_create(const cfg *c, train_axes *axes, train_state *base, train_state *own,
                               train_adapter **out);
 void train_adapter_destroy(train_adapter *a); // takes NULL
 // Takes its arrays from an arena of its own; once counting, once committed.
@@ -44,7 +47,8 @@ orr_code train_adapter_take_base(train_adapter *a);
 orr_code train_adapter_take_whole(train_adapter *a);
 // From W and the adapter: the weights that the model runs on.
 orr_code train_adapter_merge(train_adapter *a);
-// From the gradients of those, whole on this rank: the adapter's (=).
+// From the gradients of those, whole on this rank: the adapter's (=). With run.exact Collective
+// over tp and cp, of one group, into gradients that are zeros; the sum over cp is the group's.
 orr_code train_adapter_gradients(train_adapter *a);
 
 #endif

@@ -21,7 +21,7 @@ static orr_code create_states(train_step *s, train_state *model) {
   if (!model->frozen) return ORR_OK;
   train_state_init(&s->state, s->k, KERN_F32, true, ema);
   ORR_TRY(train_adapter_list(c, &s->base.params, s->axes, &s->state.params));
-  return train_adapter_create(c, &s->base, &s->state, &s->adapter);
+  return train_adapter_create(c, s->axes, &s->base, &s->state, &s->adapter);
 }
 
 static orr_code create_parts(train_step *s) {
@@ -285,7 +285,21 @@ static void take_group(train_step *s, int64_t micro) {
   s->stage->outcome_stride = s->exact.count;
 }
 
+// The same of an adapter: its own gradients are those of the group.
+static orr_code run_adapted_group(train_step *s, int64_t micro) {
+  train_state *m = &s->base;
+  const bool last = micro + 1 == s->micros;
+  take_group(s, micro);
+  ORR_TRY(train_reduce_begin(s->reduce, micro, last));
+  ORR_TRY(train_products_begin(&m->products, &m->weights, 0, m->params.total));
+  ORR_TRY(train_stage_run(s->stage, micro, NULL, s));
+  ORR_TRY(train_products_settle(&m->products, &m->weights, 0));
+  ORR_TRY(train_adapter_gradients(s->adapter));
+  return last ? train_reduce_finish(s->reduce) : train_ordered_end(s->ordered);
+}
+
 static orr_code run_micro(train_step *s, int64_t micro) {
+  if (s->ordered && s->adapter) return run_adapted_group(s, micro);
   if (s->ordered) take_group(s, micro);
   ORR_TRY(train_reduce_begin(s->reduce, micro, micro + 1 == s->micros));
   if (train_reduce_wants(s->reduce)) {
@@ -319,8 +333,9 @@ static orr_code make_gradients(train_step *s) {
                       &(kern_fill_args){.x = s->exact.losses,
                                         .bytes = (size_t)losses_of(s) * sizeof *s->exact.losses}));
   ORR_TRY(train_fetch_forget(s->fetch));
-  if (s->adapter) ORR_TRY(run_adapted(s));
-  for (int64_t micro = 0; !s->adapter && micro < s->micros; micro++) ORR_TRY(run_micro(s, micro));
+  const bool at_once = s->adapter && !s->ordered;
+  if (at_once) ORR_TRY(run_adapted(s));
+  for (int64_t micro = 0; !at_once && micro < s->micros; micro++) ORR_TRY(run_micro(s, micro));
   if (s->ordered) {
     ORR_TRY(add_losses(s));
     return train_timer_end(s->timer, TRAIN_TIMED_COMMUNICATION);

@@ -184,7 +184,6 @@ static void test_what_cannot_be_adapted_is_refused(void **state) {
     const char *set, *says;
   } cases[] = {{"train.init_from=", "train.init_from"},
                {"optim.optimizer=muon", "muon"},
-               {"run.exact=true", "run.exact"},
                {"dist.zero=2", "set dist.zero to 0 or 1"},
                {"train.lora_targets=[q, w]", "'w' is no matrix"},
                {"train.lora_targets=[]", "train.lora_targets is empty"}};

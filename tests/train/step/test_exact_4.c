@@ -31,11 +31,20 @@ static void test_the_tokenizer_has_the_hash_of_one_rank(void **state) {
   exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);
 }
 
+static void test_an_adapter_has_the_hash_of_one_rank(void **state) {
+#define ADAPTER .lora = true, .batch = 8
+  static const layout layouts[] = {{.tp = 4, .cp = 1, .dp = 1, ADAPTER},
+                                   {.tp = 2, .cp = 2, .dp = 1, ADAPTER},
+                                   {.tp = 1, .cp = 2, .dp = 2, .zero = 1, .shard = 2, ADAPTER}};
+  exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);
+}
+
 static int all_tests(dist_world *w) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_layouts_of_four_ranks_have_the_hash_of_one, w),
       cmocka_unit_test_prestate(test_muon_has_the_hash_of_one_rank, w),
       cmocka_unit_test_prestate(test_the_tokenizer_has_the_hash_of_one_rank, w),
+      cmocka_unit_test_prestate(test_an_adapter_has_the_hash_of_one_rank, w),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
