@@ -1,6 +1,7 @@
 // LoRA (Hu et al. 2021): of each matrix W [out,in] of the blocks that is a target, training moves
 // W' = W + alpha / rank * B A alone, with A [rank,in] and B [out,rank]; what stands at the model's
-// ends for actions and branches, and heads on registers, is trained whole (train.lora_whole). W itself stays as it is.
+// ends for actions and branches, and heads on registers, is trained whole (train.lora_whole). W
+// itself stays as it is.
 //
 // The model runs on merged weights W', made anew after every update, and makes the gradient of W'
 // as full training does; those of the adapter follow from it: dA = s B^T dW', dB = s dW' A^T. So a
