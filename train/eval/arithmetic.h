@@ -54,6 +54,7 @@ typedef struct {
   double n, x, y, xx, yy, xy;
 } train_measure_series;
 
+// A pair more.
 void train_measure_series_add(double x, double y, train_measure_series *s);
 // Pearson's correlation; NAN where either never varies.
 double train_measure_series_corr(const train_measure_series *s);
