@@ -240,15 +240,27 @@ static void print_figure(const json_t *figures, const char *name) {
 }
 
 static void print_all(const json_t *j) {
-  static const char *const names[] = {
-      "surprise_accuracy", "surprise_relative", "surprise_auroc",  "ece",
-      "ece_scaled",        "position_error",    "velocity_error",  "linear_velocity_error",
-      "effect_corr",       "permanence",        "number",          "momentum_error",
-      "confounder_ratio",  "wrong_at_16",       "foresight_auroc", "foresight_ece"};
-  static const char *const heads[] = {"accuracy", "relative",  "auroc",     "ece",
-                                      "scaled",   "position",  "velocity",  "linear",
-                                      "effect",   "permanent", "number",    "momentum",
-                                      "confound", "wrong",     "foresight", "its ece"};
+  static const char *const names[] = {"surprise_accuracy",
+                                      "surprise_relative",
+                                      "surprise_auroc",
+                                      "ece",
+                                      "ece_scaled",
+                                      "relative_ece",
+                                      "position_error",
+                                      "velocity_error",
+                                      "linear_velocity_error",
+                                      "effect_corr",
+                                      "permanence",
+                                      "number",
+                                      "momentum_error",
+                                      "confounder_ratio",
+                                      "wrong_at_16",
+                                      "foresight_auroc",
+                                      "foresight_ece"};
+  static const char *const heads[] = {"accuracy",  "relative", "auroc",    "ece",      "scaled",
+                                      "rel. ece",  "position", "velocity", "linear",   "effect",
+                                      "permanent", "number",   "momentum", "confound", "wrong",
+                                      "foresight", "its ece"};
   fprintf(stderr, "%-12s %-8s", "", "");
   for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) fprintf(stderr, " %9s", heads[i]);
   fputc('\n', stderr);

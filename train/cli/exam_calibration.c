@@ -5,7 +5,7 @@
 
 static bool has_all(const train_exam_options *o, const train_exam_calibration *c) {
   for (int i = 0; i < DATA_PHYSICS_CONCEPTS; i++)
-    if (o->concept[i] && !(c->scale[i] > 0)) return false;
+    if (o->concept[i] && !(c->pair[i] > 0 && c->group[i] > 0)) return false;
   return true;
 }
 

@@ -17,14 +17,21 @@ static orr_code grow(double **v, int64_t width, int64_t had, int64_t more) {
 
 static void add_groups(train_exam_answers *a, const train_exam_paper *p) {
   const train_exam_calibration *c = p->o->calibration;
-  const double scale = c && c->scale[p->concept] > 0 ? c->scale[p->concept] : 1;
-  for (int64_t i = 0; i < 4 * p->groups; i++) {
-    double whole = 0;
-    for (int t = 0; t < TRAIN_EXAM_MOST; t++) whole += p->nats[i * TRAIN_EXAM_MOST + t];
-    a->nats[4 * a->groups + i] = whole;
-    a->scaled[4 * a->groups + i] = whole / scale;
+  const double pair = c ? c->pair[p->concept] : 0, group = c ? c->group[p->concept] : 0;
+  for (int64_t i = 0; i < p->groups; i++, a->groups++) {
+    double *nats = a->nats + 4 * a->groups;
+    for (int k = 0; k < 4; k++) {
+      nats[k] = 0;
+      for (int t = 0; t < TRAIN_EXAM_MOST; t++)
+        nats[k] += p->nats[(4 * i + k) * TRAIN_EXAM_MOST + t];
+    }
+    for (int k = 0; k < 2; k++) {
+      a->pair[2 * a->groups + k] = nats[2 * k + 1] - nats[2 * k];
+      a->pair_scaled[2 * a->groups + k] = (nats[2 * k + 1] - nats[2 * k]) / (pair > 0 ? pair : 1);
+    }
+    a->group[a->groups] = train_exam_group_odds(nats);
+    a->group_scaled[a->groups] = a->group[a->groups] / (group > 0 ? group : 1);
   }
-  a->groups += p->groups;
 }
 
 static void add_longs(train_exam_answers *a, const train_exam_paper *p) {
@@ -41,7 +48,10 @@ static void add_longs(train_exam_answers *a, const train_exam_paper *p) {
 
 orr_code train_exam_answers_add(train_exam_answers *a, const train_exam_paper *p) {
   ORR_TRY(grow(&a->nats, 4, a->groups, p->groups));
-  ORR_TRY(grow(&a->scaled, 4, a->groups, p->groups));
+  ORR_TRY(grow(&a->pair, 2, a->groups, p->groups));
+  ORR_TRY(grow(&a->group, 1, a->groups, p->groups));
+  ORR_TRY(grow(&a->pair_scaled, 2, a->groups, p->groups));
+  ORR_TRY(grow(&a->group_scaled, 1, a->groups, p->groups));
   ORR_TRY(grow(&a->wrong, 2, a->longs, p->longs));
   ORR_TRY(grow(&a->chance, 2, a->longs, p->longs));
   ORR_TRY(grow(&a->effect, TRAIN_EXAM_EFFECTS, a->changes, p->changes));
@@ -58,7 +68,10 @@ void train_exam_answers_release(train_exam_answers *a) {
   orr_free(a->effect);
   orr_free(a->chance);
   orr_free(a->wrong);
-  orr_free(a->scaled);
+  orr_free(a->group_scaled);
+  orr_free(a->pair_scaled);
+  orr_free(a->group);
+  orr_free(a->pair);
   orr_free(a->nats);
   *a = (train_exam_answers){0};
 }
@@ -87,17 +100,20 @@ static double effect_iou(const void *data, const int64_t *pick, int64_t n) {
 
 orr_code train_exam_answers_mark(const train_exam_answers *a, uint64_t seed, json_t *out) {
   const int64_t scaled = a->calibrated ? a->groups : 0, chances = a->calibrated ? a->longs : 0;
+  const train_exam_column pair = {a->pair, 2}, pair_scaled = {a->pair_scaled, 2},
+                          group_scaled = {a->group_scaled, 1};
   const struct {
     const char *name;
     train_exam_statistic f;
-    const double *data;
+    const void *data;
     int64_t n;
   } rows[] = {
       {"surprise_accuracy", train_exam_accuracy, a->nats, a->groups},
       {"surprise_relative", train_exam_relative, a->nats, a->groups},
       {"surprise_auroc", train_exam_auroc, a->nats, a->groups},
-      {"ece", train_exam_ece, a->nats, a->groups},
-      {"ece_scaled", train_exam_ece, a->scaled, scaled},
+      {"ece", train_exam_ece, &pair, a->groups},
+      {"ece_scaled", train_exam_ece, &pair_scaled, scaled},
+      {"relative_ece", train_exam_ece, &group_scaled, scaled},
       {"effect_corr", effect_corr, a->effect, a->changes},
       {"effect_iou", effect_iou, a->effect, a->changes},
       {"wrong_at_16", train_exam_wrong_share, a->wrong, a->longs},

@@ -10,13 +10,14 @@
 
 // Zeros: none yet.
 typedef struct {
-  double *nats;   // [groups,4] surprise at whole endings
-  double *scaled; // the same over the scale that was fitted to the concept
+  double *nats; // [groups,4] surprise at whole endings
+  // Log odds of pairs [groups,2] and of groups [groups], and both over the scales that were fitted.
+  double *pair, *group, *pair_scaled, *group_scaled;
   double *wrong;  // [longs,2] how unsure at the first frames; 1 where it was wrong at the last
   double *chance; // [longs,2] the chance for that which was fitted, and whether it was
   double *effect; // [changes,TRAIN_EXAM_EFFECTS]
   int64_t groups, longs, changes;
-  bool calibrated; // scaled and chance say something
+  bool calibrated; // what is scaled, and chance, say something
 } train_exam_answers;
 
 // Local. Adds those of a paper. ORR_ENOMEM.

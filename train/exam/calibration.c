@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 
-enum { PAIRS = 2, STEPS = 60 };
+enum { STEPS = 60 };
 
 // -log of what a belief with log odds z gives to something whose target is `target`.
 static double cross_entropy(double z, double target) {
@@ -16,19 +16,18 @@ static double cross_entropy(double z, double target) {
 
 // -- beliefs in endings ---------------------------------------------------------------------
 
-static double cost_of(const double *nats, int64_t groups, double scale) {
-  const double n = (double)(PAIRS * groups), target = (n + 1) / (n + 2);
+static double cost_of(const double *odds, int64_t n, double scale) {
+  const double target = ((double)n + 1) / ((double)n + 2);
   double sum = 0;
-  for (int64_t i = 0; i < PAIRS * groups; i++)
-    sum += cross_entropy((nats[2 * i + 1] - nats[2 * i]) / scale, target);
+  for (int64_t i = 0; i < n; i++) sum += cross_entropy(odds[i] / scale, target);
   return sum;
 }
 
 // On a grid of factors of 2^(1/4): the curve is smooth and has one valley.
-double train_exam_scale(const double *nats, int64_t groups) {
+double train_exam_scale(const double *odds, int64_t n) {
   double best = 1, least = INFINITY;
-  for (int i = -40; i <= 120 && groups > 0; i++) {
-    const double scale = exp2(0.25 * i), cost = cost_of(nats, groups, scale);
+  for (int i = -40; i <= 120 && n > 0; i++) {
+    const double scale = exp2(0.25 * i), cost = cost_of(odds, n, scale);
     if (cost < least) {
       least = cost;
       best = scale;
@@ -110,23 +109,32 @@ void train_exam_fit_wrong(const double *judged, int64_t n, double *at, double *s
 
 // -- as a file ------------------------------------------------------------------------------
 
+static json_t *scales_json(const double *scale) {
+  json_t *j = json_object();
+  for (int i = 0; i < DATA_PHYSICS_CONCEPTS && j; i++)
+    if (scale[i] > 0) json_object_set_new(j, data_physics_concept_names[i], json_real(scale[i]));
+  return j;
+}
+
 json_t *train_exam_calibration_json(const train_exam_calibration *c) {
-  json_t *scale = json_object();
+  return json_pack("{s:o, s:o, s:f, s:f}", "pair", scales_json(c->pair), "group",
+                   scales_json(c->group), "at", c->at, "slope", c->slope);
+}
+
+static orr_code read_scales(const char *what, const json_t *j, const char *name, double *out) {
+  json_t *scales = NULL;
+  ORR_TRY(orr_json_get_object(j, what, name, &scales));
   for (int i = 0; i < DATA_PHYSICS_CONCEPTS; i++)
-    if (c->scale[i] > 0)
-      json_object_set_new(scale, data_physics_concept_names[i], json_real(c->scale[i]));
-  return json_pack("{s:o, s:f, s:f}", "scale", scale, "at", c->at, "slope", c->slope);
+    if (json_object_get(scales, data_physics_concept_names[i]))
+      ORR_TRY(orr_json_get_f64(scales, what, data_physics_concept_names[i], &out[i]));
+  return ORR_OK;
 }
 
 orr_code train_exam_calibration_read(const char *what, const json_t *j,
                                      train_exam_calibration *out) {
-  json_t *scale = NULL;
   memset(out, 0, sizeof *out);
-  ORR_TRY(orr_json_get_object(j, what, "scale", &scale));
   ORR_TRY(orr_json_get_f64(j, what, "at", &out->at));
   ORR_TRY(orr_json_get_f64(j, what, "slope", &out->slope));
-  for (int i = 0; i < DATA_PHYSICS_CONCEPTS; i++)
-    if (json_object_get(scale, data_physics_concept_names[i]))
-      ORR_TRY(orr_json_get_f64(scale, what, data_physics_concept_names[i], &out->scale[i]));
-  return ORR_OK;
+  ORR_TRY(read_scales(what, j, "pair", out->pair));
+  return read_scales(what, j, "group", out->group);
 }

@@ -60,7 +60,10 @@ static orr_code fit(void *ctx, train_exam_paper *p) {
   ORR_TRY(train_exam_paper_write(p, f->all, f->e));
   ORR_TRY(train_exam_answers_add(&f->together, p));
   const orr_code rc = train_exam_answers_add(&one, p);
-  if (rc == ORR_OK) f->out->scale[p->concept] = train_exam_scale(one.nats, one.groups);
+  if (rc == ORR_OK) {
+    f->out->pair[p->concept] = train_exam_scale(one.pair, 2 * one.groups);
+    f->out->group[p->concept] = train_exam_scale(one.group, one.groups);
+  }
   train_exam_answers_release(&one);
   return rc;
 }

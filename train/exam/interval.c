@@ -98,7 +98,7 @@ double train_exam_accuracy(const void *data, const int64_t *pick, int64_t n) {
 double train_exam_relative(const void *data, const int64_t *pick, int64_t n) {
   double right = 0;
   for (int64_t i = 0; i < n; i++) {
-    const double *g = (const double *)data + pick[i] * 4, d = (g[1] + g[3]) - (g[0] + g[2]);
+    const double d = train_exam_group_odds((const double *)data + pick[i] * 4);
     right += d > 0 ? 1.0 : d == 0 ? 0.5 : 0.0;
   }
   return right / (double)n;
@@ -115,19 +115,20 @@ double train_exam_auroc(const void *data, const int64_t *pick, int64_t n) {
   return area;
 }
 
-double train_exam_ece(const void *nats, const int64_t *pick, int64_t n) {
+double train_exam_ece(const void *odds, const int64_t *pick, int64_t n) {
+  const train_exam_column *o = odds;
   double sure[BELIEF_BINS] = {0}, right[BELIEF_BINS] = {0}, error = 0;
   for (int64_t i = 0; i < n; i++)
-    for (int k = 0; k < PAIRS; k++) {
+    for (int64_t k = 0; k < o->width; k++) {
       // the belief in what is believed more, from one half on
-      const double d = difference(nats, pick[i], k), p = 1 / (1 + exp(-fabs(d)));
+      const double d = o->v[pick[i] * o->width + k], p = 1 / (1 + exp(-fabs(d)));
       int bin = (int)((p - 0.5) * 2 * BELIEF_BINS);
       if (bin >= BELIEF_BINS) bin = BELIEF_BINS - 1;
       sure[bin] += p;
       right[bin] += d > 0 ? 1.0 : d == 0 ? 0.5 : 0.0;
     }
   for (int i = 0; i < BELIEF_BINS; i++) error += fabs(sure[i] - right[i]);
-  return error / (double)(PAIRS * n);
+  return error / (double)(o->width * n);
 }
 
 double train_exam_wrong_auroc(const void *data, const int64_t *pick, int64_t n) {

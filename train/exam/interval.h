@@ -53,9 +53,13 @@ double train_exam_accuracy(const void *nats, const int64_t *pick, int64_t n);
 double train_exam_relative(const void *nats, const int64_t *pick, int64_t n);
 // Local. Chance that an impossible ending surprises more than a possible one, of whichever past.
 double train_exam_auroc(const void *nats, const int64_t *pick, int64_t n);
-// Expected calibration error (Naeini et al. 2015; ten bins) of 1 / (1 + exp(-difference)), the
-// belief in an ending that the two likelihoods come to. Local.
-double train_exam_ece(const void *nats, const int64_t *pick, int64_t n);
+// Log odds of a group: how much more the two impossible films surprise than the two possible ones.
+static inline double train_exam_group_odds(const double g[4]) {
+  return (g[1] + g[3]) - (g[0] + g[2]);
+}
+// Expected calibration error (Naeini et al. 2015; ten bins) of beliefs 1 / (1 + exp(-odds)) in what
+// is so; a column of log odds. Local.
+double train_exam_ece(const void *odds, const int64_t *pick, int64_t n);
 
 // Rollouts that go wrong or not: judged[n,2], a figure and 1 for wrong, 0 for right.
 // Local. Chance that one that goes wrong has the larger figure; NaN where all or none does.
