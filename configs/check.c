@@ -131,15 +131,12 @@ static orr_code check_batch(const cfg *c) {
 }
 
 static orr_code check_split(const cfg *c) {
-  int64_t tp = c->dist.tp;
-  bool dynamics = c->train.stage == CFG_STAGE_DYNAMICS;
-  const char *section = dynamics ? "model" : "tokenizer";
-  int64_t heads = dynamics ? c->model.heads : c->tokenizer.heads;
-  int64_t hidden = dynamics ? c->model.hidden : c->tokenizer.hidden;
-  ORR_CHECK(heads % tp == 0, ORR_ECONFIG,
-            "%s.heads %" PRId64 " is not divisible by dist.tp %" PRId64, section, heads, tp);
-  ORR_CHECK(hidden % tp == 0, ORR_ECONFIG,
-            "%s.hidden %" PRId64 " is not divisible by dist.tp %" PRId64, section, hidden, tp);
+  const int64_t tp = c->dist.tp;
+  const cfg_blocks b = cfg_blocks_of(c);
+  ORR_CHECK(b.heads % tp == 0, ORR_ECONFIG,
+            "%s.heads %" PRId64 " is not divisible by dist.tp %" PRId64, b.section, b.heads, tp);
+  ORR_CHECK(b.hidden % tp == 0, ORR_ECONFIG,
+            "%s.hidden %" PRId64 " is not divisible by dist.tp %" PRId64, b.section, b.hidden, tp);
   return ORR_OK;
 }
 
@@ -243,26 +240,25 @@ static orr_code check_held_out(const cfg *c) {
   return ORR_OK;
 }
 
-// Where tp and cp may cut, at all of their sizes.
-static orr_code check_exact_model(const cfg *c) {
+// Where tp and cp may cut the model that is trained, at all of their sizes.
+static orr_code check_exact_cuts(const cfg *c) {
   enum { SLICES = 8, LEAVES = 2 }; // train/model/axes.h
-  const int64_t tp = c->dist.tp, cp = c->dist.cp,
-                keys = c->model.width / c->model.heads * c->model.kv_heads;
-  ORR_CHECK(c->model.width % SLICES == 0 && keys % SLICES == 0 && c->model.hidden % SLICES == 0,
-            ORR_ECONFIG,
-            "run.exact: model.width %" PRId64 ", model.kv_heads x the width of a head %" PRId64
-            " and model.hidden %" PRId64 " are cut into %d slices: all must be divisible by it",
-            c->model.width, keys, c->model.hidden, SLICES);
-  ORR_CHECK(c->model.codes >= SLICES, ORR_ECONFIG,
+  const cfg_blocks b = cfg_blocks_of(c);
+  const int64_t tp = c->dist.tp, cp = c->dist.cp, keys = b.width / b.heads * b.kv_heads;
+  ORR_CHECK(b.width % SLICES == 0 && keys % SLICES == 0 && b.hidden % SLICES == 0, ORR_ECONFIG,
+            "run.exact: %s.width %" PRId64 ", %s.kv_heads x the width of a head %" PRId64
+            " and %s.hidden %" PRId64 " are cut into %d slices: all must be divisible by it",
+            b.section, b.width, b.section, keys, b.section, b.hidden, SLICES);
+  ORR_CHECK(c->train.stage != CFG_STAGE_DYNAMICS || c->model.codes >= SLICES, ORR_ECONFIG,
             "run.exact: model.codes %" PRId64 " are cut into %d slices: wanted as many at least",
             c->model.codes, SLICES);
   ORR_CHECK(c->data.frames % LEAVES == 0, ORR_ECONFIG,
             "run.exact: data.frames %" PRId64 " are cut into %d parts: wanted an even number",
             c->data.frames, LEAVES);
-  ORR_CHECK(tp <= SLICES && (tp & (tp - 1)) == 0 && c->model.kv_heads % tp == 0, ORR_ECONFIG,
-            "run.exact with dist.tp %" PRId64 " and model.kv_heads %" PRId64
+  ORR_CHECK(tp <= SLICES && (tp & (tp - 1)) == 0 && b.kv_heads % tp == 0, ORR_ECONFIG,
+            "run.exact with dist.tp %" PRId64 " and %s.kv_heads %" PRId64
             ": wanted 1, 2, 4 or 8 ranks, a divisor of the heads",
-            tp, c->model.kv_heads);
+            tp, b.section, b.kv_heads);
   ORR_CHECK(cp <= LEAVES, ORR_ECONFIG, "run.exact with dist.cp %" PRId64 ": wanted 1 or 2", cp);
   ORR_CHECK(c->train.group * (c->data.frames / cp) % tp == 0, ORR_ECONFIG,
             "run.exact: the %" PRId64 " frames that a rank runs at once (train.group x data.frames "
@@ -285,20 +281,13 @@ static orr_code check_exact(const cfg *c) {
             micro, group);
   ORR_CHECK(!c->dist.nvls, ORR_ECONFIG,
             "run.exact with dist.nvls: the switch adds in an order of its own; set nvls false");
-  if (c->train.stage == CFG_STAGE_DYNAMICS) return check_exact_model(c);
-  ORR_CHECK(c->dist.tp == 1 && c->dist.cp == 1, ORR_ECONFIG,
-            "run.exact, train.stage tokenizer with dist.tp %" PRId64 ", dist.cp %" PRId64
-            ": its sums are in order along dp alone; set both to 1",
-            c->dist.tp, c->dist.cp);
-  return ORR_OK;
+  return check_exact_cuts(c);
 }
 
 // Of the model that is trained: the other's rows are not used.
 static orr_code check_blocks(const cfg *c) {
-  return c->train.stage == CFG_STAGE_DYNAMICS
-             ? check_heads("model", c->model.width, c->model.heads, c->model.kv_heads)
-             : check_heads("tokenizer", c->tokenizer.width, c->tokenizer.heads,
-                           c->tokenizer.kv_heads);
+  const cfg_blocks b = cfg_blocks_of(c);
+  return check_heads(b.section, b.width, b.heads, b.kv_heads);
 }
 
 orr_code cfg_check_into(const cfg *c, orr_faults *f) {

@@ -140,3 +140,17 @@ orr_code cfg_doc(FILE *out) {
   ORR_CHECK(!ferror(out), ORR_EIO, "configuration reference: cannot be written");
   return ORR_OK;
 }
+
+cfg_blocks cfg_blocks_of(const cfg *c) {
+  if (c->train.stage == CFG_STAGE_DYNAMICS)
+    return (cfg_blocks){.section = "model",
+                        .width = c->model.width,
+                        .heads = c->model.heads,
+                        .kv_heads = c->model.kv_heads,
+                        .hidden = c->model.hidden};
+  return (cfg_blocks){.section = "tokenizer",
+                      .width = c->tokenizer.width,
+                      .heads = c->tokenizer.heads,
+                      .kv_heads = c->tokenizer.kv_heads,
+                      .hidden = c->tokenizer.hidden};
+}

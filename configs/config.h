@@ -77,6 +77,13 @@ orr_code cfg_read(cfg *c, const char *path, const char *const *assignments, char
 orr_code cfg_check(const cfg *c);
 // Local. The same into a list that others add to; ORR_ENOMEM.
 orr_code cfg_check_into(const cfg *c, orr_faults *f);
+// The blocks of the model that is trained, and the section that says so.
+typedef struct {
+  const char *section;
+  int64_t width, heads, kv_heads, hidden;
+} cfg_blocks;
+// Local.
+cfg_blocks cfg_blocks_of(const cfg *c);
 // Local. The whole configuration as YAML that cfg_read_text reads back to equal values; malloc'ed.
 orr_code cfg_print(const cfg *c, char **yaml);
 // Local. The value of one row, "section.key", as YAML on one line, to a stream; nothing for a row

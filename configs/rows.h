@@ -256,6 +256,8 @@
       "Gumbel noise on the confidence that orders positions")                                      \
   F64(guidance, OPERATION, 0.0, 0.0, 100.0, "",                                                    \
       "w: codes are drawn from (1 + w) logits - w logits without the action; 0 = one pass less")   \
+  BOOL(carry, OPERATION, 0,                                                                        \
+       "what the tokenizer misses of the last real frame is shown where codes stay")               \
   I64(memory, OPERATION, 0, 0, 1024, "frames",                                                     \
       "frames that a rollout keeps when they leave the window, those least alike")                 \
   ENUM(memory_by, OPERATION, CFG_CHOICES_MEMORY_BY, "likeness",                                    \

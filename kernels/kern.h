@@ -84,6 +84,7 @@ struct kern {
   void *workspace;        // NULL while planning
   int64_t late_plans;     // shapes planned after kern_commit
   bool bf16_native;       // AMX or avx512_bf16 for bf16 matmuls
+  bool bf16_pays;         // and these are faster than float32's: what run.precision auto goes by
   char isa[96];           // what the backend chose, for the log: "x86-64-v4 + AMX", ...
   char device_id[40];     // tells this machine's devices apart; empty on the CPU
   char why_cpu[256];      // why KERN_DEVICE_AUTO took the CPU; else empty

@@ -7,7 +7,7 @@
 #include "base/rng.h"
 
 // Positions of the counter: what is drawn by one number.
-enum { DRAW_VIEW, DRAW_VARIANT, DRAW_COLOUR, DRAW_HEAVY = 8, DRAW_FACTORS = 16 };
+enum { DRAW_VIEW, DRAW_VARIANT, DRAW_COLOUR, DRAW_HEAVY = 8, DRAW_COVER = 12, DRAW_FACTORS = 16 };
 
 typedef struct {
   double low[2], high[2]; // as trained, outside
@@ -58,6 +58,15 @@ static void link_colours(data_physics_link link, data_physics_draw *d) {
     d->colour[1] = d->colour[1] / half * half + (d->colour[1] + 1) % half;
 }
 
+// What is hidden for a moment, or in part, is a lesson for what is hidden whole: three of five
+// screens to train on are narrower than those of the exam. A pair, whose pasts look alike at the
+// event, needs all of a screen, and so does what differs in one thing alone.
+static double draw_cover(const data_physics_choice *c, const source *s) {
+  const bool lesson =
+      c->range == DATA_PHYSICS_RANGE_training && !c->pairs && c->change == DATA_PHYSICS_CHANGE_none;
+  return lesson ? fmin(1.0, 0.2 + 4.0 / 3.0 * uniform(s, DRAW_COVER)) : 1.0;
+}
+
 void data_physics_draw_group(const data_physics_choice *c, uint64_t seed, uint64_t group,
                              data_physics_draw *d) {
   const source s = {seed_of(seed, c->range), group, c->range == DATA_PHYSICS_RANGE_outside};
@@ -74,6 +83,7 @@ void data_physics_draw_group(const data_physics_choice *c, uint64_t seed, uint64
   }
   for (int i = 0; i < 2; i++) d->heavy[i] = below(&s, DRAW_HEAVY + (uint64_t)i, 2) == 1;
   if (d->concept == DATA_PHYSICS_CONCEPT_collision) data_physics_collision_masses(d);
+  d->cover = draw_cover(c, &s);
   draw_colours(&s, d);
   link_colours(c->link, d);
 }
@@ -90,6 +100,7 @@ void data_physics_stage_of(const data_physics_draw *d, int past, data_physics_st
   s->event_s = DATA_PHYSICS_EVENT_S;
   s->stops = -1;
   build[d->concept](d, past, s);
+  s->screen_half *= d->cover;
 }
 
 static void remove_one(data_physics_stage *s) {

@@ -72,6 +72,7 @@ typedef struct {
   double of[DATA_PHYSICS_FACTORS];
   int colour[2];
   bool heavy[2];
+  double cover; // width of the screen as a share of what hides all that it should
 } data_physics_draw;
 
 // Local. Of group number `group`: a function of (choice, seed, group) alone.

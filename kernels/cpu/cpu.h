@@ -38,6 +38,8 @@ typedef struct {
 
 // Local. The best level of this machine.
 cpu_level cpu_level_detect(void);
+// Whether products in bf16 are faster than in float32 at `level` of a CPU, Intel's or another's.
+bool cpu_bf16_pays(cpu_level level, bool intel);
 // Local. As kern_cpu_create, at a level of the caller's choice, at most cpu_level_detect().
 orr_code cpu_create(int threads, cpu_level level, kern **out);
 

@@ -250,7 +250,7 @@ orr_code kern_cuda_create(const kern_setup *setup, kern **out) {
   k->threads = setup->threads;
   k->planning = true;
   k->device_memory = true;
-  k->bf16_native = true;
+  k->bf16_native = k->bf16_pays = true;
   k->impl = impl;
   impl->device = d.number;
   impl->sm = d.sm;

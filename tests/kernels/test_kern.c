@@ -48,6 +48,15 @@ static void test_an_instruction_set_is_taken_or_refused_in_words(void **state) {
   assert_non_null(strstr(orr_status_message(), "--isa is 'sse'"));
 }
 
+static void test_bf16_pays_where_its_units_are_the_faster_ones(void **state) {
+  for (int intel = 0; intel < 2; intel++) {
+    assert_true(cpu_bf16_pays(CPU_LEVEL_AMX, intel));
+    assert_int_equal(cpu_bf16_pays(CPU_LEVEL_BF16, intel), !intel);
+    assert_false(cpu_bf16_pays(CPU_LEVEL_V4, intel));
+    assert_false(cpu_bf16_pays(CPU_LEVEL_V3, intel));
+  }
+}
+
 static void test_an_empty_slot_is_refused_by_name(void **state) {
   kern *k;
   assert_int_equal(kern_create(KERN_DEVICE_AUTO, 1, &k), ORR_OK);
@@ -162,6 +171,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_level_up_to_this_machines_has_a_full_table),
       cmocka_unit_test(test_an_instruction_set_is_taken_or_refused_in_words),
+      cmocka_unit_test(test_bf16_pays_where_its_units_are_the_faster_ones),
       cmocka_unit_test(test_an_empty_slot_is_refused_by_name),
       cmocka_unit_test(test_the_automatic_choice_says_why_it_took_the_cpu),
       cmocka_unit_test(test_bad_requests_are_refused),

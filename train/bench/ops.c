@@ -329,7 +329,7 @@ orr_code train_cmd_bench_ops(int argc, char **argv) {
   ORR_TRY(train_bench_optimizer_count(preset, &counts));
   b.optimizer = train_bench_optimizer_report(&counts);
   orr_code rc = train_op_bench_create(&b);
-  if (rc == ORR_OK) b.type = bf16 || (automatic && b.home->bf16_native) ? KERN_BF16 : KERN_F32;
+  if (rc == ORR_OK) b.type = bf16 || (automatic && b.home->bf16_pays) ? KERN_BF16 : KERN_F32;
   if (rc == ORR_OK) rc = bench_all(&b);
   if (rc == ORR_OK) rc = train_op_bench_print(&b);
   train_op_bench_release(&b);

@@ -62,6 +62,7 @@ static orr_code read_options(const orr_args *a, const cfg *c, train_eval_options
   ORR_TRY(orr_args_i64(a, "horizon", 1, 65536, &o->horizon));
   ORR_TRY(orr_args_i64(a, "memory", 0, 1024, &o->memory));
   ORR_TRY(train_memory_by_args(a, &o->by_pose));
+  ORR_TRY(train_carry_args(a, c, &o->carry));
   ORR_TRY(orr_args_f64(a, "guidance", 0.0, 100.0, &o->guidance));
   return ORR_OK;
 }

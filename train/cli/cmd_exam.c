@@ -108,6 +108,7 @@ static orr_code read_model(const orr_args *a, exam *x) {
   x->model = (train_examinee_options){.passes = PASSES, .guidance = c->eval.guidance};
   ORR_TRY_GOTO(train_decoding_args(a, c, &x->model.decoding), destroy);
   ORR_TRY_GOTO(orr_args_f64(a, "guidance", 0.0, 100.0, &x->model.guidance), destroy);
+  ORR_TRY_GOTO(train_carry_args(a, c, &x->model.carry), destroy);
   ORR_TRY_GOTO(orr_args_i64(a, "passes", 1, 1 << 20, &x->model.passes), destroy);
   x->model.branch = x->branch;
   ORR_TRY_GOTO(train_examinee_model_check(c, x->run, &x->model), destroy); // before sets are made
@@ -209,6 +210,7 @@ static orr_code key_of(const exam *x, json_t *key) {
                                 "steps", (json_int_t)d->steps, "temperature", d->temperature,
                                 "choice_temperature", d->choice_temperature, "guidance",
                                 x->model.guidance));
+  json_object_set_new(key, "carry", json_boolean(x->model.carry));
   json_object_set_new(key, "branch", json_string(x->branch));
   json_object_set_new(key, "ema", json_boolean(x->m.dynamics->ema));
   json_object_set_new(key, "adapter",

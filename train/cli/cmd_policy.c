@@ -156,6 +156,7 @@ static orr_code read_numbers(const orr_args *a, job *j) {
   ORR_TRY(orr_args_i64(a, "draws", 1, 1000000, &o->draws));
   ORR_TRY(orr_args_i64(a, "places", 1, TRAIN_ACTOR_PLACES_MAX, &o->world.places));
   ORR_TRY(orr_args_f64(a, "guidance", 0.0, 100.0, &o->guidance));
+  ORR_TRY(train_carry_args(a, c, &o->carry));
   ORR_CHECK(c->data.stride == 1, ORR_EINVAL,
             "policy evaluate: the model was trained on frames %" PRId64
             " apart (data.stride); policies act on every frame",

@@ -18,6 +18,7 @@
 #include "train/cli/rollout_film.h"
 #include "train/cli/rollout_session.h"
 #include "train/engine/engine.h"
+#include "train/infer/carry.h"
 #include "train/infer/episodes.h"
 #include "train/infer/moves.h"
 #include "train/setup/remote_data.h"
@@ -61,6 +62,7 @@ typedef struct {
   double guidance; // train_engine_options
   int64_t memory;  // likewise
   bool by_pose;    // what it keeps
+  bool carry;      // train/infer/carry.h
 } request;
 
 typedef struct {
@@ -98,6 +100,7 @@ static orr_code read_request(const orr_args *a, const cfg *c, request *q) {
   ORR_TRY(orr_args_i64(a, "prompt", 1, 65536, &q->prompt));
   ORR_TRY(orr_args_i64(a, "memory", 0, 1024, &q->memory));
   ORR_TRY(train_memory_by_args(a, &q->by_pose));
+  ORR_TRY(train_carry_args(a, c, &q->carry));
   ORR_TRY(orr_args_f64(a, "guidance", 0.0, 100.0, &q->guidance));
   q->window = train_engine_window(c, q->prompt + q->frames);
   q->settings.sample = (uint64_t)q->clip;
@@ -216,6 +219,21 @@ static orr_code write_surprise(const rollout *r) {
   return rc;
 }
 
+static orr_code decode_film(rollout *r) {
+  const int64_t last = r->q.prompt - 1, S = r->m.dynamics->dynamics.S;
+  const data_shard_format *f = &train_episodes_index(r->episodes)->format;
+  const int64_t bytes = f->height * f->width * 3;
+  train_carry carry;
+  ORR_TRY(train_codec_decode(r->codec, r->tokens, r->q.prompt + r->q.frames, r->film));
+  if (!r->q.carry) return ORR_OK;
+  ORR_TRY(train_carry_create(r->m.tokenizer, r->codec, &carry));
+  const orr_code rc = train_carry_begin(&carry, r->real + last * bytes, r->tokens + last * S);
+  if (rc == ORR_OK)
+    train_carry_on(&carry, r->tokens + r->q.prompt * S, r->q.frames, r->film + r->q.prompt * bytes);
+  train_carry_release(&carry);
+  return rc;
+}
+
 static orr_code run(rollout *r) {
   const data_shard_format *f = &train_episodes_index(r->episodes)->format;
   const train_loaded_model *d = r->m.dynamics;
@@ -240,7 +258,7 @@ static orr_code run(rollout *r) {
   ORR_TRY(roll(r, branch));
   ORR_INFO("rollout: %.1f frames/s", 1e3 * (double)r->q.frames / (orr_clock_ms() - begin));
   ORR_TRY(write_surprise(r));
-  ORR_TRY(train_codec_decode(r->codec, r->tokens, r->q.prompt + r->q.frames, r->film));
+  ORR_TRY(decode_film(r));
   if (r->q.beside && r->another)
     ORR_INFO("rollout: --actions are not those of the episode: the real frames beside show another "
              "future");

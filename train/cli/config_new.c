@@ -20,7 +20,7 @@ static orr_code measure_machine(train_starter *s, char *machine, size_t size) {
   kern *k = NULL;
   ORR_TRY(kern_open(&setup, &k));
   snprintf(machine, size, "%s (%s), %d threads", k->table->name, k->isa, k->threads);
-  const kern_dtype type = k->bf16_native ? KERN_BF16 : KERN_F32;
+  const kern_dtype type = k->bf16_pays ? KERN_BF16 : KERN_F32;
   kern_destroy(k);
   s->machine = machine;
   for (int i = 0; i < TRIES; i++) {

@@ -15,6 +15,14 @@ orr_code train_decoding_args(const orr_args *a, const cfg *c, train_engine_setti
   return ORR_OK;
 }
 
+orr_code train_carry_args(const orr_args *a, const cfg *c, bool *out) {
+  const char *text = orr_args_text(a, "carry", c->eval.carry ? "on" : "off");
+  ORR_CHECK(strcmp(text, "on") == 0 || strcmp(text, "off") == 0, ORR_ECONFIG,
+            "--carry: got '%s', wanted on or off", text);
+  *out = strcmp(text, "on") == 0;
+  return ORR_OK;
+}
+
 orr_code train_memory_by_args(const orr_args *a, bool *by_pose) {
   const char *text = orr_args_text(a, "memory-by", *by_pose ? "pose" : "likeness");
   ORR_CHECK(strcmp(text, "pose") == 0 || strcmp(text, "likeness") == 0, ORR_ECONFIG,

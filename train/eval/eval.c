@@ -10,6 +10,7 @@
 #include "train/eval/measure.h"
 #include "train/eval/set.h"
 #include "train/eval/strip.h"
+#include "train/infer/carry.h"
 #include "train/infer/moves.h"
 #include "train/eval/reconstruction.h"
 
@@ -165,6 +166,24 @@ static orr_code roll_portion(train_eval *e, train_engine *g, int64_t first, cons
   return ORR_OK;
 }
 
+// Rolled codes [E,horizon,S] as films [E,horizon,...].
+static orr_code decode_films(const train_eval *e, const int32_t *rolled, uint8_t *films) {
+  const train_eval_set *s = &e->set;
+  const int64_t h = horizon(e), last = s->prompt - 1;
+  train_carry carry;
+  ORR_TRY(train_codec_decode(e->codec, rolled, s->E * h, films));
+  if (!e->o.carry) return ORR_OK;
+  ORR_TRY(train_carry_create(e->tokenizer, e->codec, &carry));
+  orr_code rc = ORR_OK;
+  for (int64_t i = 0; i < s->E && rc == ORR_OK; i++) {
+    rc = train_carry_begin(&carry, real_frame(e, i, last), s->tokens + (i * s->T + last) * s->S);
+    if (rc == ORR_OK)
+      train_carry_on(&carry, rolled + i * h * s->S, h, films + i * h * frame_bytes(e));
+  }
+  train_carry_release(&carry);
+  return rc;
+}
+
 // All clips under the actions of clips source[i], decoded to frames [E,horizon,...]; their codes
 // [E,horizon,S] go to `kept` unless it is NULL. With `kept` also what heads on registers say of
 // them, and of the clips themselves.
@@ -199,7 +218,7 @@ static orr_code roll(train_eval *e, const int64_t *source, const char *what, int
                  first + ROLLOUT_CLIPS < s->E ? first + ROLLOUT_CLIPS : s->E, s->E);
   }
   if (kept) memcpy(kept, rolled, (size_t)(s->E * horizon(e) * s->S) * sizeof *kept);
-  rc = train_codec_decode(e->codec, rolled, s->E * horizon(e), frames);
+  rc = decode_films(e, rolled, frames);
 out:
   train_engine_destroy(g);
   orr_free(rolled);

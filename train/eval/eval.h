@@ -18,6 +18,7 @@ typedef struct {
   int64_t steps;   // passes a frame
   double temperature, choice_temperature, guidance;
   int64_t memory; // frames that stay when they leave the window
+  bool carry;     // what the tokenizer misses, where codes stay (train/infer/carry.h)
   bool by_pose;   // likeness of poses decides, where the data set's actions say how one moves
   uint64_t seed;
   bool brief; // without what only some data sets have, and without a word on that

@@ -101,6 +101,7 @@ static orr_code open_set(held_out *h, const train_run *r, int i) {
                                                  .temperature = c->eval.temperature,
                                                  .choice_temperature = c->eval.choice_temperature,
                                                  .guidance = c->eval.guidance,
+                                                 .carry = c->eval.carry,
                                                  .memory = c->eval.memory,
                                                  .by_pose = c->eval.memory_by == CFG_MEMORY_BY_POSE,
                                                  .seed = (uint64_t)c->eval.seed,

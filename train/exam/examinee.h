@@ -36,6 +36,7 @@ typedef struct {
   int64_t passes; // in which a frame's likelihood is summed up, 1..S
   train_engine_settings decoding;
   double guidance;
+  bool carry; // train/infer/carry.h
   const char *branch;
 } train_examinee_options;
 

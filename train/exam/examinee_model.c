@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "train/exam/examinee.h"
+#include "train/infer/carry.h"
 #include "train/setup/run_data.h"
 
 enum { SIDE_BY_SIDE = 8, CODEC_FRAMES = 64 };
@@ -21,6 +22,7 @@ typedef struct {
   train_examinee_options o;
   train_codec *codec;
   train_engine *engine;
+  train_carry carry; // where o.carry
   int32_t branch;
   int64_t S, A, V;
   int32_t *tokens; // [SIDE_BY_SIDE,TRAIN_EXAM_MOST,S] of the clips
@@ -87,6 +89,18 @@ static orr_code roll(model *m, const train_exam_clip *clip, int64_t n, double *n
   return ORR_OK;
 }
 
+// What clip i was told, and the n frames after it as film.
+static orr_code decode_film(model *m, const train_exam_clip *clip, int64_t i, int64_t n,
+                            uint8_t *film) {
+  const int32_t *index = tokens_of(m, i, clip->given);
+  ORR_TRY(train_codec_decode(m->codec, index, n, film));
+  if (!m->o.carry) return ORR_OK;
+  ORR_TRY(train_carry_begin(&m->carry, train_exam_frame(clip->set, clip->episode, clip->given - 1),
+                            tokens_of(m, i, clip->given - 1)));
+  train_carry_on(&m->carry, index, n, film);
+  return ORR_OK;
+}
+
 static orr_code predict(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *film,
                         double *nats) {
   model *m = ctx;
@@ -99,8 +113,8 @@ static orr_code predict(void *ctx, const train_exam_clip *clip, int64_t n, uint8
     ORR_TRY(roll(m, clip + at, part, nats ? nats + at * TRAIN_EXAM_MOST : NULL));
     for (int64_t i = 0; i < part; i++) {
       const int64_t given = clip[at + i].given;
-      ORR_TRY(train_codec_decode(m->codec, tokens_of(m, i, given), s->T - given,
-                                 film + ((at + i) * s->T + given) * s->height * s->width * 3));
+      ORR_TRY(decode_film(m, clip + at + i, i, s->T - given,
+                          film + ((at + i) * s->T + given) * s->height * s->width * 3));
     }
   }
   return ORR_OK;
@@ -190,6 +204,7 @@ static void destroy(void *ctx) {
   model *m = ctx;
   if (!m) return;
   train_engine_destroy(m->engine);
+  train_carry_release(&m->carry);
   train_codec_destroy(m->codec);
   orr_free(m->logits);
   orr_free(m->action);
@@ -223,6 +238,7 @@ static orr_code open_model(model *m) {
   ORR_TRY(train_examinee_model_check(d->c, d->path, &m->o));
   ORR_TRY(train_branch_id(d->c, m->o.branch, &m->branch));
   ORR_TRY(train_codec_create(m->tokenizer, CODEC_FRAMES, &m->codec));
+  if (m->o.carry) ORR_TRY(train_carry_create(m->tokenizer, m->codec, &m->carry));
   ORR_TRY(train_engine_create(
       d->k, &d->dynamics, &d->dynamics_p, &d->state.weights,
       &(train_engine_options){.sessions = SIDE_BY_SIDE,

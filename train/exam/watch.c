@@ -34,7 +34,8 @@ static orr_code open_models(watch *w, const train_run *r) {
   ORR_TRY(train_loaded_model_pack(w->tokenizer));
   return train_examinee_model(
       w->model, w->tokenizer,
-      &(train_examinee_options){.passes = c->eval.exam_passes < w->model->dynamics.S
+      &(train_examinee_options){.carry = c->eval.carry,
+                                .passes = c->eval.exam_passes < w->model->dynamics.S
                                               ? c->eval.exam_passes
                                               : w->model->dynamics.S,
                                 .decoding = {.steps = c->eval.steps,

@@ -73,19 +73,26 @@ orr_code train_axes_commit(train_axes *ax) {
   return ORR_OK;
 }
 
-static orr_code check_model(const cfg *c, const dist_grid *g) {
-  const int64_t G = c->model.kv_heads, N = 1 + c->model.rows * c->model.cols + c->model.registers;
+// Of either model.
+static orr_code check_parts(const cfg *c, const dist_grid *g) {
+  const cfg_blocks b = cfg_blocks_of(c);
+  const int64_t G = b.kv_heads;
   ORR_CHECK(G % g->tp == 0 || g->tp % G == 0, ORR_ECONFIG,
-            "dist.tp %d and model.kv_heads %" PRId64
+            "dist.tp %d and %s.kv_heads %" PRId64
             ": one must divide the other, so that every rank has "
             "whole heads or ranks share one evenly",
-            g->tp, G);
-  ORR_CHECK(c->model.codes >= g->tp, ORR_ECONFIG,
-            "dist.tp %d is above model.codes %" PRId64 ": a rank would have no code", g->tp,
-            c->model.codes);
+            g->tp, b.section, G);
   ORR_CHECK(c->data.frames >= g->cp, ORR_ECONFIG,
             "dist.cp %d is above data.frames %" PRId64 ": a rank would have no frame", g->cp,
             c->data.frames);
+  return ORR_OK;
+}
+
+static orr_code check_model(const cfg *c, const dist_grid *g) {
+  const int64_t N = 1 + c->model.rows * c->model.cols + c->model.registers;
+  ORR_CHECK(c->model.codes >= g->tp, ORR_ECONFIG,
+            "dist.tp %d is above model.codes %" PRId64 ": a rank would have no code", g->tp,
+            c->model.codes);
   ORR_CHECK(N >= g->cp, ORR_ECONFIG,
             "dist.cp %d is above the %" PRId64 " tokens of a frame: a rank would have none", g->cp,
             N);
@@ -99,16 +106,8 @@ static orr_code check_model(const cfg *c, const dist_grid *g) {
 orr_code train_axes_check(const cfg *c, const dist_grid *g) {
   data_views views;
   ORR_TRY(train_views_of(c, &views));
-  if (c->train.stage == CFG_STAGE_DYNAMICS) return check_model(c, g);
-  ORR_CHECK(g->tp == 1 && g->cp == 1, ORR_ECONFIG,
-            "train.stage tokenizer with dist.tp %d, dist.cp %d: the tokenizer is small and is "
-            "split along dp alone; set both to 1",
-            g->tp, g->cp);
-  return ORR_OK;
-}
-
-int train_axes_leaves(const cfg *c) {
-  return c->train.stage == CFG_STAGE_DYNAMICS ? TRAIN_EXACT_LEAVES : 1;
+  ORR_TRY(check_parts(c, g));
+  return c->train.stage == CFG_STAGE_DYNAMICS ? check_model(c, g) : ORR_OK;
 }
 
 int train_axes_size(const train_axes *ax, dist_axis axis) {

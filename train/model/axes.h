@@ -99,8 +99,6 @@ orr_code train_axes_check(const cfg *c, const dist_grid *grid);
 // With run.exact: slices of what tp splits, over all its ranks, and the most leaves of a group,
 // parts of its frames that cp splits it by.
 enum { TRAIN_EXACT_SLICES = KERN_SLICES_MOST, TRAIN_EXACT_LEAVES = 2 };
-// Local. Leaves of a group of the stage.
-int train_axes_leaves(const cfg *c);
 // Local. Sizes and places; 1 and 0 for ax == NULL.
 int train_axes_size(const train_axes *ax, dist_axis axis);
 int train_axes_rank(const train_axes *ax, dist_axis axis);

@@ -37,9 +37,6 @@ typedef struct {
   const train_outcome_targets *outcomes; // in host memory; NULL: their heads are not asked
 } train_dynamics_batch;
 
-// Called in the backward pass when the gradients at and after element `first` are final.
-typedef orr_code (*train_grad_ready_fn)(void *ctx, int64_t first);
-
 typedef struct train_dynamics train_dynamics;
 
 // Local. `acts` is an arena that is counting: create, then forward/backward once while the kern is

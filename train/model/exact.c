@@ -75,3 +75,19 @@ orr_code train_exact_rows(kern *k, int64_t count, int64_t n, const float *x, boo
                                                 .y = y,
                                                 .accumulate = accumulate});
 }
+
+orr_code train_exact_vector(kern *k, const train_weights *w, int64_t leaf, int64_t at, int64_t n,
+                            float *apart, float **to) {
+  *to = leaf > 0 ? apart : train_gradient(w, at);
+  if (leaf == 0) return ORR_OK;
+  return kern_fill(k, &(kern_fill_args){.x = apart, .bytes = (size_t)n * sizeof *apart});
+}
+
+orr_code train_exact_add_vector(kern *k, const train_weights *w, int64_t leaf, int64_t at,
+                                int64_t n, const float *made) {
+  if (leaf == 0) return ORR_OK;
+  return kern_axpby(
+      k,
+      &(kern_axpby_args){
+          .type = KERN_F32, .n = n, .a = 1.0f, .b = 1.0f, .x = made, .y = train_gradient(w, at)});
+}

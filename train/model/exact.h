@@ -10,6 +10,7 @@
 
 #include "kernels/kern.h"
 #include "train/model/axes.h"
+#include "train/model/params.h"
 
 // Local. Takes NULL.
 static inline bool train_exact(const train_axes *ax) {
@@ -33,5 +34,12 @@ orr_code train_exact_sum(train_axes *ax, kern *k, kern_dtype t, int64_t n, const
 // Local. y[n] (=) the sum of x [count,n] in the order of a tree; with accumulate (+=).
 orr_code train_exact_rows(kern *k, int64_t count, int64_t n, const float *x, bool accumulate,
                           float *y);
+// Local. *to: where leaf `leaf` makes its gradient of the vector [n] at `at`, of a bias or a norm.
+// That of the first one here is the gradient itself; that of another is `apart` [n], cleared, so
+// that it is whole before the second call adds it to those of the leaves before.
+orr_code train_exact_vector(kern *k, const train_weights *w, int64_t leaf, int64_t at, int64_t n,
+                            float *apart, float **to);
+orr_code train_exact_add_vector(kern *k, const train_weights *w, int64_t leaf, int64_t at,
+                                int64_t n, const float *made);
 
 #endif

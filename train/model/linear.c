@@ -54,14 +54,10 @@ static orr_code backward_x(kern *k, const train_linear *l, const train_weights *
                                                         .slices = slices});
 }
 
-static const void *row_at(kern_dtype t, const void *x, int64_t element) {
-  return (const char *)x + (size_t)element * kern_dtype_size(t);
-}
-
 // Leaf by leaf.
 static orr_code backward_w(kern *k, const train_linear *l, const train_weights *w,
                            const train_rows *r, const void *dy, const void *x) {
-  const int64_t leaves = r->leaves ? r->leaves : 1, rows = r->M / leaves;
+  const int64_t leaves = train_rows_leaves(r), rows = r->M / leaves;
   for (int64_t i = 0; i < leaves; i++)
     ORR_TRY(train_products_gradient(
         k, w, l->w,
@@ -69,8 +65,8 @@ static orr_code backward_w(kern *k, const train_linear *l, const train_weights *
                                   .M = rows,
                                   .N = l->N,
                                   .K = l->K,
-                                  .dy = row_at(w->act, dy, i * rows * l->N),
-                                  .x = row_at(w->act, x, i * rows * l->K)}));
+                                  .dy = train_row(w->act, dy, i * rows, l->N),
+                                  .x = train_row(w->act, x, i * rows, l->K)}));
   return ORR_OK;
 }
 

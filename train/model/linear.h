@@ -21,6 +21,14 @@ typedef struct {
   float *partial, *parts; // [M,D] each; not used on one rank of tp
 } train_rows;
 
+// Local. Parts of the rows by which gradients are summed: one without run.exact.
+static inline int64_t train_rows_leaves(const train_rows *r) {
+  return r->leaves ? r->leaves : 1;
+}
+// Local. Row `row` of x, whose rows are `width` numbers.
+static inline void *train_row(kern_dtype t, const void *x, int64_t row, int64_t width) {
+  return (unsigned char *)(uintptr_t)x + (size_t)(row * width) * kern_dtype_size(t);
+}
 // Local. Rows of a rank when tp ranks split M.
 int64_t train_rows_part(const train_axes *axes, int64_t M);
 // Collective over tp. mine [rows,D] -> *all [M,D]: r->full, or `mine` itself on one rank.

@@ -127,6 +127,9 @@ void *train_window_at(const train_window *w, int64_t at);
 // this returns, that of `next` (-1 = none) on its way; others may be gone.
 typedef orr_code (*train_need_fn)(void *ctx, int64_t at, int64_t next);
 
+// Called in the backward pass when the gradients at and after element `first` are final.
+typedef orr_code (*train_grad_ready_fn)(void *ctx, int64_t first);
+
 // Where the values live, all in device memory but plain_at. `work` is the bfloat16 copy that
 // matmuls read, NULL in float32. Where replicas share the master weights out between them there is
 // no `master`, but `plain`: float32 copies of the parameters that are not matrices, one after the

@@ -1,5 +1,6 @@
 // The tokenizer: patches -> encoder blocks -> FSQ codes -> decoder blocks -> patches. B frames, S
-// patches a frame, P = 3 p^2 values a patch, n FSQ dims. One object holds a plan for one B.
+// patches a frame, P = 3 p^2 values a patch, n FSQ dims. One object holds a plan for one B. tp
+// splits the blocks; frames do not know of each other, so cp shares them out as dp does clips.
 #ifndef TRAIN_TOKENIZER_H
 #define TRAIN_TOKENIZER_H
 
@@ -11,7 +12,6 @@
 #include "configs/config.h"
 #include "kernels/kern.h"
 #include "train/model/block.h"
-#include "train/model/dynamics.h"
 #include "train/model/params.h"
 
 typedef struct {
@@ -53,24 +53,26 @@ orr_code train_tokenizer_create(kern *k, const train_tokenizer_dims *d,
                                 const train_tokenizer_params *p, const train_weights *w, int64_t B,
                                 train_keep keep, train_tokenizer **out);
 void train_tokenizer_destroy(train_tokenizer *m);
-// Local. As train_dynamics_place.
-orr_code train_tokenizer_place(train_tokenizer *m, orr_arena *acts);
+// Local. As train_dynamics_place_both and train_dynamics_place.
+orr_code train_tokenizer_place_both(train_tokenizer *m, orr_arena *acts, orr_arena *exchange);
+orr_code train_tokenizer_place(train_tokenizer *m, orr_arena *acts); // on one rank
 
 // Local. From here on B is `frames`, at most what the model was created for: for tokenizers at work
 // whose weights are packed, as products plan for their number of rows otherwise.
 void train_tokenizer_take(train_tokenizer *m, int64_t frames);
 
-// Local. frames -> index [B,S]: codes 0..V-1 (and the codes themselves, kept inside). All arrays
-// here and below lie in device memory.
+// Collective over tp, and so is what follows. frames -> index [B,S]: codes 0..V-1 (and the codes
+// themselves, kept inside). All arrays here and below lie in device memory.
 orr_code train_tokenizer_encode(train_tokenizer *m, const train_frames *frames, int32_t *index);
-// Local. Decodes the codes of the last encode, or those of `index` when not NULL, to u8 or f32
+// Decodes the codes of the last encode, or those of `index` when not NULL, to u8 or f32
 // frames.
 orr_code train_tokenizer_decode(train_tokenizer *m, const int32_t *index, uint8_t *u8, float *f32);
-// Local. Encode and decode, as training does.
+// Encode and decode, as training does.
 orr_code train_tokenizer_forward(train_tokenizer *m, const train_frames *frames);
-// Local. After forward: *loss_sum (+=) l2 * squares + l1 * absolute values of the errors,
-// summed over pixels and channels. With `backward` the gradient of *scale * that sum (+=). loss_sum
-// and scale lie in device memory.
+// After forward: *loss_sum (+=) l2 * squares + l1 * absolute values of the errors, summed over
+// pixels and channels, the same on all ranks of tp. With `backward` the gradient of *scale * that
+// sum (+=). loss_sum and scale lie in device memory. With run.exact loss_sum has a place for each
+// leaf here.
 orr_code train_tokenizer_loss(train_tokenizer *m, const train_frames *frames, const float *scale,
                               bool backward, double *loss_sum, train_grad_ready_fn ready,
                               void *ready_ctx);

@@ -193,10 +193,10 @@ static orr_code try_zero(const train_plan_request *q, train_layout l, train_plan
 }
 
 static bool divides(const cfg *c, int tp, int cp) {
-  const int64_t G = c->model.kv_heads;
-  if (c->train.stage == CFG_STAGE_TOKENIZER) return tp == 1 && cp == 1;
-  return c->model.heads % tp == 0 && c->model.hidden % tp == 0 && (G % tp == 0 || tp % G == 0) &&
-         c->data.frames >= cp && (c->data.frames_start == 0 || cp == 1);
+  const cfg_blocks b = cfg_blocks_of(c);
+  return b.heads % tp == 0 && b.hidden % tp == 0 &&
+         (b.kv_heads % tp == 0 || tp % b.kv_heads == 0) && c->data.frames >= cp &&
+         (c->data.frames_start == 0 || cp == 1);
 }
 
 static double count_params(const cfg *c) {

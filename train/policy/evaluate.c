@@ -353,7 +353,8 @@ static orr_code judge_all(evaluation *e, json_t *out) {
   orr_code rc;
   ORR_TRY(begin_all(e));
   ORR_TRY(train_model_trials_create(&e->o->world, e->m, &e->o->decoding, e->o->guidance,
-                                    e->o->prompt + e->o->horizon, e->o->branch, &e->model));
+                                    e->o->carry, e->o->prompt + e->o->horizon, e->o->branch,
+                                    &e->model));
   e->model.by_head &= !e->o->by_colour;
   if (e->o->calibrate && e->model.by_head)
     ORR_TRY(train_judge_calibrate(&e->model, e->o->calibrate, e->o->trials, e->o->prompt,

@@ -24,6 +24,7 @@ typedef struct {
   int64_t draws; // of the bootstrap
   train_engine_settings decoding;
   double guidance;
+  bool carry; // train/infer/carry.h
   int32_t branch;
   data_remote *remote;       // for recordings
   train_episodes *calibrate; // recordings of the task that the judge's threshold is found on; NULL

@@ -5,6 +5,7 @@
 
 #include "train/engine/engine.h"
 #include "train/infer/episodes.h"
+#include "train/infer/carry.h"
 #include "train/infer/world_model.h"
 #include "train/policy/actor.h"
 
@@ -78,6 +79,7 @@ typedef struct {
   const train_world_model *m;
   train_engine *engine;
   train_codec *codec;
+  train_carry *carry; // [places], NULL: without (train/infer/carry.h)
   int32_t branch;
   train_engine_settings settings; // passes, temperatures; seed
   bool by_head;                   // its head for progress judges; else the scene's goals, by colour
@@ -98,7 +100,8 @@ typedef struct {
 // Local. Borrows w and m. Windows as of rollouts of `frames` frames. by_head where it has the head.
 orr_code train_model_trials_create(const train_actor_world *w, const train_world_model *m,
                                    const train_engine_settings *settings, double guidance,
-                                   int64_t frames, int32_t branch, train_model_trials *out);
+                                   bool carry, int64_t frames, int32_t branch,
+                                   train_model_trials *out);
 void train_model_trials_release(train_model_trials *t);
 // Local. All trials of an actor, or (a NULL) of the actions that are in `out` already. `sample`
 // numbers another roll of the model's dice.

@@ -34,9 +34,18 @@ static orr_code allocate(train_model_trials *t) {
   return ORR_OK;
 }
 
+static orr_code take_carries(train_model_trials *t) {
+  t->carry = orr_calloc((size_t)t->w->places, sizeof *t->carry);
+  ORR_CHECK(t->carry, ORR_ENOMEM, "trials in a model: out of memory");
+  for (int64_t b = 0; b < t->w->places; b++)
+    ORR_TRY(train_carry_create(t->m->tokenizer, t->codec, &t->carry[b]));
+  return ORR_OK;
+}
+
 orr_code train_model_trials_create(const train_actor_world *w, const train_world_model *m,
                                    const train_engine_settings *settings, double guidance,
-                                   int64_t frames, int32_t branch, train_model_trials *out) {
+                                   bool carry, int64_t frames, int32_t branch,
+                                   train_model_trials *out) {
   const train_loaded_model *d = m->dynamics;
   *out = (train_model_trials){.w = w,
                               .m = m,
@@ -52,10 +61,13 @@ orr_code train_model_trials_create(const train_actor_world *w, const train_world
                                                       .guidance = guidance},
                               &out->engine));
   ORR_TRY(train_codec_create(m->tokenizer, w->places, &out->codec));
-  return allocate(out);
+  ORR_TRY(allocate(out));
+  return carry ? take_carries(out) : ORR_OK;
 }
 
 void train_model_trials_release(train_model_trials *t) {
+  for (int64_t b = 0; t->carry && b < t->w->places; b++) train_carry_release(&t->carry[b]);
+  orr_free(t->carry);
   orr_free(t->lately);
   orr_free(t->drawn);
   orr_free(t->nats);
@@ -143,6 +155,9 @@ static orr_code begin(train_model_trials *t, const train_starts *s, int64_t firs
     }
     ORR_TRY(train_codec_encode(t->codec, t->frames, B, t->tokens));
     ORR_TRY(train_engine_push(t->engine, f, B));
+    for (int64_t b = 0; t->carry && i + 1 == s->prompt && b < B; b++)
+      ORR_TRY(train_carry_begin(&t->carry[b], t->frames + (size_t)b * bytes,
+                                t->tokens + b * t->m->dynamics->dynamics.S));
     for (int64_t b = 0; b < B; b++) {
       const float *led = i ? s->led + ((first + b) * s->prompt + i) * s->A : NULL;
       (void)judge(t, b, &f[b], t->frames + (size_t)b * bytes, led, i == 0);
@@ -162,6 +177,9 @@ static orr_code go_on(train_model_trials *t, const int64_t *b, int64_t n, double
   ORR_TRY(train_codec_decode(t->codec, t->tokens, n, t->drawn));
   for (int64_t r = 0; r < n; r++) {
     uint8_t *frame = t->frames + b[r] * bytes;
+    if (t->carry)
+      train_carry_on(&t->carry[b[r]], t->tokens + r * t->m->dynamics->dynamics.S, 1,
+                     t->drawn + r * bytes);
     memcpy(frame, t->drawn + r * bytes, (size_t)bytes);
     t->nats[b[r]] = f[r].nll / (double)t->m->dynamics->dynamics.S;
     level[r] = judge(t, b[r], &f[r], frame, t->action + b[r] * A, false);

@@ -43,14 +43,15 @@ static orr_code compare_all(dist_comm *all, const kern *k, bool share) {
 }
 
 static orr_code resolve_precision(cfg *c, dist_comm *all, const kern *k) {
-  int64_t native = k->bf16_native;
+  int64_t pays = k->bf16_pays;
   if (c->run.precision != CFG_PRECISION_AUTO) return ORR_OK;
-  ORR_TRY(dist_all_reduce(all, &native, 1, DIST_I64, DIST_MIN));
-  c->run.precision = native ? CFG_PRECISION_BF16 : CFG_PRECISION_FP32;
+  ORR_TRY(dist_all_reduce(all, &pays, 1, DIST_I64, DIST_MIN));
+  c->run.precision = pays ? CFG_PRECISION_BF16 : CFG_PRECISION_FP32;
   if (dist_comm_rank(all) == 0)
-    ORR_INFO("run.precision auto: %s, as %s", native ? "bf16" : "fp32",
-             native           ? "every device here has bfloat16 units"
-             : k->bf16_native ? "a rank's CPU has no bfloat16 units"
+    ORR_INFO("run.precision auto: %s, as %s", pays ? "bf16" : "fp32",
+             pays             ? "every device here has fast bfloat16 units"
+             : k->bf16_pays   ? "a rank's CPU has no bfloat16 units, or slow ones"
+             : k->bf16_native ? "this CPU's bfloat16 units are slower than its float32 ones"
                               : "this CPU has no bfloat16 units");
   return ORR_OK;
 }

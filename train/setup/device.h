@@ -13,7 +13,7 @@ kern_setup train_device_setup(const cfg *c, const dist_world *w);
 // cannot have the device, when some ranks have a GPU and others none, and when two have the same
 // one without dist.share_devices.
 // run.precision auto becomes what this run is to keep: bf16 where every rank has a GPU or a CPU
-// with bfloat16 units, else fp32.
+// with fast bfloat16 units, else fp32.
 orr_code train_device_open(cfg *c, dist_world *w, kern **out);
 
 // Local. Says once, on rank 0 and where there was a choice, who computes attention over frames as

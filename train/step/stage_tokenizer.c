@@ -9,12 +9,13 @@ typedef struct {
   train_tokenizer_dims d;
   train_tokenizer_params p;
   train_tokenizer *model;
+  train_part part;                   // of a clip's frames, on this rank of cp
   int64_t frame_values;              // height * width * 3
-  uint8_t *frames[TRAIN_INPUT_SETS]; // [clips*T,height,width,3]
+  uint8_t *frames[TRAIN_INPUT_SETS]; // [clips*part,height,width,3], micro-batch by micro-batch
 } tokenizer_stage;
 
 static int64_t input_bytes(const tokenizer_stage *s, int64_t clips) {
-  return clips * s->base.c->data.frames * s->frame_values;
+  return clips * s->part.count * s->frame_values;
 }
 
 static void stage_place_inputs(train_stage *base, orr_arena *arena, int set) {
@@ -23,12 +24,26 @@ static void stage_place_inputs(train_stage *base, orr_arena *arena, int set) {
 }
 
 static orr_code stage_place(train_stage *base) {
-  return train_tokenizer_place(((tokenizer_stage *)base)->model, &base->activations);
+  return train_tokenizer_place_both(((tokenizer_stage *)base)->model, &base->activations,
+                                    &base->exchange);
+}
+
+// Frames of a micro-batch lie clip by clip; with run.exact in order of time, so that halves of the
+// clips lie side by side.
+static int64_t place_of(const tokenizer_stage *s, int64_t clip, int64_t t) {
+  const int64_t micro = clip / s->base.micro, in = clip % s->base.micro,
+                at = s->base.axes->exact ? t * s->base.micro + in : in * s->part.count + t;
+  return micro * s->base.micro * s->part.count + at;
 }
 
 static orr_code stage_prepare(train_stage *base, const data_clip_batch *b, train_batch_sums *sums) {
   tokenizer_stage *s = (tokenizer_stage *)base;
-  memcpy(s->frames[base->turn], b->frames, (size_t)input_bytes(s, base->clips));
+  const int64_t values = s->frame_values, T = base->c->data.frames,
+                together = base->axes->exact ? 1 : s->part.count;
+  for (int64_t clip = 0; clip < base->clips; clip++)
+    for (int64_t t = 0; t < s->part.count; t += together)
+      memcpy(s->frames[base->turn] + place_of(s, clip, t) * values,
+             b->frames + (clip * T + s->part.first + t) * values, (size_t)(together * values));
   *sums = (train_batch_sums){.units = (double)input_bytes(s, base->clips)};
   return ORR_OK;
 }
@@ -71,10 +86,12 @@ static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_stat
   ORR_CHECK(s, ORR_ENOMEM, "tokenizer stage: out of memory");
   train_stage_init(&s->base, &train_stage_tokenizer, k, c, axes, state, clips, micro);
   train_tokenizer_dims_from(c, &s->d);
-  train_block_dims_split(&s->d.block, axes); // of one rank: train_axes_check
+  train_block_dims_split(&s->d.block, axes);
+  s->part = train_part_of(c->data.frames, train_axes_size(axes, DIST_AXIS_CP),
+                          train_axes_rank(axes, DIST_AXIS_CP));
   s->frame_values = s->d.S * s->d.P;
   ORR_TRY_GOTO(train_tokenizer_list(&s->d, &state->params, &s->p), fail);
-  ORR_TRY_GOTO(train_tokenizer_create(k, &s->d, &s->p, &state->weights, micro * c->data.frames,
+  ORR_TRY_GOTO(train_tokenizer_create(k, &s->d, &s->p, &state->weights, micro * s->part.count,
                                       train_block_keep(c), &s->model),
                fail);
   s->base.tokens_per_clip = (double)(c->data.frames * s->d.S);
@@ -91,6 +108,7 @@ static orr_code stage_list(const cfg *c, train_axes *axes, train_params *out) {
   train_tokenizer_dims d;
   train_tokenizer_params p = {0};
   train_tokenizer_dims_from(c, &d);
+  train_block_dims_split(&d.block, axes);
   orr_code rc = train_tokenizer_list(&d, out, &p);
   orr_free(p.enc);
   return rc;

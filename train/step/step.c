@@ -111,7 +111,7 @@ static orr_code take_groups(train_step *s) {
   s->k->exact = true;
   s->axes->exact = true;
   s->axes->turn = train_state_windowed(s->c, s->axes) ? group : 0;
-  s->exact.count = s->c->train.batch / group * train_axes_leaves(s->c);
+  s->exact.count = s->c->train.batch / group * TRAIN_EXACT_LEAVES;
   return ORR_OK;
 }
 
@@ -278,7 +278,7 @@ static orr_code run_adapted(train_step *s) {
 // With run.exact a micro-batch is a group, with gradients of its own, and its leaves have losses of
 // their own.
 static void take_group(train_step *s, int64_t micro) {
-  const int64_t leaves = train_axes_leaves(s->c), cp = s->axes->grid.cp,
+  const int64_t leaves = TRAIN_EXACT_LEAVES, cp = s->axes->grid.cp,
                 group = train_axes_clip(s->axes, s->clips, micro * s->micro) / s->micro;
   s->stage->loss_sum = s->exact.losses + group * leaves + (cp > 1 ? s->axes->grid.cp_i : 0);
   s->stage->outcome_sum = s->stage->loss_sum + s->exact.count;

@@ -298,13 +298,14 @@ static double at(const json_t *j, const char *key, size_t k) {
   return json_number_value(v);
 }
 
-static json_t *evaluate(const fixture *f, const char *set, uint64_t seed) {
+static json_t *evaluate_as(const fixture *f, const char *set, uint64_t seed, bool carry) {
   const train_eval_options o = {.clips = EPISODES,
                                 .prompt = PROMPT,
                                 .horizon = 5,
                                 .steps = 2,
                                 .temperature = 1.0,
                                 .choice_temperature = 2.0,
+                                .carry = carry,
                                 .seed = seed};
   train_episodes *episodes = open_set(f, set);
   train_eval *e = NULL;
@@ -320,6 +321,25 @@ static json_t *evaluate(const fixture *f, const char *set, uint64_t seed) {
   train_eval_destroy(e);
   train_episodes_close(episodes);
   return j;
+}
+
+static json_t *evaluate(const fixture *f, const char *set, uint64_t seed) {
+  return evaluate_as(f, set, seed, false);
+}
+
+// What is carried changes what is seen, not what is thought.
+static void test_what_is_carried_changes_pictures_alone(void **state) {
+  json_t *plain = evaluate(*state, "clips", 7), *carried = evaluate_as(*state, "clips", 7, true);
+  static const char *const same[] = {"tokenizer_psnr", "action_shuffle_ratio"};
+  for (int i = 0; i < 2; i++) assert_true(number(plain, same[i]) == number(carried, same[i]));
+  for (size_t k = 0; k < 5; k++) {
+    assert_true(at(plain, "distinct_codes_ratio", k) == at(carried, "distinct_codes_ratio", k));
+    assert_true(at(plain, "persistence_psnr", k) == at(carried, "persistence_psnr", k));
+  }
+  assert_true(at(plain, "psnr", 0) != at(carried, "psnr", 0));
+  assert_true(at(plain, "random_action_psnr", 0) != at(carried, "random_action_psnr", 0));
+  json_decref(carried);
+  json_decref(plain);
 }
 
 static void test_results_have_every_horizon_and_hang_together(void **state) {
@@ -741,6 +761,7 @@ int main(void) {
       cmocka_unit_test(test_fewer_clips_are_spread_and_pairs_stay_together),
       cmocka_unit_test(test_clips_that_are_too_short_or_too_few_are_refused),
       cmocka_unit_test(test_results_have_every_horizon_and_hang_together),
+      cmocka_unit_test(test_what_is_carried_changes_pictures_alone),
       cmocka_unit_test(test_sinking_is_told_by_horizon_against_the_recording),
       cmocka_unit_test(test_an_evaluation_repeats_bit_for_bit),
       cmocka_unit_test(test_forked_clips_measure_the_effect_of_actions),

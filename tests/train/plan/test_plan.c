@@ -12,7 +12,8 @@ static const layout shapes[] = {
     {.tp = 1, .cp = 1, .dp = 4, .batch = 8},
     {.tp = 2, .cp = 1, .dp = 2, .zero = 2, .batch = 8, .micro = 2},
     {.tp = 1, .cp = 2, .dp = 2, .zero = 3, .shard = 2, .batch = 8, .bf16 = true},
-    {.tp = 1, .cp = 1, .dp = 4, .zero = 1, .batch = 8, .muon = true, .recompute = true}};
+    {.tp = 1, .cp = 1, .dp = 4, .zero = 1, .batch = 8, .muon = true, .recompute = true},
+    {.tp = 2, .cp = 2, .dp = 1, .batch = 8, .tokenizer = true}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 static train_layout layout_of(const layout *l) {
@@ -277,6 +278,20 @@ static void test_layouts_that_fit_come_fastest_first(void **state) {
   cfg_destroy(c);
 }
 
+static void test_a_tokenizer_has_layouts_of_every_axis(void **state) {
+  const train_machine m = {.threads = 1, .matmul = {1e9, 1e9}, .launch_s = 1e-5};
+  const layout l = {.tp = 1, .cp = 1, .dp = 4, .batch = 8, .tokenizer = true};
+  cfg *c = tiny_cfg(&l);
+  train_plan p;
+  const train_plan_request q = {.c = c, .m = &m, .ranks = 4, .memory = 1e12, .zero = -1};
+  int seen[5][5] = {{0}}; // by tp and cp
+  assert_ok(train_plan_make(&q, &p));
+  for (int i = 0; i < p.count; i++) seen[p.rows[i].layout.tp][p.rows[i].layout.cp] = 1;
+  assert_true(seen[1][1] && seen[2][1] && seen[1][2] && seen[2][2] && seen[4][1] && seen[1][4]);
+  train_plan_release(&p);
+  cfg_destroy(c);
+}
+
 static void test_simulated_failures_cost_what_they_must(void **state) {
   const train_failures_request calm = {.step_s = 1.0,
                                        .days = 1.0,
@@ -341,6 +356,7 @@ int main(void) {
       cmocka_unit_test(test_a_machine_file_says_again_what_was_written),
       cmocka_unit_test(test_the_files_that_are_shipped_can_be_read),
       cmocka_unit_test(test_layouts_that_fit_come_fastest_first),
+      cmocka_unit_test(test_a_tokenizer_has_layouts_of_every_axis),
       cmocka_unit_test(test_simulated_failures_cost_what_they_must),
       cmocka_unit_test(test_failures_strike_starts_and_nodes_return_at_starts),
   };

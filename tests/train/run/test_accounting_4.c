@@ -21,6 +21,7 @@ static const layout layouts[] = {
     {.tp = 2, .cp = 1, .dp = 2, .zero = 2, .bf16 = true, .wide = true, .batch = 8, .micro = 2},
     {.tp = 1, .cp = 1, .dp = 4, .zero = 3, .shard = 2, .wide = true, .batch = 8, .micro = 1},
     {.tp = 1, .cp = 2, .dp = 2, .zero = 3, .bf16 = true, .wide = true, .batch = 8, .muon = true},
+    {.tp = 2, .cp = 2, .dp = 1, .zero = 1, .bf16 = true, .batch = 8, .tokenizer = true},
 };
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 // Names, places of rows, a test's batch, requests: none of it grows with the width of the model.

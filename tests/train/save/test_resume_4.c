@@ -73,17 +73,19 @@ static void one_rank(trainee *t, const layout *l) {
   trainee_open(t, l, &one, NULL);
 }
 
-// A run through `n` layouts, beside one that stays on one rank.
-static void go_through(dist_world *w, const layout *chain, int64_t n, bool muon) {
-  const layout single = {.tp = 1, .cp = 1, .dp = 1, .wide = true, .muon = muon};
+// A run of what `of` says through `n` layouts, beside one that stays on one rank.
+static void go_through(dist_world *w, const layout *chain, int64_t n, layout of) {
+  layout single = of;
+  single.tp = single.cp = single.dp = 1;
   trainee whole, t;
   char root[FOLDER_PATH];
   world_folder_make(w, root);
   one_rank(&whole, &single);
   for (int64_t i = 0; i < n; i++) {
     layout l = chain[i];
-    l.wide = true;
-    l.muon = muon;
+    l.wide = of.wide;
+    l.muon = of.muon;
+    l.tokenizer = of.tokenizer;
     if (l.tp == 0) {
       one_rank(&t, &single);
     } else {
@@ -115,7 +117,7 @@ static void test_any_layout_goes_on_where_any_other_stopped(void **state) {
                                  {.tp = 1, .cp = 4, .dp = 1, .micro = 1},
                                  {.tp = 1, .cp = 2, .dp = 2, .zero = 3, .shard = 2},
                                  {.tp = 2, .cp = 1, .dp = 2, .zero = 3}};
-  go_through(*state, chain, sizeof chain / sizeof *chain, false);
+  go_through(*state, chain, sizeof chain / sizeof *chain, (layout){.wide = true});
 }
 
 static void test_muon_goes_on_in_any_layout(void **state) {
@@ -124,7 +126,15 @@ static void test_muon_goes_on_in_any_layout(void **state) {
                                  {.tp = 0}, // one rank alone
                                  {.tp = 1, .cp = 2, .dp = 2, .zero = 3},
                                  {.tp = 2, .cp = 1, .dp = 2, .zero = 2}};
-  go_through(*state, chain, sizeof chain / sizeof *chain, true);
+  go_through(*state, chain, sizeof chain / sizeof *chain, (layout){.wide = true, .muon = true});
+}
+
+static void test_the_tokenizer_goes_on_in_any_layout(void **state) {
+  static const layout chain[] = {{.tp = 2, .cp = 1, .dp = 2, .zero = 1},
+                                 {.tp = 0}, // one rank alone
+                                 {.tp = 2, .cp = 2, .dp = 1, .zero = 2},
+                                 {.tp = 4, .cp = 1, .dp = 1}};
+  go_through(*state, chain, sizeof chain / sizeof *chain, (layout){.tokenizer = true});
 }
 
 static void goes_on_bit_for_bit(dist_world *w, int zero) {
@@ -169,6 +179,7 @@ static int all_tests(dist_world *w) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_any_layout_goes_on_where_any_other_stopped, w),
       cmocka_unit_test_prestate(test_muon_goes_on_in_any_layout, w),
+      cmocka_unit_test_prestate(test_the_tokenizer_goes_on_in_any_layout, w),
       cmocka_unit_test_prestate(test_the_same_layout_goes_on_bit_for_bit, w),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 static bool native(void) {
   kern *k = NULL;
   assert_ok(kern_create(KERN_DEVICE_AUTO, 1, &k));
-  const bool is = k->bf16_native;
+  const bool is = k->bf16_pays;
   kern_destroy(k);
   return is;
 }

@@ -177,22 +177,24 @@ static void test_the_order_of_an_exchange_is_a_permutation_by_receiver(void **st
     }
 }
 
-static void refused(const char *setting, int tp, int cp, const char *words) {
+static void refused(const char *setting, const char *more, int tp, int cp, const char *words) {
   dist_grid g;
   cfg *c;
   assert_int_equal(dist_grid_init(tp, cp, 1, 0, tp * cp, &g), ORR_OK);
   assert_int_equal(cfg_create(&c), ORR_OK);
   assert_int_equal(cfg_set(c, setting), ORR_OK);
+  if (more) assert_int_equal(cfg_set(c, more), ORR_OK);
   assert_int_equal(train_axes_check(c, &g), ORR_ECONFIG);
   if (!strstr(orr_status_message(), words)) fail_msg("%s", orr_status_message());
   cfg_destroy(c);
 }
 
 static void test_splits_that_leave_a_rank_without_work_are_refused_by_name(void **state) {
-  refused("model.kv_heads=3", 2, 1, "model.kv_heads 3");
-  refused("model.codes=2", 4, 1, "model.codes 2");
-  refused("data.frames=2", 1, 3, "data.frames 2");
-  refused("train.stage=tokenizer", 2, 1, "train.stage tokenizer");
+  refused("model.kv_heads=3", NULL, 2, 1, "model.kv_heads 3");
+  refused("model.codes=2", NULL, 4, 1, "model.codes 2");
+  refused("data.frames=2", NULL, 1, 3, "data.frames 2");
+  refused("train.stage=tokenizer", "tokenizer.kv_heads=3", 2, 1, "tokenizer.kv_heads 3");
+  refused("train.stage=tokenizer", "data.frames=2", 1, 3, "data.frames 2");
 }
 
 int main(void) {

@@ -93,6 +93,10 @@ static bool compare(dist_world *w, const layout *l) {
 static void test_replayed_steps_of_tp2_equal_those_issued(void **state) {
   compare(*state, &(layout){.tp = 2, .cp = 1, .dp = 1});
 }
+static void test_replayed_steps_of_the_tokenizer_equal_those_issued(void **state) {
+  compare(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, .tokenizer = true});
+  compare(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, .tokenizer = true});
+}
 static void test_replayed_steps_of_cp2_equal_those_issued(void **state) {
   compare(*state, &(layout){.tp = 1, .cp = 2, .dp = 1});
   compare(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, .heads = true});
@@ -124,6 +128,7 @@ static void test_a_rank_without_memory_for_a_graph_runs_on_and_so_do_all(void **
 static int all_tests(dist_world *w) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_replayed_steps_of_tp2_equal_those_issued, w),
+      cmocka_unit_test_prestate(test_replayed_steps_of_the_tokenizer_equal_those_issued, w),
       cmocka_unit_test_prestate(test_replayed_steps_of_cp2_equal_those_issued, w),
       cmocka_unit_test_prestate(test_replayed_steps_of_dp2_equal_those_issued, w),
       cmocka_unit_test_prestate(test_a_rank_without_memory_for_a_graph_runs_on_and_so_do_all, w),

@@ -36,7 +36,7 @@ int __wrap_train_tree_push(train_tree *t, train_tree_node x) {
 
 // Collective over w. Whether a layout of two ranks has the hash of one.
 static bool is_one(dist_world *w, const layout *l) {
-  const layout single = {.tp = 1, .cp = 1, .dp = 1, .bf16 = l->bf16};
+  const layout single = {.tp = 1, .cp = 1, .dp = 1, .bf16 = l->bf16, .tokenizer = l->tokenizer};
   int64_t want = 0;
   if (w->grid.rank == 0) want = (int64_t)exact_run(w, &single, 2);
   assert_ok(dist_broadcast(w->axis[DIST_AXIS_WORLD], &want, 1, DIST_I64, 0));
@@ -59,16 +59,25 @@ static void test_every_axis_has_the_hash_of_one_rank(void **state) {
   exact_layouts(*state, growing, sizeof growing / sizeof *growing, 2);
 }
 
+static void test_the_tokenizer_has_the_hash_of_one_rank(void **state) {
+  static const layout all[] = {{.tp = 2, .cp = 1, .dp = 1, .tokenizer = true},
+                               {.tp = 1, .cp = 2, .dp = 1, .tokenizer = true},
+                               {.tp = 1, .cp = 1, .dp = 2, .tokenizer = true, .zero = 3}};
+  exact_layouts(*state, all, sizeof all / sizeof *all, 2);
+}
+
 static void test_without_slices_tp_has_another_hash(void **state) {
   one_slice = true;
   assert_false(is_one(*state, &(layout){.tp = 2, .cp = 1, .dp = 1}));
   assert_false(is_one(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, .bf16 = true}));
+  assert_false(is_one(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, .tokenizer = true}));
   one_slice = false;
 }
 
 static void test_without_leaves_cp_has_another_hash(void **state) {
   one_leaf = true;
   assert_false(is_one(*state, &(layout){.tp = 1, .cp = 2, .dp = 1}));
+  assert_false(is_one(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, .tokenizer = true}));
   one_leaf = false;
 }
 
@@ -88,6 +97,7 @@ static void test_other_groups_have_another_hash(void **state) {
 static int all_tests(dist_world *w) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_every_axis_has_the_hash_of_one_rank, w),
+      cmocka_unit_test_prestate(test_the_tokenizer_has_the_hash_of_one_rank, w),
       cmocka_unit_test_prestate(test_without_slices_tp_has_another_hash, w),
       cmocka_unit_test_prestate(test_without_leaves_cp_has_another_hash, w),
       cmocka_unit_test_prestate(test_in_another_tree_dp_has_another_hash, w),

@@ -22,10 +22,20 @@ static void test_muon_has_the_hash_of_one_rank(void **state) {
   exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);
 }
 
+// Of its own grain: few clips, of eight frames.
+static void test_the_tokenizer_has_the_hash_of_one_rank(void **state) {
+#define TOKENIZER .tokenizer = true, .patchwise = true, .batch = 8, .muon = true
+  static const layout layouts[] = {{.tp = 4, .cp = 1, .dp = 1, TOKENIZER},
+                                   {.tp = 2, .cp = 2, .dp = 1, .recompute = true, TOKENIZER},
+                                   {.tp = 2, .cp = 1, .dp = 2, .zero = 2, TOKENIZER}};
+  exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);
+}
+
 static int all_tests(dist_world *w) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_layouts_of_four_ranks_have_the_hash_of_one, w),
       cmocka_unit_test_prestate(test_muon_has_the_hash_of_one_rank, w),
+      cmocka_unit_test_prestate(test_the_tokenizer_has_the_hash_of_one_rank, w),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,7 +146,19 @@ static void test_bf16_stays_near_one_rank(void **state) {
 
 // Straight through the rounding of its codes: a bit of rounding in the sums may turn a code over
 // and change a gradient visibly, which these seeds do not meet.
-static void test_the_tokenizer_on_replicas_equals_one_rank(void **state) {
+static void test_the_tokenizer_equals_one_rank(void **state) {
+  compare_layout(*state, &(layout){.tokenizer = true, .tp = 2, .cp = 1, .dp = 1, EXACT});
+  compare_layout(*state, &(layout){.tokenizer = true,
+                                   .patchwise = true,
+                                   .tp = 2,
+                                   .cp = 1,
+                                   .dp = 1,
+                                   .micro = 2,
+                                   .recompute = true,
+                                   .steps = 3,
+                                   WITHIN});
+  compare_layout(*state, &(layout){.tokenizer = true, .tp = 2, .cp = 1, .dp = 1, COARSE});
+  compare_layout(*state, &(layout){.tokenizer = true, .tp = 1, .cp = 2, .dp = 1, EXACT});
   compare_layout(*state, &(layout){.tokenizer = true, .tp = 1, .cp = 1, .dp = 2, EXACT});
   compare_layout(*state, &(layout){.tokenizer = true, .tp = 1, .cp = 1, .dp = 2, .zero = 1, EXACT});
   compare_layout(*state,
@@ -167,7 +179,7 @@ static int all_tests(dist_world *w) {
       cmocka_unit_test_prestate(test_own_codes_equal_those_of_one_rank, w),
       cmocka_unit_test_prestate(test_weighed_losses_equal_one_rank, w),
       cmocka_unit_test_prestate(test_logits_hundreds_apart_equal_one_rank, w),
-      cmocka_unit_test_prestate(test_the_tokenizer_on_replicas_equals_one_rank, w),
+      cmocka_unit_test_prestate(test_the_tokenizer_equals_one_rank, w),
       cmocka_unit_test_prestate(test_bf16_stays_near_one_rank, w),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

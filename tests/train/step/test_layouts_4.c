@@ -37,6 +37,16 @@ static void test_shared_out_weights_equal_one_rank(void **state) {
                  &(layout){.dp = 4, .zero = 3, .batch = 8, .tokenizer = true, RANKS, EXACT});
 }
 
+// Four ranks over two key heads and six clips of five frames of six patches, which tp does not
+// divide; frames over cp.
+static void test_the_tokenizer_equals_one_rank(void **state) {
+#define TOKENIZER .tokenizer = true, .steps = 6, .loss_within = 1e-5, .grad_within = 1e-4
+  compare_layout(*state, &(layout){.tp = 4, .cp = 1, .dp = 1, .micro = 3, TOKENIZER});
+  compare_layout(*state,
+                 &(layout){.tp = 2, .cp = 1, .dp = 2, .zero = 3, .patchwise = true, TOKENIZER});
+  compare_layout(*state, &(layout){.tp = 2, .cp = 2, .dp = 1, .zero = 2, .micro = 2, TOKENIZER});
+}
+
 // Two groups that share out, each with a copy of all.
 static void test_groups_equal_one_rank(void **state) {
   for (int zero = 1; zero <= 3; zero++)
@@ -97,6 +107,7 @@ static int all_tests(dist_world *w) {
       cmocka_unit_test_prestate(test_tp2_dp2_with_shared_out_states_equals_one_rank, w),
       cmocka_unit_test_prestate(test_shared_out_gradients_equal_one_rank, w),
       cmocka_unit_test_prestate(test_shared_out_weights_equal_one_rank, w),
+      cmocka_unit_test_prestate(test_the_tokenizer_equals_one_rank, w),
       cmocka_unit_test_prestate(test_groups_equal_one_rank, w),
       cmocka_unit_test_prestate(test_bf16_shared_out_stays_near_one_rank, w),
       cmocka_unit_test_prestate(test_overlapping_changes_no_bit, w),

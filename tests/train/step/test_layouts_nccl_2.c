@@ -36,6 +36,12 @@ static void test_cp2_over_nccl_equals_one_rank(void **state) {
   compare_layout(*state, &(layout){.tp = 1, .cp = 2, .dp = 1, COARSE});
 }
 
+static void test_the_tokenizer_over_nccl_equals_one_rank(void **state) {
+  compare_layout(*state, &(layout){.tokenizer = true, .tp = 2, .cp = 1, .dp = 1, EXACT});
+  compare_layout(*state, &(layout){.tokenizer = true, .tp = 2, .cp = 1, .dp = 1, COARSE});
+  compare_layout(*state, &(layout){.tokenizer = true, .tp = 1, .cp = 2, .dp = 1, EXACT});
+}
+
 static void test_dp2_over_nccl_equals_one_rank(void **state) {
   compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, EXACT});
   compare_layout(*state, &(layout){.tp = 1, .cp = 1, .dp = 2, .zero = 1, EXACT});
@@ -62,6 +68,7 @@ static int all_tests(dist_world *w) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_tp2_over_nccl_equals_one_rank, w),
       cmocka_unit_test_prestate(test_cp2_over_nccl_equals_one_rank, w),
+      cmocka_unit_test_prestate(test_the_tokenizer_over_nccl_equals_one_rank, w),
       cmocka_unit_test_prestate(test_dp2_over_nccl_equals_one_rank, w),
       cmocka_unit_test_prestate(test_exact_layouts_over_nccl_have_the_hash_of_one_rank, w),
       cmocka_unit_test_prestate(test_what_is_registered_is_given_back, w),
