@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "dist/world.h"
 #include "train/cli/decoding_args.h"
-#include "train/cli/exam_calibration.h"
+#include "train/exam/calibration_file.h"
 #include "train/exam/exam.h"
 #include "train/infer/world_model.h"
 

@@ -11,7 +11,7 @@
 #include "data/sim/physics_play.h"
 #include "dist/world.h"
 #include "tests/base/folder.h"
-#include "train/cli/exam_calibration.h"
+#include "train/exam/calibration_file.h"
 #include "train/exam/exam.h"
 
 enum { SIDE = 64, PAIRS = 6, FRAMES = TRAIN_EXAM_FRAMES };

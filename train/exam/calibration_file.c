@@ -1,4 +1,4 @@
-#include "train/cli/exam_calibration.h"
+#include "train/exam/calibration_file.h"
 
 #include "base/fs.h"
 #include "base/json.h"
