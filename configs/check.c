@@ -181,6 +181,7 @@ static orr_code check_outcomes(const cfg *c) {
 
 static orr_code check_adapters(const cfg *c) {
   static const char *const known[] = {"q", "k", "v", "o", "gate", "up", "down"};
+  static const char *const whole[] = {"action", "branch", "view", "heads"};
   if (c->train.lora_rank == 0) return ORR_OK;
   ORR_CHECK(c->train.stage == CFG_STAGE_DYNAMICS && *c->train.init_from, ORR_ECONFIG,
             "train.lora_rank is %" PRId64 " with train.stage %s and train.init_from '%s': adapters "
@@ -197,6 +198,14 @@ static orr_code check_adapters(const cfg *c) {
       ": the gradients of an adapter are small, those of its base are made whole on each rank; "
       "set dist.zero to 0 or 1",
       c->train.lora_rank, c->dist.zero);
+  for (int i = 0; i < c->train.lora_whole.n; i++) {
+    size_t k = 0;
+    while (k < 4 && strcmp(whole[k], c->train.lora_whole.v[i]) != 0) k++;
+    ORR_CHECK(k < 4, ORR_ECONFIG,
+              "train.lora_whole: '%s' is nothing that is trained whole; wanted some of action, "
+              "branch, view, heads",
+              c->train.lora_whole.v[i]);
+  }
   for (int i = 0; i < c->train.lora_targets.n; i++) {
     size_t k = 0;
     while (k < 7 && strcmp(known[k], c->train.lora_targets.v[i]) != 0) k++;

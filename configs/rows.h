@@ -77,6 +77,8 @@
   F64(lora_alpha, WEIGHTS, 0.0, 0.0, 1e6, "",                                                      \
       "an adapter counts alpha / rank times; 0 = as much as lora_rank")                            \
   LSTR(lora_targets, WEIGHTS, "q k v o gate up down", 16, "which matrices have adapters")          \
+  LSTR(lora_whole, WEIGHTS, "action branch view heads", 4,                                         \
+       "what beside adapters is trained, whole: embeddings, heads on registers")                   \
   STR(trace_steps, OPERATION, "",                                                                  \
       "steps A-B whose times on all ranks are written to trace/; empty = none")
 

@@ -15,10 +15,11 @@
 #include "base/log.h"
 #include "dist/world.h"
 #include "train/cli/decoding_args.h"
+#include "train/exam/calibration_file.h"
 #include "train/exam/exam.h"
 #include "train/infer/world_model.h"
 
-enum { PAIRS = 48, ROLLOUTS = 24, CHANGES = 16, PASSES = 8 };
+enum { PAIRS = 48, ROLLOUTS = 24, CHANGES = 16, LONG = 24, CALIBRATION = 24, PASSES = 8 };
 
 static const orr_option options[] = {
     {"concept", "NAME", "examine this concept (again for others); all without it",
@@ -29,6 +30,11 @@ static const orr_option options[] = {
     {"pairs", "N", "possible and impossible endings a concept and range (48)", 0},
     {"rollouts", "N", "endings that are predicted, likewise (24)", 0},
     {"changes", "N", "interventions, likewise (16)", 0},
+    {"long", "N", "rollouts of 16 frames, of which is foretold whether they go wrong (24)", 0},
+    {"calibration", "N",
+     "pairs and long rollouts a concept of the training range, by which the model's own figures "
+     "are read as chances; 0: none (24)",
+     0},
     {"passes", "P", "in which the likelihood of a frame is summed up; its positions: exact (8)", 0},
     {"examinee", "NAME", "in place of the model: oracle, blind, copy, linear or looks", 0},
     {"size", "N|HxW", "frames of such an examinee (64)", 0},
@@ -49,6 +55,8 @@ typedef struct {
   kern *k;
   train_world_model m;
   train_examinee e;
+  int64_t calibrated; // pairs a concept
+  train_exam_calibration calibration;
   char branch[128];
 } exam;
 
@@ -129,10 +137,14 @@ static orr_code read_amounts(const orr_args *a, exam *x) {
   x->o.pairs = PAIRS;
   x->o.rollouts = ROLLOUTS;
   x->o.changes = CHANGES;
+  x->o.longs = LONG;
+  x->calibrated = CALIBRATION;
   x->o.height = x->o.width = 64;
   ORR_TRY(orr_args_i64(a, "pairs", 2, 100000, &x->o.pairs));
   ORR_TRY(orr_args_i64(a, "rollouts", 1, 100000, &x->o.rollouts));
   ORR_TRY(orr_args_i64(a, "changes", 0, 100000, &x->o.changes));
+  ORR_TRY(orr_args_i64(a, "long", 0, 100000, &x->o.longs));
+  ORR_TRY(orr_args_i64(a, "calibration", 0, 100000, &x->calibrated));
   ORR_TRY(orr_args_i64(a, "processes", 1, 1024, &processes));
   ORR_TRY(orr_args_i64(a, "seed", 0, INT64_MAX, &seed));
   ORR_TRY(orr_args_size(a, "size", 16, 2048, &x->o.height, &x->o.width));
@@ -171,6 +183,56 @@ static orr_code open_examinee(const orr_args *a, double cores, exam *x) {
   return train_examinee_model(x->m.dynamics, x->m.tokenizer, &x->model, &x->e);
 }
 
+// The checksum of a checkpoint's manifest, which covers all that it holds.
+static orr_code add_checkpoint(json_t *key, const char *name, const train_loaded_model *m) {
+  orr_path path;
+  json_t *j = NULL;
+  const char *sum;
+  ORR_TRY(orr_fs_join(path, sizeof path, m->path, "manifest.json"));
+  ORR_TRY(orr_json_load(path, &j));
+  const orr_code rc = orr_json_get_str(j, path, "checksum", &sum);
+  if (rc == ORR_OK) json_object_set_new(key, name, json_string(sum));
+  json_decref(j);
+  return rc;
+}
+
+// What a calibration is of: everything that its figures follow from.
+static orr_code key_of(const exam *x, json_t *key) {
+  const train_engine_settings *d = &x->model.decoding;
+  json_object_set_new(key, "examinee", json_string(x->e.name));
+  json_object_set_new(key, "pairs", json_integer((json_int_t)x->calibrated));
+  json_object_set_new(key, "seed", json_integer((json_int_t)x->o.seed));
+  json_object_set_new(key, "size",
+                      json_pack("[I,I]", (json_int_t)x->o.height, (json_int_t)x->o.width));
+  if (!x->m.dynamics) return ORR_OK;
+  json_object_set_new(key, "decoding",
+                      json_pack("{s:I, s:I, s:f, s:f, s:f}", "passes", (json_int_t)x->model.passes,
+                                "steps", (json_int_t)d->steps, "temperature", d->temperature,
+                                "choice_temperature", d->choice_temperature, "guidance",
+                                x->model.guidance));
+  json_object_set_new(key, "carry", json_boolean(x->model.carry));
+  json_object_set_new(key, "branch", json_string(x->branch));
+  json_object_set_new(key, "ema", json_boolean(x->m.dynamics->ema));
+  json_object_set_new(key, "adapter",
+                      json_string(x->m.dynamics->adapter ? x->m.dynamics->adapter : ""));
+  ORR_TRY(add_checkpoint(key, "dynamics", x->m.dynamics));
+  return add_checkpoint(key, "tokenizer", x->m.tokenizer);
+}
+
+static orr_code calibrate(exam *x, dist_comm *all) {
+  const train_exam_options o = train_exam_calibration_options(&x->o, x->calibrated);
+  orr_path file;
+  if (x->calibrated == 0) return ORR_OK;
+  json_t *key = json_object();
+  orr_code rc = key ? key_of(x, key) : ORR_FAIL(ORR_ENOMEM, "exam: out of memory");
+  if (rc == ORR_OK) rc = orr_fs_join(file, sizeof file, x->root, "calibration.json");
+  rc = dist_agree(all, rc, "say what is calibrated");
+  if (rc == ORR_OK) rc = train_exam_calibration_find(all, file, key, &o, &x->e, &x->calibration);
+  x->o.calibration = &x->calibration;
+  json_decref(key);
+  return rc;
+}
+
 static void print_figure(const json_t *figures, const char *name) {
   const json_t *v = json_object_get(json_object_get(figures, name), "value");
   if (json_is_number(v))
@@ -180,19 +242,36 @@ static void print_figure(const json_t *figures, const char *name) {
 }
 
 static void print_all(const json_t *j) {
-  static const char *const names[] = {
-      "surprise_accuracy",     "surprise_auroc", "ece",        "position_error", "velocity_error",
-      "linear_velocity_error", "effect_corr",    "permanence", "number"};
-  fprintf(stderr,
-          "%-12s %-8s  accuracy     auroc       ece  position  velocity    linear    effect "
-          "permanent    number\n",
-          "", "");
-  for (int c = 0; c < DATA_PHYSICS_CONCEPTS; c++)
+  static const char *const names[] = {"surprise_accuracy",
+                                      "surprise_relative",
+                                      "surprise_auroc",
+                                      "ece",
+                                      "ece_scaled",
+                                      "relative_ece",
+                                      "position_error",
+                                      "velocity_error",
+                                      "linear_velocity_error",
+                                      "effect_corr",
+                                      "permanence",
+                                      "number",
+                                      "momentum_error",
+                                      "confounder_ratio",
+                                      "wrong_at_16",
+                                      "foresight_auroc",
+                                      "foresight_ece"};
+  static const char *const heads[] = {"accuracy",  "relative", "auroc",    "ece",      "scaled",
+                                      "rel. ece",  "position", "velocity", "linear",   "effect",
+                                      "permanent", "number",   "momentum", "confound", "wrong",
+                                      "foresight", "its ece"};
+  fprintf(stderr, "%-12s %-8s", "", "");
+  for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) fprintf(stderr, " %9s", heads[i]);
+  fputc('\n', stderr);
+  for (int c = 0; c <= DATA_PHYSICS_CONCEPTS; c++)
     for (int r = 0; r < DATA_PHYSICS_RANGES; r++) {
-      const json_t *f = json_object_get(json_object_get(j, data_physics_concept_names[c]),
-                                        data_physics_range_names[r]);
+      const char *name = c < DATA_PHYSICS_CONCEPTS ? data_physics_concept_names[c] : "all";
+      const json_t *f = json_object_get(json_object_get(j, name), data_physics_range_names[r]);
       if (!f) continue;
-      fprintf(stderr, "%-12s %-8s", data_physics_concept_names[c], data_physics_range_names[r]);
+      fprintf(stderr, "%-12s %-8s", name, data_physics_range_names[r]);
       for (size_t i = 0; i < sizeof names / sizeof *names; i++) print_figure(f, names[i]);
       fputc('\n', stderr);
     }
@@ -204,6 +283,9 @@ static orr_code tell(const exam *x, json_t *j) {
   json_object_set_new(j, "pairs", json_integer((json_int_t)x->o.pairs));
   json_object_set_new(j, "rollouts", json_integer((json_int_t)x->o.rollouts));
   json_object_set_new(j, "changes", json_integer((json_int_t)x->o.changes));
+  json_object_set_new(j, "long", json_integer((json_int_t)x->o.longs));
+  if (x->o.calibration)
+    json_object_set_new(j, "calibration", train_exam_calibration_json(x->o.calibration));
   if (x->m.dynamics) {
     json_object_set_new(j, "checkpoint", json_string(x->m.dynamics->path));
     json_object_set_new(j, "step", json_integer((json_int_t)x->m.dynamics->step));
@@ -213,15 +295,22 @@ static orr_code tell(const exam *x, json_t *j) {
   return orr_json_store(x->json, j);
 }
 
+static orr_code make_sets(const exam *x) {
+  const train_exam_options o = train_exam_calibration_options(&x->o, x->calibrated);
+  ORR_TRY(train_exam_make(&x->o));
+  return x->calibrated ? train_exam_make(&o) : ORR_OK;
+}
+
 static orr_code examine(const orr_args *a, dist_world *world, exam *x) {
   dist_comm *all = world->axis[DIST_AXIS_WORLD];
   const bool first = world->grid.rank == 0;
   json_t *j = NULL;
   ORR_TRY(dist_agree(all, read_request(a, x), "read what is asked for"));
   orr_code rc = first ? orr_fs_mkdirs(x->root) : ORR_OK;
-  if (first && rc == ORR_OK) rc = train_exam_make(&x->o);
+  if (first && rc == ORR_OK) rc = make_sets(x);
   ORR_TRY(dist_agree(all, rc, "make the exam's worlds"));
   ORR_TRY(dist_agree(all, open_examinee(a, world->cores, x), "open the examinee"));
+  ORR_TRY(calibrate(x, all));
   ORR_TRY(train_exam_run(all, &x->o, &x->e, &j));
   rc = dist_agree(all, first ? tell(x, j) : ORR_OK, "write the figures");
   json_decref(j);

@@ -89,8 +89,8 @@ static orr_code read_policies(const orr_args *a, job *j) {
   for (size_t i = 0; !orr_args_nth(a, "policy", 0) && i < sizeof ladder / sizeof *ladder; i++)
     j->policy[j->o.policies++] = ladder[i];
   j->o.policy = j->policy;
-  ORR_CHECK(j->o.policies >= 2, ORR_ECONFIG,
-            "policy evaluate: got one --policy; wanted 2 or more, for verdicts are compared");
+  if (j->o.policies == 1)
+    ORR_INFO("one policy: its verdicts trial by trial; r, ranks and MMRV compare two or more");
   return ORR_OK;
 }
 
@@ -259,7 +259,8 @@ static void print_figures(const json_t *j) {
       fprintf(stderr, json_is_number(v) ? "  %-22s %7.3f\n" : "  %-22s       -\n", single[i],
               json_number_value(v));
   }
-  print_chances(json_object_get(j, "common_chances"));
+  if (json_array_size(json_object_get(j, "policies")) > 1)
+    print_chances(json_object_get(j, "common_chances"));
 }
 
 static orr_code tell(const orr_args *a, const job *j, json_t *out) {

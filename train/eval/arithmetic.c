@@ -86,6 +86,20 @@ double train_measure_slope(const double *y, int64_t n) {
   return up / square;
 }
 
+void train_measure_series_add(double x, double y, train_measure_series *s) {
+  const double dx = x - s->x, dy = y - s->y;
+  s->n++;
+  s->x += dx / s->n;
+  s->y += dy / s->n;
+  s->xx += dx * (x - s->x);
+  s->yy += dy * (y - s->y);
+  s->xy += dx * (y - s->y);
+}
+
+double train_measure_series_corr(const train_measure_series *s) {
+  return s->xx > 0 && s->yy > 0 ? s->xy / sqrt(s->xx * s->yy) : NAN;
+}
+
 void train_measure_effect_add(const uint8_t *predicted_a, const uint8_t *predicted_b,
                               const uint8_t *simulated_a, const uint8_t *simulated_b,
                               int64_t pixels, int threshold, train_measure_effect *e) {

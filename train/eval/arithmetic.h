@@ -47,6 +47,18 @@ int64_t train_measure_distinct(const int32_t *codes, int64_t n);
 // Least-squares slope of y over 0, 1, 2, ...: for y = psnr over horizons, dB a frame. 0 for n < 2.
 double train_measure_slope(const double *y, int64_t n);
 
+// Two series of values that belong together: their means, and the sums of the products of what is
+// off them. Summed so, values far from 0 lose nothing, and what never varies has a sum of exactly
+// 0.
+typedef struct {
+  double n, x, y, xx, yy, xy;
+} train_measure_series;
+
+// A pair more.
+void train_measure_series_add(double x, double y, train_measure_series *s);
+// Pearson's correlation; NAN where either never varies.
+double train_measure_series_corr(const train_measure_series *s);
+
 // What an action changes: of two futures of one state, under actions a and b, the difference
 // x_a - x_b, predicted against simulated. Whole numbers, so the order of adding never matters.
 typedef struct {

@@ -14,23 +14,19 @@ static const char *lacks(const train_eval_set *s) {
   return s->face ? NULL : "the data set has no state of the face scene";
 }
 
-// Of films: frames with shut eyes, blinks begun, and sums against how far the eyes are truly open.
+// Of films: frames with shut eyes, blinks begun, and what shows against how far they are truly
+// open.
 typedef struct {
   train_measure_mean shut;
   int64_t blinks;
-  double n, x, y, xx, yy, xy;
+  train_measure_series both; // white of the eyes, how far they are open
 } score;
 
 static void add_frame(score *all, double white, double open, bool was_shut) {
   const bool shut = white < SHUT;
   train_measure_mean_add(&all->shut, shut);
   all->blinks += shut && !was_shut;
-  all->n++;
-  all->x += white;
-  all->y += open;
-  all->xx += white * white;
-  all->yy += open * open;
-  all->xy += white * open;
+  train_measure_series_add(white, open, &all->both);
 }
 
 static score read(const train_films *f, bool real) {
@@ -50,19 +46,15 @@ static score read(const train_films *f, bool real) {
   return all;
 }
 
-static double correlation(const score *s) {
-  const double xx = s->xx - s->x * s->x / s->n, yy = s->yy - s->y * s->y / s->n;
-  return xx > 1e-12 && yy > 1e-12 ? (s->xy - s->x * s->y / s->n) / sqrt(xx * yy) : NAN;
-}
-
 static void tell(const train_films *f, bool real, json_t *out) {
   const score s = read(f, real);
-  const double minutes = s.n * f->set->dt_s / 60;
+  const double minutes = s.both.n * f->set->dt_s / 60;
   json_object_set_new(out, real ? "real_eyes_shut" : "eyes_shut",
                       orr_json_number(train_measure_mean_of(&s.shut)));
   json_object_set_new(out, real ? "real_blinks_a_minute" : "blinks_a_minute",
                       orr_json_number(minutes > 0 ? (double)s.blinks / minutes : NAN));
-  json_object_set_new(out, real ? "real_eyes_corr" : "eyes_corr", orr_json_number(correlation(&s)));
+  json_object_set_new(out, real ? "real_eyes_corr" : "eyes_corr",
+                      orr_json_number(train_measure_series_corr(&s.both)));
 }
 
 static orr_code take(const train_films *f, json_t *out) {

@@ -6,24 +6,22 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "train/eval/arithmetic.h"
 
 // Sums over the frames of one kind whose truth is known.
 typedef struct {
-  double n, off, right; // off: sum of |said - truth|
-  double x, y, xx, yy, xy;
+  train_measure_mean off, right; // |said - truth|; whether both are on one side of a half
+  train_measure_series both;
 } sums;
 
 static void add(sums *s, double said, double truth) {
-  s->n += 1.0;
-  s->off += fabs(said - truth);
-  s->right += (said >= 0.5) == (truth >= 0.5);
-  s->x += said, s->y += truth;
-  s->xx += said * said, s->yy += truth * truth, s->xy += said * truth;
+  train_measure_mean_add(&s->off, fabs(said - truth));
+  train_measure_mean_add(&s->right, (said >= 0.5) == (truth >= 0.5));
+  train_measure_series_add(said, truth, &s->both);
 }
 
-static double correlation(const sums *s) {
-  const double xx = s->n * s->xx - s->x * s->x, yy = s->n * s->yy - s->y * s->y;
-  return xx > 0.0 && yy > 0.0 ? (s->n * s->xy - s->x * s->y) / sqrt(xx * yy) : NAN;
+static double known(const train_measure_mean *m) {
+  return m->count ? train_measure_mean_of(m) : NAN;
 }
 
 static void put(json_t *out, const char *kind, const char *head, const char *figure, double v) {
@@ -34,11 +32,11 @@ static void put(json_t *out, const char *kind, const char *head, const char *fig
 
 static void tell(const sums *s, train_outcome o, const char *kind, json_t *out) {
   const char *head = train_outcome_name(o);
-  put(out, kind, head, "error", s->n > 0.0 ? s->off / s->n : NAN);
+  put(out, kind, head, "error", known(&s->off));
   if (o == TRAIN_DONE)
-    put(out, kind, head, "accuracy", s->n > 0.0 ? s->right / s->n : NAN);
+    put(out, kind, head, "accuracy", known(&s->right));
   else
-    put(out, kind, head, "corr", correlation(s));
+    put(out, kind, head, "corr", train_measure_series_corr(&s->both));
 }
 
 static orr_code take(const train_films *f, json_t *out) {

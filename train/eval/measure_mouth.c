@@ -15,37 +15,20 @@ static const char *lacks(const train_eval_set *s) {
   return s->face ? NULL : "the data set has no state of the face scene";
 }
 
-// Sums of two series from which each clip's own mean is taken.
-typedef struct {
-  double xx, yy, xy;
-} sums;
-
-static double correlation(const sums *s) {
-  return s->xx > 0 && s->yy > 0 ? s->xy / sqrt(s->xx * s->yy) : NAN;
-}
-
-// Adds a clip: seen [horizon] of its film against the true opening `late` frames before.
+// Adds a clip, off its own means: seen [horizon] of its film against the true opening `late` frames
+// before.
 static void add_clip(const train_films *f, int64_t clip, const double *seen, int64_t late,
-                     sums *all) {
+                     train_measure_series *all) {
   const train_eval_set *s = f->set;
-  double x[2] = {0};
-  int64_t n = 0;
-  for (int pass = 0; pass < 2; pass++)
-    for (int64_t k = 0; k < f->horizon; k++) {
-      const int64_t t = s->prompt + k - late;
-      if (t < 0 || t >= s->T) continue;
-      const double truth = s->state[(clip * s->T + t) * s->Q + DATA_FACE_OPEN];
-      if (pass == 0) {
-        x[0] += seen[k];
-        x[1] += truth;
-        n++;
-        continue;
-      }
-      const double a = seen[k] - x[0] / (double)n, b = truth - x[1] / (double)n;
-      all->xx += a * a;
-      all->yy += b * b;
-      all->xy += a * b;
-    }
+  train_measure_series own = {0};
+  for (int64_t k = 0; k < f->horizon; k++) {
+    const int64_t t = s->prompt + k - late;
+    if (t < 0 || t >= s->T) continue;
+    train_measure_series_add(seen[k], s->state[(clip * s->T + t) * s->Q + DATA_FACE_OPEN], &own);
+  }
+  all->xx += own.xx;
+  all->yy += own.yy;
+  all->xy += own.xy;
 }
 
 // seen [E,horizon]: correlation at no offset, and the offset at which it is highest.
@@ -53,9 +36,9 @@ static void correlate(const train_films *f, const double *seen, double *at_once,
   double most = -INFINITY;
   *offset = NAN;
   for (int64_t late = -OFFSET_MOST; late <= OFFSET_MOST; late++) {
-    sums all = {0};
+    train_measure_series all = {0};
     for (int64_t i = 0; i < f->set->E; i++) add_clip(f, i, seen + i * f->horizon, late, &all);
-    const double c = correlation(&all);
+    const double c = train_measure_series_corr(&all);
     if (late == 0) *at_once = c;
     if (c <= most || isnan(c)) continue;
     most = c;

@@ -24,19 +24,25 @@ static double squared(const uint8_t *a, const uint8_t *b, int64_t n) {
   return (double)sum;
 }
 
+// Without a model nobody is ever unsure.
+static void never_unsure(double *nats, int64_t n) {
+  if (nats) memset(nats, 0, (size_t)(n * TRAIN_EXAM_MOST) * sizeof *nats);
+}
+
 // Who predicts frames is surprised by how far they are off.
-typedef orr_code (*predicting)(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *film);
+typedef orr_code (*predicting)(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *film,
+                               double *nats);
 static orr_code surprise_by(predicting predict, void *ctx, const train_exam_clip *clip, int64_t n,
                             double *nats) {
   const train_exam_set *s = clip->set;
   uint8_t *film = orr_malloc((size_t)(s->T * bytes_of(s)));
   ORR_CHECK(film, ORR_ENOMEM, "exam: out of memory for a film");
   orr_code rc = ORR_OK;
+  memset(nats, 0, (size_t)(n * TRAIN_EXAM_MOST) * sizeof *nats);
   for (int64_t i = 0; i < n && rc == ORR_OK; i++) {
-    rc = predict(ctx, &clip[i], 1, film);
-    nats[i] = 0;
+    rc = predict(ctx, &clip[i], 1, film, NULL);
     for (int64_t t = clip[i].given; t < s->T && rc == ORR_OK; t++)
-      nats[i] +=
+      nats[i * TRAIN_EXAM_MOST + t] =
           squared(film + t * bytes_of(s), train_exam_frame(s, clip[i].episode, t), bytes_of(s));
   }
   orr_free(film);
@@ -45,7 +51,9 @@ static orr_code surprise_by(predicting predict, void *ctx, const train_exam_clip
 
 // -- the last frame, held -------------------------------------------------------------------
 
-static orr_code copy_predict(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *film) {
+static orr_code copy_predict(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *film,
+                             double *nats) {
+  never_unsure(nats, n);
   for (int64_t i = 0; i < n; i++)
     for (int64_t t = clip[i].given; t < clip[i].set->T; t++)
       memcpy(film_at(&clip[i], i, t, film),
@@ -65,7 +73,9 @@ orr_code train_examinee_copy(train_examinee *out) {
 
 // -- sees no past ---------------------------------------------------------------------------
 
-static orr_code blind_predict(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *film) {
+static orr_code blind_predict(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *film,
+                              double *nats) {
+  never_unsure(nats, n);
   for (int64_t i = 0; i < n; i++)
     for (int64_t t = clip[i].given; t < clip[i].set->T; t++)
       memset(film_at(&clip[i], i, t, film), 127, (size_t)bytes_of(clip[i].set));
@@ -74,11 +84,13 @@ static orr_code blind_predict(void *ctx, const train_exam_clip *clip, int64_t n,
 
 // Some fixed opinion of every ending, whatever it may follow.
 static orr_code blind_surprise(void *ctx, const train_exam_clip *clip, int64_t n, double *nats) {
+  memset(nats, 0, (size_t)(n * TRAIN_EXAM_MOST) * sizeof *nats);
   for (int64_t i = 0; i < n; i++) {
     const train_exam_set *s = clip[i].set;
-    nats[i] = (double)(orr_hash64(train_exam_frame(s, clip[i].episode, clip[i].given),
-                                  (size_t)((s->T - clip[i].given) * bytes_of(s)), 1) >>
-                       11);
+    for (int64_t t = clip[i].given; t < s->T; t++) // whole numbers, whose sums are exact
+      nats[i * TRAIN_EXAM_MOST + t] =
+          (double)(orr_hash64(train_exam_frame(s, clip[i].episode, t), (size_t)bytes_of(s), 1) >>
+                   20);
   }
   return ORR_OK;
 }
@@ -106,15 +118,17 @@ static void count_colours(const train_exam_set *s, int64_t episode, int64_t from
   }
 }
 
-// How far the ending's colours are from those of all frames before.
+// How far the ending's colours are from those of all frames before: a judgement of the ending as a
+// whole, which stands at its first frame.
 static orr_code looks_surprise(void *ctx, const train_exam_clip *clip, int64_t n, double *nats) {
   double before[BINS], after[BINS];
+  memset(nats, 0, (size_t)(n * TRAIN_EXAM_MOST) * sizeof *nats);
   for (int64_t i = 0; i < n; i++) {
+    double far = 0;
     count_colours(clip[i].set, clip[i].episode, 0, clip[i].given, before);
     count_colours(clip[i].set, clip[i].episode, clip[i].given, clip[i].set->T, after);
-    nats[i] = 0;
-    for (int b = 0; b < BINS; b++) nats[i] += fabs(before[b] - after[b]);
-    nats[i] = round(nats[i] / NOTICED);
+    for (int b = 0; b < BINS; b++) far += fabs(before[b] - after[b]);
+    nats[i * TRAIN_EXAM_MOST + clip[i].given] = round(far / NOTICED);
   }
   return ORR_OK;
 }
@@ -166,7 +180,9 @@ static orr_code oracle_run(oracle *o, const train_exam_clip *c, uint8_t *film) {
   return ORR_OK;
 }
 
-static orr_code oracle_predict(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *film) {
+static orr_code oracle_predict(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *film,
+                               double *nats) {
+  never_unsure(nats, n);
   for (int64_t i = 0; i < n; i++) ORR_TRY(oracle_run(ctx, &clip[i], film_at(&clip[i], i, 0, film)));
   return ORR_OK;
 }

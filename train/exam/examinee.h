@@ -20,9 +20,13 @@ typedef struct train_examinee {
   const char *name;
   void *ctx;
   // Local. What comes next: predicted [n,T,height,width,3] (=) from frame `given` of each clip on;
-  // what lies before is left alone.
-  orr_code (*predict)(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *predicted);
-  // Local. How surprising the frames from `given` on are: nats[n] (=), of a model -log probability.
+  // what lies before is left alone. nats [n,TRAIN_EXAM_MOST] (=) how unsure it was of each of these
+  // frames, of a model -log probability of what it drew, when it was drawn; 0 of one who is never
+  // unsure. NULL: not asked.
+  orr_code (*predict)(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *predicted,
+                      double *nats);
+  // Local. How surprising each frame from `given` on is, 0 before: nats[n,TRAIN_EXAM_MOST] (=), of
+  // a model -log probability given all frames before.
   orr_code (*surprise)(void *ctx, const train_exam_clip *clip, int64_t n, double *nats);
   void (*destroy)(void *ctx);
 } train_examinee;

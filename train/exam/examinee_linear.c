@@ -44,7 +44,7 @@ static int by_value(const void *a, const void *b) {
 
 // What stood at a byte of the frame most of the time.
 static uint8_t usual(const train_exam_clip *c, int64_t at) {
-  uint8_t v[TRAIN_EXAM_FRAMES];
+  uint8_t v[TRAIN_EXAM_MOST];
   for (int64_t t = 0; t < c->given; t++) v[t] = train_exam_frame(c->set, c->episode, t)[at];
   qsort(v, (size_t)c->given, 1, by_value);
   return v[c->given / 2];
@@ -109,7 +109,9 @@ static void predict_one(const train_exam_clip *c, uint8_t *film) {
   }
 }
 
-static orr_code predict(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *film) {
+static orr_code predict(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *film,
+                        double *nats) {
+  if (nats) memset(nats, 0, (size_t)(n * TRAIN_EXAM_MOST) * sizeof *nats);
   for (int64_t i = 0; i < n; i++)
     predict_one(&clip[i], film + i * clip[i].set->T * clip[i].set->height * clip[i].set->width * 3);
   return ORR_OK;
@@ -120,13 +122,14 @@ static orr_code surprise(void *ctx, const train_exam_clip *clip, int64_t n, doub
   const int64_t bytes = s->height * s->width * 3;
   uint8_t *film = orr_malloc((size_t)(s->T * bytes));
   ORR_CHECK(film, ORR_ENOMEM, "exam: out of memory for a film");
+  memset(nats, 0, (size_t)(n * TRAIN_EXAM_MOST) * sizeof *nats);
   for (int64_t i = 0; i < n; i++) {
     predict_one(&clip[i], film);
-    nats[i] = 0;
     for (int64_t t = clip[i].given; t < s->T; t++) {
       const uint8_t *real = train_exam_frame(s, clip[i].episode, t);
+      double *far = nats + i * TRAIN_EXAM_MOST + t;
       for (int64_t k = 0; k < bytes; k++)
-        nats[i] += (double)(film[t * bytes + k] - real[k]) * (film[t * bytes + k] - real[k]);
+        *far += (double)(film[t * bytes + k] - real[k]) * (film[t * bytes + k] - real[k]);
     }
   }
   orr_free(film);

@@ -25,7 +25,7 @@ typedef struct {
   train_carry carry; // where o.carry
   int32_t branch;
   int64_t S, A, V;
-  int32_t *tokens; // [SIDE_BY_SIDE,TRAIN_EXAM_FRAMES,S] of the clips
+  int32_t *tokens; // [SIDE_BY_SIDE,TRAIN_EXAM_MOST,S] of the clips
   int32_t *told;   // [SIDE_BY_SIDE,S] of which what is masked is V
   int32_t *order;  // [S]
   float *action;   // [SIDE_BY_SIDE,2A]
@@ -36,12 +36,12 @@ static orr_code encode(model *m, const train_exam_clip *clip, int64_t n, bool al
   for (int64_t i = 0; i < n; i++)
     ORR_TRY(train_codec_encode(m->codec, train_exam_frame(clip[i].set, clip[i].episode, 0),
                                all ? clip[i].set->T : clip[i].given,
-                               m->tokens + i * TRAIN_EXAM_FRAMES * m->S));
+                               m->tokens + i * TRAIN_EXAM_MOST * m->S));
   return ORR_OK;
 }
 
 static int32_t *tokens_of(const model *m, int64_t i, int64_t t) {
-  return m->tokens + (i * TRAIN_EXAM_FRAMES + t) * m->S;
+  return m->tokens + (i * TRAIN_EXAM_MOST + t) * m->S;
 }
 
 // Sessions 0..n-1, which draw as their group does: two futures of one moment share their chances.
@@ -70,7 +70,7 @@ static train_engine_frame frame_of(model *m, const train_exam_clip *c, int64_t i
 
 // -- what comes next ------------------------------------------------------------------------
 
-static orr_code roll(model *m, const train_exam_clip *clip, int64_t n) {
+static orr_code roll(model *m, const train_exam_clip *clip, int64_t n, double *nats) {
   train_engine_frame known[SIDE_BY_SIDE], open[SIDE_BY_SIDE];
   for (int64_t t = 0; t < clip->set->T; t++) {
     int64_t knows = 0, opens = 0;
@@ -83,6 +83,8 @@ static orr_code roll(model *m, const train_exam_clip *clip, int64_t n) {
     }
     if (knows) ORR_TRY(train_engine_push(m->engine, known, knows));
     if (opens) ORR_TRY(train_engine_next(m->engine, open, opens));
+    for (int64_t i = 0; i < opens && nats; i++)
+      nats[open[i].session * TRAIN_EXAM_MOST + t] = open[i].nll;
   }
   return ORR_OK;
 }
@@ -99,14 +101,16 @@ static orr_code decode_film(model *m, const train_exam_clip *clip, int64_t i, in
   return ORR_OK;
 }
 
-static orr_code predict(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *film) {
+static orr_code predict(void *ctx, const train_exam_clip *clip, int64_t n, uint8_t *film,
+                        double *nats) {
   model *m = ctx;
+  if (nats) memset(nats, 0, (size_t)(n * TRAIN_EXAM_MOST) * sizeof *nats);
   for (int64_t at = 0; at < n; at += SIDE_BY_SIDE) {
     const int64_t part = n - at < SIDE_BY_SIDE ? n - at : SIDE_BY_SIDE;
     const train_exam_set *s = clip->set;
     ORR_TRY(encode(m, clip + at, part, false));
     ORR_TRY(begin(m, clip + at, part));
-    ORR_TRY(roll(m, clip + at, part));
+    ORR_TRY(roll(m, clip + at, part, nats ? nats + at * TRAIN_EXAM_MOST : NULL));
     for (int64_t i = 0; i < part; i++) {
       const int64_t given = clip[at + i].given;
       ORR_TRY(decode_film(m, clip + at + i, i, s->T - given,
@@ -160,7 +164,8 @@ static orr_code weigh(model *m, train_engine_frame *f, int64_t n, int64_t t, dou
     for (int64_t i = 0; i < n; i++)
       for (int64_t k = from; k < to; k++) {
         const int32_t s = m->order[k], code = tokens_of(m, f[i].session, t)[s];
-        nats[f[i].session] += minus_log(m->logits + (i * S + s) * m->V, m->V, code);
+        nats[f[i].session * TRAIN_EXAM_MOST + t] +=
+            minus_log(m->logits + (i * S + s) * m->V, m->V, code);
         f[i].tokens[s] = code;
       }
   }
@@ -183,12 +188,12 @@ static orr_code weigh_clips(model *m, const train_exam_clip *clip, int64_t n, do
 
 static orr_code surprise(void *ctx, const train_exam_clip *clip, int64_t n, double *nats) {
   model *m = ctx;
-  memset(nats, 0, (size_t)n * sizeof *nats);
+  memset(nats, 0, (size_t)(n * TRAIN_EXAM_MOST) * sizeof *nats);
   for (int64_t at = 0; at < n; at += SIDE_BY_SIDE) {
     const int64_t part = n - at < SIDE_BY_SIDE ? n - at : SIDE_BY_SIDE;
     ORR_TRY(encode(m, clip + at, part, true));
     ORR_TRY(begin(m, clip + at, part));
-    ORR_TRY(weigh_clips(m, clip + at, part, nats + at));
+    ORR_TRY(weigh_clips(m, clip + at, part, nats + at * TRAIN_EXAM_MOST));
   }
   return ORR_OK;
 }
@@ -238,11 +243,11 @@ static orr_code open_model(model *m) {
       d->k, &d->dynamics, &d->dynamics_p, &d->state.weights,
       &(train_engine_options){.sessions = SIDE_BY_SIDE,
                               .batch = SIDE_BY_SIDE,
-                              .window = train_engine_window(d->c, TRAIN_EXAM_FRAMES),
+                              .window = train_engine_window(d->c, TRAIN_EXAM_MOST),
                               .steps = m->o.decoding.steps,
                               .guidance = m->o.guidance},
       &m->engine));
-  m->tokens = orr_malloc(clips * TRAIN_EXAM_FRAMES * S * sizeof *m->tokens);
+  m->tokens = orr_malloc(clips * TRAIN_EXAM_MOST * S * sizeof *m->tokens);
   m->told = orr_malloc(clips * S * sizeof *m->told);
   m->order = orr_malloc(S * sizeof *m->order);
   m->action = orr_malloc(clips * 2 * (size_t)m->A * sizeof *m->action);

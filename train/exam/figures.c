@@ -1,10 +1,10 @@
 #include "train/exam/figures.h"
 
 #include <math.h>
-#include <stdbool.h>
 
 #define SHOWS      0.4 // of a thing that is said to show
 #define MISSED_M   1.0 // how far off one counts that is not found
+#define ASTRAY_M   0.3 // how far off a thing is in the wrong place
 #define FPS        10.0
 #define NAME(name) #name,
 const char *const train_exam_film_names[] = {TRAIN_EXAM_FILM_FIGURES(NAME)};
@@ -26,7 +26,7 @@ typedef struct {
   double mass[DATA_PHYSICS_THINGS];
   // [T,colours] in the simulator's film and in the predicted one, from given - 1 on; that frame is
   // the same in both
-  sight real[TRAIN_EXAM_FRAMES][DATA_PHYSICS_THINGS], seen[TRAIN_EXAM_FRAMES][DATA_PHYSICS_THINGS];
+  sight real[TRAIN_EXAM_MOST][DATA_PHYSICS_THINGS], seen[TRAIN_EXAM_MOST][DATA_PHYSICS_THINGS];
 } eye;
 
 static void list_colours(eye *e) {
@@ -136,6 +136,23 @@ static double momentum_error(const eye *e) {
     seen += e->mass[k] * (e->seen[t][k].x - e->seen[t - 1][k].x);
   }
   return fabs(real) > 0 ? fabs(seen - real) / fabs(real) : NAN;
+}
+
+bool train_exam_film_wrong(const train_exam_set *s, int64_t episode, int64_t given,
+                           const uint8_t *film, int64_t t) {
+  eye e = {.s = s,
+           .episode = episode,
+           .given = given,
+           .film = film,
+           .state = train_exam_state(s, episode, 0)};
+  open_eye(&e);
+  for (int k = 0; k < e.colours; k++) {
+    const sight *real = &e.real[t][k], *seen = &e.seen[t][k];
+    if (fabs(seen->area - real->area) >= 0.5 * e.unit) return true;
+    if (real->shows && seen->area > 0 && hypot(seen->x - real->x, seen->z - real->z) > ASTRAY_M)
+      return true;
+  }
+  return false;
 }
 
 void train_exam_film_figures(const train_exam_set *s, int64_t episode, int64_t given,

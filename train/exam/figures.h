@@ -4,6 +4,7 @@
 #ifndef TRAIN_EXAM_FIGURES_H
 #define TRAIN_EXAM_FIGURES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "train/exam/set.h"
@@ -28,5 +29,10 @@ extern const char *const train_exam_film_names[TRAIN_EXAM_FILM_COUNT];
 // (=) NaN for what the concept has not.
 void train_exam_film_figures(const train_exam_set *s, int64_t episode, int64_t given,
                              const uint8_t *film, double out[TRAIN_EXAM_FILM_COUNT]);
+
+// Local. Whether frame t of the film is wrong: of some colour half a thing more or less shows than
+// in the simulator's, or what shows in both is more than 0.3 m from its place.
+bool train_exam_film_wrong(const train_exam_set *s, int64_t episode, int64_t given,
+                           const uint8_t *film, int64_t t);
 
 #endif

@@ -95,6 +95,15 @@ double train_exam_accuracy(const void *data, const int64_t *pick, int64_t n) {
   return right / (double)(PAIRS * n);
 }
 
+double train_exam_relative(const void *data, const int64_t *pick, int64_t n) {
+  double right = 0;
+  for (int64_t i = 0; i < n; i++) {
+    const double d = train_exam_group_odds((const double *)data + pick[i] * 4);
+    right += d > 0 ? 1.0 : d == 0 ? 0.5 : 0.0;
+  }
+  return right / (double)n;
+}
+
 double train_exam_auroc(const void *data, const int64_t *pick, int64_t n) {
   const double *nats = data;
   orr_judged *e = orr_malloc((size_t)(4 * n) * sizeof *e);
@@ -106,46 +115,49 @@ double train_exam_auroc(const void *data, const int64_t *pick, int64_t n) {
   return area;
 }
 
-static double certain(double difference, double scale) {
-  return 1.0 / (1.0 + exp(-difference / scale));
-}
-
-double train_exam_ece(const void *belief, const int64_t *pick, int64_t n) {
-  const train_exam_belief *b = belief;
+double train_exam_ece(const void *odds, const int64_t *pick, int64_t n) {
+  const train_exam_column *o = odds;
   double sure[BELIEF_BINS] = {0}, right[BELIEF_BINS] = {0}, error = 0;
   for (int64_t i = 0; i < n; i++)
-    for (int k = 0; k < PAIRS; k++) {
+    for (int64_t k = 0; k < o->width; k++) {
       // the belief in what is believed more, from one half on
-      const double d = difference(b->nats, pick[i], k), p = certain(fabs(d), b->scale);
+      const double d = o->v[pick[i] * o->width + k], p = 1 / (1 + exp(-fabs(d)));
       int bin = (int)((p - 0.5) * 2 * BELIEF_BINS);
       if (bin >= BELIEF_BINS) bin = BELIEF_BINS - 1;
       sure[bin] += p;
       right[bin] += d > 0 ? 1.0 : d == 0 ? 0.5 : 0.0;
     }
   for (int i = 0; i < BELIEF_BINS; i++) error += fabs(sure[i] - right[i]);
-  return error / (double)(PAIRS * n);
+  return error / (double)(o->width * n);
 }
 
-static double cross_entropy(const double *nats, int64_t groups, int half, double scale) {
-  double sum = 0;
-  for (int64_t i = half; i < groups; i += 2)
-    for (int k = 0; k < PAIRS; k++) {
-      const double z = difference(nats, i, k) / scale;
-      sum += z > 0 ? log1p(exp(-z)) : log1p(exp(z)) - z;
-    }
-  return sum;
+double train_exam_wrong_auroc(const void *data, const int64_t *pick, int64_t n) {
+  const double *judged = data;
+  orr_judged *e = orr_malloc((size_t)n * sizeof *e);
+  if (!e) return NAN;
+  for (int64_t i = 0; i < n; i++)
+    e[i] = (orr_judged){judged[2 * pick[i]], judged[2 * pick[i] + 1] > 0.5};
+  const double area = orr_auroc(e, n);
+  orr_free(e);
+  return area;
 }
 
-// On a grid of factors of 2^(1/4): the curve is smooth and has one valley.
-double train_exam_scale(const double *nats, int64_t groups, int half) {
-  double best = 1, least = INFINITY;
-  if (groups <= half) return 1;
-  for (int i = -40; i <= 80; i++) {
-    const double scale = exp2(0.25 * i), e = cross_entropy(nats, groups, half, scale);
-    if (e < least) {
-      least = e;
-      best = scale;
-    }
+double train_exam_wrong_share(const void *data, const int64_t *pick, int64_t n) {
+  const double *judged = data;
+  double wrong = 0;
+  for (int64_t i = 0; i < n; i++) wrong += judged[2 * pick[i] + 1];
+  return wrong / (double)n;
+}
+
+double train_exam_wrong_ece(const void *chances, const int64_t *pick, int64_t n) {
+  const double *c = chances;
+  double said[BELIEF_BINS] = {0}, was[BELIEF_BINS] = {0}, error = 0;
+  for (int64_t i = 0; i < n; i++) {
+    const double p = c[2 * pick[i]];
+    const int bin = p >= 1 ? BELIEF_BINS - 1 : (int)(p * BELIEF_BINS);
+    said[bin] += p;
+    was[bin] += c[2 * pick[i] + 1];
   }
-  return best;
+  for (int i = 0; i < BELIEF_BINS; i++) error += fabs(said[i] - was[i]);
+  return error / (double)n;
 }

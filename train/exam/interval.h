@@ -47,18 +47,26 @@ double train_exam_ratio(const void *quotient, const int64_t *pick, int64_t n);
 // Local. How many pairs have the smaller surprise at the possible ending; equal ones count one
 // half.
 double train_exam_accuracy(const void *nats, const int64_t *pick, int64_t n);
+// Local. Of how many groups the two possible films together surprise less than the two impossible
+// ones (the relative error of Riochet et al. 2018): what an ending costs whatever it follows falls
+// out, as each comes once as possible and once as impossible. Equal ones count one half.
+double train_exam_relative(const void *nats, const int64_t *pick, int64_t n);
 // Local. Chance that an impossible ending surprises more than a possible one, of whichever past.
 double train_exam_auroc(const void *nats, const int64_t *pick, int64_t n);
-// Expected calibration error (Naeini et al. 2015; ten bins) of 1 / (1 + exp(-difference / scale)),
-// the belief in an ending that the two likelihoods come to; nats / scale.
-typedef struct {
-  const double *nats;
-  double scale;
-} train_exam_belief;
-// Local.
-double train_exam_ece(const void *belief, const int64_t *pick, int64_t n);
-// Local. The scale at which beliefs fit what is so best (least cross-entropy), of the groups whose
-// number has the parity `half`; 1 where there is none.
-double train_exam_scale(const double *nats, int64_t groups, int half);
+// Log odds of a group: how much more the two impossible films surprise than the two possible ones.
+static inline double train_exam_group_odds(const double g[4]) {
+  return (g[1] + g[3]) - (g[0] + g[2]);
+}
+// Expected calibration error (Naeini et al. 2015; ten bins) of beliefs 1 / (1 + exp(-odds)) in what
+// is so; a column of log odds. Local.
+double train_exam_ece(const void *odds, const int64_t *pick, int64_t n);
+
+// Rollouts that go wrong or not: judged[n,2], a figure and 1 for wrong, 0 for right.
+// Local. Chance that one that goes wrong has the larger figure; NaN where all or none does.
+double train_exam_wrong_auroc(const void *judged, const int64_t *pick, int64_t n);
+// Local. How many go wrong.
+double train_exam_wrong_share(const void *judged, const int64_t *pick, int64_t n);
+// Local. Expected calibration error, in ten bins, of figures that are chances to go wrong.
+double train_exam_wrong_ece(const void *chances, const int64_t *pick, int64_t n);
 
 #endif

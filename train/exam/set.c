@@ -17,11 +17,16 @@ enum { SHARD_FRAMES = 1024 };
 static const char *const kind_names[] = {TRAIN_EXAM_KINDS(NAME)};
 #undef NAME
 
+static int64_t frames_of(const train_exam_wish *w) {
+  return w->kind == TRAIN_EXAM_long ? data_physics_event(FPS) + 1 + TRAIN_EXAM_AHEAD
+                                    : TRAIN_EXAM_FRAMES;
+}
+
 data_physics_choice train_exam_choice(const train_exam_wish *w) {
   const bool changes = w->kind == TRAIN_EXAM_changes;
   return (data_physics_choice){.concept = w->concept,
                                .range = w->range,
-                               .pairs = !changes,
+                               .pairs = !changes && w->kind != TRAIN_EXAM_long,
                                .change =
                                    changes ? DATA_PHYSICS_CHANGE_ALL : DATA_PHYSICS_CHANGE_none,
                                .link = w->kind == TRAIN_EXAM_agree  ? DATA_PHYSICS_LINK_agree
@@ -54,7 +59,7 @@ orr_code train_exam_set_make(const train_exam_wish *w) {
       .setting = {.height = w->height, .width = w->width, .fps = FPS, .choice = &choice},
       .seed = w->seed,
       .episodes = w->groups * data_physics_group(&choice),
-      .episode_frames = TRAIN_EXAM_FRAMES,
+      .episode_frames = frames_of(w),
       .shard_frames = SHARD_FRAMES,
       .extra = extra,
       .group = data_physics_group(&choice),
@@ -101,7 +106,7 @@ orr_code train_exam_set_load(const train_exam_wish *w, train_exam_set *out) {
   *out = (train_exam_set){.choice = choice,
                           .seed = w->seed,
                           .E = w->groups * group,
-                          .T = TRAIN_EXAM_FRAMES,
+                          .T = frames_of(w),
                           .height = w->height,
                           .width = w->width,
                           .group = group,

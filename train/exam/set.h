@@ -11,11 +11,15 @@
 
 // X(name): a set's kind. pairs: possible and impossible endings. changes: twos that differ in one
 // thing. agree, flip: possible endings of worlds in which colour tells mass, rightly or wrongly.
-#define TRAIN_EXAM_KINDS(X)   X(pairs) X(changes) X(agree) X(flip)
+// long: worlds as they are trained on, some with a push, and TRAIN_EXAM_AHEAD frames from the
+// event.
+#define TRAIN_EXAM_KINDS(X)   X(pairs) X(changes) X(agree) X(flip) X(long)
 #define TRAIN_EXAM_KIND(name) TRAIN_EXAM_##name,
 typedef enum { TRAIN_EXAM_KINDS(TRAIN_EXAM_KIND) TRAIN_EXAM_KIND_COUNT } train_exam_kind;
 
-enum { TRAIN_EXAM_FRAMES = 16 }; // of an episode
+// Frames of an episode; those that a long one goes on from the event (DATA_PHYSICS_EVENT_S); the
+// most of any.
+enum { TRAIN_EXAM_FRAMES = 16, TRAIN_EXAM_AHEAD = 16, TRAIN_EXAM_MOST = 23 };
 
 // Which set.
 typedef struct {

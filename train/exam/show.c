@@ -65,7 +65,7 @@ static orr_code show(const train_exam_paper *p, const train_examinee *e, const t
   ORR_CHECK(film, ORR_ENOMEM, "exam: out of memory for a strip");
   for (int i = 0; i < CASES; i++)
     clip[i] = train_exam_possible(s, found[i] / 2, (int)(found[i] % 2));
-  orr_code rc = e->predict(e->ctx, clip, CASES, film);
+  orr_code rc = e->predict(e->ctx, clip, CASES, film, NULL);
   if (rc == ORR_OK) rc = draw(p, e->name, s, clip, film, path);
   orr_free(film);
   return rc;

@@ -166,9 +166,10 @@ static orr_code make_table(const evaluation *e, table *t) {
     t->of[t->P++] = p;
   }
   for (int64_t i = 0; i < t->P * e->N; i++) t->outcome[i] = t->truth[i] > 0.5;
-  ORR_CHECK(t->P >= 2, ORR_EINVAL,
-            "%" PRId64 " of %" PRId64 " policies could be judged: wanted at least 2%s%s", t->P,
-            e->o->policies, e->p[0].failed ? "; the first of them: " : "",
+  const int64_t wanted = e->o->policies < 2 ? 1 : 2;
+  ORR_CHECK(t->P >= wanted, ORR_EINVAL,
+            "%" PRId64 " of %" PRId64 " policies could be judged: wanted at least %" PRId64 "%s%s",
+            t->P, e->o->policies, wanted, e->p[0].failed ? "; the first of them: " : "",
             e->p[0].failed ? e->p[0].why : "");
   return ORR_OK;
 }

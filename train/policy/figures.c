@@ -71,7 +71,7 @@ double train_figures_mmrv(const double *truth, const double *model, int64_t n) {
         worst = fmax(worst, fabs(truth[i] - truth[j]));
     sum += worst;
   }
-  return n ? sum / (double)n : 0;
+  return n > 1 ? sum / (double)n : NAN;
 }
 
 double train_figures_ece(const double *confidence, const uint8_t *outcome, int64_t n, int bins) {

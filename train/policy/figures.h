@@ -19,7 +19,7 @@ orr_code train_figures_spearman(const double *x, const double *y, int64_t n, dou
 double train_figures_kendall(const double *x, const double *y, int64_t n);
 // Mean maximum rank violation (Li et al. 2024, SIMPLER): for each policy the largest true
 // difference to another one whose order the model has wrong; the mean over policies. 0: no order is
-// wrong.
+// wrong; NAN of fewer than two.
 double train_figures_mmrv(const double *truth, const double *model, int64_t n);
 // Expected calibration error (Guo et al. 2017): confidences [n] in [0,1] in `bins` bins of equal
 // width, |mean confidence - share of outcomes that are 1| weighted by how many each holds.

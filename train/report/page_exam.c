@@ -8,8 +8,10 @@ static const struct {
   const char *key, *name;
 } columns[] = {
     {"surprise_accuracy", "impossible told"},
+    {"surprise_relative", "of groups"},
     {"surprise_auroc", "AUROC"},
     {"ece_scaled", "calibration error"},
+    {"relative_ece", "of groups"},
     {"position_error", "position error, m"},
     {"velocity_error", "velocity error, m/s"},
     {"linear_velocity_error", "of straight on"},
@@ -18,6 +20,9 @@ static const struct {
     {"permanence", "permanence"},
     {"number", "number"},
     {"confounder_ratio", "confounder"},
+    {"wrong_at_16", "wrong at 16"},
+    {"foresight_auroc", "foreseen"},
+    {"foresight_ece", "calibration error"},
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 

@@ -27,12 +27,15 @@ static json_t *list_of(const char *const *words, int n) {
 // What PEFT reads. Embeddings for actions and branches are modules that are saved whole; no_action
 // is a parameter of its own, which PEFT puts into its place by its name.
 static orr_code write_config(const cfg *c, const char *dir) {
-  const char *whole[3 + TRAIN_OUTCOMES] = {"embed.action", "embed.branch"};
-  int n = 2;
-  if (c->model.views.n) whole[n++] = "embed.view";
-  if (c->model.reward_weight > 0.0) whole[n++] = "heads.reward";
-  if (c->model.done_weight > 0.0) whole[n++] = "heads.done";
-  if (c->model.progress_weight > 0.0) whole[n++] = "heads.progress";
+  const char *whole[3 + TRAIN_OUTCOMES];
+  const bool heads = train_adapter_whole(c, "heads");
+  int n = 0;
+  if (train_adapter_whole(c, "action")) whole[n++] = "embed.action";
+  if (train_adapter_whole(c, "branch")) whole[n++] = "embed.branch";
+  if (train_adapter_whole(c, "view") && c->model.views.n) whole[n++] = "embed.view";
+  if (heads && c->model.reward_weight > 0.0) whole[n++] = "heads.reward";
+  if (heads && c->model.done_weight > 0.0) whole[n++] = "heads.done";
+  if (heads && c->model.progress_weight > 0.0) whole[n++] = "heads.progress";
   const double alpha = c->train.lora_alpha > 0.0 ? c->train.lora_alpha : (double)c->train.lora_rank;
   orr_path path;
   ORR_TRY(orr_fs_join(path, sizeof path, dir, "adapter_config.json"));

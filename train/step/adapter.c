@@ -56,11 +56,23 @@ static bool is_target(const cfg *c, const train_param *p) {
   return false;
 }
 
-static bool is_whole(const train_param *p) {
-  static const char *const begins[] = {"embed.action.", "embed.no_action", "embed.branch.",
-                                       "embed.view.", "heads."};
-  for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
-    if (strncmp(p->name, begins[i], strlen(begins[i])) == 0) return true;
+bool train_adapter_whole(const cfg *c, const char *what) {
+  for (int i = 0; i < c->train.lora_whole.n; i++)
+    if (strcmp(c->train.lora_whole.v[i], what) == 0) return true;
+  return false;
+}
+
+static bool is_whole(const cfg *c, const train_param *p) {
+  static const struct {
+    const char *what, *begins;
+  } of[] = {{"action", "embed.action."},
+            {"action", "embed.no_action"},
+            {"branch", "embed.branch."},
+            {"view", "embed.view."},
+            {"heads", "heads."}};
+  for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+    if (strncmp(p->name, of[i].begins, strlen(of[i].begins)) == 0)
+      return train_adapter_whole(c, of[i].what);
   return false;
 }
 
@@ -113,7 +125,7 @@ orr_code train_adapter_list(const cfg *c, const train_params *base, const train_
   train_params_init(out);
   for (int i = 0; i < base->count; i++) {
     const train_param *p = &base->list[i];
-    if (is_whole(p)) ORR_TRY(add_whole(p, out));
+    if (is_whole(c, p)) ORR_TRY(add_whole(p, out));
     if (!is_target(c, p)) continue;
     ORR_TRY(add_pair(c, p, axes, out));
     any = true;

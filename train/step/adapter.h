@@ -1,6 +1,7 @@
 // LoRA (Hu et al. 2021): of each matrix W [out,in] of the blocks that is a target, training moves
 // W' = W + alpha / rank * B A alone, with A [rank,in] and B [out,rank]; what stands at the model's
-// ends for actions and branches, and heads on registers, is trained whole. W itself stays as it is.
+// ends for actions and branches, and heads on registers, is trained whole (train.lora_whole). W
+// itself stays as it is.
 //
 // The model runs on merged weights W', made anew after every update, and makes the gradient of W'
 // as full training does; those of the adapter follow from it: dA = s B^T dW', dB = s dW' A^T. So a
@@ -27,6 +28,8 @@ typedef struct train_adapter train_adapter;
 static inline bool train_adapter_is_on(const cfg *c) {
   return c->train.lora_rank > 0;
 }
+// Whether train.lora_whole has `what`: action, branch, view or heads.
+bool train_adapter_whole(const cfg *c, const char *what);
 // *out (=) the adapter's parameters for a rank of `axes` whose model has `base`: NAME.lora_A.weight
 // and NAME.lora_B.weight for NAME.weight, and what is trained whole under its own name. ORR_ECONFIG
 // when there is no target; ORR_ENOMEM; release *out also then.

@@ -114,6 +114,35 @@ static void test_a_file_of_an_adapter_is_the_adapter(void **state) {
   kern_destroy(k);
 }
 
+static bool moved(const train_loaded_model *now, const train_loaded_model *before,
+                  const char *name) {
+  const train_param *p = train_params_find(&before->state.params, name);
+  assert_non_null(p);
+  return memcmp(now->state.weights.master + p->at, before->state.weights.master + p->at,
+                (size_t)p->count * sizeof(float)) != 0;
+}
+
+// What train.lora_whole does not name stays the base's, in the run and in its file.
+static void test_what_is_trained_whole_is_chosen(void **state) {
+  small_run *r = *state;
+  kern *k = NULL;
+  assert_ok(train_kern_open("cpu", 1, &k));
+  assert_ok(tune(r, "narrow", "none", "optim.lr_peak=0.03", RANK, "train.lora_whole=[action]"));
+  export_adapter(r, "narrow", "narrow-file");
+  train_loaded_model *run = open_model(r, k, "narrow", NULL),
+                     *file = open_model(r, k, "base", "narrow-file"),
+                     *base = open_model(r, k, "base", NULL), *all = open_model(r, k, "tuned", NULL);
+  expect_equal(run, file);
+  assert_true(moved(run, base, "embed.action.weight"));
+  assert_true(moved(all, base, "embed.branch.weight"));
+  assert_false(moved(run, base, "embed.branch.weight"));
+  train_loaded_model_close(all);
+  train_loaded_model_close(base);
+  train_loaded_model_close(file);
+  train_loaded_model_close(run);
+  kern_destroy(k);
+}
+
 // y = x W'^T against x W^T + s (x A^T) B^T, in float32: W' was rounded once.
 static void test_merged_weights_are_those_of_base_and_adapter(void **state) {
   small_run *r = *state;
@@ -186,6 +215,7 @@ static void test_what_cannot_be_adapted_is_refused(void **state) {
                {"optim.optimizer=muon", "muon"},
                {"dist.zero=2", "set dist.zero to 0 or 1"},
                {"train.lora_targets=[q, w]", "'w' is no matrix"},
+               {"train.lora_whole=[action, eyes]", "'eyes' is nothing"},
                {"train.lora_targets=[]", "train.lora_targets is empty"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     cfg *c = NULL;
@@ -206,6 +236,7 @@ int main(void) {
       cmocka_unit_test(test_an_adapter_begins_as_its_base_and_leaves_it_alone),
       cmocka_unit_test(test_a_run_goes_on_to_the_bit),
       cmocka_unit_test(test_a_file_of_an_adapter_is_the_adapter),
+      cmocka_unit_test(test_what_is_trained_whole_is_chosen),
       cmocka_unit_test(test_merged_weights_are_those_of_base_and_adapter),
       cmocka_unit_test(test_an_adapter_of_another_base_is_refused),
       cmocka_unit_test(test_what_cannot_be_adapted_is_refused),

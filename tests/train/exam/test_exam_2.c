@@ -175,15 +175,28 @@ static void test_two_ranks_write_what_one_writes(void **state) {
   json_t *two = NULL, *one = NULL;
   open_model(f, 3, &x);
   x.o.pairs = x.o.rollouts = 6;
-  x.o.changes = 3;
+  x.o.changes = x.o.longs = 3;
   x.o.concept[DATA_PHYSICS_CONCEPT_collision] = x.o.concept[DATA_PHYSICS_CONCEPT_tool] = true;
+  const train_exam_options fit = train_exam_calibration_options(&x.o, 3);
+  train_exam_calibration c[2];
   assert_ok(
       dist_agree(all, f->world->grid.rank == 0 ? train_exam_make(&x.o) : ORR_OK, "make the sets"));
+  assert_ok(dist_agree(all, f->world->grid.rank == 0 ? train_exam_make(&fit) : ORR_OK,
+                       "make the calibration's"));
+  assert_ok(train_exam_calibrate(all, &fit, &x.e, &c[0]));
+  assert_ok(train_exam_calibrate(NULL, &fit, &x.e, &c[1]));
+  assert_memory_equal(&c[0], &c[1], sizeof c[0]);
+  assert_true(c[0].pair[DATA_PHYSICS_CONCEPT_tool] > 0 &&
+              c[0].pair[DATA_PHYSICS_CONCEPT_motion] == 0);
+  x.o.calibration = &c[0];
   assert_ok(train_exam_run(all, &x.o, &x.e, &two));
   assert_ok(train_exam_run(NULL, &x.o, &x.e, &one));
   char *a = json_dumps(two, JSON_SORT_KEYS), *b = json_dumps(one, JSON_SORT_KEYS);
   assert_string_equal(a, b);
   assert_non_null(strstr(a, "surprise_accuracy"));
+  const json_t *both = json_object_get(json_object_get(one, "all"), "inside");
+  assert_non_null(json_object_get(both, "relative_ece"));
+  assert_true(json_is_number(json_object_get(json_object_get(both, "foresight_ece"), "value")));
   free(b);
   free(a);
   json_decref(one);
@@ -191,8 +204,8 @@ static void test_two_ranks_write_what_one_writes(void **state) {
   close_model(&x);
 }
 
-// What came later is part of the whole, which is no larger than a model of a few steps makes it.
-static void test_surprise_adds_up_over_frames(void **state) {
+// Each frame's is given what really came before it, wherever one begins to ask.
+static void test_a_frame_has_its_own_surprise(void **state) {
   fixture *f = need(state);
   opened x;
   open_model(f, S, &x);
@@ -206,16 +219,20 @@ static void test_surprise_adds_up_over_frames(void **state) {
                              .width = WIDTH,
                              .seed = x.o.seed,
                              .branch = "worlds"};
-  double all[2], last[2];
+  double all[2 * TRAIN_EXAM_MOST], last[2 * TRAIN_EXAM_MOST];
   assert_ok(train_exam_set_load(&w, &s));
   const train_exam_clip whole[] = {{&s, 0, 7}, {&s, 1, 7}}, end[] = {{&s, 0, 15}, {&s, 1, 15}};
   assert_ok(x.e.surprise(x.e.ctx, whole, 2, all));
   assert_ok(x.e.surprise(x.e.ctx, end, 2, last));
-  for (int i = 0; i < 2; i++) {
-    assert_true(isfinite(all[i]) && all[i] > 0);
-    assert_true(last[i] > 0 && last[i] < all[i]); // frames add up
-    // a model of a few steps knows little: near that of 20 codes alike at 9 frames of 6 positions
-    assert_true(all[i] < 2 * 9 * S * log(CODES));
+  for (int i = 0; i < 2 * TRAIN_EXAM_MOST; i++) {
+    const int t = i % TRAIN_EXAM_MOST;
+    // what is given and what is not there surprises nobody; a model of a few steps knows little:
+    // near 20 codes alike at 6 positions
+    if (t < 7 || t >= TRAIN_EXAM_FRAMES)
+      assert_true(all[i] == 0);
+    else
+      assert_true(all[i] > 0 && all[i] < 2 * S * log(CODES));
+    assert_true(last[i] == (t == 15 ? all[i] : 0));
   }
   train_exam_set_release(&s);
   close_model(&x);
@@ -286,7 +303,7 @@ static void test_training_has_the_bits_that_it_has_without(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_two_ranks_write_what_one_writes),
-      cmocka_unit_test(test_surprise_adds_up_over_frames),
+      cmocka_unit_test(test_a_frame_has_its_own_surprise),
       cmocka_unit_test(test_exams_while_it_is_trained_are_those_of_the_checkpoint),
       cmocka_unit_test(test_training_has_the_bits_that_it_has_without),
   };

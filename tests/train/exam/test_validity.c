@@ -11,6 +11,7 @@
 #include "data/sim/physics_play.h"
 #include "dist/world.h"
 #include "tests/base/folder.h"
+#include "train/exam/calibration_file.h"
 #include "train/exam/exam.h"
 
 enum { SIDE = 64, PAIRS = 6, FRAMES = TRAIN_EXAM_FRAMES };
@@ -30,6 +31,7 @@ static int setup(void **state) {
                              .pairs = PAIRS,
                              .rollouts = 4,
                              .changes = 4,
+                             .longs = 2,
                              .height = SIDE,
                              .width = SIDE,
                              .seed = 1,
@@ -71,13 +73,15 @@ static double figure(const json_t *j, int concept, const char *name) {
 }
 
 static void test_the_simulator_itself_gets_everything_right(void **state) {
-  static const char *const ones[] = {"surprise_accuracy", "surprise_auroc", "effect_corr",
-                                     "effect_iou",        "permanence",     "number"};
+  static const char *const ones[] = {
+      "surprise_accuracy", "surprise_relative", "surprise_auroc", "effect_corr",
+      "effect_iou",        "permanence",        "number"};
   json_t *j = sit(*state, "oracle");
   for (int c = 0; c < DATA_PHYSICS_CONCEPTS; c++) {
     for (size_t i = 0; i < sizeof ones / sizeof *ones; i++)
       if (fabs(figure(j, c, ones[i]) - 1) > 1e-12)
         fail_msg("%s %s: %g", data_physics_concept_names[c], ones[i], figure(j, c, ones[i]));
+    assert_true(figure(j, c, "wrong_at_16") == 0);
     assert_true(figure(j, c, "position_error") == 0 && figure(j, c, "velocity_error") == 0);
     // what it is compared with is not right
     assert_true(figure(j, c, "persistence_position_error") > 0.02);
@@ -94,6 +98,7 @@ static void test_who_sees_no_past_gets_one_half(void **state) {
     json_t *j = sit(*state, names[i]);
     for (int c = 0; c < DATA_PHYSICS_CONCEPTS; c++) {
       assert_true(figure(j, c, "surprise_accuracy") == 0.5);
+      assert_true(figure(j, c, "surprise_relative") == 0.5);
       assert_true(fabs(figure(j, c, "surprise_auroc") - 0.5) < 1e-12);
     }
     json_decref(j);
@@ -120,6 +125,43 @@ static void test_who_goes_straight_on_knows_level_motion(void **state) {
   json_decref(j);
 }
 
+// A calibration is fitted once: found again it is what the file says, of another key it is fitted
+// anew, and one that lacks a concept too.
+static void test_a_calibration_is_found_again(void **state) {
+  fixture *f = *state;
+  train_examinee e;
+  train_exam_calibration c;
+  orr_path file;
+  json_t *key = json_pack("{s:s}", "examinee", "linear"), *j = NULL;
+  train_exam_options o = train_exam_calibration_options(&f->o, 2);
+  dist_comm *all = f->world->axis[DIST_AXIS_WORLD];
+  if (!data_physics_available()) skip();
+  assert_true(o.seed != f->o.seed && o.range[DATA_PHYSICS_RANGE_training] &&
+              !o.range[DATA_PHYSICS_RANGE_inside]);
+  for (int i = 0; i < DATA_PHYSICS_CONCEPTS; i++) o.concept[i] = i == DATA_PHYSICS_CONCEPT_motion;
+  assert_ok(train_exam_make(&o));
+  assert_ok(train_examinee_find("linear", &e));
+  assert_ok(orr_fs_join(file, sizeof file, f->root, "calibration.json"));
+  assert_ok(train_exam_calibration_find(all, file, key, &o, &e, &c));
+  const double fitted = c.pair[DATA_PHYSICS_CONCEPT_motion];
+  assert_true(fitted > 0 && c.pair[DATA_PHYSICS_CONCEPT_tool] == 0);
+  assert_ok(orr_json_load(file, &j));
+  json_object_set_new(json_object_get(j, "pair"), "motion", json_real(0.5));
+  assert_ok(orr_json_store(file, j));
+  assert_ok(train_exam_calibration_find(all, file, key, &o, &e, &c));
+  assert_true(c.pair[DATA_PHYSICS_CONCEPT_motion] == 0.5);
+  json_object_set_new(key, "step", json_integer(1));
+  assert_ok(train_exam_calibration_find(all, file, key, &o, &e, &c));
+  assert_true(c.pair[DATA_PHYSICS_CONCEPT_motion] == fitted);
+  json_object_del(json_object_get(j, "group"), "motion");
+  json_object_set(j, "of", key);
+  assert_ok(orr_json_store(file, j));
+  assert_ok(train_exam_calibration_find(all, file, key, &o, &e, &c));
+  assert_true(c.pair[DATA_PHYSICS_CONCEPT_motion] == fitted);
+  json_decref(j);
+  json_decref(key);
+}
+
 // The one that sees colours does see them: endings in another colour are told at once.
 static void test_colours_are_seen(void **state) {
   enum { BYTES = SIDE * SIDE * 3 };
@@ -135,10 +177,10 @@ static void test_colours_are_seen(void **state) {
     for (int i = 0; i < BYTES / 8; i += 3) s.frames[(FRAMES + t) * BYTES + i] = 200;
   const train_exam_clip clip[] = {{&s, 0, 7}, {&s, 1, 7}};
   train_examinee e;
-  double nats[2];
+  double nats[2 * TRAIN_EXAM_MOST];
   assert_ok(train_examinee_find("looks", &e));
   assert_ok(e.surprise(e.ctx, clip, 2, nats));
-  assert_true(nats[0] == 0 && nats[1] > 5);
+  assert_true(nats[7] == 0 && nats[TRAIN_EXAM_MOST + 7] > 5);
   orr_free(s.frames);
 }
 
@@ -154,6 +196,7 @@ int main(void) {
       cmocka_unit_test(test_who_sees_no_past_gets_one_half),
       cmocka_unit_test(test_who_sees_colours_alone_gets_about_one_half),
       cmocka_unit_test(test_who_goes_straight_on_knows_level_motion),
+      cmocka_unit_test(test_a_calibration_is_found_again),
       cmocka_unit_test(test_colours_are_seen),
       cmocka_unit_test(test_an_unknown_examinee_is_refused),
   };

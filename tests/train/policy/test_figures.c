@@ -28,6 +28,7 @@ static void test_mmrv_is_the_worst_true_difference_told_wrongly(void **state) {
   const double truth[] = {0.9, 0.5, 0.1}, right[] = {0.4, 0.3, 0.2}, swapped[] = {0.3, 0.4, 0.2},
                reversed[] = {0.1, 0.2, 0.3};
   assert_float_equal(train_figures_mmrv(truth, right, 3), 0, 1e-12);
+  assert_true(isnan(train_figures_mmrv(truth, right, 1)));
   assert_float_equal(train_figures_mmrv(truth, swapped, 3), (0.4 + 0.4 + 0) / 3, 1e-12);
   assert_float_equal(train_figures_mmrv(truth, reversed, 3), (0.8 + 0.4 + 0.8) / 3, 1e-12);
 }
