@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""One hash at any size (docs/exactness.md): the program trains a small model with all parts in many layouts, and once more in
-a run that is killed again and again and resumed in another layout each time. Prints the SHA-256 of all weights, moments and
-averages of each; exits with 1 where there are two.
+"""One hash at any size (docs/exactness.md): the program trains a small model with all parts, a small tokenizer, or an adapter
+of the former, in many layouts, and once more in a run that is killed again and again and resumed in another layout each time.
+Prints the SHA-256 of all weights, moments and averages of each; exits with 1 where there are two.
 
-usage: exact_layouts.py BIN_DIR [--steps N] [--kills N] [--precision fp32|bf16] [--optimizer adamw|muon] [--seed S]
-                        [--ranks N ...] [--at STEP]
+usage: exact_layouts.py BIN_DIR [--of dynamics|tokenizer|adapter] [--steps N] [--kills N] [--precision fp32|bf16]
+                        [--optimizer adamw|muon] [--seed S] [--ranks N ...] [--at STEP]
 
 --ranks: layouts of so many ranks alone. --at: the hash of that step, where each run is stopped, instead of the last one's.
+An adapter is trained in those layouts that do not share gradients out.
 """
 import argparse
 import hashlib
@@ -32,15 +33,21 @@ LAYOUTS = [  # ranks, settings
 class Bench:
     def __init__(self, args, root):
         self.args, self.root, self.at = args, root, args.at or args.steps
-        self.layouts = [x for x in LAYOUTS if not args.ranks or x[0] in args.ranks]
+        adapter = args.of == "adapter"
+        refused = {"dist.zero=2", "dist.zero=3"} if adapter else set()
+        self.layouts = [x for x in LAYOUTS if (not args.ranks or x[0] in args.ranks) and not refused & set(x[1])]
+        self.config, self.settings = "tokenizer.yaml" if args.of == "tokenizer" else "dynamics.yaml", []
         subprocess.run([args.bin / "bench_exact_set", root], check=True)
+        if adapter:
+            self.start("base", 1, ["train.steps=12"]).wait()
+            self.settings = [f"train.init_from={root / 'base'}", "train.lora_rank=3"]
 
     def command(self, name, ranks, settings):
         words = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)] if ranks > 1 else []
-        words += [self.args.bin / "orrery", "train", self.root / "all.yaml"]
+        words += [self.args.bin / "orrery", "train", self.root / self.config]
         for s in (f"run.dir={self.root / name}", f"run.precision={self.args.precision}",
                   f"optim.optimizer={self.args.optimizer}", f"train.steps={self.args.steps}", "ckpt.keep=3",
-                  f"ckpt.every={self.args.at or max(1, self.args.steps // 20)}", *settings):
+                  f"ckpt.every={self.args.at or max(1, self.args.steps // 20)}", *self.settings, *settings):
             words += ["--set", s]
         return words
 
@@ -99,6 +106,7 @@ class Bench:
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("bin", type=pathlib.Path)
+    p.add_argument("--of", choices=["dynamics", "tokenizer", "adapter"], default="dynamics")
     p.add_argument("--steps", type=int, default=200)
     p.add_argument("--at", type=int)
     p.add_argument("--kills", type=int, default=10)
@@ -118,7 +126,7 @@ def main():
             kills, value = bench.killed("killed", random.Random(args.seed))
             found.add(value)
             print(value, "killed", kills, "times", flush=True)
-    print(f"{args.precision} {args.optimizer}: {len(found)} value(s) over {len(bench.layouts)} layouts, step {bench.at}")
+    print(f"{args.of} {args.precision} {args.optimizer}: {len(found)} value(s) over {len(bench.layouts)} layouts, step {bench.at}")
     sys.exit(len(found) != 1)
 
 

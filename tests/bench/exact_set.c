@@ -1,9 +1,10 @@
 // Writes what exact_layouts.py trains on: a data set of random tokens, actions, rewards and ends in
 // DIR/tokens, of two views a frame, and the configuration of a small dynamics model with all parts
-// that do not exclude each other in DIR/all.yaml.
+// that do not exclude each other in DIR/dynamics.yaml; random frames in DIR/frames, and that of a
+// small tokenizer in DIR/tokenizer.yaml.
 #include "tests/train/small_run.h"
 
-enum { EPISODES = 40, FRAMES = 24 };
+enum { EPISODES = 40, FRAMES = 24, HEIGHT = 8, WIDTH = 12 };
 
 static void write_episode(data_shard_writer *w, uint64_t e) {
   int32_t tokens[FRAMES * SMALL_RUN_S];
@@ -21,7 +22,28 @@ static void write_episode(data_shard_writer *w, uint64_t e) {
   assert_ok(data_shard_writer_end_episode(w));
 }
 
-static void write_data(small_run *r) {
+static void write_frames(small_run *r) {
+  static uint8_t frames[FRAMES * HEIGHT * WIDTH * 3];
+  const data_shard_format f = {
+      .branch = "worlds", .source = "random frames", .fps = 10, .height = HEIGHT, .width = WIDTH};
+  const data_shard_rows rows = {.n = FRAMES, .frames = frames};
+  data_shard_writer *w = NULL;
+  char path[512];
+  assert_ok(orr_fs_mkdirs(small_run_path(r, "frames")));
+  assert_ok(data_shard_name_in(small_run_path(r, "frames"), 0, path, sizeof path));
+  assert_ok(data_shard_writer_create(path, &f, DATA_FILTER_NONE, &w));
+  for (uint64_t e = 0; e < EPISODES; e++) {
+    for (uint64_t i = 0; i < sizeof frames; i++)
+      frames[i] = (uint8_t)orr_rng_below(4, ORR_STREAM_TEST, e, i, 256);
+    assert_ok(data_shard_writer_append(w, &rows));
+    assert_ok(data_shard_writer_end_episode(w));
+  }
+  assert_ok(data_shard_writer_finish(w));
+  data_shard_writer_destroy(w);
+  assert_ok(data_index_build(small_run_path(r, "frames"), NULL));
+}
+
+static void write_tokens(small_run *r) {
   static const char *const actions[] = {"left", "right"};
   const data_shard_format f = {
       .branch = "worlds",
@@ -63,11 +85,24 @@ static const char *const all_parts[] = {"run.exact=true",
                                         "metrics.tensorboard=false",
                                         NULL};
 
+static const char *const of_tokenizer[] = {
+    "run.exact=true",        "train.stage=tokenizer",     "data.frames=8",
+    "train.batch=24",        "tokenizer.patch=4",         "tokenizer.width=32",
+    "tokenizer.heads=4",     "tokenizer.kv_heads=4",      "tokenizer.hidden=48",
+    "tokenizer.layers=2",    "tokenizer.l1=0.5",          "tokenizer.patchwise=true",
+    "metrics.profile=false", "metrics.tensorboard=false", NULL};
+
 int main(int argc, char **argv) {
   small_run r = {0};
   if (argc != 2 || snprintf(r.root, sizeof r.root, "%s", argv[1]) >= (int)sizeof r.root) return 2;
   assert_ok(orr_fs_mkdirs(r.root));
-  write_data(&r);
-  small_run_store(&r, "all.yaml", small_run_config(&r, "run", all_parts));
+  write_tokens(&r);
+  write_frames(&r);
+  small_run_store(&r, "dynamics.yaml", small_run_config(&r, "run", all_parts));
+  cfg *c = small_run_config(&r, "run", of_tokenizer);
+  char text[512];
+  snprintf(text, sizeof text, "data.train=[%s/frames]", r.root);
+  assert_ok(cfg_set(c, text));
+  small_run_store(&r, "tokenizer.yaml", c);
   return 0;
 }
