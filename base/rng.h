@@ -25,6 +25,7 @@ typedef enum {
   ORR_STREAM_BOOTSTRAP = 15, // which trials are drawn again
   ORR_STREAM_FAILURES = 16,  // when nodes fail in a simulated run
   ORR_STREAM_AUDIT = 17,     // which recorded steps an audit takes
+  ORR_STREAM_BLIND = 18,     // which frames of a clip are hidden from training
   ORR_STREAM_TEST = 100,
 } orr_stream;
 

@@ -185,6 +185,10 @@
       "probability that a frame is masked whole in training")                                      \
   F64(corrupt, WEIGHTS, 0.1, 0.0, 1.0, "",                                                         \
       "largest share of unmasked codes replaced by random codes")                                  \
+  F64(blind, WEIGHTS, 0.0, 0.0, 1.0, "",                                                           \
+      "share of clips with a stretch of frames, up to half, that is hidden whole: the frames in "  \
+      "it "                                                                                        \
+      "and after it have to be told from what was before")                                         \
   F64(own_codes, WEIGHTS, 0.0, 0.0, 1.0, "",                                                       \
       "share of frames that are context with codes that the model draws itself; a pass more")      \
   F64(change_weight, WEIGHTS, 1.0, 1e-3, 1e3, "",                                                  \

@@ -36,9 +36,23 @@ static void mask_actions(const train_masking *o, const train_masking_clip *c, co
   }
 }
 
+// Whether frame t lies in the hidden stretch of its clip: 2 frames or more, at most half of the
+// clip's T, from the third frame on, so that how things move was seen.
+static bool hidden(const train_masking *o, uint64_t sample, int64_t t) {
+  const int64_t T = o->piece ? o->piece : o->T, clip = t / T, at = t % T, most = T / 2;
+  if (o->blind == 0.0 || most < 2) return false;
+  const orr_u32x4 u = orr_rng_draw(o->seed, ORR_STREAM_BLIND, sample, (uint64_t)clip);
+  if (orr_u32_to_unit(u.v[0]) >= o->blind) return false;
+  const int64_t length = 2 + (int64_t)(((uint64_t)u.v[1] * (uint64_t)(most - 1)) >> 32),
+                places = T - 1 - length,
+                first = 2 + (int64_t)(((uint64_t)u.v[2] * (uint64_t)places) >> 32);
+  return at >= first && at < first + length;
+}
+
 // Share of frame t's positions that are masked.
 static double mask_ratio(const train_masking *o, uint64_t sample, int64_t t) {
   if (begins(o, t)) return 0.0;
+  if (hidden(o, sample, t)) return 1.0;
   orr_u32x4 u = orr_rng_draw(o->seed, ORR_STREAM_MASK_RATIO, sample, (uint64_t)t);
   if (orr_u32_to_unit(u.v[1]) < o->full_mask) return 1.0;
   return cos(0.5 * 3.14159265358979323846 * orr_u32_to_unit(u.v[0]));
@@ -54,6 +68,7 @@ static int32_t context_code(const train_masking *o, const train_masking_clip *c,
                             int64_t s, double corrupt) {
   const int64_t i = t * o->S + s;
   if (begins(o, t)) return c->tokens_in[i];
+  if (hidden(o, c->sample, t)) return (int32_t)o->V;
   const orr_u32x4 u = orr_rng_draw(o->seed, ORR_STREAM_MASK, c->sample, (uint64_t)i);
   if (orr_u32_to_unit(u.v[1]) >= corrupt) return c->tokens_in[i];
   return (int32_t)(((uint64_t)u.v[2] * (uint64_t)o->V) >> 32);

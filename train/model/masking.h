@@ -1,7 +1,9 @@
 // Training masks of the dynamics model, drawn per frame: frame 0 is given whole;
 // every other frame is masked whole with probability full_mask, else at the ratio cos(pi u / 2);
-// unmasked codes are replaced by random ones at a per-clip rate; actions are dropped. All draws are
-// keyed by (seed, global sample, position): they do not depend on ranks or micro-batches.
+// in a share `blind` of clips a stretch of frames is masked whole and hidden from the frame after
+// each, too (as `before`); unmasked codes are replaced by random ones at a per-clip rate; actions
+// are dropped. All draws are keyed by (seed, global sample, position): they do not depend on ranks
+// or micro-batches.
 #ifndef TRAIN_MASKING_H
 #define TRAIN_MASKING_H
 
@@ -13,6 +15,7 @@
 typedef struct {
   int64_t T, S, A, V, N; // N = 1+S+R tokens a frame: rows are numbered bt*N + 1 + s
   double full_mask, corrupt, action_drop, own_codes;
+  double blind;         // probability that a clip has a stretch of hidden frames
   double change_weight; // of the loss at positions whose code is not that of the frame before
   uint64_t seed;
   int64_t piece; // frames after which another clip begins, as far as the model is told; 0 = T

@@ -400,6 +400,7 @@ static orr_code stage_create(kern *k, const cfg *c, train_axes *axes, train_stat
                                .action_drop = c->model.action_drop,
                                .change_weight = c->model.change_weight,
                                .own_codes = c->model.own_codes,
+                               .blind = c->model.blind,
                                .seed = (uint64_t)c->run.seed,
                                .first = s->frames.first,
                                .frames = s->frames.count,

@@ -299,6 +299,37 @@ static void test_own_frames_come_at_their_rate_and_are_given_masked(void **state
   assert_near(own / (double)(CLIPS * (T - 1)), 0.7 * 0.4, 0.018);
 }
 
+// A clip with hidden frames has one stretch of them, 2 to T/2 frames long, after the second frame;
+// none of its codes is seen, as a token or as the one before.
+static void test_hidden_frames_are_seen_by_nobody(void **state) {
+  train_masking o = masking(0.0, 0.5, 0.0);
+  clip c;
+  int clips = 0, lengths[T + 1] = {0};
+  o.blind = 0.4;
+  for (uint64_t sample = 0; sample < CLIPS; sample++) {
+    int length = 0, stretches = 0;
+    bool was = false;
+    apply(&o, sample, 0, &c);
+    for (int t = 0; t < T; t++) {
+      int masks = 0;
+      for (int s = 0; s < S; s++) masks += c.tokens[t * S + s] == V;
+      for (int s = 0; s < S; s++)
+        assert_int_equal(c.before[t * S + s] == V, t == 0 || was); // of the frame before
+      const bool is = t + 1 < T && c.before[(t + 1) * S] == V; // of the last frame nobody can tell
+      if (is) assert_int_equal(masks, S);
+      assert_false(is && t < 2);
+      length += is;
+      stretches += is && !was;
+      was = is;
+    }
+    assert_true(stretches <= 1 && length <= T / 2);
+    clips += stretches;
+    lengths[length]++;
+  }
+  assert_near(clips / (double)CLIPS, 0.4, 4 * sqrt(0.4 * 0.6 / CLIPS));
+  for (int n = 2; n <= T / 2; n++) assert_true(lengths[n] > 0);
+}
+
 static void test_losses_weigh_more_where_codes_change(void **state) {
   train_masking o = masking(0.5, 0.3, 0.0);
   clip c;
@@ -343,6 +374,7 @@ int main(void) {
       cmocka_unit_test(test_actions_are_dropped_at_their_rate),
       cmocka_unit_test(test_each_piece_of_a_clip_begins_as_a_clip),
       cmocka_unit_test(test_own_frames_come_at_their_rate_and_are_given_masked),
+      cmocka_unit_test(test_hidden_frames_are_seen_by_nobody),
       cmocka_unit_test(test_losses_weigh_more_where_codes_change),
       cmocka_unit_test(test_draws_depend_on_seed_and_sample_alone),
   };
