@@ -18,10 +18,16 @@ static void test_the_tokenizer_has_the_hash_of_one(void **state) {
   exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 1);
 }
 
+static void test_an_adapter_has_the_hash_of_one(void **state) {
+  static const layout layouts[] = {{.tp = 2, .cp = 1, .dp = 1, .batch = 2, .lora = true}};
+  exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 1);
+}
+
 static int all_tests(dist_world *w) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_layouts_of_two_ranks_have_the_hash_of_one, w),
       cmocka_unit_test_prestate(test_the_tokenizer_has_the_hash_of_one, w),
+      cmocka_unit_test_prestate(test_an_adapter_has_the_hash_of_one, w),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
