@@ -28,7 +28,8 @@ class Startup(SmallRun):
             host = os.uname().nodename
             words = f"missing: rank {rank} ({host}, pid " if met else f"have not met: missing on {host}: rank {rank} (pid "
             self.assertIn(words, said[place], place)
-            self.assertEqual(run.returncode, 1, f"{place}: {said[place]}")
+            # Open MPI's mpirun dies of a segmentation fault of its own now and then while it ends a job with a stopped process
+            self.assertIn(run.returncode, (1, -signal.SIGSEGV), f"{place}: {said[place]}")
 
     def test_a_rank_that_stops_at_the_start_or_at_the_end_is_named(self):
         self.expect_named(1, "init", "split", "load", "end")
