@@ -75,6 +75,16 @@ static int find(const cfg_list_str *l, const char *name, int end) {
   return -1;
 }
 
+// The first name of the list that is none of `known` [n]; NULL: all are.
+static const char *unknown(const cfg_list_str *l, const char *const *known, size_t n) {
+  for (int i = 0; i < l->n; i++) {
+    size_t k = 0;
+    while (k < n && strcmp(known[k], l->v[i]) != 0) k++;
+    if (k == n) return l->v[i];
+  }
+  return NULL;
+}
+
 static orr_code check_branches(const cfg *c) {
   const cfg_list_str *names = &c->model.branches, *used = &c->data.branch;
   ORR_CHECK(names->n > 0, ORR_ECONFIG, "model.branches is empty, wanted at least one name");
@@ -180,7 +190,7 @@ static orr_code check_outcomes(const cfg *c) {
 }
 
 static orr_code check_adapters(const cfg *c) {
-  static const char *const known[] = {"q", "k", "v", "o", "gate", "up", "down"};
+  static const char *const matrices[] = {"q", "k", "v", "o", "gate", "up", "down"};
   static const char *const whole[] = {"action", "branch", "view", "heads"};
   if (c->train.lora_rank == 0) return ORR_OK;
   ORR_CHECK(c->train.stage == CFG_STAGE_DYNAMICS && *c->train.init_from, ORR_ECONFIG,
@@ -198,22 +208,16 @@ static orr_code check_adapters(const cfg *c) {
       ": the gradients of an adapter are small, those of its base are made whole on each rank; "
       "set dist.zero to 0 or 1",
       c->train.lora_rank, c->dist.zero);
-  for (int i = 0; i < c->train.lora_whole.n; i++) {
-    size_t k = 0;
-    while (k < 4 && strcmp(whole[k], c->train.lora_whole.v[i]) != 0) k++;
-    ORR_CHECK(k < 4, ORR_ECONFIG,
-              "train.lora_whole: '%s' is nothing that is trained whole; wanted some of action, "
-              "branch, view, heads",
-              c->train.lora_whole.v[i]);
-  }
-  for (int i = 0; i < c->train.lora_targets.n; i++) {
-    size_t k = 0;
-    while (k < 7 && strcmp(known[k], c->train.lora_targets.v[i]) != 0) k++;
-    ORR_CHECK(k < 7, ORR_ECONFIG,
-              "train.lora_targets: '%s' is no matrix of a block; wanted some of q, k, v, o, gate, "
-              "up, down",
-              c->train.lora_targets.v[i]);
-  }
+  const char *odd = unknown(&c->train.lora_whole, whole, sizeof whole / sizeof *whole);
+  ORR_CHECK(!odd, ORR_ECONFIG,
+            "train.lora_whole: '%s' is nothing that is trained whole; wanted some of action, "
+            "branch, view, heads",
+            odd);
+  odd = unknown(&c->train.lora_targets, matrices, sizeof matrices / sizeof *matrices);
+  ORR_CHECK(!odd, ORR_ECONFIG,
+            "train.lora_targets: '%s' is no matrix of a block; wanted some of q, k, v, o, gate, "
+            "up, down",
+            odd);
   ORR_CHECK(c->train.lora_targets.n > 0, ORR_ECONFIG,
             "train.lora_targets is empty; wanted some of q, k, v, o, gate, up, down");
   return ORR_OK;

@@ -138,14 +138,19 @@ static double momentum_error(const eye *e) {
   return fabs(real) > 0 ? fabs(seen - real) / fabs(real) : NAN;
 }
 
-bool train_exam_film_wrong(const train_exam_set *s, int64_t episode, int64_t given,
-                           const uint8_t *film, int64_t t) {
+static eye eye_on(const train_exam_set *s, int64_t episode, int64_t given, const uint8_t *film) {
   eye e = {.s = s,
            .episode = episode,
            .given = given,
            .film = film,
            .state = train_exam_state(s, episode, 0)};
   open_eye(&e);
+  return e;
+}
+
+bool train_exam_film_wrong(const train_exam_set *s, int64_t episode, int64_t given,
+                           const uint8_t *film, int64_t t) {
+  const eye e = eye_on(s, episode, given, film);
   for (int k = 0; k < e.colours; k++) {
     const sight *real = &e.real[t][k], *seen = &e.seen[t][k];
     if (fabs(seen->area - real->area) >= 0.5 * e.unit) return true;
@@ -157,12 +162,7 @@ bool train_exam_film_wrong(const train_exam_set *s, int64_t episode, int64_t giv
 
 void train_exam_film_figures(const train_exam_set *s, int64_t episode, int64_t given,
                              const uint8_t *film, double out[TRAIN_EXAM_FILM_COUNT]) {
-  eye e = {.s = s,
-           .episode = episode,
-           .given = given,
-           .film = film,
-           .state = train_exam_state(s, episode, 0)};
-  open_eye(&e);
+  const eye e = eye_on(s, episode, given, film);
 #define ONE(name) out[TRAIN_EXAM_FILM_##name] = name(&e);
   TRAIN_EXAM_FILM_FIGURES(ONE)
 #undef ONE
