@@ -29,32 +29,41 @@ __device__ __forceinline__ digit digit_of(const kern_digits &a, int64_t row) {
   return d;
 }
 
-// A block adds up some of the codes that have its row's digit; what the blocks have is added by
-// atomics, which change nothing where sums are exact.
-static __global__ void __launch_bounds__(256)
+enum { WAYS = 8 }; // threads that share out the codes with one digit
+
+// Block: a warp of columns, one row. Dynamic shared memory: double [2][WAYS][CUDA_WARP].
+static __global__ void __launch_bounds__(CUDA_WARP *WAYS)
     sums_kernel(const kern_digit_sums_args a, int64_t rows, double round_m, double round_v) {
   const kern_digits &of = a.of;
-  const int64_t column = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, row = blockIdx.y;
-  if (column >= of.D) return;
+  double *part = cuda_shared_as<double>();
+  const int64_t column = (int64_t)blockIdx.x * CUDA_WARP + threadIdx.x, row = blockIdx.y;
   const digit d = digit_of(of, row);
   double m = 0, v = 0;
-  for (int64_t i = blockIdx.z; i < d.codes / d.level; i += gridDim.z) {
+  for (int64_t i = threadIdx.y; column < of.D && i < d.codes / d.level; i += WAYS) {
     const int64_t code = (i / d.stride * d.level + d.value) * d.stride + i % d.stride,
                   at = code * of.D + column - of.first;
     if (at < 0 || at >= of.n) continue;
     m += ((double)a.m[at] + round_m) - round_m;
     v += ((double)a.v[at] + round_v) - round_v;
   }
-  atomicAdd(a.sums + row * of.D + column, m);
-  atomicAdd(a.sums + (rows + row) * of.D + column, v);
+  part[threadIdx.y * CUDA_WARP + threadIdx.x] = m;
+  part[(WAYS + threadIdx.y) * CUDA_WARP + threadIdx.x] = v;
+  __syncthreads();
+  if (threadIdx.y != 0 || column >= of.D) return;
+  for (int y = 1; y < WAYS; y++) {
+    m += part[y * CUDA_WARP + threadIdx.x];
+    v += part[(WAYS + y) * CUDA_WARP + threadIdx.x];
+  }
+  a.sums[row * of.D + column] += m;
+  a.sums[(rows + row) * of.D + column] += v;
 }
 
 extern "C" orr_code cuda_digit_sums(kern *k, const kern_digit_sums_args *a) {
   if (k->planning || a->of.n == 0) return ORR_OK;
   const int64_t rows = rows_of(a->of);
-  const dim3 grid((unsigned)cuda_ceil_div(a->of.D, 256), (unsigned)rows, 8);
-  return cuda_start(k, "start digit_sums", sums_kernel, grid, dim3(256), 0, *a, rows, 0x1.8p12,
-                    0x1.8p2);
+  const dim3 grid((unsigned)cuda_ceil_div(a->of.D, CUDA_WARP), (unsigned)rows);
+  return cuda_start(k, "start digit_sums", sums_kernel, grid, dim3(CUDA_WARP, WAYS),
+                    2 * WAYS * CUDA_WARP * sizeof(double), *a, rows, 0x1.8p12, 0x1.8p2);
 }
 
 static __global__ void __launch_bounds__(256) steps_kernel(const kern_digit_steps_args a) {
