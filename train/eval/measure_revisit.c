@@ -1,5 +1,5 @@
 // Whether a model knows a place again: frames of a place that the prompt has shown and that was out
-// of view since, against frames of places never seen, at the same horizons.
+// of view since, against frames of places that it has not shown, at the same horizons.
 #include "train/eval/measure.h"
 
 #include <math.h>
@@ -55,8 +55,10 @@ static int64_t out_of_view(const train_eval_set *s, int64_t clip, int64_t t) {
   return most;
 }
 
+// Whether the prompt has shown nothing of the place. What is in view since is the model's own: the
+// frame before looks much like this one wherever somebody walks.
 static bool is_new(const train_eval_set *s, int64_t clip, int64_t t) {
-  for (int64_t u = 0; u < t; u++)
+  for (int64_t u = 0; u < s->prompt; u++)
     if (!is_other(pose(s, clip, t), pose(s, clip, u))) return false;
   return true;
 }
