@@ -46,6 +46,10 @@ static orr_code check_tokens(const cfg *c) {
             "tokenizer.levels multiply to %" PRId64 ", but model.codes is %" PRId64
             "; the two must be equal",
             codes, c->model.codes);
+  ORR_CHECK(c->optim.digit_share == 0.0 || c->model.digits, ORR_ECONFIG,
+            "optim.digit_share is %g with model.digits false: tables of codes have no digits then; "
+            "set model.digits true, or optim.digit_share 0",
+            c->optim.digit_share);
   ORR_CHECK(c->tokenizer.rows == c->model.rows && c->tokenizer.cols == c->model.cols, ORR_ECONFIG,
             "the tokenizer makes %" PRId64 " x %" PRId64 " tokens a frame (tokenizer.rows, .cols), "
             "but the model takes %" PRId64 " x %" PRId64

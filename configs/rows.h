@@ -101,6 +101,8 @@
       "root mean square of Muon's updates before the learning rate; about AdamW's at 0.2")         \
   F64(weight_decay, WEIGHTS, 0.05, 0.0, 10.0, "",                                                  \
       "decoupled decay of matrices; norms, biases and vectors have none")                          \
+  F64(digit_share, WEIGHTS, 0.0, 0.0, 100.0, "",                                                   \
+      "share of lr at which tables of codes also move by their digits; needs model.digits")        \
   F64(clip_norm, WEIGHTS, 1.0, 0.0, 1e9, "", "largest global gradient norm; 0 = no clipping")      \
   F64(ema_decay, WEIGHTS, 0.999, 0.0, 0.9999999, "", "moving average of the weights; 0 = none")
 

@@ -486,6 +486,43 @@ typedef struct {
   const kern_clip_result *verdict;
 } kern_muon_apply_args;
 
+// What codes of kin are taught together (train/step/digits.h). Element i of a range is column
+// (first + i) % D of the row of code (first + i) / D; a code is a tuple of digits, code = digit 0 +
+// level[0] * (digit 1 + ...), and rows from the product of the levels on have none. Digit j with
+// value d is row level[0] + .. + level[j-1] + d of the arrays over digits.
+enum { KERN_DIGITS_MOST = 16 };
+typedef struct {
+  int64_t n, first, D;
+  int64_t digits, level[KERN_DIGITS_MOST];
+} kern_digits;
+
+// sums [2,rows,D] (+=) what m and v hold for the codes with each value of each digit. Each addend
+// is rounded to 2^-40, those of v to 2^-50, so that sums below 2^12 and 2^2 are the same in any
+// order and over any parts and ranks.
+typedef struct {
+  kern_digits of;
+  const float *m, *v; // [n]
+  double *sums;
+} kern_digit_sums_args;
+
+// step [n] (=) -share lr m / (1 - beta1^step) / (sqrt(v / (1 - beta2^step)) + eps) with m =
+// sums[0..n) and v = sums[n..2n): AdamW's step on the digits; zeros with verdict->skip.
+typedef struct {
+  int64_t n;
+  const double *sums;
+  float share, eps;
+  const kern_adamw_rates *rates;
+  const kern_clip_result *verdict;
+  float *step;
+} kern_digit_steps_args;
+
+// w [n] (+=) the steps of its code's digits.
+typedef struct {
+  kern_digits of;
+  const float *step; // [rows,D]
+  float *w;
+} kern_digit_apply_args;
+
 // *sum (=, or += with accumulate) sum of squares in float64 over fixed blocks; NaN and Inf show in
 // it.
 typedef struct {
@@ -629,6 +666,7 @@ typedef struct {
   X(swiglu_fwd) X(swiglu_bwd) X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows)             \
   X(xent_stats) X(xent_rescale) X(xent_grad) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify)       \
   X(unpatchify) X(pixel_loss) X(clip) X(adamw) X(muon_blend) X(muon_norm) X(muon_apply)            \
+  X(digit_sums) X(digit_steps) X(digit_apply)                                                      \
   X(sumsq) X(fingerprint) X(cast) X(axpby)                                                         \
   X(xent_sum) X(squares) X(squares_sum) X(add_up) X(tree_sum)                                      \
   X(ring_keep) X(ring_pin) X(sample) X(choose) X(pack_weight) X(copy) X(copy_rows) X(fill)

@@ -56,6 +56,9 @@ static void plan_flat_ranges(kern *k) {
   PLAN(muon_norm, .n = 9, .g = t, .sumsq = t, .x = t);
   PLAN(muon_apply, .n = 9, .x = t, .w = t, .ema = t, .w_bf16 = t, .rates = t, .verdict = t);
   PLAN(clip, .sumsq = t, .loss_sum = t, .bounds = t, .limit = 1, .out = t);
+  PLAN(digit_sums, .of = {.n = 24, .D = 8, .digits = 1, .level = {3}}, .m = t, .v = t, .sums = t);
+  PLAN(digit_steps, .n = 24, .sums = t, .rates = t, .verdict = t, .step = t);
+  PLAN(digit_apply, .of = {.n = 24, .D = 8, .digits = 1, .level = {3}}, .step = t, .w = t);
   PLAN(copy, .dst = t, .src = t, .bytes = 9, .way = KERN_COPY_WITHIN);
   PLAN(copy_rows, .dst = t, .src = t, .dst_pitch = 3, .src_pitch = 3, .width = 3, .rows = 3);
   PLAN(fill, .x = t, .bytes = 9);

@@ -30,6 +30,7 @@ typedef struct {
   bool weigh; // changed positions more
   bool own;   // half of the frames carry codes of the model's own
   bool before;
+  bool digits;    // which codes of kin share
   bool views;     // two of them in a frame
   bool lora;      // an adapter on weights that stay
   bool heads;     // on the registers, whose targets are known of some frames
@@ -96,6 +97,9 @@ static cfg *tiny_cfg(const layout *l) {
   if (l->patchwise) assert_ok(cfg_set(c, "tokenizer.patchwise=true"));
   if (l->own) assert_ok(cfg_set(c, "model.own_codes=0.5"));
   if (l->own) assert_ok(cfg_set(c, l->before ? "model.before=true" : "model.before=false"));
+  if (l->digits) assert_ok(cfg_set(c, "model.codes=20"));
+  if (l->digits) assert_ok(cfg_set(c, "model.digits=true"));
+  if (l->digits) assert_ok(cfg_set(c, "optim.digit_share=0.5"));
   if (l->views) assert_ok(cfg_set(c, "model.views=[base 0 0 2 2, wrist 2 0 1 2]"));
   if (l->lora) assert_ok(cfg_set(c, "train.lora_rank=3"));
   if (l->lora) assert_ok(cfg_set(c, "train.lora_alpha=5"));

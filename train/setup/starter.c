@@ -1,5 +1,5 @@
-// Sizes come from a ladder: the largest model that sees ENOUGH steps in the time is taken, and gets
-// as many steps as fit.
+// The recipe of docs/recipe.md. Sizes come from a ladder: the largest model that sees enough steps
+// in the time is taken, and gets as many steps as fit.
 #include "train/setup/starter.h"
 
 #include <inttypes.h>
@@ -14,32 +14,34 @@
 #include "train/timing/forecast.h"
 
 enum {
-  ENOUGH = 3000,    // steps that a model of a small data set learns most of it in
-  FEWEST = 100,     // below this nothing is learned
-  MOST = 200000,    //
-  EPOCHS = 100,     // more of them learn the clips by heart
-  PATCH_LEAST = 4,  //
-  PATCH_MOST = 16,  //
-  TOKENS = 64,      // a frame, about: as many as in the small configurations
-  CLIP_FRAMES = 16, //
-  TOKENIZER_BATCH = 16,
-  DYNAMICS_BATCH = 8,
+  ENOUGH_CODES = 1500, // steps after which a tokenizer's pictures are good
+  ENOUGH_MOVES = 5000, // steps that a model of a small data set learns most of it in
+  FEWEST = 100,        // below this nothing is learned
+  MOST = 200000,       //
+  EPOCHS = 100,        // more of them learn the clips by heart
+  PATCH_LEAST = 4,     //
+  PATCH_MOST = 16,     //
+  TOKENS = 64,         // a frame, about: as many as in the small configurations
+  CLIP_FRAMES = 16,    //
+  NARROW = 128,        // below it what mfu does not count (Muon, attention) weighs more
 };
 
 typedef struct {
   int64_t width, heads, hidden, layers, time_every;
+  int64_t batch; // frames or clips a step: few, while the number of updates is what counts
+  double lr;
 } size;
 
 // Head widths of 32; the last rungs are for devices.
-static const size tokenizers[] = {{64, 2, 192, 2, 0},
-                                  {128, 4, 384, 2, 0},
-                                  {192, 6, 576, 3, 0},
-                                  {256, 8, 768, 4, 0},
-                                  {384, 12, 1152, 6, 0}},
-                  dynamics[] = {{96, 3, 256, 4, 2},     {128, 4, 384, 4, 2},
-                                {192, 6, 512, 6, 2},    {256, 8, 768, 8, 4},
-                                {384, 12, 1024, 12, 4}, {512, 16, 1408, 16, 4},
-                                {768, 24, 2048, 24, 4}};
+static const size tokenizers[] = {{64, 2, 192, 2, 0, 16, 2e-3},
+                                  {128, 4, 384, 2, 0, 16, 2e-3},
+                                  {192, 6, 576, 3, 0, 16, 1.5e-3},
+                                  {256, 8, 768, 4, 0, 16, 1e-3},
+                                  {384, 12, 1152, 6, 0, 16, 1e-3}},
+                  dynamics[] = {{64, 2, 192, 6, 2, 2, 3e-3},     {96, 3, 288, 6, 2, 2, 2.5e-3},
+                                {128, 4, 384, 6, 2, 2, 2e-3},    {192, 6, 576, 6, 2, 4, 2e-3},
+                                {256, 8, 768, 8, 4, 8, 1.5e-3},  {384, 12, 1024, 12, 4, 8, 1e-3},
+                                {512, 16, 1408, 16, 4, 8, 1e-3}, {768, 24, 2048, 24, 4, 8, 1e-3}};
 
 static bool is_dynamics(const train_starter *s) {
   return s->stage == CFG_STAGE_DYNAMICS;
@@ -131,6 +133,8 @@ static orr_code fit_tokens(const train_starter *s, cfg *c) {
 // -- what the time decides ------------------------------------------------------------------
 
 static void take_size(const train_starter *s, const size *z, cfg *c) {
+  c->train.batch = z->batch;
+  c->optim.lr_peak = z->lr;
   if (is_dynamics(s)) {
     c->model.width = z->width;
     c->model.heads = c->model.kv_heads = z->heads;
@@ -156,7 +160,8 @@ static double step_s(const train_starter *s, const cfg *c) {
     train_tokenizer_dims_from(c, &d);
     flops = (double)(c->train.batch * c->data.frames) * train_tokenizer_flops(&d);
   }
-  return train_forecast_step_s(flops, s->rate);
+  const int64_t width = is_dynamics(s) ? c->model.width : c->tokenizer.width;
+  return train_forecast_step_s(flops, s->rate) * (width < NARROW ? 1.25 : 1.0);
 }
 
 // Down to two digits.
@@ -168,12 +173,13 @@ static int64_t round_steps(double steps) {
 
 static orr_code fit_time(const train_starter *s, cfg *c) {
   const size *ladder = is_dynamics(s) ? dynamics : tokenizers;
+  const int64_t enough = is_dynamics(s) ? ENOUGH_MOVES : ENOUGH_CODES;
   int rung = (int)(is_dynamics(s) ? sizeof dynamics : sizeof tokenizers) / (int)sizeof *ladder;
   double steps;
   do {
     take_size(s, &ladder[--rung], c);
     steps = 60 * s->minutes / step_s(s, c);
-  } while (rung > 0 && steps < ENOUGH);
+  } while (rung > 0 && steps < (double)enough);
   const double seen = (double)(c->train.batch * c->data.frames),
                most = fmax(FEWEST, (double)s->set->frames * EPOCHS / seen);
   ORR_CHECK(steps >= FEWEST, ORR_EINVAL,
@@ -190,21 +196,47 @@ static orr_code check_time(const train_starter *s) {
   return ORR_OK;
 }
 
+// Of the dynamics model: what is learned early, and frames as the likeliest codes have them.
+static void take_recipe(cfg *c) {
+  c->optim.digit_share = 0.5;
+  c->model.before = true;
+  c->model.digits = true;
+  c->model.change_weight = 3.0;
+  c->model.full_mask = 0.05;
+  c->model.corrupt = 0.05;
+  c->model.action_drop = 0.05;
+  c->eval.steps = 2;
+  c->eval.temperature = 0.5;
+  c->eval.choice_temperature = 0.5;
+  c->eval.carry = true;
+}
+
+static void take_tokenizer_recipe(cfg *c) {
+  c->optim.weight_decay = 0.0;
+  c->tokenizer.patchwise = true;
+  c->tokenizer.l2 = 1.0;
+  c->tokenizer.l1 = 0.0;
+}
+
 orr_code train_starter_choose(const train_starter *s, cfg *c) {
   char list[ORR_PATH_MAX + 8];
   ORR_TRY(check_time(s));
   c->train.stage = s->stage;
-  c->train.batch = is_dynamics(s) ? DYNAMICS_BATCH : TOKENIZER_BATCH;
   ORR_TRY(is_dynamics(s) ? fit_tokens(s, c) : fit_frames(s, c));
   snprintf(list, sizeof list, "[\"%s\"]", s->data);
   ORR_TRY(set_text(c, "data.train", list));
   ORR_TRY(set_text(c, "run.dir", is_dynamics(s) ? "runs/dynamics" : "runs/tokenizer"));
   ORR_TRY(fit_time(s, c));
   const int64_t steps = c->train.steps;
-  c->optim.lr_peak = 1e-3;
-  c->optim.warmup_steps = steps / 20 < 500 ? steps / 20 : 500;
-  c->optim.decay_steps = steps / 4;
-  c->optim.ema_decay = steps < 2000 ? 0.99 : 0.999;
+  c->optim.optimizer = CFG_OPTIMIZER_MUON;
+  c->optim.lr_final = 0.02;
+  c->optim.warmup_steps = steps / 20 < 100 ? steps / 20 : 100;
+  c->optim.decay_steps = steps * 2 / 5;
+  c->optim.ema_decay = 0.99;
+  if (is_dynamics(s))
+    take_recipe(c);
+  else
+    take_tokenizer_recipe(c);
   c->ckpt.every = steps / 4;
   return cfg_check(c);
 }
@@ -243,10 +275,16 @@ static void put_common(writer *w, const train_starter *s) {
   put(w, "train.steps", words);
   put(w, "train.batch",
       is_dynamics(s) ? "clips a step, over all ranks" : "frames a step, over all ranks");
+  put(w, "optim.optimizer", "worth what it costs (docs/recipe.md)");
   put(w, "optim.lr_peak", "halve it when the loss jumps");
+  put(w, "optim.lr_final", NULL);
   put(w, "optim.warmup_steps", NULL);
   put(w, "optim.decay_steps", "of the end: to prolong a run, raise train.steps before they begin");
   put(w, "optim.ema_decay", "average of the weights, which eval and rollout use");
+  if (is_dynamics(s))
+    put(w, "optim.digit_share", "rare codes, most of what moves, learn from their kin");
+  else
+    put(w, "optim.weight_decay", NULL);
 }
 
 static void put_tokenizer(writer *w, const train_starter *s) {
@@ -266,6 +304,7 @@ static void put_tokenizer(writer *w, const train_starter *s) {
   put(w, "tokenizer.kv_heads", NULL);
   put(w, "tokenizer.hidden", NULL);
   put(w, "tokenizer.layers", NULL);
+  put(w, "tokenizer.patchwise", "a code changes where its own patch does");
   put(w, "tokenizer.l2", "squared error: the right brightness");
   put(w, "tokenizer.l1", "absolute error: sharp edges");
 }
@@ -293,6 +332,20 @@ static void put_dynamics(writer *w, const train_starter *s) {
   put(w, "model.hidden", NULL);
   put(w, "model.layers", NULL);
   put(w, "model.time_every", "every so many blocks one looks back in time");
+  put(w, "model.before", "most of a frame is what stood there one frame earlier");
+  put(w, "model.digits", "codes that differ little start alike");
+  put(w, "model.change_weight", "what moves counts more");
+  put(w, "model.full_mask", NULL);
+  put(w, "model.corrupt", NULL);
+  put(w, "model.action_drop", NULL);
+}
+
+static void put_decoding(writer *w) {
+  put(w, "eval.prompt", "frames that an evaluation gives");
+  put(w, "eval.steps", "decoding passes; few are nearer to the truth");
+  put(w, "eval.temperature", "0.1 where the world leaves nothing to chance, 1 where much is");
+  put(w, "eval.choice_temperature", NULL);
+  put(w, "eval.carry", "where codes stay, frames stay sharp");
 }
 
 static void put_head(FILE *out, const train_starter *s) {
@@ -334,7 +387,7 @@ orr_code train_starter_text(const train_starter *s, const cfg *c, char **yaml) {
   else
     put_tokenizer(&w, s);
   put(&w, "ckpt.every", NULL);
-  if (is_dynamics(s)) put(&w, "eval.prompt", "frames that an evaluation gives");
+  if (is_dynamics(s)) put_decoding(&w);
   const bool bad = ferror(w.out) != 0;
   if (fclose(w.out) != 0 || bad) {
     free(*yaml);

@@ -63,6 +63,7 @@ orr_code train_state_share(train_state *s, const cfg *c, train_axes *axes) {
   ORR_TRY(share_out(s, c, axes));
   s->first = train_axes_rank(axes, s->shard.ranks > 1 ? DIST_AXIS_COPIES : DIST_AXIS_REPLICA) == 0;
   if (shares_master(s)) ORR_TRY(list_plain(s));
+  if (c->optim.digit_share > 0.0) ORR_TRY(train_digits_create(s, c, axes, &s->digits));
   if (c->optim.optimizer != CFG_OPTIMIZER_MUON) return ORR_OK;
   return train_matrices_create(s, c, axes, &s->matrices);
 }
@@ -131,6 +132,7 @@ void train_state_place(train_state *s) {
   s->m = orr_arena_take(&s->optimizer, own);
   s->v = orr_arena_take(&s->optimizer, own);
   s->ema = s->has_ema ? orr_arena_take(&s->optimizer, own) : NULL;
+  if (s->digits) train_digits_place(s->digits, &s->optimizer);
   if (s->matrices) train_matrices_place(s->matrices, &s->optimizer);
 }
 
@@ -147,6 +149,8 @@ void train_state_release(train_state *s) {
   orr_free(s->tensors);
   s->tensors = NULL;
   train_products_release(&s->products);
+  train_digits_destroy(s->digits);
+  s->digits = NULL;
   train_matrices_destroy(s->matrices);
   s->matrices = NULL;
   train_partition_release(&s->shard);
@@ -356,6 +360,7 @@ orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates
                                   .rates = rates,
                                   .verdict = verdict};
   int p = 0;
+  ORR_TRY(train_digits_update(s->digits, rates, verdict));
   if (s->matrices) ORR_TRY(train_matrices_begin(s->matrices, &numbers));
   for (int64_t i = 0; i < train_partition_buckets(&s->shard); i++) {
     int64_t at, count;

@@ -20,6 +20,7 @@
 #include "train/model/axes.h"
 #include "train/model/params.h"
 #include "train/model/products.h"
+#include "train/step/digits.h"
 #include "train/step/matrices.h"
 #include "train/step/partition.h"
 #include "train/step/upload.h"
@@ -44,9 +45,10 @@ typedef struct train_state {
   float *m, *v, *ema; // NULL when absent
   int64_t plain;      // elements of weights.plain
   bool training, has_ema;
-  bool frozen; // gradients are made, but nothing here is updated: no optimizer's states
-  bool exact;  // run.exact: fingerprints do not know the layout
-  bool first;  // of the replicas that keep the same
+  bool frozen;          // gradients are made, but nothing here is updated: no optimizer's states
+  bool exact;           // run.exact: fingerprints do not know the layout
+  bool first;           // of the replicas that keep the same
+  train_digits *digits; // of the tables of codes; NULL without optim.digit_share
   train_matrices *matrices; // that Muon updates; NULL where AdamW updates all
   orr_arena parameters, gradients, optimizer;
   ckpt_tensor *tensors; // the list for checkpoints/, made on demand
@@ -84,8 +86,9 @@ float *train_state_weights(train_state *s);
 orr_code train_state_refresh(train_state *s);
 // Called when this rank's part of a bucket is updated; buckets come in order.
 typedef orr_code (*train_updated_fn)(void *ctx, int64_t bucket);
-// Collective over tp. One step of the optimizer on everything, bucket by bucket; rates and verdict
-// lie in device memory. Muon uses up the gradients of its matrices. `updated` may be NULL.
+// Collective over tp, with optim.digit_share over
+// what shares states out, too. One step of the optimizer on everything, bucket by bucket; rates and
+// verdict lie in device memory. Muon uses up the gradients of its matrices. `updated` may be NULL.
 orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates *rates,
                             const kern_clip_result *verdict, train_updated_fn updated, void *ctx);
 

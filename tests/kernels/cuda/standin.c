@@ -13,7 +13,7 @@
   X(rmsnorm_fwd) X(rmsnorm_bwd) X(qknorm_rope_fwd) X(qknorm_rope_bwd) X(swiglu_fwd) X(swiglu_bwd)  \
   X(embed_fwd) X(embed_bwd) X(gather_rows) X(scatter_rows) X(xent_stats) X(xent_rescale)           \
   X(xent_grad) X(xent_sum) X(squares) X(squares_sum) X(add_up) X(tree_sum) X(fsq_fwd) X(fsq_bwd) X(fsq_lookup) X(patchify) X(unpatchify) X(pixel_loss) X(clip) \
-  X(adamw) X(muon_blend) X(muon_norm) X(muon_apply) X(sumsq) X(fingerprint) X(cast) X(axpby) X(sample) X(choose)       \
+  X(adamw) X(muon_blend) X(muon_norm) X(muon_apply) X(digit_sums) X(digit_steps) X(digit_apply) X(sumsq) X(fingerprint) X(cast) X(axpby) X(sample) X(choose)       \
   X(ring_attend) X(ring_keep) X(ring_pin)
 // What is no kernel of its own: libraries' products and attention, memory.
 #define OTHER_OPS(X)                                                                               \

@@ -151,6 +151,36 @@ static void test_muon_equals_the_cpu_and_skips(void **state) {
   PARITY_SHAPES(muon_apply_skipped, lengths, 1);
 }
 
+// Two of three codes, from within a row on, and the mask's row.
+static const kern_digits of_digits = {.n = 35, .first = 10, .D = 15, .digits = 2, .level = {1, 2}};
+
+static void digit_sums(side *s, const void *of, kern_dtype type) {
+  SIDE_RUN(s, digit_sums, .of = of_digits, .m = side_draw(s, KERN_F32, of_digits.n, 1.0),
+           .v = side_draw(s, KERN_F32, of_digits.n, 1.0),
+           .sums = side_out(s, "sums", VALUE_F64, 90, 0));
+}
+static void digit_steps(side *s, const void *of, kern_dtype type) {
+  double sums[90];
+  for (int i = 0; i < 90; i++) sums[i] = i < 45 ? 0.1 * i - 2.0 : 1e-3 * (i - 45);
+  const kern_clip_result verdict = {.scale = 1.0f, .skip = *(const int32_t *)of};
+  const kern_adamw_rates rates = {.rate = 2e-2f, .root_bias = 1.5f};
+  SIDE_RUN(s, digit_steps, .n = 45, .sums = side_given(s, VALUE_F64, sums, 90), .share = 0.5f,
+           .eps = 1e-8f, .rates = side_given(s, VALUE_RAW, &rates, sizeof rates),
+           .verdict = side_given(s, VALUE_RAW, &verdict, sizeof verdict),
+           .step = side_out(s, "step", VALUE_F32, 45, 1e-6));
+}
+static void digit_apply(side *s, const void *of, kern_dtype type) {
+  SIDE_RUN(s, digit_apply, .of = of_digits, .step = side_draw(s, KERN_F32, 45, 1.0),
+           .w = side_both(s, "w", KERN_F32, of_digits.n, 1.0, 1e-6));
+}
+
+static void test_steps_of_digits_equal_the_cpu_and_skip(void **state) {
+  static const int32_t skip[] = {0, 1};
+  PARITY_SHAPES(digit_sums, skip, 0);
+  PARITY_SHAPES(digit_steps, skip, 0);
+  PARITY_SHAPES(digit_apply, skip, 0);
+}
+
 static void clip(side *s, const void *of, kern_dtype type) {
   const double *sumsq_limit_loss = of; // and units, largest loss and norm
   const kern_clip_result none = {.scale = NAN, .skip = -1};
@@ -285,6 +315,7 @@ int main(void) {
       cmocka_unit_test(test_casts_and_sums_of_two_equal_the_cpu),
       cmocka_unit_test(test_adamw_equals_the_cpu_and_skips),
       cmocka_unit_test(test_muon_equals_the_cpu_and_skips),
+      cmocka_unit_test(test_steps_of_digits_equal_the_cpu_and_skip),
       cmocka_unit_test(test_verdicts_equal_the_cpu),
       cmocka_unit_test(test_sums_of_squares_equal_the_cpu),
       cmocka_unit_test(test_fingerprints_are_those_of_the_cpu),

@@ -129,6 +129,7 @@ static void test_a_dynamics_model_fits_tokens_and_tokenizer(void **state) {
   assert_int_equal(c->data.frames, 11); // its longest episode
   assert_string_equal(c->model.branches.v[0], "worlds");
   assert_string_equal(c->tokenizer.checkpoint, s.checkpoint);
+  assert_true(c->model.before && c->model.digits && c->optim.digit_share > 0); // the recipe's
   assert_fits(&s, c);
   cfg_destroy(c);
   assert_ok(cfg_set(tokenizer, "tokenizer.levels=[8, 10, 10]"));

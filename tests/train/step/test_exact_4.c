@@ -22,6 +22,16 @@ static void test_muon_has_the_hash_of_one_rank(void **state) {
   exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 2);
 }
 
+// Steps of digits are sums over tables that ranks of tp and of a shard have parts of.
+static void test_digits_have_the_hash_of_one_rank(void **state) {
+#define DIGITS .digits = true, .muon = true
+  static const layout layouts[] = {{.tp = 4, .cp = 1, .dp = 1, DIGITS},
+                                   {.tp = 2, .cp = 1, .dp = 2, .zero = 3, DIGITS},
+                                   {.tp = 1, .cp = 2, .dp = 2, .zero = 1, DIGITS},
+                                   {.tp = 1, .cp = 1, .dp = 4, .zero = 2, .shard = 2, DIGITS}};
+  exact_layouts(*state, layouts, sizeof layouts / sizeof *layouts, 3);
+}
+
 // Of its own grain: few clips, of eight frames.
 static void test_the_tokenizer_has_the_hash_of_one_rank(void **state) {
 #define TOKENIZER .tokenizer = true, .patchwise = true, .batch = 8, .muon = true
@@ -43,6 +53,7 @@ static int all_tests(dist_world *w) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate(test_layouts_of_four_ranks_have_the_hash_of_one, w),
       cmocka_unit_test_prestate(test_muon_has_the_hash_of_one_rank, w),
+      cmocka_unit_test_prestate(test_digits_have_the_hash_of_one_rank, w),
       cmocka_unit_test_prestate(test_the_tokenizer_has_the_hash_of_one_rank, w),
       cmocka_unit_test_prestate(test_an_adapter_has_the_hash_of_one_rank, w),
   };

@@ -132,6 +132,14 @@ static void test_own_codes_equal_those_of_one_rank(void **state) {
       &(layout){.tp = 2, .cp = 1, .dp = 1, .own = true, .before = true, .steps = 3, WITHIN});
 }
 
+static void test_steps_of_digits_equal_those_of_one_rank(void **state) {
+  compare_layout(*state, &(layout){.tp = 2, .cp = 1, .dp = 1, .digits = true, .steps = 4, WITHIN});
+  compare_layout(
+      *state,
+      &(layout){
+          .tp = 1, .cp = 1, .dp = 2, .zero = 1, .digits = true, .muon = true, .steps = 4, WITHIN});
+}
+
 // Each rank's own largest logit would not do as the one that all subtract. Few steps: gradients
 // this large carry roundings far.
 static void test_logits_hundreds_apart_equal_one_rank(void **state) {
@@ -177,6 +185,7 @@ static int all_tests(dist_world *w) {
       cmocka_unit_test_prestate(test_gradients_of_an_adapter_are_those_of_its_loss, w),
       cmocka_unit_test_prestate(test_an_adapter_equals_one_rank, w),
       cmocka_unit_test_prestate(test_own_codes_equal_those_of_one_rank, w),
+      cmocka_unit_test_prestate(test_steps_of_digits_equal_those_of_one_rank, w),
       cmocka_unit_test_prestate(test_weighed_losses_equal_one_rank, w),
       cmocka_unit_test_prestate(test_logits_hundreds_apart_equal_one_rank, w),
       cmocka_unit_test_prestate(test_the_tokenizer_equals_one_rank, w),
