@@ -8,6 +8,7 @@
 #include "kernels/cpu/gemm.h"
 
 #include "kernels/cpu/gemm_pack.h"
+#include "kernels/cpu/gemm_run.h"
 #include "kernels/cpu/vec.h"
 
 enum {
@@ -159,12 +160,6 @@ orr_code CPU_FN(pack_weight)(kern *k, const kern_pack_weight_args *a) {
   return ORR_OK;
 }
 
-// Where the rows of a tile begin, and how far apart they are in bytes.
-typedef struct {
-  const char *p;
-  int64_t stride;
-} tile_rows;
-
 static const char *row_of(const plan *p, int64_t m) {
   return (const char *)p->a->x + (size_t)(m * p->a->ldx) * kern_dtype_size(p->a->type);
 }
@@ -184,25 +179,48 @@ static void copy_rows(const plan *p, int64_t m, int64_t count, uint32_t *to) {
 }
 
 // The rows of tile t of a block that begins at row m0.
-static tile_rows rows_of(const plan *p, const memory *mem, int64_t m0, const tiling *s, int64_t t) {
+static gemm_rows_at rows_of(const plan *p, const memory *mem, int64_t m0, const tiling *s,
+                            int64_t t) {
   const int64_t word_row = p->depth * 4, first = first_row(s, t);
-  if (p->copied) return (tile_rows){(const char *)(mem->left + first * p->depth), word_row};
-  if (s->padded && t + 1 == s->count) return (tile_rows){(const char *)mem->left, word_row};
-  return (tile_rows){row_of(p, m0 + first), p->a->ldx * (int64_t)kern_dtype_size(p->a->type)};
+  if (p->copied) return (gemm_rows_at){(const char *)(mem->left + first * p->depth), word_row};
+  if (s->padded && t + 1 == s->count) return (gemm_rows_at){(const char *)mem->left, word_row};
+  return (gemm_rows_at){row_of(p, m0 + first), p->a->ldx * (int64_t)kern_dtype_size(p->a->type)};
 }
 
-#define TILE_PRODUCT(name, rows)                                                                   \
-  static __attribute__((noinline)) void name(const plan *p, int64_t depth, tile_rows x,            \
-                                             const float *right, const float *init, float *c,      \
-                                             int64_t ldc) {                                        \
-    if (p->kind == GEMM_PAIRS)                                                                     \
-      gemm_tile(depth, x.p, x.stride, 4, right, init, GEMM_COLS, c, ldc, rows, GEMM_PAIRS);        \
-    else                                                                                           \
-      gemm_tile(depth, x.p, x.stride, 4, right, init, GEMM_COLS, c, ldc, rows, GEMM_FLOATS);       \
+#define TILES(name, rows, kind)                                                                    \
+  static __attribute__((noinline)) void name(const gemm_tiles *r) {                                \
+    gemm_run(*r, rows, kind);                                                                      \
   }
-TILE_PRODUCT(whole_tile, GEMM_ROWS)
-TILE_PRODUCT(lesser_tile, GEMM_ROWS - 1)
-#undef TILE_PRODUCT
+TILES(floats_whole, GEMM_ROWS, GEMM_FLOATS)
+TILES(floats_lesser, GEMM_ROWS - 1, GEMM_FLOATS)
+TILES(pairs_whole, GEMM_ROWS, GEMM_PAIRS)
+TILES(pairs_lesser, GEMM_ROWS - 1, GEMM_PAIRS)
+#undef TILES
+
+// Tiles of `rows` rows: GEMM_ROWS, or one less.
+static void multiply(const plan *p, const gemm_tiles *r, int64_t rows) {
+  if (p->kind == GEMM_PAIRS)
+    (rows == GEMM_ROWS ? pairs_whole : pairs_lesser)(r);
+  else
+    (rows == GEMM_ROWS ? floats_whole : floats_lesser)(r);
+}
+
+// Tiles t .. end - 1 of a block that begins at row m0, all of one kind: words d .. d + depth - 1 of
+// panel `right` to their sums, from which `init` has them begin.
+static gemm_tiles tiles_of(const plan *p, const memory *mem, int64_t m0, const tiling *s, int64_t t,
+                           int64_t end, const float *right, int64_t d, int64_t depth, float *sums,
+                           bool init) {
+  gemm_tiles r = {.count = end - t,
+                  .depth = depth,
+                  .x = rows_of(p, mem, m0, s, t),
+                  .right = right + d * GEMM_COLS,
+                  .init = init ? sums + t * GEMM_TILE : NULL,
+                  .c = sums + t * GEMM_TILE,
+                  .ldc = GEMM_COLS,
+                  .next_tile = GEMM_TILE};
+  r.x.p += d * 4;
+  return r;
+}
 
 // Sums of a tile, plus bias and add, to rows m and columns n of y.
 CPU_INLINE void finish(const plan *p, int64_t m, int64_t rows, int64_t n, const float *sums,
@@ -222,43 +240,61 @@ CPU_INLINE void finish(const plan *p, int64_t m, int64_t rows, int64_t n, const 
   }
 }
 
-// All tiles of panel n / GEMM_COLS, over the rows of a block.
-static void run_panel(const plan *p, const memory *mem, int64_t m0, int64_t count, int64_t n) {
+// Tiles t .. end - 1 of panel n / GEMM_COLS, all of `rows` rows, over the whole depth. Where they
+// can, sums go from the registers to y.
+static void run_tiles(const plan *p, const memory *mem, int64_t m0, int64_t count, int64_t n,
+                      const tiling *s, int64_t t, int64_t end) {
   const cpu_gemm_rows_args *a = p->a;
   const float *panel = (const float *)(const void *)(p->packed + n * p->depth);
-  const bool plain = a->y_type == KERN_F32 && !a->bias && !a->add && n + GEMM_COLS <= a->N;
-  const tiling s = tiling_of(count);
+  const int64_t m = m0 + first_row(s, t), at = m * a->ldy + n;
+  const int64_t rows = t < s->whole ? GEMM_ROWS : GEMM_ROWS - 1;
+  const bool direct = a->y_type == KERN_F32 && !a->bias && n + GEMM_COLS <= a->N &&
+                      m + (end - t) * rows <= m0 + count;
   for (int64_t d = 0; d < p->depth; d += p->block) {
     const int64_t depth = least(p->block, p->depth - d);
-    const bool last = d + depth == p->depth;
-    for (int64_t t = 0; t < s.count; t++) {
-      const int64_t m = m0 + first_row(&s, t), rows = m0 + count - m;
-      const int64_t its = least(rows, t < s.whole ? GEMM_ROWS : GEMM_ROWS - 1);
-      tile_rows x = rows_of(p, mem, m0, &s, t);
-      float *sums = mem->sums + t * GEMM_TILE;
-      const float *init = d > 0 ? sums : NULL;
-      x.p += d * 4;
-      const bool direct = last && plain && rows >= (t < s.whole ? GEMM_ROWS : GEMM_ROWS - 1);
-      float *c = direct ? (float *)a->y + m * a->ldy + n : sums;
-      (t < s.whole ? whole_tile : lesser_tile)(p, depth, x, panel + d * GEMM_COLS, init, c,
-                                               direct ? a->ldy : GEMM_COLS);
-      if (last && !direct) CPU_VEC_CALL(p->out, finish, p, m, its, n, sums);
+    gemm_tiles r = tiles_of(p, mem, m0, s, t, end, panel, d, depth, mem->sums, d > 0);
+    if (direct && d + depth == p->depth) {
+      r.c = (float *)a->y + at;
+      r.add = a->add ? (const float *)a->add + at : NULL;
+      r.ldc = a->ldy;
+      r.next_tile = rows * a->ldy;
+      r.fetch = true;
+    }
+    if (direct || d + depth < p->depth) {
+      multiply(p, &r, rows);
+      continue;
+    }
+    for (; t < end; t++) { // one by one, as their sums lie in the nearest cache
+      const int64_t first = m0 + first_row(s, t);
+      r = tiles_of(p, mem, m0, s, t, t + 1, panel, d, depth, mem->sums, d > 0);
+      multiply(p, &r, rows);
+      CPU_VEC_CALL(p->out, finish, p, first, least(rows, m0 + count - first), n,
+                   mem->sums + t * GEMM_TILE);
     }
   }
+}
+
+// All tiles of panel n / GEMM_COLS, over the rows of a block.
+static void run_panel(const plan *p, const memory *mem, int64_t m0, int64_t count, int64_t n) {
+  const tiling s = tiling_of(count);
+  const int64_t alike = s.whole - (s.padded ? 1 : 0);
+  if (alike > 0) run_tiles(p, mem, m0, count, n, &s, 0, alike);
+  if (s.padded) run_tiles(p, mem, m0, count, n, &s, alike, s.whole);
+  if (s.whole < s.count) run_tiles(p, mem, m0, count, n, &s, s.whole, s.count);
 }
 
 // Words [from, to) of the depth, added to the sums of all tiles at `level`; `begin`: from 0.
 static void add_words(const plan *p, const memory *mem, const tiling *s, int64_t m0,
                       const float *panel, int64_t from, int64_t to, int level, bool begin) {
+  float *sums = mem->sums + level * s->count * GEMM_TILE;
+  const int64_t alike = s->whole - (s->padded ? 1 : 0);
   for (int64_t d = from; d < to; d += DEPTH_MOST) {
     const int64_t depth = least(DEPTH_MOST, to - d);
-    for (int64_t t = 0; t < s->count; t++) {
-      tile_rows x = rows_of(p, mem, m0, s, t);
-      float *sums = mem->sums + (level * s->count + t) * GEMM_TILE;
-      x.p += d * 4;
-      (t < s->whole ? whole_tile : lesser_tile)(p, depth, x, panel + d * GEMM_COLS,
-                                                begin && d == from ? NULL : sums, sums, GEMM_COLS);
-    }
+    const bool init = !begin || d > from;
+    const gemm_tiles whole = tiles_of(p, mem, m0, s, 0, alike, panel, d, depth, sums, init);
+    multiply(p, &whole, GEMM_ROWS);
+    const gemm_tiles rest = tiles_of(p, mem, m0, s, alike, s->count, panel, d, depth, sums, init);
+    multiply(p, &rest, s->padded ? GEMM_ROWS : GEMM_ROWS - 1);
   }
 }
 

@@ -48,10 +48,11 @@ CPU_INLINE cpu_vf gemm_step(cpu_vf sum, cpu_vf left, cpu_vf right, gemm_kind kin
 
 // c[rows,GEMM_COLS] (=) init + left x right over `depth` words; init NULL means 0; `rows`, a
 // constant of the caller's, is at most GEMM_ROWS. Element (i, d) of the left operand is the word at
-// left + i * row + d * step, in bytes; row strides of init and c in floats.
+// left + i * row + d * step, in bytes; row strides of init and c in floats. `add`, NULL or of c's
+// stride, is added last.
 CPU_INLINE void gemm_tile(int64_t depth, const char *left, int64_t row, int64_t step,
                           const float *right, const float *init, int64_t ld_init, float *c,
-                          int64_t ldc, int rows, gemm_kind kind) {
+                          int64_t ldc, const float *add, int rows, gemm_kind kind) {
   cpu_vf sum[GEMM_ROWS][GEMM_VECTORS];
 #pragma GCC unroll 12
   for (int i = 0; i < rows; i++)
@@ -71,6 +72,13 @@ CPU_INLINE void gemm_tile(int64_t depth, const char *left, int64_t row, int64_t 
     }
     left += step;
     right += GEMM_COLS;
+  }
+  if (add) {
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+      for (int j = 0; j < GEMM_VECTORS; j++)
+        sum[i][j] += cpu_vf_load(add + i * ldc + j * CPU_LANES);
   }
 #pragma GCC unroll 12
   for (int i = 0; i < rows; i++)

@@ -118,7 +118,7 @@ CPU_INLINE void add_block(const plan *p, int64_t depth, bool begin, int64_t rows
       fetch_rows(&next[0], step);
       fetch_rows(&next[1], step);
       gemm_tile(depth, (const char *)(mem->left + r * DEPTH), 4, 4 * GEMM_ROWS, right,
-                begin ? NULL : sums, GEMM_COLS, sums, GEMM_COLS, GEMM_ROWS, kind);
+                begin ? NULL : sums, GEMM_COLS, sums, GEMM_COLS, NULL, GEMM_ROWS, kind);
     }
   }
 }
