@@ -318,6 +318,12 @@ class OrreryVectorEnv(VectorEnv):
         self.worlds.world.close()
 
 
+def _answers(address):
+    """Whether somebody listens there: the socket's file is there a moment before."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(address) == 0
+
+
 @contextlib.contextmanager
 def serve(run, data, sessions=8, options=(), program="orrery", wait=60.0):
     """Starts `orrery play` for as long as the block lasts; gives the address."""
@@ -328,7 +334,7 @@ def serve(run, data, sessions=8, options=(), program="orrery", wait=60.0):
             server = subprocess.Popen([str(w) for w in words], stdout=out, stderr=out)
         try:
             until = time.monotonic() + wait
-            while not os.path.exists(address):
+            while not _answers(address):
                 if server.poll() is not None or time.monotonic() > until:
                     with open(log, errors="replace") as said:
                         raise WorldError("gone", f"orrery play did not start: {said.read().strip()}")
