@@ -3,7 +3,6 @@
 // Tasks are strips of columns. What the sums hold is exact, so their bits depend on neither the
 // strips nor the threads.
 #include <math.h>
-
 #include <string.h>
 
 #include "kernels/cpu/cpu.h"

@@ -44,56 +44,31 @@ void train_digits_place(train_digits *d, orr_arena *arena) {
   d->steps = orr_arena_take(arena, (size_t)d->elements * sizeof *d->steps);
 }
 
-// The part [from, to) of table p that lies in piece x of this rank, without unused capacity.
-typedef struct {
-  kern_digits of;
-  int64_t own; // its first element among this rank's moments
-  float *w;
-} table_part;
-
-static table_part part_of(const train_digits *d, const train_param *p,
-                          const train_partition_piece *x) {
-  const int64_t used = p->at + p->have * p->inner, stop = x->at + x->count,
-                from = x->at > p->at ? x->at : p->at, to = stop < used ? stop : used;
-  table_part t = {.of = {.n = to > from ? to - from : 0,
-                         .first = p->first * p->inner + from - p->at,
-                         .D = p->shape[1],
-                         .digits = p->levels.n},
-                  .own = x->place + from - x->at,
-                  .w = train_state_master_of(d->s, x) + (from - x->at)};
-  for (int i = 0; i < p->levels.n; i++) t.of.level[i] = p->levels.level[i];
-  return t;
+// Elements [from, to) of table p, without unused capacity.
+static kern_digits part_of(const train_param *p, int64_t from, int64_t to) {
+  const int64_t used = p->at + p->have * p->inner, end = to < used ? to : used;
+  kern_digits of = {.n = end > from ? end - from : 0,
+                    .first = p->first * p->inner + from - p->at,
+                    .D = p->shape[1],
+                    .digits = p->levels.n};
+  for (int i = 0; i < p->levels.n; i++) of.level[i] = p->levels.level[i];
+  return of;
 }
 
-// Pieces of table p on this rank: buckets [first, end) of the shard.
-static void buckets_of(const train_digits *d, const train_param *p, int64_t *first, int64_t *end) {
-  *first = train_partition_find(&d->s->shard, p->at);
-  *end = 1 + train_partition_find(&d->s->shard, p->at + p->count - 1);
+static orr_code add_up(train_state *s, const train_param *p, const train_partition_piece *x,
+                       int64_t from, int64_t to, void *sums) {
+  const int64_t own = x->place + from - x->at;
+  return kern_digit_sums(
+      s->k, &(kern_digit_sums_args){
+                .of = part_of(p, from, to), .m = s->m + own, .v = s->v + own, .sums = sums});
 }
 
-static orr_code add_up(train_digits *d, const train_param *p, double *sums) {
-  int64_t i, end;
-  for (buckets_of(d, p, &i, &end); i < end; i++) {
-    const train_partition_piece x = train_partition_piece_of(&d->s->shard, i);
-    const table_part t = part_of(d, p, &x);
-    if (t.of.n > 0)
-      ORR_TRY(kern_digit_sums(
-          d->s->k, &(kern_digit_sums_args){
-                       .of = t.of, .m = d->s->m + t.own, .v = d->s->v + t.own, .sums = sums}));
-  }
-  return ORR_OK;
-}
-
-static orr_code move(train_digits *d, const train_param *p, const float *step) {
-  int64_t i, end;
-  for (buckets_of(d, p, &i, &end); i < end; i++) {
-    const train_partition_piece x = train_partition_piece_of(&d->s->shard, i);
-    const table_part t = part_of(d, p, &x);
-    if (t.of.n > 0)
-      ORR_TRY(
-          kern_digit_apply(d->s->k, &(kern_digit_apply_args){.of = t.of, .step = step, .w = t.w}));
-  }
-  return ORR_OK;
+static orr_code move(train_state *s, const train_param *p, const train_partition_piece *x,
+                     int64_t from, int64_t to, void *step) {
+  return kern_digit_apply(
+      s->k, &(kern_digit_apply_args){.of = part_of(p, from, to),
+                                     .step = step,
+                                     .w = train_state_master_of(s, x) + (from - x->at)});
 }
 
 // Of what every rank has of the tables, the sums of all.
@@ -116,7 +91,7 @@ orr_code train_digits_update(train_digits *d, const kern_adamw_rates *rates,
   for (int i = 0; i < params->count; i++) {
     const train_param *p = &params->list[i];
     if (!is_table(p)) continue;
-    ORR_TRY(add_up(d, p, d->sums + 2 * at));
+    ORR_TRY(train_state_each_piece(d->s, p, add_up, d->sums + 2 * at));
     at += elements_of(p);
   }
   ORR_TRY(add_over_ranks(d));
@@ -133,7 +108,7 @@ orr_code train_digits_update(train_digits *d, const kern_adamw_rates *rates,
                                                            .rates = rates,
                                                            .verdict = verdict,
                                                            .step = d->steps + at}));
-    ORR_TRY(move(d, p, d->steps + at));
+    ORR_TRY(train_state_each_piece(d->s, p, move, d->steps + at));
     at += n;
   }
   return ORR_OK;

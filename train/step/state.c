@@ -372,11 +372,8 @@ orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates
   return ORR_OK;
 }
 
-typedef orr_code (*piece_fn)(train_state *s, const train_param *p, const train_partition_piece *x,
-                             int64_t from, int64_t to, void *ctx);
-
-// Calls `each` with the parts [from, to) of parameter p that lie in this rank's pieces.
-static orr_code each_piece(train_state *s, const train_param *p, piece_fn each, void *ctx) {
+orr_code train_state_each_piece(train_state *s, const train_param *p, train_piece_fn each,
+                                void *ctx) {
   const int64_t end = p->at + p->count, buckets = train_partition_buckets(&s->shard);
   for (int64_t i = train_partition_find(&s->shard, p->at); i < buckets; i++) {
     const train_partition_piece x = train_partition_piece_of(&s->shard, i);
@@ -408,7 +405,7 @@ static orr_code add_piece(train_state *s, const train_param *p, const train_part
 
 // Adds the squares of one parameter's gradients, as far as this rank has them.
 static orr_code sumsq_param(train_state *s, const train_param *p, squares_to *to) {
-  if (train_state_shares_gradients(s)) return each_piece(s, p, add_piece, to);
+  if (train_state_shares_gradients(s)) return train_state_each_piece(s, p, add_piece, to);
   return add_squares(s, s->weights.grad + p->at, p->count, to);
 }
 
@@ -448,6 +445,7 @@ orr_code train_state_own_plain(train_state *s) {
   ORR_TRY(kern_fill(
       s->k, &(kern_fill_args){.x = s->weights.plain, .bytes = (size_t)s->plain * sizeof(float)}));
   for (int i = 0; i < s->params.count; i++)
-    if (!s->params.list[i].decay) ORR_TRY(each_piece(s, &s->params.list[i], own_plain_piece, NULL));
+    if (!s->params.list[i].decay)
+      ORR_TRY(train_state_each_piece(s, &s->params.list[i], own_plain_piece, NULL));
   return ORR_OK;
 }

@@ -86,12 +86,18 @@ float *train_state_weights(train_state *s);
 orr_code train_state_refresh(train_state *s);
 // Called when this rank's part of a bucket is updated; buckets come in order.
 typedef orr_code (*train_updated_fn)(void *ctx, int64_t bucket);
-// Collective over tp, with optim.digit_share over
-// what shares states out, too. One step of the optimizer on everything, bucket by bucket; rates and
-// verdict lie in device memory. Muon uses up the gradients of its matrices. `updated` may be NULL.
+// Collective over tp, with optim.digit_share also over ranks that share states out. One step of the
+// optimizer on everything, bucket by bucket; rates and verdict lie in device memory. Muon uses up
+// the gradients of its matrices. `updated` may be NULL.
 orr_code train_state_update(train_state *s, const cfg *c, const kern_adamw_rates *rates,
                             const kern_clip_result *verdict, train_updated_fn updated, void *ctx);
 
+// Local. Calls `each` with the parts [from, to) of parameter p that lie in this rank's pieces.
+typedef orr_code (*train_piece_fn)(train_state *s, const train_param *p,
+                                   const train_partition_piece *x, int64_t from, int64_t to,
+                                   void *ctx);
+orr_code train_state_each_piece(train_state *s, const train_param *p, train_piece_fn each,
+                                void *ctx);
 // Local. Where the gradients and the master weights of a piece of `shard` lie.
 float *train_state_gradients_of(const train_state *s, const train_partition_piece *x);
 float *train_state_master_of(const train_state *s, const train_partition_piece *x);
