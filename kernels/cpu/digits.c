@@ -7,23 +7,12 @@
 
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/lane.h"
+#include "kernels/digits.h"
 
 enum { COLUMNS = 16 }; // in a task
 
 // Added and taken off again they leave a multiple of 2^-40, or of 2^-50: their last places.
 static const double round_m = 0x1.8p12, round_v = 0x1.8p2;
-
-static int64_t codes_of(const kern_digits *a) {
-  int64_t codes = 1;
-  for (int64_t j = 0; j < a->digits; j++) codes *= a->level[j];
-  return codes;
-}
-
-static int64_t rows_of(const kern_digits *a) {
-  int64_t rows = 0;
-  for (int64_t j = 0; j < a->digits; j++) rows += a->level[j];
-  return rows;
-}
 
 // The part of a range that lies in columns [first, end) of the row of `code`: from its element
 // `at` on, that is column `column`.
@@ -42,7 +31,7 @@ CPU_INLINE strip strip_of(const kern_digits *a, int64_t code, int64_t first, int
 // Calls body(strip, row of digit j) for all codes of the range and their digits.
 #define EACH_DIGIT(a, begin, end, body)                                                            \
   do {                                                                                             \
-    const int64_t codes_ = codes_of(a), last_ = ((a)->first + (a)->n - 1) / (a)->D;                \
+    const int64_t codes_ = kern_digits_codes(a), last_ = ((a)->first + (a)->n - 1) / (a)->D;       \
     for (int64_t code_ = (a)->first / (a)->D; code_ <= last_ && code_ < codes_; code_++) {         \
       const strip s = strip_of(a, code_, begin, end);                                              \
       int64_t rest_ = code_, row = 0;                                                              \
@@ -65,7 +54,7 @@ CPU_INLINE void add_rounded(double *restrict sum, const float *restrict x, int64
 static void sums_part(const void *ctx, int64_t first, int64_t end, int thread) {
   const kern_digit_sums_args *a = ctx;
   const kern_digits *of = &a->of;
-  double *v = a->sums + rows_of(of) * of->D;
+  double *v = a->sums + kern_digits_rows(of) * of->D;
   EACH_DIGIT(of, first, end, {
     add_rounded(a->sums + row * of->D + s.column, a->m + s.at, s.n, round_m);
     add_rounded(v + row * of->D + s.column, a->v + s.at, s.n, round_v);

@@ -1,12 +1,7 @@
 // AdamW's step on the digits of codes, which codes of kin share: what kernels/cpu/digits.c
 // computes. Its sums are exact, so their order is free.
 #include "kernels/cuda/pack.cuh"
-
-static int64_t rows_of(const kern_digits &a) {
-  int64_t rows = 0;
-  for (int64_t j = 0; j < a.digits; j++) rows += a.level[j];
-  return rows;
-}
+#include "kernels/digits.h"
 
 // Row `row` of the arrays over digits: codes high * stride * level + value * stride + low have it.
 typedef struct {
@@ -60,7 +55,7 @@ static __global__ void __launch_bounds__(CUDA_WARP *WAYS)
 
 extern "C" orr_code cuda_digit_sums(kern *k, const kern_digit_sums_args *a) {
   if (k->planning || a->of.n == 0) return ORR_OK;
-  const int64_t rows = rows_of(a->of);
+  const int64_t rows = kern_digits_rows(&a->of);
   const dim3 grid((unsigned)cuda_ceil_div(a->of.D, CUDA_WARP), (unsigned)rows);
   return cuda_start(k, "start digit_sums", sums_kernel, grid, dim3(CUDA_WARP, WAYS),
                     2 * WAYS * CUDA_WARP * sizeof(double), *a, rows, 0x1.8p12, 0x1.8p2);
@@ -81,10 +76,9 @@ extern "C" orr_code cuda_digit_steps(kern *k, const kern_digit_steps_args *a) {
                     dim3(256), 0, *a);
 }
 
-static __global__ void __launch_bounds__(256) apply_kernel(const kern_digit_apply_args a) {
+static __global__ void __launch_bounds__(256)
+    apply_kernel(const kern_digit_apply_args a, int64_t codes) {
   const kern_digits &of = a.of;
-  int64_t codes = 1;
-  for (int64_t j = 0; j < of.digits; j++) codes *= of.level[j];
   for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < of.n;
        i += (int64_t)gridDim.x * blockDim.x) {
     const int64_t code = (of.first + i) / of.D, column = (of.first + i) % of.D;
@@ -104,5 +98,6 @@ extern "C" orr_code cuda_digit_apply(kern *k, const kern_digit_apply_args *a) {
   if (k->planning || a->of.n == 0) return ORR_OK;
   const int64_t blocks = cuda_ceil_div(a->of.n, 256);
   return cuda_start(k, "start digit_apply", apply_kernel,
-                    dim3((unsigned)(blocks < 65536 ? blocks : 65536)), dim3(256), 0, *a);
+                    dim3((unsigned)(blocks < 65536 ? blocks : 65536)), dim3(256), 0, *a,
+                    kern_digits_codes(&a->of));
 }
